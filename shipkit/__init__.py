@@ -1,0 +1,80 @@
+"""shipkit: orders in, priced previews and labels out, bought exactly once.
+
+>>> import shipkit as sk
+>>> session = sk.BatchSession("orders.csv", shipper=shop)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Address": "models",
+    "Parcel": "models",
+    "Shipment": "models",
+    "Customs": "models",
+    "CustomsItem": "models",
+    "Money": "models",
+    "ServiceLevel": "models",
+    "Rate": "models",
+    "Charge": "models",
+    "Label": "models",
+    "ExecutionMode": "approval",
+    "SpendLimits": "approval",
+    "BatchSession": "session",
+    "BatchResult": "report",
+    "jobs": "recovery",
+    "interrupted_jobs": "recovery",
+    "check_interrupted_jobs": "recovery",
+    "shipments": "report",
+    "SandboxCarrier": "carriers.sandbox",
+    "RateCard": "carriers.ratecard",
+    "ShipkitError": "errors",
+    "errors": "",
+}
+"""Public name -> the module it lives in. Names resolve on first use (PEP 562), so that importing costs little."""
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+if TYPE_CHECKING:
+    from shipkit import errors as errors
+    from shipkit.approval import ExecutionMode as ExecutionMode
+    from shipkit.approval import SpendLimits as SpendLimits
+    from shipkit.carriers.ratecard import RateCard as RateCard
+    from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
+    from shipkit.errors import ShipkitError as ShipkitError
+    from shipkit.models import Address as Address
+    from shipkit.models import Charge as Charge
+    from shipkit.models import Customs as Customs
+    from shipkit.models import CustomsItem as CustomsItem
+    from shipkit.models import Label as Label
+    from shipkit.models import Money as Money
+    from shipkit.models import Parcel as Parcel
+    from shipkit.models import Rate as Rate
+    from shipkit.models import ServiceLevel as ServiceLevel
+    from shipkit.models import Shipment as Shipment
+    from shipkit.recovery import check_interrupted_jobs as check_interrupted_jobs
+    from shipkit.recovery import interrupted_jobs as interrupted_jobs
+    from shipkit.recovery import jobs as jobs
+    from shipkit.report import BatchResult as BatchResult
+    from shipkit.report import shipments as shipments
+    from shipkit.session import BatchSession as BatchSession
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'shipkit' has no attribute {name!r}") from None
+    if not home:
+        return import_module(f"shipkit.{name}")
+    value = getattr(import_module(f"shipkit.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

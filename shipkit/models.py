@@ -1,0 +1,434 @@
+"""What a shipment is made of, and what a carrier answers: frozen pydantic models.
+
+Weights are pounds, dimensions inches, money exact. The same words are the fields of the JSON that a
+template renders. A million of these would take gigabytes, so plans are Arrow tables
+(:mod:`shipkit.table`) and these stand at the borders.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Address",
+    "Charge",
+    "ChargeBasis",
+    "Customs",
+    "CustomsItem",
+    "Label",
+    "LabelFormat",
+    "LabelSpec",
+    "Money",
+    "Parcel",
+    "Purchase",
+    "Rate",
+    "ServiceLevel",
+    "Shipment",
+    "Signature",
+    "minor_units",
+]
+
+_ZERO_DECIMALS = frozenset({"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"})
+_THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+
+def minor_units(currency: str) -> int:
+    """Return how many decimal places `currency` has (ISO 4217): 2 for USD, 0 for JPY, 3 for KWD."""
+    return 0 if currency in _ZERO_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Money(_Frozen):
+    """An exact amount in one currency. Never made from a float.
+
+    Examples
+    --------
+    >>> Money.of("12.50") + Money.of("0.05")
+    Money(amount=Decimal('12.55'), currency='USD')
+    >>> Money.from_cents(1255).cents
+    1255
+    >>> str(Money.of("1234.5"))
+    '$1,234.50'
+    """
+
+    amount: Decimal
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_floats(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("amount"), float):
+            raise ValueError("money is exact: give the amount as text or Decimal, not as a float")
+        return data
+
+    @classmethod
+    def of(cls, value: Money | Decimal | int | str, currency: str = "USD") -> Money:
+        """Return `value` as Money; text may carry a dollar sign and thousands separators."""
+        if isinstance(value, Money):
+            return value
+        if isinstance(value, float):
+            raise TypeError("money is exact: give the amount as text or Decimal, not as a float")
+        text = str(value).strip().replace("$", "").replace(",", "")
+        try:
+            amount = Decimal(text)
+        except InvalidOperation:
+            raise ValueError(f"{value!r} is not an amount of money") from None
+        if not amount.is_finite():
+            raise ValueError(f"{value!r} is not an amount of money")
+        return cls(amount=amount.quantize(Decimal(1).scaleb(-minor_units(currency))) if amount == round(amount, minor_units(currency)) else amount, currency=currency)
+
+    @classmethod
+    def from_cents(cls, cents: int, currency: str = "USD") -> Money:
+        """Return Money of a whole number of minor units."""
+        return cls(amount=Decimal(cents).scaleb(-minor_units(currency)), currency=currency)
+
+    @property
+    def cents(self) -> int:
+        """The amount in minor units (cents for USD), rounded half to even."""
+        return int((self.amount.scaleb(minor_units(self.currency))).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+    def _same(self, other: Money) -> None:
+        if self.currency != other.currency:
+            raise ValueError(f"cannot combine {self.currency} and {other.currency}: there is one total per currency")
+
+    def __add__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        self._same(other)
+        return Money(amount=self.amount - other.amount, currency=self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: Money) -> bool:
+        self._same(other)
+        return self.amount <= other.amount
+
+    def __str__(self) -> str:
+        places = minor_units(self.currency)
+        text = f"{abs(self.amount):,.{places}f}"
+        sign = "-" if self.amount < 0 else ""
+        return f"{sign}${text}" if self.currency == "USD" else f"{sign}{text} {self.currency}"
+
+
+class ServiceLevel(StrEnum):
+    """The service vocabulary: carrier-neutral names; each carrier knows which it sells and under what code."""
+
+    GROUND = "ground"
+    GROUND_SAVER = "ground_saver"
+    THREE_DAY_SELECT = "3_day_select"
+    SECOND_DAY_AIR = "2nd_day_air"
+    SECOND_DAY_AIR_AM = "2nd_day_air_am"
+    NEXT_DAY_AIR = "next_day_air"
+    NEXT_DAY_AIR_SAVER = "next_day_air_saver"
+    NEXT_DAY_AIR_EARLY = "next_day_air_early"
+    STANDARD = "standard"
+    WORLDWIDE_EXPRESS = "worldwide_express"
+    WORLDWIDE_EXPRESS_PLUS = "worldwide_express_plus"
+    WORLDWIDE_EXPEDITED = "worldwide_expedited"
+    WORLDWIDE_SAVER = "worldwide_saver"
+
+    @classmethod
+    def parse(cls, text: str) -> ServiceLevel | None:
+        """Return the service that `text` names, or None: an unknown service is asked about, never guessed.
+
+        Case, punctuation and a leading ``UPS`` do not matter; UPS codes are understood.
+
+        Examples
+        --------
+        >>> ServiceLevel.parse("UPS 2nd Day Air®")
+        <ServiceLevel.SECOND_DAY_AIR: '2nd_day_air'>
+        >>> ServiceLevel.parse("03")
+        <ServiceLevel.GROUND: 'ground'>
+        >>> ServiceLevel.parse("Second Class") is None
+        True
+        """
+        return SERVICE_ALIASES.get(service_key(text))
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The name for people: "2nd Day Air"."""
+        return _SERVICE_TITLES[self]
+
+
+def service_key(text: str) -> str:
+    """Return what two spellings of one service have in common: lower case letters and digits, no ``ups``."""
+    key = re.sub(r"[^a-z0-9]", "", text.lower())
+    return key.removeprefix("ups")
+
+
+_SERVICE_TITLES = {
+    ServiceLevel.GROUND: "Ground",
+    ServiceLevel.GROUND_SAVER: "Ground Saver",
+    ServiceLevel.THREE_DAY_SELECT: "3 Day Select",
+    ServiceLevel.SECOND_DAY_AIR: "2nd Day Air",
+    ServiceLevel.SECOND_DAY_AIR_AM: "2nd Day Air A.M.",
+    ServiceLevel.NEXT_DAY_AIR: "Next Day Air",
+    ServiceLevel.NEXT_DAY_AIR_SAVER: "Next Day Air Saver",
+    ServiceLevel.NEXT_DAY_AIR_EARLY: "Next Day Air Early",
+    ServiceLevel.STANDARD: "Standard",
+    ServiceLevel.WORLDWIDE_EXPRESS: "Worldwide Express",
+    ServiceLevel.WORLDWIDE_EXPRESS_PLUS: "Worldwide Express Plus",
+    ServiceLevel.WORLDWIDE_EXPEDITED: "Worldwide Expedited",
+    ServiceLevel.WORLDWIDE_SAVER: "Worldwide Saver",
+}
+
+UPS_SERVICE_CODES = {
+    ServiceLevel.NEXT_DAY_AIR: "01",
+    ServiceLevel.SECOND_DAY_AIR: "02",
+    ServiceLevel.GROUND: "03",
+    ServiceLevel.WORLDWIDE_EXPRESS: "07",
+    ServiceLevel.WORLDWIDE_EXPEDITED: "08",
+    ServiceLevel.STANDARD: "11",
+    ServiceLevel.THREE_DAY_SELECT: "12",
+    ServiceLevel.NEXT_DAY_AIR_SAVER: "13",
+    ServiceLevel.NEXT_DAY_AIR_EARLY: "14",
+    ServiceLevel.WORLDWIDE_EXPRESS_PLUS: "54",
+    ServiceLevel.SECOND_DAY_AIR_AM: "59",
+    ServiceLevel.WORLDWIDE_SAVER: "65",
+    ServiceLevel.GROUND_SAVER: "93",
+}
+"""UPS's codes (Shipping.yaml, Service.Code; 93 was seen in answers and is missing from the list there)."""
+
+SERVICE_ALIASES: dict[str, ServiceLevel] = {
+    **{service_key(s.value): s for s in ServiceLevel},
+    **{service_key(title): s for s, title in _SERVICE_TITLES.items()},
+    **{code: s for s, code in UPS_SERVICE_CODES.items()},
+    **{str(int(code)): s for s, code in UPS_SERVICE_CODES.items()},
+    "gnd": ServiceLevel.GROUND,
+    "groundresidential": ServiceLevel.GROUND,
+    "groundcommercial": ServiceLevel.GROUND,
+    "surepost": ServiceLevel.GROUND_SAVER,
+    "3ds": ServiceLevel.THREE_DAY_SELECT,
+    "3day": ServiceLevel.THREE_DAY_SELECT,
+    "threeday": ServiceLevel.THREE_DAY_SELECT,
+    "threedayselect": ServiceLevel.THREE_DAY_SELECT,
+    "2da": ServiceLevel.SECOND_DAY_AIR,
+    "2day": ServiceLevel.SECOND_DAY_AIR,
+    "2ndday": ServiceLevel.SECOND_DAY_AIR,
+    "2dayair": ServiceLevel.SECOND_DAY_AIR,
+    "twoday": ServiceLevel.SECOND_DAY_AIR,
+    "secondday": ServiceLevel.SECOND_DAY_AIR,
+    "seconddayair": ServiceLevel.SECOND_DAY_AIR,
+    "seconddayairam": ServiceLevel.SECOND_DAY_AIR_AM,
+    "2dam": ServiceLevel.SECOND_DAY_AIR_AM,
+    "nda": ServiceLevel.NEXT_DAY_AIR,
+    "1da": ServiceLevel.NEXT_DAY_AIR,
+    "nextday": ServiceLevel.NEXT_DAY_AIR,
+    "overnight": ServiceLevel.NEXT_DAY_AIR,
+    "ndas": ServiceLevel.NEXT_DAY_AIR_SAVER,
+    "nextdaysaver": ServiceLevel.NEXT_DAY_AIR_SAVER,
+    "nextdayairearlyam": ServiceLevel.NEXT_DAY_AIR_EARLY,
+    "expressplus": ServiceLevel.WORLDWIDE_EXPRESS_PLUS,
+    "expedited": ServiceLevel.WORLDWIDE_EXPEDITED,
+    "expresssaver": ServiceLevel.WORLDWIDE_SAVER,
+}
+"""Spelling (see :func:`service_key`) -> service. One table for Python and SQL."""
+
+
+def _service(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, ServiceLevel):
+        found = ServiceLevel.parse(value)
+        if found is None:
+            raise ValueError(f"unknown service {value!r}; known: {', '.join(s.value for s in ServiceLevel)}")
+        return found
+    return value
+
+
+class Address(_Frozen):
+    """A postal address with its contact.
+
+    `postal_code` is text, always. `residential` None means not known.
+    """
+
+    name: str | None = None
+    company: str | None = None
+    phone: str | None = Field(default=None, repr=False)
+    email: str | None = Field(default=None, repr=False)
+    address_line1: str | None = None
+    address_line2: str | None = None
+    address_line3: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    residential: bool | None = None
+
+    @property
+    def recipient(self) -> str:
+        """The name to show: the person's, else the company's."""
+        return self.name or self.company or ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The street lines that are not empty."""
+        return tuple(line for line in (self.address_line1, self.address_line2, self.address_line3) if line)
+
+
+class Parcel(_Frozen):
+    """One box: pounds and inches. `packaging` is ``package`` (your own box) or a carrier's packaging name."""
+
+    weight_lb: float = Field(gt=0)
+    length_in: float | None = Field(default=None, gt=0)
+    width_in: float | None = Field(default=None, gt=0)
+    height_in: float | None = Field(default=None, gt=0)
+    packaging: str = "package"
+    declared_value: Money | None = None
+    description: str | None = None
+
+
+class CustomsItem(_Frozen):
+    """One line of a commercial invoice."""
+
+    description: str
+    quantity: int = Field(gt=0)
+    unit_value: Money
+    weight_lb: float | None = Field(default=None, gt=0)
+    sku: str | None = None
+    hs_code: str | None = None
+    origin_country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+
+
+class Customs(_Frozen):
+    """What customs needs for a shipment that crosses a border."""
+
+    reason: str = "sale"
+    """``sale``, ``gift``, ``sample``, ``return``, ``repair`` or ``intercompany``."""
+    duties_payer: str = "receiver"
+    """``receiver`` or ``shipper``."""
+    invoice_number: str | None = None
+    terms: str | None = None
+    """Incoterms code, "DAP"."""
+    items: tuple[CustomsItem, ...] = ()
+
+
+class Signature(StrEnum):
+    """What the driver must bring back."""
+
+    NONE = "none"
+    REQUIRED = "required"
+    ADULT = "adult"
+
+
+class Shipment(_Frozen):
+    """One row of a plan as an object: what would be bought, and nothing about price.
+
+    The JSON that a template renders has these fields. `ship_from` None means the session's shipper.
+    `references` are the user's own (``{"po": "4412"}``); shipkit adds one of its own to every attempt.
+    """
+
+    order_id: str | None = None
+    ship_to: Address
+    ship_from: Address | None = None
+    service: Annotated[ServiceLevel, BeforeValidator(_service)]
+    parcels: tuple[Parcel, ...] = Field(min_length=1)
+    ship_date: dt.date | None = None
+    references: dict[str, str] = Field(default_factory=dict)
+    description: str | None = None
+    signature: Signature = Signature.NONE
+    saturday_delivery: bool = False
+    is_return: bool = False
+    customs: Customs | None = None
+
+    @property
+    def total_weight_lb(self) -> float:
+        """Actual weight of all parcels, pounds."""
+        return sum(p.weight_lb for p in self.parcels)
+
+
+class LabelFormat(StrEnum):
+    """File format of a label."""
+
+    PDF = "pdf"
+    ZPL = "zpl"
+    PNG = "png"
+    GIF = "gif"
+
+
+class LabelSpec(_Frozen):
+    """What label to ask the carrier for. Size in inches, width x height."""
+
+    format: LabelFormat = LabelFormat.PDF
+    size: str = Field(default="4x6", pattern=r"^4x(6|8)$")
+
+
+class ChargeBasis(StrEnum):
+    """Whether the carrier told the charge, or it was taken from the quote."""
+
+    BILLED = "billed"
+    ESTIMATED = "estimated"
+
+
+class Rate(_Frozen):
+    """A quoted price. Amounts are minor units of `currency`; the parts add up to `cost_cents`."""
+
+    service: ServiceLevel
+    cost_cents: int
+    currency: str = "USD"
+    zone: str | None = None
+    billable_weight_lb: float | None = None
+    transit_days: int | None = None
+    delivery_date: dt.date | None = None
+    base_cents: int | None = None
+    fuel_cents: int | None = None
+    residential_cents: int | None = None
+    delivery_area_cents: int | None = None
+    other_cents: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Charge(_Frozen):
+    """What the carrier billed for a shipment, in minor units."""
+
+    cents: int
+    currency: str = "USD"
+    basis: ChargeBasis = ChargeBasis.BILLED
+    billed_weight_lb: float | None = None
+
+    @property
+    def money(self) -> Money:
+        """The amount as Money."""
+        return Money.from_cents(self.cents, self.currency)
+
+
+class Label(_Frozen):
+    """One label as the carrier sent it: bytes and what they are."""
+
+    tracking_number: str
+    format: LabelFormat
+    data: bytes = Field(repr=False)
+    kind: str = "label"
+    """``label``, or ``document`` for customs papers."""
+
+
+class Purchase(_Frozen):
+    """A shipment as the carrier has it: what :meth:`Carrier.ship` answers and :meth:`Carrier.find` finds.
+
+    `charge` is None where the carrier does not tell it again (a look-up by reference at UPS).
+    """
+
+    shipment_id: str
+    tracking_numbers: tuple[str, ...]
+    service: ServiceLevel | None = None
+    charge: Charge | None = None
+    labels: tuple[Label, ...] = ()
+    voided: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_a_number(self) -> Self:
+        if not self.tracking_numbers:
+            raise ValueError("a purchase has at least one tracking number")
+        return self
