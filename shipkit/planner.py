@@ -1,0 +1,161 @@
+"""From source to plan: the stages in order, each computed when it is first needed and kept until something above it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from shipkit import mapping, normalize, orders, source, validate, where
+from shipkit.carriers.base import Carrier, Pacer
+from shipkit.errors import FilterError, InputError, TemplateError
+from shipkit.models import Address
+from shipkit.plan import Edit, Plan
+from shipkit.resolve import EDITABLE, apply_edits, choose_services, skipped_rows, without_edited
+
+__all__ = ["Planner"]
+
+
+@dataclass
+class Planner:
+    """What a session was told, and the stages made of it. Setting anything drops the stages below it."""
+
+    shipper: Address
+    clauses: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
+    edits: tuple[Edit, ...] = ()
+    con: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
+    _loaded: source.Loaded | None = None
+    _orders: orders.OrderSet | None = None
+    _selection: where.Selection | None = None
+    _mapped: mapping.Mapped | None = None
+    _normal: tuple[pa.Table, pa.Table] | None = None
+
+    # -- what it was told -------------------------------------------------------------------------
+
+    def load(self, given: Any, **options: Any) -> source.Loaded:
+        """Read `given` and forget what was made of an earlier source."""
+        order_key = options.pop("order_key", None)
+        self._loaded = source.load(given, con=self.con, **options)
+        self._orders = orders.group(self._loaded, order_key)
+        self._selection = self._mapped = self._normal = None
+        self.edits = ()
+        return self._loaded
+
+    def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> where.Selection:
+        """Replace the filter; a clause that cannot be used leaves the old one in force."""
+        selection = where.select(self.orders, clauses, params)
+        self.clauses, self.params = tuple(clauses), dict(params)
+        self._selection, self._mapped, self._normal = selection, None, None
+        return selection
+
+    def map(self, **changes: Any) -> None:
+        """Replace what the mapping was told; names left out go back to their default."""
+        template = changes.get("template")
+        if isinstance(template, Path):
+            try:
+                changes["template"] = template.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise TemplateError(f"The template {template} cannot be read: {error}.", fix="Check the path; a template is UTF-8 text.") from None
+        self.spec = mapping.MappingSpec(**{name: value for name, value in changes.items() if value is not None})
+        self._mapped = self._normal = None
+
+    def edit(self, action: str, clause: str, view: pa.Table, *, fields: Mapping[str, Any] | None = None, reason: str | None = None) -> Edit:
+        """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
+        unknown = [name for name in fields or {} if name not in EDITABLE]
+        if unknown:
+            raise InputError(f"A shipment has no field {unknown[0]!r} that can be edited.", fix=f"Editable: {', '.join(EDITABLE)}.")
+        rows = where.matching(view, clause, {})
+        numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
+        if not numbers:
+            raise FilterError(f"No row matches {clause!r}: nothing was changed.", fix="Look at session.preview() for the values it holds.")
+        made = Edit(action=action, clause=clause, row_numbers=numbers, fields=tuple((fields or {}).items()), reason=reason)
+        self.edits = (*self.edits, made)
+        return made
+
+    def drop_edits(self, action: str) -> None:
+        """Forget the edits of one kind."""
+        self.edits = tuple(edit for edit in self.edits if edit.action != action)
+
+    # -- the stages -------------------------------------------------------------------------------
+
+    @property
+    def loaded(self) -> source.Loaded:
+        """The source as read. Raises InputError before anything was loaded."""
+        if self._loaded is None:
+            raise InputError("No orders were loaded.", fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").')
+        return self._loaded
+
+    @property
+    def orders(self) -> orders.OrderSet:
+        """Lines grouped to orders."""
+        self.loaded  # noqa: B018 - says so when nothing was loaded
+        assert self._orders is not None  # noqa: S101 - load() makes both
+        return self._orders
+
+    @property
+    def selection(self) -> where.Selection:
+        """The orders that the filter lets through."""
+        if self._selection is None:
+            self._selection = where.select(self.orders, self.clauses, self.params)
+        return self._selection
+
+    @property
+    def mapped(self) -> mapping.Mapped:
+        """Shipments as text, from columns or template."""
+        if self._mapped is None:
+            self.selection  # noqa: B018 - makes the view that mapping reads
+            self._mapped = mapping.map_rows(self.con, self.loaded.columns, self.spec, self.shipper, orders=self.orders)
+        return self._mapped
+
+    @property
+    def normal(self) -> tuple[pa.Table, pa.Table]:
+        """Shipments with types, and the problems met on the way."""
+        if self._normal is None:
+            self._normal = normalize.normalize(self.con, self.mapped, source_problems=self.loaded.problems)
+        return self._normal
+
+    @property
+    def template(self) -> str:
+        """The Jinja2 text in use, or the one that says the same as the recognised columns."""
+        return self.mapped.template
+
+    async def plan(self, carrier: Carrier, pacer: Pacer | None = None) -> Plan:
+        """Return the plan: edits made, services chosen, rules checked."""
+        table, met = self.normal
+        blank = Plan(table=table, problems=met, shipper=self.shipper, identity=carrier.identity)
+        indexes = {n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)}
+        table = apply_edits(table, self.edits, indexes)
+        table, unresolved = await choose_services(table, carrier, self.shipper, pacer)
+        broken = validate.check(self.con, table, self.shipper)
+        problems = pa.concat_tables([self.orders.problems, without_edited(met, self.edits), unresolved, broken])
+        return replace(
+            blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
+        )
+
+    def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
+        """Return the source's own rows as text: ``row_number``, ``source_file``, then every column under its heading."""
+        if row_numbers is None:
+            return self.con.execute("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+        chosen = pa.table({"row_number": pa.array(row_numbers, pa.int64())})
+        self.con.register("chosen_rows", chosen)
+        try:
+            return self.con.execute("SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER BY row_number").to_arrow_table()
+        finally:
+            self.con.unregister("chosen_rows")
+
+    def close(self) -> None:
+        """Close the database."""
+        self.con.close()
+
+
+def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.unique(rows[rows >= 0])
+
+
