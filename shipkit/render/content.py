@@ -1,0 +1,113 @@
+"""What stands on a label, as a value; and a label as the ledger keeps it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shipkit.models import Address, LabelFormat, Shipment, Signature
+
+__all__ = ["LabelContent", "StoredLabel", "label_contents"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelContent:
+    """Everything that is drawn on one label. Empty parts are left out of the picture."""
+
+    ship_from: Address
+    ship_to: Address
+    service: str
+    """The service's title: "Ground"."""
+    tracking_number: str
+    parcel_index: int = 1
+    parcel_count: int = 1
+    weight_lb: float | None = None
+    dimensions_in: tuple[float, float, float] | None = None
+    date: dt.date | None = None
+    billing: str = "SANDBOX"
+    reference: str | None = None
+    """Shipkit's own reference of the purchase."""
+    references: tuple[tuple[str, str], ...] = ()
+    """The user's references: ("po", "4412")."""
+    description: str | None = None
+    notices: tuple[str, ...] = ()
+    """Short handling words in capitals: "SIGNATURE REQUIRED"."""
+    watermark: str | None = "SAMPLE"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabel:
+    """A label as the ledger keeps it: the carrier's bytes and which shipment of the job they belong to."""
+
+    row: int
+    """The shipment's place in the plan, 0-based."""
+    row_number: int
+    """The source line of the shipment, 1-based."""
+    order_id: str | None
+    recipient: str | None
+    tracking_number: str
+    format: LabelFormat
+    data: bytes
+    parcel_index: int = 1
+    """1-based."""
+    kind: str = "label"
+    """``label``, or ``document`` for customs papers."""
+
+    def __repr__(self) -> str:
+        """Name the label without the recipient and without the bytes."""
+        return f"StoredLabel(row_number={self.row_number}, tracking_number={self.tracking_number!r}, {self.format.value}, {len(self.data):,} bytes)"
+
+
+def label_contents(
+    shipment: Shipment,
+    shipper: Address,
+    tracking_numbers: Sequence[str],
+    *,
+    reference: str | None = None,
+    date: dt.date | None = None,
+    billing: str = "SANDBOX",
+    watermark: str | None = "SAMPLE",
+) -> tuple[LabelContent, ...]:
+    """Return what to draw for a shipment: a label a parcel, in the order of its parcels.
+
+    `tracking_numbers` has one number a parcel. `date` is used when the shipment has no ship date of its own.
+    A return label goes from the customer to the shop.
+    """
+    here, there = shipment.ship_from or shipper, shipment.ship_to
+    if shipment.is_return:
+        here, there = there, here
+    return tuple(
+        LabelContent(
+            ship_from=here,
+            ship_to=there,
+            service=shipment.service.title,
+            tracking_number=number,
+            parcel_index=index,
+            parcel_count=len(shipment.parcels),
+            weight_lb=parcel.weight_lb,
+            dimensions_in=(parcel.length_in, parcel.width_in, parcel.height_in) if parcel.length_in and parcel.width_in and parcel.height_in else None,
+            date=shipment.ship_date or date,
+            billing=billing,
+            reference=reference,
+            references=tuple(shipment.references.items()),
+            description=parcel.description or shipment.description,
+            notices=_notices(shipment),
+            watermark=watermark,
+        )
+        for index, (parcel, number) in enumerate(zip(shipment.parcels, tracking_numbers, strict=True), 1)
+    )
+
+
+def _notices(shipment: Shipment) -> tuple[str, ...]:
+    return tuple(
+        words
+        for words, wanted in (
+            ("RETURN", shipment.is_return),
+            ("SATURDAY DELIVERY", shipment.saturday_delivery),
+            ("SIGNATURE REQUIRED", shipment.signature is Signature.REQUIRED),
+            ("ADULT SIGNATURE", shipment.signature is Signature.ADULT),
+            ("RESIDENTIAL", shipment.ship_to.residential is True and not shipment.is_return),
+        )
+        if wanted
+    )
