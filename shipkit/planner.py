@@ -25,7 +25,7 @@ __all__ = ["Planner"]
 class Planner:
     """What a session was told, and the stages made of it. Setting anything drops the stages below it."""
 
-    shipper: Address
+    shipper: Address | None = None
     clauses: tuple[str, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
@@ -83,6 +83,13 @@ class Planner:
         """Forget the edits of one kind."""
         self.edits = tuple(edit for edit in self.edits if edit.action != action)
 
+    @property
+    def payer(self) -> Address:
+        """Who ships. Raises InputError when nobody was named."""
+        if self.shipper is None:
+            raise InputError("Who ships? No shipper was given.", fix="Pass shipper=sk.Address(...), a dict of its fields, or the name of one in the config file.")
+        return self.shipper
+
     # -- the stages -------------------------------------------------------------------------------
 
     @property
@@ -111,7 +118,7 @@ class Planner:
         """Shipments as text, from columns or template."""
         if self._mapped is None:
             self.selection  # noqa: B018 - makes the view that mapping reads
-            self._mapped = mapping.map_rows(self.con, self.loaded.columns, self.spec, self.shipper, orders=self.orders)
+            self._mapped = mapping.map_rows(self.con, self.loaded.columns, self.spec, self.payer, orders=self.orders)
         return self._mapped
 
     @property
@@ -129,11 +136,11 @@ class Planner:
     async def plan(self, carrier: Carrier, pacer: Pacer | None = None) -> Plan:
         """Return the plan: edits made, services chosen, rules checked."""
         table, met = self.normal
-        blank = Plan(table=table, problems=met, shipper=self.shipper, identity=carrier.identity)
+        blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
         indexes = {n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)}
         table = apply_edits(table, self.edits, indexes)
-        table, unresolved = await choose_services(table, carrier, self.shipper, pacer)
-        broken = validate.check(self.con, table, self.shipper)
+        table, unresolved = await choose_services(table, carrier, self.payer, pacer)
+        broken = validate.check(self.con, table, self.payer)
         problems = pa.concat_tables([self.orders.problems, without_edited(met, self.edits), unresolved, broken])
         return replace(
             blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),

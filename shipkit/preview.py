@@ -29,12 +29,12 @@ from shipkit.carriers.base import Carrier, CarrierIdentity, Pacer
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money, ServiceLevel, minor_units
 from shipkit.plan import Plan
-from shipkit.table import QUOTES
+from shipkit.table import QUOTES, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "keep", "price", "recall"]
+__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "keep", "price", "recall", "to_frame", "unpriced"]
 
 MAX_QUOTE_AGE = dt.timedelta(hours=24)
 
@@ -180,10 +180,8 @@ class Preview:
     @cached_property
     def reasons(self) -> dict[int, str]:
         """Index -> why a row would not be bought."""
-        unpriced = pc.indices_nonzero(pc.is_valid(self.quotes.column("problem"))).to_pylist()
-        problems = self.quotes.column("problem")
         return {
-            **{i: problems[i].as_py() for i in unpriced},
+            **self._unpriced,
             **self.held,
             **self.plan.skipped,
             **self.plan.errors,
@@ -217,6 +215,10 @@ class Preview:
 
     def frame(self) -> pd.DataFrame:
         """Return the preview frame: a line a shipment, columns :data:`PREVIEW_COLUMNS`."""
+        return to_frame(self._columns)
+
+    @cached_property
+    def _columns(self) -> pa.Table:
         plan, quotes = self.plan.table, self.quotes
         cents = quotes.column("cost_cents")
         today = pa.scalar(self.priced_at.date(), pa.date32())
@@ -236,7 +238,40 @@ class Preview:
             "problem": _scatter(self.reasons, len(self.plan), None),
             **{name: quotes.column(name) for name in PREVIEW_COLUMNS[-5:]},
         }
-        return to_frame(pa.table(columns))
+        return pa.table(columns)
+
+    def problems(self) -> pa.Table:
+        """Return the problems found after the plan was made: rows that cannot be priced or are held back (:data:`shipkit.table.PROBLEMS`)."""
+        numbers, values = self.plan.table.column("row_number"), self.plan.table.column("service")
+        found = [
+            {
+                "row_number": numbers[i].as_py(), "field": "service", "value": values[i].as_py(), "problem": text, "fix": self.quotes.column("fix")[i].as_py(),
+                "severity": "error", "code": "not_priced",
+            }
+            for i, text in self._unpriced.items()
+        ]
+        for severity, texts in (("error", self.held), ("warning", self.notes)):
+            found += [
+                {
+                    "row_number": numbers[i].as_py(), "field": "order_id", "problem": text, "severity": severity, "code": "shipped_before",
+                    "fix": 'To ship it again: BatchSession(..., on_duplicate="ship").', "value": self.plan.table.column("order_id")[i].as_py(),
+                }
+                for i, text in texts.items()
+            ]
+        found += [
+            {"row_number": numbers[i].as_py(), "field": None, "problem": text, "fix": "session.unskip() takes it back.", "severity": "error", "code": "set_aside"}
+            for i, text in self.plan.skipped.items()
+        ]
+        return problems_table(found)
+
+    def view(self) -> pa.Table:
+        """Return the frame's columns as Arrow, for clauses over shipments."""
+        return self._columns
+
+    @cached_property
+    def _unpriced(self) -> dict[int, str]:
+        problems = self.quotes.column("problem")
+        return {i: problems[i].as_py() for i in pc.indices_nonzero(pc.is_valid(problems)).to_pylist()}
 
     def _warning_column(self) -> pa.Array | pa.ChunkedArray:
         quoted = pc.fill_null(self.quotes.column("warnings"), "")
@@ -274,6 +309,11 @@ async def price(
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
     return Preview(plan=plan, quotes=quotes.select(QUOTES.names), priced_at=now, expires_at=now + max_age, held=dict(held or {}), notes=dict(notes or {}))
+
+
+def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
+    """Return `plan` as a preview without any price: for checks and clauses that need none."""
+    return Preview(plan=plan, quotes=pa.table([pa.nulls(len(plan), f.type) for f in QUOTES], schema=QUOTES), priced_at=now, expires_at=now)
 
 
 @dataclass(frozen=True)

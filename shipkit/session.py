@@ -1,0 +1,701 @@
+"""BatchSession: the stages in order, for a person, a script or an agent.
+
+One object per batch. It holds what it was told and what it made of that; every stage is a function elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from shipkit import approval, history, preview, recovery, where
+from shipkit.approval import Approval, ExecutionMode, SpendLimits
+from shipkit.carriers import carrier_named
+from shipkit.carriers.base import Carrier
+from shipkit.checkpoint import Checkpoint, JobDraft
+from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged
+from shipkit.execute import Control, Progress, execute
+from shipkit.labels import Labels
+from shipkit.models import Address, LabelFormat, LabelSpec
+from shipkit.pace import Pacer
+from shipkit.plan import Edit, Plan
+from shipkit.planner import Planner
+from shipkit.portal import Portal
+from shipkit.progress import watcher
+from shipkit.report import BatchResult, Report, failed_rows, results_frame
+from shipkit.settings import Settings
+from shipkit.state import RowState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BatchSession", "Execution"]
+
+
+class Execution:
+    """A job running in the background: what ``session.start()`` returns."""
+
+    def __init__(self, future: concurrent.futures.Future[BatchResult], control: Control) -> None:
+        self._future = future
+        self._control = control
+        self.progress: Progress | None = None
+        """The last progress that was reported."""
+
+    def wait(self, timeout_s: float | None = None) -> BatchResult | None:
+        """Return the result, or None when the job still runs after `timeout_s` seconds."""
+        try:
+            return self._future.result(timeout_s)
+        except concurrent.futures.TimeoutError:
+            if self._future.done():
+                raise
+            return None
+
+    @property
+    def running(self) -> bool:
+        """Whether the job still runs."""
+        return not self._future.done()
+
+    def pause(self) -> None:
+        """Stop sending; finish and record what is in flight."""
+        self._control.pause()
+
+
+class BatchSession:
+    """A batch of orders on its way to labels.
+
+    Parameters
+    ----------
+    source
+        A path, DataFrame, Arrow table, list of dicts or DuckDB relation; may be loaded later with :meth:`load`.
+    where, template, service
+        As in :meth:`where` and :meth:`map`.
+    shipper
+        Who ships: an Address, a dict of its fields, or the name of one in the config file.
+    carrier
+        A Carrier, ``"sandbox"`` or ``"ups"``; default ``SHIPKIT_CARRIER``, then the embedded sandbox.
+    mode
+        ``"confirm"`` (default): nothing is bought before :meth:`approve`. ``"auto"``: buys within `limits`.
+    name
+        A name for the job. The same name with another plan is refused (JobExists).
+    limits
+        SpendLimits, or a dict of its fields.
+    on_duplicate
+        An order that an earlier job of this home and account shipped: ``"hold"`` it back (default), or ``"ship"`` it with a warning.
+    resend
+        Rows in doubt that the carrier does not know: ``"proven"``, ``"ask"`` or ``"never"``; default: the carrier's own.
+    concurrency, rate_limit
+        Requests at a time, and per second; default: the carrier's own pace.
+    label_format, label_size
+        ``"pdf"``, ``"zpl"``, ``"png"``; ``"4x6"`` or ``"4x8"`` inches. Chosen at purchase.
+    home
+        Where previews and jobs live; default ``SHIPKIT_HOME``, then the user's data folder.
+
+    Examples
+    --------
+    >>> import shipkit as sk
+    >>> rows = [{"order_id": "1", "name": "Ada Lee", "address1": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2}]
+    >>> shop = sk.Address(name="Dana", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+    >>> with sk.BatchSession(rows, shipper=shop, service="ground") as session:
+    ...     frame = session.preview()
+    ...     _ = session.approve()
+    ...     result = session.execute()
+    >>> result.shipped
+    1
+    """
+
+    def __init__(
+        self,
+        source: Any = None,
+        *,
+        where: str | Sequence[str] | None = None,
+        template: str | Path | None = None,
+        service: str | None = None,
+        shipper: Address | Mapping[str, Any] | str | None = None,
+        carrier: Carrier | str | None = None,
+        mode: str | ExecutionMode = "confirm",
+        name: str | None = None,
+        limits: SpendLimits | Mapping[str, Any] | None = None,
+        on_duplicate: str = "hold",
+        resend: str | None = None,
+        concurrency: int | None = None,
+        rate_limit: float | None = None,
+        label_format: str | LabelFormat = "pdf",
+        label_size: str = "4x6",
+        home: str | Path | None = None,
+    ) -> None:
+        self.settings = Settings.read(home=home)
+        self.name = name
+        self.limits = SpendLimits.of(limits)
+        self.on_duplicate = _one_of("on_duplicate", on_duplicate, ("hold", "ship"))
+        self.label = LabelSpec(format=_one_of("label_format", str(label_format), tuple(LabelFormat)), size=_one_of("label_size", label_size, ("4x6", "4x8")))
+        self._resend = None if resend is None else _one_of("resend", resend, ("proven", "ask", "never"))
+        self._concurrency, self._rate_limit = concurrency, rate_limit
+        self._carrier_given = carrier
+        self._carrier: Carrier | None = None
+        self._portal = Portal()
+        self._planner = Planner(shipper=_shipper(shipper, self.settings))
+        self._preview: preview.Preview | None = None
+        self._record: preview.PreviewRecord | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._execution: Execution | None = None
+        self._control: Control | None = None
+        self._mode = ExecutionMode.CONFIRM
+        if source is not None:
+            self.load(source)
+        if where:
+            self.where(*([where] if isinstance(where, str) else where))
+        if template is not None or service is not None:
+            self.map(template, service=service)
+        if ExecutionMode.of(mode) is ExecutionMode.AUTO:
+            self.set_mode(mode)
+
+    @classmethod
+    def open(cls, job_id: str, *, carrier: Carrier | str | None = None, home: str | Path | None = None) -> BatchSession:
+        """Return a session on a job on disk: results, labels, resume, void, write-back. Raises JobNotFound."""
+        settings = Settings.read(home=home)
+        checkpoint = Checkpoint.open(settings.home, job_id)
+        manifest = checkpoint.manifest
+        session = cls(shipper=manifest.shipper, carrier=carrier or manifest.identity.name, name=manifest.name, resend=manifest.resend, home=settings.home)
+        session._checkpoint = checkpoint
+        session.label = manifest.label
+        session._mode = ExecutionMode.of(manifest.mode)
+        return session
+
+    # -- the orders -------------------------------------------------------------------------------
+
+    def load(self, source: Any, **options: Any) -> Self:
+        """Read orders; forgets what was made of an earlier source.
+
+        Parameters
+        ----------
+        source
+            As in the class.
+        **options
+            ``types={"column": "VARCHAR"}`` pins a type; ``sheet``, ``delimiter``, ``encoding``, ``order_key``.
+        """
+        self._planner.load(source, **options)
+        self._forget()
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, as filters and templates know them."""
+        return [column.key for column in self._planner.loaded.columns]
+
+    @property
+    def load_report(self) -> Any:
+        """What was read, repaired and dropped."""
+        return self._planner.loaded.report
+
+    def describe(self) -> pd.DataFrame:
+        """Return a line a column: ``name``, ``type``, ``non_null``, ``distinct``, ``examples``."""
+        return where.describe(self._planner.orders)
+
+    def sample(self, n: int = 5) -> pd.DataFrame:
+        """Return the first `n` orders that the filter lets through, with the source's columns."""
+        return preview.to_frame(self._planner.selection.sample(n))
+
+    def where(self, *clauses: str, **params: Any) -> Self:
+        """Keep only the orders that match; replaces the last filter, and no clause clears it.
+
+        Clauses are AND-ed SQL expressions over the source's columns, ``$name`` is bound from `params`. An order is kept
+        whole when any of its lines matches. Raises FilterError.
+        """
+        self._planner.where(clauses, params)
+        self._forget()
+        return self
+
+    @property
+    def selection(self) -> str:
+        """How many orders the filter keeps: "412 of 800 orders"."""
+        return str(self._planner.selection)
+
+    def map(
+        self,
+        template: str | Path | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        service: str | None = None,
+        services: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        references: Mapping[str, str] | None = None,
+        ship_date: dt.date | str | None = None,
+    ) -> Self:
+        """Say how a row becomes a shipment; replaces what was said before.
+
+        Parameters
+        ----------
+        template
+            Jinja2: a `str` is template text, a `Path` a file. None: columns are recognised.
+        columns
+            Field -> heading, where recognition needs to be told.
+        service
+            One service for all rows, or a rule (``"cheapest"``, ``"fastest"``, ``"cheapest within 3 days"``).
+        services
+            Value in the service column -> service.
+        defaults
+            Field -> value for rows that lack it (``{"weight_lb": 2}``).
+        references
+            Reference -> heading (``{"po": "PO Number"}``), printed on the label.
+        ship_date
+            Day of shipping; default: the day of purchase.
+        """
+        day = dt.date.fromisoformat(ship_date) if isinstance(ship_date, str) else ship_date
+        self._planner.map(
+            template=template, columns=columns, service=service, services=services, defaults=defaults, references=references, ship_date=day,
+        )
+        self._forget()
+        return self
+
+    @property
+    def template(self) -> str:
+        """The Jinja2 text in use, or the one that says the same as the recognised columns: edit it and pass it to :meth:`map`."""
+        return self._planner.template
+
+    def skip(self, clause: str, reason: str | None = None) -> Edit:
+        """Set the shipments that match `clause` aside. The clause sees preview columns and the source's own."""
+        made = self._planner.edit("skip", clause, self._view(), reason=reason)
+        self._forget(keep_view=True)
+        return made
+
+    def unskip(self) -> Self:
+        """Take back every :meth:`skip`."""
+        self._planner.drop_edits("skip")
+        self._forget(keep_view=True)
+        return self
+
+    def edit(self, clause: str, **fields: Any) -> Edit:
+        """Set fields of the shipments that match `clause`: ``session.edit("order_id = '17'", postal_code="02134")``."""
+        made = self._planner.edit("edit", clause, self._view(), fields=fields)
+        self._forget(keep_view=True)
+        return made
+
+    @property
+    def edits(self) -> pd.DataFrame:
+        """What was set aside or changed by hand: ``action``, ``clause``, ``rows``, ``fields``, ``reason``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [{"action": e.action, "clause": e.clause, "rows": len(e.row_numbers), "fields": dict(e.fields), "reason": e.reason} for e in self._planner.edits],
+            columns=["action", "clause", "rows", "fields", "reason"],
+        )
+
+    # -- price and approval -----------------------------------------------------------------------
+
+    def preview(self, *, include: Sequence[str] = ()) -> pd.DataFrame:
+        """Price every row and return the preview: a line a shipment, see :data:`shipkit.preview.PREVIEW_COLUMNS`.
+
+        ``cost_cents`` is exact (Int64, minor units), ``cost`` a float for people. A row that cannot be bought has null cost
+        and a ``problem``, and is in no total. `include` carries columns of the source along.
+        """
+        return self._portal.run(self._price_and_frame(include))
+
+    async def apreview(self, *, include: Sequence[str] = ()) -> pd.DataFrame:
+        """Async twin of :meth:`preview`."""
+        return await asyncio.wrap_future(self._portal.start(self._price_and_frame(include)))
+
+    @property
+    def summary(self) -> preview.Summary:
+        """What the preview comes to. Makes one when there is none."""
+        shown = self._preview_now()
+        record = preview.recall(self.settings.home, shown.preview_id)
+        return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Every problem of every row: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``, ``code``."""
+        shown = self._preview or self._portal.run(self._unpriced())
+        return preview.to_frame(_all_problems(shown))
+
+    @property
+    def preview_id(self) -> str | None:
+        """The id of the last preview, None before there is one."""
+        return self._record.preview_id if self._record else None
+
+    @property
+    def mode(self) -> ExecutionMode:
+        """CONFIRM or AUTO."""
+        return self._mode
+
+    def set_mode(self, mode: str | ExecutionMode) -> Self:
+        """Choose CONFIRM or AUTO. Raises ModeLocked while a job of this session executes, LimitsRequired for AUTO on a live carrier without a total."""
+        wanted = ExecutionMode.of(mode)
+        if self._running:
+            raise ModeLocked(f"The mode is locked while {self.job_id} executes.", fix="Wait until it ends, or pause it.")
+        if wanted is ExecutionMode.AUTO:
+            approval.require_limits(self.limits, live=self.live)
+        self._mode = wanted
+        return self
+
+    def approve(self, preview_id: str | None = None, *, by: str | None = None, via: str = "session") -> Approval:
+        """Say yes to exactly this preview: these shipments at these prices.
+
+        Raises
+        ------
+        ApprovalRequired
+            There is no preview to approve yet.
+        PlanChanged
+            Rows, filter, template, shipper, carrier, edits or prices moved since.
+        PreviewExpired
+            Its quotes are too old.
+        """
+        record = self._record
+        if record is None:
+            raise ApprovalRequired("There is no preview to approve.", fix="Call session.preview() first and look at it.")
+        if preview_id is not None and preview_id != record.preview_id:
+            raise PlanChanged(f"{preview_id} is not this session's last preview ({record.preview_id}).", fix=f"Look at {record.preview_id} and approve that.")
+        self._portal.run(self._unchanged())
+        return approval.approve(self.settings.home, record.preview_id, now=_now(), by=by, via=via)
+
+    # -- buying -----------------------------------------------------------------------------------
+
+    def execute(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+        """Buy what was approved, each label once, and return how the job stands.
+
+        The same plan and name again returns the same job and buys nothing; an unfinished job is continued. Ctrl-C once
+        pauses (what is in flight is finished and recorded), twice stops at once; :meth:`resume` goes on.
+
+        Parameters
+        ----------
+        on_error
+            ``"continue"``, or ``"halt"`` at the first failed row.
+        progress
+            A callable given a Progress; None for a bar where somebody looks; False for none.
+
+        Raises
+        ------
+        ApprovalRequired, PlanChanged, PreviewExpired, SpendLimitExceeded
+            Nothing was bought.
+        """
+        return self._watch(self.start(on_error=on_error, progress=progress))
+
+    async def aexecute(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+        """Async twin of :meth:`execute`. Cancelling it pauses the job and waits until what is in flight is recorded."""
+        running = self.start(on_error=on_error, progress=False if progress is None else progress)
+        return await self._awatch(running)
+
+    def start(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+        """Check, then buy in the background; the caller goes on at once. Raises what :meth:`execute` raises."""
+        _one_of("on_error", on_error, ("continue", "halt"))
+        self._refuse_while_running()
+        checkpoint = self._portal.run(self._publish())
+        return self._launch(checkpoint, on_error=on_error, progress=progress)
+
+    def resume(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+        """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is."""
+        self._refuse_while_running()
+        return self._watch(self._launch(self.checkpoint, on_error=on_error, progress=progress))
+
+    def restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+        """Buy the whole plan again as a new job, new labels and all. `confirm_paid_labels` must be the number already paid for."""
+        self._refuse_while_running()
+        self._checkpoint = recovery.restart(self.checkpoint, confirm_paid_labels=confirm_paid_labels)
+        return self._watch(self._launch(self._checkpoint, on_error="continue", progress=progress))
+
+    def review(self) -> pd.DataFrame:
+        """Return how each row of the job stands. Changes nothing."""
+        return self.results()
+
+    def pause(self) -> None:
+        """Stop sending; what is in flight is finished and recorded. Resumable."""
+        if self._control:
+            self._control.pause()
+
+    def cancel(self) -> BatchResult:
+        """Stop sending, finish what is in flight, and end the job for good; rows not sent are never sent."""
+        if self._running and self._control and self._execution:
+            self._control.cancel()
+            self._execution.wait()
+        else:
+            recovery.cancel(self.checkpoint)
+        return BatchResult.of(self.checkpoint)
+
+    # -- after buying -----------------------------------------------------------------------------
+
+    def results(self, state: str | None = None) -> pd.DataFrame:
+        """Return the results, a line a shipment; see :func:`shipkit.report.results_frame` for the columns."""
+        return results_frame(self.checkpoint, state)
+
+    def failed_rows(self) -> pd.DataFrame:
+        """Return the source's rows that did not ship, with ``problem`` and ``fix``."""
+        return failed_rows(self.checkpoint)
+
+    @property
+    def labels(self) -> Labels:
+        """The labels bought: save them, look at them."""
+        return _labels(self.checkpoint)
+
+    def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
+        """Give shipments back: those that match `clause` (over the result columns), or `all`. Repeat-safe. Returns their results."""
+        if (clause is None) == (not all):
+            raise InputError("Say which shipments to void.", fix='void("order_id = \'17\'"), or void(all=True).')
+        self._refuse_while_running()
+        table = self.checkpoint.results()
+        chosen = where.matching(table, clause, {}).tolist() if clause else list(range(table.num_rows))
+        states = table.column("state")
+        rows = [i for i in chosen if states[i].as_py() == RowState.SHIPPED]
+        self._portal.run(recovery.void_rows(self.checkpoint, self.carrier, rows))
+        return preview.to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
+
+    def report(self) -> Report:
+        """Return the day sheet of the job."""
+        return Report.of(self.checkpoint)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The job on disk. Raises JobNotFound before there is one."""
+        if self._checkpoint is None:
+            raise JobNotFound("This session has no job yet.", fix="Call session.execute(), or open one: BatchSession.open(job_id).")
+        return self._checkpoint
+
+    @property
+    def job_id(self) -> str | None:
+        """The job's id, None before there is one."""
+        return self._checkpoint.job_id if self._checkpoint else None
+
+    @property
+    def status(self) -> str:
+        """Where the session stands: ``new``, ``previewed``, or the job's status."""
+        if self._checkpoint is not None:
+            return "running" if self._running else str(self._checkpoint.status)
+        return "previewed" if self._preview is not None else "new"
+
+    @property
+    def carrier(self) -> Carrier:
+        """Who sells."""
+        if self._carrier is None:
+            given = self._carrier_given or self.settings.carrier
+            self._carrier = carrier_named(given, self.settings) if isinstance(given, str) else given
+        return self._carrier
+
+    @property
+    def live(self) -> bool:
+        """Whether a purchase costs real money."""
+        return self.carrier.identity.live
+
+    def close(self) -> None:
+        """Pause what runs, then close connections and the database. Repeat-safe."""
+        if self._running and self._execution:
+            self.pause()
+            self._execution.wait()
+        if self._carrier is not None and isinstance(self._carrier_given, str | None):
+            self._portal.run(self._carrier.aclose())
+            self._carrier = None
+        self._portal.close()
+        self._planner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        identity = f"{self.carrier.identity}"
+        parts = [f"{self.name or 'batch'}", identity, f"{self._mode.upper()}", self.status]
+        if self._checkpoint is not None:
+            parts.append(self._checkpoint.job_id)
+        elif self._preview is not None:
+            parts.append(self._preview.preview_id)
+        return f"<BatchSession {' | '.join(parts)}>"
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> bool:
+        return self._execution is not None and self._execution.running
+
+    def _refuse_while_running(self) -> None:
+        if self._running:
+            raise ModeLocked(f"{self.job_id} is executing in this session.", fix="Wait until it ends, or pause it.")
+
+    def _forget(self, *, keep_view: bool = False) -> None:
+        """Drop what was made of an earlier plan. The record stays, so that approving it says PlanChanged."""
+        if not keep_view:
+            self._last_view = None
+        self._preview = None
+        if not self._running:
+            self._checkpoint = None
+
+    _last_view: pa.Table | None = None
+
+    def _view(self) -> pa.Table:
+        """Return a row for each shipment: preview columns, then the source's own, for clauses."""
+        if self._last_view is None or self._preview is not None:
+            shown = self._preview or self._portal.run(self._unpriced())
+            self._last_view = where.joined(shown.view(), self._planner.selection)
+        return self._last_view
+
+    def _pacer(self) -> Pacer:
+        pace = self.carrier.pace
+        return Pacer(concurrency=self._concurrency or pace.concurrency, rate_per_s=self._rate_limit or pace.rate_per_s)
+
+    async def _plan(self) -> Plan:
+        return await self._planner.plan(self.carrier, self._pacer())
+
+    async def _unpriced(self) -> preview.Preview:
+        return preview.unpriced(await self._plan(), now=_now())
+
+    async def _price(self) -> preview.Preview:
+        plan = await self._plan()
+        seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=Checkpoint.id_of(plan.fingerprint, self.name))
+        held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
+        self._preview = await preview.price(plan, self.carrier, now=_now(), held=held, notes=notes, pacer=self._pacer())
+        self._record = preview.keep(self.settings.home, self._preview)
+        return self._preview
+
+    async def _price_and_frame(self, include: Sequence[str]) -> pd.DataFrame:
+        shown = await self._price()
+        frame = shown.frame()
+        return where.include(frame, self._planner.selection, include) if include else frame
+
+    def _preview_now(self) -> preview.Preview:
+        return self._preview or self._portal.run(self._price())
+
+    async def _unchanged(self) -> Plan:
+        """Return the plan as it is now; raise PlanChanged when it is not the one that was previewed."""
+        assert self._record is not None  # noqa: S101 - callers checked
+        plan = await self._plan() if self._preview is None else self._preview.plan
+        if plan.fingerprint != self._record.fingerprint:
+            raise PlanChanged(f"The batch changed since {self._record.preview_id}. Nothing was bought.", fix="Call session.preview() again and approve what it shows.")
+        return plan
+
+    async def _publish(self) -> Checkpoint:
+        """Return the job of the current plan: the one on disk, or a new one when it may be bought."""
+        plan = self._preview.plan if self._preview is not None else await self._plan()
+        existing = Checkpoint.of_plan(self.settings.home, plan.fingerprint, self.name)
+        if existing is not None:
+            return existing
+        if self._preview is None:
+            if self._record is not None:
+                await self._unchanged()
+            elif self._mode is ExecutionMode.CONFIRM:
+                raise ApprovalRequired("Preview approval required: there is no preview yet. Nothing was bought.", fix="Call session.preview(), look at it, then session.approve().")
+            await self._price()
+        shown = self._preview
+        assert shown is not None  # noqa: S101 - made above
+        record = preview.recall(self.settings.home, shown.preview_id)
+        given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
+        return Checkpoint.publish(self.settings.home, self._draft(shown, given))
+
+    def _draft(self, shown: preview.Preview, given: Approval | None) -> JobDraft:
+        plan = shown.plan
+        origin = self._planner.loaded.origin
+        return JobDraft(
+            plan=plan.table,
+            quotes=shown.quotes,
+            problems=_all_problems(shown),
+            source=self._planner.source_rows(),
+            fingerprint=plan.fingerprint,
+            name=self.name,
+            identity=plan.identity,
+            shipper=plan.shipper,
+            label=self.label,
+            mode=str(self._mode),
+            approval=given.model_dump(mode="json") if given else None,
+            limits=self.limits.in_cents(),
+            resend=self._resend or self.carrier.resend,
+            on_duplicate=self.on_duplicate,
+            skipped=shown.reasons,
+            facts={
+                "preview_id": shown.preview_id,
+                "where": list(self._planner.clauses),
+                "template": plan.template,
+                "source": {"kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "sheet": origin.sheet},
+                "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
+            },
+        )
+
+    def _launch(self, checkpoint: Checkpoint, *, on_error: str, progress: Callable[[Progress], None] | bool | None) -> Execution:
+        self._checkpoint = checkpoint
+        control = self._control = Control()
+        total = checkpoint.manifest.to_buy
+        identity = checkpoint.manifest.identity
+        follow = watcher(progress, total, f"{identity} {'LIVE' if identity.live else ''}".strip())
+
+        async def work() -> BatchResult:
+            began = time.monotonic()
+            with follow as callback:
+                await execute(
+                    checkpoint, self.carrier, control=control, on_error=on_error, progress=_noting(lambda: self._execution, callback),
+                    pacer=self._pacer(), timeout_s=self.settings.timeout_s, grace_s=self.settings.grace_s,
+                )
+            return BatchResult.of(checkpoint, elapsed_s=time.monotonic() - began)
+
+        self._execution = Execution(self._portal.start(work()), control)
+        return self._execution
+
+    def _watch(self, running: Execution) -> BatchResult:
+        """Wait for the job; the first interrupt pauses it, the second stops it at once."""
+        control = self._control
+        interrupts = 0
+        while True:
+            try:
+                result = running.wait(0.1)
+            except KeyboardInterrupt:
+                interrupts += 1
+                if control is not None:
+                    (control.pause if interrupts == 1 else control.stop_now)()
+            else:
+                if result is not None:
+                    return result
+
+    async def _awatch(self, running: Execution) -> BatchResult:
+        future = asyncio.wrap_future(running._future)  # noqa: SLF001 - the same module
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            running.pause()
+            await asyncio.wait([future])
+            raise
+
+
+def _noting(execution: Callable[[], Execution | None], callback: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
+    def note(progress: Progress) -> None:
+        running = execution()
+        if running is not None:
+            running.progress = progress
+        if callback is not None:
+            callback(progress)
+
+    return note
+
+
+def _all_problems(shown: preview.Preview) -> pa.Table:
+    return pa.concat_tables([shown.plan.problems, shown.problems()]).sort_by("row_number")
+
+
+def _labels(checkpoint: Checkpoint) -> Labels:
+    raise NotImplementedError(checkpoint.job_id)
+
+
+def _shipper(given: Address | Mapping[str, Any] | str | None, settings: Settings) -> Address | None:
+    if isinstance(given, Address):
+        return given
+    if isinstance(given, str):
+        return settings.shipper(given)
+    if given is None:
+        known = list(settings.file.get("shippers", {}))
+        return settings.shipper(known[0]) if len(known) == 1 else None
+    try:
+        return Address(**given)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"The shipper cannot be used: {error}.", fix="Give the fields of sk.Address.") from None
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> Any:
+    if value not in allowed:
+        raise InputError(f"{name}={value!r} is not known.", fix=f"Use one of: {', '.join(allowed)}.")
+    return value
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
