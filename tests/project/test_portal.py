@@ -1,0 +1,95 @@
+"""Sync outside, async inside, joined in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from shipkit.portal import Portal
+
+
+@pytest.fixture
+def portal():
+    portal = Portal()
+    yield portal
+    portal.close()
+
+
+async def answer(value: int) -> int:
+    await asyncio.sleep(0)
+    return value
+
+
+def test_async_work_runs_from_plain_code(portal: Portal):
+    assert portal.run(answer(7)) == 7
+
+
+def test_it_runs_inside_a_running_loop(portal: Portal):
+    async def cell() -> int:
+        return portal.run(answer(7))
+
+    assert asyncio.run(cell()) == 7
+
+
+def test_an_error_arrives_as_itself(portal: Portal):
+    async def fail() -> None:
+        raise LookupError("here")
+
+    with pytest.raises(LookupError, match="here"):
+        portal.run(fail())
+
+
+def test_a_timeout_of_the_work_itself_is_not_taken_for_waiting(portal: Portal):
+    async def late() -> None:
+        raise TimeoutError("the carrier's")
+
+    with pytest.raises(TimeoutError, match="the carrier's"):
+        portal.run(late())
+
+
+def test_waiting_for_itself_is_refused(portal: Portal):
+    async def inner() -> int:
+        return portal.run(answer(1))
+
+    with pytest.raises(RuntimeError, match="cannot wait for itself"):
+        portal.run(inner())
+
+
+def test_closing_ends_the_thread_and_may_be_repeated():
+    portal = Portal()
+    portal.run(answer(1))
+    portal.close()
+    portal.close()
+    assert not [t for t in threading.enumerate() if t.name == "shipkit-portal"]
+    assert portal.run(answer(2)) == 2
+    portal.close()
+
+
+def test_an_interrupt_is_told_and_the_wait_goes_on():
+    code = """
+import asyncio
+from shipkit.portal import Portal
+async def work():
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        if stop: return "drained"
+    return "ran on"
+stop = []
+portal = Portal()
+print("ready", flush=True)
+print(portal.run(work(), on_interrupt=stop.append), stop)
+portal.close()
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=20)
+    assert out.strip() == "drained [1]"
