@@ -1,0 +1,208 @@
+"""Who sends, who receives, and what the way between them means at UPS: domestic or not, through customs or not, sold or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shipkit.carriers.ups_text import clean, cut, phone, postal_code, street
+from shipkit.errors import CarrierRejected
+from shipkit.models import Address, ServiceLevel, Shipment
+
+__all__ = ["EU", "Party", "Route", "place", "refuse", "route_of"]
+
+EU = frozenset({
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+})
+_US_PR = frozenset({"US", "PR"})
+_TERRITORIES = frozenset({"PR", "VI", "GU", "AS", "MP"})
+"""What US mail calls states and UPS calls countries."""
+_STATE_WANTED = frozenset({"US", "CA", "PR"})
+_ZIP_WANTED = frozenset({"US", "CA", "PR"})
+_NO_ZIP_LENGTH = frozenset({5, 9})
+
+_US_ONLY = frozenset({
+    ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.THREE_DAY_SELECT, ServiceLevel.SECOND_DAY_AIR, ServiceLevel.SECOND_DAY_AIR_AM,
+    ServiceLevel.NEXT_DAY_AIR, ServiceLevel.NEXT_DAY_AIR_SAVER, ServiceLevel.NEXT_DAY_AIR_EARLY,
+})
+_NOT_FROM_CANADA = frozenset({ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.SECOND_DAY_AIR_AM})
+_ABROAD_ONLY = frozenset({
+    ServiceLevel.STANDARD, ServiceLevel.WORLDWIDE_EXPRESS, ServiceLevel.WORLDWIDE_EXPRESS_PLUS, ServiceLevel.WORLDWIDE_EXPEDITED, ServiceLevel.WORLDWIDE_SAVER,
+})
+
+
+def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
+    """Return the error for what UPS would refuse; nothing was sent."""
+    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
+
+
+@dataclass(frozen=True, repr=False)
+class Party:
+    """One end of the way, in UPS's words and lengths."""
+
+    field: str
+    name: str
+    contact: str
+    number: tuple[str, str] | None
+    lines: tuple[str, ...]
+    city: str
+    state: str
+    postal_code: str
+    country: str
+    residential: bool
+
+    @classmethod
+    def of(cls, address: Address, field: str) -> Party:
+        """Return `address` as UPS prints it. Raises CarrierRejected for what cannot be printed or is missing."""
+        country, state = place(address)
+        lines = street(address.lines)
+        if lines is None:
+            raise refuse(f"{field}.address_line1", "the street does not fit three lines of 35 characters.", "Shorten it: {{ row.address | truncate_address }} in the template.")
+        company, person = clean(address.company), clean(address.name)
+        party = cls(
+            field=field, name=cut(company or person, 35), contact=cut(person or company, 35), number=phone(address.phone, country), lines=tuple(lines),
+            city=clean(address.city), state=state, postal_code=postal_code(address.postal_code), country=country, residential=bool(address.residential),
+        )
+        party._demand_what_is_printed()
+        return party
+
+    def _demand_what_is_printed(self) -> None:
+        for name, value in (("name", self.name), ("address_line1", "".join(self.lines)), ("city", self.city)):
+            if not value:
+                raise refuse(f"{self.field}.{name}", "UPS needs it, and it is empty.", f"Fill in {name}.")
+        for name, value in (("name", self.name), ("name", self.contact), ("address", " ".join(self.lines)), ("city", self.city)):
+            if any(char > "\xff" for char in value):
+                raise refuse(f"{self.field}.{name}", "UPS prints Latin letters only.", "Write it in Latin letters.")
+        if len(self.city) > 30:
+            raise refuse(f"{self.field}.city", "a city has at most 30 characters at UPS.", "Shorten it.")
+        if self.country in _STATE_WANTED and not (len(self.state) == 2 and self.state.isascii() and self.state.isalpha()):
+            raise refuse(f"{self.field}.state", f"{self.state or 'nothing'!r} is not a two-letter state or province.", "Give the two-letter code.")
+        self._check_postal_code()
+
+    def _check_postal_code(self) -> None:
+        code, country = self.postal_code, self.country
+        if country in _US_PR and not (code.isdigit() and len(code) in _NO_ZIP_LENGTH):
+            raise refuse(f"{self.field}.postal_code", f"{code!r} is not a ZIP code of 5 or 9 digits.", "Correct it; leading zeros count.")
+        if country == "CA" and not (len(code) == 6 and code[::2].isalpha() and code[1::2].isdigit()):
+            raise refuse(f"{self.field}.postal_code", f"{code!r} is not a Canadian postal code.", "Write it as A1A 1A1.")
+        if len(code) > 9:
+            raise refuse(f"{self.field}.postal_code", f"{code!r} has more than nine characters.", "Correct it.")
+
+    def address(self, *, residential: bool = False) -> dict[str, Any]:
+        """Return the address as Ship wants it."""
+        found: dict[str, Any] = {"AddressLine": list(self.lines), "City": self.city, "CountryCode": self.country}
+        if 0 < len(self.state) <= 5:
+            found["StateProvinceCode"] = self.state
+        if self.postal_code:
+            found["PostalCode"] = self.postal_code
+        if residential and self.residential:
+            found["ResidentialAddressIndicator"] = ""
+        return found
+
+    def shown(self, *, residential: bool = False) -> dict[str, Any]:
+        """Return name, contact, phone and address as Ship wants them."""
+        found: dict[str, Any] = {"Name": self.name, "AttentionName": self.contact, "Address": self.address(residential=residential)}
+        if self.number:
+            found["Phone"] = self.phone_number()
+        return found
+
+    def phone_number(self) -> dict[str, str]:
+        """Return the phone as UPS wants it."""
+        number, extension = self.number or ("", "")
+        return {"Number": number, "Extension": extension} if extension else {"Number": number}
+
+    def rated(self, *, residential: bool = False) -> dict[str, Any]:
+        """Return name and address as Rate wants them: a state has two characters there."""
+        address = self.address(residential=residential)
+        if len(self.state) != 2:
+            address.pop("StateProvinceCode", None)
+        return {"Name": self.name, "Address": address}
+
+    def timed(self, side: str) -> dict[str, str]:
+        """Return the place as TimeInTransit wants it; `side` is ``origin`` or ``destination``."""
+        found = {f"{side}CountryCode": self.country, f"{side}StateProvince": self.state, f"{side}CityName": self.city, f"{side}PostalCode": self.postal_code}
+        return {key: value for key, value in found.items() if value}
+
+
+@dataclass(frozen=True, repr=False)
+class Route:
+    """The way of one shipment. `shipper` pays; `origin` is the same object unless the parcels leave from elsewhere."""
+
+    account: str
+    shipper: Party
+    origin: Party
+    destination: Party
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Countries of origin and destination, UPS's way (PR is one)."""
+        return self.origin.country, self.destination.country
+
+    @property
+    def domestic(self) -> bool:
+        """Within the US or within Puerto Rico: where references belong on packages."""
+        return self.pair in {("US", "US"), ("PR", "PR")}
+
+    @property
+    def signature_on_package(self) -> bool:
+        """Whether a signature is asked for on each package: within the US, PR and Canada."""
+        return set(self.pair) <= _US_PR or self.pair == ("CA", "CA")
+
+    @property
+    def crosses_customs(self) -> bool:
+        """Whether an invoice is needed: not within a country, between US and PR, or within the EU."""
+        origin, destination = self.pair
+        return origin != destination and not set(self.pair) <= _US_PR and not set(self.pair) <= EU
+
+    def description(self, shipment: Shipment) -> str:
+        """Return the description of goods: the shipment's, else its customs items', else its parcels'."""
+        items = shipment.customs.items if shipment.customs else ()
+        texts = [shipment.description or ""] if shipment.description else [i.description for i in items] or [p.description or "" for p in shipment.parcels]
+        return cut(", ".join(dict.fromkeys(t for t in map(clean, texts) if t)), 50)
+
+
+def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
+    """Return the way of `shipment`, checked.
+
+    A return label goes the other way: from the recipient back to the shipper, unless the shipment names where it leaves from.
+    """
+    payer = Party.of(shipper, "shipper")
+    there = Party.of(shipment.ship_to, "ship_to")
+    if shipment.ship_from:
+        start, end = Party.of(shipment.ship_from, "ship_from"), there
+    elif shipment.is_return:
+        start, end = there, replace(payer, residential=False)
+    else:
+        start, end = payer, there
+    route = Route(account, payer, start, end)
+    _demand_a_service_that_runs(route, shipment.service)
+    _demand_contacts(route, shipment)
+    return route
+
+
+def _demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
+    """Refuse what UPS does not sell on this way. shipkit never swaps a service by itself: that would buy what nobody approved."""
+    origin, destination = route.pair
+    if service in _US_ONLY and not set(route.pair) <= _US_PR and not (origin == "CA" and service not in _NOT_FROM_CANADA):
+        wanted = "standard or worldwide_expedited" if {origin, destination} <= {"US", "CA", "MX"} or set(route.pair) <= EU else "worldwide_saver or worldwide_expedited"
+        raise refuse("service", f"UPS {service.title} does not run from {origin} to {destination}.", f"Choose {wanted}, by a service column or map(service=...).")
+    if service in _ABROAD_ONLY and route.pair == ("US", "US"):
+        raise refuse("service", f"UPS {service.title} does not run within the US.", "Choose ground, 2nd_day_air or another domestic service.")
+
+
+def _demand_contacts(route: Route, shipment: Shipment) -> None:
+    if not route.crosses_customs:
+        inside_eu = set(route.pair) <= EU and shipment.service is ServiceLevel.STANDARD
+        if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):
+            raise refuse("description", "UPS wants a description of the goods on this way.", 'Give one: map(defaults={"description": "Books"}).')
+        return
+    for party in (route.origin, route.destination, route.shipper):
+        if not party.number:
+            raise refuse(f"{party.field}.phone", "customs needs a phone number, and there is none that UPS can use.", "Give it with its area code, digits only if in doubt.")
+
+
+def place(address: Address) -> tuple[str, str]:
+    """Return country and state UPS's way: what US mail calls the state PR is a country at UPS."""
+    state = clean(address.state).upper()
+    country = state if address.country == "US" and state in _TERRITORIES else address.country
+    return country, country if country == "PR" else state

@@ -1,0 +1,104 @@
+"""Text as UPS takes it: one line of Latin-1, no control characters, within the field's length.
+
+UPS prints labels in Latin-1 unless told otherwise (Shipping.yaml, LabelSpecification.CharacterSet: "Default is English
+(Latin-1)"), and a control character makes it answer 200 with an empty body (recorded: friendly.labels.malformed).
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+
+__all__ = ["clean", "cut", "digits", "phone", "postal_code", "street"]
+
+_LINE = 35
+_LINES = 3
+_PLAIN = str.maketrans({
+    "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "…": "...",
+    "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "œ": "oe", "Œ": "OE", "ſ": "s", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N", "ŧ": "t", "Ŧ": "T", "ĸ": "k", "№": "No",
+})
+_EXTENSION = re.compile(r"(?:x|ext\.?|extension|#)\s*(\d{1,4})\s*$", re.IGNORECASE)
+_NANP = frozenset({"US", "PR", "CA", "VI"})
+
+
+def clean(text: str | None) -> str:
+    r"""Return `text` on one line without control characters and symbols, letters brought to Latin-1 where an accent is all that is lost.
+
+    A letter of another script stays: whoever asked decides, with :func:`shipkit.carriers.ups_wire`, whether that is an error.
+
+    Examples
+    --------
+    >>> clean("Ana\x08 Łukasz – Kőszeg\n2")
+    'Ana Lukasz - Koszeg 2'
+    """
+    composed = unicodedata.normalize("NFC", (text or "").translate(_PLAIN))
+    return " ".join("".join(_latin(c) for c in composed).split())
+
+
+def _latin(char: str) -> str:
+    if char.isspace():
+        return " "
+    if " " <= char <= "~" or "\xa1" <= char <= "\xff":
+        return "" if char == "\xad" else char
+    if unicodedata.category(char)[0] not in "LN":
+        return " " if unicodedata.category(char)[0] == "P" else ""  # marks, symbols, controls, private use, surrogates
+    plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+    return plain if plain.isascii() else char
+
+
+def cut(text: str, limit: int) -> str:
+    """Return `text` within `limit` characters, cut between words where there is a gap in its last third."""
+    if len(text) <= limit:
+        return text
+    gap = text.rfind(" ", limit * 2 // 3, limit + 1)
+    return text[: gap if gap > 0 else limit].rstrip()
+
+
+def street(lines: tuple[str, ...]) -> list[str] | None:
+    """Return `lines` as at most three of at most 35 characters with no word lost, or None when they do not fit.
+
+    Examples
+    --------
+    >>> street(("1600 Pennsylvania Avenue Northwest, West Wing", "Floor 2"))
+    ['1600 Pennsylvania Avenue Northwest,', 'West Wing', 'Floor 2']
+    """
+    cleaned = [line for line in map(clean, lines) if line]
+    for attempt in (cleaned, [piece for line in cleaned for piece in _wrapped(line)], _wrapped(" ".join(cleaned))):
+        if len(attempt) <= _LINES and all(len(line) <= _LINE for line in attempt):
+            return attempt
+    return None
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, _LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def digits(text: str | None) -> str:
+    """Return the ASCII digits of `text`."""
+    return re.sub(r"[^0-9]", "", text or "")
+
+
+def phone(text: str | None, country: str) -> tuple[str, str] | None:
+    """Return number and extension of a usable phone, or None.
+
+    Examples
+    --------
+    >>> phone("+1 (210) 555-0100 x42", "US")
+    ('2105550100', '42')
+    """
+    text = (text or "").strip()
+    found = _EXTENSION.search(text)
+    number = digits(text[: found.start()] if found else text)
+    if country in _NANP:
+        number = number[1:] if len(number) == 11 and number.startswith("1") else number
+        usable = len(number) == 10
+    else:
+        number = number.removeprefix("00")
+        usable = 5 <= len(number) <= 15
+    return (number, found[1] if found else "") if usable else None
+
+
+def postal_code(text: str | None) -> str:
+    """Return letters and digits of a postal code, upper case: the form with at most nine characters that every UPS field takes."""
+    return re.sub(r"[^0-9A-Z]", "", (text or "").upper())
