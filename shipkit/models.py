@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 __all__ = [
     "Address",
+    "AddressCheck",
     "Charge",
     "ChargeBasis",
     "Customs",
@@ -31,6 +32,7 @@ __all__ = [
     "ServiceLevel",
     "Shipment",
     "Signature",
+    "TransitTime",
     "minor_units",
 ]
 
@@ -432,3 +434,25 @@ class Purchase(_Frozen):
         if not self.tracking_numbers:
             raise ValueError("a purchase has at least one tracking number")
         return self
+
+
+class AddressCheck(_Frozen):
+    """What a carrier thinks of an address.
+
+    `status` is ``valid``, ``corrected`` (one candidate that differs), ``ambiguous``, ``not_found`` or ``unsupported`` (the carrier cannot
+    check addresses there). `residential` None means the carrier does not know.
+    """
+
+    status: str
+    residential: bool | None = None
+    candidates: tuple[Address, ...] = ()
+    message: str | None = None
+
+
+class TransitTime(_Frozen):
+    """How long a service takes for one shipment. `transit_days` are business days."""
+
+    service: ServiceLevel
+    transit_days: int
+    delivery_date: dt.date | None = None
+    guaranteed: bool = False
