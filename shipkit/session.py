@@ -391,14 +391,22 @@ class BatchSession:
 
     def resume(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
         """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is."""
+        return self._watch(self.start_resume(on_error=on_error, progress=progress))
+
+    def start_resume(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+        """Like :meth:`resume`, in the background; the caller goes on at once."""
         self._refuse_while_running()
-        return self._watch(self._launch(self.checkpoint, on_error=on_error, progress=progress))
+        return self._launch(self.checkpoint, on_error=on_error, progress=progress)
 
     def restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
         """Buy the whole plan again as a new job, new labels and all. `confirm_paid_labels` must be the number already paid for."""
+        return self._watch(self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress))
+
+    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+        """Like :meth:`restart`, in the background; the caller goes on at once."""
         self._refuse_while_running()
         self._checkpoint = recovery.restart(self.checkpoint, confirm_paid_labels=confirm_paid_labels)
-        return self._watch(self._launch(self._checkpoint, on_error="continue", progress=progress))
+        return self._launch(self._checkpoint, on_error="continue", progress=progress)
 
     def review(self) -> pd.DataFrame:
         """Return how each row of the job stands. Changes nothing."""
