@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from shipkit.errors import LabelError
 
-__all__ = ["QUIET_MODULES", "widths"]
+__all__ = ["QUIET_MODULES", "runs", "widths"]
 
 QUIET_MODULES = 10
 """The white margin that a reader needs on both sides, in modules."""
@@ -50,10 +50,26 @@ def widths(text: str) -> tuple[int, ...]:
     return tuple(int(width) for symbol in (*symbols, check, _STOP) for width in _PATTERNS[symbol])
 
 
+def runs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (subset, run): four digits or more as pairs in C; the odd one before them and all else in B.
+
+    Examples
+    --------
+    >>> list(runs("AB12345"))
+    [('B', 'AB'), ('B', '1'), ('C', '2345')]
+    """
+    for run in _RUNS.findall(text):
+        odd = len(run) % 2 if run.isdigit() and len(run) >= 4 else len(run)
+        if odd:
+            yield "B", run[:odd]
+        if run[odd:]:
+            yield "C", run[odd:]
+
+
 def _symbols(text: str) -> list[int]:
     symbols: list[int] = []
     subset = ""
-    for wanted, run in _runs(text):
+    for wanted, run in runs(text):
         if wanted != subset:
             symbols.append((_START_C if wanted == "C" else _START_B) if not symbols else (_CODE_C if wanted == "C" else _CODE_B))
             subset = wanted
@@ -62,13 +78,3 @@ def _symbols(text: str) -> list[int]:
         else:
             symbols += [ord(c) - 32 for c in run]
     return symbols
-
-
-def _runs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (subset, run): four digits or more in pairs; the odd one before them and all else in B."""
-    for run in _RUNS.findall(text):
-        odd = len(run) % 2 if run.isdigit() and len(run) >= 4 else len(run)
-        if odd:
-            yield "B", run[:odd]
-        if run[odd:]:
-            yield "C", run[odd:]

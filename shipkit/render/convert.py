@@ -1,16 +1,151 @@
-"""Labels from one format to another, all on this machine."""
+"""Labels from one format to another, all on this machine; no pixel that a barcode needs is resampled without need."""
 
 from __future__ import annotations
 
 import io
+import zlib
+from typing import TYPE_CHECKING
 
-__all__ = ["image_to_gif"]
+from shipkit.errors import LabelError
+from shipkit.models import LabelFormat
+from shipkit.render.graphic import graphic
+from shipkit.render.layout import DPI, SIZES, WIDTH
+from shipkit.render.pdf import document, stream
+from shipkit.render.raster import pdf_pages, pdf_to_png
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["can_convert", "convert", "image_to_gif", "image_to_pdf", "image_to_png", "image_to_zpl", "pdf_to_zpl"]
+
+_LARGEST_PIXELS = 50_000_000
+
+
+def can_convert(source: LabelFormat, target: LabelFormat) -> bool:
+    """Return whether :func:`convert` has a way from `source` to `target`."""
+    return source == target or source != LabelFormat.ZPL
+
+
+def convert(data: bytes, source: LabelFormat, target: LabelFormat) -> bytes:
+    """Return a label in another format.
+
+    Pictures become PDF without loss and ZPL dot for dot; PDF becomes a picture or ZPL at 203 dots an inch.
+
+    Raises
+    ------
+    LabelError
+        ZPL was asked to become something else, or the bytes are not what they are said to be.
+    """
+    if not can_convert(source, target):
+        raise LabelError(
+            f"A label bought as ZPL cannot be saved as {target.value.upper()}: ZPL is a program for the printer, and only a printer draws it as the carrier meant.",
+            fix=f'Save it as .zpl and send it to a thermal printer, or buy with label_format="{target.value}" next time.',
+        )
+    if source == target:
+        return data
+    if target == LabelFormat.ZPL:
+        return pdf_to_zpl(data) if source == LabelFormat.PDF else image_to_zpl(data)
+    if target == LabelFormat.PDF:
+        return image_to_pdf(data)
+    picture = pdf_to_png(data) if source == LabelFormat.PDF else data
+    return image_to_png(picture) if target == LabelFormat.PNG else image_to_gif(picture)
+
+
+def image_to_pdf(data: bytes) -> bytes:
+    """Return a picture of a label as a PDF page of 4x6 or 4x8 inches, pixel for pixel, upright.
+
+    A picture of two greys is stored with one bit a pixel.
+    """
+    from PIL import Image
+
+    image = _upright(_open(data))
+    pixels = image.convert("1", dither=Image.Dither.NONE) if _two_greys(image) else image
+    box_width, box_height = 288, 432 if image.height <= 1.75 * image.width else 576
+    scale = min(box_width / image.width, box_height / image.height)
+    width, height = image.width * scale, image.height * scale
+    drawing = f"q {width:.4f} 0 0 {height:.4f} {(box_width - width) / 2:.4f} {box_height - height:.4f} cm /L Do Q"
+    bits = 1 if pixels.mode == "1" else 8
+    picture = (
+        f"/Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}/ColorSpace/DeviceGray/BitsPerComponent {bits}/Filter/FlateDecode"
+    )
+    return document([
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {box_width} {box_height}]/Contents 4 0 R/Resources<</XObject<</L 5 0 R>>>>>>".encode("ascii"),
+        stream(drawing.encode("ascii")),
+        stream(zlib.compress(pixels.tobytes(), 6), picture),
+    ])
+
+
+def image_to_zpl(data: bytes) -> bytes:
+    """Return a picture of a label as a ZPL graphic, a dot a pixel where it fits the label, else scaled down to it."""
+    return _zpl(_upright(_open(data)))
+
+
+def image_to_png(data: bytes) -> bytes:
+    """Return a picture as a PNG of the same pixels."""
+    return _saved(_open(data), "PNG")
 
 
 def image_to_gif(data: bytes) -> bytes:
     """Return a picture as a GIF of the same pixels in 256 greys."""
-    from PIL import Image
+    return _saved(_open(data), "GIF")
 
+
+def pdf_to_zpl(data: bytes) -> bytes:
+    """Return each page of a PDF as one ZPL label of dots; pale greys (a watermark) stay white."""
+    return b"".join(_zpl(page) for page in pdf_pages(data, dpi=DPI))
+
+
+def _open(data: bytes) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data))
+        if image.width * image.height > _LARGEST_PIXELS:
+            raise LabelError(f"A label's picture has {image.width} x {image.height} pixels; no label is that large.", fix="Ask the carrier for the label again.")
+        if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+            clear = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+        return image.convert("L")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise LabelError("A label says it is a picture, but its bytes cannot be read as one.", fix="Ask the carrier for the label again.") from error
+
+
+def _upright(image: Image) -> Image:
+    """Return the picture in portrait, its top up, without the blank tail that is longer than the label.
+
+    UPS sends GIF labels lying on their side, the top at the left, with an inch of white at the end (1400 x 800 for 4x6).
+    """
+    from PIL import Image, ImageOps
+
+    if image.width > image.height:
+        image = image.transpose(Image.Transpose.ROTATE_270)
+    longest = image.width * 3 // 2
+    if image.height > longest:
+        drawn = ImageOps.invert(image).getbbox()
+        end = max(longest, drawn[3] if drawn else 0)
+        image = image.crop((0, 0, image.width, end))
+    return image
+
+
+def _two_greys(image: Image) -> bool:
+    return {grey for _, grey in image.getcolors(256) or ()} <= {0, 255}
+
+
+def _zpl(image: Image) -> bytes:
+    from PIL import Image, ImageOps
+
+    if image.width > WIDTH or image.height > max(SIZES.values()):
+        scale = min(WIDTH / image.width, max(SIZES.values()) / image.height)
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    height = SIZES["4x6"] if image.height <= SIZES["4x6"] else SIZES["4x8"]
+    dots = ImageOps.invert(image).point(lambda grey: 255 if grey > 127 else 0).convert("1", dither=Image.Dither.NONE)
+    x = (WIDTH - image.width) // 2
+    return f"^XA^PW{WIDTH}^LL{height}^LH0,0^FO{x},0{graphic(dots.tobytes(), dots.width)}^FS^XZ\n".encode("ascii")
+
+
+def _saved(image: Image, kind: str) -> bytes:
     out = io.BytesIO()
-    Image.open(io.BytesIO(data)).convert("L").save(out, "GIF")
+    image.save(out, kind)
     return out.getvalue()

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from shipkit.models import Address
-from shipkit.render import code128
+from shipkit.render import code128, glyphs
 from shipkit.render.content import LabelContent
 from shipkit.render.metrics import BOLD, REGULAR
 
-__all__ = ["DPI", "SIZES", "WIDTH", "Bars", "Box", "Mark", "Text", "marks", "needs_glyphs", "text_width"]
+__all__ = ["DPI", "SIZES", "WIDTH", "Bars", "Box", "Mark", "Text", "marks", "text_width"]
 
 DPI = 203
 WIDTH = 812
@@ -24,6 +24,8 @@ SIZES = {"4x6": 1218, "4x8": 1624}
 """Label size -> height in dots. Every label is 812 dots wide."""
 
 LEFT, RIGHT = 28, 784
+_NARROWEST = 45
+"""Percent of its natural width to which a line may be pressed."""
 
 
 class Text(NamedTuple):
@@ -78,15 +80,6 @@ def marks(content: LabelContent, size: str = "4x6") -> Iterator[Mark]:
     yield from _foot(content, SIZES[size])
 
 
-def needs_glyphs(text: str) -> bool:
-    """Return whether `text` has characters beyond cp1252, which the standard fonts of PDF cannot show."""
-    try:
-        text.encode("cp1252")
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 def _sender(content: LabelContent) -> Iterator[Text]:
     address = content.ship_from
     lines = [address.name, address.company, address.phone, *address.lines, _city(address), _country(address, content.ship_to)]
@@ -112,12 +105,12 @@ def _recipient(address: Address) -> Iterator[Text]:
     lines = [line for line in (address.name, address.company, *address.lines) if line]
     last = [line for line in (_city(address), _COUNTRIES.get(address.country, address.country) if address.country != "US" else "") if line]
     y = 300
-    pitch = min(42, (500 - 44 * len(last) - y) // max(len(lines) - 1, 1) if len(lines) > 1 else 42)
+    pitch = min(42, (496 - 44 * len(last) - y) // max(len(lines) - 1, 1) if len(lines) > 1 else 42)
     for line in lines:
         yield _fit(150, y, min(36, pitch - 3), line, RIGHT - 150)
         y += pitch
     for line in last:
-        yield _fit(150, y + 6, 44, line.upper(), RIGHT - 150, bold=True)
+        yield _fit(150, y + 8, 44, line.upper(), RIGHT - 150, bold=True)
         y += 46
 
 
@@ -126,18 +119,20 @@ def _routing(content: LabelContent) -> Iterator[Mark]:
     area = f"{to.state or to.country} {(to.postal_code or '')[:5]}" if to.country == "US" else f"{to.country} {to.postal_code or ''}"
     room = RIGHT - LEFT
     if content.watermark:
-        width = text_width(content.watermark, 64, bold=True) + 48
+        words = _clean(content.watermark)
+        width = text_width(words, 64, bold=True) + 48
         yield Box(RIGHT - width, 556, width, 92)
-        yield Text(RIGHT - width + 24, 625, 64, content.watermark, bold=True, white=True)
-        room -= width + 24
+        yield Text(RIGHT - width + 24, 625, 64, words, bold=True, white=True)
+        room -= width + 60
     yield _fit(LEFT, 634, 92, area.strip().upper(), room, bold=True)
 
 
 def _service(content: LabelContent) -> Iterator[Mark]:
-    mark = content.service[:1].upper()
+    title = _clean(content.service).strip().upper()
+    mark = title[:1]
     yield Box(RIGHT - 92, 700, 92, 92)
     yield Text(RIGHT - 46 - text_width(mark, 80, bold=True) // 2, 774, 80, mark, bold=True, white=True)
-    yield _fit(LEFT, 748, 60, content.service.upper(), RIGHT - LEFT - 120, bold=True)
+    yield _fit(LEFT, 748, 60, title, RIGHT - LEFT - 120, bold=True)
     yield _fit(LEFT, 792, 30, f"TRACKING #: {_grouped(content.tracking_number)}", RIGHT - LEFT - 120)
 
 
@@ -166,13 +161,19 @@ def _column(lines: Sequence[str], x: int, y: int, *, size: int, pitch: int, widt
 
 
 def _fit(x: int, y: int, size: int, text: str, width: int, *, bold: bool = False, to_left: bool = False) -> Text:
-    """Return `text` at `size`, made smaller and then narrower until it fits `width` dots; `x` is its right edge where `to_left`."""
+    """Return `text` made smaller, then narrower, until it fits `width` dots; `x` is its right edge where `to_left`.
+
+    What would still be too narrow to read ends in an ellipsis, so that a cut can be seen.
+    """
     text = _clean(text)
     natural = text_width(text, 1000, bold=bold)
     if natural * size > width * 1000:
         size = max(width * 1000 // natural, size * 2 // 3)
-    stretch = 100 if natural * size <= width * 1000 else max(width * 100_000 // (natural * size), 1)
-    return Text(x - natural * size * stretch // 100_000 if to_left else x, y, size, text, bold=bold, stretch=stretch)
+    if natural * size * _NARROWEST > width * 100_000:
+        text = text[: max(len(text) * width * 100_000 // (natural * size * _NARROWEST) - 2, 1)] + "\u2026"
+        natural = text_width(text, 1000, bold=bold)
+    stretch = min(width * 100_000 // (natural * size), 100) if natural else 100
+    return Text(x - natural * size * stretch // 100_000 if to_left else x, y, size, text, bold=bold, stretch=max(stretch, 1))
 
 
 def _clean(text: str) -> str:
@@ -183,13 +184,10 @@ def _clean(text: str) -> str:
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> int:
-    """Return the width of `text` in dots; a character beyond cp1252 counts as nearly a full square."""
-    table = BOLD if bold else REGULAR
-    return sum(map(table.__getitem__, text.encode("cp1252", "replace"))) * size // 1000 + size * 4 // 10 * _wide(text)
-
-
-def _wide(text: str) -> int:
-    return 0 if text.isascii() else sum(c > "\u02ff" for c in text)
+    """Return the width of `text` in dots."""
+    if glyphs.needed(text):
+        return glyphs.width(text) * size // 1000
+    return sum(map((BOLD if bold else REGULAR).__getitem__, text.encode("cp1252"))) * size // 1000
 
 
 def _city(address: Address) -> str:

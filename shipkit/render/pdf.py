@@ -1,18 +1,20 @@
 """A label as a one-page PDF, written by hand: standard fonts, vector bars, no clock, no random ids.
 
-The same content gives the same bytes. Objects 1 to 5 are the same for every label of a size; the sixth is
-the page's drawing. Coordinates are printer dots (one matrix turns them into points).
+The same content gives the same bytes. Coordinates are printer dots (one matrix turns them into points).
 """
 
 from __future__ import annotations
 
 import math
+import zlib
+from collections.abc import Sequence
 from functools import cache
 
+from shipkit.render import glyphs
 from shipkit.render.content import LabelContent
 from shipkit.render.layout import DPI, SIZES, WIDTH, Bars, Box, Text, marks, text_width
 
-__all__ = ["pdf"]
+__all__ = ["document", "pdf", "stream"]
 
 _POINTS = 72 / DPI
 _WATERMARK_HEIGHT = 800
@@ -26,31 +28,42 @@ def pdf(content: LabelContent, size: str = "4x6") -> bytes:
     LabelError
         The tracking number cannot be a barcode.
     """
-    head, offsets = _head(size)
-    drawing = _drawing(content, size)
-    body = b"%b6 0 obj\n<</Length %d>>stream\n%b\nendstream\nendobj\n" % (head, len(drawing), drawing)
-    return b"%bxref\n0 7\n0000000000 65535 f \n%b%010d 00000 n \ntrailer\n<</Size 7/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (
-        body, offsets, len(head), len(body),
-    )
+    return document([*_frame(size), stream(_drawing(content, size))])
+
+
+def document(objects: Sequence[bytes]) -> bytes:
+    """Return a PDF file of `objects`; the first is its catalog."""
+    parts, offset, table = [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"], 15, ["0000000000 65535 f "]
+    for number, body in enumerate(objects, 1):
+        part = b"%d 0 obj\n%b\nendobj\n" % (number, body)
+        table.append(f"{offset:010} 00000 n ")
+        parts.append(part)
+        offset += len(part)
+    size = len(table)
+    parts.append(f"xref\n0 {size}\n{chr(10).join(table)}\ntrailer\n<</Size {size}/Root 1 0 R>>\nstartxref\n{offset}\n%%EOF\n".encode("ascii"))
+    return b"".join(parts)
+
+
+def stream(data: bytes, extra: str = "") -> bytes:
+    """Return the body of a stream object."""
+    return b"<</Length %d%b>>stream\n%b\nendstream" % (len(data), extra.encode("ascii"), data)
 
 
 @cache
-def _head(size: str) -> tuple[bytes, bytes]:
-    """Return everything before the drawing, and its lines of the cross-reference table."""
+def _frame(size: str) -> tuple[bytes, ...]:
+    """Return the objects that every label of a size shares."""
     width, height = f"{WIDTH * _POINTS:.0f}", f"{SIZES[size] * _POINTS:.0f}"
     font = "<</Type/Font/Subtype/Type1/BaseFont/{}/Encoding/WinAnsiEncoding>>"
-    parts = [
-        "<</Type/Catalog/Pages 2 0 R>>",
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents 6 0 R/Resources<</Font<</R 4 0 R/B 5 0 R>>>>>>",
-        font.format("Helvetica"),
-        font.format("Helvetica-Bold"),
-    ]
-    head, offsets = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", b""
-    for number, part in enumerate(parts, 1):
-        offsets += b"%010d 00000 n \n" % len(head)
-        head += f"{number} 0 obj\n{part}\nendobj\n".encode("ascii")
-    return head, offsets
+    return tuple(
+        body.encode("ascii")
+        for body in (
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents 6 0 R/Resources<</Font<</R 4 0 R/B 5 0 R>>>>>>",
+            font.format("Helvetica"),
+            font.format("Helvetica-Bold"),
+        )
+    )
 
 
 def _drawing(content: LabelContent, size: str) -> bytes:
@@ -64,7 +77,7 @@ def _drawing(content: LabelContent, size: str) -> bytes:
                 parts.append(f"{x} {height - y - tall} {width} {tall} re f")
             case Bars():
                 parts.append(_bars(mark, height))
-    return "\n".join(parts).encode("cp1252", "replace")
+    return "\n".join(parts).encode("cp1252")
 
 
 @cache
@@ -83,11 +96,20 @@ def _ground(watermark: str | None, height: int) -> str:
 
 
 def _text(mark: Text, height: int) -> str:
-    stretch = f"{mark.stretch} Tz " if mark.stretch != 100 else ""
-    line = f"BT /{'B' if mark.bold else 'R'} {mark.size} Tf {stretch}{mark.x} {height - mark.y} Td ({_escaped(mark.text)}) Tj ET"
-    if stretch:
-        line += " 100 Tz"
+    if glyphs.needed(mark.text):
+        line = _glyphs(mark, height)
+    else:
+        stretch, reset = (f" {mark.stretch} Tz", " 100 Tz") if mark.stretch != 100 else ("", "")
+        line = f"BT /{'B' if mark.bold else 'R'} {mark.size} Tf{stretch} {mark.x} {height - mark.y} Td ({_escaped(mark.text)}) Tj ET{reset}"
     return f"1 g {line} 0 g" if mark.white else line
+
+
+def _glyphs(mark: Text, height: int) -> str:
+    """Return a line that the standard fonts cannot show: a bitmap of two dots a printer dot, with its text for copying and searching."""
+    dots = glyphs.draw(mark.text, mark.size * 2, bold=mark.bold, stretch=mark.stretch)
+    place = f"{dots.width / 2} 0 0 {dots.height / 2} {mark.x} {height - mark.y - (dots.height - dots.ascent) / 2} cm"
+    image = f"BI /W {dots.width} /H {dots.height} /IM true /BPC 1 /D [1 0] /F [/AHx /Fl] ID {zlib.compress(dots.rows, 9).hex()}> EI"
+    return f"/Span <</ActualText <FEFF{mark.text.encode('utf-16-be').hex()}>>> BDC q {place} {image} Q EMC"
 
 
 def _escaped(text: str) -> str:

@@ -12,38 +12,45 @@ from shipkit.render.layout import DPI
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["pdf_to_image", "pdf_to_png"]
+__all__ = ["PDFIUM", "pdf_pages", "pdf_to_png"]
 
-_PDFIUM = threading.Lock()
+PDFIUM = threading.RLock()
 """pdfium is not safe for threads; whoever calls it holds this."""
 
 
-def pdf_to_png(data: bytes, *, page: int = 0, dpi: int = DPI) -> bytes:
-    """Return one page of a PDF as a grey PNG; the resolution stands in the file."""
-    out = io.BytesIO()
-    pdf_to_image(data, page=page, dpi=dpi).save(out, "PNG", dpi=(dpi, dpi))
-    return out.getvalue()
-
-
-def pdf_to_image(data: bytes, *, page: int = 0, dpi: int = DPI) -> Image:
-    """Return one page of a PDF as a grey Pillow image.
+def pdf_to_png(data: bytes, *, dpi: int = DPI) -> bytes:
+    """Return the first page of a PDF as a grey PNG; the resolution stands in the file.
 
     Raises
     ------
     LabelError
-        `data` is not a readable PDF, or has no such page.
+        `data` is not a readable PDF, or has no page.
+    """
+    out = io.BytesIO()
+    pdf_pages(data, dpi=dpi, at_most=1)[0].save(out, "PNG", dpi=(dpi, dpi))
+    return out.getvalue()
+
+
+def pdf_pages(data: bytes, *, dpi: int = DPI, at_most: int | None = None) -> list[Image]:
+    """Return the pages of a PDF as grey Pillow images.
+
+    Raises
+    ------
+    LabelError
+        `data` is not a readable PDF, or has no page.
     """
     import pypdfium2
 
-    with _PDFIUM:
+    with PDFIUM:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:
             raise LabelError("A label says it is a PDF, but its bytes cannot be read as one.", fix="Ask the carrier for the label again.") from error
         try:
-            if not 0 <= page < len(document):
-                raise LabelError(f"The PDF has {len(document)} pages; page {page + 1} was asked for.")
-            picture: Image = document[page].render(scale=dpi / 72, grayscale=True).to_pil().copy()
-            return picture
+            pages = range(len(document) if at_most is None else min(len(document), at_most))
+            pictures = [document[number].render(scale=dpi / 72, grayscale=True).to_pil().copy() for number in pages]
         finally:
             document.close()
+    if not pictures:
+        raise LabelError("A label's PDF cannot be read: it has no page.", fix="Ask the carrier for the label again.")
+    return pictures
