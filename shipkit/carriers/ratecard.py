@@ -17,16 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Rate, ServiceLevel, Shipment
 from shipkit.table import digest
-
-if TYPE_CHECKING:
-    from shipkit.carriers.ratecard_sql import Engine
 
 __all__ = ["PARTS", "RATES", "TRANSIT", "ZONES", "Discount", "RateCard", "Surcharge", "TableZones", "ZoneChart", "add_business_days", "billable_lb", "ppm", "share"]
 
@@ -220,18 +217,15 @@ class RateCard:
         as_of
             Price by the rules of this day, whatever the ship dates.
         """
-        return self.engine.quote_table(table, shipper, as_of, basis=basis)
+        from shipkit.carriers.ratecard_sql import quote_table
+
+        return quote_table(self, table, shipper, as_of, basis=basis)
 
     def itemise(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None) -> pa.Table:
         """Return :meth:`quote_table` with a column in cents for each surcharge, by name."""
-        return self.engine.quote_table(table, shipper, as_of, itemised=True)
+        from shipkit.carriers.ratecard_sql import quote_table
 
-    @cached_property
-    def engine(self) -> Engine:
-        """The in-memory database that prices tables."""
-        from shipkit.carriers.ratecard_sql import Engine
-
-        return Engine(self)
+        return quote_table(self, table, shipper, as_of, itemised=True)
 
     @cached_property
     def fingerprint(self) -> str:

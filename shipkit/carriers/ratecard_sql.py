@@ -7,7 +7,6 @@ together to the cent, problems included. Lookup tables are small and hashed, the
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from shipkit.table import PARCEL, QUOTES, SHIPMENTS
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge
 
-__all__ = ["Engine", "statement"]
+__all__ = ["quote_table", "statement"]
 
 _CHUNK = 1_000_000
 """Shipments priced at a time: memory stays flat past this, speed does not change."""
@@ -30,40 +29,29 @@ _CHUNK = 1_000_000
 _MEASURES = ("weight_lb", "length_in", "width_in", "height_in", "declared_value_cents")
 
 
-class Engine:
-    """The private in-memory database of one card."""
+def quote_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card", itemised: bool = False) -> pa.Table:
+    """Return the quote table of `table` by `card`, with a column for each surcharge where `itemised`.
 
-    def __init__(self, card: RateCard) -> None:
-        self.card = card
-        self._guard = threading.Lock()
-        self._con = duckdb.connect(":memory:")
-        self._con.execute("SET preserve_insertion_order = true")
-        self._con.register("given_rates", card.rates)
-        self._con.register("given_transit", card.transit)
-        self._con.register("given_areas", _areas(card))
-        self._con.execute("CREATE TABLE rates AS FROM given_rates; CREATE TABLE transit AS FROM given_transit; CREATE TABLE areas AS FROM given_areas")
+    The database is private to the call: opening one costs some milliseconds, and nothing is left open or shared.
+    """
+    sql = statement(card, basis=basis, itemised=itemised)
+    with duckdb.connect(":memory:") as con:
+        for name, lookup in (("rates", card.rates), ("transit", card.transit), ("areas", _areas(card))):
+            con.register(f"given_{name}", lookup)
+            con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
+        whole = pa.concat_tables([_in_order(_priced(con, card, sql, chunk)) for chunk in _chunks(questions(table, shipper, as_of))])
+    return whole.cast(pa.schema([*QUOTES, *[pa.field(name, pa.int64()) for name in whole.column_names[len(QUOTES):]]]))
 
-    def quote_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card", itemised: bool = False) -> pa.Table:
-        """Return the quote table of `table`, with each surcharge's column where `itemised`."""
-        sql = statement(self.card, basis=basis, itemised=itemised)
-        with self._guard:
-            con = self._con.cursor()
-        try:
-            parts = [_in_order(self._priced(con, sql, chunk)) for chunk in _chunks(questions(table, shipper, as_of))]
-        finally:
-            con.close()
-        whole = pa.concat_tables(parts)
-        return whole.cast(pa.schema([*QUOTES, *[pa.field(name, pa.int64()) for name in whole.column_names[len(QUOTES):]]]))
 
-    def _priced(self, con: duckdb.DuckDBPyConnection, sql: str, chunk: pa.Table) -> pa.Table:
-        origins = pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist() + pc.unique(chunk.column("origin_country")).to_pylist()
-        con.register("zones", self.card.zones.rows(sorted({o for o in origins if o} | {"US"})))
-        con.register("shipments", chunk)
-        try:
-            return con.sql(sql).to_arrow_table()
-        finally:
-            con.unregister("zones")
-            con.unregister("shipments")
+def _priced(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
+    origins = pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist() + pc.unique(chunk.column("origin_country")).to_pylist()
+    con.register("zones", card.zones.rows(sorted({o for o in origins if o} | {"US"})))
+    con.register("shipments", chunk)
+    try:
+        return con.sql(sql).to_arrow_table()
+    finally:
+        con.unregister("zones")
+        con.unregister("shipments")
 
 
 def _chunks(table: pa.Table) -> Iterator[pa.Table]:

@@ -1,0 +1,174 @@
+"""The sandbox as a carrier: embedded in this process, or spoken to over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from shipkit.carriers.base import CarrierIdentity, Pace, Pacer
+from shipkit.carriers.ratecard import RateCard
+from shipkit.carriers.sandbox.books import Books
+from shipkit.carriers.sandbox.desk import Desk, Trouble
+from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, RateLimited
+from shipkit.models import Address, LabelSpec, Purchase, Rate, Shipment
+from shipkit.settings import Settings
+
+if TYPE_CHECKING:
+    from shipkit.carriers.sandbox.wire import Wire
+
+__all__ = ["SandboxCarrier"]
+
+_AFTER_LATE_S = 5.0
+"""Absence is proof this long after the latest a late commit can land: a slow disk, two clocks."""
+
+
+class SandboxCarrier:
+    """A carrier with made-up prices, real label files and its own books. No money, no network.
+
+    Parameters
+    ----------
+    books
+        The file with the books; default ``<home>/sandbox/books.sqlite``. Processes may share it.
+    url
+        Speak to a served sandbox (``python -m shipkit.carriers.sandbox --serve``) instead. Books, latency and
+        faults are then the server's.
+    faults
+        What goes wrong, and how often (:class:`Faults`).
+    latency_s, seed
+        Shorthands for the same fields of `faults`; `seed` also numbers new books.
+    label_bytes
+        Make up labels of this size instead of drawing them.
+    absence_is_proof_after_s
+        Default: 5 s after the latest a late commit can land.
+
+    Examples
+    --------
+    >>> SandboxCarrier("books.sqlite").identity.environment
+    'sandbox'
+    """
+
+    def __init__(
+        self,
+        books: str | Path | None = None,
+        *,
+        url: str | None = None,
+        account: str = "SANDBOX01",
+        latency_s: float | None = None,
+        faults: Faults | None = None,
+        seed: int | None = None,
+        home: str | Path | None = None,
+        card: RateCard | None = None,
+        label_bytes: int | None = None,
+        concurrency: int = 20,
+        rate_per_s: float | None = None,
+        timeout_s: float = 30.0,
+        absence_is_proof_after_s: float | None = None,
+    ) -> None:
+        shorthands = {"latency_s": latency_s, "seed": seed}
+        faults = (faults or Faults()).model_copy(update={name: value for name, value in shorthands.items() if value is not None})
+        self.identity = CarrierIdentity("sandbox", "sandbox", account)
+        self.pace = Pace(concurrency=concurrency, rate_per_s=rate_per_s, timeout_s=timeout_s, processing_s=_AFTER_LATE_S)
+        self.resend = "proven"
+        longest_late = LONGEST_LATE_S if url is not None else faults.late_s if faults.late else 0.0
+        self.absence_is_proof_after_s: float | None = longest_late + _AFTER_LATE_S if absence_is_proof_after_s is None else absence_is_proof_after_s
+        self._desk: Desk | Wire
+        if url is not None:
+            from shipkit.carriers.sandbox.wire import Wire
+
+            self._desk = Wire(url, account=account, timeout_s=timeout_s, connections=concurrency)
+        else:
+            path = Path(books) if books is not None else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
+            self._desk = Desk(Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes)
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong at the embedded sandbox. Assign to switch."""
+        return self._embedded.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._embedded.faults = faults
+
+    @property
+    def books(self) -> Books:
+        """The embedded sandbox's books."""
+        return self._embedded.books
+
+    async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
+        """Return the price. Raises CarrierRejected when there is none."""
+        with _acted_out(self._desk):
+            return await self._desk.quote(shipment, shipper)
+
+    async def quote_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+        """Return a quote table, a line for each line of `table`, in order."""
+
+        async def ask() -> pa.Table:
+            with _acted_out(self._desk):
+                return await self._desk.quote_table(table, shipper)
+
+        return await (pacer.repeat(ask) if pacer else ask())
+
+    async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
+        """Return the price by every service sold for it, cheapest first."""
+        with _acted_out(self._desk):
+            return await self._desk.shop(shipment, shipper)
+
+    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+        """Buy. Two calls buy two, also under one reference, as at a real carrier."""
+        with _acted_out(self._desk):
+            return await self._desk.ship(shipment, shipper, reference, label, self.identity.account)
+
+    async def find(self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None) -> list[Purchase]:  # noqa: ARG002 - the protocol's
+        """Return what was bought under `reference`, labels in the format they were bought in."""
+        with _acted_out(self._desk):
+            return await self._desk.find(reference, self.identity.account)
+
+    async def void(self, purchase: Purchase) -> None:
+        """Give a shipment back. Repeat-safe."""
+        with _acted_out(self._desk):
+            await self._desk.void(purchase.shipment_id, self.identity.account)
+
+    async def aclose(self) -> None:
+        """Close the books, or the connections."""
+        if isinstance(self._desk, Desk):
+            await self._desk.books.close()
+        else:
+            await self._desk.aclose()
+
+    @property
+    def _embedded(self) -> Desk:
+        if not isinstance(self._desk, Desk):
+            raise TypeError("a served sandbox keeps its own books and faults: ask its server")
+        return self._desk
+
+    def __repr__(self) -> str:
+        return f"<{self.identity}>"
+
+
+@contextmanager
+def _acted_out(desk: Desk | Wire) -> Iterator[None]:
+    """Turn a fault of the embedded desk into the error that it would be over HTTP."""
+    try:
+        yield
+    except Trouble as trouble:
+        assert isinstance(desk, Desk)  # noqa: S101 - a wire has real trouble
+        raise _error(trouble.fate, desk.faults) from None
+
+
+def _error(fate: Fate, faults: Faults) -> CarrierError:
+    match fate:
+        case Fate.AUTH_REFUSED:
+            return AuthenticationFailed("The sandbox was told to refuse the credentials.", fix="Switch the fault off.", carrier_code="401")
+        case Fate.RATE_LIMITED:
+            return RateLimited("The sandbox asks to slow down (429).", retry_after_s=faults.retry_after_s, carrier_code="429")
+        case Fate.REJECTED:
+            return CarrierRejected("The sandbox was told to refuse this request.", fix="Switch the fault off.", carrier_code=faults.reject_code)
+        case Fate.ERROR_BEFORE | Fate.ERROR_AFTER:
+            return AnswerLost(f"The sandbox answered {faults.status}.", fix="The row is looked up by its reference.", carrier_code=str(faults.status))
+        case _:
+            return AnswerLost("The connection to the sandbox died before an answer came.", fix="The row is looked up by its reference.")
