@@ -66,6 +66,12 @@ class Planner:
         self.spec = mapping.MappingSpec(**{name: value for name, value in changes.items() if value is not None})
         self._mapped = self._normal = None
 
+    def ship_from(self, shipper: Address | None) -> None:
+        """Replace who ships."""
+        if shipper != self.shipper:
+            self.shipper = shipper
+            self._mapped = self._normal = None
+
     def edit(self, action: str, clause: str, view: pa.Table, *, fields: Mapping[str, Any] | None = None, reason: str | None = None) -> Edit:
         """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
         unknown = [name for name in fields or {} if name not in EDITABLE]

@@ -186,6 +186,22 @@ class BatchSession:
         return self
 
     @property
+    def shipper(self) -> Address | None:
+        """Who ships and pays; None before anybody was named."""
+        return self._planner.shipper
+
+    def ship_from(self, shipper: Address | Mapping[str, Any] | str) -> Self:
+        """Name who ships: an Address, a dict of its fields, or the name of one in the config file."""
+        self._planner.ship_from(_shipper(shipper, self.settings))
+        self._forget()
+        return self
+
+    @property
+    def order_count(self) -> int:
+        """How many orders were loaded, before any filter."""
+        return int(self._planner.orders.count)
+
+    @property
     def columns(self) -> list[str]:
         """The names of the columns, as filters and templates know them."""
         return [column.key for column in self._planner.loaded.columns]
