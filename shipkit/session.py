@@ -337,6 +337,12 @@ class BatchSession:
         return self._record.preview_id if self._record else None
 
     @property
+    def earlier_job(self) -> str | None:
+        """The id of the job that the last preview's plan already has: executing goes on with it and buys nothing anew. None when there is none."""
+        found = Checkpoint.of_plan(self.settings.home, self._record.fingerprint, self.name) if self._record else None
+        return found.job_id if found else None
+
+    @property
     def mode(self) -> ExecutionMode:
         """CONFIRM or AUTO."""
         return self._mode
