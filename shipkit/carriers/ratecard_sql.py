@@ -21,10 +21,13 @@ from shipkit.table import PARCEL, QUOTES, SHIPMENTS
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge
 
-__all__ = ["quote_table", "statement"]
+__all__ = ["PRICED", "quote_table", "statement"]
 
 _CHUNK = 1_000_000
 """Shipments priced at a time: memory stays flat past this, speed does not change."""
+
+PRICED = ("service", "postal_code", "country", "residential", "signature", "saturday_delivery", "ship_date", "ship_from", "parcels")
+"""The columns of a shipments table that decide a price."""
 
 _MEASURES = ("weight_lb", "length_in", "width_in", "height_in", "declared_value_cents")
 

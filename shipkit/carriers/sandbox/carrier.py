@@ -80,7 +80,7 @@ class SandboxCarrier:
         if url is not None:
             from shipkit.carriers.sandbox.wire import Wire
 
-            self._desk = Wire(url, account=account, timeout_s=timeout_s, connections=concurrency)
+            self._desk = Wire(url, account=account, timeout_s=timeout_s)
         else:
             path = Path(books) if books is not None else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
             self._desk = Desk(Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes)
@@ -92,7 +92,7 @@ class SandboxCarrier:
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._embedded.faults = faults
+        self._embedded.switch(faults)
 
     @property
     def books(self) -> Books:

@@ -52,6 +52,12 @@ class Desk:
         self._turned_away: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
 
+    def switch(self, faults: Faults) -> None:
+        """Change what goes wrong from now on, and count anew."""
+        self.faults = faults
+        self._turned_away.clear()
+        self._asked.clear()
+
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price."""
         await self._admit("quote", str(shipment.order_id), shipment)

@@ -1,0 +1,277 @@
+"""The sandbox behind HTTP on loopback, in a process of its own: a carrier that lives on when its client is killed.
+
+==============================  ===========================================================================
+``POST /quote``, ``/shop``      one shipment; ``POST /quotes`` an Arrow stream of many
+``POST /ship``                  buys
+``GET /shipments?reference=``   what was bought under a reference, with labels
+``POST /void``                  ``{"shipment_id": ...}``
+``GET /books``                  every purchase of every account, without labels (for harnesses)
+``POST /faults``, ``GET``       :class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}`` switches all off
+``GET /stats``                  requests, most at once, the busiest second of ``/ship``; ``POST`` counts anew
+==============================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import socket
+import struct
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from shipkit.carriers.sandbox.desk import Desk, Trouble
+from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
+from shipkit.carriers.sandbox.wire import purchase_to_json, table_from_bytes, table_to_bytes
+from shipkit.errors import AnswerLost, CarrierRejected
+from shipkit.models import Address, LabelSpec, Shipment
+
+__all__ = ["Server", "Stats", "serve"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_WINDOW_S = 1.0
+
+
+class Window:
+    """How many in the last second, and the most that ever were."""
+
+    def __init__(self) -> None:
+        self.busiest = 0
+        self._times: deque[float] = deque()
+
+    def add(self) -> None:
+        """Count one now."""
+        self._times.append(time.monotonic())
+        self.busiest = max(self.busiest, self.count())
+
+    def count(self) -> int:
+        """Return how many there were in the last second."""
+        while self._times and self._times[0] <= time.monotonic() - _WINDOW_S:
+            self._times.popleft()
+        return len(self._times)
+
+
+class Stats:
+    """What the carrier counts. The busiest second is of all ``/ship`` requests, those turned away by 429 included."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self.asked = Window()
+        self.let_in = Window()
+        self.at_once = 0
+        self.most_at_once = 0
+
+    def arrived(self, path: str) -> None:
+        """Count a request."""
+        self.requests[path] += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        if path == "/ship":
+            self.asked.add()
+
+    def report(self) -> dict[str, Any]:
+        """Return the counts."""
+        return {"requests": dict(self.requests), "answers": dict(self.answers), "busiest_second": self.asked.busiest, "most_at_once": self.most_at_once}
+
+
+class Server:
+    """The routes in front of a desk.
+
+    Parameters
+    ----------
+    rate_limit
+        Purchases a second; above, 429 with Retry-After.
+    longest_late_s
+        Faults with a later late commit are refused: clients count on it when they conclude absence.
+    """
+
+    def __init__(self, desk: Desk, *, rate_limit: int | None = None, longest_late_s: float = LONGEST_LATE_S) -> None:
+        self.desk = desk
+        self.rate_limit = rate_limit
+        self.longest_late_s = longest_late_s
+        self.stats = Stats()
+
+    def app(self) -> web.Application:
+        """Return the application."""
+        app = web.Application(client_max_size=256 * 2**20)
+        for method, path, handler in (
+            ("POST", "/quote", self._quote), ("POST", "/quotes", self._quotes), ("POST", "/shop", self._shop), ("POST", "/ship", self._ship),
+            ("GET", "/shipments", self._find), ("POST", "/void", self._void),
+        ):
+            app.router.add_route(method, path, self._guarded(handler))
+        app.router.add_routes([
+            web.get("/books", self._books), web.get("/faults", self._get_faults), web.post("/faults", self._set_faults),
+            web.get("/stats", self._stats), web.post("/stats", self._reset_stats),
+        ])
+        return app
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """Return `handler` counted, limited, its errors as answers and its faults acted out."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self.stats.arrived(request.path)
+            try:
+                answer = await self._answered(handler, request)
+            finally:
+                self.stats.at_once -= 1
+            self.stats.answers[str(answer.status)] += 1
+            return answer
+
+        return guarded
+
+    async def _answered(self, handler: Handler, request: web.Request) -> web.StreamResponse:
+        if request.path == "/ship" and not self._let_in():
+            await request.read()
+            return _json({"code": "429", "message": "Too many requests."}, 429, {"Retry-After": "1"})
+        try:
+            return await handler(request)
+        except CarrierRejected as no:
+            return _json({"code": no.carrier_code or no.code, "message": no.message, "fix": no.fix}, 400)
+        except (ValidationError, orjson.JSONDecodeError, KeyError) as error:
+            return _json({"code": "request_invalid", "message": f"The request cannot be read ({type(error).__name__}).", "fix": "Send what the client of this version sends."}, 400)
+        except AnswerLost as broken:
+            return _json({"code": broken.code, "message": broken.message}, 500)
+        except Trouble as trouble:
+            return await _acted_out(request, trouble.fate, self.desk.faults)
+
+    def _let_in(self) -> bool:
+        if self.rate_limit is not None and self.stats.let_in.count() >= self.rate_limit:
+            return False
+        self.stats.let_in.add()
+        return True
+
+    async def _quote(self, request: web.Request) -> web.Response:
+        shipment, shipper, _ = await _asked(request)
+        return _json((await self.desk.quote(shipment, shipper)).model_dump(mode="json"))
+
+    async def _quotes(self, request: web.Request) -> web.Response:
+        shipper = Address.model_validate_json(base64.b64decode(request.headers["x-sandbox-shipper"]))
+        quotes = await self.desk.quote_table(table_from_bytes(await request.read()), shipper)
+        return web.Response(body=table_to_bytes(quotes), content_type="application/vnd.apache.arrow.stream")
+
+    async def _shop(self, request: web.Request) -> web.Response:
+        shipment, shipper, _ = await _asked(request)
+        return _json([rate.model_dump(mode="json") for rate in await self.desk.shop(shipment, shipper)])
+
+    async def _ship(self, request: web.Request) -> web.Response:
+        shipment, shipper, body = await _asked(request)
+        purchase = await self.desk.ship(shipment, shipper, str(body["reference"]), LabelSpec.model_validate(body["label"]), _account(request))
+        return _json(purchase_to_json(purchase))
+
+    async def _find(self, request: web.Request) -> web.Response:
+        return _json([purchase_to_json(p) for p in await self.desk.find(request.query["reference"], _account(request))])
+
+    async def _void(self, request: web.Request) -> web.Response:
+        await self.desk.void(str(orjson.loads(await request.read())["shipment_id"]), _account(request))
+        return _json({"voided": True})
+
+    async def _books(self, _: web.Request) -> web.Response:
+        return _json([dataclasses.asdict(entry) for entry in await self.desk.books.entries()])
+
+    async def _get_faults(self, _: web.Request) -> web.Response:
+        return _json(self.desk.faults.model_dump(mode="json"))
+
+    async def _set_faults(self, request: web.Request) -> web.Response:
+        try:
+            faults = Faults.model_validate_json(await request.read() or b"{}")
+        except ValidationError as error:
+            return _json({"code": "faults_invalid", "message": str(error)}, 400)
+        if faults.late and faults.late_s > self.longest_late_s:
+            return _json({"code": "faults_invalid", "message": f"late_s is above {self.longest_late_s:g}, on which clients count.", "fix": "Start the server with --longest-late-s."}, 400)
+        self.desk.switch(faults)
+        return _json(faults.model_dump(mode="json"))
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        return _json(self.stats.report())
+
+    async def _reset_stats(self, _: web.Request) -> web.Response:
+        at_once, self.stats = self.stats.at_once, Stats()
+        self.stats.at_once = at_once
+        return _json(self.stats.report())
+
+
+async def serve(server: Server, *, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] = print) -> None:
+    """Serve until cancelled. `ready` gets the URL."""
+    runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=False)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, backlog=1024)
+    await site.start()
+    listening = runner.addresses[0]
+    ready(f"http://{listening[0]}:{listening[1]}")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+        await server.desk.books.close()
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers)
+
+
+async def _asked(request: web.Request) -> tuple[Shipment, Address, dict[str, Any]]:
+    body = orjson.loads(await request.read())
+    return Shipment.model_validate(body["shipment"]), Address.model_validate(body["shipper"]), body
+
+
+def _account(request: web.Request) -> str:
+    return request.headers.get("x-sandbox-account", "")
+
+
+# --- faults on the wire ----------------------------------------------------------------------------------
+
+
+async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.StreamResponse:
+    match fate:
+        case Fate.AUTH_REFUSED:
+            return _json({"code": "401", "message": "Credentials refused."}, 401)
+        case Fate.RATE_LIMITED:
+            wait = {} if faults.retry_after_s is None else {"Retry-After": f"{faults.retry_after_s:g}"}
+            return _json({"code": "429", "message": "Too many requests."}, 429, wait)
+        case Fate.REJECTED:
+            return _json({"code": faults.reject_code, "message": "The sandbox was told to refuse this request."}, 400)
+        case Fate.ERROR_BEFORE | Fate.ERROR_AFTER:
+            return _json({"code": str(faults.status), "message": "Out of order."}, faults.status)
+        case _:
+            await _no_answer(request, faults.wire)
+            return web.Response(status=500)  # written to a connection that is gone
+
+
+_HALF = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{"shipment_id": "SANDBOX'
+
+
+async def _no_answer(request: web.Request, wire: str) -> None:
+    """End the connection of `request`, whose body was read, without an answer that can be used."""
+    transport = request.transport
+    if not isinstance(transport, asyncio.Transport):
+        return  # the client is gone already
+    match wire:
+        case "silence":
+            await _until_gone(transport)
+        case "half":
+            transport.write(_HALF)
+        case "half_headers":
+            transport.write(_HALF[:40])
+        case "garbage":
+            transport.write(b"\x00\x01\xff\xfe this is not an answer\r\n\r\n")
+        case "empty":
+            transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        case "reset":
+            sock: socket.socket | None = transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+    transport.close()
+
+
+async def _until_gone(transport: asyncio.Transport) -> None:
+    while not transport.is_closing():  # noqa: ASYNC110 - aiohttp has no event for it
+        await asyncio.sleep(0.05)
