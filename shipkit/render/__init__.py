@@ -10,12 +10,12 @@ b'%PDF-1.4'
 from __future__ import annotations
 
 from shipkit.models import LabelFormat, LabelSpec
-from shipkit.render.content import LabelContent, StoredLabel, label_contents
+from shipkit.render.content import LabelContent, label_contents
 from shipkit.render.pdf import pdf
 from shipkit.render.raster import pdf_to_png
 from shipkit.render.zpl import zpl
 
-__all__ = ["LabelContent", "StoredLabel", "draw", "label_contents", "pdf", "pdf_to_png", "png", "zpl"]
+__all__ = ["LabelContent", "draw", "label_contents", "pdf", "pdf_to_png", "png", "zpl"]
 
 
 def png(content: LabelContent, size: str = "4x6") -> bytes:

@@ -1,4 +1,4 @@
-"""What stands on a label, as a value; and a label as the ledger keeps it."""
+"""What stands on a label, as a value."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shipkit.models import Address, LabelFormat, Shipment, Signature
+from shipkit.models import Address, Shipment, Signature
 
-__all__ = ["LabelContent", "StoredLabel", "label_contents"]
+__all__ = ["LabelContent", "label_contents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +34,6 @@ class LabelContent:
     notices: tuple[str, ...] = ()
     """Short handling words in capitals: "SIGNATURE REQUIRED"."""
     watermark: str | None = "SAMPLE"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLabel:
-    """A label as the ledger keeps it: the carrier's bytes and which shipment of the job they belong to."""
-
-    row: int
-    """The shipment's place in the plan, 0-based."""
-    row_number: int
-    """The source line of the shipment, 1-based."""
-    order_id: str | None
-    recipient: str | None
-    tracking_number: str
-    format: LabelFormat
-    data: bytes
-    parcel_index: int = 1
-    """1-based."""
-    kind: str = "label"
-    """``label``, or ``document`` for customs papers."""
-
-    def __repr__(self) -> str:
-        """Name the label without the recipient and without the bytes."""
-        return f"StoredLabel(row_number={self.row_number}, tracking_number={self.tracking_number!r}, {self.format.value}, {len(self.data):,} bytes)"
 
 
 def label_contents(

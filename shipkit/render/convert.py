@@ -16,7 +16,7 @@ from shipkit.render.raster import pdf_pages, pdf_to_png
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["can_convert", "convert", "image_to_gif", "image_to_pdf", "image_to_png", "image_to_zpl", "pdf_to_zpl"]
+__all__ = ["can_convert", "convert", "image_to_gif", "image_to_pdf", "image_to_png", "image_to_zpl", "pdf_to_zpl", "upright"]
 
 _LARGEST_PIXELS = 50_000_000
 
@@ -58,7 +58,7 @@ def image_to_pdf(data: bytes) -> bytes:
     """
     from PIL import Image
 
-    image = _upright(_open(data))
+    image = upright(data)
     pixels = image.convert("1", dither=Image.Dither.NONE) if _two_greys(image) else image
     box_width, box_height = 288, 432 if image.height <= 1.75 * image.width else 576
     scale = min(box_width / image.width, box_height / image.height)
@@ -79,7 +79,7 @@ def image_to_pdf(data: bytes) -> bytes:
 
 def image_to_zpl(data: bytes) -> bytes:
     """Return a picture of a label as a ZPL graphic, a dot a pixel where it fits the label, else scaled down to it."""
-    return _zpl(_upright(_open(data)))
+    return _zpl(upright(data))
 
 
 def image_to_png(data: bytes) -> bytes:
@@ -112,13 +112,14 @@ def _open(data: bytes) -> Image:
         raise LabelError("A label says it is a picture, but its bytes cannot be read as one.", fix="Ask the carrier for the label again.") from error
 
 
-def _upright(image: Image) -> Image:
-    """Return the picture in portrait, its top up, without the blank tail that is longer than the label.
+def upright(data: bytes) -> Image:
+    """Return a picture of a label in portrait, its top up, without the blank tail that is longer than the label.
 
     UPS sends GIF labels lying on their side, the top at the left, with an inch of white at the end (1400 x 800 for 4x6).
     """
     from PIL import Image, ImageOps
 
+    image = _open(data)
     if image.width > image.height:
         image = image.transpose(Image.Transpose.ROTATE_270)
     longest = image.width * 3 // 2

@@ -31,7 +31,7 @@ def pdf_to_png(data: bytes, *, dpi: int = DPI) -> bytes:
     return out.getvalue()
 
 
-def pdf_pages(data: bytes, *, dpi: int = DPI, at_most: int | None = None) -> list[Image]:
+def pdf_pages(data: bytes, *, dpi: float = DPI, at_most: int | None = None) -> list[Image]:
     """Return the pages of a PDF as grey Pillow images.
 
     Raises
