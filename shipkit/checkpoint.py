@@ -1,0 +1,294 @@
+"""A job on disk: published by one rename, read by anybody, written by one owner at a time.
+
+::
+
+    <home>/jobs/<job_id>/
+      manifest.json   what the job is; never changed
+      plan.parquet quotes.parquet problems.parquet skipped.parquet source.parquet
+      segments/       the ledger: seg-<generation>-<sequence>-<digest>.parquet, cmp-... where they were compacted
+      HEAD            names the last segment
+      LOCK LOCK.json  one owner; who
+
+Everything is plain parquet: DuckDB and pandas read it without shipkit, also while the job runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shipkit.disk import PRIVATE, Disk, make_private
+from shipkit.errors import CheckpointCorrupt, CheckpointWriteError, JobExists, JobNotFound
+from shipkit.ledger import Ledger
+from shipkit.lock import Holder, held, holder_of
+from shipkit.manifest import JobDraft, Manifest, attempt_reference, job_id_of, lineage_of, make_manifest
+from shipkit.results import StoredLabel, job_reason, job_status, result_table, stored_labels
+from shipkit.segments import LINES, STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
+from shipkit.state import JobStatus, RowState
+
+__all__ = ["Checkpoint", "JobDraft"]
+
+_ROW_GROUP = 8_192
+"""Rows read together; a resume reads only the groups that hold a row to send."""
+
+_STATE_COLUMNS = ("entry", "row", "event", "state", "attempt", "at", "charged_cents", "code", "message", "details", "watch")
+
+
+class Checkpoint:
+    """One job on disk. Reading needs no lock; :meth:`own` is for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest, self._genesis = Manifest.read(path)
+        self.ended: tuple[JobStatus, str] | None = None
+        """How the last run in this process ended, where the disk refused to take it down."""
+
+    # -- finding and publishing ----------------------------------------------------------------
+
+    @classmethod
+    def publish(cls, home: Path, draft: JobDraft, *, ordinal: int = 1, disk: Disk | None = None) -> Checkpoint:
+        """Return the job of `draft`, new on disk or, when another caller was first, theirs.
+
+        Raises
+        ------
+        JobExists
+            The name belongs to a job with another plan. Choose another name.
+        CheckpointWriteError
+            The home cannot be written. Nothing was sent.
+        """
+        jobs = home / "jobs"
+        path = jobs / job_id_of(draft.fingerprint, draft.name, ordinal)
+        try:
+            make_private(jobs)
+            with held(jobs, what="publish", wait_s=30):  # the name is decided here, two callers of one plan by the rename
+                cls._refuse_taken_name(home, draft)
+                if not path.exists():
+                    _publish(path, draft, ordinal, disk or Disk())
+        except OSError as error:
+            raise CheckpointWriteError(f"The job cannot be written to {jobs}: {error}.", fix="Free disk space, or set SHIPKIT_HOME to a folder you may write.") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, home: Path, job_id: str) -> Checkpoint:
+        """Return a job of this home. Raises JobNotFound, CheckpointVersion, CheckpointCorrupt."""
+        if not job_id or Path(job_id).name != job_id or job_id.startswith("."):
+            raise JobNotFound(f"{job_id!r} is not a job's id.", fix="sk.jobs() lists the jobs of this home.")
+        return cls(home / "jobs" / job_id)
+
+    @classmethod
+    def list(cls, home: Path) -> list[Checkpoint]:
+        """Return the jobs of a home that this version can read, newest first."""
+        found = []
+        jobs = home / "jobs"
+        for path in jobs.iterdir() if jobs.is_dir() else ():
+            if path.name.startswith("job-") and path.is_dir():
+                with contextlib.suppress(JobNotFound, CheckpointCorrupt):
+                    found.append(cls(path))
+        return sorted(found, key=lambda c: (c.manifest.created_at, c.manifest.ordinal), reverse=True)
+
+    @staticmethod
+    def id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
+        """Return the id that the job of a plan has or would have."""
+        return job_id_of(fingerprint, name, ordinal)
+
+    @classmethod
+    def of_plan(cls, home: Path, fingerprint: str, name: str | None) -> Checkpoint | None:
+        """Return the job of a plan (the latest, when it was restarted), or None."""
+        found, ordinal = None, 1
+        while (path := home / "jobs" / job_id_of(fingerprint, name, ordinal)).exists():
+            found, ordinal = path, ordinal + 1
+        return cls(found) if found else None
+
+    @classmethod
+    def _refuse_taken_name(cls, home: Path, draft: JobDraft) -> None:
+        if draft.name is None:
+            return
+        lineage = lineage_of(draft.fingerprint, draft.name)
+        for other in cls.list(home):
+            if other.manifest.name == draft.name and other.manifest.lineage != lineage:
+                raise JobExists(
+                    f"The name {draft.name!r} belongs to {other.job_id}, a job with another plan. Nothing was bought.",
+                    fix="Choose another name, or run the plan that it had.", job_id=other.job_id,
+                )
+
+    # -- what the job is -----------------------------------------------------------------------
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.manifest.job_id
+
+    @property
+    def plan(self) -> pa.Table:
+        """The plan: :data:`shipkit.table.SHIPMENTS`."""
+        return self._file("plan.parquet")
+
+    @property
+    def quotes(self) -> pa.Table:
+        """What was quoted: :data:`shipkit.table.QUOTES`."""
+        return self._file("quotes.parquet")
+
+    @property
+    def problems(self) -> pa.Table:
+        """Every problem of every row: :data:`shipkit.table.PROBLEMS`."""
+        return self._file("problems.parquet")
+
+    @property
+    def source(self) -> pa.Table | None:
+        """The source's own rows as text with `row_number`, where they were kept."""
+        return self._file("source.parquet") if "source.parquet" in self.manifest.files else None
+
+    def reference(self, row: int, attempt: int) -> str:
+        """Return the reference of one attempt."""
+        return attempt_reference(self.manifest.reference_base, row, attempt)
+
+    def verify(self) -> None:
+        """Raise CheckpointCorrupt when the plan or the quotes are not what was published."""
+        for name in ("plan.parquet", "quotes.parquet", "skipped.parquet"):
+            with (self.path / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != self.manifest.files[name]:
+                    raise CheckpointCorrupt(f"{name} of {self.job_id} was altered after it was published.", fix="Put it back from a backup. Nothing was sent.")
+
+    # -- how it stands -------------------------------------------------------------------------
+
+    def counts(self) -> dict[RowState, int]:
+        """Return how many rows are in each state; they add up to the plan."""
+        counts = np.bincount(self.states(), minlength=len(STATES))
+        return {state: int(counts[code]) for code, state in enumerate(STATES)}
+
+    def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Return the code of each row's state (its place in :data:`shipkit.segments.STATES`)."""
+        states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
+        states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
+        table = (chain or self.chain(("row", "state"))).table
+        last = table.take(last_lines(table))
+        states[last.column("row").to_numpy()] = state_codes(last)
+        return states
+
+    @property
+    def status(self) -> JobStatus:
+        """Where the job stands, whoever is running it."""
+        running = self.owner() is not None
+        if self.ended and not running:
+            return self.ended[0]
+        return job_status(self.notes(), self.counts(), running=running)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the last run ended before its end, in words; None when it did not."""
+        return self.ended[1] if self.ended else job_reason(self.notes(), self.counts())
+
+    def notes(self) -> pa.Table:
+        """Return the ledger's lines about the job itself and about surplus shipments, oldest first."""
+        table = self.chain(LINES.names[:-1]).table
+        return table.filter(pc.is_null(table.column("state")))
+
+    def owner(self) -> Holder | None:
+        """Return who is running the job, None when nobody is."""
+        return holder_of(self.path)
+
+    def chain(self, columns: Sequence[str] | None = None) -> Chain:
+        """Return the ledger, every link checked. Raises CheckpointCorrupt."""
+        return read_chain(self.path, self._genesis, columns)
+
+    def results(self) -> pa.Table:
+        """Return a line for each row of the plan, in its order, with the result columns of the API."""
+        return result_table(self, self.chain(), running=self.owner() is not None)
+
+    def labels(self, rows: Sequence[int] | None = None) -> Iterator[StoredLabel]:
+        """Return the stored labels of `rows` (default: all that have one), in that order, a few in memory at a time."""
+        return stored_labels(self, rows)
+
+    def skipped_reasons(self) -> pa.Array:
+        """Return, for each row, why it was never meant to be sent; null where it was."""
+        reasons = np.full(self.manifest.shipments, None, dtype=object)
+        reasons[self._born_skipped.column("row").to_numpy()] = self._born_skipped.column("reason").to_numpy(zero_copy_only=False)
+        return pa.array(reasons, pa.string())
+
+    # -- writing -------------------------------------------------------------------------------
+
+    @contextmanager
+    def own(self, what: str = "execute", *, disk: Disk | None = None) -> Iterator[Ledger]:
+        """Hold the job and give its ledger.
+
+        Raises
+        ------
+        CheckpointLocked
+            Somebody else holds it.
+        CheckpointCorrupt
+            The books have a hole. Nothing is sent.
+        CheckpointWriteError
+            The folder cannot be written.
+        """
+        with held(self.path, what=what):
+            self.verify()
+            chain = self.chain(_STATE_COLUMNS)
+            ledger = Ledger(self.path, chain, self.states(chain), disk=disk)
+            try:
+                yield ledger
+            finally:
+                ledger.close()
+
+    @cached_property
+    def _born_skipped(self) -> pa.Table:
+        return self._file("skipped.parquet")
+
+    def _file(self, name: str) -> pa.Table:
+        try:
+            return pq.read_table(self.path / name, partitioning=None)
+        except FileNotFoundError:
+            raise CheckpointCorrupt(f"{name} of {self.job_id} is missing.", fix="Put it back from a backup.") from None
+        except (pa.ArrowException, OSError) as error:
+            raise CheckpointCorrupt(f"{name} of {self.job_id} cannot be read: {error}.", fix="Put it back from a backup.") from error
+
+
+def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
+    """Stage the job aside and publish it by one rename, so that half a job is never seen."""
+    stage = path.parent / f".stage-{uuid.uuid4().hex}"
+    try:
+        stage.mkdir(mode=PRIVATE)
+        (stage / "segments").mkdir(mode=PRIVATE)
+        files = {name: _write_table(disk, stage / name, table) for name, table in _tables(draft)}
+        manifest = make_manifest(draft, ordinal=ordinal, files=files, now=dt.datetime.now(dt.UTC))
+        data = manifest.model_dump_json(indent=1).encode()
+        genesis = Head(0, "-", hashlib.sha256(data).hexdigest())
+        disk.write(stage / "manifest.json", data)
+        disk.write(stage / "HEAD", head_bytes(genesis) * 2)
+        disk.sync_folder(stage / "segments")
+        disk.sync_folder(stage)
+        with contextlib.suppress(FileExistsError):
+            disk.rename(stage, path)
+        disk.sync_folder(path.parent)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:
+    yield "plan.parquet", draft.plan
+    yield "quotes.parquet", draft.quotes
+    yield "problems.parquet", draft.problems
+    skipped = {"row": pa.array(draft.skipped.keys(), pa.int32()), "reason": pa.array(draft.skipped.values(), pa.string())}
+    yield "skipped.parquet", pa.table(skipped)
+    if draft.source is not None:
+        yield "source.parquet", draft.source
+
+
+def _write_table(disk: Disk, path: Path, table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=_ROW_GROUP, compression="zstd")
+    data = sink.getvalue()
+    disk.write(path, data)
+    return hashlib.sha256(data).hexdigest()

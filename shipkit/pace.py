@@ -1,0 +1,235 @@
+"""How fast a carrier is asked: concurrency, an exact rate, pauses, and a breaker that stops for a plain reason.
+
+One Pacer is shared by everything that asks one carrier. Nothing here knows what a shipment is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, NotSent, RateLimited
+from shipkit.state import Outcome
+
+__all__ = ["Pacer", "RateLimit"]
+
+T = TypeVar("T")
+
+_MARGIN = 1.02
+"""A window is taken 2 % longer than the carrier's, because requests do not all travel equally long."""
+
+_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 30.0
+_GROW_AFTER = 20
+"""Successes in a row after which a halved concurrency grows by one."""
+
+
+class RateLimit:
+    """Exact rate: evenly spaced (so no burst in the first second), and never more than the limit in any window.
+
+    Spacing alone is not enough: after the event loop was held up, late starts would bunch. The window is.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        if not per_s > 0:
+            raise ValueError(f"a rate must be above 0, not {per_s}")
+        whole = max(1, math.floor(per_s))
+        self._spacing_s = _MARGIN / per_s
+        self._window_s = whole / per_s * _MARGIN
+        self._starts: deque[float] = deque(maxlen=whole)
+        self._next = 0.0
+
+    def take(self, now: float) -> float:
+        """Return how long to wait from `now`, and count that start."""
+        start = max(now, self._next)
+        if len(self._starts) == self._starts.maxlen:
+            start = max(start, self._starts[0] + self._window_s)
+        self._starts.append(start)
+        self._next = max(self._next, start - 2 * self._spacing_s) + self._spacing_s  # a little late is caught up, no more
+        return start - now
+
+
+class Pacer:
+    """The pace in force for one carrier.
+
+    Parameters
+    ----------
+    concurrency
+        Most calls at a time.
+    rate_per_s
+        Most calls started per second; None for no limit.
+    breaker_after
+        Refusals with the same code in a row, or lost answers in a row, that open the breaker.
+    down_after_s
+        Seconds without any answer, while no connection can be made, that open the breaker.
+    attempts
+        How often :meth:`repeat` asks before it gives up.
+    """
+
+    def __init__(self, *, concurrency: int = 20, rate_per_s: float | None = None, breaker_after: int = 20, down_after_s: float = 30.0, attempts: int = 6) -> None:
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+        self.concurrency = concurrency
+        self.allowed = concurrency
+        """Calls at a time at present: halved by a 429, grown back by successes."""
+        self.broken: str | None = None
+        """Why the breaker is open, in words; None while it is closed."""
+        self._rate = RateLimit(rate_per_s) if rate_per_s else None
+        self._breaker_after, self._down_after_s, self._attempts = breaker_after, down_after_s, attempts
+        self._silent_since: float | None = None
+        self._active = 0
+        self._resume_at = 0.0
+        self._backoff_s = 0.0
+        self._streak: tuple[str, int] = ("", 0)
+        self._successes = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+        self.rate_per_s = rate_per_s
+
+    @property
+    def active(self) -> int:
+        """Calls under way."""
+        return self._active
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until calls start again; 0 when there is no pause."""
+        return max(0.0, self._resume_at - time.monotonic())
+
+    async def enter(self) -> None:
+        """Return when one more call may start. Every entry needs an :meth:`leave`."""
+        while self._active >= self.allowed:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                self._wake()  # whoever waits behind gets the turn that was given here
+                raise
+        self._active += 1
+        try:
+            await self._in_time()
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Say that a call ended."""
+        self._active -= 1
+        self._wake()
+
+    def saw(self, error: CarrierError | None) -> None:
+        """Take note of how a call ended: None for an answer."""
+        if error is None or error.outcome is Outcome.REJECTED:
+            self._silent_since, self._backoff_s = None, 0.0
+        if error is None:
+            self._streak = ("", 0)
+            self._grow()
+        elif isinstance(error, AuthenticationFailed):
+            self.broken = f"the carrier refused the credentials ({error.message})"
+        elif isinstance(error, NotSent):
+            self._not_sent(error)
+        else:
+            self._count(error)
+
+    def close_breaker(self) -> None:
+        """Start anew, for another run."""
+        self.broken, self._streak, self._silent_since = None, ("", 0), None
+        self._backoff_s, self._resume_at = 0.0, 0.0
+
+    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return ``await call()`` at the pace in force, repeated on 429, 5xx, lost answers and failed connections.
+
+        Only for what is free to repeat. Raises the last error when all attempts fail, a rejection at once.
+        """
+        for attempt in range(1, self._attempts + 1):
+            await self.enter()
+            try:
+                answer = await call()
+            except CarrierError as error:
+                if isinstance(error, (CarrierRejected, AuthenticationFailed)) or attempt == self._attempts:
+                    raise
+                if isinstance(error, RateLimited):
+                    self._throttle(error.retry_after_s)
+                    attempt_pause = 0.0
+                else:
+                    attempt_pause = _jittered(_BACKOFF_S * 2 ** (attempt - 1))
+            else:
+                self._grow()
+                return answer
+            finally:
+                self.leave()
+            await asyncio.sleep(attempt_pause)
+        raise AssertionError("unreachable")
+
+    async def _in_time(self) -> None:
+        """Wait for the end of a pause, then for the rate."""
+        while (pause := self.pause_s) > 0:
+            await asyncio.sleep(min(pause, 0.25))
+        if self._rate:
+            wait = self._rate.take(time.monotonic())
+            if wait > 0:
+                await asyncio.sleep(wait)
+
+    def _grow(self) -> None:
+        if self.allowed >= self.concurrency:
+            return
+        self._successes += 1
+        if self._successes >= _GROW_AFTER:
+            self._successes = 0
+            self.allowed += 1
+            self._wake()
+
+    def _throttle(self, retry_after_s: float | None) -> None:
+        if self.pause_s == 0:  # one halving for all that were turned away together
+            self.allowed = max(1, self.allowed // 2)
+        self._successes = 0
+        self._pause(retry_after_s if retry_after_s is not None else self._next_backoff())
+
+    def _pause(self, seconds: float) -> None:
+        self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+    def _next_backoff(self) -> float:
+        self._backoff_s = min(_LONGEST_BACKOFF_S, max(_BACKOFF_S, self._backoff_s * 2)) if self.pause_s == 0 else self._backoff_s
+        return _jittered(self._backoff_s)
+
+    def _not_sent(self, error: NotSent) -> None:
+        """Nothing went out: wait, and after long enough say that the carrier is down."""
+        now = time.monotonic()
+        self._silent_since = self._silent_since or now
+        if isinstance(error, RateLimited):
+            self._throttle(error.retry_after_s)
+            return
+        self._pause(self._next_backoff())
+        if now - self._silent_since >= self._down_after_s:
+            self.broken = f"the carrier could not be reached for {now - self._silent_since:.0f} s ({error.message})"
+
+    def _count(self, error: CarrierError) -> None:
+        lost = error.outcome is not Outcome.REJECTED
+        kind = "" if lost else f"{error.carrier_code or error.code}"
+        self._streak = (kind, self._streak[1] + 1) if self._streak[0] == kind else (kind, 1)
+        if self._streak[1] < self._breaker_after:
+            return
+        if lost:
+            self.broken = f"the last {self._streak[1]} calls got no usable answer ({error.message})"
+        else:
+            self.broken = f"the carrier refused the last {self._streak[1]} shipments for the same reason ({kind}: {error.message})"
+
+    def _wake(self) -> None:
+        free = self.allowed - self._active
+        while free > 0 and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                free -= 1
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - not a secret

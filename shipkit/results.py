@@ -1,0 +1,186 @@
+"""A job's books -> what a person asks: how it stands, a line for each row, the stored labels."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shipkit.errors import CheckpointCorrupt
+from shipkit.segments import Chain, Part, last_lines
+from shipkit.state import JobStatus, RowState
+from shipkit.table import minor_unit_scale
+
+if TYPE_CHECKING:
+    from shipkit.checkpoint import Checkpoint
+
+__all__ = ["StoredLabel", "job_reason", "job_status", "result_table", "stored_labels"]
+
+_CACHED_BYTES = 64_000_000
+_OPEN = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
+
+
+class StoredLabel(NamedTuple):
+    """One label as it was bought."""
+
+    row: int
+    tracking_number: str
+    format: str
+    data: bytes
+    kind: str
+    """``label``, or ``document`` for customs papers."""
+    parcel_index: int
+
+
+def job_status(notes: pa.Table, counts: Mapping[RowState, int], *, running: bool) -> JobStatus:
+    """Return where a job stands, from its own lines and the counts of its rows."""
+    if running:
+        return JobStatus.RUNNING
+    events = set(notes.column("event").to_pylist())
+    if "cancelled" in events:
+        return JobStatus.CANCELLED
+    if any(counts[state] for state in _OPEN):
+        ended = _last_end(notes)
+        return JobStatus.FAILED if ended and ended.get("status") == JobStatus.FAILED else JobStatus.PAUSED
+    return JobStatus.COMPLETED_WITH_ERRORS if counts[RowState.FAILED] or counts[RowState.REVIEW] else JobStatus.COMPLETED
+
+
+def job_reason(notes: pa.Table, counts: Mapping[RowState, int]) -> str | None:
+    """Return why the last run ended before its end, None when nothing is open."""
+    if not any(counts[state] for state in _OPEN):
+        return None
+    ended = _last_end(notes)
+    return ended.get("reason") if ended else None
+
+
+def _last_end(notes: pa.Table) -> dict[str, Any] | None:
+    """Return the last `end` line's facts, None when the last run has none (it was killed) or there was no run."""
+    for event, details in zip(reversed(notes.column("event").to_pylist()), reversed(notes.column("details").to_pylist()), strict=True):
+        if event == "end":
+            found: dict[str, Any] = json.loads(details)
+            return found
+        if event == "run":
+            return {"status": JobStatus.PAUSED, "reason": "the process that ran it was killed or lost its machine"}
+    return None
+
+
+def result_table(checkpoint: Checkpoint, chain: Chain, *, running: bool) -> pa.Table:
+    """Return the results of every row of the plan, in its order (columns: API, "Result columns")."""
+    manifest = checkpoint.manifest
+    plan = pq.read_table(checkpoint.path / "plan.parquet", columns=["row_number", "order_id", "references", "service"], partitioning=None)
+    quotes = pq.read_table(checkpoint.path / "quotes.parquet", columns=["cost_cents", "currency", "service"], partitioning=None)
+    count = manifest.shipments
+    said = _aligned(chain, count)
+    states = _states(checkpoint, said, running=running)
+    bought = pc.is_in(states, value_set=pa.array([RowState.SHIPPED.value, RowState.VOIDED.value]))
+    numbers = _if(bought, said["tracking_numbers"])
+    charged = _if(bought, said["charged_cents"])
+    currency = pc.coalesce(_if(bought, said["currency"]), quotes.column("currency"))
+    skipped = checkpoint.skipped_reasons()
+    return pa.table({
+        "row_number": plan.column("row_number"),
+        "order_id": plan.column("order_id"),
+        "state": states,
+        "tracking_number": pc.list_element(_if(pc.greater(pc.fill_null(pc.list_value_length(numbers), 0), 0), numbers), 0),
+        "tracking_numbers": numbers,
+        "service": pc.coalesce(_if(bought, said["service"]), plan.column("service"), quotes.column("service")),
+        "quoted_cents": quotes.column("cost_cents"),
+        "charged_cents": charged,
+        "charged": _major(charged, currency),
+        "charge_basis": _if(bought, said["charge_basis"]),
+        "billed_weight_lb": _if(bought, said["billed_weight_lb"]),
+        "currency": currency,
+        "shipkit_reference": said["reference"],
+        "user_references": plan.column("references"),
+        "attempts": pc.fill_null(said["attempt"], 0),
+        "shipped_at": _if(bought, said["shipped_at"]),
+        "voided_at": _if(pc.equal(states, RowState.VOIDED.value), said["at"]),
+        "live": pa.repeat(pa.scalar(manifest.live), count),
+        "account": pa.repeat(pa.scalar(manifest.account_tail), count),
+        "error_code": pc.coalesce(said["code"], _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count))),
+        "error_message": pc.coalesce(said["message"], skipped),
+        "fix": said["fix"],
+    })
+
+
+def _aligned(chain: Chain, count: int) -> dict[str, Any]:
+    """Return each column of the last lines as an array over all rows, null where a row has no line."""
+    said = chain.table
+    last = said.take(last_lines(said))
+    places = np.full(count, -1, dtype=np.int64)
+    places[last.column("row").to_numpy()] = np.arange(last.num_rows)
+    index = pa.array(places, mask=places < 0)
+    return {name: last.column(name).combine_chunks().take(index) for name in last.column_names}
+
+
+def _states(checkpoint: Checkpoint, said: Mapping[str, Any], *, running: bool) -> Any:
+    born = pc.if_else(pc.is_valid(checkpoint.skipped_reasons()), RowState.SKIPPED.value, RowState.PENDING.value)
+    states = pc.coalesce(said["state"], born)
+    if running:
+        return states
+    # nobody is running the job: what was on its way may have been bought, and nobody knows yet
+    return pc.if_else(pc.equal(states, RowState.IN_FLIGHT.value), RowState.IN_DOUBT.value, states)
+
+
+def _if(condition: Any, values: Any) -> Any:
+    return pc.if_else(condition, values, pa.scalar(None, values.type))
+
+
+def _major(cents: Any, currency: Any) -> Any:
+    scales = {code: minor_unit_scale(code) for code in pc.unique(currency).to_pylist() if code}
+    if len(scales) <= 1:
+        return pc.divide(cents.cast(pa.float64()), float(next(iter(scales.values()), 100)))
+    scale = pa.array([scales.get(code) for code in currency.to_pylist()], pa.float64())
+    return pc.divide(cents.cast(pa.float64()), scale)
+
+
+def stored_labels(checkpoint: Checkpoint, rows: Sequence[int] | None) -> Iterator[StoredLabel]:
+    """Yield the stored labels of `rows`, in that order (default: all, in the order of the plan)."""
+    chain = checkpoint.chain(("row", "state", "label_sequence"))
+    said = chain.table
+    last = said.take(last_lines(said))
+    held = dict(zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True))
+    reader = _LabelReader(checkpoint, chain.segments)
+    for row in sorted(held) if rows is None else rows:
+        sequence = held.get(row)
+        if sequence is not None:
+            yield from reader.read(sequence, row)
+
+
+class _LabelReader:
+    """Reads label bytes segment by segment and keeps the last ones: neighbours in the plan were bought together."""
+
+    def __init__(self, checkpoint: Checkpoint, segments: Mapping[int, Part]) -> None:
+        self._checkpoint, self._segments = checkpoint, segments
+        self._cache: OrderedDict[int, tuple[int, dict[int, list[StoredLabel]]]] = OrderedDict()
+
+    def read(self, sequence: int, row: int) -> list[StoredLabel]:
+        if sequence not in self._cache:
+            self._cache[sequence] = self._load(sequence)
+            while len(self._cache) > 1 and sum(size for size, _ in self._cache.values()) > _CACHED_BYTES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(sequence)
+        return self._cache[sequence][1].get(row, [])
+
+    def _load(self, sequence: int) -> tuple[int, dict[int, list[StoredLabel]]]:
+        part = self._segments.get(sequence)
+        if part is None:
+            raise CheckpointCorrupt(
+                f"Segment {sequence:08} of {self._checkpoint.job_id}, which holds labels, is missing.",
+                fix="Put it back from a backup; the carrier can print the labels again by their tracking numbers.",
+            )
+        data, _ = part.load()
+        found: dict[int, list[StoredLabel]] = {}
+        for line in pq.read_table(pa.BufferReader(data), columns=["row", "labels"]).to_pylist():
+            for item in line["labels"] or ():
+                found.setdefault(line["row"], []).append(
+                    StoredLabel(line["row"], item["tracking_number"], item["format"], item["data"], item["kind"], item["parcel_index"])
+                )
+        return len(data), found
+

@@ -1,0 +1,162 @@
+"""A small carrier with a real file of books, and plans for it: what the tests of the core share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from shipkit.carriers.base import CarrierIdentity, Pace
+from shipkit.checkpoint import Checkpoint, JobDraft
+from shipkit.errors import AnswerLost
+from shipkit.models import Address, Charge, Label, LabelFormat, LabelSpec, Purchase, ServiceLevel, Shipment
+from shipkit.table import QUOTES, SHIPMENTS, problems_table
+
+SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
+SANDBOX = CarrierIdentity("books", "sandbox", "ACCT0042")
+QUOTE = 850
+
+Hook = Callable[["BookCarrier", Shipment, str], Awaitable[Purchase | None]]
+
+
+class BookCarrier:
+    """Sells labels and writes every sale down in SQLite, so that a test can compare its books with ours."""
+
+    def __init__(self, path: Path, *, latency_s: float = 0.0, hook: Hook | None = None, proof_s: float | None = 0.0, resend: str = "proven", cents: int = QUOTE, label: bytes = b"%PDF-label") -> None:
+        self.identity = SANDBOX
+        self.pace = Pace(concurrency=8, timeout_s=5.0, processing_s=0.0)
+        self.absence_is_proof_after_s = proof_s
+        self.resend = resend
+        self.latency_s, self.hook, self.cents, self.label = latency_s, hook, cents, label
+        self.calls: list[str] = []
+        self.finds: list[str] = []
+        self.active = self.most_active = 0
+        self.books = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.books.execute("pragma synchronous=off")
+        self.books.execute("create table if not exists sold (reference text, order_id text, tracking text, cents int, voided int default 0)")
+
+    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+        self.calls.append(reference)
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        try:
+            if self.latency_s:
+                await asyncio.sleep(self.latency_s)
+            if self.hook and (answer := await self.hook(self, shipment, reference)) is not None:
+                return answer
+            return self.sell(shipment, reference)
+        finally:
+            self.active -= 1
+
+    def sell(self, shipment: Shipment, reference: str) -> Purchase:
+        tracking = f"SANDBOX{uuid.uuid4().hex[:12].upper()}"
+        self.books.execute("insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, ?)", (reference, shipment.order_id, tracking, self.cents))
+        return self.purchase(tracking, cents=self.cents)
+
+    def purchase(self, tracking: str, *, cents: int | None, voided: bool = False) -> Purchase:
+        return Purchase(
+            shipment_id=tracking, tracking_numbers=(tracking,), service=ServiceLevel.GROUND, charge=None if cents is None else Charge(cents=cents),
+            labels=(Label(tracking_number=tracking, format=LabelFormat.PDF, data=self.label + tracking.encode()),), voided=voided,
+        )
+
+    async def find(self, reference: str, label: LabelSpec, shipment: Shipment | None = None) -> list[Purchase]:
+        self.finds.append(reference)
+        await asyncio.sleep(0)
+        rows = self.books.execute("select tracking, voided from sold where reference = ?", (reference,)).fetchall()
+        return [self.purchase(tracking, cents=None, voided=bool(voided)) for tracking, voided in rows]
+
+    async def void(self, purchase: Purchase) -> None:
+        self.books.execute("update sold set voided = 1 where tracking = ?", (purchase.shipment_id,))
+
+    async def quote(self, shipment, shipper):
+        raise NotImplementedError
+
+    async def quote_table(self, table, shipper, pacer=None):
+        raise NotImplementedError
+
+    async def shop(self, shipment, shipper):
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        self.books.close()
+
+    def sales(self, *, standing: bool = True) -> Counter[str]:
+        """Order -> how many labels stand at the carrier."""
+        query = "select order_id from sold" + (" where voided = 0" if standing else "")
+        return Counter(order for (order,) in self.books.execute(query))
+
+    def tracking_numbers(self) -> set[str]:
+        return {number for (number,) in self.books.execute("select tracking from sold")}
+
+
+def plan_of(count: int, *, prefix: str = "A", first: int = 0) -> pa.Table:
+    """Return a plan of `count` shipments."""
+    numbers = list(range(first, first + count))
+    columns = {name: pa.nulls(count, SHIPMENTS.field(name).type) for name in SHIPMENTS.names}
+    columns |= {
+        "row_number": pa.array([i + 1 for i in numbers]),
+        "row_numbers": pa.array([[i + 1] for i in numbers], pa.list_(pa.int64())),
+        "order_id": pa.array([f"{prefix}{i:07}" for i in numbers]),
+        "name": pa.array([f"Person {i}" for i in numbers]),
+        "address_line1": pa.array([f"{i} Main St" for i in numbers]),
+        "city": pa.array(["Austin"] * count),
+        "state": pa.array(["TX"] * count),
+        "postal_code": pa.array(["73301"] * count),
+        "country": pa.array(["US"] * count),
+        "service": pa.array(["ground"] * count),
+        "parcels": pa.array([[{"weight_lb": 2.0, "packaging": "package"}]] * count, SHIPMENTS.field("parcels").type),
+        "signature": pa.array(["none"] * count),
+        "saturday_delivery": pa.array([False] * count),
+        "is_return": pa.array([False] * count),
+        "currency": pa.array(["USD"] * count),
+    }
+    return pa.table([columns[name] for name in SHIPMENTS.names], schema=SHIPMENTS)
+
+
+def quotes_of(count: int, cents: int = QUOTE) -> pa.Table:
+    columns = {field.name: pa.nulls(count, field.type) for field in QUOTES}
+    columns |= {
+        "service": pa.array(["ground"] * count), "cost_cents": pa.array([cents] * count, pa.int64()), "currency": pa.array(["USD"] * count),
+        "cost_basis": pa.array(["quoted"] * count), "warnings": pa.array([""] * count),
+    }
+    return pa.table([columns[field.name] for field in QUOTES], schema=QUOTES)
+
+
+def draft_of(count: int, *, plan: pa.Table | None = None, fingerprint: str | None = None, quotes: pa.Table | None = None, **fields) -> JobDraft:
+    plan = plan if plan is not None else plan_of(count)
+    fields.setdefault("resend", "proven")
+    fields.setdefault("identity", SANDBOX)
+    return JobDraft(
+        plan=plan, quotes=quotes if quotes is not None else quotes_of(count), problems=problems_table(),
+        fingerprint=fingerprint or hashlib.sha256(repr(plan.column("order_id").to_pylist()).encode()).hexdigest(), shipper=SHOP, **fields,
+    )
+
+
+def job_of(home: Path, count: int, **fields) -> Checkpoint:
+    """Return a published job of `count` shipments."""
+    return Checkpoint.publish(home, draft_of(count, **fields))
+
+
+def state_counts(checkpoint: Checkpoint) -> dict[str, int]:
+    """Return the counts that are not zero, by name."""
+    return {str(state): count for state, count in checkpoint.counts().items() if count}
+
+
+def lose_first(times: int = 1, *, after_sale: bool = True) -> Hook:
+    """Lose the answer of the first `times` calls of every order."""
+    seen: Counter[str] = Counter()
+
+    async def hook(carrier: BookCarrier, shipment: Shipment, reference: str) -> None:
+        seen[shipment.order_id] += 1
+        if seen[shipment.order_id] <= times:
+            if after_sale:
+                carrier.sell(shipment, reference)
+            raise AnswerLost("the connection was reset")
+
+    return hook
