@@ -109,7 +109,8 @@ class ShipkitError(Exception):
         self.details: dict[str, Any] = details
 
     def __str__(self) -> str:
-        return f"{self.message} {self.fix}" if self.fix else self.message
+        between = "" if self.message.endswith("\n") else " "  # a message may end with a line of carets
+        return f"{self.message}{between}{self.fix}" if self.fix else self.message.rstrip("\n")
 
 
 class InputError(ShipkitError):

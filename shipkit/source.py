@@ -1,0 +1,435 @@
+"""Orders from anywhere into the database, nothing lost to type guessing.
+
+A file, frame, table, list of dicts or DuckDB relation becomes three relations: ``source_cells`` (the cells as they are),
+``source_text`` (row_number, source_file, every column as text under its heading) and ``lines`` (row_number, source_file, a typed
+column under each snake_case key). The last two are views: nothing is copied.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from shipkit import celltypes
+from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
+from shipkit.celltypes import Shape
+from shipkit.delimited import read_delimited
+from shipkit.errors import SourceError
+from shipkit.fields import Column, column_kinds, keys, recognise
+from shipkit.records import is_frame, read_arrow, read_frame, read_json, read_parquet, read_records
+from shipkit.spreadsheets import read_spreadsheet
+from shipkit.table import PROBLEMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LoadReport", "Loaded", "Origin", "connect", "load"]
+
+_TEXT_ENDINGS = frozenset({".csv", ".tsv", ".tab", ".txt", ".ssv", ".psv"})
+_BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+_JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
+_BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
+"""Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
+_TYPES = {"text": "VARCHAR", "str": "VARCHAR", "string": "VARCHAR", "int": "BIGINT", "integer": "BIGINT", "float": "DOUBLE", "number": "DOUBLE", "bool": "BOOLEAN",
+          "varchar": "VARCHAR", "bigint": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "datetime": "TIMESTAMP"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the lines came from. `sha256` of each file, for write-back to notice a changed source."""
+
+    kind: str
+    paths: tuple[Path, ...] = ()
+    sha256: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    """Lines of each file: `row_number` runs on over all of them."""
+    headings: tuple[str, ...] = field(default=(), repr=False)
+    """Literally as in the source, duplicates and empty ones included."""
+    sheet: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool = True
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was read, repaired, dropped and assumed."""
+
+    rows: int
+    columns: int
+    notes: tuple[Note, ...] = ()
+
+    def __str__(self) -> str:
+        head = f"{self.rows:,} lines, {self.columns} columns"
+        return "\n".join([head, *(f"{note.kind}: {note.text}" for note in self.notes)])
+
+    def of(self, kind: str) -> tuple[Note, ...]:
+        """Return the notes of one kind: read, repaired, dropped or assumed."""
+        return tuple(note for note in self.notes if note.kind == kind)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The notes as a frame: kind, text, count."""
+        import pandas as pd
+
+        return pd.DataFrame([(n.kind, n.text, n.count) for n in self.notes], columns=["kind", "text", "count"])
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The source in the database `con`: views ``lines`` and ``source_text``."""
+
+    con: duckdb.DuckDBPyConnection = field(repr=False)
+    columns: tuple[Column, ...]
+    rows: int
+    origin: Origin
+    report: LoadReport = field(repr=False)
+    problems: pa.Table = field(repr=False)
+
+    def describe(self) -> pd.DataFrame:
+        """Return a line for each column: name, type, non_null, distinct, examples (the commonest values), key, role, unit."""
+        import pandas as pd
+
+        return pd.DataFrame([_described(self.con, column) for column in self.columns], columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"])
+
+    def sample(self, n: int = 5, seed: int = 1) -> pd.DataFrame:
+        """Return `n` random lines in source order, the same ones each time: row_number, then every column under its heading."""
+        wanted = ", ".join(f"{quoted(c.key)} AS {quoted(name)}" for c, name in zip(self.columns, self.names, strict=True))
+        sql = f"SELECT row_number, {wanted} FROM (SELECT * FROM lines USING SAMPLE reservoir({int(n)} ROWS) REPEATABLE ({int(seed)})) ORDER BY row_number"
+        found: pd.DataFrame = self.con.sql(sql).df()
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The headings, made unique: the columns of ``source_text``."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column with this heading or key."""
+        for column in self.columns:
+            if name in (column.name, column.key):
+                return column
+        near = difflib.get_close_matches(name, [c.name for c in self.columns] + [c.key for c in self.columns], n=1)
+        raise SourceError(f"There is no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else "."), fix="See session.columns.")
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return a new in-memory database that never loads an extension, so never reaches for the network."""
+    return duckdb.connect(
+        ":memory:",
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "allow_community_extensions": "false", "python_enable_replacements": "false"},
+    )
+
+
+def load(
+    source: Any,
+    *,
+    con: duckdb.DuckDBPyConnection | None = None,
+    types: Mapping[str, Any] | None = None,
+    sheet: str | int | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+) -> Loaded:
+    """Read orders into the database.
+
+    Parameters
+    ----------
+    source
+        A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; gz), a DataFrame, Arrow table, list of dicts, or DuckDB relation.
+    con
+        The database to read into (default: a new one in memory).
+    types
+        Pins types: heading or key -> a DuckDB type, ``str``, or a date format such as ``"%d/%m/%Y"``.
+    sheet, delimiter, encoding, header
+        For files whose sheet, delimiter or encoding is not found rightly, or that have no line of headings (``header=False``).
+
+    Raises
+    ------
+    SourceError
+        The source is missing, empty, damaged or of a kind that is not known; the message says where and what to do.
+    """
+    con = connect() if con is None else con
+    clear(con, "cells_incoming")
+    cells, origin = _read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header)
+    return _made(con, cells, origin, types or {})
+
+
+# -- which reader -----------------------------------------------------------------------------------
+
+
+def _read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[Cells, Origin]:
+    if isinstance(source, str | Path):
+        return _read_files(con, _paths(source), **options)
+    if isinstance(source, Sequence) and source and all(isinstance(item, str | Path) for item in source):
+        return _read_files(con, [path for item in source for path in _paths(item)], **options)
+    if is_frame(source):
+        cells = read_frame(con, source, "cells_incoming")
+    elif isinstance(source, duckdb.DuckDBPyRelation):
+        cells = read_arrow(con, source.to_arrow_table(), "cells_incoming", kind="relation")
+    elif hasattr(source, "__arrow_c_stream__") or isinstance(source, pa.RecordBatchReader):
+        cells = read_arrow(con, source, "cells_incoming")
+    elif isinstance(source, Sequence) and not isinstance(source, bytes):
+        cells = read_records(con, source, "cells_incoming")
+    else:
+        raise SourceError(
+            f"Orders cannot be read from a {type(source).__name__}.", fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
+        )
+    return cells, Origin(kind=cells.kind, headings=cells.headings, rows=(_count(con, "cells_incoming"),))
+
+
+def _paths(source: str | Path) -> list[Path]:
+    text = str(source)
+    if "://" in text:
+        raise SourceError(f"{text.split('://', 1)[0]}:// addresses are not read.", fix="Download the file first, or give the rows.")
+    path = Path(text).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder.", fix=f'Name the files: "{path / "*.csv"}".')
+    if set("*?[") & set(path.name):
+        found = sorted(p for p in path.parent.glob(path.name) if p.is_file())
+        if found:
+            return found
+        raise SourceError(f"No file matches {path}.", fix="Check the pattern and the folder.")
+    beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    where = f"{path} does not exist" if path.parent.is_dir() else f"The folder {path.parent} does not exist"
+    raise SourceError(where + (f"; did you mean {near[0]}?" if near else "."), fix=f"Check the path (the working folder is {Path.cwd()}).")
+
+
+def _read_files(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], **options: Any) -> tuple[Cells, Origin]:
+    read: list[Cells] = []
+    for number, path in enumerate(paths):
+        try:
+            read.append(_read_file(con, path, f"cells_{number}" if len(paths) > 1 else "cells_incoming", **options))
+        except PermissionError:
+            raise SourceError(f"{path} may not be read.", fix="Check its permissions, and close it where it is open.") from None
+    first = read[0]
+    origin = Origin(
+        kind=first.kind, paths=tuple(path.resolve() for path in paths), sha256=tuple(cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)),
+        rows=tuple(_count(con, cells.table) for cells in read), headings=first.headings, sheet=first.sheet, delimiter=first.delimiter, encoding=first.encoding,
+        header=bool(options.get("header", True)),
+    )
+    return (first if len(read) == 1 else _stacked(con, read, origin)), origin
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_file(con: duckdb.DuckDBPyConnection, path: Path, table: str, **options: Any) -> Cells:
+    kind = _kind_of(path)
+    if kind == "book":
+        return read_spreadsheet(con, path, table, sheet=options["sheet"], header=options["header"])
+    if kind == "parquet":
+        return read_parquet(con, path, table)
+    if kind == "json":
+        return read_json(con, path, table)
+    return read_delimited(con, path, table, delimiter=options["delimiter"], encoding=options["encoding"], header=options["header"])
+
+
+def _kind_of(path: Path) -> str:
+    """Return the kind of a file: by its first bytes where they tell, else by its ending."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    ending = Path(path.stem).suffix.lower() if path.suffix.lower() in {".gz", ".gzip"} else path.suffix.lower()
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "book"
+    if head.startswith(b"%PDF"):
+        raise SourceError(f"{path.name} is a PDF.", fix="Export the orders as CSV or XLSX.")
+    if ending in _JSON_ENDINGS:
+        return "json"
+    if ending in _BOOK_ENDINGS and not head:
+        raise SourceError(f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path.")
+    if ending == ".parquet":
+        return "parquet"
+    return "text"
+
+
+def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Origin) -> Cells:
+    """Put the files of a glob below one another, by heading; the file's name stays beside each line."""
+    per_file = [unique_names(cells.headings, ()) for cells in read]
+    headings = list(dict.fromkeys(name for names in per_file for name in names))
+    parts = []
+    for cells, names, path in zip(read, per_file, origin.paths, strict=True):
+        own = dict(zip(names, base_names(len(names)), strict=True))
+        wanted = ", ".join(f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}" for n, name in enumerate(headings, start=1))
+        file = path.name.replace("'", "''")
+        parts.append(f"(SELECT {wanted}, '{file}' AS file FROM {quoted(cells.table)} ORDER BY rowid)")
+    con.execute(f"CREATE OR REPLACE TABLE cells_incoming AS {' UNION ALL '.join(parts)}")
+    clear(con, *(cells.table for cells in read))
+    before = 0
+    broken: list[Mapping[str, Any]] = []
+    for cells, count in zip(read, origin.rows, strict=True):
+        broken += [{**problem, "row_number": problem["row_number"] + before} for problem in cells.broken]
+        before += count
+    notes = [Note("read", f"{path.name}: {count:,} lines.", count) for path, count in zip(origin.paths, origin.rows, strict=True)]
+    return Cells(table="cells_incoming", headings=tuple(headings), kind=read[0].kind, notes=(*notes, *(n for cells in read for n in cells.notes)), broken=tuple(broken))
+
+
+# -- cells -> views ---------------------------------------------------------------------------------
+
+
+def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: Mapping[str, Any]) -> Loaded:
+    """Decide on types, put the views in place, and report."""
+    rows = _count(con, "cells_incoming")
+    where = origin.paths[0].name if origin.paths else f"The {origin.kind}"
+    if not rows:
+        raise SourceError(f"{where} has headings and no lines.", fix="Export it again with orders in it.", headings=list(cells.headings))
+    names = unique_names(cells.headings, ("row_number", "source_file"))
+    all_keys = keys(names)
+    pins = _pins(types, names, all_keys)
+    recognised = recognise(names)
+    roles = {match.name: match for match in recognised.roles.values()}
+    clear(con, "selected", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
+    con.execute("ALTER TABLE cells_incoming RENAME TO source_cells")
+    shapes = _shapes(con, column_kinds(names), pins)
+    _views(con, names, all_keys, shapes, origin)
+    columns = tuple(
+        Column(name=name, key=key, type=shape.type, role=roles[name].role if name in roles else None, unit=roles[name].unit if name in roles else None)
+        for name, key, shape in zip(names, all_keys, shapes, strict=True)
+    )
+    blank = rows - _count(con, "lines")
+    notes = [*cells.notes, *_heading_notes(cells.headings, names), *_shape_notes(names, shapes)]
+    notes += [Note("dropped", f"{blank:,} lines without any text.", blank)] if blank else []
+    if blank == rows:
+        raise SourceError(f"{where} has headings and only empty lines.", fix="Export it again with orders in it.")
+    problems = pa.concat_tables([pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)])
+    return Loaded(con, columns, rows - blank, origin, LoadReport(rows - blank, len(columns), tuple(notes)), problems)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(one(con, f"SELECT count(*) FROM {quoted(table)}")[0])
+
+
+def _pins(types: Mapping[str, Any], names: Sequence[str], all_keys: Sequence[str]) -> dict[int, str]:
+    pins = {}
+    for wanted, kind in types.items():
+        place = next((n for n, (name, key) in enumerate(zip(names, all_keys, strict=True)) if wanted in (name, key)), None)
+        if place is None:
+            near = difflib.get_close_matches(wanted, [*names, *all_keys], n=1)
+            raise SourceError(f"types: there is no column {wanted!r}" + (f"; did you mean {near[0]!r}?" if near else "."), fix="Use a heading or its snake_case key.")
+        said = kind.__name__ if isinstance(kind, type) else str(kind)
+        pin = said if "%" in said else _TYPES.get(said.lower())
+        if pin is None:
+            raise SourceError(f"types: {wanted!r} cannot be read as {said!r}.", fix=f"Use one of {', '.join(sorted(set(_TYPES)))}, or a date format such as '%d/%m/%Y'.")
+        pins[place] = pin
+    return pins
+
+
+def _shapes(con: duckdb.DuckDBPyConnection, kinds: Sequence[str | None], pins: Mapping[int, str]) -> list[Shape]:
+    """Make the view ``cells_text`` (each cell as text; typed cells also as they are, ``n1`` ...) and decide how each column is read."""
+    found = [(str(name), str(kind).upper()) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall() if name != "file"]
+    native = {name: kind for name, kind in found if kind != "VARCHAR"}
+    typed_source = bool(native)
+    as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found]
+    as_is = [f"{_clean_sql(name, kind)} AS n{name[1:]}" for name, kind in native.items()]
+    file = ["file"] if any(row[0] == "file" for row in con.execute("DESCRIBE source_cells").fetchall()) else []
+    con.execute(f"CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, {', '.join([*as_text, *as_is, *file])} FROM source_cells")
+    shapes: dict[str, Shape] = {}
+    questions = []
+    for place, ((name, kind), meant) in enumerate(zip(found, kinds, strict=True)):
+        if place not in pins and name in native and _keeps(kind, meant):
+            shapes[name] = Shape(sql=f"n{name[1:]}", type=_lasting(kind), raw=name)
+        else:
+            questions.append((name, "text" if typed_source and meant is None else meant, pins.get(place)))
+    shapes |= dict(zip((name for name, _, _ in questions), celltypes.decide(con, "cells_text", questions), strict=True))
+    return [shapes[name] for name, _ in found]
+
+
+def _keeps(kind: str, meant: str | None) -> bool:
+    """Return whether a column that came with a type keeps it: not where its heading says text, or another type."""
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return meant in {None, "date"}
+    if kind.startswith(("BOOL",)):
+        return meant in {None, "flag"}
+    if kind.startswith(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")):
+        return meant in {None, "number", "amount"}
+    return False
+
+
+def _lasting(kind: str) -> str:
+    return "TIMESTAMP" if kind.startswith("TIMESTAMP") else kind
+
+
+def _clean_sql(name: str, kind: str) -> str:
+    if kind in {"FLOAT", "DOUBLE"}:
+        return f"CASE WHEN isfinite({name}) THEN {name} END"
+    if kind.startswith("TIMESTAMP"):
+        return f"CAST({name} AS TIMESTAMP)"
+    return name
+
+
+def _text_sql(name: str, kind: str) -> str:
+    """Return SQL of a typed cell as the text a person expects: no ".0" behind whole numbers, dates without midnight."""
+    if kind == "VARCHAR":
+        return name
+    if kind in {"FLOAT", "DOUBLE"}:
+        return f"CASE WHEN NOT isfinite({name}) THEN NULL WHEN {name} = trunc({name}) AND abs({name}) < 1e15 THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+    if kind.startswith("TIMESTAMP"):
+        return f"CASE WHEN CAST(CAST({name} AS DATE) AS TIMESTAMP) = CAST({name} AS TIMESTAMP) THEN CAST(CAST({name} AS DATE) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
+        return f"CAST(to_json({name}) AS VARCHAR)"
+    return f"CAST({name} AS VARCHAR)"
+
+
+def _views(con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin) -> None:
+    base = base_names(len(names))
+    file = "file" if len(origin.paths) > 1 else "'" + origin.paths[0].name.replace("'", "''") + "'" if origin.paths else "CAST(NULL AS VARCHAR)"
+    text = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in zip(base, names, strict=True))
+    con.execute(f"CREATE VIEW source_text AS SELECT row_number, {file} AS source_file, {text} FROM cells_text")
+    typed = ", ".join(f"{shape.sql} AS {quoted(key)}" for shape, key in zip(shapes, all_keys, strict=True))
+    some = f"coalesce({', '.join(base)}) IS NOT NULL"
+    blank = one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({some})")[0]
+    condition = f" WHERE {some}" if blank else ""
+    con.execute(f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM cells_text{condition}")
+
+
+# -- notes and problems -----------------------------------------------------------------------------
+
+
+def _heading_notes(headings: Sequence[str], names: Sequence[str]) -> list[Note]:
+    changed = [(old.strip(), new) for old, new in zip(headings, names, strict=True) if old.strip() != new]
+    return [
+        Note("repaired", f"The heading {old!r} stands twice; here it is {new!r}." if old else f"A column without heading is called {new!r}.") for old, new in changed
+    ]
+
+
+def _shape_notes(names: Sequence[str], shapes: Sequence[Shape]) -> list[Note]:
+    return [Note("assumed" if "assumed" in text else "repaired", f"{name}: {text}.") for name, shape in zip(names, shapes, strict=True) for text in shape.notes]
+
+
+def _misfits(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: Sequence[Shape]) -> list[pa.Table]:
+    """Return the cells that did not fit their column's type, as problems."""
+    made = []
+    for column, shape in zip(columns, shapes, strict=True):
+        if not shape.can_fail:
+            continue
+        what, fix, code = celltypes.problem_of(shape.kind, column.name)
+        severity = "error" if column.role in _BLOCKING else "warning"
+        rows = con.sql(
+            f"SELECT row_number, $field AS field, {shape.raw} AS value, $what AS problem, $fix AS fix, "
+            f"CASE WHEN {celltypes.missing_sql(shape.raw)} THEN 'warning' ELSE $severity END AS severity, $code AS code "
+            f"FROM cells_text WHERE {shape.raw} IS NOT NULL AND {shape.sql} IS NULL ORDER BY row_number",
+            params={"field": column.key, "what": what, "fix": fix, "severity": severity, "code": code},
+        ).to_arrow_table()
+        made.append(rows.cast(PROBLEMS))
+    return made
+
+
+def _described(con: duckdb.DuckDBPyConnection, column: Column) -> tuple[Any, ...]:
+    key = quoted(column.key)
+    counts = one(con, f"SELECT count({key}), count(DISTINCT {key}) FROM lines")
+    common = con.execute(f"SELECT CAST({key} AS VARCHAR) FROM lines WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 3").fetchall()
+    return column.name, column.type, int(counts[0]), int(counts[1]), ", ".join(str(value) for (value,) in common), column.key, column.role, column.unit
