@@ -62,6 +62,8 @@ class Match:
     key: str
     unit: str | None = None
     index: int = 0
+    party: int = 1
+    """0: the heading names the recipient; 1: nobody; 2: the buyer."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("order id", "order number", "order no", "order reference", "order name", "sales order", "sales order number", "sales order id"),
         ("order", "order ref", "orders"),
     ),
-    "order_date": (("order date", "order placed", "ordered at", "date ordered", "purchase date", "sale date"), ("created at", "date", "order created", "paid at", "date paid")),
+    "order_date": (("order date", "order placed", "ordered at", "date ordered", "purchase date", "sale date"), ("created at", "date", "order created"), ("paid at", "date paid")),
     "ship_date": (("ship date", "shipping date", "planned ship date", "date to ship", "shipment date", "requested ship date"),),
     "service": (
         (
@@ -233,7 +235,7 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "item_name": (("lineitem name", "line item name", "item name", "product name", "item title", "product title"),),
     "item_price": (("lineitem price", "line item price", "item price", "unit price", "price", "item cost"),),
     "requires_shipping": (("lineitem requires shipping", "requires shipping"),),
-    "order_total": (("order total", "total", "grand total", "total price", "order amount", "order value", "order total amount", "total amount"),),
+    "order_total": (("order total", "total", "grand total", "total price", "order amount", "order total amount", "total amount"), ("order value",)),
     "shipping_amount": (("shipping", "shipping price", "shipping amount", "shipping cost", "shipping and handling", "shipping paid", "order shipping amount", "delivery cost", "postage"),),
     "tax_amount": (("tax", "taxes", "sales tax", "tax amount", "order tax amount", "item tax"),),
     "currency": (("currency", "currency code"),),
@@ -276,7 +278,7 @@ def _read(heading: str, key: str, index: int) -> _Candidate | None:
     addressed = _address(words)
     if addressed is not None:
         role, party, tier = addressed
-        return _Candidate(Match(role, heading, key, None, index), party, tier)
+        return _Candidate(Match(role, heading, key, None, index, party), party, tier)
     return None
 
 
