@@ -119,8 +119,11 @@ class HttpTransport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        judge: bool = True,
     ) -> Response:
         """Send once, return the answer: 2xx, 3xx (not followed) and 4xx but 429. What it means is the caller's business.
+
+        With ``judge=False`` 429 and 5xx are returned too, for a caller who can say more about them (the carrier's own code).
 
         Raises
         ------
@@ -140,7 +143,8 @@ class HttpTransport:
             log.debug("%s %s: %s after %.0f ms", method, path, type(failure).__name__, (time.perf_counter() - start) * 1000)
             raise failure from error
         log.debug("%s %s: %d, %d bytes, %.0f ms", method, path, answer.status, len(answer.content), (time.perf_counter() - start) * 1000)
-        _refuse_busy_and_broken(answer, self.name)
+        if judge:
+            _refuse_busy_and_broken(answer, self.name)
         return answer
 
     async def aclose(self) -> None:
