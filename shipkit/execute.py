@@ -12,12 +12,10 @@ import logging
 import math
 import os
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -25,6 +23,7 @@ import pyarrow.parquet as pq
 from shipkit import history
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
+from shipkit.control import Control, Progress
 from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError, JobError
 from shipkit.ledger import Ledger, now_us
 from shipkit.models import Purchase, Shipment
@@ -43,68 +42,6 @@ log = logging.getLogger("shipkit.execute")
 _PROGRESS_EVERY_S = 0.1
 _REFILL_S = 0.02
 """Intents are written ahead for about this long, so that commits stay off the critical path and a kill leaves few in doubt."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a run stands. Counts are the whole job's."""
-
-    done: int
-    """Rows that need nothing more: shipped, failed, voided, given to a person."""
-    total: int
-    """Rows that were to be bought."""
-    shipped: int
-    failed: int
-    in_doubt: int
-    spent_cents: int
-    currency: str
-    rate_per_s: float
-    """Labels per second of this run."""
-    elapsed_s: float
-    last_error: str | None = None
-    note: str | None = None
-    """What the run waits for, in words."""
-
-
-class Control:
-    """Stops a run from any thread. What is asked before the run begins counts too."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._wish: str | None = None
-        self._tell: Callable[[], None] | None = None
-
-    def pause(self) -> None:
-        """Stop sending; what is in flight is finished and recorded. Resumable."""
-        self._ask("pause")
-
-    def stop_now(self) -> None:
-        """Cancel what is in flight too: it becomes in doubt, and is looked up on resume."""
-        self._ask("stop")
-
-    def cancel(self) -> None:
-        """Stop sending, finish what is in flight, and end the job for good."""
-        self._ask("cancel")
-
-    @property
-    def wish(self) -> str | None:
-        """What was asked: ``pause``, ``stop``, ``cancel`` or None."""
-        return self._wish
-
-    def listen(self, tell: Callable[[], None] | None) -> None:
-        """Call `tell` when something is asked, and now if something was."""
-        with self._guard:
-            self._tell = tell
-        if tell and self._wish:
-            tell()
-
-    def _ask(self, wish: str) -> None:
-        with self._guard:
-            if self._wish in (None, "pause") or wish == "stop":
-                self._wish = "cancel" if self._wish == "cancel" and wish == "pause" else wish
-            tell = self._tell
-        if tell:
-            tell()
 
 
 async def execute(
@@ -449,7 +386,7 @@ class _Run:
             answer = AnswerLost("The call was stopped before the carrier answered.")
         except TimeoutError:
             answer = AnswerLost(f"The carrier did not answer within {2 * self.timeout_s:g} s.")
-        except Exception as error:  # noqa: BLE001 - whatever escapes a carrier, a shipment may exist
+        except Exception as error:
             log.warning("the carrier's code failed after sending began", exc_info=error)
             answer = AnswerLost(f"The carrier's answer could not be read ({type(error).__name__}).")
         finally:

@@ -69,7 +69,7 @@ class Ledger:
 
     def state(self, row: int) -> RowState:
         """Where `row` stands."""
-        return STATES[self.states[row]]
+        return STATES[int(self.states[row])]
 
     def rows(self, *wanted: RowState) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return the rows that are in one of the states, ascending."""

@@ -55,6 +55,8 @@ class JobDraft:
     on_duplicate: str = "hold"
     skipped: Mapping[int, str] = field(default_factory=dict)
     """Row -> why it is not to be sent."""
+    account: str | None = None
+    """Digest of the account; None: of `identity`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Filter, template and shipper fingerprints, where the source is, what a write-back needs: anything JSON."""
 
@@ -156,7 +158,7 @@ def make_manifest(draft: JobDraft, *, ordinal: int, files: Mapping[str, str], no
         carrier=draft.identity.name,
         environment=draft.identity.environment,
         account_tail=draft.identity.account_tail,
-        account_key=account_key(draft.identity),
+        account_key=draft.account or account_key(draft.identity),
         live=draft.identity.live,
         shipper=draft.shipper,
         label=draft.label,

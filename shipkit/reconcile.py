@@ -196,7 +196,9 @@ class Reconciler:
 def surplus(checkpoint: Checkpoint) -> pa.Table:
     """Return the shipments that exist at the carrier beside the adopted ones, and were not voided yet."""
     notes = checkpoint.notes()
-    return notes.filter(pc.equal(notes.column("event"), "surplus"))
+    found = notes.filter(pc.equal(notes.column("event"), "surplus"))
+    gone = notes.filter(pc.equal(notes.column("event"), "surplus_voided")).column("shipment_id")
+    return found.filter(pc.invert(pc.is_in(found.column("shipment_id"), value_set=gone.combine_chunks())))
 
 
 def purchase_line(
