@@ -32,6 +32,7 @@ _HOMES = {
     "shipments": "report",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
+    "UPS": "carriers.ups",
     "ShipkitError": "errors",
     "errors": "",
 }
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from shipkit.approval import SpendLimits as SpendLimits
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
+    from shipkit.carriers.ups import UPS as UPS
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge

@@ -55,6 +55,8 @@ class Settings(BaseModel):
     """``SHIPKIT_UPS_BASE_URL``: https and a UPS host, or loopback."""
     ups_absence_proof_s: float | None = Field(default=None, gt=0)
     """``SHIPKIT_UPS_ABSENCE_PROOF_S``."""
+    quote_cache_s: float = Field(default=3600.0, ge=0)
+    """How long a carrier's quote is used again for the same question; 0 asks every time. ``SHIPKIT_QUOTE_CACHE_S``."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -20,7 +20,7 @@ from shipkit.carriers.ups_text import clean
 from shipkit.carriers.ups_wire import service_of
 from shipkit.models import Address, AddressCheck, Charge, Label, LabelFormat, Money, Purchase, Rate, ServiceLevel, TransitTime
 
-__all__ = ["Unreadable", "addresses", "candidates", "error_in", "listed", "parcels_of_reference", "purchase", "rates", "recovered", "token", "tracking", "transits", "voided"]
+__all__ = ["Said", "Unreadable", "addresses", "candidates", "error_in", "listed", "parcels_of_reference", "parcels_of_shipment", "purchase", "rates", "recovered", "token", "tracking", "transits", "voided"]
 
 
 class Unreadable(ValueError):
@@ -183,6 +183,12 @@ def parcels_of_reference(body: Any, reference: str) -> list[str]:
             if number and (not references or reference in references):
                 found.append(number)
     return list(dict.fromkeys(found))
+
+
+def parcels_of_shipment(body: Any) -> list[str]:
+    """Return the tracking numbers of every parcel in an answer."""
+    packages = [package for shipment in listed(at(body, "trackResponse", "shipment")) for package in listed(shipment.get("package"))]
+    return list(dict.fromkeys(number for number in (_text(package.get("trackingNumber")) for package in packages) if number))
 
 
 def tracking(body: Any, tracking_number: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from shipkit.carriers.ups_codes import EXPORT_REASONS
-from shipkit.carriers.ups_route import Route, refuse
+from shipkit.carriers.ups_route import Route, latin, refuse
 from shipkit.carriers.ups_text import clean, cut
 from shipkit.models import Customs, CustomsItem, Money, Shipment
 
@@ -26,7 +26,7 @@ def international_forms(route: Route, shipment: Shipment, reference: str, date: 
     buyer = route.destination
     forms: dict[str, Any] = {
         "FormType": [_PARTIAL_INVOICE if shipment.is_return else _INVOICE],
-        "InvoiceNumber": cut(clean(customs.invoice_number or shipment.order_id) or reference, 35),
+        "InvoiceNumber": latin(cut(clean(customs.invoice_number) or clean(shipment.order_id) or reference, 35), "customs.invoice_number"),
         "InvoiceDate": f"{date:%Y%m%d}",
         "ReasonForExport": _reason(customs),
         "CurrencyCode": customs.items[0].unit_value.currency,
@@ -98,9 +98,9 @@ def _reason(customs: Customs) -> str:
 
 def _product(item: CustomsItem, index: int) -> dict[str, Any]:
     field = f"customs.items[{index}]"
-    description = textwrap.wrap(clean(item.description), 35)[:3]
-    if not description or any(char > "\xff" for line in description for char in line):
-        raise refuse(f"{field}.description", "customs needs a description in Latin letters.", "Say what the item is, in English.")
+    description = textwrap.wrap(latin(clean(item.description), f"{field}.description"), 35)[:3]
+    if not description:
+        raise refuse(f"{field}.description", "customs needs a description.", "Say what the item is, in English.")
     if item.unit_value.amount <= 0:
         raise refuse(f"{field}.unit_value", "customs needs a value above zero, for gifts and samples too.", "Give what the item is worth.")
     if not item.origin_country:
@@ -116,7 +116,7 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
     if code:
         product["CommodityCode"] = code
     if clean(item.sku):
-        product["PartNumber"] = cut(clean(item.sku), 35)
+        product["PartNumber"] = latin(cut(clean(item.sku), 35), f"{field}.sku")
     return product
 
 

@@ -9,7 +9,7 @@ from shipkit.carriers.ups_text import clean, cut, phone, postal_code, street
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, ServiceLevel, Shipment
 
-__all__ = ["EU", "Party", "Route", "place", "refuse", "route_of"]
+__all__ = ["EU", "Party", "Route", "demand_a_service_that_runs", "demand_contacts", "latin", "place", "refuse", "route_of"]
 
 EU = frozenset({
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
@@ -34,6 +34,13 @@ _ABROAD_ONLY = frozenset({
 def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
     """Return the error for what UPS would refuse; nothing was sent."""
     return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
+
+
+def latin(text: str, field: str) -> str:
+    """Return cleaned `text`, which UPS must be able to print; raises CarrierRejected otherwise."""
+    if any(char > "\xff" for char in text):
+        raise refuse(field, "UPS prints Latin letters only.", "Write it in Latin letters.")
+    return text
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,8 +78,7 @@ class Party:
             if not value:
                 raise refuse(f"{self.field}.{name}", "UPS needs it, and it is empty.", f"Fill in {name}.")
         for name, value in (("name", self.name), ("name", self.contact), ("address", " ".join(self.lines)), ("city", self.city)):
-            if any(char > "\xff" for char in value):
-                raise refuse(f"{self.field}.{name}", "UPS prints Latin letters only.", "Write it in Latin letters.")
+            latin(value, f"{self.field}.{name}")
         if len(self.city) > 30:
             raise refuse(f"{self.field}.city", "a city has at most 30 characters at UPS.", "Shorten it.")
         if self.country in _STATE_WANTED and not (len(self.state) == 2 and self.state.isascii() and self.state.isalpha()):
@@ -112,11 +118,11 @@ class Party:
         return {"Number": number, "Extension": extension} if extension else {"Number": number}
 
     def rated(self, *, residential: bool = False) -> dict[str, Any]:
-        """Return name and address as Rate wants them: a state has two characters there."""
+        """Return the address as Rate wants it: a state has two characters there, and who lives there is not its business."""
         address = self.address(residential=residential)
         if len(self.state) != 2:
             address.pop("StateProvinceCode", None)
-        return {"Name": self.name, "Address": address}
+        return {"Address": address}
 
     def timed(self, side: str) -> dict[str, str]:
         """Return the place as TimeInTransit wants it; `side` is ``origin`` or ``destination``."""
@@ -157,8 +163,11 @@ class Route:
     def description(self, shipment: Shipment) -> str:
         """Return the description of goods: the shipment's, else its customs items', else its parcels'."""
         items = shipment.customs.items if shipment.customs else ()
-        texts = [shipment.description or ""] if shipment.description else [i.description for i in items] or [p.description or "" for p in shipment.parcels]
-        return cut(", ".join(dict.fromkeys(t for t in map(clean, texts) if t)), 50)
+        for texts in ([shipment.description], [i.description for i in items], [p.description for p in shipment.parcels]):
+            found = cut(", ".join(dict.fromkeys(t for t in map(clean, texts) if t)), 50)
+            if found:
+                return latin(found, "description")
+        return ""
 
 
 def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
@@ -174,13 +183,10 @@ def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
         start, end = there, replace(payer, residential=False)
     else:
         start, end = payer, there
-    route = Route(account, payer, start, end)
-    _demand_a_service_that_runs(route, shipment.service)
-    _demand_contacts(route, shipment)
-    return route
+    return Route(account, payer, start, end)
 
 
-def _demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
+def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
     """Refuse what UPS does not sell on this way. shipkit never swaps a service by itself: that would buy what nobody approved."""
     origin, destination = route.pair
     if service in _US_ONLY and not set(route.pair) <= _US_PR and not (origin == "CA" and service not in _NOT_FROM_CANADA):
@@ -190,7 +196,8 @@ def _demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
         raise refuse("service", f"UPS {service.title} does not run within the US.", "Choose ground, 2nd_day_air or another domestic service.")
 
 
-def _demand_contacts(route: Route, shipment: Shipment) -> None:
+def demand_contacts(route: Route, shipment: Shipment) -> None:
+    """Refuse a way through customs without phones, and one to another country without a description of the goods."""
     if not route.crosses_customs:
         inside_eu = set(route.pair) <= EU and shipment.service is ServiceLevel.STANDARD
         if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):

@@ -44,7 +44,7 @@ def _latin(char: str) -> str:
     if unicodedata.category(char)[0] not in "LN":
         return " " if unicodedata.category(char)[0] == "P" else ""  # marks, symbols, controls, private use, surrogates
     plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-    return plain if plain.isascii() else char
+    return plain if plain and all(" " <= c <= "\xff" for c in plain) else char
 
 
 def cut(text: str, limit: int) -> str:

@@ -44,11 +44,11 @@ from types import MappingProxyType
 from typing import Any
 
 from shipkit.carriers.ups_customs import international_forms, invoice_line_total, rated_value
-from shipkit.carriers.ups_route import Route, place, refuse, route_of
+from shipkit.carriers.ups_route import Route, demand_a_service_that_runs, demand_contacts, latin, place, refuse, route_of
 from shipkit.carriers.ups_text import clean, cut, postal_code
 from shipkit.models import UPS_SERVICE_CODES, Address, LabelFormat, LabelSpec, Money, Parcel, ServiceLevel, Shipment, Signature
 
-__all__ = ["Request", "check", "classify", "rate", "recover", "ship", "track", "track_reference", "transit", "void"]
+__all__ = ["Request", "check", "classify", "country_of", "rate", "recover", "ship", "track", "track_reference", "track_shipment", "transit", "void"]
 
 VERSION = "v2409"
 _DAYS_AHEAD = 7
@@ -86,9 +86,11 @@ def check(shipment: Shipment, shipper: Address) -> None:
     ship(shipment, shipper, account="A1B2C3", reference="CHECK", label=LabelSpec(), today=dt.date(2000, 1, 1))
 
 
-def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = False) -> Request:
-    """Return the question for a price: one service, or all (`shop`); with transit times when the ship date is known."""
+def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = False, date: dt.date | None = None) -> Request:
+    """Return the question for a price: one service, or all (`shop`); with transit times from `date` when there is one."""
     route = route_of(shipment, shipper, account)
+    if not shop:
+        demand_a_service_that_runs(route, shipment.service)
     body: dict[str, Any] = {
         "Shipper": {"ShipperNumber": account, **route.shipper.rated()},
         "ShipTo": route.destination.rated(residential=True),
@@ -107,9 +109,9 @@ def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = Fal
     total = rated_value(route, shipment)
     if total:
         body["InvoiceLineTotal"] = total
-    timed = shipment.ship_date is not None and (total is not None or route.pair[0] == route.pair[1])
+    timed = date is not None and (total is not None or route.pair[0] == route.pair[1])
     if timed:
-        body["DeliveryTimeInformation"] = {"PackageBillType": "03", "Pickup": {"Date": f"{shipment.ship_date:%Y%m%d}"}}
+        body["DeliveryTimeInformation"] = {"PackageBillType": "03", "Pickup": {"Date": f"{date:%Y%m%d}"}}
     option = ("Shop" if shop else "Rate") + ("timeintransit" if timed else "")
     request = {"SubVersion": "2409"}
     return Request("POST", f"/api/rating/{VERSION}/{option}", {"RateRequest": {"Request": request, "PickupType": {"Code": "01"}, "Shipment": body}})
@@ -118,6 +120,8 @@ def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = Fal
 def ship(shipment: Shipment, shipper: Address, *, account: str, reference: str, label: LabelSpec, today: dt.date) -> Request:
     """Return the order to buy. `reference` is ours, first in line; `today` dates the invoice when the shipment has no date."""
     route = route_of(shipment, shipper, account)
+    demand_a_service_that_runs(route, shipment.service)
+    demand_contacts(route, shipment)
     body: dict[str, Any] = {
         "Shipper": {"ShipperNumber": account, **route.shipper.shown()},
         "ShipTo": route.destination.shown(residential=True),
@@ -169,6 +173,11 @@ def track(tracking_number: str) -> Request:
     return Request("GET", f"/api/track/v1/details/{tracking_number}", query=(("locale", "en_US"),))
 
 
+def track_shipment(tracking_number: str, *, count: int = 50) -> Request:
+    """Return the question which parcels travel with one."""
+    return Request("GET", f"/api/track/v1/shipment/details/{tracking_number}", query=(("offset", "0"), ("count", str(min(count, 50)))))
+
+
 def track_reference(reference: str, *, account: str) -> Request:
     """Return the question which parcels carry `reference`. UPS looks fourteen days back when no dates are given."""
     query = (("locale", "en_US"), ("shipperNum", account), ("refNumType", "SmallPackage"))
@@ -189,6 +198,11 @@ def classify(address: Address) -> Request:
         "CountryCode": country,
     }
     return Request("POST", "/api/addressvalidation/v2/3", {"XAVRequest": {"AddressKeyFormat": {key: value for key, value in form.items() if value}}})
+
+
+def country_of(request: Request) -> str:
+    """Return the country that a question about an address names."""
+    return str((request.body or {})["XAVRequest"]["AddressKeyFormat"]["CountryCode"])
 
 
 def transit(shipment: Shipment, shipper: Address, *, account: str, date: dt.date) -> Request:
@@ -234,7 +248,7 @@ def _shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipmen
         "Packaging": {"Code": _packaging(parcel, index)},
         "PackageWeight": {"UnitOfMeasurement": {"Code": "LBS"}, "Weight": _parcel_weight(parcel, index)},
     }
-    description = cut(clean(parcel.description), 35) or (cut(route.description(shipment) or "Returned goods", 35) if shipment.is_return else "")
+    description = latin(cut(clean(parcel.description), 35), f"parcels[{index}].description") or (cut(route.description(shipment) or "Returned goods", 35) if shipment.is_return else "")
     if description:
         package["Description"] = description
     return package | _measured(parcel, index, {"Code": "IN"}) | _package_options(parcel, index, route, shipment)
@@ -335,7 +349,7 @@ def _place_references(body: dict[str, Any], reference: str, shipment: Shipment, 
 def _user_references(shipment: Shipment) -> list[dict[str, str]]:
     found = []
     for key, text in shipment.references.items():
-        value = clean(text)
+        value = latin(clean(text), f"references.{key}")
         if not value:
             continue
         if len(value) > 35:
