@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit import where as filters
 from shipkit.errors import LabelError
+from shipkit.fields import keys
 from shipkit.labels.destination import Destination
 from shipkit.labels.files import Page, Parcels, StoredLabel, as_page, one_label_a_file, write_in_parts, write_together
 from shipkit.labels.names import Names
 from shipkit.labels.pictures import LabelPicture, figures
+from shipkit.labels.view import job_view
 from shipkit.models import LabelFormat
 from shipkit.state import RowState
+
+if TYPE_CHECKING:
+    from shipkit.checkpoint import Checkpoint
 
 __all__ = ["Labels", "SavedLabels"]
 
@@ -79,6 +84,11 @@ class Labels:
         self._read = read
         self._make_view = view
         self._only = rows
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> Labels:
+        """Return the labels of a job on disk."""
+        return cls(checkpoint.results(), checkpoint.labels, view=lambda: job_view(checkpoint))
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -220,10 +230,9 @@ class Labels:
         known: list[str] = self._view.column_names
         if name in known:
             return name
-        alike: dict[str, str] = {column.casefold().replace(" ", "_"): column for column in known}
-        found = alike.get(name.casefold().replace(" ", "_"))
-        if found:
-            return found
+        (key,) = keys([name])
+        if key in known:
+            return key
         near = difflib.get_close_matches(name, known, 1)
         raise LabelError(
             f"{asked}: there is no column {name!r}.", fix=f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known[:30])}.", column=name

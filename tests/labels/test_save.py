@@ -89,7 +89,7 @@ def test_order_by_sorts_by_a_source_column_and_keeps_source_order_among_equals(t
 
 def test_a_source_heading_is_found_whatever_its_case_and_blanks(tmp_path: Path) -> None:
     job = Job([1, 1])
-    job.labels(**{"Item SKU": ["b", "a"]}).save(tmp_path / "labels.pdf", order_by="item_sku")
+    job.labels(item_sku=["b", "a"]).save(tmp_path / "labels.pdf", order_by="Item SKU")
     assert scanned(tmp_path / "labels.pdf") == [job.numbers[1][0], job.numbers[0][0]]
 
 
