@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Rate, ServiceLevel, Shipment
-from shipkit.table import digest
+from shipkit.table import QUOTES, digest
 
 __all__ = ["PARTS", "RATES", "TRANSIT", "ZONES", "Discount", "RateCard", "Surcharge", "TableZones", "ZoneChart", "add_business_days", "billable_lb", "ppm", "share"]
 
@@ -278,6 +278,8 @@ def _check(card: RateCard) -> None:
     names = [s.name for s in card.surcharges]
     if len(set(names)) < len(names):
         raise RateCardError(f"Card {card.name!r} has two surcharges of one name.", fix="Give each a name of its own.")
+    if taken := set(names) & set(QUOTES.names):
+        raise RateCardError(f"Surcharge {min(taken)!r} has the name of a column of every quote.", fix="Give it another name.")
     known = set(PARTS)
     for rule in card.surcharges:
         if rule.area is not None and rule.area not in card.areas:

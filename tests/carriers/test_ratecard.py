@@ -171,6 +171,7 @@ def test_every_surcharge_can_be_a_column():
 
 @pytest.mark.parametrize(("rest", "words"), [
     ({"surcharges": (Surcharge("a", "other"), Surcharge("a", "fuel"))}, "two surcharges of one name"),
+    ({"surcharges": (Surcharge("zone", "other"),)}, "name of a column"),
     ({"surcharges": (Surcharge("fuel", "fuel", percent=Decimal(5), of=("late",)), Surcharge("late", "other"))}, "no earlier surcharge"),
     ({"surcharges": (Surcharge("das", "delivery_area", area="rural"),)}, "ZIP list 'rural'"),
     ({"rates": [("ground", "5", 1, 1, 0), ("ground", "5", 1, 2, 0)]}, "two prices"),
