@@ -1,0 +1,134 @@
+"""What was asked, answered and bought, and who said yes: parquet, beside the job, without private data.
+
+A line is written when a tool has answered. Before there is a job the lines lie in ``<home>/audit/<handle>/``; when the job
+begins they move to ``<home>/jobs/<job_id>/audit/``. Read them with ``duckdb.sql("FROM '.../audit/*.parquet'")``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+import threading
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shipkit.disk import make_private
+
+__all__ = ["AuditLog", "redacted"]
+
+COLUMNS = (
+    "at", "handle", "job_id", "tool", "client", "arguments", "asked", "answered", "answered_by", "via", "outcome", "answer", "shipped", "total_charged",
+)
+"""`asked` is the question put to a person, `answered` what became of it, `outcome` ``ok`` or an error's code."""
+
+_MOST_PARTS = 64
+
+
+class AuditLog:
+    """The log of one handle.
+
+    Parameters
+    ----------
+    home
+        Where previews and jobs live.
+    handle
+        The batch's handle.
+    job
+        Its job, when there is one already.
+    """
+
+    def __init__(self, home: Path, handle: str, *, job: str | None = None) -> None:
+        self._home = home
+        self._handle = handle
+        self._job = job
+        self._guard = threading.Lock()
+
+    @property
+    def folder(self) -> Path:
+        """Where the lines are now."""
+        return self._home / "audit" / self._handle if self._job is None else self._home / "jobs" / self._job / "audit"
+
+    def note(self, tool: str, *, job: str | None, **line: Any) -> None:
+        """Write one line; names are :data:`COLUMNS`. `job` moves the log beside that job."""
+        with self._guard:
+            if job is not None and job != self._job:
+                self._move(job)
+            row = {"at": dt.datetime.now(dt.UTC), "handle": self._handle, "job_id": job or "", "tool": tool, **line}
+            self._write([row])
+
+    def _move(self, job: str) -> None:
+        earlier = [] if self._job is not None else self._parts()
+        lines = _read(earlier)
+        self._job = job
+        if lines is not None:
+            self._write(lines.to_pylist())
+        for part in earlier:
+            part.unlink(missing_ok=True)
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        make_private(self.folder)
+        parts = self._parts()
+        if len(parts) >= _MOST_PARTS:
+            rows = [*_rows(parts), *rows]
+        else:
+            parts = []
+        table = pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in rows], schema=_schema())
+        name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+        staged = self.folder / f".{name}.tmp"
+        pq.write_table(table, staged)
+        staged.replace(self.folder / f"{name}.parquet")
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("*.parquet"))
+
+
+def _read(parts: list[Path]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pa.concat_tables([pq.read_table(part, schema=_schema()) for part in parts]) if parts else None
+
+
+def _rows(parts: list[Path]) -> list[dict[str, Any]]:
+    table = _read(parts)
+    return table.to_pylist() if table is not None else []
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    kinds = {"at": pa.timestamp("us", "UTC"), "shipped": pa.int64()}
+    return pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in COLUMNS])
+
+
+def redacted(arguments: Mapping[str, Any]) -> str:
+    """Return `arguments` as JSON without anything private: orders and addresses are counted, long text is digested, literals are masked."""
+    return json.dumps({name: _masked(name, value) for name, value in arguments.items()}, ensure_ascii=False, default=str)[:2_000]
+
+
+def _masked(name: str, value: Any) -> Any:
+    match name, value:
+        case "rows", list():
+            return f"{len(value)} orders"
+        case "shipper_info", dict():
+            return "an address"
+        case ("mapping_template" | "command"), str() if value:
+            return f"{len(value)} characters, sha256 {hashlib.sha256(value.encode()).hexdigest()[:16]}"
+        case ("filter_clause" | "where"), str():
+            return _LITERAL.sub("'...'", value)[:500]
+        case _, str():
+            return value[:200]
+    return value
+
+
+_LITERAL = re.compile(r"'(?:[^']|''){4,}'")
+"""Text long enough to be somebody's name; two-letter states and the like stay readable."""

@@ -1,0 +1,132 @@
+"""What is too large to say: previews and results as CSV, labels as one file; and the prompts for people."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+
+from shipkit.agent.desk import Desk
+from shipkit.errors import JobNotFound, PreviewNotFound, ShipkitError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["add"]
+
+T = TypeVar("T")
+
+MAX_BYTES = 20_000_000
+"""A resource travels as one message; more than this is fetched with the command line."""
+
+_PREVIEW = (
+    "row_number", "order_id", "recipient", "city", "state", "postal_code", "country", "service", "parcels", "billable_weight_lb", "zone", "cost_cents", "currency",
+    "transit_days", "warnings", "problem",
+)
+_RESULTS = (
+    "row_number", "order_id", "state", "tracking_number", "service", "quoted_cents", "charged_cents", "currency", "charge_basis", "billed_weight_lb", "shipped_at", "voided_at",
+    "error_code", "error_message", "fix",
+)
+
+
+def add(server: MCPServer[Any], desk: Desk) -> None:
+    """Add resources and prompts to `server`."""
+
+    @server.resource("shipkit://jobs.csv", name="jobs", title="Jobs", mime_type="text/csv")
+    async def jobs() -> str:
+        """Every job of this home, newest first."""
+        return await _read(lambda: _jobs(desk))
+
+    @server.resource("shipkit://previews/{preview_id}/preview.csv", name="preview", title="A preview", mime_type="text/csv")
+    async def preview(preview_id: str) -> str:
+        """Every priced row of a preview that is open on this server."""
+        return await _read(lambda: _preview(desk, preview_id))
+
+    @server.resource("shipkit://jobs/{job_id}/results.csv", name="results", title="Results of a job", mime_type="text/csv")
+    async def results(job_id: str) -> str:
+        """Tell how each shipment stands: state, tracking number, charge, what to fix."""
+        return await _read(lambda: _csv(_session(desk, job_id).results(), _RESULTS))
+
+    @server.resource("shipkit://jobs/{job_id}/labels.pdf", name="labels", title="Labels of a job", mime_type="application/pdf")
+    async def labels(job_id: str) -> bytes:
+        """All labels of a job as one PDF."""
+        return await _read(lambda: _labels(desk, job_id, "pdf"))
+
+    @server.resource("shipkit://jobs/{job_id}/labels.zpl", name="labels-zpl", title="Labels of a job for a thermal printer", mime_type="text/plain")
+    async def thermal(job_id: str) -> str:
+        """All labels of a job that were bought as ZPL, as one file."""
+        return (await _read(lambda: _labels(desk, job_id, "zpl"))).decode("utf-8", "replace")
+
+    @server.prompt(title="Ship these orders")
+    def ship_orders(path: str, filter_clause: str = "") -> str:
+        """Load, price, show, and buy after a yes."""
+        only = f" Ship only the orders where {filter_clause}." if filter_clause else ""
+        return (
+            f"Ship the orders in {path}.{only} Load them with load_orders, look at the columns with describe_orders, and price them with batch_preview. "
+            "Tell me the number of shipments, the total, the cost by service, and every problem with its fix. Change nothing to make a problem go away without asking me. "
+            "Call batch_execute only after I agree to that total; then give me the tracking numbers and the labels."
+        )
+
+    @server.prompt(title="Explain this cost")
+    def explain_cost(job_id: str = "") -> str:
+        """Say where the money goes."""
+        what = f"of {job_id}" if job_id else "of the last preview"
+        return (
+            f"Explain the shipping cost {what}. Use batch_preview (or get_job_status and the results resource): by service, by zone, and which orders cost most and why - "
+            "billable weight above the real one, residential and remote areas, a dearer service than needed. Say what would be cheaper. Buy nothing."
+        )
+
+
+async def _read(work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except (JobNotFound, PreviewNotFound) as error:
+        raise ResourceNotFoundError(str(error)) from error
+    except ShipkitError as error:
+        raise ResourceError(str(error)) from error
+
+
+def _session(desk: Desk, job_id: str) -> Any:
+    return desk.find(job_id).session
+
+
+def _jobs(desk: Desk) -> str:
+    from shipkit import recovery
+
+    frame = recovery.jobs(home=desk.settings.home)
+    return _csv(frame, tuple(frame.columns))
+
+
+def _preview(desk: Desk, preview_id: str) -> str:
+    found = next((b for b in desk.open_batches() if b.session.preview_id == preview_id and b.frame is not None), None)
+    if found is None:
+        raise PreviewNotFound(f"The preview {preview_id[:40]!r} is not open on this server.", fix="Call batch_preview.")
+    return _csv(found.frame, _PREVIEW)
+
+
+def _labels(desk: Desk, job_id: str, kind: str) -> bytes:
+    session = _session(desk, job_id)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"labels.{kind}"
+        session.labels.save(path)
+        if path.stat().st_size > MAX_BYTES:
+            raise ResourceError(f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In a terminal: shipkit labels {job_id} -o labels.{kind}")
+        return path.read_bytes()
+
+
+def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
+    """Return CSV in which no cell starts a formula: an order may say ``=HYPERLINK(...)``."""
+    some = frame[[name for name in columns if name in frame.columns]].copy()
+    for name in some.columns:
+        if some[name].dtype == object or str(some[name].dtype) in {"str", "string"}:
+            some[name] = some[name].map(_inert, na_action="ignore")
+    return some.to_csv(index=False)
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"} else value
