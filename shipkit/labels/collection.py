@@ -302,14 +302,16 @@ class Labels:
         return LabelPicture(title, LabelFormat(label.format), label.data)
 
     def __repr__(self) -> str:
+        return self._said()
+
+    def _said(self, shown: str = "") -> str:
         if not self._rows:
             return "No labels: nothing is bought yet, or nothing stands."
-        return f'{_count(len(self), "label")} of {_count(len(self._rows), "shipment")}. To save: labels.save("labels.pdf")'
+        return f'{_count(len(self), "label")} of {_count(len(self._rows), "shipment")}{shown}. To save: labels.save("labels.pdf")'
 
     def _repr_html_(self) -> str:
         shown = self.pictures()
-        more = f" The first {len(shown)}:" if len(self) > len(shown) else ""
-        return figures(shown, f"{self!r}{more}")
+        return figures(shown, self._said(f"; the first {len(shown)}" if len(self) > len(shown) else ""))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -22,8 +22,8 @@ _UNIT = 100
 _BUNDLED = Path(__file__).parent / "fonts" / "DejaVuSansCondensed.ttf"
 
 _MACHINE_FONTS = (
-    (re.compile("[\u1100-\u11ff\uac00-\ud7af]"), ("NotoSansCJK-Regular.ttc", "malgun.ttf", "AppleSDGothicNeo.ttc", "NanumGothic.ttf")),
-    (re.compile("[\u3040-\u30ff]"), ("NotoSansCJK-Regular.ttc", "YuGothR.ttc", "msgothic.ttc", "ヒラギノ角ゴシック W3.ttc", "ipag.ttf")),
+    (re.compile("[\u1100-\u11ff\uac00-\ud7af]"), ("NotoSansCJK-Regular.ttc", "malgun.ttf", "AppleSDGothicNeo.ttc", "NanumGothic.ttf", "wqy-microhei.ttc")),
+    (re.compile("[\u3040-\u30ff]"), ("NotoSansCJK-Regular.ttc", "YuGothR.ttc", "msgothic.ttc", "ヒラギノ角ゴシック W3.ttc", "ipag.ttf", "wqy-microhei.ttc")),
     (re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"), ("NotoSansCJK-Regular.ttc", "msyh.ttc", "PingFang.ttc", "STHeiti Light.ttc", "wqy-microhei.ttc")),
     (re.compile("[\u0e00-\u0e7f]"), ("NotoSansThai-Regular.ttf", "tahoma.ttf", "Thonburi.ttc")),
     (re.compile("[\u0900-\u0dff]"), ("NotoSansDevanagari-Regular.ttf", "Nirmala.ttc", "Nirmala.ttf", "Kohinoor.ttc")),
