@@ -1,0 +1,1 @@
+"""The notebook face: one panel, a view of a session with a way out."""
