@@ -1,0 +1,179 @@
+"""Where a command's words go: results to stdout, progress and errors to stderr, JSON lines for machines.
+
+Order files are written by strangers: every text is stripped of control characters before a terminal sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from shipkit.cli.exits import Exit
+
+__all__ = ["Console", "End", "plain"]
+
+
+@dataclass
+class End:
+    """How a command ended: what its last line says."""
+
+    exit: Exit = Exit.DONE
+    job_id: str | None = None
+    next: str | None = None
+    """The command to type."""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Console:
+    """One command's way to talk.
+
+    Parameters
+    ----------
+    as_json
+        Machines read stdout: one JSON object a line, nothing else, and nobody is asked anything.
+    """
+
+    as_json: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person sits at a terminal and can be asked."""
+        return self.stdin.isatty() and self.err.isatty()
+
+    def say(self, text: str = "", *, hang: int | None = None) -> None:
+        """Print a result for people; with `hang`, a long line is wrapped and goes on that far to the right."""
+        if self.as_json:
+            return
+        clean = plain(text, keep="\n")
+        if hang is not None:
+            clean = textwrap.fill(clean, self._columns(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
+        self._line(clean)
+
+    def title(self, text: str) -> None:
+        """Print a heading, set off by an empty line."""
+        self.say()
+        if not self.as_json:
+            self._line(self._bold(plain(text)))
+
+    def note(self, text: str) -> None:
+        """Tell on stderr what goes on."""
+        self.err.write(f"{plain(text, keep=chr(10))}\n")
+        self.err.flush()
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Print one JSON line, for machines only."""
+        if self.as_json:
+            self._json({"event": event, **facts})
+
+    def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Print names and texts, the texts aligned."""
+        known = [(plain(name), plain(text)) for name, text in lines]
+        width = max((_width(name) for name, _ in known), default=0)
+        for name, text in known:
+            self.say(f"{_fill(name, width)}  {text}")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Iterable[str] = (), wrap: str | None = None) -> None:
+        """Print `rows` in aligned columns; the cells of column `wrap` take what room is left and are cut there."""
+        cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
+        widths = [max([_width(name), *(_width(row[i]) for row in cells)]) for i, name in enumerate(columns)]
+        if wrap is not None:
+            at = columns.index(wrap)
+            room = self._columns() - sum(widths) + widths[at] - 2 * len(widths)
+            widths[at] = min(widths[at], max(room, 24))
+        flush = set(right)
+        for line, row in enumerate([list(columns), *cells]):
+            text = "  ".join(_fill(_cut(cell, width), width, right=name in flush) for name, cell, width in zip(columns, row, widths, strict=True)).rstrip()
+            self.say_raw(self._dim(text) if line == 0 else text)
+
+    def say_raw(self, text: str) -> None:
+        """Print text that was cleaned already and may carry our own colours."""
+        if not self.as_json:
+            self._line(text)
+
+    def ask(self, question: str) -> str | None:
+        """Return what a person types, None when they type nothing at all. Only where `interactive`."""
+        self.err.write(plain(question, keep="\n"))
+        self.err.flush()
+        answer = self.stdin.readline()
+        return answer.strip() if answer else None
+
+    def fail(self, message: str, fix: str | None, code: str, exit_code: Exit) -> None:
+        """Print an error in three short lines: what and where, how to fix, the code."""
+        self.note(f"Error: {message}")
+        if fix:
+            self.note(f"Fix:   {fix}")
+        self.note(f"Code:  {code} (exit {int(exit_code)})")
+        self.record("error", code=code, message=plain(message), fix=fix)
+
+    def end(self, end: End) -> None:
+        """Say what to do next; the last JSON line."""
+        if end.next and not self.as_json:
+            self.say()
+            self._line(f"{self._bold('Next')}  {plain(end.next)}")
+        self.record("end", **{**end.facts, "job_id": end.job_id, "exit": int(end.exit), "next": end.next})
+        self.out.flush()
+
+    def _line(self, text: str) -> None:
+        self.out.write(f"{text}\n")
+
+    def _json(self, facts: Mapping[str, Any]) -> None:
+        self._line(json.dumps(facts, ensure_ascii=True, default=str))
+        self.out.flush()
+
+    def _columns(self) -> int:
+        return shutil.get_terminal_size((120, 24)).columns if self.out.isatty() else 160
+
+    def _bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self._coloured else text
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self._coloured else text
+
+    @property
+    def _coloured(self) -> bool:
+        return self.out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def plain(text: str, *, keep: str = "") -> str:
+    r"""Return `text` without anything a terminal would act on: control and format characters become visible or go.
+
+    Examples
+    --------
+    >>> plain("a\x1b[31mb\nc")
+    'a\\x1b[31mb c'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in keep or not unicodedata.category(c).startswith("C") else " " if c in "\n\r\t" else _visible(c) for c in text)
+
+
+def _visible(char: str) -> str:
+    return repr(char)[1:-1] if unicodedata.category(char) in {"Cc", "Cf"} else "\ufffd"
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _fill(text: str, width: int, *, right: bool = False) -> str:
+    gap = " " * max(width - _width(text), 0)
+    return gap + text if right else text + gap
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…"

@@ -1,0 +1,69 @@
+"""Exit codes: one table, and the two functions that choose from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from shipkit import errors
+
+if TYPE_CHECKING:
+    from shipkit.report import BatchResult
+
+__all__ = ["MEANING", "Exit", "of_error", "of_result"]
+
+
+class Exit(IntEnum):
+    """What a command ends with. The highest that applies wins."""
+
+    DONE = 0
+    UNUSABLE = 1
+    SOME_FAILED = 2
+    NOT_APPROVED = 3
+    UNFINISHED = 4
+    BROKEN = 5
+
+
+MEANING: Mapping[Exit, str] = MappingProxyType({
+    Exit.DONE: "done (also: nothing to do, or only orders shipped before)",
+    Exit.UNUSABLE: "the input or the command cannot be used",
+    Exit.SOME_FAILED: "done, but some rows did not ship",
+    Exit.NOT_APPROVED: "approval required, or a spend limit would be passed; nothing was bought",
+    Exit.UNFINISHED: "interrupted or in doubt; resume it",
+    Exit.BROKEN: "the carrier or this machine failed",
+})
+
+_FOR_ERROR: tuple[tuple[type[errors.ShipkitError], Exit], ...] = (
+    (errors.PreviewNotFound, Exit.UNUSABLE),
+    (errors.ApprovalError, Exit.NOT_APPROVED),
+    (errors.RestartUnconfirmed, Exit.NOT_APPROVED),
+    (errors.CheckpointLocked, Exit.UNFINISHED),
+    (errors.CheckpointCorrupt, Exit.BROKEN),
+    (errors.CheckpointWriteError, Exit.BROKEN),
+    (errors.ShipmentsFailed, Exit.SOME_FAILED),
+    (errors.CarrierRejected, Exit.SOME_FAILED),
+    (errors.AnswerLost, Exit.UNFINISHED),
+    (errors.CarrierError, Exit.BROKEN),
+)
+"""The first class that fits decides; everything else means that the input or the command cannot be used."""
+
+
+def of_error(error: BaseException) -> Exit:
+    """Return the exit code for an error that ended a command."""
+    if isinstance(error, errors.ShipkitError):
+        return next((code for kind, code in _FOR_ERROR if isinstance(error, kind)), Exit.UNUSABLE)
+    return Exit.UNFINISHED if isinstance(error, KeyboardInterrupt) else Exit.BROKEN
+
+
+def of_result(result: BatchResult, *, unshippable: int) -> Exit:
+    """Return the exit code for a job that stands as `result`, with `unshippable` rows that have a problem (held duplicates are none)."""
+    codes = [Exit.DONE]
+    if result.failed or unshippable or result.status == "cancelled":
+        codes.append(Exit.SOME_FAILED)
+    if result.in_doubt or (result.remaining and result.status != "cancelled"):
+        codes.append(Exit.UNFINISHED)
+    if result.status == "failed" or (result.remaining and result.status == "paused" and result.reason and not result.reason.startswith("paused")):
+        codes.append(Exit.BROKEN)
+    return max(codes)

@@ -1,0 +1,146 @@
+"""What is written back: for each line of the source, the cells that its shipment earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.errors import InputError
+from shipkit.models import minor_units
+from shipkit.state import RowState
+
+__all__ = ["DEFAULT_COLUMNS", "Additions", "additions"]
+
+DEFAULT_COLUMNS: Mapping[str, str] = {
+    "tracking_numbers": "tracking_number",
+    "service": "label_service",
+    "charged": "label_charge",
+    "currency": "label_currency",
+    "state": "label_status",
+}
+"""Result column -> heading. No heading is one that shipkit would read as part of an address or an order."""
+
+_ALWAYS = frozenset({"state", "error_code", "error_message", "fix", "shipkit_reference", "row_number", "order_id", "voided_at"})
+"""Result columns told of every shipment; the others are told only of shipments that stand (a voided number is no tracking number)."""
+
+_ONCE = frozenset({"charged", "charged_cents", "quoted_cents", "billed_weight_lb"})
+"""Amounts of a shipment stand on its first line only, so that a column still adds up to the total."""
+
+_BATCH = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Additions:
+    """New cells for every line of a source.
+
+    Attributes
+    ----------
+    table
+        A column for each new heading, a line for each line of the source in order (`row_number` 1 first);
+        all null for lines that were in no shipment.
+    """
+
+    table: pa.Table
+
+    @property
+    def headings(self) -> list[str]:
+        """The headings of the new columns."""
+        return list(self.table.column_names)
+
+    def texts(self) -> pa.Table:
+        """Return the table as text, empty where there is nothing to say."""
+        return pa.table({name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings})
+
+    def lines(self, first: int = 1) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of each line as text, from line `first` on."""
+        texts = self.texts().slice(first - 1)
+        for start in range(0, texts.num_rows, _BATCH):
+            part = texts.slice(start, _BATCH)
+            yield from zip(*(part.column(name).to_pylist() for name in self.headings), strict=True)
+
+    def slice(self, first: int, count: int) -> Additions:
+        """Return the part for `count` lines from line `first` on."""
+        return Additions(self.table.slice(first - 1, count))
+
+
+def additions(results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[str, str] | None = None) -> Additions:
+    """Return what each of the source's `lines` lines gets: all lines of an order get what the order got, its charge only the first.
+
+    Parameters
+    ----------
+    results
+        The results of a job, in the order of `plan`.
+    columns
+        Result column -> heading; default :data:`DEFAULT_COLUMNS`. ``tracking_number`` is the first number of a shipment,
+        ``tracking_numbers`` all of them, joined by ", ".
+
+    Raises
+    ------
+    InputError
+        A name is no result column, or two have the same heading.
+    """
+    wanted = dict(DEFAULT_COLUMNS if columns is None else columns)
+    _refuse_unknown(wanted, results)
+    owner = _owner_of_lines(plan.column("row_numbers"), lines)
+    first = _owner_of_lines(pa.chunked_array([pc.list_slice(c, 0, 1) for c in plan.column("row_numbers").chunks], pa.list_(pa.int64())), lines)
+    stands = pc.equal(results.column("state"), RowState.SHIPPED.value)
+    made = {}
+    for name, heading in wanted.items():
+        column = _charged(results) if name == "charged" else results.column(name)
+        if name not in _ALWAYS:
+            column = pc.if_else(stands, column, pa.scalar(None, column.type))
+        made[heading] = _flat(column).take(first if name in _ONCE else owner)
+    return Additions(pa.table(made))
+
+
+def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
+    for name, heading in wanted.items():
+        if name not in results.column_names:
+            raise InputError(f"There is no result column {name!r} to write back.", fix=f"Result columns: {', '.join(results.column_names)}.")
+        if not isinstance(heading, str) or not heading.strip():
+            raise InputError(f"The heading for {name} is empty.", fix='Give one: columns={"tracking_number": "Tracking"}.')
+    if not wanted or len(set(wanted.values())) < len(wanted):
+        raise InputError("Every column to write back needs a heading of its own.", fix=f"Result columns: {', '.join(results.column_names)}.")
+
+
+def _owner_of_lines(row_numbers: pa.ChunkedArray, lines: int) -> pa.Array:
+    """Return, for each line of the source, the index of its shipment; null where it is in none."""
+    held = pc.list_flatten(row_numbers).to_numpy()
+    owner = np.full(lines, -1, dtype=np.int64)
+    owner[held - 1] = pc.list_parent_indices(row_numbers).to_numpy()
+    return pa.array(owner, mask=owner < 0)
+
+
+def _charged(results: pa.Table) -> pa.ChunkedArray:
+    """Return what was charged as exact decimals of the currency's unit."""
+    cents, currency = results.column("charged_cents"), results.column("currency")
+    places = {code: minor_units(code) for code in pc.unique(currency).to_pylist() if code}
+    scale = max(places.values(), default=2)
+    column = pa.nulls(len(cents), pa.decimal128(38, scale))
+    for code, count in places.items():
+        part = pc.multiply(cents.cast(pa.decimal128(20, 0)), pa.scalar(Decimal(1).scaleb(-count), pa.decimal128(4, 3)))
+        column = pc.if_else(pc.equal(currency, code), part.cast(pa.decimal128(38, scale)), column)
+    return column
+
+
+def _flat(column: Any) -> Any:
+    """Return a column of single values: lists joined by ", ", structs as key=value."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    kind = column.type
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        joined = ["; ".join(f"{r['key']}={r['value']}" for r in cell) if cell else None for cell in column.to_pylist()]
+        return pa.array(joined, pa.string())
+    if pa.types.is_list(kind):
+        return pc.binary_join(column, ", ")
+    return column
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ") if pa.types.is_timestamp(column.type) else column.cast(pa.string())
