@@ -17,6 +17,7 @@ from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.plan import Edit, Plan
 from shipkit.resolve import EDITABLE, apply_edits, choose_services, skipped_rows, without_edited
+from shipkit.where import Selection
 
 __all__ = ["Planner"]
 
@@ -30,10 +31,10 @@ class Planner:
     params: dict[str, Any] = field(default_factory=dict)
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
     edits: tuple[Edit, ...] = ()
-    con: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
+    con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
     _loaded: source.Loaded | None = None
     _orders: orders.OrderSet | None = None
-    _selection: where.Selection | None = None
+    _selection: Selection | None = None
     _mapped: mapping.Mapped | None = None
     _normal: tuple[pa.Table, pa.Table] | None = None
 
@@ -48,7 +49,7 @@ class Planner:
         self.edits = ()
         return self._loaded
 
-    def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> where.Selection:
+    def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> Selection:
         """Replace the filter; a clause that cannot be used leaves the old one in force."""
         selection = where.select(self.orders, clauses, params)
         self.clauses, self.params = tuple(clauses), dict(params)
@@ -113,7 +114,7 @@ class Planner:
         return self._orders
 
     @property
-    def selection(self) -> where.Selection:
+    def selection(self) -> Selection:
         """The orders that the filter lets through."""
         if self._selection is None:
             self._selection = where.select(self.orders, self.clauses, self.params)
@@ -155,13 +156,37 @@ class Planner:
     def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
         """Return the source's own rows as text: ``row_number``, ``source_file``, then every column under its heading."""
         if row_numbers is None:
-            return self.con.execute("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+            return self.con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
         chosen = pa.table({"row_number": pa.array(row_numbers, pa.int64())})
         self.con.register("chosen_rows", chosen)
         try:
-            return self.con.execute("SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER BY row_number").to_arrow_table()
+            return self.con.sql("SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER BY row_number").to_arrow_table()
         finally:
             self.con.unregister("chosen_rows")
+
+    def beside(self, shown: pa.Table) -> pa.Table:
+        """Return `shown` (a line a shipment) with the source's own columns of each order's first line after it; its own names win."""
+        taken = set(shown.column_names)
+        own = [column.key for column in self.loaded.columns if column.key not in taken]
+        return self.joined(shown, own)
+
+    def carried(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the keys of the source columns called `names` (keys or headings). Raises InputError naming the nearest."""
+        return tuple(self.loaded.column(name).key for name in names)
+
+    def joined(self, shown: pa.Table, keys: Sequence[str]) -> pa.Table:
+        """Return `shown` (a line a shipment) with the source columns `keys` after it."""
+        columns = "".join(f', s."{key}"' for key in keys)
+        self.con.register("shown_rows", shown)
+        try:
+            return self.con.sql(f"SELECT p.*{columns} FROM shown_rows p LEFT JOIN selected s USING (row_number) ORDER BY p.row_number").to_arrow_table()
+        finally:
+            self.con.unregister("shown_rows")
+
+    def sample(self, n: int) -> pa.Table:
+        """Return the first `n` orders that the filter lets through."""
+        self.selection  # noqa: B018 - makes the view
+        return self.con.sql(f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}").to_arrow_table()
 
     def close(self) -> None:
         """Close the database."""

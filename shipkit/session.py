@@ -29,10 +29,12 @@ from shipkit.pace import Pacer
 from shipkit.plan import Edit, Plan
 from shipkit.planner import Planner
 from shipkit.portal import Portal
+from shipkit.preview import Preview, PreviewRecord, Summary, to_frame
 from shipkit.progress import watcher
 from shipkit.report import BatchResult, Report, failed_rows, results_frame
 from shipkit.settings import Settings
 from shipkit.state import RowState
+from shipkit.writeback import write_back
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,8 +144,8 @@ class BatchSession:
         self._carrier: Carrier | None = None
         self._portal = Portal()
         self._planner = Planner(shipper=_shipper(shipper, self.settings))
-        self._preview: preview.Preview | None = None
-        self._record: preview.PreviewRecord | None = None
+        self._preview: Preview | None = None
+        self._record: PreviewRecord | None = None
         self._checkpoint: Checkpoint | None = None
         self._execution: Execution | None = None
         self._control: Control | None = None
@@ -213,11 +215,11 @@ class BatchSession:
 
     def describe(self) -> pd.DataFrame:
         """Return a line a column: ``name``, ``type``, ``non_null``, ``distinct``, ``examples``."""
-        return where.describe(self._planner.orders)
+        return self._planner.loaded.describe()
 
     def sample(self, n: int = 5) -> pd.DataFrame:
         """Return the first `n` orders that the filter lets through, with the source's columns."""
-        return preview.to_frame(self._planner.selection.sample(n))
+        return to_frame(self._planner.sample(n))
 
     def where(self, *clauses: str, **params: Any) -> Self:
         """Keep only the orders that match; replaces the last filter, and no clause clears it.
@@ -319,7 +321,7 @@ class BatchSession:
         return await asyncio.wrap_future(self._portal.start(self._price_and_frame(include)))
 
     @property
-    def summary(self) -> preview.Summary:
+    def summary(self) -> Summary:
         """What the preview comes to. Makes one when there is none."""
         shown = self._preview_now()
         record = preview.recall(self.settings.home, shown.preview_id)
@@ -329,7 +331,7 @@ class BatchSession:
     def problems(self) -> pd.DataFrame:
         """Every problem of every row: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``, ``code``."""
         shown = self._preview or self._portal.run(self._unpriced())
-        return preview.to_frame(_all_problems(shown))
+        return to_frame(_all_problems(shown))
 
     @property
     def preview_id(self) -> str | None:
@@ -461,7 +463,7 @@ class BatchSession:
     @property
     def labels(self) -> Labels:
         """The labels bought: save them, look at them."""
-        return _labels(self.checkpoint)
+        return Labels.of(self.checkpoint)
 
     def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
         """Give shipments back: those that match `clause` (over the result columns), or `all`. Repeat-safe. Returns their results."""
@@ -469,11 +471,15 @@ class BatchSession:
             raise InputError("Say which shipments to void.", fix='void("order_id = \'17\'"), or void(all=True).')
         self._refuse_while_running()
         table = self.checkpoint.results()
-        chosen = where.matching(table, clause, {}).tolist() if clause else list(range(table.num_rows))
+        chosen = list(where.matching(table, clause, {})) if clause else list(range(table.num_rows))
         states = table.column("state")
         rows = [i for i in chosen if states[i].as_py() == RowState.SHIPPED]
         self._portal.run(recovery.void_rows(self.checkpoint, self.carrier, rows))
-        return preview.to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
+        return to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
+
+    def write_back(self, dest: str | Path | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False) -> Path | tuple[Path, ...]:
+        """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`."""
+        return write_back(self.checkpoint, dest, columns=columns, in_place=in_place)
 
     def report(self) -> Report:
         """Return the day sheet of the job."""
@@ -561,7 +567,7 @@ class BatchSession:
         """Return a row for each shipment: preview columns, then the source's own, for clauses."""
         if self._last_view is None or self._preview is not None:
             shown = self._preview or self._portal.run(self._unpriced())
-            self._last_view = where.joined(shown.view(), self._planner.selection)
+            self._last_view = self._planner.beside(shown.view())
         return self._last_view
 
     def _pacer(self) -> Pacer:
@@ -571,10 +577,10 @@ class BatchSession:
     async def _plan(self) -> Plan:
         return await self._planner.plan(self.carrier, self._pacer())
 
-    async def _unpriced(self) -> preview.Preview:
+    async def _unpriced(self) -> Preview:
         return preview.unpriced(await self._plan(), now=_now())
 
-    async def _price(self) -> preview.Preview:
+    async def _price(self) -> Preview:
         plan = await self._plan()
         seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=Checkpoint.id_of(plan.fingerprint, self.name))
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
@@ -584,10 +590,11 @@ class BatchSession:
 
     async def _price_and_frame(self, include: Sequence[str]) -> pd.DataFrame:
         shown = await self._price()
-        frame = shown.frame()
-        return where.include(frame, self._planner.selection, include) if include else frame
+        table = shown.view()
+        keys = [key for key in self._planner.carried(include) if key not in table.column_names]
+        return to_frame(self._planner.joined(table, keys) if keys else table)
 
-    def _preview_now(self) -> preview.Preview:
+    def _preview_now(self) -> Preview:
         return self._preview or self._portal.run(self._price())
 
     async def _unchanged(self) -> Plan:
@@ -616,7 +623,7 @@ class BatchSession:
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
         return Checkpoint.publish(self.settings.home, self._draft(shown, given))
 
-    def _draft(self, shown: preview.Preview, given: Approval | None) -> JobDraft:
+    def _draft(self, shown: Preview, given: Approval | None) -> JobDraft:
         plan = shown.plan
         origin = self._planner.loaded.origin
         return JobDraft(
@@ -639,7 +646,10 @@ class BatchSession:
                 "preview_id": shown.preview_id,
                 "where": list(self._planner.clauses),
                 "template": plan.template,
-                "source": {"kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "sheet": origin.sheet},
+                "source": {
+                    "kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "rows": list(origin.rows), "sheet": origin.sheet,
+                    "delimiter": origin.delimiter, "encoding": origin.encoding, "header": origin.header,
+                },
                 "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
             },
         )
@@ -699,12 +709,8 @@ def _noting(execution: Callable[[], Execution | None], callback: Callable[[Progr
     return note
 
 
-def _all_problems(shown: preview.Preview) -> pa.Table:
+def _all_problems(shown: Preview) -> pa.Table:
     return pa.concat_tables([shown.plan.problems, shown.problems()]).sort_by("row_number")
-
-
-def _labels(checkpoint: Checkpoint) -> Labels:
-    raise NotImplementedError(checkpoint.job_id)
 
 
 def _shipper(given: Address | Mapping[str, Any] | str | None, settings: Settings) -> Address | None:
