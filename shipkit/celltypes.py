@@ -67,19 +67,20 @@ def _decide(con: duckdb.DuckDBPyConnection, table: str, name: str, kind: str | N
 
 
 def _facts(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return counts for each column: filled, padded, blank, with an apostrophe before digits, with a ".0" behind digits, digits."""
+    """Return counts for each column: filled cells, cells with outer blanks, with an apostrophe before digits, with ".0" behind digits."""
     if not names:
         return {}
-    parts = []
-    for name in names:
-        c = quoted(name)
-        parts.append(
-            f"count({c}), count(*) FILTER ({c} <> trim({c}, {_BLANKS})), count(*) FILTER (starts_with({c}, '''') AND regexp_matches({c}, '^''[0-9+]')), "
-            f"count(*) FILTER (ends_with({c}, '.0') AND regexp_matches({c}, '^[0-9]+\\.0$')), count(*) FILTER (trim({c}, {_BLANKS}) = '')",
-        )
-    row = one(con, f"SELECT {', '.join(parts)} FROM {quoted(table)}")
-    labels = ("filled", "padded", "apostrophe", "ghost", "blank")
-    return {name: dict(zip(labels, map(int, row[5 * n : 5 * n + 5]), strict=True)) for n, name in enumerate(names)}
+    row = one(con, f"SELECT {', '.join(test.replace('{c}', quoted(name)) for name in names for _, test in _FACTS)} FROM {quoted(table)}")
+    size = len(_FACTS)
+    return {name: {fact: int(row[size * n + m]) for m, (fact, _) in enumerate(_FACTS)} for n, name in enumerate(names)}
+
+
+_FACTS = (
+    ("filled", "count({c})"),
+    ("padded", r"count(*) FILTER (regexp_matches({c}, '^[\s\x{a0}]|[\s\x{a0}]$'))"),
+    ("apostrophe", "count(*) FILTER (starts_with({c}, '''') AND regexp_matches({c}, '^''[0-9+]'))"),
+    ("ghost", r"count(*) FILTER (suffix({c}, '.0') AND regexp_matches({c}, '^[0-9]+\.0$'))"),
+)
 
 
 def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> Shape:
@@ -90,7 +91,7 @@ def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> Shape:
     if fact["apostrophe"]:
         sql = f"regexp_replace({sql}, '^''([0-9+])', '\\1')"
         notes.append(f"an apostrophe before digits taken off in {fact['apostrophe']:,} cells")
-    if kind == "text" and fact["ghost"] and fact["ghost"] * 2 > fact["filled"] - fact["blank"]:
+    if kind == "text" and fact["ghost"] and fact["ghost"] * 2 > fact["filled"]:
         sql = f"regexp_replace({sql}, '^([0-9]+)\\.0$', '\\1')"
         notes.append(f'".0" behind whole numbers taken off in {fact["ghost"]:,} cells')
     return Shape(sql=sql, type="VARCHAR", raw=sql, notes=tuple(notes))
@@ -105,9 +106,9 @@ def _count(con: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
 
 def _lossless(con: duckdb.DuckDBPyConnection, table: str, fact: Mapping[str, int], text: Shape) -> Shape:
     """Return a number or a date where every value is one, exactly; text otherwise."""
-    if fact["filled"] == fact["blank"] or fact["apostrophe"]:
-        return text
     c = text.sql
+    if fact["apostrophe"] or not _count(con, table, f"{c} IS NOT NULL"):
+        return text
     options = (("BIGINT", _INTEGER), ("DOUBLE", _DECIMAL), ("DATE", _ISO_DATE), ("TIMESTAMP", _ISO_TIME))
     tests = ", ".join(f"count(*) FILTER (NOT regexp_matches({c}, '{pattern}') OR TRY_CAST({c} AS {kind}) IS NULL)" for kind, pattern in options)
     for source in (f"(SELECT * FROM {quoted(table)} LIMIT {_SAMPLE})", quoted(table)):
@@ -135,13 +136,15 @@ def _number(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
 
 
 def _amount(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
-    bare = _bare_number(text.sql)
-    longest = one(
-        con, f"SELECT max(length(regexp_extract({bare}, '\\.([0-9]*?)0*$', 1))) FROM {quoted(table)} WHERE {text.sql} IS NOT NULL",
-    )[0]
+    """Return an exact decimal with as many places as the column has: money is never a float."""
+    c = text.sql
+    plain = one(con, f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM {quoted(table)}")[0] is not False
+    bare = c if plain else _bare_number(c)
+    longest, widest = one(con, f"SELECT max(length(rtrim(split_part({bare}, '.', 2), '0'))), max(length(split_part({bare}, '.', 1))) FROM {quoted(table)}")
     places = min(max(int(longest or 0), 2), 8)
     kind = f"DECIMAL(18,{places})"
-    return Shape(sql=f"TRY_CAST({bare} AS {kind})", type=kind, raw=text.sql, can_fail=True, kind="amount", notes=text.notes)
+    fits = plain and (widest or 0) + places <= 18
+    return Shape(sql=f"TRY_CAST({bare} AS {kind})", type=kind, raw=c, can_fail=not fits, kind="amount", notes=text.notes)
 
 
 def _bare_number(c: str) -> str:

@@ -8,8 +8,6 @@ list has no way to the engine.
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,31 +16,21 @@ from typing import Any
 
 import duckdb
 
-from shipkit.cells import one, quoted
+from shipkit.allowed import COMPARE, ESCAPED, FUNCTIONS, INFIX, JOIN, LIKE, PATTERNS, TYPES, VOLATILE
+from shipkit.cells import quoted
 from shipkit.errors import FilterError
 from shipkit.fields import Column
+from shipkit.parsing import nearest, parse, refused, span
 
-__all__ = ["CheckedClause", "Comparison", "check", "locked"]
+__all__ = ["CheckedClause", "Comparison", "check"]
 
-_MAX_TEXT = 50_000  # a pasted list of 2,000 order numbers fits
+_BARE = re.compile(r"[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,4})?|\.[0-9]{1,60}([eE][+-]?[0-9]{1,4})?")
 _MAX_DEPTH = 60
 _MAX_PATTERN = 1_000
 _MAX_PARAMETER = 10_000
 _MAX_LIST = 200_000
 _MAX_GROWTH = 1_000
 """How many times longer than its longest input a text may become: bounds memory before anything runs."""
-
-LOCKED: Mapping[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",
-    "max_expression_depth": "250",
-    "temp_directory": "",
-    "lock_configuration": "true",
-}
-"""No files, no network, no extensions, no Python variables, no way to change any of it."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +53,6 @@ class CheckedClause:
     parts: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # (text, sql) of each condition that AND joins at the top
 
 
-def locked(memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
-    """Return an empty in-memory database that can compute and nothing else."""
-    return duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory_limit})
-
-
 def check(clause: str, columns: Sequence[Column], params: Mapping[str, Any], con: duckdb.DuckDBPyConnection) -> CheckedClause:
     """Return `clause` checked and written anew. `con` is an empty locked database; nothing is run in it but the parser.
 
@@ -78,7 +61,7 @@ def check(clause: str, columns: Sequence[Column], params: Mapping[str, Any], con
     FilterError
         The clause is not one condition, or uses something that is not on the lists; the message shows the place.
     """
-    tree = _parse(clause, con)
+    tree = parse(clause, con)
     writer = _Writer(clause, columns, params)
     sql = writer.write(tree, depth=0)
     parts = tuple((writer.source(part), writer.write(part, depth=1)) for part in _conjuncts(tree))
@@ -86,123 +69,6 @@ def check(clause: str, columns: Sequence[Column], params: Mapping[str, Any], con
         text=clause, sql=sql, params=dict(writer.bound), columns=tuple(dict.fromkeys(writer.columns)),
         comparisons=tuple(dict.fromkeys(writer.comparisons)), parts=parts,
     )
-
-
-# -- parsing ----------------------------------------------------------------------------------------
-
-_PREFIX = "SELECT "
-
-
-def _parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Return the tree of `clause`, proven to be one expression and nothing beside it."""
-    if not isinstance(clause, str):
-        raise FilterError(f"A filter is SQL text, not {type(clause).__name__}.", fix="""Write it as text: where("state = 'CA'").""")
-    if not clause.strip():
-        raise FilterError("The filter is empty.", fix="Give a condition such as state = 'CA', or call where() without one to take all orders.")
-    if len(clause) > _MAX_TEXT:
-        raise FilterError(f"The filter has {len(clause):,} characters; at most {_MAX_TEXT:,} are read.", fix="Bind long lists: order_id IN $ids.")
-    if "\0" in clause:
-        raise FilterError("The filter holds a NUL character.", fix="Remove it.")
-    try:
-        answer = json.loads(_serialize(con, _PREFIX + clause))
-        plain = json.loads(_serialize(con, _PREFIX + "1"))
-    except (duckdb.Error, RecursionError, UnicodeError) as error:
-        raise FilterError(f"The filter cannot be parsed: {_first_line(error)}.", fix="Write one plain condition.") from None
-    if answer["error"]:
-        raise _bad_syntax(clause, answer)
-    statements = answer["statements"]
-    if len(statements) != 1:
-        raise FilterError("The filter holds more than one statement.", fix="Write one condition; join several with AND.")
-    node, empty = statements[0]["node"], plain["statements"][0]["node"]
-    expressions = node.get("select_list", [])
-    if len(expressions) != 1:
-        raise _refused(clause, expressions[1] if len(expressions) > 1 else {}, "A filter is one condition; here a comma begins another.", fix="Join conditions with AND.")
-    if {**node, "select_list": []} != {**empty, "select_list": []}:
-        raise FilterError(
-            f"A filter is one condition, not a query: {_shown(clause, 0, len(clause))}", fix="Leave out FROM, WHERE, GROUP BY, ORDER BY, LIMIT and the like.",
-        )
-    return dict(expressions[0])
-
-
-def _serialize(con: duckdb.DuckDBPyConnection, sql: str) -> str:
-    return str(one(con, "SELECT json_serialize_sql($sql)", {"sql": sql})[0])
-
-
-def _bad_syntax(clause: str, answer: Mapping[str, Any]) -> FilterError:
-    words = str(answer.get("error_message", ""))
-    if answer.get("error_type") == "not implemented":
-        return FilterError("The filter holds more than one statement, or one that is not a condition.", fix="Write one condition; join several with AND.")
-    if "expression depth" in words:
-        return FilterError("The filter is nested too deeply.", fix="Write it flatter; bind long lists: order_id IN $ids.")
-    place = int(answer.get("position") or len(_PREFIX)) - len(_PREFIX)
-    word = re.match(r"\w+|\S", _from_byte(clause, place))
-    before = re.search(r"(\w+)\s*$", _until_byte(clause, place))
-    fix = "Check quotes (text in 'single', columns in \"double\" quotes) and brackets."
-    if before and before[1].upper() in _RESERVED:
-        fix = f'`{before[1]}` is a word of SQL: as a column, write it in double quotes, "{before[1]}".'
-    length = len(word[0].encode()) if word else 1
-    return FilterError(f"The filter is not SQL: {words}.{_shown(clause, place, length)}", fix=fix, position=place)
-
-
-_RESERVED = frozenset({
-    "ALL", "ANALYZE", "AND", "ANY", "AS", "ASC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN", "CREATE", "DEFAULT", "DESC", "DISTINCT", "DO",
-    "ELSE", "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GRANT", "GROUP", "HAVING", "IN", "INTO", "LATERAL", "LIMIT", "NOT", "NULL",
-    "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "RETURNING", "SELECT", "SHOW", "SOME", "TABLE", "THEN", "TO", "TRUE", "UNION",
-    "UNIQUE", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
-})
-
-
-# -- the lists --------------------------------------------------------------------------------------
-
-_COMPARE = {
-    "COMPARE_EQUAL": "=", "COMPARE_NOTEQUAL": "<>", "COMPARE_LESSTHAN": "<", "COMPARE_GREATERTHAN": ">", "COMPARE_LESSTHANOREQUALTO": "<=",
-    "COMPARE_GREATERTHANOREQUALTO": ">=", "COMPARE_DISTINCT_FROM": "IS DISTINCT FROM", "COMPARE_NOT_DISTINCT_FROM": "IS NOT DISTINCT FROM",
-}
-_JOIN = {"CONJUNCTION_AND": " AND ", "CONJUNCTION_OR": " OR "}
-_INFIX = {
-    "+": "+", "-": "-", "*": "*", "/": "/", "//": "//", "%": "%", "||": "||", "~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE",
-    "~~~": "GLOB", "^@": "^@",
-}
-_LIKE = frozenset({"~~", "!~~", "~~*", "!~~*", "~~~"})
-_ESCAPED = {"like_escape": "LIKE", "not_like_escape": "NOT LIKE", "ilike_escape": "ILIKE", "not_ilike_escape": "NOT ILIKE"}
-_FUNCTIONS: Mapping[str, tuple[int, int]] = {
-    # text
-    **dict.fromkeys(("lower", "upper", "lcase", "ucase", "length", "len", "char_length", "character_length", "strlen", "strip_accents", "reverse"), (1, 1)),
-    **dict.fromkeys(("trim", "ltrim", "rtrim"), (1, 2)),
-    **dict.fromkeys(("left", "right", "contains", "starts_with", "ends_with", "prefix", "suffix", "strpos", "instr", "position"), (2, 2)),
-    **dict.fromkeys(("substr", "substring"), (2, 3)),
-    **dict.fromkeys(("replace", "lpad", "rpad", "split_part"), (3, 3)),
-    **dict.fromkeys(("regexp_matches", "regexp_full_match"), (2, 3)),
-    "regexp_extract": (2, 3), "regexp_replace": (3, 4), "concat": (1, 20), "concat_ws": (2, 20),
-    # any
-    "nullif": (2, 2), "if": (3, 3), "greatest": (1, 20), "least": (1, 20),
-    # numbers
-    **dict.fromkeys(("abs", "sign", "ceil", "ceiling", "floor", "sqrt", "isnan", "isfinite"), (1, 1)),
-    **dict.fromkeys(("round", "trunc"), (1, 2)),
-    "mod": (2, 2),
-    # dates
-    **dict.fromkeys(
-        ("year", "month", "day", "quarter", "week", "weekofyear", "yearweek", "dayofmonth", "dayofweek", "weekday", "isodow", "isoyear", "dayofyear", "hour", "minute", "second",
-         "dayname", "monthname", "last_day", "to_days", "to_weeks", "to_months", "to_years", "to_hours", "to_minutes", "to_seconds"),
-        (1, 1),
-    ),
-    **dict.fromkeys(("date_part", "datepart", "date_trunc", "datetrunc", "date_add", "strftime", "strptime", "try_strptime", "age"), (2, 2)),
-    **dict.fromkeys(("date_diff", "datediff", "date_sub", "datesub", "make_date"), (3, 3)),
-    # lists: only what IN needs
-    "list_contains": (2, 2), "list_value": (1, 1_000_000),
-}
-"""Functions that only compute, with the fewest and most arguments."""
-_PATTERNS = frozenset({"regexp_matches", "regexp_full_match", "regexp_extract", "regexp_replace"})
-_VOLATILE = frozenset({
-    "now", "today", "current_date", "current_time", "current_timestamp", "get_current_time", "get_current_timestamp", "localtime", "localtimestamp",
-    "transaction_timestamp", "random", "uuid", "gen_random_uuid", "setseed", "nextval", "currval", "txid_current",
-})
-_TYPES = frozenset({
-    "VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR", "BOOLEAN", "BOOL", "TINYINT", "SMALLINT", "INTEGER", "INT", "INT4", "BIGINT", "INT8", "LONG",
-    "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "REAL", "DOUBLE", "FLOAT8", "DECIMAL", "NUMERIC", "DEC", "DATE", "TIME",
-    "TIMESTAMP", "DATETIME", "INTERVAL",
-})
-_BARE = re.compile(r"[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,4})?|\.[0-9]{1,60}([eE][+-]?[0-9]{1,4})?")
 
 
 # -- writing ----------------------------------------------------------------------------------------
@@ -233,12 +99,19 @@ class _Writer:
 
     def source(self, node: Mapping[str, Any]) -> str:
         """Return what the person wrote for `node`, best effort."""
-        place, length = _span(node)
-        raw = self.clause.encode()
-        return raw[place : place + length].decode(errors="ignore").strip() if 0 <= place < len(raw) else self.clause
+        arguments = [a["expression"] for a in node.get("arguments", ())]
+        if node.get("function_name") == "contains" and len(arguments) == 2 and arguments[0].get("class") == "PARAMETER":
+            return f"{self.source(arguments[1])} IN ${arguments[0].get('identifier')}"  # the tree gives only the place of the list
+        return self.raw(node)
+
+    def raw(self, node: Mapping[str, Any]) -> str:
+        """Return the text at the place of `node`."""
+        place, length = span(node)
+        text = self.clause.encode()
+        return text[place : place + length].decode(errors="ignore").strip() if 0 <= place < len(text) else self.clause
 
     def refused(self, node: Mapping[str, Any], what: str, fix: str | None = None, **details: Any) -> FilterError:
-        return _refused(self.clause, node, what, fix, **details)
+        return refused(self.clause, node, what, fix, **details)
 
     # leaves
 
@@ -267,9 +140,9 @@ class _Writer:
         return found
 
     def unknown_column(self, node: Mapping[str, Any], name: str) -> FilterError:
-        if name.lower() in _VOLATILE:
+        if name.lower() in VOLATILE:
             return self.refused(node, f"`{name}` changes from one moment to the next.", fix="Bind the value: where('order_date >= $since', since=...).")
-        near = _nearest(name, [option for c in self.known for option in (c.key, c.name)])
+        near = nearest(name, [option for c in self.known for option in (c.key, c.name)])
         if self.source(node).startswith('"'):
             fix = f"Text goes in single quotes: '{name}'. Double quotes name a column."
         else:
@@ -306,7 +179,7 @@ class _Writer:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
             raise self.refused(node, "A value is bound by name.", fix="Write $state in the filter and pass state='CA'.")
         if name not in self.params:
-            near = _nearest(name, list(self.params))
+            near = nearest(name, list(self.params))
             hint = f"; did you mean ${near}?" if near else "."
             raise self.refused(node, f"No value was given for ${name}{hint}", fix=f"Pass it by name: where({self.clause!r}, {name}=...).", parameter=name)
         try:
@@ -317,7 +190,7 @@ class _Writer:
     # operators
 
     def compare(self, node: Mapping[str, Any], depth: int) -> str:
-        sign = _COMPARE.get(str(node.get("type")))
+        sign = COMPARE.get(str(node.get("type")))
         if sign is None:
             raise self.refused(node, "A filter cannot compare like that.", fix="Use =, <>, <, <=, >, >=.")
         left, right = node["left"], node["right"]
@@ -333,7 +206,7 @@ class _Writer:
         return f"({self.fit(value, low, depth)} BETWEEN {self.fit(low, value, depth)} AND {self.fit(high, value, depth)})"
 
     def junction(self, node: Mapping[str, Any], depth: int) -> str:
-        word = _JOIN.get(str(node.get("type")))
+        word = JOIN.get(str(node.get("type")))
         if word is None:
             raise self.refused(node, "A filter joins conditions with AND and OR.")
         return "(" + word.join(self.write(child, depth) for child in node["children"]) + ")"
@@ -406,7 +279,7 @@ class _Writer:
 
     def type_name(self, node: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         name = str(wanted.get("type_name", "")).upper()
-        if wanted.get("catalog") or wanted.get("schema") or name not in _TYPES:
+        if wanted.get("catalog") or wanted.get("schema") or name not in TYPES:
             raise self.refused(node, f"A filter cannot cast to {name or 'that type'}.", fix="Cast to VARCHAR, INTEGER, BIGINT, DOUBLE, DECIMAL, BOOLEAN, DATE or TIMESTAMP.")
         sizes = [self.constant(child, 0) for child in wanted.get("children", ())]
         if any(not re.fullmatch(r"[0-9]{1,4}", size) for size in sizes) or (sizes and name not in {"DECIMAL", "NUMERIC", "DEC", "VARCHAR", "CHAR"}):
@@ -416,39 +289,38 @@ class _Writer:
     def function(self, node: Mapping[str, Any], depth: int) -> str:
         name, arguments = str(node.get("function_name", "")).lower(), [a["expression"] for a in node.get("arguments", ())]
         self.plain_call(node, name)
-        if name == "contains" and len(arguments) == 2 and arguments[0].get("class") == "PARAMETER" and isinstance(self.value(arguments[0])[1], list):
+        if name == "contains" and len(arguments) == 2 and arguments[0].get("class") == "PARAMETER" and not self.raw(node).lower().startswith("contains"):
             self.note(node, arguments[1])
-            return self.in_list(arguments[0], arguments[1], depth)
-        if name == "contains" and len(arguments) == 2 and arguments[1].get("class") == "COLUMN_REF" and self.source(node).startswith("$"):
-            return self.in_list(arguments[0], arguments[1], depth)  # `state IN $one_value`: says that IN wants a list
+            return self.in_list(arguments[0], arguments[1], depth)  # the parser turns `state IN $states` into contains($states, state)
         if _growth(node, self) > _MAX_GROWTH:
             raise self.refused(node, "This makes texts far longer than the cells.", fix="Use fewer replacements, or shorter ones.")
-        if name in _INFIX and node.get("is_operator"):
+        if name in INFIX and node.get("is_operator"):
             return self.infix(node, name, arguments, depth)
-        if name in _ESCAPED and len(arguments) == 3:
-            return f"({self.write(arguments[0], depth)} {_ESCAPED[name]} {self.pattern(arguments[1], depth)} ESCAPE {self.pattern(arguments[2], depth)})"
-        if name not in _FUNCTIONS:
+        if name in ESCAPED and len(arguments) == 3:
+            return f"({self.write(arguments[0], depth)} {ESCAPED[name]} {self.pattern(arguments[1], depth)} ESCAPE {self.pattern(arguments[2], depth)})"
+        if name not in FUNCTIONS:
             raise self.unknown_function(node, name)
-        fewest, most = _FUNCTIONS[name]
+        fewest, most = FUNCTIONS[name]
         if not fewest <= len(arguments) <= most:
             raise self.refused(node, f"{name}() takes {fewest if fewest == most else f'{fewest} to {most}'} values, not {len(arguments)}.")
-        written = [self.pattern(a, depth) if n and name in _PATTERNS else self.write(a, depth) for n, a in enumerate(arguments)]
+        written = [self.pattern(a, depth) if n and name in PATTERNS else self.write(a, depth) for n, a in enumerate(arguments)]
         if name in {"lpad", "rpad"} and not re.fullmatch(r"[0-9]{1,3}", written[1]):
             raise self.refused(node, f"{name}() pads to a fixed length of at most 999.", fix=f"Write {name}(zip, 5, '0').")
-        return f"{quoted(name) if name in {'left', 'right', 'if', 'position'} else name}({', '.join(written)})"
+        called = {"left": '"left"', "right": '"right"', "if": '"if"', "position": "strpos"}.get(name, name)
+        return f"{called}({', '.join(written)})"
 
     def infix(self, node: Mapping[str, Any], name: str, arguments: Sequence[Mapping[str, Any]], depth: int) -> str:
         if len(arguments) == 1 and name in {"-", "+"}:
             return f"({name} {self.write(arguments[0], depth)})"
         if len(arguments) != 2:
-            raise self.refused(node, f"{_INFIX[name]} stands between two values.")
-        if name in _LIKE:
+            raise self.refused(node, f"{INFIX[name]} stands between two values.")
+        if name in LIKE:
             column = self.typed(arguments[0])
             if column is not None and not _is_text(column):
                 raise self.refused(node, f"`{column.key}` is {_said(column.type)}, not text.", fix=f"Compare it with <, =, BETWEEN, or CAST({column.key} AS VARCHAR).", column=column.key)
             self.note(node, arguments[0], arguments[1])
-            return f"({self.write(arguments[0], depth)} {_INFIX[name]} {self.pattern(arguments[1], depth)})"
-        return f"({self.write(arguments[0], depth)} {_INFIX[name]} {self.write(arguments[1], depth)})"
+            return f"({self.write(arguments[0], depth)} {INFIX[name]} {self.pattern(arguments[1], depth)})"
+        return f"({self.write(arguments[0], depth)} {INFIX[name]} {self.write(arguments[1], depth)})"
 
     def pattern(self, node: Mapping[str, Any], depth: int) -> str:
         """Write a pattern: fixed text of bounded length, never a cell."""
@@ -468,9 +340,9 @@ class _Writer:
             raise self.refused(node, f"{name}() has a prefix.", fix="Call the function by its name alone.")
 
     def unknown_function(self, node: Mapping[str, Any], name: str) -> FilterError:
-        if name in _VOLATILE:
+        if name in VOLATILE:
             return self.refused(node, f"{name}() changes from one moment to the next.", fix="Bind the value: where('order_date >= $since', since=...).", function=name)
-        near = _nearest(name, list(_FUNCTIONS))
+        near = nearest(name, list(FUNCTIONS))
         return self.refused(node, f"A filter cannot call {name}()" + (f"; did you mean {near}()?" if near else "."), fix="Functions that only compute on the row are allowed.", function=name)
 
     def note(self, node: Mapping[str, Any], *sides: Mapping[str, Any]) -> None:
@@ -560,46 +432,3 @@ def _castable(kind: str) -> str:
 def _said(kind: str) -> str:
     upper = kind.upper()
     return "a date" if upper.startswith(("DATE", "TIMESTAMP")) else "true or false" if upper.startswith("BOOL") else "a number"
-
-
-def _nearest(name: str, options: Sequence[str]) -> str | None:
-    lowered = {option.lower(): option for option in reversed(options)}
-    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
-    return lowered[close[0]] if close else None
-
-
-def _span(node: Mapping[str, Any]) -> tuple[int, int]:
-    place = int(node.get("query_location", 2**63))
-    return (place - len(_PREFIX), int(node.get("query_location_length", 0))) if place < 2**31 else (-1, 0)
-
-
-def _refused(clause: str, node: Mapping[str, Any], what: str, fix: str | None = None, **details: Any) -> FilterError:
-    place, length = _span(node)
-    return FilterError(what + _shown(clause, place, length), fix=fix, position=max(place, 0), **details)
-
-
-def _from_byte(clause: str, place: int) -> str:
-    return clause.encode()[max(place, 0) :].decode(errors="ignore")
-
-
-def _until_byte(clause: str, place: int) -> str:
-    return clause.encode()[: max(place, 0)].decode(errors="ignore")
-
-
-def _shown(clause: str, place: int, length: int) -> str:
-    """Return the line of the clause with a line of carets under the place."""
-    if place < 0:
-        place, length = 0, len(clause.encode())
-    before = _until_byte(clause, place)
-    marked = _from_byte(clause, place).encode()[: max(length, 1)].decode(errors="ignore").split("\n", 1)[0]
-    start = before.rfind("\n") + 1
-    line = clause[start:].split("\n", 1)[0]
-    offset = len(before) - start
-    cut = max(0, offset - 60)
-    line, offset = ("..." + line[cut + 3 :] if cut else line), offset - cut
-    room = max(1, min(len(marked), 100 - offset))
-    return f"\n  {line[:100]}\n  {' ' * offset}{'^' * room}\n"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

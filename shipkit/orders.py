@@ -30,15 +30,24 @@ _ADDRESS = ("name", "company", "address_line1", "city", "postal_code")
 
 @dataclass(frozen=True)
 class OrderSet:
-    """Orders in the database `con`: ``orders`` and ``order_lines``."""
+    """Orders in the database: ``orders`` and ``order_lines``."""
 
-    con: duckdb.DuckDBPyConnection = field(repr=False)
-    columns: tuple[Column, ...]
+    loaded: Loaded = field(repr=False)
     count: int
     order_key: Column | None
     single: bool
     """Every order is one line."""
     problems: pa.Table = field(repr=False)
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The database."""
+        return self.loaded.con
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The source's columns."""
+        return self.loaded.columns
 
     @property
     def line_columns(self) -> tuple[Column, ...]:
@@ -84,12 +93,12 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     if single:
         con.execute("CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines")
         con.execute("CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE (row_number) FROM lines")
-        return OrderSet(con, loaded.columns, loaded.rows, key, single=True, problems=problems_table())
+        return OrderSet(loaded, loaded.rows, key, single=True, problems=problems_table())
     assert key is not None  # noqa: S101 - `single` holds otherwise
     _find_groups(con, key, loaded.columns)
     _fill(con, loaded.columns, key)
     count = int(one(con, "SELECT count(*) FROM orders")[0])
-    return OrderSet(con, loaded.columns, count, key, single=False, problems=_conflicts(con, loaded, key))
+    return OrderSet(loaded, count, key, single=False, problems=_conflicts(con, loaded, key))
 
 
 def _key_sql(key: Column) -> str:

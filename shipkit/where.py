@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from shipkit import clauses as checking
@@ -22,8 +24,12 @@ from shipkit.clauses import CheckedClause
 from shipkit.errors import FilterError
 from shipkit.fields import Column
 from shipkit.orders import OrderSet
+from shipkit.parsing import locked
 
-__all__ = ["CheckedClause", "Selection", "check_clause", "matching", "select"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CheckedClause", "Selection", "check_clause", "describe", "include", "joined", "matching", "select"]
 
 _TIMEOUT_S = 30.0
 
@@ -44,6 +50,10 @@ class Selection:
     def explain(self) -> str:
         """Return why so few are left: what each condition lets through alone, and what the compared columns commonly hold."""
         return _explain(self)
+
+    def sample(self, n: int = 5) -> pa.Table:
+        """Return the first `n` orders: row_number, row_numbers, source_file, then the source's columns by key."""
+        return self.orders.con.sql(f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}").to_arrow_table()
 
 
 def select(orders: OrderSet, clauses: Sequence[str], params: Mapping[str, Any], *, timeout_s: float = _TIMEOUT_S) -> Selection:
@@ -95,19 +105,59 @@ def check_clause(clause: str, columns: Sequence[Column], params: Mapping[str, An
 
 def matching(
     table: pa.Table, clauses: str | Sequence[str], params: Mapping[str, Any] | None = None, *, columns: Sequence[Column] | None = None, timeout_s: float = _TIMEOUT_S,
-) -> list[int]:
+) -> npt.NDArray[np.int64]:
     """Return the places (0-based) of the rows of an Arrow table that match all clauses.
 
-    `columns` says which keys and headings stand for the table's columns; by default each column goes by its own name.
+    `columns` says which keys and headings stand for the table's columns; by default each column goes by its own name, and by
+    the heading that `joined` wrote beside it.
     """
-    table = pa.table(table)
-    known = list(columns) if columns is not None else _columns_of(table)
     with _Bench() as bench:
+        known = list(columns) if columns is not None else bench.columns_of(table)
         checked = _check_all([clauses] if isinstance(clauses, str) else clauses, known, params or {}, bench)
         used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
-        lines = table.select(used).append_column("_place", pa.array(range(table.num_rows), pa.int64()))
+        lines = table.select(used).append_column("_place", pa.array(np.arange(table.num_rows)))
         found = bench.run(lines, "_place", checked, timeout_s)
-    return [int(place) for place in found.column(0).to_pylist()]
+    places: npt.NDArray[np.int64] = found.column(0).to_numpy()
+    return places
+
+
+def joined(view: pa.Table, selection: Selection) -> pa.Table:
+    """Return `view` (a line for each shipment, with ``row_number``) and beside it the source's columns by key; where both have a name, the view's stays."""
+    taken = {name.lower() for name in view.column_names}
+    own = [column for column in selection.orders.columns if column.key.lower() not in taken]
+    found = _beside(view.column("row_number"), own, selection)
+    table = view
+    for column in own:
+        table = table.append_column(pa.field(column.key, found.schema.field(column.key).type, metadata={"heading": column.name}), found.column(column.key))
+    return table
+
+
+def include(frame: pd.DataFrame, selection: Selection, names: Sequence[str]) -> pd.DataFrame:
+    """Return `frame` (with ``row_number``) and beside it the source's columns that are named, by heading or key."""
+    import pandas as pd
+
+    columns = [selection.orders.loaded.column(name) for name in names]
+    found = _beside(pa.array(frame["row_number"].to_numpy(dtype="int64")), columns, selection)
+    integers = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    made = found.to_pandas(types_mapper=integers.get, date_as_object=False)
+    added = {name if name not in frame.columns else f"{name}_source": made[column.key].array for name, column in zip(names, columns, strict=True)}
+    return frame.assign(**added)
+
+
+def describe(orders: OrderSet) -> pd.DataFrame:
+    """Return a line for each column: ``name``, ``type``, ``non_null``, ``distinct``, ``examples``, ``key``, ``role``, ``unit``."""
+    return orders.loaded.describe()
+
+
+def _beside(row_numbers: Any, columns: Sequence[Column], selection: Selection) -> pa.Table:
+    """Return the source's columns of the orders with these row numbers, in their order."""
+    con = selection.orders.con
+    con.register("_wanted_rows", pa.table({"row_number": row_numbers, "_place": np.arange(len(row_numbers))}))
+    try:
+        wanted = ", ".join(["w._place", *dict.fromkeys(f"o.{quoted(column.key)}" for column in columns)])
+        return con.sql(f"SELECT {wanted} FROM _wanted_rows w LEFT JOIN orders o ON o.row_number = w.row_number ORDER BY w._place").to_arrow_table()
+    finally:
+        con.unregister("_wanted_rows")
 
 
 # -- checking ---------------------------------------------------------------------------------------
@@ -128,13 +178,21 @@ class _Bench:
     """A locked database that holds only what a clause is tried on."""
 
     def __init__(self) -> None:
-        self.con = checking.locked()
+        self.con = locked()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.con.close()
+
+    def columns_of(self, table: pa.Table) -> list[Column]:
+        """Return the columns of an Arrow table with DuckDB's types; a field's metadata may name its heading."""
+        self.con.register("shape", table.slice(0, 0))
+        described = self.con.execute("DESCRIBE shape").fetchall()
+        self.con.unregister("shape")
+        headings = [(field.metadata or {}).get(b"heading", field.name.encode()).decode() for field in table.schema]
+        return [Column(name=heading, key=str(name), type=str(kind)) for heading, (name, kind, *_) in zip(headings, described, strict=True)]
 
     def bind(self, clause: CheckedClause, columns: Sequence[Column]) -> None:
         """Let DuckDB decide on types, over no rows: what does not fit is said before any row is read."""
@@ -187,7 +245,7 @@ def _translated(error: duckdb.Error, clause: CheckedClause | None) -> FilterErro
     shown = f" in {clause.text!r}" if clause else ""
     fix = "Check the types of the columns: session.describe()."
     if isinstance(error, duckdb.ConversionException):
-        fix = "Use TRY_CAST, which gives null where a cell does not fit."
+        fix = "Write dates as '2026-11-01'." if "expected format" in words else "Use TRY_CAST, which gives null where a cell does not fit."
     if isinstance(error, duckdb.OutOfMemoryException):
         fix = "Make it simpler."
     return FilterError(f"The filter cannot be used{shown}: {words}.", fix=fix)
@@ -199,13 +257,6 @@ def _translated(error: duckdb.Error, clause: CheckedClause | None) -> FilterErro
 def _matching_orders(orders: OrderSet, checked: Sequence[CheckedClause], bench: _Bench, timeout_s: float) -> pa.Table:
     used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
     return bench.run(orders.line_cells(used), "_order", checked, timeout_s).rename_columns(["row_number"])
-
-
-def _columns_of(table: pa.Table) -> list[Column]:
-    with checking.locked() as con:
-        con.register("shape", table.slice(0, 0))
-        described = con.execute("DESCRIBE shape").fetchall()
-    return [Column(name=str(name), key=str(name), type=str(kind)) for name, kind, *_ in described]
 
 
 def _explain(selection: Selection) -> str:
