@@ -61,9 +61,6 @@ class Caller:
         return (self.host or self.trusted) and self.approve is None
 
 
-_NO = "Preview approval required: the person did not say yes. Nothing was bought. Do not ask again unless they want it."
-
-
 async def call(desk: Desk, name: str, args: Mapping[str, Any] | None, caller: Caller) -> dict[str, Any]:
     """Return the answer of tool `name` in the MCP result shape; an anticipated failure is an answer too."""
     this = Call(desk, TOOLS[name], args, caller)
@@ -105,7 +102,7 @@ class Call:
             verdict = caller.approve(asked.text)
             if (await verdict if inspect.isawaitable(verdict) else verdict) is True:
                 return Consent(by=f"person asked by {caller.name}", via="callback", preview_id=asked.preview_id)
-            raise self.refused(_NO)
+            raise self.refused(self._declined())
         if (caller.host and asked.host_may_answer) or (caller.may_approve and asked.approvable and getattr(self.args, "approved", False)):
             return Consent(by=caller.name, via="host" if caller.host else "client", preview_id=asked.preview_id)
         raise self.refused(asked.refusal)
@@ -115,8 +112,12 @@ class Call:
         from shipkit.agent.purchases import Consent
 
         if not said_yes:
-            raise self.refused(_NO)
+            raise self.refused(self._declined())
         return Consent(by=f"person at {self.caller.name}", via="elicitation", preview_id=self.asked.preview_id if self.asked else "")
+
+    def _declined(self) -> str:
+        what = "Preview approval required: the person did not say yes." if self.asked and self.asked.approvable else f"The person did not say yes to {self.tool.name}; it did nothing."
+        return f"{what} Nothing was bought. Do not ask again unless they want it."
 
     def refused(self, text: str) -> ApprovalRequired:
         """Return the error of a call that nobody said yes to, written down."""

@@ -96,6 +96,7 @@ def _ask_purchase(desk: Desk, batch: Batch, args: given.Execute) -> Question | N
     record = preview.recall(session.settings.home, preview_id)
     if approval.stored_approval(record) is not None:
         return None
+    _anything_to_buy(batch)
     approval.check_limits(session.limits, record.quotes)
     total = " + ".join(map(str, record.totals.values())) or "nothing"
     left_out = record.quotes.num_rows - record.shipments
@@ -166,8 +167,8 @@ def _ask_void(batch: Batch, args: given.Void) -> Question | None:
     if not count:
         return None
     return Question(
-        f"Give {count:,} bought labels of {session.job_id} back to {session.checkpoint.manifest.identity}? They can then no longer be used.",
-        f"Voiding {count:,} labels needs a person's yes: shipkit void {session.job_id} --where \"...\" in a terminal. Nothing was voided, nothing was bought.",
+        f"Give {count:,} bought label{'s' if count > 1 else ''} of {session.job_id} back to {session.checkpoint.manifest.identity}? They can then no longer be used.",
+        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes: shipkit void {session.job_id} --where \"...\" in a terminal. Nothing was voided, nothing was bought.",
     )
 
 
@@ -195,6 +196,7 @@ def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | Non
         return
     if batch.reopened:
         raise InputError(f"{batch.name} is a job already, without the orders it was made of. Nothing was bought.", fix=f"batch_resume with job_id={batch.name} goes on with it.")
+    _anything_to_buy(batch)
     if consent is not None and session.earlier_job is None:
         session.approve(consent.preview_id, by=consent.by, via=consent.via)  # of what the person saw, whatever came between
     reserved: dict[str, int] = {}
@@ -210,6 +212,12 @@ def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | Non
         for _ in reserved:
             desk.settle(session.preview_id or "", 0)
         raise
+
+
+def _anything_to_buy(batch: Batch) -> None:
+    session = batch.session
+    if session.preview_id is not None and session.earlier_job is None and session.status == "previewed" and not session.summary.shipments:
+        raise InputError(f"Nothing in {session.preview_id} can be bought. Nothing was bought.", fix="batch_problems says why; correct it and call batch_preview again.")
 
 
 def _same_as_previewed(desk: Desk, batch: Batch, args: given.Execute) -> None:

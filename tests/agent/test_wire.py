@@ -1,0 +1,267 @@
+"""The server and the official client, in memory, on both eras of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+
+import pytest
+from agentkit import ERAS, Person, connected, orders
+
+pytestmark = pytest.mark.anyio
+
+VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
+
+
+@ERAS
+async def test_a_client_goes_from_orders_to_labels_with_one_question_to_a_person(serve, books, era):
+    person = Person()
+    seen = []
+
+    async def watch(done, total, message):
+        seen.append((done, total, message))
+
+    async with connected(serve(), person, era) as c:
+        assert c.client.protocol_version == VERSIONS[era]
+        shown = await c.loaded(12)
+        assert (shown["shipments"], shown["problems"], shown["mode"], shown["live"]) == (12, 0, "confirm", False)
+        result = await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch)
+        assert not result.is_error, result.content[0].text
+        job = result.structured_content
+        assert (job["status"], job["shipped"], job["remaining"]) == ("completed", 12, 0)
+        assert job["total_charged"] == shown["total"]
+        assert len(person.asked) == 1
+        assert "12 shipping labels" in person.asked[0]
+        assert shown["total"] in person.asked[0]
+        assert shown["preview_id"] in person.asked[0]
+        assert books.bought == 12
+        assert seen[-1][:2] == (12, 12)
+        assert [done for done, _, _ in seen] == sorted({done for done, _, _ in seen})
+
+        labels = await c("get_labels", job_id=job["job_id"])
+        uris = [part.uri for part in labels.content if part.type == "resource_link"]
+        table = (await c.client.read_resource(uris[0])).contents[0].text
+        lines = list(csv.DictReader(io.StringIO(table)))
+        assert len(lines) == 12
+        assert all(line["tracking_number"] for line in lines)
+        pdf = (await c.client.read_resource(uris[1])).contents[0]
+        assert pdf.mime_type == "application/pdf"
+        assert pdf.blob.startswith("JVBERi0")  # %PDF-
+
+
+@ERAS
+@pytest.mark.parametrize("person", [Person("decline"), Person("cancel"), Person(content={"approve": False}), Person(content={})], ids=["decline", "cancel", "no", "empty"])
+async def test_without_a_yes_nothing_is_bought(serve, books, era, person):
+    async with connected(serve(), person, era) as c:
+        shown = await c.loaded()
+        text = (await c("batch_execute", preview_id=shown["preview_id"])).content[0].text
+        assert books.bought == 0
+        assert person.asked
+        assert "othing was bought" in text or "does not match" in text or "elicitation" in text.lower()
+
+
+@ERAS
+async def test_a_client_that_cannot_ask_is_told_how_a_person_says_yes(serve, books, era):
+    async with connected(serve(), None, era) as c:
+        shown = await c.loaded()
+        text = await c.no("batch_execute", preview_id=shown["preview_id"])
+        assert "Preview approval required" in text
+        assert f"shipkit approve {shown['preview_id']}" in text
+        assert "Nothing was bought" in text
+        assert books.bought == 0
+
+
+@ERAS
+async def test_an_approval_given_elsewhere_is_enough(serve, books, home, era):
+    import datetime as dt
+
+    from shipkit.approval import approve
+
+    async with connected(serve(), None, era) as c:
+        shown = await c.loaded()
+        await c.no("batch_execute", preview_id=shown["preview_id"])
+        approve(home, shown["preview_id"], now=dt.datetime.now(dt.UTC), by="dana", via="terminal")
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        assert job["shipped"] == books.bought == 12
+
+
+@ERAS
+async def test_executing_twice_buys_once_and_asks_once(serve, books, era):
+    person = Person()
+    async with connected(serve(), person, era) as c:
+        shown = await c.loaded()
+        first = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        again = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        assert first == again
+        assert len(person.asked) == 1
+        assert books.bought == 12
+
+
+@ERAS
+async def test_a_long_run_answers_running_and_the_job_goes_on(serve, slow, books, era):
+    async with connected(serve(carrier=slow), Person(), era) as c:
+        shown = await c.loaded(20)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
+        assert job["status"] == "running"
+        assert job["shipped"] < 20
+        locked = await c.no("batch_set_mode", mode="auto")
+        assert "locked" in locked
+        assert "mode" in locked.lower()
+        done = await c.ok("get_job_status", job_id=job["job_id"], wait_s=20)
+        assert (done["status"], done["shipped"]) == ("completed", 20)
+        assert books.bought == 20
+
+
+@ERAS
+async def test_giving_up_on_the_call_pauses_the_job_and_resume_finishes_it(serve, slow, books, era):
+    from mcp import MCPError
+
+    async with connected(serve(carrier=slow), Person(), era) as c:
+        shown = await c.loaded(30)
+        with pytest.raises(MCPError):
+            await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, read_timeout_seconds=0.8)
+        await asyncio.sleep(0.6)
+        before = books.bought
+        await asyncio.sleep(0.4)
+        assert 0 < before == books.bought < 30
+        told = await c.ok("batch_resume")
+        assert told["status"] == "interrupted"
+        assert told["remaining"] == 30 - before
+        done = await c.ok("batch_resume", job_id=told["job_id"], choice="resume")
+        assert (done["status"], done["shipped"]) == ("completed", 30)
+        assert books.bought == 30
+
+
+@ERAS
+async def test_a_person_lets_the_agent_buy_alone_and_it_stays_within_the_limit(serve, books, era):
+    person = Person()
+    async with connected(serve(max_total="50"), person, era) as c:
+        shown = await c.loaded(3)
+        mode = await c.ok("batch_set_mode", mode="auto")
+        assert (mode["previous"], mode["mode"]) == ("confirm", "auto")
+        assert "WITHOUT asking" in person.asked[0]
+        assert "$50.00" in person.asked[0]
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        assert job["shipped"] == 3
+        assert len(person.asked) == 1
+        more = await c.ok("load_orders", rows=[{**order, "order_id": f"b{i}", "address1": f"{i} Oak Ave"} for i, order in enumerate(orders(3))])
+        await c.ok("batch_set_mode", job_id=more["job_id"], mode="auto")
+        other = await c.ok("batch_preview", job_id=more["job_id"])
+        text = await c.no("batch_execute", preview_id=other["preview_id"])
+        assert "$50.00" in text
+        assert books.bought == 3
+
+
+@ERAS
+async def test_the_operator_may_start_in_auto(serve, books, era):
+    async with connected(serve(mode="auto", max_total="500"), None, era) as c:
+        shown = await c.loaded(4)
+        assert shown["mode"] == "auto"
+        assert (await c.ok("batch_execute", preview_id=shown["preview_id"]))["shipped"] == books.bought == 4
+
+
+@ERAS
+async def test_the_operator_may_trust_the_clients_word(serve, books, era):
+    async with connected(serve(trust_client_approval=True), None, era) as c:
+        shown = await c.loaded(4)
+        assert "Preview approval required" in await c.no("batch_execute", preview_id=shown["preview_id"])
+        assert books.bought == 0
+        assert (await c.ok("batch_execute", preview_id=shown["preview_id"], approved=True))["shipped"] == 4
+        assert "needs a person" in await c.no("batch_set_mode", mode="auto")
+
+
+@ERAS
+async def test_voiding_asks_a_person(serve, books, era):
+    person = Person()
+    async with connected(serve(), person, era) as c:
+        shown = await c.loaded(5)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        voided = await c.ok("void_shipments", job_id=job["job_id"], where="order_id in ('2', '4')")
+        assert (voided["matched"], voided["voided"]) == (2, 2)
+        assert "2 bought labels" in person.asked[-1]
+        assert (books.bought, books.voided) == (5, 2)
+        person.answer = "decline"
+        assert "did not say yes" in await c.no("void_shipments", job_id=job["job_id"], where="order_id = '1'")
+        assert books.voided == 2
+
+
+@ERAS
+async def test_restart_needs_the_number_of_paid_labels_and_then_a_person(serve, slow, books, era):
+    person = Person()
+    async with connected(serve(carrier=slow), person, era) as c:
+        shown = await c.loaded(3)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        text = await c.no("batch_resume", job_id=job["job_id"], choice="restart")
+        assert "3" in text
+        assert len(person.asked) == 1
+        person.answer = "decline"
+        await c.no("batch_resume", job_id=job["job_id"], choice="restart", confirm_paid_labels=3)
+        assert "AGAIN" in person.asked[-1]
+        assert books.bought == 3
+        person.answer = "accept"
+        again = await c.ok("batch_resume", job_id=job["job_id"], choice="restart", confirm_paid_labels=3)
+        assert again["job_id"] != job["job_id"]
+        assert (again["shipped"], books.bought) == (3, 6)
+
+
+async def test_tools_resources_and_prompts_are_listed_with_schemas_and_hints(serve):
+    from jsonschema import Draft202012Validator
+
+    async with connected(serve()) as c:
+        tools = {tool.name: tool for tool in (await c.client.list_tools()).tools}
+        assert list(tools)[:3] == ["load_orders", "describe_orders", "batch_preview"]
+        for tool in tools.values():
+            Draft202012Validator.check_schema(tool.input_schema)
+            Draft202012Validator.check_schema(tool.output_schema)
+            assert "approved" not in str(tool.input_schema)
+            assert tool.annotations.title
+        assert tools["batch_execute"].annotations.destructive_hint is True
+        assert tools["batch_execute"].annotations.idempotent_hint is True
+        assert tools["describe_orders"].annotations.read_only_hint is True
+        assert {str(r.uri) for r in (await c.client.list_resources()).resources} == {"shipkit://jobs.csv"}
+        templates = {t.uri_template for t in (await c.client.list_resource_templates()).resource_templates}
+        assert "shipkit://jobs/{job_id}/labels.pdf" in templates
+        prompts = {p.name for p in (await c.client.list_prompts()).prompts}
+        assert prompts == {"ship_orders", "explain_cost"}
+        text = (await c.client.get_prompt("ship_orders", {"path": "orders.csv"})).messages[0].content.text
+        assert "orders.csv" in text
+
+
+async def test_the_preview_is_readable_as_csv_without_formulas(serve):
+    async with connected(serve()) as c:
+        batch = await c.ok("load_orders", rows=[{**orders(1)[0], "order_id": "@SUM(1)"}])
+        shown = await c.ok("batch_preview", job_id=batch["job_id"])
+        table = (await c.client.read_resource(f"shipkit://previews/{shown['preview_id']}/preview.csv")).contents[0].text
+        assert "\n1,'@SUM(1)," in table
+
+
+async def test_a_resource_that_is_not_there_is_an_error_that_names_it(serve):
+    from mcp import MCPError
+
+    async with connected(serve()) as c:
+        for uri in ("shipkit://jobs/job-nothere/results.csv", "shipkit://previews/pv_000000000000/preview.csv", "shipkit://jobs/..%2F..%2Fetc/results.csv"):
+            with pytest.raises(MCPError):
+                await c.client.read_resource(uri)
+
+
+async def test_each_batch_has_its_own_mode_and_two_clients_do_not_meet(serve, books):
+    server = serve(many_clients=True)
+    async with connected(server, Person()) as one, connected(server) as two:
+        first = await one.ok("load_orders", rows=orders(2))
+        second = await two.ok("load_orders", rows=orders(3, city="Dallas", zip="75201"))
+        assert first["job_id"] != second["job_id"]
+        await one.ok("batch_set_mode", job_id=first["job_id"], mode="auto")
+        assert (await two.ok("batch_preview", job_id=second["job_id"]))["mode"] == "confirm"
+        assert "job_id" in await one.no("batch_preview")
+        assert books.bought == 0
+
+
+async def test_the_server_keeps_a_bounded_number_of_batches(serve):
+    server = serve()
+    async with connected(server) as c:
+        first = await c.ok("load_orders", rows=orders(1))
+        for _ in range(10):
+            await c.ok("load_orders", rows=orders(1))
+        assert len(server.desk.open_batches()) <= 8
+        assert "load_orders again" in await c.no("batch_preview", job_id=first["job_id"])
