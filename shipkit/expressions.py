@@ -7,10 +7,13 @@ and the factors of units are also in :mod:`shipkit.filters` for templates; a tes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from shipkit.models import minor_units
 
 __all__ = [
-    "LINE_LENGTH", "TO_INCHES", "TO_POUNDS", "amount_cents", "code", "convert", "date", "digits_phone", "flag", "is_number", "measure", "number", "quote", "tidy",
+    "LINE_LENGTH", "TO_INCHES", "TO_POUNDS", "amount_cents", "choose", "code", "convert", "date", "digits_phone", "flag", "is_number", "measure", "money_cents", "number", "packaging", "quote", "residential", "tidy",
     "wrapped_lines",
 ]
 
@@ -88,6 +91,17 @@ def amount_cents(x: str, places: str = "2") -> str:
     )
 
 
+_OTHER_PLACES: Final = (
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND",
+)
+
+
+def money_cents(x: str, currency: str) -> str:
+    """A text as minor units of the currency in the expression `currency`."""
+    places = choose(currency, {name: str(minor_units(name)) for name in _OTHER_PLACES}, "2")
+    return f"CASE WHEN {x} IS NOT NULL THEN {amount_cents(x, places)} END"
+
+
 def date(x: str) -> str:
     """A text as DATE: ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26`` (month first), ``Nov 2, 2026``."""
     return (
@@ -105,11 +119,24 @@ _NO = ("no", "n", "false", "f", "0", "0.0", "off")
 
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
     """A text as BOOLEAN: yes/no, true/false, Y/N, 1/0, and the words given; null when it is none of these."""
+    return choose(f"lower(trim({x}))", {**dict.fromkeys((*_YES, *yes), "true"), **dict.fromkeys((*_NO, *no), "false")}, "NULL")
 
-    def words(group: Sequence[str]) -> str:
-        return ", ".join(quote(word) for word in group)
 
-    return f"CASE WHEN lower(trim({x})) IN ({words((*_YES, *yes))}) THEN true WHEN lower(trim({x})) IN ({words((*_NO, *no))}) THEN false END"
+def residential(x: str) -> str:
+    """A text as the residential flag."""
+    return flag(x, ("residential", "res", "r", "home", "house"), ("commercial", "business", "com", "c", "b", "office"))
+
+
+def packaging(x: str) -> str:
+    """A text as the name of a packaging; an own box is ``package``."""
+    own = ("package", "your packaging", "customer supplied package", "customer packaging", "own", "box", "parcel", "your_packaging", "customer_supplied_package", "")
+    key = f"lower(trim({x}))"
+    return f"CASE WHEN {x} IS NULL THEN 'package' ELSE {choose(key, dict.fromkeys(own, quote('package')), f'replace({key}, {quote(chr(32))}, {quote(chr(95))})')} END"
+
+
+def choose(x: str, cases: Mapping[str, str], otherwise: str) -> str:
+    """A CASE over texts. (``IN`` with many values becomes a join in DuckDB, and joins do not keep the order of rows.)"""
+    return f"CASE {x} {' '.join(f'WHEN {quote(text)} THEN {then}' for text, then in cases.items())} ELSE {otherwise} END" if cases else otherwise
 
 
 def digits_phone(x: str, american: str) -> str:

@@ -116,6 +116,8 @@ class Mapped:
         Whether rows may hold more parcels, another origin or customs.
     defaulted
         Field -> in how many rows a default filled a missing cell.
+    filled
+        Leaves that something fills; None: any may be.
     """
 
     relation: str
@@ -125,6 +127,7 @@ class Mapped:
     fields: Mapping[str, str] = field(default_factory=dict)
     nested: bool = False
     defaulted: Mapping[str, int] = field(default_factory=dict)
+    filled: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def map_rows(
     return Mapped(
         relation="mapped", template=_template(leaves, _references(columns, spec)), problems=notes, questions=questions,
         fields={key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
-        defaulted=_defaulted(con, leaves, spec, selection),
+        defaulted=_defaulted(con, leaves, spec, selection), filled=frozenset(leaves),
     )
 
 

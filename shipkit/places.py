@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["US_DOMAIN", "country_codes", "place_key", "state_codes", "zip3_states"]
+__all__ = ["US_DOMAIN", "country_code", "country_codes", "place_key", "state_code", "state_codes", "zip3_states"]
 
 US_DOMAIN = ("US", "PR", "VI", "GU", "AS", "MP")
 """Countries whose postal codes are US ZIPs."""
@@ -52,6 +52,16 @@ def country_codes() -> dict[str, str]:
     rows = _rows("countries.csv")
     codes = {place_key(row[column]): row["code"] for row in rows for column in ("code3", "code")}
     return {**{place_key(row["name"]): row["code"] for row in rows}, **codes}
+
+
+def country_code(text: str | None) -> str:
+    """Return the ISO code that `text` names, US for none, else `text` itself."""
+    return country_codes().get(place_key(text), text) if text else "US"
+
+
+def state_code(iso: str, text: str | None) -> str | None:
+    """Return the code of the state that `text` names in the country `iso`, else `text` itself."""
+    return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text) if text else None
 
 
 def _rows(name: str) -> list[dict[str, str]]:
