@@ -53,6 +53,7 @@ class Checkpoint:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest, self._genesis = Manifest.read(path)
+        self.disk = Disk()
         self.ended: tuple[JobStatus, str] | None = None
         """How the last run in this process ended, where the disk refused to take it down."""
 
@@ -74,6 +75,8 @@ class Checkpoint:
         try:
             make_private(jobs)
             with held(jobs, what="publish", wait_s=30):  # the name is decided here, two callers of one plan by the rename
+                for dead in jobs.glob(".stage-*"):  # a publisher that was killed
+                    shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
                 if not path.exists():
                     _publish(path, draft, ordinal, disk or Disk())
@@ -236,7 +239,7 @@ class Checkpoint:
         with held(self.path, what=what):
             self.verify()
             chain = self.chain(_STATE_COLUMNS)
-            ledger = Ledger(self.path, chain, self.states(chain), disk=disk)
+            ledger = Ledger(self.path, chain, self.states(chain), disk=disk or self.disk)
             try:
                 yield ledger
             finally:

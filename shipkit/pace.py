@@ -50,7 +50,8 @@ class RateLimit:
         if len(self._starts) == self._starts.maxlen:
             start = max(start, self._starts[0] + self._window_s)
         self._starts.append(start)
-        self._next = max(self._next, start - 2 * self._spacing_s) + self._spacing_s  # a little late is caught up, no more
+        earliest = start - 2 * self._spacing_s if self._next else start
+        self._next = max(self._next, earliest) + self._spacing_s  # a little late is caught up, no more
         return start - now
 
 

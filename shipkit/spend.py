@@ -43,6 +43,8 @@ class Spend:
         self.drift = None if drift is None else Decimal(str(drift))
         self._currency = limits.get("currency") or "USD"
         self.spent = int(ledger.charged.sum())
+        self.bought = sum(ledger.count(state) for state in (*_MAY_COST, RowState.SHIPPED))
+        """Shipments bought, or that may be."""
         self.reserved = sum(self.price(int(row)) for row in ledger.rows(*_MAY_COST))
 
     @property
@@ -67,7 +69,7 @@ class Spend:
             return f"the spend limits are in {self._currency} and a shipment is priced in {self._currencies[row].as_py()}"
         if self._each is not None and price > self._each:
             return f"a shipment of {self._money(price)} passes the limit of {self._money(self._each)} each"
-        if self._most is not None and self._bought() >= self._most:
+        if self._most is not None and self.bought >= self._most:
             return f"the limit of {self._most:,} shipments is reached"
         if self._total is not None and self.spent + self.reserved + price > self._total:
             return f"the next shipment ({self._money(price)}) would pass the limit of {self._money(self._total)}; {self._money(self.spent + self.reserved)} are spent or on their way"
@@ -76,14 +78,16 @@ class Spend:
     def reserve(self, row: int) -> None:
         """Set the price of `row` aside."""
         self.reserved += self.price(row)
+        self.bought += 1
 
     def release(self, row: int) -> None:
         """Give back what was set aside: nothing was bought."""
         self.reserved -= self.price(row)
+        self.bought -= 1
 
     def charge(self, row: int, cents: int) -> None:
         """Turn what was set aside into what was charged."""
-        self.release(row)
+        self.reserved -= self.price(row)
         self.spent += cents
 
     def drifted(self, row: int, cents: int) -> str | None:
@@ -92,9 +96,6 @@ class Spend:
         if self.drift is None or cents <= math.ceil(quoted * (1 + self.drift)):
             return None
         return f"a shipment quoted at {self._money(quoted)} was billed {self._money(cents)}, more than the allowed drift of {self.drift:%}"
-
-    def _bought(self) -> int:
-        return sum(self._ledger.count(state) for state in (*_MAY_COST, RowState.SHIPPED))
 
     def _money(self, cents: int) -> str:
         return str(Money.from_cents(cents, self._currency))

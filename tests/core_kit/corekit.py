@@ -22,6 +22,9 @@ SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Ant
 SANDBOX = CarrierIdentity("books", "sandbox", "ACCT0042")
 QUOTE = 850
 
+OPEN_BOOKS: list[sqlite3.Connection] = []
+"""Closed by the tests' fixture."""
+
 Hook = Callable[["BookCarrier", Shipment, str], Awaitable[Purchase | None]]
 
 
@@ -38,6 +41,7 @@ class BookCarrier:
         self.finds: list[str] = []
         self.active = self.most_active = 0
         self.books = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        OPEN_BOOKS.append(self.books)
         self.books.execute("pragma synchronous=off")
         self.books.execute("create table if not exists sold (reference text, order_id text, tracking text, cents int, voided int default 0)")
 

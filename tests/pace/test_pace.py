@@ -1,0 +1,171 @@
+"""The pace in force: concurrency, an exact rate, pauses, the breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, CarrierUnreachable, NotSent, RateLimited
+from shipkit.pace import Pacer, RateLimit
+
+
+@given(rate=st.floats(0.2, 500), lateness=st.lists(st.floats(0, 0.3), min_size=2, max_size=600))
+def test_no_window_of_a_second_ever_holds_more_starts_than_the_limit(rate, lateness):
+    limit, now, starts = RateLimit(rate), 1000.0, []
+    for late in lateness:
+        now += late * late  # the loop is held up, by a little or by a lot
+        now += limit.take(now)
+        starts.append(now)
+    whole = max(1, int(rate))
+    window = whole / rate
+    for i in range(len(starts) - whole):
+        assert starts[i + whole] - starts[i] >= window
+
+
+def test_there_is_no_burst_in_the_first_second():
+    limit = RateLimit(50)
+    starts = [1000 + limit.take(1000.0) for _ in range(10)]
+    assert sum(start < 1000.1 for start in starts) <= 6
+
+
+def test_a_rate_that_is_no_rate_is_refused():
+    with pytest.raises(ValueError, match="above 0"):
+        RateLimit(0)
+    with pytest.raises(ValueError, match="at least 1"):
+        Pacer(concurrency=0)
+
+
+async def _hold(pacer, seconds, seen):
+    await pacer.enter()
+    try:
+        seen.append(pacer.active)
+        await asyncio.sleep(seconds)
+    finally:
+        pacer.leave()
+
+
+def test_never_more_calls_than_the_concurrency():
+    seen = []
+
+    async def main():
+        pacer = Pacer(concurrency=3)
+        await asyncio.gather(*(_hold(pacer, 0.01, seen) for _ in range(20)))
+        assert pacer.active == 0
+
+    asyncio.run(main())
+    assert max(seen) == 3
+    assert len(seen) == 20
+
+
+def test_a_waiter_that_is_cancelled_hands_its_turn_on():
+    async def main():
+        pacer = Pacer(concurrency=1)
+        await pacer.enter()
+        waiters = [asyncio.create_task(pacer.enter()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiters[0].cancel()
+        pacer.leave()
+        waiters[1].cancel()
+        async with asyncio.timeout(1):
+            await waiters[2]
+
+    asyncio.run(main())
+
+
+def test_a_429_pauses_everything_halves_the_concurrency_and_it_grows_back():
+    async def main():
+        pacer = Pacer(concurrency=8)
+        pacer.saw(RateLimited("slow down", retry_after_s=0.2))
+        pacer.saw(RateLimited("slow down", retry_after_s=0.2))
+        assert pacer.allowed == 4, "one halving for all that were turned away together"
+        started = time.monotonic()
+        await pacer.enter()
+        assert time.monotonic() - started >= 0.18
+        for _ in range(100):
+            pacer.saw(None)
+        assert pacer.allowed == 8
+
+    asyncio.run(main())
+
+
+def test_a_429_without_retry_after_backs_off_longer_each_time():
+    pacer, pauses = Pacer(concurrency=8), []
+    for _ in range(3):
+        pacer._resume_at = 0.0
+        pacer.saw(RateLimited("slow down"))
+        pauses.append(pacer.pause_s)
+    assert pauses[0] < pauses[1] < pauses[2]
+
+
+def test_refused_credentials_open_the_breaker_at_once():
+    pacer = Pacer()
+    pacer.saw(AuthenticationFailed("wrong secret"))
+    assert "credentials" in pacer.broken
+    pacer.close_breaker()
+    assert pacer.broken is None
+
+
+def test_the_same_refusal_in_a_row_opens_the_breaker_and_an_answer_between_keeps_it_closed():
+    pacer = Pacer(breaker_after=3)
+    for error in [CarrierRejected("no", carrier_code="1"), CarrierRejected("no", carrier_code="1"), None, CarrierRejected("no", carrier_code="1")]:
+        pacer.saw(error)
+    pacer.saw(CarrierRejected("no", carrier_code="2"))
+    assert pacer.broken is None
+    for _ in range(2):
+        pacer.saw(CarrierRejected("no", carrier_code="2"))
+    assert "same reason (2" in pacer.broken
+
+
+def test_lost_answers_in_a_row_open_the_breaker():
+    pacer = Pacer(breaker_after=3)
+    for _ in range(3):
+        pacer.saw(AnswerLost("reset"))
+    assert "no usable answer" in pacer.broken
+
+
+def test_a_carrier_that_cannot_be_reached_is_waited_for_and_then_called_down():
+    pacer = Pacer(down_after_s=0.05)
+    for _ in range(50):
+        pacer.saw(CarrierUnreachable("refused"))
+    assert pacer.broken is None, "fifty connections refused in the same moment are one event"
+    assert pacer.pause_s > 0
+    time.sleep(0.06)
+    pacer.saw(CarrierUnreachable("refused"))
+    assert "could not be reached" in pacer.broken
+
+
+@pytest.mark.parametrize("error", [RateLimited("429", retry_after_s=0.01), AnswerLost("503"), NotSent("no connection")])
+def test_what_is_free_to_repeat_is_repeated(error, monkeypatch):
+    monkeypatch.setattr("shipkit.pace._BACKOFF_S", 0.01)
+    left = [error, error, None]
+
+    async def call():
+        if (failure := left.pop(0)) is not None:
+            raise failure
+        return "priced"
+
+    assert asyncio.run(Pacer().repeat(call)) == "priced"
+
+
+def test_a_rejection_is_not_repeated_and_the_last_error_is_raised(monkeypatch):
+    monkeypatch.setattr("shipkit.pace._BACKOFF_S", 0.001)
+    calls = []
+
+    def failing(error):
+        async def call():
+            calls.append(error)
+            raise error
+
+        return call
+
+    for error, expected in ((CarrierRejected("no such service"), 1), (AuthenticationFailed("wrong"), 1), (AnswerLost("503"), 3)):
+        calls.clear()
+        pacer = Pacer(attempts=3)
+        with pytest.raises(type(error)):
+            asyncio.run(pacer.repeat(failing(error)))
+        assert len(calls) == expected
+        assert pacer.active == 0

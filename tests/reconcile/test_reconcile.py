@@ -1,0 +1,137 @@
+"""What became of rows in doubt: adopted, sent again, given to a person; what turns up late is reported."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from corekit import BookCarrier, job_of, lose_first, state_counts
+
+from shipkit import recovery
+from shipkit.errors import AnswerLost, CarrierRejected, InputError
+from shipkit.execute import execute
+from shipkit.reconcile import surplus
+from shipkit.state import JobStatus
+
+
+def buy(job, carrier, **options):
+    return asyncio.run(execute(job, carrier, grace_s=options.pop("grace_s", 0.2), **options))
+
+
+async def _twice(carrier, shipment, reference):
+    carrier.sell(shipment, reference)
+    carrier.sell(shipment, reference)
+    raise AnswerLost("reset")
+
+
+def test_of_several_shipments_one_is_adopted_and_the_rest_reported_and_voided(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=_twice), job_of(home, 3)
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert surplus(job).num_rows == 3
+    assert "exist twice" in str(recovery.describe(job))
+    assert asyncio.run(recovery.void_surplus(job, carrier)) == 3
+    assert set(carrier.sales().values()) == {1}
+    assert surplus(job).num_rows == 0
+    assert asyncio.run(recovery.void_surplus(job, carrier)) == 0
+    assert {row["tracking_number"] for row in job.results().to_pylist()} <= carrier.tracking_numbers()
+
+
+def test_a_shipment_that_turns_up_after_its_row_was_sent_again_is_reported_once(home, tmp_path):
+    late = {}
+
+    async def hook(carrier, shipment, reference):
+        if shipment.order_id not in late:
+            late[shipment.order_id] = reference
+            raise AnswerLost("reset")
+        carrier.sell(shipment, late[shipment.order_id])  # the first request arrives after all, after its absence was concluded
+
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=hook), job_of(home, 2)
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert surplus(job).num_rows == 2
+    assert asyncio.run(recovery.void_surplus(job, carrier)) == 2
+    assert set(carrier.sales().values()) == {1}
+
+
+def test_a_shipment_that_was_voided_at_the_carrier_is_not_bought_again(home, tmp_path):
+    async def hook(carrier, shipment, reference):
+        bought = carrier.sell(shipment, reference)
+        await carrier.void(bought)
+        raise AnswerLost("reset")
+
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=hook), job_of(home, 1)
+    buy(job, carrier)
+    assert state_counts(job) == {"voided": 1}
+    assert len(carrier.calls) == 1
+
+
+def test_a_row_for_review_is_adopted_when_it_turns_up_and_decided_by_a_person_when_not(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 4, resend="ask")
+    buy(job, carrier)
+    assert state_counts(job) == {"review": 4}
+    carrier.books.execute("insert into sold (reference, order_id, tracking, cents) values (?, 'A0000000', 'SANDBOXLATE', 850)", (carrier.calls[0],))
+    buy(job, carrier)
+    assert state_counts(job) == {"shipped": 1, "review": 3}
+    recovery.decide(job, [1, 2], "resend")
+    recovery.decide(job, [3], "skip")
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert state_counts(job) == {"shipped": 3, "skipped": 1}
+    assert set(carrier.sales().values()) == {1}
+    with pytest.raises(InputError, match="does not wait"):
+        recovery.decide(job, [1], "resend")
+    with pytest.raises(InputError, match="no choice"):
+        recovery.decide(job, [1], "guess")
+
+
+def test_rows_in_flight_of_a_dead_owner_are_looked_up_after_the_others_are_sent(home, tmp_path):
+    async def unbookable(carrier, shipment, reference):
+        if len(carrier.calls) == 1:
+            await asyncio.sleep(60)
+
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=unbookable), job_of(home, 6)
+
+    async def die():
+        task = asyncio.create_task(execute(job, carrier, grace_s=0.2))
+        await asyncio.sleep(0.4)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(die())
+    assert state_counts(job)["in_doubt"] == 1
+    carrier.hook = None
+    before = len(carrier.calls)
+    assert buy(job, carrier, grace_s=0.5) is JobStatus.COMPLETED
+    assert len(carrier.calls) == before + 1, "absence was proven, so it was sent again"
+    assert set(carrier.sales().values()) == {1}
+
+
+# -- voiding ---------------------------------------------------------------------------------------
+
+
+def test_voiding_is_recorded_and_repeat_safe(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db"), job_of(home, 5)
+    buy(job, carrier)
+    first = asyncio.run(recovery.void_rows(job, carrier, [0, 1, 1]))
+    again = asyncio.run(recovery.void_rows(job, carrier, [0, 1, 2]))
+    assert (first.voided, again.voided, again.already) == (2, 1, 2)
+    assert state_counts(job) == {"shipped": 2, "voided": 3}
+    row = job.results().to_pylist()[0]
+    assert row["tracking_number"]
+    assert row["voided_at"] >= row["shipped_at"]
+    assert len(list(job.labels([0]))) == 1, "the label stays with the books"
+    assert sum(carrier.sales().values()) == 2
+
+
+def test_a_row_the_carrier_will_not_take_back_stays_shipped_and_is_told(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db"), job_of(home, 3)
+    buy(job, carrier)
+    give_back = carrier.void
+
+    async def choosy(purchase):
+        if purchase.shipment_id == job.results().column("tracking_number")[1].as_py():
+            raise CarrierRejected("It was picked up already.")
+        await give_back(purchase)
+
+    carrier.void = choosy
+    outcome = asyncio.run(recovery.void_rows(job, carrier, [0, 1, 2]))
+    assert outcome.refused == {1: "It was picked up already."}
+    assert state_counts(job) == {"shipped": 1, "voided": 2}
