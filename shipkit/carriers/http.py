@@ -1,7 +1,8 @@
 """The one way to a carrier over HTTP: one request, one answer or one error that says whether something may have been bought.
 
-httpx is the vocabulary, aiohttp carries the bytes (through httpx-aiohttp: httpx's own pool costs 10 ms CPU a request at
-50 connections, measured). Nothing here repeats a request, follows a redirect, reads the environment or logs a body.
+aiohttp carries the bytes: measured beside it (benchmarks/bench_transport.py, 50 connections), httpx through aiohttp costs
+twice the CPU a request and httpx alone thirty times. Any httpx transport can be given instead: a proxy, a client
+certificate, ``httpx.MockTransport``. Nothing here repeats a POST, follows a redirect, reads the environment or logs a body.
 
 What a failure means is an allow-list. Only what provably never left is :class:`~shipkit.errors.NotSent`; everything else
 once sending may have begun is :class:`~shipkit.errors.AnswerLost`. httpx's classes cannot decide it: httpx-aiohttp
@@ -20,16 +21,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
-import httpcore
-import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 
 from shipkit import __version__
 from shipkit.errors import AnswerLost, CarrierError, CarrierUnreachable, RateLimited
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["HttpTransport", "Response", "classified", "retry_after_s"]
 
@@ -38,10 +39,8 @@ log = logging.getLogger("shipkit.http")
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,  # refused, no route, no such host, TLS handshake failed
     aiohttp.ConnectionTimeoutError,  # no connection, or no free one in the pool, in time
-    httpcore.ConnectError,  # the same three in httpx's own transport
-    httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
 )
+_NEVER_SENT_BY_HTTPX = frozenset({"httpcore.ConnectError", "httpcore.ConnectTimeout", "httpcore.PoolTimeout"})
 """The allow-list. Each is raised before a connection is handed to the request, and nowhere else."""
 
 _KEEP_ALIVE_S = 10.0
@@ -88,7 +87,7 @@ class HttpTransport:
     connections
         Most at a time. How many requests run at once is the pace's business.
     transport
-        Another httpx transport: a proxy, a client certificate, ``httpx.MockTransport``.
+        An httpx transport to use instead of aiohttp.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class HttpTransport:
         self.timeout_s = timeout_s
         self._connect_s = min(connect_timeout_s, timeout_s)
         self._headers = {"user-agent": f"shipkit/{__version__}", "accept": "application/json", "accept-encoding": "gzip, deflate", **(headers or {})}
-        self._transport = transport or _Aiohttp(tls=self.base_url.startswith("https:"), connections=connections)
+        self._sender: _Sender = _Aiohttp(tls=self.base_url.startswith("https:"), connections=connections) if transport is None else _Httpx(transport)
 
     async def request(
         self,
@@ -133,12 +132,16 @@ class HttpTransport:
             A 5xx, or no whole answer: the carrier may have acted.
         """
         seconds = self.timeout_s if timeout_s is None else timeout_s
-        request = self._build(method, path, json=json, content=content, params=params, headers=headers, seconds=seconds)
+        own = {**self._headers, **{name.lower(): value for name, value in (headers or {}).items()}}
+        if json is not None:
+            content = orjson.dumps(json)
+            own.setdefault("content-type", "application/json")
+        sending = _Sending(method, self.base_url + path, own, content or b"", params, min(self._connect_s, seconds), seconds)
         start = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._send(request)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+                answer = await self._sender.send(sending)
+        except self._sender.failures as error:
             failure = classified(error, self.name, seconds)
             log.debug("%s %s: %s after %.0f ms", method, path, type(failure).__name__, (time.perf_counter() - start) * 1000)
             raise failure from error
@@ -149,42 +152,16 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close the connections. Asking again opens new ones."""
-        await self._transport.aclose()
-
-    def _build(
-        self, method: str, path: str, *, json: Any, content: bytes | None, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, seconds: float,
-    ) -> httpx.Request:
-        own = {**self._headers, **{name.lower(): value for name, value in (headers or {}).items()}}
-        if json is not None:
-            content = orjson.dumps(json)
-            own.setdefault("content-type", "application/json")
-        connect = min(self._connect_s, seconds)
-        timeout = {"connect": connect, "pool": connect, "read": seconds, "write": seconds}
-        return httpx.Request(method, self.base_url + path, params=params, headers=own, content=content or b"", extensions={"timeout": timeout})
-
-    async def _send(self, request: httpx.Request) -> Response:
-        """Send `request` and read the whole answer. The transport is asked directly: a client around it would add cookies and redirects."""
-        answer = await self._transport.handle_async_request(request)
-        try:
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > _LARGEST_ANSWER:
-                    raise httpx.ReadError(f"the answer is larger than {_LARGEST_ANSWER} bytes")
-        finally:
-            await answer.aclose()
-        return Response(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
+        await self._sender.aclose()
 
 
 def classified(error: Exception, name: str, seconds: float) -> CarrierError:
     """Return what a failed request means, by the cause underneath."""
     causes = [error, *_causes(error)]
-    if any(isinstance(cause, _NEVER_SENT) for cause in causes):
+    if any(isinstance(cause, _NEVER_SENT) or _qualified(cause) in _NEVER_SENT_BY_HTTPX for cause in causes):
         return CarrierUnreachable(f"No connection to {name}: {_words(causes)}.", fix="Check the network and the address; nothing was sent.")
-    if any(isinstance(cause, (httpx.TimeoutException, TimeoutError)) for cause in causes) and not any(isinstance(cause, (ConnectionError, aiohttp.ServerDisconnectedError)) for cause in causes):
-        what = f"did not answer within {seconds:g} s"
-    else:
-        what = f"broke off: {_words(causes)}"
+    slow = any(isinstance(cause, TimeoutError) for cause in causes)
+    what = f"did not answer within {seconds:g} s" if slow else f"broke off: {_words(causes)}"
     return AnswerLost(f"{name[:1].upper()}{name[1:]} {what}. It may have acted.", fix="The row is looked up by its reference before anything is sent again.")
 
 
@@ -196,6 +173,10 @@ def _causes(error: BaseException) -> list[BaseException]:
         found.append(cause)
         cause = cause.__cause__
     return found
+
+
+def _qualified(error: BaseException) -> str:
+    return f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
 
 
 def _words(causes: list[Any]) -> str:
@@ -236,27 +217,89 @@ def retry_after_s(header: str | None) -> float | None:
     return max(0.0, (at - dt.datetime.now(tz=at.tzinfo or dt.UTC)).total_seconds()) if at.tzinfo else None
 
 
-class _Aiohttp(AiohttpTransport):
-    """The transport, with a session of its own for the running loop, opened again after a close."""
+# --- who sends -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Sending:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    params: Mapping[str, str] | None
+    connect_s: float
+    seconds: float
+
+
+class _Sender(Protocol):
+    failures: tuple[type[Exception], ...]
+
+    async def send(self, what: _Sending) -> Response: ...
+    async def aclose(self) -> None: ...
+
+
+class _Aiohttp:
+    """aiohttp, with a session of its own for the running loop, opened again after a close."""
+
+    failures: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 
     def __init__(self, *, tls: bool, connections: int) -> None:
-        context = ssl.create_default_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=context, trust_env=False, limits=httpx.Limits(max_connections=connections, keepalive_expiry=_KEEP_ALIVE_S))
+        self._tls, self._connections = tls, connections
+        self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def get_client(self) -> aiohttp.ClientSession:
-        """Return the session: no cookies, nothing from the environment."""
-        connector = aiohttp.TCPConnector(limit=self.limits.max_connections or 0, ssl=self.ssl_context, keepalive_timeout=_KEEP_ALIVE_S)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    async def send(self, what: _Sending) -> Response:
+        timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s, sock_read=what.seconds)
+        async with self._opened().request(
+            what.method, what.url, data=what.content, headers=what.headers, params=what.params, allow_redirects=False, timeout=timeout,
+        ) as answer:
+            body = bytearray()
+            async for chunk in answer.content.iter_any():
+                _grow(body, chunk)
+            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send. Connections of another loop are not touched: only that loop can close them."""
+    def _opened(self) -> aiohttp.ClientSession:
+        """Return the session: no cookies, nothing from the environment. Connections of another loop are not touched: only that loop can close them."""
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self.client, self._loop = None, loop
-        return await super().handle_async_request(request)
+        if self._session is None or self._loop is not loop:
+            context = ssl.create_default_context() if self._tls else True
+            connector = aiohttp.TCPConnector(limit=self._connections, ssl=context, keepalive_timeout=_KEEP_ALIVE_S)
+            self._session, self._loop = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False), loop
+        return self._session
 
     async def aclose(self) -> None:
-        """Close the session; the next request makes another."""
-        await super().aclose()
-        self.client = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+class _Httpx:
+    """Any httpx transport, asked directly: a client around it would add cookies and redirects."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        import httpx
+
+        self._transport = transport
+        self._request = httpx.Request
+        self.failures: tuple[type[Exception], ...] = (httpx.HTTPError, aiohttp.ClientError, OSError)
+
+    async def send(self, what: _Sending) -> Response:
+        timeout = {"connect": what.connect_s, "pool": what.connect_s, "read": what.seconds, "write": what.seconds}
+        request = self._request(what.method, what.url, params=what.params, headers=what.headers, content=what.content, extensions={"timeout": timeout})
+        answer = await self._transport.handle_async_request(request)
+        body = bytearray()
+        try:
+            async for chunk in answer.aiter_bytes():
+                _grow(body, chunk)
+        finally:
+            await answer.aclose()
+        return Response(answer.status_code, dict(answer.headers), bytes(body))
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _grow(body: bytearray, chunk: bytes) -> None:
+    body += chunk
+    if len(body) > _LARGEST_ANSWER:
+        raise aiohttp.ClientPayloadError(f"the answer is larger than {_LARGEST_ANSWER} bytes")
