@@ -10,10 +10,9 @@ import asyncio
 import datetime as dt
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 import pyarrow as pa
 from pydantic import SecretStr
@@ -28,6 +27,9 @@ from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, Carri
 from shipkit.models import Address, AddressCheck, Label, LabelFormat, LabelSpec, Purchase, Rate, Shipment, TransitTime
 from shipkit.settings import Settings
 from shipkit.table import quotes_table, shipment_from_row
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["UPS"]
 

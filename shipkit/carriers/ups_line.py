@@ -21,9 +21,8 @@ import base64
 import logging
 import time
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from pydantic import SecretStr
 
 from shipkit.carriers import ups_answers as answers
@@ -32,6 +31,9 @@ from shipkit.carriers.ups_codes import IN_DOUBT, explain
 from shipkit.carriers.ups_text import clean, cut
 from shipkit.carriers.ups_wire import Request
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, CarrierUnreachable, RateLimited
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Line"]
 
@@ -100,18 +102,18 @@ class Line:
                 self._good_until = time.monotonic() + seconds - min(_EARLY_S, seconds / 10)
             return self._token  # type: ignore[return-value]
 
+    def _basic(self) -> str:
+        return "Basic " + base64.b64encode(f"{self._client_id}:{self._secret.get_secret_value()}".encode()).decode("ascii")
+
     def _usable(self, refused: SecretStr | None) -> bool:
         return self._token is not None and self._token is not refused and time.monotonic() < self._good_until
 
     async def _fetch_token(self) -> tuple[SecretStr, float]:
-        basic = base64.b64encode(f"{self._client_id}:{self._secret.get_secret_value()}".encode()).decode("ascii")
-        headers = {"authorization": f"Basic {basic}", "content-type": "application/x-www-form-urlencoded"}
+        headers = {"authorization": self._basic(), "content-type": "application/x-www-form-urlencoded"}
         try:
             answer = await self._http.request("POST", _TOKEN_PATH, content=b"grant_type=client_credentials", headers=headers)
         except AnswerLost as error:  # only the sign-in was lost; the request behind it never left
             raise CarrierUnreachable(f"UPS's sign-in gave no answer: {error.message}", fix="Try again; nothing was sent.") from None
-        finally:
-            del basic, headers
         log.info("POST %s: %d", _TOKEN_PATH, answer.status)
         said = answers.error_in(_json(answer), answer.headers)
         if answer.status != 200 or said is not None:

@@ -3,7 +3,7 @@
 It shares no module with shipkit: what it believes about UPS comes from the specs and the recorded answers. A request that breaks a rule is
 answered as UPS would (400 and a code) and noted in `objections`, so that a test can demand that there were none.
 
-Faults, by call ("ship", "rate", "recovery", "void", "track", "track_reference", "address", "transit", "token"): see `FAULTS`.
+Faults, by call ("ship", "rate", "recovery", "void", "track", "track_reference", "track_shipment", "address", "transit", "token"): see `FAULTS`.
 
     server = UpsServer(contract).start()
     server.fault("ship", "reset_after", times=1)
@@ -89,7 +89,8 @@ class UpsServer:
         self.negotiated = True
         self.test_host = False
         self.voidable = True
-        self.reuse_connections = True
+        self.lone_labels = False
+        """Label recovery answers with one parcel only: nobody knows what UPS does for the others."""
         self.calls: Counter[str] = Counter()
         self.seen: list[tuple[str, str, dict[str, str], Any]] = []
         self.objections: list[str] = []
@@ -159,6 +160,7 @@ class UpsServer:
             ("POST", "/api/labels/{version}/recovery", "recovery", self._recovery),
             ("GET", "/api/track/v1/details/{number}", "track", self._track),
             ("GET", "/api/track/v1/reference/details/{reference}", "track_reference", self._track_reference),
+            ("GET", "/api/track/v1/shipment/details/{number}", "track_shipment", self._track_shipment),
             ("POST", "/api/addressvalidation/{version}/{option}", "address", self._address),
             ("POST", "/api/shipments/{version}/transittimes", "transit", self._transit),
         ]
@@ -484,7 +486,8 @@ class UpsServer:
             return 200, {"LabelRecoveryResponse": answer}
         [one] = alive
         results = []
-        for number in one.parcels:
+        wanted_parcels = [wanted["TrackingNumber"]] if self.lone_labels and "TrackingNumber" in wanted else one.parcels[:1] if self.lone_labels else one.parcels
+        for number in wanted_parcels:
             drawn = _label(label, number)
             results.append({"TrackingNumber": number, "LabelImage": {"LabelImageFormat": {"Code": label}, "GraphicImage": drawn["GraphicImage"]}, "Receipt": ""})
         return 200, {"LabelRecoveryResponse": {**answer, "ShipmentIdentificationNumber": one.number, "LabelResults": results}}
@@ -494,6 +497,11 @@ class UpsServer:
         if not 7 <= len(number) <= 34:
             return self._no(("TV1002", "Invalid inquiry number"))
         return 200, self._tracked([(s, p) for s in self.shipments for p in s.parcels if p == number], number)
+
+    def _track_shipment(self, request: web.Request, body: Any) -> tuple[int, Any]:
+        number = request.match_info["number"]
+        found = [s for s in self.shipments if number in s.parcels]
+        return 200, self._tracked([(s, p) for s in found for p in s.parcels], number)
 
     def _track_reference(self, request: web.Request, body: Any) -> tuple[int, Any]:
         reference = request.match_info["reference"]
@@ -555,7 +563,12 @@ class UpsServer:
 
     # -- rules beyond the OpenAPI ----------------------------------------------
     def _refuse(self, call: str, body: Any) -> tuple[str, str] | None:
-        shipment = next(iter(body.values()))["Shipment"]
+        [outer] = body.values()
+        shipment, asked = outer["Shipment"], outer["Request"]
+        if asked.get("RequestOption", "nonvalidate") not in {"validate", "nonvalidate"} or asked.get("SubVersion", "2205") not in {"1801", "2108", "2205", "2407", "2409"}:
+            return "120010", "request option or subversion"
+        if outer.get("PickupType", {}).get("Code", "01") not in {"01", "03", "06", "19", "20"}:
+            return "110208", "pickup type"
         if any(ord(c) < 32 or ord(c) == 127 for text in _texts(body) for c in text):
             return EMPTY
         if any(ord(c) > 255 for text in _texts(body) for c in text):
@@ -677,6 +690,8 @@ def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[st
         return "120512", "Shipment Description is required for this shipment."
     if (origin, destination) in {("US", "CA"), ("US", "PR")} and not returned and not re.fullmatch(r"\d{1,8}(\.\d{2})?", shipment.get("InvoiceLineTotal", {}).get("MonetaryValue", "")):
         return "121500", "invoice line total"
+    if not re.fullmatch(r"[A-Z]{3}", shipment.get("InvoiceLineTotal", {}).get("CurrencyCode", "USD")):
+        return "121500", "invoice line total currency"
     if customs:
         problem = _customs_rules(shipment, options.get("InternationalForms"), returned=returned)
         if problem:
@@ -702,7 +717,7 @@ def _customs_rules(shipment: dict[str, Any], forms: dict[str, Any] | None, *, re
     if not re.fullmatch(r"(CFR|CIF|CIP|CPT|DAF|DAP|DDP|DEQ|DES|EXW|FAS|FCA|FOB)?", forms.get("TermsOfShipment", "")):
         return "128002", "terms"
     sold = forms.get("Contacts", {}).get("SoldTo")
-    if not sold or not sold.get("Phone", {}).get("Number"):
+    if not sold or not re.fullmatch(r"[0-9]{5,15}", sold.get("Phone", {}).get("Number", "")) or not re.fullmatch(r"[0-9A-Z]{0,9}", sold["Address"].get("PostalCode", "")):
         return "128003", "sold to"
     for product in forms["Product"]:
         unit = product.get("Unit", {})
@@ -711,6 +726,10 @@ def _customs_rules(shipment: dict[str, Any], forms: dict[str, Any] | None, *, re
             return "128215", "product description"
         if not re.fullmatch(r"[1-9]\d{0,6}", unit.get("Number", "")) or not re.fullmatch(r"\d+(\.\d{1,6})?", unit.get("Value", "")) or float(unit["Value"]) <= 0:
             return "128216", "product quantity or value"
+        if unit.get("UnitOfMeasurement", {}).get("Code") not in {"PCS", "NMB", "EA", "BX", "PR", "KG", "LB"}:
+            return "128216", "unit of measurement"
+        if not re.fullmatch(r"[0-9A-Z]{6,15}|", product.get("CommodityCode", "")):
+            return "128219", "commodity code"
         if not re.fullmatch(r"[A-Z]{2}", product.get("OriginCountryCode", "")):
             return "128217", "country of origin"
     return None
