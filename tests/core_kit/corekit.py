@@ -152,6 +152,16 @@ def state_counts(checkpoint: Checkpoint) -> dict[str, int]:
     return {str(state): count for state, count in checkpoint.counts().items() if count}
 
 
+def ask_after(calls: int, ask: Callable[[], None]) -> Hook:
+    """Call `ask` (from another thread) when the carrier was asked `calls` times."""
+
+    async def hook(carrier: BookCarrier, shipment: Shipment, reference: str) -> None:
+        if len(carrier.calls) >= calls:
+            await asyncio.to_thread(ask)
+
+    return hook
+
+
 def lose_first(times: int = 1, *, after_sale: bool = True) -> Hook:
     """Lose the answer of the first `times` calls of every order."""
     seen: Counter[str] = Counter()

@@ -10,7 +10,7 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from corekit import QUOTE, BookCarrier, draft_of, job_of, lose_first, plan_of, quotes_of, state_counts
+from corekit import QUOTE, BookCarrier, ask_after, draft_of, job_of, lose_first, plan_of, quotes_of, state_counts
 
 from shipkit.carriers.base import CarrierIdentity
 from shipkit.checkpoint import Checkpoint
@@ -234,8 +234,8 @@ def test_halt_stops_at_the_first_failed_row(home, tmp_path):
 
 
 def test_pause_finishes_what_is_in_flight_and_resume_does_the_rest(home, tmp_path):
-    control, carrier, job = Control(), BookCarrier(tmp_path / "books.db", latency_s=0.05), job_of(home, 100)
-    threading.Timer(0.3, control.pause).start()
+    control, job = Control(), job_of(home, 100)
+    carrier = BookCarrier(tmp_path / "books.db", latency_s=0.01, hook=ask_after(30, control.pause))
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
     counts = state_counts(job)
     assert set(counts) == {"shipped", "pending"}
@@ -250,7 +250,7 @@ def test_stop_now_leaves_what_is_in_flight_in_doubt_and_resume_looks_it_up(home,
         await asyncio.sleep(30)
 
     control, carrier, job = Control(), BookCarrier(tmp_path / "books.db", hook=slow_after_sale), job_of(home, 20)
-    threading.Timer(0.3, control.stop_now).start()
+    threading.Timer(0.5, control.stop_now).start()
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
     assert state_counts(job)["in_doubt"] == 8
     carrier.hook = None
@@ -260,8 +260,8 @@ def test_stop_now_leaves_what_is_in_flight_in_doubt_and_resume_looks_it_up(home,
 
 
 def test_cancel_is_final(home, tmp_path):
-    control, carrier, job = Control(), BookCarrier(tmp_path / "books.db", latency_s=0.05), job_of(home, 100)
-    threading.Timer(0.2, control.cancel).start()
+    control, job = Control(), job_of(home, 100)
+    carrier = BookCarrier(tmp_path / "books.db", latency_s=0.01, hook=ask_after(30, control.cancel))
     assert buy(job, carrier, control=control) is JobStatus.CANCELLED
     sent = len(carrier.calls)
     assert sent < 100
@@ -274,7 +274,8 @@ def test_cancelling_the_task_records_a_pause(home, tmp_path):
 
     async def interrupted():
         task = asyncio.create_task(execute(job, carrier, pacer=Pacer(concurrency=8), grace_s=0.2))
-        await asyncio.sleep(0.3)
+        while len(carrier.calls) < 30:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -8,7 +8,7 @@ import threading
 
 import pyarrow as pa
 import pytest
-from corekit import SANDBOX, BookCarrier, draft_of, job_of, plan_of, state_counts
+from corekit import SANDBOX, BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
 
 from shipkit import history, recovery
 from shipkit.carriers.base import CarrierIdentity
@@ -96,8 +96,8 @@ def test_failed_and_voided_orders_may_be_bought_by_another_job(home, tmp_path):
 
 
 def test_rows_that_an_unfinished_job_still_wants_are_its_own_until_it_is_cancelled(home, tmp_path):
-    carrier, first, control = BookCarrier(tmp_path / "books.db", latency_s=0.02), job_of(home, 60), Control()
-    threading.Timer(0.3, control.pause).start()
+    first, control = job_of(home, 60), Control()
+    carrier = BookCarrier(tmp_path / "books.db", latency_s=0.01, hook=ask_after(20, control.pause))
     assert buy(first, carrier, control=control) is JobStatus.PAUSED
     shipped = state_counts(first)["shipped"]
     assert len(history.seen(home, SANDBOX, plan_of(60))) == 60

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from corekit import QUOTE, BookCarrier, job_of, state_counts
+from corekit import QUOTE, BookCarrier, ask_after, job_of, state_counts
 
 from shipkit import recovery
 from shipkit.checkpoint import Checkpoint
@@ -27,8 +27,9 @@ def carrier(tmp_path):
 @pytest.fixture
 def paused(home, carrier):
     job, control = job_of(home, 60, name="monday"), Control()
-    threading.Timer(0.3, control.pause).start()
+    carrier.hook = ask_after(20, control.pause)
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
+    carrier.hook = None
     return job
 
 
