@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
+import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,7 @@ class BookCarrier:
         self.resend = resend
         self.latency_s, self.hook, self.cents, self.label = latency_s, hook, cents, label
         self.calls: list[str] = []
+        self.started: list[float] = []
         self.finds: list[str] = []
         self.active = self.most_active = 0
         self.books = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -47,6 +49,7 @@ class BookCarrier:
 
     async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
         self.calls.append(reference)
+        self.started.append(time.monotonic())
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         try:

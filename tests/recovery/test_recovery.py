@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 from corekit import QUOTE, BookCarrier, ask_after, job_of, state_counts
@@ -74,11 +73,12 @@ def test_the_prompt_says_in_words_what_stands_and_what_each_choice_does(paused):
 
 def test_rows_in_doubt_and_the_last_error_are_told(home, tmp_path):
     async def lost(carrier, shipment, reference):
+        if len(carrier.calls) == 4:
+            control.pause()
         raise AnswerLost("the line went dead")
 
     job, control = job_of(home, 4), Control()
     carrier = BookCarrier(tmp_path / "books.db", hook=lost)
-    threading.Timer(0.2, control.pause).start()
     asyncio.run(execute(job, carrier, control=control, grace_s=30))
     text = str(recovery.describe(job))
     assert "4 rows are in doubt" in text
