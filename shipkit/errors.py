@@ -44,6 +44,10 @@ frame of problems (``row_number, field, value, problem, fix``).
 
 from __future__ import annotations
 
+import linecache
+import sys
+import traceback
+from pathlib import Path
 from typing import Any, ClassVar
 
 from shipkit.state import Outcome
@@ -111,6 +115,16 @@ class ShipkitError(Exception):
     def __str__(self) -> str:
         between = "" if self.message.endswith("\n") else " "  # a message may end with a line of carets
         return f"{self.message}{between}{self.fix}" if self.fix else self.message.rstrip("\n")
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in a cell: what, where, fix. ``%xmode Verbose`` brings the whole traceback back."""
+        shell = _ipython()
+        if getattr(getattr(shell, "InteractiveTB", None), "mode", None) == "Verbose":
+            return "".join(traceback.format_exception(self)).splitlines()
+        lines = [f"\x1b[31m{type(self).__name__}\x1b[39m: {self.message.rstrip()}"]
+        if where := _callers_line(self, shell):
+            lines.append(f"  at   {where}")
+        return [*lines, f"  fix  {self.fix}"] if self.fix else lines
 
 
 class InputError(ShipkitError):
@@ -355,3 +369,24 @@ class SourceChanged(WriteBackError):
     """The source is not the file that was read."""
 
     code = "source_changed"
+
+
+_HERE = str(Path(__file__).parent)
+
+
+def _ipython() -> Any:
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module else None
+
+
+def _callers_line(error: BaseException, shell: Any) -> str | None:
+    """Return the caller's own line that led to `error`, without a path: "In[3], line 2: session.approve()"."""
+    frames = traceback.extract_tb(error.__traceback__)
+    entered = next((i for i, frame in enumerate(frames) if frame.filename.startswith(_HERE)), len(frames))
+    if entered == 0:
+        return None
+    frame = frames[entered - 1]
+    cell = shell.compile.format_code_name(frame.filename) if shell is not None else None
+    place = cell[1] if cell else Path(frame.filename).name
+    text = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+    return f"{place}, line {frame.lineno}" + (f": {text}" if text else "")

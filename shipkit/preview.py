@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import html
 import json
 import os
 import re
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit import markup
 from shipkit.carriers.base import Carrier, CarrierIdentity, Pacer
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money, ServiceLevel, minor_units
@@ -34,7 +34,7 @@ from shipkit.table import QUOTES, problems_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "keep", "price", "recall", "to_frame", "unpriced"]
+__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "keep", "price", "recall", "service_title", "to_frame", "unpriced"]
 
 MAX_QUOTE_AGE = dt.timedelta(hours=24)
 
@@ -56,7 +56,7 @@ class ServiceTotal:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(markup.Shown):
     """What a preview comes to. Items can be read as attributes or by name (``summary["total"]``).
 
     `shipments` counts rows that would be bought; `problems` rows that would not. `total` is None when the
@@ -103,7 +103,7 @@ class Summary:
         yield "Shipments", f"{self.shipments:,}"
         yield "Total", " + ".join(map(str, self.totals.values())) or str(self.total)
         for line in self.by_service:
-            yield f"  {_title(line.service)}", f"{line.shipments:,} for {line.total}"
+            yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
         if self.problems:
             yield "Not shippable", f"{self.problems:,} rows, in no total"
             for reason, count in list(self.reasons.items())[:5]:
@@ -121,12 +121,7 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left;padding-right:1.5em;white-space:pre">{html.escape(name)}</th>'
-            f'<td style="text-align:left;font-variant-numeric:tabular-nums">{html.escape(text)}</td></tr>'
-            for name, text in self.lines()
-        )
-        return f'<table class="mathjax_ignore shipkit-summary">{rows}</table>'
+        return markup.block(markup.facts(self.lines()), name="shipkit-summary")
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,10 +443,11 @@ def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Arra
     return pa.array(column, pa.string())
 
 
-def _title(service: str) -> str:
+def service_title(service: str) -> str:
+    """Return a service as people call it."""
     return ServiceLevel(service).title if service in set(ServiceLevel) else service
 
 
-_QUOTED = re.compile(r'"[^"]*"|\d[\d,.]*')
+_QUOTED = re.compile(r'"[^"]*"|(?<!\w)\d[\d,.]*')
 
 

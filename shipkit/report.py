@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,21 +12,24 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit import markup
 from shipkit.checkpoint import Checkpoint
 from shipkit.errors import InputError, ShipmentsFailed
 from shipkit.models import Money
-from shipkit.preview import to_frame
+from shipkit.preview import service_title, to_frame
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from shipkit.manifest import Manifest
+
 __all__ = ["BatchResult", "Report", "failed_rows", "results_frame", "shipments"]
 
 
 @dataclass(frozen=True, eq=False)
-class BatchResult:
+class BatchResult(markup.Shown):
     """How a job stands: the whole job's counts, whichever call bought them.
 
     `skipped` are rows that were never to be bought: problem rows, held duplicates, rows set aside.
@@ -115,11 +117,11 @@ class BatchResult:
         return text_table(self.lines())
 
     def _repr_html_(self) -> str:
-        return html_table(self.lines(), "shipkit-result")
+        return markup.block(markup.facts(self.lines()), name="shipkit-result")
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(markup.Shown):
     """The day sheet of one job: what was spent, what failed, what is in doubt, and the next command."""
 
     result: BatchResult
@@ -143,24 +145,71 @@ class Report:
         )
 
     def __repr__(self) -> str:
-        return "\n".join([text_table([*self.result.lines(), ("Next", self.next)]), "", self.by_service.to_string(index=False), "", self.open_rows.head(20).to_string(index=False)])
+        parts = [text_table([*self.result.lines(), ("Next", self.next)])]
+        parts += [frame.head(20).to_string(index=False) for frame in (self.by_service, self.open_rows) if len(frame)]
+        return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:
-        frames = "".join(
-            f"<h4>{title}</h4>{frame.head(200).to_html(index=False, border=0, escape=True)}"
-            for title, frame in (("By service", self.by_service), ("Not shipped", self.open_rows)) if len(frame)
-        )
-        return f'<div class="mathjax_ignore shipkit-report">{html_table([*self.result.lines(), ("Next", self.next)], "shipkit-result")}{frames}</div>'
+        return markup.block(markup.facts([*self.result.lines(), ("Next", self.next)]), self._services(), self._not_shipped(_SHOWN), name="shipkit-report")
 
     def save(self, path: str | Path) -> Path:
-        """Write the day sheet as one HTML page and return its path."""
+        """Write the day sheet as one HTML page, readable on a screen and on paper without network, and return its path."""
         page = Path(path)
-        page.write_text(
-            f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(self.result.job_id)}</title>"
-            f"<body style='font-family:system-ui,sans-serif;margin:2em;max-width:60em'><h1>{html.escape(self.result.job_id)}</h1>{self._repr_html_()}</body></html>",
-            encoding="utf-8",
-        )
+        page.write_text(markup.page(f"Day sheet {self.result.job_id}", self._sheet()), encoding="utf-8")
         return page
+
+    def _sheet(self) -> str:
+        result, escape = self.result, markup.escape
+        manifest = result.checkpoint.manifest
+        badge = f'<span class="badge{" live" if result.live else ""}">{escape(result.carrier)}</span>{"" if result.live else " no money is spent"}'
+        said = f"{result.status.replace('_', ' ')}{f': {result.reason}' if result.reason else ''}"
+        head = (
+            f"<h1>{escape(manifest.name or 'Day sheet')}</h1><p class='soft'>{escape(result.job_id)}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC, "
+            f"read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC</p><p>{badge}</p>"
+        )
+        next_line = f"<h2>Next</h2><p><code>{escape(self.next)}</code></p>"
+        approved = f"<p class='soft'>{escape(_approved(manifest))}</p>"
+        titled = (("By service", self._services(None)), ("Not shipped", f'<div class="scroll">{self._not_shipped(None, None)}</div>' if len(self.open_rows) else ""))
+        tables = "".join(f"<h2>{title}</h2>{table}" for title, table in titled if table)
+        return f"{head}<p><b>{escape(said.capitalize())}</b></p>{self._tiles()}{approved}{next_line}{tables}"
+
+    def _tiles(self) -> str:
+        result = self.result
+        spent = " + ".join(map(str, result.totals.values())) or str(Money.from_cents(0))
+        tiles = [("Spent", spent, False), ("Shipped", f"{result.shipped:,}", False)]
+        tiles += [("Failed", f"{result.failed:,}", result.failed > 0), ("In doubt", f"{result.in_doubt:,}", result.in_doubt > 0)]
+        tiles += [(name, f"{count:,}", False) for name, count in (("Skipped", result.skipped), ("Voided", result.voided), ("Not sent yet", result.remaining)) if count]
+        return '<div class="tiles">' + "".join(
+            f'<div class="tile{" bad" if bad else ""}">{name}<b>{markup.escape(value)}</b></div>' for name, value, bad in tiles
+        ) + "</div>"
+
+    def _services(self, caption: str | None = "By service") -> str:
+        rows = [
+            [service_title(line["service"]), f"{line['shipments']:,}", Money.from_cents(int(line["charged_cents"]), line["currency"])]
+            for line in self.by_service.to_dict("records")
+        ]
+        return markup.grid(["Service", "Shipments", "Charged"], rows, right=("Shipments", "Charged"), caption=caption) if rows else ""
+
+    def _not_shipped(self, count: int | None, caption: str | None = "Not shipped") -> str:
+        shown = self.open_rows if count is None else self.open_rows.head(count)
+        if not len(shown):
+            return ""
+        rows = [[r["row_number"], r["order_id"], str(r["state"]).replace("_", " "), r["error_message"], r["fix"]] for r in shown.to_dict("records")]
+        more = len(self.open_rows) - len(shown)
+        table = markup.grid(["Row", "Order", "State", "What happened", "What to do"], rows, right=("Row",), caption=caption)
+        return table + (f"<p>and {more:,} more: session.results()</p>" if more else "")
+
+
+_SHOWN = 50
+"""Rows of a table in a notebook; the page has them all."""
+
+
+def _approved(manifest: Manifest) -> str:
+    given = manifest.approval
+    if not given:
+        return f"Mode {manifest.mode.upper()}: bought without asking, within the limits."
+    total = " + ".join(f"{amount} {currency}" for currency, amount in given["totals"].items())
+    return f"Approved by {given['by']} at {given['at'][:16].replace('T', ' ')} UTC: {given['shipments']:,} shipments for {total}."
 
 
 def results_frame(checkpoint: Checkpoint, state: str | None = None) -> pd.DataFrame:
@@ -272,16 +321,6 @@ def text_table(rows: list[tuple[str, str]]) -> str:
     """Return name-and-text lines with the texts aligned."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
-
-
-def html_table(rows: list[tuple[str, str]], css: str) -> str:
-    """Return name-and-text lines as HTML: everything escaped, never read as LaTeX."""
-    cells = "".join(
-        f'<tr><th style="text-align:left;padding-right:1.5em">{html.escape(name)}</th>'
-        f'<td style="text-align:left;font-variant-numeric:tabular-nums">{html.escape(text)}</td></tr>'
-        for name, text in rows
-    )
-    return f'<table class="mathjax_ignore {css}">{cells}</table>'
 
 
 def _day(value: str | dt.date) -> pa.Scalar:
