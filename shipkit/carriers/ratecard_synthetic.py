@@ -46,6 +46,8 @@ _POSITIONS = (
 60 degrees west), whole degrees; two dots where there is none on the mainland. Coordinates as public gazetteers give them."""
 
 _CHARS = "".join(_POSITIONS)
+_OFFICES = frozenset({"569", "888"})
+"""Prefixes of government offices in Washington, which no gazetteer places."""
 _MILES = ((150, "2"), (300, "3"), (600, "4"), (1000, "5"), (1400, "6"), (1800, "7"))
 _REMOTE = frozenset({"006", "007", "008", "009", "967", "968", "969", "995", "996", "997", "998", "999"})
 _MILITARY = frozenset({*(f"{p:03}" for p in range(90, 100)), "340", "962", "963", "964", "965", "966"})
@@ -121,6 +123,8 @@ def _zones_from(origin: str) -> Iterator[tuple[str, str]]:
 def _position(prefix: str) -> tuple[int, int] | None:
     if not (len(prefix) == 3 and prefix.isascii() and prefix.isdigit()):
         return None
+    if prefix in _OFFICES:
+        return _position("200")
     north, west = _CHARS[2 * int(prefix)], _CHARS[2 * int(prefix) + 1]
     return None if north == "." else (ord(north) - ord("A") + 24, ord(west) - ord("0") + 60)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones, add_business_days, measure, share
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Shipment
+from shipkit.places import zip3_states
 from shipkit.table import QUOTES, SHIPMENTS, shipment_from_row
 
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
@@ -194,6 +195,14 @@ def test_the_synthetic_card_says_that_it_is_and_reaches_every_state_and_the_isla
     for code in ("02134", "10001", "33101", "60601", "78205", "98101", "99501", "96815", "00901", "00802", "96910", "09012", "34001", "96201"):
         assert card.quote(Shipment(ship_to=Address(postal_code=code), service="ground", parcels=(Parcel(weight_lb=1),)), SHOP).cost_cents > 0
         assert card.quote(Shipment(ship_to=SHOP, service="ground", parcels=(Parcel(weight_lb=1),)), Address(postal_code=code)).cost_cents > 0
+
+
+def test_the_synthetic_card_prices_every_zip_prefix_there_is_from_there_and_to_there():
+    prefixes = [f"{prefix}01" for prefix in zip3_states()]
+    to = RateCard.synthetic().quote_table(table(*({"postal_code": code} for code in prefixes)), SHOP)
+    back = RateCard.synthetic().quote_table(table(*({"postal_code": "78205", "ship_from": {"postal_code": code, "country": "US"}} for code in prefixes)), SHOP)
+    assert to.column("problem").null_count == back.column("problem").null_count == len(prefixes)
+    assert to.column("zone").to_pylist()[:1] == back.column("zone").to_pylist()[:1]
 
 
 # --- one by one == in bulk -------------------------------------------------------------------------------

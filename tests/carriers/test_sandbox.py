@@ -108,6 +108,7 @@ ABROAD = {"ship_to": to(country="CA", state="ON", postal_code="M5V 2T6", phone="
     ({"ship_to": to(address_line1=None)}, "recipient_address_line1_missing"),
     ({"ship_to": to(address_line1="x" * 36)}, "recipient_address_line1_too_long"),
     ({"ship_to": to(city=None)}, "recipient_city_missing"),
+    ({"ship_to": to(state="TX")}, "recipient_state_zip_mismatch"),
     ({"ship_to": to(state="ZZ")}, "recipient_state_invalid"),
     ({"ship_to": to(state=None)}, "recipient_state_missing"),
     ({"ship_to": to(postal_code="9021")}, "recipient_postal_code_invalid"),
@@ -232,6 +233,18 @@ def test_books_that_cannot_be_written_leave_the_row_in_doubt_not_failed(tmp_path
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AnswerLost, match="cannot be written"):
         run(SandboxCarrier(tmp_path / "file" / "books.sqlite").ship(shipment(), shop, "REF1", PDF))
+
+
+def test_two_processes_on_one_books_never_give_out_a_number_twice(tmp_path, shop):
+    """Two carriers with books of their own objects on one file stand for two processes: nothing is shared in memory."""
+    one, two = (SandboxCarrier(tmp_path / "books.sqlite") for _ in range(2))
+
+    async def go():
+        return await asyncio.gather(bought(one, 150, shop), bought(two, 150, shop))
+
+    numbers = [p.tracking_numbers[0] for answers in run(go()) for p in answers]
+    assert len(set(numbers)) == 300
+    assert len(run(one.books.entries())) == 300
 
 
 def test_closing_finishes_what_waits_and_the_books_open_again(carrier, shop):

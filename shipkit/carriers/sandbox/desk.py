@@ -84,6 +84,8 @@ class Desk:
 
     async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, account: str) -> Purchase:
         """Sell. The purchase is in the books, durably, before this returns."""
+        clock = asyncio.get_running_loop().time
+        answer_at = clock() + self._pause("ship", reference)
         fate = await self._admit("ship", reference, shipment)
         if said := refusal(shipment, shipper, reference) or (_no(self.faults) if fate is Fate.REJECTED else None):
             raise said
@@ -94,7 +96,7 @@ class Desk:
             raise AnswerLost(f"The sandbox's books at {self.books.path} cannot be written: {error}.", fix="Free the disk or choose another home; the row is looked up before it is sent again.") from error
         if fate in {Fate.ERROR_AFTER, Fate.LOST, Fate.LATE}:
             raise Trouble(fate)
-        await asyncio.sleep(self._pause("ship", reference) / 2)
+        await asyncio.sleep(max(0.0, answer_at - clock()))
         return purchase_of(entry, parts)
 
     async def find(self, reference: str, account: str) -> list[Purchase]:

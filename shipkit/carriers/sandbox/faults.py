@@ -46,7 +46,7 @@ class Faults(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latency_s: float = Field(default=0.0, ge=0)
-    """Every request takes this long: half before the books are written, half after."""
+    """Every request takes this long, at least; a purchase is in the books about half way."""
     jitter_s: float = Field(default=0.0, ge=0)
     """Up to this much more."""
     auth_refused: bool = False

@@ -6,20 +6,16 @@ import re
 
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Shipment
+from shipkit.places import US_DOMAIN, state_codes, zip3_states
 
-__all__ = ["US_STATES", "refusal"]
+__all__ = ["refusal"]
 
-_STATES = """
-AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY
-PR VI GU AS MP AA AE AP
-"""
-US_STATES = frozenset(_STATES.split())
 _LINE = 35
 _CITY = 30
 _REFERENCE = 35
 _ZIP = re.compile(r"\d{5}(-?\d{4})?")
 _CA_CODE = re.compile(r"[A-Z]\d[A-Z] ?\d[A-Z]\d", re.IGNORECASE)
-_BY_ZIP = frozenset({"US", "PR", "VI", "GU", "AS", "MP"})
+_BY_ZIP = frozenset(US_DOMAIN)
 
 
 def refusal(shipment: Shipment, shipper: Address, reference: str) -> CarrierRejected | None:
@@ -61,10 +57,12 @@ def _too_long(address: Address, whose: str) -> _Found | None:
 def _postal(address: Address, whose: str) -> _Found | None:
     code, state = address.postal_code or "", (address.state or "").upper()
     if address.country in _BY_ZIP:
-        if state not in US_STATES:
+        if ("US", state.lower()) not in state_codes() or len(state) != 2:
             return f"{whose}_state_invalid", f"The {whose}'s state is none of the US states and territories.", "Use its two letters."
         if not _ZIP.fullmatch(code):
             return f"{whose}_postal_code_invalid", f"The {whose}'s ZIP does not have 5 or 9 digits.", "Correct it; leading zeros count."
+        if state not in zip3_states().get(code[:3], state).split():
+            return f"{whose}_state_zip_mismatch", f"The {whose}'s ZIP is not in the {whose}'s state.", "Correct the one or the other."
     if address.country == "CA" and not _CA_CODE.fullmatch(code):
         return f"{whose}_postal_code_invalid", f"The {whose}'s postal code is not Canadian.", 'Write it as "M5V 2T6".'
     return None
