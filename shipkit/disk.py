@@ -20,7 +20,9 @@ _TEMPORARY = ".tmp-"
 
 def make_private(folder: Path) -> None:
     """Make `folder` (and its parents), readable by its owner only."""
-    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
+        parent.mkdir(mode=PRIVATE, exist_ok=True)  # `parents=True` would make them readable by everybody
+    folder.mkdir(mode=PRIVATE, exist_ok=True)
 
 
 class Disk:
