@@ -233,8 +233,9 @@ class BatchSession:
 
     @property
     def selection(self) -> str:
-        """How many orders the filter keeps: "412 of 800 orders"."""
-        return str(self._planner.selection)
+        """How many orders the filter keeps: "412 of 800 orders"; when none, what the compared columns commonly hold."""
+        chosen = self._planner.selection
+        return str(chosen) if chosen.count or not chosen.total else f"{chosen}. {chosen.explain()}"
 
     def map(
         self,

@@ -50,7 +50,7 @@ def _run(words: list[str], console: Console) -> End:
             traceback.print_exc()
         code = of_error(error)
         console.fail(error.message, error.fix, error.code, code)
-        return End(code, facts={"code": error.code})
+        return End(code, next=error.details.get("next"), facts={"code": error.code})
     except KeyboardInterrupt:
         console.fail("Stopped by you.", None, "interrupted", Exit.UNFINISHED)
         return End(Exit.UNFINISHED, facts={"code": "interrupted"})

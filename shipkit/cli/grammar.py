@@ -12,7 +12,7 @@ from typing import NoReturn
 from shipkit import __version__
 from shipkit.cli.exits import MEANING
 
-__all__ = ["COMMANDS", "Command", "UsageError", "again", "nearest", "parser"]
+__all__ = ["COMMANDS", "Command", "UsageError", "again", "nearest", "parser", "typeable"]
 
 _Parser = argparse.ArgumentParser
 
@@ -142,7 +142,7 @@ def _approve(p: _Parser) -> None:
 def _labels(p: _Parser) -> None:
     p.add_argument("-o", "--output", metavar="FILE|FOLDER", required=True, help="labels.pdf, labels.zpl, or a folder with --per")
     p.add_argument("--per", choices=["shipment", "parcel"], help="a file for each shipment, or for each parcel, in a folder")
-    p.add_argument("--order-by", metavar="COLUMN", help="result or source column to sort by, e.g. sku")
+    p.add_argument("--order-by", metavar="COLUMN", help="result or source column to sort by, e.g. sku; --order-by=-sku sorts downwards")
     p.add_argument("--split", type=int, metavar="N", help="at most N labels in a file")
     p.add_argument("--where", metavar="SQL", help="only the shipments that match")
     p.add_argument("--format", choices=["pdf", "zpl", "png", "gif"], help="of the files in a folder (default: as bought)")
@@ -237,7 +237,18 @@ def again(name: str, args: argparse.Namespace) -> str:
         else:
             for one_value in value if isinstance(value, list) else [value]:
                 words += [action.option_strings[-1], *([str(one_value)] if one_value != "" else [])]
-    return shlex.join(words)
+    return typeable(words)
+
+
+def typeable(words: Sequence[str]) -> str:
+    """Return words as a command line: quoted where a shell needs it, as a person would.
+
+    Examples
+    --------
+    >>> typeable(["shipkit", "run", "a.csv", "--where", "zip LIKE '9%'"])
+    'shipkit run a.csv --where "zip LIKE \'9%\'"'
+    """
+    return " ".join(f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words)
 
 
 def nearest(name: str) -> str | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from shipkit.cli.console import Console
 from shipkit.cli.exits import Exit
+from shipkit.cli.grammar import typeable
 from shipkit.errors import InputError
 from shipkit.models import Money, ServiceLevel
 
@@ -129,7 +131,7 @@ def next_command(result: BatchResult, code: Exit, args: Namespace) -> str | None
 
 def command(*words: str, args: Namespace) -> str:
     """Return a command ready to type, in the same home."""
-    return shlex.join(["shipkit", *words, *(["--home", args.home] if getattr(args, "home", None) else [])])
+    return typeable(["shipkit", *words, *(["--home", args.home] if getattr(args, "home", None) else [])])
 
 
 def save_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -148,7 +150,8 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
                 plain[name] = plain[name].dt.tz_localize(None)
             plain.to_excel(path, index=False)
         case ".parquet":
-            frame.to_parquet(path, index=False)
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            pq.write_table(table.replace_schema_metadata(), path, compression="zstd")  # pandas cannot read back what it notes about lists
         case ending:
             raise InputError(f"{path}: {ending or 'no ending'} is not a format to write a table in.", fix="Name a .csv, .tsv, .xlsx or .parquet file.")
 
@@ -171,6 +174,9 @@ def _grouped(part: pd.DataFrame, console: Console) -> None:
         one = first["problem"] if len(set(group["problem"])) == 1 or len(rows) == 1 else f"{first['problem']} (row {first['row_number']})"
         console.say(f"  {name}{one}", hang=4)
         console.say(f"      {_rows(rows)}", hang=6)
+        values = ", ".join(f"{value} ({count:,})" for value, count in group["value"].value_counts().head(9).items())
+        if 1 < group["value"].nunique() < 9 and len(rows) > 8 and len(values) < 120:
+            console.say(f"      values: {values}", hang=6)
         if isinstance(first["fix"], str):
             console.say(f"      {typed(first['fix'])}", hang=6)
 

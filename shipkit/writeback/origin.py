@@ -66,7 +66,7 @@ def files_of(checkpoint: Checkpoint) -> list[SourceFile]:
     facts, stored = checkpoint.manifest.facts.get("source") or {}, checkpoint.source
     columns = tuple(stored.column_names[2:]) if stored is not None else ()
     files, first = [], 1
-    for path, sha256, count in zip(facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=True):
+    for path, sha256, count in zip(facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False):  # frames have rows and no paths
         files.append(SourceFile(
             Path(path), facts["kind"], sha256, first, count, columns, sheet=facts.get("sheet"), delimiter=facts.get("delimiter") or ",",
             encoding=facts.get("encoding") or "utf-8", header=facts.get("header", True),
