@@ -57,10 +57,12 @@ Amount = Annotated[Decimal, BeforeValidator(_cents), Field(ge=0)]
 class SpendLimits(BaseModel):
     """Limits on real costs: checked on the preview, and reserved before every purchase.
 
-    Parameters
+    Attributes
     ----------
-    total, per_shipment
-        Most to spend on a job, on one shipment; `Money`, `Decimal` or text, in `currency`.
+    total
+        Most to spend on a job; `Money`, `Decimal` or text, in `currency`.
+    per_shipment
+        Most to spend on one shipment.
     max_shipments
         Most shipments in a job.
     price_drift

@@ -83,6 +83,7 @@ def result_table(checkpoint: Checkpoint, chain: Chain, *, running: bool) -> pa.T
     charged = _if(bought, said["charged_cents"])
     currency = pc.coalesce(_if(bought, said["currency"]), quotes.column("currency"))
     skipped = checkpoint.skipped_reasons()
+    codes, fixes = _first_problems(checkpoint, plan.column("row_number"), skipped)
     return pa.table({
         "row_number": plan.column("row_number"),
         "order_id": plan.column("order_id"),
@@ -103,10 +104,24 @@ def result_table(checkpoint: Checkpoint, chain: Chain, *, running: bool) -> pa.T
         "voided_at": _if(pc.equal(states, RowState.VOIDED.value), said["at"]),
         "live": pa.repeat(pa.scalar(manifest.live), count),
         "account": pa.repeat(pa.scalar(manifest.account_tail), count),
-        "error_code": pc.coalesce(said["code"], _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count))),
+        "error_code": pc.coalesce(said["code"], codes, _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count))),
         "error_message": pc.coalesce(said["message"], skipped),
-        "fix": said["fix"],
+        "fix": pc.coalesce(said["fix"], fixes),
     })
+
+
+def _first_problems(checkpoint: Checkpoint, row_numbers: Any, skipped: Any) -> tuple[Any, Any]:
+    """Return the code and the fix of each skipped row's first error."""
+    errors: dict[int, tuple[str | None, str | None]] = {}
+    for line in checkpoint.problems.select(["row_number", "code", "fix", "severity"]).to_pylist():
+        if line["severity"] == "error":
+            errors.setdefault(line["row_number"], (line["code"], line["fix"]))
+    wanted = pc.indices_nonzero(pc.is_valid(skipped)).to_pylist()
+    codes: list[str | None] = [None] * len(skipped)
+    fixes: list[str | None] = [None] * len(skipped)
+    for index, number in zip(wanted, row_numbers.take(pa.array(wanted, pa.int64())).to_pylist(), strict=True):
+        codes[index], fixes[index] = errors.get(number, (None, None))
+    return pa.array(codes, pa.string()), pa.array(fixes, pa.string())
 
 
 def _aligned(chain: Chain, count: int) -> dict[str, Any]:
