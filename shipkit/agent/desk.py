@@ -310,7 +310,7 @@ class Desk:
 
 
 def _files(roots: Iterable[Path]) -> list[str]:
-    found = [path.name for root in roots for path in sorted(root.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    found = [path.name for root in roots if root.is_dir() for path in sorted(root.iterdir()) if path.is_file() and not path.name.startswith(".")]
     return found[:20]
 
 

@@ -76,6 +76,7 @@ def shown(batch: Batch, *, sample: int) -> Answer:
     summary = session.summary
     worst = _worst(session.problems)
     rows = plain(_sample(batch.frame, sample))
+    kept, _, said = session.selection.partition(" orders")  # what follows explains an empty result, in the orders' own words
     facts = PreviewFacts(
         preview_id=summary.preview_id, job_id=batch.id, shipments=summary.shipments, problems=summary.problems, warnings=summary.warnings,
         total=_amount(summary.total), currency=summary.currency, totals={c: _amount(m) or "" for c, m in summary.totals.items()},
@@ -84,7 +85,7 @@ def shown(batch: Batch, *, sample: int) -> Answer:
         worst_problems=worst, sample=rows,
     )
     return Answer(
-        facts, f"{_told(summary, session.selection)}\n{_next(facts)}", data={"worst problems": worst, "sample": rows},
+        facts, f"{_told(summary, kept)}\n{_next(facts)}", data={"filter": said, "worst problems": worst, "sample": rows},
         links=(Link(f"shipkit://previews/{summary.preview_id}/preview.csv", "preview.csv", "text/csv"),),
     )
 
@@ -108,10 +109,10 @@ def _template(batch: Batch) -> tuple[str | None, str]:
         return None, f"There is no template yet: {error}"
 
 
-def _told(summary: Summary, selection: str) -> str:
+def _told(summary: Summary, kept: str) -> str:
     total = " + ".join(map(str, summary.totals.values())) or str(summary.total)
     services = "; ".join(f"{line.service} {line.shipments:,} for {line.total}" for line in summary.by_service)
-    lines = [f"Preview {summary.preview_id}: {summary.shipments:,} shipments, total {total}, on {summary.carrier}{'' if summary.live else ' (no money is spent)'}; {selection}."]
+    lines = [f"Preview {summary.preview_id}: {summary.shipments:,} shipments, total {total}, on {summary.carrier}{'' if summary.live else ' (no money is spent)'}; {kept} orders."]
     if services:
         lines.append(f"By service: {services}.")
     if summary.problems or summary.warnings:

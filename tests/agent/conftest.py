@@ -14,6 +14,7 @@ import shipkit as sk
 sys.path.insert(0, str(Path(__file__).parent))
 
 from agentkit import SHOP, Books
+
 from shipkit.agent.server import build, rules_of
 
 
