@@ -20,8 +20,8 @@ __all__ = ["Pacer", "RateLimit"]
 
 T = TypeVar("T")
 
-_MARGIN = 1.02
-"""A window is taken 2 % longer than the carrier's, because requests do not all travel equally long."""
+_MARGIN = 1.03
+"""A window is taken 3 % longer than the carrier's, because requests do not all travel equally long."""
 
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
@@ -32,7 +32,8 @@ _GROW_AFTER = 20
 class RateLimit:
     """Exact rate: evenly spaced (so no burst in the first second), and never more than the limit in any window.
 
-    Spacing alone is not enough: after the event loop was held up, late starts would bunch. The window is.
+    Spacing alone is not enough: after the event loop was held up, late starts would bunch. So a turn is planned by the
+    spacing, and taken when the window of the starts that really happened has room.
     """
 
     def __init__(self, per_s: float) -> None:
@@ -42,17 +43,21 @@ class RateLimit:
         self._spacing_s = _MARGIN / per_s
         self._window_s = whole / per_s * _MARGIN
         self._starts: deque[float] = deque(maxlen=whole)
-        self._next = 0.0
+        self._next = -math.inf
 
-    def take(self, now: float) -> float:
-        """Return how long to wait from `now`, and count that start."""
+    def plan(self, now: float) -> float:
+        """Return how long to wait for the next turn, and give it away."""
         start = max(now, self._next)
-        if len(self._starts) == self._starts.maxlen:
-            start = max(start, self._starts[0] + self._window_s)
-        self._starts.append(start)
-        earliest = start - 2 * self._spacing_s if self._next else start
-        self._next = max(self._next, earliest) + self._spacing_s  # a little late is caught up, no more
+        earliest = self._next if self._next > now - 2 * self._spacing_s else start  # a little late is caught up, no more
+        self._next = max(earliest, self._next) + self._spacing_s
         return start - now
+
+    def start(self, now: float) -> float:
+        """Return 0 and count a start at `now`, or how long the window still has no room."""
+        if len(self._starts) == self._starts.maxlen and (wait := self._starts[0] + self._window_s - now) > 0:
+            return wait
+        self._starts.append(now)
+        return 0.0
 
 
 class Pacer:
@@ -175,9 +180,10 @@ class Pacer:
         while (pause := self.pause_s) > 0:
             await asyncio.sleep(min(pause, 0.25))
         if self._rate:
-            wait = self._rate.take(time.monotonic())
-            if wait > 0:
+            wait = self._rate.plan(time.monotonic())
+            while wait > 0 or (wait := self._rate.start(time.monotonic())) > 0:
                 await asyncio.sleep(wait)
+                wait = 0.0
 
     def _grow(self) -> None:
         if self.allowed >= self.concurrency:
