@@ -10,6 +10,7 @@ import concurrent.futures
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,12 +25,13 @@ from shipkit.checkpoint import Checkpoint, JobDraft
 from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged
 from shipkit.execute import Control, Progress, execute
 from shipkit.labels import Labels
+from shipkit.masking import OPEN_ROLES, masked
 from shipkit.models import Address, LabelFormat, LabelSpec
 from shipkit.pace import Pacer
 from shipkit.plan import Edit, Plan
 from shipkit.planner import Planner
 from shipkit.portal import Portal
-from shipkit.preview import Preview, PreviewRecord, Summary, to_frame
+from shipkit.preview import PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
 from shipkit.progress import watcher
 from shipkit.report import BatchResult, Report, failed_rows, results_frame
 from shipkit.settings import Settings
@@ -68,6 +70,10 @@ class Execution:
     def pause(self) -> None:
         """Stop sending; finish and record what is in flight."""
         self._control.pause()
+
+    def cancel(self) -> None:
+        """Stop sending, finish what is in flight, and end the job for good."""
+        self._control.cancel()
 
 
 class BatchSession:
@@ -232,6 +238,11 @@ class BatchSession:
         return self
 
     @property
+    def filter(self) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """The clauses in force and the values bound in them."""
+        return self._planner.clauses, dict(self._planner.params)
+
+    @property
     def selection(self) -> str:
         """How many orders the filter keeps: "412 of 800 orders"; when none, what the compared columns commonly hold."""
         chosen = self._planner.selection
@@ -309,22 +320,28 @@ class BatchSession:
 
     # -- price and approval -----------------------------------------------------------------------
 
-    def preview(self, *, include: Sequence[str] = ()) -> pd.DataFrame:
+    def preview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Price every row and return the preview: a line a shipment, see :data:`shipkit.preview.PREVIEW_COLUMNS`.
 
         ``cost_cents`` is exact (Int64, minor units), ``cost`` a float for people. A row that cannot be bought has null cost
-        and a ``problem``, and is in no total. `include` carries columns of the source along.
+        and a ``problem``, and is in no total. `include` carries columns of the source along. `mask` shows initials for names and
+        hides what else may name a person, for notebooks that others read.
         """
-        return self._portal.run(self._price_and_frame(include))
+        return self._portal.run(self._price_and_frame(include, mask=mask))
 
-    async def apreview(self, *, include: Sequence[str] = ()) -> pd.DataFrame:
+    async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Async twin of :meth:`preview`."""
-        return await asyncio.wrap_future(self._portal.start(self._price_and_frame(include)))
+        return await asyncio.wrap_future(self._portal.start(self._price_and_frame(include, mask=mask)))
+
+    @property
+    def previewed(self) -> Preview:
+        """The preview in force. Makes one when there is none."""
+        return self._preview or self._portal.run(self._price())
 
     @property
     def summary(self) -> Summary:
         """What the preview comes to. Makes one when there is none."""
-        shown = self._preview_now()
+        shown = self.previewed
         record = preview.recall(self.settings.home, shown.preview_id)
         return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
 
@@ -437,6 +454,11 @@ class BatchSession:
         """Return how each row of the job stands. Changes nothing."""
         return self.results()
 
+    @property
+    def execution(self) -> Execution | None:
+        """The last run that this session started, None before one."""
+        return self._execution
+
     def pause(self) -> None:
         """Stop sending; what is in flight is finished and recorded. Resumable."""
         if self._control:
@@ -485,6 +507,17 @@ class BatchSession:
     def report(self) -> Report:
         """Return the day sheet of the job."""
         return Report.of(self.checkpoint)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def panel(self) -> Any:
+        """Return one panel for a notebook: cost, Approve, progress, Pause, labels; see :func:`shipkit.notebook.panel`."""
+        return import_module("shipkit.notebook").panel(self)  # by name: the notebook face lies above, and scripts never load it
+
+    @property
+    def plot(self) -> Any:
+        """Plots of the preview and of the job; see :class:`shipkit.notebook.plots.Plots`."""
+        return import_module("shipkit.notebook.plots").Plots(self)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -589,14 +622,15 @@ class BatchSession:
         self._record = preview.keep(self.settings.home, self._preview)
         return self._preview
 
-    async def _price_and_frame(self, include: Sequence[str]) -> pd.DataFrame:
+    async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
         shown = await self._price()
         table = shown.view()
         keys = [key for key in self._planner.carried(include) if key not in table.column_names]
-        return to_frame(self._planner.joined(table, keys) if keys else table)
-
-    def _preview_now(self) -> Preview:
-        return self._preview or self._portal.run(self._price())
+        table = self._planner.joined(table, keys) if keys else table
+        if mask:
+            harmless = [column.key for column in self._planner.loaded.columns if column.role in OPEN_ROLES]
+            table = masked(table, {*PREVIEW_COLUMNS, *harmless})
+        return to_frame(table)
 
     async def _unchanged(self) -> Plan:
         """Return the plan as it is now; raise PlanChanged when it is not the one that was previewed."""
