@@ -149,7 +149,7 @@ def _amount(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
 
 def _bare_number(c: str) -> str:
     """Return SQL of a number's plain spelling ("$1,234.50" -> "1234.50", "1.234,50 EUR" -> "1234.50"), null when it is none."""
-    money = r"(?:[$€£¥₹]|[A-Z]{2,3}\$?)"
+    money = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"
     core = f"regexp_replace(trim({c}), '^\\(?(-?)\\s*(?:{money}\\s*)?([-+]?[0-9.,''\\s]*[0-9]\\.?)\\s*(?:{money})?\\)?$', '\\1\\2')"
     return (
         f"CASE WHEN regexp_matches({core}, '^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)$') THEN {core} "

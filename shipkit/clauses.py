@@ -155,8 +155,9 @@ class _Writer:
         kind, text = literal.get("kind"), str(literal.get("text", ""))
         if kind == "STRING":
             return "'" + text.replace("'", "''") + "'"
-        if kind in {"INTEGER", "NUMERIC"} and _BARE.fullmatch(text.replace("_", "")):
-            return text.replace("_", "")
+        if kind in {"INTEGER", "NUMERIC"} and _BARE.fullmatch(text.replace("_", "").removeprefix("-")):
+            text = text.replace("_", "")
+            return f"({text})" if text.startswith("-") else text
         if kind == "BOOLEAN" and text.lower() in {"true", "false"}:
             return text.lower()
         if kind == "NULL_LITERAL":

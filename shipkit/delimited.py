@@ -119,7 +119,7 @@ def _by_mark(head: bytes) -> str | None:
 
 def _refuse_binary(path: Path, head: bytes) -> None:
     controls = sum(1 for byte in head if byte < 9 or 13 < byte < 32)
-    if b"\0" in head or controls > len(head) / 20:
+    if b"\0" in head or controls > max(8, len(head) / 20):
         raise SourceError(f"{path.name} is not a text file.", fix="Save the orders as CSV or XLSX; check that the file's ending tells its kind.")
 
 
@@ -131,7 +131,7 @@ def _first_bad_line(file: IO[bytes]) -> int | None:
         try:
             decoder.decode(chunk)
         except UnicodeDecodeError as error:
-            return lines + chunk.count(b"\n", 0, max(0, error.start - 4))
+            return lines + bytes(error.object).count(b"\n", 0, error.start)
         lines += chunk.count(b"\n")
     try:
         decoder.decode(b"", final=True)

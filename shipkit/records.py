@@ -72,7 +72,8 @@ def _escaped(path: Path) -> str:
 
 def read_json(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> Cells:
     """Read JSON (a list of objects, also one level inside an object) or one object a line; numbers keep their spelling."""
-    opened = gzip.open if path.open("rb").read(2) == b"\x1f\x8b" else open
+    with path.open("rb") as packed:
+        opened = gzip.open if packed.read(2) == b"\x1f\x8b" else open
     try:
         with opened(path, "rt", encoding="utf-8-sig") as file:
             text = file.read()
@@ -120,7 +121,7 @@ def read_records(con: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, 
     headings, rows = _flattened(records)
     columns = list(zip(*rows, strict=True))
     put(con, table, pa.table({name: _array(list(column)) for name, column in zip(base_names(len(headings)), columns, strict=True)}))
-    notes = () if all(len(record) == len(records[0]) for record in records) else (Note("repaired", "Some records lack some fields; those cells are empty."),)
+    notes = () if all(record.keys() == records[0].keys() for record in records) else (Note("repaired", "Some records lack some fields; those cells are empty."),)
     return Cells(table=table, headings=headings, kind="records", notes=notes)
 
 

@@ -1,0 +1,272 @@
+"""Files of orders, as they come: delimiters, encodings, line ends, quotes, dirt."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shipkit import source
+from shipkit.errors import SourceError
+
+TEXT = "Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë Müller,98101,,\"$1,200.00\"\n"
+
+
+def write(folder, data, name="orders.csv"):
+    path = folder / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def cells(loaded, *columns):
+    wanted = ", ".join(f'"{column}"' for column in columns)
+    return loaded.con.sql(f"SELECT {wanted} FROM lines ORDER BY row_number").fetchall()
+
+
+def as_in_the_source(loaded):
+    return [list(row[2:]) for row in loaded.con.sql("SELECT * FROM source_text ORDER BY row_number").fetchall()]
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "bom"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_every_common_delimiter_is_found(tmp_path, delimiter, mark):
+    rows = list(csv.reader(io.StringIO(TEXT)))
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    loaded = source.load(write(tmp_path, mark + text.getvalue().encode()))
+    assert loaded.origin.delimiter == delimiter
+    assert [c.name for c in loaded.columns] == rows[0]
+    assert cells(loaded, "name", "zip", "total")[0][:2] == ("José Ñandú", "02134")
+    assert loaded.origin.kind == ("tsv" if delimiter == "\t" else "csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+def test_every_common_encoding_is_found(tmp_path, encoding):
+    loaded = source.load(write(tmp_path, TEXT.encode(encoding)))
+    assert [name for (name,) in cells(loaded, "name")] == ["José Ñandú", "Zoë Müller"]
+    assert loaded.columns[0].key == "order_id"
+
+
+def test_a_file_that_is_utf8_but_for_some_lines_is_read_line_by_line(tmp_path):
+    data = b"Name,City\n" + "José,Málaga\n".encode() + "Zoë,Köln\n".encode("cp1252") + b"A\x81,x\n"
+    loaded = source.load(write(tmp_path, data))
+    assert cells(loaded, "name", "city") == [("José", "Málaga"), ("Zoë", "Köln"), ("A\x81", "x")]
+    assert "line 3" in str(loaded.report)
+
+
+def test_a_named_encoding_that_is_wrong_says_so(tmp_path):
+    path = write(tmp_path, "Name\nJosé\n".encode("cp1252"))
+    with pytest.raises(SourceError, match="is not utf-8"):
+        source.load(path, encoding="utf-8")
+    with pytest.raises(SourceError, match="no encoding 'klingon'"):
+        source.load(path, encoding="klingon")
+    assert cells(source.load(path, encoding="cp1252"), "name") == [("José",)]
+
+
+def test_newlines_quotes_and_delimiters_inside_cells_survive(tmp_path):
+    rows = [["Name", "Address", "Note"], ["O'Brien", "Rear entrance\r\nring twice", 'say "hi", twice'], ["x", "a\nb", ""]]
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    loaded = source.load(write(tmp_path, text.getvalue()))
+    assert as_in_the_source(loaded) == [rows[1], ["x", "a\nb", None]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_is_read(tmp_path, end):
+    loaded = source.load(write(tmp_path, TEXT.replace("\n", end)))
+    assert cells(loaded, "order_id") == [("A-1",), ("A-2",)]
+
+
+def test_mixed_line_ends_are_read(tmp_path):
+    loaded = source.load(write(tmp_path, "a,b\r\n1,2\n3,4\r\n"))
+    assert as_in_the_source(loaded) == [["1", "2"], ["3", "4"]]
+
+
+def test_a_packed_file_is_read(tmp_path):
+    loaded = source.load(write(tmp_path, gzip.compress(TEXT.encode("utf-16")), "orders.csv.gz"))
+    assert cells(loaded, "zip") == [("02134",), ("98101",)]
+
+
+def test_a_leading_zero_that_comes_late_survives(tmp_path):
+    lines = [f"SO-{n},{10000 + n % 80000}" for n in range(40_000)]
+    lines[30_000] = "SO-x,02134"
+    loaded = source.load(write(tmp_path, "order_id,zip\n" + "\n".join(lines) + "\n"))
+    assert loaded.con.sql("SELECT zip FROM lines WHERE row_number = 30001").fetchall() == [("02134",)]
+    assert loaded.con.sql("SELECT count(*) FROM lines WHERE zip LIKE '1000%'").fetchall() == [(10,)]
+
+
+def test_row_numbers_are_the_lines_of_the_source(tmp_path):
+    lines = [f"{n},x" for n in range(1, 50_001)]
+    loaded = source.load(write(tmp_path, "number,word\n" + "\n".join(lines)))
+    assert loaded.con.sql("SELECT count(*) FROM lines WHERE row_number <> number").fetchall() == [(0,)]
+    assert loaded.rows == 50_000
+
+
+def test_lines_with_nothing_but_delimiters_are_dropped_and_counted(tmp_path):
+    loaded = source.load(write(tmp_path, "a,b\n1,2\n,\n3,4\n,\n"))
+    assert loaded.con.sql("SELECT row_number, a FROM lines").fetchall() == [(1, 1), (3, 3)]
+    assert loaded.rows == 2
+    assert "dropped: 2 lines without any text." in str(loaded.report)
+    assert len(as_in_the_source(loaded)) == 4
+
+
+def test_the_source_is_kept_as_it_was_under_its_own_headings(tmp_path):
+    text = "Zip ,order_date,Total,Phone\n'02134, 2026-11-01,$1.50,2125550100.0\n"
+    loaded = source.load(write(tmp_path, text))
+    assert as_in_the_source(loaded) == [["'02134", " 2026-11-01", "$1.50", "2125550100.0"]]
+    assert loaded.con.sql("SELECT * FROM source_text").columns == ["row_number", "source_file", "Zip", "order_date", "Total", "Phone"]
+    assert [str(value) for value in cells(loaded, "zip", "order_date", "total", "phone")[0]] == ["02134", "2026-11-01", "1.50", "2125550100"]
+    assert loaded.origin.headings == ("Zip", "order_date", "Total", "Phone")
+
+
+def test_the_checksum_is_that_of_the_file(tmp_path):
+    path = write(tmp_path, TEXT)
+    loaded = source.load(path)
+    assert loaded.origin.sha256 == (hashlib.sha256(path.read_bytes()).hexdigest(),)
+    assert loaded.origin.paths == (path.resolve(),)
+    assert cells(loaded, "source_file")[0] == ("orders.csv",)
+
+
+@pytest.mark.parametrize("name", ["orders [1].csv", "or*ders?.csv", "naïve – 50%.csv", "it's.csv", "$HOME.csv"])
+def test_a_path_is_taken_literally(tmp_path, name):
+    write(tmp_path, "a,b\n9,9\n", "orders 1.csv")
+    assert cells(source.load(write(tmp_path, "a,b\n1,2\n", name)), "a") == [(1,)]
+
+
+def test_a_glob_reads_several_files_by_heading_and_numbers_on(tmp_path):
+    write(tmp_path, "Order ID,Zip\nA,02134\nB,98101\n", "1.csv")
+    write(tmp_path, "Zip;Order ID;Note\n10001;C;hi\n", "2.csv")
+    loaded = source.load(str(tmp_path / "*.csv"))
+    rows = loaded.con.sql("SELECT row_number, source_file, order_id, zip, note FROM lines ORDER BY row_number").fetchall()
+    assert rows == [(1, "1.csv", "A", "02134", None), (2, "1.csv", "B", "98101", None), (3, "2.csv", "C", "10001", "hi")]
+    assert loaded.origin.rows == (2, 1)
+
+
+# -- dirt -------------------------------------------------------------------------------------------
+
+
+def test_a_short_line_is_filled_up_and_told(tmp_path):
+    loaded = source.load(write(tmp_path, "a,b,c\n1,2,3\n4,5\n6,7,8\n"))
+    assert as_in_the_source(loaded) == [["1", "2", "3"], ["4", "5", None], ["6", "7", "8"]]
+    assert "lines 2" in str(loaded.report)
+
+
+def test_a_line_with_too_many_cells_is_a_problem_of_that_line(tmp_path):
+    loaded = source.load(write(tmp_path, "Name,Address,City\nA,1 Main St,Rome\nB,2 Oak Ave, Apt 4,Paris\nC,3,Oslo,\n"))
+    assert loaded.rows == 3
+    problem = loaded.problems.to_pylist()[0]
+    assert (problem["row_number"], problem["severity"], problem["code"]) == (2, "error", "too_many_cells")
+    assert loaded.problems.num_rows == 1
+
+
+def test_lines_above_and_below_the_table_are_dropped_and_told(tmp_path):
+    text = "\nYour orders\nExported 2026-11-01\n\nOrder ID,Name,Zip\n1,A,02134\n2,B,98101\n\n2 record(s) downloaded,\n"
+    loaded = source.load(write(tmp_path, text))
+    assert cells(loaded, "order_id", "zip") == [("1", "02134"), ("2", "98101")]
+    assert [note.kind for note in loaded.report.notes] == ["dropped", "dropped"]
+
+
+def test_excels_hint_of_the_delimiter_is_followed(tmp_path):
+    loaded = source.load(write(tmp_path, "sep=;\na;b,c\n1;2,5\n"))
+    assert as_in_the_source(loaded) == [["1", "2,5"]]
+
+
+def test_headings_that_repeat_or_are_empty_get_a_name(tmp_path):
+    loaded = source.load(write(tmp_path, "Phone,phone,,row_number\n1,2,3,4\n"))
+    assert [(c.name, c.key) for c in loaded.columns] == [("Phone", "phone"), ("phone_2", "phone_2"), ("column_3", "column_3"), ("row_number_2", "row_number_2")]
+    assert loaded.origin.headings == ("Phone", "phone", "", "row_number")
+    assert "stands twice" in str(loaded.report)
+
+
+def test_a_file_without_headings_is_read_when_told(tmp_path):
+    loaded = source.load(write(tmp_path, "Dana,TX,78205\nEli,CA,90001\n"), header=False)
+    assert [c.key for c in loaded.columns] == ["column_1", "column_2", "column_3"]
+    assert loaded.rows == 2
+
+
+BAD = [
+    ("empty.csv", b"", "is empty"),
+    ("blank.csv", b"\n\n  \n", "no text"),
+    ("headings.csv", b"Order ID,Zip\n", "headings and no lines"),
+    ("commas.csv", b"Order ID,Zip\n,\n,\n", "only empty lines"),
+    ("picture.csv", bytes(range(256)) * 20, "not a text file"),
+    ("damaged.csv.gz", gzip.compress(TEXT.encode() * 2000)[:-400], "damaged gz"),
+    ("book.xlsx", b"PK\x03\x04 nonsense", "cannot be read as a workbook"),
+    ("book.xls", b"", "is empty"),
+    ("table.parquet", b"PAR1 nonsense PAR1", "no readable parquet"),
+    ("paper.pdf", b"%PDF-1.7\n1 0 obj", "is a PDF"),
+    ("one.json", b'{"a": ', "line 1"),
+    ("two.json", b'[1, 2]', "no list of objects"),
+    ("three.json", b'[]', "no list of objects"),
+    ("lines.ndjson", b'{"a": 1}\n{"a": \n{"a": 3}\n', "line 2"),
+    ("latin.json", '[{"a": "é"}]'.encode("latin-1"), "not UTF-8"),
+    ("quote.csv", ('a,b\n1,"never closed\n' + "2,x\n" * 600).encode(), "line 2.*not closed"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "words"), BAD, ids=[name for name, _, _ in BAD])
+def test_a_file_that_cannot_be_read_says_what_and_how_to_go_on(tmp_path, name, data, words):
+    with pytest.raises(SourceError, match=f"(?s){words}") as caught:
+        source.load(write(tmp_path, data, name))
+    assert caught.value.fix
+
+
+def test_a_missing_file_names_the_nearest(tmp_path):
+    write(tmp_path, TEXT, "orders_november.csv")
+    with pytest.raises(SourceError, match=r"did you mean orders_november.csv\?"):
+        source.load(tmp_path / "orders_novembr.csv")
+    with pytest.raises(SourceError, match="folder .* does not exist"):
+        source.load(tmp_path / "nowhere" / "x.csv")
+    with pytest.raises(SourceError, match="is a folder"):
+        source.load(tmp_path)
+    with pytest.raises(SourceError, match="No file matches"):
+        source.load(tmp_path / "*.tsv")
+
+
+def test_an_address_on_the_network_is_not_read():
+    with pytest.raises(SourceError, match="https:// addresses are not read"):
+        source.load("https://example.com/orders.csv")
+
+
+@pytest.mark.parametrize("given", [5, None, b"a,b", object()])
+def test_what_is_no_source_is_refused(given):
+    with pytest.raises(SourceError, match="cannot be read from a"):
+        source.load(given)
+
+
+def test_a_load_that_fails_leaves_the_old_one(tmp_path):
+    loaded = source.load(write(tmp_path, TEXT))
+    with pytest.raises(SourceError):
+        source.load(write(tmp_path, b"Order ID,Zip\n", "headings.csv"), con=loaded.con)
+    assert cells(loaded, "zip") == [("02134",), ("98101",)]
+
+
+def test_a_second_load_takes_the_place_of_the_first(tmp_path):
+    first = source.load(write(tmp_path, TEXT))
+    second = source.load([{"zip": "1"}], con=first.con)
+    assert cells(second, "zip") == [("1",)]
+
+
+CELL = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs", "Cc"), include_characters="\n\t"), max_size=8)
+TABLES = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=6))
+
+
+@given(rows=TABLES, delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_cells_hold_they_are_read_as_written(tmp_path, rows, delimiter, end, quoting, encoding):
+    text = io.StringIO()
+    headings = [f"Heading {n}" for n in range(len(rows[0]))]
+    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([headings, *rows])
+    path = write(tmp_path, text.getvalue().encode(encoding))
+    if not any(cell for row in rows for cell in row):
+        with pytest.raises(SourceError):
+            source.load(path)
+        return
+    loaded = source.load(path, delimiter=delimiter)
+    assert as_in_the_source(loaded) == [[cell or None for cell in row] for row in rows]
