@@ -6,42 +6,33 @@ Both fill the relation ``mapped``: a line a shipment, every leaf still text (or 
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
 from shipkit import expressions as cells
-from shipkit.expressions import quote
 from shipkit.errors import MappingError
+from shipkit.expressions import quote
 from shipkit.fields import Column, Match, recognise
+from shipkit.mapped import ITEM_LEAVES, LEAVES, PARCEL_LEAVES, ROLE_LEAVES, Mapped, MappingSpec, Question, field_path, service_rule, service_text
 from shipkit.models import Address, ServiceLevel
+from shipkit.rendering import render_rows
 from shipkit.table import ADDRESS_FIELDS, PROBLEMS
 
 __all__ = ["LEAVES", "Mapped", "MappingSpec", "Question", "map_rows", "service_rule", "service_text"]
 
-LEAVES: Final = (
-    "order_id", *ADDRESS_FIELDS, "service", "weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "parcel_description", "ship_date",
-    "description", "signature", "saturday_delivery", "is_return", "currency",
-)
-"""Columns of the mapped relation that hold one text each."""
-
-_PARCEL_LEAVES: Final = ("weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "description")
 _STRUCT_ADDRESS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ADDRESS_FIELDS) + ")"
-_STRUCT_PARCELS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in _PARCEL_LEAVES) + ")[]"
+_STRUCT_PARCELS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in PARCEL_LEAVES) + ")[]"
 _STRUCT_REFERENCES = 'STRUCT("key" VARCHAR, "value" VARCHAR)[]'
-_ITEM_LEAVES: Final = ("description", "quantity", "unit_value", "weight_lb", "sku", "hs_code", "origin_country")
 _STRUCT_CUSTOMS = (
-    "STRUCT(reason VARCHAR, duties_payer VARCHAR, invoice_number VARCHAR, terms VARCHAR, items STRUCT(" + ", ".join(f"{name} VARCHAR" for name in _ITEM_LEAVES) + ")[])"
+    "STRUCT(reason VARCHAR, duties_payer VARCHAR, invoice_number VARCHAR, terms VARCHAR, items STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ITEM_LEAVES) + ")[])"
 )
 
-_FROM_ROLE: Final = {"weight": "weight_lb", "length": "length_in", "width": "width_in", "height": "height_in"}
 _BLOCKING: Final = ("name", "company", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country", "service", "weight", "length", "width", "height", "residential", "signature", "ship_date")
 """Roles whose wrong column would send a wrong parcel: two candidates stop the row. Elsewhere they are a warning and stay empty."""
 
@@ -50,86 +41,6 @@ _TYPED: Final = {
     **dict.fromkeys(("weight_lb", "length_in", "width_in", "height_in"), ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "UBIGINT", "UINTEGER")),
     "ship_date": ("DATE",), "residential": ("BOOLEAN",), "saturday_delivery": ("BOOLEAN",), "is_return": ("BOOLEAN",),
 }
-_RULE: Final = re.compile(r"(cheapest|fastest)(?: within (\d{1,3}) (?:business )?days?)?")
-
-
-@dataclass(frozen=True)
-class MappingSpec:
-    """What a person said about the mapping; everything else is recognised.
-
-    Parameters
-    ----------
-    template
-        Jinja2 text that renders one JSON object a shipment; None: by columns.
-    columns
-        Field or role -> heading (or key) of the column it comes from: settles what is ambiguous or not recognised.
-    service
-        One service, or a rule ("cheapest within 3 days"), for all rows, whatever the service column says.
-    services
-        Value of the service column -> service.
-    defaults
-        Field -> value where the cell is missing.
-    references
-        Name of the reference -> heading of its column.
-    ship_date
-        One ship date for all rows; None: that of the ship date column, where there is one.
-    """
-
-    template: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    service: str | None = None
-    services: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    references: Mapping[str, str] = field(default_factory=dict)
-    ship_date: dt.date | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """Something a person must settle, asked of every row where `condition` (SQL over the normalised rows) holds."""
-
-    field: str
-    condition: str
-    problem: str
-    fix: str
-    code: str
-    severity: str = "error"
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """The mapped relation in the database, and what belongs to it.
-
-    Parameters
-    ----------
-    relation
-        Name of the view or table: a line a shipment, leaves as :data:`LEAVES`.
-    template
-        The Jinja2 text in use, or the one that says the same as the columns.
-    problems
-        Met while mapping (:data:`shipkit.table.PROBLEMS`): rows whose template failed, columns taken with a warning.
-    questions
-        What :mod:`shipkit.normalize` asks of the rows.
-    fields
-        Key of a source column -> path of the shipment field that it feeds.
-    nested
-        Whether rows may hold more parcels, another origin or customs.
-    defaulted
-        Field -> in how many rows a default filled a missing cell.
-    filled
-        Leaves that something fills; None: any may be.
-    """
-
-    relation: str
-    template: str
-    problems: pa.Table
-    questions: tuple[Question, ...] = ()
-    fields: Mapping[str, str] = field(default_factory=dict)
-    nested: bool = False
-    defaulted: Mapping[str, int] = field(default_factory=dict)
-    filled: frozenset[str] | None = None
-
-
 @dataclass(frozen=True)
 class _Leaf:
     """One field twice: as SQL over the selected orders and as a Jinja2 expression over ``row``."""
@@ -161,8 +72,6 @@ def map_rows(
     _check(spec, columns)
     leaves, questions, notes = _recognised(con, columns, spec, selection)
     if spec.template is not None:
-        from shipkit.rendering import render_rows
-
         return render_rows(con, columns, spec, shipper, selection)
     con.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {_select(leaves, _references(columns, spec), selection)}")
     return Mapped(
@@ -172,48 +81,11 @@ def map_rows(
     )
 
 
-def service_rule(text: str) -> str | None:
-    """Return the rule for choosing a service that `text` is ("cheapest within 3 days"), or None.
-
-    Examples
-    --------
-    >>> service_rule("Cheapest  within 3 days"), service_rule("cheap")
-    ('cheapest within 3 days', None)
-    """
-    found = _RULE.fullmatch(" ".join(text.lower().split()))
-    if found is None:
-        return None
-    return f"{found[1]} within {int(found[2])} days" if found[2] else found[1]
-
-
-def service_text(text: str | None) -> str | None:
-    """Return the service or rule that `text` names as the shipments table writes it, or None when it is neither.
-
-    Examples
-    --------
-    >>> service_text("UPS Ground"), service_text("Second Class")
-    ('ground', None)
-    """
-    if text is None or not text.strip():
-        return None
-    found = ServiceLevel.parse(text)
-    return found.value if found else service_rule(text)
-
-
-def field_path(leaf: str) -> str:
-    """Return the path of a leaf in the shipment, as problems name it: ``ship_to.city``, ``parcels[0].weight_lb``."""
-    if leaf in ADDRESS_FIELDS:
-        return f"ship_to.{leaf}"
-    if leaf in _PARCEL_LEAVES[:6]:
-        return f"parcels[0].{leaf}"
-    return "parcels[0].description" if leaf == "parcel_description" else leaf
-
-
 # -- what the person said, checked -----------------------------------------------------------------
 
 
 def _check(spec: MappingSpec, columns: Sequence[Column]) -> None:
-    known = {*LEAVES, *_FROM_ROLE, "first_name", "last_name", "weight_unit", "dimension_unit", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
+    known = {*LEAVES, *ROLE_LEAVES, "first_name", "last_name", "weight_unit", "dimension_unit", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
     for name in spec.columns:
         _known(name, known, "field of a shipment", "columns")
     for name in spec.defaults:
@@ -251,7 +123,7 @@ def _recognised(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec:
     """Return the leaves that columns and settings fill, the open questions, and notes about columns taken with a doubt."""
     found = recognise([column.name for column in columns])
     by_index = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
-    ambiguous = {role: names for role, names in found.ambiguous.items() if role not in spec.columns and _FROM_ROLE.get(role, role) not in spec.columns}
+    ambiguous = {role: names for role, names in found.ambiguous.items() if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns}
     for name, heading in spec.columns.items():
         role, unit = _role_and_unit(name)
         column = find_column(columns, heading)
@@ -268,7 +140,7 @@ def _recognised(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec:
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
     role, _, unit = name.rpartition("_")
-    if role in _FROM_ROLE and unit in {**cells.TO_POUNDS, **cells.TO_INCHES}:
+    if role in ROLE_LEAVES and unit in {**cells.TO_POUNDS, **cells.TO_INCHES}:
         return role, unit
     return name, None
 
@@ -294,14 +166,14 @@ def _leaf(name: str, taken: _Taken, roles: Mapping[str, Match], spec: MappingSpe
 
 
 def _source_leaf(name: str, taken: _Taken, roles: Mapping[str, Match], spec: MappingSpec) -> _Leaf | None:
-    role = next((r for r, leaf in _FROM_ROLE.items() if leaf == name), name)
+    role = next((r for r, leaf in ROLE_LEAVES.items() if leaf == name), name)
     if name == "name" and _parts_fit_better(taken, roles, spec):
         return _full_name(taken)
     if role not in taken:
         return None
     column, unit = taken[role]
     leaf = _plain(column, name)
-    if role in _FROM_ROLE:
+    if role in ROLE_LEAVES:
         unit_role = "weight_unit" if role == "weight" else "dimension_unit"
         return _by_unit_column(leaf, column, taken[unit_role][0], role) if unit_role in taken and unit is None else _converted(leaf, column, unit, role)
     if name == "service" and spec.services:
@@ -389,8 +261,8 @@ def _by_unit_column(leaf: _Leaf, column: Column, unit: Column, role: str) -> _Le
 def _ambiguities(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf], spec: MappingSpec) -> list[Question]:
     asked = []
     for role, names in ambiguous.items():
-        leaf = _FROM_ROLE.get(role, role)
-        if leaf not in LEAVES or leaf in leaves and leaf not in spec.defaults:
+        leaf = ROLE_LEAVES.get(role, role)
+        if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
             continue
         shown = ", ".join(f'"{name}"' for name in names)
         asked.append(Question(
@@ -403,11 +275,11 @@ def _ambiguities(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _L
 def _missing(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf]) -> list[Question]:
     asked = []
     for name, words in _NEEDED.items():
-        role = next((r for r, leaf in _FROM_ROLE.items() if leaf == name), name)
+        role = next((r for r, leaf in ROLE_LEAVES.items() if leaf == name), name)
         if name in leaves or role in ambiguous or (name == "name" and "company" in leaves):
             continue
         value = ' or give one for all: map(defaults={"weight_lb": 2})' if name == "weight_lb" else ' or set one for all: map(service="ground")' if name == "service" else ""
-        condition = f"(country IN ('US', 'CA'))" if name in ("state", "postal_code") else "true"
+        condition = "(country IN ('US', 'CA'))" if name in ("state", "postal_code") else "true"
         asked.append(Question(field_path(name), condition, f"no column was recognised as the {words}", f'Name it: map(columns={{"{role}": "<heading>"}}){value}.', "column_missing"))
     return asked
 
@@ -465,7 +337,7 @@ def _template(leaves: Mapping[str, _Leaf], references: Mapping[str, _Leaf]) -> s
 
     parcel = ",\n".join(
         member("description" if name == "parcel_description" else name, leaves[name], 6)
-        for name in (*_PARCEL_LEAVES[:6], "parcel_description") if name in leaves
+        for name in (*PARCEL_LEAVES[:6], "parcel_description") if name in leaves
     )
     sections = [block(["order_id"], 2), f'  "ship_to": {{\n{block(ADDRESS_FIELDS, 4)}\n  }}', block(["service"], 2), f'  "parcels": [\n    {{\n{parcel}\n    }}\n  ]']
     if references:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from shipkit import expressions as sql
 from shipkit.expressions import quote
-from shipkit.mapping import Mapped, service_text
+from shipkit.mapped import Mapped, service_text
 from shipkit.nested import add_nested
 from shipkit.places import US_DOMAIN, country_code, state_code, zip3_states
 from shipkit.table import SHIPMENTS

@@ -157,7 +157,7 @@ _SIDES: Final = ("length_in", "width_in", "height_in")
 _LONGEST: Final = "greatest(p.length_in, p.width_in, p.height_in)"
 _GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_LONGEST}))"
 _ZIP: Final = "regexp_full_match(postal_code, '[0-9]{5}(?:-[0-9]{4})?')"
-_LONG_REFERENCE: Final = f"list_filter(\"references\", lambda r: length(r.value) > {LINE_LENGTH})"
+_LONG_REFERENCE: Final = f'list_filter("references", lambda r: length(r.value) > {LINE_LENGTH})'
 _BAD_ITEM: Final = "list_filter(customs.items, lambda i: i.description IS NULL OR i.unit_value_cents IS NULL OR coalesce(i.quantity, 0) <= 0)"
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -227,9 +227,9 @@ RULES: Final[tuple[Rule, ...]] = (
         "dimensions_incomplete", "parcels[].length_in", "(p.length_in IS NULL OR p.width_in IS NULL OR p.height_in IS NULL) AND coalesce(p.length_in, p.width_in, p.height_in) IS NOT NULL",
         "NULL", "'length, width and height go together; one or two are missing'", "Fill the missing ones, or leave all three empty.",
     ),
-    Rule("ship_date_past", "ship_date", "ship_date < today", "ship_date", "'the ship date ' || ship_date || ' is past'", 'Give one for all: map(ship_date=...), or fix the cell.'),
+    Rule("ship_date_past", "ship_date", "ship_date < today", "ship_date", "'the ship date ' || ship_date || ' is past'", "Give one for all: map(ship_date=...), or fix the cell."),
     Rule(
-        "reference_too_long", "references", f"len(\"references\") > 0 AND len({_LONG_REFERENCE}) > 0", f"{_LONG_REFERENCE}[1].value",
+        "reference_too_long", "references", f'len("references") > 0 AND len({_LONG_REFERENCE}) > 0', f"{_LONG_REFERENCE}[1].value",
         f"'a reference has at most {LINE_LENGTH} characters: \"' || {_LONG_REFERENCE}[1].value || '\"'", "Shorten it, or leave the reference out.",
     ),
     Rule(

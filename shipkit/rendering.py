@@ -1,0 +1,260 @@
+"""The template producer: one JSON object a shipment, rendered row by row, read back as columns by DuckDB."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from shipkit.errors import TemplateError
+from shipkit.expressions import choose, quote
+from shipkit.fields import Column
+from shipkit.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES, Mapped, MappingSpec, field_path, leaf_of_role, service_text
+from shipkit.models import Address
+from shipkit.sandbox_env import Budget, Record
+from shipkit.table import PROBLEMS
+from shipkit.templates import Compiled, compile_template, plain_value
+
+__all__ = ["render_rows"]
+
+_CHUNK: Final = 20_000
+_FREE: Final = ("declared_value", "unit_value")
+"""Leaves that may be an amount or an object with ``amount`` and ``currency``."""
+
+_SHAPE: Final[Mapping[str, Any]] = {
+    "order_id": "", "ship_to": dict.fromkeys(ADDRESS_LEAVES, ""), "ship_from": dict.fromkeys(ADDRESS_LEAVES, ""), "service": "",
+    "parcels": [dict.fromkeys(PARCEL_LEAVES, "")], "ship_date": "", "references": {"*": ""}, "description": "", "signature": "", "saturday_delivery": "", "is_return": "",
+    "currency": "", "customs": {"reason": "", "duties_payer": "", "invoice_number": "", "terms": "", "items": [dict.fromkeys(ITEM_LEAVES, "")]},
+}
+"""What a template may write: the fields of ``models.Shipment``, each leaf a text, number or flag."""
+
+
+def render_rows(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec: MappingSpec, shipper: Address, selection: str) -> Mapped:
+    """Return the mapped relation that the template of `spec` makes of the selected orders.
+
+    Raises
+    ------
+    TemplateError
+        The template cannot be used, runs away, fails for every row, or writes what a shipment does not have.
+    """
+    text = spec.template or ""
+    compiled = compile_template(text, tuple((column.name, column.key) for column in columns))
+    orders = con.sql(f"SELECT row_number, row_numbers, source_file{_wanted(compiled, columns)} FROM {selection} ORDER BY row_number").to_arrow_table()
+    texts, problems = _render(con, compiled, columns, orders, shipper)
+    con.register("rendered_rows", orders.select(["row_number", "row_numbers", "source_file"]).append_column("json", texts))
+    try:
+        problems += _unparsable(con)
+        if orders.num_rows and len(problems) == orders.num_rows:
+            first = problems[0]
+            raise TemplateError(f"The template fails for every row. Row {first['row_number']}: {first['problem']}.", fix=first["fix"])
+        _check_shape(con)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE mapped_text AS {_select(spec)}")
+        defaulted = _defaulted(con, spec)
+    finally:
+        con.unregister("rendered_rows")
+    used = set(compiled.columns)
+    return Mapped(
+        relation="mapped_text", template=text, problems=pa.Table.from_pylist(problems, schema=PROBLEMS), nested=_is_nested(con),
+        fields={column.key: field_path(leaf_of_role(column.role)) if leaf_of_role(column.role) in LEAVES else column.key for column in columns if column.key in used},
+        defaulted=defaulted,
+    )
+
+
+# -- rendering -------------------------------------------------------------------------------------------
+
+
+def _wanted(compiled: Compiled, columns: Sequence[Column]) -> str:
+    """Return SQL for the columns that the template reads, each as a type that templates see."""
+    return "".join(f", {_cell(column)}" for key in compiled.columns for column in columns if column.key == key)
+
+
+def _cell(column: Column) -> str:
+    name = f'"{column.key}"'
+    if column.type in ("VARCHAR", "DATE", "BOOLEAN", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"):
+        return name
+    if column.type in ("DOUBLE", "FLOAT"):
+        return f"CASE WHEN NOT isnan({name}) THEN {name} END AS {name}"
+    return f"{name}::VARCHAR AS {name}"
+
+
+def _render(con: duckdb.DuckDBPyConnection, compiled: Compiled, columns: Sequence[Column], orders: pa.Table, shipper: Address) -> tuple[pa.ChunkedArray, list[dict[str, Any]]]:
+    """Return the JSON text of each order (null where rendering failed), and the problems of those that failed."""
+    budget = Budget(orders.num_rows)
+    sender = Record({name: plain_value(value) for name, value in shipper.model_dump().items()})
+    headings = {column.key: column.name for column in columns}
+    lines = _lines(con, columns) if compiled.lines else {}
+    chunks, problems = [], []
+    for chunk in _chunks(orders):
+        numbers = chunk.column("row_number").to_pylist()
+        cells = [chunk.column(key).to_pylist() for key in compiled.columns]
+        texts = []
+        for number, values in zip(numbers, zip(*cells, strict=True) if cells else [()] * len(numbers), strict=True):
+            budget.next_row()
+            row = _record(compiled.columns, values, headings) if compiled.whole_row else None
+            try:
+                made = compiled.render(values, budget, sender, row, lines.get(number, ()))
+            except TemplateError as error:
+                line = error.details.get("line")
+                raise TemplateError(f"Row {number}{f', template line {line}' if line else ''}: {error.message}.", fix="Make the template simpler; it writes one JSON object.", row=number, line=line) from None
+            texts.append(made.text)
+            if made.text is None:
+                problems.append(_failed(number, f"template line {made.line}: {made.problem}", "template_failed"))
+        chunks.append(pa.array(texts, pa.string()))
+    return pa.chunked_array(chunks, pa.string()), problems
+
+
+def _chunks(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, max(table.num_rows, 1), _CHUNK):
+        yield table.slice(start, _CHUNK)
+
+
+def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, str]) -> Record:
+    cells = {headings[key]: value for key, value in zip(keys, values, strict=True)}
+    return Record({**cells, **dict(zip(keys, values, strict=True))})
+
+
+def _lines(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> dict[int, list[Record]]:
+    """Return the lines of every order, by the order's row number."""
+    keys = [column.key for column in columns]
+    found = con.sql(f"SELECT order_row, row_number, {', '.join(_cell(column) for column in columns)} FROM order_lines ORDER BY order_row, row_number").to_arrow_table()
+    headings = {column.key: column.name for column in columns}
+    lines: dict[int, list[Record]] = {}
+    cells = [found.column(key).to_pylist() for key in keys]
+    for order, values in zip(found.column("order_row").to_pylist(), zip(*cells, strict=True), strict=True):
+        lines.setdefault(order, []).append(_record(keys, values, headings))
+    return lines
+
+
+def _failed(number: int, problem: str, code: str) -> dict[str, Any]:
+    return {"row_number": number, "field": None, "value": None, "problem": problem, "fix": "Correct the template or the cell.", "severity": "error", "code": code}
+
+
+# -- reading the JSON back -----------------------------------------------------------------------------------
+
+
+def _unparsable(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return a problem for each row whose text is not one JSON object, with the place of the fault."""
+    rows = con.execute("SELECT row_number, json FROM rendered_rows WHERE json IS NOT NULL AND NOT (json_valid(json) AND json_type(CASE WHEN json_valid(json) THEN json END) = 'OBJECT')").fetchall()
+    return [_failed(number, _json_fault(text), "template_json") for number, text in rows]
+
+
+def _json_fault(text: str) -> str:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        lines = text.split("\n")
+        line = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
+        return f"the template does not write JSON, line {error.lineno}, column {error.colno} of its output: {error.msg} (near {line[:60]!r})"
+    return f"the template writes {'a list' if isinstance(value, list) else repr(value)[:40]}, not one JSON object"
+
+
+_VALID: Final = "CASE WHEN json_valid(json) AND json_type(CASE WHEN json_valid(json) THEN json END) = 'OBJECT' THEN json END"
+
+
+def _check_shape(con: duckdb.DuckDBPyConnection) -> None:
+    """Raise TemplateError when a row writes a field that a shipment does not have, or an object where a value belongs."""
+    shapes = con.execute(f"SELECT json_structure(json), min(row_number) FROM (SELECT {_VALID} AS json, row_number FROM rendered_rows) WHERE json IS NOT NULL GROUP BY 1 ORDER BY 2").fetchall()
+    for shape, number in shapes:
+        fault = _shape_fault(json.loads(shape), _SHAPE, "")
+        if fault:
+            raise TemplateError(f"Row {number}: {fault}.", fix="See the fields of Shipment; session.template shows a template that works.", row=number)
+
+
+def _shape_fault(found: Any, allowed: Any, path: str) -> str | None:
+    where = path or "the template"
+    if found == "NULL":
+        return None
+    if isinstance(allowed, dict):
+        if not isinstance(found, dict):
+            return f"{where} must be an object"
+        for name, value in found.items():
+            if name not in allowed and "*" not in allowed:
+                close = difflib.get_close_matches(name, list(allowed), 1, 0.5)
+                inside = f"{path} has" if path else "a shipment has"
+                return f"{inside} no field {name!r}" + (f"; did you mean {close[0]!r}" if close else "")
+            fault = _shape_fault(value, allowed.get(name, allowed.get("*")), f"{path}.{name}" if path else name)
+            if fault:
+                return fault
+        return None
+    if isinstance(allowed, list):
+        if not isinstance(found, list):
+            return f"{where} must be a list"
+        return next((fault for item in found if (fault := _shape_fault(item, allowed[0], f"{path}[]"))), None)
+    if isinstance(found, dict) and path.rsplit(".", 1)[-1] in _FREE:
+        return _shape_fault(found, {"amount": "", "currency": ""}, path)
+    return f"{where} must be one value, not a {'list' if isinstance(found, list) else 'object'}" if isinstance(found, list | dict) else None
+
+
+def _structure(shape: Any) -> Any:
+    """Return the structure that DuckDB reads the JSON into: every leaf text."""
+    if isinstance(shape, dict):
+        return "MAP(VARCHAR, VARCHAR)" if "*" in shape else {name: _structure(value) for name, value in shape.items()}
+    return [_structure(shape[0])] if isinstance(shape, list) else "VARCHAR"
+
+
+_READ: Final = (
+    f"(SELECT *, from_json(json, {quote(json.dumps(_structure(_SHAPE)))}) AS j FROM (SELECT row_number, row_numbers, source_file, {_VALID} AS json FROM rendered_rows))"
+)
+
+
+def _leaf(name: str) -> str:
+    """Return SQL of a leaf in the structure ``j`` that the JSON was read into."""
+    if name in ADDRESS_LEAVES:
+        return f"j.ship_to.{name}"
+    if name in PARCEL_LEAVES[:6]:
+        return _amount(f"j.parcels[1].{name}") if name == "declared_value" else f"j.parcels[1].{name}"
+    if name == "currency":
+        first = "coalesce(j.parcels[1].declared_value, j.customs.items[1].unit_value)"
+        return f"coalesce(j.currency, CASE WHEN starts_with({first}, '{{') THEN json_extract_string({first}, '$.currency') END)"
+    return "j.parcels[1].description" if name == "parcel_description" else f"j.{name}"
+
+
+def _select(spec: MappingSpec) -> str:
+    """Return the statement that reads the rendered texts into the mapped relation, with what else the person said on top."""
+    said = {name: _overridden(name, _leaf(name), spec) for name in LEAVES}
+    parcels = ", ".join(f"{name}: {_amount('p.declared_value') if name == 'declared_value' else f'p.{name}'}" for name in PARCEL_LEAVES)
+    items = ", ".join(f"{name}: {_amount('i.unit_value') if name == 'unit_value' else f'i.{name}'}" for name in ITEM_LEAVES)
+    return f"""
+        SELECT row_number, row_numbers, source_file, {', '.join(f'{text} AS {name}' for name, text in said.items())},
+        coalesce(map_entries(j."references"), []) AS "references", j.ship_from AS ship_from, list_transform(j.parcels[2:], lambda p: {{{parcels}}}) AS more_parcels,
+        CASE WHEN json IS NULL THEN 1 ELSE coalesce(len(j.parcels), 0) END AS parcel_count,
+        CASE WHEN j.customs IS NOT NULL THEN {{reason: j.customs.reason, duties_payer: j.customs.duties_payer, invoice_number: j.customs.invoice_number, terms: j.customs.terms,
+            items: list_transform(coalesce(j.customs.items, []), lambda i: {{{items}}})}} END AS customs
+        FROM {_READ}
+    """
+
+
+def _amount(x: str) -> str:
+    return f"CASE WHEN starts_with({x}, '{{') THEN json_extract_string({x}, '$.amount') ELSE {x} END"
+
+
+def _overridden(name: str, text: str, spec: MappingSpec) -> str:
+    """Return SQL of a leaf with the person's service, translations, ship date and defaults over what the template wrote."""
+    if name == "service" and spec.service is not None:
+        return quote(service_text(spec.service))
+    if name == "ship_date" and spec.ship_date is not None:
+        return quote(spec.ship_date.isoformat())
+    if name == "service" and spec.services:
+        text = choose(f"lower(trim({text}, ' \t\r\n\f'))", {key.strip().lower(): quote(service_text(value)) for key, value in spec.services.items()}, text)
+    if name in spec.defaults:
+        default = spec.defaults[name]
+        text = f"coalesce(nullif(trim({text}), ''), {quote(str(default).lower() if isinstance(default, bool) else str(default))})"
+    return text
+
+
+def _defaulted(con: duckdb.DuckDBPyConnection, spec: MappingSpec) -> dict[str, int]:
+    """Return how many rows each default filled."""
+    if not spec.defaults:
+        return {}
+    counts = ", ".join(f"count(*) FILTER (coalesce(trim({_leaf(name)}), '') = '')" for name in spec.defaults)
+    return dict(zip(spec.defaults, con.execute(f"SELECT {counts} FROM {_READ}").fetchall()[0], strict=True))
+
+
+def _is_nested(con: duckdb.DuckDBPyConnection) -> bool:
+    found = con.execute("SELECT bool_or(len(more_parcels) > 0 OR parcel_count <> 1 OR ship_from IS NOT NULL OR customs IS NOT NULL) FROM mapped_text").fetchall()
+    return bool(found[0][0])

@@ -1,0 +1,328 @@
+"""The template engine: sandboxed Jinja2, bounded in output and time, fast because columns become local names.
+
+A template sees ``row``, ``lines`` and ``shipper`` and nothing of Python: attributes and filters are allow-lists, every loop, call and
+growing value is charged to a budget that depends on no clock. Before compiling, the syntax tree is rewritten: ``row.<column>``
+becomes a plain name (measured 2-4 times faster), and text written into the JSON is escaped, so that a cell can never add a field.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Final
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.visitor import NodeTransformer, NodeVisitor
+
+from shipkit.errors import TemplateError
+from shipkit.sandbox_env import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment
+
+__all__ = ["Compiled", "Rendered", "compile_template"]
+
+_MAX_SOURCE: Final = 256 * 1024
+_PREFIX: Final = "column_at_"
+_GUARDS: Final = frozenset({"default", "d", "default_value"})
+ROW_FAULTS: Final = (jinja2.TemplateError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+"""What a single row can make a template raise: a problem of that row."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The text of one row, or why there is none and at which line of the template."""
+
+    text: str | None
+    problem: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A template ready to run.
+
+    Parameters
+    ----------
+    columns
+        Keys of the columns that it reads, in the order of the values to be given; all columns when it uses ``row`` as a whole.
+    whole_row, lines
+        Whether it uses ``row`` as a whole, and ``lines``.
+    """
+
+    template: jinja2.Template
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    whole_row: bool
+    lines: bool
+
+    def render(self, values: Sequence[Any], budget: Budget, shipper: Record, row: Record | None = None, lines: Sequence[Record] = ()) -> Rendered:
+        """Return the text for one row.
+
+        Raises
+        ------
+        TemplateError
+            The template ran away or reached for what it may not have; the caller adds the row.
+        """
+        scope = dict(zip(self.names, values, strict=True))
+        scope.update(self.template.globals, row=row, lines=lines, shipper=shipper, budget_=budget)
+        try:
+            context = self.template.new_context(scope, shared=True)
+            text = "".join(self.template.root_render_func(context))
+        except (OverBudget, SecurityError, RecursionError, MemoryError) as error:
+            what = str(error) if not isinstance(error, RecursionError | MemoryError) else "it runs too deep"
+            raise TemplateError(f"the template was stopped: {what}", line=self._line(error.__traceback__)) from None
+        except ROW_FAULTS as error:
+            return Rendered(None, _said(error), self._line(error.__traceback__))
+        if len(text) > MAX_OUTPUT:
+            raise TemplateError(f"the template was stopped: it wrote {len(text):,} characters for one row, and {MAX_OUTPUT:,} are allowed", line=None)
+        return Rendered(text)
+
+    def _line(self, trace: TracebackType | None) -> int | None:
+        """Return the line of the template that a traceback passed through last."""
+        line = None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<template>":
+                line = self.template.get_corresponding_lineno(trace.tb_lineno)
+            trace = trace.tb_next
+        return line
+
+
+@lru_cache(maxsize=64)
+def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compiled:
+    """Return a template compiled for orders with these columns.
+
+    Parameters
+    ----------
+    columns
+        (heading, key) of every column.
+
+    Raises
+    ------
+    TemplateError
+        Wrong syntax, an unknown column or filter, a forbidden statement; the message shows the line and the nearest name.
+    """
+    if len(text) > _MAX_SOURCE:
+        raise TemplateError(f"The template has {len(text):,} characters, and {_MAX_SOURCE:,} are allowed.", fix="Shorten it.")
+    environment = ShipmentEnvironment()
+    try:
+        tree = environment.parse(text)
+        _Forbidden().visit(tree)
+        finder = _Finder()
+        finder.visit(tree)
+        _known_filters(tree, environment)
+        _known_names(tree, [key for _, key in columns])
+        rewriter = _Rewriter(dict(columns), {key for _, key in columns}, finder)
+        tree = rewriter.visit(tree)
+        tree.set_environment(environment)
+        code = environment.compile(tree, filename="<template>")
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"The template cannot be read, line {error.lineno}: {(error.message or '').rstrip('.')}.", fix="Correct that line; session.template shows one that works.", line=error.lineno) from None
+    except (OverBudget, RecursionError, OverflowError) as error:
+        what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise TemplateError(f"The template was stopped while it was compiled: {what}.", fix="Make it simpler.") from None
+    template = environment.template_class.from_code(environment, code, environment.globals)
+    used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
+    names = tuple(_name(key) for key in used)
+    return Compiled(template, used, names, rewriter.whole_row, "lines" in finder.loaded)
+
+
+def _name(key: str) -> str:
+    return _PREFIX + key
+
+
+def _said(error: Exception) -> str:
+    text = error.message if isinstance(error, jinja2.TemplateError | TemplateError) and error.message else str(error)
+    return text.rstrip(".")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" for the nearest name, or nothing."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1, 0.5) or [k for k in known if k.lower() == name.lower()][:1]
+    return f"did you mean {close[0]}?" if close else ""
+
+
+# -- what a template may say ------------------------------------------------------------------------------
+
+
+class _Forbidden(NodeVisitor):
+    """Refuses statements that reach outside, or that Jinja could run without the budget seeing it."""
+
+    def visit_Include(self, node: nodes.Include) -> None:
+        self._refuse(node, "include")
+
+    def visit_Import(self, node: nodes.Import) -> None:
+        self._refuse(node, "import")
+
+    def visit_FromImport(self, node: nodes.FromImport) -> None:
+        self._refuse(node, "import")
+
+    def visit_Extends(self, node: nodes.Extends) -> None:
+        self._refuse(node, "extends")
+
+    def visit_Block(self, node: nodes.Block) -> None:
+        self._refuse(node, "block")
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> None:
+        self._refuse(node, "call")
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> None:
+        self._refuse(node, "filter")
+
+    def visit_AssignBlock(self, node: nodes.AssignBlock) -> None:
+        self._refuse(node, "set block")
+
+    def visit_Macro(self, node: nodes.Macro) -> None:
+        self._refuse(node, "macro")
+
+    def visit_For(self, node: nodes.For) -> None:
+        if node.recursive:
+            self._refuse(node, "recursive loop")
+        self.generic_visit(node)
+
+    def visit_Name(self, node: nodes.Name) -> None:
+        if node.name.startswith(_PREFIX) or node.name == "budget_":
+            self._refuse(node, node.name)
+
+    def _refuse(self, node: nodes.Node, what: str) -> None:
+        raise TemplateError(f"The template cannot be used, line {node.lineno}: {what!r} is not available in shipment templates.", fix="Write it out with if, for and set.", line=node.lineno)
+
+
+class _Finder(NodeVisitor):
+    """Notes which names a template reads and which it sets."""
+
+    def __init__(self) -> None:
+        self.loaded: set[str] = set()
+        self.stored: set[str] = set()
+
+    def visit_Name(self, node: nodes.Name) -> None:
+        (self.loaded if node.ctx == "load" else self.stored).add(node.name)
+
+
+def _known_filters(tree: nodes.Template, environment: ShipmentEnvironment) -> None:
+    for kind, known in ((nodes.Filter, environment.filters), (nodes.Test, environment.tests)):
+        for node in tree.find_all(kind):
+            if node.name not in known:
+                shown = [name for name in known if not name.endswith("_")]
+                word = "filter" if kind is nodes.Filter else "test"
+                raise TemplateError(
+                    f"The template cannot be used, line {node.lineno}: there is no {word} {node.name!r}; {nearest(node.name, shown)}".rstrip("; ") + ("" if nearest(node.name, shown) else "."),
+                    fix=f"Available: {', '.join(sorted(shown))}.", line=node.lineno,
+                )
+
+
+def _known_names(tree: nodes.Template, keys: Sequence[str]) -> None:
+    known = {"row", "lines", "shipper", "range", "namespace"}
+    for name in sorted(meta.find_undeclared_variables(tree) - known):
+        line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), None)
+        hint = f"did you mean row.{name}?" if name in keys else nearest(name, known)
+        raise TemplateError(f"The template cannot be used, line {line}: there is no {name!r}{'; ' + hint if hint else '.'}", fix="A template has row, lines and shipper.", line=line)
+
+
+class _Rewriter(NodeTransformer):
+    """Turns columns into local names, charges loops and growing values, and escapes what is written."""
+
+    def __init__(self, by_heading: Mapping[str, str], keys: set[str], finder: _Finder) -> None:
+        self.by_heading, self.keys = by_heading, keys
+        self.rewrites = "row" not in finder.stored
+        self.used: dict[str, None] = {}
+        self.whole_row = not self.rewrites and "row" in finder.loaded
+        self.guarded: set[int] = set()
+
+    # columns
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
+        if self._is_row(node.node):
+            return self._column(node, node.attr, node.attr)
+        return self.generic_visit(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        if self._is_row(node.node) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            return self._column(node, self.by_heading.get(node.arg.value, node.arg.value), node.arg.value)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:
+        if node.name == "row" and node.ctx == "load":
+            self.whole_row = True
+        return node
+
+    def _is_row(self, node: nodes.Node) -> bool:
+        return self.rewrites and isinstance(node, nodes.Name) and node.name == "row" and node.ctx == "load"
+
+    def _column(self, node: nodes.Expr, key: str, shown: str) -> nodes.Node:
+        if key not in self.keys and id(node) not in self.guarded:
+            hint = nearest(shown, [*self.keys, *self.by_heading])
+            raise TemplateError(f"The template cannot be used, line {node.lineno}: there is no column {shown!r}{'; ' + hint if hint else '.'}", fix=f"Columns: {', '.join(sorted(self.keys))}.", line=node.lineno)
+        if key in self.keys:
+            self.used[key] = None
+        return nodes.Name(_name(key), "load", lineno=node.lineno)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
+        if node.name in _GUARDS and node.node is not None:
+            self.guarded.add(id(node.node))
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:
+        if node.name in ("defined", "undefined"):
+            self.guarded.add(id(node.node))
+        return self.generic_visit(node)
+
+    # budget
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        fixed = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+        node = self.generic_visit(node)
+        node.iter = self._through("counted_", node.iter, nodes.Const(fixed, lineno=node.lineno))
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        node = self.generic_visit(node)
+        return self._through("concat_", nodes.List(node.nodes, lineno=node.lineno))
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        return self._grown(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return node if node.ctx == "store" else self._grown(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        return self._grown(node)
+
+    def _grown(self, node: nodes.Expr) -> nodes.Node:
+        node = self.generic_visit(node)
+        plain = all(isinstance(child, nodes.Const) for child in node.iter_child_nodes() if not isinstance(child, nodes.Pair))
+        plain = plain and all(isinstance(pair.value, nodes.Const) for pair in node.find_all(nodes.Pair))
+        return node if plain else self._through("small_", node)
+
+    # writing
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:
+        node = self.generic_visit(node)
+        node.nodes = [child if isinstance(child, nodes.TemplateData) else self._written(child) for child in node.nodes]
+        return node
+
+    def _written(self, node: nodes.Expr) -> nodes.Expr:
+        """Return `node` so that what it writes is JSON text: constants of the author stand, values of cells are escaped."""
+        if isinstance(node, nodes.Const):
+            return node if isinstance(node.value, str) else self._through("text_", node)
+        if isinstance(node, nodes.CondExpr):
+            node.expr1 = self._written(node.expr1)
+            node.expr2 = self._written(node.expr2) if node.expr2 is not None else nodes.Const("", lineno=node.lineno)
+            return node
+        if isinstance(node, nodes.Filter) and node.name == "tojson" and not node.args and not node.kwargs and node.node is not None:
+            return self._through("json_", node.node)
+        return self._through("text_", node)
+
+    def _through(self, name: str, node: nodes.Expr, *args: nodes.Expr) -> nodes.Filter:
+        return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a cell as templates see it: text, number, flag, date or None."""
+    if value is None or isinstance(value, str | int | float | dt.date):
+        return value
+    return str(value)
