@@ -556,8 +556,8 @@ class BatchSession:
         if self._running and self._execution:
             self.pause()
             self._execution.wait()
-        if self._carrier is not None and isinstance(self._carrier_given, str | None):
-            self._portal.run(self._carrier.aclose())
+        if self._carrier is not None:
+            self._portal.run(self._carrier.aclose())  # its connections belong to this session's loop; another session opens its own
             self._carrier = None
         self._portal.close()
         self._planner.close()

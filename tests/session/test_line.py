@@ -333,6 +333,14 @@ def test_a_failing_progress_callback_changes_nothing(make):
     assert make(mode="auto").execute(progress=broken).shipped == 4
 
 
+def test_one_carrier_serves_session_after_session(make):
+    carrier = sk.SandboxCarrier()
+    for name in ("first", "second"):
+        with make(mode="auto", carrier=carrier, name=name, on_duplicate="ship") as session:
+            assert session.execute(progress=False).shipped == 4
+    assert books(session) == 8
+
+
 def test_execute_works_inside_a_running_loop(make):
     async def cell() -> sk.BatchResult:
         return make(mode="auto").execute(progress=False)
