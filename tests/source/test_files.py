@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shipkit import source
 from shipkit.errors import SourceError
 
-TEXT = "Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë Müller,98101,,\"$1,200.00\"\n"
+TEXT = 'Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë Müller,98101,,"$1,200.00"\n'
 
 
 def write(folder, data, name="orders.csv"):
@@ -202,8 +202,8 @@ BAD = [
     ("table.parquet", b"PAR1 nonsense PAR1", "no readable parquet"),
     ("paper.pdf", b"%PDF-1.7\n1 0 obj", "is a PDF"),
     ("one.json", b'{"a": ', "line 1"),
-    ("two.json", b'[1, 2]', "no list of objects"),
-    ("three.json", b'[]', "no list of objects"),
+    ("two.json", b"[1, 2]", "no list of objects"),
+    ("three.json", b"[]", "no list of objects"),
     ("lines.ndjson", b'{"a": 1}\n{"a": \n{"a": 3}\n', "line 2"),
     ("latin.json", '[{"a": "é"}]'.encode("latin-1"), "not UTF-8"),
     ("quote.csv", ('a,b\n1,"never closed\n' + "2,x\n" * 600).encode(), "line 2.*not closed"),
@@ -221,7 +221,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     write(tmp_path, TEXT, "orders_november.csv")
     with pytest.raises(SourceError, match=r"did you mean orders_november.csv\?"):
         source.load(tmp_path / "orders_novembr.csv")
-    with pytest.raises(SourceError, match="folder .* does not exist"):
+    with pytest.raises(SourceError, match=r"folder .* does not exist"):
         source.load(tmp_path / "nowhere" / "x.csv")
     with pytest.raises(SourceError, match="is a folder"):
         source.load(tmp_path)

@@ -19,6 +19,11 @@ from shipkit import source
 from shipkit.errors import SourceError
 
 
+def at(*parts):
+    """Return a moment as orders have it: by the clock on the wall."""
+    return dt.datetime(*parts)  # noqa: DTZ001
+
+
 def lines(loaded):
     return loaded.con.sql("SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number").fetchall()
 
@@ -47,7 +52,7 @@ def workbook(path, **sheets):
 
 
 def test_numbers_from_excel_are_the_text_a_person_sees(tmp_path):
-    rows = [["Order ID", "Zip", "Phone", "Weight (lb)", "Order Date", "Order Total", "count", "Gift"], [1001, 2134, 2125550100, 2.5, dt.datetime(2026, 11, 8), 12.1, 3, True], [1002, "02135", "x", 3, dt.datetime(2026, 11, 9), 7, 4, False]]
+    rows = [["Order ID", "Zip", "Phone", "Weight (lb)", "Order Date", "Order Total", "count", "Gift"], [1001, 2134, 2125550100, 2.5, at(2026, 11, 8), 12.1, 3, True], [1002, "02135", "x", 3, at(2026, 11, 9), 7, 4, False]]
     loaded = source.load(workbook(tmp_path / "orders.xlsx", Orders=rows))
     assert texts(loaded)[0] == ("1001", "2134", "2125550100", "2.5", "2026-11-08", "12.1", "3", "true")
     assert lines(loaded)[0] == ("1001", "2134", "2125550100", 2.5, dt.date(2026, 11, 8), Decimal("12.10"), 3, "true")
@@ -123,7 +128,7 @@ def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
         index=[7, 3],
     )  # fmt: skip
     loaded = source.load(frame)
-    assert lines(loaded) == [("2134", "2125550100", 1, 1.5, dt.datetime(2026, 1, 2, 3, 4), True, "A", "007", "S"), ("98101", None, 2, None, None, False, None, "1", "M")]
+    assert lines(loaded) == [("2134", "2125550100", 1, 1.5, at(2026, 1, 2, 3, 4), True, "A", "007", "S"), ("98101", None, 2, None, None, False, None, "1", "M")]
     assert types(loaded) == {"zip": "VARCHAR", "phone": "VARCHAR", "qty": "BIGINT", "w": "DOUBLE", "when": "TIMESTAMP", "gift": "BOOLEAN", "name": "VARCHAR", "code": "VARCHAR", "size": "VARCHAR"}
     assert loaded.con.sql("SELECT row_number, source_file FROM lines").fetchall() == [(1, None), (2, None)]
 

@@ -13,6 +13,11 @@ from shipkit import source
 from shipkit.errors import SourceError
 
 
+def at(*parts):
+    """Return a moment as orders have it: by the clock on the wall."""
+    return dt.datetime(*parts)  # noqa: DTZ001
+
+
 def load(tmp_path, heading, cells, **options):
     path = tmp_path / "orders.csv"
     path.write_text("\n".join([f"n,{heading}", *(f'{n},"{cell}"' for n, cell in enumerate(cells))]) + "\n", encoding="utf-8")
@@ -121,10 +126,10 @@ def test_an_amount_that_is_none_is_a_warning(tmp_path):
         (["Nov-08-26"], dt.date(2026, 11, 8)),
         (["2026/11/08"], dt.date(2026, 11, 8)),
         (["20261108"], dt.date(2026, 11, 8)),
-        (["2026-11-08T10:50:49-08:00"], dt.datetime(2026, 11, 8, 10, 50, 49)),
-        (["2026-11-08 10:50:49 -0400"], dt.datetime(2026, 11, 8, 10, 50, 49)),
-        (["11/08/2026 10:50"], dt.datetime(2026, 11, 8, 10, 50)),
-        (["11/08/2026 1:05 PM"], dt.datetime(2026, 11, 8, 13, 5)),
+        (["2026-11-08T10:50:49-08:00"], at(2026, 11, 8, 10, 50, 49)),
+        (["2026-11-08 10:50:49 -0400"], at(2026, 11, 8, 10, 50, 49)),
+        (["11/08/2026 10:50"], at(2026, 11, 8, 10, 50)),
+        (["11/08/2026 1:05 PM"], at(2026, 11, 8, 13, 5)),
         (["2026-11-08 00:00:00"], dt.date(2026, 11, 8)),
         (["2026-11-08", "11/09/2026"], dt.date(2026, 11, 8)),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 import pandas as pd
@@ -70,12 +71,8 @@ def test_what_is_written_anew_means_what_was_written(rows, clause):
 @settings(max_examples=50, deadline=None)
 def test_no_text_does_more_than_answer_or_raise_a_filter_error(text):
     columns = [Column("State", "state", "VARCHAR"), Column("n", "n", "BIGINT")]
-    try:
-        checked = where.check_clause(text, columns)
-    except FilterError as error:
-        assert str(error)
-    else:
-        assert set(checked.columns) <= {"state", "n"}
+    with contextlib.suppress(FilterError):
+        assert set(where.check_clause(text, columns).columns) <= {"state", "n"}
 
 
 @given(lines=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=10), wanted=st.integers(0, 3))
