@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ def run(
     port: int = 8765,
     roots: Sequence[str | Path] = (),
     shippers: Sequence[str] = (),
-    carrier: str | None = None,
+    carrier: Any = None,
     mode: str = "confirm",
     max_total: str | None = None,
     trust_client_approval: bool = False,
@@ -87,7 +87,7 @@ def run(
     shippers
         ``NAME=FILE``: addresses (JSON or TOML) that may be named as the shipper. One alone is the default.
     carrier
-        ``sandbox`` or ``ups``.
+        ``sandbox``, ``ups``, or an object with the Carrier protocol.
     mode
         ``auto`` lets the agent buy without asking, within `max_total`.
     max_total
@@ -283,8 +283,8 @@ def _hints(hints: Mapping[str, bool]) -> dict[str, Any]:
     return {names[name]: value for name, value in hints.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Read the command line and serve."""
+def main(argv: Sequence[str] | None = None, *, run: Callable[..., None] = run) -> int:
+    """Read the command line and serve; `run` is what serves."""
     parser = argparse.ArgumentParser(prog="python -m shipkit.agent.server", description="shipkit's tools over MCP, on stdio or on HTTP.")
     parser.add_argument("--http", action="store_true", help="streamable HTTP on loopback instead of stdio")
     parser.add_argument("--host", default="127.0.0.1")

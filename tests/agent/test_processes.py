@@ -1,0 +1,221 @@
+"""The server as its own process: stdio and HTTP, and what is left when it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from agentkit import ERAS, SHOP, Person, Shorthand, orders
+
+pytestmark = pytest.mark.anyio
+
+SLOWLY = str(Path(__file__).with_name("serve_slowly.py"))
+
+
+@pytest.fixture
+def shop_file(tmp_path):
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps(SHOP))
+    return path
+
+
+def environment(home) -> dict[str, str]:
+    return {"SHIPKIT_HOME": str(home), "SHIPKIT_GRACE_S": "0.5", "PATH": os.environ["PATH"]}
+
+
+@contextlib.asynccontextmanager
+async def over_stdio(home, *command, era="auto", person=None):
+    from mcp import Client, StdioServerParameters
+
+    server = StdioServerParameters(command=sys.executable, args=list(command), env=environment(home))
+    async with Client(server, mode=era, elicitation_callback=person) as client:
+        yield Shorthand(client)
+
+
+@contextlib.contextmanager
+def http_server(home, *options):
+    """Give the port of a server process on HTTP."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "shipkit.agent.server", "--http", "--port", str(port), *options], env=environment(home), stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@contextlib.asynccontextmanager
+async def over_http(port, era="auto", person=None):
+    from mcp import Client
+
+    async with Client(f"http://127.0.0.1:{port}/mcp", mode=era, elicitation_callback=person) as client:
+        yield Shorthand(client)
+
+
+@ERAS
+async def test_the_whole_way_over_stdio(home, shop_file, tmp_path, books, era):
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "today.csv").write_text("order_id,name,address1,city,state,zip,weight_lb,service\n" + "".join(f"{i},Ada Lee,{i} Main St,Austin,TX,78701,2,ground\n" for i in range(1, 9)))
+    person = Person()
+    command = ("-m", "shipkit.agent.server", "--root", str(tmp_path / "orders"), "--shipper", f"harbor={shop_file}")
+    async with over_stdio(home, *command, era=era, person=person) as c:
+        await c.ok("load_orders", path="today.csv")
+        shown = await c.ok("batch_preview")
+        seen = []
+
+        async def watch(done, total, message):
+            seen.append((done, total))
+
+        result = await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch)
+        assert result.structured_content["shipped"] == 8
+        assert seen[-1] == (8, 8)
+        pdf = (await c.client.read_resource(result.structured_content["uris"][1])).contents[0]
+        assert pdf.mime_type == "application/pdf"
+    assert books.bought == 8
+
+
+@ERAS
+async def test_the_whole_way_over_http(home, shop_file, books, era):
+    with http_server(home, "--shipper", f"harbor={shop_file}") as port:
+        person = Person()
+        async with over_http(port, era, person) as c, over_http(port, era) as other:
+            shown = await c.loaded(6)
+            assert "Preview approval required" in await other.no("batch_execute", preview_id=shown["preview_id"])
+            assert books.bought == 0
+            job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+            assert (job["shipped"], books.bought) == (6, 6)
+            labels = await c("get_labels", job_id=job["job_id"])
+            uris = [part.uri for part in labels.content if part.type == "resource_link"]
+            assert "tracking_number" in (await c.client.read_resource(uris[0])).contents[0].text
+
+
+async def test_a_page_in_a_browser_cannot_reach_the_server(home, shop_file):
+    with http_server(home, "--shipper", f"harbor={shop_file}") as port:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+
+        def post(**headers) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            try:
+                connection.request("POST", "/mcp", body, {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **headers})
+                return connection.getresponse().status
+            finally:
+                connection.close()
+
+        assert post(Host="evil.example") in {403, 421}
+        assert post(Host=f"127.0.0.1:{port}", Origin="https://evil.example") in {400, 403}
+        assert post(Host=f"127.0.0.1:{port}", Origin=f"http://127.0.0.1:{port}") not in {403, 421}
+
+
+@ERAS
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "terminate"])
+async def test_a_server_killed_in_the_middle_leaves_a_job_that_a_new_one_finishes(home, shop_file, books, era, sent):
+    count = 60
+    command = (SLOWLY, str(home), "0.15", "--shipper", f"harbor={shop_file}")
+    async with over_stdio(home, *command, era=era, person=Person()) as c:
+        shown = await c.loaded(count)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.5)
+        assert job["status"] == "running"
+        with contextlib.suppress(Exception):
+            os.kill(server_of(home), sent)
+            await asyncio.sleep(0.5)
+    before = books.bought
+    assert 0 < before < count
+    async with over_stdio(home, *command, era=era) as c:
+        told = await c.ok("batch_resume")
+        assert (told["status"], told["job_id"]) == ("interrupted", job["job_id"])
+        done = await c.ok("batch_resume", job_id=job["job_id"], choice="resume", wait_s=60)
+        assert (done["status"], done["shipped"], done["in_doubt"]) == ("completed", count, 0)
+        assert "No interrupted jobs" in (await c("batch_resume")).content[0].text
+    assert books.bought == count
+
+
+def server_of(home) -> int:
+    """Return the process that runs the only job of a home: its name stands beside the lock."""
+    (lock,) = home.glob("jobs/job-*/LOCK.json")
+    return json.loads(lock.read_text())["pid"]
+
+
+async def test_a_client_that_leaves_pauses_the_job(home, shop_file, books):
+    command = (SLOWLY, str(home), "0.15", "--shipper", f"harbor={shop_file}")
+    async with over_stdio(home, *command, person=Person()) as c:
+        shown = await c.loaded(60)
+        await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
+    import shipkit as sk
+
+    (job,) = sk.interrupted_jobs(home=home).to_dict("records")
+    assert job["in_doubt"] == 0
+    assert job["shipped"] == books.bought < 60
+
+
+async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobody(home, shop_file, books):
+    command = (SLOWLY, str(home), "0.1", "--shipper", f"harbor={shop_file}")
+    async with over_stdio(home, *command, person=Person()) as c:
+        shown = await c.loaded(40)
+        await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
+        with contextlib.suppress(Exception):
+            os.kill(server_of(home), signal.SIGKILL)
+            await asyncio.sleep(0.5)
+    async with over_stdio(home, *command) as c:
+        again = await c.loaded(40)
+        assert again["preview_id"] == shown["preview_id"]
+        done = await c.ok("batch_execute", preview_id=again["preview_id"], wait_s=60)
+        assert (done["shipped"], books.bought) == (40, 40)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mode", "auto"], "--max-total"),
+        (["--root", "/no/such/folder"], "not a folder"),
+        (["--shipper", "harbor"], "NAME=FILE"),
+        (["--shipper", "harbor=/no/such.json"], "cannot be used"),
+        (["--max-total", "lots"], "not an amount"),
+        (["--http", "--host", "0.0.0.0"], "this machine only"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_said_on_stderr(home, options, said):
+    done = subprocess.run([sys.executable, "-m", "shipkit.agent.server", *options], env=environment(home), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_stdout_is_the_protocols_alone(home, shop_file):
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "load_orders", "arguments": {"rows": orders(2)}}},
+        {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "batch_preview", "arguments": {}}},
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shipkit.agent.server", "--shipper", f"harbor={shop_file}"], env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )
+    lines = []
+    for message in messages:
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        if "id" in message:
+            lines.append(json.loads(process.stdout.readline()))
+    process.stdin.close()
+    rest = process.stdout.read()
+    process.wait(15)
+    process.stdout.close()
+    assert [line["id"] for line in lines] == [1, 2, 3]
+    assert rest == ""
