@@ -32,7 +32,7 @@ try:
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
 except ImportError as missing:  # pragma: no cover - the extra is installed in the tests
-    raise SystemExit(f"The MCP server needs the mcp package ({missing.name}). Install it: pip install 'shipkit[mcp]'") from None
+    raise ImportError(f"The MCP server needs the mcp package ({missing.name} is not here). Install it: pip install 'shipkit[mcp]'") from None
 
 from pydantic import BaseModel, Field
 
