@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO, cast
 
 from shipkit.cli.console import Console, End
@@ -29,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         words = ["--help"]
     try:
-        return _finish(console, _run(words, console))
+        with _stop_signal_interrupts():
+            return _finish(console, _run(words, console))
     except SystemExit as stop:  # argparse: --help, --version
         return int(stop.code or 0)
     except BrokenPipeError:  # the reader went away (| head): what was bought is recorded
@@ -41,8 +45,9 @@ def _run(words: list[str], console: Console) -> End:
     debug = "--debug" in words
     try:
         args = parser().parse_args(words)
-        handler = _handler(COMMANDS[args.command].handler)
-        return handler(args, console)
+        console.log = args.log
+        console.record("start", command=args.command)
+        return _handler(COMMANDS[args.command].handler)(args, console)
     except UsageError as error:
         return _usage(error, words, console)
     except ShipkitError as error:
@@ -80,6 +85,19 @@ def _usage(error: UsageError, words: list[str], console: Console) -> End:
 def _finish(console: Console, end: End) -> int:
     console.end(end)
     return int(end.exit)
+
+
+@contextmanager
+def _stop_signal_interrupts() -> Iterator[None]:
+    """Make the system's stop signal (systemd, cron, a shutdown) what Ctrl-C is: a job pauses and what is in flight is recorded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
 
 
 def _write_anything(*streams: TextIO) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shipkit.report import BatchResult
     from shipkit.session import BatchSession
 
-__all__ = ["approve", "check", "preview", "run", "template"]
+__all__ = ["approve", "check", "preview", "run", "run_one", "template"]
 
 
 def check(args: Namespace, console: Console) -> End:
@@ -40,9 +40,9 @@ def check(args: Namespace, console: Console) -> End:
         if args.output:
             shown.save_frame(problems, Path(args.output))
             console.say(f"Written: {args.output}")
+        facts = {"problems": bad, "warnings": int((problems["severity"] == "warning").sum()), "selection": session.selection}
     if not len(problems):
         console.say("No problems found.")
-    facts = {"problems": bad, "warnings": int((problems["severity"] == "warning").sum()), "selection": session.selection}
     return End(Exit.SOME_FAILED if bad else Exit.DONE, next=again("preview", args) if not bad else None, facts=facts)
 
 
@@ -76,9 +76,18 @@ def preview(args: Namespace, console: Console) -> End:
 
 
 def run(args: Namespace, console: Console) -> End:
-    """Preview, get approval, buy, and save what was asked for."""
+    """Preview, get approval, buy, and save what was asked for; with ``--watch``, each file that comes into a folder."""
     args = merged(args)
     _refuse_unlimited(args)
+    if args.watch:
+        from shipkit.cli.watch import watch
+
+        return watch(args, console)
+    return run_one(args, console)
+
+
+def run_one(args: Namespace, console: Console) -> End:
+    """Preview one file, get approval, buy, and save what was asked for."""
     with open_session(args) as session:
         _loaded(session, args, console)
         frame = _priced(session, args, console)
@@ -137,6 +146,10 @@ def _refuse_unlimited(args: Namespace) -> None:
         raise UsageError("--yes and --auto exclude each other: approve this preview, or buy without approval", "")
     if (args.yes or args.auto) and args.max_total is None:
         raise UsageError(f"{'--yes' if args.yes else '--auto'} needs --max-total: nobody looks at the total", "")
+    if args.watch and not (args.yes or args.auto):
+        raise UsageError("--watch needs --yes or --auto, and --max-total (of each file): nobody is asked", "")
+    if args.watch and args.file:
+        raise UsageError("--watch takes the files of its folder: leave FILE out", "")
 
 
 def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResult | None:
@@ -191,14 +204,14 @@ def _amount(text: str) -> Decimal | None:
 
 
 def _loaded(session: BatchSession, args: Namespace, console: Console) -> None:
-    console.say(f"{args.file}: {session.selection}")
+    console.say(f"{args.file}: {session.selection}", hang=2)
+    for note in session.load_report.notes:
+        console.say(f"  {note.kind}: {note.text}", hang=4)
 
 
 def _priced(session: BatchSession, args: Namespace, console: Console) -> pd.DataFrame:
     frame = session.preview()
     shown.preview_rows(frame, console, rows=args.rows)
     shown.problems(session.problems, console)
-    console.title("Preview")
-    console.pairs(session.summary.lines())
-    console.record("preview", **shown.summary_facts(session.summary))
+    shown.summary_lines(session.summary, console)
     return frame

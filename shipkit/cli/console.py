@@ -5,6 +5,7 @@ Order files are written by strangers: every text is stripped of control characte
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -18,6 +19,10 @@ from typing import Any, TextIO
 from shipkit.cli.exits import Exit
 
 __all__ = ["Console", "End", "plain"]
+
+
+_LOGGED = frozenset({"start", "preview", "file", "error", "end"})
+"""Events that are logged. None of them holds a name or an address."""
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Console:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    log: str | None = None
+    """File that gets a JSON line for each thing that happens."""
 
     @property
     def interactive(self) -> bool:
@@ -72,9 +79,12 @@ class Console:
         self.err.flush()
 
     def record(self, event: str, **facts: Any) -> None:
-        """Print one JSON line, for machines only."""
+        """Print one JSON line, for machines only; what happens (not the rows, which have names and places) goes to the log too."""
         if self.as_json:
             self._json({"event": event, **facts})
+        if self.log is not None and event in _LOGGED:
+            with open(self.log, "a", encoding="utf-8") as log:  # noqa: PTH123 - a path as typed; one write appends whole lines
+                log.write(json.dumps({"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "event": event, **facts}, default=str) + "\n")
 
     def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print names and texts, the texts aligned."""

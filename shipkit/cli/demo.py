@@ -37,7 +37,7 @@ def demo(args: Namespace, console: Console) -> End:
     orders = _orders(folder)
     from shipkit.session import BatchSession
 
-    console.say(f"The orders are invented, the carrier is the embedded sandbox: no network, no money. Everything is kept in {folder}/")
+    console.say(f"The orders are invented, the carrier is the embedded sandbox: no network, no money. Everything is kept in {folder}/", hang=0)
     with BatchSession(orders, shipper=SHOP, carrier="sandbox", name="demo", home=folder / "home") as session:
         console.title("1  Read")
         console.say(f"{orders}: {session.load_report}")
@@ -46,9 +46,7 @@ def demo(args: Namespace, console: Console) -> End:
         shown.preview_rows(frame, console, rows=8)
         console.title("3  What is wrong with some")
         shown.problems(session.problems, console)
-        console.title("4  Look at the total")
-        console.pairs(session.summary.lines())
-        console.record("preview", **shown.summary_facts(session.summary))
+        shown.summary_lines(session.summary, console, title="4  Look at the total")
         return _bought(session, folder, console)
 
 

@@ -45,6 +45,7 @@ class Command:
 
 def _everywhere(p: _Parser) -> None:
     p.add_argument("--json", action="store_true", help="JSON lines on stdout, for machines; the last one has job_id, exit and next")
+    p.add_argument("--log", metavar="FILE", help="append what happens to a log, a JSON object a line; no names and no addresses")
     p.add_argument("--home", metavar="FOLDER", help="where previews and jobs live (default: SHIPKIT_HOME, then your data folder)")
     p.add_argument("--debug", action="store_true", help="show the Python traceback of an error")
 
@@ -83,7 +84,7 @@ def _output(p: _Parser) -> None:
 def _pricing(p: _Parser) -> None:
     p.add_argument("--name", help="name of the job; the same name with another plan is refused")
     p.add_argument("--on-duplicate", choices=["hold", "ship"], help="orders that an earlier job shipped (default: hold)")
-    p.add_argument("-n", "--rows", type=int, default=10, metavar="N", help="how many rows to print (default: 10)")
+    p.add_argument("-n", "--rows", type=int, metavar="N", help="how many rows to print (default: 10)")
     p.add_argument("-o", "--output", metavar="FILE", help="write the whole preview to a csv, xlsx or parquet file")
 
 
@@ -103,6 +104,13 @@ def _buying(p: _Parser) -> None:
     g.add_argument("--concurrency", type=int, metavar="N", help="requests at a time (default: the carrier's own)")
     g.add_argument("--rate-limit", type=float, metavar="N", help="requests a second (default: the carrier's own)")
     g.add_argument("--dry-run", action="store_true", help="do everything but buy")
+
+
+def _watching(p: _Parser) -> None:
+    g = p.add_argument_group("a folder instead of a file")
+    g.add_argument("--watch", metavar="FOLDER", help="run each file that comes into FOLDER, once; it moves to FOLDER/done or FOLDER/failed")
+    g.add_argument("--once", action="store_true", help="with --watch: run what is there, then end")
+    g.add_argument("--every", type=float, metavar="SECONDS", help="with --watch: how often to look (default: 10)")
 
 
 def _after(p: _Parser) -> None:
@@ -168,6 +176,10 @@ def _prune(p: _Parser) -> None:
     p.add_argument("--dry-run", action="store_true", help="list the jobs, change nothing")
 
 
+def _completion(p: _Parser) -> None:
+    p.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
+
+
 def _demo(p: _Parser) -> None:
     p.add_argument("--fresh", action="store_true", help="start over: remove what earlier demos made")
 
@@ -180,7 +192,7 @@ COMMANDS: dict[str, Command] = {
         Command("template", "Before buying", "print the Jinja2 template that says how rows become shipments", "batch:template", [_file, _mapping, _output], "FILE [options]"),
         Command("preview", "Before buying", "price every row; nothing is bought", "batch:preview", [_file, _mapping, _pricing], "FILE [options]"),
         Command("approve", "Buying", "say yes to a preview; needs a terminal and the total typed back", "batch:approve", [_approve], "PREVIEW"),
-        Command("run", "Buying", "preview, get approval, buy the labels", "batch:run", [_file, _mapping, _pricing, _buying, _after], "FILE [--yes | --auto] [--max-total AMOUNT] [options]",
+        Command("run", "Buying", "preview, get approval, buy the labels", "batch:run", [_file, _mapping, _pricing, _buying, _watching, _after], "FILE [--yes | --auto] [--max-total AMOUNT] [options]",
                 "Without --yes or --auto it asks at a terminal; elsewhere it ends with exit 3 and the command that approves."),
         Command("resume", "Buying", "go on with an interrupted job; nothing is bought twice", "job:resume", [_some_job], "[JOB] [options]"),
         Command("jobs", "Afterwards", "list the jobs, newest first", "job:jobs", [_jobs]),
@@ -190,6 +202,7 @@ COMMANDS: dict[str, Command] = {
         Command("write-back", "Afterwards", "write tracking numbers into a copy of the orders file", "job:write_back", [_job, _write_back], "JOB [-o FILE] [options]"),
         Command("carriers", "Housekeeping", "list the carriers and whether they are set up", "job:carriers"),
         Command("prune", "Housekeeping", "remove addresses and labels of old jobs, keep the books", "job:prune", [_prune], "--older-than AGE [options]"),
+        Command("completion", "Housekeeping", "print the completion script of a shell", "completion:completion", [_completion], "bash|zsh|fish"),
         Command("mcp", "Housekeeping", "serve the agent tools over MCP (stdin and stdout)", "job:mcp"),
     )
 }
@@ -228,7 +241,7 @@ def again(name: str, args: argparse.Namespace) -> str:
     words = ["shipkit", name]
     for action in one._actions:  # noqa: SLF001 - argparse offers no other way to ask what a parser knows
         value = given.get(action.dest)
-        if value is None or value == action.default or action.dest in {"json", "debug", "dry_run", "yes", "auto"}:
+        if value is None or value == action.default or action.dest in {"json", "debug", "dry_run", "yes", "auto", "log"}:
             continue
         if not action.option_strings:
             words.append(str(value))
@@ -241,7 +254,7 @@ def again(name: str, args: argparse.Namespace) -> str:
 
 
 def typeable(words: Sequence[str]) -> str:
-    """Return words as a command line: quoted where a shell needs it, as a person would.
+    r"""Return words as a command line: quoted where a shell needs it, as a person would.
 
     Examples
     --------

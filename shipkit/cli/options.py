@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["limits", "merged", "named", "open_session", "pairs"]
 
-_PATHS = ("file", "template", "labels", "failed", "output", "write_back")
+_PATHS = ("file", "template", "labels", "failed", "output", "write_back", "watch", "log", "home")
 """Options that are paths: in a config file they count from the file's own folder."""
 
 _TABLES = {"params": "param", "columns": "column", "defaults": "default", "references": "reference", "services": "map_service", "types": "type"}
@@ -33,7 +33,7 @@ def merged(args: Namespace) -> Namespace:
     known = vars(args)
     for key, value in _read_config(path).items():
         name = _TABLES.get(key, key.replace("-", "_"))
-        if name not in known or name in {"config", "command", "json", "debug"}:
+        if name not in known or name in {"config", "command", "debug"}:
             if name not in _EVERY_OPTION:
                 raise InputError(f"{path} has an unknown key {key!r}.", fix=f"Keys are the options' names: {', '.join(sorted(_EVERY_OPTION))}.")
             continue  # an option of another command: one file serves them all
@@ -181,5 +181,5 @@ _NOBODY = {"name": "Nobody yet", "address_line1": "1 Main St", "city": "San Anto
 _EVERY_OPTION = frozenset({
     *_TABLES, "file", "sheet", "delimiter", "encoding", "order_key", "where", "template", "service", "ship_date", "skip", "shipper", "carrier", "home",
     "on_duplicate", "rows", "output", "yes", "auto", "max_total", "max_each", "max_shipments", "price_drift", "currency", "name", "on_error", "resend",
-    "label_format", "label_size", "concurrency", "rate_limit", "dry_run", "labels", "write_back", "failed", "watch",
+    "label_format", "label_size", "concurrency", "rate_limit", "dry_run", "labels", "write_back", "failed", "watch", "once", "every", "log", "json",
 })

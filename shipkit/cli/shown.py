@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from shipkit.preview import Summary
     from shipkit.report import BatchResult
 
-__all__ = ["cells", "command", "next_command", "open_rows", "preview_rows", "problems", "result_facts", "save_frame", "summary_facts", "typed", "unshippable", "unshippable_in"]
+__all__ = ["cells", "command", "next_command", "open_rows", "preview_rows", "problems", "result_facts", "save_frame", "summary_facts", "summary_lines", "typed", "unshippable", "unshippable_in"]
 
 _HELD = "shipped_before"
 """Code of the problem that is none: the order was shipped by an earlier job."""
 
 
-def preview_rows(frame: pd.DataFrame, console: Console, *, rows: int) -> None:
-    """Print the first `rows` rows that are priced."""
+def preview_rows(frame: pd.DataFrame, console: Console, *, rows: int | None = None) -> None:
+    """Print the first `rows` rows that are priced (default: ten)."""
     priced = frame[frame["cost_cents"].notna()]
-    some = priced.head(max(rows, 0))
+    some = priced.head(10 if rows is None else max(rows, 0))
     for row in frame.to_dict("records") if console.as_json else ():
         console.record("row", **cells(row, _JSON_ROW))
     if not len(some):
@@ -88,6 +88,13 @@ def open_rows(result: BatchResult, console: Console, *, most: int = 10) -> None:
     console.table(["row", "order", "state", "why"], lines, right=("row",), wrap="why")
     if len(waiting) > most:
         console.say(f"... and {len(waiting) - most:,} more")
+
+
+def summary_lines(summary: Summary, console: Console, title: str = "Preview") -> None:
+    """Print what a preview comes to; why rows cannot ship stands above it already."""
+    console.title(title)
+    console.pairs((name, text) for name, text in summary.lines() if not re.fullmatch(r"  [\d,]+ x", name))
+    console.record("preview", **summary_facts(summary))
 
 
 def summary_facts(summary: Summary) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def _grouped(part: pd.DataFrame, console: Console) -> None:
     for (field, _), group in part.groupby(["field", "code"], sort=False, dropna=False):
         rows = sorted(group["row_number"].unique().tolist())
         first = group.iloc[0]
-        name = f"{field}: " if isinstance(field, str) else ""
+        name = f"{_plain_field(field)}: " if isinstance(field, str) else ""
         one = first["problem"] if len(set(group["problem"])) == 1 or len(rows) == 1 else f"{first['problem']} (row {first['row_number']})"
         console.say(f"  {name}{one}", hang=4)
         console.say(f"      {_rows(rows)}", hang=6)
@@ -203,6 +210,11 @@ def typed(fix: str) -> str:
     for python, words in _TYPED:
         fix = python.sub(words, fix)
     return fix
+
+
+def _plain_field(field: str) -> str:
+    """Return a field's name as a person says it, where that is clear."""
+    return field.removeprefix("ship_to.").removeprefix("parcels[0].")
 
 
 def _rows(rows: Sequence[int], most: int = 8) -> str:
