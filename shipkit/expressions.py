@@ -35,31 +35,31 @@ def quote(text: str | None) -> str:
 
 
 def tidy(x: str) -> str:
-    """Text with single blanks and no line breaks; null when empty. An apostrophe before a digit, which spreadsheets add, is dropped."""
+    """Give text single blanks and no line breaks, null when empty. An apostrophe before a digit, which spreadsheets add, is dropped."""
     clean = rf"regexp_full_match({x}, '[!-&(-~][!-~]*(?: [!-~]+)*')"
     single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
     return rf"CASE WHEN {clean} THEN {x} ELSE nullif(regexp_replace({single}, '^''([0-9])', '\1'), '') END"
 
 
 def code(x: str) -> str:
-    """Text of a code (ZIP, phone): tidy, without a leading apostrophe and without Excel's ``="..."``."""
+    """Clean the text of a code (ZIP, phone): tidy, without a leading apostrophe and without Excel's ``="..."``."""
     clean = rf"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
     single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
     return rf"CASE WHEN {clean} THEN {x} ELSE nullif(trim(regexp_replace({single}, '^=?[''\"]?|\"$', '', 'g')), '') END"
 
 
 def is_number(x: str) -> str:
-    """Whether a text is a plain number: ``12``, ``.5``, ``1e3``, ``1,234.5``, an apostrophe before it allowed."""
+    """Tell whether a text is a plain number: ``12``, ``.5``, ``1e3``, ``1,234.5``, an apostrophe before it allowed."""
     return rf"regexp_full_match({x}, '\s*''?(?:{_NUMBER}|{_GROUPED})\s*')"
 
 
 def number(x: str) -> str:
-    """A text as DOUBLE; null when it is not a plain number."""
+    """Read a text as DOUBLE; null when it is not a plain number."""
     return f"CASE WHEN {is_number(x)} THEN TRY_CAST(ltrim(replace(trim({x}, ' \t\r\n\f'), ',', ''), '''') AS DOUBLE) END"
 
 
 def convert(x: str, unit: str) -> str:
-    """A DOUBLE in `unit` as pounds or inches."""
+    """Turn a DOUBLE in `unit` into pounds or inches."""
     step = {**TO_POUNDS, **TO_INCHES}[unit]
     return f"({x} {step})" if step else x
 
@@ -69,7 +69,7 @@ _LENGTHS = (('in|inch|inches|"', "in"), ("cm|centimet(?:er|re)s?", "cm"), ("mm|m
 
 
 def measure(x: str, *, weight: bool) -> str:
-    """A text as pounds (`weight`) or inches: a plain number, or one with its unit (``12 oz``, ``2 lb 3 oz``, ``30cm``)."""
+    """Read a text as pounds (`weight`) or inches: a plain number, or one with its unit (``12 oz``, ``2 lb 3 oz``, ``30cm``)."""
     cases = [f"WHEN {is_number(x)} THEN {number(x)}"]
     plain = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
     for words, unit in _WEIGHTS if weight else _LENGTHS:
@@ -83,7 +83,7 @@ def measure(x: str, *, weight: bool) -> str:
 
 
 def amount_cents(x: str, places: str = "2") -> str:
-    """A text amount as whole minor units: ``$1,234.50`` -> 123450. `places` is a SQL expression: decimals of the currency."""
+    """Read a text amount as whole minor units: ``$1,234.50`` -> 123450. `places` is a SQL expression: decimals of the currency."""
     bare = rf"regexp_replace({x}, '[\s''$€£¥]|[A-Z]{{3}}', '', 'g')"
     return (
         rf"CASE WHEN regexp_full_match({bare}, '-?(?:[0-9]+|[0-9]{{1,3}}(?:,[0-9]{{3}})+)(?:\.[0-9]*)?|-?\.[0-9]+') "
@@ -97,13 +97,13 @@ _OTHER_PLACES: Final = (
 
 
 def money_cents(x: str, currency: str) -> str:
-    """A text as minor units of the currency in the expression `currency`."""
+    """Read a text as minor units of the currency in the expression `currency`."""
     places = choose(currency, {name: str(minor_units(name)) for name in _OTHER_PLACES}, "2")
     return f"CASE WHEN {x} IS NOT NULL THEN {amount_cents(x, places)} END"
 
 
 def date(x: str) -> str:
-    """A text as DATE: ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26`` (month first), ``Nov 2, 2026``."""
+    """Read a text as DATE: ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26`` (month first), ``Nov 2, 2026``."""
     return (
         rf"CASE WHEN regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])') THEN TRY_CAST({x}[:10] AS DATE) "
         rf"WHEN regexp_full_match({x}, '[0-9]{{8}}') THEN TRY_STRPTIME({x}, '%Y%m%d')::DATE "
@@ -118,29 +118,29 @@ _NO = ("no", "n", "false", "f", "0", "0.0", "off")
 
 
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
-    """A text as BOOLEAN: yes/no, true/false, Y/N, 1/0, and the words given; null when it is none of these."""
+    """Read a text as BOOLEAN: yes/no, true/false, Y/N, 1/0, and the words given; null when it is none of these."""
     return choose(f"lower(trim({x}))", {**dict.fromkeys((*_YES, *yes), "true"), **dict.fromkeys((*_NO, *no), "false")}, "NULL")
 
 
 def residential(x: str) -> str:
-    """A text as the residential flag."""
+    """Read a text as the residential flag."""
     return flag(x, ("residential", "res", "r", "home", "house"), ("commercial", "business", "com", "c", "b", "office"))
 
 
 def packaging(x: str) -> str:
-    """A text as the name of a packaging; an own box is ``package``."""
+    """Read a text as the name of a packaging; an own box is ``package``."""
     own = ("package", "your packaging", "customer supplied package", "customer packaging", "own", "box", "parcel", "your_packaging", "customer_supplied_package", "")
     key = f"lower(trim({x}))"
     return f"CASE WHEN {x} IS NULL THEN 'package' ELSE {choose(key, dict.fromkeys(own, quote('package')), f'replace({key}, {quote(chr(32))}, {quote(chr(95))})')} END"
 
 
 def choose(x: str, cases: Mapping[str, str], otherwise: str) -> str:
-    """A CASE over texts. (``IN`` with many values becomes a join in DuckDB, and joins do not keep the order of rows.)"""
+    """Choose by text with a CASE: ``IN`` with many values becomes a join in DuckDB, and joins do not keep the order of rows."""
     return f"CASE {x} {' '.join(f'WHEN {quote(text)} THEN {then}' for text, then in cases.items())} ELSE {otherwise} END" if cases else otherwise
 
 
 def digits_phone(x: str, american: str) -> str:
-    """A phone as digits: ten in the US and Canada (a leading 1 dropped), ``+`` kept elsewhere; ``x77`` behind it for an extension.
+    """Reduce a phone to digits: ten in the US and Canada (a leading 1 dropped), ``+`` kept elsewhere; ``x77`` behind it for an extension.
 
     Null when `american` holds and there are not ten digits.
     """
@@ -155,7 +155,7 @@ def digits_phone(x: str, american: str) -> str:
 
 
 def wrapped_lines(lines: Sequence[str]) -> str:
-    """Address lines as a list of lines of at most 35 characters, broken at words; an element is longer only when a word is."""
+    """Break address lines into a list of lines of at most 35 characters, broken at words; an element is longer only when a word is."""
     return f"list_concat({', '.join(_wrapped(line) for line in lines)})"
 
 

@@ -243,7 +243,7 @@ def _in_unit(sql: str, column: Column, unit: str) -> str:
 
 
 def _by_unit_column(leaf: _Leaf, column: Column, unit: Column, role: str) -> _Leaf:
-    """A number whose unit stands in a column of its own; a unit nobody knows stays behind the number, so that it is a problem."""
+    """Read a number whose unit stands in a column of its own; a unit nobody knows stays behind the number, so that it is a problem."""
     names = {"weight": {"oz": ("oz", "ounce", "ounces"), "kg": ("kg", "kgs", "kilogram", "kilograms"), "g": ("g", "gram", "grams"), "lb": ("", "lb", "lbs", "pound", "pounds")}}.get(
         role, {"cm": ("cm",), "mm": ("mm",), "m": ("m",), "ft": ("ft",), "in": ("", "in", "inch", "inches")},
     )

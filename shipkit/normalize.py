@@ -86,7 +86,7 @@ def _in_order(table: pa.Table) -> pa.Table:
 def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, str]) -> str:
     """Return the statement that makes shipments of the mapped relation."""
     cents = sql.money_cents("declared_value", "currency_")
-    unread = ", ".join(f"{_unread(name, types, cents)} AS bad_{name}" for name in _read_leaves(mapped, types))
+    unread = ", ".join(f"{_unread(name, cents)} AS bad_{name}" for name in _read_leaves(mapped, types))
     return f"""
     WITH tidied AS (
         SELECT * REPLACE ({sql.code('order_id')} AS order_id, {sql.code('postal_code')} AS postal_code, {sql.code('phone')} AS phone,
@@ -122,8 +122,8 @@ def _read_leaves(mapped: Mapped, types: Mapping[str, str]) -> list[str]:
     return [name for name in (*UNREADABLE, "residential") if types[name] == "VARCHAR" and (mapped.filled is None or name in mapped.filled)]
 
 
-def _unread(name: str, types: Mapping[str, str], cents: str) -> str:
-    """The text of a cell that could not be read, else null."""
+def _unread(name: str, cents: str) -> str:
+    """Keep the text of a cell that could not be read, else null."""
     value = cents if name == "declared_value" else f"{name}_"
     return f"CASE WHEN {value} IS NULL THEN nullif(trim({name}), '') END"
 
@@ -160,13 +160,13 @@ def duck_type(kind: pa.DataType) -> str:
 
 
 def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
-    """A CASE from the texts of this file to services; null for a text that names none."""
+    """Translate the texts of this file to services, null for a text that names none."""
     texts = [text for (text,) in con.execute(f"SELECT DISTINCT service FROM {mapped.relation} WHERE service IS NOT NULL").fetchall()]
     return sql.choose("service", {text: quote(found) for text in texts if (found := service_text(text))}, "NULL::VARCHAR")
 
 
 def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
-    """Country and state codes of the texts of this file; a text that is no place stays (tidied), for validation to name."""
+    """Give country and state codes of the texts of this file; a text that is no place stays (tidied), for validation to name."""
     pairs = con.execute(f"SELECT country, state, {sql.tidy('country')}, {sql.tidy('state')} FROM (SELECT DISTINCT country, state FROM {mapped.relation})").fetchall()
     countries: dict[str, str] = {}
     states: dict[str, dict[str, str]] = {}
@@ -241,12 +241,12 @@ def _repairs(con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array) -
 
 
 def _zip_key() -> str:
-    """The ZIP with its leading zeros put back, where some may be lost: 3 or 4 digits, or 7 or 8 of a ZIP+4."""
+    """Put the leading zeros of a ZIP back, where some may be lost: 3 or 4 digits, or 7 or 8 of a ZIP+4."""
     bare = "regexp_replace(postal_code, '\\.0+$', '')"
     widths: Sequence[tuple[str, int]] = (("[0-9]{3,4}", 5), ("[0-9]{3,4}-[0-9]{4}", 10), ("[0-9]{7,8}", 9))
     return f"CASE {' '.join(f'WHEN regexp_full_match({bare}, {quote(shape)}) THEN lpad({bare}, {width}, {quote(chr(48))})' for shape, width in widths)} END"
 
 
 def _plus4(x: str) -> str:
-    """A ZIP of nine digits with its dash."""
+    """Write a ZIP of nine digits with its dash."""
     return rf"regexp_replace({x}, '^([0-9]{{5}})[ -]*([0-9]{{4}})$', '\1-\2')"

@@ -142,7 +142,7 @@ class ShipmentEnvironment(SandboxedEnvironment):
             hint = nearest(str(name), record.known())
             return self.undefined(f"there is no column {str(name)!r}{'; ' + hint if hint else ''}")
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja2's signature: keyword arguments must not collide
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063 - Jinja2's signature: keyword arguments must not collide
         """Charge a call, and refuse text methods that would make too much."""
         __context.parent["budget_"].spend(1)
         owner = getattr(__obj, "__self__", None)
@@ -232,7 +232,7 @@ def _range(*args: int) -> range:
 
 @pass_context
 def _counted(context: Any, items: Any, fixed: int) -> list[Any]:
-    """The elements of a loop as a list, charged to the budget with the text that the loop writes each time."""
+    """List the elements of a loop, charged to the budget with the text that the loop writes each time."""
     if isinstance(items, jinja2.Undefined):
         items = iter(items)  # says what is undefined
     listed = []
@@ -268,7 +268,7 @@ def _plain_text(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """What is written between the author's own JSON: escaped as inside a JSON string, so that a cell cannot end the string."""
+    """Write a value between the author's own JSON: escaped as inside a JSON string, so that a cell cannot end the string."""
     kind = type(value)
     if kind is JsonText:
         return str(value)
@@ -332,7 +332,7 @@ def _format(value: Any, *args: Any) -> str:
 
 
 def _clipped(function: Callable[..., Any], length: int = 300) -> Callable[..., Any]:
-    """A filter that reads at most the first characters of its cell: nothing shorter than that is a phone, ZIP or date."""
+    """Make a filter that reads at most the first characters of its cell: nothing shorter than that is a phone, ZIP or date."""
 
     def filtered(value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, jinja2.Undefined):

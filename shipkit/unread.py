@@ -81,11 +81,15 @@ def _noted(bad: Sequence[str]) -> list[str]:
     ]
     return [
         *notes,
-        "SELECT row_number, 'ship_to.postal_code', was_zip, '\"' || was_zip || '\" had lost its leading zeros; taken as \"' || postal_code || '\", which fits ' || coalesce(state, country), "
-        "'Nothing to do if the state is right.', 'warning', 'zip_padded' FROM noticed WHERE was_zip IS NOT NULL",
-        "SELECT row_number, 'ship_to.address_line1', concat_ws(' / ', address_line1, address_line2, address_line3), "
-        "'an address line over 35 characters was split at a word: \"' || concat_ws('\", \"', address_line1, address_line2, address_line3) || '\"', "
-        "'Nothing to do if it reads well.', 'warning', 'address_split' FROM noticed WHERE split",
+        (
+            "SELECT row_number, 'ship_to.postal_code', was_zip, '\"' || was_zip || '\" had lost its leading zeros; taken as \"' || postal_code || '\", which fits ' || coalesce(state, country), "
+            "'Nothing to do if the state is right.', 'warning', 'zip_padded' FROM noticed WHERE was_zip IS NOT NULL"
+        ),
+        (
+            "SELECT row_number, 'ship_to.address_line1', concat_ws(' / ', address_line1, address_line2, address_line3), "
+            "'an address line over 35 characters was split at a word: \"' || concat_ws('\", \"', address_line1, address_line2, address_line3) || '\"', "
+            "'Nothing to do if it reads well.', 'warning', 'address_split' FROM noticed WHERE split"
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.expressions import LINE_LENGTH, quote
 from shipkit.models import Address, ServiceLevel
@@ -33,8 +34,8 @@ class Rule:
     field
         Path in the shipment; a parcel's begins with ``parcels[].``.
     fails
-        SQL over the columns of :data:`shipkit.table.SHIPMENTS`, ``american`` (a US ZIP country), ``abroad`` (not the shipper's country),
-        ``zip_states`` and, for a parcel, ``p``: true for a row that breaks the rule.
+        SQL over the columns of :data:`shipkit.table.SHIPMENTS`, ``american`` (ZIP codes are used there), ``us_zip`` (and this is one), ``zip_states``, ``zip_home``
+        (the state or territory said), ``abroad`` (not the shipper's country), ``today`` and, for a parcel, ``p`` and ``count``: true for a row that breaks the rule.
     value
         SQL for the value shown.
     problem
@@ -70,14 +71,13 @@ def check(
     con.register("checked_rows", shipments)
     con.register("met_before", (known if known is not None else PROBLEMS.empty_table()).select(["row_number", "field", "severity"]))
     try:
-        _prepare(con, shipper, today)
+        _suspects(con, shipments, shipper, today)
         selects = [_select(rule, "suspects") for rule in RULES]
-        if con.execute("SELECT count(*) FROM checked_rows WHERE len(parcels) > 1").fetchall()[0][0]:
-            table = _further(con)
-            selects += [_select(rule, table) for rule in RULES if rule.field.startswith("parcels[].")]
-        found = " UNION ALL ".join(selects)
+        if con.execute("SELECT count(*) FROM suspects WHERE len(parcels) > 1").fetchall()[0][0]:
+            con.execute("CREATE OR REPLACE TEMP TABLE further AS SELECT row_number, unnest(parcels[2:]) AS p, unnest(range(1, len(parcels))) AS place, 2 AS count FROM suspects WHERE len(parcels) > 1")
+            selects += [_select(rule, "further") for rule in RULES if rule.field.startswith("parcels[].")]
         return con.sql(f"""
-            WITH found AS ({found}), errors AS (SELECT DISTINCT row_number, field FROM met_before WHERE severity = 'error')
+            WITH found AS ({' UNION ALL '.join(selects)}), errors AS (SELECT DISTINCT row_number, field FROM met_before WHERE severity = 'error')
             SELECT f.* FROM found f
             WHERE NOT EXISTS (SELECT 1 FROM errors e WHERE e.row_number = f.row_number AND (e.field IS NULL OR e.field = f.field))
             ORDER BY row_number
@@ -101,29 +101,29 @@ def sentence(problem: Mapping[str, Any], order_id: str | None = None) -> str:
     return f"Row {problem['row_number']}{order}{field}: {problem['problem']}.{fix}"
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, shipper: Address, today: dt.date | None) -> None:
-    """Make the small table of rows that break at least one rule."""
-    con.register("zip_ranges", pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())}))
-    home = _words(US_DOMAIN) if shipper.country in US_DOMAIN else quote(shipper.country)
-    flagged = (
-        f"SELECT s.*, s.country IN ({_words(US_DOMAIN)}) AS american, s.country NOT IN ({home}) AS abroad, z.states AS zip_states, "
-        f"{'DATE ' + quote(today.isoformat()) if today else 'NULL::DATE'} AS today, s.parcels[1] AS p, 0 AS place "
-        "FROM checked_rows s LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3)"
-    )
-    broken = " OR ".join(f"({rule.fails})" for rule in RULES)
+def _suspects(con: duckdb.DuckDBPyConnection, shipments: pa.Table, shipper: Address, today: dt.date | None) -> None:
+    """Make the small table of rows that break at least one rule; first only their numbers, so that the other columns are never moved."""
+    ranges = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
+    broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in RULES)])
+    con.register("zip_ranges", ranges)
     try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS SELECT * FROM ({flagged}) WHERE {broken}")
+        found = con.sql(f"SELECT row_number FROM ({_judged('checked_rows', shipper, today)}) WHERE {broken}").to_arrow_table()
+        con.register("suspect_rows", shipments.filter(pc.is_in(shipments.column("row_number"), value_set=found.column("row_number").combine_chunks())))
+        con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {_judged('suspect_rows', shipper, today)}")
+        con.unregister("suspect_rows")
     finally:
         con.unregister("zip_ranges")
 
 
-def _further(con: duckdb.DuckDBPyConnection) -> str:
-    """Make the parcels after the first into rows of their own."""
-    con.execute("""
-        CREATE OR REPLACE TEMP TABLE further AS
-        SELECT row_number, parcels, unnest(parcels[2:]) AS p, unnest(range(1, len(parcels))) AS place FROM checked_rows WHERE len(parcels) > 1
-    """)
-    return "further"
+def _judged(rows: str, shipper: Address, today: dt.date | None) -> str:
+    """Return SQL for `rows` with the columns that rules speak of beside those of the table."""
+    home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
+    return (
+        f"SELECT *, american AND zip_ok AS us_zip FROM (SELECT s.*, s.country IN ({_words(US_DOMAIN)}) AS american, s.country NOT IN ({_words(home)}) AS abroad, z.states AS zip_states, "
+        f"regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok, CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home, "
+        f"{'DATE ' + quote(today.isoformat()) if today else 'NULL::DATE'} AS today, s.parcels[1] AS p, 0 AS place, len(s.parcels) AS count "
+        f"FROM {rows} s LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3))"
+    )
 
 
 def _select(rule: Rule, table: str) -> str:
@@ -156,7 +156,6 @@ _COUNTRIES: Final = tuple(sorted(set(country_codes().values())))
 _SIDES: Final = ("length_in", "width_in", "height_in")
 _LONGEST: Final = "greatest(p.length_in, p.width_in, p.height_in)"
 _GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_LONGEST}))"
-_ZIP: Final = "regexp_full_match(postal_code, '[0-9]{5}(?:-[0-9]{4})?')"
 _LONG_REFERENCE: Final = f'list_filter("references", lambda r: length(r.value) > {LINE_LENGTH})'
 _BAD_ITEM: Final = "list_filter(customs.items, lambda i: i.description IS NULL OR i.unit_value_cents IS NULL OR coalesce(i.quantity, 0) <= 0)"
 
@@ -167,7 +166,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _missing("ship_to.state", "state", "there is no state", when="country IN ('US', 'CA')"),
     _missing("ship_to.postal_code", "postal_code", "there is no postal code", when="american OR country = 'CA'"),
     _missing("service", "service", "there is no service", fix='Fill the cell, or set one for all: map(service="ground").'),
-    _missing("parcels[].weight_lb", "p.weight_lb", "there is no weight", when="len(parcels) > 0", fix='Fill the cell, or give a default: map(defaults={"weight_lb": 2}).'),
+    _missing("parcels[].weight_lb", "p.weight_lb", "there is no weight", when="count > 0", fix='Fill the cell, or give a default: map(defaults={"weight_lb": 2}).'),
     Rule("parcel_missing", "parcels", "coalesce(len(parcels), 0) = 0", "NULL", "'there is no parcel'", "Give at least one parcel with its weight."),
     Rule(
         "country_unknown", "ship_to.country", f"country IS NULL OR country NOT IN ({_words(_COUNTRIES)})", "country",
@@ -176,15 +175,14 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("state_unknown", "ship_to.state", f"country = 'US' AND state NOT IN ({_words(_US_STATES)})", "state", "'\"' || state || '\" is not a US state'", "Write the state's name or its two letters."),
     Rule("state_unknown", "ship_to.state", f"country = 'CA' AND state NOT IN ({_words(_PROVINCES)})", "state", "'\"' || state || '\" is not a Canadian province'", "Write the province's name or its two letters."),
     Rule(
-        "zip_format", "ship_to.postal_code", f"american AND NOT {_ZIP}", "postal_code", "'a US ZIP has 5 or 9 digits, not \"' || postal_code || '\"'",
+        "zip_format", "ship_to.postal_code", "american AND NOT zip_ok", "postal_code", "'a US ZIP has 5 or 9 digits, not \"' || postal_code || '\"'",
         "Fix the cell, or map it with {{ row.<column> | format_us_zip }}.",
     ),
-    Rule("zip_unknown", "ship_to.postal_code", f"american AND {_ZIP} AND zip_states IS NULL", "postal_code", "'no US ZIP begins with ' || left(postal_code, 3)", "Look the address up and fix the ZIP."),
+    Rule("zip_unknown", "ship_to.postal_code", "us_zip AND zip_states IS NULL", "postal_code", "'no US ZIP begins with ' || left(postal_code, 3)", "Look the address up and fix the ZIP."),
     Rule(
         "zip_state_mismatch", "ship_to.postal_code",
-        f"american AND {_ZIP} AND coalesce(state, CASE WHEN country <> 'US' THEN country END) IN ({_words(_US_STATES)}) "
-        "AND NOT list_contains(string_split(zip_states, ' '), CASE WHEN country <> 'US' THEN country ELSE state END)",
-        "postal_code", "'ZIP ' || postal_code || ' is in ' || replace(zip_states, ' ', ' or ') || ', not in ' || CASE WHEN country <> 'US' THEN country ELSE state END",
+        f"us_zip AND zip_states <> zip_home AND zip_home IN ({_words(_US_STATES)}) AND NOT list_contains(string_split(zip_states, ' '), zip_home)",
+        "postal_code", "'ZIP ' || postal_code || ' is in ' || replace(zip_states, ' ', ' or ') || ', not in ' || zip_home",
         "Fix the ZIP or the state, whichever is wrong.",
     ),
     Rule(
