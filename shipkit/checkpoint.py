@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.disk import PRIVATE, Disk, make_private
@@ -35,8 +34,8 @@ from shipkit.errors import CheckpointCorrupt, CheckpointWriteError, JobExists, J
 from shipkit.ledger import Ledger
 from shipkit.lock import Holder, held, holder_of
 from shipkit.manifest import JobDraft, Manifest, attempt_reference, job_id_of, lineage_of, make_manifest
-from shipkit.results import StoredLabel, job_reason, job_status, result_table, stored_labels
-from shipkit.segments import LINES, STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
+from shipkit.results import RESULT_COLUMNS, StoredLabel, job_reason, job_status, result_table, scattered, stored_labels
+from shipkit.segments import STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Checkpoint", "JobDraft"]
@@ -44,7 +43,7 @@ __all__ = ["Checkpoint", "JobDraft"]
 _ROW_GROUP = 8_192
 """Rows read together; a resume reads only the groups that hold a row to send."""
 
-_STATE_COLUMNS = ("entry", "row", "event", "state", "attempt", "at", "charged_cents", "code", "message", "details", "watch")
+_STATE_COLUMNS = ("entry", "row", "state", "attempt", "charged_cents", "watch")
 
 
 class Checkpoint:
@@ -54,6 +53,7 @@ class Checkpoint:
         self.path = path
         self.manifest, self._genesis = Manifest.read(path)
         self.disk = Disk()
+        self._kept: tuple[tuple[bytes, int], Chain] | None = None
         self.ended: tuple[JobStatus, str] | None = None
         """How the last run in this process ended, where the disk refused to take it down."""
 
@@ -176,7 +176,7 @@ class Checkpoint:
         """Return the code of each row's state (its place in :data:`shipkit.segments.STATES`)."""
         states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
         states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
-        table = (chain or self.chain(("row", "state"))).table
+        table = (chain or self._brief()).table
         last = table.take(last_lines(table))
         states[last.column("row").to_numpy()] = state_codes(last)
         return states
@@ -196,8 +196,7 @@ class Checkpoint:
 
     def notes(self) -> pa.Table:
         """Return the ledger's lines about the job itself and about surplus shipments, oldest first."""
-        table = self.chain(LINES.names[:-1]).table
-        return table.filter(pc.is_null(table.column("state")))
+        return self._brief().notes()
 
     def owner(self) -> Holder | None:
         """Return who is running the job, None when nobody is."""
@@ -209,7 +208,7 @@ class Checkpoint:
 
     def results(self) -> pa.Table:
         """Return a line for each row of the plan, in its order, with the result columns of the API."""
-        return result_table(self, self.chain(), running=self.owner() is not None)
+        return result_table(self, self.chain(RESULT_COLUMNS), running=self.owner() is not None)
 
     def labels(self, rows: Sequence[int] | None = None) -> Iterator[StoredLabel]:
         """Return the stored labels of `rows` (default: all that have one), in that order, a few in memory at a time."""
@@ -217,9 +216,7 @@ class Checkpoint:
 
     def skipped_reasons(self) -> pa.Array:
         """Return, for each row, why it was never meant to be sent; null where it was."""
-        reasons = np.full(self.manifest.shipments, None, dtype=object)
-        reasons[self._born_skipped.column("row").to_numpy()] = self._born_skipped.column("reason").to_numpy(zero_copy_only=False)
-        return pa.array(reasons, pa.string())
+        return scattered(self._born_skipped.column("row").to_numpy(), self._born_skipped.column("reason"), self.manifest.shipments)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -244,6 +241,13 @@ class Checkpoint:
                 yield ledger
             finally:
                 ledger.close()
+
+    def _brief(self) -> Chain:
+        """Return the ledger's rows and states, kept as long as nothing was written."""
+        seen = ((self.path / "HEAD").read_bytes() if (self.path / "HEAD").exists() else b"", (self.path / "segments").stat().st_mtime_ns)
+        if self._kept is None or self._kept[0] != seen:
+            self._kept = (seen, self.chain(("row", "state")))
+        return self._kept[1]
 
     @cached_property
     def _born_skipped(self) -> pa.Table:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -79,8 +80,8 @@ class Compactor:
     def _begin(self, chain: Chain) -> None:
         self._drop(chain.spare)
         for link in chain.links:
-            labelled = not link.part.compacted and link.labelled
-            self._place(_Run(link.part.path, link.part.first, link.part.last, link.previous, link.sha256, None, labelled))
+            part = link.part
+            self._place(_Run(part.path, part.first, part.last, link.previous, link.sha256, None, part.labelled))
 
     def _place(self, run: _Run) -> None:
         runs = self._levels.setdefault(run.level, [])
@@ -88,7 +89,7 @@ class Compactor:
         if len(runs) < COMPACT_AFTER:
             return
         self._levels[run.level] = []
-        if all(a.last + 1 == b.first for a, b in zip(runs, runs[1:], strict=False)):
+        if all(a.last + 1 == b.first for a, b in pairwise(runs)):
             self._compact(runs)
 
     def _compact(self, runs: list[_Run]) -> None:

@@ -99,8 +99,9 @@ def claim(checkpoint: Checkpoint, states: np.ndarray[Any, Any], *, today: dt.dat
     make_private(folder)
     with held(folder, what="claim", wait_s=60):
         if path.exists():
-            mine = pq.read_table(path, columns=["row"], partitioning=None).column("row").to_numpy()
-            rows = np.setdiff1d(rows, mine)
+            mine = np.zeros(manifest.shipments, dtype=bool)
+            mine[pq.read_table(path, columns=["row"], partitioning=None).column("row").to_numpy()] = True
+            rows = rows[~mine[rows]]
             if not len(rows):
                 return {}
         plan = checkpoint.plan.take(pa.array(rows))

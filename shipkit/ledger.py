@@ -189,13 +189,14 @@ class Ledger:
         table = to_table(lines, first_entry=self._entry + 1, sequence=sequence)
         data = encode(table, {"generation": self.generation, "sequence": sequence, "previous": self._sha})
         sha = sha256(data).hexdigest()
-        name = segment_name(self.generation, sequence, sha)
+        labelled = any(line.labels for line in lines)
+        name = segment_name(self.generation, sequence, sha, labelled=labelled)
         try:
             self._disk.publish(self._segments, name, data)
             write_head(self._disk, self.path, Head(sequence, name, sha))
         except OSError as error:
             raise _write_error(self.path, error) from error
-        self._compactor.add(table, self._segments / name, sequence, self._sha, sha, labelled=any(line.labels for line in lines))
+        self._compactor.add(table, self._segments / name, sequence, self._sha, sha, labelled=labelled)
         self._sequence, self._sha, self._entry = sequence, sha, self._entry + len(lines)
         self.commits += 1
 

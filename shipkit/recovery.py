@@ -206,7 +206,7 @@ def restart(checkpoint: Checkpoint, *, confirm_paid_labels: int | None = None) -
             f"{checkpoint.job_id} has bought {paid:,} labels{also}; a restart buys the whole plan again.",
             fix=f"Void them first (session.void(all=True)), or confirm the number: restart(confirm_paid_labels={paid}).", paid=paid, in_doubt=doubtful,
         )
-    if checkpoint.status is not JobStatus.CANCELLED and sum(counts[state] for state in _OPEN):
+    if checkpoint.status is not JobStatus.CANCELLED and any(counts[state] for state in _OPEN):
         cancel(checkpoint)
     return Checkpoint.publish(checkpoint.path.parent.parent, _draft_again(checkpoint), ordinal=checkpoint.manifest.ordinal + 1)
 
@@ -272,7 +272,7 @@ async def void_rows(checkpoint: Checkpoint, carrier: Carrier, rows: Sequence[int
     pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
     with checkpoint.own("void") as ledger:
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
-        already = len([row for row in set(rows) if ledger.state(row) is RowState.VOIDED])
+        already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
         said = _said(checkpoint, wanted)
         refused: dict[int, str] = {}
 
@@ -294,7 +294,7 @@ async def void_rows(checkpoint: Checkpoint, carrier: Carrier, rows: Sequence[int
             for _ in range(min(pacer.concurrency, len(wanted))):
                 group.create_task(worker())
         await ledger.settled()
-    return VoidOutcome(voided=len(wanted) - len(refused), already=already, refused=refused)
+    return VoidOutcome(voided=len(wanted) - len(refused), already=len(already), refused=refused)
 
 
 async def void_surplus(checkpoint: Checkpoint, carrier: Carrier) -> int:

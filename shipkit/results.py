@@ -20,9 +20,15 @@ from shipkit.table import minor_unit_scale
 if TYPE_CHECKING:
     from shipkit.checkpoint import Checkpoint
 
-__all__ = ["StoredLabel", "job_reason", "job_status", "result_table", "stored_labels"]
+__all__ = ["RESULT_COLUMNS", "StoredLabel", "job_reason", "job_status", "result_table", "scattered", "stored_labels"]
 
 _CACHED_BYTES = 64_000_000
+RESULT_COLUMNS = (
+    "row", "state", "attempt", "reference", "at", "shipped_at", "tracking_numbers", "service", "charged_cents", "currency", "charge_basis",
+    "billed_weight_lb", "code", "message", "fix",
+)
+"""Columns of the ledger that the results are made of."""
+
 _OPEN = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
 
 
@@ -77,7 +83,8 @@ def result_table(checkpoint: Checkpoint, chain: Chain, *, running: bool) -> pa.T
     quotes = pq.read_table(checkpoint.path / "quotes.parquet", columns=["cost_cents", "currency", "service"], partitioning=None)
     count = manifest.shipments
     said = _aligned(chain, count)
-    states = _states(checkpoint, said, running=running)
+    skipped = checkpoint.skipped_reasons()
+    states = _states(skipped, said, running=running)
     bought = pc.is_in(states, value_set=pa.array([RowState.SHIPPED.value, RowState.VOIDED.value]))
     numbers = _if(bought, said["tracking_numbers"])
     charged = _if(bought, said["charged_cents"])
@@ -124,18 +131,24 @@ def _first_problems(checkpoint: Checkpoint, row_numbers: Any, skipped: Any) -> t
     return pa.array(codes, pa.string()), pa.array(fixes, pa.string())
 
 
+def scattered(rows: Any, values: Any, count: int) -> Any:
+    """Return an array of `count` with `values` at `rows` and null elsewhere."""
+    places = np.full(count, -1, dtype=np.int64)
+    places[rows] = np.arange(len(rows))
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return whole.take(pa.array(places, mask=places < 0))
+
+
 def _aligned(chain: Chain, count: int) -> dict[str, Any]:
     """Return each column of the last lines as an array over all rows, null where a row has no line."""
     said = chain.table
     last = said.take(last_lines(said))
-    places = np.full(count, -1, dtype=np.int64)
-    places[last.column("row").to_numpy()] = np.arange(last.num_rows)
-    index = pa.array(places, mask=places < 0)
-    return {name: last.column(name).combine_chunks().take(index) for name in last.column_names}
+    rows = last.column("row").to_numpy()
+    return {name: scattered(rows, last.column(name), count) for name in last.column_names if name != "row"}
 
 
-def _states(checkpoint: Checkpoint, said: Mapping[str, Any], *, running: bool) -> Any:
-    born = pc.if_else(pc.is_valid(checkpoint.skipped_reasons()), RowState.SKIPPED.value, RowState.PENDING.value)
+def _states(skipped: Any, said: Mapping[str, Any], *, running: bool) -> Any:
+    born = pc.if_else(pc.is_valid(skipped), RowState.SKIPPED.value, RowState.PENDING.value)
     states = pc.coalesce(said["state"], born)
     if running:
         return states
@@ -160,6 +173,7 @@ def stored_labels(checkpoint: Checkpoint, rows: Sequence[int] | None) -> Iterato
     chain = checkpoint.chain(("row", "state", "label_sequence"))
     said = chain.table
     last = said.take(last_lines(said))
+    last = last.filter(last.column("label_sequence").is_valid())
     held = dict(zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True))
     reader = _LabelReader(checkpoint, chain.segments)
     for row in sorted(held) if rows is None else rows:

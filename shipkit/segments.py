@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable, Sequence
@@ -66,7 +67,7 @@ STATES: tuple[RowState, ...] = tuple(RowState)
 
 _STATE_TEXT = pa.array([s.value for s in STATES])
 GENESIS = 0
-_SEGMENT = re.compile(r"seg-(\d{6,})-(\d{8,})-([0-9a-f]{16})\.parquet$")
+_SEGMENT = re.compile(r"seg-(\d{6,})-(\d{8,})-([0-9a-f]{16})(-labels)?\.parquet$")
 _COMPACTION = re.compile(r"cmp-(\d{6,})-(\d{8,})-(\d{8,})-([0-9a-f]{16})\.parquet$")
 _META = b"shipkit"
 _SLOT = 192
@@ -138,14 +139,20 @@ def _labels(lines: Sequence[Line]) -> Any:
 
 
 def encode(table: pa.Table, meta: dict[str, Any]) -> bytes:
-    """Return `table` as parquet bytes with `meta` in its metadata."""
+    """Return `table` as parquet bytes with `meta` in its metadata. Lines that move no row come first, in a row group of their own."""
     sink = pa.BufferOutputStream()
     labelled = table.column("labels").null_count < table.num_rows
-    meta = {**meta, "labelled": labelled}
-    pq.write_table(
-        table.replace_schema_metadata({_META: json.dumps(meta).encode()}), sink, write_statistics=False, use_dictionary=False,
-        compression="none" if labelled else "zstd", store_schema=True,  # labels are compressed already, mostly
-    )
+    noted = pc.is_null(table.column("state"))
+    notes = noted.true_count if hasattr(noted, "true_count") else pc.sum(noted).as_py() or 0
+    meta = {**meta, "notes": notes}
+    groups = [table] if notes in (0, table.num_rows) else [table.filter(noted), table.filter(pc.invert(noted))]
+    with pq.ParquetWriter(
+        sink, LINES, write_statistics=False, use_dictionary=False,
+        compression="none" if labelled else "zstd", store_schema=False,  # labels are compressed already, mostly
+    ) as writer:
+        writer.add_key_value_metadata({_META.decode(): json.dumps(meta)})
+        for group in groups:
+            writer.write_table(group)
     return bytes(sink.getvalue())
 
 
@@ -158,6 +165,8 @@ class Part:
     first: int
     last: int
     digest: str
+    labelled: bool = False
+    """Whether it holds label bytes; its name says so."""
 
     @property
     def compacted(self) -> bool:
@@ -168,7 +177,7 @@ class Part:
     def of(cls, path: Path) -> Part | None:
         """Return the part that `path` names, None for other files."""
         if found := _SEGMENT.match(path.name):
-            return cls(path, int(found[1]), int(found[2]), int(found[2]), found[3])
+            return cls(path, int(found[1]), int(found[2]), int(found[2]), found[3], found[4] is not None)
         if found := _COMPACTION.match(path.name):
             return cls(path, int(found[1]), int(found[2]), int(found[3]), found[4])
         return None
@@ -187,9 +196,9 @@ class Part:
         return data, sha
 
 
-def segment_name(generation: int, sequence: int, sha256: str) -> str:
+def segment_name(generation: int, sequence: int, sha256: str, *, labelled: bool) -> str:
     """Return the name of a segment."""
-    return f"seg-{generation:06}-{sequence:08}-{sha256[:16]}.parquet"
+    return f"seg-{generation:06}-{sequence:08}-{sha256[:16]}{'-labels' if labelled else ''}.parquet"
 
 
 def compaction_name(generation: int, first: int, last: int, sha256: str) -> str:
@@ -206,8 +215,12 @@ class Link:
     previous: str
     sha256: str
     """Of the last segment it stands for."""
-    labelled: bool
-    """Whether it holds label bytes."""
+    notes: int
+    """How many lines move no row; they are its first row group."""
+
+    def read_notes(self) -> pa.Table:
+        """Return the lines that move no row."""
+        return pq.ParquetFile(self.part.path).read_row_group(0, columns=LINES.names[:-1])
 
 
 @dataclass(frozen=True)
@@ -228,6 +241,10 @@ class Chain:
     def table(self) -> pa.Table:
         """The columns read, in the order of writing."""
         return pa.concat_tables([link.table for link in self.links]) if self.links else LINES.empty_table().drop_columns(["labels"])
+
+    def notes(self) -> pa.Table:
+        """Return the lines about the job itself and about surplus shipments, oldest first."""
+        return pa.concat_tables([LINES.empty_table().drop_columns(["labels"]), *(link.read_notes() for link in self.links if link.notes)])
 
 
 @dataclass(frozen=True)
@@ -296,7 +313,8 @@ def read_chain(folder: Path, genesis: str, columns: Sequence[str] | None = None)
 
 def _read_chain(folder: Path, genesis: str, columns: Sequence[str]) -> Chain:
     head = read_head(folder)  # before the listing, so that what it names must be listed
-    parts = [part for path in sorted((folder / "segments").iterdir()) if (part := Part.of(path))]
+    segments_folder = folder / "segments"
+    parts = [part for name in sorted(os.listdir(segments_folder)) if (part := Part.of(segments_folder / name))]  # noqa: PTH208 - there may be 100,000
     by_first: dict[int, list[Part]] = {}
     for part in parts:
         by_first.setdefault(part.first, []).append(part)
@@ -309,21 +327,12 @@ def _read_chain(folder: Path, genesis: str, columns: Sequence[str]) -> Chain:
         sequence, sha = link.part.last, link.sha256
     _check_end(folder, head, sequence, sha, parts)
     segments = {part.first: part for part in parts if not part.compacted}
-    spare = tuple(part for part in parts if part.path not in used and not _holds_labels(part))
+    spare = tuple(part for part in parts if part.path not in used and not part.labelled)
     return Chain(tuple(links), max((p.generation for p in parts), default=0), sequence, sha, segments, spare)
 
 
-def _holds_labels(part: Part) -> bool:
-    if part.compacted:
-        return False
-    try:
-        return _meta(pq.ParquetFile(part.path))["labelled"] is not False
-    except (pa.ArrowException, OSError, KeyError, ValueError):
-        return True  # not ours to judge, so not ours to remove
-
-
 def _meta(file: pq.ParquetFile) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((file.schema_arrow.metadata or {})[_META])
+    found: dict[str, Any] = json.loads((file.metadata.metadata or {})[_META])
     return found
 
 
@@ -344,12 +353,12 @@ def _next_link(candidates: list[Part], previous: str, columns: Sequence[str]) ->
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         meta = _meta(file)
-        table = file.read(columns=list(columns))
+        table = file.read(columns=list(columns), use_threads=False)  # small files: threads cost more than they give
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _corrupt(part.path, f"cannot be read ({error})") from error
     if meta["previous"] != previous:
         raise _corrupt(part.path, "does not follow the one before it")
-    return Link(part, table, previous, meta["last"] if part.compacted else sha, meta["labelled"])
+    return Link(part, table, previous, meta["last"] if part.compacted else sha, meta["notes"])
 
 
 def _check_end(folder: Path, head: Head, sequence: int, sha: str, parts: Iterable[Part]) -> None:
