@@ -13,7 +13,7 @@ import duckdb
 
 from shipkit.cells import one, quoted
 
-__all__ = ["Shape", "decide", "missing_sql", "problem_of"]
+__all__ = ["Question", "Shape", "decide", "missing_sql", "problem_of"]
 
 _BLANKS = "' \t\n\r\u00a0'"  # as SQL text; DuckDB's E'' strings know no \\u
 _SAMPLE = 20_000
@@ -22,6 +22,26 @@ _DECIMAL = r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _ISO_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
 _MISSING = ("n/a", "na", "#n/a", "none", "null", "nil", "nan", "-", "--", "---", "?", "tbd", "unknown", "n.a.", "#value!", "#ref!")
+
+
+_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
+_POUNDS = {"lb": 1.0, "oz": 1 / 16, "kg": 1 / 0.45359237, "g": 1 / 453.59237}
+_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "ft": 12.0, "m": 1 / 0.0254}
+_SUFFIXES = {
+    "lb": "lb", "lbs": "lb", "pound": "lb", "pounds": "lb", "oz": "oz", "ounce": "oz", "ounces": "oz", "kg": "kg", "kgs": "kg", "g": "g", "gr": "g", "gram": "g", "grams": "g",
+    "in": "in", "inch": "in", "inches": "in", '"': "in", "cm": "cm", "mm": "mm", "ft": "ft", "m": "m",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """One column to decide on: its name in the table, and what its heading says."""
+
+    name: str
+    kind: str | None  # as in `shipkit.fields.KIND`
+    pin: str | None = None  # a DuckDB type or a strptime format that a person asked for
+    role: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,31 +54,24 @@ class Shape:
     can_fail: bool = False
     kind: str = "text"
     notes: tuple[str, ...] = ()
-    unit: str | None = None
 
 
-def decide(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[tuple[str, str | None, str | None]]) -> list[Shape]:
-    """Return the shape of each text column of `table`.
-
-    Parameters
-    ----------
-    columns
-        (name in the table, kind or None, pinned type or None); kind as in `shipkit.fields.KIND`, a pinned type is a DuckDB
-        type or a strptime format.
-    """
-    facts = _facts(con, table, [name for name, _, _ in columns])
-    return [_pinned(name, pin) if pin else _decide(con, table, name, kind, facts[name]) for name, kind, pin in columns]
+def decide(con: duckdb.DuckDBPyConnection, table: str, questions: Sequence[Question]) -> list[Shape]:
+    """Return the shape of each text column of `table` that is asked for."""
+    plain = _plain_numbers(con, table, [q.name for q in questions if q.kind == "number" and not q.pin])
+    facts = _facts(con, table, [q.name for q in questions if q.name not in plain and not q.pin])
+    return [_pinned(q.name, q.pin) if q.pin else plain[q.name] if q.name in plain else _decide(con, table, q, facts[q.name]) for q in questions]
 
 
-def _decide(con: duckdb.DuckDBPyConnection, table: str, name: str, kind: str | None, fact: Mapping[str, int]) -> Shape:
-    text = _text(name, kind, fact)
-    if kind in {"text", "flag"}:
+def _decide(con: duckdb.DuckDBPyConnection, table: str, question: Question, fact: Mapping[str, int]) -> Shape:
+    text = _text(question.name, question.kind, fact)
+    if question.kind in {"text", "flag"}:
         return text
-    if kind == "number":
-        return _number(con, table, text)
-    if kind == "amount":
+    if question.kind == "number":
+        return _number(con, table, question, text)
+    if question.kind == "amount":
         return _amount(con, table, text)
-    if kind == "date":
+    if question.kind == "date":
         return _date(con, table, text)
     return _lossless(con, table, fact, text)
 
@@ -124,15 +137,31 @@ def _lossless(con: duckdb.DuckDBPyConnection, table: str, fact: Mapping[str, int
 # -- recognised columns -----------------------------------------------------------------------------
 
 
-def _number(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
-    c = text.sql
-    whole, plain = one(
-        con, f"SELECT bool_and(regexp_matches({c}, '{_INTEGER}')), bool_and(regexp_matches({c}, '^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)$')) FROM {quoted(table)}",
-    )
-    if plain is not False:
-        kind = "BIGINT" if whole else "DOUBLE"
-        return Shape(sql=f"TRY_CAST({c} AS {kind})", type=kind, raw=c, kind="number")
-    return Shape(sql=f"TRY_CAST({_bare_number(c)} AS DOUBLE)", type="DOUBLE", raw=c, can_fail=True, kind="number", notes=text.notes)
+def _plain_numbers(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> dict[str, Shape]:
+    """Return the shapes of the columns whose every cell is a plain number: most files need no more."""
+    if not names:
+        return {}
+    tests = ", ".join(f"bool_and(regexp_matches({quoted(n)}, '{_INTEGER}')), bool_and(regexp_matches({quoted(n)}, '{_PLAIN}'))" for n in names)
+    row = one(con, f"SELECT {tests} FROM {quoted(table)}")
+    kinds = {name: "BIGINT" if row[2 * place] else "DOUBLE" for place, name in enumerate(names) if row[2 * place + 1] is not False}
+    return {name: Shape(sql=f"TRY_CAST({quoted(name)} AS {kind})", type=kind, raw=quoted(name), kind="number") for name, kind in kinds.items()}
+
+
+def _number(con: duckdb.DuckDBPyConnection, table: str, question: Question, text: Shape) -> Shape:
+    """Return a number column with dirt: separators, blanks, units behind the number."""
+    c, bare = text.sql, f"TRY_CAST({_bare_number(text.sql)} AS DOUBLE)"
+    factors = _POUNDS if question.role == "weight" else _INCHES if question.role in {"length", "width", "height"} else {}
+    suffix = f"lower(regexp_extract({c}, '^[0-9.,]+\\s*([A-Za-z\"]+)\\.?$', 1))"
+    found = {str(value) for (value,) in con.execute(f"SELECT DISTINCT {suffix} FROM {quoted(table)}").fetchall() if value}
+    units = {word: _SUFFIXES[word] for word in found if _SUFFIXES.get(word) in factors}
+    if not units:
+        return Shape(sql=bare, type="DOUBLE", raw=c, can_fail=True, kind="number", notes=text.notes)
+    wanted = question.unit or next(iter(factors))
+    number = f"TRY_CAST({_bare_number(f'''regexp_extract({c}, '^[0-9.,]+')''')} AS DOUBLE)"
+    arms = " ".join(f"WHEN '{word}' THEN round({number} * {factors[unit] / factors[wanted]!r}, 6)" for word, unit in units.items())
+    otherwise = f"ELSE {bare}" if question.unit else ""  # a bare number among "8 oz" and "2 lb" has no unit: a problem, never a guess
+    note = f"numbers with a unit behind them read as {wanted}"
+    return Shape(sql=f"CASE {suffix} {arms} {otherwise} END", type="DOUBLE", raw=c, can_fail=True, kind="number", notes=(*text.notes, note))
 
 
 def _amount(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:

@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from shipkit import celltypes
 from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
-from shipkit.celltypes import Shape
+from shipkit.celltypes import Question, Shape
 from shipkit.delimited import read_delimited
 from shipkit.errors import SourceError
-from shipkit.fields import Column, column_kinds, keys, recognise
+from shipkit.fields import Column, Match, column_kinds, keys, recognise
 from shipkit.records import is_frame, read_arrow, read_frame, read_json, read_parquet, read_records
 from shipkit.spreadsheets import read_spreadsheet
 from shipkit.table import PROBLEMS
@@ -294,7 +294,7 @@ def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: M
     roles = {match.name: match for match in recognised.roles.values()}
     clear(con, "selected", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
     con.execute("ALTER TABLE cells_incoming RENAME TO source_cells")
-    shapes = _shapes(con, column_kinds(names), pins)
+    shapes = _shapes(con, names, roles, pins)
     _views(con, names, all_keys, shapes, origin)
     columns = tuple(
         Column(name=name, key=key, type=shape.type, role=roles[name].role if name in roles else None, unit=roles[name].unit if name in roles else None)
@@ -328,7 +328,7 @@ def _pins(types: Mapping[str, Any], names: Sequence[str], all_keys: Sequence[str
     return pins
 
 
-def _shapes(con: duckdb.DuckDBPyConnection, kinds: Sequence[str | None], pins: Mapping[int, str]) -> list[Shape]:
+def _shapes(con: duckdb.DuckDBPyConnection, names: Sequence[str], roles: Mapping[str, Match], pins: Mapping[int, str]) -> list[Shape]:
     """Make the view ``cells_text`` (each cell as text; typed cells also as they are, ``n1`` ...) and decide how each column is read."""
     found = [(str(name), str(kind).upper()) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall() if name != "file"]
     native = {name: kind for name, kind in found if kind != "VARCHAR"}
@@ -339,12 +339,13 @@ def _shapes(con: duckdb.DuckDBPyConnection, kinds: Sequence[str | None], pins: M
     con.execute(f"CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, {', '.join([*as_text, *as_is, *file])} FROM source_cells")
     shapes: dict[str, Shape] = {}
     questions = []
-    for place, ((name, kind), meant) in enumerate(zip(found, kinds, strict=True)):
+    for place, ((name, kind), heading, meant) in enumerate(zip(found, names, column_kinds(names), strict=True)):
         if place not in pins and name in native and _keeps(kind, meant):
             shapes[name] = Shape(sql=f"n{name[1:]}", type=_lasting(kind), raw=name)
         else:
-            questions.append((name, "text" if typed_source and meant is None else meant, pins.get(place)))
-    shapes |= dict(zip((name for name, _, _ in questions), celltypes.decide(con, "cells_text", questions), strict=True))
+            match = roles.get(heading)
+            questions.append(Question(name, "text" if typed_source and meant is None else meant, pins.get(place), match.role if match else None, match.unit if match else None))
+    shapes |= dict(zip((question.name for question in questions), celltypes.decide(con, "cells_text", questions), strict=True))
     return [shapes[name] for name, _ in found]
 
 

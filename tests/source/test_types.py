@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 
 import pytest
@@ -196,3 +197,26 @@ def test_a_typed_cell_says_the_same_as_its_text(tmp_path, cells):
             assert str(value) == cell
         else:
             assert Decimal(str(value)) == Decimal(cell)
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "values"),
+    [
+        ("Weight", ["2.5 lb", "8 oz", "1kg", "500 g.", "1,000 oz"], [2.5, 0.5, 2.204623, 1.102311, 62.5]),
+        ("Weight (oz)", ["8", "1 lb", "8 OZ"], [8.0, 16.0, 8.0]),
+        ("Length", ['12"', "30.48 cm", "1 ft"], [12.0, 12.0, 12.0]),
+    ],
+)
+def test_a_unit_behind_a_number_is_converted_to_that_of_the_heading(tmp_path, heading, cells, values):
+    path = tmp_path / "orders.json"
+    path.write_text(json.dumps([{heading: cell} for cell in cells]))
+    loaded = source.load(path)
+    key = loaded.columns[0].key
+    assert loaded.con.sql(f"SELECT {key} FROM lines").fetchall() == [(value,) for value in values]
+    assert loaded.problems.num_rows == 0
+
+
+def test_a_bare_weight_among_weights_with_units_is_a_problem_not_a_guess(tmp_path):
+    _, values, loaded = load(tmp_path, "Weight", ["2 lb", "8", "3 stone"])
+    assert values == [2.0, None, None]
+    assert loaded.problems.column("row_number").to_pylist() == [2, 3]
