@@ -1,6 +1,6 @@
 """A rate card as one SQL statement over a whole shipments table.
 
-Every rule of :mod:`shipkit.carriers.ratecard` a second time, as columns; a property test holds the two
+Every rule of :mod:`shipkit.carriers.ratecard_one` a second time, as columns; a property test holds the two
 together to the cent, problems included. Lookup tables are small and hashed, the shipments stream past.
 """
 
@@ -15,20 +15,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.ratecard import PARTS, REFUSALS, ppm
+from shipkit.carriers.ratecard import PARTS, ppm
+from shipkit.carriers.ratecard_one import REFUSALS
 from shipkit.models import Address
 from shipkit.table import PARCEL, QUOTES, SHIPMENTS
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge
 
-__all__ = ["PRICED", "quote_table", "statement"]
+__all__ = ["quote_table", "statement"]
 
 _CHUNK = 1_000_000
 """Shipments priced at a time: memory stays flat past this, speed does not change."""
-
-PRICED = ("service", "postal_code", "country", "residential", "signature", "saturday_delivery", "ship_date", "ship_from", "parcels")
-"""The columns of a shipments table that decide a price."""
 
 _MEASURES = ("weight_lb", "length_in", "width_in", "height_in", "declared_value_cents")
 
@@ -181,7 +179,7 @@ FROM summed"""
 
 
 def _whole(card: RateCard, parcel: str) -> dict[str, str]:
-    """Return a parcel in whole pounds and inches. The arithmetic is ``ratecard.measure``, float operation by float operation."""
+    """Return a parcel in whole pounds and inches. The arithmetic is ``ratecard_one.measure``, float operation by float operation."""
     size = "greatest(1, floor({} + 0.5))" if card.dim_rounding == "nearest" else "greatest(1, ceil({}))"
     sides = [f"{parcel}{name}" for name in ("length_in", "width_in", "height_in")]
     boxed = " AND ".join(f"{side} > 0 AND {side} < 1e5" for side in sides)
@@ -329,7 +327,7 @@ def _filled(template: str, **columns: str) -> str:
 
 
 def _delivery() -> str:
-    """Return the day `days` business days after ship_date (``ratecard.add_business_days``)."""
+    """Return the day `days` business days after ship_date (``ratecard_one.add_business_days``)."""
     weekday = "isodow(ship_date)"
     return f"""(ship_date + (least({weekday}, 5) - {weekday} + days // 5 * 7 + days % 5 + CASE WHEN least({weekday}, 5) + days % 5 > 5 THEN 2 ELSE 0 END)::INTEGER)"""
 

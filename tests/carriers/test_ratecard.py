@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones, add_business_days, measure, share
+from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones, share
+from shipkit.carriers.ratecard_one import add_business_days, measure
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Shipment
 from shipkit.places import zip3_states
@@ -69,6 +70,9 @@ def test_half_a_cent_rounds_up_exactly():
     assert share(50, 10_000) == 1
     assert share(49, 10_000) == 0
     assert share(10**15 + 50, 10_000) == 10**13 + 1
+    for cents, fuel in ((50, 1), (49, 0), (150, 2), (149, 1)):
+        card = card_of(zones=[("782", "100", "ground", "5")], rates=[("ground", "5", 1, cents, 0)], surcharges=(Surcharge("fuel", "fuel", percent=Decimal(1), of=("base",)),))
+        assert card.quote_table(table({"postal_code": "10001"}), SHOP).column("fuel_cents").to_pylist() == [fuel]
 
 
 @pytest.mark.parametrize(("start", "days", "end"), [

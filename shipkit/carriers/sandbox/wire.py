@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from shipkit.carriers.http import HttpTransport, Response
-from shipkit.carriers.ratecard_sql import PRICED
+from shipkit.carriers.ratecard import PRICED
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Label, LabelSpec, Purchase, Rate, Shipment
 
