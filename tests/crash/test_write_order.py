@@ -1,0 +1,184 @@
+"""What is left when the power fails: the file operations of a run, cut at every place, un-synced ones dropped or reordered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from corekit import BookCarrier, job_of, state_counts
+
+import shipkit.compaction
+from shipkit.checkpoint import Checkpoint
+from shipkit.disk import Disk
+from shipkit.execute import execute
+from shipkit.pace import Pacer
+from shipkit.segments import STATES
+from shipkit.state import RowState
+
+
+@dataclass(frozen=True)
+class Op:
+    what: str
+    path: str
+    data: bytes = b""
+    to: str = ""
+    offset: int = 0
+
+
+class RecordingDisk(Disk):
+    """Does everything, and takes down what it did, in order."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.ops, self.guard = root, [], threading.Lock()
+
+    def _note(self, what, path, **fields):
+        with self.guard:
+            self.ops.append(Op(what, str(path.relative_to(self.root)), **fields))
+
+    def write(self, path, data):
+        super().write(path, data)
+        self._note("write", path, data=bytes(data))
+
+    def rename(self, old, new):
+        self._note("rename", old, to=str(new.relative_to(self.root)))  # noted before: from here on it may have happened
+        super().rename(old, new)
+
+    def sync_folder(self, folder):
+        super().sync_folder(folder)
+        self._note("sync", folder)
+
+    def patch(self, path, offset, data):
+        self._note("patch", path, data=bytes(data), offset=offset)
+        super().patch(path, offset, data)
+
+    def remove(self, path):
+        self._note("remove", path)
+        super().remove(path)
+
+
+def left_on_disk(ops: list[Op], lucky) -> dict[str, bytes]:
+    """Return the files that a power cut after `ops` leaves; `lucky(op)` says whether an un-synced operation reached the disk."""
+    entries: dict[str, bytes] = {}  # names that are durable
+    written: dict[str, bytes] = {}  # content of files, synced when they were written
+    waiting: list[Op] = []
+
+    def apply(op: Op) -> None:
+        if op.what == "write":
+            entries[op.path] = op.data
+        elif op.what == "rename":
+            entries.pop(op.path, None)
+            entries[op.to] = written[op.path]
+        elif op.what == "remove":
+            entries.pop(op.path, None)
+
+    patches = []
+    for op in ops:
+        if op.what == "write":
+            written[op.path] = op.data
+            waiting.append(op)
+        elif op.what in ("rename", "remove"):
+            waiting.append(op)
+        elif op.what == "patch":
+            patches.append(op)
+        elif op.what == "sync":
+            inside = [w for w in waiting if str(Path(w.to or w.path).parent) == op.path]
+            for done in inside:
+                apply(done)
+            waiting = [w for w in waiting if w not in inside]
+    for op in waiting:
+        if lucky(op):
+            apply(op)
+    entries["patches"] = [op for op in patches if lucky(op)]
+    return entries
+
+
+def rebuild(job: Checkpoint, started: dict[str, bytes], entries: dict, folder: Path) -> Checkpoint:
+    """Return the job as it would be found after the power came back."""
+    files = {**started, **{name: data for name, data in entries.items() if name != "patches"}}
+    path = folder / "jobs" / job.job_id
+    shutil.rmtree(folder, ignore_errors=True)
+    (path / "segments").mkdir(parents=True)
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+    for op in entries["patches"]:
+        head = bytearray((path / op.path).read_bytes())
+        head[op.offset : op.offset + len(op.data)] = op.data
+        (path / op.path).write_bytes(head)
+    return Checkpoint(path)
+
+
+@pytest.fixture
+def recorded(home, tmp_path, monkeypatch):
+    """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
+    monkeypatch.setattr(shipkit.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.compaction, "_SPARE_FOR_S", 0.0)
+    job = job_of(home, 40)
+    started = {str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()}
+    disk = job.disk = RecordingDisk(job.path)
+    sold = []
+
+    async def hook(carrier, shipment, reference):
+        sold.append((len(disk.ops), shipment.order_id, reference))
+
+    carrier = BookCarrier(tmp_path / "books.db", hook=hook, latency_s=0.005)
+    asyncio.run(execute(job, carrier, pacer=Pacer(concurrency=4), grace_s=0.1))
+    assert state_counts(job) == {"shipped": 40}
+    assert any("cmp-" in op.to for op in disk.ops), "there was a compaction"
+    assert any(op.what == "remove" for op in disk.ops)
+    return job, started, disk.ops, sold
+
+
+LUCK = {
+    "nothing more": lambda rng: lambda op: False,
+    "everything": lambda rng: lambda op: True,
+    "only HEAD": lambda rng: lambda op: op.what == "patch",
+    "removals first": lambda rng: lambda op: op.what == "remove",
+    "some": lambda rng: lambda op: rng.random() < 0.5,
+}
+
+
+@pytest.mark.parametrize("luck", LUCK)
+def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_known(recorded, tmp_path, luck):
+    job, started, ops, sold = recorded
+    rng = random.Random(1)
+    for cut in range(len(ops) + 1):
+        found = rebuild(job, started, left_on_disk(ops[:cut], LUCK[luck](rng)), tmp_path / "after")
+        states = found.states()
+        sent = [int(order[1:]) for at, order, _ in sold if at <= cut]
+        pending = [row for row in sent if states[row] == STATES.index(RowState.PENDING)]
+        assert pending == [], f"cut after {cut} operations: rows {pending} were sent and look untouched"
+        assert sum(found.counts().values()) == 40
+
+
+def test_a_torn_temporary_file_is_ignored(recorded, tmp_path):
+    job, started, ops, _ = recorded
+    for cut, op in enumerate(ops):
+        if op.what != "write":
+            continue
+        torn = left_on_disk(ops[:cut], lambda op: True)
+        torn[op.path] = op.data[: len(op.data) // 3]
+        assert sum(rebuild(job, started, torn, tmp_path / "after").counts().values()) == 40
+
+
+def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(recorded, tmp_path):
+    job, started, ops, sold = recorded
+    rng = random.Random(2)
+    for cut in sorted(rng.sample(range(len(ops) + 1), 25)):
+        found = rebuild(job, started, left_on_disk(ops[:cut], LUCK["some"](rng)), tmp_path / "after")
+        (tmp_path / "then.db").unlink(missing_ok=True)
+        carrier = BookCarrier(tmp_path / "then.db")
+        carrier.books.executemany(
+            "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)",
+            [(reference, order, f"SANDBOX{order}") for at, order, reference in sold if at <= cut],
+        )
+        asyncio.run(execute(found, carrier, pacer=Pacer(concurrency=8), grace_s=0.05))
+        sales = carrier.sales()
+        carrier.books.close()
+        assert state_counts(found) == {"shipped": 40}
+        assert set(sales.values()) == {1}
+        assert len(sales) == 40
