@@ -46,7 +46,7 @@ def _run(words: list[str], console: Console) -> End:
     try:
         args = parser().parse_args(words)
         console.log = args.log
-        console.record("start", command=args.command)
+        console.logged("start", command=args.command)
         return _handler(COMMANDS[args.command].handler)(args, console)
     except UsageError as error:
         return _usage(error, words, console)

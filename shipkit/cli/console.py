@@ -14,6 +14,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 from shipkit.cli.exits import Exit
@@ -21,7 +22,7 @@ from shipkit.cli.exits import Exit
 __all__ = ["Console", "End", "plain"]
 
 
-_LOGGED = frozenset({"start", "preview", "file", "error", "end"})
+_LOGGED = frozenset({"preview", "file", "error", "end"})
 """Events that are logged. None of them holds a name or an address."""
 
 
@@ -82,9 +83,16 @@ class Console:
         """Print one JSON line, for machines only; what happens (not the rows, which have names and places) goes to the log too."""
         if self.as_json:
             self._json({"event": event, **facts})
-        if self.log is not None and event in _LOGGED:
-            with open(self.log, "a", encoding="utf-8") as log:  # noqa: PTH123 - a path as typed; one write appends whole lines
-                log.write(json.dumps({"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "event": event, **facts}, default=str) + "\n")
+        if event in _LOGGED:
+            self.logged(event, **facts)
+
+    def logged(self, event: str, **facts: Any) -> None:
+        """Append one JSON line to the log, where there is one."""
+        if self.log is None:
+            return
+        line = {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "event": event, **facts}
+        with Path(self.log).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line, default=str) + "\n")
 
     def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print names and texts, the texts aligned."""

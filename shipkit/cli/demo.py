@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from argparse import Namespace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipkit.cli import shown
 from shipkit.cli.console import Console, End
 from shipkit.cli.exits import Exit
+from shipkit.demo import demo_orders
 from shipkit.errors import InputError
 from shipkit.models import Address
 
@@ -82,13 +82,12 @@ def _failed(session: BatchSession, folder: Path) -> Path:
 def _orders(folder: Path) -> Path:
     """Put the bundled orders into the folder, where they are not already."""
     path = folder / "orders.csv"
-    bundled = resources.files("shipkit") / "data" / "demo_orders.csv"
     if path.exists():
-        if path.read_bytes() != bundled.read_bytes():
+        if path.read_bytes() != demo_orders().read_bytes():
             raise InputError(f"{path} is not the demo's file.", fix="Start over with: shipkit demo --fresh, or run it in another folder.")
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bundled.read_bytes())
+    path.write_bytes(demo_orders().read_bytes())
     return path
 
 

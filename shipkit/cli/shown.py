@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -145,8 +146,8 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write `frame` in the format that the ending of `path` names: csv, tsv, xlsx or parquet."""
     plain = frame.copy()
     for name in plain.columns:
-        if plain[name].map(lambda v: isinstance(v, list) or hasattr(v, "tolist")).any():
-            plain[name] = plain[name].map(lambda v: ", ".join(map(str, v)) if v is not None else None)
+        if plain[name].map(_is_list).any():
+            plain[name] = plain[name].map(lambda cell: ", ".join(map(str, cell)) if _is_list(cell) else None)
     match path.suffix.lower():
         case ".csv":
             plain.to_csv(path, index=False)
@@ -171,6 +172,10 @@ _JSON_RESULT = (
     "row_number", "order_id", "state", "tracking_number", "tracking_numbers", "service", "quoted_cents", "charged_cents", "charge_basis", "currency",
     "shipkit_reference", "attempts", "shipped_at", "voided_at", "error_code", "error_message", "fix",
 )
+
+
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, list | np.ndarray)
 
 
 def _grouped(part: pd.DataFrame, console: Console) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 
 
 def test_jobs_lists_the_job_with_its_counts(cli, bought):
@@ -32,6 +33,19 @@ def test_show_saves_results_and_the_day_sheet(cli, bought, tmp_path):
     assert cli("show", bought, "--results", tmp_path / "r.parquet", "--report", tmp_path / "day.html").code == 0
     assert pd.read_parquet(tmp_path / "r.parquet")["state"].tolist() == ["shipped"] * 3
     assert bought in (tmp_path / "day.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
+def test_results_are_saved_with_lists_as_text(cli, bought, tmp_path, ending):
+    cli("void", bought, "--where", "order_id = 'A-1'")
+    assert cli("show", bought, "--results", tmp_path / f"r.{ending}").code == 0
+    if ending == "csv":
+        assert pd.read_csv(tmp_path / "r.csv")["tracking_numbers"].str.startswith("SANDBOX").all()
+
+
+def test_a_table_of_an_unknown_format_is_refused(cli, bought, tmp_path):
+    done = cli("show", bought, "--results", tmp_path / "r.docx")
+    assert (done.code, "not a format" in done.err) == (1, True)
 
 
 def test_show_of_a_preview_tells_whether_it_is_approved(cli, orders, shipper):
