@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import logging
 import math
 import ssl
@@ -47,6 +48,7 @@ _KEEP_ALIVE_S = 10.0
 """Shorter than servers keep idle connections: a request on one that is just being closed would be in doubt for nothing."""
 
 _LARGEST_ANSWER = 64 * 2**20
+_LARGE_BODY = 2**20
 
 
 @dataclass(frozen=True)
@@ -250,13 +252,14 @@ class _Aiohttp:
 
     async def send(self, what: _Sending) -> Response:
         timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s, sock_read=what.seconds)
+        body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content  # a large one is written piece by piece
         async with self._opened().request(
-            what.method, what.url, data=what.content, headers=what.headers, params=what.params, allow_redirects=False, timeout=timeout,
+            what.method, what.url, data=body, headers=what.headers, params=what.params, allow_redirects=False, timeout=timeout,
         ) as answer:
-            body = bytearray()
+            received = bytearray()
             async for chunk in answer.content.iter_any():
-                _grow(body, chunk)
-            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(body))
+                _grow(received, chunk)
+            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(received))
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session: no cookies, nothing from the environment. Connections of another loop are not touched: only that loop can close them."""

@@ -284,6 +284,24 @@ def test_a_zipped_answer_is_read(loopback):
     assert asyncio.run(go()) == {"ok": True}
 
 
+def test_a_body_of_megabytes_arrives_whole(loopback):
+    lengths = []
+
+    async def says(x):
+        await x.read_request()
+        lengths.append(len(x.body))
+        await x.answer(200)
+
+    async def go():
+        async with loopback(says) as server:
+            http = HttpTransport(server.url)
+            await http.request("POST", "/quotes", content=b"x" * 3_000_000)
+            await http.aclose()
+
+    asyncio.run(go())
+    assert lengths == [3_000_000]
+
+
 def test_connections_are_used_again_and_carry_no_cookies(loopback):
     async def says(x):
         while await x.read_request():

@@ -110,6 +110,30 @@ def test_over_http_everything_is_as_embedded(served, shop, tmp_path):
     assert there[5].equals(here[5])
 
 
+class Again:
+    """A pacer of the simplest kind: asks until it is answered."""
+
+    def __init__(self) -> None:
+        self.turned_away = 0
+
+    async def repeat(self, call):
+        while True:
+            try:
+                return await call()
+            except (RateLimited, AnswerLost):
+                self.turned_away += 1
+
+
+def test_a_large_table_is_quoted_in_parts_and_a_part_that_was_turned_away_is_asked_again(served, shop):
+    served.faults(rate_limited=0.4, error_before=0.2, on={"quote"}, seed=5)
+    row = {"row_number": 1, "postal_code": "10001", "country": "US", "service": "ground", "parcels": [{"weight_lb": 3.0}]}
+    again = Again()
+    table = pa.Table.from_pylist([row], schema=SHIPMENTS).take([0] * 45_000)
+    quotes = ask(served, lambda c: c.quote_table(table, shop, again))
+    assert (quotes.num_rows, quotes.column("problem").null_count) == (45_000, 45_000)
+    assert again.turned_away > 0
+
+
 def test_a_refusal_keeps_its_code_and_fix(served, shop):
     with pytest.raises(CarrierRejected) as caught:
         ask(served, lambda c: c.ship(shipment(ship_to=TO.model_copy(update={"postal_code": "123"})), shop, "REF", PDF))

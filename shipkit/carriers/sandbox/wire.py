@@ -15,9 +15,6 @@ from shipkit.models import Address, Label, LabelSpec, Purchase, Rate, Shipment
 
 __all__ = ["Wire", "purchase_from_json", "purchase_to_json", "table_from_bytes", "table_to_bytes"]
 
-_ROWS = 20_000
-"""Shipments quoted by one request."""
-
 
 class Wire:
     """What :class:`~shipkit.carriers.sandbox.desk.Desk` does, asked over HTTP."""
@@ -33,13 +30,8 @@ class Wire:
         """Return the quote table of `table`."""
         known = table.select([name for name in PRICED if name in table.column_names])
         headers = {"content-type": "application/vnd.apache.arrow.stream", "x-sandbox-shipper": base64.b64encode(shipper.model_dump_json().encode()).decode()}
-        parts = []
-        for start in range(0, max(1, known.num_rows), _ROWS):
-            answer = await self.http.request("POST", "/quotes", content=table_to_bytes(known.slice(start, _ROWS)), headers=headers)
-            if answer.status != 200:
-                _good(answer)
-            parts.append(table_from_bytes(answer.content))
-        return pa.concat_tables(parts)
+        answer = await self.http.request("POST", "/quotes", content=table_to_bytes(known), headers=headers)
+        return table_from_bytes(answer.content) if answer.status == 200 else _good(answer)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service."""
