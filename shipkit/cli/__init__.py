@@ -29,8 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _write_anything(sys.stdout, sys.stderr)
     console = Console(as_json="--json" in words)
-    if not words:
-        words = ["--help"]
+    if words[:1] == ["mcp"]:
+        return _serve(words[1:], console)
+    words = words or ["--help"]
     try:
         with _stop_signal_interrupts():
             return _finish(console, _run(words, console))
@@ -64,6 +65,16 @@ def _run(words: list[str], console: Console) -> End:
     except OSError as error:
         console.fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "Check the path, its rights, and the space on the disk.", "machine", Exit.BROKEN)
         return End(Exit.BROKEN, facts={"code": "machine"})
+
+
+def _serve(words: list[str], console: Console) -> int:
+    """Hand over to the MCP server, which has options of its own and to which stdout belongs."""
+    try:
+        from shipkit.agent import server
+    except ImportError as error:
+        console.fail(f"The MCP server cannot start: {error}.", 'Install it: pip install "shipkit[mcp]"', "usage", Exit.UNUSABLE)
+        return Exit.UNUSABLE
+    return server.main(words)
 
 
 def _handler(where: str) -> Callable[[Namespace, Console], End]:

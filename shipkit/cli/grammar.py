@@ -203,7 +203,7 @@ COMMANDS: dict[str, Command] = {
         Command("carriers", "Housekeeping", "list the carriers and whether they are set up", "job:carriers"),
         Command("prune", "Housekeeping", "remove addresses and labels of old jobs, keep the books", "job:prune", [_prune], "--older-than AGE [options]"),
         Command("completion", "Housekeeping", "print the completion script of a shell", "completion:completion", [_completion], "bash|zsh|fish"),
-        Command("mcp", "Housekeeping", "serve the agent tools over MCP (stdin and stdout)", "job:mcp"),
+        Command("mcp", "Housekeeping", "serve the agent tools over MCP; its options: shipkit mcp --help", ""),
     )
 }
 """Every command, in the order of a batch's life."""

@@ -15,7 +15,6 @@ from shipkit.cli.grammar import UsageError
 from shipkit.cli.options import named, pairs
 from shipkit.cli.progress import reporter
 from shipkit.cli.shown import command
-from shipkit.errors import InputError
 from shipkit.models import Money
 from shipkit.settings import Settings
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from shipkit.session import BatchSession
 
-__all__ = ["carriers", "jobs", "labels", "mcp", "prune", "resume", "show", "void", "write_back"]
+__all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "write_back"]
 
 
 def resume(args: Namespace, console: Console) -> End:
@@ -157,16 +156,6 @@ def prune(args: Namespace, console: Console) -> End:
         console.record("pruned", job_id=job, dry_run=args.dry_run)
     console.say(f"{len(found):,} jobs {'would be' if args.dry_run else 'were'} pruned: addresses and labels go, numbers and charges stay.")
     return End(facts={"pruned": len(found)})
-
-
-def mcp(args: Namespace, console: Console) -> End:  # noqa: ARG001 - stdout belongs to the protocol
-    """Serve the agent tools over MCP."""
-    try:
-        from shipkit.agent import server
-    except ImportError as error:
-        raise InputError(f"The MCP server cannot start: {error}.", fix='Install it: pip install "shipkit[mcp]".') from None
-    server.main([*(["--home", args.home] if args.home else [])])
-    return End()
 
 
 # -- inside -----------------------------------------------------------------------------------------

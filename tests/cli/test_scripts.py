@@ -218,3 +218,10 @@ def test_completion_scripts_of_other_shells_can_be_read_by_them(shell, tmp_path)
     script.write_text(shipkit("completion", shell).stdout)
     done = subprocess.run([shell, "-n", str(script)], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_mcp_hands_over_to_the_server_and_answers_on_stdout():
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}
+    done = shipkit("mcp", input=json.dumps(hello) + "\n")
+    assert json.loads(done.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "shipkit"
+    assert "--max-total" in shipkit("mcp", "--help").stdout
