@@ -133,7 +133,7 @@ def _recognised(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec:
         leaf = _leaf(name, by_index, found.roles, spec)
         if leaf is not None:
             leaves[name] = leaf
-    questions = (*_ambiguities(ambiguous, leaves, spec), *_missing(ambiguous, leaves))
+    questions = (*_ambiguities(ambiguous, columns, leaves, spec), *_missing(ambiguous, leaves))
     notes = _unit_note(con, by_index, selection) if "weight_lb" in leaves else PROBLEMS.empty_table()
     return leaves, questions, notes
 
@@ -198,7 +198,8 @@ def _parts_fit_better(taken: _Taken, roles: Mapping[str, Match], spec: MappingSp
 def _full_name(taken: _Taken) -> _Leaf:
     columns = [taken[role][0] for role in ("first_name", "last_name") if role in taken]
     parts = [_plain(column, "name") for column in columns]
-    return _Leaf(" || ' ' || ".join(f"coalesce({part.sql}, '')" for part in parts), ' ~ " " ~ '.join(f'({part.jinja} or "")' for part in parts), tuple(c.key for c in columns))
+    joined = ' ~ " " ~ '.join(f'({part.jinja} or "")' for part in parts)
+    return _Leaf(" || ' ' || ".join(f"coalesce({part.sql}, '')" for part in parts), f"({joined})", tuple(c.key for c in columns))
 
 
 def _plain(column: Column, leaf: str) -> _Leaf:
@@ -258,18 +259,23 @@ def _by_unit_column(leaf: _Leaf, column: Column, unit: Column, role: str) -> _Le
 # -- questions -----------------------------------------------------------------------------------------
 
 
-def _ambiguities(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf], spec: MappingSpec) -> list[Question]:
+def _ambiguities(ambiguous: Mapping[str, Sequence[str]], columns: Sequence[Column], leaves: Mapping[str, _Leaf], spec: MappingSpec) -> list[Question]:
     asked = []
     for role, names in ambiguous.items():
         leaf = ROLE_LEAVES.get(role, role)
         if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
             continue
-        shown = ", ".join(f'"{name}"' for name in names)
-        asked.append(Question(
-            field_path(leaf), "true", f"two or more columns may be the {role}: {shown}" if len(set(names)) > 1 else f"the heading {shown} appears more than once",
-            f'Say which: map(columns={{"{role}": "{names[0]}"}}).', "column_ambiguous", "error" if role in _BLOCKING else "warning",
-        ))
+        problem, settle = _which(role, names, [column.key for column in columns if column.name in names])
+        asked.append(Question(field_path(leaf), "true", problem, settle, "column_ambiguous", "error" if role in _BLOCKING else "warning"))
     return asked
+
+
+def _which(role: str, names: Sequence[str], keys: Sequence[str]) -> tuple[str, str]:
+    """Return the problem and the fix of columns that may all be `role`."""
+    if len(set(names)) < len(names):
+        return f'{len(names)} columns have the heading "{names[0]}"', f'Say which: map(columns={{"{role}": "{keys[0]}"}}); their keys are {", ".join(keys)}.'
+    shown = ", ".join(f'"{name}"' for name in names)
+    return f"two or more columns may be the {role}: {shown}", f'Say which: map(columns={{"{role}": "{names[0]}"}}).'
 
 
 def _missing(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf]) -> list[Question]:
