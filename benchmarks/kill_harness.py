@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import mmap
 import os
@@ -179,7 +180,8 @@ def harness(kills: int, *, seed: int, sizes: tuple[int, ...], folder: Path) -> d
                 pid = int(children.stdout.readline())
                 if share > 0:
                     aimed += wait_for_the_moment(marks)
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it was done first
+                        os.kill(pid, signal.SIGKILL)
                 status = int(children.stdout.readline())
                 if os.WIFSIGNALED(status):
                     place = fell(marks)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,10 @@ from shipkit.results import RESULT_COLUMNS, StoredLabel, job_reason, job_status,
 from shipkit.segments import STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["Checkpoint", "JobDraft"]
+__all__ = ["PRUNED", "Checkpoint", "JobDraft"]
+
+PRUNED = "PRUNED"
+"""The file that says that addresses and labels are gone, with the digest of the plan that is left."""
 
 _ROW_GROUP = 8_192
 """Rows read together; a resume reads only the groups that hold a row to send."""
@@ -152,7 +156,12 @@ class Checkpoint:
     @property
     def source(self) -> pa.Table | None:
         """The source's own rows as text with `row_number`, where they were kept."""
-        return self._file("source.parquet") if "source.parquet" in self.manifest.files else None
+        return self._file("source.parquet") if "source.parquet" in self.manifest.files and not self.pruned else None
+
+    @property
+    def pruned(self) -> bool:
+        """Whether addresses and labels were removed."""
+        return (self.path / PRUNED).exists()
 
     def reference(self, row: int, attempt: int) -> str:
         """Return the reference of one attempt."""
@@ -160,10 +169,12 @@ class Checkpoint:
 
     def verify(self) -> None:
         """Raise CheckpointCorrupt when the plan or the quotes are not what was published."""
+        pruned = json.loads((self.path / PRUNED).read_bytes()) if self.pruned else {}
         for name in ("plan.parquet", "quotes.parquet", "skipped.parquet"):
             with (self.path / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != self.manifest.files[name]:
-                    raise CheckpointCorrupt(f"{name} of {self.job_id} was altered after it was published.", fix="Put it back from a backup. Nothing was sent.")
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest not in (self.manifest.files[name], pruned.get(name)):
+                raise CheckpointCorrupt(f"{name} of {self.job_id} was altered after it was published.", fix="Put it back from a backup. Nothing was sent.")
 
     # -- how it stands -------------------------------------------------------------------------
 

@@ -72,6 +72,10 @@ class Compactor:
         """Take note of one commit."""
         self._pool.submit(self._place, _Run(path, sequence, sequence, previous, sha, table.drop_columns(["labels"]), labelled))
 
+    def flatten(self) -> None:
+        """Make one part of everything, and return when it is durable."""
+        self._pool.submit(self._flatten).result()
+
     def close(self) -> None:
         """Wait for what runs, and remove what was spare for long enough."""
         self._pool.submit(self._sweep)
@@ -91,6 +95,13 @@ class Compactor:
         self._levels[run.level] = []
         if all(a.last + 1 == b.first for a, b in pairwise(runs)):
             self._compact(runs)
+
+    def _flatten(self) -> None:
+        runs = sorted((run for level in self._levels.values() for run in level), key=lambda run: run.first)
+        made = self._write(runs)
+        self._spare += [(0.0, run.path) for run in runs if not run.labelled and run.path != made.path]
+        self._levels = {made.level: [made]}
+        self._sweep()
 
     def _compact(self, runs: list[_Run]) -> None:
         try:

@@ -112,6 +112,10 @@ class Ledger:
             self.broken = error
             raise
 
+    def flatten(self) -> None:
+        """Make one part of everything that was committed; label bytes stay where they are."""
+        self._compactor.flatten()
+
     def close(self) -> None:
         """Wait for the disk, tidy up. Called when nothing is queued any more."""
         if self._timer:

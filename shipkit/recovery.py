@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirme
 from shipkit.ledger import now_us
 from shipkit.models import Money, Purchase, ServiceLevel
 from shipkit.pace import Pacer
+from shipkit.pruning import prune
 from shipkit.reconcile import surplus
 from shipkit.segments import Line, last_lines
 from shipkit.settings import Settings
@@ -328,11 +328,3 @@ def _voided(line: dict[str, Any]) -> Line:
 
 def _us(at: dt.datetime | None) -> int | None:
     return None if at is None else int(at.timestamp() * 1_000_000)
-
-
-# -- pruning ---------------------------------------------------------------------------------------
-
-
-def prune(home: str | Path | None = None, *, older_than: dt.timedelta, now: dt.datetime | None = None) -> list[str]:
-    """Remove addresses and labels of old finished jobs and keep the books; returns the jobs."""
-    raise NotImplementedError(json.dumps([str(home), str(older_than), str(now)]))

@@ -170,6 +170,8 @@ def _major(cents: Any, currency: Any) -> Any:
 
 def stored_labels(checkpoint: Checkpoint, rows: Sequence[int] | None) -> Iterator[StoredLabel]:
     """Yield the stored labels of `rows`, in that order (default: all, in the order of the plan)."""
+    if checkpoint.pruned:
+        return
     chain = checkpoint.chain(("row", "state", "label_sequence"))
     said = chain.table
     last = said.take(last_lines(said))

@@ -1,0 +1,96 @@
+"""Old jobs lose what is private and keep their books."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+
+import pytest
+from corekit import BookCarrier, ask_after, job_of, state_counts
+
+from shipkit import recovery
+from shipkit.checkpoint import Checkpoint
+from shipkit.disk import Disk
+from shipkit.execute import Control, execute
+from shipkit.pruning import prune_job
+
+DAY = dt.timedelta(days=1)
+LATER = dt.datetime.now(dt.UTC) + 100 * DAY
+
+
+@pytest.fixture
+def job(home, tmp_path):
+    job = job_of(home, 30)
+    asyncio.run(execute(job, BookCarrier(tmp_path / "books.db", label=b"LABEL-BYTES"), grace_s=0.1))
+    return job
+
+
+def test_addresses_and_labels_go_and_numbers_and_charges_stay(job):
+    before = job.results()
+    assert recovery.prune(older_than=90 * DAY, now=LATER) == [job.job_id]
+    after = Checkpoint(job.path)
+    assert after.results().drop_columns(["user_references"]).equals(before.drop_columns(["user_references"]))
+    assert state_counts(after) == {"shipped": 30}
+    assert list(after.labels()) == []
+    assert after.source is None
+    for path in job.path.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"LABEL-BYTES" not in data
+            assert b"Main St" not in data
+    assert after.plan.column("address_line1").null_count == 30
+
+
+def test_pruning_again_does_nothing(job):
+    recovery.prune(older_than=DAY, now=LATER)
+    assert recovery.prune(older_than=DAY, now=LATER) == []
+    assert job.status == "completed"
+
+
+@pytest.mark.parametrize("operations", range(1, 9))
+def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_next(job, operations):
+    class Dying(Disk):
+        left = operations
+
+        def _one(self):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(5, "the machine died")
+
+        def write(self, path, data):
+            self._one()
+            super().write(path, data)
+
+        def rename(self, old, new):
+            self._one()
+            super().rename(old, new)
+
+        def remove(self, path):
+            self._one()
+            super().remove(path)
+
+    with pytest.raises(OSError, match="died"):
+        prune_job(job, disk=Dying())
+    again = Checkpoint(job.path)
+    again.verify()
+    assert state_counts(again) == {"shipped": 30}
+    assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
+    assert not any(b"LABEL-BYTES" in path.read_bytes() for path in job.path.rglob("*.parquet"))
+
+
+def test_a_dry_run_and_young_or_open_jobs_change_nothing(home, job, tmp_path):
+    control = Control()
+    unfinished = job_of(home, 60, on_duplicate="ship")
+    carrier = BookCarrier(tmp_path / "more.db", latency_s=0.01, hook=ask_after(10, control.pause))
+    asyncio.run(execute(unfinished, carrier, control=control, grace_s=0.1))
+    assert recovery.prune(older_than=DAY, now=LATER, dry_run=True) == [job.job_id]
+    assert len(list(job.labels())) == 30
+    assert recovery.prune(older_than=DAY) == []
+    assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
+
+
+def test_a_pruned_job_can_still_be_voided(job, tmp_path):
+    recovery.prune(older_than=DAY, now=LATER)
+    fresh = Checkpoint(job.path)
+    asyncio.run(recovery.void_rows(fresh, BookCarrier(tmp_path / "books.db"), [3]))
+    assert state_counts(fresh) == {"shipped": 29, "voided": 1}
