@@ -1,0 +1,331 @@
+"""The panel: one view of a session, from the price to the labels. It decides nothing; every button calls the session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from shipkit import recovery
+from shipkit.approval import ExecutionMode
+from shipkit.checkpoint import Checkpoint
+from shipkit.errors import ModeLocked, PlanChanged, PreviewExpired, ShipkitError
+from shipkit.labels import Labels
+from shipkit.notebook import pages
+from shipkit.notebook.facts import RUNS, Job, Offer, Phase, job_of, offered
+from shipkit.notebook.parts import LabelsBox, button, html, style
+from shipkit.notebook.record import Record, bundle
+from shipkit.notebook.words import approve_text, counted, mode_text
+from shipkit.report import results_frame
+
+if TYPE_CHECKING:
+    from shipkit.session import BatchSession, Execution
+
+__all__ = ["Panel"]
+
+_PAINT_S = 0.1
+"""While a job runs the page is brought up to date at most ten times a second; the last update is always sent."""
+
+
+class Panel:
+    """A panel on a session; a cell shows it when it is the cell's last line.
+
+    Parameters
+    ----------
+    session
+        Whose orders, prices and job are shown. Orders that are not priced yet are priced, which buys nothing.
+
+    Attributes
+    ----------
+    told
+        What is shown, as plain values: an offer, or how a job stands.
+    """
+
+    told: Offer | Job
+
+    def __init__(self, session: BatchSession) -> None:
+        self.session = session
+        self._guard = threading.RLock()  # the kernel's thread and the one that follows a run write the same widgets
+        self._record = Record()
+        self._wish = Phase.RUNNING
+        self._job: Checkpoint | None = None
+        self._head, self._state, self._alert, self._more = html(), html(), html(), html()
+        self._badge, self._hint, self._mode_hint = html(), html(css="sk-hint"), html()
+        self._make_controls()
+        self._actions = widgets.HBox()
+        self._box = widgets.VBox()
+        self._box.add_class("sk-panel")
+        self.refresh()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the panel stands."""
+        return self.told.phase if isinstance(self.told, Job) else Phase.OFFER
+
+    def refresh(self) -> None:
+        """Look at the session again: its job where there is one, else what could be bought."""
+        running = self.session.execution
+        if running is not None and running.running:
+            self._follow(running)
+            return
+        self._job = self._find_job()
+        if self._job is None:
+            self._show_offer(offered(self.session))
+        else:
+            self._show_job(job_of(self._job))
+
+    def _find_job(self) -> Checkpoint | None:
+        """Return the job to show: the session's own, or the one that its orders already have."""
+        if self.session.job_id is not None:
+            return self.session.checkpoint
+        self.session.previewed  # noqa: B018 - prices the orders, so that an earlier job of theirs is known
+        earlier = self.session.earlier_job
+        return Checkpoint.open(self.session.settings.home, earlier) if earlier else None
+
+    # -- showing ------------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}}
+        display({"text/plain": repr(self), **view}, raw=True)
+        self._record.show(self.told)
+
+    def __repr__(self) -> str:
+        return bundle(self.told)["text/plain"]
+
+    def _show_offer(self, offer: Offer) -> None:
+        summary = offer.summary
+        with self._guard:
+            self.told = offer
+            self._head.value = pages.head(offer.title, ", ".join(part for part in (offer.source, offer.selection) if part))
+            self._state.value = pages.offer_page(offer)
+            self._badge.value = pages.badge(summary.carrier, live=summary.live)
+            self._more.value = pages.problem_page(offer)
+            self._clause.value = offer.clause
+            self._mode.value = self.session.mode
+            self._mode_hint.value = pages.said(mode_text(self.session.mode, offer.limits))
+            self._hint.value = pages.said(f"with {offer.bound}" if offer.bound else "")
+            self._actions.children = [self._approve_button(offer), self._badge, self._hint]
+            self._box.children = [style(), self._head, self._filter_row, self._mode_row, self._state, self._alert, self._actions, self._more]
+            self._record.update(offer)
+
+    def _show_job(self, job: Job) -> None:
+        """Show a job that is not running here."""
+        with self._guard:
+            self._paint(job)
+            self._hint.value = pages.said(_next_step(job))
+            self._actions.children = [*self._choices(job), self._badge, self._hint]
+            self._more.value = pages.result_page(results_frame(self._checkpoint), opened=job.phase is not Phase.PAUSED) if job.phase is not Phase.ELSEWHERE else ""
+            labels = [LabelsBox(lambda: Labels.of(self._checkpoint), file=f"labels-{job.job_id.removeprefix('job-')[:6]}.pdf").widget] if job.shipped else []
+            self._box.children = [style(), self._head, self._state, self._alert, self._actions, *labels, self._more]
+
+    def _show_run(self, job: Job) -> None:
+        """Show a job that this session runs."""
+        with self._guard:
+            self._wish = Phase.RUNNING
+            self._paint(job)
+            self._hint.value = pages.said("Other cells can run meanwhile. Closing the notebook loses nothing: the job is on disk.")
+            self._pause.disabled = self._cancel.disabled = False
+            self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
+            self._box.children = [style(), self._head, self._state, self._alert, self._actions]
+
+    def _paint(self, job: Job) -> None:
+        """Write down how a job stands. A widget that shows the same already sends nothing."""
+        with self._guard:
+            self.told = job
+            self._head.value = pages.head(job.title, job.job_id)
+            self._badge.value = pages.badge(job.carrier, live=job.live)
+            self._state.value = pages.job_page(job)
+            self._record.update(job)
+
+    @property
+    def _checkpoint(self) -> Checkpoint:
+        assert self._job is not None  # noqa: S101 - a job is shown
+        return self._job
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say on the panel what goes wrong: a callback's error would be seen by nobody."""
+        self._alert.value = ""
+        try:
+            yield
+        except (PlanChanged, PreviewExpired) as error:
+            self._alert.value = pages.alert(error.message, "Nothing was bought. Price again and look at the new total.")
+            self._actions.children = [self._price_again, self._badge, self._hint]
+        except ModeLocked as error:
+            self.refresh()
+            self._alert.value = pages.alert(error.message, error.fix)
+        except ShipkitError as error:
+            self._alert.value = pages.alert(error.message, error.fix)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person must see it
+            self._alert.value = pages.alert(f"{type(error).__name__}: {error}", "This is not expected; the job's books are safe on disk.")
+
+    # -- controls -----------------------------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        self._clause = widgets.Text(
+            description="Only orders where", placeholder="state = 'CA' AND weight_lb < 20", continuous_update=False, style={"description_width": "initial"},
+            tooltip="A SQL condition over the columns of the orders. Empty: all orders.",
+        )
+        self._clause.add_class("sk-clause")
+        self._clause.observe(lambda _: self._filter(), "value")
+        apply = button("Filter and price", lambda _: self._filter(), css="sk-apply", tip="Apply the filter and price what it keeps. Buys nothing.")
+        self._filter_row = widgets.HBox([self._clause, apply])
+        self._mode = widgets.RadioButtons(
+            options=[("CONFIRM", ExecutionMode.CONFIRM), ("AUTO", ExecutionMode.AUTO)], description="Mode", orientation="horizontal", style={"description_width": "initial"},
+        )
+        self._mode.add_class("sk-mode")
+        self._mode.observe(lambda change: self._set_mode(change["new"]), "value")
+        self._mode_row = widgets.HBox([self._mode, self._mode_hint])
+        self._pause = button("Pause", self._pause_pressed, css="sk-pause", tip="Stop sending. What is in flight is finished and recorded; Resume goes on.")
+        self._cancel = button("Cancel ...", self._cancel_asked, css="sk-cancel", tip="Ask before the job ends for good")
+        self._price_again = button("Price again", self._price_pressed, css="sk-price", tip="Price the orders as they are now. Buys nothing.")
+        self._price_again.add_class("sk-primary")
+
+    def _approve_button(self, offer: Offer) -> Any:
+        """Return a button for exactly this offer: a click that was meant for an earlier total buys nothing."""
+        text = approve_text(offer.summary, self.session.mode)
+        made = button(text, lambda pressed: self._approve(pressed, offer), css="sk-approve", tip=f"Buys on {offer.summary.carrier}; what is shown above, at these prices")
+        made.add_class("sk-primary")
+        made.disabled = offer.summary.shipments == 0
+        return made
+
+    def _choices(self, job: Job) -> list[Any]:
+        """Return the buttons for a job that nobody runs here."""
+        if job.phase is Phase.ELSEWHERE:
+            return [button("Look again", lambda _: self.refresh(), css="sk-again", tip="Read from disk how the job stands")]
+        if job.phase is not Phase.PAUSED:
+            return []
+        doubt = f"look up {job.in_doubt:,}" if job.in_doubt else ""
+        does = " and ".join(part for part in (doubt, f"send {job.left:,}" if job.left else "") if part) or "look again"
+        resume = button(f"Resume: {does}", self._resume, css="sk-resume", tip="Go on where the job stands; nothing is bought twice")
+        resume.add_class("sk-primary")
+        review = button("Review rows", self._review, css="sk-review", tip="Show how each row stands; changes nothing")
+        self._cancel.disabled = False
+        return [resume, review, self._cancel]
+
+    # -- what the buttons do ------------------------------------------------------------------------
+
+    def _approve(self, pressed: Any, offer: Offer) -> None:
+        pressed.disabled = True  # before anything else: a double click buys once
+        if self.told is not offer:
+            return
+        with self._telling():
+            if self._clause.value.strip() != offer.clause:
+                raise PlanChanged("The filter in the box is not the one that this total was made with.")
+            self.session.approve(offer.summary.preview_id, via="panel")
+            self._follow(self.session.start(progress=False))
+            self._pause.focus()
+            return
+        pressed.disabled = False
+
+    def _pause_pressed(self, _: Any) -> None:
+        self._pause.disabled = True
+        self._wind_down(Phase.PAUSING, self.session.pause)
+
+    def _wind_down(self, wish: Phase, ask: Callable[[], None]) -> None:
+        with self._telling(), self._guard:
+            ask()
+            self._wish = wish
+            if isinstance(self.told, Job) and self.told.phase in RUNS:
+                self._paint(self.told.said(wish))
+
+    def _cancel_asked(self, _: Any) -> None:
+        job = self.told
+        if not isinstance(job, Job):
+            return
+        left = f"{counted(job.left, 'row')} that were not sent never will be" if job.phase is Phase.PAUSED else "rows that are not sent by then never will be"
+        stop = button(f"End the job for good: {left}", self._cancel_pressed, css="sk-cancel-sure", tip="Labels that are bought stay valid and paid for")
+        keep = button("Keep it", self._keep_pressed, css="sk-keep", tip="Do not cancel")
+        with self._guard:
+            self._actions.children = [stop, keep, self._badge]
+        keep.focus()
+
+    def _keep_pressed(self, _: Any) -> None:
+        with self._guard:
+            if isinstance(self.told, Job) and self.told.phase not in RUNS:
+                self._actions.children = [*self._choices(self.told), self._badge, self._hint]
+            else:
+                self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
+
+    def _cancel_pressed(self, pressed: Any) -> None:
+        pressed.disabled = True
+        running = self.session.execution
+        if running is not None and running.running:
+            self._wind_down(Phase.CANCELLING, running.cancel)
+            return
+        with self._telling():
+            recovery.cancel(self._checkpoint)
+            self._show_job(job_of(self._checkpoint))
+
+    def _resume(self, pressed: Any) -> None:
+        pressed.disabled = True
+        with self._telling():
+            self._follow(self.session.start_resume(progress=False) if self.session.job_id else self.session.start(progress=False))
+            self._pause.focus()
+            return
+        pressed.disabled = False
+
+    def _review(self, _: Any) -> None:
+        with self._telling():
+            self._more.value = pages.result_page(results_frame(self._checkpoint), opened=True)
+
+    def _filter(self) -> None:
+        text = self._clause.value.strip()
+        if not isinstance(self.told, Offer) or text == self.told.clause:
+            return
+        _, params = self.session.filter
+        with self._telling():
+            self._hint.value = pages.said("Filtering and pricing ...")
+            self.session.where(*([text] if text else []), **{name: value for name, value in params.items() if f"${name}" in text})
+            self.refresh()
+            return
+        self._hint.value = ""
+
+    def _set_mode(self, mode: ExecutionMode) -> None:
+        if mode is self.session.mode or not isinstance(self.told, Offer):
+            return
+        with self._telling():
+            self.session.set_mode(mode)
+        self._show_offer(self.told)  # a mode that was refused goes back to the one in force
+
+    def _price_pressed(self, pressed: Any) -> None:
+        pressed.disabled = True
+        with self._telling():
+            self.session.preview()
+            self.refresh()
+        pressed.disabled = False
+
+    # -- following a run ----------------------------------------------------------------------------
+
+    def _follow(self, running: Execution) -> None:
+        """Show the run that was started, and keep the page up to date from a thread of its own: the kernel stays free."""
+        self._job = self.session.checkpoint
+        job = job_of(self._job, running=True)
+        self._show_run(job)
+        threading.Thread(target=self._watch, args=(running, job), name="shipkit-panel", daemon=True).start()
+
+    def _watch(self, running: Execution, job: Job) -> None:
+        with self._telling():
+            while running.wait(_PAINT_S) is None:
+                if running.progress is not None:
+                    self._paint(job.moved(running.progress, self._wish))
+        with self._guard:
+            said = self._alert.value
+            with self._telling():
+                self._show_job(job_of(self._checkpoint))
+            self._alert.value = self._alert.value or said
+
+
+def _next_step(job: Job) -> str:
+    match job.phase:
+        case Phase.DONE_WITH_ERRORS:
+            return "session.failed_rows() has the rows to correct, with what to fix."
+        case Phase.DONE if job.skipped:
+            return f"{counted(job.skipped, 'row')} left out from the start: session.failed_rows() has them, with what to fix."
+        case _:
+            return ""
