@@ -230,13 +230,21 @@ class _Bench:
 
 @contextmanager
 def _stopped_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, con.interrupt)
-    timer.daemon = True
-    timer.start()
+    done = threading.Event()
+
+    def watch() -> None:
+        waited = done.wait(seconds)
+        while not waited:  # again and again: an interrupt that comes before the query began is forgotten by DuckDB
+            con.interrupt()
+            waited = done.wait(0.1)
+
+    watcher = threading.Thread(target=watch, name="shipkit-filter-limit", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
+        watcher.join()
 
 
 def _translated(error: duckdb.Error, clause: CheckedClause | None) -> FilterError:

@@ -113,12 +113,12 @@ def test_the_locked_database_sees_no_python_variable():
 
 
 def test_a_filter_that_runs_too_long_is_stopped():
-    rows = orders.group(source.load(pa.table({"note": ["abcdefgh" * 25] * 200_000, "n": list(range(200_000))})))
-    slow = " OR ".join(f"regexp_matches(note, '(a|b|ab)*(c|d)*x{n}y')" for n in range(600))
+    rows = orders.group(source.load(pa.table({"note": ["abcdefgh" * 25] * 300_000, "n": list(range(300_000))})))
+    slow = " OR ".join(f"regexp_matches(note, '(a|b|ab)*(c|d)*x{n}y')" for n in range(30))
     began = time.monotonic()
     with pytest.raises(FilterError, match="stopped"):
         where.select(rows, [slow], {}, timeout_s=0.3)
-    assert time.monotonic() - began < 20  # unstopped: minutes
+    assert time.monotonic() - began < 20
     assert where.select(rows, ["n < 5"], {}).count == 5
 
 
