@@ -173,6 +173,8 @@ def test_a_late_commit_cannot_be_seen_until_it_lands_and_absence_is_proof_only_a
     time.sleep(0.35)
     assert len(run(carrier.find("REF1", PDF))) == 1
     assert carrier.absence_is_proof_after_s == 5.3
+    carrier.faults = Faults(late=0.1, late_s=3)
+    assert carrier.absence_is_proof_after_s == 8.0
 
 
 @pytest.mark.parametrize(("faults", "error"), [

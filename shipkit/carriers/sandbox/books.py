@@ -13,6 +13,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Books:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._free: list[str] = []
+        self._free: deque[str] = deque()
 
     async def numbers(self, count: int) -> tuple[str, ...]:
         """Return `count` tracking numbers that nobody else gets, and that cannot be a carrier's."""
@@ -138,8 +139,7 @@ class Books:
         with self._guard:
             if len(self._free) < count:
                 return None
-            taken, self._free = self._free[:count], self._free[count:]
-        return tuple(taken)
+            return tuple(self._free.popleft() for _ in range(count))
 
     async def _run(self, op: Callable[[sqlite3.Connection], T]) -> T:
         future: Future[T] = Future()

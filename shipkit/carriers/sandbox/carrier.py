@@ -97,6 +97,8 @@ class SandboxCarrier:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._embedded.switch(faults)
+        if faults.late and self.absence_is_proof_after_s is not None:
+            self.absence_is_proof_after_s = max(self.absence_is_proof_after_s, faults.late_s + _AFTER_LATE_S)
 
     @property
     def books(self) -> Books:
