@@ -171,11 +171,10 @@ def _lean(node: Any, *, nulls: bool, names: bool = False) -> Any:
     if not isinstance(node, dict):
         return node
     kept = {key: _lean(value, nulls=nulls, names=key == "properties" and not names) for key, value in node.items() if names or _is_said(key, value)}
-    options = [] if names else kept.get("anyOf", [])
+    options = [] if names or nulls else kept.get("anyOf", [])
     if len(options) == 2 and {"type": "null"} in options:
         only = next(option for option in options if option != {"type": "null"})
-        kind = {"type": [only["type"], "null"]} if nulls else {}
-        return {**{key: value for key, value in kept.items() if key != "anyOf"}, **only, **kind}
+        return {**{key: value for key, value in kept.items() if key != "anyOf"}, **only}
     return kept
 
 

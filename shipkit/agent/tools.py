@@ -36,7 +36,7 @@ def load_orders(desk: Desk, batch: Batch, args: given.LoadOrders) -> Answer:
     count, columns = session.order_count, [name[:60] for name in session.columns]
     facts = BatchFacts(job_id=batch.id, orders=count, columns=columns)
     return Answer(
-        facts, f"{count:,} orders loaded as {batch.id}. Next: describe_orders to see columns and template, or batch_preview to price.",
+        facts, f"{count:,} order{'s' if count != 1 else ''} loaded as {batch.id}. Next: describe_orders to see columns and template, or batch_preview to price.",
         data={"columns": [", ".join(columns)]},
     )
 
