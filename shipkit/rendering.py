@@ -162,7 +162,7 @@ def _check_shape(con: duckdb.DuckDBPyConnection) -> None:
     for shape, number in shapes:
         fault = _shape_fault(json.loads(shape), _SHAPE, "")
         if fault:
-            raise TemplateError(f"Row {number}: {fault}.", fix="See the fields of Shipment; session.template shows a template that works.", row=number)
+            raise TemplateError(f"Row {number}: {fault}{'' if fault.endswith('?') else '.'}", fix="See the fields of Shipment; session.template shows a template that works.", row=number)
 
 
 def _shape_fault(found: Any, allowed: Any, path: str) -> str | None:
@@ -176,7 +176,7 @@ def _shape_fault(found: Any, allowed: Any, path: str) -> str | None:
             if name not in allowed and "*" not in allowed:
                 close = difflib.get_close_matches(name, list(allowed), 1, 0.5)
                 inside = f"{path} has" if path else "a shipment has"
-                return f"{inside} no field {name!r}" + (f"; did you mean {close[0]!r}" if close else "")
+                return f"{inside} no field {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
             fault = _shape_fault(value, allowed.get(name, allowed.get("*")), f"{path}.{name}" if path else name)
             if fault:
                 return fault
