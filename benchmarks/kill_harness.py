@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
+
 import shipkit.compaction  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.checkpoint import Checkpoint  # noqa: E402
@@ -97,7 +98,7 @@ def fell(marks: mmap.mmap) -> str:
 
 def zygote(marks_path: str) -> None:
     """Fork a child for each line on standard input: ``home job url concurrency compact_after``. Imports are paid once."""
-    with open(marks_path, "r+b") as file:
+    with Path(marks_path).open("r+b") as file:
         marks = mmap.mmap(file.fileno(), 2)
     for line in sys.stdin:
         pid = os.fork()
@@ -112,18 +113,18 @@ def zygote(marks_path: str) -> None:
         print(status, flush=True)
 
 
-def run(marks: mmap.mmap, home: str, job_id: str, url: str, concurrency: str, compact_after: str) -> int:
+def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     """Run a job to its end. Exit code 0: nothing is left to do."""
     marks[0], marks[1] = OPENING, 255
-    shipkit.compaction.COMPACT_AFTER = int(compact_after)
-    shipkit.compaction._SPARE_FOR_S = 0.0
+    concurrency, shipkit.compaction.COMPACT_AFTER = map(int, sizes)
+    shipkit.compaction._SPARE_FOR_S = 0.0  # noqa: SLF001 - so that removals happen in a short life too
     job = Checkpoint.open(Path(home), job_id)
     job.disk = MarkedDisk(marks)
 
     async def work():
         carrier = SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.2)
         try:
-            pacer = Pacer(concurrency=int(concurrency), breaker_after=1000)
+            pacer = Pacer(concurrency=concurrency, breaker_after=1000)
             return await execute(job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S)
         finally:
             await carrier.aclose()

@@ -88,7 +88,10 @@ async def execute(
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, checkpoint.own("execute"))
-            run = _Run(checkpoint, ledger, carrier, pacer, control or Control(), on_error, progress, timeout, grace, resend or checkpoint.manifest.resend)
+            run = _Run(
+                checkpoint, ledger, carrier, pacer=pacer, control=control or Control(), on_error=on_error, progress=progress, timeout_s=timeout,
+                grace_s=grace, resend=resend or checkpoint.manifest.resend,
+            )
             return await run.work()
         except CheckpointWriteError as error:
             checkpoint.ended = (JobStatus.FAILED, str(error))
@@ -107,7 +110,7 @@ class _Run:
     """One run of a job by its owner. Lives on one event loop."""
 
     def __init__(
-        self, checkpoint: Checkpoint, ledger: Ledger, carrier: Carrier, pacer: Pacer, control: Control, on_error: str,
+        self, checkpoint: Checkpoint, ledger: Ledger, carrier: Carrier, *, pacer: Pacer, control: Control, on_error: str,
         progress: Callable[[Progress], None] | None, timeout_s: float, grace_s: float, resend: str,
     ) -> None:
         self.checkpoint, self.ledger, self.carrier, self.pacer, self.control = checkpoint, ledger, carrier, pacer, control
@@ -119,7 +122,7 @@ class _Run:
         self.spend = Spend(ledger, quotes.column("cost_cents").fill_null(0).to_numpy(), quotes.column("currency"), self.manifest.limits)
         self.again: deque[int] = deque()
         self.doubts = Reconciler(
-            checkpoint, ledger, carrier, pacer, self.rows, self.spend, grace_s=grace_s, resend=resend, again=self._send_again,
+            checkpoint, ledger, carrier, pacer=pacer, rows=self.rows, spend=self.spend, grace_s=grace_s, resend=resend, again=self._send_again,
         )
         self.ready: deque[tuple[int, Shipment]] = deque()
         self.writing: list[tuple[int, Shipment]] = []

@@ -111,11 +111,11 @@ def claim(checkpoint: Checkpoint, states: np.ndarray[Any, Any], *, today: dt.dat
         taken = _in_words(home, found)
         if not path.exists():
             keep = pa.array([i not in taken for i in range(len(rows))])
-            _write(disk or Disk(), path, rows, plan, keys, keep)
+            _write(disk or Disk(), path, rows=rows, plan=plan, keys=keys, keep=keep)
     return {int(rows[i]): text for i, text in taken.items()}
 
 
-def _write(disk: Disk, path: Path, rows: np.ndarray[Any, Any], plan: pa.Table, keys: tuple[list[bytes | None], list[bytes]], keep: pa.Array) -> None:
+def _write(disk: Disk, path: Path, *, rows: np.ndarray[Any, Any], plan: pa.Table, keys: tuple[list[bytes | None], list[bytes]], keep: pa.Array) -> None:
     columns = [pa.array(rows, pa.int32()), plan.column("row_number"), pa.array(keys[0], pa.binary(16)), pa.array(keys[1], pa.binary(16))]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=_CLAIMS).filter(keep), sink, compression="zstd")

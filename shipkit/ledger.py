@@ -177,7 +177,7 @@ class Ledger:
         self._schedule()
 
     def _break(self, error: BaseException, waiters: list[asyncio.Future[None]]) -> None:
-        """A commit failed: every waiter is told at once, and nothing is accepted any more."""
+        """Tell every waiter at once that a commit failed, and accept nothing any more."""
         self.broken = error if isinstance(error, CheckpointWriteError) else _write_error(self.path, error)
         waiters = waiters + self._waiters
         self._queue, self._waiters = [], []

@@ -177,7 +177,7 @@ class Pacer:
 
     async def _in_time(self) -> None:
         """Wait for the end of a pause, then for the rate."""
-        while (pause := self.pause_s) > 0:
+        while (pause := self.pause_s) > 0:  # noqa: ASYNC110 - a pause can grow while it lasts
             await asyncio.sleep(min(pause, 0.25))
         if self._rate:
             wait = self._rate.plan(time.monotonic())

@@ -55,7 +55,7 @@ class Reconciler:
     """Looks after the rows in doubt of a job that somebody owns."""
 
     def __init__(
-        self, checkpoint: Checkpoint, ledger: Ledger, carrier: Carrier, pacer: Pacer, rows: PlanRows, spend: Spend, *,
+        self, checkpoint: Checkpoint, ledger: Ledger, carrier: Carrier, *, pacer: Pacer, rows: PlanRows, spend: Spend,
         grace_s: float, resend: str, again: Callable[[int], None],
     ) -> None:
         self._checkpoint, self._ledger, self._carrier, self._pacer = checkpoint, ledger, carrier, pacer

@@ -63,11 +63,7 @@ def check_interrupted_jobs(home: str | Path | None = None) -> list[Interrupted]:
 
 
 def _interrupted(home: Path) -> list[Checkpoint]:
-    found = []
-    for checkpoint in Checkpoint.list(home):
-        if checkpoint.owner() is None and checkpoint.status in (JobStatus.PAUSED, JobStatus.FAILED):
-            found.append(checkpoint)
-    return found
+    return [job for job in Checkpoint.list(home) if job.owner() is None and job.status in (JobStatus.PAUSED, JobStatus.FAILED)]
 
 
 def _job_line(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -274,7 +274,7 @@ def test_cancelling_the_task_records_a_pause(home, tmp_path):
 
     async def interrupted():
         task = asyncio.create_task(execute(job, carrier, pacer=Pacer(concurrency=8), grace_s=0.2))
-        while len(carrier.calls) < 30:
+        while len(carrier.calls) < 30:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -350,6 +350,7 @@ def test_our_own_failure_after_the_answer_leaves_the_row_in_flight_and_resume_ad
         if shipment.order_id == "A0000002":
             good = carrier.sell(shipment, reference)
             return Purchase.model_construct(**{**good.__dict__, "labels": (object(),)})
+        return None
 
     carrier, job = BookCarrier(tmp_path / "books.db", hook=unbookable), job_of(home, 10)
     assert buy(job, carrier, pacer=Pacer(concurrency=1)) is JobStatus.FAILED
