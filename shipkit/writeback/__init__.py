@@ -56,7 +56,8 @@ def write_back(
     WriteBackError
         The file cannot be written. No result is lost.
     """
-    files, stored = files_of(checkpoint), checkpoint.source
+    stored = checkpoint.source
+    files = files_of(checkpoint, stored)
     new = additions(checkpoint.results(), checkpoint.plan, _line_count(files, stored, checkpoint.plan), columns)
     if in_place:
         _refuse_in_place(checkpoint, files, dest, in_place)

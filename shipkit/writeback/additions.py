@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -57,12 +58,20 @@ class Additions:
         """Return the table as text, empty where there is nothing to say."""
         return pa.table({name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings})
 
-    def lines(self, first: int = 1) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of each line as text, from line `first` on."""
-        texts = self.texts().slice(first - 1)
+    def lines(self) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of each line as text."""
+        texts = self.texts()
         for start in range(0, texts.num_rows, _BATCH):
             part = texts.slice(start, _BATCH)
             yield from zip(*(part.column(name).to_pylist() for name in self.headings), strict=True)
+
+    def joined(self, headings: Sequence[str], delimiter: str, *, quote_all: bool) -> Iterator[str]:
+        """Yield, for each line, the cells under `headings` as delimited text, quoted where it must be."""
+        texts = self.texts()
+        for start in range(0, texts.num_rows, _BATCH):
+            part = texts.slice(start, _BATCH)
+            cells = [_quoted(part.column(name), delimiter, quote_all=quote_all) for name in headings]
+            yield from pc.binary_join_element_wise(*cells, delimiter).to_pylist()
 
     def slice(self, first: int, count: int) -> Additions:
         """Return the part for `count` lines from line `first` on."""
@@ -140,6 +149,15 @@ def _flat(column: Any) -> Any:
     if pa.types.is_list(kind):
         return pc.binary_join(column, ", ")
     return column
+
+
+def _quoted(column: pa.ChunkedArray, delimiter: str, *, quote_all: bool) -> pa.ChunkedArray:
+    if not quote_all:
+        special = pc.match_substring_regex(column, f'["\r\n{re.escape(delimiter)}]')
+        if not pc.any(special).as_py():
+            return column
+    whole = pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '""'), '"', "")
+    return whole if quote_all else pc.if_else(special, whole, column)
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -38,7 +38,6 @@ class Layout:
     """Cells in the widest record from the headings on."""
     count: int
     """Records below the headings, empty lines not counted."""
-    newline: bytes
     quote_all: bool
     codec: str = "utf-8"
     """Of the bytes that are passed on; UTF-16 is passed on as UTF-8."""
@@ -69,10 +68,9 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
     mark, wanted = delimiter.encode(), set(wanted)
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-8")) else encoding
     probe: dict[int, list[str]] = {}
-    header, headings, width, count, quote_all, newline = _none_above(columns)
+    header, headings, width, count, quote_all = _none_above(columns)
     for place, record in enumerate(records(lines)):
-        body, end = _parted(record)
-        newline = newline or end
+        body = record.rstrip(b"\r\n")
         if header is None and count == 0 and headings and place < _LINES_ABOVE:
             cells = _decoded(body, delimiter, codec)
             if _are_headings(cells, columns):
@@ -82,35 +80,40 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
         if not body:
             continue
         count += 1
-        width = max(width, len(_raw_cells(body, mark)))
+        width = max(width, _width(body, mark))
         if count in wanted:
             probe[count] = _decoded(body, delimiter, codec)
     if headings and header is None:
         raise WriteBackError("The line of headings was not found in the source.", fix="Write to a new format, such as write_back('orders_shipped.xlsx').")
-    return Layout(mark, header, headings, width, count, newline or b"\n", quote_all, codec, probe)
+    return Layout(mark, header, headings, width, count, quote_all, codec, probe)
 
 
 def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator[bytes]:
     """Yield the file's records with the new cells: in the column that has the heading, else behind the last one."""
-    places = {i: layout.headings.index(h) for i, h in enumerate(new.headings) if h in layout.headings}
-    behind = [i for i in range(len(new.headings)) if i not in places]
-    cell = _quoter(layout)
-    texts = iter(new.lines())
+    places = {heading: layout.headings.index(heading) for heading in new.headings if heading in layout.headings}
+    behind = [heading for heading in new.headings if heading not in places]
+    suffixes = new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all) if behind else iter(())
+    inside = (dict(zip(new.headings, cells, strict=True)) for cells in new.lines()) if places else iter(())
+    blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(behind))
     number = 0
     for place, record in enumerate(records(lines)):
-        body, end = _parted(record)
+        body = record.rstrip(b"\r\n")
         if layout.header is not None and place <= layout.header:
-            yield _widened(body, layout, [cell(new.headings[i]) for i in behind]) + end if place == layout.header and behind else record
-        elif not body:
+            cell = _quoter(layout)
+            yield _widened(body, layout, layout.delimiter.join(map(cell, behind))) + record[len(body) :] if place == layout.header and behind else record
+            continue
+        if not body:
             yield record
-        else:
-            number += 1
-            values = next(texts, None)
-            if values is None:
-                values = ("",) * len(new.headings)
-            if places and any(values):
-                body = _filled(body, layout, number, {place: values[i] for i, place in places.items()})
-            yield (_widened(body, layout, [cell(values[i]) for i in behind]) if behind else body) + end
+            continue
+        number += 1
+        end = record[len(body) :]
+        if places:
+            values = next(inside, {})
+            body = _filled(body, layout, number, {at: values[heading] for heading, at in places.items() if values.get(heading)})
+        if behind:
+            suffix = next(suffixes, None)
+            body = _widened(body, layout, blank if suffix is None else suffix.encode(layout.codec, errors="replace"))
+        yield body + end
 
 
 def records(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -159,21 +162,16 @@ def _created(dest: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(dest, "wb")) if dest.suffix.lower() in {".gz", ".gzip"} else dest.open("wb")
 
 
-def _none_above(columns: Sequence[str]) -> tuple[None, tuple[str, ...], int, int, bool, bytes]:
+def _none_above(columns: Sequence[str]) -> tuple[None, tuple[str, ...], int, int, bool]:
     """Return the start of a first pass: headings are looked for unless the columns were numbered for want of any."""
     numbered = list(columns) == [f"Column {n}" for n in range(1, len(columns) + 1)]
-    return None, () if numbered else tuple(columns), len(columns), 0, False, b""
+    return None, () if numbered else tuple(columns), len(columns), 0, False
 
 
 def _are_headings(cells: Sequence[str], columns: Sequence[str]) -> bool:
     """Return whether a record became `columns` when it was read; one file of several may have only some of them."""
     names = unique_names([cell.strip().lstrip("\ufeff") for cell in cells], ("row_number", "source_file"))
     return names == list(columns) or (len(names) > 1 and set(names) <= set(columns))
-
-
-def _parted(record: bytes) -> tuple[bytes, bytes]:
-    body = record.rstrip(b"\r\n")
-    return body, record[len(body) :]
 
 
 def _raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
@@ -216,13 +214,21 @@ def _quoter(layout: Layout) -> Callable[[str], bytes]:
     return quoted
 
 
-def _widened(body: bytes, layout: Layout, cells: list[bytes]) -> bytes:
-    missing = layout.width - len(_raw_cells(body, layout.delimiter))
-    return layout.delimiter.join([body, *[b""] * missing, *cells])
+def _widened(body: bytes, layout: Layout, suffix: bytes) -> bytes:
+    """Return a record as wide as the widest, then `suffix`."""
+    return body + layout.delimiter * (layout.width - _width(body, layout.delimiter) + 1) + suffix
+
+
+def _width(body: bytes, delimiter: bytes) -> int:
+    """Return how many cells a record has: delimiters inside quotes do not count."""
+    outside = b"".join(body.split(b'"')[::2]) if b'"' in body else body
+    return outside.count(delimiter) + 1
 
 
 def _filled(body: bytes, layout: Layout, number: int, values: Mapping[int, str]) -> bytes:
     """Return the record with `values` (place -> text) in columns that the source has; what stands there is never replaced by something else."""
+    if not values:
+        return body
     cell = _quoter(layout)
     raw = _raw_cells(body, layout.delimiter)
     raw += [b""] * (max(values) + 1 - len(raw))

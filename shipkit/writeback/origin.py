@@ -61,9 +61,9 @@ class SourceFile:
         return cast("io.BufferedIOBase", gzip.open(self.path, "rb") if packed else self.path.open("rb"))
 
 
-def files_of(checkpoint: Checkpoint) -> list[SourceFile]:
-    """Return the files that a job's orders came from; none when they did not come from files."""
-    facts, stored = checkpoint.manifest.facts.get("source") or {}, checkpoint.source
+def files_of(checkpoint: Checkpoint, stored: pa.Table | None) -> list[SourceFile]:
+    """Return the files that a job's orders came from; none when they did not come from files. `stored` are the rows that it keeps."""
+    facts = checkpoint.manifest.facts.get("source") or {}
     columns = tuple(stored.column_names[2:]) if stored is not None else ()
     files, first = [], 1
     for path, sha256, count in zip(facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False):  # frames have rows and no paths
