@@ -373,7 +373,7 @@ def last_lines(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Return the places of the lines that say where a row stands (the last of each row), in the order of rows."""
     rows, moves = _moves(table)
     if not len(rows):
-        return rows
+        return np.zeros(0, dtype=np.int64)
     place = np.full(int(rows.max()) + 1, -1, dtype=np.int64)
     place[rows] = moves  # a repeated row keeps the last
     return place[place >= 0]
