@@ -65,6 +65,9 @@ class Planner:
             except (OSError, UnicodeDecodeError) as error:
                 raise TemplateError(f"The template {template} cannot be read: {error}.", fix="Check the path; a template is UTF-8 text.") from None
         self.spec = mapping.MappingSpec(**{name: value for name, value in changes.items() if value is not None})
+        told = self.spec.columns.get("order_id")
+        if told is not None and self._loaded is not None and (self.orders.order_key is None or self.loaded.column(told) != self.orders.order_key):
+            self._orders, self._selection = orders.group(self.loaded, told), None  # lines are grouped by what the person named
         self._mapped = self._normal = None
 
     def ship_from(self, shipper: Address | None) -> None:
@@ -119,6 +122,13 @@ class Planner:
         if self._selection is None:
             self._selection = where.select(self.orders, self.clauses, self.params)
         return self._selection
+
+    @property
+    def kept(self) -> int | None:
+        """How many orders the filter in force keeps, None before anything was asked of it."""
+        if self._selection is not None:
+            return int(self._selection.count)
+        return None if self._orders is None or self.clauses else int(self._orders.count)
 
     @property
     def mapped(self) -> mapping.Mapped:

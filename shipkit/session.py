@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import datetime as dt
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from shipkit import approval, history, preview, recovery, where
+from shipkit import approval, history, markup, preview, recovery, where
 from shipkit.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.carriers import carrier_named
 from shipkit.carriers.base import Carrier
@@ -76,7 +77,7 @@ class Execution:
         self._control.cancel()
 
 
-class BatchSession:
+class BatchSession(markup.Shown):
     """A batch of orders on its way to labels.
 
     Parameters
@@ -231,10 +232,15 @@ class BatchSession:
         """Keep only the orders that match; replaces the last filter, and no clause clears it.
 
         Clauses are AND-ed SQL expressions over the source's columns, ``$name`` is bound from `params`. An order is kept
-        whole when any of its lines matches. Raises FilterError.
+        whole when any of its lines matches. The session's repr says "412 of 800 orders (was 800)"; a filter that lets nothing
+        through warns, with what the compared columns commonly hold. Raises FilterError.
         """
-        self._planner.where(clauses, params)
+        before = self._planner.kept
+        now = self._planner.where(clauses, params).count
+        self._was = before if before != now else None
         self._forget()
+        if not now:
+            warnings.warn(self.selection, stacklevel=2)
         return self
 
     @property
@@ -571,11 +577,22 @@ class BatchSession:
     def __repr__(self) -> str:
         identity = f"{self.carrier.identity}"
         parts = [f"{self.name or 'batch'}", identity, f"{self._mode.upper()}", self.status]
+        if self._planner.clauses and self._planner.kept is not None:
+            parts.append(f"{self.selection}" + (f" (was {self._was:,})" if self._was is not None else ""))
         if self._checkpoint is not None:
             parts.append(self._checkpoint.job_id)
         elif self._preview is not None:
             parts.append(self._preview.preview_id)
         return f"<BatchSession {' | '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return where the session stands as a table; asks no carrier and reads no orders again."""
+        lines = [("Session", self.name or "batch"), ("Carrier", f"{self.carrier.identity}{'' if self.live else ' (no money is spent)'}"), ("Mode", self._mode.upper()), ("Status", self.status.replace("_", " "))]
+        if self._checkpoint is not None:
+            lines += [line for line in BatchResult.of(self._checkpoint).lines() if line[0] not in ("Carrier", "Status")]
+        elif self._preview is not None:
+            lines += [line for line in self._preview.summary().lines() if line[0] not in ("Carrier", "Mode")]
+        return markup.block(markup.facts(lines), name="shipkit-session")
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -596,6 +613,8 @@ class BatchSession:
             self._checkpoint = None
 
     _last_view: pa.Table | None = None
+    _was: int | None = None
+    """How many orders the filter before this one kept."""
 
     def _view(self) -> pa.Table:
         """Return a row for each shipment: preview columns, then the source's own, for clauses."""

@@ -333,6 +333,27 @@ def test_a_failing_progress_callback_changes_nothing(make):
     assert make(mode="auto").execute(progress=broken).shipped == 4
 
 
+def test_a_filter_tells_how_many_orders_it_keeps_and_how_many_it_kept_before(session):
+    assert "2 of 5 orders (was 5)" in repr(session.where("sku = 'pan'"))
+    assert "2 of 5 orders (was 2)" not in repr(session.where("sku = 'mug'"))
+    assert "1 of 5 orders (was 2)" in repr(session.where("sku = $sku", sku="lamp"))
+
+
+def test_a_filter_that_keeps_nothing_says_what_the_column_commonly_holds(session):
+    with pytest.warns(UserWarning, match="0 of 5 orders.*California"):
+        session.where("state = 'CAL'")
+    assert len(session.preview()) == 0
+    assert session.summary.shipments == 0
+
+
+def test_naming_the_order_column_groups_lines_by_it(make):
+    lines = [{"Order A": "1", "Order B": n, "name": "Ada", "address1": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 1} for n in ("x", "y")]
+    session = make(lines).map(service="ground", columns={"order_id": "Order A"})
+    assert session.preview()["row_numbers"].map(list).tolist() == [[1, 2]]
+    session.map(service="ground", columns={"order_id": "Order B"})
+    assert len(session.preview()) == 2
+
+
 def test_one_carrier_serves_session_after_session(make):
     carrier = sk.SandboxCarrier()
     for name in ("first", "second"):
