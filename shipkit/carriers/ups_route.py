@@ -38,7 +38,7 @@ def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
 
 def latin(text: str, field: str) -> str:
     """Return cleaned `text`, which UPS must be able to print; raises CarrierRejected otherwise."""
-    if any(char > "\xff" for char in text):
+    if not text.isascii() and any(char > "\xff" for char in text):
         raise refuse(field, "UPS prints Latin letters only.", "Write it in Latin letters.")
     return text
 
@@ -126,7 +126,7 @@ class Party:
 
     def timed(self, side: str) -> dict[str, str]:
         """Return the place as TimeInTransit wants it; `side` is ``origin`` or ``destination``."""
-        found = {f"{side}CountryCode": self.country, f"{side}StateProvince": self.state, f"{side}CityName": self.city, f"{side}PostalCode": self.postal_code}
+        found = {f"{side}CountryCode": self.country, f"{side}StateProvince": cut(self.state, 50), f"{side}CityName": self.city, f"{side}PostalCode": self.postal_code}
         return {key: value for key, value in found.items() if value}
 
 

@@ -32,7 +32,11 @@ def clean(text: str | None) -> str:
     >>> clean("Ana\x08 Łukasz – Kőszeg\n2")
     'Ana Lukasz - Koszeg 2'
     """
-    composed = unicodedata.normalize("NFC", (text or "").translate(_PLAIN))
+    if not text:
+        return ""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    composed = unicodedata.normalize("NFC", text.translate(_PLAIN))
     return " ".join("".join(_latin(c) for c in composed).split())
 
 
@@ -64,10 +68,16 @@ def street(lines: tuple[str, ...]) -> list[str] | None:
     ['1600 Pennsylvania Avenue Northwest,', 'West Wing', 'Floor 2']
     """
     cleaned = [line for line in map(clean, lines) if line]
-    for attempt in (cleaned, [piece for line in cleaned for piece in _wrapped(line)], _wrapped(" ".join(cleaned))):
-        if len(attempt) <= _LINES and all(len(line) <= _LINE for line in attempt):
+    if _fit(cleaned):
+        return cleaned
+    for attempt in ([piece for line in cleaned for piece in _wrapped(line)], _wrapped(" ".join(cleaned))):
+        if _fit(attempt):
             return attempt
     return None
+
+
+def _fit(lines: list[str]) -> bool:
+    return len(lines) <= _LINES and all(len(line) <= _LINE for line in lines)
 
 
 def _wrapped(line: str) -> list[str]:

@@ -96,6 +96,7 @@ class UpsServer:
         self.objections: list[str] = []
         self.shipments: list[Shipped] = []
         self.keep_seen = True
+        self.storm_until = 0.0
         self._faults: dict[str, list[tuple[str, int, int]]] = {}
         self._tokens: dict[str, float] = {}
         self._hung: list[asyncio.Task[Any]] = []
@@ -125,6 +126,10 @@ class UpsServer:
         """Let the next `times` calls fail, after `skip` good ones."""
         assert kind in FAULTS, kind
         self._faults.setdefault(call, []).append((kind, times, skip))
+
+    def storm(self, seconds: float) -> None:
+        """Answer 429 to every purchase for a while."""
+        self.storm_until = time.monotonic() + seconds
 
     def revoke_tokens(self) -> None:
         self._tokens.clear()
@@ -214,6 +219,8 @@ class UpsServer:
         return kind == "Bearer" and self._tokens.get(value, 0) > time.monotonic()
 
     def _next_fault(self, call: str) -> str | None:
+        if call == "ship" and time.monotonic() < self.storm_until:
+            return "429"
         queue = self._faults.get(call, [])
         for i, (kind, times, skip) in enumerate(queue):
             if skip > 0:

@@ -1,0 +1,150 @@
+"""UPS over HTTP, side by side on one server in one run: our client against a bare aiohttp loop with the same bodies.
+
+Usage: python benchmarks/bench_ups.py [--n 3000] [--concurrency 50] [--latency-ms 100] [--json OUT.json]
+
+The server is a process of its own that answers a purchase with a 12 kB ZPL label after the latency; the sign-in is free. Three ways: a
+bare aiohttp loop that posts ready-made bytes and reads the answer as JSON; `UPS.ship` alone (request built, answer read, label
+decoded); and a whole job (intent on disk, purchase, result and label on disk) where `shipkit.execute` is there to run it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import datetime as dt
+import itertools
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+
+from shipkit.carriers import ups_wire as wire
+from shipkit.carriers.ups import UPS
+from shipkit.models import Address, LabelSpec, Parcel, Shipment
+
+SHOP = Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+SHIPMENT = Shipment(
+    order_id="4412", ship_to=Address(name="Jo Ng", address_line1="1 Main Street", city="Timonium", state="MD", postal_code="21093", residential=True), service="ground",
+    parcels=(Parcel(weight_lb=2.3, length_in=10, width_in=8, height_in=4),), references={"po": "PO-77"},
+)
+ZPL = LabelSpec(format="zpl")
+
+
+def answer(number: int) -> bytes:
+    def usd(amount: str) -> dict[str, str]:
+        return {"CurrencyCode": "USD", "MonetaryValue": amount}
+
+    tracking = f"1ZA1B2C303{number:08d}"
+    label = base64.b64encode(b"^XA" + b"^FO50,50^FDx^FS" * 600 + b"^XZ").decode()
+    return orjson.dumps({"ShipmentResponse": {
+        "Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}, "TransactionReference": ""},
+        "ShipmentResults": {
+            "ShipmentCharges": {"TransportationCharges": usd("18.46"), "ServiceOptionsCharges": usd("0.00"), "TotalCharges": usd("18.46")},
+            "NegotiatedRateCharges": {"TotalCharge": usd("15.48")},
+            "BillingWeight": {"UnitOfMeasurement": {"Code": "LBS"}, "Weight": "3.0"}, "ShipmentIdentificationNumber": tracking,
+            "PackageResults": [{"TrackingNumber": tracking, "ServiceOptionsCharges": usd("0.00"), "ShippingLabel": {"ImageFormat": {"Code": "ZPL"}, "GraphicImage": label}}],
+        },
+    }})
+
+
+TOKEN = orjson.dumps({"token_type": "Bearer", "access_token": "t" * 900, "expires_in": "14399", "status": "approved"})
+
+
+def serve(port, latency_s: float) -> None:
+    numbers = itertools.count()
+
+    class Connection(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport, self.waiting = transport, b""
+
+        def data_received(self, data):
+            self.waiting += data
+            start, _, body = self.waiting.partition(b"\r\n\r\n")
+            length = next((int(line.split(b":")[1]) for line in start.lower().split(b"\r\n") if line.startswith(b"content-length")), None)
+            if length is None or len(body) < length:
+                return
+            self.waiting = b""
+            if b"oauth" in start[:60]:
+                self.reply(TOKEN)
+            else:
+                asyncio.get_running_loop().call_later(latency_s, self.reply, answer(next(numbers)))
+
+        def reply(self, text):
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+
+    async def run():
+        server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
+        port.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+async def timed(call, n: int, concurrency: int) -> tuple[float, float]:
+    """Return requests a second and CPU milliseconds a request, connections open."""
+    await asyncio.gather(*(call(i) for i in range(concurrency)))
+    left = iter(range(n))
+
+    async def worker():
+        for i in left:
+            await call(i)
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return n / wall, cpu / n * 1000
+
+
+async def measure(url: str, n: int, concurrency: int) -> dict[str, tuple[float, float]]:
+    found = {}
+    request = wire.ship(SHIPMENT, SHOP, account="A1B2C3", reference="R" * 20, label=ZPL, today=dt.date(2026, 11, 22))
+    body = orjson.dumps(request.body)
+    headers = {"content-type": "application/json", "authorization": "Bearer " + "t" * 900, "transid": "0" * 32, "transactionsrc": "bench"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
+
+        async def bare(_):
+            async with session.post(url + request.path, data=body, headers=headers) as got:
+                return orjson.loads(await got.read())
+
+        found["bare aiohttp"] = await timed(bare, n, concurrency)
+    ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
+
+    async def ship(i):
+        return await ups.ship(SHIPMENT, SHOP, f"R{i:019d}", ZPL)
+
+    found["UPS.ship"] = await timed(ship, n, concurrency)
+    await ups.aclose()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=3000)
+    parser.add_argument("--concurrency", type=int, default=50)
+    parser.add_argument("--latency-ms", type=float, default=100)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    port = context.Queue()
+    server = context.Process(target=serve, args=(port, options.latency_ms / 1000), daemon=True)
+    server.start()
+    try:
+        found = asyncio.run(measure(f"http://127.0.0.1:{port.get(timeout=20)}", options.n, options.concurrency))
+    finally:
+        server.terminate()
+        server.join()
+    limit = options.concurrency / options.latency_ms * 1000
+    print(f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | CPU ms a request |\n| --- | ---: | ---: | ---: |")
+    for name, (rate, cpu) in found.items():
+        print(f"| {name} | {rate:.0f} | {rate / found['bare aiohttp'][0]:.1%} | {cpu:.2f} |")
+    if options.json:
+        options.json.write_text(json.dumps({name: {"per_s": rate, "cpu_ms": cpu} for name, (rate, cpu) in found.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
