@@ -85,24 +85,30 @@ def _in_order(table: pa.Table) -> pa.Table:
 
 def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, str]) -> str:
     """Return the statement that makes shipments of the mapped relation."""
-    cents = sql.money_cents("declared_value", "currency_")
+    def read(name: str, how: str, otherwise: str) -> str:
+        """The expression `how` where something fills the leaf: planning costs more than running for a few rows."""
+        return how if mapped.filled is None or name in mapped.filled else otherwise
+
+    cents = read("declared_value", sql.money_cents("declared_value", "currency_"), "NULL::BIGINT")
     unread = ", ".join(f"{_unread(name, cents)} AS bad_{name}" for name in _read_leaves(mapped, types))
+    codes = {name: sql.code(name) for name in ("order_id", "postal_code", "phone")} | {name: sql.tidy(name) for name in _TEXTS}
+    tidied = ", ".join(f"{read(name, how, name)} AS {name}" for name, how in codes.items())
+    measured = {name: read(name, _measured(name, types[name], weight=weight), "NULL::DOUBLE") for name, weight in _MEASURES.items()}
+    flags = {name: read(name, _flag(name, types), "NULL::BOOLEAN") for name in ("residential", "saturday_delivery", "is_return")}
+    changed = " OR ".join(read(name, f"coalesce({name} <> raw_{name}, false)", "false") for name in _TIDIED)
     return f"""
     WITH tidied AS (
-        SELECT * REPLACE ({sql.code('order_id')} AS order_id, {sql.code('postal_code')} AS postal_code, {sql.code('phone')} AS phone,
-            {', '.join(f'{sql.tidy(name)} AS {name}' for name in _TEXTS)}),
-        {', '.join(f'{name} AS raw_{name}' for name in ('postal_code', 'phone', 'state', 'country', *_TIDIED))},
-        {', '.join(f'{_measured(name, types[name], weight=weight)} AS {name}_' for name, weight in _MEASURES.items())},
-        {_flag('residential', types)} AS residential_, {_flag('saturday_delivery', types)} AS saturday_delivery_, {_flag('is_return', types)} AS is_return_,
-        {'ship_date' if types['ship_date'] == 'DATE' else sql.date('trim(ship_date)')} AS ship_date_,
-        coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {_signature('signature')} AS signature_,
+        SELECT * REPLACE ({tidied}), {', '.join(f'{name} AS raw_{name}' for name in ('postal_code', 'phone', 'state', 'country', *_TIDIED))},
+        {', '.join(f'{how} AS {name}_' for name, how in (measured | flags).items())},
+        {read('ship_date', 'ship_date' if types['ship_date'] == 'DATE' else sql.date('trim(ship_date)'), 'NULL::DATE')} AS ship_date_,
+        coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {read('signature', _signature('signature'), quote('none'))} AS signature_,
         {_places(con, mapped)}
         FROM {mapped.relation}
     )
     SELECT row_number, row_numbers, source_file, order_id, name, company, phone, email, address_line1, address_line2, address_line3,
     city, state_ AS state, postal_code, country_ AS country, residential_ AS residential, NULL::{duck_type(SHIPMENTS.field('ship_from').type)} AS ship_from,
     service_ AS service,
-    [{{weight_lb: weight_lb_, length_in: length_in_, width_in: width_in_, height_in: height_in_, packaging: {sql.packaging('packaging')},
+    [{{weight_lb: weight_lb_, length_in: length_in_, width_in: width_in_, height_in: height_in_, packaging: {read('packaging', sql.packaging('packaging'), quote('package'))},
        declared_value_cents: {cents}, description: parcel_description}}] AS parcels,
     ship_date_ AS ship_date, list_filter("references", lambda r: trim(r.value) <> '') AS "references", description, signature_ AS signature,
     coalesce(saturday_delivery_, false) AS saturday_delivery, coalesce(is_return_, false) AS is_return, currency_ AS currency,
@@ -110,7 +116,7 @@ def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, st
     american, coalesce(strlen(address_line1) > {sql.LINE_LENGTH} OR strlen(address_line2) > {sql.LINE_LENGTH} OR strlen(address_line3) > {sql.LINE_LENGTH}, false)
       OR coalesce(NOT regexp_full_match(phone, '[2-9][0-9]{{9}}'), false)
       OR coalesce(american AND NOT regexp_full_match(postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?'), false) AS repair,
-    {' OR '.join(f'coalesce({name} <> raw_{name}, false)' for name in _TIDIED)} AS fixed_spaces,
+    {changed} AS fixed_spaces,
     coalesce(state_ <> raw_state, false) AS fixed_state, coalesce(country_ <> raw_country, false) AS fixed_country,
     coalesce(phone <> raw_phone, false) AS fixed_phone, coalesce(postal_code <> raw_postal_code, false) AS fixed_zip
     FROM tidied
