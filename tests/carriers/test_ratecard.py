@@ -158,6 +158,14 @@ def test_a_discount_stops_at_the_minimum():
     assert card.quote_table(rows, SHOP).column("base_cents").to_pylist() == [900, 1200]
 
 
+def test_declared_value_is_charged_by_each_started_hundred_above_the_free_one():
+    rule = Surcharge("declared", "other", cents=130, declared_value=True, free_cents=10_000)
+    card = card_of(zones=[("782", "100", "ground", "5")], rates=[("ground", "5", 1, 1000, 0)], surcharges=(rule,))
+    rows = table(*({"postal_code": "10001", "parcels": [parcel(1.0, value=cents)]} for cents in (None, 10_000, 10_001, 20_000, 20_001)))
+    assert card.quote_table(rows, SHOP).column("other_cents").to_pylist() == [0, 0, 130, 130, 260]
+    assert [card.quote(shipment_from_row(row), SHOP).other_cents for row in rows.to_pylist()] == [0, 0, 130, 130, 260]
+
+
 def test_a_rule_holds_between_its_dates():
     card = card_of(
         zones=[("782", "100", "ground", "5")], rates=[("ground", "5", 1, 1000, 0)],
@@ -260,7 +268,7 @@ def cards(draw):
 SIZE = st.floats(0.1, 45) | st.sampled_from([0.5, 7.5, 8.5, 11.811])
 PARCELS = st.builds(
     lambda weight, size, value: parcel(weight, *(size or ()), value=value),
-    st.floats(0.01, 33) | st.sampled_from([5.0, 5.0000001, 4.999999999]), st.none() | st.tuples(SIZE, SIZE, SIZE), st.none() | st.integers(0, 60_000),
+    st.floats(0.01, 33) | st.sampled_from([5.0, 5.0000001, 4.999999999]), st.none() | st.tuples(SIZE, SIZE, SIZE), st.none() | st.integers(0, 60_000) | st.sampled_from([10_000, 10_001, 20_000, 20_001]),
 )
 ROWS = st.fixed_dictionaries({
     "postal_code": st.sampled_from(ZIPS), "country": st.sampled_from(["US", "US", "US", "PR", "CA", "MX"]), "residential": st.sampled_from([None, True, False]),
