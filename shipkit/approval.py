@@ -25,7 +25,7 @@ from shipkit.errors import ApprovalRequired, InputError, LimitsRequired, PlanCha
 from shipkit.models import Money
 from shipkit.preview import Preview, PreviewRecord, recall
 
-__all__ = ["Approval", "ExecutionMode", "SpendLimits", "approve", "authorize", "check_limits", "stored_approval"]
+__all__ = ["Approval", "ExecutionMode", "SpendLimits", "approve", "authorize", "check_limits", "renew", "require_limits", "stored_approval"]
 
 
 class ExecutionMode(StrEnum):
@@ -221,6 +221,37 @@ def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
             f"{over:,} shipments cost more than {Money.from_cents(limits.per_shipment_cents, limits.currency)} each; "
             f"the dearest costs {Money.from_cents(most, limits.currency)}. Nothing was bought.",
             fix=f'Set them aside, session.skip("cost_cents > {limits.per_shipment_cents}"), or raise per_shipment.',
+        )
+
+
+def renew(quoted: Mapping[str, int], now_quoted: Mapping[str, int], *, mode: ExecutionMode, limits: Mapping[str, Any], charged: Mapping[str, int], confirmed: Money | None) -> None:
+    """Raise when the rest of an interrupted job, priced again after its quotes expired, is more than what was agreed to.
+
+    Parameters
+    ----------
+    quoted, now_quoted
+        Currency -> minor units for the rows not yet bought: as approved, and as quoted now.
+    limits
+        The job's, as :meth:`SpendLimits.in_cents`.
+    charged
+        Currency -> minor units already charged.
+    confirmed
+        The new total of the rest that a person said yes to.
+    """
+    rest = {currency: Money.from_cents(cents, currency) for currency, cents in now_quoted.items()}
+    limit, currency = limits.get("total_cents"), limits.get("currency", "USD")
+    if limit is not None and charged.get(currency, 0) + now_quoted.get(currency, 0) > limit:
+        raise SpendLimitExceeded(
+            f"The quotes expired, and at today's prices the rest comes to {_totals(rest)}: beyond the limit of {Money.from_cents(limit, currency)}. Nothing more was bought.",
+            fix="Cancel this job and preview the rest with a higher limit.",
+        )
+    drift = limits.get("price_drift") or 0.0
+    grown = any(cents > quoted.get(name, 0) * (1 + drift) for name, cents in now_quoted.items())
+    if mode is ExecutionMode.CONFIRM and grown and (confirmed is None or rest != {confirmed.currency: confirmed}):
+        was = _totals({name: Money.from_cents(cents, name) for name, cents in quoted.items()})
+        raise ApprovalRequired(
+            f"The quotes expired, and the rest of the job now costs {_totals(rest)}; {was} was approved. Nothing more was bought.",
+            fix=f'To buy it at that price: session.resume(confirm_total="{next(iter(rest.values())).amount}").', total={n: str(m.amount) for n, m in rest.items()},
         )
 
 

@@ -34,7 +34,7 @@ from shipkit.table import QUOTES, problems_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "keep", "price", "recall", "service_title", "to_frame", "unpriced"]
+__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "cents_by_currency", "keep", "price", "recall", "service_title", "to_frame", "unpriced"]
 
 MAX_QUOTE_AGE = dt.timedelta(hours=24)
 
@@ -168,9 +168,7 @@ class Preview:
     @cached_property
     def totals(self) -> dict[str, Money]:
         """Currency -> total of all rows that would be bought."""
-        grouped = pa.table({"currency": self.quotes.column("currency"), "cents": self.quotes.column("cost_cents")}).filter(pa.array(self.buyable))
-        sums = grouped.group_by("currency").aggregate([("cents", "sum")]).sort_by("currency").to_pylist()
-        return {line["currency"]: Money.from_cents(line["cents_sum"], line["currency"]) for line in sums}
+        return {currency: Money.from_cents(cents, currency) for currency, cents in cents_by_currency(self.quotes).items()}
 
     @cached_property
     def reasons(self) -> dict[int, str]:
@@ -304,6 +302,13 @@ async def price(
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
     return Preview(plan=plan, quotes=quotes.select(QUOTES.names), priced_at=now, expires_at=now + max_age, held=dict(held or {}), notes=dict(notes or {}))
+
+
+def cents_by_currency(quotes: pa.Table) -> dict[str, int]:
+    """Return currency -> minor units of all priced rows of a quote table."""
+    priced = quotes.select(["currency", "cost_cents"]).filter(pc.is_valid(quotes.column("cost_cents")))
+    sums = priced.group_by("currency").aggregate([("cost_cents", "sum")]).sort_by("currency").to_pylist()
+    return {line["currency"]: line["cost_cents_sum"] for line in sums}
 
 
 def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit import approval, history, markup, preview, recovery, where
 from shipkit.approval import Approval, ExecutionMode, SpendLimits
@@ -27,16 +28,16 @@ from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked
 from shipkit.execute import Control, Progress, execute
 from shipkit.labels import Labels
 from shipkit.masking import OPEN_ROLES, masked
-from shipkit.models import Address, LabelFormat, LabelSpec
+from shipkit.models import Address, LabelFormat, LabelSpec, Money
 from shipkit.pace import Pacer
 from shipkit.plan import Edit, Plan
 from shipkit.planner import Planner
 from shipkit.portal import Portal
-from shipkit.preview import PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
+from shipkit.preview import MAX_QUOTE_AGE, Preview, PreviewRecord, Summary, cents_by_currency, to_frame
 from shipkit.progress import watcher
-from shipkit.report import BatchResult, Report, failed_rows, results_frame
+from shipkit.report import BatchResult, Report, charged, failed_rows, results_frame
 from shipkit.settings import Settings
-from shipkit.state import RowState
+from shipkit.state import JobStatus, RowState
 from shipkit.writeback import write_back
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class BatchSession(markup.Shown):
         Requests at a time, and per second; default: the carrier's own pace.
     label_format, label_size
         ``"pdf"``, ``"zpl"``, ``"png"``; ``"4x6"`` or ``"4x8"`` inches. Chosen at purchase.
+    max_quote_age
+        How long a preview may be approved and bought; default 24 hours.
     home
         Where previews and jobs live; default ``SHIPKIT_HOME``, then the user's data folder.
 
@@ -138,10 +141,12 @@ class BatchSession(markup.Shown):
         rate_limit: float | None = None,
         label_format: str | LabelFormat = "pdf",
         label_size: str = "4x6",
+        max_quote_age: dt.timedelta = MAX_QUOTE_AGE,
         home: str | Path | None = None,
     ) -> None:
         self.settings = Settings.read(home=home)
         self.name = name
+        self.max_quote_age = max_quote_age
         self.limits = SpendLimits.of(limits)
         self.on_duplicate = _one_of("on_duplicate", on_duplicate, ("hold", "ship"))
         self.label = LabelSpec(format=_one_of("label_format", str(label_format), tuple(LabelFormat)), size=_one_of("label_size", label_size, ("4x6", "4x8")))
@@ -435,19 +440,39 @@ class BatchSession(markup.Shown):
         _one_of("on_error", on_error, ("continue", "halt"))
         self._refuse_while_running()
         checkpoint = self._portal.run(self._publish())
+        self._portal.run(self._renew(checkpoint, None))
         return self._launch(checkpoint, on_error=on_error, progress=progress)
 
-    def resume(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
-        """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is."""
-        return self._watch(self.start_resume(on_error=on_error, progress=progress))
+    def resume(
+        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Callable[[Progress], None] | bool | None = None,
+    ) -> BatchResult:
+        """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is.
 
-    def start_resume(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+        When the quotes expired meanwhile, the rest is priced again; if it costs more than was approved (beyond the allowed
+        drift), ApprovalRequired says the new total, and `confirm_total` says yes to it.
+        """
+        return self._watch(self.start_resume(on_error=on_error, confirm_total=confirm_total, progress=progress))
+
+    def start_resume(
+        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Callable[[Progress], None] | bool | None = None,
+    ) -> Execution:
         """Like :meth:`resume`, in the background; the caller goes on at once."""
         self._refuse_while_running()
+        self._portal.run(self._renew(self.checkpoint, None if confirm_total is None else Money.of(confirm_total)))
         return self._launch(self.checkpoint, on_error=on_error, progress=progress)
 
-    def restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
-        """Buy the whole plan again as a new job, new labels and all. `confirm_paid_labels` must be the number already paid for."""
+    def restart(
+        self, *, confirm_paid_labels: int | None = None, void_first: bool = False, progress: Callable[[Progress], None] | bool | None = None,
+    ) -> BatchResult:
+        """Buy the whole plan again as a new job, new labels and all.
+
+        `confirm_paid_labels` must be the number already paid for; `void_first` gives those back before anything is bought.
+        """
+        if void_first:
+            paid = BatchResult.of(self.checkpoint).shipped
+            if confirm_paid_labels == paid:
+                self.void(all=True)
+                confirm_paid_labels = BatchResult.of(self.checkpoint).shipped
         return self._watch(self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress))
 
     def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> Execution:
@@ -637,7 +662,7 @@ class BatchSession(markup.Shown):
         plan = await self._plan()
         seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=Checkpoint.id_of(plan.fingerprint, self.name))
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
-        self._preview = await preview.price(plan, self.carrier, now=_now(), held=held, notes=notes, pacer=self._pacer())
+        self._preview = await preview.price(plan, self.carrier, now=_now(), held=held, notes=notes, pacer=self._pacer(), max_age=self.max_quote_age)
         self._record = preview.keep(self.settings.home, self._preview)
         return self._preview
 
@@ -677,6 +702,21 @@ class BatchSession(markup.Shown):
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
         return Checkpoint.publish(self.settings.home, self._draft(shown, given))
 
+    async def _renew(self, checkpoint: Checkpoint, confirmed: Money | None) -> None:
+        """Price what is left of an interrupted job again when its quotes expired; raise when it grew beyond what was agreed to."""
+        expires = checkpoint.manifest.facts.get("expires_at")
+        if expires is None or _now() < dt.datetime.fromisoformat(expires):
+            return
+        results = checkpoint.results()
+        rows = pc.indices_nonzero(pc.equal(results.column("state"), RowState.PENDING.value))
+        if not len(rows) or checkpoint.status is JobStatus.CANCELLED:
+            return
+        now = await self.carrier.quote_table(checkpoint.plan.take(rows), checkpoint.manifest.shipper, self._pacer())
+        approval.renew(
+            cents_by_currency(checkpoint.quotes.take(rows)), cents_by_currency(now), mode=ExecutionMode.of(checkpoint.manifest.mode),
+            limits=checkpoint.manifest.limits, charged={name: money.cents for name, money in charged(results).items()}, confirmed=confirmed,
+        )
+
     def _draft(self, shown: Preview, given: Approval | None) -> JobDraft:
         plan = shown.plan
         origin = self._planner.loaded.origin
@@ -698,6 +738,8 @@ class BatchSession(markup.Shown):
             skipped=shown.reasons,
             facts={
                 "preview_id": shown.preview_id,
+                "priced_at": shown.priced_at.isoformat(),
+                "expires_at": shown.expires_at.isoformat(),
                 "where": list(self._planner.clauses),
                 "template": plan.template,
                 "source": {
@@ -720,7 +762,7 @@ class BatchSession(markup.Shown):
             with follow as callback:
                 await execute(
                     checkpoint, self.carrier, control=control, on_error=on_error, progress=_noting(lambda: self._execution, callback),
-                    pacer=self._pacer(), timeout_s=self.settings.timeout_s, grace_s=self.settings.grace_s,
+                    pacer=self._pacer(), grace_s=self.settings.grace_s,
                 )
             return BatchResult.of(checkpoint, elapsed_s=time.monotonic() - began)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import os
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 import shipkit as sk
@@ -331,6 +334,66 @@ def test_a_failing_progress_callback_changes_nothing(make):
         raise RuntimeError("a bar fell over")
 
     assert make(mode="auto").execute(progress=broken).shipped == 4
+
+
+def interrupted(make, **options) -> sk.BatchSession:
+    """Return a session whose job stopped after its first label, and whose quotes have expired."""
+    session = make(concurrency=1, carrier=sk.SandboxCarrier(latency_s=0.3), max_quote_age=dt.timedelta(seconds=3), **options)
+    session.preview()
+    session.approve()
+    running = session.start(progress=False)
+    while running.progress is None or not running.progress.shipped:
+        time.sleep(0.02)
+    running.pause()
+    assert running.wait().remaining > 0
+    while dt.datetime.now(dt.UTC) < session.summary.expires_at:
+        time.sleep(0.1)
+    return session
+
+
+def dearer() -> sk.SandboxCarrier:
+    """A carrier that raised its prices."""
+    card = sk.RateCard.synthetic()
+    raised = dataclasses.replace(card, rates=card.rates.set_column(card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)))
+    return sk.SandboxCarrier(card=raised)
+
+
+def test_resume_after_expiry_goes_on_when_prices_stand(make):
+    session = interrupted(make)
+    assert session.resume(progress=False).shipped == 4
+
+
+def test_resume_after_expiry_asks_anew_when_the_rest_got_dearer(make):
+    job = interrupted(make).job_id
+    with sk.BatchSession.open(job, carrier=dearer()) as session:
+        with pytest.raises(errors.ApprovalRequired, match="now costs") as caught:
+            session.resume(progress=False)
+        assert books(session) < 4
+        with pytest.raises(errors.ApprovalRequired):
+            session.resume(confirm_total="1.00", progress=False)
+        assert session.resume(confirm_total=caught.value.details["total"]["USD"], progress=False).shipped == 4
+
+
+def test_resume_after_expiry_keeps_the_limit_in_auto(make):
+    job = interrupted(make, mode="auto", limits={"total": "70"}).job_id
+    with sk.BatchSession.open(job, carrier=dearer()) as session:
+        with pytest.raises(errors.SpendLimitExceeded, match="beyond the limit"):
+            session.resume(progress=False)
+        assert books(session) < 4
+
+
+def test_restart_needs_the_number_of_paid_labels_and_may_void_them_first(session):
+    session.preview()
+    session.approve()
+    first = session.execute(progress=False)
+    with pytest.raises(errors.RestartUnconfirmed, match="4 labels"):
+        session.restart(progress=False)
+    with pytest.raises(errors.RestartUnconfirmed):
+        session.restart(confirm_paid_labels=3, void_first=True, progress=False)
+    second = session.restart(confirm_paid_labels=4, void_first=True, progress=False)
+    assert second.job_id != first.job_id
+    assert second.shipped == 4
+    assert sk.BatchResult.of(sk.BatchSession.open(first.job_id).checkpoint).voided == 4
 
 
 def test_a_filter_tells_how_many_orders_it_keeps_and_how_many_it_kept_before(session):

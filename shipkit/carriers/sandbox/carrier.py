@@ -70,12 +70,13 @@ class SandboxCarrier:
         label_bytes: int | None = None,
         concurrency: int = 20,
         rate_per_s: float | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = None,
         absence_is_proof_after_s: float | None = None,
     ) -> None:
         shorthands = {"latency_s": latency_s, "seed": seed}
         faults = (faults or Faults()).model_copy(update={name: value for name, value in shorthands.items() if value is not None})
         self.identity = CarrierIdentity("sandbox", "sandbox", account)
+        timeout_s = timeout_s or (30.0 if url is not None else 5.0)  # embedded, nothing can be slow but the disk
         self.pace = Pace(concurrency=concurrency, rate_per_s=rate_per_s, timeout_s=timeout_s, processing_s=_AFTER_LATE_S)
         self.resend = "proven"
         longest_late = LONGEST_LATE_S if url is not None else faults.late_s if faults.late else 0.0
