@@ -119,7 +119,7 @@ def _judged(rows: str, shipper: Address, today: dt.date | None) -> str:
     """Return SQL for `rows` with the columns that rules speak of beside those of the table."""
     home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
     return (
-        f"SELECT *, american AND zip_ok AS us_zip FROM (SELECT s.*, s.country IN ({_words(US_DOMAIN)}) AS american, s.country NOT IN ({_words(home)}) AS abroad, z.states AS zip_states, "
+        f"SELECT *, american AND zip_ok AS us_zip FROM (SELECT s.*, s.country IN ({_words(US_DOMAIN)}) AS american, s.country IN ({_words(_COUNTRIES)}) AND s.country NOT IN ({_words(home)}) AS abroad, z.states AS zip_states, "
         f"regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok, CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home, "
         f"{'DATE ' + quote(today.isoformat()) if today else 'NULL::DATE'} AS today, s.parcels[1] AS p, 0 AS place, len(s.parcels) AS count "
         f"FROM {rows} s LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3))"
