@@ -135,7 +135,7 @@ def finish(session: BatchSession, result: BatchResult, args: Namespace, console:
     if result.shipped and args.write_back is not None:
         console.say(f"Tracking numbers: {session.write_back(args.write_back or None)}")
     if args.failed and (result.failed or unshippable):
-        shown.save_frame(session.failed_rows(), Path(args.failed))
+        shown.save_failed(session.failed_rows(), Path(args.failed))
         console.say(f"Rows that did not ship: {args.failed}")
     code = exits.of_result(result, unshippable=unshippable)
     return End(code, job_id=result.job_id, next=shown.next_command(result, code, args), facts=shown.result_facts(result))

@@ -75,7 +75,7 @@ def _bought(session: BatchSession, folder: Path, console: Console) -> End:
 
 def _failed(session: BatchSession, folder: Path) -> Path:
     path = folder / "failed.csv"
-    shown.save_frame(session.failed_rows(), path)
+    shown.save_failed(session.failed_rows(), path)
     return path
 
 

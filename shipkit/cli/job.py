@@ -80,7 +80,7 @@ def show(args: Namespace, console: Console) -> End:
             console.say(f"Results: {args.results}")
         if args.failed:
             failed = session.failed_rows()
-            shown.save_frame(failed, Path(args.failed))
+            shown.save_failed(failed, Path(args.failed))
             console.say(f"Rows that did not ship ({len(failed):,}): {args.failed}")
         if args.report:
             console.say(f"Day sheet: {session.report().save(args.report)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import warnings
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,9 @@ def _fill(session: BatchSession, args: Namespace) -> None:
     session.load(args.file, **{name: value for name, value in options.items() if value is not None})
     clauses = [args.where] if isinstance(args.where, str) else args.where or []
     if clauses:
-        session.where(*clauses, **pairs(args.param))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty selection is printed, with what the column holds
+            session.where(*clauses, **pairs(args.param))
     session.map(
         Path(args.template) if args.template else None,
         service=args.service,

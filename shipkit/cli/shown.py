@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shipkit.preview import Summary
     from shipkit.report import BatchResult
 
-__all__ = ["cells", "command", "next_command", "open_rows", "preview_rows", "problems", "result_facts", "save_frame", "summary_facts", "summary_lines", "typed", "unshippable", "unshippable_in"]
+__all__ = ["cells", "command", "next_command", "open_rows", "preview_rows", "problems", "result_facts", "save_failed", "save_frame", "summary_facts", "summary_lines", "typed", "unshippable", "unshippable_in"]
 
 _HELD = "shipped_before"
 """Code of the problem that is none: the order was shipped by an earlier job."""
@@ -140,6 +140,12 @@ def next_command(result: BatchResult, code: Exit, args: Namespace) -> str | None
 def command(*words: str, args: Namespace) -> str:
     """Return a command ready to type, in the same home."""
     return typeable(["shipkit", *words, *(["--home", args.home] if getattr(args, "home", None) else [])])
+
+
+def save_failed(frame: pd.DataFrame, path: Path) -> None:
+    """Write the rows that did not ship as a file to correct and run: the source's own columns, then what to do in this program's words."""
+    own = frame.drop(columns=["row_number", "source_file"], errors="ignore")
+    save_frame(own.assign(fix=own["fix"].map(lambda fix: typed(fix) if isinstance(fix, str) else fix)), path)
 
 
 def save_frame(frame: pd.DataFrame, path: Path) -> None:

@@ -56,9 +56,9 @@ def write_back(
     WriteBackError
         The file cannot be written. No result is lost.
     """
-    stored = checkpoint.source
+    stored = _stored(checkpoint)
     files = files_of(checkpoint, stored)
-    new = additions(checkpoint.results(), checkpoint.plan, _line_count(files, stored, checkpoint.plan), columns)
+    new = additions(checkpoint.results(), checkpoint.plan, _line_count(files, stored), columns)
     if in_place:
         _refuse_in_place(checkpoint, files, dest, in_place)
     with held(checkpoint.path, what="write_back"):
@@ -67,7 +67,7 @@ def write_back(
         if targets is None:
             path = Path(dest) if dest is not None else _beside(checkpoint, files)
             with _whole(path) as part:
-                tables.write_stored(_stored(stored, checkpoint), part, new)
+                tables.write_stored(stored, part, new)
             return path
         for file, path in zip(files, targets, strict=True):
             with _whole(path, backup=f".before-{checkpoint.job_id}" if in_place else None) as part:
@@ -127,17 +127,14 @@ def _refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
         raise WriteBackError(f"{path} is the orders file itself.", fix="Name another file, or ask for it: in_place=True.")
 
 
-def _line_count(files: Sequence[SourceFile], stored: pa.Table | None, plan: pa.Table) -> int:
-    if files:
-        return files[-1].first + files[-1].count - 1
-    numbers = stored.column("row_number") if stored is not None else pc.list_flatten(plan.column("row_numbers"))
-    return int(pc.max(numbers).as_py() or 0)
+def _line_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
+    return files[-1].first + files[-1].count - 1 if files else int(pc.max(stored.column("row_number")).as_py() or 0)
 
 
 # -- the source -------------------------------------------------------------------------------------
 
 
-def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table | None) -> None:
+def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
     for file in files:
         try:
             with file.path.open("rb") as handle:
@@ -145,13 +142,14 @@ def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table | None) -> No
         except FileNotFoundError:
             raise SourceChanged(f"{file.path} is gone. Nothing was written.", fix="Put it back. The job keeps its rows: session.checkpoint.source.") from None
         if not same:
-            rows = changed_rows(file, stored)
-            raise SourceChanged(f"{file.path.name} changed since it was read{f': {rows}' if rows else ''}. Nothing was written.", fix="Put the old file back.")
+            raise SourceChanged(f"{file.path.name} changed since it was read: {changed_rows(file, stored)}. Nothing was written.", fix="Put the old file back.")
 
 
-def _stored(stored: pa.Table | None, checkpoint: Checkpoint) -> pa.Table:
+def _stored(checkpoint: Checkpoint) -> pa.Table:
+    """Return the source's rows as they were read; without them nobody can say which line is which."""
+    stored = checkpoint.source
     if stored is None:
-        raise WriteBackError(f"{checkpoint.job_id} does not keep its source rows any more.", fix="Use session.results().")
+        raise WriteBackError(f"{checkpoint.job_id} does not keep its orders any more (it was pruned).", fix="Its numbers are in session.results(), by row_number and order_id.")
     return stored
 
 

@@ -16,10 +16,8 @@ __all__ = ["changed_rows"]
 _NAMED = 5
 
 
-def changed_rows(file: SourceFile, stored: pa.Table | None) -> str | None:
-    """Return what differs between a file now and the rows kept from when it was read; None where that cannot be told."""
-    if stored is None:
-        return None
+def changed_rows(file: SourceFile, stored: pa.Table) -> str:
+    """Return what differs between a file now and the rows kept from when it was read."""
     con = connect()
     try:
         load(file.path, con=con, sheet=file.sheet, delimiter=file.delimiter, encoding=file.encoding if file.kind in {"csv", "tsv"} else None, header=file.header)

@@ -46,9 +46,9 @@ class SourceFile:
         """Return its lines among the rows that the job keeps."""
         return stored.slice(self.first - 1, self.count)
 
-    def probe(self, stored: pa.Table | None) -> dict[int, Sequence[str | None]]:
+    def probe(self, stored: pa.Table) -> dict[int, Sequence[str | None]]:
         """Return some of its lines as they were read, by their number in the file."""
-        if stored is None or not self.count:
+        if not self.count:
             return {}
         at = np.unique(np.linspace(0, self.count - 1, min(self.count, _COMPARED)).astype(int))
         some = self.lines(stored).take(pa.array(at)).drop_columns(["source_file"])
@@ -61,10 +61,10 @@ class SourceFile:
         return cast("io.BufferedIOBase", gzip.open(self.path, "rb") if packed else self.path.open("rb"))
 
 
-def files_of(checkpoint: Checkpoint, stored: pa.Table | None) -> list[SourceFile]:
+def files_of(checkpoint: Checkpoint, stored: pa.Table) -> list[SourceFile]:
     """Return the files that a job's orders came from; none when they did not come from files. `stored` are the rows that it keeps."""
     facts = checkpoint.manifest.facts.get("source") or {}
-    columns = tuple(stored.column_names[2:]) if stored is not None else ()
+    columns = tuple(stored.column_names[2:])
     files, first = [], 1
     for path, sha256, count in zip(facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False):  # frames have rows and no paths
         files.append(SourceFile(

@@ -91,6 +91,7 @@ def test_run_with_a_problem_row_buys_the_others_and_ends_with_2(cli, dirty, ship
     assert done.code == 2
     failed = pd.read_csv(tmp_path / "failed.csv")
     assert failed["order_id"].tolist() == ["A-4"]
+    assert list(failed.columns) == [*pd.read_csv(dirty).columns, "problem", "fix"], "the file's own columns, to correct and run again"
     assert "weight" in failed["problem"][0]
 
 

@@ -122,3 +122,15 @@ def test_an_address_or_a_secret_is_in_no_job_line(cli, bought):
     said = json.dumps(cli("jobs", "--json").lines + cli("show", bought, "--json").lines)
     assert "Marrow Creek" not in said
     assert "2105550100" not in said
+
+
+def test_prune_lists_first_then_removes_addresses_and_keeps_the_books(cli, bought, tmp_path):
+    assert cli("prune", "--older-than", "1d", "--json").last["pruned"] == 0, "a young job is left alone"
+    assert cli("prune", "--older-than", "0h", "--dry-run", "--json").last["pruned"] == 1
+    assert cli("labels", bought, "-o", tmp_path / "l.pdf").code == 0, "a dry run removed nothing"
+    assert cli("prune", "--older-than", "0h", "--json").last["pruned"] == 1
+    assert cli("show", bought, "--json").last["shipped"] == 3
+    assert cli("labels", bought, "-o", tmp_path / "l.pdf").code == 1
+    refused = cli("write-back", bought, "-o", tmp_path / "back.xlsx")
+    assert refused.code == 1
+    assert "does not keep its orders any more" in refused.err
