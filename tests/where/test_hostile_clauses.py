@@ -9,10 +9,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shipkit import clauses, orders, source, where
+from shipkit import orders, source, where
+from shipkit.where import clauses
 from shipkit.errors import FilterError
 from shipkit.fields import Column
-from shipkit.parsing import locked
+from shipkit.where.parsing import locked
 
 COLUMNS = [
     Column("State", "state", "VARCHAR"), Column("zip", "zip", "VARCHAR"), Column("n", "n", "BIGINT"), Column("d", "d", "DATE"), Column("note", "note", "VARCHAR"),

@@ -16,11 +16,11 @@ from typing import Any
 
 import duckdb
 
-from shipkit.allowed import COMPARE, ESCAPED, FUNCTIONS, INFIX, JOIN, LIKE, PATTERNS, TYPES, VOLATILE
 from shipkit.cells import quoted
 from shipkit.errors import FilterError
 from shipkit.fields import Column
-from shipkit.parsing import nearest, parse, refused, span
+from shipkit.where.allowed import COMPARE, ESCAPED, FUNCTIONS, INFIX, JOIN, LIKE, PATTERNS, TYPES, VOLATILE
+from shipkit.where.parsing import nearest, parse, refused, span
 
 __all__ = ["CheckedClause", "Comparison", "check"]
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from shipkit import celltypes
 from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
-from shipkit.celltypes import Question, Shape
-from shipkit.delimited import read_delimited
 from shipkit.errors import SourceError
 from shipkit.fields import Column, Match, column_kinds, keys, recognise
-from shipkit.records import is_frame, read_arrow, read_frame, read_json, read_parquet, read_records
-from shipkit.spreadsheets import read_spreadsheet
+from shipkit.source import celltypes
+from shipkit.source.celltypes import Question, Shape
+from shipkit.source.delimited import read_delimited
+from shipkit.source.records import is_frame, read_arrow, read_frame, read_json, read_parquet, read_records
+from shipkit.source.spreadsheets import read_spreadsheet
 from shipkit.table import PROBLEMS
 
 if TYPE_CHECKING:

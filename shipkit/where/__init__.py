@@ -1,6 +1,6 @@
 """Which orders are meant: SQL conditions with bound values, an order kept whole when any of its lines matches.
 
-A clause is checked twice. :mod:`shipkit.clauses` parses it alone and writes it anew from an allow-list; what is left runs in
+A clause is checked twice. :mod:`shipkit.where.clauses` parses it alone and writes it anew from an allow-list; what is left runs in
 a database of its own, locked by DuckDB's configuration, that holds nothing but the columns the clause names.
 """
 
@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from shipkit import clauses as checking
 from shipkit.cells import one, quoted
-from shipkit.clauses import CheckedClause
 from shipkit.errors import FilterError
 from shipkit.fields import Column
 from shipkit.orders import OrderSet
-from shipkit.parsing import locked
+from shipkit.where import clauses as checking
+from shipkit.where.clauses import CheckedClause
+from shipkit.where.parsing import locked
 
 if TYPE_CHECKING:
     import pandas as pd
