@@ -29,6 +29,6 @@ def panel(session: BatchSession) -> Any:
         from shipkit.notebook.static import StaticPanel
 
         return StaticPanel(session)
-    from shipkit.notebook.panel import Panel
+    from shipkit.notebook.widget import Panel
 
     return Panel(session)

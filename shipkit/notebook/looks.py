@@ -41,9 +41,8 @@ body[data-jp-theme-light="false"] .sk-panel, body.vscode-dark .sk-panel, body.th
 .sk-panel .sk-nowrap table td { overflow-wrap: normal; } .sk-panel .sk-nowrap table td:not(:last-child) { white-space: nowrap; }
 .sk-scroll { max-height: 260px; overflow: auto; border-radius: 4px; } .sk-scroll:focus-visible { outline: 2px solid var(--sk-accent); outline-offset: 2px; }
 .sk-panel details > summary { cursor: pointer; font-weight: 600; padding: 2px 0; } .sk-panel details > summary:focus-visible { outline: 2px solid var(--sk-accent); outline-offset: 2px; border-radius: 4px; }
-.sk-bar { height: 8px; border-radius: 999px; background: var(--sk-tint); border: 1px solid var(--sk-line); overflow: hidden; margin: 6px 0 10px; }
-.sk-bar > div { height: 100%; background: var(--sk-accent); border-radius: 999px; }
-.sk-bar.sk-good > div { background: var(--sk-good); } .sk-bar.sk-bad > div { background: var(--sk-bad); } .sk-bar.sk-warn > div { background: var(--sk-warn); }
+.sk-bar { display: flex; height: 8px; border-radius: 999px; background: var(--sk-tint); border: 1px solid var(--sk-line); overflow: hidden; margin: 6px 0 10px; }
+.sk-bar > .sk-shipped { background: var(--sk-good); } .sk-bar > .sk-failed { background: var(--sk-bad); } .sk-bar > .sk-doubt { background: var(--sk-warn); }
 .sk-state { font-size: 15px; font-weight: 600; } .sk-state.sk-good { color: var(--sk-good); } .sk-state.sk-bad { color: var(--sk-bad); } .sk-state.sk-warn { color: var(--sk-warn); }
 .sk-alert { border: 1px solid var(--sk-bad); border-left-width: 4px; border-radius: 6px; padding: 8px 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
 .sk-note { border: 1px solid var(--sk-line); border-left: 4px solid var(--sk-warn); border-radius: 6px; padding: 8px 12px; }
@@ -57,6 +56,7 @@ body[data-jp-theme-light="false"] .sk-panel, body.vscode-dark .sk-panel, body.th
 .sk-panel .widget-text input:focus { border-color: var(--sk-accent) !important; outline: 1px solid var(--sk-accent); }
 .sk-panel .widget-radio { display: flex; flex-direction: row; width: auto; height: auto; margin: 0; align-items: center; } .sk-panel .widget-radio .widget-label { width: auto; color: var(--sk-ink); font-size: 13px; margin-right: 12px; height: auto; }
 .sk-panel .widget-radio-box { flex-direction: row; gap: 16px; height: auto; margin: 0; width: auto; align-items: center; overflow: visible; } .sk-panel .widget-radio-box label { color: var(--sk-ink); font-size: 13px; height: auto; line-height: 20px; margin: 0; padding: 0 0 0 20px; } .sk-panel .widget-radio-box input { accent-color: var(--sk-accent); }
+.sk-label-pictures figure { width: 220px !important; }
 .sk-panel a { color: var(--sk-accent); text-decoration: underline; }
 .sk-panel ul { margin: 4px 0 0; padding-left: 20px; }
 </style>"""

@@ -37,7 +37,7 @@ def head(title: str, line: str) -> str:
 
 def badge(carrier: str, *, live: bool) -> str:
     """Return where the money goes: carrier, LIVE or SANDBOX, the account's last characters."""
-    words = f"{carrier}, real money" if live else f"{carrier}, no money is spent"
+    words = f"{carrier.removeprefix('sandbox ')}, {'real money' if live else 'no money is spent'}"
     return block(f'<span class="sk-badge{" sk-live" if live else ""}">{escape(words)}</span>', name="sk-badge-box")
 
 
@@ -116,11 +116,6 @@ def _place(row: Mapping[str, Any]) -> str:
 def job_page(job: Job) -> str:
     """Return how a job stands: state in words, a bar, money spent, counts, pace."""
     words, tone = _WORDS[job.phase]
-    percent = 100 * job.done / job.total if job.total else 100.0
-    bar = (
-        f'<div class="sk-bar{f" sk-{tone}" if tone else ""}" role="progressbar" aria-label="Rows done" aria-valuemin="0" aria-valuemax="{job.total}" '
-        f'aria-valuenow="{job.done}" aria-valuetext="{job.done:,} of {job.total:,} rows done"><div style="width:{percent:.1f}%"></div></div>'
-    )
     tiles = [_tile("Spent", job.spent), _tile("Shipped", f"{job.shipped:,} of {job.total:,}")]
     tiles += [_tile("Failed", f"{job.failed:,}", "bad" if job.failed else ""), _tile("In doubt", f"{job.in_doubt:,}", "warn" if job.in_doubt else "")]
     if job.phase in RUNS:
@@ -128,7 +123,19 @@ def job_page(job: Job) -> str:
     else:
         tiles += [_tile(name, f"{count:,}") for name, count in (("Not sent", job.left), ("Left out", job.skipped)) if count]
     state = f'<div data-state="{job.phase}" class="sk-state{f" sk-{tone}" if tone else ""}">{escape(words)}{escape(_why(job))}</div>'
-    return block(state, bar, f'<div class="sk-tiles">{"".join(tiles)}</div>', _happened(job), name="sk-job")
+    return block(state, _bar(job), f'<div class="sk-tiles">{"".join(tiles)}</div>', _happened(job), name="sk-job")
+
+
+def _bar(job: Job) -> str:
+    """Return the bar: shipped, failed and in doubt as parts of what was to be bought."""
+    parts = "".join(
+        f'<div class="{css}" style="width:{100 * count / max(job.total, 1):.2f}%"></div>'
+        for css, count in (("sk-shipped", job.shipped), ("sk-failed", job.failed), ("sk-doubt", job.in_doubt)) if count
+    )
+    return (
+        f'<div class="sk-bar" role="progressbar" aria-label="Rows done" aria-valuemin="0" aria-valuemax="{job.total}" '
+        f'aria-valuenow="{job.done}" aria-valuetext="{job.done:,} of {job.total:,} rows done">{parts}</div>'
+    )
 
 
 def _why(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from shipkit.markup import block, escape
 from shipkit.notebook import pages
 from shipkit.notebook.looks import CSS
 
-__all__ = ["LabelsBox", "button", "html", "style"]
+__all__ = ["LabelsBox", "after_each_cell", "button", "html", "style"]
 
 _DOWNLOAD_BYTES = 4_000_000
 """A larger file is saved beside the notebook, and not put into the page."""
@@ -40,6 +41,25 @@ def button(text: str, press: Callable[[Any], None], *, css: str, tip: str) -> An
     made.add_class(css)
     made.on_click(press)
     return made
+
+
+def after_each_cell(call: Callable[[], None]) -> None:
+    """Call a method after every cell that ran, for as long as its object lives."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    kept = weakref.WeakMethod(call)
+
+    def ran(*_: Any) -> None:
+        method = kept()
+        if method is None:
+            shell.events.unregister("post_run_cell", ran)
+        else:
+            method()
+
+    shell.events.register("post_run_cell", ran)
 
 
 class LabelsBox:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets as widgets
 
@@ -16,7 +17,7 @@ from shipkit.errors import ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.labels import Labels
 from shipkit.notebook import pages
 from shipkit.notebook.facts import RUNS, Job, Offer, Phase, job_of, offered
-from shipkit.notebook.parts import LabelsBox, button, html, style
+from shipkit.notebook.parts import LabelsBox, after_each_cell, button, html, style
 from shipkit.notebook.record import Record, bundle
 from shipkit.notebook.words import approve_text, counted, mode_text
 from shipkit.report import results_frame
@@ -45,6 +46,7 @@ class Panel:
     """
 
     told: Offer | Job
+    _seen: _Standing | None = None
 
     def __init__(self, session: BatchSession) -> None:
         self.session = session
@@ -76,6 +78,7 @@ class Panel:
             self._show_offer(offered(self.session))
         else:
             self._show_job(job_of(self._job))
+        self._seen = self._standing()
 
     def _find_job(self) -> Checkpoint | None:
         """Return the job to show: the session's own, or the one that its orders already have."""
@@ -93,6 +96,7 @@ class Panel:
         view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}}
         display({"text/plain": repr(self), **view}, raw=True)
         self._record.show(self.told)
+        after_each_cell(self._cell_ran)
 
     def __repr__(self) -> str:
         return bundle(self.told)["text/plain"]
@@ -163,6 +167,24 @@ class Panel:
             self._alert.value = pages.alert(error.message, error.fix)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person must see it
             self._alert.value = pages.alert(f"{type(error).__name__}: {error}", "This is not expected; the job's books are safe on disk.")
+
+    def _cell_ran(self) -> None:
+        """Catch up with what another cell did to the session: filtered, priced, bought."""
+        seen = self._standing()
+        if seen == self._seen:
+            return
+        with self._telling():
+            if seen.unpriced:
+                self._seen = seen
+                self._actions.children = [self._price_again, self._badge, self._hint]
+                self._hint.value = pages.said("Another cell changed the orders. What is shown is from before.")
+            else:
+                self.refresh()
+
+    def _standing(self) -> _Standing:
+        session = self.session
+        job_id = session.job_id
+        return _Standing(session.preview_id, job_id, id(session.execution), session.mode, unpriced=job_id is None and session.status == "new")
 
     # -- controls -----------------------------------------------------------------------------------
 
@@ -279,10 +301,13 @@ class Panel:
         if not isinstance(self.told, Offer) or text == self.told.clause:
             return
         _, params = self.session.filter
-        with self._telling():
+        with self._telling(), warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
             self._hint.value = pages.said("Filtering and pricing ...")
             self.session.where(*([text] if text else []), **{name: value for name, value in params.items() if f"${name}" in text})
             self.refresh()
+            if noted:
+                self._alert.value = pages.alert(str(noted[0].message))
             return
         self._hint.value = ""
 
@@ -305,6 +330,7 @@ class Panel:
     def _follow(self, running: Execution) -> None:
         """Show the run that was started, and keep the page up to date from a thread of its own: the kernel stays free."""
         self._job = self.session.checkpoint
+        self._seen = self._standing()
         job = job_of(self._job, running=True)
         self._show_run(job)
         threading.Thread(target=self._watch, args=(running, job), name="shipkit-panel", daemon=True).start()
@@ -319,6 +345,16 @@ class Panel:
             with self._telling():
                 self._show_job(job_of(self._checkpoint))
             self._alert.value = self._alert.value or said
+
+
+class _Standing(NamedTuple):
+    """What tells whether a session moved on since it was last looked at; cheap to read."""
+
+    preview_id: str | None
+    job_id: str | None
+    execution: int
+    mode: ExecutionMode
+    unpriced: bool
 
 
 def _next_step(job: Job) -> str:

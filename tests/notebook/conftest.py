@@ -1,0 +1,72 @@
+"""Sessions for the panel's tests."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shipkit as sk
+from shipkit.carriers.sandbox import SandboxCarrier
+
+ROWS = [
+    {"order_id": f"SO-{n}", "name": name, "address1": f"{n} Main St", "city": city, "state": state, "zip": postal, "weight_lb": 1 + n % 5}
+    for n, (name, city, state, postal) in enumerate([("Ada Lee", "Austin", "TX", "78701"), ("Ben Okri", "Boston", "MA", "02134"), ("Cora Diaz", "Denver", "CO", "80202")] * 4, start=1)
+]
+
+
+@pytest.fixture
+def rows() -> list[dict[str, Any]]:
+    """Twelve orders that can all ship."""
+    return [dict(row) for row in ROWS]
+
+
+@pytest.fixture
+def make(rows: list[dict[str, Any]], shop: sk.Address) -> Iterator[Callable[..., sk.BatchSession]]:
+    """Return a maker of sessions; `latency_s` makes the sandbox slow enough to watch. They are closed at the end."""
+    made: list[sk.BatchSession] = []
+
+    def build(source: Any = None, *, latency_s: float = 0.0, concurrency: int = 4, **options: Any) -> sk.BatchSession:
+        carrier = options.pop("carrier", None) or SandboxCarrier(latency_s=latency_s, concurrency=concurrency)
+        made.append(sk.BatchSession(rows if source is None else source, **{"shipper": shop, "service": "ground", "carrier": carrier, **options}))
+        return made[-1]
+
+    yield build
+    for session in made:
+        session.close()
+
+
+@pytest.fixture
+def bought(home: Path) -> Callable[[], int]:
+    """Return how many shipments the sandbox's books have: the truth about duplicates."""
+
+    def count() -> int:
+        books = home / "sandbox" / "books.sqlite"
+        if not books.exists():
+            return 0
+        con = sqlite3.connect(books)
+        try:
+            made = con.execute("SELECT count(*) FROM sqlite_master WHERE name = 'purchases'").fetchone()[0]  # the books may be just about to be opened
+            return int(con.execute("SELECT count(*) FROM purchases").fetchone()[0]) if made else 0
+        finally:
+            con.close()
+
+    return count
+
+
+def until(true: Callable[[], bool], *, timeout_s: float = 20) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, "it did not become true in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def wait() -> Callable[..., None]:
+    """Return a function that waits until something is true."""
+    return until
