@@ -1,13 +1,18 @@
-"""Kill -9 a job again and again, at random moments, and compare the carrier's books with ours.
+"""Kill -9 jobs again and again, at random moments, and compare the carrier's books with ours.
 
     python benchmarks/kill_harness.py --kills 1000 --json kills.json
 
 The sandbox is served by a process of its own, with latency, lost answers and late commits, so that it lives on when its
 client dies. Every job is run by a fresh child; the child is killed at a random moment, the next child resumes, and so on; when
-the kills are used up the job is run to its end. Then, for every order of every job: bought more than once at the carrier,
-never bought, bought and unknown to our books. All three must be 0.
+the job's share of kills is used up, it is run to its end. Then, for every order of the job: bought more than once at the
+carrier, never bought, bought and unknown to our books. All three must be 0.
 
-Where a kill fell is told by a byte that the child's disk operations keep in shared memory.
+Two kills of three fall at a random time; one of three is aimed at a disk operation, so that rare places are met too. Where
+a kill fell is told by two bytes that the child's disk operations keep in shared memory, and how many rows were on
+their way by the books that it left.
+
+Several jobs run side by side (`--lanes`). Totals are written after every job: Ctrl-C (or `--minutes`) ends the run after
+the jobs under way, and the same command with the same file goes on from there.
 """
 
 from __future__ import annotations
@@ -21,13 +26,14 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from pathlib import Path
-from urllib.request import urlopen
 
 import pyarrow as pa
 
@@ -49,8 +55,9 @@ PHASES = (
     "compaction: writing the temporary file", "compaction: renaming", "compaction: syncing the folder", "compaction: removing what it stands for",
 )
 OPENING, IDLE, WRITE, RENAME, SYNC, HEAD, COMPACT = 0, 1, 2, 3, 4, 5, 4
-FAULTS = {"lost": 0.02, "lost_before": 0.02, "late": 0.02, "late_s": 0.3, "error_after": 0.01, "wire": "reset"}
-TIMEOUT_S, LATE_S = 0.5, 0.5
+FAULTS = {"lost": 0.02, "lost_before": 0.02, "late": 0.02, "late_s": 0.25, "error_after": 0.01, "wire": "reset"}
+TIMEOUT_S, LATE_S = 0.5, 0.3
+GOOD, MUST_BE_0 = 2, ("duplicates", "never_shipped", "unknown_to_us", "labels_missing")
 
 
 class MarkedDisk(Disk):
@@ -73,7 +80,6 @@ class MarkedDisk(Disk):
 
     def rename(self, old, new):
         self._mark(RENAME, new)
-        self._name = new.name
         super().rename(old, new)
         self._mark(SYNC, new)
 
@@ -96,40 +102,72 @@ def fell(marks: mmap.mmap) -> str:
 # -- the child -------------------------------------------------------------------------------------
 
 
-def zygote(marks_path: str) -> None:
-    """Fork a child for each line on standard input: ``home job url concurrency compact_after``. Imports are paid once."""
-    with Path(marks_path).open("r+b") as file:
-        marks = mmap.mmap(file.fileno(), 2)
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                code = run(marks, *line.split())
-            finally:
-                os._exit(code)
-        print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(status, flush=True)
+class Zygote:
+    """A process, forked before anything here has a thread, that forks a child for each order: imports are paid once."""
+
+    def __init__(self, others: list[Zygote]) -> None:
+        self.marks = mmap.mmap(-1, 2)
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        if os.fork() == 0:
+            for other in others:
+                os.close(other._orders)
+                os.close(other._answers)
+            os.close(self._orders)
+            os.close(self._answers)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _fork_for_each(self.marks, orders, answers)
+            os._exit(0)
+        os.close(orders)
+        os.close(answers)
+        self._said = os.fdopen(self._answers, "r")
+
+    def start(self, *words: object) -> int:
+        """Run a job in a child; return its process id."""
+        self.marks[0], self.marks[1] = OPENING, 255
+        os.write(self._orders, (" ".join(map(str, words)) + "\n").encode())
+        return int(self._said.readline())
+
+    def wait(self) -> int:
+        """Return the child's wait status."""
+        return int(self._said.readline())
+
+    def close(self) -> None:
+        os.close(self._orders)
+        self._said.close()
+
+
+def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
+    with os.fdopen(orders, "r") as lines:
+        for line in lines:
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    code = run(marks, *line.split())
+                finally:
+                    os._exit(code)
+            os.write(answers, f"{pid}\n".encode())
+            _, status = os.waitpid(pid, 0)
+            os.write(answers, f"{status}\n".encode())
 
 
 def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     """Run a job to its end. Exit code 0: nothing is left to do."""
-    marks[0], marks[1] = OPENING, 255
     concurrency, shipkit.compaction.COMPACT_AFTER = map(int, sizes)
-    shipkit.compaction._SPARE_FOR_S = 0.0  # noqa: SLF001 - so that removals happen in a short life too
+    shipkit.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
     job = Checkpoint.open(Path(home), job_id)
     job.disk = MarkedDisk(marks)
 
     async def work():
-        carrier = SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.2)
+        carrier = SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
         try:
             pacer = Pacer(concurrency=concurrency, breaker_after=1000)
             return await execute(job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S)
         finally:
             await carrier.aclose()
 
-    return 0 if asyncio.run(work()) == "completed" else 2
+    return 0 if asyncio.run(work()) == "completed" else GOOD
 
 
 # -- the harness -----------------------------------------------------------------------------------
@@ -139,15 +177,18 @@ class Served:
     """The sandbox in its own process."""
 
     def __init__(self, folder: Path, seed: int) -> None:
+        self._path = folder / "books.sqlite"
         faults = json.dumps({**FAULTS, "seed": seed})
-        command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--books", str(folder / "books.sqlite"), "--latency-ms", "15", "--jitter-ms", "15"]
+        command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--books", str(self._path), "--latency-ms", "15", "--jitter-ms", "15"]
         command += ["--label-bytes", "2000", "--longest-late-s", str(LATE_S), "--faults", faults]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.url = self.process.stdout.readline().strip()
 
-    def books(self) -> list[dict]:
-        with urlopen(f"{self.url}/books") as answer:
-            return json.load(answer)
+    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+        """Return reference, tracking numbers and whether voided, of all that the carrier sold to one job."""
+        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)) as books:
+            found = books.execute("select reference, numbers, voided_at is not null from purchases where reference between ? and ?", (base, base + "~")).fetchall()
+        return [(reference, json.loads(numbers), bool(voided)) for reference, numbers, voided in found]
 
     def close(self) -> None:
         self.process.terminate()
@@ -155,124 +196,211 @@ class Served:
         self.process.stdout.close()
 
 
-def harness(kills: int, *, seed: int, sizes: tuple[int, ...], folder: Path) -> dict:
-    """Return what happened: kills by place, and the three figures that must be 0."""
-    random.seed(seed)
-    home = folder / "home"
-    marks_path = folder / "marks"
-    marks_path.write_bytes(bytes([0, 255]))
-    with marks_path.open("r+b") as file:
-        marks = mmap.mmap(file.fileno(), 2)
-    served = Served(folder, seed)
-    children = subprocess.Popen([sys.executable, __file__, "--zygote", str(marks_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    where, totals, jobs, left, resumed, aimed = Counter(), Counter(), 0, kills, 0, 0
-    try:
-        while left > 0:
-            size = random.choice(sizes)
-            plan = corekit.plan_of(size, prefix=f"J{jobs:04}-")
-            identity = SandboxCarrier(url=served.url).identity
-            job = Checkpoint.publish(home, corekit.draft_of(size, plan=plan, identity=identity))
-            jobs, life = jobs + 1, 0
-            share = min(left, random.randint(2, 14))
-            while True:
-                marks[0], marks[1] = OPENING, 255
-                children.stdin.write(f"{home} {job.job_id} {served.url} {random.choice((4, 8, 16))} {random.choice((4, 8, 16))}\n")
-                children.stdin.flush()
-                pid = int(children.stdout.readline())
-                if share > 0:
-                    aimed += wait_for_the_moment(marks)
-                    with contextlib.suppress(ProcessLookupError):  # it was done first
-                        os.kill(pid, signal.SIGKILL)
-                status = int(children.stdout.readline())
-                if os.WIFSIGNALED(status):
-                    place = fell(marks)
-                    where[place] += 1
-                    resumed += life > 0
-                    share, left = share - 1, left - 1
-                elif os.WEXITSTATUS(status) == 0:
-                    break
-                elif os.WEXITSTATUS(status) != 2:
-                    raise SystemExit(f"a child failed with status {status} on {job.job_id}")
-                life += 1
-            time.sleep(LATE_S)  # what is late lands before the books are read
-            totals += audit(job, served.books())
-            shutil.rmtree(job.path)
-    finally:
-        children.stdin.close()
-        children.wait()
-        children.stdout.close()
-        served.close()
-    return {
-        "kills": kills, "jobs": jobs, "shipments": totals["shipments"], "killed_while_resuming": resumed, "aimed_at_a_place": aimed,
-        "duplicates": totals["duplicates"], "never_shipped": totals["never_shipped"], "unknown_to_us": totals["unknown_to_us"],
-        "attempts_beyond_the_first": totals["again"], "adopted": totals["adopted"], "surplus_reported": totals["surplus"],
-        "fell": {phase: where[phase] for phase in PHASES if where[phase]},
-    }
+class Totals:
+    """What happened so far, shared by the lanes, written down after every job."""
+
+    def __init__(self, kills: int, path: Path | None) -> None:
+        self.path, self.asked = path, kills
+        self.numbers: Counter[str] = Counter()
+        self.fell: dict[str, Counter[str]] = {"at random": Counter(), "aimed": Counter()}
+        self.on_their_way: Counter[str] = Counter()
+        self.alive_ms: list[int] = []
+        if path and path.exists():
+            self._go_on(json.loads(path.read_text()))
+        self.left = max(0, kills - self.numbers["kills"])
+        self.ending = threading.Event()
+        self._guard = threading.Lock()
+        self._began = time.monotonic() - self.numbers["seconds"]
+
+    def _go_on(self, before: dict) -> None:
+        self.numbers.update(before["numbers"])
+        self.on_their_way.update(before["rows_on_their_way_at_a_kill"])
+        self.alive_ms += before["alive_ms"]
+        for how, places in before["fell"].items():
+            self.fell[how].update(places)
+
+    def take(self, most: int) -> int:
+        """Return how many kills a new job may have; 0: no new job."""
+        with self._guard:
+            share = 0 if self.ending.is_set() else min(self.left, most)
+            self.left -= share
+            return share
+
+    def give_back(self, kills: int) -> None:
+        with self._guard:
+            self.left += kills
+
+    def killed(self, place: str, *, aimed: bool, resuming: bool, alive_s: float, rows: int) -> None:
+        with self._guard:
+            self.numbers["kills"] += 1
+            self.numbers["killed_while_resuming"] += resuming
+            self.fell["aimed" if aimed else "at random"][place] += 1
+            self.alive_ms.append(int(1000 * alive_s))
+            self.on_their_way["0" if rows == 0 else "1-4" if rows < 5 else "5-16" if rows < 17 else "17 or more"] += 1
+            self.numbers["rows_left_on_their_way"] += rows
+
+    def audited(self, found: Counter[str]) -> None:
+        with self._guard:
+            self.numbers += Counter({"jobs": 1}) + found
+            self.numbers["seconds"] = int(time.monotonic() - self._began)
+            if self.path:
+                fresh = self.path.with_suffix(".part")
+                fresh.write_text(json.dumps(self.report(), indent=1))
+                fresh.replace(self.path)
+            wrong = {name: self.numbers[name] for name in MUST_BE_0}
+            print(f"{self.numbers['seconds']:>5} s  {self.numbers['kills']:>5} of {self.asked} kills  {self.numbers['jobs']} jobs  {self.numbers['shipments']:,} shipments  {wrong}", file=sys.stderr)
+
+    def report(self) -> dict:
+        alive = sorted(self.alive_ms) or [0]
+        everywhere = self.fell["at random"] + self.fell["aimed"]
+        groups = Counter({
+            "opening": everywhere[PHASES[OPENING]], "between commits": everywhere[PHASES[IDLE]],
+            "during a commit": sum(everywhere[PHASES[p]] for p in (WRITE, RENAME, SYNC)), "after a commit, before it was named": everywhere[PHASES[HEAD]],
+            "in a compaction": sum(everywhere[p] for p in PHASES[6:]),
+        })
+        return {
+            "asked": self.asked, **{name: self.numbers[name] for name in ("kills", "jobs", "shipments", *MUST_BE_0)},
+            "numbers": dict(self.numbers), "fell_in_short": dict(groups), "fell": {how: dict(places) for how, places in self.fell.items()},
+            "rows_on_their_way_at_a_kill": dict(self.on_their_way),
+            "alive_ms_quartiles": [alive[len(alive) * q // 4 - (q == 4)] for q in range(5)], "alive_ms": self.alive_ms,
+        }
 
 
-def wait_for_the_moment(marks: mmap.mmap) -> bool:
-    """Wait a random time; in one case of three aim at a random disk operation (and say so), so that rare places are met too."""
-    choice = random.random()
-    if choice < 0.15:
-        time.sleep(random.uniform(0, 0.1))
+def lane(number: int, zygote: Zygote, totals: Totals, served: Served, home: Path, sizes: tuple[int, ...], seed: int) -> None:
+    """Run jobs, one after the other, until no kills are left."""
+    rng = random.Random(f"{seed} {number} {totals.numbers['kills']}")
+    first = number * 100_000_000  # everybody has an address of their own: an order seen before would be held back
+    while share := totals.take(rng.randint(2, 14)):
+        size = rng.choice(sizes)
+        job = corekit.job_of(home, size, plan=corekit.plan_of(size, first=first), identity=SandboxCarrier(url=served.url).identity)
+        lives, first = 0, first + size
+        while True:
+            began = time.monotonic()
+            pid = zygote.start(home, job.job_id, served.url, rng.choice((4, 8, 16)), rng.choice((4, 8, 16)))
+            aimed = False
+            if share and not totals.ending.is_set():
+                aimed = wait_for_the_moment(zygote.marks, rng)
+                with contextlib.suppress(ProcessLookupError):  # it was done first
+                    os.kill(pid, signal.SIGKILL)
+            status = zygote.wait()
+            if os.WIFSIGNALED(status):
+                rows = job.counts()[RowState.IN_FLIGHT]
+                totals.killed(fell(zygote.marks), aimed=aimed, resuming=lives > 0, alive_s=time.monotonic() - began, rows=rows)
+                share -= 1
+            elif os.WEXITSTATUS(status) == 0:
+                break
+            elif os.WEXITSTATUS(status) != GOOD:
+                raise SystemExit(f"a child failed with status {status} on {job.path}")
+            lives += 1
+        totals.give_back(share)
+        time.sleep(LATE_S)  # what is late lands before the books are read
+        totals.audited(audit(job, served.sold(job.manifest.reference_base)))
+        shutil.rmtree(job.path)
+
+
+def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:
+    """Wait a random time, or until a random disk operation goes on; returns whether it was aimed."""
+    choice = rng.random()
+    if choice < 0.12:
+        time.sleep(rng.uniform(0, 0.1))
         return False
     limit = time.monotonic() + 20
     while marks[0] == OPENING and time.monotonic() < limit:
         time.sleep(0.001)
-    if choice < 0.65:
-        time.sleep(random.choice((random.uniform(0, 0.1), random.uniform(0, 1.0), random.uniform(0, 2.5))))
+    if choice < 0.67:
+        time.sleep(rng.uniform(0, rng.choice((0.1, 0.4, 1.5))))
         return False
-    place, limit = random.randrange(WRITE, len(PHASES)), time.monotonic() + 1.5
+    place, limit = rng.randrange(WRITE, len(PHASES)), time.monotonic() + 1.0
     while PHASES[place] != fell(marks) and time.monotonic() < limit:
-        pass
+        time.sleep(0.00005)
     return True
 
 
-def audit(job: Checkpoint, books: list[dict]) -> Counter:
-    """Return the three figures of one job, from the carrier's books and ours."""
-    results = job.results()
-    base = job.manifest.reference_base
-    sold = [entry for entry in books if entry["reference"].startswith(base)]
-    standing = Counter(int(entry["reference"][12:17], 36) for entry in sold if not entry["voided_at"])
+def audit(job: Checkpoint, sold: list[tuple[str, list[str], bool]]) -> Counter[str]:
+    """Return the figures of one job, from the carrier's books and ours."""
+    results, counts, notes = job.results(), job.counts(), job.notes()
+    standing = Counter(int(reference[12:17], 36) for reference, _, voided in sold if not voided)
     ours = {number for numbers in results.column("tracking_numbers").to_pylist() if numbers for number in numbers}
-    theirs = {number for entry in sold for number in entry["numbers"]}
-    notes = job.notes()
+    theirs = {number for _, numbers, _ in sold for number in numbers}
     surplus = set(pa.compute.list_flatten(notes.column("tracking_numbers")).to_pylist())
-    counts = job.counts()
     labelled = {label.row for label in job.labels()}
-    if counts[RowState.SHIPPED] != results.num_rows or len(labelled) != results.num_rows:
-        print(f"{job.job_id}: {counts}, {len(labelled)} labels", file=sys.stderr)
-    table = job.chain().table
-    events = Counter(table.column("event").to_pylist())
+    events = Counter(job.chain().table.column("event").to_pylist())
     return Counter({
         "shipments": results.num_rows,
         "duplicates": sum(count - 1 for count in standing.values() if count > 1),
         "never_shipped": sum(1 for row in range(results.num_rows) if standing[row] == 0),
-        "unknown_to_us": len(theirs - ours - surplus),
-        "again": sum(max(0, n - 1) for n in results.column("attempts").to_pylist()),
+        "unknown_to_us": len(theirs - ours - surplus) + len(ours - theirs),
+        "labels_missing": results.num_rows - len(labelled) + results.num_rows - counts[RowState.SHIPPED],
+        "sent_again_under_a_new_reference": sum(max(0, n - 1) for n in results.column("attempts").to_pylist()),
         "adopted": events["adopted"],
-        "surplus": len(surplus),
+        "surplus_reported": len(surplus),
     })
+
+
+def harness(options: argparse.Namespace, folder: Path) -> Totals:
+    """Return what happened: kills by place, and the figures that must be 0."""
+    zygotes: list[Zygote] = []
+    for _ in range(options.lanes):  # forked first: from here on this process has threads
+        zygotes.append(Zygote(zygotes))
+    totals = Totals(options.kills, options.json)
+    signal.signal(signal.SIGINT, lambda *_: totals.ending.set())
+    signal.signal(signal.SIGTERM, lambda *_: totals.ending.set())
+    served, sizes, failures = Served(folder, options.seed + totals.numbers["kills"]), tuple(map(int, options.sizes.split(","))), []
+
+    def guarded(number: int, zygote: Zygote) -> None:
+        try:
+            lane(number, zygote, totals, served, folder / "home", sizes, options.seed)
+        except BaseException as error:
+            failures.append(error)
+            totals.ending.set()
+
+    try:
+        threads = [threading.Thread(target=guarded, args=item) for item in enumerate(zygotes)]
+        for thread in threads:
+            thread.start()
+        limit = time.monotonic() + 60 * options.minutes
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+                if time.monotonic() > limit:
+                    totals.ending.set()
+    finally:
+        for zygote in zygotes:
+            zygote.close()
+        served.close()
+    if failures:
+        raise failures[0]
+    return totals
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sizes", default="40,120,300")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--zygote", help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", default="60,250,800,2000")
+    parser.add_argument("--lanes", type=int, default=3, help="jobs that run side by side")
+    parser.add_argument("--minutes", type=float, default=25, help="after this long no more kills; what runs is finished")
+    parser.add_argument("--json", type=Path, help="totals, written after every job; a file of an unfinished run is gone on from")
+    parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    if options.zygote:
-        zygote(options.zygote)
-        return 0
     with tempfile.TemporaryDirectory() as folder:
-        found = harness(options.kills, seed=options.seed, sizes=tuple(map(int, options.sizes.split(","))), folder=Path(folder))
-    text = json.dumps(found, indent=1)
-    if options.json:
-        options.json.write_text(text)
-    print(text)
-    return 0 if found["duplicates"] == found["never_shipped"] == found["unknown_to_us"] == 0 else 1
+        totals = harness(options, Path(folder))
+    found = totals.report()
+    if options.markdown:
+        options.markdown.write_text(markdown(found))
+    print(json.dumps({name: value for name, value in found.items() if name != "alive_ms"}, indent=1))
+    return 1 if any(found[name] for name in MUST_BE_0) else 0 if found["kills"] >= options.kills else 3
+
+
+def markdown(found: dict) -> str:
+    """Return the tables for the note and the docs."""
+    fine = found["fell"]
+    lines = ["| measure | value |", "| --- | ---: |", *(f"| {name.replace('_', ' ')} | {found[name]:,} |" for name in ("kills", "jobs", "shipments", *MUST_BE_0))]
+    lines += [f"| {name.replace('_', ' ')} | {value:,} |" for name, value in found["numbers"].items() if name not in found]
+    lines += ["", "| where a kill fell | at random | aimed |", "| --- | ---: | ---: |"]
+    lines += [f"| {place} | {fine['at random'].get(place, 0)} | {fine['aimed'].get(place, 0)} |" for place in PHASES]
+    lines += ["", "| rows on their way at the kill | kills |", "| --- | ---: |", *(f"| {rows} | {count} |" for rows, count in sorted(found["rows_on_their_way_at_a_kill"].items()))]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
