@@ -25,6 +25,7 @@ import json
 import pathlib
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -829,11 +830,9 @@ def _quirky(node: Any) -> Any:
     return node
 
 
-def load_contract(checker: pathlib.Path, specs: pathlib.Path) -> Any:
-    """Load UPS's OpenAPI files with the checker that lies beside them."""
-    import sys
-
-    spec = importlib.util.spec_from_file_location("ups_contract", checker)
+def load_contract(specs: pathlib.Path) -> Any:
+    """Load UPS's OpenAPI files with the checker that lies beside this file."""
+    spec = importlib.util.spec_from_file_location("ups_contract", pathlib.Path(__file__).with_name("ups_contract.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -846,9 +845,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
-    parser.add_argument("--shared", type=pathlib.Path)
+    parser.add_argument("--specs", type=pathlib.Path, help="UPS's OpenAPI files; without them requests are not checked against them")
     given = parser.parse_args()
-    contract = load_contract(given.shared / "ups_contract.py", given.shared / "specs") if given.shared else None
+    contract = load_contract(given.specs) if given.specs else None
     server = UpsServer(contract, latency_s=given.latency)
     server.keep_seen = False
     server.start(given.port)

@@ -181,9 +181,9 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def elsewhere(shared_ups: Path) -> Any:
+def elsewhere(specs: Path) -> Any:
     """The server as a process of its own: its books survive the client's kills."""
-    process = subprocess.Popen([sys.executable, str(HERE / "server.py"), "--latency", "0.05", "--shared", str(shared_ups)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, str(HERE / "server.py"), "--latency", "0.05", "--specs", str(specs)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield f"http://127.0.0.1:{int(process.stdout.readline())}"
     process.kill()
