@@ -13,8 +13,9 @@ import ipywidgets as widgets
 from shipkit import recovery
 from shipkit.approval import ExecutionMode
 from shipkit.checkpoint import Checkpoint
-from shipkit.errors import ModeLocked, PlanChanged, PreviewExpired, ShipkitError
+from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.labels import Labels
+from shipkit.models import Money
 from shipkit.notebook import pages
 from shipkit.notebook.facts import RUNS, Job, Offer, Phase, job_of, offered
 from shipkit.notebook.parts import LabelsBox, after_each_cell, button, html, style
@@ -284,13 +285,31 @@ class Panel:
             recovery.cancel(self._checkpoint)
             self._show_job(job_of(self._checkpoint))
 
-    def _resume(self, pressed: Any) -> None:
+    def _resume(self, pressed: Any, confirmed: Money | None = None) -> None:
         pressed.disabled = True
+        own = self.session.job_id is not None
         with self._telling():
-            self._follow(self.session.start_resume(progress=False) if self.session.job_id else self.session.start(progress=False))
+            try:
+                running = self.session.start_resume(confirm_total=confirmed, progress=False) if own else self.session.start(progress=False)
+            except ApprovalRequired as error:
+                self._ask_again(error)
+                raise
+            self._follow(running)
             self._pause.focus()
             return
         pressed.disabled = False
+
+    def _ask_again(self, error: ApprovalRequired) -> None:
+        """Offer the new total of a job whose quotes expired, where there is one."""
+        totals = error.details.get("total", {})
+        if len(totals) != 1 or not isinstance(self.told, Job):
+            return
+        ((currency, text),) = totals.items()
+        new = Money.of(text, currency)
+        yes = button(f"Approve {new} for the {self.told.left:,} left", lambda pressed: self._resume(pressed, new), css="sk-resume", tip="Go on at the prices of now")
+        yes.add_class("sk-primary")
+        with self._guard:
+            self._actions.children = [yes, self._cancel, self._badge, self._hint]
 
     def _review(self, _: Any) -> None:
         with self._telling():

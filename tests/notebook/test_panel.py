@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import threading
 import time
 
 import ipywidgets as widgets
+import pyarrow.compute as pc
 import pytest
 
 import shipkit as sk
@@ -340,3 +343,25 @@ def test_the_record_beside_the_widget_says_as_of_when_it_is_true(make, phase, wa
     assert "as of 20" in text
     assert ("nothing bought" in text) == (phase == "offer")
     assert (f'sk.BatchSession.open("{session.job_id}").panel()' in text) == (phase == "completed")
+
+
+def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_that_was_shown(make, bought, wait):
+    session = make(latency_s=0.2, concurrency=1, max_quote_age=dt.timedelta(seconds=2))
+    first = session.panel()
+    press(first, "sk-approve")
+    wait(lambda: bought() >= 1)
+    press(first, "sk-pause")
+    wait(lambda: ended(first))
+    wait(lambda: dt.datetime.now(dt.UTC) > session.summary.expires_at)
+    card = sk.RateCard.synthetic()
+    raised = dataclasses.replace(card, rates=card.rates.set_column(card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)))
+    with sk.BatchSession.open(session.job_id, carrier=SandboxCarrier(card=raised)) as again:
+        panel = again.panel()
+        press(panel, "sk-resume")
+        assert bought() < 12
+        assert "now costs" in shown(panel)
+        left = panel.told.left
+        assert find(panel, "sk-resume").description.endswith(f"for the {left} left")
+        press(panel, "sk-resume")
+        wait(lambda: ended(panel))
+    assert bought() == 12
