@@ -21,7 +21,7 @@ from shipkit.disk import make_private
 __all__ = ["AuditLog", "redacted"]
 
 COLUMNS = (
-    "at", "handle", "job_id", "tool", "client", "arguments", "asked", "answered", "answered_by", "via", "outcome", "answer", "shipped", "total_charged",
+    "noted_at", "handle", "job_id", "tool", "client", "arguments", "asked", "answered", "answered_by", "via", "outcome", "answer", "shipped", "total_charged",
 )
 """`asked` is the question put to a person, `answered` what became of it, `outcome` ``ok`` or an error's code."""
 
@@ -57,7 +57,7 @@ class AuditLog:
         with self._guard:
             if job is not None and job != self._job:
                 self._move(job)
-            row = {"at": dt.datetime.now(dt.UTC), "handle": self._handle, "job_id": job or "", "tool": tool, **line}
+            row = {"noted_at": dt.datetime.now(dt.UTC), "handle": self._handle, "job_id": job or "", "tool": tool, **line}
             self._write([row])
 
     def _move(self, job: str) -> None:
@@ -106,7 +106,7 @@ def _rows(parts: list[Path]) -> list[dict[str, Any]]:
 def _schema() -> Any:
     import pyarrow as pa
 
-    kinds = {"at": pa.timestamp("us", "UTC"), "shipped": pa.int64()}
+    kinds = {"noted_at": pa.timestamp("us", "UTC"), "shipped": pa.int64()}
     return pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in COLUMNS])
 
 

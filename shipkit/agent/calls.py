@@ -87,6 +87,8 @@ class Call:
             self.batch = await self._find()
             self.asked = await self._question()
         except ShipkitError as error:
+            if self.batch is None:
+                self.batch = self.desk.known(self.raw.get("job_id"), self.raw.get("preview_id"))
             self.note(error.code, str(error))
             raise
         return self.asked
@@ -154,7 +156,7 @@ class Call:
                 job=batch.session.job_id if batch is not None else None,
                 client=self.caller.name,
                 arguments=redacted(self.raw),
-                asked=asked.text if asked else None,
+                asked=asked.logged or asked.text if asked else None,
                 answered=None if asked is None else "yes" if consent else "no",
                 answered_by=consent.by if consent else None,
                 via=consent.via if consent else None,

@@ -178,6 +178,12 @@ class Desk:
         with self._guard:
             return self._current if not self.rules.many_clients or len(self._batches) == 1 else None
 
+    def known(self, job_id: Any, preview_id: Any) -> Batch | None:
+        """Return the open batch that a refused call was about, for its log; the one at hand when it named none."""
+        if not job_id and not preview_id:
+            return self.at_hand
+        return next((b for b in self.open_batches() if (job_id and job_id in (b.id, b.session.job_id)) or (preview_id and b.session.preview_id == preview_id)), None)
+
     def drop_empty(self, batch: Batch) -> None:
         """Let go of a batch into which nothing could be loaded."""
         with self._guard:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from shipkit.agent import arguments as given
 from shipkit.agent.answers import Answer, JobFacts, Link, ModeFacts, ResumeFacts, VoidFacts, plain
 from shipkit.agent.desk import Batch, Desk
-from shipkit.errors import ApprovalRequired, CheckpointLocked, InputError, JobNotFound, PlanChanged
+from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, InputError, JobNotFound, PlanChanged
 from shipkit.models import Address, Money
 
 if TYPE_CHECKING:
     from shipkit.execute import Progress
     from shipkit.report import BatchResult
-    from shipkit.session import Execution
+    from shipkit.purchase import Execution
 
 __all__ = ["Consent", "Question", "Report", "execute", "get_job_status", "get_labels", "question", "question_about_jobs", "resume", "set_mode", "standing", "void"]
 
@@ -39,6 +39,8 @@ class Question:
     """Whether the host program's own call is its word (switching the mode, naming a shipper)."""
     preview_id: str = ""
     """The preview that the question is about; a yes holds for nothing else."""
+    logged: str = ""
+    """The question as the log has it, where the question itself names an address."""
 
     @property
     def approvable(self) -> bool:
@@ -137,6 +139,7 @@ def _ask_shipper(desk: Desk, info: dict[str, Any]) -> Question | None:
         f"Ship from, and print as the sender, an address that the operator did not name: {_place(address)}?",
         "Another shipper needs a person's yes. Name one of the operator's shippers instead. Nothing was bought.",
         host_may_answer=True,
+        logged="Ship from an address that the operator did not name?",
     )
 
 
@@ -205,13 +208,32 @@ def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | Non
         reserved = {currency: money.cents for currency, money in summary.totals.items()}
         for currency, cents in reserved.items():
             desk.reserve(batch, cents, currency, summary.preview_id)
-    batch.audit.note("batch_execute", job=None, outcome="begins", answered_by=consent.by if consent else None, via=consent.via if consent else None)
     try:
+        _note_beginning(batch)
         batch.execution = session.start(progress=False)
     except BaseException:
         for _ in reserved:
             desk.settle(session.preview_id or "", 0)
         raise
+
+
+def _note_beginning(batch: Batch) -> None:
+    """Write down that buying begins, and under whose word. Without a log nothing is bought."""
+    from shipkit import approval, preview
+
+    session = batch.session
+    given = None
+    if session.preview_id is not None and session.earlier_job is None and session.mode is approval.ExecutionMode.CONFIRM:
+        given = approval.stored_approval(preview.recall(session.settings.home, session.preview_id))
+    words = (given.by, given.via) if given else (f"mode {session.mode}", "limits") if session.mode is approval.ExecutionMode.AUTO else (None, None)
+    _note(batch, "batch_execute", outcome="begins", job=None, answered_by=words[0], via=words[1])
+
+
+def _note(batch: Batch, tool: str, **line: Any) -> None:
+    try:
+        batch.audit.note(tool, **line)
+    except OSError as error:
+        raise CheckpointWriteError(f"The audit log cannot be written: {error}. Nothing was bought.", fix="Free disk space, or name another --home.") from error
 
 
 def _anything_to_buy(batch: Batch) -> None:
@@ -417,7 +439,7 @@ def _continue(desk: Desk, batch: Batch, args: given.Resume) -> None:
     manifest = session.checkpoint.manifest
     for currency, cents in manifest.quoted_cents.items() if desk.rules.max_total is not None else ():
         desk.reserve(batch, cents, currency, session.job_id or "" if args.choice == "resume" else f"{session.job_id} again")
-    batch.audit.note("batch_resume", job=session.job_id, outcome=f"{args.choice} begins")
+    _note(batch, "batch_resume", job=session.job_id, outcome=f"{args.choice} begins")
     if args.choice == "restart":
         batch.execution = session.start_restart(confirm_paid_labels=args.confirm_paid_labels, progress=False)
     else:
