@@ -6,76 +6,41 @@ One object per batch. It holds what it was told and what it made of that; every 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import datetime as dt
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shipkit import approval, history, markup, preview, recovery, where
 from shipkit.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.carriers import carrier_named
 from shipkit.carriers.base import Carrier
-from shipkit.checkpoint import Checkpoint, JobDraft
+from shipkit.checkpoint import Checkpoint
 from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged
-from shipkit.execute import Control, Progress, execute
 from shipkit.labels import Labels
+from shipkit.layouts import LayoutMatch
 from shipkit.masking import OPEN_ROLES, masked
 from shipkit.models import Address, LabelFormat, LabelSpec, Money
 from shipkit.pace import Pacer
 from shipkit.plan import Edit, Plan
 from shipkit.planner import Planner
 from shipkit.portal import Portal
-from shipkit.preview import MAX_QUOTE_AGE, Preview, PreviewRecord, Summary, cents_by_currency, to_frame
-from shipkit.progress import watcher
-from shipkit.report import BatchResult, Report, charged, failed_rows, results_frame
+from shipkit.preview import MAX_QUOTE_AGE, PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
+from shipkit.purchase import Execution, Follower, Terms, all_problems, draft, renewed
+from shipkit.report import BatchResult, Report, failed_rows, results_frame
 from shipkit.settings import Settings
-from shipkit.state import JobStatus, RowState
+from shipkit.state import RowState
 from shipkit.writeback import write_back
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["BatchSession", "Execution"]
-
-
-class Execution:
-    """A job running in the background: what ``session.start()`` returns."""
-
-    def __init__(self, future: concurrent.futures.Future[BatchResult], control: Control) -> None:
-        self._future = future
-        self._control = control
-        self.progress: Progress | None = None
-        """The last progress that was reported."""
-
-    def wait(self, timeout_s: float | None = None) -> BatchResult | None:
-        """Return the result, or None when the job still runs after `timeout_s` seconds."""
-        try:
-            return self._future.result(timeout_s)
-        except concurrent.futures.TimeoutError:
-            if self._future.done():
-                raise
-            return None
-
-    @property
-    def running(self) -> bool:
-        """Whether the job still runs."""
-        return not self._future.done()
-
-    def pause(self) -> None:
-        """Stop sending; finish and record what is in flight."""
-        self._control.pause()
-
-    def cancel(self) -> None:
-        """Stop sending, finish what is in flight, and end the job for good."""
-        self._control.cancel()
 
 
 class BatchSession(markup.Shown):
@@ -155,12 +120,11 @@ class BatchSession(markup.Shown):
         self._carrier_given = carrier
         self._carrier: Carrier | None = None
         self._portal = Portal()
-        self._planner = Planner(shipper=_shipper(shipper, self.settings))
+        self._planner = Planner(shipper=_shipper(shipper, self.settings), layouts=self.settings.config.parent / "layouts")
         self._preview: Preview | None = None
         self._record: PreviewRecord | None = None
         self._checkpoint: Checkpoint | None = None
         self._execution: Execution | None = None
-        self._control: Control | None = None
         self._mode = ExecutionMode.CONFIRM
         if source is not None:
             self.load(source)
@@ -193,7 +157,8 @@ class BatchSession(markup.Shown):
         source
             As in the class.
         **options
-            ``types={"column": "VARCHAR"}`` pins a type; ``sheet``, ``delimiter``, ``encoding``, ``order_key``.
+            ``types={"column": "VARCHAR"}`` pins a type; ``sheet``, ``delimiter``, ``encoding``, ``order_key``; ``layout`` names a known
+            export (see :attr:`layout`), or is False to look for none.
         """
         self._planner.load(source, **options)
         self._forget()
@@ -219,6 +184,11 @@ class BatchSession(markup.Shown):
     def columns(self) -> list[str]:
         """The names of the columns, as filters and templates know them."""
         return [column.key for column in self._planner.loaded.columns]
+
+    @property
+    def layout(self) -> LayoutMatch | None:
+        """The known export that the headings told, and why; None when the columns were recognised one by one."""
+        return self._planner.loaded.layout
 
     @property
     def load_report(self) -> Any:
@@ -360,7 +330,7 @@ class BatchSession(markup.Shown):
     def problems(self) -> pd.DataFrame:
         """Every problem of every row: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``, ``code``."""
         shown = self._preview or self._portal.run(self._unpriced())
-        return to_frame(_all_problems(shown))
+        return to_frame(all_problems(shown))
 
     @property
     def preview_id(self) -> str | None:
@@ -410,7 +380,7 @@ class BatchSession(markup.Shown):
 
     # -- buying -----------------------------------------------------------------------------------
 
-    def execute(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+    def execute(self, *, on_error: str = "continue", progress: Follower = None) -> BatchResult:
         """Buy what was approved, each label once, and return how the job stands.
 
         The same plan and name again returns the same job and buys nothing; an unfinished job is continued. Ctrl-C once
@@ -428,41 +398,41 @@ class BatchSession(markup.Shown):
         ApprovalRequired, PlanChanged, PreviewExpired, SpendLimitExceeded
             Nothing was bought.
         """
-        return self._watch(self.start(on_error=on_error, progress=progress))
+        return self.start(on_error=on_error, progress=progress).watch()
 
-    async def aexecute(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> BatchResult:
+    async def aexecute(self, *, on_error: str = "continue", progress: Follower = None) -> BatchResult:
         """Async twin of :meth:`execute`. Cancelling it pauses the job and waits until what is in flight is recorded."""
         running = self.start(on_error=on_error, progress=False if progress is None else progress)
-        return await self._awatch(running)
+        return await running.awatch()
 
-    def start(self, *, on_error: str = "continue", progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+    def start(self, *, on_error: str = "continue", progress: Follower = None) -> Execution:
         """Check, then buy in the background; the caller goes on at once. Raises what :meth:`execute` raises."""
         _one_of("on_error", on_error, ("continue", "halt"))
         self._refuse_while_running()
         checkpoint = self._portal.run(self._publish())
-        self._portal.run(self._renew(checkpoint, None))
+        self._renew(checkpoint)
         return self._launch(checkpoint, on_error=on_error, progress=progress)
 
     def resume(
-        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Callable[[Progress], None] | bool | None = None,
+        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
     ) -> BatchResult:
         """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is.
 
         When the quotes expired meanwhile, the rest is priced again; if it costs more than was approved (beyond the allowed
         drift), ApprovalRequired says the new total, and `confirm_total` says yes to it.
         """
-        return self._watch(self.start_resume(on_error=on_error, confirm_total=confirm_total, progress=progress))
+        return self.start_resume(on_error=on_error, confirm_total=confirm_total, progress=progress).watch()
 
     def start_resume(
-        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Callable[[Progress], None] | bool | None = None,
+        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
     ) -> Execution:
         """Like :meth:`resume`, in the background; the caller goes on at once."""
         self._refuse_while_running()
-        self._portal.run(self._renew(self.checkpoint, None if confirm_total is None else Money.of(confirm_total)))
+        self._renew(self.checkpoint, confirm_total)
         return self._launch(self.checkpoint, on_error=on_error, progress=progress)
 
     def restart(
-        self, *, confirm_paid_labels: int | None = None, void_first: bool = False, progress: Callable[[Progress], None] | bool | None = None,
+        self, *, confirm_paid_labels: int | None = None, void_first: bool = False, progress: Follower = None,
     ) -> BatchResult:
         """Buy the whole plan again as a new job, new labels and all.
 
@@ -473,9 +443,9 @@ class BatchSession(markup.Shown):
             if confirm_paid_labels == paid:
                 self.void(all=True)
                 confirm_paid_labels = BatchResult.of(self.checkpoint).shipped
-        return self._watch(self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress))
+        return self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress).watch()
 
-    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Callable[[Progress], None] | bool | None = None) -> Execution:
+    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Follower = None) -> Execution:
         """Like :meth:`restart`, in the background; the caller goes on at once."""
         self._refuse_while_running()
         self._checkpoint = recovery.restart(self.checkpoint, confirm_paid_labels=confirm_paid_labels)
@@ -492,13 +462,13 @@ class BatchSession(markup.Shown):
 
     def pause(self) -> None:
         """Stop sending; what is in flight is finished and recorded. Resumable."""
-        if self._control:
-            self._control.pause()
+        if self._execution:
+            self._execution.pause()
 
     def cancel(self) -> BatchResult:
         """Stop sending, finish what is in flight, and end the job for good; rows not sent are never sent."""
-        if self._running and self._control and self._execution:
-            self._control.cancel()
+        if self._running and self._execution:
+            self._execution.cancel()
             self._execution.wait()
         else:
             recovery.cancel(self.checkpoint)
@@ -700,113 +670,23 @@ class BatchSession(markup.Shown):
         assert shown is not None  # noqa: S101 - made above
         record = preview.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
-        return Checkpoint.publish(self.settings.home, self._draft(shown, given))
+        return Checkpoint.publish(self.settings.home, draft(shown, self._planner, self._terms(), given))
 
-    async def _renew(self, checkpoint: Checkpoint, confirmed: Money | None) -> None:
-        """Price what is left of an interrupted job again when its quotes expired; raise when it grew beyond what was agreed to."""
-        expires = checkpoint.manifest.facts.get("expires_at")
-        if expires is None or _now() < dt.datetime.fromisoformat(expires):
-            return
-        results = checkpoint.results()
-        rows = pc.indices_nonzero(pc.equal(results.column("state"), RowState.PENDING.value))
-        if not len(rows) or checkpoint.status is JobStatus.CANCELLED:
-            return
-        now = await self.carrier.quote_table(checkpoint.plan.take(rows), checkpoint.manifest.shipper, self._pacer())
-        approval.renew(
-            cents_by_currency(checkpoint.quotes.take(rows)), cents_by_currency(now), mode=ExecutionMode.of(checkpoint.manifest.mode),
-            limits=checkpoint.manifest.limits, charged={name: money.cents for name, money in charged(results).items()}, confirmed=confirmed,
+    def _terms(self) -> Terms:
+        return Terms(
+            name=self.name, label=self.label, mode=self._mode, limits=self.limits, resend=self._resend or self.carrier.resend, on_duplicate=self.on_duplicate,
         )
 
-    def _draft(self, shown: Preview, given: Approval | None) -> JobDraft:
-        plan = shown.plan
-        origin = self._planner.loaded.origin
-        return JobDraft(
-            plan=plan.table,
-            quotes=shown.quotes,
-            problems=_all_problems(shown),
-            source=self._planner.source_rows(),
-            fingerprint=plan.fingerprint,
-            name=self.name,
-            identity=plan.identity,
-            shipper=plan.shipper,
-            label=self.label,
-            mode=str(self._mode),
-            approval=given.model_dump(mode="json") if given else None,
-            limits=self.limits.in_cents(),
-            resend=self._resend or self.carrier.resend,
-            on_duplicate=self.on_duplicate,
-            skipped=shown.reasons,
-            facts={
-                "preview_id": shown.preview_id,
-                "priced_at": shown.priced_at.isoformat(),
-                "expires_at": shown.expires_at.isoformat(),
-                "where": list(self._planner.clauses),
-                "template": plan.template,
-                "source": {
-                    "kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "rows": list(origin.rows), "sheet": origin.sheet,
-                    "delimiter": origin.delimiter, "encoding": origin.encoding, "header": origin.header,
-                },
-                "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
-            },
-        )
-
-    def _launch(self, checkpoint: Checkpoint, *, on_error: str, progress: Callable[[Progress], None] | bool | None) -> Execution:
+    def _launch(self, checkpoint: Checkpoint, *, on_error: str, progress: Follower) -> Execution:
         self._checkpoint = checkpoint
-        control = self._control = Control()
-        total = checkpoint.manifest.to_buy
-        identity = checkpoint.manifest.identity
-        follow = watcher(progress, total, f"{identity} {'LIVE' if identity.live else ''}".strip())
-
-        async def work() -> BatchResult:
-            began = time.monotonic()
-            with follow as callback:
-                await execute(
-                    checkpoint, self.carrier, control=control, on_error=on_error, progress=_noting(lambda: self._execution, callback),
-                    pacer=self._pacer(), grace_s=self.settings.grace_s,
-                )
-            return BatchResult.of(checkpoint, elapsed_s=time.monotonic() - began)
-
-        self._execution = Execution(self._portal.start(work()), control)
+        self._execution = Execution(
+            checkpoint, self.carrier, self._portal, pacer=self._pacer(), grace_s=self.settings.grace_s, on_error=on_error, progress=progress,
+        )
         return self._execution
 
-    def _watch(self, running: Execution) -> BatchResult:
-        """Wait for the job; the first interrupt pauses it, the second stops it at once."""
-        control = self._control
-        interrupts = 0
-        while True:
-            try:
-                result = running.wait(0.1)
-            except KeyboardInterrupt:
-                interrupts += 1
-                if control is not None:
-                    (control.pause if interrupts == 1 else control.stop_now)()
-            else:
-                if result is not None:
-                    return result
-
-    async def _awatch(self, running: Execution) -> BatchResult:
-        future = asyncio.wrap_future(running._future)  # noqa: SLF001 - the same module
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            running.pause()
-            await asyncio.wait([future])
-            raise
-
-
-def _noting(execution: Callable[[], Execution | None], callback: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
-    def note(progress: Progress) -> None:
-        running = execution()
-        if running is not None:
-            running.progress = progress
-        if callback is not None:
-            callback(progress)
-
-    return note
-
-
-def _all_problems(shown: Preview) -> pa.Table:
-    return pa.concat_tables([shown.plan.problems, shown.problems()]).sort_by("row_number")
+    def _renew(self, checkpoint: Checkpoint, confirmed: Money | str | None = None) -> None:
+        agreed = None if confirmed is None else Money.of(confirmed)
+        self._portal.run(renewed(checkpoint, self.carrier, self._pacer(), now=_now(), confirmed=agreed))
 
 
 def _shipper(given: Address | Mapping[str, Any] | str | None, settings: Settings) -> Address | None:
