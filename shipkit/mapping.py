@@ -205,7 +205,7 @@ def _full_name(taken: _Taken) -> _Leaf:
 def _plain(column: Column, leaf: str) -> _Leaf:
     sql = f'"{column.key}"'
     if column.type in ("DOUBLE", "FLOAT"):
-        sql = f"(CASE WHEN NOT isnan({sql}) THEN {sql} END)"
+        sql = f"(CASE WHEN isfinite({sql}) THEN {sql}::DOUBLE END)"
     if column.type != "VARCHAR" and not column.type.startswith(_TYPED.get(leaf, ("-",))):
         sql = f"{sql}::VARCHAR"
     return _Leaf(sql, f"row.{column.key}" if column.key.isidentifier() else f"row[{json.dumps(column.name)}]", (column.key,))

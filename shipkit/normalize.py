@@ -86,7 +86,7 @@ def _in_order(table: pa.Table) -> pa.Table:
 def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, str]) -> str:
     """Return the statement that makes shipments of the mapped relation."""
     def read(name: str, how: str, otherwise: str) -> str:
-        """The expression `how` where something fills the leaf: planning costs more than running for a few rows."""
+        """Return `how` where something fills the leaf: planning costs more than running for a few rows."""
         return how if mapped.filled is None or name in mapped.filled else otherwise
 
     cents = read("declared_value", sql.money_cents("declared_value", "currency_"), "NULL::BIGINT")

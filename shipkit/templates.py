@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import jinja2
 from jinja2 import meta, nodes
@@ -23,12 +23,17 @@ from jinja2.exceptions import SecurityError
 from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
+from shipkit.filters import FILTERS
 from shipkit.sandbox_env import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment
+from shipkit.table import ADDRESS_FIELDS
 
 __all__ = ["Compiled", "Rendered", "compile_template"]
 
 _MAX_SOURCE: Final = 256 * 1024
 _PREFIX: Final = "column_at_"
+_WRITTEN: Final = "json_at_"
+_SENDER: Final = "shipper_at_"
+_SENDER_WRITTEN: Final = "shipper_json_at_"
 _GUARDS: Final = frozenset({"default", "d", "default_value"})
 ROW_FAULTS: Final = (jinja2.TemplateError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 """What a single row can make a template raise: a problem of that row."""
@@ -50,29 +55,43 @@ class Compiled:
     Parameters
     ----------
     columns
-        Keys of the columns that it reads, in the order of the values to be given; all columns when it uses ``row`` as a whole.
+        Keys of the columns whose values it reads; all columns when it uses ``row`` as a whole.
+    written
+        Keys of the columns that it writes with ``tojson`` and nothing else: their JSON text is given, which DuckDB makes faster.
     whole_row, lines
         Whether it uses ``row`` as a whole, and ``lines``.
     """
 
     template: jinja2.Template
     columns: tuple[str, ...]
+    written: tuple[str, ...]
     names: tuple[str, ...]
     whole_row: bool
     lines: bool
 
-    def render(self, values: Sequence[Any], budget: Budget, shipper: Record, row: Record | None = None, lines: Sequence[Record] = ()) -> Rendered:
-        """Return the text for one row.
+    def scope(self, shipper: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
+        """Return the variables that are the same for every row."""
+        sender = {_SENDER + name: value for name, value in shipper.items()}
+        written = {_SENDER_WRITTEN + name: FILTERS["tojson"](value) for name, value in shipper.items()}
+        return {**self.template.globals, **sender, **written, "shipper": Record(shipper), "budget_": budget}
+
+    def render(self, values: Sequence[Any], scope: Mapping[str, Any], row: Record | None = None, lines: Sequence[Record] = ()) -> Rendered:
+        """Return the text for one row, of the values of `columns` and then the JSON texts of `written`.
+
+        Parameters
+        ----------
+        scope
+            What :meth:`scope` returned.
 
         Raises
         ------
         TemplateError
             The template ran away or reached for what it may not have; the caller adds the row.
         """
-        scope = dict(zip(self.names, values, strict=True))
-        scope.update(self.template.globals, row=row, lines=lines, shipper=shipper, budget_=budget)
+        variables = dict(scope, row=row, lines=lines)
+        variables.update(zip(self.names, values, strict=True))
         try:
-            context = self.template.new_context(scope, shared=True)
+            context = self.template.new_context(variables, shared=True)
             text = "".join(self.template.root_render_func(context))
         except (OverBudget, SecurityError, RecursionError, MemoryError) as error:
             what = str(error) if not isinstance(error, RecursionError | MemoryError) else "it runs too deep"
@@ -128,12 +147,9 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
         raise TemplateError(f"The template was stopped while it was compiled: {what}.", fix="Make it simpler.") from None
     template = environment.template_class.from_code(environment, code, environment.globals)
     used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
-    names = tuple(_name(key) for key in used)
-    return Compiled(template, used, names, rewriter.whole_row, "lines" in finder.loaded)
-
-
-def _name(key: str) -> str:
-    return _PREFIX + key
+    written = tuple(rewriter.written)
+    names = (*(_PREFIX + key for key in used), *(_WRITTEN + key for key in written))
+    return Compiled(template, used, written, names, rewriter.whole_row, "lines" in finder.loaded)
 
 
 def _said(error: Exception) -> str:
@@ -187,7 +203,7 @@ class _Forbidden(NodeVisitor):
         self.generic_visit(node)
 
     def visit_Name(self, node: nodes.Name) -> None:
-        if node.name.startswith(_PREFIX) or node.name == "budget_":
+        if node.name.startswith((_PREFIX, _WRITTEN, _SENDER, _SENDER_WRITTEN)) or node.name == "budget_":
             self._refuse(node, node.name)
 
     def _refuse(self, node: nodes.Node, what: str) -> None:
@@ -232,6 +248,8 @@ class _Rewriter(NodeTransformer):
         self.by_heading, self.keys = by_heading, keys
         self.rewrites = "row" not in finder.stored
         self.used: dict[str, None] = {}
+        self.written: dict[str, None] = {}
+        self.keeps_shipper = "shipper" not in finder.stored
         self.whole_row = not self.rewrites and "row" in finder.loaded
         self.guarded: set[int] = set()
 
@@ -240,6 +258,8 @@ class _Rewriter(NodeTransformer):
     def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
         if self._is_row(node.node):
             return self._column(node, node.attr, node.attr)
+        if self._is_sender(node):
+            return nodes.Name(_SENDER + node.attr, "load", lineno=node.lineno)
         return self.generic_visit(node)
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
@@ -252,6 +272,9 @@ class _Rewriter(NodeTransformer):
             self.whole_row = True
         return node
 
+    def _is_sender(self, node: nodes.Node | None) -> TypeGuard[nodes.Getattr]:
+        return self.keeps_shipper and isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "shipper" and node.attr in ADDRESS_FIELDS
+
     def _is_row(self, node: nodes.Node) -> bool:
         return self.rewrites and isinstance(node, nodes.Name) and node.name == "row" and node.ctx == "load"
 
@@ -261,7 +284,7 @@ class _Rewriter(NodeTransformer):
             raise TemplateError(f"The template cannot be used, line {node.lineno}: there is no column {shown!r}{'; ' + hint if hint else '.'}", fix=f"Columns: {', '.join(sorted(self.keys))}.", line=node.lineno)
         if key in self.keys:
             self.used[key] = None
-        return nodes.Name(_name(key), "load", lineno=node.lineno)
+        return nodes.Name(_PREFIX + key, "load", lineno=node.lineno)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
         if node.name in _GUARDS and node.node is not None:
@@ -303,12 +326,35 @@ class _Rewriter(NodeTransformer):
     # writing
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:
+        node.nodes = [self._as_json(child) or child for child in node.nodes]
         self.generic_visit(node)
         node.nodes = [child if isinstance(child, nodes.TemplateData) else self._written(child) for child in node.nodes]
         return node
 
+    def _as_json(self, node: nodes.Expr) -> nodes.Expr | None:
+        """Return a name for ``row.<column> | tojson``, whose text is made for the whole column at once."""
+        if not (isinstance(node, nodes.Filter) and node.name == "tojson" and not node.args and not node.kwargs):
+            return None
+        if self._is_sender(node.node):
+            return nodes.Name(_SENDER_WRITTEN + node.node.attr, "load", lineno=node.lineno)
+        key = self._key(node.node)
+        if key not in self.keys:
+            return None
+        self.written[key] = None
+        return nodes.Name(_WRITTEN + key, "load", lineno=node.lineno)
+
+    def _key(self, node: nodes.Node | None) -> str:
+        """Return the key of the column that ``row.<key>`` or ``row["<heading>"]`` reads, else nothing."""
+        if isinstance(node, nodes.Getattr) and self._is_row(node.node):
+            return node.attr
+        if isinstance(node, nodes.Getitem) and self._is_row(node.node) and isinstance(node.arg, nodes.Const):
+            return self.by_heading.get(str(node.arg.value), str(node.arg.value))
+        return ""
+
     def _written(self, node: nodes.Expr) -> nodes.Expr:
         """Return `node` so that what it writes is JSON text: constants of the author stand, values of cells are escaped."""
+        if isinstance(node, nodes.Name) and node.name.startswith((_WRITTEN, _SENDER_WRITTEN)):
+            return node
         if isinstance(node, nodes.Const):
             return node if isinstance(node.value, str) else self._through("text_", node)
         if isinstance(node, nodes.CondExpr):

@@ -30,6 +30,7 @@ def orders() -> Orders:
         con.execute("ALTER TABLE selected ALTER COLUMN source_file TYPE VARCHAR")
         if lines:
             con.register("order_lines", pa.Table.from_pylist(list(lines)))
+            con.execute("CREATE TEMP VIEW shipping_lines AS SELECT * FROM order_lines")
         roles = {match.key: (match.role, match.unit) for match in recognise(headings).roles.values()}
         columns = [
             Column(heading, key, "VARCHAR" if types[key] in ("INTEGER", '"NULL"') else types[key], *roles.get(key, (None, None)))

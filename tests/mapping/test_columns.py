@@ -78,7 +78,7 @@ def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
     columns = [Column("Zip", "zip", "VARCHAR"), Column("Zip", "zip_2", "VARCHAR")]
     mapped = map_rows(con, columns, MappingSpec(), shop)
     question = next(q for q in mapped.questions if q.field == "ship_to.postal_code")
-    assert question.problem == "2 columns have the heading \"Zip\""
+    assert question.problem == '2 columns have the heading "Zip"'
     assert question.fix == 'Say which: map(columns={"postal_code": "zip"}); their keys are zip, zip_2.'
     mapped = map_rows(con, columns, MappingSpec(columns={"postal_code": "zip_2"}), shop)
     assert normalize(con, mapped)[0].column("postal_code").to_pylist() == ["02135"]

@@ -28,7 +28,7 @@ CASES = [
     ("lookup_service_code", ("Ground",), "03"), ("lookup_service_code", ("next_day_air",), "01"), ("lookup_service_code", ("UPS Next Day Air Saver®",), "13"),
     ("lookup_service_code", ("Second Class",), None), ("lookup_service_code", ("Second Class", "03"), "03"), ("lookup_service_code", ("65",), "65"),
     ("translate", ("A", {"a": "b"}), "b"), ("translate", (3, {"3": "x"}), "x"), ("to_ups_date", ("2026-11-02T09:00:00-05:00",), "20261102"), ("to_ups_date", (dt.date(2026, 1, 2),), "20260102"),
-    ("to_ups_date", (dt.datetime(2026, 1, 2, 3),), "20260102"), ("to_ups_date", ("1/2/26",), "20260102"), ("to_ups_date", ("13/13/2026",), "13/13/2026"), ("to_ups_date", ("soon",), "soon"),
+    ("to_ups_date", (dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC),), "20260102"), ("to_ups_date", ("1/2/26",), "20260102"), ("to_ups_date", ("13/13/2026",), "13/13/2026"), ("to_ups_date", ("soon",), "soon"),
     ("to_ups_phone", ("+1 (212) 555-0142 ext. 77",), "2125550142"), ("to_ups_phone", ("212.555.0142x9",), "2125550142"), ("to_ups_phone", ("+44 20 7946 0958",), "442079460958"), ("to_ups_phone", ("n/a",), None),
     ("default_value", ("", 2), 2), ("default_value", ("a", 2), "a"), ("default_value", (None,), ""), ("default_value", (False, 2), False),
     ("split_name", ("Ada Lovelace",), "Ada"), ("split_name", ("Ada Lovelace", "last"), "Lovelace"), ("split_name", ("Madonna", "last"), ""),

@@ -194,7 +194,7 @@ def test_json_that_cannot_be_read_names_row_and_place(orders, shop):
     (failed,) = [p for p in problems if p["code"] == "template_json"]
     assert failed["row_number"] == 2
     assert "line 2, column 17 of its output" in failed["problem"]
-    with pytest.raises(TemplateError, match="fails for every row. Row 1: .* line 2"):
+    with pytest.raises(TemplateError, match=r"fails for every row\. Row 1: .* line 2"):
         made(orders, shop, template, [ORDER])
 
 
