@@ -399,7 +399,7 @@ def markdown(found: dict) -> str:
     lines += [f"| {name.replace('_', ' ')} | {value:,} |" for name, value in found["numbers"].items() if name not in found]
     lines += ["", "| where a kill fell | at random | aimed |", "| --- | ---: | ---: |"]
     lines += [f"| {place} | {fine['at random'].get(place, 0)} | {fine['aimed'].get(place, 0)} |" for place in PHASES]
-    lines += ["", "| rows on their way at the kill | kills |", "| --- | ---: |", *(f"| {rows} | {count} |" for rows, count in sorted(found["rows_on_their_way_at_a_kill"].items()))]
+    lines += ["", "| rows on their way at the kill | kills |", "| --- | ---: |", *(f"| {rows} | {count} |" for rows, count in sorted(found["rows_on_their_way_at_a_kill"].items(), key=lambda item: int(item[0].split()[0].split("-")[0])))]
     return "\n".join(lines) + "\n"
 
 

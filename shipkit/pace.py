@@ -23,6 +23,9 @@ T = TypeVar("T")
 _MARGIN = 1.03
 """A window is taken 3 % longer than the carrier's, because requests do not all travel equally long."""
 
+_CATCH_UP_S = 0.1
+"""Lateness that is made good by starting the next ones together; the window keeps even these within the limit."""
+
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
 _GROW_AFTER = 20
@@ -48,7 +51,7 @@ class RateLimit:
     def plan(self, now: float) -> float:
         """Return how long to wait for the next turn, and give it away."""
         start = max(now, self._next)
-        earliest = self._next if self._next > now - 2 * self._spacing_s else start  # a little late is caught up, no more
+        earliest = self._next if self._next > now - _CATCH_UP_S else start
         self._next = max(earliest, self._next) + self._spacing_s
         return start - now
 
