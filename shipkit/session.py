@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from shipkit import approval, history, markup, preview, recovery, where
+from shipkit import approval, history, inquiries, markup, preview, recovery, where
 from shipkit.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.carriers import carrier_named
 from shipkit.carriers.base import Carrier
@@ -332,6 +332,23 @@ class BatchSession(markup.Shown):
         shown = self._preview or self._portal.run(self._unpriced())
         return to_frame(all_problems(shown))
 
+    def shop(self) -> pd.DataFrame:
+        """Return what every service costs for every shipment: a line each, cheapest first, see :data:`shipkit.inquiries.SHOP`. Buys and changes nothing."""
+        plan = self._portal.run(self._plan())
+        return to_frame(self._portal.run(inquiries.shop(plan.table, plan.shipper, self.carrier, self._pacer())))
+
+    def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
+        """Ask the carrier whether the addresses exist and are homes: a line a shipment, see :data:`shipkit.inquiries.ADDRESSES`.
+
+        `accept` takes suggestions as edits, listed in :attr:`edits`: True where there is one correction, row numbers for their first candidate.
+        """
+        plan = self._portal.run(self._plan())
+        checks = self._portal.run(inquiries.check_addresses(plan.table, self.carrier, self._pacer()))
+        if accept is not False:
+            self._planner.edits = (*self._planner.edits, *inquiries.accepted(checks, None if accept is True else accept))
+            self._forget()
+        return to_frame(checks)
+
     @property
     def preview_id(self) -> str | None:
         """The id of the last preview, None before there is one."""
@@ -500,6 +517,10 @@ class BatchSession(markup.Shown):
         rows = [i for i in chosen if states[i].as_py() == RowState.SHIPPED]
         self._portal.run(recovery.void_rows(self.checkpoint, self.carrier, rows))
         return to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
+
+    def track(self) -> pd.DataFrame:
+        """Return where the parcels are that were bought: a line each, see :data:`shipkit.inquiries.TRACKING`."""
+        return to_frame(self._portal.run(inquiries.track(self.checkpoint.results(), self.carrier, self._pacer())))
 
     def write_back(self, dest: str | Path | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False) -> Path | tuple[Path, ...]:
         """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`."""
