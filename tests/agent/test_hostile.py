@@ -31,42 +31,42 @@ def may_buy(test):
     return test
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "said"),
-    [
-        ("batch_execute", {"dry_run": True}, "no argument 'dry_run'"),
-        ("batch_execute", {"max_total": "99999"}, "no argument 'max_total'"),
-        ("batch_execute", {"approval": {"approve": True}}, "no argument 'approval'"),
-        ("batch_execute", {"wait_s": "7"}, "wait_s"),
-        ("batch_execute", {"preview_id": ["pv"]}, "preview_id"),
-        ("batch_execute", {"wait_s": 1e9}, "wait_s"),
-        ("batch_preview", {"sample": 999}, "sample"),
-        ("batch_preview", {"sample": True}, "sample"),
-        ("batch_preview", {"filter_clause": {"sql": "1=1"}}, "filter_clause"),
-        ("batch_set_mode", {"mode": "yolo"}, "mode"),
-        ("batch_set_mode", {}, "mode"),
-        ("batch_resume", {"choice": "restart!"}, "choice"),
-        ("batch_resume", {"choice": "restart", "confirm_paid_labels": -1}, "confirm_paid_labels"),
-        ("void_shipments", {"job_id": "job-x"}, "where"),
-        ("load_orders", {}, "path or rows"),
-        ("load_orders", {"path": "a.csv", "rows": [{"a": 1}]}, "path or rows"),
-    ],
-)
+MISFITS = [
+    ("batch_execute", {"dry_run": True}, "no argument 'dry_run'"),
+    ("batch_execute", {"max_total": "99999"}, "no argument 'max_total'"),
+    ("batch_execute", {"approval": {"approve": True}}, "no argument 'approval'"),
+    ("batch_execute", {"wait_s": "7"}, "wait_s"),
+    ("batch_execute", {"preview_id": ["pv"]}, "preview_id"),
+    ("batch_execute", {"wait_s": 1e9}, "wait_s"),
+    ("batch_preview", {"sample": 999}, "sample"),
+    ("batch_preview", {"sample": True}, "sample"),
+    ("batch_preview", {"filter_clause": {"sql": "1=1"}}, "filter_clause"),
+    ("batch_set_mode", {"mode": "yolo"}, "mode"),
+    ("batch_set_mode", {}, "mode"),
+    ("batch_resume", {"choice": "restart!"}, "choice"),
+    ("batch_resume", {"choice": "restart", "confirm_paid_labels": -1}, "confirm_paid_labels"),
+    ("void_shipments", {"job_id": "job-x"}, "where"),
+    ("load_orders", {}, "path or rows"),
+    ("load_orders", {"path": "a.csv", "rows": [{"a": 1}]}, "path or rows"),
+]
+
+
 @ERAS
-async def test_arguments_that_do_not_fit_are_refused_by_name(serve, era, tool, arguments, said):
+async def test_arguments_that_do_not_fit_are_refused_by_name(serve, era):
     async with connected(serve(), Person(), era) as c:
         await c.loaded(2)
-        assert said in await c.no(tool, **arguments)
+        for tool, arguments, said in MISFITS:
+            assert said in await c.no(tool, **arguments), (tool, arguments)
 
 
 @ERAS
-@pytest.mark.parametrize("word", [True, "true", 1])
-async def test_a_models_own_approval_is_refused_over_the_wire(serve, era, word):
+async def test_a_models_own_approval_is_refused_over_the_wire(serve, era):
     async with connected(serve(), Person(), era) as c:
         shown = await c.loaded()
-        text = await c.no("batch_execute", preview_id=shown["preview_id"], approved=word)
-        assert "cannot be written by a model" in text
-        assert "Nothing was bought" in text
+        for word in (True, False, "true", 1):
+            text = await c.no("batch_execute", preview_id=shown["preview_id"], approved=word)
+            assert "cannot be written by a model" in text
+            assert "Nothing was bought" in text
 
 
 @ERAS
@@ -158,90 +158,88 @@ async def test_a_server_without_folders_reads_no_file(serve, tmp_path):
         assert "--root" in await c.no("load_orders", path=str(tmp_path / "orders.csv"))
 
 
-@pytest.mark.parametrize(
-    "clause",
-    [
-        "order_id IN (SELECT column0 FROM read_csv('/etc/passwd'))",
-        "EXISTS (SELECT * FROM '/etc/passwd')",
-        "1=1) or (1=1",
-        "order_id = getenv('HOME')",
-        "query('select 1') is not null",
-        "1=1; ATTACH '/tmp/x.db'",
-        "1=1; DROP TABLE orders",
-        "order_id = (SELECT current_setting('home_directory'))",
-        "read_text('/etc/passwd') is not null",
-        "repeat(name, 100000000) = 'x'",
-        "COPY orders TO '/tmp/x'",
-        "random() < 2",
-        "x" * 3_999,
-    ],
-)
-async def test_sql_that_reaches_out_is_refused(serve, clause):
+CLAUSES = [
+    "order_id IN (SELECT column0 FROM read_csv('/etc/passwd'))",
+    "EXISTS (SELECT * FROM '/etc/passwd')",
+    "1=1) or (1=1",
+    "order_id = getenv('HOME')",
+    "query('select 1') is not null",
+    "1=1; ATTACH '/tmp/x.db'",
+    "1=1; DROP TABLE orders",
+    "order_id = (SELECT current_setting('home_directory'))",
+    "read_text('/etc/passwd') is not null",
+    "repeat(name, 100000000) = 'x'",
+    "COPY orders TO '/tmp/x'",
+    "random() < 2",
+    "x" * 3_999,
+]
+
+
+async def test_sql_that_reaches_out_is_refused(serve):
     async with connected(serve(), Person()) as c:
         batch = await c.ok("load_orders", rows=orders(2))
-        text = await c.no("batch_preview", job_id=batch["job_id"], filter_clause=clause)
-        assert "root:" not in text
-        assert len(text) < 7_000
+        for clause in CLAUSES:
+            text = await c.no("batch_preview", job_id=batch["job_id"], filter_clause=clause)
+            assert "root:" not in text
+            assert len(text) < 7_000
 
 
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{{ ''.__class__.__mro__ }}",
-        "{{ row.__init__.__globals__ }}",
-        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
-        "{% for i in range(1000000000) %}{{ i }}{% endfor %}",
-        "{{ 'x' * 100000000 }}",
-        "{% include '/etc/passwd' %}",
-        "{% import 'os' as os %}{{ os }}",
-        "{% set a = 'x' * 10000 %}{% set b = a * 10000 %}{{ b * 1000 }}",
-        "{{ self._TemplateReference__context }}",
-        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-        "{{ lipsum(n=100000) }}",
-        "{{ row | attr('__class__') }}",
-    ],
-)
-async def test_a_template_that_loops_or_reaches_for_attributes_buys_nothing_and_ends_soon(serve, template):
+TEMPLATES = [
+    "{{ ''.__class__.__mro__ }}",
+    "{{ row.__init__.__globals__ }}",
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    "{% for i in range(1000000000) %}{{ i }}{% endfor %}",
+    "{{ 'x' * 100000000 }}",
+    "{% include '/etc/passwd' %}",
+    "{% import 'os' as os %}{{ os }}",
+    "{% set a = 'x' * 10000 %}{% set b = a * 10000 %}{{ b * 1000 }}",
+    "{{ self._TemplateReference__context }}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "{{ lipsum(n=100000) }}",
+    "{{ row | attr('__class__') }}",
+]
+
+
+async def test_a_template_that_loops_or_reaches_for_attributes_buys_nothing_and_ends_soon(serve):
     async with connected(serve(), Person()) as c:
         batch = await c.ok("load_orders", rows=orders(2))
-        async with asyncio.timeout(30):
-            result = await c("batch_preview", job_id=batch["job_id"], mapping_template=template)
-        text = json.dumps(result.model_dump(mode="json"))
-        assert result.is_error or result.structured_content["shipments"] == 0
-        assert "root:" not in text
-        assert "uid=" not in text
-        assert "os.environ" not in text
-        assert len(text) < 20_000
+        for template in TEMPLATES:
+            async with asyncio.timeout(30):
+                result = await c("batch_preview", job_id=batch["job_id"], mapping_template=template)
+            text = json.dumps(result.model_dump(mode="json"))
+            assert result.is_error or result.structured_content["shipments"] == 0, template
+            for leak in ("root:", "uid=", "os.environ"):
+                assert leak not in text
+            assert len(text) < 20_000
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "ups.json.j2", "../templates/ups.j2", "file:///x"])
-async def test_a_template_is_text_and_never_a_path(serve, path):
+async def test_a_template_is_text_and_never_a_path(serve):
     async with connected(serve(), Person()) as c:
         batch = await c.ok("load_orders", rows=orders(2))
-        assert "never as a path" in await c.no("batch_preview", job_id=batch["job_id"], mapping_template=path)
+        for path in ("/etc/passwd", "ups.json.j2", "../templates/ups.j2", "file:///x"):
+            assert "never as a path" in await c.no("batch_preview", job_id=batch["job_id"], mapping_template=path)
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("batch_preview", {"filter_clause": MEGABYTE}),
-        ("batch_preview", {"mapping_template": "{" + MEGABYTE}),
-        ("batch_preview", {"job_id": MEGABYTE}),
-        ("batch_preview", {"shipper_info": MEGABYTE}),
-        ("batch_preview", {"shipper_info": {"name": MEGABYTE}}),
-        ("batch_execute", {"preview_id": MEGABYTE}),
-        ("void_shipments", {"job_id": "job-x", "where": MEGABYTE}),
-        ("load_orders", {"path": MEGABYTE}),
-        ("load_orders", {"rows": [{"order_id": MEGABYTE}]}),
-        ("load_orders", {"rows": [{MEGABYTE: "1"}]}),
-        ("load_orders", {"rows": [{"a": "1"}] * 6_000}),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-async def test_a_megabyte_is_refused_and_does_not_come_back(serve, tool, arguments):
+MEGABYTES = [
+    ("batch_preview", {"filter_clause": MEGABYTE}),
+    ("batch_preview", {"mapping_template": "{" + MEGABYTE}),
+    ("batch_preview", {"job_id": MEGABYTE}),
+    ("batch_preview", {"shipper_info": MEGABYTE}),
+    ("batch_preview", {"shipper_info": {"name": MEGABYTE}}),
+    ("batch_execute", {"preview_id": MEGABYTE}),
+    ("void_shipments", {"job_id": "job-x", "where": MEGABYTE}),
+    ("load_orders", {"path": MEGABYTE}),
+    ("load_orders", {"rows": [{"order_id": MEGABYTE}]}),
+    ("load_orders", {"rows": [{MEGABYTE: "1"}]}),
+    ("load_orders", {"rows": [{"a": "1"}] * 6_000}),
+]
+
+
+async def test_a_megabyte_is_refused_and_does_not_come_back(serve):
     async with connected(serve()) as c:
         await c.loaded(2)
-        assert len(await c.no(tool, **arguments)) < 7_000
+        for tool, arguments in MEGABYTES:
+            assert len(await c.no(tool, **arguments)) < 7_000
 
 
 async def test_instructions_hidden_in_orders_come_back_as_data_and_marked(serve):
