@@ -1,0 +1,98 @@
+"""A session with UPS from environment variables to a voided label, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shipkit as sk
+from shipkit.errors import AuthenticationFailed
+
+ORDERS = [
+    {"Order ID": "A-1", "Name": "Ana Ruiz", "Address": "12 Oak Street", "City": "Austin", "State": "TX", "Zip": "73301", "Weight (lb)": 2},
+    {"Order ID": "A-2", "Name": "Ben Cole", "Address": "9 Ambiguous Ave", "City": "Boston", "State": "MA", "Zip": "02134", "Weight (lb)": 5},
+    {"Order ID": "A-3", "Name": "Chi Tran", "Address": "4 Bay Street", "City": "Denver", "State": "CO", "Zip": "80202", "Weight (lb)": 1},
+]
+
+
+@pytest.fixture
+def ups_env(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in {"CLIENT_ID": "client-of-the-tests", "CLIENT_SECRET": "s3cret-of-the-tests", "ACCOUNT": "A1B2C3", "BASE_URL": server.url}.items():
+        monkeypatch.setenv(f"SHIPKIT_UPS_{name}", value)
+    return server
+
+
+def test_three_variables_from_orders_to_labels_and_back(ups_env: Any, shop: sk.Address, tmp_path: Path) -> None:
+    with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session:
+        session.map(service="ground", references={"po": "Order ID"})
+        frame = session.preview()
+        assert "...B2C3" in repr(session)
+        assert not session.live
+        assert (frame["base_cents"] + frame["fuel_cents"] + frame["residential_cents"] + frame["delivery_area_cents"] + frame["other_cents"] == frame["cost_cents"]).all()
+        session.approve()
+        result = session.execute(progress=False)
+        assert (result.status, result.shipped) == ("completed", 3)
+        assert result.total_charged == session.summary.total
+        session.labels.save(tmp_path / "labels.pdf")
+        assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
+        assert [s.references[-1] for s in ups_env.shipments] == ["A-1", "A-2", "A-3"]
+        tracked = session.track()
+        assert list(tracked["status"]) == ["label_created"] * 3
+        assert set(session.void(all=True)["state"]) == {"voided"}
+    assert ups_env.alive == []
+    assert ups_env.objections == []
+
+
+def test_a_second_preview_asks_nothing_again(ups_env: Any, shop: sk.Address) -> None:
+    bases = []
+    for _ in range(2):
+        with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session:
+            bases.append(set(session.preview()["cost_basis"]))
+    assert bases == [{"quoted"}, {"cached"}]
+    assert ups_env.calls["rate"] == 3
+
+
+def test_a_rule_chooses_among_what_ups_sells(ups_env: Any, shop: sk.Address) -> None:
+    with sk.BatchSession(ORDERS[:1], shipper=shop, carrier="ups") as session:
+        chosen = {}
+        for rule in ("cheapest", "fastest", "cheapest within 2 days"):
+            session.map(service=rule)
+            chosen[rule] = session.preview()["service"][0]
+        session.map(service="cheapest within 0 days")
+        assert session.preview()["problem"].notna().all()
+        offered = session.shop()
+    assert chosen == {"cheapest": "ground", "fastest": "next_day_air_saver", "cheapest within 2 days": "2nd_day_air"}
+    assert len(offered) == 7
+    assert offered["cheapest"].sum() == offered["fastest"].sum() == 1
+
+
+def test_address_suggestions_become_visible_edits_and_move_the_plan(ups_env: Any, shop: sk.Address) -> None:
+    with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session:
+        before = session.preview()
+        checks = session.validate_addresses()
+        assert list(checks["status"]) == ["corrected", "ambiguous", "corrected"]
+        assert session.edits.empty
+        session.validate_addresses(accept=True)
+        assert list(session.edits["action"]) == ["accept", "accept"]
+        after = session.preview()
+        assert list(after["postal_code"]) == ["73301-1234", "02134", "80202-1234"]
+        assert list(after["cost_cents"] - before["cost_cents"]) == [565, 0, 565]  # they are homes, and that costs
+
+
+def test_a_domestic_service_abroad_is_a_problem_with_a_fix(ups_env: Any, shop: sk.Address) -> None:
+    abroad = [{**ORDERS[0], "City": "Berlin", "State": "", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567"}]
+    with sk.BatchSession(abroad, shipper=shop, service="ground", carrier="ups") as session:
+        frame = session.preview()
+        told = session.problems
+    assert frame["cost_cents"].isna().all()
+    assert any("ground" in str(text).lower() or "customs" in str(text).lower() for text in [*frame["problem"], *told["problem"]])
+    assert told["fix"].notna().any() or frame["problem"].notna().all()
+    assert ups_env.calls["rate"] == 0
+
+
+def test_wrong_credentials_end_a_preview_with_the_variables_to_check(ups_env: Any, shop: sk.Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIPKIT_UPS_CLIENT_SECRET", "wrong")
+    with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session, pytest.raises(AuthenticationFailed, match="SHIPKIT_UPS_CLIENT_SECRET"):
+        session.preview()
