@@ -10,6 +10,7 @@ from typing import Any, Final
 import duckdb
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.errors import TemplateError
 from shipkit.expressions import choose, quote
@@ -48,12 +49,12 @@ def render_rows(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec:
     texts, problems = _render(con, compiled, columns, orders, shipper)
     con.register("rendered_rows", orders.select(["row_number", "row_numbers", "source_file"]).append_column("json", texts))
     try:
-        problems += _unparsable(con)
+        problems += _unparsable(con, orders, texts)
         if orders.num_rows and len(problems) == orders.num_rows:
             first = problems[0]
             raise TemplateError(f"The template fails for every row. Row {first['row_number']}: {first['problem']}.", fix=first["fix"])
         con.execute(f"CREATE OR REPLACE TEMP TABLE mapped_text AS {_select(spec)}")
-        _check_shape(con)
+        _check_shape(con, compiled)
         defaulted = _defaulted(con, spec)
     finally:
         con.unregister("rendered_rows")
@@ -144,9 +145,14 @@ def _failed(number: int, problem: str, code: str) -> dict[str, Any]:
 # -- reading the JSON back -----------------------------------------------------------------------------------
 
 
-def _unparsable(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return a problem for each row whose text is not one JSON object, with the place of the fault."""
-    rows = con.execute("SELECT row_number, json FROM rendered_rows WHERE json IS NOT NULL AND NOT (json_valid(json) AND json_type(CASE WHEN json_valid(json) THEN json END) = 'OBJECT')").fetchall()
+def _unparsable(con: duckdb.DuckDBPyConnection, orders: pa.Table, texts: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """Return a problem for each row whose text is not one JSON object, with the place of the fault, and take those texts out of ``rendered_rows``."""
+    is_object = "json_valid(json) AND json_type(CASE WHEN json_valid(json) THEN json END) = 'OBJECT'"
+    rows = con.execute(f"SELECT row_number, json FROM rendered_rows WHERE json IS NOT NULL AND NOT ({is_object})").fetchall()
+    if rows:
+        bad = pc.is_in(orders.column("row_number"), value_set=pa.array([number for number, _ in rows], pa.int64()))
+        kept = pc.if_else(bad, pa.scalar(None, pa.string()), texts)
+        con.register("rendered_rows", orders.select(["row_number", "row_numbers", "source_file"]).append_column("json", kept))
     return [_failed(number, _json_fault(text), "template_json") for number, text in rows]
 
 
@@ -160,20 +166,17 @@ def _json_fault(text: str) -> str:
     return f"the template writes {'a list' if isinstance(value, list) else repr(value)[:40]}, not one JSON object"
 
 
-_VALID: Final = "CASE WHEN json_valid(json) AND json_type(CASE WHEN json_valid(json) THEN json END) = 'OBJECT' THEN json END"
-
-
-def _check_shape(con: duckdb.DuckDBPyConnection) -> None:
+def _check_shape(con: duckdb.DuckDBPyConnection, compiled: Compiled) -> None:
     """Raise TemplateError when a row writes a field that a shipment does not have, or an object where a value belongs.
 
-    The structure is looked at once for each set of keys, and for texts that begin like an object or list: looking at every row's costs a quarter of rendering.
+    The structure is looked at once where all rows write the same fields, else once for each set of keys, and for texts that begin like an object or list: looking at every row's costs a quarter of rendering.
     """
     objects = "json_keys(json, ['$', '$.ship_to', '$.ship_from', '$.customs']), json_keys(json, '$.parcels[*]'), json_keys(json, '$.customs.items[*]')"
     kinds = "json_type(json, ['$.ship_to', '$.ship_from', '$.parcels', '$.references', '$.customs', '$.customs.items'])"
     odd = " OR ".join(f"starts_with({name}, '{{') OR starts_with({name}, '[')" for name in LEAVES if name not in ("declared_value", "currency"))
     shapes = con.execute(f"""
         WITH chosen AS (
-            SELECT min(row_number) AS row_number FROM (SELECT row_number, {_VALID} AS json FROM rendered_rows) WHERE json IS NOT NULL GROUP BY {objects}, {kinds}
+            SELECT min(row_number) AS row_number FROM rendered_rows WHERE json IS NOT NULL {'' if compiled.straight else f'GROUP BY {objects}, {kinds}'}
             UNION SELECT row_number FROM mapped_text WHERE {odd}
         )
         SELECT json_structure(json), row_number FROM rendered_rows SEMI JOIN chosen USING (row_number) ORDER BY row_number
@@ -217,7 +220,7 @@ def _structure(shape: Any) -> Any:
 
 
 _READ: Final = (
-    f"(SELECT *, from_json(json, {quote(json.dumps(_structure(_SHAPE)))}) AS j FROM (SELECT row_number, row_numbers, source_file, {_VALID} AS json FROM rendered_rows))"
+    f"(SELECT *, from_json(json, {quote(json.dumps(_structure(_SHAPE)))}) AS j FROM rendered_rows)"
 )
 
 

@@ -66,6 +66,9 @@ class Record:
     def __init__(self, cells: Mapping[str, Any]) -> None:
         self._cells = cells
 
+    def __str__(self) -> str:
+        raise TypeError("a row cannot be written as it is; name its columns")
+
     def find(self, name: Any) -> Any:
         """Return a cell by key or heading. Raises KeyError."""
         return self._cells[name]

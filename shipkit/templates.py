@@ -60,6 +60,8 @@ class Compiled:
         Keys of the columns that it writes with ``tojson`` and nothing else: their JSON text is given, which DuckDB makes faster.
     whole_row, lines
         Whether it uses ``row`` as a whole, and ``lines``.
+    straight
+        Whether every row writes the same fields: no branches, loops or keys made of text.
     """
 
     template: jinja2.Template
@@ -68,6 +70,7 @@ class Compiled:
     names: tuple[str, ...]
     whole_row: bool
     lines: bool
+    straight: bool
 
     def scope(self, shipper: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         """Return the variables that are the same for every row."""
@@ -136,6 +139,7 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
         finder.visit(tree)
         _known_filters(tree, environment)
         _known_names(tree, [key for _, key in columns])
+        straight = _is_straight(tree)
         rewriter = _Rewriter(dict(columns), {key for _, key in columns}, finder)
         tree = rewriter.visit(tree)
         tree.set_environment(environment)
@@ -149,7 +153,7 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
     used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
     written = tuple(rewriter.written)
     names = (*(_PREFIX + key for key in used), *(_WRITTEN + key for key in written))
-    return Compiled(template, used, written, names, rewriter.whole_row, "lines" in finder.loaded)
+    return Compiled(template, used, written, names, rewriter.whole_row, "lines" in finder.loaded, straight)
 
 
 def _said(error: Exception) -> str:
@@ -239,6 +243,12 @@ def _known_names(tree: nodes.Template, keys: Sequence[str]) -> None:
         line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), None)
         hint = f"did you mean row.{name}?" if name in keys else nearest(name, known)
         raise TemplateError(f"The template cannot be used, line {line}: there is no {name!r}{'; ' + hint if hint else '.'}", fix="A template has row, lines and shipper.", line=line)
+
+
+def _is_straight(tree: nodes.Template) -> bool:
+    if any(not isinstance(node, nodes.Output | nodes.Assign) for node in tree.body):
+        return False
+    return not any(isinstance(node.value, str) and '"' in node.value for node in tree.find_all(nodes.Const))
 
 
 class _Rewriter(NodeTransformer):
