@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -16,7 +17,7 @@ from jinja2.utils import Namespace, pass_context
 
 from shipkit.filters import FILTERS, JsonText
 
-__all__ = ["MAX_OUTPUT", "Budget", "OverBudget", "Record", "ShipmentEnvironment"]
+__all__ = ["MAX_OUTPUT", "Budget", "OverBudget", "Record", "ShipmentEnvironment", "nearest"]
 
 MAX_OUTPUT: Final = 256 * 1024
 """Characters that a template may write for one row."""
@@ -76,6 +77,13 @@ class Record:
     def known(self) -> list[str]:
         """Return the names that :meth:`find` knows."""
         return [name for name in self._cells if isinstance(name, str)]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean ...?" for the nearest name, or nothing."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1, 0.5) or [k for k in known if k.lower() == name.lower()][:1]
+    return f"did you mean {close[0]}?" if close else ""
 
 
 class _NoSuchCell(jinja2.StrictUndefined):
@@ -140,8 +148,6 @@ class ShipmentEnvironment(SandboxedEnvironment):
         try:
             return record.find(name)
         except (KeyError, TypeError):
-            from shipkit.templates import nearest
-
             hint = nearest(str(name), record.known())
             return self.undefined(f"there is no column {str(name)!r}{'; ' + hint if hint else ''}")
 

@@ -10,8 +10,7 @@ becomes a plain name (measured 2-4 times faster), and text written into the JSON
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -24,7 +23,7 @@ from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
 from shipkit.filters import FILTERS
-from shipkit.sandbox_env import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment
+from shipkit.sandbox_env import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment, nearest
 from shipkit.table import ADDRESS_FIELDS
 
 __all__ = ["Compiled", "Rendered", "compile_template"]
@@ -159,13 +158,6 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
 def _said(error: Exception) -> str:
     text = error.message if isinstance(error, jinja2.TemplateError | TemplateError) and error.message else str(error)
     return text.rstrip(".")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean ...?" for the nearest name, or nothing."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1, 0.5) or [k for k in known if k.lower() == name.lower()][:1]
-    return f"did you mean {close[0]}?" if close else ""
 
 
 # -- what a template may say ------------------------------------------------------------------------------
