@@ -8,6 +8,7 @@
     │   ├── SourceError             the orders cannot be read
     │   ├── FilterError             a SQL clause cannot be used
     │   ├── MappingError            columns cannot be mapped to a shipment
+    │   ├── LayoutError             a layout of an export cannot be used
     │   ├── TemplateError           a Jinja2 template cannot be used
     │   └── RateCardError           a rate card has gaps, overlaps or unreadable cells
     ├── ApprovalError               money would move without a valid yes
@@ -70,6 +71,7 @@ __all__ = [
     "JobExists",
     "JobNotFound",
     "LabelError",
+    "LayoutError",
     "LimitsRequired",
     "MappingError",
     "ModeLocked",
@@ -155,6 +157,12 @@ class MappingError(InputError):
     """Columns cannot be mapped to a shipment."""
 
     code = "mapping_invalid"
+
+
+class LayoutError(InputError):
+    """A layout of an export cannot be used."""
+
+    code = "layout_invalid"
 
 
 class TemplateError(InputError):

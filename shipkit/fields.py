@@ -22,11 +22,11 @@ KIND: Mapping[str, str] = {
         (
             "order_id", "name", "first_name", "last_name", "company", "phone", "email", "address_line1", "address_line2", "address_line3", "city",
             "state", "postal_code", "country", "service", "weight_unit", "dimension_unit", "packaging", "description", "signature", "currency", "sku",
-            "item_name",
+            "item_name", "hs_code", "origin_country",
         ),
         "text",
     ),
-    **dict.fromkeys(("weight", "length", "width", "height", "quantity"), "number"),
+    **dict.fromkeys(("weight", "item_weight", "length", "width", "height", "quantity"), "number"),
     **dict.fromkeys(("order_date", "ship_date"), "date"),
     **dict.fromkeys(("order_total", "shipping_amount", "tax_amount", "item_price", "declared_value"), "amount"),
     **dict.fromkeys(("residential", "requires_shipping", "saturday_delivery"), "flag"),
@@ -220,6 +220,7 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     "weight": (_WEIGHT_WORDS,),
+    "item_weight": (("item weight", "unit weight", "item unit weight", "lineitem weight", "line item weight", "product weight", "variant weight", "weight each", "weight per unit"),),
     "weight_unit": (("weight unit", "weight units", "weight uom", "unit of weight", "weight unit of measure"),),
     "dimension_unit": (("dimension unit", "dimensions unit", "dimension units", "dim unit", "dim units", "length unit", "dimension uom", "dim uom"),),
     "length": (("length", "package length", "parcel length", "box length", "pkg length"),),
@@ -234,6 +235,8 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "sku": (("sku", "lineitem sku", "line item sku", "item sku", "product sku"),),
     "item_name": (("lineitem name", "line item name", "item name", "product name", "item title", "product title"),),
     "item_price": (("lineitem price", "line item price", "item price", "unit price", "price", "item cost"),),
+    "hs_code": (("hs code", "hs tariff", "hs tariff number", "hs number", "tariff code", "tariff number", "harmonized code", "harmonized system code", "commodity code", "customs tariff number"),),
+    "origin_country": (("country of origin", "origin country", "country of manufacture", "customs country of origin"),),
     "requires_shipping": (("lineitem requires shipping", "requires shipping"),),
     "order_total": (("order total", "total", "grand total", "total price", "order amount", "order total amount", "total amount"), ("order value",)),
     "shipping_amount": (("shipping", "shipping price", "shipping amount", "shipping cost", "shipping and handling", "shipping paid", "order shipping amount", "delivery cost", "postage"),),
@@ -293,8 +296,8 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
     if rest and rest[-1] == "in":  # "weight in oz"
         rest = rest[:-1]
     role, tier = _BY_PHRASE.get(" ".join(rest), ("", 0))
-    fits = unit in _WEIGHT_UNITS if role == "weight" else unit not in _WEIGHT_UNITS
-    return (role, tier, unit) if role in {"weight", "length", "width", "height"} and fits else None
+    fits = unit in _WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in _WEIGHT_UNITS
+    return (role, tier, unit) if role in {"weight", "item_weight", "length", "width", "height"} and fits else None
 
 
 def _address(words: list[str]) -> tuple[str, int, int] | None:

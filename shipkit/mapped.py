@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from shipkit.layouts import LayoutMatch
 from shipkit.models import ServiceLevel
 from shipkit.table import ADDRESS_FIELDS
 
@@ -53,6 +54,10 @@ class MappingSpec:
         Name of the reference -> heading of its column.
     ship_date
         One ship date for all rows; None: that of the ship date column, where there is one.
+    layout
+        The known export that was recognised; its word goes before that of the headings.
+    weights, parcels, skus
+        How the lines of an order are packed: see :mod:`shipkit.packing`.
     """
 
     template: str | None = None
@@ -62,6 +67,10 @@ class MappingSpec:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     ship_date: dt.date | None = None
+    layout: LayoutMatch | None = None
+    weights: str | None = None
+    parcels: str | None = None
+    skus: Any = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ import pyarrow as pa
 from shipkit import expressions as cells
 from shipkit.errors import MappingError
 from shipkit.expressions import quote
-from shipkit.fields import Column, Match, recognise
+from shipkit.fields import KIND, Column, Match, recognise
+from shipkit.layouts import meanings
 from shipkit.mapped import ITEM_LEAVES, LEAVES, PARCEL_LEAVES, ROLE_LEAVES, Mapped, MappingSpec, Question, field_path, service_rule, service_text
 from shipkit.models import Address, ServiceLevel
 from shipkit.rendering import render_rows
@@ -85,7 +86,7 @@ def map_rows(
 
 
 def _check(spec: MappingSpec, columns: Sequence[Column]) -> None:
-    known = {*LEAVES, *ROLE_LEAVES, "first_name", "last_name", "weight_unit", "dimension_unit", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
+    known = {*LEAVES, *ROLE_LEAVES, *KIND, "first_name", "last_name", "weight_unit", "dimension_unit", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
     for name in spec.columns:
         _known(name, known, "field of a shipment", "columns")
     for name in spec.defaults:
@@ -121,7 +122,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _recognised(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec: MappingSpec, selection: str) -> tuple[dict[str, _Leaf], tuple[Question, ...], pa.Table]:
     """Return the leaves that columns and settings fill, the open questions, and notes about columns taken with a doubt."""
-    found = recognise([column.name for column in columns])
+    found = meanings([column.name for column in columns], spec.layout)
     by_index = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
     ambiguous = {role: names for role, names in found.ambiguous.items() if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns}
     for name, heading in spec.columns.items():
@@ -176,9 +177,15 @@ def _source_leaf(name: str, taken: _Taken, roles: Mapping[str, Match], spec: Map
     if role in ROLE_LEAVES:
         unit_role = "weight_unit" if role == "weight" else "dimension_unit"
         return _by_unit_column(leaf, column, taken[unit_role][0], role) if unit_role in taken and unit is None else _converted(leaf, column, unit, role)
-    if name == "service" and spec.services:
-        return _translated(leaf, spec.services)
-    return leaf
+    services = _services(spec) if name == "service" else {}
+    return _translated(leaf, services) if services else leaf
+
+
+def _services(spec: MappingSpec) -> dict[str, str]:
+    """Return what the texts of the service column mean: as the person said, else as the layout says ("Standard" is a speed there, no service)."""
+    said = {text.strip().lower() for text in spec.services}
+    known = spec.layout.layout.services if spec.layout else {}
+    return {**{text: meaning for text, meaning in known.items() if text.strip().lower() not in said}, **spec.services}
 
 
 def _parts_fit_better(taken: _Taken, roles: Mapping[str, Match], spec: MappingSpec) -> bool:

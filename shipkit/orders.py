@@ -13,14 +13,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from shipkit.cells import clear, one, quoted
+from shipkit.cells import Note, clear, one, quoted
 from shipkit.fields import Column, phrase
+from shipkit.layouts import not_shipped_sql
 from shipkit.source import Loaded
 from shipkit.table import PROBLEMS, problems_table
 
 __all__ = ["OrderSet", "group"]
 
-_LINE_ROLES = frozenset({"sku", "item_name", "item_price", "quantity", "requires_shipping", "weight", "length", "width", "height"})
+_LINE_ROLES = frozenset({
+    "sku", "item_name", "item_price", "item_weight", "quantity", "requires_shipping", "weight", "length", "width", "height", "hs_code", "origin_country",
+})
 """Roles of one line: an empty cell there is empty, never the first line's value."""
 _LINE_WORDS = ("lineitem", "line item", "item", "product", "variant")
 _PLACE = {"name": "recipient", "first_name": "recipient", "last_name": "recipient", "address_line1": "address", "city": "address", "postal_code": "address", "country": "address"}
@@ -38,6 +41,8 @@ class OrderSet:
     single: bool
     """Every order is one line."""
     problems: pa.Table = field(repr=False)
+    notes: tuple[Note, ...] = field(default=(), repr=False)
+    """What grouping left out."""
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -62,7 +67,7 @@ class OrderSet:
     def lines(self, row_numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return the lines with these row numbers, as dicts by key, in source order: what a template calls ``lines``."""
         wanted = ", ".join(["row_number", *(quoted(column.key) for column in self.columns)])
-        found = self.con.execute(f"SELECT {wanted} FROM order_lines WHERE list_contains($rows, row_number) ORDER BY row_number", {"rows": list(row_numbers)})
+        found = self.con.execute(f"SELECT {wanted} FROM shipping_lines WHERE list_contains($rows, row_number) ORDER BY row_number", {"rows": list(row_numbers)})
         names = [str(item[0]) for item in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -88,17 +93,48 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     """
     key = loaded.column(order_key) if order_key else next((column for column in loaded.columns if column.role == "order_id"), None)
     con = loaded.con
-    clear(con, "selected", "orders", "order_lines", "order_groups", "order_heads")
+    clear(con, "selected", "orders", "shipping_lines", "order_lines", "order_groups", "order_heads")
+    left_out = not_shipped_sql(loaded.layout, {column.name: column.key for column in loaded.columns})
     single = key is None or _each_line_its_own(con, key)
     if single:
-        con.execute("CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines")
-        con.execute("CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE (row_number) FROM lines")
-        return OrderSet(loaded, loaded.rows, key, single=True, problems=problems_table())
-    assert key is not None  # noqa: S101 - `single` holds otherwise
-    _find_groups(con, key, loaded.columns)
-    _fill(con, loaded.columns, key)
-    count = int(one(con, "SELECT count(*) FROM orders")[0])
-    return OrderSet(loaded, count, key, single=False, problems=_conflicts(con, loaded, key))
+        con.execute(f"CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines WHERE NOT ({left_out or 'false'})")
+        con.execute("CREATE VIEW shipping_lines AS SELECT * FROM order_lines")
+        con.execute("CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE (row_number, order_row) FROM order_lines")
+        problems = problems_table()
+    else:
+        assert key is not None  # noqa: S101 - `single` holds otherwise
+        _find_groups(con, key, loaded.columns)
+        _fill(con, loaded.columns, key, left_out)
+        problems = _conflicts(con, loaded, key)
+    problems = pa.concat_tables([problems, *_notices(con, loaded)])
+    count = int(one(con, "SELECT count(*) FROM orders")[0]) if left_out or not single else loaded.rows
+    notes = _left_out(con) if left_out else ()
+    return OrderSet(loaded, count, key, single=single, problems=problems, notes=notes)
+
+
+def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
+    """Return what the layout says a person should know of an order ("cancelled in the shop")."""
+    by_words = {phrase(column.name): column for column in loaded.columns}
+    found = []
+    for notice in loaded.layout.layout.notices if loaded.layout else ():
+        column = by_words.get(phrase(notice.heading))
+        if column is None:
+            continue
+        cell = f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')"
+        listed = "" if notice.when == "filled" else f" AND lower({cell}) IN (SELECT unnest($texts))"
+        params = {"field": column.key, "problem": notice.problem, "fix": notice.fix, "severity": notice.severity, "code": notice.code}
+        found.append(con.sql(
+            f"SELECT order_row AS row_number, $field AS field, min({cell}) AS value, $problem AS problem, $fix AS fix, $severity AS severity, $code AS code "
+            f"FROM order_lines WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
+            params=params | ({"texts": [text.lower() for text in notice.when]} if listed else {}),
+        ).to_arrow_table().cast(PROBLEMS))
+    return found
+
+
+def _left_out(con: duckdb.DuckDBPyConnection) -> tuple[Note, ...]:
+    """Say how many lines are sold and not shipped."""
+    lines, shipped = one(con, "SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM shipping_lines)")
+    return (Note("dropped", f"{lines - shipped:,} lines that are sold and not shipped.", lines - shipped),) if lines > shipped else ()
 
 
 def _key_sql(key: Column) -> str:
@@ -127,8 +163,11 @@ def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, columns: Sequence[
     """)  # one line in file order decides where an unnamed line belongs
 
 
-def _fill(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column) -> None:
-    """Make ``order_lines`` with the order's cells filled down, and ``orders`` of first lines."""
+def _fill(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column, left_out: str | None) -> None:
+    """Make ``order_lines`` with the order's cells filled down, ``shipping_lines`` of those that ship, and ``orders`` of first lines.
+
+    An order keeps the numbers of all its lines; one of which no line ships is no order here.
+    """
     filled = {column.key for column in columns if _belongs_to_order(column, key)}
     unknown = [column for column in columns if column.key not in filled and column.role not in _LINE_ROLES and not phrase(column.name).startswith(_LINE_WORDS)]
     filled |= _constant(con, unknown)
@@ -139,6 +178,9 @@ def _fill(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column
         f"CREATE TABLE order_lines AS SELECT g.order_row, l.row_number, l.source_file, {cells} "
         "FROM lines l JOIN order_groups g ON g.row_number = l.row_number JOIN order_heads h ON h.order_row = g.order_row ORDER BY l.row_number",
     )
+    con.execute(f"CREATE VIEW shipping_lines AS SELECT * FROM order_lines WHERE NOT ({left_out or 'false'})")
+    if left_out:
+        con.execute("DELETE FROM order_lines WHERE order_row NOT IN (SELECT order_row FROM shipping_lines)")
     con.execute(
         "CREATE VIEW orders AS SELECT l.row_number, h.row_numbers, l.* EXCLUDE (row_number, order_row) FROM order_lines l "
         "JOIN order_heads h ON h.order_row = l.row_number ORDER BY l.row_number",

@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from shipkit import mapping, normalize, orders, source, validate, where
+from shipkit import mapping, normalize, orders, packing, source, validate, where
 from shipkit.carriers.base import Carrier, Pacer
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
@@ -32,9 +33,12 @@ class Planner:
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
     edits: tuple[Edit, ...] = ()
     con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
+    layouts: Path | None = None
+    """The folder with a person's own layouts."""
     _loaded: source.Loaded | None = None
     _orders: orders.OrderSet | None = None
     _selection: Selection | None = None
+    _packed: packing.Packed | None = None
     _mapped: mapping.Mapped | None = None
     _normal: tuple[pa.Table, pa.Table] | None = None
 
@@ -43,8 +47,9 @@ class Planner:
     def load(self, given: Any, **options: Any) -> source.Loaded:
         """Read `given` and forget what was made of an earlier source."""
         order_key = options.pop("order_key", None)
-        self._loaded = source.load(given, con=self.con, **options)
-        self._orders = orders.group(self._loaded, order_key)
+        loaded = source.load(given, con=self.con, layout_folder=self.layouts, **options)
+        self._orders = orders.group(loaded, order_key)
+        self._loaded = replace(loaded, report=replace(loaded.report, notes=(*loaded.report.notes, *self._orders.notes)))
         self._selection = self._mapped = self._normal = None
         self.edits = ()
         return self._loaded
@@ -135,14 +140,18 @@ class Planner:
         """Shipments as text, from columns or template."""
         if self._mapped is None:
             self.selection  # noqa: B018 - makes the view that mapping reads
-            self._mapped = mapping.map_rows(self.con, self.loaded.columns, self.spec, self.payer, orders=self.orders)
+            spec = replace(self.spec, layout=self.loaded.layout)
+            packed = self._packed = packing.pack(self.con, self.orders, spec)
+            self._mapped = packed.note(mapping.map_rows(self.con, packed.columns, packed.spec, self.payer, packed.relation, orders=self.orders))
         return self._mapped
 
     @property
     def normal(self) -> tuple[pa.Table, pa.Table]:
         """Shipments with types, and the problems met on the way."""
         if self._normal is None:
-            self._normal = normalize.normalize(self.con, self.mapped, source_problems=self.loaded.problems)
+            table, problems = normalize.normalize(self.con, self.mapped, source_problems=self.loaded.problems)
+            assert self._packed is not None  # noqa: S101 - mapped makes it
+            self._normal = packing.finish(self.con, table, self._packed, self.orders, self.payer), problems
         return self._normal
 
     @property
@@ -158,7 +167,8 @@ class Planner:
         table = apply_edits(table, self.edits, indexes)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
         broken = validate.check(self.con, table, self.payer)
-        problems = pa.concat_tables([self.orders.problems, without_edited(met, self.edits), unresolved, broken])
+        noted = self.orders.problems.filter(pc.is_in(self.orders.problems.column("row_number"), value_set=table.column("row_number")))
+        problems = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, broken])
         return replace(
             blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
         )

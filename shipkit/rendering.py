@@ -129,7 +129,7 @@ def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, s
 def _lines(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> dict[int, list[Record]]:
     """Return the lines of every order, by the order's row number."""
     keys = [column.key for column in columns]
-    found = con.sql(f"SELECT order_row, row_number, {', '.join(_cell(column) for column in columns)} FROM order_lines ORDER BY order_row, row_number").to_arrow_table()
+    found = con.sql(f"SELECT order_row, row_number, {', '.join(_cell(column) for column in columns)} FROM shipping_lines ORDER BY order_row, row_number").to_arrow_table()
     headings = {column.key: column.name for column in columns}
     lines: dict[int, list[Record]] = {}
     cells = [found.column(key).to_pylist() for key in keys]

@@ -239,6 +239,9 @@ class BatchSession(markup.Shown):
         defaults: Mapping[str, Any] | None = None,
         references: Mapping[str, str] | None = None,
         ship_date: dt.date | str | None = None,
+        weights: str | None = None,
+        parcels: str | None = None,
+        skus: Any = None,
     ) -> Self:
         """Say how a row becomes a shipment; replaces what was said before.
 
@@ -258,10 +261,17 @@ class BatchSession(markup.Shown):
             Reference -> heading (``{"po": "PO Number"}``), printed on the label.
         ship_date
             Day of shipping; default: the day of purchase.
+        weights
+            What the weight column of orders of several lines is of: ``"unit"``, ``"line"`` or ``"order"``; default: as the layout or the heading says.
+        parcels
+            ``"one"`` (default) or a limit, ``"max 40 lb"``: heavier orders become several equal parcels.
+        skus
+            A table (frame, list of dicts, file) with the weight of each SKU, and perhaps its dimensions and boxes: fills missing weights, visibly.
         """
         day = dt.date.fromisoformat(ship_date) if isinstance(ship_date, str) else ship_date
         self._planner.map(
             template=template, columns=columns, service=service, services=services, defaults=defaults, references=references, ship_date=day,
+            weights=weights, parcels=parcels, skus=skus,
         )
         self._forget()
         return self

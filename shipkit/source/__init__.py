@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from shipkit import layouts
 from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
 from shipkit.errors import SourceError
-from shipkit.fields import Column, Match, column_kinds, keys, recognise
+from shipkit.fields import KIND, Column, Match, column_kinds, keys, phrase
+from shipkit.layouts import LayoutMatch
 from shipkit.source import celltypes
 from shipkit.source.celltypes import Question, Shape
 from shipkit.source.delimited import read_delimited
@@ -92,6 +94,8 @@ class Loaded:
     origin: Origin
     report: LoadReport = field(repr=False)
     problems: pa.Table = field(repr=False)
+    layout: LayoutMatch | None = None
+    """The known export that the headings told, or None."""
 
     def describe(self) -> pd.DataFrame:
         """Return a line for each column: name, type, non_null, distinct, examples (the commonest values), key, role, unit."""
@@ -137,6 +141,8 @@ def load(
     delimiter: str | None = None,
     encoding: str | None = None,
     header: bool = True,
+    layout: str | bool | None = None,
+    layout_folder: Path | None = None,
 ) -> Loaded:
     """Read orders into the database.
 
@@ -150,6 +156,10 @@ def load(
         Pins types: heading or key -> a DuckDB type, ``str``, or a date format such as ``"%d/%m/%Y"``.
     sheet, delimiter, encoding, header
         For files whose sheet, delimiter or encoding is not found rightly, or that have no line of headings (``header=False``).
+    layout
+        The name of a known export; None: recognised by its headings; False: not looked for.
+    layout_folder
+        A person's own layouts.
 
     Raises
     ------
@@ -158,8 +168,24 @@ def load(
     """
     con = connect() if con is None else con
     clear(con, "cells_incoming")
-    cells, origin = _read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header)
-    return _made(con, cells, origin, types or {})
+    named = layouts.the_layout(layout, layout_folder) if isinstance(layout, str) else None
+    cells, origin = _read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header and not (named and named.headings))
+    names = unique_names(_headings(cells, named), ("row_number", "source_file"))
+    return _made(con, cells, origin, types or {}, names, _layout_of(names, named, layout_folder, wanted=layout is not False))
+
+
+def _layout_of(names: Sequence[str], named: layouts.Layout | None, folder: Path | None, *, wanted: bool) -> LayoutMatch | None:
+    if named is not None:
+        return layouts.matched(named, names, "named by hand")
+    return layouts.recognise_layout(names, layouts.known_layouts(folder)) if wanted else None
+
+
+def _headings(cells: Cells, named: layouts.Layout | None) -> Sequence[str]:
+    """Return the headings of the source, or those that the named layout gives to a file without any."""
+    if named is None or not named.headings:
+        return cells.headings
+    count = len(cells.headings)
+    return [*named.headings[:count], *(f"column_{place}" for place in range(len(named.headings) + 1, count + 1))]
 
 
 # -- which reader -----------------------------------------------------------------------------------
@@ -281,32 +307,61 @@ def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Orig
 # -- cells -> views ---------------------------------------------------------------------------------
 
 
-def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: Mapping[str, Any]) -> Loaded:
+def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: Mapping[str, Any], names: Sequence[str], layout: LayoutMatch | None) -> Loaded:
     """Decide on types, put the views in place, and report."""
     rows = _count(con, "cells_incoming")
     where = origin.paths[0].name if origin.paths else f"The {origin.kind}"
     if not rows:
         raise SourceError(f"{where} has headings and no lines.", fix="Export it again with orders in it.", headings=list(cells.headings))
-    names = unique_names(cells.headings, ("row_number", "source_file"))
     all_keys = keys(names)
-    pins = _pins(types, names, all_keys)
-    recognised = recognise(names)
-    roles = {match.name: match for match in recognised.roles.values()}
-    clear(con, "selected", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
+    roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
+    clear(con, "selected", "shipping_lines", "blank_lines", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
     con.execute("ALTER TABLE cells_incoming RENAME TO source_cells")
+    pins = _layout_dates(con, names, layout) | _pins(types, names, all_keys)
     shapes = _shapes(con, names, roles, pins)
-    _views(con, names, all_keys, shapes, origin)
+    _views(con, names, all_keys, shapes, origin, layout)
     columns = tuple(
         Column(name=name, key=key, type=shape.type, role=roles[name].role if name in roles else None, unit=roles[name].unit if name in roles else None)
         for name, key, shape in zip(names, all_keys, shapes, strict=True)
     )
-    blank = rows - _count(con, "lines")
-    notes = [*cells.notes, *_heading_notes(cells.headings, names), *_shape_notes(names, shapes)]
+    blank = _count(con, "blank_lines")
+    footers = rows - blank - _count(con, "lines")
+    notes = [*cells.notes, *([Note("read", f"Layout: {layout}.")] if layout else []), *_heading_notes(_told(cells, names, layout), names), *_shape_notes(names, shapes)]
     notes += [Note("dropped", f"{blank:,} lines without any text.", blank)] if blank else []
-    if blank == rows:
+    notes += [Note("dropped", f"{footers:,} lines without {' or '.join(layout.layout.required)}: totals, footers.", footers)] if footers and layout else []
+    if blank + footers == rows:
         raise SourceError(f"{where} has headings and only empty lines.", fix="Export it again with orders in it.")
     problems = pa.concat_tables([pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)])
-    return Loaded(con, columns, rows - blank, origin, LoadReport(rows - blank, len(columns), tuple(notes)), problems)
+    problems = _of_lines(con, problems) if footers else problems
+    kept = rows - blank - footers
+    return Loaded(con, columns, kept, origin, LoadReport(kept, len(columns), tuple(notes)), problems, layout)
+
+
+def _told(cells: Cells, names: Sequence[str], layout: LayoutMatch | None) -> Sequence[str]:
+    return names if layout is not None and layout.layout.headings else cells.headings
+
+
+def _of_lines(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Table:
+    """Return the problems of lines that were kept: a footer has none."""
+    con.register("cell_problems", problems)
+    try:
+        return con.sql("SELECT p.* FROM cell_problems p SEMI JOIN lines l USING (row_number) ORDER BY row_number").to_arrow_table().cast(PROBLEMS)
+    finally:
+        con.unregister("cell_problems")
+
+
+def _layout_dates(con: duckdb.DuckDBPyConnection, names: Sequence[str], layout: LayoutMatch | None) -> dict[int, str]:
+    """Return the date formats that the layout says, for columns of text where every cell fits."""
+    said = {phrase(heading): form for heading, form in (layout.layout.dates if layout else {}).items()}
+    kinds = {str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()}
+    found: dict[int, str] = {}
+    for place, name in enumerate(names):
+        form = said.get(phrase(name))
+        if form and kinds.get(f"c{place + 1}") == "VARCHAR":
+            cell = f"nullif(trim(c{place + 1}), '')"
+            misfits = one(con, f"SELECT count(*) FILTER ({cell} IS NOT NULL AND try_strptime({cell}, $form) IS NULL) FROM source_cells", {"form": form})[0]
+            found |= {} if misfits else {place: form}
+    return found
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -339,7 +394,7 @@ def _shapes(con: duckdb.DuckDBPyConnection, names: Sequence[str], roles: Mapping
     con.execute(f"CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, {', '.join([*as_text, *as_is, *file])} FROM source_cells")
     shapes: dict[str, Shape] = {}
     questions = []
-    for place, ((name, kind), heading, meant) in enumerate(zip(found, names, column_kinds(names), strict=True)):
+    for place, ((name, kind), heading, meant) in enumerate(zip(found, names, _kinds(names, roles), strict=True)):
         if place not in pins and name in native and _keeps(kind, meant):
             shapes[name] = Shape(sql=f"n{name[1:]}", type=_lasting(kind), raw=name)
         else:
@@ -347,6 +402,11 @@ def _shapes(con: duckdb.DuckDBPyConnection, names: Sequence[str], roles: Mapping
             questions.append(Question(name, "text" if typed_source and meant is None else meant, pins.get(place), match.role if match else None, match.unit if match else None))
     shapes |= dict(zip((question.name for question in questions), celltypes.decide(con, "cells_text", questions), strict=True))
     return [shapes[name] for name, _ in found]
+
+
+def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
+    """Return the kind of each column: by the role that it was given, else by its heading alone."""
+    return [KIND[roles[name].role] if name in roles else kind for name, kind in zip(names, column_kinds(names), strict=True)]
 
 
 def _keeps(kind: str, meant: str | None) -> bool:
@@ -385,15 +445,18 @@ def _text_sql(name: str, kind: str) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _views(con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin) -> None:
+def _views(con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin, layout: LayoutMatch | None) -> None:
     base = base_names(len(names))
     file = "file" if len(origin.paths) > 1 else "'" + origin.paths[0].name.replace("'", "''") + "'" if origin.paths else "CAST(NULL AS VARCHAR)"
     text = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in zip(base, names, strict=True))
     con.execute(f"CREATE VIEW source_text AS SELECT row_number, {file} AS source_file, {text} FROM cells_text")
     typed = ", ".join(f"{shape.sql} AS {quoted(key)}" for shape, key in zip(shapes, all_keys, strict=True))
     some = f"coalesce({', '.join(base)}) IS NOT NULL"
-    blank = one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({some})")[0]
-    condition = f" WHERE {some}" if blank else ""
+    con.execute(f"CREATE VIEW blank_lines AS SELECT row_number FROM cells_text WHERE NOT ({some})")
+    needed = layouts.required_sql(layout, dict(zip(names, base, strict=True)))
+    kept = [some] if one(con, "SELECT count(*) FROM blank_lines")[0] else []
+    kept += [f"({needed})"] if needed and one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({needed})")[0] else []
+    condition = f" WHERE {' AND '.join(kept)}" if kept else ""
     con.execute(f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM cells_text{condition}")
 
 

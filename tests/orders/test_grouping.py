@@ -130,7 +130,7 @@ def test_every_clause_is_tried_on_the_same_line():
 
 def test_the_shopify_export_keeps_orders_whole(shared):
     found = orders.group(source.load(shared / "orders" / "exports" / "shopify_orders_export.csv"), "Name")
-    assert found.con.sql("SELECT sum(len(row_numbers)) FROM orders").fetchall() == [(40,)]
+    assert found.con.sql("SELECT sum(len(row_numbers)) FROM orders").fetchall() == [(28,)]  # the other 12 lines are orders of which nothing ships
     several = found.con.sql("SELECT row_numbers FROM orders WHERE len(row_numbers) > 1 ORDER BY row_number LIMIT 1").fetchall()[0][0]
     last = found.lines(several)[-1]
     selection = where.select(found, ['"Lineitem name" = $item'], {"item": last["lineitem_name"]})

@@ -1,0 +1,153 @@
+"""Known exports are recognised by their headings and give the shipments that a person reads in them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import shipkit as sk
+from shipkit import layouts, source
+from shipkit.errors import LayoutError
+
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLES = {
+    "amazon_new_orders_report.tsv": "amazon_new_orders", "ebay_us_orders.csv": "ebay_us", "etsy_sold_orders.csv": "etsy_sold_orders", "shopify_orders_export.csv": "shopify",
+}
+HEADERS = {"pirateship_import_header.csv": "pirate_ship_import", "usps_click_n_ship_header.csv": "usps_click_n_ship", "woocommerce_advanced_header.csv": "woocommerce_advanced_order_export"}
+
+
+def seen(row):
+    """What a shipment says, without what is empty."""
+    if isinstance(row, dict):
+        return {key: kept for key, value in row.items() if (kept := seen(value)) not in (None, [], {}, False)}
+    return [seen(item) for item in row] if isinstance(row, list) else row
+
+
+def shipments(path, shop, **told):
+    with sk.BatchSession(shipper=shop) as session:
+        session.load(path)
+        if told:
+            session.map(**told)
+        table, problems = session._planner.normal
+        return [seen(row) for row in table.to_pylist()], [(p["row_number"], p["field"], p["code"]) for p in problems.to_pylist()], session.layout
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_gives_the_shipments_that_were_reviewed_by_eye(name, shared, shop):
+    rows, problems, layout = shipments(shared / "orders" / "exports" / name, shop)
+    assert layout.name == SAMPLES[name]
+    golden = json.loads((GOLDEN / f"{SAMPLES[name]}.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(rows, default=str)) == golden["shipments"]
+    assert [list(problem) for problem in problems] == golden["problems"]
+
+
+def test_a_layout_is_recognised_by_headings_and_never_by_the_name_of_the_file(shared, tmp_path, shop):
+    copy = tmp_path / "amazon_new_orders_report.csv"
+    copy.write_bytes((shared / "orders" / "exports" / "shopify_orders_export.csv").read_bytes())
+    with sk.BatchSession(copy, shipper=shop) as session:
+        assert session.layout.name == "shopify"
+        assert "Lineitem name" in session.layout.why
+        assert any("Shopify" in note.text for note in session.load_report.notes)
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headings_alone_are_recognised(name, shared):
+    with (shared / "orders" / "exports" / name).open(encoding="utf-8-sig", newline="") as file:
+        headings = next(csv.reader(file))
+    assert layouts.recognise_layout(headings, layouts.known_layouts()).name == HEADERS[name]
+
+
+@pytest.mark.parametrize("name", sorted(layouts.known_layouts()))
+def test_every_layout_is_recognised_by_its_own_headings_and_by_no_other(name):
+    layout = layouts.known_layouts()[name]
+    headings = [options[0] for options in layout.fields.values()] + list(layout.recognised_by)
+    assert layouts.recognise_layout(headings, layouts.known_layouts()).name == name
+    assert layout.evidence
+
+
+def test_unknown_headings_fall_back_to_recognition_by_words(shop):
+    with sk.BatchSession([{"Order ID": "1", "Ship Name": "Ada", "Ship Zip": "02134"}], shipper=shop) as session:
+        assert session.layout is None
+        assert {column.role for column in session._planner.loaded.columns} == {"order_id", "name", "postal_code"}
+
+
+def test_a_person_adds_a_layout_as_a_file(tmp_path, monkeypatch, shop):
+    monkeypatch.setenv("SHIPKIT_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "layouts" / "our_erp.toml").write_text(
+        'title = "Our ERP"\nrecognised_by = ["Beleg", "Empfaenger"]\nweight_of = "order"\n[fields]\norder_id = "Beleg"\nname = "Empfaenger"\naddress_line1 = "Strasse"\ncity = "Ort"\n'
+        'postal_code = "PLZ"\ncountry = "Land"\nweight = "Gewicht"\n[units]\nGewicht = "kg"\n', encoding="utf-8",
+    )
+    row = {"Beleg": "7", "Empfaenger": "Ada Lee", "Strasse": "1 Main St", "Ort": "Boston", "PLZ": "02134", "Land": "US", "Gewicht": "1"}
+    (made,), _, layout = shipments([row], shop)
+    assert (layout.name, made["name"], made["postal_code"]) == ("our_erp", "Ada Lee", "02134")
+    assert made["parcels"][0]["weight_lb"] == pytest.approx(2.2046, abs=1e-4)
+
+
+@pytest.mark.parametrize(("text", "fault"), [
+    ("title = ", "is not TOML"), ('recognised_by = ["A"]\n[fields]\nzipp = "A"\n', "no field 'zipp'"), ('[fields]\nname = "A"\n', "neither `recognised_by` nor `headings`"),
+    ('recognised_by = ["A"]\nweight_of = "box"\n[fields]\nname = "A"\n', "weight_of is not one of unit, line, order"), ('colour = "red"\nrecognised_by = ["A"]\n[fields]\nname = "A"\n', "no key 'colour'"),
+])
+def test_a_layout_that_cannot_be_used_is_refused_by_name(tmp_path, text, fault):
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(LayoutError, match=r"mine\.toml") as error:
+        layouts.known_layouts(tmp_path)
+    assert fault in str(error.value)
+
+
+def test_a_file_without_headings_gets_those_of_the_layout_that_is_named(tmp_path):
+    (tmp_path / "rows.csv").write_text("Ada Lee,1 Main St,Boston,02134\nBob Roe,2 Oak Ave,Salem,01970\n", encoding="utf-8")
+    (tmp_path / "bare.toml").write_text('headings = ["Who", "Where", "City"]\n[fields]\nname = "Who"\naddress_line1 = "Where"\ncity = "City"\n', encoding="utf-8")
+    loaded = source.load(tmp_path / "rows.csv", layout="bare", layout_folder=tmp_path)
+    assert loaded.con.sql("SELECT who, city, column_4 FROM lines ORDER BY row_number").fetchall() == [("Ada Lee", "Boston", "02134"), ("Bob Roe", "Salem", "01970")]
+    with pytest.raises(LayoutError, match="no layout 'bore'"):
+        source.load(tmp_path / "rows.csv", layout="bore", layout_folder=tmp_path)
+
+
+def test_a_filter_that_matches_one_line_keeps_the_whole_order(shared, shop):
+    with sk.BatchSession(shared / "orders" / "exports" / "shopify_orders_export.csv", shipper=shop) as session:
+        session.where("lineitem_name = 'The Videographer Snowboard' AND lineitem_price = 896.72")
+        table, _ = session._planner.normal
+        (order,) = table.to_pylist()
+        assert (order["order_id"], order["row_numbers"], order["city"]) == ("#1005", [10, 11], "Ottawa")
+
+
+def test_lines_that_are_sold_and_not_shipped_are_left_out_and_counted(shared, shop):
+    with sk.BatchSession(shared / "orders" / "exports" / "shopify_orders_export.csv", shipper=shop) as session:
+        orders = session._planner.orders
+        first = [line["lineitem_name"] for line in orders.lines([1, 2, 3, 4])]
+        assert first == ["Selling Plans Ski Wax - Selling Plans Ski Wax", "The Collection Snowboard: Hydrogen", "The Collection Snowboard: Oxygen"]
+        assert any("17 lines that are sold and not shipped" in note.text for note in session.load_report.of("dropped"))
+        assert orders.con.sql("SELECT row_numbers FROM orders WHERE row_number = 1").fetchall() == [([1, 2, 3, 4],)]
+
+
+def test_a_cancelled_order_waits_and_a_fulfilled_one_is_told(shop):
+    row = {"Name": "#1", "Financial Status": "paid", "Lineitem name": "Fox", "Lineitem quantity": "1", "Shipping Name": "Ada", "Cancelled at": None, "Fulfillment Status": "fulfilled"}
+    with sk.BatchSession([row, {**row, "Name": "#2", "Cancelled at": "2026-01-02 10:00:00 -0400", "Fulfillment Status": "Unfulfilled"}], shipper=shop) as session:
+        assert [(p["row_number"], p["code"], p["severity"]) for p in session._planner.orders.problems.to_pylist()] == [(2, "order_cancelled", "error"), (1, "order_fulfilled", "warning")]
+    with sk.BatchSession(shipper=shop) as session:
+        session.load([{**row, "Cancelled at": "2026"}], layout=False)
+        assert session.layout is None
+        assert session._planner.orders.problems.num_rows == 0
+
+
+def test_a_speed_of_a_shop_is_not_taken_for_a_service_of_the_same_name(shared, shop):
+    path = shared / "orders" / "exports" / "amazon_new_orders_report.tsv"
+    rows, problems, _ = shipments(path, shop)
+    assert {row.get("service") for row in rows} == {None}
+    assert (1, "service", "service_unknown") in problems
+    rows, problems, _ = shipments(path, shop, services={"standard": "ground", "Expedited": "2nd_day_air"})
+    assert [row["service"] for row in rows] == ["ground", "ground", "2nd_day_air", "ground"]
+    assert "service_unknown" not in {code for _, _, code in problems}
+
+
+def test_an_ebay_report_with_preamble_footer_and_ragged_rows_gives_its_orders(shared, tmp_path, shop):
+    text = (shared / "orders" / "exports" / "ebay_us_orders.csv").read_text(encoding="utf-8").rstrip("\n")
+    dirty = tmp_path / "report.csv"
+    dirty.write_text(f"\n\n{text}\n2,1-02,buyer2,Ann Lee,c@d.com,,9 Elm,,Reno,NV,89501,US,Ann Lee,,9 Elm,,Reno,NV,89501,US,22,Hat\n\n83 record(s) downloaded,\nSeller ID : shop\n", encoding="utf-8")
+    rows, _, layout = shipments(dirty, shop)
+    assert [(row["order_id"], row["name"], row["postal_code"]) for row in rows] == [("1-01", "John Doe", "90210"), ("1-02", "Ann Lee", "89501")]
+    assert layout.name == "ebay_us"
