@@ -229,5 +229,6 @@ def _clean(text: str) -> str:
 
 
 def _marked(data: Any) -> str:
-    lines = [json.dumps(item, ensure_ascii=False, default=str) for item in data] if isinstance(data, list) else [str(data)]
-    return "\n".join(lines).replace("<", "\\u003c")
+    if isinstance(data, str):
+        return data.replace("</order-data", "<\\/order-data")  # a template is copied and edited: it stays as it is otherwise
+    return "\n".join(json.dumps(item, ensure_ascii=False, default=str) for item in data).replace("<", "\\u003c")

@@ -18,8 +18,8 @@ from shipkit.models import Address, Money
 
 if TYPE_CHECKING:
     from shipkit.execute import Progress
-    from shipkit.report import BatchResult
     from shipkit.purchase import Execution
+    from shipkit.report import BatchResult
 
 __all__ = ["Consent", "Question", "Report", "execute", "get_job_status", "get_labels", "question", "question_about_jobs", "resume", "set_mode", "standing", "void"]
 

@@ -45,7 +45,7 @@ def describe_orders(batch: Batch, args: given.DescribeOrders) -> Answer:
     """Describe the columns of `batch`, and the template that maps them."""
     session = batch.session
     frame = session.describe()
-    page = plain(frame.iloc[args.offset : args.offset + args.limit].to_dict("records"))
+    page = [_column(line) for line in plain(frame.iloc[args.offset : args.offset + args.limit].to_dict("records"))]
     template, note = _template(batch)
     facts = ColumnFacts(job_id=batch.id, orders=session.order_count, total=len(frame), columns=page, template=template)
     shown_of = "" if len(page) == len(frame) else f" (showing {len(page)} from {args.offset})"
@@ -91,12 +91,28 @@ def shown(batch: Batch, *, sample: int) -> Answer:
 
 
 def problems(batch: Batch, args: given.Problems) -> Answer:
-    """Return a page of the problems of `batch`."""
-    frame = batch.session.problems
-    page = plain(frame.iloc[args.offset : args.offset + args.limit].to_dict("records"))
-    more = "" if args.offset + len(page) >= len(frame) else f" More: offset={args.offset + len(page)}."
-    text = f"{len(frame):,} problems in {batch.name}; {len(page)} shown from {args.offset}.{more}" if len(frame) else f"No problems in {batch.name}."
-    return Answer(ProblemFacts(job_id=batch.name, total=len(frame), problems=page), text, data={"problems": page})
+    """Return a page of the problems of `batch`: what the carrier refused first, then what kept rows from being sent."""
+    found = _problem_rows(batch)
+    page = plain(found[args.offset : args.offset + args.limit])
+    more = "" if args.offset + len(page) >= len(found) else f" More: offset={args.offset + len(page)}."
+    text = f"{len(found):,} problems in {batch.name}; {len(page)} shown from {args.offset}.{more}" if found else f"No problems in {batch.name}."
+    return Answer(ProblemFacts(job_id=batch.name, total=len(found), problems=page), text, data={"problems": page})
+
+
+def _problem_rows(batch: Batch) -> list[dict[Any, Any]]:
+    from shipkit.preview import to_frame
+
+    session = batch.session
+    refused: list[dict[Any, Any]] = []
+    if session.job_id is not None:
+        frame = session.results()
+        frame = frame[frame["state"].isin(["failed", "in_doubt", "review"])]
+        refused = [
+            {"row_number": row["row_number"], "field": row["state"], "value": row["order_id"], "problem": row["error_message"], "fix": row["fix"], "severity": "error", "code": row["error_code"]}
+            for row in frame.to_dict("records")
+        ]
+    earlier = to_frame(session.checkpoint.problems) if batch.reopened else session.problems
+    return refused + earlier.to_dict("records")
 
 
 # -- in words ---------------------------------------------------------------------------------------
@@ -109,6 +125,12 @@ def _template(batch: Batch) -> tuple[str | None, str]:
         return None, f"There is no template yet: {error}"
 
 
+def _column(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what a model needs of a column: the name that filters and templates use, and the heading where it is another."""
+    shown = {"name": line.pop("key", line["name"]), "heading": line["name"], **{name: line[name] for name in ("type", "non_null", "distinct", "examples")}, "read_as": line.get("role"), "unit": line.get("unit")}
+    return {name: value for name, value in shown.items() if value is not None and not (name == "heading" and value == shown["name"])}
+
+
 def _told(summary: Summary, kept: str) -> str:
     total = " + ".join(map(str, summary.totals.values())) or str(summary.total)
     services = "; ".join(f"{line.service} {line.shipments:,} for {line.total}" for line in summary.by_service)
@@ -116,7 +138,7 @@ def _told(summary: Summary, kept: str) -> str:
     if services:
         lines.append(f"By service: {services}.")
     if summary.problems or summary.warnings:
-        lines.append(f"{summary.problems:,} rows cannot ship and are in no total; {summary.warnings:,} have warnings (batch_problems lists them).")
+        lines.append(f"{summary.problems:,} rows cannot ship and are in no total; {summary.warnings:,} have warnings (batch_problems lists them). A fix that says map(...) is made in mapping_template.")
     return "\n".join(lines)
 
 

@@ -265,3 +265,24 @@ async def test_the_server_keeps_a_bounded_number_of_batches(serve):
             await c.ok("load_orders", rows=orders(1))
         assert len(server.desk.open_batches()) <= 8
         assert "load_orders again" in await c.no("batch_preview", job_id=first["job_id"])
+
+
+@ERAS
+async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, home, books, era):
+    import shipkit as sk
+    from shipkit.carriers.sandbox import Faults
+
+    carrier = sk.SandboxCarrier(home=home, faults=Faults(reject=1.0, match="^2$"))
+    server = serve(carrier=carrier)
+    async with connected(server, Person(), era) as c:
+        shown = await c.loaded(4)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        assert (job["status"], job["shipped"], job["failed"]) == ("completed_with_errors", 3, 1)
+        first = await c.ok("batch_problems", job_id=job["job_id"])
+    async with connected(serve(carrier=carrier), None, era) as c:
+        again = await c.ok("batch_problems", job_id=job["job_id"])
+    for facts in (first, again):
+        assert facts["total"] == 1
+        assert (facts["problems"][0]["row_number"], facts["problems"][0]["code"]) == (2, "sandbox_said_no")
+    assert books.bought == 3
+    await carrier.aclose()
