@@ -18,6 +18,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.disk import PRIVATE, Disk, make_private
-from shipkit.errors import CheckpointCorrupt, CheckpointWriteError, JobExists, JobNotFound
+from shipkit.errors import CheckpointCorrupt, CheckpointVersion, CheckpointWriteError, JobExists, JobNotFound
 from shipkit.ledger import Ledger
 from shipkit.lock import Holder, held, holder_of
 from shipkit.manifest import JobDraft, Manifest, attempt_reference, job_id_of, lineage_of, make_manifest
@@ -40,6 +41,8 @@ from shipkit.segments import STATES, Chain, Head, head_bytes, last_lines, read_c
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["PRUNED", "Checkpoint", "JobDraft"]
+
+log = logging.getLogger("shipkit.checkpoint")
 
 PRUNED = "PRUNED"
 """The file that says that addresses and labels are gone, with the digest of the plan that is left."""
@@ -102,8 +105,12 @@ class Checkpoint:
         jobs = home / "jobs"
         for path in jobs.iterdir() if jobs.is_dir() else ():
             if path.name.startswith("job-") and path.is_dir():
-                with contextlib.suppress(JobNotFound, CheckpointCorrupt):
+                try:
                     found.append(cls(path))
+                except JobNotFound:  # removed meanwhile
+                    continue
+                except (CheckpointCorrupt, CheckpointVersion) as error:
+                    log.warning("%s is not listed: %s", path.name, error)
         return sorted(found, key=lambda c: (c.manifest.created_at, c.manifest.ordinal), reverse=True)
 
     @staticmethod
@@ -182,6 +189,14 @@ class Checkpoint:
         """Return how many rows are in each state; they add up to the plan."""
         counts = np.bincount(self.states(), minlength=len(STATES))
         return {state: int(counts[code]) for code, state in enumerate(STATES)}
+
+    def standing(self) -> dict[RowState, int]:
+        """Return the counts as a person should read them: what a dead owner left in flight is in doubt."""
+        counts = self.counts()
+        if self.owner() is None:
+            counts[RowState.IN_DOUBT] += counts[RowState.IN_FLIGHT]
+            counts[RowState.IN_FLIGHT] = 0
+        return counts
 
     def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return the code of each row's state (its place in :data:`shipkit.segments.STATES`)."""

@@ -1,0 +1,59 @@
+"""Make the sample job of this schema version: run once for each version, and never again for one that was released.
+
+    python tests/checkpoint/samples/make_job.py job-v1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1] / "core_kit")]
+
+from corekit import BookCarrier, job_of  # noqa: E402
+
+import shipkit.compaction  # noqa: E402
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected  # noqa: E402
+from shipkit.execute import execute  # noqa: E402
+from shipkit.pace import Pacer  # noqa: E402
+from shipkit.recovery import void_rows  # noqa: E402
+
+
+async def hook(carrier, shipment, reference):
+    """Row 2 is refused, row 3's answer is lost, row 4's request is lost, row 6 finds the carrier without credentials."""
+    match shipment.order_id:
+        case "A0000002":
+            raise CarrierRejected("The address is unknown.", fix="Correct the street.", carrier_code="120100")
+        case "A0000003":
+            carrier.sell(shipment, reference)
+            raise AnswerLost("the connection was reset")
+        case "A0000004":
+            raise AnswerLost("the connection was reset")
+        case "A0000006":
+            raise AuthenticationFailed("The key expired.", fix="Renew it.")
+
+
+async def make(folder: Path) -> None:
+    """Leave a paused job: shipped, failed, adopted, for review, skipped, voided, pending."""
+    job = job_of(folder, 8, skipped={7: "set aside"}, name="sample", resend="ask")
+    carrier = BookCarrier(folder / "books.db", hook=hook, resend="ask")
+    status = await execute(job, carrier, pacer=Pacer(concurrency=1), grace_s=0.05)
+    await void_rows(job, carrier, [5])
+    sys.stdout.write(f"{status}: {job.reason}\n{job.results().to_pandas()[['state', 'tracking_number', 'charge_basis']]}\n")
+    carrier.books.close()
+    target = HERE / sys.argv[1]
+    shutil.copytree(job.path, target / "jobs" / job.job_id, ignore=shutil.ignore_patterns("LOCK*"))
+
+
+if __name__ == "__main__":
+    shipkit.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
+    socket.gethostname = lambda: "a-machine"
+    os.getpid = lambda: 4242
+    with tempfile.TemporaryDirectory() as name:
+        asyncio.run(make(Path(name)))
