@@ -372,10 +372,10 @@ def _declared(con: duckdb.DuckDBPyConnection, table: pa.Table, packed: Packed, o
         return table
     text = {role: f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')" if column else "NULL::VARCHAR" for role, column in columns.items()}
     quantity = _numeric(columns["quantity"]) if columns["quantity"] else "1.0"
-    cents = sql.money_cents(text["item_price"], "t.currency")
+    cents = sql.money_cents(text["item_price"], "t.declared_in")
     unit_cents = cents if per == "unit" else f"CAST(round(({cents}) / {quantity}) AS BIGINT)"
-    weight = "p.line_lb / nullif(p.quantity, 0)" if packed.lines else "NULL::DOUBLE"
-    beside = "LEFT JOIN packed_lines p ON p.row_number = l.row_number" if packed.lines else ""
+    weight = "p.line_lb_ / nullif(p.count_, 0)" if packed.lines else "NULL::DOUBLE"
+    beside = "LEFT JOIN (SELECT row_number AS row_, line_lb AS line_lb_, quantity AS count_ FROM packed_lines) p ON p.row_ = l.row_number" if packed.lines else ""
     item = (
         f"{{description: left({text['item_name']}, 100), quantity: CAST({quantity} AS BIGINT), unit_value_cents: {unit_cents}, weight_lb: {weight}, sku: {text['sku']}, "
         f"hs_code: {text['hs_code']}, origin_country: CASE WHEN length({text['origin_country']}) = 2 THEN upper({text['origin_country']}) END}}"
@@ -386,7 +386,7 @@ def _declared(con: duckdb.DuckDBPyConnection, table: pa.Table, packed: Packed, o
         WITH abroad AS (SELECT row_number, currency FROM packed_shipments WHERE customs IS NULL AND country NOT IN ({', '.join(sql.quote(code) for code in home)})),
         goods AS (
             SELECT l.order_row, list({item} ORDER BY l.row_number) AS items, bool_and({text['item_name']} IS NOT NULL AND ({cents}) IS NOT NULL AND {whole}) AS complete
-            FROM (SELECT order_row, row_number, {own} FROM shipping_lines) l JOIN abroad t ON t.row_number = l.order_row {beside} GROUP BY l.order_row
+            FROM (SELECT order_row, row_number, {own} FROM shipping_lines) l JOIN (SELECT row_number AS order_, currency AS declared_in FROM abroad) t ON t.order_ = l.order_row {beside} GROUP BY l.order_row
         )
         SELECT t.* REPLACE (CASE WHEN g.complete THEN {{reason: 'sale', duties_payer: 'receiver', invoice_number: t.order_id, terms: NULL::VARCHAR, items: g.items}} ELSE t.customs END AS customs)
         FROM packed_shipments t LEFT JOIN goods g ON g.order_row = t.row_number
