@@ -67,7 +67,7 @@ def _interrupted(home: Path) -> list[Checkpoint]:
 
 
 def _job_line(checkpoint: Checkpoint) -> dict[str, Any]:
-    manifest, counts = checkpoint.manifest, checkpoint.counts()
+    manifest, counts = checkpoint.manifest, checkpoint.standing()
     totals = _charged(checkpoint)
     one = next(iter(totals.items())) if len(totals) == 1 else (None, None) if totals else (next(iter(manifest.quoted_cents), "USD"), 0)
     return {

@@ -54,7 +54,7 @@ class BatchResult(markup.Shown):
     @classmethod
     def of(cls, checkpoint: Checkpoint, *, elapsed_s: float = 0.0) -> BatchResult:
         """Return how the job of `checkpoint` stands."""
-        counts = checkpoint.counts()
+        counts = checkpoint.standing()
         identity = checkpoint.manifest.identity
         return cls(
             job_id=checkpoint.job_id,

@@ -146,7 +146,7 @@ def job_of(checkpoint: Checkpoint, *, running: bool = False) -> Job:
     total = manifest.shipments - result.skipped
     return Job(
         phase=phase, job_id=result.job_id, title=manifest.name or "Orders to ship", carrier=result.carrier, live=result.live, total=total,
-        done=total - result.remaining - (told.in_doubt if told else 0), shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt,
+        done=total - result.remaining - result.in_doubt, shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt,
         skipped=result.skipped, left=result.remaining, as_of=_now(), reason=None if running else result.reason,
         spent=" + ".join(map(str, result.totals.values())) or str(Money.from_cents(0)),
         quoted=" + ".join(str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items()) or str(Money.from_cents(0)),
