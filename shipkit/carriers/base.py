@@ -12,13 +12,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.errors import AuthenticationFailed, CarrierError, SettingsError
-from shipkit.models import Address, LabelSpec, Purchase, Rate, Shipment
-from shipkit.table import SHIPMENTS, quotes_table, shipment_from_row
+from shipkit.models import Address, LabelSpec, Purchase, Rate, ServiceLevel, Shipment
+from shipkit.table import QUOTES, SHIPMENTS, quotes_table, shipment_from_row
 
-__all__ = ["Carrier", "CarrierIdentity", "Pace", "Pacer", "quote_each"]
+__all__ = ["SHOPPED", "Carrier", "CarrierIdentity", "Pace", "Pacer", "best_of", "quote_each", "shop_each"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,56 @@ async def quote_each(
         for _ in range(min(concurrency, len(questions))):
             group.create_task(worker())
     return quotes_table([answers[key] for key in keys])
+
+
+SHOPPED = pa.schema([pa.field("row", pa.int64()), *QUOTES])
+"""Columns of a shop table: `row` is the index in the shipments table, the rest a quote by one service. Several lines a shipment."""
+
+
+def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Return `quotes`, whose lines belong to `rows`, as a shop table: priced lines by row and cost; for a row without any, one with its problem."""
+    priced = np.asarray(pc.is_valid(quotes.column("cost_cents")))
+    unsold = np.flatnonzero(~priced & ~np.isin(rows, rows[priced]))
+    _, first = np.unique(rows[unsold], return_index=True)
+    keep = np.concatenate([np.flatnonzero(priced), unsold[first]])
+    table = quotes.take(pa.array(keep)).add_column(0, SHOPPED.field("row"), pa.array(rows[keep]))
+    cents = np.asarray(pc.fill_null(table.column("cost_cents"), 0))
+    return table.take(pa.array(np.lexsort((cents, rows[keep])))).select(SHOPPED.names).cast(SHOPPED)
+
+
+async def shop_each(
+    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]], table: pa.Table, shipper: Address, *, concurrency: int, pacer: Pacer | None = None,
+) -> pa.Table:
+    """Return a shop table (:data:`SHOPPED`) by asking `shop` for every row, the same question once: for carriers without a ``shop_table``."""
+    rows = [{**row, "service": ServiceLevel.GROUND.value} for batch in table.to_batches(max_chunksize=2_000) for row in batch.to_pylist()]
+    keys = [repr([row[name] for name in _PRICED]) for row in rows]
+    queue = iter(list(dict(zip(keys, rows, strict=True)).items()))
+    answers: dict[str, list[dict[str, Any]]] = {}
+
+    async def worker() -> None:
+        for key, row in queue:
+            answers[key] = await _offers(shop, row, shipper, pacer)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(concurrency, len(rows))):
+            group.create_task(worker())
+    counts = [len(answers[key]) for key in keys]
+    return best_of(quotes_table([offer for key in keys for offer in answers[key]]), np.repeat(np.arange(len(keys)), counts))
+
+
+async def _offers(shop: Callable[[Shipment, Address], Awaitable[list[Rate]]], row: dict[str, Any], shipper: Address, pacer: Pacer | None) -> list[dict[str, Any]]:
+    try:
+        shipment = shipment_from_row(row)
+    except ValueError:
+        return [{"problem": "The row lacks something that a shipment needs.", "fix": "See session.problems."}]
+    try:
+        rates = await (pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper))
+    except (AuthenticationFailed, SettingsError):
+        raise
+    except CarrierError as error:
+        return [{"problem": error.message, "fix": error.fix}]
+    offers = [{**rate.model_dump(), "service": str(rate.service), "cost_basis": "quoted", "warnings": "; ".join(rate.warnings)} for rate in rates]
+    return offers or [{"problem": "No service takes this shipment.", "fix": "Correct the address or the parcel."}]
 
 
 _PRICED = [

@@ -10,16 +10,20 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from shipkit.errors import RateCardError
 from shipkit.models import Address, Rate, ServiceLevel, Shipment
 from shipkit.table import QUOTES, digest
+
+if TYPE_CHECKING:
+    from shipkit.carriers.ratecard_sheets import Paths
 
 __all__ = ["PARTS", "PRICED", "RATES", "TRANSIT", "ZONES", "Discount", "RateCard", "Surcharge", "TableZones", "ZoneChart", "ppm", "share"]
 
@@ -133,14 +137,31 @@ class Surcharge:
     since: dt.date | None = None
     until: dt.date | None = None
     """In force from `since` up to the day before `until`. A shipment without a date is priced by rules without `until`."""
+    steps: tuple[tuple[dt.date, Decimal], ...] = ()
+    """Later amounts by the day they begin, percent or cents as the rule's own (a fuel surcharge week by week). A shipment
+    without a date is priced by the last."""
 
     def __post_init__(self) -> None:
+        if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(amount < 0 for _, amount in self.steps):
+            raise RateCardError(f"Surcharge {self.name!r}: its steps are not in order of days, or negative.", fix="Give them by ascending day.")
+        for _, amount in self.steps:
+            ppm(amount) if self.percent is not None else int(amount)
         if self.part not in PARTS[1:]:
             raise RateCardError(f"Surcharge {self.name!r} belongs to {self.part!r}.", fix=f"Choose one of: {', '.join(PARTS[1:])}.")
         if self.percent is not None:
             ppm(self.percent)
         if self.cents < 0 or self.minimum_cents < 0 or (self.percent or 0) < 0:
             raise RateCardError(f"Surcharge {self.name!r} is negative.", fix="Write what lowers a price as a discount.")
+
+    @property
+    def amounts(self) -> tuple[tuple[dt.date | None, int], ...]:
+        """All amounts, in cents or millionths, each with the day it begins; the first holds for all days before the second."""
+        first = self.cents if self.percent is None else ppm(self.percent)
+        return ((None, first), *((day, int(amount) if self.percent is None else ppm(amount)) for day, amount in self.steps))
+
+    def amount_on(self, day: dt.date | None) -> int:
+        """Return the amount in force on `day`, in cents or millionths."""
+        return [amount for start, amount in self.amounts if start is None or day is None or start <= day][-1]
 
     @property
     def sized(self) -> bool:
@@ -181,6 +202,8 @@ class RateCard:
     """Countries and territories that share the origin's ZIP system and its zones."""
     effective: dt.date | None = None
     is_synthetic: bool = False
+    older: tuple[RateCard, ...] = ()
+    """Versions that were in force before this one, oldest first; see :meth:`dated`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", self.rates.select(RATES.names).cast(RATES))
@@ -194,6 +217,110 @@ class RateCard:
 
         return synthetic_card()
 
+    @classmethod
+    def from_files(
+        cls,
+        zones: Paths,
+        rates: Paths | Mapping[str, Paths],
+        surcharges: Any = None,
+        discounts: Any = None,
+        *,
+        transit: Paths | None = None,
+        areas: Mapping[str, Any] | None = None,
+        effective: dt.date | str | None = None,
+        name: str | None = None,
+        origin: str | None = None,
+        services: Mapping[str, str] | None = None,
+        currency: str = "USD",
+        breaks: bool = False,
+        complete: bool = False,
+        **rules_of_weight: Any,
+    ) -> RateCard:
+        """Return the card of a contract, read from the person's own files (CSV, XLSX, XLS, ODS, parquet).
+
+        Parameters
+        ----------
+        zones
+            A file, folder, glob or list of them: UPS's zone files by origin ZIP3 as published (with preamble, ranges, ``-`` and
+            the footer of 5-digit ZIPs), or tables with ``origin``, ``destination`` and a column of zones for each service (or
+            ``service`` and ``zone``). An end is a ZIP3, a ZIP, a range of them, or a country.
+        rates
+            Weights down and zones across, a sheet or file for each service (named after it, or ``rates={"ground": "..."}``, or with
+            a column ``service``); or lines with ``service``, ``zone``, ``lb``, ``price``. ``151+`` or ``per lb`` is a price a pound.
+        surcharges, discounts
+            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a line a rule; objects are taken too.
+        transit
+            A table with ``service``, ``zone``, ``days``.
+        areas
+            Name -> file or ZIPs, for surcharges with ``area``.
+        effective
+            First day of the card; :meth:`dated` joins several.
+        origin
+            First three digits of the ZIP that all shipments start from, where the zone file does not say.
+        services
+            The files' own names for services: ``{"Express Saver": "3_day_select"}``.
+        breaks
+            A weight that is not in the table costs what the next heavier one does. Otherwise a missing weight is an error.
+        complete
+            Refuse a chart that leaves out ZIP prefixes of the contiguous states.
+        **rules_of_weight
+            ``dim_divisor`` (139), ``dim_rounding`` (``"nearest"`` or ``"up"``), ``max_parcel_lb`` and others of :class:`RateCard`.
+
+        Raises
+        ------
+        RateCardError
+            A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the message names file, line and column.
+        """
+        from shipkit.carriers.ratecard_files import card_from_files
+
+        return card_from_files(
+            zones, rates, surcharges=surcharges, discounts=discounts, transit=transit, areas=areas, effective=effective, name=name, origin=origin,
+            services=services, currency=currency, breaks=breaks, complete_chart=complete, **rules_of_weight,
+        )
+
+    @classmethod
+    def dated(cls, *cards: RateCard) -> RateCard:
+        """Return several versions as one card: each shipment is priced by the one in force on its day.
+
+        The oldest also holds for the days before it, the newest for shipments without a date.
+
+        Raises
+        ------
+        RateCardError
+            A version has no ``effective`` day, or two have the same.
+        """
+        flat = [version for card in cards for version in (*card.older, card)]
+        days = [card.effective for card in flat]
+        if not flat or None in days or len(set(days)) < len(days):
+            raise RateCardError("Versions of a card need an effective day each, no two the same.", fix='Pass effective="2026-12-28" to from_files.')
+        alone = sorted((replace(card, older=()) for card in flat), key=lambda card: card.effective or dt.date.min)
+        return replace(alone[-1], older=tuple(alone[:-1]))
+
+    def on(self, day: dt.date | None) -> RateCard:
+        """Return the version in force on `day`, the newest for None."""
+        if not self.older:
+            return self
+        begun = [card for card in (*self.older, self) if day is None or (card.effective or dt.date.min) <= day]
+        version = begun[-1] if begun else self.older[0]
+        return version if version is not self else self._newest
+
+    @cached_property
+    def _newest(self) -> RateCard:
+        return replace(self, older=())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the card to one folder, or one file when `path` ends in ``.zip``: parquet tables and a ``card.toml`` to read."""
+        from shipkit.carriers.ratecard_bundle import save_card
+
+        return save_card(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> RateCard:
+        """Return the card that :meth:`save` wrote. Raises RateCardError when it is damaged or was changed."""
+        from shipkit.carriers.ratecard_bundle import load_card
+
+        return load_card(path)
+
     def quote(self, shipment: Shipment, shipper: Address, as_of: dt.date | None = None) -> Rate:
         """Return the price of one shipment, in plain Python.
 
@@ -204,7 +331,7 @@ class RateCard:
         """
         from shipkit.carriers.ratecard_one import quote_one
 
-        return quote_one(self, shipment, shipment.ship_from or shipper, as_of)
+        return quote_one(self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of)
 
     def quote_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
         """Return a quote table (:data:`shipkit.table.QUOTES`), a line for each line of `table`, in order.
@@ -222,6 +349,15 @@ class RateCard:
 
         return quote_table(self, table, shipper, as_of, basis=basis)
 
+    def shop_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
+        """Return a price by each service sold, in one statement: the columns of :data:`shipkit.carriers.base.SHOPPED`, by row and cost.
+
+        A row that no service takes has one line without a price, with a problem and a fix.
+        """
+        from shipkit.carriers.ratecard_sql import shop_table
+
+        return shop_table(self, table, shipper, as_of, basis=basis)
+
     def itemise(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None) -> pa.Table:
         """Return :meth:`quote_table` with a column in cents for each surcharge, by name."""
         from shipkit.carriers.ratecard_sql import quote_table
@@ -234,7 +370,7 @@ class RateCard:
         rules = (
             self.zones.fingerprint, digest(self.rates), digest(self.transit), self.surcharges, self.discounts,
             sorted((name, sorted(zips)) for name, zips in self.areas.items()), self.currency, self.dim_divisor, self.dim_rounding,
-            self.max_parcel_lb, self.max_longest_in, self.max_girth_in, self.zip_countries, self.effective,
+            self.max_parcel_lb, self.max_longest_in, self.max_girth_in, self.zip_countries, self.effective, *(card.fingerprint for card in self.older),
         )
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shipkit.carriers.ratecard import PARTS, RateCard, Surcharge, ppm, share
+from shipkit.carriers.ratecard import PARTS, RateCard, Surcharge, share
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Parcel, Rate, Shipment
 
@@ -89,22 +89,23 @@ def _amounts(card: RateCard, shipment: Shipment, sizes: Sequence[Measure], list_
     items: dict[str, int] = {}
     for rule in card.surcharges:
         if _applies(card, rule, shipment, day):
-            items[rule.name] = _amount(rule, shipment, sizes, items | parts)  # a part wins over a rule of its name
+            items[rule.name] = _amount(rule, shipment, sizes, items | parts, day)  # a part wins over a rule of its name
         else:
             items[rule.name] = 0
         parts[rule.part] += items[rule.name]
     return parts
 
 
-def _amount(rule: Surcharge, shipment: Shipment, sizes: Sequence[Measure], so_far: Mapping[str, int]) -> int:
+def _amount(rule: Surcharge, shipment: Shipment, sizes: Sequence[Measure], so_far: Mapping[str, int], day: dt.date | None) -> int:
+    amount = rule.amount_on(day)
     if rule.percent is not None:
-        cents = share(sum(so_far[name] for name in rule.of), ppm(rule.percent))
+        cents = share(sum(so_far[name] for name in rule.of), amount)
     elif rule.declared_value:
-        cents = sum(_of_value(rule, p) for p in shipment.parcels)
+        cents = sum(_of_value(rule, amount, p) for p in shipment.parcels)
     elif rule.sized:
-        cents = rule.cents * sum(_passes(rule, m) for m in sizes)
+        cents = amount * sum(_passes(rule, m) for m in sizes)
     else:
-        cents = rule.cents * (len(sizes) if rule.per_parcel else 1)
+        cents = amount * (len(sizes) if rule.per_parcel else 1)
     return max(cents, rule.minimum_cents) if cents else 0
 
 
@@ -121,9 +122,9 @@ def _applies(card: RateCard, rule: Surcharge, shipment: Shipment, day: dt.date |
     )
 
 
-def _of_value(rule: Surcharge, parcel: Parcel) -> int:
+def _of_value(rule: Surcharge, amount: int, parcel: Parcel) -> int:
     above = (parcel.declared_value.cents if parcel.declared_value else 0) - rule.free_cents
-    return rule.cents * -(-above // 10_000) if above > 0 else 0
+    return amount * -(-above // 10_000) if above > 0 else 0
 
 
 def _passes(rule: Surcharge, m: Measure) -> bool:

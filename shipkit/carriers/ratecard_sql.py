@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.carriers.base import best_of
 from shipkit.carriers.ratecard import PARTS, ppm
 from shipkit.carriers.ratecard_one import REFUSALS
 from shipkit.models import Address
@@ -23,7 +24,7 @@ from shipkit.table import PARCEL, QUOTES, SHIPMENTS
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge
 
-__all__ = ["quote_table", "statement"]
+__all__ = ["quote_table", "shop_table", "statement"]
 
 _CHUNK = 1_000_000
 """Shipments priced at a time: memory stays flat past this, speed does not change."""
@@ -36,6 +37,8 @@ def quote_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.dat
 
     The database is private to the call: opening one costs some milliseconds, and nothing is left open or shared.
     """
+    if card.older:
+        return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
     sql = statement(card, itemised=itemised)
     with duckdb.connect(":memory:") as con:
         for name, lookup in (("rates", card.rates), ("transit", card.transit), ("areas", _areas(card))):
@@ -47,6 +50,35 @@ def quote_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.dat
     known = {"service": service, **{name: pa.repeat(pa.scalar(text), n) for name, text in (("currency", card.currency), ("cost_basis", basis), ("warnings", ""))}}
     schema = pa.schema([*QUOTES, *[pa.field(rule.name, pa.int64()) for rule in card.surcharges if itemised]])
     return pa.table([known[name] if name in known else whole.column(name) for name in schema.names], names=schema.names).cast(schema)
+
+
+def _by_version(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str, itemised: bool) -> pa.Table:
+    """Return the quotes of `table`, each row by the version in force on its day, in the order of the rows."""
+    n = table.num_rows
+    starts = [card.on(version.effective).effective for version in (*card.older, card)][1:]
+    given = table.column("ship_date") if "ship_date" in table.column_names else pa.nulls(n, pa.date32())
+    day = pa.repeat(pa.scalar(as_of, pa.date32()), n) if as_of is not None else given
+    place = np.zeros(n, np.int64)
+    for start in starts:
+        place += np.asarray(pc.fill_null(pc.greater_equal(day, pa.scalar(start, pa.date32())), True))  # noqa: FBT003 - no date: the newest
+    parts, rows = [], []
+    for k in np.unique(place) if n else [len(starts)]:
+        chosen = np.flatnonzero(place == k)
+        rows.append(chosen)
+        version = (*card.older, card.on(None))[k]
+        parts.append(quote_table(version, table if len(chosen) == n else table.take(pa.array(chosen)), shipper, as_of, basis=basis, itemised=itemised))
+    joined = pa.concat_tables(parts, promote_options="default")
+    return joined if len(parts) == 1 else joined.take(pa.array(np.argsort(np.concatenate(rows), kind="stable")))
+
+
+def shop_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card") -> pa.Table:
+    """Return the prices of `table` by every service of `card` (:data:`SHOPPED`), by row, then cost."""
+    services = sorted({service for version in (*card.older, card) for service in version.services})
+    n, column = table.num_rows, table.schema.get_field_index("service")
+    bare = table.drop_columns("service") if column >= 0 else table
+    copies = pa.concat_tables([bare.append_column("service", pa.repeat(pa.scalar(service, pa.string()), n)) for service in services])
+    quotes = quote_table(card, copies, shipper, as_of, basis=basis)
+    return best_of(quotes, np.tile(np.arange(n), len(services)))
 
 
 def _priced(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
@@ -256,18 +288,26 @@ def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> str:
+    each = _in_force(rule)
     if rule.percent is not None:
-        amount = _share(_sum([c for name in rule.of for c in columns[name]]), ppm(rule.percent))
+        amount = _share(_sum([c for name in rule.of for c in columns[name]]), each)
     elif rule.declared_value:
-        amount = _each(lambda p: f"CASE WHEN {p}declared > {rule.free_cents} THEN {rule.cents} * (({p}declared - {rule.free_cents} + 9999) // 10000) ELSE 0 END")
+        amount = _each(lambda p: f"CASE WHEN {p}declared > {rule.free_cents} THEN {each} * (({p}declared - {rule.free_cents} + 9999) // 10000) ELSE 0 END")
     elif rule.sized:
         limits = (("lb", rule.over_lb), ("longest", rule.over_longest_in), ("second", rule.over_second_in), ("girth", rule.over_girth_in))
         passed = [(name, limit) for name, limit in limits if limit is not None]
-        amount = f"{rule.cents} * {_each(lambda p: '(' + ' OR '.join(f'{p}{name} > {limit}' for name, limit in passed) + ')::BIGINT')}"
+        amount = f"{each} * {_each(lambda p: '(' + ' OR '.join(f'{p}{name} > {limit}' for name, limit in passed) + ')::BIGINT')}"
     else:
-        amount = f"{rule.cents} * pieces" if rule.per_parcel else str(rule.cents)
+        amount = f"{each} * pieces" if rule.per_parcel else each
     least = f"CASE WHEN ({amount}) = 0 THEN 0 ELSE greatest(({amount}), {rule.minimum_cents}) END" if rule.minimum_cents else amount
     return f"CASE WHEN {_condition(card, rule)} THEN {least} ELSE 0 END::BIGINT"
+
+
+def _in_force(rule: Surcharge) -> str:
+    """Return the amount on the shipment's day, in cents or millionths."""
+    (_, first), *later = rule.amounts
+    cases = "".join(f" WHEN coalesce(day >= DATE '{day}', true) THEN {amount}" for day, amount in reversed(later))
+    return f"(CASE{cases} ELSE {first} END)" if cases else str(first)
 
 
 def _each(of_parcel: Callable[[str], str]) -> str:
@@ -332,7 +372,7 @@ def _delivery() -> str:
     return f"""(ship_date + (least({weekday}, 5) - {weekday} + days // 5 * 7 + days % 5 + CASE WHEN least({weekday}, 5) + days % 5 > 5 THEN 2 ELSE 0 END)::INTEGER)"""
 
 
-def _share(amount: str, millionths: int) -> str:
+def _share(amount: str, millionths: int | str) -> str:
     return f"((({amount}) * {millionths} + 500000) // 1000000)"
 
 
