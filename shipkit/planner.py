@@ -166,9 +166,9 @@ class Planner:
         indexes = {n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)}
         table = apply_edits(table, self.edits, indexes)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
-        broken = validate.check(self.con, table, self.payer)
         noted = self.orders.problems.filter(pc.is_in(self.orders.problems.column("row_number"), value_set=table.column("row_number")))
-        problems = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, broken])
+        known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved])
+        problems = pa.concat_tables([known, validate.check(self.con, table, self.payer, known=known)])
         return replace(
             blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
         )
