@@ -221,6 +221,6 @@ class Call:
             case given.JobStatus():
                 return await purchases.get_job_status(desk, batch, args, report)
             case given.Void():
-                return await batch.do(purchases.void, batch, args, consent)
+                return await batch.do(purchases.void, desk, batch, args, consent)
             case _:
                 raise InputError(f"There is no tool for {type(args).__name__}.")

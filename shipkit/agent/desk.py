@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -282,6 +283,10 @@ class Desk:
             raise InputError("shipper_info is no address.", fix=f"Name a shipper of the operator, or give the fields: {', '.join(Address.model_fields)}.") from None
         named = [*known.values(), *(self.settings.shipper(name) for name in self.settings.file.get("shippers", {}))]
         return address, address in named
+
+    def terminal(self, words: str) -> str:
+        """Return the command a person types for this home."""
+        return f"shipkit {words}" if self.rules.home is None else f"shipkit {words} --home {shlex.quote(str(self.rules.home))}"
 
     def reserve(self, batch: Batch, cents: int, currency: str, key: str) -> None:
         """Set `cents` of the operator's total aside for a job, before it may start. Raises SpendLimitExceeded."""

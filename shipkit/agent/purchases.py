@@ -72,7 +72,7 @@ def question(desk: Desk, batch: Batch, args: given.Arguments) -> Question | None
         case given.Resume(choice="restart") if args.confirm_paid_labels is not None:
             return _ask_restart(desk, batch, args)
         case given.Void():
-            return _ask_void(batch, args)
+            return _ask_void(desk, batch, args)
     return None
 
 
@@ -109,7 +109,7 @@ def _ask_purchase(desk: Desk, batch: Batch, args: given.Execute) -> Question | N
     return Question(
         text,
         f"Preview approval required: {record.shipments:,} shipments for {total} on {record.identity} ({preview_id}). Nothing was bought. "
-        f"Show the person this total. They say yes in a terminal with: shipkit approve {preview_id}. Then call batch_execute again with preview_id={preview_id}.",
+        f"Show the person this total. They say yes in a terminal with: {desk.terminal(f'approve {preview_id}')}. Then call batch_execute again with preview_id={preview_id}.",
         preview_id=preview_id,
     )
 
@@ -155,12 +155,12 @@ def _ask_restart(desk: Desk, batch: Batch, args: given.Resume) -> Question | Non
     return Question(
         f"Buy all {manifest.to_buy:,} labels of {result.job_id} AGAIN, for about {total} on {manifest.identity}{' with REAL MONEY' if manifest.live else ''}? "
         f"{result.shipped:,} of them are already paid for.",
-        f"Restarting buys everything again and needs a person's yes: shipkit resume {result.job_id} in a terminal. Nothing was bought by this call.",
+        "Restarting buys everything again and needs a person's yes. Nothing was bought by this call.",
         host_may_answer=True,
     )
 
 
-def _ask_void(batch: Batch, args: given.Void) -> Question | None:
+def _ask_void(desk: Desk, batch: Batch, args: given.Void) -> Question | None:
     from shipkit import where
 
     session = batch.session
@@ -171,7 +171,7 @@ def _ask_void(batch: Batch, args: given.Void) -> Question | None:
         return None
     return Question(
         f"Give {count:,} bought label{'s' if count > 1 else ''} of {session.job_id} back to {session.checkpoint.manifest.identity}? They can then no longer be used.",
-        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes: shipkit void {session.job_id} --where \"...\" in a terminal. Nothing was voided, nothing was bought.",
+        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes, here or in a terminal: {desk.terminal(f'void {session.job_id}')} --where \"...\". Nothing was voided, nothing was bought.",
     )
 
 
@@ -401,7 +401,7 @@ async def get_labels(desk: Desk, batch: Batch, args: given.GetLabels, report: Re
     assert isinstance(facts, JobFacts)  # noqa: S101 - what get_job_status answers
     if not facts.shipped:
         return Answer(facts, f"{facts.job_id} has no labels yet ({facts.status}).")
-    text = f"{facts.shipped:,} labels of {facts.job_id}: read the links, or in a terminal: shipkit labels {facts.job_id} -o labels.pdf"
+    text = f"{facts.shipped:,} labels of {facts.job_id}: read the links, or in a terminal: {desk.terminal(f'labels {facts.job_id} -o labels.pdf')}"
     return Answer(facts.model_copy(update={"uris": [link.uri for link in _links(facts.job_id)]}), text, links=_links(facts.job_id))
 
 
@@ -502,9 +502,9 @@ def _target(desk: Desk, batch: Batch | None, job_id: str) -> Batch:
     return desk.find(found[0])
 
 
-def void(batch: Batch, args: given.Void, consent: Consent | None) -> Answer:
+def void(desk: Desk, batch: Batch, args: given.Void, consent: Consent | None) -> Answer:
     """Give labels back."""
-    if consent is None and _ask_void(batch, args) is not None:
+    if consent is None and _ask_void(desk, batch, args) is not None:
         raise ApprovalRequired("Voiding needs a person's yes. Nothing was voided, nothing was bought.")
     session = batch.session
     frame = session.void(args.where)

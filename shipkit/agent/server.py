@@ -285,7 +285,7 @@ def _hints(hints: Mapping[str, bool]) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None, *, run: Callable[..., None] = run) -> int:
     """Read the command line and serve; `run` is what serves."""
-    parser = argparse.ArgumentParser(prog="python -m shipkit.agent.server", description="shipkit's tools over MCP, on stdio or on HTTP.")
+    parser = argparse.ArgumentParser(prog="shipkit mcp", description="shipkit's tools over MCP, on stdio or on HTTP.")
     parser.add_argument("--http", action="store_true", help="streamable HTTP on loopback instead of stdio")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8765)

@@ -67,10 +67,10 @@ def preview(desk: Desk, batch: Batch, args: given.Preview) -> Answer:
         batch.template = args.mapping_template if args.mapping_template.strip() else None
         session.map(batch.template)
     batch.frame = session.preview()
-    return shown(batch, sample=args.sample)
+    return shown(desk, batch, sample=args.sample)
 
 
-def shown(batch: Batch, *, sample: int) -> Answer:
+def shown(desk: Desk, batch: Batch, *, sample: int) -> Answer:
     """Return the answer about the last preview of `batch`."""
     session = batch.session
     summary = session.summary
@@ -85,7 +85,7 @@ def shown(batch: Batch, *, sample: int) -> Answer:
         worst_problems=worst, sample=rows,
     )
     return Answer(
-        facts, f"{_told(summary, kept)}\n{_next(facts)}", data={"filter": said, "worst problems": worst, "sample": rows},
+        facts, f"{_told(summary, kept)}\n{_next(desk, facts)}", data={"filter": said, "worst problems": worst, "sample": rows},
         links=(Link(f"shipkit://previews/{summary.preview_id}/preview.csv", "preview.csv", "text/csv"),),
     )
 
@@ -142,7 +142,7 @@ def _told(summary: Summary, kept: str) -> str:
     return "\n".join(lines)
 
 
-def _next(facts: PreviewFacts) -> str:
+def _next(desk: Desk, facts: PreviewFacts) -> str:
     if not facts.shipments:
         return "Nothing can be bought as it stands: correct the problems (filter_clause, mapping_template) and preview again."
     if facts.mode == "auto":
@@ -151,7 +151,7 @@ def _next(facts: PreviewFacts) -> str:
         return f"Approved by a person: batch_execute with preview_id={facts.preview_id} buys exactly this."
     return (
         f"Mode confirm: show the person this total. batch_execute with preview_id={facts.preview_id} asks them, "
-        f"or they approve in a terminal: shipkit approve {facts.preview_id}"
+        f"or they approve in a terminal: {desk.terminal(f'approve {facts.preview_id}')}"
     )
 
 
