@@ -127,7 +127,9 @@ def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, s
 
 
 def _lines(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> dict[int, list[Record]]:
-    """Return the lines of every order, by the order's row number."""
+    """Return the lines of every order, by the order's row number. What packing added belongs to the order, not to its lines."""
+    held = {name for name, *_ in con.execute("DESCRIBE shipping_lines").fetchall()}
+    columns = [column for column in columns if column.key in held]
     keys = [column.key for column in columns]
     found = con.sql(f"SELECT order_row, row_number, {', '.join(_cell(column) for column in columns)} FROM shipping_lines ORDER BY order_row, row_number").to_arrow_table()
     headings = {column.key: column.name for column in columns}

@@ -502,3 +502,10 @@ session.close()
     with sk.BatchSession.open(job) as session:
         assert session.resume(progress=False).shipped == 40
         assert books(session) == 40
+
+
+def test_a_template_may_look_at_the_lines_of_orders_that_are_added_up(make):
+    lines = [{"order_id": "1", "name": "Ada Lee", "address1": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2.0, "sku": sku} for sku in ("mug", "pan")]
+    session = make(lines)
+    session.map(session.template.replace('"ground"', '{% if lines | length == 2 %}"next_day_air"{% else %}"ground"{% endif %}'), weights="line")
+    assert session.preview()["service"].tolist() == ["next_day_air"]
