@@ -339,7 +339,7 @@ class UpsServer:
         self._tokens[token] = time.monotonic() + self.token_s
         return 200, {
             "token_type": "Bearer", "issued_at": str(int(time.time() * 1000)), "client_id": CLIENT_ID, "access_token": token,
-            "expires_in": str(int(self.token_s)), "status": "approved",
+            "expires_in": f"{self.token_s:g}", "status": "approved",
         }
 
     def _rate(self, request: web.Request, body: Any) -> tuple[int, Any]:

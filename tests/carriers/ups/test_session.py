@@ -81,14 +81,46 @@ def test_address_suggestions_become_visible_edits_and_move_the_plan(ups_env: Any
         assert list(after["cost_cents"] - before["cost_cents"]) == [565, 0, 565]  # they are homes, and that costs
 
 
+LINES = [
+    {"Order ID": "B-1", "Name": "Jürgen Groß", "Address": "Schönhauser Allee 6", "City": "Berlin", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567", "Item": "Cotton T-shirt", "Qty": 2, "Price": "15.00", "HS": "6109.10"},
+    {"Order ID": "B-1", "Name": "", "Address": "", "City": "", "Zip": "", "Country": "", "Phone": "", "Item": "Mug", "Qty": 1, "Price": "9.50", "HS": ""},
+]
+TEMPLATE = """{
+  "order_id": {{ row["Order ID"] | tojson }},
+  "ship_to": {"name": {{ row["Name"] | tojson }}, "phone": {{ row["Phone"] | tojson }}, "address_line1": {{ row["Address"] | tojson }},
+              "city": {{ row["City"] | tojson }}, "postal_code": {{ row["Zip"] | tojson }}, "country": {{ row["Country"] | tojson }}},
+  "service": "worldwide_saver",
+  "parcels": [{"weight_lb": 3}],
+  "customs": {"reason": "sale", "duties_payer": "shipper", "terms": "DDP", "items": [
+    {% for line in lines %}{"description": {{ line["Item"] | tojson }}, "quantity": {{ line["Qty"] }}, "unit_value": {{ line["Price"] | tojson }},
+     "hs_code": {{ line["HS"] | tojson }}, "origin_country": "US"}{{ "," if not loop.last }}{% endfor %}]}
+}"""
+
+
+def test_an_order_of_two_lines_goes_abroad_with_an_invoice_of_two_lines(ups_env: Any, shop: sk.Address, tmp_path: Path) -> None:
+    with sk.BatchSession(LINES, shipper=shop, template=TEMPLATE, carrier="ups") as session:
+        frame = session.preview()
+        assert list(frame["problem"].isna()) == [True], list(frame["problem"])
+        session.approve()
+        assert session.execute(progress=False).shipped == 1
+        kinds = [label.kind for _, labels in [(1, session.checkpoint.labels())] for stored in labels for label in getattr(stored, "labels", [stored])]
+        assert sorted(kinds) == ["document", "label"]
+    [ship] = [body for _, path, _, body in ups_env.seen if path.endswith("/ship")]
+    forms = ship["ShipmentRequest"]["Shipment"]["ShipmentServiceOptions"]["InternationalForms"]
+    assert [(p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p.get("CommodityCode")) for p in forms["Product"]] == [(["Cotton T-shirt"], "2", "15.00", "610910"), (["Mug"], "1", "9.50", None)]
+    assert (forms["InvoiceNumber"], forms["TermsOfShipment"]) == ("B-1", "DDP")
+    assert [c["Type"] for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]] == ["01", "02"]
+    assert ups_env.objections == []
+
+
 def test_a_domestic_service_abroad_is_a_problem_with_a_fix(ups_env: Any, shop: sk.Address) -> None:
     abroad = [{**ORDERS[0], "City": "Berlin", "State": "", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567"}]
     with sk.BatchSession(abroad, shipper=shop, service="ground", carrier="ups") as session:
         frame = session.preview()
         told = session.problems
     assert frame["cost_cents"].isna().all()
-    assert any("ground" in str(text).lower() or "customs" in str(text).lower() for text in [*frame["problem"], *told["problem"]])
-    assert told["fix"].notna().any() or frame["problem"].notna().all()
+    assert list(frame["problem"]) == ["service: UPS Ground does not run from US to DE."]
+    assert list(told["fix"][told["field"] == "service"]) == ["Choose worldwide_saver or worldwide_expedited, by a service column or map(service=...)."]
     assert ups_env.calls["rate"] == 0
 
 
