@@ -53,6 +53,8 @@ class Rules:
         The most that all jobs of this desk may cost together.
     trust_client_approval
         Take ``approved: true`` from the client program for a person's yes.
+    approve_elsewhere
+        Never ask a person through the client: only an approval recorded by another process is a yes.
     max_batches
         How many batches are kept open; the one unused for longest is closed first.
     """
@@ -66,6 +68,7 @@ class Rules:
     mode: str = "confirm"
     max_total: Money | None = None
     trust_client_approval: bool = False
+    approve_elsewhere: bool = False
     max_batches: int = 8
 
 

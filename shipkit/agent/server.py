@@ -74,6 +74,7 @@ def run(
     mode: str = "confirm",
     max_total: str | None = None,
     trust_client_approval: bool = False,
+    approve_elsewhere: bool = False,
     home: str | Path | None = None,
 ) -> None:
     """Serve until the client leaves (stdio) or the process is stopped (HTTP). What runs then is paused, and resumable.
@@ -94,6 +95,8 @@ def run(
         The most that all jobs of this server may cost together.
     trust_client_approval
         Take ``approved: true`` from the client for a person's yes.
+    approve_elsewhere
+        Never ask through the client: the only yes is ``shipkit approve``, the panel or ``session.approve()``.
     home
         Where previews and jobs live.
 
@@ -103,7 +106,8 @@ def run(
         An option cannot be used.
     """
     rules = rules_of(
-        roots=roots, shippers=shippers, carrier=carrier, mode=mode, max_total=max_total, trust_client_approval=trust_client_approval, home=home, many_clients=http,
+        roots=roots, shippers=shippers, carrier=carrier, mode=mode, max_total=max_total, trust_client_approval=trust_client_approval,
+        approve_elsewhere=approve_elsewhere, home=home, many_clients=http,
     )
     if http and host not in LOOPBACK:
         raise InputError(f"The server listens on this machine only, not on {host!r}.", fix="Use 127.0.0.1; to reach it from elsewhere, put an authenticating proxy in front.")
@@ -130,6 +134,7 @@ def rules_of(
     mode: str = "confirm",
     max_total: str | None = None,
     trust_client_approval: bool = False,
+    approve_elsewhere: bool = False,
     home: str | Path | None = None,
     many_clients: bool = False,
 ) -> Rules:
@@ -138,6 +143,8 @@ def rules_of(
         raise InputError(f"There is no mode {mode!r}.", fix="Use confirm or auto.")
     if mode == "auto" and max_total is None:
         raise InputError("A server in mode auto needs a limit.", fix="Add --max-total 500.")
+    if trust_client_approval and approve_elsewhere:
+        raise InputError("--trust-client-approval and --approve-elsewhere contradict each other.", fix="Choose one.")
     folders = tuple(Path(root).expanduser().resolve() for root in roots)
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
@@ -148,7 +155,7 @@ def rules_of(
         raise InputError(f"--max-total {max_total} is not an amount.", fix="Write it like 500 or 500.00.") from None
     return Rules(
         wire=True, many_clients=many_clients, home=None if home is None else Path(home), roots=folders, shippers=dict(_shipper(text) for text in shippers),
-        carrier=carrier, mode=mode, max_total=limit, trust_client_approval=trust_client_approval,
+        carrier=carrier, mode=mode, max_total=limit, trust_client_approval=trust_client_approval, approve_elsewhere=approve_elsewhere,
     )
 
 
@@ -220,7 +227,7 @@ async def _approval(ctx: Context) -> Approval | Elicit[Approval]:
     except ShipkitError as error:
         this.failure = error
         return Approval(approve=False)
-    if asked is None or (this.caller.trusted and getattr(this.args, "approved", False)) or not _can_ask(ctx):
+    if asked is None or (this.caller.trusted and getattr(this.args, "approved", False)) or this.desk.rules.approve_elsewhere or not _can_ask(ctx):
         return Approval(approve=False)
     this.elicited = True
     if not ctx.input_responses:
@@ -295,6 +302,7 @@ def main(argv: Sequence[str] | None = None, *, run: Callable[..., None] = run) -
     parser.add_argument("--mode", default="confirm", choices=["confirm", "auto"], help="auto buys without asking, within --max-total")
     parser.add_argument("--max-total", metavar="AMOUNT", help="the most all jobs of this server may cost together")
     parser.add_argument("--trust-client-approval", action="store_true", help="take `approved: true` from the client for a person's yes")
+    parser.add_argument("--approve-elsewhere", action="store_true", help="never ask through the client: the only yes is `shipkit approve`, the panel or session.approve()")
     parser.add_argument("--home", metavar="FOLDER")
     try:
         run(**vars(parser.parse_args(argv)))

@@ -286,3 +286,20 @@ async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, 
         assert (facts["problems"][0]["row_number"], facts["problems"][0]["code"]) == (2, "sandbox_said_no")
     assert books.bought == 3
     await carrier.aclose()
+
+
+@ERAS
+async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books, era):
+    import datetime as dt
+
+    from shipkit.approval import approve
+
+    person = Person()
+    async with connected(serve(approve_elsewhere=True), person, era) as c:
+        shown = await c.loaded(2)
+        assert "Preview approval required" in await c.no("batch_execute", preview_id=shown["preview_id"])
+        assert "needs a person" in await c.no("batch_set_mode", mode="auto")
+        assert books.bought == 0
+        approve(home, shown["preview_id"], now=dt.datetime.now(dt.UTC))
+        assert (await c.ok("batch_execute", preview_id=shown["preview_id"]))["shipped"] == 2
+    assert not person.asked
