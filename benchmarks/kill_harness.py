@@ -32,6 +32,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -145,7 +146,10 @@ def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
                 code = 1
                 try:
                     code = run(marks, *line.split())
+                except BaseException:  # the child ends here whatever it was, and says why
+                    traceback.print_exc()
                 finally:
+                    sys.stderr.flush()
                     os._exit(code)
             os.write(answers, f"{pid}\n".encode())
             _, status = os.waitpid(pid, 0)

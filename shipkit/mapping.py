@@ -34,8 +34,8 @@ _STRUCT_CUSTOMS = (
     "STRUCT(reason VARCHAR, duties_payer VARCHAR, invoice_number VARCHAR, terms VARCHAR, items STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ITEM_LEAVES) + ")[])"
 )
 
-_BLOCKING: Final = ("name", "company", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country", "service", "weight", "length", "width", "height", "residential", "signature", "ship_date")
-"""Roles whose wrong column would send a wrong parcel: two candidates stop the row. Elsewhere they are a warning and stay empty."""
+_BLOCKING: Final = ("name", "company", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country", "service", "weight", "length", "width", "height", "residential", "signature", "ship_date", "order_id")
+"""Roles whose wrong column would send a wrong parcel, or one order twice (its lines ungrouped): two candidates stop the row. Elsewhere they are a warning and stay empty."""
 
 _NEEDED: Final = {"name": "recipient's name", "address_line1": "street", "city": "city", "state": "state", "postal_code": "postal code", "service": "service", "weight_lb": "weight"}
 _TYPED: Final = {
