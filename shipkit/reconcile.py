@@ -18,16 +18,16 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
-from shipkit.errors import CarrierError
+from shipkit.errors import AnswerLost, CarrierError
 from shipkit.ledger import Ledger, now_us
 from shipkit.models import ChargeBasis, Purchase, ServiceLevel
 from shipkit.pace import Pacer
 from shipkit.planrows import PlanRows
-from shipkit.segments import LabelBytes, Line
+from shipkit.segments import LabelBytes, Line, last_lines
 from shipkit.spend import Spend
 from shipkit.state import RowState
 
-__all__ = ["Doubt", "Reconciler", "purchase_line"]
+__all__ = ["Doubt", "Reconciler", "late_rows", "purchase_line", "surplus"]
 
 log = logging.getLogger("shipkit.reconcile")
 
@@ -37,6 +37,7 @@ _LONGEST_PROOF_S = 600.0
 """A run waits this long for a proof of absence; a row that needs longer goes to a person."""
 _UNREACHABLE_S = 30.0
 """After the time to conclude, how long look-ups may go on failing before the run ends without them."""
+_MAY_TURN_UP = [RowState.IN_FLIGHT.value, RowState.IN_DOUBT.value, RowState.REVIEW.value]
 
 
 @dataclass
@@ -64,7 +65,8 @@ class Reconciler:
         proof = carrier.absence_is_proof_after_s
         self._proof_s = proof if resend == "proven" and proof is not None and proof <= _LONGEST_PROOF_S else None
         self.doubts: dict[int, Doubt] = {}
-        self._known_surplus = set(surplus(checkpoint).column("shipment_id").to_pylist())
+        self.known_surplus: set[str] = set(_ever_surplus(checkpoint))
+        """Shipments reported already, voided ones included."""
 
     @property
     def conclude_after_s(self) -> float:
@@ -138,7 +140,13 @@ class Reconciler:
             self._adopt(row, attempt, found)
 
     async def _find(self, row: int, attempt: int) -> list[Purchase]:
-        return await self._carrier.find(self._checkpoint.reference(row, attempt), self._checkpoint.manifest.label, self._rows.one(row))
+        try:
+            return await self._carrier.find(self._checkpoint.reference(row, attempt), self._checkpoint.manifest.label, self._rows.one(row))
+        except CarrierError:
+            raise
+        except Exception as error:  # a defect in the carrier's code tells nothing about the row
+            log.warning("a look-up failed in the carrier's code", exc_info=error)
+            raise AnswerLost(f"The carrier's answer to a look-up could not be read ({type(error).__name__}).") from error
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
         standing = [purchase for purchase in found if not purchase.voided]
@@ -173,9 +181,9 @@ class Reconciler:
     def _surplus(self, row: int, attempt: int, purchases: Sequence[Purchase]) -> None:
         """Report shipments that nobody asked for twice: they can be voided."""
         for purchase in purchases:
-            if purchase.shipment_id in self._known_surplus:
+            if purchase.shipment_id in self.known_surplus:
                 continue
-            self._known_surplus.add(purchase.shipment_id)
+            self.known_surplus.add(purchase.shipment_id)
             facts = {"shipment_id": purchase.shipment_id, "row": row}
             line = Line(
                 row=row, event="surplus", state=None, attempt=attempt, reference=self._checkpoint.reference(row, attempt), at=now_us(),
@@ -191,6 +199,20 @@ class Reconciler:
         doubt.next_at = now + doubt.delay_s
         if doubt.error is None and now < conclude < doubt.next_at:
             doubt.next_at = conclude + 0.01
+
+
+def late_rows(checkpoint: Checkpoint) -> int:
+    """Return how many rows have something that may still turn up at the carrier: an old reference, a doubt, a decision to make."""
+    table = checkpoint.chain(("row", "state", "watch")).table
+    last = table.take(last_lines(table))
+    doubtful = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
+    return int(pc.sum(pc.or_(doubtful, pc.is_valid(last.column("watch")))).as_py() or 0)
+
+
+def _ever_surplus(checkpoint: Checkpoint) -> list[str]:
+    notes = checkpoint.notes()
+    found: list[str] = notes.filter(pc.equal(notes.column("event"), "surplus")).column("shipment_id").to_pylist()
+    return found
 
 
 def surplus(checkpoint: Checkpoint) -> pa.Table:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from corekit import BookCarrier, job_of, lose_first, state_counts
+from corekit import BookCarrier, ask_after, job_of, lose_first, state_counts
 
 from shipkit import recovery
+from shipkit.checkpoint import Checkpoint
 from shipkit.errors import AnswerLost, CarrierRejected, InputError
-from shipkit.execute import execute
+from shipkit.execute import Control, execute, look_again
 from shipkit.reconcile import surplus
 from shipkit.state import JobStatus
 
@@ -135,3 +136,62 @@ def test_a_row_the_carrier_will_not_take_back_stays_shipped_and_is_told(home, tm
     outcome = asyncio.run(recovery.void_rows(job, carrier, [0, 1, 2]))
     assert outcome.refused == {1: "It was picked up already."}
     assert state_counts(job) == {"shipped": 1, "voided": 2}
+
+
+def late(carrier, job, row, attempt=1):
+    """Let a purchase of an old attempt turn up at the carrier."""
+    carrier.books.execute(
+        "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)", (job.reference(row, attempt), f"A{row:07}", f"SANDBOXLATE{row}"),
+    )
+
+
+def test_opening_a_completed_job_looks_old_references_up_and_reports_what_turned_up_once(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert surplus(job).num_rows == 0
+    late(carrier, job, 1)
+    calls = len(carrier.calls)
+    for _ in range(2):
+        assert buy(Checkpoint(job.path), carrier) is JobStatus.COMPLETED
+    assert len(carrier.calls) == calls, "nothing is bought by looking"
+    assert surplus(job).column("tracking_numbers").to_pylist() == [["SANDBOXLATE1"]]
+    assert asyncio.run(recovery.void_surplus(job, carrier)) == 1
+    assert set(carrier.sales().values()) == {1}
+    assert asyncio.run(look_again(job, carrier)) == 0, "what was voided is not reported again"
+
+
+def test_a_job_without_old_references_asks_the_carrier_nothing_when_it_is_opened(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db"), job_of(home, 3)
+    buy(job, carrier)
+    segments = len(list((job.path / "segments").iterdir()))
+    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+    assert carrier.finds == []
+    assert len(list((job.path / "segments").iterdir())) == segments
+
+
+def test_rows_in_doubt_of_a_cancelled_job_are_adopted_when_they_turn_up(home, tmp_path):
+    control = Control()
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=ask_after(3, control.stop_now), latency_s=0.02), job_of(home, 30)
+    assert buy(job, carrier, control=control) is JobStatus.PAUSED
+    recovery.cancel(job)
+    doubtful = [row for row, state in enumerate(job.results().column("state").to_pylist()) if state == "in_doubt"]
+    late(carrier, job, doubtful[0])
+    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 1
+    assert job.results().to_pylist()[doubtful[0]]["tracking_number"] == f"SANDBOXLATE{doubtful[0]}"
+    assert job.status is JobStatus.CANCELLED
+    assert "pending" in state_counts(job), "and nothing more is bought"
+
+
+def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not_answer(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 2)
+    buy(job, carrier)
+    late(carrier, job, 0)
+    with job.own("test"):
+        assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+
+    async def out_of_order(*_):
+        raise ValueError("a defect in the carrier's code")
+
+    carrier.find = out_of_order
+    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+    assert job.status is JobStatus.COMPLETED

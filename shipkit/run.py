@@ -1,0 +1,97 @@
+"""What the parts of one run share: the books, the carrier and its pace, what was said, and why it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from shipkit.carriers.base import Carrier
+from shipkit.checkpoint import Checkpoint
+from shipkit.control import Control, Progress
+from shipkit.ledger import Ledger, now_us
+from shipkit.pace import Pacer
+from shipkit.planrows import PlanRows
+from shipkit.reconcile import Reconciler
+from shipkit.segments import Line
+from shipkit.spend import Spend
+from shipkit.state import JobStatus, RowState
+
+__all__ = ["Options", "Run", "moved", "wait"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is made, settled: nothing here is a default any more."""
+
+    pacer: Pacer
+    control: Control
+    on_error: str
+    progress: Callable[[Progress], None] | None
+    timeout_s: float
+    grace_s: float
+    resend: str
+
+
+class Run:
+    """One run of a job by its owner. Lives on one event loop."""
+
+    def __init__(self, checkpoint: Checkpoint, ledger: Ledger, carrier: Carrier, options: Options) -> None:
+        self.checkpoint, self.ledger, self.carrier, self.options = checkpoint, ledger, carrier, options
+        self.manifest, self.pacer, self.control = checkpoint.manifest, options.pacer, options.control
+        self.began = time.monotonic()
+        self.rows = PlanRows(checkpoint.path)
+        quotes = pq.read_table(checkpoint.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None)
+        self.spend = Spend(ledger, quotes.column("cost_cents").fill_null(0).to_numpy(), quotes.column("currency"), self.manifest.limits)
+        self.again: list[int] = []
+        """Rows that came back and may be sent once more."""
+        self.doubts = Reconciler(
+            checkpoint, ledger, carrier, pacer=self.pacer, rows=self.rows, spend=self.spend, grace_s=options.grace_s, resend=options.resend, again=self.send_again,
+        )
+        self.changed, self.hungry = asyncio.Event(), asyncio.Event()
+        """Something ended; intents are wanted."""
+        self.stop: tuple[JobStatus, str] | None = None
+        self.last_error: str | None = None
+        self.note: str | None = None
+        """What the run waits for, in words."""
+        self.sent = self.bought = 0
+        self.sent_per_s = 0.0
+        """The pace of the last moments."""
+
+    def halt(self, status: JobStatus, reason: str) -> None:
+        """Stop sending. The first reason stands, but cancelling is final."""
+        if self.stop is None or status is JobStatus.CANCELLED:
+            self.stop = (status, reason)
+        self.poke()
+
+    def poke(self) -> None:
+        """Something moved: whoever waits looks again."""
+        self.changed.set()
+        self.hungry.set()
+
+    def send_again(self, row: int) -> None:
+        """Send `row` once more, under its next reference."""
+        self.again.append(row)
+        self.poke()
+
+    def attempt(self, row: int) -> dict[str, Any]:
+        """Return what a line says about the row's last attempt."""
+        attempt = int(self.ledger.attempts[row])
+        return {"attempt": attempt, "reference": self.checkpoint.reference(row, attempt), "watch": self.ledger.watch.get(row)}
+
+
+def moved(row: int, event: str, state: RowState, **fields: Any) -> Line:
+    """Return the line that moves `row` to `state` now."""
+    return Line(row=row, event=event, state=state.value, at=now_us(), **fields)
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for `event`, so long at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,58 @@
+"""Tells how a run stands, about ten times a second. What the listener does never changes the books."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from shipkit.control import Progress
+from shipkit.run import Run
+from shipkit.state import RowState
+
+__all__ = ["Teller"]
+
+log = logging.getLogger("shipkit.execute")
+
+_EVERY_S = 0.1
+
+
+class Teller:
+    """Measures the pace, and calls the progress callback."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._failed = False
+
+    async def tick(self) -> None:
+        """Measure and tell, until cancelled."""
+        run, before = self._run, (self._run.began, 0)
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            now = time.monotonic()
+            run.sent_per_s += 0.5 * ((run.sent - before[1]) / (now - before[0]) - run.sent_per_s)
+            before = (now, run.sent)
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell once."""
+        progress = self._run.options.progress
+        if progress is None:
+            return
+        try:
+            progress(self._standing())
+        except Exception as error:  # noqa: BLE001 - somebody else's code; what it does never changes the books
+            if not self._failed:
+                log.warning("the progress callback failed, and the job goes on: %s", error)
+            self._failed = True
+
+    def _standing(self) -> Progress:
+        run, count = self._run, self._run.ledger.count
+        elapsed = time.monotonic() - run.began
+        open_rows = sum(count(state) for state in (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT))
+        total = run.manifest.shipments - count(RowState.SKIPPED)
+        return Progress(
+            done=total - open_rows, total=total, shipped=count(RowState.SHIPPED), failed=count(RowState.FAILED),
+            in_doubt=count(RowState.IN_DOUBT) + count(RowState.REVIEW), spent_cents=run.spend.spent, currency=run.spend.main_currency,
+            rate_per_s=run.bought / elapsed if elapsed > 0 else 0.0, elapsed_s=elapsed, last_error=run.last_error, note=run.note,
+        )
