@@ -82,8 +82,8 @@ def test_address_suggestions_become_visible_edits_and_move_the_plan(ups_env: Any
 
 
 LINES = [
-    {"Order ID": "B-1", "Name": "Jürgen Groß", "Address": "Schönhauser Allee 6", "City": "Berlin", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567", "Item": "Cotton T-shirt", "Qty": 2, "Price": "15.00", "HS": "6109.10"},
-    {"Order ID": "B-1", "Name": "", "Address": "", "City": "", "Zip": "", "Country": "", "Phone": "", "Item": "Mug", "Qty": 1, "Price": "9.50", "HS": ""},
+    {"Order ID": "B-1", "Name": "Jürgen Groß", "Address": "Schönhauser Allee 6", "City": "Berlin", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567", "Item": "Cotton T-shirt", "Qty": 2, "Price": "15.00", "HS Code": "6109.10"},
+    {"Order ID": "B-1", "Name": "", "Address": "", "City": "", "Zip": "", "Country": "", "Phone": "", "Item": "Mug", "Qty": 1, "Price": "9.50", "HS Code": ""},
 ]
 TEMPLATE = """{
   "order_id": {{ row["Order ID"] | tojson }},
@@ -93,7 +93,7 @@ TEMPLATE = """{
   "parcels": [{"weight_lb": 3}],
   "customs": {"reason": "sale", "duties_payer": "shipper", "terms": "DDP", "items": [
     {% for line in lines %}{"description": {{ line["Item"] | tojson }}, "quantity": {{ line["Qty"] }}, "unit_value": {{ line["Price"] | tojson }},
-     "hs_code": {{ line["HS"] | tojson }}, "origin_country": "US"}{{ "," if not loop.last }}{% endfor %}]}
+     "hs_code": {{ line["HS Code"] | tojson }}, "origin_country": "US"}{{ "," if not loop.last }}{% endfor %}]}
 }"""
 
 
