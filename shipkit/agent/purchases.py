@@ -104,7 +104,7 @@ def _ask_purchase(desk: Desk, batch: Batch, args: given.Execute) -> Question | N
     left_out = record.quotes.num_rows - record.shipments
     text = (
         f"Buy {record.shipments:,} shipping labels for {total} on {record.identity}{' with REAL MONEY' if record.identity.live else ' (no real money)'}? "
-        f"Shipping from {_short(record.shipper)}. Preview {preview_id}{f'; {left_out:,} rows are left out' if left_out else ''}."
+        f"Shipping from {_short(record.shipper)}. Preview {preview_id}{f'; left out: {left_out:,}' if left_out else ''}."
     )
     return Question(
         text,
@@ -226,7 +226,8 @@ def _note_beginning(batch: Batch) -> None:
     if session.preview_id is not None and session.earlier_job is None and session.mode is approval.ExecutionMode.CONFIRM:
         given = approval.stored_approval(preview.recall(session.settings.home, session.preview_id))
     words = (given.by, given.via) if given else (f"mode {session.mode}", "limits") if session.mode is approval.ExecutionMode.AUTO else (None, None)
-    _note(batch, "batch_execute", outcome="begins", job=None, answered_by=words[0], via=words[1])
+    outcome = "begins" if session.earlier_job is None else "opens the job again"
+    _note(batch, "batch_execute", outcome=outcome, job=None, answered_by=words[0], via=words[1])
 
 
 def _note(batch: Batch, tool: str, **line: Any) -> None:

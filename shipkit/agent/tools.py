@@ -138,7 +138,7 @@ def _told(summary: Summary, kept: str) -> str:
     if services:
         lines.append(f"By service: {services}.")
     if summary.problems or summary.warnings:
-        lines.append(f"{summary.problems:,} rows cannot ship and are in no total; {summary.warnings:,} have warnings (batch_problems lists them). A fix that says map(...) is made in mapping_template.")
+        lines.append(f"Rows that cannot ship and are in no total: {summary.problems:,}; with warnings: {summary.warnings:,} (batch_problems lists them). A fix that says map(...) is made in mapping_template.")
     return "\n".join(lines)
 
 
