@@ -9,13 +9,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from shipkit import resolve
 from shipkit.carriers.base import Carrier, Pacer
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
-from shipkit.models import Address, AddressCheck, Rate, ServiceLevel, minor_units
+from shipkit.models import Address, AddressCheck
 from shipkit.plan import Edit
-from shipkit.table import ADDRESS_FIELDS, shipment_from_row
+from shipkit.table import ADDRESS_FIELDS, major
 
 __all__ = ["ADDRESSES", "SHOP", "TRACKING", "accepted", "check_addresses", "shop", "track"]
 
@@ -32,6 +35,8 @@ SHOP = pa.schema([
     pa.field("delivery_date", pa.date32()),
     pa.field("cheapest", pa.bool_()),
     pa.field("fastest", pa.bool_()),  # the cheapest of the fastest
+    pa.field("zone", pa.string()),
+    pa.field("billable_weight_lb", pa.float64()),
     *[pa.field(f"{part}_cents", pa.int64()) for part in ("base", "fuel", "residential", "delivery_area", "other")],
     pa.field("warnings", pa.string()),  # empty when none
     pa.field("problem", pa.string()),  # null when none; then there is no service
@@ -70,38 +75,26 @@ TRACKING = pa.schema([
 
 
 async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`SHOP`: what every service costs for every shipment of `table` (:data:`shipkit.table.SHIPMENTS`)."""
-    rows = table.to_pylist()
+    """Return :data:`SHOP`: what every service costs for every shipment of `table` (:data:`shipkit.table.SHIPMENTS`).
 
-    async def ask(row: dict[str, Any]) -> list[dict[str, Any]]:
-        about = {"row_number": row["row_number"], "order_id": row["order_id"]}
-        try:
-            shipment = shipment_from_row({**row, "service": ServiceLevel.GROUND.value})
-        except ValueError:
-            return [{**about, "problem": "The row is not a shipment yet.", "fix": "session.problems says what it lacks."}]
-        try:
-            return [{**about, **line} for line in _compared(await pacer.repeat(lambda: carrier.shop(shipment, shipper)))]
-        except (AuthenticationFailed, SettingsError):
-            raise
-        except CarrierError as error:
-            return [{**about, "problem": error.message, "fix": error.fix}]
-
-    found = await _all(ask, rows, carrier.pace.concurrency)
-    return pa.Table.from_pylist([line for lines in found for line in lines], schema=SHOP)
+    A shipment that no service takes has one line, with a problem.
+    """
+    offers = await resolve.shop(table, carrier, shipper, pacer)
+    about = table.select(["row_number", "order_id"]).take(offers.column("row"))
+    columns = {
+        **dict(zip(about.column_names, about.columns, strict=True)),
+        **{name: offers.column(name) for name in offers.column_names if name != "row"},
+        "cost": major(offers.column("cost_cents"), offers.column("currency")),
+        "cheapest": _marked(offers, "cheapest"),
+        "fastest": pc.and_(_marked(offers, "fastest"), pc.is_valid(offers.column("transit_days"))),
+    }
+    return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
 
 
-def _compared(rates: Sequence[Rate]) -> list[dict[str, Any]]:
-    far = 10**6
-    cheapest = min(rates, key=lambda r: (r.cost_cents, r.transit_days or far), default=None)
-    timed = [r for r in rates if r.transit_days is not None]
-    fastest = min(timed, key=lambda r: (r.transit_days or 0, r.cost_cents), default=None)
-    return [
-        {
-            **rate.model_dump(exclude={"zone", "billable_weight_lb"}), "service": rate.service.value, "cost": rate.cost_cents / 10 ** minor_units(rate.currency),
-            "cheapest": rate is cheapest, "fastest": rate is fastest, "warnings": "; ".join(rate.warnings),
-        }
-        for rate in sorted(rates, key=lambda r: (r.cost_cents, r.service))
-    ]
+def _marked(offers: pa.Table, aim: str) -> pa.Array:
+    """Return which lines the rule `aim` would choose."""
+    placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
+    return pc.is_in(placed.column("place"), value_set=resolve.best_offers(placed, aim).column("place").combine_chunks())
 
 
 async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 from shipkit import markup
 from shipkit.carriers.base import Carrier, CarrierIdentity, Pacer
 from shipkit.errors import PreviewNotFound
-from shipkit.models import Address, Money, ServiceLevel, minor_units
+from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan import Plan
-from shipkit.table import QUOTES, problems_table
+from shipkit.table import QUOTES, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,7 +223,7 @@ class Preview:
             "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(pa.int64()),
             **{name: quotes.column(name) for name in ("billable_weight_lb", "zone")},
             "cost_cents": cents,
-            "cost": _major(cents, quotes.column("currency")),
+            "cost": major(cents, quotes.column("currency")),
             **{name: quotes.column(name) for name in ("currency", "cost_basis")},
             "ship_date": pc.coalesce(plan.column("ship_date"), today),
             **{name: quotes.column(name) for name in ("transit_days", "delivery_date")},
@@ -430,15 +430,6 @@ def _write(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _place(shipper: Address) -> str:
     return ", ".join(part for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country) if part)
-
-
-def _major(cents: pa.ChunkedArray, currency: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return amounts in major units as floats, for people and plots."""
-    value = cents.cast(pa.float64())
-    for code in pc.unique(currency.drop_null()).to_pylist():
-        if minor_units(code):
-            value = pc.if_else(pc.fill_null(pc.equal(currency, code), False), pc.divide(value, float(10 ** minor_units(code))), value)  # noqa: FBT003
-    return value
 
 
 def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:

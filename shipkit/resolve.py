@@ -1,6 +1,6 @@
 """Choices made before a plan exists: edits, rows set aside, and services chosen by rule.
 
-Pure over the shipments table but for :func:`choose_services`, which asks the carrier what each service costs.
+Pure over the shipments table but for :func:`choose_services` and :func:`shop`, which ask the carrier what each service costs.
 The fingerprint of a plan is taken after this stage.
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.base import Carrier, Pacer
-from shipkit.errors import CarrierError, InputError
-from shipkit.models import Address, Rate, ServiceLevel
+from shipkit.carriers.base import Carrier, Pacer, shop_each
+from shipkit.errors import InputError
+from shipkit.models import Address, ServiceLevel
 from shipkit.plan import Edit
-from shipkit.table import SHIPMENTS, problems_table, shipment_from_row
+from shipkit.table import SHIPMENTS, problems_table
 
-__all__ = ["EDITABLE", "apply_edits", "choose_services", "is_rule", "skipped_rows", "without_edited"]
+__all__ = ["EDITABLE", "apply_edits", "best_offers", "choose_services", "is_rule", "shop", "skipped_rows", "without_edited"]
 
 _PARCEL_FIELDS = ("weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value_cents")
 _TEXT_FIELDS = (
@@ -81,44 +81,81 @@ def is_rule(service: str | None) -> bool:
 
 async def choose_services(table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None) -> tuple[pa.Table, pa.Table]:
     """Return `table` with each rule replaced by the service it chooses, and the problems of rows where none fits."""
-    services = table.column("service").to_pylist()
-    rows = [i for i, service in enumerate(services) if is_rule(service)]
-    problems: list[dict[str, Any]] = []
-    for i in rows:
-        row = table.slice(i, 1).to_pylist()[0]
-        rule = services[i]
-        services[i], why = await _choose(rule, row, carrier, shipper, pacer)
-        if why:
-            problems.append({
-                "row_number": row["row_number"], "field": "service", "value": rule, "problem": why, "severity": "error", "code": "no_service_fits",
-                "fix": "Name a service for this row, or relax the rule.",
-            })
-    if rows:
-        table = table.set_column(SHIPMENTS.get_field_index("service"), SHIPMENTS.field("service"), pa.array(services, pa.string()))
-    return table, problems_table(problems)
+    services = table.column("service")
+    rules = {rule: _RULE.match(rule) for rule in pc.unique(services).to_pylist() if is_rule(rule)}
+    rows = np.flatnonzero(np.asarray(pc.is_in(services, value_set=pa.array(list(rules), pa.string()))))
+    if not len(rows):
+        return table, problems_table()
+    asked = table.take(pa.array(rows))
+    offers = await shop(asked, carrier, shipper, pacer)
+    chosen = np.full(len(rows), None, dtype=object)
+    for rule, found in rules.items():
+        assert found is not None  # noqa: S101 - is_rule chose it
+        of_rule = np.asarray(pc.equal(asked.column("service"), rule))
+        best = best_offers(offers, found[1], int(found[2]) if found[2] else None)
+        at = np.asarray(best.column("row"))
+        keep = of_rule[at]
+        chosen[at[keep]] = best.column("service").to_numpy(zero_copy_only=False)[keep]
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[rows] = True
+    named = pa.array(chosen, pa.string())
+    replaced = pc.replace_with_mask(services.combine_chunks(), pa.array(mask), named)
+    table = table.set_column(SHIPMENTS.get_field_index("service"), SHIPMENTS.field("service"), replaced)
+    return table, _unfitting(asked, offers, np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked)), carrier)
 
 
-async def _choose(rule: str, row: dict[str, Any], carrier: Carrier, shipper: Address, pacer: Pacer | None) -> tuple[str | None, str | None]:
-    try:
-        shipment = shipment_from_row({**row, "service": ServiceLevel.GROUND.value})
-    except ValueError:
-        return None, None  # validation says what the row lacks
-    try:
-        rates = await (pacer.repeat(lambda: carrier.shop(shipment, shipper)) if pacer else carrier.shop(shipment, shipper))
-    except CarrierError as error:
-        return None, error.message
-    found = _RULE.match(rule)
-    assert found is not None  # noqa: S101 - is_rule chose this row
-    best = _best(rates, found[1], int(found[2]) if found[2] else None)
-    return (best.service.value, None) if best else (None, f"no service of {carrier.identity} fits {rule!r}")
+async def shop(table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+    """Return the price of each shipment by every service that `carrier` sells for it (:data:`shipkit.carriers.base.SHOPPED`).
+
+    In one statement where the carrier can (``carrier.shop_table``), else by asking for each shipment.
+    """
+    at_once = getattr(carrier, "shop_table", None)
+    if at_once is not None:
+        offers: pa.Table = await at_once(table, shipper, pacer)
+        return offers
+    return await shop_each(carrier.shop, table, shipper, concurrency=carrier.pace.concurrency, pacer=pacer)
 
 
-def _best(rates: Sequence[Rate], aim: str, days: int | None) -> Rate | None:
-    fitting = [r for r in rates if days is None or (r.transit_days is not None and r.transit_days <= days)]
-    far = 10**6
-    if aim == "cheapest":
-        return min(fitting, key=lambda r: (r.cost_cents, r.transit_days if r.transit_days is not None else far, r.service.value), default=None)
-    return min(fitting, key=lambda r: (r.transit_days if r.transit_days is not None else far, r.cost_cents, r.service.value), default=None)
+def best_offers(offers: pa.Table, aim: str, within_days: int | None = None) -> pa.Table:
+    """Return the best priced line of each row of a shop table that has one: ``cheapest`` (then fastest), or ``fastest`` (then cheapest)."""
+    fits = pc.is_valid(offers.column("cost_cents"))
+    if within_days is not None:
+        fits = pc.and_(fits, pc.fill_null(pc.less_equal(offers.column("transit_days"), within_days), False))  # noqa: FBT003 - a fill value
+    offers = offers.filter(fits)
+    cents, days = (np.asarray(pc.fill_null(offers.column(name).cast(pa.int64()), _FAR)) for name in ("cost_cents", "transit_days"))
+    first, second = (cents, days) if aim == "cheapest" else (days, cents)
+    name = np.asarray(pc.rank(offers.column("service"))) if offers.num_rows else cents
+    rows = np.asarray(offers.column("row"))
+    order = np.lexsort((name, second, first, rows))
+    _, start = np.unique(rows[order], return_index=True)
+    return offers.take(pa.array(order[start]))
+
+
+_FAR = 10**9
+"""Slower and dearer than anything: what is not known comes last."""
+
+
+def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
+    """Return which rows have no weight: validation says so, and one problem is enough."""
+    parcels = table.column("parcels").combine_chunks()
+    lacking: np.ndarray[Any, Any] = np.asarray(pc.fill_null(pc.list_value_length(parcels), 0)) == 0
+    weights = pc.struct_field(pc.list_flatten(parcels), "weight_lb")
+    lacking[np.asarray(pc.list_parent_indices(parcels))[~np.asarray(pc.fill_null(pc.greater(weights, 0), False))]] = True  # noqa: FBT003 - a fill value
+    return lacking
+
+
+def _unfitting(asked: pa.Table, offers: pa.Table, rows: np.ndarray[Any, Any], carrier: Carrier) -> pa.Table:
+    """Return a problem for each of `rows`: what the carrier said of it, or that no service fits."""
+    without = offers.filter(pc.is_null(offers.column("cost_cents")))
+    said = dict(zip(without.column("row").to_pylist(), without.column("problem").to_pylist(), strict=True))
+    lines = asked.select(["row_number", "service"]).take(pa.array(rows, pa.int64())).to_pylist()
+    return problems_table([
+        {
+            "row_number": line["row_number"], "field": "service", "value": line["service"], "severity": "error", "code": "no_service_fits",
+            "problem": said.get(row) or f"no service of {carrier.identity} fits {line['service']!r}", "fix": "Name a service for this row, or relax the rule.",
+        }
+        for row, line in zip(rows.tolist(), lines, strict=True)
+    ])
 
 
 def _set(table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any) -> pa.Table:

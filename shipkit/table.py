@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from shipkit.models import Address, Customs, CustomsItem, Money, Parcel, ServiceLevel, Shipment, Signature, minor_units
 
-__all__ = ["ADDRESS_FIELDS", "PARCEL", "PROBLEMS", "QUOTES", "SHIPMENTS", "digest", "problems_table", "quotes_table", "shipment_from_row"]
+__all__ = ["ADDRESS_FIELDS", "PARCEL", "PROBLEMS", "QUOTES", "SHIPMENTS", "digest", "major", "problems_table", "quotes_table", "shipment_from_row"]
 
 ADDRESS_FIELDS = (
     "name", "company", "phone", "email", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country", "residential",
@@ -215,6 +215,15 @@ def _data(sha: Any, text: Any) -> None:
         return
     view = memoryview(offsets).cast("q")
     sha.update(memoryview(data)[view[text.offset] : view[text.offset + len(text)]])
+
+
+def major(cents: pa.ChunkedArray, currency: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return amounts in major units as floats, for people and plots."""
+    value = cents.cast(pa.float64())
+    for code in pc.unique(currency.drop_null()).to_pylist():
+        if minor_units(code):
+            value = pc.if_else(pc.fill_null(pc.equal(currency, code), False), pc.divide(value, float(10 ** minor_units(code))), value)  # noqa: FBT003
+    return value
 
 
 def minor_unit_scale(currency: str) -> int:

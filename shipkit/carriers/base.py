@@ -176,9 +176,12 @@ async def shop_each(
         for key, row in queue:
             answers[key] = await _offers(shop, row, shipper, pacer)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(rows))):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(rows))):
+                group.create_task(worker())
+    except* (CarrierError, SettingsError) as errors:
+        raise errors.exceptions[0] from None
     counts = [len(answers[key]) for key in keys]
     return best_of(quotes_table([offer for key in keys for offer in answers[key]]), np.repeat(np.arange(len(keys)), counts))
 
@@ -187,7 +190,7 @@ async def _offers(shop: Callable[[Shipment, Address], Awaitable[list[Rate]]], ro
     try:
         shipment = shipment_from_row(row)
     except ValueError:
-        return [{"problem": "The row lacks something that a shipment needs.", "fix": "See session.problems."}]
+        return [{"problem": "The row is not a shipment yet.", "fix": "session.problems says what it lacks."}]
     try:
         rates = await (pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper))
     except (AuthenticationFailed, SettingsError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shipkit.carriers.base import CarrierIdentity, Pace, Pacer
+from shipkit.carriers.base import CarrierIdentity, Pace, Pacer, shop_each
 from shipkit.carriers.ratecard import RateCard
 from shipkit.carriers.sandbox.books import Books
 from shipkit.carriers.sandbox.desk import Desk, Trouble
@@ -129,6 +129,18 @@ class SandboxCarrier:
         """Return the price by every service sold for it, cheapest first."""
         with _acted_out(self._desk):
             return await self._desk.shop(shipment, shipper)
+
+    async def shop_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+        """Return the price of each shipment by every service, all at once; a served sandbox is asked for each."""
+        if not isinstance(self._desk, Desk):
+            return await shop_each(self.shop, table, shipper, concurrency=self.pace.concurrency, pacer=pacer)
+        desk = self._desk
+
+        async def ask() -> pa.Table:
+            with _acted_out(desk):
+                return await desk.shop_table(table, shipper)
+
+        return await (pacer.repeat(ask) if pacer else ask())
 
     async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
         """Buy. Two calls buy two, also under one reference, as at a real carrier."""

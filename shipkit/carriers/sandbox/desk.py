@@ -66,10 +66,12 @@ class Desk:
     async def quote_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the quote table; a shipment without a ship date leaves today."""
         await self._admit("quote", "table", None)
-        column = table.schema.get_field_index("ship_date")
-        if column >= 0:
-            table = table.set_column(column, "ship_date", pc.fill_null(table.column(column), pa.scalar(dt.date.today(), pa.date32())))  # noqa: DTZ011 - the shop's day
-        return await asyncio.to_thread(self.card.quote_table, table, shipper, basis="quoted")
+        return await asyncio.to_thread(self.card.quote_table, _all_dated(table), shipper, basis="quoted")
+
+    async def shop_table(self, table: pa.Table, shipper: Address) -> pa.Table:
+        """Return the price of each shipment by every service that can take it."""
+        await self._admit("quote", "table", None)
+        return await asyncio.to_thread(self.card.shop_table, _all_dated(table), shipper, basis="quoted")
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service that can take it, cheapest first."""
@@ -185,6 +187,14 @@ def _bytes(part: StoredPart) -> bytes:
     seed = hashlib.sha512(part.tracking_number.encode()).digest()
     size = part.fixed_bytes or 0
     return (b"%SANDBOX made-up label\n" + seed * (size // len(seed) + 1))[:size]
+
+
+def _all_dated(table: pa.Table) -> pa.Table:
+    """Return `table` with today as the ship date where there is none."""
+    column = table.schema.get_field_index("ship_date")
+    if column < 0:
+        return table
+    return table.set_column(column, "ship_date", pc.fill_null(table.column(column), pa.scalar(dt.date.today(), pa.date32())))  # noqa: DTZ011 - the shop's day
 
 
 def _dated(shipment: Shipment) -> Shipment:

@@ -1,0 +1,75 @@
+"""All services side by side, and services chosen by rule."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import shipkit as sk
+from shipkit.carriers.base import shop_each
+from shipkit.inquiries import SHOP as COLUMNS
+
+SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+ROWS = [
+    {"order_id": str(n), "name": "Ada Lee", "address1": "1 Main St", "city": city, "state": state, "zip": code, "weight_lb": weight, "residential": "yes"}
+    for n, (city, state, code, weight) in enumerate([("Austin", "TX", "78701", 2), ("New York", "NY", "10001", 9), ("Anchorage", "AK", "99501", 4), ("Boston", "MA", "02134", None)], start=1)
+]
+
+
+@pytest.fixture
+def session(tmp_path):
+    with sk.BatchSession(pd.DataFrame(ROWS), shipper=SHOP, home=tmp_path) as session:
+        yield session.map(ship_date=dt.date(2026, 11, 23))
+
+
+def test_shop_lists_every_service_sold_for_each_shipment_cheapest_first(session):
+    frame = session.shop()
+    assert list(frame.columns) == COLUMNS.names
+    assert frame.groupby("order_id").size().to_dict() == {"1": 4, "2": 4, "3": 3, "4": 1}
+    assert frame[frame.problem.isna()].groupby("order_id").cost_cents.apply(lambda cents: cents.is_monotonic_increasing).all()
+    lacking = frame[frame.order_id == "4"].iloc[0]
+    assert (pd.isna(lacking.cost_cents), "no weight" in lacking.problem) == (True, True)
+    assert frame[frame.cheapest].service.tolist() == ["ground"] * 3
+    assert frame[frame.fastest].service.tolist() == ["ground", "next_day_air", "next_day_air"]  # Austin: ground takes a day too, and costs less
+
+
+@pytest.mark.parametrize(("rule", "services"), [
+    ("cheapest", ["ground", "ground", "ground"]),
+    ("fastest", ["ground", "next_day_air", "next_day_air"]),
+    ("cheapest within 3 days", ["ground", "3_day_select", "2nd_day_air"]),
+])
+def test_a_rule_chooses_what_the_list_of_services_says(session, rule, services):
+    frame = session.map(service=rule, defaults={"weight_lb": 1}).preview()
+    assert frame.service.tolist()[:3] == services
+    offers = session.shop().set_index(["order_id", "service"]).cost_cents
+    assert frame.cost_cents.tolist() == [offers[key] for key in zip(frame.order_id, frame.service, strict=True)]
+
+
+def test_a_rule_that_nothing_fits_is_a_problem_of_its_row(session):
+    frame = session.map(service="fastest within 1 days").preview()
+    assert frame.problem.isna().tolist() == [True, True, False, False]
+    assert "no service of sandbox" in frame.problem[2]
+    assert "weight" in frame.problem[3]
+    assert "no service of" not in frame.problem[3]
+
+
+def test_a_carrier_that_is_asked_for_each_shipment_gives_the_same_list(session, tmp_path):
+    class OneByOne(sk.SandboxCarrier):
+        async def shop_table(self, table, shipper, pacer=None):
+            return await shop_each(self.shop, table, shipper, concurrency=4, pacer=pacer)
+
+    at_once = session.shop()
+    with sk.BatchSession(pd.DataFrame(ROWS), shipper=SHOP, home=tmp_path, carrier=OneByOne(home=tmp_path)) as other:
+        one_by_one = other.map(ship_date=dt.date(2026, 11, 23)).shop()
+    priced = at_once.problem.isna()
+    pd.testing.assert_frame_equal(one_by_one[one_by_one.problem.isna()].reset_index(drop=True), at_once[priced].reset_index(drop=True))
+    assert one_by_one.order_id.tolist() == at_once.order_id.tolist()
+
+
+def test_shop_sees_edits_and_buys_nothing(session):
+    session.map(defaults={"weight_lb": 1}, service="ground").preview()
+    session.edit("order_id = '1'", weight_lb=30)
+    assert set(session.shop().query("order_id == '1'").billable_weight_lb) == {30.0}
+    assert session.job_id is None
