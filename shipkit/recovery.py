@@ -128,10 +128,12 @@ class Interrupted:
         """Return what can be done, and what it does."""
         paid = " + ".join(map(str, self.charged.values())) or "nothing"
         resume = f"sends the {self.pending:,} rows that were not sent" + (f" and looks up the {self.in_doubt:,} in doubt" if self.in_doubt else "") + "; nothing is bought twice"
-        restart = f"buys all {self.total:,} again as a new job; {self.paid:,} labels ({paid}) are paid for and stay paid unless you void them first"
+        doubtful = f" ({self.in_doubt + self.review:,} rows in doubt may be paid for too)" if self.in_doubt + self.review else ""
+        void = ", and void_first=True to give them back before anything is bought" if self.paid else ""
+        restart = f"buys all {self.total:,} again as a new job; {self.paid:,} labels ({paid}) are paid for and stay paid unless they are voided first{doubtful}"
         return [
             ("resume", resume),
-            ("restart", f"{restart}. Needs confirm_paid_labels={self.paid}"),
+            ("restart", f"{restart}. Needs confirm_paid_labels={self.paid}{void}"),
             ("cancel", f"ends the job; the {self.pending:,} rows that were not sent never will be, and the {self.paid:,} labels stay valid"),
             ("review", "shows how each row stands; changes nothing"),
         ]
@@ -200,7 +202,7 @@ def restart(checkpoint: Checkpoint, *, confirm_paid_labels: int | None = None) -
         also = f" and {doubtful:,} rows in doubt may have been" if doubtful else ""
         raise RestartUnconfirmed(
             f"{checkpoint.job_id} has bought {paid:,} labels{also}; a restart buys the whole plan again.",
-            fix=f"Void them first (session.void(all=True)), or confirm the number: restart(confirm_paid_labels={paid}).", paid=paid, in_doubt=doubtful,
+            fix=f"Confirm the number: restart(confirm_paid_labels={paid}); with void_first=True these are given back before anything is bought.", paid=paid, in_doubt=doubtful,
         )
     if checkpoint.status is not JobStatus.CANCELLED and any(counts[state] for state in _OPEN):
         cancel(checkpoint)
