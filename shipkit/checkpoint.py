@@ -222,6 +222,11 @@ class Checkpoint:
 
     def notes(self) -> pa.Table:
         """Return the ledger's lines about the job itself and about surplus shipments, oldest first."""
+        for _ in range(3):
+            try:
+                return self._brief().notes()
+            except FileNotFoundError:  # compacted away since the chain was read, by the job that runs
+                self._kept = None
         return self._brief().notes()
 
     def owner(self) -> Holder | None:

@@ -22,6 +22,7 @@ import pytest
 from corekit import BookCarrier, draft_of, job_of, state_counts
 
 from shipkit import __version__
+from shipkit import segments as segments_module
 from shipkit.checkpoint import Checkpoint
 from shipkit.disk import Disk
 from shipkit.errors import CheckpointCorrupt, CheckpointLocked, CheckpointVersion, CheckpointWriteError, JobExists, JobNotFound
@@ -379,6 +380,22 @@ def test_duckdb_and_pandas_read_the_books_without_shipkit_while_the_job_runs(hom
     assert seen[-1]["shipped"] > 0
     frame = pd.read_parquet(job.path / "plan.parquet")
     assert len(frame) == 20
+
+
+def test_notes_are_read_again_when_a_compaction_took_their_file_away(bought, monkeypatch):
+    """The race of a reader with a running job: found by the kill harness, forced here."""
+    before = bought.notes()
+    read, taken = segments_module.Link.read_notes, []
+
+    def race(link):
+        if not taken:
+            taken.append(link.part.path)
+            raise FileNotFoundError(link.part.path)
+        return read(link)
+
+    monkeypatch.setattr(segments_module.Link, "read_notes", race)
+    assert bought.notes().equals(before)
+    assert taken
 
 
 def test_labels_come_in_the_order_asked_for_and_byte_for_byte(home, tmp_path):
