@@ -7,7 +7,9 @@ import asyncio
 import pytest
 from corekit import BookCarrier, ask_after, job_of, lose_first, state_counts
 
+import shipkit as sk
 from shipkit import recovery
+from shipkit.carriers.base import CarrierIdentity
 from shipkit.checkpoint import Checkpoint
 from shipkit.errors import AnswerLost, CarrierRejected, InputError
 from shipkit.execute import Control, execute, look_again
@@ -195,3 +197,23 @@ def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not
     carrier.find = out_of_order
     assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
     assert job.status is JobStatus.COMPLETED
+
+
+def test_opening_a_finished_job_in_a_session_reports_what_turned_up_and_can_void_it(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    buy(job, carrier)
+    late(carrier, job, 2)
+    with sk.BatchSession.open(job.job_id, carrier=carrier) as session:
+        assert surplus(job).num_rows == 1
+        assert session.void_surplus() == 1
+        assert set(carrier.sales().values()) == {1}
+
+
+def test_a_finished_job_opens_also_when_its_carrier_cannot_be_asked(home, tmp_path):
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    buy(job, carrier)
+    other = BookCarrier(tmp_path / "books.db")
+    other.identity = CarrierIdentity("books", "sandbox", "SOMEBODY")
+    with sk.BatchSession.open(job.job_id, carrier=other) as session:
+        assert session.results("shipped").shape[0] == 3
+    assert other.finds == []
