@@ -26,6 +26,7 @@ _HOMES = {
     "SpendLimits": "approval",
     "BatchSession": "session",
     "BatchResult": "report",
+    "Database": "database",
     "jobs": "recovery",
     "interrupted_jobs": "recovery",
     "check_interrupted_jobs": "recovery",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
+    from shipkit.database import Database as Database
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge

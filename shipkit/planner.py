@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from shipkit import mapping, normalize, orders, packing, source, validate, where
 from shipkit.carriers.base import Carrier, Pacer
+from shipkit.database import Database
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.plan import Edit, Plan
@@ -33,6 +35,8 @@ class Planner:
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
     edits: tuple[Edit, ...] = ()
     con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
+    database: Database | None = None
+    """Where the orders came from, when that was a database."""
     layouts: Path | None = None
     """The folder with a person's own layouts."""
     _loaded: source.Loaded | None = None
@@ -52,6 +56,7 @@ class Planner:
         self._loaded = replace(loaded, report=replace(loaded.report, notes=(*loaded.report.notes, *self._orders.notes)))
         self._selection = self._mapped = self._normal = None
         self.edits = ()
+        self.database = given if isinstance(given, Database) else None
         return self._loaded
 
     def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> Selection:
@@ -159,7 +164,7 @@ class Planner:
         """The Jinja2 text in use, or the one that says the same as the recognised columns."""
         return self.mapped.template
 
-    async def plan(self, carrier: Carrier, pacer: Pacer | None = None) -> Plan:
+    async def plan(self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None) -> Plan:
         """Return the plan: edits made, services chosen, rules checked."""
         table, met = self.normal
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
@@ -168,7 +173,7 @@ class Planner:
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
         noted = self.orders.problems.filter(pc.is_in(self.orders.problems.column("row_number"), value_set=table.column("row_number")))
         known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved])
-        problems = pa.concat_tables([known, validate.check(self.con, table, self.payer, known=known)])
+        problems = pa.concat_tables([known, validate.check(self.con, table, self.payer, known=known, today=today)])
         return replace(
             blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
         )

@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,9 @@ from shipkit.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.carriers import carrier_named
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
-from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged
+from shipkit.database import Database
+from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged, ShipkitError
+from shipkit.execute import look_again
 from shipkit.labels import Labels
 from shipkit.layouts import LayoutMatch
 from shipkit.masking import OPEN_ROLES, masked
@@ -32,10 +35,12 @@ from shipkit.planner import Planner
 from shipkit.portal import Portal
 from shipkit.preview import MAX_QUOTE_AGE, PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
 from shipkit.purchase import Execution, Follower, Terms, all_problems, draft, renewed
+from shipkit.reconcile import late_rows
 from shipkit.report import BatchResult, Report, failed_rows, results_frame
 from shipkit.settings import Settings
-from shipkit.state import RowState
+from shipkit.state import JobStatus, RowState
 from shipkit.writeback import write_back
+from shipkit.writeback.databases import Written, write_to_database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +150,7 @@ class BatchSession(markup.Shown):
         session._checkpoint = checkpoint
         session.label = manifest.label
         session._mode = ExecutionMode.of(manifest.mode)
+        session._look_again()
         return session
 
     # -- the orders -------------------------------------------------------------------------------
@@ -528,12 +534,26 @@ class BatchSession(markup.Shown):
         self._portal.run(recovery.void_rows(self.checkpoint, self.carrier, rows))
         return to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
 
+    def void_surplus(self) -> int:
+        """Give back the shipments that the carrier has beside the ones that were adopted, and return how many."""
+        self._refuse_while_running()
+        return self._portal.run(recovery.void_surplus(self.checkpoint, self.carrier))
+
     def track(self) -> pd.DataFrame:
         """Return where the parcels are that were bought: a line each, see :data:`shipkit.inquiries.TRACKING`."""
         return to_frame(self._portal.run(inquiries.track(self.checkpoint.results(), self.carrier, self._pacer())))
 
-    def write_back(self, dest: str | Path | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False) -> Path | tuple[Path, ...]:
-        """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`."""
+    def write_back(
+        self, dest: str | Path | Database | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False,
+    ) -> Path | tuple[Path, ...] | Written:
+        """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`.
+
+        Orders that came from a database are updated there; see :func:`shipkit.writeback.databases.write_to_database`.
+        """
+        database = dest if isinstance(dest, Database) else self._planner.database if dest is None else None
+        if database is not None:
+            return write_to_database(self.checkpoint, database, columns=columns, really=in_place == "really")
+        assert not isinstance(dest, Database)  # noqa: S101 - returned above
         return write_back(self.checkpoint, dest, columns=columns, in_place=in_place)
 
     def report(self) -> Report:
@@ -654,7 +674,7 @@ class BatchSession(markup.Shown):
         return Pacer(concurrency=self._concurrency or pace.concurrency, rate_per_s=self._rate_limit or pace.rate_per_s)
 
     async def _plan(self) -> Plan:
-        return await self._planner.plan(self.carrier, self._pacer())
+        return await self._planner.plan(self.carrier, self._pacer(), today=_now().astimezone().date())
 
     async def _unpriced(self) -> Preview:
         return preview.unpriced(await self._plan(), now=_now())
@@ -714,6 +734,12 @@ class BatchSession(markup.Shown):
             checkpoint, self.carrier, self._portal, pacer=self._pacer(), grace_s=self.settings.grace_s, on_error=on_error, progress=progress,
         )
         return self._execution
+
+    def _look_again(self) -> None:
+        """Look up old references of a finished job, where it has any; a carrier that cannot be asked is no reason not to open it."""
+        if self.checkpoint.status not in (JobStatus.PAUSED, JobStatus.FAILED, JobStatus.RUNNING) and late_rows(self.checkpoint):
+            with suppress(ShipkitError):
+                self._portal.run(look_again(self.checkpoint, self.carrier, pacer=self._pacer()))
 
     def _renew(self, checkpoint: Checkpoint, confirmed: Money | str | None = None) -> None:
         agreed = None if confirmed is None else Money.of(confirmed)

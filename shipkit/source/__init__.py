@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from shipkit import layouts
 from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
+from shipkit.database import Database
 from shipkit.errors import SourceError
 from shipkit.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.layouts import LayoutMatch
@@ -149,7 +150,7 @@ def load(
     Parameters
     ----------
     source
-        A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; gz), a DataFrame, Arrow table, list of dicts, or DuckDB relation.
+        A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; gz), a DataFrame, Arrow table, list of dicts, DuckDB relation, or Database.
     con
         The database to read into (default: a new one in memory).
     types
@@ -196,7 +197,9 @@ def _read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[
         return _read_files(con, _paths(source), **options)
     if isinstance(source, Sequence) and source and all(isinstance(item, str | Path) for item in source):
         return _read_files(con, [path for item in source for path in _paths(item)], **options)
-    if is_frame(source):
+    if isinstance(source, Database):
+        cells = read_arrow(con, source.read(), "cells_incoming", kind="database")
+    elif is_frame(source):
         cells = read_frame(con, source, "cells_incoming")
     elif isinstance(source, duckdb.DuckDBPyRelation):
         cells = read_arrow(con, source.to_arrow_table(), "cells_incoming", kind="relation")
