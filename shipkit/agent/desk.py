@@ -220,7 +220,7 @@ class Desk:
 
         if job_id.startswith("batch-"):
             raise JobNotFound(f"The batch {job_id} is not open here (any more).", fix="Call load_orders again.")
-        session = BatchSession.open(job_id, carrier=self.rules.carrier, home=self.settings.home)
+        session = BatchSession.open(job_id, carrier=self.rules.carrier or (self.settings.carrier if self.rules.wire else None), home=self.settings.home)
         self._make_room()
         return self._add(Batch(job_id, session, AuditLog(self.settings.home, job_id, job=job_id), reopened=True))
 
@@ -245,6 +245,7 @@ class Desk:
         return batch
 
     def _make_room(self) -> None:
+        """Let go of the batch unused for longest, until there is room. It is closed aside: what it still does may take a while."""
         while len(self._batches) >= self.rules.max_batches:
             idle = [b for b in self._batches.values() if not b.running]
             if not idle:
@@ -253,7 +254,7 @@ class Desk:
             del self._batches[oldest.id]
             if self._current is oldest:
                 self._current = None
-            oldest.close()
+            threading.Thread(target=oldest.close, name=f"shipkit-close-{oldest.id}").start()
 
     # -- the operator's rules ---------------------------------------------------------------------
 
@@ -270,13 +271,17 @@ class Desk:
         names = ", ".join(_files(roots)) or "none"
         raise SourceError("No such file in the folders the operator allowed.", fix=f"Files there: {names}.")
 
+    def shipper_names(self) -> list[str]:
+        """Return who may be named as the shipper."""
+        return sorted({*self.rules.shippers, *self.settings.file.get("shippers", {})})
+
     def shipper(self, given: str | Mapping[str, Any]) -> tuple[Address, bool]:
         """Return the shipper that is meant, and whether the operator named it. Raises InputError."""
         known = dict(self.rules.shippers)
         if isinstance(given, str):
             if given in known:
                 return known[given], True
-            names = sorted({*known, *self.settings.file.get("shippers", {})})
+            names = self.shipper_names()
             if given not in names:
                 raise InputError(f"The operator named no shipper {given[:40]!r}.", fix=f"Named: {', '.join(names) or 'none; start the server with --shipper NAME=FILE'}.")
             return self.settings.shipper(given), True
@@ -297,6 +302,16 @@ class Desk:
         if limit is None:
             return
         with self._guard:
+            others = self.afford(cents, currency, key)
+            self._reserved[key] = cents
+            batch.session.limits = self._limits(limit.cents - others)
+
+    def afford(self, cents: int, currency: str, key: str) -> int:
+        """Return what other jobs have of the operator's total. Raises SpendLimitExceeded when `cents` more are not in it."""
+        limit = self.rules.max_total
+        if limit is None:
+            return 0
+        with self._guard:
             others = sum(spent for name, spent in self._reserved.items() if name != key)
             if currency != limit.currency or others + cents > limit.cents:
                 raise SpendLimitExceeded(
@@ -304,8 +319,7 @@ class Desk:
                     "Nothing was bought.",
                     fix="Filter further, or ask the operator for a higher --max-total.",
                 )
-            self._reserved[key] = cents
-            batch.session.limits = self._limits(limit.cents - others)
+            return others
 
     def settle(self, key: str, cents: int) -> None:
         """Put what a finished job really cost in the place of what was set aside for it."""

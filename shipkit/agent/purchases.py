@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shipkit.agent import arguments as given
 from shipkit.agent.answers import Answer, JobFacts, Link, ModeFacts, ResumeFacts, VoidFacts, plain
 from shipkit.agent.desk import Batch, Desk
-from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, InputError, JobNotFound, PlanChanged
+from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, InputError, JobNotFound, ModeLocked, PlanChanged
 from shipkit.models import Address, Money
 
 if TYPE_CHECKING:
@@ -86,20 +86,22 @@ def question_about_jobs(desk: Desk, args: given.Arguments) -> Question | None:
 def _ask_purchase(desk: Desk, batch: Batch, args: given.Execute) -> Question | None:
     from shipkit import approval, preview
 
-    if batch.running:
-        return None
     _same_as_previewed(desk, batch, args)
     session = batch.session
-    if session.earlier_job is not None:
+    if batch.running or session.earlier_job is not None:
         return None  # goes on with what was approved then; nothing new is bought
-    preview_id = session.preview_id
-    if preview_id is None or session.mode is approval.ExecutionMode.AUTO:
+    if session.mode is approval.ExecutionMode.AUTO:
         return None
+    preview_id = session.preview_id
+    if preview_id is None:
+        raise ApprovalRequired("Preview approval required: there is no preview yet. Nothing was bought.", fix="Call batch_preview, show the person its total, then batch_execute.")
     record = preview.recall(session.settings.home, preview_id)
     if approval.stored_approval(record) is not None:
         return None
     _anything_to_buy(batch)
     approval.check_limits(session.limits, record.quotes)
+    for currency, money in record.totals.items():
+        desk.afford(money.cents, currency, preview_id)
     total = " + ".join(map(str, record.totals.values())) or "nothing"
     left_out = record.quotes.num_rows - record.shipments
     text = (
@@ -197,8 +199,6 @@ def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | Non
     _same_as_previewed(desk, batch, args)
     if batch.running:
         return
-    if batch.reopened:
-        raise InputError(f"{batch.name} is a job already, without the orders it was made of. Nothing was bought.", fix=f"batch_resume with job_id={batch.name} goes on with it.")
     _anything_to_buy(batch)
     if consent is not None and session.earlier_job is None:
         session.approve(consent.preview_id, by=consent.by, via=consent.via)  # of what the person saw, whatever came between
@@ -246,6 +246,10 @@ def _anything_to_buy(batch: Batch) -> None:
 def _same_as_previewed(desk: Desk, batch: Batch, args: given.Execute) -> None:
     """Raise PlanChanged when what the call names is not what was previewed."""
     session = batch.session
+    if batch.reopened:
+        raise InputError(f"{batch.name} is a job already, without the orders it was made of. Nothing was bought.", fix=f"batch_resume with job_id={batch.name} goes on with it.")
+    if batch.running and session.earlier_job != session.job_id:
+        raise ModeLocked(f"{session.job_id} is still running in this batch; nothing of the new preview was bought.", fix=f"Wait for it: get_job_status with job_id={session.job_id}.")
     if args.preview_id and args.preview_id != session.preview_id:
         raise PlanChanged(
             f"{args.preview_id} is not the last preview of {batch.name} ({session.preview_id or 'there is none'}). Nothing was bought.",
@@ -304,7 +308,7 @@ async def _tell(running: Execution, report: Report, told: float) -> float:
 
 
 def _settle(desk: Desk, batch: Batch, result: BatchResult) -> None:
-    if not (result.remaining or result.in_doubt):
+    if not result.in_doubt and (not result.remaining or result.status == "cancelled"):
         for key in (batch.session.preview_id, result.job_id):
             desk.settle(key or "", sum(money.cents for money in result.totals.values()))
 
@@ -376,7 +380,9 @@ def _links(job_id: str) -> tuple[Link, ...]:
 
 async def get_job_status(desk: Desk, batch: Batch, args: given.JobStatus | given.GetLabels, report: Report) -> Answer:
     """Answer how a job stands, after waiting up to ``wait_s`` for its end."""
-    if batch.execution is not None and (batch.running or batch.session.job_id is not None):
+    if batch.session.job_id is None:
+        raise JobNotFound(f"{batch.id} has no job yet.", fix="batch_preview prices it, batch_execute makes the job.")
+    if batch.execution is not None:
         return await _followed(desk, batch, args.wait_s, report)
     return await batch.do(_on_disk, batch, args.wait_s)
 

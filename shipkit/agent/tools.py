@@ -59,6 +59,8 @@ def describe_orders(batch: Batch, args: given.DescribeOrders) -> Answer:
 def preview(desk: Desk, batch: Batch, args: given.Preview) -> Answer:
     """Price every order of `batch`."""
     session, said = batch.session, args.model_fields_set
+    if session.shipper is None and not args.shipper_info:
+        raise InputError("Who ships? No shipper is named.", fix=f"Pass shipper_info: {', '.join(desk.shipper_names()) or 'an address, or ask the operator for --shipper NAME=FILE'}.")
     if args.shipper_info:
         session.ship_from(desk.shipper(args.shipper_info)[0])
     if "filter_clause" in said:
@@ -122,7 +124,8 @@ def _template(batch: Batch) -> tuple[str | None, str]:
     try:
         return batch.session.template, "The template in use is below: edit it and pass it as mapping_template."
     except ShipkitError as error:
-        return None, f"There is no template yet: {error}"
+        who = batch.session.shipper is None
+        return None, "There is no template yet: call batch_preview with shipper_info first." if who else f"There is no template yet: {error}"
 
 
 def _column(line: dict[str, Any]) -> dict[str, Any]:

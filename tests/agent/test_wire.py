@@ -7,7 +7,7 @@ import csv
 import io
 
 import pytest
-from agentkit import ERAS, Person, connected, orders
+from agentkit import ERAS, SHOP, Person, connected, orders
 
 pytestmark = pytest.mark.anyio
 
@@ -303,3 +303,44 @@ async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books
         approve(home, shown["preview_id"], now=dt.datetime.now(dt.UTC))
         assert (await c.ok("batch_execute", preview_id=shown["preview_id"]))["shipped"] == 2
     assert not person.asked
+
+
+@ERAS
+async def test_a_new_preview_is_not_bought_while_the_old_job_runs(serve, slow, books, era):
+    person = Person()
+    async with connected(serve(carrier=slow), person, era) as c:
+        shown = await c.loaded(20)
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.2)
+        new = await c.ok("batch_preview", filter_clause="order_id = '1'")
+        text = await c.no("batch_execute", preview_id=new["preview_id"])
+        assert "still running" in text
+        assert len(person.asked) == 1
+        assert (await c.ok("get_job_status", job_id=job["job_id"], wait_s=20))["shipped"] == 20
+        assert books.bought == 20
+
+
+async def test_a_batch_without_a_job_or_a_shipper_says_what_to_do(serve, home):
+    async with connected(serve(shippers=[])) as c:
+        await c.ok("load_orders", rows=orders(1))
+        assert "shipper_info" in await c.no("batch_preview")
+        assert "batch_execute makes the job" in await c.no("get_job_status")
+        assert "batch_execute makes the job" in await c.no("get_labels")
+
+
+async def test_a_job_of_another_account_is_not_resumed(serve, home, books):
+    import shipkit as sk
+
+    other = sk.SandboxCarrier(home=home, account="OTHER99", latency_s=0.1, concurrency=2)
+    with sk.BatchSession(orders(20), shipper=SHOP, carrier=other, home=home) as session:
+        session.preview()
+        session.approve()
+        job = session.start(progress=False)
+        await asyncio.sleep(0.5)
+        job.pause()
+        job.wait(10)
+        job_id, before = session.job_id, books.bought
+    async with connected(serve()) as c:
+        assert (await c.ok("get_job_status", job_id=job_id))["shipped"] == before
+        assert "belongs to" in await c.no("batch_resume", job_id=job_id, choice="resume")
+        assert books.bought == before < 20
+    await other.aclose()
