@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +90,7 @@ def known_layouts(folder: Path | None = None) -> dict[str, Layout]:
     LayoutError
         A file cannot be read as a layout; the message says which and where.
     """
-    found = {Path(item.name).stem: _parsed(item.read_text(encoding="utf-8"), Path(item.name)) for item in _own() if item.name.endswith(".toml")}
+    found = dict(_packaged())
     for path in sorted(folder.glob("*.toml")) if folder is not None and folder.is_dir() else []:
         try:
             found[path.stem] = _parsed(path.read_text(encoding="utf-8"), path)
@@ -188,8 +189,10 @@ def _unit(layout: Layout, heading: str) -> str | None:
 # -- reading the files ------------------------------------------------------------------------------
 
 
-def _own() -> list[Any]:
-    return sorted(resources.files("shipkit.data").joinpath("layouts").iterdir(), key=lambda item: item.name)
+@cache
+def _packaged() -> Mapping[str, Layout]:
+    files = sorted(resources.files("shipkit").joinpath("data", "layouts").iterdir(), key=lambda item: item.name)
+    return {Path(item.name).stem: _parsed(item.read_text(encoding="utf-8"), Path(item.name)) for item in files if item.name.endswith(".toml")}
 
 
 def _parsed(text: str, path: Path) -> Layout:
