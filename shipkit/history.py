@@ -7,12 +7,12 @@ at the same moment take turns under one lock, so the second sees the first.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,14 +30,18 @@ from shipkit.table import ADDRESS_FIELDS
 
 __all__ = ["Before", "account_key", "claim", "order_keys", "seen"]
 
+_PLAIN = r"trim(regexp_replace(lower(coalesce({0}, '')), '[\s\p{{Z}}]+', ' ', 'g'))"
+_DIGEST = "unhex(left(sha256({0}), 32))"
 _CONTENTS = ("parcels", "customs", "description", "is_return")
 _WHERE_TO = tuple(name for name in ADDRESS_FIELDS if name not in ("phone", "email", "residential"))
+
+_KEY_COLUMNS = ["order_id", "ship_date", *_WHERE_TO, *_CONTENTS]
 
 _CLAIMS = pa.schema([
     pa.field("row", pa.int32()),
     pa.field("row_number", pa.int64()),
-    pa.field("order_key", pa.binary(16)),  # null: the row has no order number
-    pa.field("parcel_key", pa.binary(16)),  # address, contents and day
+    pa.field("order_key", pa.binary()),  # null: the row has no order number
+    pa.field("parcel_key", pa.binary()),  # address, contents and day
 ])
 
 
@@ -52,18 +56,19 @@ class Before:
     """``order`` or ``parcel``."""
 
 
-def order_keys(plan: pa.Table, today: dt.date) -> tuple[list[bytes | None], list[bytes]]:
-    """Return, for each row, what the same order would have in another file: by order number, and by address, contents and day."""
-    orders: list[bytes | None] = []
-    parcels: list[bytes] = []
-    names = ["order_id", "ship_date", *_WHERE_TO, *_CONTENTS]
-    for batch in plan.select(names).to_batches(max_chunksize=4_096):
-        for line in batch.to_pylist():
-            order = _plain(line["order_id"])
-            orders.append(_digest(order) if order else None)
-            place = [_plain(line[name]) for name in _WHERE_TO]
-            parcels.append(_digest(repr([place, [line[name] for name in _CONTENTS], str(line["ship_date"] or today)])))
-    return orders, parcels
+def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
+    """Return, for each row, what the same order would have in another file: ``order_key`` by order number, ``parcel_key`` by address, contents and day.
+
+    Digests. An order number counts whatever its case and spaces, and so does a line of an address.
+    """
+    place = [_PLAIN.format(name) for name in _WHERE_TO]
+    contents = [f"coalesce({name}::varchar, '')" for name in _CONTENTS]
+    parcel = f"concat_ws(chr(31), {', '.join([*place, *contents])}, coalesce(ship_date, ?::date)::varchar)"
+    number = _PLAIN.format("order_id")
+    with duckdb.connect() as con:
+        con.register("orders", plan.select(_KEY_COLUMNS))
+        query = f"select case when {number} <> '' then {_DIGEST.format(number)} end as order_key, {_DIGEST.format(parcel)} as parcel_key from orders"
+        return con.sql(query, params=[today]).to_arrow_table()
 
 
 def seen(home: Path, identity: CarrierIdentity, plan: pa.Table, *, but_not: str | None = None, today: dt.date | None = None) -> dict[int, str]:
@@ -104,19 +109,20 @@ def claim(checkpoint: Checkpoint, states: np.ndarray[Any, Any], *, today: dt.dat
             rows = rows[~mine[rows]]
             if not len(rows):
                 return {}
-        plan = checkpoint.plan.take(pa.array(rows))
+        plan = pq.read_table(checkpoint.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None).take(pa.array(rows))
         keys = order_keys(plan, today or _today())
         hold = manifest.on_duplicate == "hold"
         found = _matches(home, manifest.account_key, keys, _kin(home, checkpoint.job_id)) if hold else {}
         taken = _in_words(home, found)
         if not path.exists():
-            keep = pa.array([i not in taken for i in range(len(rows))])
-            _write(disk or Disk(), path, rows=rows, plan=plan, keys=keys, keep=keep)
+            keep = np.ones(len(rows), dtype=bool)
+            keep[list(taken)] = False
+            _write(disk or Disk(), path, rows=rows, plan=plan, keys=keys, keep=pa.array(keep))
     return {int(rows[i]): text for i, text in taken.items()}
 
 
-def _write(disk: Disk, path: Path, *, rows: np.ndarray[Any, Any], plan: pa.Table, keys: tuple[list[bytes | None], list[bytes]], keep: pa.Array) -> None:
-    columns = [pa.array(rows, pa.int32()), plan.column("row_number"), pa.array(keys[0], pa.binary(16)), pa.array(keys[1], pa.binary(16))]
+def _write(disk: Disk, path: Path, *, rows: np.ndarray[Any, Any], plan: pa.Table, keys: pa.Table, keep: pa.Array) -> None:
+    columns = [pa.array(rows, pa.int32()), plan.column("row_number"), keys.column("order_key"), keys.column("parcel_key")]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=_CLAIMS).filter(keep), sink, compression="zstd")
     disk.publish(path.parent, path.name, bytes(sink.getvalue()))
@@ -152,23 +158,28 @@ def _standing(home: Path, job_id: str, rows: list[int]) -> dict[int, tuple[str, 
     return {row: (state, number) for row, state, number in zip(rows, states, numbers, strict=True) if state not in lost}
 
 
-def _matches(home: Path, account: str, wanted: tuple[list[bytes | None], list[bytes]], kin: set[str]) -> dict[int, list[Before]]:
+def _matches(home: Path, account: str, wanted: pa.Table, kin: set[str]) -> dict[int, list[Before]]:
     """Return, for each place in `wanted`, where other jobs of the account have the same order."""
-    orders, parcels = wanted
-    places: dict[str, dict[bytes, list[int]]] = {"order": {}, "parcel": {}}
-    for i, (order, parcel) in enumerate(zip(orders, parcels, strict=True)):
-        if order is not None:
-            places["order"].setdefault(order, []).append(i)
-        places["parcel"].setdefault(parcel, []).append(i)
     found: dict[int, list[Before]] = {}
     for job_id, table in _claims(home, account, kin):
-        for same, mine in places.items():
-            column = table.column(f"{same}_key")
-            hits = table.filter(pc.is_in(column, value_set=pa.array(list(mine), pa.binary(16)))) if mine else table.slice(0, 0)
-            for line in hits.to_pylist():
-                for i in mine[line[f"{same}_key"]]:
-                    found.setdefault(i, []).append(Before(job_id, line["row"], line["row_number"], same))
+        for same in ("order", "parcel"):
+            theirs, mine = table.column(f"{same}_key"), wanted.column(f"{same}_key")
+            hits = table.filter(pc.is_in(theirs, value_set=mine.drop_null())).to_pylist()
+            if not hits:
+                continue
+            places = _places(mine, pa.array([line[f"{same}_key"] for line in hits]))
+            for line in hits:
+                for place in places[line[f"{same}_key"]]:
+                    found.setdefault(place, []).append(Before(job_id, line["row"], line["row_number"], same))
     return found
+
+
+def _places(keys: Any, chosen: pa.Array) -> dict[bytes, list[int]]:
+    """Return where each of the `chosen` keys stands."""
+    places: dict[bytes, list[int]] = {}
+    for place in pc.indices_nonzero(pc.is_in(keys, value_set=chosen)).to_pylist():
+        places.setdefault(keys[place].as_py(), []).append(place)
+    return places
 
 
 def _claims(home: Path, account: str, kin: set[str]) -> Iterator[tuple[str, pa.Table]]:
@@ -199,11 +210,3 @@ def _sentence(before: Before, state: str, tracking: str | None) -> str:
     if tracking:
         return f"{what} was shipped before: {before.job_id}, row {before.row_number}, {tracking}."
     return f"{what} is in another job already: {before.job_id}, row {before.row_number} ({state.replace('_', ' ')})."
-
-
-def _plain(value: str | None) -> str:
-    return " ".join(value.split()).casefold() if value else ""
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
