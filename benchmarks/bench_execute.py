@@ -42,6 +42,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
 
+from shipkit import history  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.sandbox.wire import _question  # noqa: E402
 from shipkit.checkpoint import Checkpoint  # noqa: E402
@@ -228,6 +229,7 @@ def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> Checkpoint:
     job = Checkpoint.publish(home, corekit.draft_of(rows, identity=SandboxCarrier(url=url).identity), disk=_Fast())
     done, at = rows * 99 // 100, time.time_ns() // 1000
     with job.own(disk=_Fast()) as ledger:
+        history.claim(job, ledger.states)
         for first in range(0, done, per_commit):
             now = range(first, min(first + per_commit, done))
             ledger.record_now([Line(row=r, event="intent", state="in_flight", attempt=1, reference=job.reference(r, 1), at=at) for r in now])
