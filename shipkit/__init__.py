@@ -33,6 +33,8 @@ _HOMES = {
     "shipments": "report",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
+    "rate": "whatif",
+    "compare": "comparison",
     "UPS": "carriers.ups",
     "ShipkitError": "errors",
     "errors": "",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
     from shipkit.database import Database as Database
+    from shipkit.comparison import compare as compare
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from shipkit.report import BatchResult as BatchResult
     from shipkit.report import shipments as shipments
     from shipkit.session import BatchSession as BatchSession
+    from shipkit.whatif import rate as rate
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,358 @@
+"""What orders would cost: priced by a rate card from little more than ZIP, weight and service. Nothing here can be bought.
+
+History has no streets, so none is asked for: :func:`rate` reads what a price depends on and leaves the rest of validation out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit import normalize
+from shipkit.carriers.ratecard import RateCard, TableZones
+from shipkit.errors import InputError
+from shipkit.models import Address, ServiceLevel
+from shipkit.places import zip3_states
+from shipkit.planner import Planner
+from shipkit.preview import to_frame
+from shipkit.resolve import best_offers, is_rule
+from shipkit.settings import Settings
+from shipkit.table import PARCEL, QUOTES, SHIPMENTS, major
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RATED_COLUMNS", "Orders", "place_of", "rate", "rated", "read_orders"]
+
+RATED_COLUMNS = (
+    "row_number", "order_id", "state", "postal_code", "country", "service", "parcels", "billable_weight_lb", "zone", "cost_cents", "cost", "currency",
+    "transit_days", "delivery_date", "base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents", "problem", "fix",
+)
+"""Columns that every rated frame has, in order. With several origins ``origin`` and ``cost_cents_<origin>`` follow, then a column for each surcharge."""
+
+_DECIDES = ("postal_code", "country", "residential", "service", "weight_lb", "length_in", "width_in", "height_in", "declared_value", "signature", "saturday_delivery", "ship_date")
+_SANDBOX_ZIP = "78205"
+"""Where orders of the synthetic card start when nobody says: as made up as its prices."""
+
+Place = str | Address | Mapping[str, Any]
+Origins = Sequence[Place] | Mapping[str, Place]
+Boxes = Sequence[tuple[float, float, float]] | Mapping[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a row has no price: something in `field` cannot be read, and a price would be a guess."""
+
+    field: str
+    problem: str
+    fix: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """Orders as a shipments table, with the rows that cannot be read."""
+
+    table: pa.Table
+    """:data:`shipkit.table.SHIPMENTS`."""
+    unread: Mapping[int, Unread]
+    """Index -> what cannot be read."""
+    planner: Planner | None = None
+    """Holds the source's own columns; None for a table that was mapped already."""
+    given: pa.Table | None = None
+    """The table that was mapped already, with whatever columns it has beside."""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column of the source, a value a shipment (an order's first line). Raises InputError naming the nearest."""
+        if self.planner is None:
+            if self.given is None or name not in self.given.column_names:
+                raise InputError(f"The orders have no column {name!r}.", fix="Name one they have.")
+            return self.given.column(name)
+        key = self.planner.carried([name])[0]
+        beside = self.planner.joined(pa.table({"row_number": self.table.column("row_number"), "place": pa.array(np.arange(self.table.num_rows))}), [key])
+        return beside.sort_by("place").column(beside.column_names.index(key) if key in beside.column_names else -1)
+
+
+def rate(
+    orders: Any,
+    card: RateCard,
+    as_of: dt.date | str | None = None,
+    *,
+    origin: Place | None = None,
+    origins: Origins | None = None,
+    boxes: Boxes | None = None,
+    service: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    services: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return what `orders` would cost by `card`: a line an order, in order, see :data:`RATED_COLUMNS`.
+
+    Parameters
+    ----------
+    orders
+        A path, DataFrame, Arrow table, list of dicts or DuckDB relation with ZIP or country, weight and service, and where there are
+        such: dimensions, residential flag, declared value, ship date. A shipments table (with a column ``parcels``) is taken as it is.
+    as_of
+        Price by the rules of this day, whatever the ship dates.
+    origin
+        Where orders start: a ZIP, an Address or its fields. Default: the only place that the card has zones for, then the only shipper
+        of the config file.
+    origins
+        Several warehouses (ZIPs, or name -> ZIP): every order starts at the cheapest, named in ``origin``.
+    boxes
+        Other box sizes in inches: a list (each parcel goes into the smallest box that holds its own), or old size -> new size.
+    service
+        One service for all, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within 3 days"``.
+    columns, services, defaults
+        As in :meth:`shipkit.BatchSession.map`.
+
+    Returns
+    -------
+    DataFrame
+        ``cost_cents`` is exact and null where the card has no price; ``problem`` says why.
+
+    Examples
+    --------
+    >>> import shipkit as sk
+    >>> frame = sk.rate([{"zip": "10001", "weight_lb": 3, "service": "Ground"}], sk.RateCard.synthetic(), origin="78205")
+    >>> frame[["zone", "billable_weight_lb", "currency"]].to_dict("records")
+    [{'zone': '7', 'billable_weight_lb': 3.0, 'currency': 'USD'}]
+    """
+    read = read_orders(orders, columns=columns, services=services, defaults=defaults)
+    return to_frame(rated(read, card, _day(as_of), origin=origin, origins=origins, boxes=boxes, service=service))
+
+
+def read_orders(
+    orders: Any, *, columns: Mapping[str, str] | None = None, services: Mapping[str, str] | None = None, defaults: Mapping[str, Any] | None = None,
+) -> Orders:
+    """Return `orders` as shipments, without asking for what no price depends on."""
+    if isinstance(orders, Orders):
+        return orders
+    mapped = _mapped_already(orders)
+    if mapped is not None:
+        return Orders(_filled(mapped), {}, given=mapped)
+    planner = Planner(shipper=Address(postal_code=_SANDBOX_ZIP))
+    planner.load(orders)
+    planner.map(columns=columns, services=services, defaults=defaults)
+    mapped = planner.mapped
+    asked = tuple(question for question in mapped.questions if _leaf(question.field) in _DECIDES)
+    table, problems = normalize.normalize(planner.con, replace(mapped, questions=asked), source_problems=planner.loaded.problems)
+    return Orders(_with_zeros(table), _unread(table, problems), planner)
+
+
+def rated(
+    orders: Orders, card: RateCard, as_of: dt.date | None, *, origin: Place | None = None, origins: Origins | None = None, boxes: Boxes | None = None, service: str | None = None,
+) -> pa.Table:
+    """Return the table that :func:`rate` shows."""
+    table = orders.table if boxes is None else _repacked(orders.table, boxes)
+    if origins is None:
+        quotes, extra = _priced(table, card, place_of(card, origin), as_of, service), dict[str, Any]()
+    else:
+        if not origins or origin is not None:
+            raise InputError("origins is empty, or given beside origin.", fix='Give one of the two: origin="78205", or origins=["78205", "08901"].')
+        starts = origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
+        quotes, extra = _cheapest_start({name: _priced(table, card, place_of(card, place), as_of, service) for name, place in starts.items()})
+    unread = {i: why for i, why in orders.unread.items() if service is None or why.field != "service"}
+    return _shown(table, _refused(quotes, unread), extra)
+
+
+def place_of(card: RateCard, place: Place | None) -> Address:
+    """Return where shipments start. Raises InputError when nobody said and it cannot be known."""
+    if isinstance(place, Address):
+        return place
+    if isinstance(place, Mapping):
+        return Address(**place)
+    if place is not None:
+        return Address(postal_code=place) if any(map(str.isdigit, place)) else Settings.read().shipper(place)
+    charted = _only_origin(card)
+    if charted is not None:
+        return Address(postal_code=charted)
+    settings = Settings.read()
+    known = list(settings.file.get("shippers", {}))
+    if len(known) == 1:
+        return settings.shipper(known[0])
+    if card.is_synthetic:
+        return Address(postal_code=_SANDBOX_ZIP)
+    raise InputError("Where do these orders start? Nobody said.", fix='Pass origin="78205" (a ZIP or an Address), or origins=[...] for several warehouses.')
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _mapped_already(orders: Any) -> pa.Table | None:
+    """Return the shipments table that `orders` is, or None when it is orders."""
+    if isinstance(orders, str | Path) and str(orders).lower().endswith(".parquet") and Path(orders).is_file():
+        import pyarrow.parquet as pq
+
+        if "parcels" in pq.read_schema(orders).names and pa.types.is_list(pq.read_schema(orders).field("parcels").type):
+            return pq.read_table(orders)
+    if isinstance(orders, pa.Table) and "parcels" in orders.column_names and pa.types.is_list(orders.schema.field("parcels").type):
+        return orders
+    return None
+
+
+def _filled(table: pa.Table) -> pa.Table:
+    """Return `table` with the columns of a shipments table, missing ones null, rows numbered."""
+    n = table.num_rows
+    columns = [table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(n, f.type) for f in SHIPMENTS]
+    filled = pa.table(columns, schema=SHIPMENTS)
+    return filled if "row_number" in table.column_names else filled.set_column(0, SHIPMENTS.field(0), pa.array(np.arange(1, n + 1)))
+
+
+def _with_zeros(table: pa.Table) -> pa.Table:
+    """Return `table` with the leading zeros of short ZIPs put back where no state says otherwise: no US ZIP has four digits."""
+    at = table.schema.get_field_index("postal_code")
+    codes = table.column(at)
+    short = pc.and_(pc.match_substring_regex(codes, r"^\d{3,4}$"), pc.and_(pc.is_null(table.column("state")), pc.equal(pc.fill_null(table.column("country"), "US"), "US")))
+    if not pc.any(short).as_py():
+        return table
+    padded = pc.utf8_lpad(codes, 5, "0")
+    known = pc.is_in(pc.utf8_slice_codeunits(padded, 0, 3), value_set=pa.array(list(zip3_states()), pa.string()))
+    return table.set_column(at, SHIPMENTS.field("postal_code"), pc.if_else(pc.fill_null(pc.and_(short, known), False), padded, codes))  # noqa: FBT003 - a fill value
+
+
+def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
+    """Return the rows with an error in what decides a price; where several, not the service, which may be given for all rows."""
+    errors = problems.filter(pc.equal(problems.column("severity"), "error")).select(["row_number", "field", "problem", "fix"]).to_pylist()
+    numbers = table.column("row_number").to_numpy()
+    found: dict[int, Unread] = {}
+    for error in errors:
+        leaf = _leaf(error["field"])
+        if leaf in _DECIDES and error["row_number"] is not None:
+            i = int(np.searchsorted(numbers, error["row_number"]))
+            if i < len(numbers) and numbers[i] == error["row_number"] and (i not in found or found[i].field == "service"):
+                found[i] = Unread(leaf, f"{error['field']}: {error['problem']}", error["fix"])
+    return found
+
+
+def _leaf(path: str | None) -> str:
+    return (path or "").rsplit(".", 1)[-1].split("[")[0]
+
+
+def _only_origin(card: RateCard) -> str | None:
+    """Return the ZIP3 that a chart is for, where all of its origins have the same zones."""
+    if not isinstance(card.zones, TableZones):
+        return None
+    origins = [name for name in pc.unique(card.zones.table.column("origin")).to_pylist() if name.isdigit()]
+    charts = [{(r["destination"], r["service"], r["zone"]) for r in card.zones.rows([name]).to_pylist()} for name in origins[:20]]
+    return origins[0] if origins and len(origins) <= len(charts) and all(chart == charts[0] for chart in charts) else None
+
+
+def _day(day: dt.date | str | None) -> dt.date | None:
+    return dt.date.fromisoformat(day) if isinstance(day, str) else day
+
+
+def _label(place: Place) -> str:
+    if isinstance(place, str):
+        return place
+    fields = place.model_dump() if isinstance(place, Address) else place
+    return str(fields.get("company") or fields.get("name") or fields.get("postal_code"))
+
+
+# -- pricing ---------------------------------------------------------------------------------------
+
+
+def _priced(table: pa.Table, card: RateCard, start: Address, as_of: dt.date | None, service: str | None) -> pa.Table:
+    if service is None:
+        return card.itemise(table, start, as_of)
+    at = table.schema.get_field_index("service")
+    if is_rule(service):
+        words = service.split()
+        best = best_offers(card.shop_table(table, start, as_of), words[0], int(words[2]) if len(words) > 1 else None)
+        chosen = np.full(table.num_rows, None, dtype=object)
+        chosen[np.asarray(best.column("row"))] = best.column("service").to_numpy(zero_copy_only=False)
+        return card.itemise(table.set_column(at, "service", pa.array(chosen, pa.string())), start, as_of)
+    return card.itemise(table.set_column(at, "service", pa.repeat(pa.scalar(_service(service)), table.num_rows)), start, as_of)
+
+
+def _service(text: str) -> str:
+    found = ServiceLevel.parse(text)
+    if found is None:
+        raise InputError(f"{text!r} is not a known service.", fix=f"Known: {', '.join(s.value for s in ServiceLevel)}; or a rule: cheapest, fastest, cheapest within 3 days.")
+    return found.value
+
+
+def _cheapest_start(by_start: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the quotes of each order from where it costs least, and the columns that say where and what else."""
+    names = list(by_start)
+    cents = np.stack([np.asarray(pc.fill_null(quotes.column("cost_cents"), np.iinfo(np.int64).max)) for quotes in by_start.values()])
+    best = cents.argmin(axis=0)
+    n = cents.shape[1]
+    whole = pa.concat_tables(by_start.values()).take(pa.array(best * n + np.arange(n)))
+    nowhere = cents.min(axis=0) == np.iinfo(np.int64).max
+    extra = {
+        "origin": pa.array(np.array(names, dtype=object)[best], pa.string(), mask=nowhere),
+        **{f"cost_cents_{name}": quotes.column("cost_cents") for name, quotes in by_start.items()},
+    }
+    return whole, extra
+
+
+def _refused(quotes: pa.Table, unread: Mapping[int, Unread]) -> pa.Table:
+    """Return `quotes` without prices on rows that could not be read, and with why."""
+    if not unread:
+        return quotes
+    flags = np.zeros(quotes.num_rows, dtype=bool)
+    flags[list(unread)] = True
+    mask, said = pa.array(flags), [unread[i] for i in sorted(unread)]
+    texts = {"problem": pa.array([why.problem for why in said], pa.string()), "fix": pa.array([why.fix for why in said], pa.string())}
+    kept = {"service", "currency", "cost_basis", "warnings", "zone", "billable_weight_lb"}
+    columns = []
+    for name in quotes.column_names:
+        column = quotes.column(name)
+        if name in texts:
+            column = pc.replace_with_mask(column.combine_chunks(), mask, texts[name])
+        elif name not in kept:
+            column = pc.if_else(mask, pa.scalar(None, column.type), column)
+        columns.append(column)
+    return pa.table(columns, names=quotes.column_names)
+
+
+def _shown(table: pa.Table, quotes: pa.Table, extra: Mapping[str, Any]) -> pa.Table:
+    columns = {
+        **{name: table.column(name) for name in ("row_number", "order_id", "postal_code", "country")},
+        "state": _states(table),
+        "parcels": pc.fill_null(pc.list_value_length(table.column("parcels")), 0).cast(pa.int64()),
+        **{name: quotes.column(name) for name in quotes.column_names},
+        "cost": major(quotes.column("cost_cents"), quotes.column("currency")),
+    }
+    surcharges = [name for name in quotes.column_names if name not in QUOTES.names]
+    return pa.table({**{name: columns[name] for name in RATED_COLUMNS}, **extra, **{name: columns[name] for name in surcharges}})
+
+
+def _states(table: pa.Table) -> pa.ChunkedArray:
+    """Return the state of each shipment, of its ZIP where none was given; ZIPs of two states have none."""
+    column = table.column("state")
+    if not column.null_count:
+        return column
+    prefix = pc.utf8_slice_codeunits(table.column("postal_code"), 0, 3)
+    known = {code: states for code, states in zip3_states().items() if " " not in states}
+    found = pc.take(pa.array(list(known.values()), pa.string()), pc.index_in(prefix, value_set=pa.array(list(known), pa.string())))
+    return pc.coalesce(column, pc.if_else(pc.equal(pc.fill_null(table.column("country"), "US"), "US"), found, pa.scalar(None, pa.string())))
+
+
+# -- packaging -------------------------------------------------------------------------------------
+
+
+def _repacked(table: pa.Table, boxes: Boxes) -> pa.Table:
+    """Return `table` with its parcels in other boxes. A parcel without dimensions, or one that fits no box, stays as it is."""
+    parcels = table.column("parcels").combine_chunks()
+    values = parcels.values  # noqa: PD011 - of Arrow
+    names = ("length_in", "width_in", "height_in")
+    sizes = np.stack([np.asarray(pc.fill_null(values.field(name), np.nan)) for name in names], axis=1)
+    own = -np.sort(-sizes, axis=1)
+    if isinstance(boxes, Mapping):
+        for old, new in boxes.items():
+            sizes[(np.abs(own - sorted(old, reverse=True)) < 1e-6).all(axis=1)] = sorted(new, reverse=True)
+    else:
+        for box in sorted((sorted(box, reverse=True) for box in boxes), key=np.prod, reverse=True):
+            sizes[(own <= box).all(axis=1)] = box
+    columns = [pa.array(sizes[:, names.index(f.name)], pa.float64(), from_pandas=True) if f.name in names else values.field(f.name) for f in PARCEL]
+    packed = pa.ListArray.from_arrays(parcels.offsets, pa.StructArray.from_arrays(columns, fields=list(PARCEL)), mask=pc.is_null(parcels) if parcels.null_count else None)
+    return table.set_column(table.schema.get_field_index("parcels"), SHIPMENTS.field("parcels"), packed)
