@@ -1,0 +1,50 @@
+"""The page of layouts and the layout files say the same: run this file to write the sections anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipkit.layouts import known_layouts
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "layouts.md"
+BEGIN, END = "<!-- sections: written by tests/layouts/test_page.py -->\n", "<!-- end of sections -->\n"
+PER = {"unit": "of one unit, times the quantity", "line": "of the line", "order": "of the whole order"}
+JOINED = {"weight", "item_weight"}
+
+
+def section(layout) -> str:
+    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}."]
+    lines += [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."] if layout.without else []
+    lines += ["", "| field | taken from |", "| --- | --- |"]
+    for role, options in layout.fields.items():
+        units = {option: f" ({layout.units[option]})" for option in options if option in layout.units}
+        word = " + " if role in JOINED and len(options) > 1 else ", else "
+        lines.append(f"| {role} | {word.join(f'`{option}`{units.get(option, str())}' for option in options)} |")
+    lines.append("")
+    lines += [f"- A weight is {PER[layout.weight_of]}."] if layout.weight_of else []
+    lines += [f"- A price is {PER[layout.price_of].replace(', times the quantity', '')}: customs items are made of the lines."] if layout.price_of else []
+    lines += [f"- Dates as {', '.join(f'`{form}`' for form in dict.fromkeys(layout.dates.values()))}, where all of a column fit."] if layout.dates else []
+    lines += [f"- Left out: lines where `{heading}` is {' or '.join(f'`{text}`' for text in texts)}." for heading, texts in layout.not_shipped.items()]
+    lines += [f"- Lines without {' or '.join(f'`{h}`' for h in layout.required)} are footers or totals."] if layout.required else []
+    lines += [f"- Speeds of the shop, no services: {', '.join(f'`{text}`' for text in layout.services)}. Say what they are: `map(services={{\"{next(iter(layout.services))}\": \"ground\"}})`."] if layout.services else []
+    lines += [f"- `{n.heading}` {'filled' if n.when == 'filled' else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: {n.severity} `{n.code}`, {n.problem}." for n in layout.notices]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+@pytest.mark.parametrize("name", sorted(known_layouts()))
+def test_the_page_says_what_the_layout_takes_from_where(name):
+    assert section(known_layouts()[name]) in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_has_no_section_without_a_layout():
+    text = PAGE.read_text(encoding="utf-8")
+    listed = text[text.index(BEGIN) : text.index(END)]
+    assert listed.count("### ") == len(known_layouts())
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text(encoding="utf-8")
+    made = "\n".join(section(layout) for _, layout in sorted(known_layouts().items()))
+    PAGE.write_text(page[: page.index(BEGIN) + len(BEGIN)] + "\n" + made + "\n" + page[page.index(END) :], encoding="utf-8")
