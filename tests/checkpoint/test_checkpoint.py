@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 from corekit import BookCarrier, draft_of, job_of, state_counts
 
+import shipkit.compaction
 from shipkit import __version__
 from shipkit import segments as segments_module
 from shipkit.checkpoint import Checkpoint
@@ -443,3 +444,52 @@ def test_a_table_that_was_a_view_of_another_is_stored_right(home):
     sliced = draft.plan.slice(2, 3)
     job = Checkpoint.publish(home, draft_of(3, plan=sliced))
     assert job.plan.equals(pa.table(sliced))
+
+
+def test_a_folder_whose_locks_do_not_hold_is_refused(home, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    job = job_of(home, 2)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)  # what some network folders do
+    with pytest.raises(CheckpointWriteError, match="gives the same lock twice"), job.own():
+        pass
+
+
+def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipkit.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.compaction, "_SPARE_FOR_S", 0.0)
+    written = []
+
+    class Noting(Disk):
+        def write(self, path, data):
+            written.append((path.name, b"%PDF-label" in data))
+            super().write(path, data)
+
+    job, carrier = job_of(home, 60), BookCarrier(tmp_path / "books.db", latency_s=0.01)
+    monkeypatch.setattr(job, "disk", Noting())
+    buy(job, carrier)
+    compactions = [labels for name, labels in written if "cmp-" in name]
+    assert compactions
+    assert not any(compactions)
+    assert len({label.row for label in job.labels()}) == 60
+    assert len(segments(job)) < sum("seg-" in name for name, _ in written), "segments without labels are gone"
+
+
+def test_the_next_commit_begins_when_the_one_before_ended_and_takes_all_that_waits(home):
+    job, sizes = job_of(home, 50), []
+
+    class Slow(Disk):
+        def publish(self, folder, name, data):
+            time.sleep(0.05)
+            super().publish(folder, name, data)
+
+    async def work():
+        with job.own(disk=Slow()) as ledger:
+            waiters = []
+            for row in range(50):
+                waiters.append(ledger.record([Line(row=row, event="intent", state="in_flight", attempt=1)]))
+                await asyncio.sleep(0.001)
+            await asyncio.gather(*waiters)
+            sizes.append(ledger.commits)
+
+    asyncio.run(work())
+    assert 2 <= sizes[0] <= 12

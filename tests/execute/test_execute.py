@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from corekit import QUOTE, BookCarrier, ask_after, draft_of, job_of, lose_first, plan_of, quotes_of, state_counts
 
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.base import CarrierIdentity, Pace
 from shipkit.checkpoint import Checkpoint
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, CarrierUnreachable, JobError, RateLimited
 from shipkit.execute import Control, execute
@@ -384,3 +384,11 @@ def test_a_rate_limit_holds_from_the_first_second(home, tmp_path):
     times = carrier.started
     assert max(sum(1 for t in times if start <= t < start + 1.0) for start in times) <= 40
     assert sum(1 for t in times if t < times[0] + 0.2) <= 12, "no burst at the start"
+
+
+def test_by_default_the_grace_is_twice_the_time_out_plus_the_carriers_processing(home, tmp_path):
+    carrier = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False))
+    carrier.pace = Pace(concurrency=4, timeout_s=0.2, processing_s=0.3)
+    started = time.monotonic()
+    assert buy(job_of(home, 1), carrier, grace_s=None) is JobStatus.COMPLETED
+    assert 0.7 <= time.monotonic() - started < 5
