@@ -97,7 +97,8 @@ class MarkedDisk(Disk):
 
 def fell(marks: mmap.mmap) -> str:
     """Return where a killed child was."""
-    return PHASES[marks[1]] if marks[1] != 255 else PHASES[marks[0]]
+    compacting = marks[1]  # read once: the child goes on writing
+    return PHASES[compacting] if compacting != 255 else PHASES[marks[0]]
 
 
 # -- the child -------------------------------------------------------------------------------------
