@@ -23,7 +23,7 @@ __all__ = ["Layout", "LayoutMatch", "Notice", "known_layouts", "meanings", "reco
 
 _UNITS: Final = frozenset({"lb", "oz", "kg", "g", "in", "cm", "mm", "ft", "m"})
 _PER: Final = ("unit", "line", "order")
-_KEYS: Final = frozenset({"title", "evidence", "recognised_by", "without", "headings", "required", "weight_of", "price_of", "never", "fields", "units", "dates", "services", "not_shipped", "notice"})
+_KEYS: Final = frozenset({"title", "evidence", "recognised_by", "without", "headings", "required", "weight_of", "price_of", "never", "each_row", "fields", "units", "dates", "services", "not_shipped", "notice"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Layout:
     """A line with none of these is no order line (a total, a footer)."""
     never: tuple[str, ...] = ()
     """Roles that no column of this export has, whatever its heading says."""
+    each_row: bool = False
+    """Each line is a shipment, also where order numbers repeat."""
     weight_of: str | None = None
     price_of: str | None = None
     not_shipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -213,7 +215,7 @@ def _parsed(text: str, path: Path) -> Layout:
             Notice(entry["heading"], entry["when"] if entry["when"] == "filled" else _several(entry["when"]), entry["problem"], entry["fix"], entry.get("severity", "warning"), entry["code"])
             for entry in said.get("notice", ())
         ),
-        weight_of=said.get("weight_of"), price_of=said.get("price_of"),
+        each_row=bool(said.get("each_row", False)), weight_of=said.get("weight_of"), price_of=said.get("price_of"),
     )
 
 

@@ -95,7 +95,8 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     con = loaded.con
     clear(con, "selected", "orders", "shipping_lines", "order_lines", "order_groups", "order_heads")
     left_out = not_shipped_sql(loaded.layout, {column.name: column.key for column in loaded.columns})
-    single = key is None or _each_line_its_own(con, key)
+    each_row = order_key is None and loaded.layout is not None and loaded.layout.layout.each_row
+    single = key is None or each_row or _each_line_its_own(con, key)
     if single:
         con.execute(f"CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines WHERE NOT ({left_out or 'false'})")
         con.execute("CREATE VIEW shipping_lines AS SELECT * FROM order_lines")

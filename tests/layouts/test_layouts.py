@@ -60,7 +60,7 @@ def test_headings_alone_are_recognised(name, shared):
     assert layouts.recognise_layout(headings, layouts.known_layouts()).name == HEADERS[name]
 
 
-@pytest.mark.parametrize("name", sorted(layouts.known_layouts()))
+@pytest.mark.parametrize("name", sorted(name for name, layout in layouts.known_layouts().items() if layout.recognised_by))
 def test_every_layout_is_recognised_by_its_own_headings_and_by_no_other(name):
     layout = layouts.known_layouts()[name]
     headings = [options[0] for options in layout.fields.values()] + list(layout.recognised_by)
@@ -105,6 +105,26 @@ def test_a_file_without_headings_gets_those_of_the_layout_that_is_named(tmp_path
     assert loaded.con.sql("SELECT who, city, column_4 FROM lines ORDER BY row_number").fetchall() == [("Ada Lee", "Boston", "02134"), ("Bob Roe", "Salem", "01970")]
     with pytest.raises(LayoutError, match="no layout 'bore'"):
         source.load(tmp_path / "rows.csv", layout="bore", layout_folder=tmp_path)
+
+
+def test_a_campusship_batch_file_has_no_headings_and_is_loaded_by_name(tmp_path, shop):
+    cells = ["Ada Lee", "Analytical Ltd", "US", "1 Main St", "", "", "Boston", "MA", "02134", "6175550100", "", "1", "ada@example.com", "2", "", "3", "", "", "", "LB", "", "", "", "", "03", *[""] * 7, "PO 7", "", ""]
+    path = tmp_path / "batch.ssv"
+    path.write_text(";".join(cells) + "\n" + ";".join(["Bob Roe", *cells[1:15], "2", "", "", "", "KG", *cells[20:]]) + "\n", encoding="utf-8")
+    with sk.BatchSession(shipper=shop) as session:
+        session.load(path, layout="ups_campusship_batch")
+        assert session.layout.why == "named by hand"
+        rows = session._planner.normal[0].to_pylist()
+    assert [(row["name"], row["company"], row["postal_code"], row["residential"], row["service"]) for row in rows] == [
+        ("Ada Lee", "Analytical Ltd", "02134", True, "ground"), ("Bob Roe", "Analytical Ltd", "02134", True, "ground"),
+    ]
+    assert [row["parcels"][0]["weight_lb"] for row in rows] == [3.0, pytest.approx(4.409, abs=1e-3)]
+
+
+def test_each_line_of_a_carriers_file_is_a_shipment_also_where_order_numbers_repeat(shop):
+    row = {"Name": "Ada", "Address": "1 Main St", "Address Line 2": None, "City": "Boston", "State": "MA", "Zipcode": "02134", "Country": "US", "Package Weight": 3, "Order ID": "7", "Rubber Stamp 1": None}
+    rows, _, layout = shipments([row, row], shop)
+    assert (layout.name, [r["row_number"] for r in rows]) == ("pirate_ship_import", [1, 2])
 
 
 def test_a_filter_that_matches_one_line_keeps_the_whole_order(shared, shop):

@@ -15,7 +15,7 @@ JOINED = {"weight", "item_weight"}
 
 
 def section(layout) -> str:
-    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}."]
+    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}." if layout.recognised_by else f"Loaded by name: `layout=\"{layout.name}\"`."]
     lines += [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."] if layout.without else []
     lines += ["", "| field | taken from |", "| --- | --- |"]
     for role, options in layout.fields.items():
@@ -23,6 +23,7 @@ def section(layout) -> str:
         word = " + " if role in JOINED and len(options) > 1 else ", else "
         lines.append(f"| {role} | {word.join(f'`{option}`{units.get(option, str())}' for option in options)} |")
     lines.append("")
+    lines += ["- Each line is a shipment, also where order numbers repeat."] if layout.each_row else []
     lines += [f"- A weight is {PER[layout.weight_of]}."] if layout.weight_of else []
     lines += [f"- A price is {PER[layout.price_of].replace(', times the quantity', '')}: customs items are made of the lines."] if layout.price_of else []
     lines += [f"- Dates as {', '.join(f'`{form}`' for form in dict.fromkeys(layout.dates.values()))}, where all of a column fit."] if layout.dates else []
