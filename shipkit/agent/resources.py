@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,7 +51,7 @@ def add(server: MCPServer[Any], desk: Desk) -> None:
     @server.resource("shipkit://jobs/{job_id}/results.csv", name="results", title="Results of a job", mime_type="text/csv")
     async def results(job_id: str) -> str:
         """Tell how each shipment stands: state, tracking number, charge, what to fix."""
-        return await _read(lambda: _csv(_session(desk, job_id).results(), _RESULTS))
+        return await _read(lambda: _csv(_session(desk, job_id, "results.csv").results(), _RESULTS))
 
     @server.resource("shipkit://jobs/{job_id}/labels.pdf", name="labels", title="Labels of a job", mime_type="application/pdf")
     async def labels(job_id: str) -> bytes:
@@ -91,8 +92,12 @@ async def _read(work: Callable[[], T]) -> T:
         raise ResourceError(str(error)) from error
 
 
-def _session(desk: Desk, job_id: str) -> Any:
-    return desk.find(job_id).session
+def _session(desk: Desk, job_id: str, what: str) -> Any:
+    """Return the session of a job whose `what` is read, and write that down."""
+    batch = desk.find(job_id)
+    with suppress(OSError):
+        batch.audit.note("resources/read", job=batch.session.job_id, arguments=what, outcome="ok")
+    return batch.session
 
 
 def _jobs(desk: Desk) -> str:
@@ -110,7 +115,7 @@ def _preview(desk: Desk, preview_id: str) -> str:
 
 
 def _labels(desk: Desk, job_id: str, kind: str) -> bytes:
-    session = _session(desk, job_id)
+    session = _session(desk, job_id, f"labels.{kind}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)

@@ -28,13 +28,14 @@ async def test_the_job_has_the_log_of_everything_that_led_to_it(serve, home):
         person.answer = "accept"
         job = await c.ok("batch_execute", preview_id=shown["preview_id"])
         await c.ok("get_labels", job_id=job["job_id"])
+        await c.client.read_resource(job["uris"][1])
     lines = log_of(home / "jobs" / job["job_id"] / "audit")
     assert tuple(lines[0]) == COLUMNS
     assert [(line["tool"], line["outcome"]) for line in lines if line["outcome"] != "asks"] == [
         ("load_orders", "ok"), ("batch_preview", "ok"), ("batch_execute", "input_unusable"), ("batch_execute", "approval_required"),
-        ("batch_execute", "begins"), ("batch_execute", "ok"), ("get_labels", "ok"),
+        ("batch_execute", "begins"), ("batch_execute", "ok"), ("get_labels", "ok"), ("resources/read", "ok"),
     ]
-    bought = lines[-2]
+    bought = lines[-3]
     assert "3 shipping labels" in bought["asked"]
     assert (bought["answered"], bought["via"]) == ("yes", "elicitation")
     assert bought["answered_by"].startswith("person at ")

@@ -207,7 +207,7 @@ def test_stdout_is_the_protocols_alone(home, shop_file):
         {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "batch_preview", "arguments": {}}},
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "shipkit.agent.server", "--shipper", f"harbor={shop_file}"], env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [sys.executable, "-m", "shipkit", "mcp", "--shipper", f"harbor={shop_file}"], env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )
     lines = []
     for message in messages:
