@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 
 from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
 from shipkit.feeder import Feeder
@@ -44,7 +45,6 @@ class Calls:
             call = asyncio.create_task(self._ship(*feeder.ready.popleft()))
             self._calls.add(call)
             call.add_done_callback(self._called)
-            run.sent += 1
             run.hungry.set()
 
     def cancel(self) -> None:
@@ -70,6 +70,7 @@ class Calls:
         """Buy one row and book what came of it."""
         run, attempt = self._run, int(self._run.ledger.attempts[row])
         reference, longest_s = run.checkpoint.reference(row, attempt), 2 * run.options.timeout_s
+        began = time.monotonic()
         try:
             # Before this line a repeat is free; after it a repeat may buy a second label.
             async with asyncio.timeout(longest_s):
@@ -84,6 +85,7 @@ class Calls:
             log.warning("the carrier's code failed after sending began", exc_info=error)
             answer = AnswerLost(f"The carrier's answer could not be read ({type(error).__name__}).")
         finally:
+            run.call_took(time.monotonic() - began)
             run.pacer.leave()
         if isinstance(answer, CarrierError):
             self._book_error(row, attempt, reference, answer)

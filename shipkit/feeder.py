@@ -70,13 +70,22 @@ class Feeder:
         run, pacer = self._run, self._run.pacer
         if run.stop or pacer.pause_s > 0:
             return 0
-        free = max(0, pacer.allowed - pacer.active)
-        low = free + 1 + math.ceil(run.sent_per_s * run.ledger.commit_s * 1.5)
-        high = low + math.ceil(run.sent_per_s * _REFILL_S)
+        ahead, refill = self._ahead(pacer.allowed / run.call_s if run.call_s else None)
+        low = ahead if pacer.rate_per_s else max(0, pacer.allowed - pacer.active) + ahead
+        return low + refill - len(self.ready) if len(self.ready) < low else 0
+
+    def _ahead(self, calls_per_s: float | None) -> tuple[int, int]:
+        """Return how many intents must be ready, so that no call waits for a commit, and how many more make one commit worth its while.
+
+        By the pace that is possible, not the one that was reached: else a slow disk would make the run slower, and that the supply smaller.
+        Never more than the concurrency: a kill leaves them to be looked up.
+        """
+        pacer, commit_s = self._run.pacer, self._run.ledger.commit_s
         if pacer.rate_per_s:
-            high = min(high, 1 + math.ceil(pacer.rate_per_s * (_REFILL_S + 2 * run.ledger.commit_s)))
-            low = min(low, high)
-        return high - len(self.ready) if len(self.ready) < low else 0
+            return 1 + math.ceil(pacer.rate_per_s * commit_s * 2), math.ceil(pacer.rate_per_s * 2 * _REFILL_S)
+        if calls_per_s is None:  # nothing was answered yet, and the first answers come together
+            return 1 + math.ceil(pacer.allowed / 4), 0
+        return 1 + min(pacer.allowed, math.ceil(calls_per_s * commit_s * 2)), min(pacer.allowed, math.ceil(calls_per_s * _REFILL_S))
 
     def _next_batch(self, count: int) -> list[tuple[int, Shipment]]:
         """Return up to `count` shipments whose price is reserved."""

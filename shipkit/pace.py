@@ -20,8 +20,8 @@ __all__ = ["Pacer", "RateLimit"]
 
 T = TypeVar("T")
 
-_MARGIN = 1.03
-"""A window is taken 3 % longer than the carrier's, because requests do not all travel equally long."""
+_MARGIN = 1.05
+"""A window is taken 5 % longer than the carrier's, because requests do not all travel equally long."""
 
 _CATCH_UP_S = 0.1
 """Lateness that is made good by starting the next ones together; the window keeps even these within the limit."""

@@ -59,9 +59,9 @@ class Run:
         self.last_error: str | None = None
         self.note: str | None = None
         """What the run waits for, in words."""
-        self.sent = self.bought = 0
-        self.sent_per_s = 0.0
-        """The pace of the last moments."""
+        self.bought = 0
+        self.call_s: float | None = None
+        """Smoothed duration of a call; None before the first ended."""
 
     def halt(self, status: JobStatus, reason: str) -> None:
         """Stop sending. The first reason stands, but cancelling is final."""
@@ -73,6 +73,10 @@ class Run:
         """Something moved: whoever waits looks again."""
         self.changed.set()
         self.hungry.set()
+
+    def call_took(self, seconds: float) -> None:
+        """Take note of how long a call took."""
+        self.call_s = seconds if self.call_s is None else self.call_s + 0.1 * (seconds - self.call_s)
 
     def send_again(self, row: int) -> None:
         """Send `row` once more, under its next reference."""

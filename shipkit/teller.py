@@ -18,20 +18,16 @@ _EVERY_S = 0.1
 
 
 class Teller:
-    """Measures the pace, and calls the progress callback."""
+    """Calls the progress callback."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._failed = False
 
     async def tick(self) -> None:
-        """Measure and tell, until cancelled."""
-        run, before = self._run, (self._run.began, 0)
+        """Tell, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            now = time.monotonic()
-            run.sent_per_s += 0.5 * ((run.sent - before[1]) / (now - before[0]) - run.sent_per_s)
-            before = (now, run.sent)
             self.tell()
 
     def tell(self) -> None:
