@@ -208,7 +208,7 @@ def _approved(manifest: Manifest) -> str:
     given = manifest.approval
     if not given:
         return f"Mode {manifest.mode.upper()}: bought without asking, within the limits."
-    total = " + ".join(f"{amount} {currency}" for currency, amount in given["totals"].items())
+    total = " + ".join(str(Money.of(amount, currency)) for currency, amount in given["totals"].items())
     return f"Approved by {given['by']} at {given['at'][:16].replace('T', ' ')} UTC: {given['shipments']:,} shipments for {total}."
 
 

@@ -95,7 +95,7 @@ class Panel:
         from IPython.display import display
 
         view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}}
-        display({"text/plain": repr(self), **view}, raw=True)
+        display({"text/plain": "The panel is live only while its kernel runs. Its record:", **view}, raw=True)
         self._record.show(self.told)
         after_each_cell(self._cell_ran)
 

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(command: list[str], ready: str, folder: Path, env: dict[str, str]) -> Iterator[None]:
-    """Run a server in `folder` until the block ends."""
+def served(command: list[str], ready: str, folder: Path, env: dict[str, str], *, any_answer: bool = False) -> Iterator[None]:
+    """Run a server in `folder` until the block ends. `any_answer`: a page that is not found is an answer too."""
     log = (folder.parent / "server.log").open("w")
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log)
     try:
@@ -39,7 +40,9 @@ def served(command: list[str], ready: str, folder: Path, env: dict[str, str]) ->
             try:
                 urllib.request.urlopen(ready, timeout=2).read()
                 break
-            except OSError:
+            except OSError as error:
+                if any_answer and isinstance(error, urllib.error.HTTPError):
+                    break
                 if process.poll() is not None or time.monotonic() > end:
                     raise RuntimeError((folder.parent / "server.log").read_text()[-2000:]) from None
                 time.sleep(0.2)
