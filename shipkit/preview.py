@@ -297,7 +297,8 @@ async def price(
     if len(wanted) == len(plan):
         quotes = await carrier.quote_table(plan.table, plan.shipper, pacer)
     else:
-        some = await carrier.quote_table(plan.table.take(pa.array(wanted)), plan.shipper, pacer)
+        asked = plan.table.select(getattr(carrier, "priced_by", plan.table.column_names))  # what no price depends on need not be copied
+        some = await carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["quote_table", "shop_table", "statement"]
 
-_CHUNK = 1_000_000
+_CHUNK = 250_000
 """Shipments priced at a time: memory stays flat past this, speed does not change."""
 
 _MEASURES = ("weight_lb", "length_in", "width_in", "height_in", "declared_value_cents")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from shipkit.carriers.base import CarrierIdentity, Pace, Pacer, shop_each
-from shipkit.carriers.ratecard import RateCard
+from shipkit.carriers.ratecard import PRICED, RateCard
 from shipkit.carriers.sandbox.books import Books
 from shipkit.carriers.sandbox.desk import Desk, Trouble
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
@@ -105,6 +105,11 @@ class SandboxCarrier:
     def books(self) -> Books:
         """The embedded sandbox's books."""
         return self._embedded.books
+
+    @property
+    def priced_by(self) -> tuple[str, ...]:
+        """The columns of a shipments table that :meth:`quote_table` needs."""
+        return PRICED
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price. Raises CarrierRejected when there is none."""
