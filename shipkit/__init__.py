@@ -41,7 +41,7 @@ _HOMES = {
 }
 """Public name -> the module it lives in. Names resolve on first use (PEP 562), so that importing costs little."""
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names stand in the table above
 
 if TYPE_CHECKING:
     from shipkit import errors as errors
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
-    from shipkit.database import Database as Database
     from shipkit.comparison import compare as compare
+    from shipkit.database import Database as Database
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge

@@ -217,7 +217,7 @@ def test_skipped_rows_are_listed_and_can_be_taken_back(session):
     session.skip("weight_lb > 10 OR sku = 'pan'", reason="heavy")
     frame = session.preview()
     assert frame["cost_cents"].notna().tolist() == [True, False, True, False, False]
-    assert session.edits[["action", "rows", "reason"]].values.tolist() == [["skip", 3, "heavy"]]
+    assert session.edits[["action", "rows", "reason"]].to_dict("records") == [{"action": "skip", "rows": 3, "reason": "heavy"}]
     session.unskip()
     assert session.preview()["cost_cents"].notna().sum() == 4
 

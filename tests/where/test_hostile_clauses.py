@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from shipkit import orders, source, where
-from shipkit.where import clauses
 from shipkit.errors import FilterError
 from shipkit.fields import Column
+from shipkit.where import clauses
 from shipkit.where.parsing import locked
 
 COLUMNS = [
