@@ -14,10 +14,6 @@ Resume: a job of N rows of which 99 % are shipped is opened by a fresh process, 
 
 from __future__ import annotations
 
-import time
-
-_STARTED = time.perf_counter()
-
 import argparse
 import asyncio
 import contextlib
@@ -31,6 +27,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -162,9 +159,9 @@ def throughput(options: argparse.Namespace, folder: Path) -> dict[str, dict]:
         for turn in range(options.rounds):
             for concurrency in (50, 200):
                 jobs = [job_of(folder / f"home-{next(fresh)}", n, served.url) for _ in range(2)]
-                ways = [("bare", lambda: bare(served.url, bodies(jobs[0], n), concurrency)), ("ours", lambda: ours(served.url, jobs[1], concurrency))]
-                for name, work in ways if turn % 2 == 0 else ways[::-1]:
-                    note(f"{name}, {concurrency}", n, work())
+                for name in ("bare", "ours") if turn % 2 == 0 else ("ours", "bare"):
+                    work = bare(served.url, bodies(jobs[0], n), concurrency) if name == "bare" else ours(served.url, jobs[1], concurrency)
+                    note(f"{name}, {concurrency}", n, work)
             job = job_of(folder / f"home-{next(fresh)}", n, served.url)
             note("gather + SQLite, 50", n, gather_and_sqlite(served.url, bodies(job, n), 50, folder / f"naive-{turn}.sqlite"))
         few = min(n, 60)
@@ -213,7 +210,7 @@ def resumed(options: argparse.Namespace, folder: Path) -> list[dict]:
         for rows in options.resume:
             home, began = folder / f"home-{rows}", time.perf_counter()
             job = nearly_done(home, rows, served.url, options.rows_per_commit)
-            print(f"made {rows:,} rows, {len(os.listdir(job.path / 'segments')):,} files, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            print(f"made {rows:,} rows, {sum(1 for _ in (job.path / 'segments').iterdir()):,} files, {time.perf_counter() - began:.0f} s", file=sys.stderr)
             command = [sys.executable, __file__, "--resume-one", str(home), job.job_id, served.url]
             runs = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
             first = min(runs, key=lambda run: run["first_label_s"])
@@ -245,7 +242,7 @@ def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> Checkpoint:
 
 def resume_one(home: str, job_id: str, url: str) -> None:
     """Resume a job, and stop at its first new label (in a process of its own)."""
-    imported = time.perf_counter() - _STARTED
+    imported = time.monotonic() - _born()
     before = _peak_mb()
     began, first, control = time.perf_counter(), [], Control()
 
@@ -266,6 +263,12 @@ def resume_one(home: str, job_id: str, url: str) -> None:
 
     asyncio.run(work())
     print(json.dumps({"first_label_s": round(first[0], 3), "imports_s": round(imported, 3), "memory_mb": _peak_mb(), "memory_before_mb": before}))
+
+
+def _born() -> float:
+    """Return when this process began, on the monotonic clock (Linux)."""
+    fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_mb() -> int:
