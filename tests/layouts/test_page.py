@@ -15,7 +15,7 @@ JOINED = {"weight", "item_weight"}
 
 
 def section(layout) -> str:
-    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}." if layout.recognised_by else f"Loaded by name: `layout=\"{layout.name}\"`."]
+    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}." if layout.recognised_by else f'Loaded by name: `layout="{layout.name}"`.']
     lines += [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."] if layout.without else []
     lines += ["", "| field | taken from |", "| --- | --- |"]
     for role, options in layout.fields.items():
