@@ -102,9 +102,9 @@ class Lab:
         for session in self.ask("GET", "/api/sessions"):
             self.ask("DELETE", f"/api/kernels/{session['kernel']['id']}")
 
-    def open(self, browser: Any, notebook: str, *, width: int = 1200, height: int = 1000, reset: bool = True) -> Page:
+    def open(self, browser: Any, notebook: str, *, width: int = 1200, height: int = 1000, scale: float = 1, reset: bool = True) -> Page:
         """Open a notebook in a new page."""
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
         page = context.new_page()
         host = self.url.removeprefix("http://")
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
