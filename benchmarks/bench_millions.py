@@ -83,7 +83,7 @@ def preview(path: Path, n: int, laps: Laps) -> int:
         with laps.lap("  filter"):
             session.where("weight_lb > 0")
         with laps.lap("  map and normalise"):
-            session._planner.normal  # noqa: B018, SLF001 - the stages of preview(), one by one
+            session._planner.normal  # noqa: B018 - the stages of preview(), one by one
         with laps.lap("  preview (validate, price, keep, frame)"):
             frame = session.preview()
         assert len(frame) == n
