@@ -188,7 +188,7 @@ class Reconciler:
             line = Line(
                 row=row, event="surplus", state=None, attempt=attempt, reference=self._checkpoint.reference(row, attempt), at=now_us(),
                 shipment_id=purchase.shipment_id, tracking_numbers=purchase.tracking_numbers, details=json.dumps(facts),
-                message="The carrier has one more shipment of this row than was adopted.", fix="Void it: shipkit void JOB --surplus.",
+                message="The carrier has one more shipment of this row than was adopted.", fix="Give it back: session.void_surplus().",
             )
             self._ledger.record([line], urgent=False)
 
