@@ -19,6 +19,7 @@ from shipkit.carriers.base import best_of
 from shipkit.carriers.ratecard import PARTS, ppm
 from shipkit.carriers.ratecard_one import REFUSALS
 from shipkit.models import Address
+from shipkit.spill import bounded
 from shipkit.table import PARCEL, QUOTES, SHIPMENTS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def quote_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.dat
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
     sql = statement(card, itemised=itemised)
-    with duckdb.connect(":memory:") as con:
+    with duckdb.connect(":memory:", config=dict(bounded())) as con:
         for name, lookup in (("rates", card.rates), ("transit", card.transit), ("areas", _areas(card))):
             con.register(f"given_{name}", lookup)
             con.execute(f"CREATE TABLE {name} AS FROM given_{name}")

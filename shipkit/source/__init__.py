@@ -28,6 +28,7 @@ from shipkit.source.celltypes import Question, Shape
 from shipkit.source.delimited import read_delimited
 from shipkit.source.records import is_frame, read_arrow, read_frame, read_json, read_parquet, read_records
 from shipkit.source.spreadsheets import read_spreadsheet
+from shipkit.spill import bounded
 from shipkit.table import PROBLEMS
 
 if TYPE_CHECKING:
@@ -126,10 +127,10 @@ class Loaded:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """Return a new in-memory database that never loads an extension, so never reaches for the network."""
+    """Return a new in-memory database that never loads an extension, so never reaches for the network, and spills where only this user reads."""
     return duckdb.connect(
         ":memory:",
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "allow_community_extensions": "false", "python_enable_replacements": "false"},
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "allow_community_extensions": "false", "python_enable_replacements": "false", **bounded()},
     )
 
 
