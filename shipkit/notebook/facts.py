@@ -19,7 +19,7 @@ from shipkit.control import Progress
 from shipkit.models import Money
 from shipkit.preview import Summary
 from shipkit.report import BatchResult
-from shipkit.state import JobStatus
+from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:
     from shipkit.session import BatchSession
@@ -99,6 +99,8 @@ class Job:
     choices: tuple[tuple[str, str], ...] = ()
     last_row: str | None = None
     last_error: str | None = None
+    waiting: int = 0
+    """Of those in doubt, the ones that a person must decide: the carrier does not find them."""
 
     def said(self, phase: Phase) -> Job:
         """Return the same job in another phase."""
@@ -151,6 +153,7 @@ def job_of(checkpoint: Checkpoint, *, running: bool = False) -> Job:
         spent=" + ".join(map(str, result.totals.values())) or str(Money.from_cents(0)),
         quoted=" + ".join(str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items()) or str(Money.from_cents(0)),
         choices=tuple(told.choices()) if told else (), last_row=told.last_row if told else None, last_error=told.last_error if told else None,
+        waiting=checkpoint.counts()[RowState.REVIEW],
     )
 
 

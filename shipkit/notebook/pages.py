@@ -148,8 +148,10 @@ def _happened(job: Job) -> str:
     lines = [f"Last shipped: {job.last_row}."] if job.last_row else []
     if job.last_error and job.phase is not Phase.DONE:
         lines.append(f"Last error: {job.last_error}")
-    if job.phase is Phase.PAUSED and job.in_doubt:
-        lines.append(f"{counted(job.in_doubt, 'row')} in doubt: sent, and no answer came. They are looked up at the carrier first; nothing is bought twice.")
+    if job.phase is Phase.PAUSED and job.in_doubt > job.waiting:
+        lines.append(f"{counted(job.in_doubt - job.waiting, 'row')} in doubt: sent, and no answer came. They are looked up at the carrier first; nothing is bought twice.")
+    if job.waiting and job.phase not in RUNS:
+        lines.append(f"{counted(job.waiting, 'row')} in doubt for you to decide: sent, no answer came, and the carrier does not find them. Ask the carrier where you can.")
     return f'<div class="sk-soft" style="margin-top:8px">{"<br>".join(map(escape, lines))}</div>' if lines else ""
 
 

@@ -22,6 +22,7 @@ from shipkit.notebook.parts import LabelsBox, after_each_cell, button, html, sty
 from shipkit.notebook.record import Record, bundle
 from shipkit.notebook.words import approve_text, counted, mode_text
 from shipkit.report import results_frame
+from shipkit.state import RowState
 
 if TYPE_CHECKING:
     from shipkit.session import BatchSession, Execution
@@ -221,15 +222,29 @@ class Panel:
         """Return the buttons for a job that nobody runs here."""
         if job.phase is Phase.ELSEWHERE:
             return [button("Look again", lambda _: self.refresh(), css="sk-again", tip="Read from disk how the job stands")]
+        waiting = self._decisions(job) if job.waiting and job.phase is not Phase.CANCELLED else []
         if job.phase is not Phase.PAUSED:
-            return []
+            return waiting
         doubt = f"look up {job.in_doubt:,}" if job.in_doubt else ""
         does = " and ".join(part for part in (doubt, f"send {job.left:,}" if job.left else "") if part) or "look again"
         resume = button(f"Resume: {does}", self._resume, css="sk-resume", tip="Go on where the job stands; nothing is bought twice")
         resume.add_class("sk-primary")
         review = button("Review rows", self._review, css="sk-review", tip="Show how each row stands; changes nothing")
         self._cancel.disabled = False
-        return [resume, review, self._cancel]
+        return [resume, review, self._cancel, *waiting]
+
+    def _decisions(self, job: Job) -> list[Any]:
+        """Return the buttons for rows that the carrier does not find; each asks before it does anything."""
+        rows = counted(job.waiting, "row")
+        again = button(
+            f"Send {rows} again ...", lambda _: self._ask(f"Yes, send {rows} again: if the carrier has them after all, they are bought twice", lambda p: self._decide(p, "resend")),
+            css="sk-resend", tip="Ask before the rows in doubt are sent again",
+        )
+        aside = button(
+            f"Set {rows} aside ...", lambda _: self._ask(f"Yes, set {rows} aside: they are never sent by this job", lambda p: self._decide(p, "skip")),
+            css="sk-aside", tip="Ask before the rows in doubt are given up",
+        )
+        return [again, aside]
 
     # -- what the buttons do ------------------------------------------------------------------------
 
@@ -262,10 +277,14 @@ class Panel:
         if not isinstance(job, Job):
             return
         left = f"{counted(job.left, 'row')} that were not sent never will be" if job.phase is Phase.PAUSED else "rows that are not sent by then never will be"
-        stop = button(f"End the job for good: {left}", self._cancel_pressed, css="sk-cancel-sure", tip="Labels that are bought stay valid and paid for")
-        keep = button("Keep it", self._keep_pressed, css="sk-keep", tip="Do not cancel")
+        self._ask(f"End the job for good: {left}", self._cancel_pressed)
+
+    def _ask(self, yes: str, press: Callable[[Any], None]) -> None:
+        """Ask before something that cannot be taken back."""
+        sure = button(yes, press, css="sk-sure", tip="This cannot be taken back. Labels that are bought stay valid and paid for.")
+        keep = button("Keep it", self._keep_pressed, css="sk-keep", tip="Do nothing")
         with self._guard:
-            self._actions.children = [stop, keep, self._badge]
+            self._actions.children = [sure, keep, self._badge]
         keep.focus()
 
     def _keep_pressed(self, _: Any) -> None:
@@ -310,6 +329,17 @@ class Panel:
         yes.add_class("sk-primary")
         with self._guard:
             self._actions.children = [yes, self._cancel, self._badge, self._hint]
+
+    def _decide(self, pressed: Any, choice: str) -> None:
+        """Carry out what a person decided about the rows that the carrier does not find."""
+        pressed.disabled = True
+        with self._telling():
+            states = self._checkpoint.results().column("state").to_pylist()
+            recovery.decide(self._checkpoint, [row for row, state in enumerate(states) if state == RowState.REVIEW], choice)
+            if choice == "resend":
+                self._resume(pressed)
+            else:
+                self._show_job(job_of(self._checkpoint))
 
     def _review(self, _: Any) -> None:
         with self._telling():

@@ -159,7 +159,7 @@ def test_cancel_asks_first_and_then_ends_the_job_for_good(make, bought, wait):
     assert panel.phase == "running"
     press(panel, "sk-keep")
     press(panel, "sk-cancel")
-    press(panel, "sk-cancel-sure")
+    press(panel, "sk-sure")
     wait(lambda: ended(panel))
     assert panel.phase == "cancelled"
     assert bought() < 12
@@ -173,8 +173,8 @@ def test_a_paused_job_can_be_cancelled(make, wait):
     press(panel, "sk-pause")
     wait(lambda: ended(panel))
     press(panel, "sk-cancel")
-    assert "rows that were not sent never will be" in find(panel, "sk-cancel-sure").description
-    press(panel, "sk-cancel-sure")
+    assert "rows that were not sent never will be" in find(panel, "sk-sure").description
+    press(panel, "sk-sure")
     assert panel.phase == "cancelled"
 
 
@@ -343,6 +343,27 @@ def test_the_record_beside_the_widget_says_as_of_when_it_is_true(make, phase, wa
     assert "as of 20" in text
     assert ("nothing bought" in text) == (phase == "offer")
     assert (f'sk.BatchSession.open("{session.job_id}").panel()' in text) == (phase == "completed")
+
+
+@pytest.mark.parametrize("choice", ["sk-resend", "sk-aside"])
+def test_rows_that_the_carrier_does_not_find_wait_for_a_person(make, bought, wait, monkeypatch, choice):
+    monkeypatch.setenv("SHIPKIT_GRACE_S", "0.3")
+    carrier = SandboxCarrier(faults=Faults(lost_before=1.0, match="Cora"), absence_is_proof_after_s=0.2)
+    session = make(carrier=carrier, resend="ask")
+    panel = session.panel()
+    press(panel, "sk-approve")
+    wait(lambda: ended(panel))
+    assert bought() == 8
+    assert "4 rows in doubt for you to decide" in shown(panel)
+    carrier.faults = Faults()
+    press(panel, choice)
+    assert "sk-sure" in find(panel, "sk-sure")._dom_classes
+    assert bought() == 8
+    press(panel, "sk-sure")
+    wait(lambda: ended(panel))
+    assert bought() == (12 if choice == "sk-resend" else 8)
+    assert panel.phase == "completed"
+    assert find(panel, choice) is None
 
 
 def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_that_was_shown(make, bought, wait):
