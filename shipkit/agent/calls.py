@@ -18,7 +18,7 @@ from shipkit.errors import ApprovalRequired, InputError, ShipkitError
 
 if TYPE_CHECKING:
     from shipkit.agent.desk import Batch, Desk
-    from shipkit.agent.purchases import Consent, Question
+    from shipkit.agent.questions import Consent, Question
 
 __all__ = ["Approver", "Call", "Caller", "Report", "call", "no_report"]
 
@@ -95,7 +95,7 @@ class Call:
 
     async def consent(self, asked: Question | None) -> Consent | None:
         """Return the yes to `asked`, from the person or by the host's word. Raises ApprovalRequired when there is none."""
-        from shipkit.agent.purchases import Consent
+        from shipkit.agent.questions import Consent
 
         caller = self.caller
         if asked is None:
@@ -111,7 +111,7 @@ class Call:
 
     def person(self, *, said_yes: bool) -> Consent:
         """Return the yes of the person who was asked through the client. Raises ApprovalRequired when they said no."""
-        from shipkit.agent.purchases import Consent
+        from shipkit.agent.questions import Consent
 
         if not said_yes:
             raise self.refused(self._declined())
@@ -141,7 +141,7 @@ class Call:
 
     def standing(self) -> str:
         """Return what an error of this call says about money."""
-        from shipkit.agent.purchases import standing
+        from shipkit.agent.standing import standing
 
         if self.tool.read_only:
             return ""
@@ -189,12 +189,12 @@ class Call:
         return await asyncio.to_thread(self.desk.find, getattr(self.args, "job_id", ""), getattr(self.args, "preview_id", ""))
 
     async def _question(self) -> Question | None:
-        from shipkit.agent import purchases
+        from shipkit.agent import questions
 
         assert self.args is not None  # noqa: S101 - checked before
         if self.batch is None:
-            return await asyncio.to_thread(purchases.question_about_jobs, self.desk, self.args)
-        return await self.batch.do(purchases.question, self.desk, self.batch, self.args)
+            return await asyncio.to_thread(questions.question_about_jobs, self.desk, self.args)
+        return await self.batch.do(questions.question, self.desk, self.batch, self.args)
 
     async def _act(self, consent: Consent | None) -> Answer:
         from shipkit.agent import purchases, tools

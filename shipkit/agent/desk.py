@@ -197,6 +197,21 @@ class Desk:
                 self._current = None
         batch.close()
 
+    def job_meant(self, batch: Batch | None, job_id: str) -> Batch:
+        """Return the batch whose job is to go on: the named one, the one at hand, or the only interrupted one. Raises JobNotFound, InputError."""
+        if job_id:
+            return self.find(job_id)
+        if batch is not None and batch.session.job_id is not None:
+            return batch
+        from shipkit import recovery
+
+        found = recovery.interrupted_jobs(home=self.settings.home)["job_id"].tolist()
+        if not found:
+            raise JobNotFound("There are no interrupted jobs.", fix="get_job_status with a job_id tells how a job stands.")
+        if len(found) > 1:
+            raise InputError(f"{len(found)} jobs were interrupted: {', '.join(found[:10])}.", fix="Say which: pass job_id.")
+        return self.find(found[0])
+
     def open_batches(self) -> list[Batch]:
         """Return the batches that are open."""
         with self._guard:

@@ -1,191 +1,28 @@
-"""The tools that spend money, give it back, or decide who is asked; and the questions put to a person.
-
-A question is about a frozen preview or a job on disk: asked again a minute later it reads the same.
-"""
+"""The tools that spend money, give it back, or decide whether anybody is asked."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shipkit.agent import arguments as given
-from shipkit.agent.answers import Answer, JobFacts, Link, ModeFacts, ResumeFacts, VoidFacts, plain
+from shipkit.agent.answers import Answer, JobFacts, ModeFacts, ResumeFacts, VoidFacts, plain
 from shipkit.agent.desk import Batch, Desk
-from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, InputError, JobNotFound, ModeLocked, PlanChanged
-from shipkit.models import Address, Money
+from shipkit.agent.questions import Consent, anything_to_buy, question, same_as_previewed
+from shipkit.agent.standing import links_of, on_disk, running, stands
+from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, JobNotFound, ShipkitError
+from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.execute import Progress
     from shipkit.purchase import Execution
     from shipkit.report import BatchResult
 
-__all__ = ["Consent", "Question", "Report", "execute", "get_job_status", "get_labels", "question", "question_about_jobs", "resume", "set_mode", "standing", "void"]
+__all__ = ["Report", "execute", "get_job_status", "get_labels", "resume", "set_mode", "void"]
 
 Report = Callable[[float, float, str], Awaitable[None]]
 
 _POLL_S = 0.1
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a person is asked before a tool may go on."""
-
-    text: str
-    refusal: str
-    """What a caller is told when nobody can be asked: what was not done, and how a person can say yes elsewhere."""
-    host_may_answer: bool = False
-    """Whether the host program's own call is its word (switching the mode, naming a shipper)."""
-    preview_id: str = ""
-    """The preview that the question is about; a yes holds for nothing else."""
-    logged: str = ""
-    """The question as the log has it, where the question itself names an address."""
-
-    @property
-    def approvable(self) -> bool:
-        """Whether ``approved: true`` answers it, where the host's word counts."""
-        return bool(self.preview_id)
-
-
-@dataclass(frozen=True)
-class Consent:
-    """A yes: whose, and by which way."""
-
-    by: str
-    via: str
-    preview_id: str = ""
-
-
-# -- who is asked what ------------------------------------------------------------------------------
-
-
-def question(desk: Desk, batch: Batch, args: given.Arguments) -> Question | None:
-    """Return what a person must be asked before `args` may be acted on, or None. Raises what acting would raise anyway."""
-    match args:
-        case given.Execute():
-            return _ask_purchase(desk, batch, args)
-        case given.SetMode(mode="auto"):
-            return _ask_auto(desk, batch)
-        case given.Preview() if isinstance(args.shipper_info, dict):
-            return _ask_shipper(desk, args.shipper_info)
-        case given.Resume(choice="restart") if args.confirm_paid_labels is not None:
-            return _ask_restart(desk, batch, args)
-        case given.Void():
-            return _ask_void(desk, batch, args)
-    return None
-
-
-def question_about_jobs(desk: Desk, args: given.Arguments) -> Question | None:
-    """Return what a person must be asked when no batch is at hand: restarting the only interrupted job."""
-    if isinstance(args, given.Resume) and args.choice == "restart":
-        return question(desk, _target(desk, None, args.job_id), args)
-    return None
-
-
-def _ask_purchase(desk: Desk, batch: Batch, args: given.Execute) -> Question | None:
-    from shipkit import approval, preview
-
-    _same_as_previewed(desk, batch, args)
-    session = batch.session
-    if batch.running or session.earlier_job is not None:
-        return None  # goes on with what was approved then; nothing new is bought
-    if session.mode is approval.ExecutionMode.AUTO:
-        return None
-    preview_id = session.preview_id
-    if preview_id is None:
-        raise ApprovalRequired("Preview approval required: there is no preview yet. Nothing was bought.", fix="Call batch_preview, show the person its total, then batch_execute.")
-    record = preview.recall(session.settings.home, preview_id)
-    if approval.stored_approval(record) is not None:
-        return None
-    _anything_to_buy(batch)
-    approval.check_limits(session.limits, record.quotes)
-    for currency, money in record.totals.items():
-        desk.afford(money.cents, currency, preview_id)
-    total = " + ".join(map(str, record.totals.values())) or "nothing"
-    left_out = record.quotes.num_rows - record.shipments
-    text = (
-        f"Buy {record.shipments:,} shipping labels for {total} on {record.identity}{' with REAL MONEY' if record.identity.live else ' (no real money)'}? "
-        f"Shipping from {_short(record.shipper)}. Preview {preview_id}{f'; left out: {left_out:,}' if left_out else ''}."
-    )
-    return Question(
-        text,
-        f"Preview approval required: {record.shipments:,} shipments for {total} on {record.identity} ({preview_id}). Nothing was bought. "
-        f"Show the person this total. They say yes in a terminal with: {desk.terminal(f'approve {preview_id}')}. Then call batch_execute again with preview_id={preview_id}.",
-        preview_id=preview_id,
-    )
-
-
-def _ask_auto(desk: Desk, batch: Batch) -> Question | None:
-    from shipkit import approval
-
-    session = batch.session
-    if session.status == "running" or session.mode is approval.ExecutionMode.AUTO or desk.rules.mode == "auto":
-        return None
-    approval.require_limits(session.limits, live=session.live)
-    limit = session.limits.total
-    within = f"up to {Money.of(limit, session.limits.currency)}" if limit is not None else "without any spend limit"
-    identity = session.carrier.identity
-    return Question(
-        f"Let the agent buy labels for {batch.id} WITHOUT asking you, {within}, on {identity}{' with REAL MONEY' if identity.live else ''}?",
-        "Switching to auto needs a person's yes, or a server that its operator started with --mode auto --max-total. The mode is still confirm. Nothing was bought.",
-        host_may_answer=True,
-    )
-
-
-def _ask_shipper(desk: Desk, info: dict[str, Any]) -> Question | None:
-    address, named = desk.shipper(info)
-    if named:
-        return None
-    return Question(
-        f"Ship from, and print as the sender, an address that the operator did not name: {_place(address)}?",
-        "Another shipper needs a person's yes. Name one of the operator's shippers instead. Nothing was bought.",
-        host_may_answer=True,
-        logged="Ship from an address that the operator did not name?",
-    )
-
-
-def _ask_restart(desk: Desk, batch: Batch, args: given.Resume) -> Question | None:
-    from shipkit.report import BatchResult
-
-    target = _target(desk, batch, args.job_id)
-    result = BatchResult.of(target.session.checkpoint)
-    manifest = target.session.checkpoint.manifest
-    total = " + ".join(str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items())
-    if args.confirm_paid_labels != result.shipped:
-        return None  # refused anyway, with the number
-    return Question(
-        f"Buy all {manifest.to_buy:,} labels of {result.job_id} AGAIN, for about {total} on {manifest.identity}{' with REAL MONEY' if manifest.live else ''}? "
-        f"{result.shipped:,} of them are already paid for.",
-        "Restarting buys everything again and needs a person's yes. Nothing was bought by this call.",
-        host_may_answer=True,
-    )
-
-
-def _ask_void(desk: Desk, batch: Batch, args: given.Void) -> Question | None:
-    from shipkit import where
-
-    session = batch.session
-    table = session.checkpoint.results()
-    states = table.column("state").to_pylist()
-    count = sum(states[row] == "shipped" for row in where.matching(table, args.where))
-    if not count:
-        return None
-    return Question(
-        f"Give {count:,} bought label{'s' if count > 1 else ''} of {session.job_id} back to {session.checkpoint.manifest.identity}? They can then no longer be used.",
-        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes, here or in a terminal: {desk.terminal(f'void {session.job_id}')} --where \"...\". Nothing was voided, nothing was bought.",
-    )
-
-
-def _place(address: Address) -> str:
-    return _short(", ".join(part for part in (address.company, address.name, *address.lines, address.city, address.state, address.postal_code, address.country) if part))
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:160]
-
-
-# -- buying -----------------------------------------------------------------------------------------
 
 
 async def execute(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | None, report: Report) -> Answer:
@@ -196,10 +33,10 @@ async def execute(desk: Desk, batch: Batch, args: given.Execute, consent: Consen
 
 def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | None) -> None:
     session = batch.session
-    _same_as_previewed(desk, batch, args)
+    same_as_previewed(desk, batch, args)
     if batch.running:
         return
-    _anything_to_buy(batch)
+    anything_to_buy(batch)
     if consent is not None and session.earlier_job is None:
         session.approve(consent.preview_id, by=consent.by, via=consent.via)  # of what the person saw, whatever came between
     reserved: dict[str, int] = {}
@@ -237,30 +74,6 @@ def _note(batch: Batch, tool: str, **line: Any) -> None:
         raise CheckpointWriteError(f"The audit log cannot be written: {error}. Nothing was bought.", fix="Free disk space, or name another --home.") from error
 
 
-def _anything_to_buy(batch: Batch) -> None:
-    session = batch.session
-    if session.preview_id is not None and session.earlier_job is None and session.status == "previewed" and not session.summary.shipments:
-        raise InputError(f"Nothing in {session.preview_id} can be bought. Nothing was bought.", fix="batch_problems says why; correct it and call batch_preview again.")
-
-
-def _same_as_previewed(desk: Desk, batch: Batch, args: given.Execute) -> None:
-    """Raise PlanChanged when what the call names is not what was previewed."""
-    session = batch.session
-    if batch.reopened:
-        raise InputError(f"{batch.name} is a job already, without the orders it was made of. Nothing was bought.", fix=f"batch_resume with job_id={batch.name} goes on with it.")
-    if batch.running and session.earlier_job != session.job_id:
-        raise ModeLocked(f"{session.job_id} is still running in this batch; nothing of the new preview was bought.", fix=f"Wait for it: get_job_status with job_id={session.job_id}.")
-    if args.preview_id and args.preview_id != session.preview_id:
-        raise PlanChanged(
-            f"{args.preview_id} is not the last preview of {batch.name} ({session.preview_id or 'there is none'}). Nothing was bought.",
-            fix="Call batch_preview, show the person that total, and pass its preview_id.",
-        )
-    if args.mapping_template and args.mapping_template not in {batch.template, session.template}:
-        raise PlanChanged("mapping_template is not the one that was previewed. Nothing was bought.", fix="Call batch_preview with it, or leave it out.")
-    if args.shipper_info and desk.shipper(args.shipper_info)[0] != session.shipper:
-        raise PlanChanged("shipper_info is not the shipper that was previewed. Nothing was bought.", fix="Call batch_preview with it, or leave it out.")
-
-
 async def _followed(desk: Desk, batch: Batch, wait_s: float, report: Report) -> Answer:
     """Wait for the batch's job up to `wait_s`, and answer how it stands. Giving up on the call pauses the job."""
     try:
@@ -271,7 +84,7 @@ async def _followed(desk: Desk, batch: Batch, wait_s: float, report: Report) -> 
             raise
         result, batch = await _outcome(other, wait_s, report), other
     if result is None:
-        return _running(batch)
+        return running(batch)
     _settle(desk, batch, result)
     return stands(result)
 
@@ -295,7 +108,11 @@ async def _outcome(batch: Batch, wait_s: float, report: Report) -> BatchResult |
         batch.waiting -= 1
     if not running.running:
         await _tell(running, report, told)
-    return running.wait(0)
+    try:
+        return running.wait(0)
+    except ShipkitError:
+        batch.execution = None  # it never ran here (another process has the job), or ended badly: from now on the disk tells
+        raise
 
 
 async def _tell(running: Execution, report: Report, told: float) -> float:
@@ -313,92 +130,13 @@ def _settle(desk: Desk, batch: Batch, result: BatchResult) -> None:
             desk.settle(key or "", sum(money.cents for money in result.totals.values()))
 
 
-# -- how it stands ----------------------------------------------------------------------------------
-
-
-def stands(result: BatchResult) -> Answer:
-    """Return the answer about a job that is not running here."""
-    return Answer(_facts(result), f"{_standing(result)} {_advice(result)}", links=_links(result.job_id) if result.shipped else ())
-
-
-def standing(batch: Batch) -> str:
-    """Return what an error says about money: nothing was bought, or how the job stands."""
-    if batch.execution is None or batch.session.job_id is None:
-        return "Nothing was bought."
-    from shipkit.report import BatchResult
-
-    return _standing(BatchResult.of(batch.session.checkpoint))
-
-
-def _running(batch: Batch) -> Answer:
-    from shipkit.report import BatchResult
-
-    progress: Progress | None = batch.execution.progress if batch.execution else None
-    facts = _facts(BatchResult.of(batch.session.checkpoint)).model_copy(update={"status": "running", "reason": None})
-    rate = f" at {progress.rate_per_s:,.0f} labels/s" if progress and progress.rate_per_s else ""
-    text = f"{facts.job_id} is running{rate}: {facts.shipped:,} shipped, {facts.failed:,} failed, {facts.remaining + facts.in_doubt:,} to go."
-    return Answer(facts, f"{text} It goes on by itself; call get_job_status with job_id={facts.job_id} and wait_s=45.")
-
-
-def _facts(result: BatchResult) -> JobFacts:
-    only = next(iter(result.totals.items()), ("USD", Money.from_cents(0))) if len(result.totals) < 2 else None
-    return JobFacts(
-        job_id=result.job_id, status=result.status, shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt, skipped=result.skipped,
-        voided=result.voided, remaining=result.remaining, total_charged=None if only is None else f"{only[1].amount}", currency=None if only is None else only[0],
-        totals={currency: f"{money.amount}" for currency, money in result.totals.items()}, live=result.live, reason=result.reason,
-        uris=[link.uri for link in _links(result.job_id)] if result.shipped else [],
-    )
-
-
-def _standing(result: BatchResult) -> str:
-    counts = ", ".join(
-        f"{count:,} {name}"
-        for name, count in (
-            ("shipped", result.shipped), ("failed", result.failed), ("in doubt", result.in_doubt), ("voided", result.voided), ("skipped", result.skipped), ("not sent", result.remaining),
-        )
-        if count or name == "shipped"
-    )
-    total = " + ".join(map(str, result.totals.values())) or str(Money.from_cents(0))
-    reason = f" ({result.reason})" if result.reason else ""
-    return f"{result.job_id} {result.status.replace('_', ' ')}{reason}: {counts}; {total} charged on {result.carrier}."
-
-
-def _advice(result: BatchResult) -> str:
-    if result.remaining or result.in_doubt:
-        return f"batch_resume with job_id={result.job_id} and choice=resume goes on; nothing is bought twice."
-    if result.failed:
-        return f"get_labels has the labels; batch_problems with job_id={result.job_id} says why rows failed."
-    return f"get_labels with job_id={result.job_id} has labels and tracking numbers."
-
-
-def _links(job_id: str) -> tuple[Link, ...]:
-    return (
-        Link(f"shipkit://jobs/{job_id}/results.csv", "results.csv", "text/csv"),
-        Link(f"shipkit://jobs/{job_id}/labels.pdf", "labels.pdf", "application/pdf"),
-    )
-
-
 async def get_job_status(desk: Desk, batch: Batch, args: given.JobStatus | given.GetLabels, report: Report) -> Answer:
     """Answer how a job stands, after waiting up to ``wait_s`` for its end."""
     if batch.session.job_id is None:
         raise JobNotFound(f"{batch.id} has no job yet.", fix="batch_preview prices it, batch_execute makes the job.")
     if batch.execution is not None:
         return await _followed(desk, batch, args.wait_s, report)
-    return await batch.do(_on_disk, batch, args.wait_s)
-
-
-def _on_disk(batch: Batch, wait_s: float) -> Answer:
-    """Answer how a job stands that, if at all, another process is running."""
-    import time
-
-    from shipkit.report import BatchResult
-
-    until = time.monotonic() + wait_s
-    result = BatchResult.of(batch.session.checkpoint)
-    while result.status == "running" and time.monotonic() < until:
-        time.sleep(0.25)
-        result = BatchResult.of(batch.session.checkpoint)
-    return stands(result)
+    return await on_disk(batch, args.wait_s)
 
 
 async def get_labels(desk: Desk, batch: Batch, args: given.GetLabels, report: Report) -> Answer:
@@ -409,7 +147,7 @@ async def get_labels(desk: Desk, batch: Batch, args: given.GetLabels, report: Re
     if not facts.shipped:
         return Answer(facts, f"{facts.job_id} has no labels yet ({facts.status}).")
     text = f"{facts.shipped:,} labels of {facts.job_id}: read the links, or in a terminal: {desk.terminal(f'labels {facts.job_id} -o labels.pdf')}"
-    return Answer(facts.model_copy(update={"uris": [link.uri for link in _links(facts.job_id)]}), text, links=_links(facts.job_id))
+    return Answer(facts.model_copy(update={"uris": [link.uri for link in links_of(facts.job_id)]}), text, links=links_of(facts.job_id))
 
 
 # -- mode, resume, void -----------------------------------------------------------------------------
@@ -429,7 +167,7 @@ async def resume(desk: Desk, batch: Batch | None, args: given.Resume, report: Re
     """Tell what was interrupted, or act on the choice."""
     if args.choice is None:
         return await asyncio.to_thread(_interrupted, desk, args.job_id)
-    target = await asyncio.to_thread(_target, desk, batch, args.job_id)
+    target = await asyncio.to_thread(desk.job_meant, batch, args.job_id)
     match args.choice:
         case "review":
             return await target.do(_reviewed, target)
@@ -493,25 +231,9 @@ def _interrupted(desk: Desk, job_id: str) -> Answer:
     )
 
 
-def _target(desk: Desk, batch: Batch | None, job_id: str) -> Batch:
-    """Return the batch whose job is to go on: the named one, the one at hand, or the only interrupted one."""
-    if job_id:
-        return desk.find(job_id)
-    if batch is not None and batch.session.job_id is not None:
-        return batch
-    from shipkit import recovery
-
-    found = recovery.interrupted_jobs(home=desk.settings.home)["job_id"].tolist()
-    if not found:
-        raise JobNotFound("There are no interrupted jobs.", fix="get_job_status with a job_id tells how a job stands.")
-    if len(found) > 1:
-        raise InputError(f"{len(found)} jobs were interrupted: {', '.join(found[:10])}.", fix="Say which: pass job_id.")
-    return desk.find(found[0])
-
-
 def void(desk: Desk, batch: Batch, args: given.Void, consent: Consent | None) -> Answer:
     """Give labels back."""
-    if consent is None and _ask_void(desk, batch, args) is not None:
+    if consent is None and question(desk, batch, args) is not None:
         raise ApprovalRequired("Voiding needs a person's yes. Nothing was voided, nothing was bought.")
     session = batch.session
     frame = session.void(args.where)

@@ -21,7 +21,7 @@ from shipkit import __version__
 from shipkit.agent import answers, resources
 from shipkit.agent.calls import Call, Caller
 from shipkit.agent.desk import Desk, Rules
-from shipkit.agent.purchases import Consent
+from shipkit.agent.questions import Consent
 from shipkit.agent.table import TOOLS, Tool
 from shipkit.errors import InputError, SettingsError, ShipkitError
 from shipkit.models import Address, Money

@@ -221,3 +221,16 @@ def test_stdout_is_the_protocols_alone(home, shop_file):
     process.stdout.close()
     assert [line["id"] for line in lines] == [1, 2, 3]
     assert rest == ""
+
+
+async def test_a_job_that_another_server_runs_is_watched_and_not_taken(home, shop_file, books):
+    command = (SLOWLY, str(home), "0.5", "--shipper", f"harbor={shop_file}")
+    async with over_stdio(home, *command, person=Person()) as one, over_stdio(home, *command) as two:
+        shown = await one.loaded(60)
+        job = await one.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
+        assert (await two.ok("get_job_status", job_id=job["job_id"]))["status"] == "running"
+        assert "No interrupted jobs" in (await two("batch_resume")).content[0].text
+        held = await two.no("batch_resume", job_id=job["job_id"], choice="resume")
+        assert job["job_id"] in held
+        done = await two.ok("get_job_status", job_id=job["job_id"], wait_s=60)
+        assert (done["status"], done["shipped"], books.bought) == ("completed", 60, 60)
