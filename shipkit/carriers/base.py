@@ -158,9 +158,9 @@ def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
     unsold = np.flatnonzero(~priced & ~np.isin(rows, rows[priced]))
     _, first = np.unique(rows[unsold], return_index=True)
     keep = np.concatenate([np.flatnonzero(priced), unsold[first]])
-    table = quotes.take(pa.array(keep)).add_column(0, SHOPPED.field("row"), pa.array(rows[keep]))
-    cents = np.asarray(pc.fill_null(table.column("cost_cents"), 0))
-    return table.take(pa.array(np.lexsort((cents, rows[keep])))).select(SHOPPED.names).cast(SHOPPED)
+    cents = np.asarray(pc.fill_null(quotes.column("cost_cents"), 0))[keep]
+    keep = keep[np.lexsort((cents, rows[keep]))]
+    return quotes.take(pa.array(keep)).add_column(0, SHOPPED.field("row"), pa.array(rows[keep])).select(SHOPPED.names).cast(SHOPPED)
 
 
 async def shop_each(

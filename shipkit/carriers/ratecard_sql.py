@@ -75,11 +75,16 @@ def _by_version(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.dat
 def shop_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card") -> pa.Table:
     """Return the prices of `table` by every service of `card` (:data:`SHOPPED`), by row, then cost."""
     services = sorted({service for version in (*card.older, card) for service in version.services})
-    n, column = table.num_rows, table.schema.get_field_index("service")
+    rows = max(1, _CHUNK // max(1, len(services)))
+    column = table.schema.get_field_index("service")
     bare = table.drop_columns("service") if column >= 0 else table
-    copies = pa.concat_tables([bare.append_column("service", pa.repeat(pa.scalar(service, pa.string()), n)) for service in services])
-    quotes = quote_table(card, copies, shipper, as_of, basis=basis)
-    return best_of(quotes, np.tile(np.arange(n), len(services)))
+    parts = []
+    for start in range(0, max(1, table.num_rows), rows):
+        some = bare.slice(start, rows)
+        copies = pa.concat_tables([some.append_column("service", pa.repeat(pa.scalar(service, pa.string()), some.num_rows)) for service in services])
+        quotes = quote_table(card, copies, shipper, as_of, basis=basis)
+        parts.append(best_of(quotes, start + np.tile(np.arange(some.num_rows), len(services))))
+    return pa.concat_tables(parts)
 
 
 def _priced(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:

@@ -64,8 +64,10 @@ def test_rating_ten_times_the_rows_asks_the_card_as_often(monkeypatch):
 def test_chunks_change_no_price(monkeypatch):
     table = read_orders(orders(1_000)).table
     whole = sk.RateCard.synthetic().itemise(table, SHOP)
+    offers = sk.RateCard.synthetic().shop_table(table, SHOP)
     monkeypatch.setattr(ratecard_sql, "_CHUNK", 97)
     assert sk.RateCard.synthetic().itemise(table, SHOP).equals(whole)
+    assert sk.RateCard.synthetic().shop_table(table, SHOP).equals(offers)
 
 
 def test_the_benchmark_runs_and_all_ways_of_rating_agree(tmp_path):
