@@ -6,7 +6,9 @@ History has no streets, so none is asked for: :func:`rate` reads what a price de
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +93,7 @@ def rate(
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    to: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return what `orders` would cost by `card`: a line an order, in order, see :data:`RATED_COLUMNS`.
 
@@ -112,11 +115,14 @@ def rate(
         One service for all, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within 3 days"``.
     columns, services, defaults
         As in :meth:`shipkit.BatchSession.map`.
+    to
+        A parquet file to write the lines to. A parquet file of shipments (with a column ``parcels``) then streams past, whatever its size.
 
     Returns
     -------
     DataFrame
-        ``cost_cents`` is exact and null where the card has no price; ``problem`` says why.
+        ``cost_cents`` is exact and null where the card has no price; ``problem`` says why. With `to`, a line for each service instead:
+        ``service``, ``currency``, ``orders``, ``unrated``, ``cost_cents``.
 
     Examples
     --------
@@ -125,8 +131,11 @@ def rate(
     >>> frame[["zone", "billable_weight_lb", "currency"]].to_dict("records")
     [{'zone': '7', 'billable_weight_lb': 3.0, 'currency': 'USD'}]
     """
-    read = read_orders(orders, columns=columns, services=services, defaults=defaults)
-    return to_frame(rated(read, card, _day(as_of), origin=origin, origins=origins, boxes=boxes, service=service))
+    def priced(part: Any) -> pa.Table:
+        read = read_orders(part, columns=columns, services=services, defaults=defaults)
+        return rated(read, card, _day(as_of), origin=origin, origins=origins, boxes=boxes, service=service)
+
+    return to_frame(priced(orders) if to is None else _written(map(priced, _parts(orders)), Path(to)))
 
 
 def read_orders(
@@ -188,14 +197,23 @@ def place_of(card: RateCard, place: Place | None) -> Address:
 
 def _mapped_already(orders: Any) -> pa.Table | None:
     """Return the shipments table that `orders` is, or None when it is orders."""
-    if isinstance(orders, str | Path) and str(orders).lower().endswith(".parquet") and Path(orders).is_file():
+    if _is_shipments_file(orders):
         import pyarrow.parquet as pq
 
-        if "parcels" in pq.read_schema(orders).names and pa.types.is_list(pq.read_schema(orders).field("parcels").type):
-            return pq.read_table(orders)
-    if isinstance(orders, pa.Table) and "parcels" in orders.column_names and pa.types.is_list(orders.schema.field("parcels").type):
-        return orders
-    return None
+        return pq.read_table(orders)
+    return orders if isinstance(orders, pa.Table) and _has_parcels(orders.schema) else None
+
+
+def _is_shipments_file(orders: Any) -> bool:
+    if not (isinstance(orders, str | Path) and str(orders).lower().endswith(".parquet") and Path(orders).is_file()):
+        return False
+    import pyarrow.parquet as pq
+
+    return _has_parcels(pq.read_schema(orders))
+
+
+def _has_parcels(schema: pa.Schema) -> bool:
+    return "parcels" in schema.names and pa.types.is_list(schema.field("parcels").type)
 
 
 def _filled(table: pa.Table) -> pa.Table:
@@ -254,6 +272,56 @@ def _label(place: Place) -> str:
         return place
     fields = place.model_dump() if isinstance(place, Address) else place
     return str(fields.get("company") or fields.get("name") or fields.get("postal_code"))
+
+
+# -- more than memory holds ------------------------------------------------------------------------
+
+
+def _parts(orders: Any) -> Iterator[Any]:
+    """Yield `orders` whole, or a parquet file of shipments in parts, rows numbered throughout."""
+    if not _is_shipments_file(orders):
+        yield orders
+        return
+    import pyarrow.parquet as pq
+
+    done = 0
+    for batch in pq.ParquetFile(orders).iter_batches(_ROWS_AT_A_TIME):
+        part = pa.table(batch)
+        if "row_number" not in part.column_names:
+            part = part.append_column("row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows)))
+        done += part.num_rows
+        yield part
+
+
+_ROWS_AT_A_TIME = 250_000
+_SUMMED = ["service", "currency", "orders", "unrated", "cost_cents"]
+
+
+def _written(parts: Iterator[pa.Table], to: Path) -> pa.Table:
+    """Write `parts` to one parquet file, which appears when it is whole, and return the totals."""
+    import pyarrow.parquet as pq
+
+    handle, name = tempfile.mkstemp(dir=to.parent, prefix=".new-")
+    os.close(handle)
+    sums, writer = [], None
+    try:
+        for part in parts:
+            writer = writer or pq.ParquetWriter(name, part.schema, compression="zstd")
+            writer.write_table(part)
+            flat = part.select(["service", "currency", "cost_cents"]).append_column("orders", pa.repeat(pa.scalar(1), part.num_rows))
+            sums.append(flat.append_column("unrated", pc.is_null(flat.column("cost_cents")).cast(pa.int64())).select(_SUMMED))
+            sums = [_summed(pa.concat_tables(sums))]
+        if writer is not None:
+            writer.close()
+        Path(name).replace(to)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return sums[0].sort_by("service")
+
+
+def _summed(table: pa.Table) -> pa.Table:
+    grouped = table.group_by(_SUMMED[:2]).aggregate([(name, "sum") for name in _SUMMED[2:]])
+    return grouped.select([*_SUMMED[:2], *(f"{name}_sum" for name in _SUMMED[2:])]).rename_columns(_SUMMED)
 
 
 # -- pricing ---------------------------------------------------------------------------------------

@@ -167,3 +167,27 @@ def test_amounts_paid_are_exact_whatever_their_type():
     assert sk.compare("paid", CARD, orders, origin="78205").frame.baseline_cents.tolist() == [30, 101, 1999]
     table = pa.Table.from_pandas(orders.drop(columns="paid")).append_column("paid", pa.array([1, 2, None, 4]))
     assert sk.compare("paid", CARD, table, origin="78205").total.baseline.cents == 700
+
+
+def test_a_file_of_shipments_streams_past_into_a_file_of_prices(tmp_path, monkeypatch):
+    rows = [{"postal_code": code, "country": "US", "service": service, "parcels": [{"weight_lb": 3.0}]} for code in ("10001", "94103", "34001") for service in ("ground", "next_day_air")] * 5
+    table = pa.Table.from_pylist(rows, schema=pa.schema([SHIPMENTS.field(name) for name in ("postal_code", "country", "service", "parcels")]))
+    pq.write_table(table, tmp_path / "in.parquet")
+    whole = sk.rate(tmp_path / "in.parquet", CARD, origin="78205")
+    monkeypatch.setattr("shipkit.whatif._ROWS_AT_A_TIME", 7)
+    totals = sk.rate(tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet").set_index("service")
+    streamed = pq.read_table(tmp_path / "out.parquet")
+    assert streamed.column("row_number").to_pylist() == whole.row_number.tolist() == list(range(1, 31))
+    assert streamed.column("cost_cents").to_pylist() == [None if pd.isna(cents) else cents for cents in whole.cost_cents]
+    assert totals.orders.to_dict() == {"ground": 15, "next_day_air": 15}
+    assert totals.unrated.to_dict() == {"ground": 0, "next_day_air": 5}
+    assert totals.cost_cents.to_dict() == whole.groupby("service").cost_cents.sum().to_dict()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+def test_other_orders_can_be_written_too_and_a_failure_leaves_no_file(tmp_path):
+    totals = sk.rate(ORDERS, CARD, origin="78205", to=tmp_path / "out.parquet")
+    assert totals.orders.sum() == 5
+    with pytest.raises(InputError):
+        sk.rate(ORDERS, CARD, origin="78205", service="pigeon", to=tmp_path / "none.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
