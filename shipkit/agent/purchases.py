@@ -147,7 +147,7 @@ async def get_labels(desk: Desk, batch: Batch, args: given.GetLabels, report: Re
     if not facts.shipped:
         return Answer(facts, f"{facts.job_id} has no labels yet ({facts.status}).")
     text = f"{facts.shipped:,} labels of {facts.job_id}: read the links, or in a terminal: {desk.terminal(f'labels {facts.job_id} -o labels.pdf')}"
-    return Answer(facts.model_copy(update={"uris": [link.uri for link in links_of(facts.job_id)]}), text, links=links_of(facts.job_id))
+    return Answer(facts, text, links=links_of(facts))
 
 
 # -- mode, resume, void -----------------------------------------------------------------------------

@@ -116,11 +116,13 @@ def _preview(desk: Desk, preview_id: str) -> str:
 
 def _labels(desk: Desk, job_id: str, kind: str) -> bytes:
     session = _session(desk, job_id, f"labels.{kind}")
+    if kind == "zpl" and session.checkpoint.manifest.label.format != "zpl":
+        raise ResourceError(f"The labels of {job_id} were bought as {session.checkpoint.manifest.label.format}: read labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)
         if path.stat().st_size > MAX_BYTES:
-            raise ResourceError(f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In a terminal: shipkit labels {job_id} -o labels.{kind}")
+            raise ResourceError(f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In a terminal: {desk.terminal(f'labels {job_id} -o labels.{kind}')}")
         return path.read_bytes()
 
 

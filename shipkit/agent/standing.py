@@ -18,7 +18,8 @@ __all__ = ["links_of", "on_disk", "running", "standing", "stands"]
 
 def stands(result: BatchResult) -> Answer:
     """Return the answer about a job that is not running here."""
-    return Answer(_facts(result), f"{_standing(result)} {_advice(result)}", links=links_of(result.job_id) if result.shipped else ())
+    facts = _facts(result)
+    return Answer(facts, f"{_standing(result)} {_advice(result)}", links=links_of(facts))
 
 
 def standing(batch: Batch) -> str:
@@ -47,7 +48,7 @@ def _facts(result: BatchResult) -> JobFacts:
         job_id=result.job_id, status=result.status, shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt, skipped=result.skipped,
         voided=result.voided, remaining=result.remaining, total_charged=None if only is None else f"{only[1].amount}", currency=None if only is None else only[0],
         totals={currency: f"{money.amount}" for currency, money in result.totals.items()}, live=result.live, reason=result.reason,
-        uris=[link.uri for link in links_of(result.job_id)] if result.shipped else [],
+        uris=_uris(result),
     )
 
 
@@ -72,12 +73,17 @@ def _advice(result: BatchResult) -> str:
     return f"get_labels with job_id={result.job_id} has labels and tracking numbers."
 
 
-def links_of(job_id: str) -> tuple[Link, ...]:
-    """Return links to results and labels."""
-    return (
-        Link(f"shipkit://jobs/{job_id}/results.csv", "results.csv", "text/csv"),
-        Link(f"shipkit://jobs/{job_id}/labels.pdf", "labels.pdf", "application/pdf"),
-    )
+def links_of(facts: JobFacts) -> tuple[Link, ...]:
+    """Return links to the results and labels of a job that has some."""
+    return tuple(Link(uri, name := uri.rsplit("/", 1)[1], _MIMES[name]) for uri in facts.uris)
+
+
+_MIMES = {"results.csv": "text/csv", "labels.pdf": "application/pdf", "labels.zpl": "text/plain"}
+
+
+def _uris(result: BatchResult) -> list[str]:
+    labels = "labels.zpl" if result.checkpoint.manifest.label.format == "zpl" else "labels.pdf"
+    return [f"shipkit://jobs/{result.job_id}/{name}" for name in ("results.csv", labels)] if result.shipped else []
 
 
 async def on_disk(batch: Batch, wait_s: float) -> Answer:

@@ -9,6 +9,8 @@ import io
 import pytest
 from agentkit import ERAS, SHOP, Person, connected, orders
 
+import shipkit as sk
+
 pytestmark = pytest.mark.anyio
 
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
@@ -269,7 +271,6 @@ async def test_the_server_keeps_a_bounded_number_of_batches(serve):
 
 @ERAS
 async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, home, books, era):
-    import shipkit as sk
     from shipkit.carriers.sandbox import Faults
 
     carrier = sk.SandboxCarrier(home=home, faults=Faults(reject=1.0, match="^2$"))
@@ -328,8 +329,6 @@ async def test_a_batch_without_a_job_or_a_shipper_says_what_to_do(serve, home):
 
 
 async def test_a_job_of_another_account_is_not_resumed(serve, home, books):
-    import shipkit as sk
-
     other = sk.SandboxCarrier(home=home, account="OTHER99", latency_s=0.1, concurrency=2)
     with sk.BatchSession(orders(20), shipper=SHOP, carrier=other, home=home) as session:
         session.preview()
@@ -344,3 +343,40 @@ async def test_a_job_of_another_account_is_not_resumed(serve, home, books):
         assert "belongs to" in await c.no("batch_resume", job_id=job_id, choice="resume")
         assert books.bought == before < 20
     await other.aclose()
+
+
+async def test_labels_bought_for_a_thermal_printer_are_linked_as_such(serve, home):
+    from mcp import MCPError
+
+    with sk.BatchSession(orders(2), shipper=SHOP, home=home, label_format="zpl") as session:
+        session.preview()
+        session.approve()
+        job_id = session.execute(progress=False).job_id
+    async with connected(serve(), Person()) as c:
+        facts = await c.ok("get_labels", job_id=job_id)
+        assert facts["uris"][1].endswith("/labels.zpl")
+        assert (await c.client.read_resource(facts["uris"][1])).contents[0].text.count("^XA") == 2
+        batch = await c.ok("load_orders", rows=orders(1, city="Dallas", zip="75201", order_id="d1"))
+        await c.ok("batch_preview", job_id=batch["job_id"])
+        pdf = await c.ok("batch_execute", job_id=batch["job_id"])
+        with pytest.raises(MCPError, match="bought as pdf"):
+            await c.client.read_resource(pdf["uris"][1].replace(".pdf", ".zpl"))
+
+
+@ERAS
+async def test_real_money_is_said_in_the_question_and_auto_needs_a_limit(serve, home, era):
+    from shipkit.carriers.base import CarrierIdentity
+
+    live = sk.SandboxCarrier(home=home)
+    live.identity = CarrierIdentity("ups", "live", "A1B2C3D4")
+    person = Person("decline")
+    async with connected(serve(carrier=live), person, era) as c:
+        shown = await c.loaded(2)
+        assert shown["live"] is True
+        assert "limit" in await c.no("batch_set_mode", mode="auto")
+        assert not person.asked
+        await c.no("batch_execute", preview_id=shown["preview_id"])
+        for words in ("ups LIVE ...C3D4", "REAL MONEY", shown["total"], "Harbor Goods"):
+            assert words in person.asked[0]
+        assert "A1B2" not in person.asked[0]
+    await live.aclose()
