@@ -43,10 +43,10 @@ from shipkit import history  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.sandbox.wire import _question  # noqa: E402
 from shipkit.checkpoint import Checkpoint  # noqa: E402
+from shipkit.checkpoint.segments import LabelBytes, Line  # noqa: E402
 from shipkit.disk import Disk  # noqa: E402
 from shipkit.execute import Control, execute  # noqa: E402
 from shipkit.pace import Pacer  # noqa: E402
-from shipkit.segments import LabelBytes, Line  # noqa: E402
 from shipkit.table import shipment_from_row  # noqa: E402
 
 LABEL_BYTES = 12_000

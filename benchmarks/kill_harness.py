@@ -43,7 +43,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
 
-import shipkit.compaction  # noqa: E402
+import shipkit.checkpoint.compaction  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.checkpoint import Checkpoint  # noqa: E402
 from shipkit.disk import Disk  # noqa: E402
@@ -159,8 +159,8 @@ def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
 
 def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     """Run a job to its end. Exit code 0: nothing is left to do."""
-    concurrency, shipkit.compaction.COMPACT_AFTER = map(int, sizes)
-    shipkit.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
+    concurrency, shipkit.checkpoint.compaction.COMPACT_AFTER = map(int, sizes)
+    shipkit.checkpoint.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
     job = Checkpoint.open(Path(home), job_id)
     job.disk = MarkedDisk(marks)
 

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.base import CarrierIdentity
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.manifest import account_key
+from shipkit.checkpoint.segments import STATES
 from shipkit.disk import Disk, make_private
 from shipkit.errors import JobNotFound
 from shipkit.lock import held
-from shipkit.manifest import account_key
-from shipkit.segments import STATES
 from shipkit.state import JobStatus, RowState
 from shipkit.table import ADDRESS_FIELDS
 

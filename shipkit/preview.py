@@ -445,6 +445,6 @@ def service_title(service: str) -> str:
     return ServiceLevel(service).title if service in set(ServiceLevel) else service
 
 
-_QUOTED = re.compile(r'"[^"]*"|(?<!\w)\d[\d,.]*')
+_QUOTED = re.compile(r'"[^"]*"|(?<![\w\[])\d[\d,.]*')
 
 

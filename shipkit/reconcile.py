@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.ledger import Ledger, now_us
+from shipkit.checkpoint.planrows import PlanRows
+from shipkit.checkpoint.segments import LabelBytes, Line, last_lines
 from shipkit.errors import AnswerLost, CarrierError
-from shipkit.ledger import Ledger, now_us
 from shipkit.models import ChargeBasis, Purchase, ServiceLevel
 from shipkit.pace import Pacer
-from shipkit.planrows import PlanRows
-from shipkit.segments import LabelBytes, Line, last_lines
 from shipkit.spend import Spend
 from shipkit.state import RowState
 

@@ -23,7 +23,7 @@ from shipkit.state import JobStatus, RowState
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.manifest import Manifest
+    from shipkit.checkpoint.manifest import Manifest
 
 __all__ = ["BatchResult", "Report", "failed_rows", "results_frame", "shipments"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from shipkit.ledger import Ledger
+from shipkit.checkpoint.ledger import Ledger
 from shipkit.models import Money
 from shipkit.state import RowState
 

@@ -21,15 +21,15 @@ import pyarrow as pa
 import pytest
 from corekit import BookCarrier, draft_of, job_of, state_counts
 
-import shipkit.compaction
+import shipkit.checkpoint.compaction
 from shipkit import __version__
-from shipkit import segments as segments_module
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint import segments as segments_module
+from shipkit.checkpoint.manifest import attempt_reference
+from shipkit.checkpoint.segments import Line
 from shipkit.disk import Disk
 from shipkit.errors import CheckpointCorrupt, CheckpointLocked, CheckpointVersion, CheckpointWriteError, JobExists, JobNotFound
 from shipkit.execute import execute
-from shipkit.manifest import attempt_reference
-from shipkit.segments import Line
 from shipkit.state import JobStatus, RowState
 
 
@@ -455,8 +455,8 @@ def test_a_folder_whose_locks_do_not_hold_is_refused(home, monkeypatch):
 
 
 def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipkit.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.checkpoint.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.checkpoint.compaction, "_SPARE_FOR_S", 0.0)
     written = []
 
     class Noting(Disk):

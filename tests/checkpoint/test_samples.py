@@ -12,9 +12,9 @@ from corekit import BookCarrier
 
 import shipkit as sk
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.manifest import SCHEMA_VERSION
 from shipkit.errors import CheckpointVersion
 from shipkit.execute import execute
-from shipkit.manifest import SCHEMA_VERSION
 from shipkit.state import JobStatus
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from corekit import BookCarrier, job_of, state_counts
 
-import shipkit.compaction
+import shipkit.checkpoint.compaction
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.segments import STATES
 from shipkit.disk import Disk
 from shipkit.execute import execute
 from shipkit.pace import Pacer
-from shipkit.segments import STATES
 from shipkit.state import RowState
 
 
@@ -115,8 +115,8 @@ def rebuild(job: Checkpoint, started: dict[str, bytes], entries: dict, folder: P
 @pytest.fixture
 def recorded(home, tmp_path, monkeypatch):
     """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
-    monkeypatch.setattr(shipkit.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.checkpoint.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.checkpoint.compaction, "_SPARE_FOR_S", 0.0)
     job = job_of(home, 40)
     started = {str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()}
     disk = job.disk = RecordingDisk(job.path)

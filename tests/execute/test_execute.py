@@ -14,11 +14,11 @@ from corekit import QUOTE, BookCarrier, ask_after, draft_of, job_of, lose_first,
 
 from shipkit.carriers.base import CarrierIdentity, Pace
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.segments import STATES
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, CarrierUnreachable, JobError, RateLimited
 from shipkit.execute import Control, execute
 from shipkit.models import Purchase
 from shipkit.pace import Pacer
-from shipkit.segments import STATES
 from shipkit.state import JobStatus, RowState
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shipkit import sandbox_env
 from shipkit.filters import FILTERS
-from shipkit.unread import UNREADABLE
+from shipkit.mapping import sandbox as sandbox_env
+from shipkit.normalize.unread import UNREADABLE
 from shipkit.validate import RULES
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping.md").read_text(encoding="utf-8")

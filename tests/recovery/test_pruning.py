@@ -12,7 +12,7 @@ from shipkit import recovery
 from shipkit.checkpoint import Checkpoint
 from shipkit.disk import Disk
 from shipkit.execute import Control, execute
-from shipkit.pruning import prune_job
+from shipkit.recovery.pruning import prune_job
 
 DAY = dt.timedelta(days=1)
 LATER = dt.datetime.now(dt.UTC) + 100 * DAY

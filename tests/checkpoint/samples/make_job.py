@@ -18,7 +18,7 @@ sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1] / "core_kit")]
 
 from corekit import BookCarrier, job_of  # noqa: E402
 
-import shipkit.compaction  # noqa: E402
+import shipkit.checkpoint.compaction  # noqa: E402
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected  # noqa: E402
 from shipkit.execute import execute  # noqa: E402
 from shipkit.pace import Pacer  # noqa: E402
@@ -52,7 +52,7 @@ async def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    shipkit.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
+    shipkit.checkpoint.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
     socket.gethostname = lambda: "a-machine"
     os.getpid = lambda: 4242
     with tempfile.TemporaryDirectory() as name:

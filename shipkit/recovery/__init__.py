@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint, JobDraft
+from shipkit.checkpoint.ledger import now_us
+from shipkit.checkpoint.segments import Line, last_lines
 from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirmed
-from shipkit.ledger import now_us
 from shipkit.models import Money, Purchase, ServiceLevel
 from shipkit.pace import Pacer
-from shipkit.pruning import prune
 from shipkit.reconcile import surplus
-from shipkit.segments import Line, last_lines
+from shipkit.recovery.pruning import prune
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 

@@ -31,13 +31,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shipkit.checkpoint.ledger import Ledger
+from shipkit.checkpoint.manifest import JobDraft, Manifest, attempt_reference, job_id_of, lineage_of, make_manifest
+from shipkit.checkpoint.results import RESULT_COLUMNS, StoredLabel, job_reason, job_status, result_table, scattered, stored_labels
+from shipkit.checkpoint.segments import STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
 from shipkit.disk import PRIVATE, Disk, make_private
 from shipkit.errors import CheckpointCorrupt, CheckpointVersion, CheckpointWriteError, JobExists, JobNotFound
-from shipkit.ledger import Ledger
 from shipkit.lock import Holder, held, holder_of
-from shipkit.manifest import JobDraft, Manifest, attempt_reference, job_id_of, lineage_of, make_manifest
-from shipkit.results import RESULT_COLUMNS, StoredLabel, job_reason, job_status, result_table, scattered, stored_labels
-from shipkit.segments import STATES, Chain, Head, head_bytes, last_lines, read_chain, state_codes
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["PRUNED", "Checkpoint", "JobDraft"]
@@ -199,7 +199,7 @@ class Checkpoint:
         return counts
 
     def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return the code of each row's state (its place in :data:`shipkit.segments.STATES`)."""
+        """Return the code of each row's state (its place in :data:`shipkit.checkpoint.segments.STATES`)."""
         states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
         states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
         table = (chain or self._brief()).table

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 
 from shipkit import expressions as sql
 from shipkit.expressions import quote
-from shipkit.mapped import Mapped, service_text
-from shipkit.nested import add_nested
+from shipkit.mapping.mapped import Mapped, service_text
+from shipkit.normalize.nested import add_nested
+from shipkit.normalize.unread import UNREADABLE, problems_met
 from shipkit.places import US_DOMAIN, country_code, state_code, zip3_states
 from shipkit.table import SHIPMENTS
-from shipkit.unread import UNREADABLE, problems_met
 
 __all__ = ["normalize", "repairs"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from shipkit.compaction import Compactor
+from shipkit.checkpoint.compaction import Compactor
+from shipkit.checkpoint.segments import STATES, Chain, Head, Line, encode, last_lines, segment_name, to_table, write_head
 from shipkit.disk import Disk
 from shipkit.errors import CheckpointWriteError
-from shipkit.segments import STATES, Chain, Head, Line, encode, last_lines, segment_name, to_table, write_head
 from shipkit.state import RowState, can_move
 
 __all__ = ["Ledger", "now_us"]
@@ -42,7 +42,7 @@ class Ledger:
         self.path = path
         self.generation = chain.generation + 1
         self.states = states
-        """Code of each row's state (see :data:`shipkit.segments.STATES`), queued moves included."""
+        """Code of each row's state (see :data:`shipkit.checkpoint.segments.STATES`), queued moves included."""
         table = chain.table
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
         self.broken: CheckpointWriteError | None = None

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from shipkit.errors import TemplateError
 from shipkit.expressions import choose, quote
 from shipkit.fields import Column
-from shipkit.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES, Mapped, MappingSpec, field_path, leaf_of_role, service_text
+from shipkit.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES, Mapped, MappingSpec, field_path, leaf_of_role, service_text
+from shipkit.mapping.sandbox import Budget, Record
+from shipkit.mapping.templates import Compiled, compile_template, plain_value
 from shipkit.models import Address
-from shipkit.sandbox_env import Budget, Record
 from shipkit.table import PROBLEMS
-from shipkit.templates import Compiled, compile_template, plain_value
 
 __all__ = ["render_rows"]
 

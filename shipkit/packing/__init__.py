@@ -23,11 +23,11 @@ from shipkit.cells import clear, one, quoted
 from shipkit.errors import MappingError
 from shipkit.fields import Column, phrase
 from shipkit.layouts import parts
-from shipkit.mapped import Mapped, MappingSpec
+from shipkit.mapping.mapped import Mapped, MappingSpec
 from shipkit.models import Address
 from shipkit.orders import OrderSet
+from shipkit.packing.skus import put_skus
 from shipkit.places import US_DOMAIN
-from shipkit.skus import put_skus
 from shipkit.table import PROBLEMS, SHIPMENTS
 
 __all__ = ["Packed", "finish", "pack", "parcel_limit_lb"]

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit.checkpoint.segments import Chain, Part, last_lines
 from shipkit.errors import CheckpointCorrupt
-from shipkit.segments import Chain, Part, last_lines
 from shipkit.state import JobStatus, RowState
 from shipkit.table import minor_unit_scale
 

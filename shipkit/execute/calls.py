@@ -8,10 +8,10 @@ import logging
 import time
 
 from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
-from shipkit.feeder import Feeder
+from shipkit.execute.feeder import Feeder
+from shipkit.execute.run import Run, moved
 from shipkit.models import Purchase, Shipment
 from shipkit.reconcile import purchase_line
-from shipkit.run import Run, moved
 from shipkit.state import STATE_AFTER, JobStatus, RowState
 
 __all__ = ["Calls"]

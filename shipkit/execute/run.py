@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.ledger import Ledger, now_us
+from shipkit.checkpoint.planrows import PlanRows
+from shipkit.checkpoint.segments import Line
 from shipkit.control import Control, Progress
-from shipkit.ledger import Ledger, now_us
 from shipkit.pace import Pacer
-from shipkit.planrows import PlanRows
 from shipkit.reconcile import Reconciler
-from shipkit.segments import Line
 from shipkit.spend import Spend
 from shipkit.state import JobStatus, RowState
 

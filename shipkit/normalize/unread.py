@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.expressions import quote
-from shipkit.mapped import Mapped, Question
+from shipkit.mapping.mapped import Mapped, Question
 from shipkit.models import ServiceLevel
 from shipkit.table import PROBLEMS
 

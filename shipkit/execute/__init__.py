@@ -23,19 +23,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from shipkit import history
-from shipkit.calls import Calls
 from shipkit.carriers.base import Carrier
 from shipkit.checkpoint import Checkpoint
+from shipkit.checkpoint.ledger import Ledger, now_us
+from shipkit.checkpoint.segments import Line
 from shipkit.control import Control, Progress
 from shipkit.errors import CheckpointLocked, CheckpointWriteError, JobError
-from shipkit.feeder import Feeder
-from shipkit.ledger import Ledger, now_us
+from shipkit.execute.calls import Calls
+from shipkit.execute.feeder import Feeder
+from shipkit.execute.run import Options, Run, moved, wait
+from shipkit.execute.teller import Teller
 from shipkit.pace import Pacer
 from shipkit.reconcile import late_rows
-from shipkit.run import Options, Run, moved, wait
-from shipkit.segments import Line
 from shipkit.state import JobStatus, RowState
-from shipkit.teller import Teller
 
 __all__ = ["Control", "Progress", "execute", "look_again"]
 

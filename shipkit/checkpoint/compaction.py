@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from shipkit.checkpoint.segments import LINES, Chain, Part, compaction_name, encode, merge, read_part
 from shipkit.disk import Disk
 from shipkit.errors import CheckpointCorrupt
-from shipkit.segments import LINES, Chain, Part, compaction_name, encode, merge, read_part
 
 __all__ = ["COMPACT_AFTER", "Compactor"]
 
-log = logging.getLogger("shipkit.compaction")
+log = logging.getLogger("shipkit.checkpoint.compaction")
 
 COMPACT_AFTER = 64
 """Parts of one size that become one of the next: a million rows are opened from about a hundred parts."""

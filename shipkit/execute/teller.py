@@ -7,7 +7,7 @@ import logging
 import time
 
 from shipkit.control import Progress
-from shipkit.run import Run
+from shipkit.execute.run import Run
 from shipkit.state import RowState
 
 __all__ = ["Teller"]

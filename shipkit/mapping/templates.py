@@ -23,7 +23,7 @@ from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
 from shipkit.filters import FILTERS
-from shipkit.sandbox_env import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment, nearest
+from shipkit.mapping.sandbox import MAX_OUTPUT, Budget, OverBudget, Record, ShipmentEnvironment, nearest
 from shipkit.table import ADDRESS_FIELDS
 
 __all__ = ["Compiled", "Rendered", "compile_template"]

@@ -20,9 +20,9 @@ from shipkit.errors import MappingError
 from shipkit.expressions import quote
 from shipkit.fields import KIND, Column, Match, recognise
 from shipkit.layouts import meanings
-from shipkit.mapped import ITEM_LEAVES, LEAVES, PARCEL_LEAVES, ROLE_LEAVES, Mapped, MappingSpec, Question, field_path, service_rule, service_text
+from shipkit.mapping.mapped import ITEM_LEAVES, LEAVES, PARCEL_LEAVES, ROLE_LEAVES, Mapped, MappingSpec, Question, field_path, service_rule, service_text
+from shipkit.mapping.rendering import render_rows
 from shipkit.models import Address, ServiceLevel
-from shipkit.rendering import render_rows
 from shipkit.table import ADDRESS_FIELDS, PROBLEMS
 
 __all__ = ["LEAVES", "Mapped", "MappingSpec", "Question", "map_rows", "service_rule", "service_text"]

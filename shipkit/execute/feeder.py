@@ -7,8 +7,8 @@ import math
 from collections import deque
 from typing import Any
 
+from shipkit.execute.run import Run, moved, wait
 from shipkit.models import Shipment
-from shipkit.run import Run, moved, wait
 from shipkit.state import JobStatus, RowState
 from shipkit.table import shipment_from_row
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.checkpoint import PRUNED, Checkpoint
+from shipkit.checkpoint.ledger import now_us
+from shipkit.checkpoint.segments import Line, Part
 from shipkit.disk import Disk
 from shipkit.errors import CheckpointLocked
-from shipkit.ledger import now_us
-from shipkit.segments import Line, Part
 from shipkit.settings import Settings
 from shipkit.state import JobStatus
 from shipkit.table import ADDRESS_FIELDS
