@@ -84,10 +84,10 @@ def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
     assert normalize(con, mapped)[0].column("postal_code").to_pylist() == ["02135"]
 
 
-def test_two_order_numbers_are_only_a_warning(orders, shop):
+def test_two_order_numbers_are_a_question_because_ungrouped_lines_would_ship_twice(orders, shop):
     _, (row,), problems = shipments(orders, shop, [{**ORDER, "Order Number": "7"}])
     assert row["order_id"] is None
-    assert codes(problems) == [("column_ambiguous", "warning", "order_id")]
+    assert codes(problems) == [("column_ambiguous", "error", "order_id")]
 
 
 def test_missing_columns_are_asked_for_in_every_row_with_a_fix(orders, shop):
