@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pyarrow as pa
@@ -245,7 +246,9 @@ def surcharges(draw):
             "value": {"cents": draw(st.integers(0, 300)), "declared_value": True, "free_cents": 10_000},
             "area": {"cents": draw(CENTS), "area": "rural"},
         }[kind]
-        rules.append(Surcharge(f"rule_{k}_{kind}", **common, **own))
+        days = draw(st.lists(st.dates(dt.date(2026, 11, 3), dt.date(2026, 11, 28)), unique=True, max_size=3))
+        steps = tuple((day, draw(PERCENT) if kind == "percent" else Decimal(draw(CENTS))) for day in sorted(days))
+        rules.append(Surcharge(f"rule_{k}_{kind}", **common, **own, steps=steps))
     return tuple(rules)
 
 
@@ -287,6 +290,25 @@ def test_one_by_one_and_in_bulk_agree_to_the_cent_on_any_card(card, rows, as_of)
         assert one == {name: bulk[name] for name in one}
         if bulk["problem"] is None:
             assert bulk["cost_cents"] == sum(bulk[f"{part}_cents"] for part in ("base", "fuel", "residential", "delivery_area", "other"))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(cards(), cards(), st.lists(ROWS, min_size=1, max_size=8), st.none() | st.just(dt.date(2026, 11, 10)))
+def test_versions_and_all_services_agree_with_one_by_one_on_any_card_saved_and_loaded(tmp_path, old, new, rows, as_of):
+    both = RateCard.dated(replace(new, effective=dt.date(2026, 11, 12)), replace(old, effective=dt.date(2025, 12, 22)))
+    card = RateCard.load(both.save(tmp_path / "card.zip"))
+    shipments = table(*rows)
+    for row, bulk in zip(shipments.to_pylist(), card.quote_table(shipments, SHOP, as_of).to_pylist(), strict=True):
+        one = answer(card, shipment_from_row(row), as_of)
+        assert one == {name: bulk[name] for name in one}
+    offers = [(offer["row"], offer["service"], offer["cost_cents"]) for offer in card.shop_table(shipments, SHOP, as_of).to_pylist() if offer["cost_cents"] is not None]
+    singly = [
+        (k, service, one["cost_cents"])
+        for k, row in enumerate(shipments.to_pylist()) for service in SERVICES
+        if (one := answer(card, shipment_from_row({**row, "service": service}), as_of))["problem"] is None
+    ]
+    assert sorted(offers) == sorted(singly)
+    assert offers == sorted(offers, key=lambda offer: (offer[0], offer[2]))
 
 
 def answer(card, shipment, as_of) -> dict:
