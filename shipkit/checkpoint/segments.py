@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,6 @@ LINES = pa.schema([
 STATES: tuple[RowState, ...] = tuple(RowState)
 """Code of a state in arrays: its place here."""
 
-_STATE_TEXT = pa.array([s.value for s in STATES])
 GENESIS = 0
 _SEGMENT = re.compile(r"seg-(\d{6,})-(\d{8,})-([0-9a-f]{16})(-labels)?\.parquet$")
 _COMPACTION = re.compile(r"cmp-(\d{6,})-(\d{8,})-(\d{8,})-([0-9a-f]{16})\.parquet$")
@@ -389,7 +389,7 @@ def _moves(table: pa.Table) -> tuple[Any, Any]:
 
 def state_codes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return the state of each line as its place in :data:`STATES`; lines without one must be gone."""
-    return np.asarray(pc.index_in(table.column("state"), value_set=_STATE_TEXT)).astype(np.uint8)
+    return np.asarray(pc.index_in(table.column("state"), value_set=_state_texts())).astype(np.uint8)
 
 
 def merge(tables: Sequence[pa.Table]) -> pa.Table:
@@ -408,3 +408,8 @@ def _corrupt(path: Path, what: str) -> CheckpointCorrupt:
         fix="Put the file back from a backup. Nothing is sent from a job whose books have a hole: rows could be bought twice.",
         path=str(path),
     )
+
+
+@cache
+def _state_texts() -> pa.Array:
+    return pa.array([s.value for s in STATES])  # made on first use: pyarrow imports pandas for it
