@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -33,3 +34,15 @@ def test_spilled_rows_are_read_back_and_gone_with_the_process(tmp_path):
     assert done.returncode == 0, done.stderr
     assert not Path(done.stdout.strip()).exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept_away_and_what_lives_is_not(tmp_path):
+    script = "import os, signal\nfrom shipkit.spill import bounded\nprint(bounded()['temp_directory'], flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    left = Path(killed.stdout.strip())
+    assert left.exists()
+    mine = tmp_path / f"shipkit-spill-{os.getpid()}-alive"
+    mine.mkdir()
+    subprocess.run([sys.executable, "-c", "from shipkit.spill import bounded; bounded()"], check=True, env=environment)
+    assert [path.name for path in tmp_path.iterdir()] == [mine.name]
