@@ -88,12 +88,13 @@ class Plots:
         parts = parts.loc[parts.sum(axis=1).sort_values().index, [name for name in _PARTS if parts[name].sum() > 0]]
         if parts.empty or not len(parts.columns):
             raise InputError("This carrier does not tell what a price is made of.", fix="session.plot.cost_by_service() shows the totals.")
-        figure, axes = _figure("What the cost is made of", rows=len(parts))
+        figure, axes = _figure("What the cost is made of", rows=len(parts) + 1)
         left = pd.Series(0.0, index=parts.index)
         for (name, column), colour in zip(parts.items(), _SHADES, strict=False):
             axes.barh([service_title(s) for s in parts.index], column, left=left, color=colour, label=f"{_PARTS[str(name)]} {_short(column.sum(), currency)}", height=0.62)
             left += column
-        axes.legend(loc="lower right", frameon=False, fontsize=9)
+        axes.set_ylim(-0.75, len(parts) - 0.25)
+        figure.legend(loc="outside lower left", ncols=len(parts.columns), frameon=False, fontsize=9)
         _money_axis(axes.xaxis, currency)
         return figure
 
@@ -122,7 +123,9 @@ class Plots:
         for mask, colour, name in ((~by_size, _BLUE, "billed by weight"), (by_size, _ORANGE, "billed by size")):
             part = data[mask]
             text = f"{name}: {len(part):,} labels, {_short(part['amount'].sum(), currency)}"
-            axes.scatter(part["weight_lb"], part["billable_weight_lb"], s=22, color=colour, alpha=0.75, linewidths=0, label=text, zorder=2)
+            spots = part.groupby(["weight_lb", "billable_weight_lb"], as_index=False).size()
+            axes.scatter(spots["weight_lb"], spots["billable_weight_lb"], s=14 + 8 * spots["size"] ** 0.5, color=colour, alpha=0.8, linewidths=0, zorder=2)
+            axes.scatter([], [], s=30, color=colour, linewidths=0, label=text)
         axes.legend(loc="upper left", frameon=False, fontsize=9)
         axes.set_xlabel("Actual weight, lb")
         axes.set_ylabel("Billable weight, lb")

@@ -216,6 +216,8 @@ def test_text_and_buttons_can_be_read_and_reached_in_light_and_dark(lab, chromiu
     page.press("sk-approve")
     page.state("completed_with_errors")
     assert low_contrast(page) == []
+    page.page.add_style_tag(content=".sk-panel .sk-soft { color: #777777 !important; background: #888888 !important; }")
+    assert low_contrast(page) != [], "the ruler measures"
     lab.theme("JupyterLab Light")
     page.close()
 
