@@ -41,6 +41,7 @@ def demo(args: Namespace, console: Console) -> End:
     with BatchSession(orders, shipper=SHOP, carrier="sandbox", name="demo", home=folder / "home") as session:
         console.title("1  Read")
         console.say(f"{orders}: {session.load_report}")
+        session.map(weights="line")  # in orders of several lines, a weight is the line's
         console.title("2  Price every order")
         frame = session.preview()
         shown.preview_rows(frame, console, rows=8)

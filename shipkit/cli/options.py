@@ -127,6 +127,9 @@ def _fill(session: BatchSession, args: Namespace) -> None:
         services=pairs(args.map_service) or None,
         references=pairs(args.reference) or None,
         ship_date=args.ship_date,
+        weights=args.weights,
+        parcels=args.parcels,
+        skus=args.skus,
     )
     for clause in [args.skip] if isinstance(args.skip, str) else args.skip or []:
         session.skip(clause)

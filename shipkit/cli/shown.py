@@ -203,6 +203,7 @@ _TYPED = (
     (re.compile(r'(?:session\.)?map\(service="([^"]*)"\)'), r"--service \1"),
     (re.compile(r'(?:session\.)?map\(services=\{"([^"]*)": "([^"]*)"\}\)'), r'--map-service "\1=\2"'),
     (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
+    (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
     (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
     (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),
     (re.compile(r"session\.preview\(\)"), "shipkit preview"),

@@ -75,7 +75,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if found is None:
         pytest.skip("PostgreSQL is not installed")
     binaries, folder, port = Path(found).resolve().parent, tmp_path_factory.mktemp("pg"), free_port()
-    for path in (folder, *folder.parents[:2]):
+    for path in (folder, *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-")))):
         path.chmod(0o755)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
@@ -105,7 +105,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if server is None or setup is None:
         pytest.skip("MariaDB is not installed")
     folder, port = tmp_path_factory.mktemp("maria"), free_port()
-    for path in (folder, *folder.parents[:2]):
+    for path in (folder, *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-")))):
         path.chmod(0o755)
     data, log = folder / "data", folder / "log"
     if os.geteuid() == 0:

@@ -64,9 +64,10 @@ def test_waiting_for_itself_is_refused(portal: Portal):
 def test_closing_ends_the_thread_and_may_be_repeated():
     portal = Portal()
     portal.run(answer(1))
+    mine = next(t for t in threading.enumerate() if t is portal._thread)
     portal.close()
     portal.close()
-    assert not [t for t in threading.enumerate() if t.name == "shipkit-portal"]
+    assert not mine.is_alive()
     assert portal.run(answer(2)) == 2
     portal.close()
 
@@ -76,13 +77,13 @@ def test_an_interrupt_is_told_and_the_wait_goes_on():
 import asyncio
 from shipkit.portal import Portal
 async def work():
-    for _ in range(100):
+    print("ready", flush=True)
+    for _ in range(1000):
         await asyncio.sleep(0.02)
         if stop: return "drained"
     return "ran on"
 stop = []
 portal = Portal()
-print("ready", flush=True)
 print(portal.run(work(), on_interrupt=stop.append), stop)
 portal.close()
 """

@@ -21,7 +21,7 @@ def buy(shop: Any) -> Iterator[Callable[..., BatchSession]]:
         session.load(source, **options)
         if where:
             session.where(where)
-        session.map(service="ground")
+        session.map(service="ground", weights="line")
         session.preview()
         session.approve()
         session.execute(progress=False)
