@@ -34,6 +34,14 @@ def notebook(orders: pd.DataFrame) -> str:
     return f"{len(frame)} {total} {len(shipped)} {charged} {len(jobs)}"
 
 
+def what_if(orders: pd.DataFrame, contract: sk.RateCard) -> sk.Money | None:
+    rated: pd.DataFrame = sk.rate(orders, contract, service="ground")
+    change = sk.compare(sk.RateCard.synthetic(), contract, orders)
+    by_state: pd.DataFrame = change.by("state")
+    database = sk.Database("postgresql://shop@127.0.0.1/shop", table="orders")
+    return sk.Money.from_cents(len(rated) + len(by_state) + len(str(database)))
+
+
 async def agent(session: sk.BatchSession) -> int:
     await session.apreview()
     result = await session.aexecute()
