@@ -16,7 +16,7 @@ demo: $(STAMP)  ## preview, approve and buy sandbox labels for the bundled order
 	$(BIN)/shipkit demo
 
 test: $(STAMP) lint  ## everything the gate runs
-	$(BIN)/python -m pytest -n 2 --reruns 2 --reruns-delay 1 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 4 --reruns 2 --reruns-delay 1 --cov --cov-report=term $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
