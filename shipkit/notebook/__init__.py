@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def panel(session: BatchSession) -> Any:
     session
         Orders that are not priced yet are priced, which buys nothing.
     """
+    _listen_quietly()
     if find_spec("ipywidgets") is None:
         from shipkit.notebook.static import StaticPanel
 
@@ -32,3 +34,10 @@ def panel(session: BatchSession) -> Any:
     from shipkit.notebook.widget import Panel
 
     return Panel(session)
+
+
+def _listen_quietly() -> None:
+    """Keep Python from printing log lines that nobody listens to: from the background they would land in whichever cell runs."""
+    log = logging.getLogger("shipkit")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
