@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -44,6 +45,8 @@ from shipkit.writeback.databases import Written, write_to_database
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ASKS_PRICES = re.compile(r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b", re.IGNORECASE)
 
 __all__ = ["BatchSession", "Execution"]
 
@@ -289,7 +292,7 @@ class BatchSession(markup.Shown):
 
     def skip(self, clause: str, reason: str | None = None) -> Edit:
         """Set the shipments that match `clause` aside. The clause sees preview columns and the source's own."""
-        made = self._planner.edit("skip", clause, self._view(), reason=reason)
+        made = self._planner.edit("skip", clause, self._view(clause), reason=reason)
         self._forget(keep_view=True)
         return made
 
@@ -301,7 +304,7 @@ class BatchSession(markup.Shown):
 
     def edit(self, clause: str, **fields: Any) -> Edit:
         """Set fields of the shipments that match `clause`: ``session.edit("order_id = '17'", postal_code="02134")``."""
-        made = self._planner.edit("edit", clause, self._view(), fields=fields)
+        made = self._planner.edit("edit", clause, self._view(clause), fields=fields)
         self._forget(keep_view=True)
         return made
 
@@ -556,6 +559,20 @@ class BatchSession(markup.Shown):
         assert not isinstance(dest, Database)  # noqa: S101 - returned above
         return write_back(self.checkpoint, dest, columns=columns, in_place=in_place)
 
+    def decide(self, clause: str, choice: str) -> pd.DataFrame:
+        """Settle rows in state ``review`` that match `clause` (over the result columns): ``"resend"`` or ``"skip"``. Returns their results.
+
+        Such a row may have been bought and was not found; look it up at the carrier first. ``resume()`` sends what is to be sent.
+        """
+        self._refuse_while_running()
+        table = self.checkpoint.results()
+        states = table.column("state").to_pylist()
+        rows = [i for i in where.matching(table, clause, {}) if states[i] == RowState.REVIEW]
+        if not rows:
+            raise InputError(f"No row in review matches {clause!r}.", fix='session.results("review") lists those that wait for a decision.')
+        recovery.decide(self.checkpoint, rows, choice)
+        return to_frame(self.checkpoint.results().take(pa.array(rows, pa.int64())))
+
     def report(self) -> Report:
         """Return the day sheet of the job."""
         return Report.of(self.checkpoint)
@@ -662,10 +679,11 @@ class BatchSession(markup.Shown):
     _was: int | None = None
     """How many orders the filter before this one kept."""
 
-    def _view(self) -> pa.Table:
-        """Return a row for each shipment: preview columns, then the source's own, for clauses."""
+    def _view(self, clause: str) -> pa.Table:
+        """Return a row for each shipment: preview columns, then the source's own, for `clause`; priced when it asks about prices."""
         if self._last_view is None or self._preview is not None:
-            shown = self._preview or self._portal.run(self._unpriced())
+            priced = self._preview is not None or _ASKS_PRICES.search(clause)
+            shown = self.previewed if priced else self._portal.run(self._unpriced())
             self._last_view = self._planner.beside(shown.view())
         return self._last_view
 

@@ -19,6 +19,7 @@ import pytest
 
 import shipkit as sk
 from shipkit import errors
+from shipkit.carriers.sandbox import Faults
 from shipkit.preview import PREVIEW_COLUMNS
 
 
@@ -238,6 +239,26 @@ def test_skip_and_edit_see_costs(session):
     made = session.skip(f"cost_cents = {dearest}")
     assert len(made.row_numbers) >= 1
     assert session.preview()["cost_cents"].max() < dearest
+
+
+def test_a_clause_on_costs_prices_first_when_nothing_was_priced_yet(session):
+    assert len(session.skip("cost_cents > 0").row_numbers) == 4
+
+
+def test_rows_in_review_are_settled_by_a_person(make):
+    """The carrier loses every answer and cannot be asked again: the rows wait, one is sent again, the others are set aside."""
+    carrier = sk.SandboxCarrier(faults=Faults(lost_before=1.0), absence_is_proof_after_s=0.1, timeout_s=0.2)
+    session = make(mode="auto", carrier=carrier, resend="ask")
+    session.settings = session.settings.model_copy(update={"grace_s": 0.2})
+    result = session.execute(progress=False)
+    assert (result.shipped, result.in_doubt) == (0, 4)
+    carrier.faults = Faults()
+    assert session.decide("order_id = 'SO-1'", "resend")["state"].tolist() == ["pending"]
+    assert set(session.decide("state = 'review'", "skip")["state"]) == {"skipped"}
+    with pytest.raises(errors.InputError, match="No row in review"):
+        session.decide("order_id = 'SO-1'", "resend")
+    assert session.resume(progress=False).shipped == 1
+    assert books(session) == 1
 
 
 def test_an_edit_of_nothing_says_so(session):
