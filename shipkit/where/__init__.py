@@ -195,11 +195,12 @@ class _Bench:
         return [Column(name=heading, key=str(name), type=str(kind)) for heading, (name, kind, *_) in zip(headings, described, strict=True)]
 
     def bind(self, clause: CheckedClause, columns: Sequence[Column]) -> None:
-        """Let DuckDB decide on types, over no rows: what does not fit is said before any row is read."""
+        """Let DuckDB decide on types and read the patterns, over no rows: what does not fit is said before any row is read."""
         types = {column.key: column.type for column in columns if column.key in clause.columns}
         shape = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in types.items()) or "1 AS _"
         try:
-            kind = str(self.con.sql(f"SELECT {clause.sql} FROM (SELECT {shape}) LIMIT 0", params=dict(clause.params)).types[0])
+            found = self.con.execute(f"SELECT {clause.sql} FROM (SELECT {shape} FROM range(0))", dict(clause.params))  # LIMIT 0 would be folded away, patterns unread
+            kind = str(found.description[0][1]) if found.description else ""
         except duckdb.Error as error:
             raise _translated(error, clause) from None
         if not kind.startswith("BOOL"):
