@@ -22,13 +22,14 @@ from shipkit.fields import ADDRESS_ROLES, KIND, Match, Recognition, keys, phrase
 __all__ = ["Layout", "LayoutMatch", "Notice", "known_layouts", "meanings", "recognise_layout", "the_layout"]
 
 _UNITS: Final = frozenset({"lb", "oz", "kg", "g", "in", "cm", "mm", "ft", "m"})
+_ANY_TEXT: Final = ("filled", "nonzero")
 _PER: Final = ("unit", "line", "order")
-_KEYS: Final = frozenset({"title", "evidence", "recognised_by", "without", "headings", "required", "weight_of", "price_of", "never", "each_row", "fields", "units", "dates", "services", "not_shipped", "notice"})
+_KEYS: Final = frozenset({"title", "evidence", "recognised_by", "without", "headings", "required", "weight_of", "price_of", "never", "each_row", "fields", "units", "dates", "services", "not_shipped", "notice", "order_key", "unsupported", "instead", "remarks"})
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A cell that a person should know of: ``when`` is "filled" or a list of texts."""
+    """A cell that a person should know of: ``when`` is "filled", "nonzero" (a number that is not 0) or a list of texts."""
 
     heading: str
     when: str | tuple[str, ...]
@@ -62,11 +63,19 @@ class Layout:
     """Roles that no column of this export has, whatever its heading says."""
     each_row: bool = False
     """Each line is a shipment, also where order numbers repeat."""
+    order_key: tuple[str, ...] = ()
+    """Headings whose cells must agree too before lines with one order number are one order."""
     weight_of: str | None = None
     price_of: str | None = None
     not_shipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Heading -> texts of lines that are sold and not shipped."""
     notices: tuple[Notice, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a person should know of this export, for its page."""
+    unsupported: str | None = None
+    """Why no shipment can be made of it; such a file is recognised to say so."""
+    instead: str | None = None
+    """Which export to use."""
     path: Path | None = None
 
 
@@ -125,12 +134,14 @@ def recognise_layout(headings: Sequence[str], layouts: Mapping[str, Layout]) -> 
     ]
     if not fitting:
         return None
-    best = max(fitting, key=lambda layout: (len(layout.recognised_by), layout.path is not None and layout.path.is_absolute()))
+    best = max(fitting, key=lambda layout: (layout.unsupported is None, len(layout.recognised_by), layout.path is not None and layout.path.is_absolute()))
     return matched(best, headings, f"its headings {', '.join(best.recognised_by)}")
 
 
 def matched(layout: Layout, headings: Sequence[str], why: str) -> LayoutMatch:
-    """Return `layout` applied to a file with these headings."""
+    """Return `layout` applied to a file with these headings. Raises LayoutError for an export of which no shipment can be made."""
+    if layout.unsupported is not None:
+        raise LayoutError(f"This is {layout.title} ({why}): {layout.unsupported}.", fix=f"{layout.instead} To read it all the same, column by column: load(..., layout=False).", layout=layout.name)
     return LayoutMatch(layout, layout.name, why, {role: heading for role, options in layout.fields.items() if (heading := _first(options, headings)) is not None})
 
 
@@ -175,6 +186,11 @@ def not_shipped_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> st
     return " OR ".join(rules) or None
 
 
+def order_key_columns(found: LayoutMatch | None, headings: Sequence[str]) -> list[str]:
+    """Return the headings of this file whose cells must agree too before lines with one order number are one order."""
+    return [] if found is None else [heading for option in found.layout.order_key if (heading := _first((option,), headings)) is not None]
+
+
 def _first(options: Sequence[str], headings: Sequence[str]) -> str | None:
     """Return the first of `options` that the file has, as the file writes it."""
     here = {phrase(heading): heading for heading in reversed(headings)}
@@ -209,13 +225,13 @@ def _parsed(text: str, path: Path) -> Layout:
         recognised_by=tuple(said.get("recognised_by", ())), without=tuple(said.get("without", ())), headings=tuple(said.get("headings", ())),
         required=tuple(said.get("required", ())), never=tuple(said.get("never", ())),
         units=dict(said.get("units", {})), dates=dict(said.get("dates", {})), services=dict(said.get("services", {})),
-        fields={role: _several(options) for role, options in said["fields"].items()},
+        fields={role: _several(options) for role, options in said.get("fields", {}).items()}, order_key=tuple(said.get("order_key", ())),
         not_shipped={heading: _several(texts) for heading, texts in said.get("not_shipped", {}).items()},
         notices=tuple(
-            Notice(entry["heading"], entry["when"] if entry["when"] == "filled" else _several(entry["when"]), entry["problem"], entry["fix"], entry.get("severity", "warning"), entry["code"])
+            Notice(entry["heading"], entry["when"] if entry["when"] in _ANY_TEXT else _several(entry["when"]), entry["problem"], entry["fix"], entry.get("severity", "warning"), entry["code"])
             for entry in said.get("notice", ())
         ),
-        each_row=bool(said.get("each_row", False)), weight_of=said.get("weight_of"), price_of=said.get("price_of"),
+        remarks=tuple(said.get("remarks", ())), unsupported=said.get("unsupported"), instead=said.get("instead"), each_row=bool(said.get("each_row", False)), weight_of=said.get("weight_of"), price_of=said.get("price_of"),
     )
 
 
@@ -225,7 +241,8 @@ def _several(value: Any) -> tuple[str, ...]:
 
 def _check(said: Mapping[str, Any], path: Path) -> None:
     faults = [f"it knows no key {name!r}" for name in said if name not in _KEYS]
-    faults += [] if said.get("fields") else ["it has no [fields]"]
+    faults += [] if said.get("fields") or said.get("unsupported") else ["it has no [fields]"]
+    faults += ["`unsupported` needs `instead`, the export to use"] if said.get("unsupported") and not said.get("instead") else []
     faults += [] if said.get("recognised_by") or said.get("headings") else ["it has neither `recognised_by` nor `headings`"]
     faults += [f"fields: there is no field {role!r}" for role in said.get("fields", {}) if role not in KIND]
     faults += [f"units: {unit!r} is not a unit" for unit in said.get("units", {}).values() if unit not in _UNITS]

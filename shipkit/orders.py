@@ -14,8 +14,9 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.cells import Note, clear, one, quoted
+from shipkit.expressions import number
 from shipkit.fields import Column, phrase
-from shipkit.layouts import not_shipped_sql
+from shipkit.layouts import not_shipped_sql, order_key_columns
 from shipkit.source import Loaded
 from shipkit.table import PROBLEMS, problems_table
 
@@ -90,6 +91,8 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     Notes
     -----
     A line with an empty order key belongs to the order above it when it has no address of its own; else it is an order by itself.
+    Where a layout says that its order numbers repeat ("DOORDASH"), lines are one order only when further cells agree too, and a number
+    that several orders have is a problem of each: neither a merge nor a split is guessed.
     """
     key = loaded.column(order_key) if order_key else next((column for column in loaded.columns if column.role == "order_id"), None)
     con = loaded.con
@@ -104,9 +107,10 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
         problems = problems_table()
     else:
         assert key is not None  # noqa: S101 - `single` holds otherwise
-        _find_groups(con, key, loaded.columns)
+        beside = [loaded.column(heading) for heading in order_key_columns(loaded.layout, loaded.names)] if order_key is None else []
+        _find_groups(con, key, beside, loaded.columns)
         _fill(con, loaded.columns, key, left_out)
-        problems = _conflicts(con, loaded, key)
+        problems = pa.concat_tables([_conflicts(con, loaded, key), *([_one_number_for_several(con, key, beside)] if beside else [])])
     problems = pa.concat_tables([problems, *_notices(con, loaded)])
     count = int(one(con, "SELECT count(*) FROM orders")[0]) if left_out or not single else loaded.rows
     notes = _left_out(con) if left_out else ()
@@ -122,12 +126,12 @@ def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
         if column is None:
             continue
         cell = f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')"
-        listed = "" if notice.when == "filled" else f" AND lower({cell}) IN (SELECT unnest($texts))"
+        listed = {"filled": "", "nonzero": f" AND coalesce(TRY_CAST({number(cell)} AS DOUBLE), 1) <> 0"}.get(str(notice.when), f" AND lower({cell}) IN (SELECT unnest($texts))")
         params = {"field": column.key, "problem": notice.problem, "fix": notice.fix, "severity": notice.severity, "code": notice.code}
         found.append(con.sql(
             f"SELECT order_row AS row_number, $field AS field, min({cell}) AS value, $problem AS problem, $fix AS fix, $severity AS severity, $code AS code "
             f"FROM order_lines WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
-            params=params | ({"texts": [text.lower() for text in notice.when]} if listed else {}),
+            params=params | ({} if isinstance(notice.when, str) else {"texts": [text.lower() for text in notice.when]}),
         ).to_arrow_table().cast(PROBLEMS))
     return found
 
@@ -147,13 +151,13 @@ def _each_line_its_own(con: duckdb.DuckDBPyConnection, key: Column) -> bool:
     return bool(lines == named)
 
 
-def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, columns: Sequence[Column]) -> None:
-    """Make ``order_groups``: row_number, order_row."""
+def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column], columns: Sequence[Column]) -> None:
+    """Make ``order_groups``: row_number, order_row. Lines are one order when they have one order number and agree in the columns `beside` it."""
     address = [quoted(c.key) for c in columns if c.role in _ADDRESS and c.key != key.key]
     has_address = f"coalesce({', '.join(f'CAST({c} AS VARCHAR)' for c in address)}) IS NOT NULL" if address else "true"
     con.execute(f"""
         CREATE TABLE order_groups AS
-        WITH named AS (SELECT row_number, {_key_sql(key)} AS k, {has_address} AS has_address FROM lines),
+        WITH named AS (SELECT row_number, {_key_sql(key)}{_agreeing(beside)} AS k, {has_address} AS has_address FROM lines),
         anchored AS (
             SELECT row_number, coalesce(last_value(CASE WHEN k IS NOT NULL OR has_address THEN row_number END IGNORE NULLS)
                 OVER (ORDER BY row_number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), row_number) AS anchor
@@ -162,6 +166,21 @@ def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, columns: Sequence[
         keyed AS (SELECT a.row_number, coalesce('k' || n.k, 'r' || a.anchor) AS g FROM anchored a JOIN named n ON n.row_number = a.anchor)
         SELECT row_number, min(row_number) OVER (PARTITION BY g) AS order_row FROM keyed ORDER BY row_number
     """)  # one line in file order decides where an unnamed line belongs
+
+
+def _agreeing(beside: Sequence[Column]) -> str:
+    return "".join(f" || chr(31) || coalesce(CAST({quoted(column.key)} AS VARCHAR), '')" for column in beside)
+
+
+def _one_number_for_several(con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column]) -> pa.Table:
+    """Return a problem for each order whose number another order of the source has too: which is which, nobody could say later."""
+    return con.sql(f"""
+        WITH heads AS (SELECT DISTINCT order_row, {_key_sql(key)} AS k FROM order_lines WHERE order_row = row_number)
+        SELECT order_row AS row_number, 'order_id' AS field, k AS value,
+            count(*) OVER (PARTITION BY k) || ' orders have the number ''' || k || ''' and differ in their other cells.' AS problem,
+            $fix AS fix, 'error' AS severity, 'order_number_not_unique' AS code
+        FROM heads WHERE k IS NOT NULL QUALIFY count(*) OVER (PARTITION BY k) > 1 ORDER BY 1
+    """, params={"fix": f"Give each order a number of its own in the file; or, where they are one order, make {', '.join(column.name for column in beside)} the same."}).to_arrow_table().cast(PROBLEMS)  # fmt: skip
 
 
 def _fill(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column, left_out: str | None) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import shipkit as sk
@@ -16,6 +17,8 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = {
     "amazon_new_orders_report.tsv": "amazon_new_orders", "ebay_us_orders.csv": "ebay_us", "etsy_sold_orders.csv": "etsy_sold_orders", "shopify_orders_export.csv": "shopify",
 }
+MADE = Path(__file__).parent / "samples"
+"""Files of made-up orders under headings that are evidenced: see the page of each layout."""
 HEADERS = {"pirateship_import_header.csv": "pirate_ship_import", "usps_click_n_ship_header.csv": "usps_click_n_ship", "woocommerce_advanced_header.csv": "woocommerce_advanced_order_export"}
 
 
@@ -26,12 +29,14 @@ def seen(row):
     return [seen(item) for item in row] if isinstance(row, list) else row
 
 
-def shipments(path, shop, **told):
+def shipments(path, shop, *, noted=False, **told):
+    """Return what was made of a file; `noted` adds what grouping and the layout met."""
     with sk.BatchSession(shipper=shop) as session:
         session.load(path)
         if told:
             session.map(**told)
         table, problems = session._planner.normal
+        problems = pa.concat_tables([problems, session._planner.orders.problems] if noted else [problems])
         return [seen(row) for row in table.to_pylist()], [(p["row_number"], p["field"], p["code"]) for p in problems.to_pylist()], session.layout
 
 
@@ -40,6 +45,15 @@ def test_a_sample_gives_the_shipments_that_were_reviewed_by_eye(name, shared, sh
     rows, problems, layout = shipments(shared / "orders" / "exports" / name, shop)
     assert layout.name == SAMPLES[name]
     golden = json.loads((GOLDEN / f"{SAMPLES[name]}.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(rows, default=str)) == golden["shipments"]
+    assert [list(problem) for problem in problems] == golden["problems"]
+
+
+@pytest.mark.parametrize("path", sorted(MADE.glob("*.csv")), ids=lambda path: path.stem)
+def test_made_up_orders_give_the_shipments_that_were_reviewed_by_eye(path, shop):
+    rows, problems, layout = shipments(path, shop, noted=True)
+    assert layout.name == path.stem
+    golden = json.loads((GOLDEN / f"{path.stem}.json").read_text(encoding="utf-8"))
     assert json.loads(json.dumps(rows, default=str)) == golden["shipments"]
     assert [list(problem) for problem in problems] == golden["problems"]
 
@@ -60,7 +74,7 @@ def test_headings_alone_are_recognised(name, shared):
     assert layouts.recognise_layout(headings, layouts.known_layouts()).name == HEADERS[name]
 
 
-@pytest.mark.parametrize("name", sorted(name for name, layout in layouts.known_layouts().items() if layout.recognised_by))
+@pytest.mark.parametrize("name", sorted(name for name, layout in layouts.known_layouts().items() if layout.fields and layout.recognised_by))
 def test_every_layout_is_recognised_by_its_own_headings_and_by_no_other(name):
     layout = layouts.known_layouts()[name]
     headings = [options[0] for options in layout.fields.values()] + list(layout.recognised_by)
@@ -90,6 +104,7 @@ def test_a_person_adds_a_layout_as_a_file(tmp_path, monkeypatch, shop):
 @pytest.mark.parametrize(("text", "fault"), [
     ("title = ", "is not TOML"), ('recognised_by = ["A"]\n[fields]\nzipp = "A"\n', "no field 'zipp'"), ('[fields]\nname = "A"\n', "neither `recognised_by` nor `headings`"),
     ('recognised_by = ["A"]\nweight_of = "box"\n[fields]\nname = "A"\n', "weight_of is not one of unit, line, order"), ('colour = "red"\nrecognised_by = ["A"]\n[fields]\nname = "A"\n', "no key 'colour'"),
+    ('recognised_by = ["A"]\nunsupported = "it has no addresses"\n', "needs `instead`"),
 ])
 def test_a_layout_that_cannot_be_used_is_refused_by_name(tmp_path, text, fault):
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
@@ -171,3 +186,64 @@ def test_an_ebay_report_with_preamble_footer_and_ragged_rows_gives_its_orders(sh
     rows, _, layout = shipments(dirty, shop)
     assert [(row["order_id"], row["name"], row["postal_code"]) for row in rows] == [("1-01", "John Doe", "90210"), ("1-02", "Ann Lee", "89501")]
     assert layout.name == "ebay_us"
+
+
+def square(order, **cells):
+    return {"Order": order, "Order Date": "2025/12/18", "Order Total": "12.5", "Fulfillment Date": "12/18/2025, 1:58 PM", "Fulfillment Type": "Shipment", "Recipient Name": "Ada Lee", "Recipient Address": "1 Main St",
+            "Recipient City": "Boston", "Recipient Region": "MA", "Recipient Postal Code": "02134", "Recipient Country": "US", "Item Quantity": "1", "Item Name": "Mug", **cells}
+
+
+def order_problems(rows, shop, **options):
+    with sk.BatchSession(shipper=shop) as session:
+        session.load(rows, **options)
+        orders = session._planner.orders
+        return orders.con.sql("SELECT row_numbers FROM orders ORDER BY row_number").fetchall(), [(p["row_number"], p["code"], p["problem"], p["fix"]) for p in orders.problems.to_pylist()]
+
+
+def test_orders_of_one_name_are_neither_merged_nor_shipped_without_a_question(shop):
+    rows = [square("DOORDASH"), square("Square Online 1", **{"Item Name": "Jar"}), square("DOORDASH", **{"Item Name": "Spoon"}), square("DOORDASH", **{"Recipient Name": "Bo Finch"}), square("DOORDASH", **{"Order Total": "9"})]
+    groups, problems = order_problems(rows, shop)
+    assert groups == [([1, 3],), ([2],), ([4],), ([5],)]
+    assert [(row, code) for row, code, *_ in problems] == [(1, "order_number_not_unique"), (4, "order_number_not_unique"), (5, "order_number_not_unique")]
+    assert "3 orders have the number 'DOORDASH'" in problems[0][2]
+    assert "Order Date, Fulfillment Date, Recipient Name, Order Total" in problems[0][3]
+
+
+def test_a_column_with_a_number_of_its_own_settles_orders_of_one_name(shop):
+    rows = [square("DOORDASH", **{"Order Name": "D-1"}), square("DOORDASH", **{"Order Name": "D-2", "Recipient Name": "Bo Finch"})]
+    assert order_problems(rows, shop, order_key="Order Name") == ([([1],), ([2],)], [])
+
+
+def test_an_order_of_one_name_that_ships_alone_is_no_question(shop):
+    rows = [square("STOREFRONT", **{"Fulfillment Type": "Pickup"}), square("STOREFRONT", **{"Recipient Name": "Bo Finch"})]
+    assert order_problems(rows, shop) == ([([2],)], [])
+
+
+def test_an_order_without_an_address_waits(shop):
+    with sk.BatchSession([square("Payment Link", **{"Fulfillment Type": "Other", "Recipient Country": "ZZ", "Recipient Address": None, "Recipient City": None, "Recipient Region": None, "Recipient Postal Code": None})], shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 1})
+        session.preview()
+        assert {"ship_to.address_line1", "ship_to.country"} <= set(session.problems.query("severity == 'error'")["field"])
+
+
+@pytest.mark.parametrize(("name", "headings", "why", "instead"), [
+    ("magento_2_grid", ("ID,Purchase Point,Purchase Date,Bill-to Name,Ship-to Name,Grand Total (Base),Grand Total (Purchased),Status,Billing Address,Shipping Address,Shipping Information,Customer Email,Customer Group,"
+     "Subtotal,Shipping and Handling,Customer Name,Payment Method,Total Refunded,Allocated sources,Pickup Location Code,Braintree Transaction Source,Dispute State"), "one cell without a country", "sales_order_address"),
+    ("magento_1_grid", "Order #,Purchased From (Store),Purchased On,Bill to Name,Ship to Name,G.T. (Base),G.T. (Purchased),Status", "no addresses", "sales_flat_order_address"),
+    ("woocommerce_analytics", "Date,Order #,N. Revenue (formatted),Status,Customer,Customer type,Product(s),Items sold,Coupon(s),Net Sales,Attribution", "no addresses", "Advanced Order Export"),
+])
+def test_an_export_without_addresses_is_refused_naming_the_export_to_use(tmp_path, shop, name, headings, why, instead):
+    path = tmp_path / "export.csv"
+    path.write_text(f"{headings}\n{','.join('7' for _ in headings.split(','))}\n", encoding="utf-8")
+    with sk.BatchSession(shipper=shop) as session:
+        with pytest.raises(LayoutError) as refused:
+            session.load(path)
+        assert (refused.value.details["layout"], why in refused.value.message, instead in refused.value.fix) == (name, True, True)
+        session.load(path, layout=False)
+        assert session.layout is None
+
+
+def test_a_layout_of_ones_own_goes_before_an_export_that_cannot_be_used(tmp_path):
+    (tmp_path / "ours.toml").write_text('recognised_by = ["Order #", "Street"]\n[fields]\norder_id = "Order #"\naddress_line1 = "Street"\n', encoding="utf-8")
+    headings = [*layouts.known_layouts()["magento_1_grid"].recognised_by, "Street"]
+    assert layouts.recognise_layout(headings, layouts.known_layouts(tmp_path)).name == "ours"

@@ -9,9 +9,20 @@ import pytest
 from shipkit.layouts import known_layouts
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "layouts.md"
+REFUSED, REFUSED_END = "<!-- refused: written by tests/layouts/test_page.py -->\n", "<!-- end of refused -->\n"
 BEGIN, END = "<!-- sections: written by tests/layouts/test_page.py -->\n", "<!-- end of sections -->\n"
 PER = {"unit": "of one unit, times the quantity", "line": "of the line", "order": "of the whole order"}
+WHEN = {"filled": "filled", "nonzero": "not 0"}
 JOINED = {"weight", "item_weight"}
+
+
+def supported():
+    return {name: layout for name, layout in known_layouts().items() if layout.unsupported is None}
+
+
+def refused() -> str:
+    lines = [f"| {layout.title} | {layout.unsupported} | {layout.instead} |\n" for _, layout in sorted(known_layouts().items()) if layout.unsupported is not None]
+    return "| export | why | instead |\n| --- | --- | --- |\n" + "".join(lines)
 
 
 def section(layout) -> str:
@@ -30,22 +41,26 @@ def section(layout) -> str:
     lines += [f"- Left out: lines where `{heading}` is {' or '.join(f'`{text}`' for text in texts)}." for heading, texts in layout.not_shipped.items()]
     lines += [f"- Lines without {' or '.join(f'`{h}`' for h in layout.required)} are footers or totals."] if layout.required else []
     lines += [f"- Speeds of the shop, no services: {', '.join(f'`{text}`' for text in layout.services)}. Say what they are: `map(services={{\"{next(iter(layout.services))}\": \"ground\"}})`."] if layout.services else []
-    lines += [f"- `{n.heading}` {'filled' if n.when == 'filled' else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: {n.severity} `{n.code}`, {n.problem}." for n in layout.notices]
+    lines += [f"- Lines of one order number are one order only where {', '.join(f'`{h}`' for h in layout.order_key)} agree too; a number that several orders have is an error `order_number_not_unique`."] if layout.order_key else []
+    lines += [f"- {remark}" for remark in layout.remarks]
+    lines += [f"- `{n.heading}` {WHEN[n.when] if isinstance(n.when, str) else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: {n.severity} `{n.code}`, {n.problem}." for n in layout.notices]
     return "\n".join(lines).rstrip() + "\n"
 
 
-@pytest.mark.parametrize("name", sorted(known_layouts()))
+@pytest.mark.parametrize("name", sorted(supported()))
 def test_the_page_says_what_the_layout_takes_from_where(name):
     assert section(known_layouts()[name]) in PAGE.read_text(encoding="utf-8")
 
 
-def test_the_page_has_no_section_without_a_layout():
+def test_the_page_has_no_section_without_a_layout_and_lists_what_is_refused():
     text = PAGE.read_text(encoding="utf-8")
     listed = text[text.index(BEGIN) : text.index(END)]
-    assert listed.count("### ") == len(known_layouts())
+    assert listed.count("### ") == len(supported())
+    assert text[text.index(REFUSED) + len(REFUSED) : text.index(REFUSED_END)] == refused()
 
 
 if __name__ == "__main__":
     page = PAGE.read_text(encoding="utf-8")
-    made = "\n".join(section(layout) for _, layout in sorted(known_layouts().items()))
-    PAGE.write_text(page[: page.index(BEGIN) + len(BEGIN)] + "\n" + made + "\n" + page[page.index(END) :], encoding="utf-8")
+    made = "\n".join(section(layout) for _, layout in sorted(supported().items()))
+    page = page[: page.index(BEGIN) + len(BEGIN)] + "\n" + made + "\n" + page[page.index(END) :]
+    PAGE.write_text(page[: page.index(REFUSED) + len(REFUSED)] + refused() + page[page.index(REFUSED_END) :], encoding="utf-8")
