@@ -80,7 +80,7 @@ def _decide(con: duckdb.DuckDBPyConnection, table: str, question: Question, fact
 
 
 def _facts(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return counts for each column: filled cells, cells with outer blanks, with an apostrophe before digits, with ".0" behind digits."""
+    """Return counts for each column: filled cells, cells with outer blanks or nothing in them, with an apostrophe before digits, with ".0" behind digits."""
     if not names:
         return {}
     row = one(con, f"SELECT {', '.join(test.replace('{c}', quoted(name)) for name in names for _, test in _FACTS)} FROM {quoted(table)}")
@@ -90,7 +90,7 @@ def _facts(con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]) -> 
 
 _FACTS = (
     ("filled", "count({c})"),
-    ("padded", r"count(*) FILTER (regexp_matches({c}, '^[\s\x{a0}]|[\s\x{a0}]$'))"),
+    ("padded", r"count(*) FILTER (regexp_matches({c}, '^[\s\x{a0}]|[\s\x{a0}]$|^$'))"),
     ("apostrophe", "count(*) FILTER (starts_with({c}, '''') AND regexp_matches({c}, '^''[0-9+]'))"),
     ("ghost", r"count(*) FILTER (suffix({c}, '.0') AND regexp_matches({c}, '^[0-9]+\.0$'))"),
 )

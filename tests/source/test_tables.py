@@ -133,6 +133,13 @@ def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
     assert loaded.con.sql("SELECT row_number, source_file FROM lines").fetchall() == [(1, None), (2, None)]
 
 
+def test_an_empty_text_is_nothing_wherever_it_comes_from(tmp_path):
+    frame = pd.DataFrame({"order_id": ["1", "2"], "state": ["CA", ""], "n": [1, 2]})
+    frame.to_csv(tmp_path / "orders.csv", index=False)
+    for given in (frame, pa.Table.from_pandas(frame), frame.to_dict("records"), tmp_path / "orders.csv"):
+        assert source.load(given).con.sql("SELECT order_id FROM lines WHERE state IS NULL").fetchall() == [("2",)]
+
+
 def test_text_that_looks_like_numbers_stays_what_the_frame_says():
     assert types(source.load(pd.DataFrame({"code": ["1", "2"], "weight": ["1.5", "2"]}))) == {"code": "VARCHAR", "weight": "DOUBLE"}
 
