@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 
 from shipkit import mapping, normalize, orders, packing, source, validate, where
 from shipkit.carriers.base import Carrier, Pacer
+from shipkit.cells import Note
 from shipkit.database import Database
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.plan import Edit, Plan
 from shipkit.resolve import EDITABLE, apply_edits, choose_services, skipped_rows, without_edited
-from shipkit.where import Selection
+from shipkit.where import Selection, pushdown
 
 __all__ = ["Planner"]
 
@@ -51,9 +52,14 @@ class Planner:
     def load(self, given: Any, **options: Any) -> source.Loaded:
         """Read `given` and forget what was made of an earlier source."""
         order_key = options.pop("order_key", None)
-        loaded = source.load(given, con=self.con, layout_folder=self.layouts, **options)
+        told: tuple[Note, ...] = ()
+        rows = given
+        if isinstance(given, Database) and given.only is not None:
+            rows, note = pushdown.matching_only(given, order_key=order_key, layout_folder=self.layouts, **options)
+            told = (note,)
+        loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
         self._orders = orders.group(loaded, order_key)
-        self._loaded = replace(loaded, report=replace(loaded.report, notes=(*loaded.report.notes, *self._orders.notes)))
+        self._loaded = replace(loaded, report=replace(loaded.report, notes=(*told, *loaded.report.notes, *self._orders.notes)))
         self._selection = self._mapped = self._normal = None
         self.edits = ()
         self.database = given if isinstance(given, Database) else None

@@ -7,16 +7,17 @@ password stands in no repr, message or file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from shipkit.database.dialects import Dialect, bound, dialect_of
+from shipkit.database.dialects import Dialect, bound, dialect_of, typed
 from shipkit.database.urls import Location
 from shipkit.errors import SourceError
 
-__all__ = ["Database"]
+__all__ = ["Database", "Fetched"]
 
 
 @dataclass(frozen=True, init=False)
@@ -32,9 +33,12 @@ class Database:
     query
         Read this instead of the whole table: SQL of that database, values as ``:name``.
     where
-        A condition on `table`, which the database itself checks, so that only those rows travel; values as ``:name``.
+        A condition on `table` in the database's own SQL, which it checks itself, so that only those rows travel; values as ``:name``.
+    only
+        Only the orders of `table` that match this condition, in the words of :meth:`shipkit.BatchSession.where`, values as ``$name``:
+        whole orders, exactly those that a filter of the whole table would keep. The database is asked as much of it as it can tell.
     params
-        Values of the ``:names``.
+        Values of the ``:names`` and ``$names``.
     key
         Column(s) that name a row; default: the table's primary key.
     password
@@ -50,25 +54,26 @@ class Database:
     table: str | None
     query: str | None
     where: str | None
+    only: str | None
     params: Mapping[str, Any] = field(repr=False)
     key: tuple[str, ...]
 
     def __init__(
-        self, url: str, table: str | None = None, *, query: str | None = None, where: str | None = None, params: Mapping[str, Any] | None = None,
-        key: str | Sequence[str] | None = None, password: str | None = None,
+        self, url: str, table: str | None = None, *, query: str | None = None, where: str | None = None, only: str | None = None,
+        params: Mapping[str, Any] | None = None, key: str | Sequence[str] | None = None, password: str | None = None,
     ) -> None:
         if table is None and query is None:
             raise SourceError("A database needs a table or a query.", fix='Give one: sk.Database(url, table="orders").')
-        if where is not None and query is not None:
-            raise SourceError("`where` belongs to a table, not to a query.", fix="Put the condition into the query.")
+        if query is not None and (where is not None or only is not None):
+            raise SourceError(f"`{'only' if where is None else 'where'}` belongs to a table, not to a query.", fix="Put the condition into the query.")
         for name, value in {
-            "location": Location.of(url, password), "table": table, "query": query, "where": where, "params": dict(params or {}),
-            "key": (key,) if isinstance(key, str) else tuple(key or ()),
+            "location": Location.of(url, password), "table": table, "query": query, "where": where, "only": only,
+            "params": dict(params or {}), "key": (key,) if isinstance(key, str) else tuple(key or ()),
         }.items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        said = [f"{name}={value!r}" for name, value in (("table", self.table), ("query", self.query), ("where", self.where)) if value]
+        said = [f"{name}={value!r}" for name, value in (("table", self.table), ("query", self.query), ("where", self.where), ("only", self.only)) if value]
         return f"Database({self.location}, {', '.join(said)})"
 
     @property
@@ -76,8 +81,8 @@ class Database:
         """The functions that know this kind of database."""
         return dialect_of(self.location)
 
-    def read(self) -> pa.Table:
-        """Return the rows, in the order of the key where there is one.
+    def read(self, *, limit: int | None = None) -> pa.Table:
+        """Return the rows (`limit`: the first ones), in the order of the key where there is one; `only` is the business of who loads them.
 
         Raises
         ------
@@ -86,17 +91,37 @@ class Database:
         """
         dialect = self.dialect
         with dialect.connected(self.location, read_only=True) as connection:
-            sql, values = bound(self._statement(connection), self.params, dialect.mark)
-            return dialect.fetch(connection, sql, values)
+            sql, values = bound(self._statement(connection) + (f" LIMIT {limit}" if limit else ""), self.params, dialect.mark)
+            rows = dialect.fetch(connection, sql, values)
+            return rows if self.query is not None else typed(rows, dialect.declared(connection, str(self.table)))
 
     def key_columns(self, connection: Any) -> tuple[str, ...]:
         """Return the columns that name a row: as given, else the table's primary key; empty when there is none."""
         return self.key or (tuple(self.dialect.primary_key(connection, self.table)) if self.table else ())
 
+    def asking(self, condition: str, values: Mapping[str, Any]) -> Database:
+        """Return this table with one more condition on its rows."""
+        where = f"({self.where}) AND ({condition})" if self.where else condition
+        made = copy(self)
+        object.__setattr__(made, "where", where)
+        object.__setattr__(made, "params", {**self.params, **values})
+        return made
+
+    @property
+    def source(self) -> str:
+        """The table and the rows of it that `where` lets through, as SQL behind FROM."""
+        return self.dialect.table(str(self.table)) + (f" WHERE {self.where}" if self.where else "")
+
     def _statement(self, connection: Any) -> str:
         if self.query is not None:
             return self.query
-        dialect = self.dialect
-        order = ", ".join(dialect.quote(name) for name in self.key_columns(connection))
-        parts = [f"SELECT * FROM {dialect.table(str(self.table))}", f"WHERE {self.where}" if self.where else "", f"ORDER BY {order}" if order else ""]
-        return " ".join(part for part in parts if part)
+        order = ", ".join(self.dialect.quote(name) for name in self.key_columns(connection))
+        return f"SELECT * FROM {self.source}" + (f" ORDER BY {order}" if order else "")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Rows that were read from a database already."""
+
+    database: Database
+    rows: pa.Table = field(repr=False)

@@ -19,10 +19,17 @@ import pyarrow as pa
 from shipkit.database.urls import Location
 from shipkit.errors import SourceError
 
-__all__ = ["Change", "Dialect", "bound", "dialect_of", "failures"]
+__all__ = ["Change", "Dialect", "bound", "dialect_of", "failures", "kind_of", "typed"]
 
 _BATCH = 50_000
 _TOKENS = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|::)|:([A-Za-z_]\w*)")
+_KINDS = (
+    ("text", re.compile(r"(n?var|bp|n)?char(acter)?( varying)?\b(?!.*\[)|(tiny|medium|long)?text$|clob")),
+    ("integer", re.compile(r"(tiny|small|medium|big)?int(eger)?(\(\d+\))?( unsigned)?$")),
+    ("number", re.compile(r"(numeric|decimal|double|real|float)(?!.*\[)")),
+    ("date", re.compile(r"date|timestamp")),
+)
+_ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "date": pa.date32()}
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class Dialect:
     update: Callable[[Any, str, Sequence[str], Sequence[str], Sequence[Change], Mapping[str, str]], dict[int, int]]
     """(cursor, quoted table, key columns, columns, changes, types) -> line -> how many rows had its key."""
     upsert: str
+    declared: Callable[[Any, str], dict[str, str]]
+    """As `types`, for a table that is only read."""
+    text: Callable[[str], str]
+    """A quoted column -> SQL of its cells as trimmed text that is compared mark by mark, whatever the collation."""
 
     def table(self, name: str) -> str:
         """Return a table's name, perhaps with its schema, quoted."""
@@ -70,6 +81,26 @@ class Dialect:
 def dialect_of(location: Location) -> Dialect:
     """Return the dialect of a database."""
     return {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "sqlite": _SQLITE}[location.kind]
+
+
+def kind_of(declared: str) -> str | None:
+    """Return the kind of a column's type: text, integer, number or date; None for any other.
+
+    Examples
+    --------
+    >>> [kind_of(said) for said in ("character varying(20)", "int(11) unsigned", "NUMERIC(8,2)", "timestamp with time zone", "text[]")]
+    ['text', 'integer', 'number', 'date', None]
+    """
+    return next((kind for kind, pattern in _KINDS if pattern.match(declared.lower())), None)
+
+
+def typed(table: pa.Table, declared: Mapping[str, str]) -> pa.Table:
+    """Return a table whose empty columns have the type that the database declares: from rows alone nobody could tell."""
+    for place, name in enumerate(table.column_names):
+        kind = kind_of(declared.get(name, ""))
+        if kind is not None and table.column(place).null_count == table.num_rows:
+            table = table.set_column(place, name, pa.nulls(table.num_rows, _ARROW[kind]))
+    return table
 
 
 def failures(name: str) -> tuple[type[Exception], ...]:
@@ -97,7 +128,8 @@ def bound(sql: str, params: Mapping[str, Any], mark: Callable[[int], str]) -> tu
         values.append(params[found[2]])
         return mark(len(values))
 
-    return _TOKENS.sub(one, sql), values
+    made = _TOKENS.sub(one, sql.replace("%", "%%") if mark(1) == "%s" else sql)  # PyMySQL formats where there are values
+    return (made if values else sql), values
 
 
 def _driver(module: str) -> Any:
@@ -314,13 +346,23 @@ def _mysql_types(connection: Any, table: str) -> dict[str, str]:
     engine = _mysql_rows(connection, f"SELECT engine FROM information_schema.tables WHERE {condition}", values)
     if engine and str(engine[0][0]).lower() in {"myisam", "aria", "memory", "csv"}:
         raise SourceError(f"The table {table} is of the engine {engine[0][0]}, which knows no transactions.", fix=f"ALTER TABLE {table} ENGINE = InnoDB.")
+    return _mysql_declared(connection, table)
+
+
+def _mysql_declared(connection: Any, table: str) -> dict[str, str]:
+    condition, values = _mysql_place(table)
     return {str(name): str(kind) for name, kind in _mysql_rows(connection, f"SELECT column_name, column_type FROM information_schema.columns WHERE {condition}", values)}
 
 
 _UPSERT = "ON CONFLICT (job_id, line_number) DO UPDATE SET digest = excluded.digest, written_at = excluded.written_at"
-_POSTGRESQL = Dialect("postgresql", _pg_connect, _double, lambda n: f"${n}", _arrow_fetch, _pg_key, _pg_types, _pg_update, _UPSERT)
-_SQLITE = Dialect("sqlite", _sqlite_connect, _double, lambda _: "?", _sqlite_fetch, _sqlite_key, _sqlite_types, _one_by_one(_double, "?"), _UPSERT)
+_POSTGRESQL = Dialect(
+    "postgresql", _pg_connect, _double, lambda n: f"${n}", _arrow_fetch, _pg_key, _pg_types, _pg_update, _UPSERT, _pg_types, lambda c: f'trim(CAST({c} AS text)) COLLATE "C"',
+)
+_SQLITE = Dialect(
+    "sqlite", _sqlite_connect, _double, lambda _: "?", _sqlite_fetch, _sqlite_key, _sqlite_types, _one_by_one(_double, "?"), _UPSERT,
+    _sqlite_types, lambda c: f"trim(CAST({c} AS TEXT)) COLLATE BINARY",
+)
 _MYSQL = Dialect(
     "mysql", _mysql_connect, _backtick, lambda _: "%s", _mysql_fetch, _mysql_key, _mysql_types, _one_by_one(_backtick, "%s"),
-    "ON DUPLICATE KEY UPDATE digest = VALUES(digest), written_at = VALUES(written_at)",
+    "ON DUPLICATE KEY UPDATE digest = VALUES(digest), written_at = VALUES(written_at)", _mysql_declared, lambda c: f"trim(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin",
 )

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from shipkit import layouts
 from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
-from shipkit.database import Database
+from shipkit.database import Database, Fetched
 from shipkit.errors import SourceError
 from shipkit.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.layouts import LayoutMatch
@@ -198,8 +198,8 @@ def _read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[
         return _read_files(con, _paths(source), **options)
     if isinstance(source, Sequence) and source and all(isinstance(item, str | Path) for item in source):
         return _read_files(con, [path for item in source for path in _paths(item)], **options)
-    if isinstance(source, Database):
-        cells = read_arrow(con, source.read(), "cells_incoming", kind="database")
+    if isinstance(source, Database | Fetched):
+        cells = read_arrow(con, source.read() if isinstance(source, Database) else source.rows, "cells_incoming", kind="database")
     elif is_frame(source):
         cells = read_frame(con, source, "cells_incoming")
     elif isinstance(source, duckdb.DuckDBPyRelation):

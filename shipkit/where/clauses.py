@@ -22,7 +22,7 @@ from shipkit.fields import Column
 from shipkit.where.allowed import COMPARE, ESCAPED, FUNCTIONS, INFIX, JOIN, LIKE, PATTERNS, TYPES, VOLATILE
 from shipkit.where.parsing import nearest, parse, refused, span
 
-__all__ = ["CheckedClause", "Comparison", "check"]
+__all__ = ["Asked", "CheckedClause", "Comparison", "asked", "check"]
 
 _BARE = re.compile(r"[0-9]{1,60}(\.[0-9]{0,60})?([eE][+-]?[0-9]{1,4})?|\.[0-9]{1,60}([eE][+-]?[0-9]{1,4})?")
 _MAX_DEPTH = 60
@@ -69,6 +69,37 @@ def check(clause: str, columns: Sequence[Column], params: Mapping[str, Any], con
         text=clause, sql=sql, params=dict(writer.bound), columns=tuple(dict.fromkeys(writer.columns)),
         comparisons=tuple(dict.fromkeys(writer.comparisons)), parts=parts,
     )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A clause whose names and values can be asked for: what else speaks for it (a database's own SQL) reads its tree with these."""
+
+    tree: Mapping[str, Any] = field(repr=False)
+    columns: Sequence[Column]
+    writer: _Writer = field(repr=False)
+
+    def column(self, node: Mapping[str, Any]) -> Column:
+        """Return the column that a node names."""
+        return self.writer.resolve(node)
+
+    def value(self, node: Mapping[str, Any]) -> Any:
+        """Return the fixed value of a node (text, Decimal, what was bound), None when it has none."""
+        if node.get("class") == "PARAMETER":
+            return self.writer.value(node)[1]
+        literal = node.get("literal") or {}
+        text = str(literal.get("text", ""))
+        return text if literal.get("kind") == "STRING" else Decimal(text.replace("_", "")) if literal.get("kind") in {"INTEGER", "NUMERIC"} else None
+
+    def said(self, node: Mapping[str, Any]) -> str:
+        """Return what the person wrote for a node."""
+        return self.writer.source(node)
+
+
+def asked(clause: str, columns: Sequence[Column], params: Mapping[str, Any], con: duckdb.DuckDBPyConnection) -> Asked:
+    """Return `clause` for asking elsewhere, checked like any other: raises FilterError."""
+    check(clause, columns, params, con)
+    return Asked(parse(clause, con), columns, _Writer(clause, columns, params))
 
 
 # -- writing ----------------------------------------------------------------------------------------
