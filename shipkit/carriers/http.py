@@ -251,7 +251,7 @@ class _Aiohttp:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, what: _Sending) -> Response:
-        timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s, sock_read=what.seconds)
+        timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s)  # the whole request is timed by the caller
         body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content  # a large one is written piece by piece
         async with self._opened().request(
             what.method, what.url, data=body, headers=what.headers, params=what.params, allow_redirects=False, timeout=timeout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from shipkit.carriers.ups_text import clean, cut, phone, postal_code, street
@@ -175,7 +176,7 @@ def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
 
     A return label goes the other way: from the recipient back to the shipper, unless the shipment names where it leaves from.
     """
-    payer = Party.of(shipper, "shipper")
+    payer = _payer(shipper)
     there = Party.of(shipment.ship_to, "ship_to")
     if shipment.ship_from:
         start, end = Party.of(shipment.ship_from, "ship_from"), there
@@ -184,6 +185,12 @@ def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
     else:
         start, end = payer, there
     return Route(account, payer, start, end)
+
+
+@lru_cache(maxsize=16)
+def _payer(shipper: Address) -> Party:
+    """Return who pays: read once for all shipments of a batch."""
+    return Party.of(shipper, "shipper")
 
 
 def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
