@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 import orjson
+from pydantic import SecretStr
 
 from shipkit import __version__
 from shipkit.errors import AnswerLost, CarrierError, CarrierUnreachable, RateLimited
@@ -119,12 +120,14 @@ class HttpTransport:
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        authorization: SecretStr | None = None,
         timeout_s: float | None = None,
         judge: bool = True,
     ) -> Response:
         """Send once, return the answer: 2xx, 3xx (not followed) and 4xx but 429. What it means is the caller's business.
 
         With ``judge=False`` 429 and 5xx are returned too, for a caller who can say more about them (the carrier's own code).
+        `authorization` is revealed to the sender only: no traceback shows it, not even one with the values of locals.
 
         Raises
         ------
@@ -138,7 +141,7 @@ class HttpTransport:
         if json is not None:
             content = orjson.dumps(json)
             own.setdefault("content-type", "application/json")
-        sending = _Sending(method, self.base_url + path, own, content or b"", params, min(self._connect_s, seconds), seconds)
+        sending = _Sending(method, self.base_url + path, own, authorization, content or b"", params, min(self._connect_s, seconds), seconds)
         start = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
@@ -146,7 +149,7 @@ class HttpTransport:
         except self._sender.failures as error:
             failure = classified(error, self.name, seconds)
             log.debug("%s %s: %s after %.0f ms", method, path, type(failure).__name__, (time.perf_counter() - start) * 1000)
-            raise failure from error
+            raise failure from _without_frames(error)
         log.debug("%s %s: %d, %d bytes, %.0f ms", method, path, answer.status, len(answer.content), (time.perf_counter() - start) * 1000)
         if judge:
             _refuse_busy_and_broken(answer, self.name)
@@ -165,6 +168,13 @@ def classified(error: Exception, name: str, seconds: float) -> CarrierError:
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
     what = f"did not answer within {seconds:g} s" if slow else f"broke off: {_words(causes)}"
     return AnswerLost(f"{name[:1].upper()}{name[1:]} {what}. It may have acted.", fix="The row is looked up by its reference before anything is sent again.")
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Return `error` without the frames that it passed through: the sender's locals hold credentials and addresses."""
+    for part in (error, *_causes(error)):
+        part.__traceback__ = part.__context__ = None
+    return error
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -227,10 +237,15 @@ class _Sending:
     method: str
     url: str
     headers: Mapping[str, str]
+    authorization: SecretStr | None
     content: bytes
     params: Mapping[str, str] | None
     connect_s: float
     seconds: float
+
+    def revealed(self) -> dict[str, str]:
+        """Return the headers with the credentials: for the wire alone, never kept in a variable."""
+        return {**self.headers, "authorization": self.authorization.get_secret_value()} if self.authorization else dict(self.headers)
 
 
 class _Sender(Protocol):
@@ -254,7 +269,7 @@ class _Aiohttp:
         timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s)  # the whole request is timed by the caller
         body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content  # a large one is written piece by piece
         async with self._opened().request(
-            what.method, what.url, data=body, headers=what.headers, params=what.params, allow_redirects=False, timeout=timeout,
+            what.method, what.url, data=body, headers=what.revealed(), params=what.params, allow_redirects=False, timeout=timeout,
         ) as answer:
             received = bytearray()
             async for chunk in answer.content.iter_any():
@@ -288,7 +303,7 @@ class _Httpx:
 
     async def send(self, what: _Sending) -> Response:
         timeout = {"connect": what.connect_s, "pool": what.connect_s, "read": what.seconds, "write": what.seconds}
-        request = self._request(what.method, what.url, params=what.params, headers=what.headers, content=what.content, extensions={"timeout": timeout})
+        request = self._request(what.method, what.url, params=what.params, headers=what.revealed(), content=what.content, extensions={"timeout": timeout})
         answer = await self._transport.handle_async_request(request)
         body = bytearray()
         try:

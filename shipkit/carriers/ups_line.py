@@ -77,10 +77,12 @@ class Line:
 
     async def _send(self, request: Request, token: SecretStr) -> tuple[Response, str]:
         transaction = uuid.uuid4().hex
-        headers = {"transid": transaction, "transactionsrc": "shipkit", "authorization": f"Bearer {token.get_secret_value()}"}
+        headers = {"transid": transaction, "transactionsrc": "shipkit"}
         began = time.perf_counter()
         try:
-            answer = await self._http.request(request.method, request.path, json=request.body, params=dict(request.query) or None, headers=headers, judge=False)
+            answer = await self._http.request(
+                request.method, request.path, json=request.body, params=dict(request.query) or None, headers=headers, authorization=token, judge=False,
+            )
         except CarrierError as error:
             error.transaction_id = transaction
             log.info("%s %s transId=%s: %s after %.0f ms", request.method, request.path, transaction, error.code, (time.perf_counter() - began) * 1000)
@@ -102,16 +104,16 @@ class Line:
                 self._good_until = time.monotonic() + seconds - min(_EARLY_S, seconds / 10)
             return self._token  # type: ignore[return-value]
 
-    def _basic(self) -> str:
-        return "Basic " + base64.b64encode(f"{self._client_id}:{self._secret.get_secret_value()}".encode()).decode("ascii")
+    def _basic(self) -> SecretStr:
+        return SecretStr("Basic " + base64.b64encode(f"{self._client_id}:{self._secret.get_secret_value()}".encode()).decode("ascii"))
 
     def _usable(self, refused: SecretStr | None) -> bool:
         return self._token is not None and self._token is not refused and time.monotonic() < self._good_until
 
     async def _fetch_token(self) -> tuple[SecretStr, float]:
-        headers = {"authorization": self._basic(), "content-type": "application/x-www-form-urlencoded"}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
         try:
-            answer = await self._http.request("POST", _TOKEN_PATH, content=b"grant_type=client_credentials", headers=headers)
+            answer = await self._http.request("POST", _TOKEN_PATH, content=b"grant_type=client_credentials", headers=headers, authorization=self._basic())
         except AnswerLost as error:  # only the sign-in was lost; the request behind it never left
             raise CarrierUnreachable(f"UPS's sign-in gave no answer: {error.message}", fix="Try again; nothing was sent.") from None
         log.info("POST %s: %d", _TOKEN_PATH, answer.status)
@@ -123,7 +125,7 @@ class Line:
             token, seconds = answers.token(_json(answer))
         except answers.Unreadable:
             raise CarrierUnreachable("UPS's sign-in answered without a token.", fix="Try again; nothing was sent.") from None
-        return SecretStr(token), seconds
+        return SecretStr(f"Bearer {token}"), seconds
 
 
 def _meaning(answer: Response, transaction: str) -> Any:

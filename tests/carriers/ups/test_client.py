@@ -490,6 +490,9 @@ def test_secrets_and_addresses_are_in_no_log_no_repr_and_no_traceback(server: An
     said: list[str] = []
     with_locals: list[str] = []
 
+    def locals_of(error: BaseException) -> None:
+        with_locals.append("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+
     async def lost(ups: UPS, fault: str) -> CarrierError:
         server.fault("ship", fault)
         with pytest.raises(CarrierError) as caught:
@@ -503,14 +506,21 @@ def test_secrets_and_addresses_are_in_no_log_no_repr_and_no_traceback(server: An
         for fault in OUTCOMES:
             error = await lost(ups, fault)
             said.append("".join(traceback.format_exception(error)) + repr(error) + str(error.details))
-            with_locals.append("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+            locals_of(error)
+        ups._line._token = None
+        server.fault("token", "reset_before")
+        with pytest.raises(CarrierError) as unsigned:
+            await ups.ship(shipment, shop, "REF2", ZPL)
+        locals_of(unsigned.value)
 
     run(server, work)
     text = caplog.text + "".join(said)
     assert "transId=" in caplog.text
     for secret in (SECRET, "token-", "Basic ", "Main Street", "Jo Ng", "21093", "Dana"):
         assert secret not in text, secret
-    assert SECRET not in "".join(with_locals)
+    assert "ups_line.py" in "".join(with_locals)
+    for secret in (SECRET, "token-", "Basic "):
+        assert secret not in "".join(with_locals), secret
 
 
 def test_every_request_has_its_own_transaction_id_of_32_characters_in_request_and_log(server: Any, shop: Address, shipment: Shipment, caplog: pytest.LogCaptureFixture) -> None:
