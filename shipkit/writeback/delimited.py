@@ -39,6 +39,8 @@ class Layout:
     count: int
     """Records below the headings, empty lines not counted."""
     quote_all: bool
+    even: bool = False
+    """Every record below the headings is as wide as the widest: none needs widening."""
     codec: str = "utf-8"
     """Of the bytes that are passed on; UTF-16 is passed on as UTF-8."""
     probe: dict[int, list[str]] = field(default_factory=dict)
@@ -69,6 +71,7 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-8")) else encoding
     probe: dict[int, list[str]] = {}
     header, headings, width, count, quote_all = _none_above(columns)
+    narrowest: int | None = None
     for place, record in enumerate(records(lines)):
         body = record.rstrip(b"\r\n")
         if header is None and count == 0 and headings and place < _LINES_ABOVE:
@@ -80,12 +83,15 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
         if not body:
             continue
         count += 1
-        width = max(width, _width(body, mark))
+        cells_here = _width(body, mark)
+        if cells_here != narrowest:
+            narrowest = cells_here if narrowest is None else min(narrowest, cells_here)
+            width = max(width, cells_here)
         if count in wanted:
             probe[count] = _decoded(body, delimiter, codec)
     if headings and header is None:
         raise WriteBackError("The line of headings was not found in the source.", fix="Write to a new format, such as write_back('orders_shipped.xlsx').")
-    return Layout(mark, header, headings, width, count, quote_all, codec, probe)
+    return Layout(mark, header, headings, width, count, quote_all, narrowest == width, codec, probe)
 
 
 def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator[bytes]:
@@ -95,6 +101,7 @@ def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator
     suffixes = new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all) if behind else iter(())
     inside = (dict(zip(new.headings, cells, strict=True)) for cells in new.lines()) if places else iter(())
     blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(behind))
+    mark = layout.delimiter
     number = 0
     for place, record in enumerate(records(lines)):
         body = record.rstrip(b"\r\n")
@@ -112,7 +119,8 @@ def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator
             body = _filled(body, layout, number, {at: values[heading] for heading, at in places.items() if values.get(heading)})
         if behind:
             suffix = next(suffixes, None)
-            body = _widened(body, layout, blank if suffix is None else suffix.encode(layout.codec, errors="replace"))
+            cells = blank if suffix is None else suffix.encode(layout.codec, errors="replace")
+            body = body + mark + cells if layout.even else _widened(body, layout, cells)
         yield body + end
 
 
