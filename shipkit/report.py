@@ -80,6 +80,12 @@ class BatchResult(markup.Shown):
             raise InputError(f"The job was charged in {', '.join(self.totals)}: there is no sum across currencies.", fix="Read result.totals.")
         return next(iter(self.totals.values()), Money.from_cents(0))
 
+    @property
+    def standing(self) -> str:
+        """How the job stands, in words, with the reason where it says more."""
+        status = self.status.replace("_", " ")
+        return status if self.reason in {None, status} else f"{status}: {self.reason}"
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The results, a line a shipment; see :func:`results_frame`."""
@@ -101,7 +107,7 @@ class BatchResult(markup.Shown):
         """Return what a person wants to know, name and text."""
         rows = [
             ("Job", self.job_id),
-            ("Status", self.status.replace("_", " ") + (f": {self.reason}" if self.reason else "")),
+            ("Status", self.standing),
             ("Carrier", self.carrier + ("" if self.live else " (no money is spent)")),
             ("Shipped", f"{self.shipped:,}"),
         ]
@@ -162,7 +168,7 @@ class Report(markup.Shown):
         result, escape = self.result, markup.escape
         manifest = result.checkpoint.manifest
         badge = f'<span class="badge{" live" if result.live else ""}">{escape(result.carrier)}</span>{"" if result.live else " no money is spent"}'
-        said = f"{result.status.replace('_', ' ')}{f': {result.reason}' if result.reason else ''}"
+        said = result.standing
         head = (
             f"<h1>{escape(manifest.name or 'Day sheet')}</h1><p class='soft'>{escape(result.job_id)}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC, "
             f"read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC</p><p>{badge}</p>"
