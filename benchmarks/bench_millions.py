@@ -1,8 +1,8 @@
-"""A million orders, priced: load, filter, map and validate, preview, shop, compare, and rating alone; beside pandas and one by one.
+"""A million orders, priced: load, filter, map and validate, preview, shop, compare, streaming, and rating alone; beside pandas and one by one.
 
-Usage: python benchmarks/bench_millions.py [ROWS ...] [--steps preview,rate,shop,compare,pandas,one] [--json OUT.json] [--make make_orders.py]
+Usage: python benchmarks/bench_millions.py [ROWS ...] [--steps preview,rate,shop,compare,stream,pandas,one] [--json OUT.json] [--make make_orders.py]
 
-ROWS default to 10000 100000 1000000; 10000000 runs the steps that fit (rate, pandas). A process for each step and size: peak memory is a process's.
+ROWS default to 10000 100000 1000000; 10000000 runs the steps that fit (rate, stream, pandas). A process for each step and size: peak memory is a process's.
 Orders are made here (no street of it exists), or with ``--make`` by a script that takes ``N OUT.parquet``.
 """
 
@@ -23,23 +23,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 import shipkit as sk
 from shipkit.table import PARCEL, SHIPMENTS, shipment_from_row
 
 SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 PLACES = (("New York", "NY", "100"), ("Boston", "MA", "021"), ("Atlanta", "GA", "303"), ("Chicago", "IL", "606"), ("Dallas", "TX", "752"), ("Denver", "CO", "802"), ("Seattle", "WA", "981"), ("Los Angeles", "CA", "900"), ("Anchorage", "AK", "995"), ("Honolulu", "HI", "968"))
-STEPS = ("preview", "rate", "shop", "compare", "pandas", "one")
+STEPS = ("preview", "rate", "shop", "compare", "stream", "pandas", "one")
 TOO_LARGE = {"preview": 2_000_000, "shop": 2_000_000, "compare": 2_000_000, "one": 100_000}
 """Most rows a step is run with: beyond, its result would not fit, or it would take hours."""
 
 
-def orders(n: int, seed: int = 1) -> pd.DataFrame:
-    """Return n made-up orders with the columns of an export."""
+def orders(n: int, seed: int = 1, first: int = 1) -> pd.DataFrame:
+    """Return n made-up orders with the columns of an export, numbered from `first`."""
     rng = np.random.default_rng(seed)
     same = rng.integers(0, len(PLACES), n)
     city, state, prefix = (np.array(column, dtype=object)[same] for column in zip(*PLACES, strict=True))
-    number = np.arange(1, n + 1).astype(str)
+    number = np.arange(first, first + n).astype(str)
     return pd.DataFrame({
         "order_id": np.char.add("SO-", np.char.zfill(number, 8)), "order_date": "2026-10-15", "recipient_name": np.char.add("Ada Lee ", number), "phone": "2125550100",
         "address1": np.char.add(rng.integers(1, 9999, n).astype(str), " Example St"), "city": city, "state": state, "zip": prefix + np.char.zfill(rng.integers(1, 99, n).astype(str), 2).astype(object),
@@ -114,6 +115,14 @@ def compare(path: Path, _: int, laps: Laps) -> int:
     return int(result.total.candidate.cents)
 
 
+def stream(path: Path, _: int, laps: Laps) -> int:
+    """Raw orders, from parquet past the card into a file of prices: what does not fit in memory."""
+    with laps.lap("stream, raw orders to a file of prices"):
+        totals = sk.rate(path, sk.RateCard.synthetic(), origin="78205", to=path.with_suffix(".rated"))
+    path.with_suffix(".rated").unlink()
+    return int(totals.cost_cents.sum())
+
+
 def by_pandas(_: Path, n: int, laps: Laps) -> int:
     """The obvious pandas: merge zones, merge rates, add surcharges; ground only, no problems, no texts."""
     card = sk.RateCard.synthetic()
@@ -146,7 +155,7 @@ def one_by_one(_: Path, n: int, laps: Laps) -> int:
         return sum(card.quote(shipment, SHOP).cost_cents for shipment in shipments)
 
 
-RUN: dict[str, Callable[[Path, int, Laps], int]] = {"preview": preview, "rate": rate, "shop": shop, "compare": compare, "pandas": by_pandas, "one": one_by_one}
+RUN: dict[str, Callable[[Path, int, Laps], int]] = {"preview": preview, "rate": rate, "shop": shop, "compare": compare, "stream": stream, "pandas": by_pandas, "one": one_by_one}
 
 
 def measure(step: str, n: int, path: Path) -> list[dict[str, Any]]:
@@ -180,7 +189,7 @@ def main() -> None:
         for n in options.rows:
             path = Path(folder) / f"orders_{n}.parquet"
             steps = [step for step in options.steps.split(",") if n <= TOO_LARGE.get(step, n)]
-            if {"preview", "compare"} & set(steps):
+            if {"preview", "compare", "stream"} & set(steps):
                 make(n, path, options.make)
             for step in steps:
                 done = subprocess.run([sys.executable, __file__, str(n), "--steps", step, "--inside", str(path)], check=True, stdout=subprocess.PIPE, text=True)
@@ -194,7 +203,9 @@ def main() -> None:
 def make(n: int, path: Path, script: Path | None) -> None:
     """Write n orders to `path`."""
     if script is None:
-        orders(n).to_parquet(path)
+        with pq.ParquetWriter(path, pa.Schema.from_pandas(orders(1))) as writer:
+            for done in range(0, n, 1_000_000):
+                writer.write_table(pa.Table.from_pandas(orders(min(1_000_000, n - done), seed=done + 1, first=done + 1), schema=writer.schema))
         return
     subprocess.run([sys.executable, str(script), str(n), str(path)], check=True, stdout=subprocess.DEVNULL)
     frame = pd.read_parquet(path)

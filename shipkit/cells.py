@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-__all__ = ["Cells", "Note", "base_names", "clear", "find_header", "one", "put", "quoted", "text_columns", "text_of", "unique_names"]
+__all__ = ["Cells", "Note", "base_names", "clear", "find_header", "is_table", "one", "put", "quoted", "text_columns", "text_of", "unique_names"]
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,19 @@ def one(con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | No
 
 def clear(con: duckdb.DuckDBPyConnection, *names: str) -> None:
     """Drop tables and views by name, whichever they are."""
-    kinds = dict(con.execute("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main'").fetchall())
+    kinds = _kinds(con)
     for name in names:
         if name in kinds:
             con.execute(f"DROP {'VIEW' if kinds[name] == 'VIEW' else 'TABLE'} {quoted(name)}")
+
+
+def is_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Return whether `name` is a table, and no view."""
+    return _kinds(con).get(name) != "VIEW"
+
+
+def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return dict(con.execute("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main'").fetchall())
 
 
 def text_of(value: Any) -> str | None:

@@ -26,6 +26,7 @@ from shipkit.planner import Planner
 from shipkit.preview import to_frame
 from shipkit.resolve import best_offers, is_rule
 from shipkit.settings import Settings
+from shipkit.source.parts import parts
 from shipkit.table import PARCEL, QUOTES, SHIPMENTS, major
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def rate(
     columns, services, defaults
         As in :meth:`shipkit.BatchSession.map`.
     to
-        A parquet file to write the lines to. A parquet file of shipments (with a column ``parcels``) then streams past, whatever its size.
+        A parquet file to write the lines to. The orders then stream past in parts, whatever their number: what the database cannot hold
+        lies on disk, and memory stays flat.
 
     Returns
     -------
@@ -131,11 +133,11 @@ def rate(
     >>> frame[["zone", "billable_weight_lb", "currency"]].to_dict("records")
     [{'zone': '7', 'billable_weight_lb': 3.0, 'currency': 'USD'}]
     """
-    def priced(part: Any) -> pa.Table:
-        read = read_orders(part, columns=columns, services=services, defaults=defaults)
+    def priced(read: Orders) -> pa.Table:
         return rated(read, card, _day(as_of), origin=origin, origins=origins, boxes=boxes, service=service)
 
-    return to_frame(priced(orders) if to is None else _written(map(priced, _parts(orders)), Path(to)))
+    said: dict[str, Any] = {"columns": columns, "services": services, "defaults": defaults}
+    return to_frame(priced(read_orders(orders, **said)) if to is None else _written(map(priced, _parts(orders, **said)), Path(to)))
 
 
 def read_orders(
@@ -147,13 +149,8 @@ def read_orders(
     mapped = _mapped_already(orders)
     if mapped is not None:
         return Orders(_filled(mapped), {}, given=mapped)
-    planner = Planner(shipper=Address(postal_code=_SANDBOX_ZIP))
-    planner.load(orders)
-    planner.map(columns=columns, services=services, defaults=defaults)
-    mapped = planner.mapped
-    asked = tuple(question for question in mapped.questions if _leaf(question.field) in _DECIDES)
-    table, problems = normalize.normalize(planner.con, replace(mapped, questions=asked), source_problems=planner.loaded.problems)
-    return Orders(_with_zeros(table), _unread(table, problems), planner)
+    planner = _planner(orders, columns=columns, services=services, defaults=defaults)
+    return _read(planner, planner.mapped.relation)
 
 
 def rated(
@@ -193,6 +190,22 @@ def place_of(card: RateCard, place: Place | None) -> Address:
 
 
 # -- reading ---------------------------------------------------------------------------------------
+
+
+def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
+    planner = Planner(shipper=Address(postal_code=_SANDBOX_ZIP))
+    if holds:
+        planner.con.execute(f"SET memory_limit = '{holds}'")
+    planner.load(orders, copy=holds is None)
+    planner.map(**said)
+    return planner
+
+
+def _read(planner: Planner, relation: str) -> Orders:
+    """Return the shipments of `relation`: what was mapped, or a part of it."""
+    asked = tuple(question for question in planner.mapped.questions if _leaf(question.field) in _DECIDES)
+    table, problems = normalize.normalize(planner.con, replace(planner.mapped, relation=relation, questions=asked), source_problems=planner.loaded.problems)
+    return Orders(_with_zeros(table), _unread(table, problems), planner)
 
 
 def _mapped_already(orders: Any) -> pa.Table | None:
@@ -277,23 +290,41 @@ def _label(place: Place) -> str:
 # -- more than memory holds ------------------------------------------------------------------------
 
 
-def _parts(orders: Any) -> Iterator[Any]:
-    """Yield `orders` whole, or a parquet file of shipments in parts, rows numbered throughout."""
-    if not _is_shipments_file(orders):
-        yield orders
-        return
+def _parts(orders: Any, **said: Any) -> Iterator[Orders]:
+    """Yield `orders` in parts, rows numbered throughout. An order is in one part, whole."""
+    if _is_shipments_file(orders):
+        yield from _parts_of_shipments(orders)
+    elif _mapped_already(orders) is not None:
+        yield read_orders(orders)
+    else:
+        yield from _parts_of_orders(orders, **said)
+
+
+def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
     import pyarrow.parquet as pq
 
     done = 0
-    for batch in pq.ParquetFile(orders).iter_batches(_ROWS_AT_A_TIME):
+    for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_A_TIME):
         part = pa.table(batch)
         if "row_number" not in part.column_names:
             part = part.append_column("row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows)))
         done += part.num_rows
-        yield part
+        yield read_orders(part)
+
+
+def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
+    """Yield orders as they are normalised: types, units and grouping are decided on all of them, before the first part."""
+    planner = _planner(orders, holds=_DATABASE_HOLDS, **said)
+    whole = planner.mapped.relation
+    for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
+        planner.con.execute(f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}")
+        yield _read(planner, "rated_part")
+    planner.close()
 
 
 _ROWS_AT_A_TIME = 250_000
+_DATABASE_HOLDS = "1GB"
+"""Of orders that stream past; the rest lies in the spill folder of the process."""
 _SUMMED = ["service", "currency", "orders", "unrated", "cost_cents"]
 
 

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit import layouts
-from shipkit.cells import Cells, Note, base_names, clear, one, quoted, unique_names
+from shipkit.cells import Cells, Note, base_names, clear, is_table, one, quoted, unique_names
 from shipkit.database import Database, Fetched
 from shipkit.errors import SourceError
 from shipkit.fields import KIND, Column, Match, column_kinds, keys, phrase
@@ -145,6 +145,7 @@ def load(
     header: bool = True,
     layout: str | bool | None = None,
     layout_folder: Path | None = None,
+    copy: bool = True,
 ) -> Loaded:
     """Read orders into the database.
 
@@ -162,6 +163,8 @@ def load(
         The name of a known export; None: recognised by its headings; False: not looked for.
     layout_folder
         A person's own layouts.
+    copy
+        False: one parquet file is not copied into the database but read where it lies; it must stay as it is meanwhile.
 
     Raises
     ------
@@ -171,7 +174,7 @@ def load(
     con = connect() if con is None else con
     clear(con, "cells_incoming")
     named = layouts.the_layout(layout, layout_folder) if isinstance(layout, str) else None
-    cells, origin = _read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header and not (named and named.headings))
+    cells, origin = _read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header and not (named and named.headings), copy=copy)
     names = unique_names(_headings(cells, named), ("row_number", "source_file"))
     return _made(con, cells, origin, types or {}, names, _layout_of(names, named, layout_folder, wanted=layout is not False))
 
@@ -261,7 +264,7 @@ def _read_file(con: duckdb.DuckDBPyConnection, path: Path, table: str, **options
     if kind == "book":
         return read_spreadsheet(con, path, table, sheet=options["sheet"], header=options["header"])
     if kind == "parquet":
-        return read_parquet(con, path, table)
+        return read_parquet(con, path, table, copy=options["copy"] or table != "cells_incoming")
     if kind == "json":
         return read_json(con, path, table)
     return read_delimited(con, path, table, delimiter=options["delimiter"], encoding=options["encoding"], header=options["header"])
@@ -320,7 +323,7 @@ def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: M
     all_keys = keys(names)
     roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
     clear(con, "selected", "shipping_lines", "blank_lines", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
-    con.execute("ALTER TABLE cells_incoming RENAME TO source_cells")
+    con.execute(f"ALTER {'TABLE' if is_table(con, 'cells_incoming') else 'VIEW'} cells_incoming RENAME TO source_cells")
     pins = _layout_dates(con, names, layout) | _pins(types, names, all_keys)
     shapes = _shapes(con, names, roles, pins)
     _views(con, names, all_keys, shapes, origin, layout)
@@ -389,7 +392,7 @@ def _pins(types: Mapping[str, Any], names: Sequence[str], all_keys: Sequence[str
 
 def _shapes(con: duckdb.DuckDBPyConnection, names: Sequence[str], roles: Mapping[str, Match], pins: Mapping[int, str]) -> list[Shape]:
     """Make the view ``cells_text`` (each cell as text; typed cells also as they are, ``n1`` ...) and decide how each column is read."""
-    found = [(str(name), str(kind).upper()) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall() if name != "file"]
+    found = [(str(name), str(kind).upper()) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall() if name not in {"file", "rowid"}]
     native = {name: kind for name, kind in found if kind != "VARCHAR"}
     typed_source = bool(native)
     as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found]

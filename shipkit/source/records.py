@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from shipkit.cells import Cells, Note, base_names, put, quoted, text_columns, text_of
 from shipkit.errors import SourceError
+from shipkit.expressions import quote as sql_text
 
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
 
@@ -53,13 +54,16 @@ def read_arrow(con: duckdb.DuckDBPyConnection, source: Any, table: str, kind: st
     return Cells(table=table, headings=headings, kind=kind)
 
 
-def read_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> Cells:
-    """Read a parquet file with its types."""
+def read_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str, *, copy: bool = True) -> Cells:
+    """Read a parquet file with its types; with ``copy=False`` it is read where it lies, each time it is needed."""
     try:
         found = con.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}).fetchall()
         headings = tuple(str(row[0]) for row in found)
         wanted = ", ".join(f"{quoted(old)} AS {new}" for old, new in zip(headings, base_names(len(headings)), strict=True))
-        con.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM read_parquet($path)", {"path": _escaped(path)})
+        if copy:
+            con.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM read_parquet($path)", {"path": _escaped(path)})
+        else:
+            con.execute(f"CREATE OR REPLACE VIEW {quoted(table)} AS SELECT {wanted}, file_row_number AS rowid FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)")
     except duckdb.Error as error:
         raise SourceError(f"{path.name} is no readable parquet file: {str(error).splitlines()[0]}.", fix="Write it again.") from None
     return Cells(table=table, headings=headings, kind="parquet")

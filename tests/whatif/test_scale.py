@@ -74,5 +74,5 @@ def test_the_benchmark_runs_and_all_ways_of_rating_agree(tmp_path):
     out = subprocess.run([sys.executable, str(BENCH), "200", "--json", str(tmp_path / "out.json")], check=True, capture_output=True, text=True).stdout
     results = pd.read_json(tmp_path / "out.json").set_index("step")
     assert out.count("\n") == len(results) + 2
-    assert results.outcome["rate, already mapped"] == results.outcome["rate one by one"] == results.outcome["load to preview, in all"]
+    assert results.outcome["rate, already mapped"] == results.outcome["rate one by one"] == results.outcome["load to preview, in all"] == results.outcome["stream, raw orders to a file of prices"]
     assert results.outcome["pandas (base, residential, handling, fuel)"] == pytest.approx(results.outcome["rate, already mapped"], rel=0.02)
