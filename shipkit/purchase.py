@@ -72,6 +72,7 @@ def draft(shown: Preview, planner: Planner, terms: Terms, given: Approval | None
             "source": {
                 "kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "rows": list(origin.rows), "sheet": origin.sheet,
                 "delimiter": origin.delimiter, "encoding": origin.encoding, "header": origin.header,
+                "layout": planner.loaded.layout.name if planner.loaded.layout else None,
             },
             "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
         },

@@ -40,7 +40,7 @@ from shipkit.reconcile import late_rows
 from shipkit.report import BatchResult, Report, failed_rows, results_frame
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
-from shipkit.writeback import write_back
+from shipkit.writeback import Confirmation, confirm, write_back
 from shipkit.writeback.databases import Written, write_to_database
 
 if TYPE_CHECKING:
@@ -547,12 +547,18 @@ class BatchSession(markup.Shown):
         return to_frame(self._portal.run(inquiries.track(self.checkpoint.results(), self.carrier, self._pacer())))
 
     def write_back(
-        self, dest: str | Path | Database | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False,
-    ) -> Path | tuple[Path, ...] | Written:
+        self, dest: str | Path | Database | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False, layout: str | None = None, really: bool = False,
+    ) -> Path | tuple[Path, ...] | Written | Confirmation:
         """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`.
 
-        Orders that came from a database are updated there; see :func:`shipkit.writeback.databases.write_to_database`.
+        Orders that came from a database are updated there; see :func:`shipkit.writeback.databases.write_to_database`. With `layout`
+        (``"amazon"``, ``"ebay"``, ``"shopify"``, ``"woocommerce"``) the file is the one that the shop imports; see
+        :func:`shipkit.writeback.confirmations.confirm`.
         """
+        if layout is not None:
+            if columns is not None or in_place or isinstance(dest, Database):
+                raise InputError("layout= writes the file of a shop: it has its own columns, and goes neither into the orders nor into a database.", fix="Leave columns and in_place out; dest is a file.")
+            return confirm(self.checkpoint, layout, dest, really=really, layout_folder=self._planner.layouts)
         database = dest if isinstance(dest, Database) else self._planner.database if dest is None else None
         if database is not None:
             return write_to_database(self.checkpoint, database, columns=columns, really=in_place == "really")

@@ -79,6 +79,10 @@ def run(args: Namespace, console: Console) -> End:
     """Preview, get approval, buy, and save what was asked for; with ``--watch``, each file that comes into a folder."""
     args = merged(args)
     _refuse_unlimited(args)
+    if args.confirmation is not None:
+        from shipkit.writeback.confirmations import the_format
+
+        the_format(args.confirmation)  # refused before anything is bought
     if args.watch:
         from shipkit.cli.watch import watch
 
@@ -137,8 +141,18 @@ def finish(session: BatchSession, result: BatchResult, args: Namespace, console:
     if args.failed and (result.failed or unshippable):
         shown.save_failed(session.failed_rows(), Path(args.failed))
         console.say(f"Rows that did not ship: {args.failed}")
+    if result.shipped and args.confirmation is not None:
+        _tell_shop(session, args, console)
     code = exits.of_result(result, unshippable=unshippable)
     return End(code, job_id=result.job_id, next=shown.next_command(result, code, args), facts=shown.result_facts(result))
+
+
+def _tell_shop(session: BatchSession, args: Namespace, console: Console) -> None:
+    """Write the file that the shop imports; of a job that is not live there is none, since a run is no place to try it out."""
+    if not session.checkpoint.manifest.live:
+        console.say(f"Shop confirmation: not written, the numbers of this job are not real. To look at one: {command('write-back', str(session.job_id), '--layout', args.confirmation, '--really', args=args)}")
+        return
+    console.say(f"Shop confirmation: {session.write_back(getattr(args, 'confirmation_file', None), layout=args.confirmation)}")
 
 
 def _refuse_unlimited(args: Namespace) -> None:

@@ -120,6 +120,7 @@ def _after(p: _Parser) -> None:
     g = p.add_argument_group("afterwards")
     g.add_argument("--labels", metavar="FILE", help="save the labels there")
     g.add_argument("--write-back", metavar="FILE", nargs="?", const="", help="write tracking numbers to a new file (default: beside the orders)")
+    g.add_argument("--confirmation", metavar="SHOP", help="write the file that a shop imports beside the orders: amazon, ebay, shopify or woocommerce")
     g.add_argument("--failed", metavar="FILE", help="write the rows that did not ship there")
 
 
@@ -172,6 +173,8 @@ def _write_back(p: _Parser) -> None:
     p.add_argument("-o", "--output", metavar="FILE", help="default: <orders>_shipped beside the orders")
     p.add_argument("--column", action="append", metavar="RESULT=HEADING", help='e.g. tracking_numbers="Tracking #" (repeat; replaces the default columns)')
     p.add_argument("--in-place", action="count", default=0, help="into the orders file itself, with a backup; twice for a job that is not live")
+    p.add_argument("--layout", metavar="SHOP", help="the file that a shop imports instead: amazon, ebay, shopify or woocommerce")
+    p.add_argument("--really", action="store_true", help="with --layout: also for a job that is not live, to look at it")
 
 
 def _prune(p: _Parser) -> None:
@@ -202,7 +205,7 @@ COMMANDS: dict[str, Command] = {
         Command("show", "Afterwards", "how a job or a preview stands", "job:show", [_show], "JOB|PREVIEW [options]"),
         Command("labels", "Afterwards", "save labels: one file, split, or one for each shipment", "job:labels", [_job, _labels], "JOB -o FILE [options]"),
         Command("void", "Afterwards", "give shipments back", "job:void", [_job, _void], "JOB (--where SQL | --all) [options]"),
-        Command("write-back", "Afterwards", "write tracking numbers into a copy of the orders file", "job:write_back", [_job, _write_back], "JOB [-o FILE] [options]"),
+        Command("write-back", "Afterwards", "write tracking numbers into a copy of the orders file, or a shop's own file", "job:write_back", [_job, _write_back], "JOB [-o FILE] [options]"),
         Command("carriers", "Housekeeping", "list the carriers and whether they are set up", "job:carriers"),
         Command("prune", "Housekeeping", "remove addresses and labels of old jobs, keep the books", "job:prune", [_prune], "--older-than AGE [options]"),
         Command("completion", "Housekeeping", "print the completion script of a shell", "completion:completion", [_completion], "bash|zsh|fish"),

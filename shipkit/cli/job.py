@@ -118,10 +118,15 @@ def void(args: Namespace, console: Console) -> End:
 
 
 def write_back(args: Namespace, console: Console) -> End:
-    """Write tracking numbers into a copy of the orders, or into the orders file itself."""
+    """Write tracking numbers into a copy of the orders, into the orders file itself, or into the file that a shop imports."""
+    from shipkit.writeback import Confirmation
+
     with _open(args, args.job) as session:
         twice: bool | str = "really" if args.in_place > 1 else bool(args.in_place)
-        written = session.write_back(args.output, columns=pairs(args.column) or None, in_place=twice)
+        written = session.write_back(args.output, columns=pairs(args.column) or None, in_place=twice, layout=args.layout, really=args.really)
+        if isinstance(written, Confirmation):
+            console.say(f"Written: {written}")
+            return End(job_id=session.job_id, facts={"files": [str(written.path)], "lines": written.lines, "shipments": written.shipments, "notes": list(written.notes)})
         paths = [str(path) for path in (written if isinstance(written, tuple) else (written,))]
         for path in paths:
             console.say(f"Written: {path}")

@@ -187,5 +187,5 @@ _NOBODY = {"name": "Nobody yet", "address_line1": "1 Main St", "city": "San Anto
 _EVERY_OPTION = frozenset({
     *_TABLES, "file", "sheet", "delimiter", "encoding", "order_key", "where", "template", "service", "ship_date", "skip", "shipper", "carrier", "home",
     "on_duplicate", "rows", "output", "yes", "auto", "max_total", "max_each", "max_shipments", "price_drift", "currency", "name", "on_error", "resend",
-    "label_format", "label_size", "concurrency", "rate_limit", "dry_run", "labels", "write_back", "failed", "watch", "once", "every", "log", "json",
+    "label_format", "label_size", "concurrency", "rate_limit", "dry_run", "labels", "write_back", "confirmation", "failed", "watch", "once", "every", "log", "json",
 })

@@ -23,6 +23,7 @@ from shipkit.disk import make_private
 from shipkit.errors import InputError, ShipkitError
 from shipkit.lock import held
 from shipkit.settings import Settings
+from shipkit.writeback.confirmations import file_name, the_format
 
 __all__ = ["watch"]
 
@@ -76,6 +77,7 @@ def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
     done.mkdir(exist_ok=True)
     own = Namespace(**{
         **vars(args), "file": str(path), "watch": None, "labels": str(_free(done / f"{stem}_labels.{args.label_format or 'pdf'}")),
+        "confirmation_file": str(_free(done / file_name(the_format(args.confirmation), stem))) if args.confirmation else None,
         "write_back": str(_free(done / f"{stem}_shipped{''.join(path.suffixes)}")), "failed": str(folder / "failed" / f"{stem}_failed.csv"),
     })
     (folder / "failed").mkdir(exist_ok=True)

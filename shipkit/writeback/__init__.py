@@ -1,4 +1,4 @@
-"""Tracking numbers back to where the orders came from: a new file beside the source, or the source itself with a backup.
+"""Tracking numbers back: into a new file beside the orders, into the orders with a backup, or into the file that a shop imports.
 
 Every source row is written, in its order, every other cell as it was; the file appears whole or not at all. A source that is
 no longer the file that was read is refused.
@@ -7,26 +7,24 @@ no longer the file that was read is refused.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.checkpoint import Checkpoint
-from shipkit.disk import Disk
 from shipkit.errors import InputError, SourceChanged, WriteBackError
 from shipkit.lock import held
 from shipkit.writeback import delimited, tables, workbook
 from shipkit.writeback.additions import DEFAULT_COLUMNS, Additions, additions
 from shipkit.writeback.changes import changed_rows
-from shipkit.writeback.origin import SourceFile, files_of
+from shipkit.writeback.confirmations import Confirmation, confirm
+from shipkit.writeback.origin import SourceFile, files_of, refuse_source, stored_rows
+from shipkit.writeback.whole import whole
 
-__all__ = ["DEFAULT_COLUMNS", "Additions", "additions", "write_back"]
+__all__ = ["DEFAULT_COLUMNS", "Additions", "Confirmation", "additions", "confirm", "write_back"]
+
 
 def write_back(
     checkpoint: Checkpoint, dest: str | Path | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False,
@@ -56,7 +54,7 @@ def write_back(
     WriteBackError
         The file cannot be written. No result is lost.
     """
-    stored = _stored(checkpoint)
+    stored = stored_rows(checkpoint)
     files = files_of(checkpoint, stored)
     new = additions(checkpoint.results(), checkpoint.plan, _line_count(files, stored), columns)
     if in_place:
@@ -66,11 +64,11 @@ def write_back(
         targets = _targets(files, dest, in_place=bool(in_place))
         if targets is None:
             path = Path(dest) if dest is not None else _beside(checkpoint, files)
-            with _whole(path) as part:
+            with whole(path) as part:
                 tables.write_stored(stored, part, new)
             return path
         for file, path in zip(files, targets, strict=True):
-            with _whole(path, backup=f".before-{checkpoint.job_id}" if in_place else None) as part:
+            with whole(path, backup=f".before-{checkpoint.job_id}" if in_place else None) as part:
                 _write(file, part, new.slice(file.first, file.count), file.probe(stored))
     return targets[0] if len(targets) == 1 else tuple(targets)
 
@@ -81,7 +79,7 @@ def write_back(
 def _targets(files: Sequence[SourceFile], dest: str | Path | None, *, in_place: bool) -> list[Path] | None:
     """Return the file to write for each file of the source in its own format; None to make one new file of the stored rows."""
     if dest is not None:
-        _refuse_source(Path(dest), files)
+        refuse_source(Path(dest), files)
         alike = len(files) == 1 and files[0].extendable and _format(Path(dest)) == _format(files[0].path)
         return [Path(dest)] if alike else None
     if not files or not files[0].extendable:
@@ -122,11 +120,6 @@ def _refuse_in_place(checkpoint: Checkpoint, files: Sequence[SourceFile], dest: 
         )
 
 
-def _refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
-    if any(path.resolve() == file.path.resolve() for file in files):
-        raise WriteBackError(f"{path} is the orders file itself.", fix="Name another file, or ask for it: in_place=True.")
-
-
 def _line_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
     return files[-1].first + files[-1].count - 1 if files else int(pc.max(stored.column("row_number")).as_py() or 0)
 
@@ -145,14 +138,6 @@ def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
             raise SourceChanged(f"{file.path.name} changed since it was read: {changed_rows(file, stored)}. Nothing was written.", fix="Put the old file back.")
 
 
-def _stored(checkpoint: Checkpoint) -> pa.Table:
-    """Return the source's rows as they were read; without them nobody can say which line is which."""
-    stored = checkpoint.source
-    if stored is None:
-        raise WriteBackError(f"{checkpoint.job_id} does not keep its orders any more (it was pruned).", fix="Its numbers are in session.results(), by row_number and order_id.")
-    return stored
-
-
 # -- writing ----------------------------------------------------------------------------------------
 
 
@@ -164,43 +149,3 @@ def _write(file: SourceFile, part: Path, new: Additions, compare: Mapping[int, S
             workbook.write_workbook(file, part, new, compare)
         case _:
             delimited.write_text(file, part, new, compare)
-
-
-@contextmanager
-def _whole(path: Path, *, backup: str | None = None) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when all went well; what stood there can be kept as a backup."""
-    disk = Disk()
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent or ".")
-        os.close(handle)
-        part = Path(name)
-        try:
-            yield part
-            _same_rights(path, part)
-            disk.sync(part)
-            if backup is not None:
-                _keep(path, backup)
-            disk.rename(part, path)
-            disk.sync_folder(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteBackError(f"{path} cannot be written: {error.strerror or error}.", fix="Check the folder, its rights and the space on the disk; no result is lost.") from error
-
-
-def _same_rights(path: Path, part: Path) -> None:
-    if path.exists():
-        shutil.copymode(path, part)
-    else:
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)
-
-
-def _keep(path: Path, ending: str) -> None:
-    kept, n = path.with_name(f"{path.name}{ending}"), 1
-    while kept.exists():
-        n += 1
-        kept = path.with_name(f"{path.name}{ending}-{n}")
-    shutil.copy2(path, kept)
-    Disk().sync(kept)

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from shipkit.checkpoint import Checkpoint
+from shipkit.errors import WriteBackError
 
-__all__ = ["SourceFile", "files_of"]
+__all__ = ["SourceFile", "files_of", "refuse_source", "stored_rows"]
 
 _COMPARED = 200
 """Lines of a file that are compared cell by cell with what was read."""
@@ -73,3 +74,17 @@ def files_of(checkpoint: Checkpoint, stored: pa.Table) -> list[SourceFile]:
         ))
         first += count
     return files
+
+
+def stored_rows(checkpoint: Checkpoint) -> pa.Table:
+    """Return the source's rows as they were read; without them nobody can say which line is which."""
+    stored = checkpoint.source
+    if stored is None:
+        raise WriteBackError(f"{checkpoint.job_id} does not keep its orders any more (it was pruned).", fix="Its numbers are in session.results(), by row_number and order_id.")
+    return stored
+
+
+def refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
+    """Raise WriteBackError when `path` is one of the orders files themselves."""
+    if any(path.resolve() == file.path.resolve() for file in files):
+        raise WriteBackError(f"{path} is the orders file itself.", fix="Name another file, or ask for it: in_place=True.")

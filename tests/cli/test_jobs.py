@@ -90,6 +90,20 @@ def test_write_back_in_place_of_a_sandbox_job_needs_to_be_said_twice(cli, bought
     assert orders.read_bytes() != before
 
 
+def test_write_back_tells_a_shop_of_a_sandbox_job_only_when_it_is_said(cli, bought, orders):
+    refused = cli("write-back", bought, "--layout", "woocommerce")
+    assert (refused.code, "--really" in refused.err) == (1, True)
+    done = cli("write-back", bought, "--layout", "woocommerce", "--really", "--json")
+    assert (done.code, done.last["files"], done.last["lines"], done.last["shipments"]) == (0, [str(orders.with_name("orders_woocommerce_confirmation_SAMPLE.csv"))], 3, 3)
+    assert any("MM-DD-YYYY" in note for note in done.last["notes"])
+    assert pd.read_csv(done.last["files"][0])["order_id"].tolist() == ["A-1", "A-2", "A-3"]
+
+
+def test_write_back_for_etsy_says_what_to_do_instead(cli, bought):
+    done = cli("write-back", bought, "--layout", "etsy", "--really")
+    assert (done.code, "Shop Manager" in done.err) == (1, True)
+
+
 def test_write_back_to_a_changed_source_names_the_row(cli, bought, orders):
     orders.write_text(orders.read_text().replace("Bo Finch", "Bo Fitch"), encoding="utf-8")
     done = cli("write-back", bought)

@@ -10,11 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 
 import pandas as pd
 import pytest
 
+from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.sandbox import SandboxCarrier
+from shipkit.cli.batch import finish
+from shipkit.cli.console import Console
 from shipkit.cli.grammar import COMMANDS
+from shipkit.session import BatchSession
 
 
 def shipkit(*words, **options):
@@ -93,6 +99,44 @@ def test_one_job_file_serves_every_command(cli, orders, shop):
     config = job_file(orders, shop, auto=True, max_total="500", watch="incoming", every=3)
     assert cli("check", "--config", config).code == 0
     assert cli("preview", "--config", config).code == 0
+
+
+# -- shops --------------------------------------------------------------------------------------------
+
+
+class Till(SandboxCarrier):
+    """The sandbox under the name of a live carrier."""
+
+    def __init__(self):
+        super().__init__()
+        self.identity = CarrierIdentity("ups", "live", "X12345")
+
+
+def test_a_run_writes_no_file_of_a_shop_with_numbers_that_are_not_real(cli, orders, shop, tmp_path):
+    done = cli("run", "--config", job_file(orders, shop, yes=True, max_total="500", confirmation="woocommerce"))
+    assert done.code == 0
+    assert "write-back job-" in done.out
+    assert "--layout woocommerce --really" in done.out
+    assert not list(tmp_path.glob("*confirmation*"))
+
+
+def test_a_live_run_writes_the_file_of_the_shop_where_the_orders_are_or_go(orders, shop, tmp_path, capsys):
+    with BatchSession(orders, shipper=shop, carrier=Till()) as session:
+        session.preview()
+        session.approve()
+        result = session.execute(progress=False)
+        for place in (None, str(tmp_path / "done.csv")):
+            asked = Namespace(labels=None, write_back=None, failed=None, confirmation="woocommerce", confirmation_file=place, home=None)
+            assert finish(session, result, asked, Console(), unshippable=0).exit == 0
+    assert pd.read_csv(tmp_path / "orders_woocommerce_confirmation.csv")["tracking_provider"].tolist() == ["UPS"] * 3
+    assert (tmp_path / "done.csv").read_bytes() == (tmp_path / "orders_woocommerce_confirmation.csv").read_bytes()
+    assert "MM-DD-YYYY" in capsys.readouterr().out
+
+
+def test_a_shop_that_imports_no_file_is_refused_before_anything_is_bought(cli, orders, shipper):
+    done = cli("run", orders, "--shipper", shipper, "--yes", "--max-total", "500", "--confirmation", "etsy")
+    assert (done.code, "Shop Manager" in done.err) == (1, True)
+    assert cli("jobs", "--json").last["jobs"] == 0
 
 
 # -- logs ---------------------------------------------------------------------------------------------
