@@ -1,9 +1,9 @@
 """Kill -9 jobs again and again, at random moments, and compare the carrier's books with ours.
 
-    python benchmarks/kill_harness.py --kills 1000 --json kills.json
+    python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups]
 
-The sandbox is served by a process of its own, with latency, lost answers and late commits, so that it lives on when its
-client dies. Every job is run by a fresh child; the child is killed at a random moment, the next child resumes, and so on; when
+The carrier is a process of its own, with latency, lost answers and late commits, so that it lives on when its client dies: the
+sandbox, or (``--carrier ups``) the UPS server of the tests, asked by the UPS client. Every job is run by a fresh child; the child is killed at a random moment, the next child resumes, and so on; when
 the job's share of kills is used up, it is run to its end. Then, for every order of the job: bought more than once at the
 carrier, never bought, bought and unknown to our books. All three must be 0.
 
@@ -33,10 +33,13 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from pydantic import SecretStr
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
@@ -45,9 +48,11 @@ import corekit  # noqa: E402
 
 import shipkit.checkpoint.compaction  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
+from shipkit.carriers.ups import UPS  # noqa: E402
 from shipkit.checkpoint import Checkpoint  # noqa: E402
 from shipkit.disk import Disk  # noqa: E402
 from shipkit.execute import execute  # noqa: E402
+from shipkit.models import LabelSpec  # noqa: E402
 from shipkit.pace import Pacer  # noqa: E402
 from shipkit.state import RowState  # noqa: E402
 
@@ -57,6 +62,9 @@ PHASES = (
 )
 OPENING, IDLE, WRITE, RENAME, SYNC, HEAD, COMPACT = 0, 1, 2, 3, 4, 5, 4
 FAULTS = {"lost": 0.02, "lost_before": 0.02, "late": 0.02, "late_s": 0.25, "error_after": 0.01, "wire": "reset"}
+UPS_FAULTS = ("reset_after", "503_after", "hang_after", "half", "silent", "late_work", "reset_before", "503_before", "hang", "429", "401")
+"""Each once in so many purchases."""
+UPS_ONCE_IN = 150
 TIMEOUT_S, LATE_S = 0.5, 0.3
 GOOD, MUST_BE_0 = 2, ("duplicates", "never_shipped", "unknown_to_us", "labels_missing")
 
@@ -165,7 +173,7 @@ def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     job.disk = MarkedDisk(marks)
 
     async def work():
-        carrier = SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
+        carrier = client(job.manifest.identity.name, url)
         try:
             pacer = Pacer(concurrency=concurrency, breaker_after=1000)
             return await execute(job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S)
@@ -175,11 +183,20 @@ def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     return 0 if asyncio.run(work()) == "completed" else GOOD
 
 
+def client(name: str, url: str) -> Any:
+    """Return the carrier at `url`, impatient, and sure of an absence soon."""
+    if name == "ups":
+        return UPS("client-of-the-tests", SecretStr("s3cret-of-the-tests"), "A1B2C3", base_url=url, timeout_s=TIMEOUT_S, absence_proof_after_s=LATE_S + 0.1)
+    return SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
+
+
 # -- the harness -----------------------------------------------------------------------------------
 
 
 class Served:
     """The sandbox in its own process."""
+
+    name, label = "sandbox", LabelSpec()
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._path = folder / "books.sqlite"
@@ -197,6 +214,36 @@ class Served:
 
     def close(self) -> None:
         self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class ServedUps:
+    """The UPS server of the tests in its own process. Requests are not checked against UPS's OpenAPI files here: that takes longer than the jobs."""
+
+    name, label = "ups", LabelSpec(format="zpl")
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        command = [sys.executable, str(ROOT / "tests" / "carriers" / "ups" / "server.py"), "--latency", "0.02", "--late", str(LATE_S - 0.05)]
+        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        self._rng = random.Random(seed)
+        for kind in UPS_FAULTS:
+            self._post("/_fault", {"call": "ship", "kind": kind, "times": 1_000_000, "skip": self._rng.randrange(UPS_ONCE_IN), "every": UPS_ONCE_IN})
+
+    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+        """Return reference, tracking numbers and whether voided, of all that UPS sold to one job."""
+        with urllib.request.urlopen(f"{self.url}/_books") as answer:
+            books = json.loads(answer.read())
+        if books["objections"]:
+            raise SystemExit(f"UPS's server objects: {books['objections'][:3]}")
+        return [(s["reference"], s["parcels"], s["voided"]) for s in books["shipments"] if s["reference"].startswith(base)]
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        urllib.request.urlopen(urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")).close()
+
+    def close(self) -> None:
+        self.process.kill()
         self.process.wait()
         self.process.stdout.close()
 
@@ -271,13 +318,13 @@ class Totals:
         }
 
 
-def lane(number: int, zygote: Zygote, totals: Totals, served: Served, home: Path, sizes: tuple[int, ...], seed: int) -> None:
+def lane(number: int, zygote: Zygote, totals: Totals, served: Served | ServedUps, home: Path, sizes: tuple[int, ...], seed: int) -> None:
     """Run jobs, one after the other, until no kills are left."""
     rng = random.Random(f"{seed} {number} {totals.numbers['kills']}")
     first = number * 100_000_000  # everybody has an address of their own: an order seen before would be held back
     while share := totals.take(rng.randint(2, 14)):
         size = rng.choice(sizes)
-        job = corekit.job_of(home, size, plan=corekit.plan_of(size, first=first), identity=SandboxCarrier(url=served.url).identity)
+        job = corekit.job_of(home, size, plan=corekit.plan_of(size, first=first), identity=client(served.name, served.url).identity, label=served.label)
         lives, first = 0, first + size
         while True:
             began = time.monotonic()
@@ -350,7 +397,8 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
     totals = Totals(options.kills, options.json)
     signal.signal(signal.SIGINT, lambda *_: totals.ending.set())
     signal.signal(signal.SIGTERM, lambda *_: totals.ending.set())
-    served, sizes, failures = Served(folder, options.seed + totals.numbers["kills"]), tuple(map(int, options.sizes.split(","))), []
+    serving = ServedUps if options.carrier == "ups" else Served
+    served, sizes, failures = serving(folder, options.seed + totals.numbers["kills"]), tuple(map(int, options.sizes.split(","))), []
 
     def guarded(number: int, zygote: Zygote) -> None:
         try:
@@ -381,6 +429,7 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--carrier", choices=("sandbox", "ups"), default="sandbox")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sizes", default="60,250,800,2000")
     parser.add_argument("--lanes", type=int, default=3, help="jobs that run side by side")

@@ -98,7 +98,7 @@ class UpsServer:
         self.shipments: list[Shipped] = []
         self.keep_seen = True
         self.storm_until = 0.0
-        self._faults: dict[str, list[tuple[str, int, int]]] = {}
+        self._faults: dict[str, list[tuple[str, int, int, int]]] = {}
         self._tokens: dict[str, float] = {}
         self._hung: list[asyncio.Task[Any]] = []
         self._thread: threading.Thread | None = None
@@ -123,10 +123,10 @@ class UpsServer:
         if self._thread is not None:
             self._thread.join(10)
 
-    def fault(self, call: str, kind: str, *, times: int = 1, skip: int = 0) -> None:
-        """Let the next `times` calls fail, after `skip` good ones."""
+    def fault(self, call: str, kind: str, *, times: int = 1, skip: int = 0, every: int = 1) -> None:
+        """Let the next `times` calls fail, after `skip` good ones; of those, one in `every`."""
         assert kind in FAULTS, kind
-        self._faults.setdefault(call, []).append((kind, times, skip))
+        self._faults.setdefault(call, []).append((kind, times, skip, every))
 
     def storm(self, seconds: float) -> None:
         """Answer 429 to every purchase for a while."""
@@ -223,12 +223,14 @@ class UpsServer:
         if call == "ship" and time.monotonic() < self.storm_until:
             return "429"
         queue = self._faults.get(call, [])
-        for i, (kind, times, skip) in enumerate(queue):
+        for i, (kind, times, skip, every) in enumerate(queue):
             if skip > 0:
-                queue[i] = (kind, times, skip - 1)
-                return None
+                queue[i] = (kind, times, skip - 1, every)
+                if every == 1:
+                    return None
+                continue
             if times > 1:
-                queue[i] = (kind, times - 1, 0)
+                queue[i] = (kind, times - 1, every - 1, every)
             else:
                 queue.pop(i)
             return kind
@@ -595,7 +597,7 @@ class UpsServer:
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         wanted = await request.json()
-        self.fault(wanted["call"], wanted["kind"], times=wanted.get("times", 1), skip=wanted.get("skip", 0))
+        self.fault(wanted["call"], wanted["kind"], times=wanted.get("times", 1), skip=wanted.get("skip", 0), every=wanted.get("every", 1))
         return web.json_response({})
 
     async def _revoke(self, request: web.Request) -> web.Response:
@@ -845,11 +847,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--late", type=float, default=0.5, help="how late late work is")
     parser.add_argument("--specs", type=pathlib.Path, help="UPS's OpenAPI files; without them requests are not checked against them")
     given = parser.parse_args()
     contract = load_contract(given.specs) if given.specs else None
     server = UpsServer(contract, latency_s=given.latency)
-    server.keep_seen = False
+    server.keep_seen, server.late_s = False, given.late
     server.start(given.port)
     print(server.port, flush=True)
     threading.Event().wait()
