@@ -196,7 +196,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("phone_missing", "ship_to.phone", "abroad AND phone IS NULL", "NULL", "'carriers want a phone for a shipment abroad'", "Fill the cell, or map the phone.", "warning"),
     Rule(
         "customs_missing", "customs", "abroad AND coalesce(len(customs.items), 0) = 0", "NULL", "'a shipment abroad needs customs items'",
-        "Give customs with items in a template.", "warning",
+        """Name the columns of what it is and what one costs, map(columns={"item_name": "<heading>", "unit_price": "<heading>"}), or give customs in a template.""", "warning",
     ),
     Rule("customs_item", "customs.items", f"len(customs.items) > 0 AND len({_BAD_ITEM}) > 0", "NULL", "'a customs item lacks its description, quantity or value'", "Give all three for every item."),
     _too_long("ship_to.name", "name", LINE_LENGTH),

@@ -20,7 +20,19 @@ from shipkit.errors import MappingError
 from shipkit.expressions import quote
 from shipkit.fields import KIND, Column, Match, recognise
 from shipkit.layouts import meanings
-from shipkit.mapping.mapped import ITEM_LEAVES, LEAVES, PARCEL_LEAVES, ROLE_LEAVES, Mapped, MappingSpec, Question, field_path, service_rule, service_text
+from shipkit.mapping.mapped import (
+    CUSTOMS_DEFAULTS,
+    ITEM_LEAVES,
+    LEAVES,
+    PARCEL_LEAVES,
+    ROLE_LEAVES,
+    Mapped,
+    MappingSpec,
+    Question,
+    field_path,
+    service_rule,
+    service_text,
+)
 from shipkit.mapping.rendering import render_rows
 from shipkit.models import Address, ServiceLevel
 from shipkit.table import ADDRESS_FIELDS, PROBLEMS
@@ -86,11 +98,11 @@ def map_rows(
 
 
 def _check(spec: MappingSpec, columns: Sequence[Column]) -> None:
-    known = {*LEAVES, *ROLE_LEAVES, *KIND, "first_name", "last_name", "weight_unit", "dimension_unit", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
+    known = {*LEAVES, *ROLE_LEAVES, *KIND, "first_name", "last_name", "weight_unit", "dimension_unit", "unit_price", *(f"weight_{unit}" for unit in cells.TO_POUNDS)}
     for name in spec.columns:
         _known(name, known, "field of a shipment", "columns")
     for name in spec.defaults:
-        _known(name, set(LEAVES), "field of a shipment", "defaults")
+        _known(name, {*LEAVES, *CUSTOMS_DEFAULTS}, "field of a shipment", "defaults")
     for heading in (*spec.columns.values(), *spec.references.values()):
         find_column(columns, heading)
     for text in (spec.service, *spec.services.values(), spec.defaults.get("service")):

@@ -15,7 +15,7 @@ from shipkit.models import ServiceLevel
 from shipkit.table import ADDRESS_FIELDS
 
 __all__ = [
-    "ADDRESS_LEAVES", "ITEM_LEAVES", "LEAVES", "PARCEL_LEAVES", "ROLE_LEAVES", "Mapped", "MappingSpec", "Question", "field_path", "leaf_of_role", "service_rule",
+    "ADDRESS_LEAVES", "CUSTOMS_DEFAULTS", "ITEM_LEAVES", "LEAVES", "PARCEL_LEAVES", "ROLE_LEAVES", "Mapped", "MappingSpec", "Question", "field_path", "leaf_of_role", "service_rule",
     "service_text",
 ]
 
@@ -28,6 +28,8 @@ LEAVES: Final = (
 
 PARCEL_LEAVES: Final = ("weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "description")
 ITEM_LEAVES: Final = ("description", "quantity", "unit_value", "weight_lb", "sku", "hs_code", "origin_country")
+CUSTOMS_DEFAULTS: Final = {"customs_reason": "reason", "duties_payer": "duties_payer", "customs_terms": "terms", "origin_country": "origin_country", "hs_code": "hs_code"}
+"""What a default may fill in customs -> the field of the customs, or of each item, that it fills."""
 ROLE_LEAVES: Final = {"weight": "weight_lb", "length": "length_in", "width": "width_in", "height": "height_in"}
 """Role of a column -> the leaf that it fills, where their names differ."""
 
@@ -49,7 +51,7 @@ class MappingSpec:
     services
         Value of the service column -> service.
     defaults
-        Field -> value where the cell is missing.
+        Field -> value where the cell is missing; those of :data:`CUSTOMS_DEFAULTS` fill customs.
     references
         Name of the reference -> heading of its column.
     ship_date

@@ -84,7 +84,7 @@ def _customs(relation: str) -> str:
             FROM (SELECT row_number, currency_, unnest(customs.items) AS i, unnest(range(len(customs.items))) AS place FROM papers) lines
             LEFT JOIN country_names c ON c.name = lower(trim(i.origin_country)) GROUP BY row_number
         )
-        SELECT row_number, {{reason: coalesce(lower(trim(customs.reason)), 'sale'), duties_payer: coalesce(lower(trim(customs.duties_payer)), 'receiver'),
+        SELECT row_number, {{reason: lower(trim(customs.reason)), duties_payer: lower(trim(customs.duties_payer)),
                invoice_number: {sql.tidy('customs.invoice_number')}, terms: upper(trim(customs.terms)), items: coalesce(items, [])}} AS customs
         FROM papers LEFT JOIN items USING (row_number)
     """

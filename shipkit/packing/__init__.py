@@ -16,28 +16,24 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shipkit import expressions as sql
 from shipkit.cells import clear, one, quoted
 from shipkit.errors import MappingError
-from shipkit.fields import Column, phrase
-from shipkit.layouts import parts
-from shipkit.mapping.mapped import Mapped, MappingSpec
+from shipkit.fields import Column
+from shipkit.mapping.mapped import CUSTOMS_DEFAULTS, Mapped, MappingSpec
 from shipkit.models import Address
 from shipkit.orders import OrderSet
+from shipkit.packing.customs import declared, said_of_customs
+from shipkit.packing.lines import Found, numeric, over
 from shipkit.packing.skus import put_skus
-from shipkit.places import US_DOMAIN
-from shipkit.table import PROBLEMS, SHIPMENTS
+from shipkit.table import PROBLEMS
 
 __all__ = ["Packed", "finish", "pack", "parcel_limit_lb"]
 
 WEIGHT: Final = "packed_weight_lb"
 QUANTITY: Final = "packed_quantity"
 _BASES: Final = ("unit", "line", "order")
-_OF_THE_ORDER: Final = ("order weight", "total weight", "shipment weight", "package weight", "parcel weight", "box weight", "gross weight", "shipping weight", "ship weight")
-_UNIT_PRICES: Final = ("unit price", "lineitem price", "line item price", "unit value", "price each", "item cost")
-_UNITS: Final = ("lb", "oz", "kg", "g")
 _POUNDS: Final = {"lb": 1.0, "oz": 1 / 16, "kg": 1 / 0.45359237, "g": 1 / 453.59237}
 
 
@@ -89,14 +85,16 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
     if spec.weights is not None and spec.weights not in _BASES:
         raise MappingError(f"weights={spec.weights!r} is not known.", fix="Say what a weight is of: unit, line or order.")
     parcel_limit_lb(spec.parcels)
+    said_of_customs(spec)
     clear(con, "packed", "packed_orders", "packed_lines", "sku_table")
-    found = _Found.of(orders, spec)
+    found = Found.of(orders, spec)
+    mapped = replace(spec, defaults={name: value for name, value in spec.defaults.items() if name not in CUSTOMS_DEFAULTS})
     if spec.skus is not None:
         put_skus(con, spec.skus)
         if found.sku is None:
             raise MappingError("skus: the orders have no column that is recognised as the SKU.", fix='Name it: map(columns={"sku": "<heading>"}, skus=...).')
     if not found.needed(orders, spec):
-        return Packed("selected", orders.columns, spec, spec, PROBLEMS.empty_table())
+        return Packed("selected", orders.columns, mapped, spec, PROBLEMS.empty_table())
     _put_lines(con, found, skus=spec.skus is not None)
     _put_orders(con, found)
     dims = [column for role in ("length", "width", "height") for column, _ in found.of_role(role)] if not orders.single else []
@@ -110,73 +108,18 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
     weighed = bool(found.weights) or spec.skus is not None
     return Packed(
         "packed", (*orders.columns, *([Column(WEIGHT, WEIGHT, "DOUBLE", None, "lb")] if weighed else []), Column(QUANTITY, QUANTITY, "DOUBLE")),
-        replace(spec, columns={**told, "weight_lb": WEIGHT}) if weighed else spec, spec, _problems(con, found, dims, skus=spec.skus is not None),
+        replace(mapped, columns={**told, "weight_lb": WEIGHT}) if weighed else mapped, spec, _problems(con, found, dims, skus=spec.skus is not None),
         {column.key: "parcels[0].weight_lb" for column, _ in found.weights}, lines=True,
     )
-
-
-# -- which columns ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The columns of the lines, and what their weight is of."""
-
-    orders: OrderSet
-    spec: MappingSpec
-    weights: tuple[tuple[Column, str | None], ...]
-    basis: str | None
-    quantity: Column | None
-    sku: Column | None
-    unit: Column | None
-
-    @classmethod
-    def of(cls, orders: OrderSet, spec: MappingSpec) -> _Found:
-        whole, each = _columns(orders, spec, "weight"), _columns(orders, spec, "item_weight")
-        basis = spec.weights or (_basis(whole, spec) if whole else "unit" if each else None)
-        chosen = whole or each
-
-        def first(role: str) -> Column | None:
-            return next((column for column, _ in _columns(orders, spec, role)), None)
-
-        unit = first("weight_unit") if all(unit is None for _, unit in chosen) else None
-        return cls(orders, spec, tuple(chosen), basis, first("quantity"), first("sku"), unit)
-
-    def of_role(self, role: str) -> list[tuple[Column, str | None]]:
-        return _columns(self.orders, self.spec, role)
-
-    def needed(self, orders: OrderSet, spec: MappingSpec) -> bool:
-        """Whether lines have to be added up: not where every order is one line with its own weight."""
-        single = orders.single and spec.weights is None and len(self.weights) < 2 and self.basis != "unit"
-        return spec.skus is not None or not single
-
-
-def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Column, str | None]]:
-    """Return the columns that give `role`, each with its unit: as the person said, else as the layout says, else as recognised."""
-    for name, heading in spec.columns.items():
-        said, _, unit = name.rpartition("_")
-        if name == role or (said == role and unit in _UNITS):
-            column = orders.loaded.column(heading)
-            return [(column, unit if said == role else column.unit)]
-    by_name = {column.name: column for column in orders.columns}
-    listed = parts(spec.layout, role, list(by_name))
-    return [(by_name[name], unit) for name, unit in listed] or [(column, column.unit) for column in orders.columns if column.role == role]
-
-
-def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> str | None:
-    words = phrase(weights[0][0].name)
-    if spec.layout is not None and "weight" in spec.layout.fields:
-        return spec.layout.layout.weight_of
-    return "order" if any(words.startswith(known) for known in _OF_THE_ORDER) else None
 
 
 # -- lines and their sums -----------------------------------------------------------------------------
 
 
-def _put_lines(con: duckdb.DuckDBPyConnection, found: _Found, *, skus: bool) -> None:
+def _put_lines(con: duckdb.DuckDBPyConnection, found: Found, *, skus: bool) -> None:
     """Make ``packed_lines``: order_row, row_number, quantity, own_lb (as the cell says), sku, and what the table of SKUs says of it."""
     own = _added([_pounds(column, unit, found.unit) for column, unit in found.weights])
-    quantity = f"greatest({_numeric(found.quantity)}, 0)" if found.quantity is not None else "1.0"
+    quantity = f"greatest({numeric(found.quantity)}, 0)" if found.quantity is not None else "1.0"
     sku = f"nullif(trim(CAST({quoted(found.sku.key)} AS VARCHAR)), '')" if found.sku is not None else "NULL::VARCHAR"
     table = "LEFT JOIN sku_table t ON t.sku_key = upper(l.sku)" if skus else "LEFT JOIN (SELECT NULL::VARCHAR AS sku_key, NULL::DOUBLE AS weight_lb) t ON false"
     con.execute(f"""
@@ -186,7 +129,7 @@ def _put_lines(con: duckdb.DuckDBPyConnection, found: _Found, *, skus: bool) -> 
     """)
 
 
-def _put_orders(con: duckdb.DuckDBPyConnection, found: _Found) -> None:
+def _put_orders(con: duckdb.DuckDBPyConnection, found: Found) -> None:
     """Make ``packed_orders``: order_row, weight_lb, quantity; and ``line_lb`` of each line, where weights are of units or lines."""
     each = {"unit": "own_lb * quantity", "line": "own_lb"}.get(found.basis or "", "NULL::DOUBLE")
     con.execute(f"ALTER TABLE packed_lines ADD COLUMN line_lb DOUBLE; UPDATE packed_lines SET line_lb = coalesce({each}, sku_lb * quantity)")
@@ -203,12 +146,6 @@ def _put_same(con: duckdb.DuckDBPyConnection, dims: Sequence[Column]) -> None:
     if dims:
         same = ", ".join(f"count(DISTINCT {quoted(c.key)}) < 2 AND (count(*) = 1 OR count({quoted(c.key)}) IN (0, 1, count(*))) AS same_{n}" for n, c in enumerate(dims))
         con.execute(f"CREATE TABLE packed_same AS SELECT order_row, {same} FROM shipping_lines GROUP BY order_row")
-
-
-def _numeric(column: Column) -> str:
-    if column.type == "VARCHAR":
-        return f"TRY_CAST({sql.number(quoted(column.key))} AS DOUBLE)"
-    return f"CAST({quoted(column.key)} AS DOUBLE)"
 
 
 def _pounds(column: Column, unit: str | None, unit_column: Column | None) -> str:
@@ -235,7 +172,7 @@ def _added(texts: Sequence[str]) -> str:
 # -- what a person must know --------------------------------------------------------------------------
 
 
-def _problems(con: duckdb.DuckDBPyConnection, found: _Found, dims: Sequence[Column], *, skus: bool) -> pa.Table:
+def _problems(con: duckdb.DuckDBPyConnection, found: Found, dims: Sequence[Column], *, skus: bool) -> pa.Table:
     heading = found.weights[0][0].name if found.weights else ""
     asked: list[tuple[str, dict[str, str]]] = []
 
@@ -267,7 +204,7 @@ def _problems(con: duckdb.DuckDBPyConnection, found: _Found, dims: Sequence[Colu
     return _selected_only(con, pa.concat_tables(tables))
 
 
-def _unit_assumed(con: duckdb.DuckDBPyConnection, found: _Found) -> pa.Table:
+def _unit_assumed(con: duckdb.DuckDBPyConnection, found: Found) -> pa.Table:
     """Return a warning, at the first order, when no heading names the unit and pounds are assumed."""
     if not found.weights or found.unit is not None or any(unit for _, unit in found.weights):
         return PROBLEMS.empty_table()
@@ -299,7 +236,7 @@ def _selected_only(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Tab
         con.unregister("packing_problems")
 
 
-# -- parcels and customs ------------------------------------------------------------------------------
+# -- parcels ------------------------------------------------------------------------------
 
 
 def finish(con: duckdb.DuckDBPyConnection, table: pa.Table, packed: Packed, orders: OrderSet, shipper: Address) -> pa.Table:
@@ -311,16 +248,8 @@ def finish(con: duckdb.DuckDBPyConnection, table: pa.Table, packed: Packed, orde
         table = _boxed(con, table, packed.given)
     else:
         limit = parcel_limit_lb(packed.given.parcels)
-        table = _over(con, table, f"SELECT * REPLACE (CASE WHEN len(parcels) = 1 THEN {_split('parcels[1]', limit)} ELSE parcels END AS parcels) FROM packed_shipments") if limit else table
-    return _declared(con, table, packed, orders, shipper)
-
-
-def _over(con: duckdb.DuckDBPyConnection, table: pa.Table, query: str) -> pa.Table:
-    con.register("packed_shipments", table)
-    try:
-        return con.sql(f"{query} ORDER BY row_number").to_arrow_table().cast(SHIPMENTS)
-    finally:
-        con.unregister("packed_shipments")
+        table = over(con, table, f"SELECT * REPLACE (CASE WHEN len(parcels) = 1 THEN {_split('parcels[1]', limit)} ELSE parcels END AS parcels) FROM packed_shipments") if limit else table
+    return declared(con, table, Found.of(orders, packed.given), lines=packed.lines, shipper=shipper)
 
 
 def _split(parcel: str, limit_lb: float | None) -> str:
@@ -345,7 +274,7 @@ def _boxed(con: duckdb.DuckDBPyConnection, table: pa.Table, spec: MappingSpec) -
     box = f"{{weight_lb: l.line_lb / (l.quantity * t.boxes), {dims}, packaging: 'package', declared_value_cents: NULL::BIGINT, description: l.sku}}"
     rest = "struct_update(p.parcels[1], weight_lb := coalesce(b.rest_lb, p.parcels[1].weight_lb)"
     rest += "".join(f", {name} := coalesce(p.parcels[1].{name}, b.only_{name})" for name in ("length_in", "width_in", "height_in")) + ")"
-    return _over(con, table, f"""
+    return over(con, table, f"""
         WITH goods AS (
             SELECT l.order_row, l.row_number, l.quantity, l.line_lb, t.boxes, t.length_in, t.width_in, t.height_in, t.boxes IS NOT NULL AND l.quantity > 0 AS own_box,
                 CASE WHEN t.boxes IS NOT NULL AND l.quantity > 0 THEN list_transform(range(CAST(l.quantity * t.boxes AS BIGINT)), lambda i: {box}) ELSE [] END AS boxes_of
@@ -360,47 +289,3 @@ def _boxed(con: duckdb.DuckDBPyConnection, table: pa.Table, spec: MappingSpec) -
                 WHEN b.common = 0 THEN b.own ELSE list_concat({_split(f'({rest})', limit)}, b.own) END AS parcels)
         FROM packed_shipments p LEFT JOIN b ON b.order_row = p.row_number LEFT JOIN packed_orders w ON w.order_row = p.row_number
     """)
-
-
-def _declared(con: duckdb.DuckDBPyConnection, table: pa.Table, packed: Packed, orders: OrderSet, shipper: Address) -> pa.Table:
-    """Give shipments abroad customs items of their lines, where description, quantity and value of every line are known."""
-    found = _Found.of(orders, packed.given)
-    columns = {role: next((column for column, _ in found.of_role(role)), None) for role in ("item_name", "item_price", "quantity", "sku", "hs_code", "origin_country")}
-    per = _price_of(columns["item_price"], packed.given)
-    home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
-    if columns["item_name"] is None or columns["item_price"] is None or per is None or not _any_abroad(table, home):
-        return table
-    text = {role: f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')" if column else "NULL::VARCHAR" for role, column in columns.items()}
-    quantity = _numeric(columns["quantity"]) if columns["quantity"] else "1.0"
-    cents = sql.money_cents(text["item_price"], "t.declared_in")
-    unit_cents = cents if per == "unit" else f"CAST(round(({cents}) / {quantity}) AS BIGINT)"
-    weight = "p.line_lb_ / nullif(p.count_, 0)" if packed.lines else "NULL::DOUBLE"
-    beside = "LEFT JOIN (SELECT row_number AS row_, line_lb AS line_lb_, quantity AS count_ FROM packed_lines) p ON p.row_ = l.row_number" if packed.lines else ""
-    item = (
-        f"{{description: left({text['item_name']}, 100), quantity: CAST({quantity} AS BIGINT), unit_value_cents: {unit_cents}, weight_lb: {weight}, sku: {text['sku']}, "
-        f"hs_code: {text['hs_code']}, origin_country: CASE WHEN length({text['origin_country']}) = 2 THEN upper({text['origin_country']}) END}}"
-    )
-    own = ", ".join(quoted(column.key) for column in {column.key: column for column in columns.values() if column}.values())
-    whole = f"({quantity}) > 0 AND ({quantity}) = round({quantity})"
-    return _over(con, table, f"""
-        WITH abroad AS (SELECT row_number, currency FROM packed_shipments WHERE customs IS NULL AND country NOT IN ({', '.join(sql.quote(code) for code in home)})),
-        goods AS (
-            SELECT l.order_row, list({item} ORDER BY l.row_number) AS items, bool_and({text['item_name']} IS NOT NULL AND ({cents}) IS NOT NULL AND {whole}) AS complete
-            FROM (SELECT order_row, row_number, {own} FROM shipping_lines) l JOIN (SELECT row_number AS order_, currency AS declared_in FROM abroad) t ON t.order_ = l.order_row {beside} GROUP BY l.order_row
-        )
-        SELECT t.* REPLACE (CASE WHEN g.complete THEN {{reason: 'sale', duties_payer: 'receiver', invoice_number: t.order_id, terms: NULL::VARCHAR, items: g.items}} ELSE t.customs END AS customs)
-        FROM packed_shipments t LEFT JOIN goods g ON g.order_row = t.row_number
-    """)
-
-
-def _price_of(price: Column | None, spec: MappingSpec) -> str | None:
-    """Return what a price is of: by the layout, else by a heading that says so; None when it is not certain."""
-    if price is None:
-        return None
-    if spec.layout is not None and spec.layout.fields.get("item_price") == price.name:
-        return spec.layout.layout.price_of
-    return "unit" if phrase(price.name) in _UNIT_PRICES else None
-
-
-def _any_abroad(table: pa.Table, home: Sequence[str]) -> bool:
-    return bool(pc.any(pc.invert(pc.is_in(table.column("country"), value_set=pa.array(list(home))))).as_py())

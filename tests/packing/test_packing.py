@@ -158,13 +158,36 @@ def test_customs_items_are_made_of_the_lines_abroad_only():
     assert first["customs"]["invoice_number"] == "A"
 
 
-def test_a_price_whose_meaning_is_not_certain_is_not_declared():
-    abroad = {**PLACE, "Ship City": "Ottawa", "Ship State": "ON", "Ship Zip": "K2P 2L8", "Ship Country": "CA"}
-    (row,), _ = made([{"Order ID": "A", **abroad, "Item Name": "Mug", "Price": "$12.50", "Qty": 2, "weight_lb": 1}])
-    assert row["customs"] is None
+ABROAD = {**PLACE, "Ship City": "Ottawa", "Ship State": "ON", "Ship Zip": "K2P 2L8", "Ship Country": "CA", "weight_lb": 1}
+
+
+def test_a_price_whose_meaning_is_not_certain_is_declared_only_of_one_piece():
+    two, one = made([{"Order ID": name, **ABROAD, "Item Name": "Mug", "Price": "$12.50", "Qty": count} for name, count in (("A", 2), ("B", 1))])[0]
+    assert two["customs"] is None
+    assert [(i["quantity"], i["unit_value_cents"]) for i in one["customs"]["items"]] == [(1, 1250)]
+
+
+def test_what_is_said_for_all_fills_customs_of_columns_and_of_templates_where_they_are_silent():
+    goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50"}
+    said = {"duties_payer": "shipper", "customs_terms": "DDP", "customs_reason": "gift", "origin_country": "Portugal", "hs_code": "691200"}
+    (row, other), _ = made([{**goods, "Made In": None}, {**goods, "Order ID": "B", "Made In": "China"}], defaults=said)
+    facts = {name: row["customs"][name] for name in ("reason", "duties_payer", "terms", "invoice_number")}
+    assert facts == {"reason": "gift", "duties_payer": "shipper", "terms": "DDP", "invoice_number": "A"}
+    assert [[(i["description"], i["origin_country"], i["hs_code"]) for i in r["customs"]["items"]] for r in (row, other)] == [[("Mug", "PT", "691200")], [("Mug", "CN", "691200")]]
+    template = """{"order_id": "A", "ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Ottawa", "state": "ON", "postal_code": "K2P 2L8", "country": "CA"}, "service": "standard",
+        "parcels": [{"weight_lb": 1}], "customs": {"reason": "sample", "items": [{"description": "Hat", "quantity": 2, "unit_value": "3", "origin_country": "IT"}, {"description": "Cap", "quantity": 1, "unit_value": "4"}]}}"""
+    (drawn,), _ = made([goods], template=template, defaults=said)
+    assert (drawn["customs"]["reason"], drawn["customs"]["duties_payer"], drawn["customs"]["terms"]) == ("sample", "shipper", "DDP")
+    assert [(i["description"], i["quantity"], i["unit_value_cents"], i["origin_country"]) for i in drawn["customs"]["items"]] == [("Hat", 2, 300, "IT"), ("Cap", 1, 400, "PT")]
+
+
+def test_a_country_of_origin_that_is_none_stays_open():
+    (row,), _ = made([{"Order ID": "A", **ABROAD, "Item Name": "Mug", "Unit Price": "12.50", "Country of Origin": "Atlantis"}])
+    assert row["customs"]["items"][0]["origin_country"] is None
 
 
 @pytest.mark.parametrize(("told", "said"), [
+    ({"defaults": {"duties_payer": "bank"}}, "duties_payer='bank'"), ({"defaults": {"origin_country": "Atlantis"}}, "origin_country='Atlantis'"),
     ({"weights": "box"}, "weights='box'"), ({"parcels": "40 lb"}, "parcels='40 lb'"), ({"skus": [{"sku": "A"}]}, "no column for the weight"),
     ({"skus": [{"sku": "A", "weight_lb": 1}, {"sku": "a ", "weight_lb": 2}]}, "'A' stands in the table twice"), ({"skus": [{"sku": "A", "weight_lb": 0}]}, "'A' weighs 0.0"),
     ({"skus": [{"sku": "A", "weight_lb": "heavy"}, {"sku": "B", "weight_lb": "2"}]}, "heavy"), ({"skus": "nowhere.csv"}, "nowhere.csv does not exist"),

@@ -302,7 +302,8 @@ class UpsServer:
     def _reset(self, request: web.Request) -> web.StreamResponse:
         """RST, not FIN: the client sees "connection reset by peer"."""
         transport = request.transport
-        assert transport is not None
+        if transport is None:  # the client is gone already
+            return web.Response()
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
         transport.abort()
@@ -313,8 +314,8 @@ class UpsServer:
         response = web.StreamResponse(status=answer[0], headers={"Content-Length": str(len(text)), "Content-Type": "application/json"})
         await response.prepare(request)
         await response.write(text[: len(text) // 2])
-        assert request.transport is not None
-        request.transport.abort()
+        if request.transport is not None:
+            request.transport.abort()
         return response
 
     def _send(self, answer: tuple[int, Any], headers: dict[str, str] | None = None) -> web.StreamResponse:

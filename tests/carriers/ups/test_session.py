@@ -113,6 +113,23 @@ def test_an_order_of_two_lines_goes_abroad_with_an_invoice_of_two_lines(ups_env:
     assert ups_env.objections == []
 
 
+def test_columns_alone_make_an_invoice_once_what_is_the_same_for_all_was_said(ups_env: Any, shop: sk.Address) -> None:
+    told = {"service": "worldwide_saver", "weights": "order", "columns": {"unit_price": "Price"}}
+    with sk.BatchSession([{**line, "weight_lb": 3} for line in LINES], shipper=shop, carrier="ups") as session:
+        assert "need an invoice" in session.map(**{**told, "columns": None}).preview()["problem"].iloc[0], "what a Price is of is not guessed"
+        assert "country where the item was made" in session.map(**told).preview()["problem"].iloc[0]
+        session.map(**told, defaults={"origin_country": "US", "duties_payer": "shipper"})
+        frame = session.preview()
+        assert list(frame["problem"].isna()) == [True], list(frame["problem"])
+        session.approve()
+        assert session.execute(progress=False).shipped == 1
+    [ship] = [body for _, path, _, body in ups_env.seen if path.endswith("/ship")]
+    forms = ship["ShipmentRequest"]["Shipment"]["ShipmentServiceOptions"]["InternationalForms"]
+    assert [(p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p["OriginCountryCode"]) for p in forms["Product"]] == [(["Cotton T-shirt"], "2", "15.00", "US"), (["Mug"], "1", "9.50", "US")]
+    assert [c["Type"] for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]] == ["01", "02"]
+    assert ups_env.objections == []
+
+
 def test_a_domestic_service_abroad_is_a_problem_with_a_fix(ups_env: Any, shop: sk.Address) -> None:
     abroad = [{**ORDERS[0], "City": "Berlin", "State": "", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567"}]
     with sk.BatchSession(abroad, shipper=shop, service="ground", carrier="ups") as session:
