@@ -101,7 +101,7 @@ def _asked(question: Question) -> str:
 
 
 def _of_the_source(con: duckdb.DuckDBPyConnection, mapped: Mapped, problems: pa.Table | None) -> pa.Table:
-    """Return the source's problems of the selected rows in terms of the shipment; cells that no field is taken from are warnings."""
+    """Return the source's problems of the selected rows in terms of the shipment; cells that no field is taken from are warnings, lines out of shape are not."""
     if problems is None or not problems.num_rows:
         return PROBLEMS.empty_table()
     con.register("source_problems", problems)
@@ -109,7 +109,7 @@ def _of_the_source(con: duckdb.DuckDBPyConnection, mapped: Mapped, problems: pa.
     try:
         return con.sql("""
             SELECT o.row_number, CASE WHEN p.row_number = o.row_number THEN coalesce(f.path, p.field) ELSE p.field END AS field, value, problem, fix,
-            CASE WHEN f.path IS NOT NULL AND p.row_number = o.row_number AND p.severity = 'error' THEN 'error' ELSE 'warning' END AS severity, p.code
+            CASE WHEN p.severity = 'error' AND (p.field IS NULL OR (f.path IS NOT NULL AND p.row_number = o.row_number)) THEN 'error' ELSE 'warning' END AS severity, p.code
             FROM source_problems p
             JOIN (SELECT row_number, unnest(row_numbers) AS line FROM normal) o ON o.line = p.row_number
             LEFT JOIN fed f ON f.key = p.field

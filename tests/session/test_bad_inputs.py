@@ -115,3 +115,12 @@ def test_a_bad_cell_is_a_problem_of_its_row_and_the_others_go_on(case: str, shop
 
 def test_the_table_has_forty_cases():
     assert len(RAISED) >= 40
+
+
+def test_a_line_with_more_cells_than_headings_is_not_bought(tmp_path: Path, shop: sk.Address) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("order_id,name,address1,city,state,zip,weight_lb\nA,Ada Lee,1 Main St,Austin,TX,78701,2\nB,Bo, Finch,2 Oak Ave,Austin,TX,78701,3\n")
+    with sk.BatchSession(path, shipper=shop, service="ground") as session:
+        frame = session.preview()
+        assert frame["cost_cents"].isna().tolist() == [False, True]
+        assert "too_many_cells" in session.problems.query("severity == 'error'")["code"].tolist()
