@@ -6,7 +6,6 @@ every other part of the file is copied as it is, and the sheet keeps every byte 
 
 from __future__ import annotations
 
-import posixpath
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from shipkit.cells import unique_names
 from shipkit.errors import WriteBackError
+from shipkit.source.spreadsheets import sheet_parts
 from shipkit.writeback.additions import Additions
 from shipkit.writeback.origin import SourceFile
 
@@ -29,7 +29,6 @@ _HEADER_WITHIN = 200
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
 _NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "p": "http://schemas.openxmlformats.org/package/2006/relationships"}
 _STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
-_RELATION = re.compile(r"\{.*\}id$")
 
 
 @dataclass
@@ -213,15 +212,10 @@ class _Reader:
 
 
 def _sheet_part(book: zipfile.ZipFile, name: str | None) -> str:
-    root = ET.fromstring(book.read("xl/workbook.xml"))  # noqa: S314 - the user's own file, and expat bounds expansion
-    sheets = [e for e in root.iter() if e.tag.endswith("}sheet")]
-    chosen = next((e for e in sheets if e.get("name") == name), None) if name else sheets[0]
-    if chosen is None:
-        raise WriteBackError(f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(str(e.get('name')) for e in sheets)}.")
-    wanted = next(value for key, value in chosen.attrib.items() if _RELATION.match(key))
-    relations = ET.fromstring(book.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-    target = next(str(e.get("Target")) for e in relations if e.get("Id") == wanted)
-    return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
+    parts = sheet_parts(book)
+    if name and name not in parts:
+        raise WriteBackError(f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(parts)}.")
+    return parts[name] if name else next(iter(parts.values()))
 
 
 def _shared_strings(book: zipfile.ZipFile) -> list[str]:
