@@ -27,9 +27,8 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from shipkit.carriers import ups_wire as wire
 from shipkit.carriers.base import CarrierIdentity
-from shipkit.carriers.ups import UPS
+from shipkit.carriers.ups import UPS, wire
 from shipkit.checkpoint import Checkpoint, JobDraft
 from shipkit.execute import execute
 from shipkit.models import Address, LabelSpec, Parcel, Shipment

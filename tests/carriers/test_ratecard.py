@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones, share
-from shipkit.carriers.ratecard_one import add_business_days, measure
+from shipkit.carriers.ratecard.one import add_business_days, measure
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Shipment
 from shipkit.places import zip3_states

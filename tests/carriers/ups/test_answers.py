@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shipkit.carriers import ups_answers as answers
 from shipkit.carriers.http import Response
-from shipkit.carriers.ups_codes import CODES, IN_DOUBT
-from shipkit.carriers.ups_line import _meaning
+from shipkit.carriers.ups import answers
+from shipkit.carriers.ups.codes import CODES, IN_DOUBT
+from shipkit.carriers.ups.line import _meaning
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Address, LabelFormat, ServiceLevel
 

@@ -18,10 +18,9 @@ from pydantic import SecretStr
 
 import shipkit as sk
 from shipkit.carriers import carrier_named
-from shipkit.carriers import ups_wire as wire
 from shipkit.carriers.base import Carrier
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.ups import UPS
+from shipkit.carriers.ups import UPS, wire
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, CarrierUnreachable, RateLimited, SettingsError
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, ServiceLevel, Shipment
 from shipkit.settings import Settings
@@ -518,7 +517,7 @@ def test_secrets_and_addresses_are_in_no_log_no_repr_and_no_traceback(server: An
     assert "transId=" in caplog.text
     for secret in (SECRET, "token-", "Basic ", "Main Street", "Jo Ng", "21093", "Dana"):
         assert secret not in text, secret
-    assert "ups_line.py" in "".join(with_locals)
+    assert "line.py" in "".join(with_locals)
     for secret in (SECRET, "token-", "Basic "):
         assert secret not in "".join(with_locals), secret
 

@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from shipkit.carriers import ups_wire as wire
+from shipkit.carriers.ups import wire
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Customs, CustomsItem, LabelSpec, Money, Parcel, ServiceLevel, Shipment, Signature
 

@@ -1,7 +1,7 @@
 """A rate card: zones, prices by weight, surcharges, and two ways to price with them that agree to the cent.
 
-:meth:`RateCard.quote` prices one shipment in plain Python (:mod:`shipkit.carriers.ratecard_one`),
-:meth:`RateCard.quote_table` a whole shipments table in one SQL statement (:mod:`shipkit.carriers.ratecard_sql`).
+:meth:`RateCard.quote` prices one shipment in plain Python (:mod:`shipkit.carriers.ratecard.one`),
+:meth:`RateCard.quote_table` a whole shipments table in one SQL statement (:mod:`shipkit.carriers.ratecard.sql`).
 Amounts are whole minor units; percentages are exact and rounded half up.
 """
 
@@ -23,7 +23,7 @@ from shipkit.models import Address, Rate, ServiceLevel, Shipment
 from shipkit.table import QUOTES, digest
 
 if TYPE_CHECKING:
-    from shipkit.carriers.ratecard_sheets import Paths
+    from shipkit.carriers.ratecard.sheets import Paths
 
 __all__ = ["PARTS", "PRICED", "RATES", "TRANSIT", "ZONES", "Discount", "RateCard", "Surcharge", "TableZones", "ZoneChart", "ppm", "share"]
 
@@ -213,7 +213,7 @@ class RateCard:
     @classmethod
     def synthetic(cls) -> RateCard:
         """Return the sandbox's card: made-up prices, zones by distance. No carrier charges these."""
-        from shipkit.carriers.ratecard_synthetic import synthetic_card
+        from shipkit.carriers.ratecard.synthetic import synthetic_card
 
         return synthetic_card()
 
@@ -271,7 +271,7 @@ class RateCard:
         RateCardError
             A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the message names file, line and column.
         """
-        from shipkit.carriers.ratecard_files import card_from_files
+        from shipkit.carriers.ratecard.files import card_from_files
 
         return card_from_files(
             zones, rates, surcharges=surcharges, discounts=discounts, transit=transit, areas=areas, effective=effective, name=name, origin=origin,
@@ -310,14 +310,14 @@ class RateCard:
 
     def save(self, path: str | Path) -> Path:
         """Write the card to one folder, or one file when `path` ends in ``.zip``: parquet tables and a ``card.toml`` to read."""
-        from shipkit.carriers.ratecard_bundle import save_card
+        from shipkit.carriers.ratecard.bundle import save_card
 
         return save_card(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> RateCard:
         """Return the card that :meth:`save` wrote. Raises RateCardError when it is damaged or was changed."""
-        from shipkit.carriers.ratecard_bundle import load_card
+        from shipkit.carriers.ratecard.bundle import load_card
 
         return load_card(path)
 
@@ -329,7 +329,7 @@ class RateCard:
         CarrierRejected
             When the card cannot price it; the message says why, the fix what to change.
         """
-        from shipkit.carriers.ratecard_one import quote_one
+        from shipkit.carriers.ratecard.one import quote_one
 
         return quote_one(self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of)
 
@@ -345,7 +345,7 @@ class RateCard:
         as_of
             Price by the rules of this day, whatever the ship dates.
         """
-        from shipkit.carriers.ratecard_sql import quote_table
+        from shipkit.carriers.ratecard.sql import quote_table
 
         return quote_table(self, table, shipper, as_of, basis=basis)
 
@@ -354,13 +354,13 @@ class RateCard:
 
         A row that no service takes has one line without a price, with a problem and a fix.
         """
-        from shipkit.carriers.ratecard_sql import shop_table
+        from shipkit.carriers.ratecard.sql import shop_table
 
         return shop_table(self, table, shipper, as_of, basis=basis)
 
     def itemise(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None) -> pa.Table:
         """Return :meth:`quote_table` with a column in cents for each surcharge, by name."""
-        from shipkit.carriers.ratecard_sql import quote_table
+        from shipkit.carriers.ratecard.sql import quote_table
 
         return quote_table(self, table, shipper, as_of, itemised=True)
 
@@ -388,7 +388,7 @@ class RateCard:
 
     def services_for(self, shipment: Shipment, shipper: Address) -> list[ServiceLevel]:
         """Return the services sold between these two addresses."""
-        from shipkit.carriers.ratecard_one import ends_of
+        from shipkit.carriers.ratecard.one import ends_of
 
         ends = ends_of(self, shipment.ship_from or shipper, shipment.ship_to)
         return [ServiceLevel(name) for name in self.services if self.zone(ends.origin, (ends.exact, ends.prefix), name) is not None]

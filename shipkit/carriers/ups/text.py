@@ -25,7 +25,7 @@ _NANP = frozenset({"US", "PR", "CA", "VI"})
 def clean(text: str | None) -> str:
     r"""Return `text` on one line without control characters and symbols, letters brought to Latin-1 where an accent is all that is lost.
 
-    A letter of another script stays: whoever asked decides, with :func:`shipkit.carriers.ups_wire`, whether that is an error.
+    A letter of another script stays: whoever asked decides, with :func:`shipkit.carriers.ups.wire`, whether that is an error.
 
     Examples
     --------

@@ -8,9 +8,9 @@ import textwrap
 from decimal import Decimal
 from typing import Any
 
-from shipkit.carriers.ups_codes import EXPORT_REASONS
-from shipkit.carriers.ups_route import Route, latin, refuse
-from shipkit.carriers.ups_text import clean, cut
+from shipkit.carriers.ups.codes import EXPORT_REASONS
+from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Customs, CustomsItem, Money, Shipment
 
 __all__ = ["international_forms", "invoice_line_total", "rated_value"]

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shipkit.carriers.ratecard_sheets import Sheet, cents_of, heading_key
-from shipkit.carriers.ratecard_zones import service_named, zone_name
+from shipkit.carriers.ratecard.sheets import Sheet, cents_of, heading_key
+from shipkit.carriers.ratecard.zones import service_named, zone_name
 from shipkit.errors import RateCardError
 
 __all__ = ["Price", "read_prices", "read_transit", "written_out"]

@@ -1,7 +1,7 @@
 """UPS: quotes, sells, finds, voids and tracks through its REST API.
 
-What is said and read stands in :mod:`~shipkit.carriers.ups_wire` and :mod:`~shipkit.carriers.ups_answers` (pure), what an answer
-means in :mod:`~shipkit.carriers.ups_line`. Here is what is asked, in which order, and for whom.
+What is said and read stands in :mod:`~shipkit.carriers.ups.wire` and :mod:`~shipkit.carriers.ups.answers` (pure), what an answer
+means in :mod:`~shipkit.carriers.ups.line`. Here is what is asked, in which order, and for whom.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from shipkit.carriers import ups_answers as answers
-from shipkit.carriers import ups_wire as wire
 from shipkit.carriers.base import CarrierIdentity, Pace, Pacer
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.ups_codes import ALREADY_VOIDED, Recovery
-from shipkit.carriers.ups_line import Line
+from shipkit.carriers.ups import answers, wire
+from shipkit.carriers.ups.codes import ALREADY_VOIDED, Recovery
+from shipkit.carriers.ups.line import Line
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, LabelError, SettingsError
 from shipkit.models import Address, AddressCheck, Label, LabelFormat, LabelSpec, Purchase, Rate, Shipment, TransitTime
 from shipkit.settings import Settings
@@ -284,7 +283,7 @@ class UPS:
     # -- afterwards --------------------------------------------------------------
 
     async def track(self, tracking_numbers: Sequence[str], pacer: Pacer | None = None) -> list[dict[str, Any]]:
-        """Return where parcels are, a dict each, in order (see :func:`shipkit.carriers.ups_answers.tracking`)."""
+        """Return where parcels are, a dict each, in order (see :func:`shipkit.carriers.ups.answers.tracking`)."""
         found: dict[str, dict[str, Any]] = {}
 
         async def one(number: str) -> None:

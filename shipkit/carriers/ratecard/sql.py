@@ -1,6 +1,6 @@
 """A rate card as one SQL statement over a whole shipments table.
 
-Every rule of :mod:`shipkit.carriers.ratecard_one` a second time, as columns; a property test holds the two
+Every rule of :mod:`shipkit.carriers.ratecard.one` a second time, as columns; a property test holds the two
 together to the cent, problems included. Lookup tables are small and hashed, the shipments stream past.
 """
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.base import best_of
 from shipkit.carriers.ratecard import PARTS, ppm
-from shipkit.carriers.ratecard_one import REFUSALS
+from shipkit.carriers.ratecard.one import REFUSALS
 from shipkit.models import Address
 from shipkit.spill import bounded
 from shipkit.table import PARCEL, QUOTES, SHIPMENTS
@@ -217,7 +217,7 @@ FROM summed"""
 
 
 def _whole(card: RateCard, parcel: str) -> dict[str, str]:
-    """Return a parcel in whole pounds and inches. The arithmetic is ``ratecard_one.measure``, float operation by float operation."""
+    """Return a parcel in whole pounds and inches. The arithmetic is ``one.measure``, float operation by float operation."""
     size = "greatest(1, floor({} + 0.5))" if card.dim_rounding == "nearest" else "greatest(1, ceil({}))"
     sides = [f"{parcel}{name}" for name in ("length_in", "width_in", "height_in")]
     boxed = " AND ".join(f"{side} > 0 AND {side} < 1e5" for side in sides)
@@ -373,7 +373,7 @@ def _filled(template: str, **columns: str) -> str:
 
 
 def _delivery() -> str:
-    """Return the day `days` business days after ship_date (``ratecard_one.add_business_days``)."""
+    """Return the day `days` business days after ship_date (``one.add_business_days``)."""
     weekday = "isodow(ship_date)"
     return f"""(ship_date + (least({weekday}, 5) - {weekday} + days // 5 * 7 + days % 5 + CASE WHEN least({weekday}, 5) + days % 5 > 5 THEN 2 ELSE 0 END)::INTEGER)"""
 

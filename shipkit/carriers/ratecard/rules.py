@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from shipkit.carriers.ratecard import PARTS, Discount, Surcharge, ppm
-from shipkit.carriers.ratecard_sheets import Sheet, cents_of, files_of, heading_key, read_sheets
-from shipkit.carriers.ratecard_zones import service_named
+from shipkit.carriers.ratecard.sheets import Sheet, cents_of, files_of, heading_key, read_sheets
+from shipkit.carriers.ratecard.zones import service_named
 from shipkit.errors import RateCardError
 
 __all__ = ["Rules", "merged", "read_area", "read_rules"]

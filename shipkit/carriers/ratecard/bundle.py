@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones
-from shipkit.carriers.ratecard_synthetic import DistanceZones
+from shipkit.carriers.ratecard.synthetic import DistanceZones
 from shipkit.errors import RateCardError
 
 __all__ = ["load_card", "save_card"]

@@ -1,4 +1,4 @@
-"""One shipment by a rate card, in plain Python: the reference that :mod:`shipkit.carriers.ratecard_sql` is held to.
+"""One shipment by a rate card, in plain Python: the reference that :mod:`shipkit.carriers.ratecard.sql` is held to.
 
 Rules of weight (UPS service guide, "How to determine billable weight"): dimensions to whole inches, their product
 divided by the divisor and rounded up, actual weight rounded up, the larger bills, parcels add up.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from shipkit.carriers.ups_text import clean, cut, phone, postal_code, street
+from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, ServiceLevel, Shipment
 

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from shipkit.carriers.ratecard import RATES, TRANSIT, Discount, RateCard, Surcharge, TableZones
-from shipkit.carriers.ratecard_prices import read_prices, read_transit, written_out
-from shipkit.carriers.ratecard_rules import read_area, read_rules
-from shipkit.carriers.ratecard_sheets import Paths, Sheet, files_of, read_sheets
-from shipkit.carriers.ratecard_zones import ANY, ZoneLine, chart_of, complete, read_zones, service_named, zone_name
+from shipkit.carriers.ratecard.prices import read_prices, read_transit, written_out
+from shipkit.carriers.ratecard.rules import read_area, read_rules
+from shipkit.carriers.ratecard.sheets import Paths, Sheet, files_of, read_sheets
+from shipkit.carriers.ratecard.zones import ANY, ZoneLine, chart_of, complete, read_zones, service_named, zone_name
 from shipkit.errors import RateCardError
 
 __all__ = ["card_from_files"]

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from shipkit.carriers import ups_answers as answers
 from shipkit.carriers.http import HttpTransport, Response, retry_after_s
-from shipkit.carriers.ups_codes import IN_DOUBT, explain
-from shipkit.carriers.ups_text import clean, cut
-from shipkit.carriers.ups_wire import Request
+from shipkit.carriers.ups import answers
+from shipkit.carriers.ups.codes import IN_DOUBT, explain
+from shipkit.carriers.ups.text import clean, cut
+from shipkit.carriers.ups.wire import Request
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, CarrierUnreachable, RateLimited
 
 if TYPE_CHECKING:

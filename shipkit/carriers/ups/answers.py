@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from shipkit.carriers.ups_codes import NOISE, SURCHARGES
-from shipkit.carriers.ups_text import clean
-from shipkit.carriers.ups_wire import service_of
+from shipkit.carriers.ups.codes import NOISE, SURCHARGES
+from shipkit.carriers.ups.text import clean
+from shipkit.carriers.ups.wire import service_of
 from shipkit.models import Address, AddressCheck, Charge, Label, LabelFormat, Money, Purchase, Rate, ServiceLevel, TransitTime
 
 __all__ = ["Said", "Unreadable", "addresses", "candidates", "error_in", "listed", "parcels_of_reference", "parcels_of_shipment", "purchase", "rates", "recovered", "token", "tracking", "transits", "voided"]

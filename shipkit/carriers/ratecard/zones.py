@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from shipkit.carriers.ratecard import ZONES
-from shipkit.carriers.ratecard_sheets import Sheet, heading_key
+from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 from shipkit.errors import RateCardError
 from shipkit.models import ServiceLevel
 from shipkit.places import zip3_states
