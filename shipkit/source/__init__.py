@@ -41,6 +41,8 @@ _BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 _JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
 _BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
+_WHO = frozenset({"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"})
+_TOTALS = ("total", "totals", "grand total", "subtotal", "sum")
 _TYPES = {"text": "VARCHAR", "str": "VARCHAR", "string": "VARCHAR", "int": "BIGINT", "integer": "BIGINT", "float": "DOUBLE", "number": "DOUBLE", "bool": "BOOLEAN",
           "varchar": "VARCHAR", "bigint": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "datetime": "TIMESTAMP"}
 
@@ -326,21 +328,22 @@ def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: M
     con.execute(f"ALTER {'TABLE' if is_table(con, 'cells_incoming') else 'VIEW'} cells_incoming RENAME TO source_cells")
     pins = _layout_dates(con, names, layout) | _pins(types, names, all_keys)
     shapes = _shapes(con, names, roles, pins)
-    _views(con, names, all_keys, shapes, origin, layout)
+    totals = _views(con, names, all_keys, shapes, origin, layout, roles)
     columns = tuple(
         Column(name=name, key=key, type=shape.type, role=roles[name].role if name in roles else None, unit=roles[name].unit if name in roles else None)
         for name, key, shape in zip(names, all_keys, shapes, strict=True)
     )
     blank = _count(con, "blank_lines")
-    footers = rows - blank - _count(con, "lines")
+    footers = rows - blank - totals - _count(con, "lines")
     notes = [*cells.notes, *([Note("read", f"Layout: {layout}.")] if layout else []), *_heading_notes(_told(cells, names, layout), names), *_shape_notes(names, shapes)]
     notes += [Note("dropped", f"{blank:,} lines without any text.", blank)] if blank else []
     notes += [Note("dropped", f"{footers:,} lines without {' or '.join(layout.layout.required)}: totals, footers.", footers)] if footers and layout else []
-    if blank + footers == rows:
+    notes += [Note("dropped", f"{totals:,} lines that say Total and name nobody.", totals)] if totals else []
+    if blank + footers + totals == rows:
         raise SourceError(f"{where} has headings and only empty lines.", fix="Export it again with orders in it.")
     problems = pa.concat_tables([pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)])
-    problems = _of_lines(con, problems) if footers else problems
-    kept = rows - blank - footers
+    problems = _of_lines(con, problems) if footers or totals else problems
+    kept = rows - blank - footers - totals
     return Loaded(con, columns, kept, origin, LoadReport(kept, len(columns), tuple(notes)), problems, layout)
 
 
@@ -452,7 +455,10 @@ def _text_sql(name: str, kind: str) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _views(con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin, layout: LayoutMatch | None) -> None:
+def _views(
+    con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin, layout: LayoutMatch | None, roles: Mapping[str, Match],
+) -> int:
+    """Put ``source_text``, ``blank_lines`` and ``lines`` in place, and return how many lines are totals."""
     base = base_names(len(names))
     file = "file" if len(origin.paths) > 1 else "'" + origin.paths[0].name.replace("'", "''") + "'" if origin.paths else "CAST(NULL AS VARCHAR)"
     text = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in zip(base, names, strict=True))
@@ -463,8 +469,20 @@ def _views(con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Seque
     needed = layouts.required_sql(layout, dict(zip(names, base, strict=True)))
     kept = [some] if one(con, "SELECT count(*) FROM blank_lines")[0] else []
     kept += [f"({needed})"] if needed and one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({needed})")[0] else []
+    total = _total_sql([(cell, roles[name].role if name in roles else None) for cell, name in zip(base, names, strict=True)])
+    totals = int(one(con, f"SELECT count(*) FROM cells_text WHERE {total}{f' AND ({needed})' if needed else ''}")[0]) if total else 0
+    kept += [f"({total}) IS NOT TRUE"] if totals else []
     condition = f" WHERE {' AND '.join(kept)}" if kept else ""
     con.execute(f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM cells_text{condition}")
+    return totals
+
+
+def _total_sql(columns: Sequence[tuple[str, str | None]]) -> str | None:
+    """Return SQL that is true of a line that says Total where an order has its number and names nobody: no parcel could be made of it."""
+    who = [cell for cell, role in columns if role in _WHO]
+    first = next((cell for cell, role in columns if role == "order_id"), columns[0][0])
+    words = ", ".join(f"'{word}'" for word in _TOTALS)
+    return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND coalesce({', '.join(who)}) IS NULL" if len(who) > 1 else None
 
 
 # -- notes and problems -----------------------------------------------------------------------------

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 import csv
+import datetime as dt
 import gzip
 import hashlib
 import io
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import shipkit as sk
 from shipkit import source
 from shipkit.errors import SourceError
 
@@ -170,6 +173,39 @@ def test_lines_above_and_below_the_table_are_dropped_and_told(tmp_path):
     loaded = source.load(write(tmp_path, text))
     assert cells(loaded, "order_id", "zip") == [("1", "02134"), ("2", "98101")]
     assert [note.kind for note in loaded.report.notes] == ["dropped", "dropped"]
+
+
+@pytest.mark.parametrize("word", ["Total", "TOTALS", "Grand total:", " sum "])
+def test_a_line_that_says_total_and_names_nobody_is_dropped_and_told(tmp_path, word):
+    loaded = source.load(write(tmp_path, f"Order ID,Name,Zip,Weight\n1,A,02134,2\n2,B,98101,3.5\n{word},,,5.5\n"))
+    assert cells(loaded, "order_id", "weight") == [("1", 2.0), ("2", 3.5)]
+    assert (loaded.rows, [note.text for note in loaded.report.of("dropped")]) == (2, ["1 lines that say Total and name nobody."])
+
+
+def test_an_order_called_total_that_names_somebody_is_an_order(tmp_path):
+    loaded = source.load(write(tmp_path, "Order ID,Name,Zip\nTotal,A,02134\nTotal,,\nx,B,98101\n,C,10001\n"))
+    assert cells(loaded, "order_id", "name") == [("Total", "A"), ("x", "B"), (None, "C")]
+    assert source.load(write(tmp_path, "Order ID,Note\nTotal,\n1,x\n")).rows == 2, "nothing says who gets it: nothing is dropped"
+
+
+def test_all_the_dirt_of_an_export_at_once_is_read_and_told(tmp_path, shop):
+    text = (
+        "Order Number;Order Date;Order Total;Recipient Name;Recipient Address;Recipient City;Recipient State;Recipient Zip;Recipient Country;Recipient Phone;Notes;Notes;Weight (lb)\r\n"
+        "A-1;03/09/2026;\"$1,234.50\";José Núñez;12 Marrow Creek Rd;Boston;Massachusetts;'02134;United States;(617) 555-0100 ext. 77;\"two\nlines\";x;2.5\r\n;;;;;;;;;;;;\r\n"
+        'A-2;03/19/2026;"$1,000.00";Bo Finch;9 Wrenhatch Ave;Austin;Texas;78704-1234;USA;512.555.0101 x9;;;1\r\nTotal;;"$2,234.50";;;;;;;;;;3.5\r\n'
+    )
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(text.encode(encoding))
+        with sk.BatchSession(path, shipper=shop) as session:
+            rows = session._planner.normal[0].to_pylist()
+            assert [(r["order_id"], r["name"], r["state"], r["postal_code"], r["country"], r["phone"]) for r in rows] == [
+                ("A-1", "José Núñez", "MA", "02134", "US", "6175550100x77"), ("A-2", "Bo Finch", "TX", "78704-1234", "US", "5125550101x9"),
+            ]
+            lines = session._planner.orders.con.sql("SELECT order_total, order_date, notes FROM lines").fetchall()
+            assert lines == [(Decimal("1234.50"), dt.date(2026, 3, 9), "two\nlines"), (Decimal("1000.00"), dt.date(2026, 3, 19), None)]
+            told = str(session.load_report)
+            assert all(words in told for words in ("2 lines, 13 columns", "'Notes' stands twice", "an apostrophe before digits taken off in 1 cells", "1 lines without any text", "1 lines that say Total"))
 
 
 def test_excels_hint_of_the_delimiter_is_followed(tmp_path):
