@@ -58,25 +58,30 @@ def matching_only(database: Database, *, order_key: str | None = None, **options
         tree = asked(text, first.columns, params, con)
     first.con.close()
     question = _question(database, first.columns, key, tree, pinned=options.get("types") or {})
-    for condition in (question.sql, None):
-        rows = (database.asking(condition, question.values) if condition else database).read()
-        kept = _kept(rows, text, params, question, order_key, options) if rows.num_rows else rows
-        if kept is not None:
-            break
-    else:  # pragma: no cover - without a condition nothing was assumed
-        raise AssertionError
+    asking = database if question.sql is None else database.asking(question.sql, question.values)
+    rows = asking.read()
+    kept = _kept(Fetched(database, rows), text, params, question.assumed if question.sql else {}, order_key, options)
+    if kept is None:
+        question, rows = _Question(database), database.read()
+        kept = _kept(Fetched(database, rows), text, params, {}, order_key, options)
+    assert kept is not None  # noqa: S101 - without assumptions none can be wrong
     if not kept.num_rows:
         raise SourceError(f"No order of {database.table} matches: {text}", fix="Load the table without only= and look at session.describe() for the values it holds.")
-    return Fetched(database, kept), _note(text, rows.num_rows, kept.num_rows, question if condition else None)
+    return Fetched(database, kept), _note(text, rows.num_rows, kept.num_rows, question if question.sql else None)
 
 
-def _kept(rows: pa.Table, text: str, params: Mapping[str, Any], question: _Question, order_key: str | None, options: Mapping[str, Any]) -> pa.Table | None:
-    """Return the lines of the orders that match; None when a column turned out to be read as something else than the question took it for."""
+def _kept(
+    fetched: Fetched, text: str, params: Mapping[str, Any], assumed: Mapping[str, str], order_key: str | None, options: Mapping[str, Any],
+) -> pa.Table | None:
+    """Return the lines of the orders that match; None when a column turned out to be read as something else than it was `assumed` to be."""
+    rows = fetched.rows
+    if not rows.num_rows:
+        return rows
     con = source.connect()
     try:
-        loaded = source.load(Fetched(question.database, rows), con=con, **options)
+        loaded = source.load(fetched, con=con, **options)
         types = {column.key: column.type for column in loaded.columns}
-        if question.sql and any(not types[name].startswith(_READ_AS[kind]) for name, kind in question.assumed.items()):
+        if any(not types[name].startswith(_READ_AS[kind]) for name, kind in assumed.items()):
             return None
         select(orders.group(loaded, order_key), [text], params)
         numbers = con.sql("SELECT unnest(row_numbers) - 1 AS place FROM selected ORDER BY 1").to_arrow_table().column(0)

@@ -164,3 +164,12 @@ def test_percent_signs_are_doubled_only_for_a_driver_that_formats():
     assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "%s") == ("a LIKE '5%%' AND b = %s", [1])
     assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "?") == ("a LIKE '5%' AND b = ?", [1])
     assert bound("a LIKE '5%'", {}, lambda _: "%s") == ("a LIKE '5%'", [])
+
+
+def test_a_column_that_turns_out_to_hold_something_else_than_it_says_is_read_whole(sqlite):
+    lines_table(sqlite)
+    sqlite.run("UPDATE order_items SET quantity = '2 pcs' WHERE id = 10")
+    whole = source.load(sk.Database(sqlite.url, table="order_items"))
+    fetched, note = matching_only(sk.Database(sqlite.url, table="order_items", only="quantity = 2"))
+    assert f"all {LINES} lines travelled" in note.text
+    assert chosen(source.load(fetched)) == chosen(whole, ["quantity = 2"])
