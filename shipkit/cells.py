@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-__all__ = ["Cells", "Note", "base_names", "clear", "find_header", "is_table", "one", "put", "quoted", "text_columns", "text_of", "unique_names"]
+__all__ = ["Cells", "Note", "base_names", "clear", "count", "find_header", "is_table", "one", "put", "quoted", "text_columns", "text_of", "unique_names"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ def one(con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | No
     """Return the only row of a query. All of its result is fetched: one that is left open bars the connection."""
     rows: list[tuple[Any, ...]] = con.execute(sql, dict(params or {})).fetchall()
     return rows[0]
+
+
+def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return how many lines a table or view has."""
+    return int(one(con, f"SELECT count(*) FROM {quoted(table)}")[0])
 
 
 def clear(con: duckdb.DuckDBPyConnection, *names: str) -> None:
