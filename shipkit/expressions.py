@@ -13,7 +13,7 @@ from typing import Final
 from shipkit.models import minor_units
 
 __all__ = [
-    "LINE_LENGTH", "TO_INCHES", "TO_POUNDS", "amount_cents", "choose", "code", "convert", "date", "digits_phone", "flag", "is_number", "measure", "money_cents", "number", "packaging", "quote", "residential", "tidy",
+    "LINE_LENGTH", "TO_INCHES", "TO_POUNDS", "amount_cents", "choose", "code", "convert", "date", "digits_phone", "filled", "flag", "is_number", "measure", "money_cents", "number", "packaging", "quote", "residential", "stripped", "tidy",
     "wrapped_lines",
 ]
 
@@ -26,12 +26,23 @@ TO_INCHES = {"in": None, "cm": "/ 2.54", "mm": "/ 25.4", "m": "/ 0.0254", "ft": 
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _GROUPED = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
+_OUTER = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)))
 _BLANKS = r"[\s\pZ\p{Cc}\x{200B}\x{FEFF}]+"
 
 
 def quote(text: str | None) -> str:
     """Return `text` as a SQL string literal."""
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def stripped(x: str) -> str:
+    """Take the blanks at both ends of a text off, all that Python's ``str.strip`` takes: a cell that this leaves empty is blank."""
+    return f"trim({x}, {quote(_OUTER)})"
+
+
+def filled(x: str, default: str) -> str:
+    """Put `default` where a text is missing or blank."""
+    return f"(CASE WHEN {stripped(x)} <> '' THEN {x} ELSE {default} END)"
 
 
 def tidy(x: str) -> str:

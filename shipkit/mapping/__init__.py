@@ -240,7 +240,7 @@ def _with_default(leaf: _Leaf | None, value: Any) -> _Leaf:
     constant = _constant(value)
     if leaf is None:
         return constant
-    return _Leaf(f"coalesce(nullif(trim({leaf.sql}::VARCHAR), ''), {constant.sql})", f"{leaf.jinja} | default_value({constant.jinja})", leaf.columns)
+    return _Leaf(cells.filled(f"({leaf.sql})::VARCHAR", constant.sql), f"{leaf.jinja} | default_value({constant.jinja})", leaf.columns)
 
 
 def _translated(leaf: _Leaf, services: Mapping[str, str]) -> _Leaf:
@@ -329,7 +329,7 @@ def _defaulted(con: duckdb.DuckDBPyConnection, leaves: Mapping[str, _Leaf], spec
     names = [name for name in spec.defaults if name in leaves]
     if not names:
         return {}
-    empty = [" AND ".join(f"coalesce(trim(\"{key}\"::VARCHAR), '') = ''" for key in leaves[name].columns) or "true" for name in names]
+    empty = [" AND ".join(f"coalesce({cells.stripped(f'{chr(34)}{key}{chr(34)}::VARCHAR')}, '') = ''" for key in leaves[name].columns) or "true" for name in names]
     counts = con.execute(f"SELECT {', '.join(f'count(*) FILTER ({condition})' for condition in empty)} FROM {selection}").fetchall()[0]
     return dict(zip(names, counts, strict=True))
 

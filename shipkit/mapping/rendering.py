@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.errors import TemplateError
-from shipkit.expressions import choose, quote
+from shipkit.expressions import choose, filled, quote, stripped
 from shipkit.fields import Column
 from shipkit.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES, Mapped, MappingSpec, field_path, leaf_of_role, service_text
 from shipkit.mapping.sandbox import Budget, Record
@@ -35,8 +35,13 @@ _SHAPE: Final[Mapping[str, Any]] = {
 """What a template may write: the fields of ``models.Shipment``, each leaf a text, number or flag."""
 
 
-def render_rows(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec: MappingSpec, shipper: Address, selection: str) -> Mapped:
+def render_rows(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec: MappingSpec, shipper: Address, selection: str, *, others: int = 0) -> Mapped:
     """Return the mapped relation that the template of `spec` makes of the selected orders.
+
+    Parameters
+    ----------
+    others
+        How many orders beside the selected ones the template is used for: they cannot fail.
 
     Raises
     ------
@@ -50,20 +55,24 @@ def render_rows(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], spec:
     con.register("rendered_rows", orders.select(["row_number", "row_numbers", "source_file"]).append_column("json", texts))
     try:
         problems += _unparsable(con, orders, texts)
-        if orders.num_rows and len(problems) == orders.num_rows:
+        if orders.num_rows and len(problems) == orders.num_rows + others:
             first = problems[0]
             raise TemplateError(f"The template fails for every row. Row {first['row_number']}: {first['problem']}.", fix=first["fix"])
-        con.execute(f"CREATE OR REPLACE TEMP TABLE mapped_text AS {_select(spec)}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE mapped_text AS {mapped_sql(spec, _READ)}")
         _check_shape(con, compiled)
-        defaulted = _defaulted(con, spec)
+        defaulted = filled_by_defaults(con, spec, _READ)
     finally:
         con.unregister("rendered_rows")
-    used = {*compiled.columns, *compiled.written}
     return Mapped(
         relation="mapped_text", template=text, problems=pa.Table.from_pylist(problems, schema=PROBLEMS), nested=_is_nested(con),
-        fields={column.key: field_path(leaf_of_role(column.role)) if leaf_of_role(column.role) in LEAVES else column.key for column in columns if column.key in used},
-        defaulted=defaulted,
+        fields=fed_fields(compiled, columns), defaulted=defaulted,
     )
+
+
+def fed_fields(compiled: Compiled, columns: Sequence[Column]) -> dict[str, str]:
+    """Return key of each column that the template reads -> path of the field that its heading speaks of, or the key."""
+    used = {*compiled.columns, *compiled.written}
+    return {column.key: field_path(leaf_of_role(column.role)) if leaf_of_role(column.role) in LEAVES else column.key for column in columns if column.key in used}
 
 
 # -- rendering -------------------------------------------------------------------------------------------
@@ -73,15 +82,16 @@ def _wanted(compiled: Compiled, columns: Sequence[Column]) -> str:
     """Return SQL for the columns that the template reads: as a type that templates see, or as JSON where it only writes them with ``tojson``."""
     by_key = {column.key: column for column in columns}
     plain = [_cell(by_key[key]) for key in compiled.columns]
-    written = [f"coalesce(to_json({_value(by_key[key])})::VARCHAR, 'null') AS \"{key} as json\"" for key in compiled.written]
+    written = [f"coalesce(to_json({cell_value(by_key[key])})::VARCHAR, 'null') AS \"{key} as json\"" for key in compiled.written]
     return "".join(f", {text}" for text in (*plain, *written))
 
 
 def _cell(column: Column) -> str:
-    return f'{_value(column)} AS "{column.key}"'
+    return f'{cell_value(column)} AS "{column.key}"'
 
 
-def _value(column: Column) -> str:
+def cell_value(column: Column) -> str:
+    """Return SQL of a column as templates see it: text, a whole number, a DOUBLE, a flag or a date."""
     name = f'"{column.key}"'
     if column.type in ("VARCHAR", "DATE", "BOOLEAN", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"):
         return name
@@ -221,36 +231,43 @@ def _structure(shape: Any) -> Any:
     return [_structure(shape[0])] if isinstance(shape, list) else "VARCHAR"
 
 
-_READ: Final = (
-    f"(SELECT *, from_json(json, {quote(json.dumps(_structure(_SHAPE)))}) AS j FROM rendered_rows)"
-)
+def _written(leaf: str) -> str:
+    """Return SQL of what was written for a leaf, in the structure ``j`` that the JSON was read into."""
+    if leaf in ADDRESS_LEAVES:
+        return f"j.ship_to.{leaf}"
+    if leaf in PARCEL_LEAVES[:6]:
+        return f"j.parcels[1].{leaf}"
+    return "j.parcels[1].description" if leaf == "parcel_description" else f"j.{leaf}"
 
 
-def _leaf(name: str) -> str:
-    """Return SQL of a leaf in the structure ``j`` that the JSON was read into."""
-    if name in ADDRESS_LEAVES:
-        return f"j.ship_to.{name}"
-    if name in PARCEL_LEAVES[:6]:
-        return _amount(f"j.parcels[1].{name}") if name == "declared_value" else f"j.parcels[1].{name}"
-    if name == "currency":
-        first = "coalesce(j.parcels[1].declared_value, j.customs.items[1].unit_value)"
-        return f"coalesce(j.currency, CASE WHEN starts_with({first}, '{{') THEN json_extract_string({first}, '$.currency') END)"
-    return "j.parcels[1].description" if name == "parcel_description" else f"j.{name}"
+_READ: Final = f"""(
+    SELECT row_number, row_numbers, source_file, {', '.join(f'{_written(name)} AS {name}' for name in LEAVES)}, map_entries(j."references") AS "references", j.ship_from AS ship_from,
+    j.parcels[2:] AS more, CASE WHEN json IS NULL THEN 1 ELSE coalesce(len(j.parcels), 0) END AS parcel_count, j.customs AS customs
+    FROM (SELECT *, from_json(json, {quote(json.dumps(_structure(_SHAPE)))}) AS j FROM rendered_rows)
+)"""
+"""What the rows wrote, leaf by leaf: the relation that :func:`mapped_sql` makes shipments of."""
 
 
-def _select(spec: MappingSpec) -> str:
-    """Return the statement that reads the rendered texts into the mapped relation, with what else the person said on top."""
+def mapped_sql(spec: MappingSpec, written: str) -> str:
+    """Return the statement that makes the mapped relation of what a template wrote (:data:`LEAVES` and the nested parts), with what else the person said on top."""
     said = {name: _overridden(name, _leaf(name), spec) for name in LEAVES}
     parcels = ", ".join(f"{name}: {_amount('p.declared_value') if name == 'declared_value' else f'p.{name}'}" for name in PARCEL_LEAVES)
     items = ", ".join(f"{name}: {_amount('i.unit_value') if name == 'unit_value' else f'i.{name}'}" for name in ITEM_LEAVES)
     return f"""
         SELECT row_number, row_numbers, source_file, {', '.join(f'{text} AS {name}' for name, text in said.items())},
-        coalesce(map_entries(j."references"), []) AS "references", j.ship_from AS ship_from, list_transform(j.parcels[2:], lambda p: {{{parcels}}}) AS more_parcels,
-        CASE WHEN json IS NULL THEN 1 ELSE coalesce(len(j.parcels), 0) END AS parcel_count,
-        CASE WHEN j.customs IS NOT NULL THEN {{reason: j.customs.reason, duties_payer: j.customs.duties_payer, invoice_number: j.customs.invoice_number, terms: j.customs.terms,
-            items: list_transform(coalesce(j.customs.items, []), lambda i: {{{items}}})}} END AS customs
-        FROM {_READ}
+        coalesce("references", []) AS "references", ship_from, list_transform(more, lambda p: {{{parcels}}}) AS more_parcels, parcel_count,
+        CASE WHEN customs IS NOT NULL THEN {{reason: customs.reason, duties_payer: customs.duties_payer, invoice_number: customs.invoice_number, terms: customs.terms,
+            items: list_transform(coalesce(customs.items, []), lambda i: {{{items}}})}} END AS customs
+        FROM {written}
     """
+
+
+def _leaf(name: str) -> str:
+    """Return SQL of a leaf: what was written for it, an amount taken out of its object."""
+    if name == "currency":
+        first = "coalesce(declared_value, customs.items[1].unit_value)"
+        return f"coalesce(currency, CASE WHEN starts_with({first}, '{{') THEN json_extract_string({first}, '$.currency') END)"
+    return _amount(name) if name == "declared_value" else name
 
 
 def _amount(x: str) -> str:
@@ -267,16 +284,16 @@ def _overridden(name: str, text: str, spec: MappingSpec) -> str:
         text = choose(f"lower(trim({text}, ' \t\r\n\f'))", {key.strip().lower(): quote(service_text(value)) for key, value in spec.services.items()}, text)
     if name in spec.defaults:
         default = spec.defaults[name]
-        text = f"coalesce(nullif(trim({text}), ''), {quote(str(default).lower() if isinstance(default, bool) else str(default))})"
+        text = filled(text, quote(str(default).lower() if isinstance(default, bool) else str(default)))
     return text
 
 
-def _defaulted(con: duckdb.DuckDBPyConnection, spec: MappingSpec) -> dict[str, int]:
+def filled_by_defaults(con: duckdb.DuckDBPyConnection, spec: MappingSpec, written: str) -> dict[str, int]:
     """Return how many rows each default filled."""
     if not spec.defaults:
         return {}
-    counts = ", ".join(f"count(*) FILTER (coalesce(trim({_leaf(name)}), '') = '')" for name in spec.defaults)
-    return dict(zip(spec.defaults, con.execute(f"SELECT {counts} FROM {_READ}").fetchall()[0], strict=True))
+    counts = ", ".join(f"count(*) FILTER (coalesce({stripped(_leaf(name))}, '') = '')" for name in spec.defaults)
+    return dict(zip(spec.defaults, con.execute(f"SELECT {counts} FROM {written}").fetchall()[0], strict=True))
 
 
 def _is_nested(con: duckdb.DuckDBPyConnection) -> bool:

@@ -127,11 +127,11 @@ def test_services_translate_the_values_of_the_column(orders, shop):
 
 
 def test_defaults_fill_what_is_missing_and_are_counted(orders, shop):
-    rows = [{**ORDER, "Weight (oz)": text} for text in ("24", "", None, "  ")]
+    rows = [{**ORDER, "Weight (oz)": text} for text in ("24", "", None, "  ", "\r\n", "\u3000")]
     mapped, made, problems = shipments(orders, shop, rows, defaults={"weight_lb": 2, "phone": "2125550142"})
-    assert [m["parcels"][0]["weight_lb"] for m in made] == [1.5, 2.0, 2.0, 2.0]
+    assert [m["parcels"][0]["weight_lb"] for m in made] == [1.5, 2.0, 2.0, 2.0, 2.0, 2.0]
     assert {m["phone"] for m in made} == {"2125550142"}
-    assert mapped.defaulted == {"weight_lb": 3, "phone": 4}
+    assert mapped.defaulted == {"weight_lb": 5, "phone": 6}
     assert problems == []
 
 
