@@ -1,6 +1,6 @@
-"""A million orders, priced: load, filter, map and validate, preview, shop, compare, streaming, and rating alone; beside pandas and one by one.
+"""A million orders, priced: load, filter, map and validate, preview, shop, compare, streaming, and rating alone; beside pandas and one by one; and templates.
 
-Usage: python benchmarks/bench_millions.py [ROWS ...] [--steps preview,rate,shop,compare,stream,pandas,one] [--json OUT.json] [--make make_orders.py]
+Usage: python benchmarks/bench_millions.py [ROWS ...] [--steps preview,rate,shop,compare,stream,pandas,one,template,rendered] [--json OUT.json] [--make make_orders.py]
 
 ROWS default to 10000 100000 1000000; 10000000 runs the steps that fit (rate, stream, pandas). A process for each step and size: peak memory is a process's.
 Orders are made here (no street of it exists), or with ``--make`` by a script that takes ``N OUT.parquet``.
@@ -30,8 +30,8 @@ from shipkit.table import PARCEL, SHIPMENTS, shipment_from_row
 
 SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 PLACES = (("New York", "NY", "100"), ("Boston", "MA", "021"), ("Atlanta", "GA", "303"), ("Chicago", "IL", "606"), ("Dallas", "TX", "752"), ("Denver", "CO", "802"), ("Seattle", "WA", "981"), ("Los Angeles", "CA", "900"), ("Anchorage", "AK", "995"), ("Honolulu", "HI", "968"))
-STEPS = ("preview", "rate", "shop", "compare", "stream", "pandas", "one")
-TOO_LARGE = {"preview": 2_000_000, "shop": 2_000_000, "compare": 2_000_000, "one": 100_000}
+STEPS = ("preview", "rate", "shop", "compare", "stream", "pandas", "one", "template", "rendered")
+TOO_LARGE = {"preview": 2_000_000, "shop": 2_000_000, "compare": 2_000_000, "one": 100_000, "template": 2_000_000, "rendered": 1_000_000}
 """Most rows a step is run with: beyond, its result would not fit, or it would take hours."""
 
 
@@ -63,6 +63,27 @@ def mapped(n: int) -> pa.Table:
     }
     table = pa.table(columns, schema=pa.schema([SHIPMENTS.field(name) for name in columns]))
     return pa.concat_tables([table] * -(-n // some)).slice(0, n)
+
+
+TEMPLATE = """{
+  "order_id": {{ row.order_id | tojson }}, "service": {{ row.service | translate({"2nd Day Air": "2nd_day_air", "Next Day Air": "next_day_air"}) | tojson }}, "ship_date": {{ row.order_date | tojson }},
+  "description": "{{ row.order_id }} for {{ row.recipient_name | split_name }}", "signature": {{ "none" | tojson }}, "saturday_delivery": false, "is_return": false, "currency": "USD",
+  "ship_to": {
+    "name": "{{ row.recipient_name }}", "company": {{ row.company | default("") | tojson }}, "address_line1": {{ row.address1 | truncate_address | tojson }},
+    "address_line2": {{ ((row.address2 | default("")) or none) | tojson }}, "address_line3": "", "city": {{ row.city | upper | tojson }}, "state": {{ row.state | tojson }},
+    "postal_code": {{ row.zip | format_us_zip(row.country, row.state) | tojson }}, "country": {{ row.country | default_value("US") | tojson }}, "phone": {{ row.phone | to_ups_phone | tojson }},
+    "email": "", "residential": {{ (true if row.residential == "yes" else false) | tojson }}
+  },
+  "parcels": [{
+    "weight_lb": {{ row.weight_lb | round_weight(1) | default_value(2) | tojson }}, "length_in": {{ row.length_in }}, "width_in": {{ row.width_in }}, "height_in": {{ row.height_in }},
+    "packaging": "package", "declared_value": {{ row.paid | tojson }}, "description": {{ (row.city ~ " / " ~ row.service) | tojson }}
+  }],
+  "references": {
+    "order": {{ row.order_id | tojson }}, "date": {{ row.order_date | to_ups_date | tojson }}, "zip": {{ row.zip | tojson }}, "kg": {{ row.weight_lb | convert_weight("lb", "kg") | tojson }},
+    "service": {{ row.service | lookup_service_code | tojson }}, "from": {{ shipper.city | tojson }}, "paid": {{ row.paid | tojson }}
+  }
+}"""
+"""34 leaves with the filters of the reference."""
 
 
 class Laps(list[dict[str, Any]]):
@@ -97,6 +118,21 @@ def rate(_: Path, n: int, laps: Laps) -> int:
     with laps.lap("rate, already mapped"):
         quotes = card.quote_table(table, SHOP)
     return int(quotes.column("cost_cents").to_pandas().sum())
+
+
+def template(path: Path, n: int, laps: Laps, text: str = TEMPLATE) -> int:
+    """From parquet to shipments through a template whose every leaf is a column with filters."""
+    with tempfile.TemporaryDirectory() as home, sk.BatchSession(path, shipper=SHOP, home=home) as session:
+        session.map(template=text)
+        with laps.lap("template, rendered row by row" if text is not TEMPLATE else "template, as columns"):
+            table, problems = session._planner.normal
+        assert (table.num_rows, problems.num_rows) == (n, 0)
+        return int(table.nbytes)
+
+
+def rendered(path: Path, n: int, laps: Laps) -> int:
+    """The same through a template that needs rendering: its first statement is a branch."""
+    return template(path, n, laps, "{% if true %}" + TEMPLATE + "{% endif %}")
 
 
 def shop(_: Path, n: int, laps: Laps) -> int:
@@ -155,7 +191,7 @@ def one_by_one(_: Path, n: int, laps: Laps) -> int:
         return sum(card.quote(shipment, SHOP).cost_cents for shipment in shipments)
 
 
-RUN: dict[str, Callable[[Path, int, Laps], int]] = {"preview": preview, "rate": rate, "shop": shop, "compare": compare, "stream": stream, "pandas": by_pandas, "one": one_by_one}
+RUN: dict[str, Callable[[Path, int, Laps], int]] = {"preview": preview, "rate": rate, "shop": shop, "compare": compare, "stream": stream, "pandas": by_pandas, "one": one_by_one, "template": template, "rendered": rendered}
 
 
 def measure(step: str, n: int, path: Path) -> list[dict[str, Any]]:
@@ -163,13 +199,13 @@ def measure(step: str, n: int, path: Path) -> list[dict[str, Any]]:
     laps = Laps()
     outcome = RUN[step](path, n, laps)
     whole = [lap for lap in laps if not lap["step"].startswith(" ")]
-    return [{"rows": n, **lap, "rows_per_s": round(n / lap["wall_s"]) if lap["wall_s"] else None, "outcome": outcome if lap in whole else None} for lap in laps]
+    return [{"rows": n, **lap, "rows_per_s": round(n / lap["wall_s"]) if lap["wall_s"] else None, "rows_per_cpu_s": round(n / lap["cpu_s"]) if lap["cpu_s"] else None, "outcome": outcome if lap in whole else None} for lap in laps]
 
 
 def table_of(results: list[dict[str, Any]]) -> str:
     """Return the results as a markdown table."""
-    head = "| step | rows | wall s | CPU s | peak MB | rows/s |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
-    return head + "\n".join(f"| {r['step']} | {r['rows']:,} | {r['wall_s']:.2f} | {r['cpu_s']:.2f} | {r['peak_mb']:,} | {r['rows_per_s'] or 0:,} |" for r in results)
+    head = "| step | rows | wall s | CPU s | peak MB | rows/s | rows/CPU s |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    return head + "\n".join(f"| {r['step']} | {r['rows']:,} | {r['wall_s']:.2f} | {r['cpu_s']:.2f} | {r['peak_mb']:,} | {r['rows_per_s'] or 0:,} | {r['rows_per_cpu_s'] or 0:,} |" for r in results)
 
 
 def main() -> None:
@@ -189,7 +225,7 @@ def main() -> None:
         for n in options.rows:
             path = Path(folder) / f"orders_{n}.parquet"
             steps = [step for step in options.steps.split(",") if n <= TOO_LARGE.get(step, n)]
-            if {"preview", "compare", "stream"} & set(steps):
+            if {"preview", "compare", "stream", "template", "rendered"} & set(steps):
                 make(n, path, options.make)
             for step in steps:
                 done = subprocess.run([sys.executable, __file__, str(n), "--steps", step, "--inside", str(path)], check=True, stdout=subprocess.PIPE, text=True)

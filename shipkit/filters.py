@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import orjson
 
@@ -18,17 +20,43 @@ from shipkit.errors import TemplateError
 from shipkit.models import UPS_SERVICE_CODES, ServiceLevel
 from shipkit.places import place_key, state_codes, zip3_states
 
-__all__ = ["FILTERS", "JsonText", "read_date", "read_number"]
+__all__ = ["FILTERS", "LENGTHS", "WEIGHTS", "JsonText", "Scale", "read_date", "read_number"]
 
 _BLANK = " \t\r\n\f"
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?", re.ASCII)
-_POUNDS = {"lb": 1.0, "oz": 16.0, "kg": 0.45359237, "g": 453.59237}
-_INCHES = {"in": 1.0, "cm": 2.54, "mm": 25.4, "m": 0.0254, "ft": 12.0}
 _UNIT_NAMES = {
     "lb": "lb", "lbs": "lb", "pound": "lb", "pounds": "lb", "oz": "oz", "ounce": "oz", "ounces": "oz", "kg": "kg", "kgs": "kg", "kilogram": "kg", "kilograms": "kg",
     "g": "g", "gram": "g", "grams": "g", "in": "in", "inch": "in", "inches": "in", "cm": "cm", "mm": "mm", "m": "m", "ft": "ft",
 }
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Units of one quantity: how many of each make the first, and which of them divide on the way there."""
+
+    units: Mapping[str, float]
+    divided: tuple[str, ...]
+
+    @cached_property
+    def spellings(self) -> dict[str, str]:
+        """How units are written -> unit."""
+        return {"": next(iter(self.units)), **{name: unit for name, unit in _UNIT_NAMES.items() if unit in self.units}}
+
+    def unit(self, name: Any) -> str | None:
+        """Return the unit that `name` means, the first for none, or None."""
+        return self.spellings.get(str(name or "").strip(_BLANK).lower().rstrip("."))
+
+    def steps(self, unit: str, goal: str) -> tuple[tuple[str, float], ...]:
+        """Return what turns a number in `unit` into one in `goal`: ``/`` or ``*`` and a factor, in order."""
+        if unit == goal:
+            return ()
+        first = ("/" if unit in self.divided else "*", self.units[unit])
+        return (first,) if self.units[goal] == 1.0 else (first, ("*" if goal in self.divided else "/", self.units[goal]))
+
+
+WEIGHTS: Final = Scale({"lb": 1.0, "oz": 16.0, "kg": 0.45359237, "g": 453.59237}, ("oz", "kg", "g"))
+LENGTHS: Final = Scale({"in": 1.0, "cm": 2.54, "mm": 25.4, "m": 0.0254, "ft": 12.0}, ("cm", "mm", "m"))
 
 
 class JsonText(str):
@@ -142,7 +170,7 @@ def convert_weight(value: Any, from_unit: Any, to_unit: str = "lb") -> Any:
     >>> convert_weight(24, "oz"), convert_weight("2", "kg", "oz")
     (1.5, 70.54792389916082)
     """
-    return _convert(value, from_unit, to_unit, _POUNDS, divide=("oz", "kg", "g"))
+    return _convert(value, from_unit, to_unit, WEIGHTS)
 
 
 def convert_length(value: Any, from_unit: Any, to_unit: str = "in") -> Any:
@@ -153,32 +181,23 @@ def convert_length(value: Any, from_unit: Any, to_unit: str = "in") -> Any:
     >>> convert_length("25.4", "cm")
     10.0
     """
-    return _convert(value, from_unit, to_unit, _INCHES, divide=("cm", "mm", "m"))
+    return _convert(value, from_unit, to_unit, LENGTHS)
 
 
-def _convert(value: Any, from_unit: Any, to_unit: str, table: Mapping[str, float], divide: tuple[str, ...]) -> Any:
+def _convert(value: Any, from_unit: Any, to_unit: str, scale: Scale) -> Any:
     if value is None or (isinstance(value, str) and not value.strip(_BLANK)):
         return value
-    unit, goal = _unit(from_unit, table), _unit(to_unit, table)
+    unit, goal = scale.unit(from_unit), scale.unit(to_unit)
     if goal is None:
-        raise TemplateError(f"There is no unit {to_unit!r} to convert to.", fix=f"Known: {', '.join(table)}.")
+        raise TemplateError(f"There is no unit {to_unit!r} to convert to.", fix=f"Known: {', '.join(scale.units)}.")
     number = read_number(value)
     if number is None:
         return value
     if unit is None:
         return f"{value} {from_unit}"  # the next stage names it: "12 stone" is not a weight
-    if unit != goal:
-        base = number / table[unit] if unit in divide else number * table[unit]
-        number = base if table[goal] == 1.0 else base * table[goal] if goal in divide else base / table[goal]
+    for sign, factor in scale.steps(unit, goal):
+        number = number / factor if sign == "/" else number * factor
     return number
-
-
-def _unit(name: Any, table: Mapping[str, float]) -> str | None:
-    key = str(name or "").strip(_BLANK).lower().rstrip(".")
-    if not key:
-        return next(iter(table))
-    unit = _UNIT_NAMES.get(key)
-    return unit if unit in table else None
 
 
 def lookup_service_code(value: Any, default: Any = None) -> Any:

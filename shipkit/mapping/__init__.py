@@ -33,7 +33,7 @@ from shipkit.mapping.mapped import (
     service_rule,
     service_text,
 )
-from shipkit.mapping.rendering import render_rows
+from shipkit.mapping.straight import map_template
 from shipkit.models import Address, ServiceLevel
 from shipkit.table import ADDRESS_FIELDS, PROBLEMS
 
@@ -85,7 +85,7 @@ def map_rows(
     _check(spec, columns)
     leaves, questions, notes = _recognised(con, columns, spec, selection)
     if spec.template is not None:
-        return render_rows(con, columns, spec, shipper, selection)
+        return map_template(con, columns, spec, shipper, selection)
     con.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {_select(leaves, _references(columns, spec), selection)}")
     return Mapped(
         relation="mapped", template=_template(leaves, _references(columns, spec)), problems=notes, questions=questions,

@@ -266,12 +266,17 @@ def _leaf(name: str) -> str:
     """Return SQL of a leaf: what was written for it, an amount taken out of its object."""
     if name == "currency":
         first = "coalesce(declared_value, customs.items[1].unit_value)"
-        return f"coalesce(currency, CASE WHEN starts_with({first}, '{{') THEN json_extract_string({first}, '$.currency') END)"
+        return f"coalesce(currency, CASE WHEN {_is_object(first)} THEN json_extract_string({first}, '$.currency') END)"
     return _amount(name) if name == "declared_value" else name
 
 
 def _amount(x: str) -> str:
-    return f"CASE WHEN starts_with({x}, '{{') THEN json_extract_string({x}, '$.amount') ELSE {x} END"
+    """Take the amount out of an object; a text that only begins like one stays, for the next stage to name."""
+    return f"CASE WHEN {_is_object(x)} THEN json_extract_string({x}, '$.amount') ELSE {x} END"
+
+
+def _is_object(x: str) -> str:
+    return f"starts_with({x}, '{{') AND json_valid({x})"
 
 
 def _overridden(name: str, text: str, spec: MappingSpec) -> str:
@@ -290,10 +295,11 @@ def _overridden(name: str, text: str, spec: MappingSpec) -> str:
 
 def filled_by_defaults(con: duckdb.DuckDBPyConnection, spec: MappingSpec, written: str) -> dict[str, int]:
     """Return how many rows each default filled."""
-    if not spec.defaults:
+    names = [name for name in spec.defaults if name in LEAVES]
+    if not names:
         return {}
-    counts = ", ".join(f"count(*) FILTER (coalesce({stripped(_leaf(name))}, '') = '')" for name in spec.defaults)
-    return dict(zip(spec.defaults, con.execute(f"SELECT {counts} FROM {written}").fetchall()[0], strict=True))
+    counts = ", ".join(f"count(*) FILTER (coalesce({stripped(_leaf(name))}, '') = '')" for name in names)
+    return dict(zip(names, con.execute(f"SELECT {counts} FROM {written}").fetchall()[0], strict=True))
 
 
 def _is_nested(con: duckdb.DuckDBPyConnection) -> bool:

@@ -137,7 +137,7 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
         finder = _Finder()
         finder.visit(tree)
         _known_filters(tree, environment)
-        _known_names(tree, [key for _, key in columns])
+        _known_names(environment.parse(text), [key for _, key in columns])  # a tree of its own: looking for names folds constants in it
         straight = _is_straight(tree)
         rewriter = _Rewriter(dict(columns), {key for _, key in columns}, finder)
         tree = rewriter.visit(tree)

@@ -83,6 +83,13 @@ def test_more_parcels_origin_references_and_customs_can_be_written(orders, shop)
     assert row["customs"]["reason"] == "gift"
 
 
+def test_an_amount_that_only_begins_like_an_object_is_a_problem_of_its_row(orders, shop):
+    template = '{"service": "ground", "parcels": [{"weight_lb": 1, "declared_value": "{{ row.zip }}"}], "customs": {"items": [{"unit_value": "{{ row.zip }}"}]}}'
+    (first, second), problems = made(orders, shop, template, [{**ORDER, "Zip": "{4"}, {**ORDER, "Zip": '{"amount": "4.50", "currency": "CAD"}'}])
+    assert [(p["row_number"], p["code"]) for p in problems] == [(1, "declared_value_unreadable")]
+    assert [(row["parcels"][0]["declared_value_cents"], row["customs"]["items"][0]["unit_value_cents"], row["currency"]) for row in (first, second)] == [(None, None, "USD"), (450, 450, "CAD")]
+
+
 def test_no_parcels_is_no_parcel(orders, shop):
     template = '{"ship_to": {"name": "Ada"}, "parcels": []}'
     assert made(orders, shop, template)[0][0]["parcels"] == []
@@ -232,6 +239,7 @@ def test_what_a_shipment_does_not_have_is_refused_with_the_nearest_field(orders,
         ("{{ row.ship_city.split('s') | first }}", "Bo"),
         ("{% set row = {'zip': 'set'} %}{{ row.zip }}", "set"),
         ("{{ '%05d' | format(row.items | int) }}", "00003"),
+        ("{{ ('a\"b' | trim) if row.zip else '' }}", 'a"b'),
     ],
 )
 def test_ordinary_jinja_works(orders, shop, expression, written):
