@@ -295,11 +295,10 @@ def _overridden(name: str, text: str, spec: MappingSpec) -> str:
 
 def filled_by_defaults(con: duckdb.DuckDBPyConnection, spec: MappingSpec, written: str) -> dict[str, int]:
     """Return how many rows each default filled."""
-    names = [name for name in spec.defaults if name in LEAVES]
-    if not names:
+    if not spec.defaults:
         return {}
-    counts = ", ".join(f"count(*) FILTER (coalesce({stripped(_leaf(name))}, '') = '')" for name in names)
-    return dict(zip(names, con.execute(f"SELECT {counts} FROM {written}").fetchall()[0], strict=True))
+    counts = ", ".join(f"count(*) FILTER (coalesce({stripped(_leaf(name))}, '') = '')" for name in spec.defaults)
+    return dict(zip(spec.defaults, con.execute(f"SELECT {counts} FROM {written}").fetchall()[0], strict=True))
 
 
 def _is_nested(con: duckdb.DuckDBPyConnection) -> bool:
