@@ -105,7 +105,7 @@ class Summary(markup.Shown):
         for line in self.by_service:
             yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
         if self.problems:
-            yield "Not shippable", f"{self.problems:,} rows, in no total"
+            yield "Not shippable", f"{self.problems:,} row{'' if self.problems == 1 else 's'}, in no total"
             for reason, count in list(self.reasons.items())[:5]:
                 yield f"  {count:,} x", reason
         if self.warnings:

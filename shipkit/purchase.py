@@ -42,6 +42,9 @@ class Terms:
     limits: SpendLimits
     resend: str
     on_duplicate: str
+    concurrency: int | None = None
+    rate_limit: float | None = None
+    """The pace that was asked for: a resumed job keeps it. None: the carrier's own."""
 
 
 def draft(shown: Preview, planner: Planner, terms: Terms, given: Approval | None) -> JobDraft:
@@ -69,6 +72,7 @@ def draft(shown: Preview, planner: Planner, terms: Terms, given: Approval | None
             "expires_at": shown.expires_at.isoformat(),
             "where": list(planner.clauses),
             "template": plan.template,
+            "pace": {"concurrency": terms.concurrency, "rate_limit": terms.rate_limit},
             "source": {
                 "kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "rows": list(origin.rows), "sheet": origin.sheet,
                 "delimiter": origin.delimiter, "encoding": origin.encoding, "header": origin.header,

@@ -144,12 +144,18 @@ class BatchSession(markup.Shown):
             self.set_mode(mode)
 
     @classmethod
-    def open(cls, job_id: str, *, carrier: Carrier | str | None = None, home: str | Path | None = None) -> BatchSession:
-        """Return a session on a job on disk: results, labels, resume, void, write-back. Raises JobNotFound."""
+    def open(
+        cls, job_id: str, *, carrier: Carrier | str | None = None, concurrency: int | None = None, rate_limit: float | None = None, home: str | Path | None = None,
+    ) -> BatchSession:
+        """Return a session on a job on disk: results, labels, resume, void, write-back. It keeps the job's pace unless told another. Raises JobNotFound."""
         settings = Settings.read(home=home)
         checkpoint = Checkpoint.open(settings.home, job_id)
         manifest = checkpoint.manifest
-        session = cls(shipper=manifest.shipper, carrier=carrier or manifest.identity.name, name=manifest.name, resend=manifest.resend, home=settings.home)
+        pace = manifest.facts.get("pace") or {}
+        session = cls(
+            shipper=manifest.shipper, carrier=carrier or manifest.identity.name, name=manifest.name, resend=manifest.resend,
+            concurrency=concurrency or pace.get("concurrency"), rate_limit=rate_limit or pace.get("rate_limit"), home=settings.home,
+        )
         session._checkpoint = checkpoint
         session.label = manifest.label
         session._mode = ExecutionMode.of(manifest.mode)
@@ -750,6 +756,7 @@ class BatchSession(markup.Shown):
     def _terms(self) -> Terms:
         return Terms(
             name=self.name, label=self.label, mode=self._mode, limits=self.limits, resend=self._resend or self.carrier.resend, on_duplicate=self.on_duplicate,
+            concurrency=self._concurrency, rate_limit=self._rate_limit,
         )
 
     def _launch(self, checkpoint: Checkpoint, *, on_error: str, progress: Follower) -> Execution:

@@ -59,7 +59,8 @@ def problems(frame: pd.DataFrame, console: Console) -> int:
     errors, warnings = frame[frame["severity"] == "error"], frame[frame["severity"] == "warning"]
     for title, part in (("Cannot ship", errors), ("Worth knowing", warnings)):
         if len(part):
-            console.title(f"{title}: {part['row_number'].nunique():,} rows")
+            rows = part["row_number"].nunique()
+            console.title(f"{title}: {rows:,} row{'' if rows == 1 else 's'}")
             _grouped(part, console)
     return int(errors["row_number"].nunique())
 

@@ -359,7 +359,7 @@ def test_a_failing_progress_callback_changes_nothing(make):
 
 def interrupted(make, **options) -> sk.BatchSession:
     """Return a session whose job stopped after its first label, and whose quotes have expired."""
-    session = make(concurrency=1, carrier=sk.SandboxCarrier(latency_s=0.3), max_quote_age=dt.timedelta(seconds=3), **options)
+    session = make(**{"concurrency": 1, **options}, carrier=sk.SandboxCarrier(latency_s=0.3), max_quote_age=dt.timedelta(seconds=3))
     session.preview()
     session.approve()
     running = session.start(progress=False)
@@ -377,6 +377,15 @@ def dearer() -> sk.SandboxCarrier:
     card = sk.RateCard.synthetic()
     raised = dataclasses.replace(card, rates=card.rates.set_column(card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)))
     return sk.SandboxCarrier(card=raised)
+
+
+def test_a_resumed_job_keeps_the_pace_that_was_asked_for_unless_told_another(make):
+    job = interrupted(make, concurrency=1, rate_limit=5.0).job_id
+    with sk.BatchSession.open(job) as session:
+        assert (session._pacer().concurrency, session._pacer().rate_per_s) == (1, 5.0)
+    with sk.BatchSession.open(job, rate_limit=200.0) as session:
+        assert (session._pacer().concurrency, session._pacer().rate_per_s) == (1, 200.0)
+        assert session.resume(progress=False).shipped == 4
 
 
 def test_resume_after_expiry_goes_on_when_prices_stand(make):
