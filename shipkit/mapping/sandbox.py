@@ -311,7 +311,9 @@ def _default_value(value: Any, default: Any = "") -> Any:
     return default if isinstance(value, jinja2.Undefined) else FILTERS["default_value"](value, default)
 
 
-def _replace(value: Any, old: str, new: str) -> str:
+def _replace(value: Any, old: str, new: str) -> str | None:
+    if value is None:
+        return None
     text = _plain_text(value)
     _check_replace(text, str(old), str(new))
     return text.replace(str(old), str(new))
@@ -351,13 +353,24 @@ def _clipped(function: Callable[..., Any], length: int = 300) -> Callable[..., A
     return filtered
 
 
+def _of_text(name: str) -> Any:
+    """Return a filter of Jinja2 that leaves nothing as nothing: its own would print an empty city as ``NONE``."""
+    function = stock.FILTERS[name]
+
+    def filtered(value: Any, *args: Any, **kwargs: Any) -> Any:
+        return None if value is None else function(value, *args, **kwargs)
+
+    return filtered
+
+
 _STOCK: Final = (
-    "abs", "capitalize", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse",
-    "round", "select", "selectattr", "sort", "title", "trim", "truncate", "unique", "upper", "wordcount", "groupby",
+    "abs", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list", "map", "max", "min", "reject", "rejectattr", "reverse",
+    "round", "select", "selectattr", "sort", "truncate", "unique", "wordcount", "groupby",
 )
 
 _FILTERS: Final[Mapping[str, Any]] = {
     **{name: stock.FILTERS[name] for name in _STOCK},
+    **{name: _of_text(name) for name in ("capitalize", "lower", "title", "trim", "upper")},
     **FILTERS,
     **{name: _clipped(FILTERS[name]) for name in ("format_us_zip", "round_weight", "convert_weight", "convert_length", "lookup_service_code", "to_ups_date", "to_ups_phone")},
     "default_value": _default_value, "tojson": _tojson, "replace": _replace, "join": _join, "sum": _sum, "format": _format, "string": _plain_text,

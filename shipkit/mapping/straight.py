@@ -485,19 +485,14 @@ class _Writer:
             return _Cells(filled(value.sql, _cells(default).text), kind, max(value.size, _cells(default).size))
         return _Cells(f"coalesce({texts[0]}, {texts[1]})", kind, max(value.size, _cells(default).size))
 
-    def _stock(self, name: str, value: _Cells) -> _Value:
-        """Read a filter of Jinja2 itself: nothing becomes the text ``None`` there."""
-        text = _plain(value)
-        return self._cased(name, replace(text, sql=f"coalesce({text.sql}, 'None')", size=max(text.size, 4)))
-
     def _trim(self, value: _Cells, _: Mapping[str, _Value]) -> _Value:
-        return self._stock("strip", value)
+        return self._cased("strip", _plain(value))
 
     def _upper(self, value: _Cells, _: Mapping[str, _Value]) -> _Value:
-        return self._stock("upper", value)
+        return self._cased("upper", _plain(value))
 
     def _lower(self, value: _Cells, _: Mapping[str, _Value]) -> _Value:
-        return self._stock("lower", value)
+        return self._cased("lower", _plain(value))
 
     def _string(self, value: _Cells, _: Mapping[str, _Value]) -> _Value:
         return _Cells(f"coalesce({value.text}, '')", _TEXT, value.size)

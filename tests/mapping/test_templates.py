@@ -261,3 +261,10 @@ def test_shown_templates_are_readable_json(orders, shop):
     import re
 
     assert set(json.loads(re.sub(r"\{\{.*?\}\}", "null", shown))) == {"order_id", "ship_to", "service", "parcels", "references"}
+
+
+@pytest.mark.parametrize("name", ["upper", "lower", "trim", "title", "capitalize", 'replace("a", "b")'])
+def test_an_empty_cell_stays_empty_through_the_filters_of_texts_and_never_becomes_the_word_none(orders, shop, name):
+    con, columns = orders([{"City": None}], [{"order_row": 1, "row_number": 1, "city": None}])
+    mapped = map_rows(con, columns, MappingSpec(template=f'{{"description": {{{{ row.city | {name} | tojson }}}}, "order_id": "x{{{{ row.city | {name} }}}}"}}'), shop)
+    assert con.execute(f"SELECT description, order_id FROM {mapped.relation}").fetchall() == [(None, "x")]
