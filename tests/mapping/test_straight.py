@@ -15,8 +15,9 @@ import shipkit as sk
 from shipkit import filters
 from shipkit.errors import TemplateError
 from shipkit.expressions import quote, stripped
-from shipkit.mapping import MappingSpec, map_rows, twins
+from shipkit.mapping import MappingSpec, map_rows
 from shipkit.mapping.rendering import render_rows
+from shipkit.mapping.straight import twins
 from shipkit.normalize import normalize
 
 # -- two ways, one result ---------------------------------------------------------------------------------
