@@ -174,7 +174,7 @@ def test_a_file_of_shipments_streams_past_into_a_file_of_prices(tmp_path, monkey
     table = pa.Table.from_pylist(rows, schema=pa.schema([SHIPMENTS.field(name) for name in ("postal_code", "country", "service", "parcels")]))
     pq.write_table(table, tmp_path / "in.parquet")
     whole = sk.rate(tmp_path / "in.parquet", CARD, origin="78205")
-    monkeypatch.setattr("shipkit.whatif._ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr("shipkit.whatif.reading._ROWS_AT_A_TIME", 7)
     totals = sk.rate(tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet").set_index("service")
     streamed = pq.read_table(tmp_path / "out.parquet")
     assert streamed.column("row_number").to_pylist() == whole.row_number.tolist() == list(range(1, 31))

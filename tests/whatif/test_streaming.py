@@ -14,13 +14,14 @@ import shipkit as sk
 from shipkit import whatif
 from shipkit.errors import SourceError
 from shipkit.preview import to_frame
+from shipkit.whatif import reading
 
 CARD = sk.RateCard.synthetic()
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(whatif, "_ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(reading, "_ROWS_AT_A_TIME", 7)
 
 
 def one_line_orders(n: int) -> pd.DataFrame:
