@@ -71,12 +71,17 @@ def _of_lines(
     return over(con, table, f"""
         WITH abroad AS (SELECT row_number, currency FROM packed_shipments WHERE customs IS NULL AND country NOT IN ({', '.join(sql.quote(code) for code in home)})),
         goods AS (
-            SELECT l.order_row, list({item} ORDER BY l.row_number) AS items, bool_and({text['item_name']} IS NOT NULL AND ({cents}) IS NOT NULL AND {whole}) AS complete
+            SELECT l.order_row, list({item} ORDER BY l.row_number) AS items, bool_and({_names_goods(text['item_name'])} AND ({cents}) IS NOT NULL AND {whole}) AS complete
             FROM (SELECT order_row, row_number, {own} FROM shipping_lines) l JOIN (SELECT row_number AS order_, currency AS declared_in FROM abroad) t ON t.order_ = l.order_row {beside} GROUP BY l.order_row
         )
         SELECT t.* REPLACE (CASE WHEN g.complete THEN {{reason: NULL::VARCHAR, duties_payer: NULL::VARCHAR, invoice_number: t.order_id, terms: NULL::VARCHAR, items: g.items}} ELSE t.customs END AS customs)
         FROM packed_shipments t LEFT JOIN goods g ON g.order_row = t.row_number
     """)
+
+
+def _names_goods(text: str) -> str:
+    """Return SQL that tells a name of goods from an article number: customs must not be told one."""
+    return f"coalesce(regexp_matches({text}, '\\p{{L}}{{3}}'), false)"
 
 
 def _country(con: duckdb.DuckDBPyConnection, column: Column | None, text: str) -> str:

@@ -181,6 +181,12 @@ def test_what_is_said_for_all_fills_customs_of_columns_and_of_templates_where_th
     assert [(i["description"], i["quantity"], i["unit_value_cents"], i["origin_country"]) for i in drawn["customs"]["items"]] == [("Hat", 2, 300, "IT"), ("Cap", 1, 400, "PT")]
 
 
+def test_an_article_number_is_no_description_of_goods():
+    number, name = made([{"Order ID": order, **ABROAD, "Item": item, "Unit Price": "12.50"} for order, item in (("A", "A-1007/b"), ("B", "Mug"))])[0]
+    assert number["customs"] is None
+    assert [i["description"] for i in name["customs"]["items"]] == ["Mug"]
+
+
 def test_a_country_of_origin_that_is_none_stays_open():
     (row,), _ = made([{"Order ID": "A", **ABROAD, "Item Name": "Mug", "Unit Price": "12.50", "Country of Origin": "Atlantis"}])
     assert row["customs"]["items"][0]["origin_country"] is None
