@@ -16,7 +16,7 @@ from shipkit.fields import Column, phrase
 from shipkit.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
 from shipkit.models import Address
 from shipkit.packing.lines import Found, numeric, over
-from shipkit.places import US_DOMAIN, country_code
+from shipkit.places import US_DOMAIN, country_code, country_codes
 
 __all__ = ["declared", "said_of_customs"]
 
@@ -30,10 +30,17 @@ def said_of_customs(spec: MappingSpec) -> dict[str, str]:
     if said.get("duties_payer", _PAYERS[0]) not in _PAYERS:
         raise MappingError(f"defaults: duties_payer={said['duties_payer']!r} is not known.", fix=f"Say who pays duties: {' or '.join(_PAYERS)}.")
     if "origin_country" in said:
-        said["origin_country"] = country_code(said["origin_country"])
-        if len(said["origin_country"]) != 2:
+        iso = _iso(said["origin_country"])
+        if iso is None:
             raise MappingError(f"defaults: origin_country={said['origin_country']!r} is no country.", fix="Give its two-letter code or its English name.")
+        said["origin_country"] = iso
     return said
+
+
+def _iso(text: str) -> str | None:
+    """Return the code of the country that `text` names, None when it names none."""
+    code = country_code(text)
+    return code if code in country_codes().values() else None
 
 
 def declared(con: duckdb.DuckDBPyConnection, table: pa.Table, found: Found, *, lines: bool, shipper: Address) -> pa.Table:
@@ -89,7 +96,7 @@ def _country(con: duckdb.DuckDBPyConnection, column: Column | None, text: str) -
     if column is None:
         return "NULL::VARCHAR"
     words = [str(word) for (word,) in con.execute(f"SELECT DISTINCT {text} FROM shipping_lines").fetchall() if word]
-    codes = {word: sql.quote(code) for word in words if len(code := country_code(word)) == 2}
+    codes = {word: sql.quote(code) for word in words if (code := _iso(word))}
     return sql.choose(text, codes, "NULL::VARCHAR")
 
 

@@ -100,11 +100,13 @@ def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
 def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
     """Yield orders as they are normalised: types, units and grouping are decided on all of them, before the first part."""
     planner = _planner(orders, holds=_DATABASE_HOLDS, **said)
-    whole = planner.mapped.relation
-    for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
-        planner.con.execute(f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}")
-        yield _read(planner, "rated_part")
-    planner.close()
+    try:
+        whole = planner.mapped.relation
+        for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
+            planner.con.execute(f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}")
+            yield _read(planner, "rated_part")
+    finally:
+        planner.close()
 
 
 # -- one lot ---------------------------------------------------------------------------------------
