@@ -24,7 +24,7 @@ TEMPLATE = """{"order_id": {{ row.order_id | tojson }},
 
 
 def imports() -> None:
-    for module in ("shipkit", "shipkit.agent", "shipkit.session", "shipkit.agent.server"):
+    for module in ("shipkit", "shipkit.agent", "shipkit.session", "shipkit.agent.mcp_server"):
         code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
         times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)]
         print(f"import {module:22} {1000 * min(times):7.0f} ms (best of 5), {1000 * statistics.median(times):7.0f} ms (median)")
@@ -32,7 +32,7 @@ def imports() -> None:
 
 def definitions() -> None:
     from shipkit import agent
-    from shipkit.agent.table import TOOLS
+    from shipkit.agent.catalog import TOOLS
 
     tools = agent.get_orchestrator_tools()
     print(f"definitions, Anthropic shape {len(json.dumps(agent.to_anthropic(tools))):6} characters")

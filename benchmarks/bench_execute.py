@@ -39,15 +39,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
 
-from shipkit import history  # noqa: E402
+from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
-from shipkit.carriers.sandbox.wire import _question  # noqa: E402
-from shipkit.checkpoint import Checkpoint  # noqa: E402
-from shipkit.checkpoint.segments import LabelBytes, Line  # noqa: E402
-from shipkit.disk import Disk  # noqa: E402
-from shipkit.execute import Control, execute  # noqa: E402
-from shipkit.pace import Pacer  # noqa: E402
-from shipkit.table import shipment_from_row  # noqa: E402
+from shipkit.carriers.sandbox.messages import _question  # noqa: E402
+from shipkit.common.files import Disk  # noqa: E402
+from shipkit.jobs import history  # noqa: E402
+from shipkit.jobs.run import Control, execute  # noqa: E402
+from shipkit.jobs.store import JobStore  # noqa: E402
+from shipkit.jobs.store.segments import LabelBytes, Line  # noqa: E402
+from shipkit.schema import shipment_from_row  # noqa: E402
 
 LABEL_BYTES = 12_000
 
@@ -76,7 +76,7 @@ class Served:
 # -- the ways --------------------------------------------------------------------------------------
 
 
-def bodies(job: Checkpoint, count: int) -> list[bytes]:
+def bodies(job: JobStore, count: int) -> list[bytes]:
     """Return what `ours` sends for the first rows of a job."""
     label = job.manifest.label.model_dump(mode="json")
     return [
@@ -124,7 +124,7 @@ async def gather_and_sqlite(url: str, work: list[bytes], concurrency: int, path:
             await asyncio.gather(*(one(*item) for item in enumerate(work)))
 
 
-async def ours(url: str, job: Checkpoint, concurrency: int, rate: float | None = None) -> None:
+async def ours(url: str, job: JobStore, concurrency: int, rate: float | None = None) -> None:
     carrier = SandboxCarrier(url=url, concurrency=concurrency)
     try:
         status = await execute(job, carrier, pacer=Pacer(concurrency=concurrency, rate_per_s=rate))
@@ -133,7 +133,7 @@ async def ours(url: str, job: Checkpoint, concurrency: int, rate: float | None =
         await carrier.aclose()
 
 
-def job_of(home: Path, count: int, url: str) -> Checkpoint:
+def job_of(home: Path, count: int, url: str) -> JobStore:
     return corekit.job_of(home, count, identity=SandboxCarrier(url=url).identity)
 
 
@@ -221,9 +221,9 @@ def resumed(options: argparse.Namespace, folder: Path) -> list[dict]:
     return lines
 
 
-def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> Checkpoint:
+def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> JobStore:
     """Return a job of which 99 % are shipped, in the segments that a run leaves (labels of 100 bytes: they are not read)."""
-    job = Checkpoint.publish(home, corekit.draft_of(rows, identity=SandboxCarrier(url=url).identity), disk=_Fast())
+    job = JobStore.publish(home, corekit.draft_of(rows, identity=SandboxCarrier(url=url).identity), disk=_Fast())
     done, at = rows * 99 // 100, time.time_ns() // 1000
     with job.own(disk=_Fast()) as ledger:
         history.claim(job, ledger.states)
@@ -257,7 +257,7 @@ def resume_one(home: str, job_id: str, url: str) -> None:
     async def work() -> None:
         carrier = First(url=url)
         try:
-            await execute(Checkpoint.open(Path(home), job_id), carrier, control=control, grace_s=0.0)
+            await execute(JobStore.open(Path(home), job_id), carrier, control=control, grace_s=0.0)
         finally:
             await carrier.aclose()
 

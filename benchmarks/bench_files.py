@@ -59,14 +59,14 @@ def by_shipkit(path: Path, dest: Path, laps: Laps) -> int:
     """The stages that a session calls."""
     import pyarrow as pa
 
-    from shipkit import orders, source, where
-    from shipkit.writeback.additions import additions
-    from shipkit.writeback.delimited import write_text
-    from shipkit.writeback.origin import SourceFile
+    from shipkit.orders import grouping, source, where
+    from shipkit.outputs.writeback.additions import additions
+    from shipkit.outputs.writeback.delimited_file import write_text
+    from shipkit.outputs.writeback.origin import SourceFile
 
     with laps.lap("load"):
         loaded = source.load(path)
-        grouped = orders.group(loaded)
+        grouped = grouping.group(loaded)
     with laps.lap("filter"):
         chosen = where.select(grouped, ["state IN $states AND weight_lb < 20"], {"states": list(WANTED)})
     plan = loaded.con.sql("SELECT row_numbers, order_id FROM selected ORDER BY row_number").to_arrow_table()

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import shipkit as sk
-from shipkit.table import PARCEL, SHIPMENTS, shipment_from_row
+from shipkit.schema import PARCEL, SHIPMENTS, shipment_from_row
 
 SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 PLACES = (("New York", "NY", "100"), ("Boston", "MA", "021"), ("Atlanta", "GA", "303"), ("Chicago", "IL", "606"), ("Dallas", "TX", "752"), ("Denver", "CO", "802"), ("Seattle", "WA", "981"), ("Los Angeles", "CA", "900"), ("Anchorage", "AK", "995"), ("Honolulu", "HI", "968"))

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.ratecard import RateCard
 from shipkit.models import Address
-from shipkit.table import PARCEL, SHIPMENTS, shipment_from_row
+from shipkit.schema import PARCEL, SHIPMENTS, shipment_from_row
 
 SHOP = Address(name="Dana Ortiz", state="TX", postal_code="78205")
 SERVICES = np.array(["ground", "2nd_day_air", "next_day_air"], dtype=object)

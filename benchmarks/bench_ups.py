@@ -27,14 +27,14 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import UPS, wire
-from shipkit.checkpoint import Checkpoint, JobDraft
-from shipkit.execute import execute
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
-from shipkit.pace import Pacer
+from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
-from shipkit.table import QUOTES, SHIPMENTS, problems_table
 
 SHOP = Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 SHIPMENT = Shipment(
@@ -158,12 +158,12 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
         draft = JobDraft(
             plan=plan, quotes=quotes, problems=problems_table(), fingerprint=f"{time.time_ns():064x}", shipper=SHOP, identity=CarrierIdentity("ups", "test", "A1B2C3"), resend="ask", label=ZPL,
         )
-        checkpoint = Checkpoint.publish(Path(home), draft)
+        store = JobStore.publish(Path(home), draft)
         ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
         answers = ups.ship = Answers(ups.ship, concurrency)
         try:
             wall, cpu = time.perf_counter(), time.process_time()
-            status = await execute(checkpoint, ups, pacer=Pacer(concurrency=concurrency))
+            status = await execute(store, ups, pacer=Pacer(concurrency=concurrency))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         finally:
             await ups.aclose()

@@ -46,14 +46,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
 
-import shipkit.checkpoint.compaction  # noqa: E402
+import shipkit.jobs.store.compaction  # noqa: E402
+from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.ups import UPS  # noqa: E402
-from shipkit.checkpoint import Checkpoint  # noqa: E402
-from shipkit.disk import Disk  # noqa: E402
-from shipkit.execute import execute  # noqa: E402
+from shipkit.common.files import Disk  # noqa: E402
+from shipkit.jobs.run import execute  # noqa: E402
+from shipkit.jobs.store import JobStore  # noqa: E402
 from shipkit.models import LabelSpec  # noqa: E402
-from shipkit.pace import Pacer  # noqa: E402
 from shipkit.state import RowState  # noqa: E402
 
 PHASES = (
@@ -167,9 +167,9 @@ def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
 
 def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     """Run a job to its end. Exit code 0: nothing is left to do."""
-    concurrency, shipkit.checkpoint.compaction.COMPACT_AFTER = map(int, sizes)
-    shipkit.checkpoint.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
-    job = Checkpoint.open(Path(home), job_id)
+    concurrency, shipkit.jobs.store.compaction.COMPACT_AFTER = map(int, sizes)
+    shipkit.jobs.store.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
+    job = JobStore.open(Path(home), job_id)
     job.disk = MarkedDisk(marks)
 
     async def work():
@@ -368,7 +368,7 @@ def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:
     return True
 
 
-def audit(job: Checkpoint, sold: list[tuple[str, list[str], bool]]) -> Counter[str]:
+def audit(job: JobStore, sold: list[tuple[str, list[str], bool]]) -> Counter[str]:
     """Return the figures of one job, from the carrier's books and ours."""
     results, counts, notes = job.results(), job.counts(), job.notes()
     standing = Counter(int(reference[12:17], 36) for reference, _, voided in sold if not voided)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from shipkit._version import __version__ as __version__
 
 _HOMES = {
     "Address": "models",
@@ -22,19 +22,19 @@ _HOMES = {
     "Rate": "models",
     "Charge": "models",
     "Label": "models",
-    "ExecutionMode": "approval",
-    "SpendLimits": "approval",
+    "ExecutionMode": "jobs.approval",
+    "SpendLimits": "jobs.approval",
     "BatchSession": "session",
-    "BatchResult": "report",
-    "Database": "database",
-    "jobs": "recovery",
-    "interrupted_jobs": "recovery",
-    "check_interrupted_jobs": "recovery",
-    "shipments": "report",
+    "BatchResult": "jobs.result",
+    "Database": "orders.database",
+    "jobs": "jobs.recovery",
+    "interrupted_jobs": "jobs.recovery",
+    "check_interrupted_jobs": "jobs.recovery",
+    "shipments": "jobs.result",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
-    "rate": "whatif",
-    "compare": "comparison",
+    "rate": "rates.whatif",
+    "compare": "rates.comparison",
     "UPS": "carriers.ups",
     "ShipkitError": "errors",
     "errors": "",
@@ -45,14 +45,17 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names stand in
 
 if TYPE_CHECKING:
     from shipkit import errors as errors
-    from shipkit.approval import ExecutionMode as ExecutionMode
-    from shipkit.approval import SpendLimits as SpendLimits
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
-    from shipkit.comparison import compare as compare
-    from shipkit.database import Database as Database
     from shipkit.errors import ShipkitError as ShipkitError
+    from shipkit.jobs.approval import ExecutionMode as ExecutionMode
+    from shipkit.jobs.approval import SpendLimits as SpendLimits
+    from shipkit.jobs.recovery import check_interrupted_jobs as check_interrupted_jobs
+    from shipkit.jobs.recovery import interrupted_jobs as interrupted_jobs
+    from shipkit.jobs.recovery import jobs as jobs
+    from shipkit.jobs.result import BatchResult as BatchResult
+    from shipkit.jobs.result import shipments as shipments
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge
     from shipkit.models import Customs as Customs
@@ -63,13 +66,10 @@ if TYPE_CHECKING:
     from shipkit.models import Rate as Rate
     from shipkit.models import ServiceLevel as ServiceLevel
     from shipkit.models import Shipment as Shipment
-    from shipkit.recovery import check_interrupted_jobs as check_interrupted_jobs
-    from shipkit.recovery import interrupted_jobs as interrupted_jobs
-    from shipkit.recovery import jobs as jobs
-    from shipkit.report import BatchResult as BatchResult
-    from shipkit.report import shipments as shipments
+    from shipkit.orders.database import Database as Database
+    from shipkit.rates.comparison import compare as compare
+    from shipkit.rates.whatif import rate as rate
     from shipkit.session import BatchSession as BatchSession
-    from shipkit.whatif import rate as rate
 
 
 def __getattr__(name: str) -> Any:

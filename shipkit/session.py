@@ -18,40 +18,58 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from shipkit import approval, history, inquiries, markup, preview, recovery, where
-from shipkit.approval import Approval, ExecutionMode, SpendLimits
-from shipkit.carriers import carrier_named
-from shipkit.carriers.base import Carrier
-from shipkit.checkpoint import Checkpoint
-from shipkit.database import Database
-from shipkit.errors import ApprovalRequired, InputError, JobNotFound, ModeLocked, PlanChanged, ShipkitError
-from shipkit.execute import look_again
-from shipkit.labels import Labels
-from shipkit.layouts import LayoutMatch
-from shipkit.masking import OPEN_ROLES, masked
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.registry import carrier_named
+from shipkit.common import html
+from shipkit.common.portal import Portal
+from shipkit.errors import (
+    ApprovalRequired,
+    InputError,
+    JobNotFound,
+    ModeLocked,
+    PlanChanged,
+    ShipkitError,
+)
+from shipkit.jobs import approval, history, recovery
+from shipkit.jobs.approval import Approval, ExecutionMode, SpendLimits
+from shipkit.jobs.purchase import Follower, RunHandle, Terms, all_problems, draft, renewed
+from shipkit.jobs.reconcile import late_rows
+from shipkit.jobs.result import BatchResult, failed_rows, results_frame
+from shipkit.jobs.run import look_again
+from shipkit.jobs.store import JobStore
 from shipkit.models import Address, LabelFormat, LabelSpec, Money
-from shipkit.pace import Pacer
-from shipkit.plan import Edit, Plan
-from shipkit.planner import Planner
-from shipkit.portal import Portal
-from shipkit.preview import MAX_QUOTE_AGE, PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
-from shipkit.purchase import Execution, Follower, Terms, all_problems, draft, renewed
-from shipkit.reconcile import late_rows
-from shipkit.report import BatchResult, Report, failed_rows, results_frame
+from shipkit.orders import where
+from shipkit.orders.database import Database
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.masking import OPEN_ROLES, masked
+from shipkit.outputs.labels import Labels
+from shipkit.outputs.report import Report
+from shipkit.outputs.writeback import Confirmation, confirm, write_back
+from shipkit.outputs.writeback.databases import Written, write_to_database
+from shipkit.plan import preview, questions
+from shipkit.plan.plan import Edit, Plan
+from shipkit.plan.planner import Planner
+from shipkit.plan.preview import (
+    MAX_QUOTE_AGE,
+    PREVIEW_COLUMNS,
+    Preview,
+    PreviewRecord,
+    Summary,
+    to_frame,
+)
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
-from shipkit.writeback import Confirmation, confirm, write_back
-from shipkit.writeback.databases import Written, write_to_database
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ASKS_PRICES = re.compile(r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b", re.IGNORECASE)
 
-__all__ = ["BatchSession", "Execution"]
+__all__ = ["BatchSession", "RunHandle"]
 
 
-class BatchSession(markup.Shown):
+class BatchSession(html.Shown):
     """A batch of orders on its way to labels.
 
     Parameters
@@ -131,8 +149,8 @@ class BatchSession(markup.Shown):
         self._planner = Planner(shipper=_shipper(shipper, self.settings), layouts=self.settings.config.parent / "layouts")
         self._preview: Preview | None = None
         self._record: PreviewRecord | None = None
-        self._checkpoint: Checkpoint | None = None
-        self._execution: Execution | None = None
+        self._store: JobStore | None = None
+        self._execution: RunHandle | None = None
         self._mode = ExecutionMode.CONFIRM
         if source is not None:
             self.load(source)
@@ -149,14 +167,14 @@ class BatchSession(markup.Shown):
     ) -> BatchSession:
         """Return a session on a job on disk: results, labels, resume, void, write-back. It keeps the job's pace unless told another. Raises JobNotFound."""
         settings = Settings.read(home=home)
-        checkpoint = Checkpoint.open(settings.home, job_id)
-        manifest = checkpoint.manifest
+        store = JobStore.open(settings.home, job_id)
+        manifest = store.manifest
         pace = manifest.facts.get("pace") or {}
         session = cls(
             shipper=manifest.shipper, carrier=carrier or manifest.identity.name, name=manifest.name, resend=manifest.resend,
             concurrency=concurrency or pace.get("concurrency"), rate_limit=rate_limit or pace.get("rate_limit"), home=settings.home,
         )
-        session._checkpoint = checkpoint
+        session._store = store
         session.label = manifest.label
         session._mode = ExecutionMode.of(manifest.mode)
         session._look_again()
@@ -327,7 +345,7 @@ class BatchSession(markup.Shown):
     # -- price and approval -----------------------------------------------------------------------
 
     def preview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
-        """Price every row and return the preview: a line a shipment, see :data:`shipkit.preview.PREVIEW_COLUMNS`.
+        """Price every row and return the preview: a line a shipment, see :data:`shipkit.plan.preview.PREVIEW_COLUMNS`.
 
         ``cost_cents`` is exact (Int64, minor units), ``cost`` a float for people. A row that cannot be bought has null cost
         and a ``problem``, and is in no total. `include` carries columns of the source along. `mask` shows initials for names and
@@ -358,19 +376,19 @@ class BatchSession(markup.Shown):
         return to_frame(all_problems(shown))
 
     def shop(self) -> pd.DataFrame:
-        """Return what every service costs for every shipment: a line each, cheapest first, see :data:`shipkit.inquiries.SHOP`. Buys and changes nothing."""
+        """Return what every service costs for every shipment: a line each, cheapest first, see :data:`shipkit.plan.questions.SHOP`. Buys and changes nothing."""
         plan = self._portal.run(self._plan())
-        return to_frame(self._portal.run(inquiries.shop(plan.table, plan.shipper, self.carrier, self._pacer())))
+        return to_frame(self._portal.run(questions.shop(plan.table, plan.shipper, self.carrier, self._pacer())))
 
     def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
-        """Ask the carrier whether the addresses exist and are homes: a line a shipment, see :data:`shipkit.inquiries.ADDRESSES`.
+        """Ask the carrier whether the addresses exist and are homes: a line a shipment, see :data:`shipkit.plan.questions.ADDRESSES`.
 
         `accept` takes suggestions as edits, listed in :attr:`edits`: True where there is one correction, row numbers for their first candidate.
         """
         plan = self._portal.run(self._plan())
-        checks = self._portal.run(inquiries.check_addresses(plan.table, self.carrier, self._pacer()))
+        checks = self._portal.run(questions.check_addresses(plan.table, self.carrier, self._pacer()))
         if accept is not False:
-            self._planner.edits = (*self._planner.edits, *inquiries.accepted(checks, None if accept is True else accept))
+            self._planner.edits = (*self._planner.edits, *questions.accepted(checks, None if accept is True else accept))
             self._forget()
         return to_frame(checks)
 
@@ -382,7 +400,7 @@ class BatchSession(markup.Shown):
     @property
     def earlier_job(self) -> str | None:
         """The id of the job that the last preview's plan already has: executing goes on with it and buys nothing anew. None when there is none."""
-        found = Checkpoint.of_plan(self.settings.home, self._record.fingerprint, self.name) if self._record else None
+        found = JobStore.of_plan(self.settings.home, self._record.fingerprint, self.name) if self._record else None
         return found.job_id if found else None
 
     @property
@@ -447,13 +465,13 @@ class BatchSession(markup.Shown):
         running = self.start(on_error=on_error, progress=False if progress is None else progress)
         return await running.awatch()
 
-    def start(self, *, on_error: str = "continue", progress: Follower = None) -> Execution:
+    def start(self, *, on_error: str = "continue", progress: Follower = None) -> RunHandle:
         """Check, then buy in the background; the caller goes on at once. Raises what :meth:`execute` raises."""
         _one_of("on_error", on_error, ("continue", "halt"))
         self._refuse_while_running()
-        checkpoint = self._portal.run(self._publish())
-        self._renew(checkpoint)
-        return self._launch(checkpoint, on_error=on_error, progress=progress)
+        store = self._portal.run(self._publish())
+        self._renew(store)
+        return self._launch(store, on_error=on_error, progress=progress)
 
     def resume(
         self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
@@ -467,11 +485,11 @@ class BatchSession(markup.Shown):
 
     def start_resume(
         self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
-    ) -> Execution:
+    ) -> RunHandle:
         """Like :meth:`resume`, in the background; the caller goes on at once."""
         self._refuse_while_running()
-        self._renew(self.checkpoint, confirm_total)
-        return self._launch(self.checkpoint, on_error=on_error, progress=progress)
+        self._renew(self.store, confirm_total)
+        return self._launch(self.store, on_error=on_error, progress=progress)
 
     def restart(
         self, *, confirm_paid_labels: int | None = None, void_first: bool = False, progress: Follower = None,
@@ -481,24 +499,24 @@ class BatchSession(markup.Shown):
         `confirm_paid_labels` must be the number already paid for; `void_first` gives those back before anything is bought.
         """
         if void_first:
-            paid = BatchResult.of(self.checkpoint).shipped
+            paid = BatchResult.of(self.store).shipped
             if confirm_paid_labels == paid:
                 self.void(all=True)
-                confirm_paid_labels = BatchResult.of(self.checkpoint).shipped
+                confirm_paid_labels = BatchResult.of(self.store).shipped
         return self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress).watch()
 
-    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Follower = None) -> Execution:
+    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Follower = None) -> RunHandle:
         """Like :meth:`restart`, in the background; the caller goes on at once."""
         self._refuse_while_running()
-        self._checkpoint = recovery.restart(self.checkpoint, confirm_paid_labels=confirm_paid_labels)
-        return self._launch(self._checkpoint, on_error="continue", progress=progress)
+        self._store = recovery.restart(self.store, confirm_paid_labels=confirm_paid_labels)
+        return self._launch(self._store, on_error="continue", progress=progress)
 
     def review(self) -> pd.DataFrame:
         """Return how each row of the job stands. Changes nothing."""
         return self.results()
 
     @property
-    def execution(self) -> Execution | None:
+    def execution(self) -> RunHandle | None:
         """The last run that this session started, None before one."""
         return self._execution
 
@@ -513,63 +531,63 @@ class BatchSession(markup.Shown):
             self._execution.cancel()
             self._execution.wait()
         else:
-            recovery.cancel(self.checkpoint)
-        return BatchResult.of(self.checkpoint)
+            recovery.cancel(self.store)
+        return BatchResult.of(self.store)
 
     # -- after buying -----------------------------------------------------------------------------
 
     def results(self, state: str | None = None) -> pd.DataFrame:
-        """Return the results, a line a shipment; see :func:`shipkit.report.results_frame` for the columns."""
-        return results_frame(self.checkpoint, state)
+        """Return the results, a line a shipment; see :func:`shipkit.jobs.result.results_frame` for the columns."""
+        return results_frame(self.store, state)
 
     def failed_rows(self) -> pd.DataFrame:
         """Return the source's rows that did not ship, with ``problem`` and ``fix``."""
-        return failed_rows(self.checkpoint)
+        return failed_rows(self.store)
 
     @property
     def labels(self) -> Labels:
         """The labels bought: save them, look at them."""
-        return Labels.of(self.checkpoint)
+        return Labels.of(self.store)
 
     def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
         """Give shipments back: those that match `clause` (over the result columns), or `all`. Repeat-safe. Returns their results."""
         if (clause is None) == (not all):
             raise InputError("Say which shipments to void.", fix='void("order_id = \'17\'"), or void(all=True).')
         self._refuse_while_running()
-        table = self.checkpoint.results()
+        table = self.store.results()
         chosen = list(where.matching(table, clause, {})) if clause else list(range(table.num_rows))
         states = table.column("state")
         rows = [i for i in chosen if states[i].as_py() == RowState.SHIPPED]
-        self._portal.run(recovery.void_rows(self.checkpoint, self.carrier, rows))
-        return to_frame(self.checkpoint.results().take(pa.array(chosen, pa.int64())))
+        self._portal.run(recovery.void_rows(self.store, self.carrier, rows))
+        return to_frame(self.store.results().take(pa.array(chosen, pa.int64())))
 
     def void_surplus(self) -> int:
         """Give back the shipments that the carrier has beside the ones that were adopted, and return how many."""
         self._refuse_while_running()
-        return self._portal.run(recovery.void_surplus(self.checkpoint, self.carrier))
+        return self._portal.run(recovery.void_surplus(self.store, self.carrier))
 
     def track(self) -> pd.DataFrame:
-        """Return where the parcels are that were bought: a line each, see :data:`shipkit.inquiries.TRACKING`."""
-        return to_frame(self._portal.run(inquiries.track(self.checkpoint.results(), self.carrier, self._pacer())))
+        """Return where the parcels are that were bought: a line each, see :data:`shipkit.plan.questions.TRACKING`."""
+        return to_frame(self._portal.run(questions.track(self.store.results(), self.carrier, self._pacer())))
 
     def write_back(
         self, dest: str | Path | Database | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False, layout: str | None = None, really: bool = False,
     ) -> Path | tuple[Path, ...] | Written | Confirmation:
-        """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.writeback.write_back`.
+        """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.outputs.writeback.write_back`.
 
-        Orders that came from a database are updated there; see :func:`shipkit.writeback.databases.write_to_database`. With `layout`
+        Orders that came from a database are updated there; see :func:`shipkit.outputs.writeback.databases.write_to_database`. With `layout`
         (``"amazon"``, ``"ebay"``, ``"shopify"``, ``"woocommerce"``) the file is the one that the shop imports; see
-        :func:`shipkit.writeback.confirmations.confirm`.
+        :func:`shipkit.outputs.writeback.confirmations.confirm`.
         """
         if layout is not None:
             if columns is not None or in_place or isinstance(dest, Database):
                 raise InputError("layout= writes the file of a shop: it has its own columns, and goes neither into the orders nor into a database.", fix="Leave columns and in_place out; dest is a file.")
-            return confirm(self.checkpoint, layout, dest, really=really, layout_folder=self._planner.layouts)
+            return confirm(self.store, layout, dest, really=really, layout_folder=self._planner.layouts)
         database = dest if isinstance(dest, Database) else self._planner.database if dest is None else None
         if database is not None:
-            return write_to_database(self.checkpoint, database, columns=columns, really=in_place == "really")
+            return write_to_database(self.store, database, columns=columns, really=in_place == "really")
         assert not isinstance(dest, Database)  # noqa: S101 - returned above
-        return write_back(self.checkpoint, dest, columns=columns, in_place=in_place)
+        return write_back(self.store, dest, columns=columns, in_place=in_place)
 
     def decide(self, clause: str, choice: str) -> pd.DataFrame:
         """Settle rows in state ``review`` that match `clause` (over the result columns): ``"resend"`` or ``"skip"``. Returns their results.
@@ -577,17 +595,17 @@ class BatchSession(markup.Shown):
         Such a row may have been bought and was not found; look it up at the carrier first. ``resume()`` sends what is to be sent.
         """
         self._refuse_while_running()
-        table = self.checkpoint.results()
+        table = self.store.results()
         states = table.column("state").to_pylist()
         rows = [i for i in where.matching(table, clause, {}) if states[i] == RowState.REVIEW]
         if not rows:
             raise InputError(f"No row in review matches {clause!r}.", fix='session.results("review") lists those that wait for a decision.')
-        recovery.decide(self.checkpoint, rows, choice)
-        return to_frame(self.checkpoint.results().take(pa.array(rows, pa.int64())))
+        recovery.decide(self.store, rows, choice)
+        return to_frame(self.store.results().take(pa.array(rows, pa.int64())))
 
     def report(self) -> Report:
         """Return the day sheet of the job."""
-        return Report.of(self.checkpoint)
+        return Report.of(self.store)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -601,22 +619,22 @@ class BatchSession(markup.Shown):
         return import_module("shipkit.notebook.plots").Plots(self)
 
     @property
-    def checkpoint(self) -> Checkpoint:
+    def store(self) -> JobStore:
         """The job on disk. Raises JobNotFound before there is one."""
-        if self._checkpoint is None:
+        if self._store is None:
             raise JobNotFound("This session has no job yet.", fix="Call session.execute(), or open one: BatchSession.open(job_id).")
-        return self._checkpoint
+        return self._store
 
     @property
     def job_id(self) -> str | None:
         """The job's id, None before there is one."""
-        return self._checkpoint.job_id if self._checkpoint else None
+        return self._store.job_id if self._store else None
 
     @property
     def status(self) -> str:
         """Where the session stands: ``new``, ``previewed``, or the job's status."""
-        if self._checkpoint is not None:
-            return "running" if self._running else str(self._checkpoint.status)
+        if self._store is not None:
+            return "running" if self._running else str(self._store.status)
         return "previewed" if self._preview is not None else "new"
 
     @property
@@ -654,8 +672,8 @@ class BatchSession(markup.Shown):
         parts = [f"{self.name or 'batch'}", identity, f"{self._mode.upper()}", self.status]
         if self._planner.clauses and self._planner.kept is not None:
             parts.append(f"{self.selection}" + (f" (was {self._was:,})" if self._was is not None else ""))
-        if self._checkpoint is not None:
-            parts.append(self._checkpoint.job_id)
+        if self._store is not None:
+            parts.append(self._store.job_id)
         elif self._preview is not None:
             parts.append(self._preview.preview_id)
         return f"<BatchSession {' | '.join(parts)}>"
@@ -663,11 +681,11 @@ class BatchSession(markup.Shown):
     def _repr_html_(self) -> str:
         """Return where the session stands as a table; asks no carrier and reads no orders again."""
         lines = [("Session", self.name or "batch"), ("Carrier", f"{self.carrier.identity}{'' if self.live else ' (no money is spent)'}"), ("Mode", self._mode.upper()), ("Status", self.status.replace("_", " "))]
-        if self._checkpoint is not None:
-            lines += [line for line in BatchResult.of(self._checkpoint).lines() if line[0] not in ("Carrier", "Status")]
+        if self._store is not None:
+            lines += [line for line in BatchResult.of(self._store).lines() if line[0] not in ("Carrier", "Status")]
         elif self._preview is not None:
             lines += [line for line in self._preview.summary().lines() if line[0] not in ("Carrier", "Mode")]
-        return markup.block(markup.facts(lines), name="shipkit-session")
+        return html.block(html.facts(lines), name="shipkit-session")
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -685,7 +703,7 @@ class BatchSession(markup.Shown):
             self._last_view = None
         self._preview = None
         if not self._running:
-            self._checkpoint = None
+            self._store = None
 
     _last_view: pa.Table | None = None
     _was: int | None = None
@@ -711,7 +729,7 @@ class BatchSession(markup.Shown):
 
     async def _price(self) -> Preview:
         plan = await self._plan()
-        seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=Checkpoint.id_of(plan.fingerprint, self.name))
+        seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=JobStore.id_of(plan.fingerprint, self.name))
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
         self._preview = await preview.price(plan, self.carrier, now=_now(), held=held, notes=notes, pacer=self._pacer(), max_age=self.max_quote_age)
         self._record = preview.keep(self.settings.home, self._preview)
@@ -735,10 +753,10 @@ class BatchSession(markup.Shown):
             raise PlanChanged(f"The batch changed since {self._record.preview_id}. Nothing was bought.", fix="Call session.preview() again and approve what it shows.")
         return plan
 
-    async def _publish(self) -> Checkpoint:
+    async def _publish(self) -> JobStore:
         """Return the job of the current plan: the one on disk, or a new one when it may be bought."""
         plan = self._preview.plan if self._preview is not None else await self._plan()
-        existing = Checkpoint.of_plan(self.settings.home, plan.fingerprint, self.name)
+        existing = JobStore.of_plan(self.settings.home, plan.fingerprint, self.name)
         if existing is not None:
             return existing
         if self._preview is None:
@@ -751,7 +769,7 @@ class BatchSession(markup.Shown):
         assert shown is not None  # noqa: S101 - made above
         record = preview.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
-        return Checkpoint.publish(self.settings.home, draft(shown, self._planner, self._terms(), given))
+        return JobStore.publish(self.settings.home, draft(shown, self._planner, self._terms(), given))
 
     def _terms(self) -> Terms:
         return Terms(
@@ -759,22 +777,22 @@ class BatchSession(markup.Shown):
             concurrency=self._concurrency, rate_limit=self._rate_limit,
         )
 
-    def _launch(self, checkpoint: Checkpoint, *, on_error: str, progress: Follower) -> Execution:
-        self._checkpoint = checkpoint
-        self._execution = Execution(
-            checkpoint, self.carrier, self._portal, pacer=self._pacer(), grace_s=self.settings.grace_s, on_error=on_error, progress=progress,
+    def _launch(self, store: JobStore, *, on_error: str, progress: Follower) -> RunHandle:
+        self._store = store
+        self._execution = RunHandle(
+            store, self.carrier, self._portal, pacer=self._pacer(), grace_s=self.settings.grace_s, on_error=on_error, progress=progress,
         )
         return self._execution
 
     def _look_again(self) -> None:
         """Look up old references of a finished job, where it has any; a carrier that cannot be asked is no reason not to open it."""
-        if self.checkpoint.status not in (JobStatus.PAUSED, JobStatus.FAILED, JobStatus.RUNNING) and late_rows(self.checkpoint):
+        if self.store.status not in (JobStatus.PAUSED, JobStatus.FAILED, JobStatus.RUNNING) and late_rows(self.store):
             with suppress(ShipkitError):
-                self._portal.run(look_again(self.checkpoint, self.carrier, pacer=self._pacer()))
+                self._portal.run(look_again(self.store, self.carrier, pacer=self._pacer()))
 
-    def _renew(self, checkpoint: Checkpoint, confirmed: Money | str | None = None) -> None:
+    def _renew(self, store: JobStore, confirmed: Money | str | None = None) -> None:
         agreed = None if confirmed is None else Money.of(confirmed)
-        self._portal.run(renewed(checkpoint, self.carrier, self._pacer(), now=_now(), confirmed=agreed))
+        self._portal.run(renewed(store, self.carrier, self._pacer(), now=_now(), confirmed=agreed))
 
 
 def _shipper(given: Address | Mapping[str, Any] | str | None, settings: Settings) -> Address | None:

@@ -6,7 +6,7 @@ In a program that runs its own agent loop::
     definitions = to_anthropic(tools)                                # or to_openai(tools)
     answer = await answer_model(tools, call.name, call.input)
 
-As an MCP server: ``shipkit mcp``, or ``python -m shipkit.agent.server``.
+As an MCP server: ``shipkit mcp``, or ``python -m shipkit.agent.mcp_server``.
 
 Importing this costs no pandas, no DuckDB and no MCP; they come with the first call that needs them.
 """
@@ -14,10 +14,16 @@ Importing this costs no pandas, no DuckDB and no MCP; they come with the first c
 from __future__ import annotations
 
 from shipkit.agent.arguments import Command, ListTools, schema_of
-from shipkit.agent.inprocess import answer_model, for_module, get_orchestrator_tools, to_anthropic, to_openai
+from shipkit.agent.catalog import TOOLS
+from shipkit.agent.inprocess import (
+    answer_model,
+    for_module,
+    get_orchestrator_tools,
+    to_anthropic,
+    to_openai,
+)
 from shipkit.agent.inprocess import list_tools as list_tools_tool
 from shipkit.agent.inprocess import process_command as process_command_tool
-from shipkit.agent.table import TOOLS
 
 __all__ = [
     "BATCH_EXECUTE_SCHEMA",

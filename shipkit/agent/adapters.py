@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shipkit import __version__
-from shipkit.agent.calls import Approver
+from shipkit._version import __version__
 from shipkit.agent.inprocess import answer_model, get_orchestrator_tools
+from shipkit.agent.tool_call import Approver
 
 if TYPE_CHECKING:
     from shipkit.session import BatchSession
@@ -78,7 +78,7 @@ def stdio_command(*options: str, env: Mapping[str, str] | None = None, command: 
     command
         What starts the server; default this Python. ``["shipkit", "mcp"]`` where shipkit is installed apart.
     """
-    program, *rest = command or (sys.executable, "-m", "shipkit.agent.server")
+    program, *rest = command or (sys.executable, "-m", "shipkit.agent.mcp_server")
     started: dict[str, Any] = {"command": program, "args": [*rest, *options]}
     return {**started, "env": dict(env)} if env is not None else started
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shipkit.disk import make_private
+from shipkit.common.files import make_private
 
 __all__ = ["AuditLog", "redacted"]
 

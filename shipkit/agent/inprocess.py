@@ -7,11 +7,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shipkit.agent.answers import Answer, Facts, as_result, failure
 from shipkit.agent.arguments import Command, ListTools, parse
-from shipkit.agent.calls import Approver, Caller, call
-from shipkit.agent.desk import Desk, Rules
-from shipkit.agent.table import TOOLS, model_definition
+from shipkit.agent.batches import BatchRegistry, Rules
+from shipkit.agent.catalog import TOOLS, model_definition
+from shipkit.agent.tool_call import Approver, Caller, call
+from shipkit.agent.tool_results import Answer, Facts, as_result, failure
 from shipkit.errors import InputError, ShipkitError
 from shipkit.settings import Settings
 
@@ -43,7 +43,7 @@ def get_orchestrator_tools(session: BatchSession | None = None, approve: Approve
     >>> [tool["name"] for tool in tools][:3]
     ['load_orders', 'describe_orders', 'batch_preview']
     """
-    desk = Desk(Rules(roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))), session)
+    desk = BatchRegistry(Rules(roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))), session)
     caller = Caller(name="host program", host=True, approve=approve)
     return [
         {
@@ -82,7 +82,7 @@ async def answer_model(tools: Sequence[Mapping[str, Any]], name: str, arguments:
     return await function.for_model(arguments or {})  # type: ignore[no-any-return]
 
 
-def _function(desk: Desk, name: str, caller: Caller) -> ToolFunction:
+def _function(desk: BatchRegistry, name: str, caller: Caller) -> ToolFunction:
     async def run(args: dict[str, Any] | None = None) -> dict[str, Any]:
         return await call(desk, name, args, caller)
 
@@ -97,14 +97,14 @@ def _function(desk: Desk, name: str, caller: Caller) -> ToolFunction:
 # -- the module's own functions: one session of the process -----------------------------------------
 
 
-def _default_desk() -> Desk:
+def _default_desk() -> BatchRegistry:
     return _desk_of(Settings.read().home)
 
 
 @cache
-def _desk_of(home: Path) -> Desk:
+def _desk_of(home: Path) -> BatchRegistry:
     """Return the default desk of a home: one for the process, as long as ``SHIPKIT_HOME`` stays what it is."""
-    return Desk(Rules(home=home, roots=(Path.cwd(),)))
+    return BatchRegistry(Rules(home=home, roots=(Path.cwd(),)))
 
 
 def for_module(name: str) -> ToolFunction:

@@ -7,16 +7,22 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from shipkit.agent import arguments as given
-from shipkit.agent.answers import Answer, JobFacts, ModeFacts, ResumeFacts, VoidFacts, plain
-from shipkit.agent.desk import Batch, Desk
-from shipkit.agent.questions import Consent, anything_to_buy, question, same_as_previewed
-from shipkit.agent.standing import links_of, on_disk, running, stands
-from shipkit.errors import ApprovalRequired, CheckpointLocked, CheckpointWriteError, JobNotFound, ShipkitError
+from shipkit.agent.asking import Consent, anything_to_buy, question, same_as_previewed
+from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.status import links_of, on_disk, running, stands
+from shipkit.agent.tool_results import Answer, JobFacts, ModeFacts, ResumeFacts, VoidFacts, plain
+from shipkit.errors import (
+    ApprovalRequired,
+    CheckpointLocked,
+    CheckpointWriteError,
+    JobNotFound,
+    ShipkitError,
+)
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.purchase import Execution
-    from shipkit.report import BatchResult
+    from shipkit.jobs.purchase import RunHandle
+    from shipkit.jobs.result import BatchResult
 
 __all__ = ["Report", "execute", "get_job_status", "get_labels", "resume", "set_mode", "void"]
 
@@ -25,13 +31,13 @@ Report = Callable[[float, float, str], Awaitable[None]]
 _POLL_S = 0.1
 
 
-async def execute(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | None, report: Report) -> Answer:
+async def execute(desk: BatchRegistry, batch: Batch, args: given.Execute, consent: Consent | None, report: Report) -> Answer:
     """Buy what was previewed, and answer when it is done or after ``wait_s``."""
     await batch.do(_begin, desk, batch, args, consent)
     return await _followed(desk, batch, args.wait_s, report)
 
 
-def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | None) -> None:
+def _begin(desk: BatchRegistry, batch: Batch, args: given.Execute, consent: Consent | None) -> None:
     session = batch.session
     same_as_previewed(desk, batch, args)
     if batch.running:
@@ -56,7 +62,8 @@ def _begin(desk: Desk, batch: Batch, args: given.Execute, consent: Consent | Non
 
 def _note_beginning(batch: Batch) -> None:
     """Write down that buying begins, and under whose word. Without a log nothing is bought."""
-    from shipkit import approval, preview
+    from shipkit.jobs import approval
+    from shipkit.plan import preview
 
     session = batch.session
     given = None
@@ -74,7 +81,7 @@ def _note(batch: Batch, tool: str, **line: Any) -> None:
         raise CheckpointWriteError(f"The audit log cannot be written: {error}. Nothing was bought.", fix="Free disk space, or name another --home.") from error
 
 
-async def _followed(desk: Desk, batch: Batch, wait_s: float, report: Report) -> Answer:
+async def _followed(desk: BatchRegistry, batch: Batch, wait_s: float, report: Report) -> Answer:
     """Wait for the batch's job up to `wait_s`, and answer how it stands. Giving up on the call pauses the job."""
     try:
         result = await _outcome(batch, wait_s, report)
@@ -115,7 +122,7 @@ async def _outcome(batch: Batch, wait_s: float, report: Report) -> BatchResult |
         raise
 
 
-async def _tell(running: Execution, report: Report, told: float) -> float:
+async def _tell(running: RunHandle, report: Report, told: float) -> float:
     """Report progress when there is more than what was told."""
     progress = running.progress
     if progress is None or progress.done <= told:
@@ -124,13 +131,13 @@ async def _tell(running: Execution, report: Report, told: float) -> float:
     return float(progress.done)
 
 
-def _settle(desk: Desk, batch: Batch, result: BatchResult) -> None:
+def _settle(desk: BatchRegistry, batch: Batch, result: BatchResult) -> None:
     if not result.in_doubt and (not result.remaining or result.status == "cancelled"):
         for key in (batch.session.preview_id, result.job_id):
             desk.settle(key or "", sum(money.cents for money in result.totals.values()))
 
 
-async def get_job_status(desk: Desk, batch: Batch, args: given.JobStatus | given.GetLabels, report: Report) -> Answer:
+async def get_job_status(desk: BatchRegistry, batch: Batch, args: given.JobStatus | given.GetLabels, report: Report) -> Answer:
     """Answer how a job stands, after waiting up to ``wait_s`` for its end."""
     if batch.session.job_id is None:
         raise JobNotFound(f"{batch.id} has no job yet.", fix="batch_preview prices it, batch_execute makes the job.")
@@ -139,7 +146,7 @@ async def get_job_status(desk: Desk, batch: Batch, args: given.JobStatus | given
     return await on_disk(batch, args.wait_s)
 
 
-async def get_labels(desk: Desk, batch: Batch, args: given.GetLabels, report: Report) -> Answer:
+async def get_labels(desk: BatchRegistry, batch: Batch, args: given.GetLabels, report: Report) -> Answer:
     """Answer with links to labels and results."""
     answer = await get_job_status(desk, batch, args, report)
     facts = answer.facts
@@ -163,7 +170,7 @@ def set_mode(batch: Batch, args: given.SetMode) -> Answer:
     return Answer(ModeFacts(job_id=batch.id, previous=previous, mode=str(session.mode)), f"Mode {previous} -> {session.mode} for {batch.id}.{within}")
 
 
-async def resume(desk: Desk, batch: Batch | None, args: given.Resume, report: Report) -> Answer:
+async def resume(desk: BatchRegistry, batch: Batch | None, args: given.Resume, report: Report) -> Answer:
     """Tell what was interrupted, or act on the choice."""
     if args.choice is None:
         return await asyncio.to_thread(_interrupted, desk, args.job_id)
@@ -177,11 +184,11 @@ async def resume(desk: Desk, batch: Batch | None, args: given.Resume, report: Re
     return _as_resume(await _followed(desk, target, args.wait_s, report))
 
 
-def _continue(desk: Desk, batch: Batch, args: given.Resume) -> None:
+def _continue(desk: BatchRegistry, batch: Batch, args: given.Resume) -> None:
     session = batch.session
     if batch.running:
         return
-    manifest = session.checkpoint.manifest
+    manifest = session.store.manifest
     for currency, cents in manifest.quoted_cents.items() if desk.rules.max_total is not None else ():
         desk.reserve(batch, cents, currency, session.job_id or "" if args.choice == "resume" else f"{session.job_id} again")
     _note(batch, "batch_resume", job=session.job_id, outcome=f"{args.choice} begins")
@@ -196,18 +203,18 @@ def _cancelled(batch: Batch) -> Answer:
 
 
 def _reviewed(batch: Batch) -> Answer:
-    from shipkit.report import BatchResult
+    from shipkit.jobs.result import BatchResult
 
     frame = batch.session.review()
     open_rows = frame[~frame["state"].isin(["shipped", "voided", "skipped"])].head(20)
     names = ["row_number", "order_id", "state", "attempts", "error_code", "error_message", "fix"]
     rows = plain(open_rows[names].to_dict("records"))
-    answer = stands(BatchResult.of(batch.session.checkpoint))
+    answer = stands(BatchResult.of(batch.session.store))
     return Answer(_resumed(answer.facts), f"{answer.text} Nothing was changed.", data={"open rows": rows}, links=answer.links)
 
 
-def _interrupted(desk: Desk, job_id: str) -> Answer:
-    from shipkit import recovery
+def _interrupted(desk: BatchRegistry, job_id: str) -> Answer:
+    from shipkit.jobs import recovery
 
     found = [job for job in recovery.check_interrupted_jobs(home=desk.settings.home) if job_id in {"", job.job_id}]
     if not found:
@@ -231,7 +238,7 @@ def _interrupted(desk: Desk, job_id: str) -> Answer:
     )
 
 
-def void(desk: Desk, batch: Batch, args: given.Void, consent: Consent | None) -> Answer:
+def void(desk: BatchRegistry, batch: Batch, args: given.Void, consent: Consent | None) -> Answer:
     """Give labels back."""
     if consent is None and question(desk, batch, args) is not None:
         raise ApprovalRequired("Voiding needs a person's yes. Nothing was voided, nothing was bought.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
-from shipkit.agent.desk import Desk
+from shipkit.agent.batches import BatchRegistry
 from shipkit.errors import JobNotFound, PreviewNotFound, ShipkitError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _RESULTS = (
 )
 
 
-def add(server: MCPServer[Any], desk: Desk) -> None:
+def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
     """Add resources and prompts to `server`."""
 
     @server.resource("shipkit://jobs.csv", name="jobs", title="Jobs", mime_type="text/csv")
@@ -92,7 +92,7 @@ async def _read(work: Callable[[], T]) -> T:
         raise ResourceError(str(error)) from error
 
 
-def _session(desk: Desk, job_id: str, what: str) -> Any:
+def _session(desk: BatchRegistry, job_id: str, what: str) -> Any:
     """Return the session of a job whose `what` is read, and write that down."""
     batch = desk.find(job_id)
     with suppress(OSError):
@@ -100,24 +100,24 @@ def _session(desk: Desk, job_id: str, what: str) -> Any:
     return batch.session
 
 
-def _jobs(desk: Desk) -> str:
-    from shipkit import recovery
+def _jobs(desk: BatchRegistry) -> str:
+    from shipkit.jobs import recovery
 
     frame = recovery.jobs(home=desk.settings.home)
     return _csv(frame, tuple(frame.columns))
 
 
-def _preview(desk: Desk, preview_id: str) -> str:
+def _preview(desk: BatchRegistry, preview_id: str) -> str:
     found = next((b for b in desk.open_batches() if b.session.preview_id == preview_id and b.frame is not None), None)
     if found is None:
         raise PreviewNotFound(f"The preview {preview_id[:40]!r} is not open on this server.", fix="Call batch_preview.")
     return _csv(found.frame, _PREVIEW)
 
 
-def _labels(desk: Desk, job_id: str, kind: str) -> bytes:
+def _labels(desk: BatchRegistry, job_id: str, kind: str) -> bytes:
     session = _session(desk, job_id, f"labels.{kind}")
-    if kind == "zpl" and session.checkpoint.manifest.label.format != "zpl":
-        raise ResourceError(f"The labels of {job_id} were bought as {session.checkpoint.manifest.label.format}: read labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}")
+    if kind == "zpl" and session.store.manifest.label.format != "zpl":
+        raise ResourceError(f"The labels of {job_id} were bought as {session.store.manifest.label.format}: read labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)

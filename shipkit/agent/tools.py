@@ -8,15 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shipkit.agent import arguments as given
-from shipkit.agent.answers import Answer, BatchFacts, ColumnFacts, Link, PreviewFacts, ProblemFacts, plain
-from shipkit.agent.desk import Batch, Desk
+from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.tool_results import (
+    Answer,
+    BatchFacts,
+    ColumnFacts,
+    Link,
+    PreviewFacts,
+    ProblemFacts,
+    plain,
+)
 from shipkit.errors import InputError, ShipkitError
 from shipkit.models import Money
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.preview import Summary
+    from shipkit.plan.preview import Summary
 
 __all__ = ["describe_orders", "load_orders", "preview", "problems", "shown"]
 
@@ -26,7 +34,7 @@ _SAMPLE = ("row_number", "order_id", "city", "state", "postal_code", "country", 
 _WORST = 10
 
 
-def load_orders(desk: Desk, batch: Batch, args: given.LoadOrders) -> Answer:
+def load_orders(desk: BatchRegistry, batch: Batch, args: given.LoadOrders) -> Answer:
     """Load a file or rows into `batch`."""
     if bool(args.path) == bool(args.rows):
         raise InputError("load_orders takes a path or rows, one of them.", fix="Pass the one you have.")
@@ -56,7 +64,7 @@ def describe_orders(batch: Batch, args: given.DescribeOrders) -> Answer:
     )
 
 
-def preview(desk: Desk, batch: Batch, args: given.Preview) -> Answer:
+def preview(desk: BatchRegistry, batch: Batch, args: given.Preview) -> Answer:
     """Price every order of `batch`."""
     session, said = batch.session, args.model_fields_set
     if session.shipper is None and not args.shipper_info:
@@ -72,7 +80,7 @@ def preview(desk: Desk, batch: Batch, args: given.Preview) -> Answer:
     return shown(desk, batch, sample=args.sample)
 
 
-def shown(desk: Desk, batch: Batch, *, sample: int) -> Answer:
+def shown(desk: BatchRegistry, batch: Batch, *, sample: int) -> Answer:
     """Return the answer about the last preview of `batch`."""
     session = batch.session
     summary = session.summary
@@ -102,7 +110,7 @@ def problems(batch: Batch, args: given.Problems) -> Answer:
 
 
 def _problem_rows(batch: Batch) -> list[dict[Any, Any]]:
-    from shipkit.preview import to_frame
+    from shipkit.plan.preview import to_frame
 
     session = batch.session
     refused: list[dict[Any, Any]] = []
@@ -113,7 +121,7 @@ def _problem_rows(batch: Batch) -> list[dict[Any, Any]]:
             {"row_number": row["row_number"], "field": row["state"], "value": row["order_id"], "problem": row["error_message"], "fix": row["fix"], "severity": "error", "code": row["error_code"]}
             for row in frame.to_dict("records")
         ]
-    earlier = to_frame(session.checkpoint.problems) if batch.reopened else session.problems
+    earlier = to_frame(session.store.problems) if batch.reopened else session.problems
     return refused + earlier.to_dict("records")
 
 
@@ -145,7 +153,7 @@ def _told(summary: Summary, kept: str) -> str:
     return "\n".join(lines)
 
 
-def _next(desk: Desk, facts: PreviewFacts) -> str:
+def _next(desk: BatchRegistry, facts: PreviewFacts) -> str:
     if not facts.shipments:
         return "Nothing can be bought as it stands: correct the problems (filter_clause, mapping_template) and preview again."
     if facts.mode == "auto":

@@ -28,7 +28,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from shipkit import __version__
+from shipkit._version import __version__
 from shipkit.errors import AnswerLost, CarrierError, CarrierUnreachable, RateLimited
 
 if TYPE_CHECKING:

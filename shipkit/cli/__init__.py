@@ -70,11 +70,11 @@ def _run(words: list[str], console: Console) -> End:
 def _serve(words: list[str], console: Console) -> int:
     """Hand over to the MCP server, which has options of its own and to which stdout belongs."""
     try:
-        from shipkit.agent import server
+        from shipkit.agent import mcp_server
     except ImportError as error:
         console.fail(f"The MCP server cannot start: {error}.", 'Install it: pip install "shipkit[mcp]"', "usage", Exit.UNUSABLE)
         return Exit.UNUSABLE
-    return server.main(words)
+    return mcp_server.main(words)
 
 
 def _handler(where: str) -> Callable[[Namespace, Console], End]:

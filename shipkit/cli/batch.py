@@ -8,23 +8,23 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipkit import approval
-from shipkit import preview as previews
-from shipkit.cli import exits, shown
+from shipkit.cli import exits, printing
 from shipkit.cli.console import Console, End
 from shipkit.cli.exits import Exit
 from shipkit.cli.grammar import UsageError, again
 from shipkit.cli.options import merged, open_session
-from shipkit.cli.progress import reporter
-from shipkit.cli.shown import command
+from shipkit.cli.printing import command
+from shipkit.cli.progress_lines import reporter
 from shipkit.errors import ApprovalRequired
+from shipkit.jobs import approval
 from shipkit.models import Money
+from shipkit.plan import preview as previews
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.report import BatchResult
+    from shipkit.jobs.result import BatchResult
     from shipkit.session import BatchSession
 
 __all__ = ["approve", "check", "preview", "run", "run_one", "template"]
@@ -36,9 +36,9 @@ def check(args: Namespace, console: Console) -> End:
     with open_session(args, shipper_needed=False) as session:
         _loaded(session, args, console)
         problems = session.problems
-        bad = shown.problems(problems, console)
+        bad = printing.problems(problems, console)
         if args.output:
-            shown.save_frame(problems, Path(args.output))
+            printing.save_frame(problems, Path(args.output))
             console.say(f"Written: {args.output}")
         facts = {"problems": bad, "warnings": int((problems["severity"] == "warning").sum()), "selection": session.selection}
     if not len(problems):
@@ -67,10 +67,10 @@ def preview(args: Namespace, console: Console) -> End:
     with open_session(args) as session:
         _loaded(session, args, console)
         frame = _priced(session, args, console)
-        end = End(job_id=None, facts=shown.summary_facts(session.summary))
+        end = End(job_id=None, facts=printing.summary_facts(session.summary))
         end.next = again("run", args) if session.summary.shipments else None
         if args.output:
-            shown.save_frame(frame, Path(args.output))
+            printing.save_frame(frame, Path(args.output))
             console.say(f"Written: {args.output}")
     return end
 
@@ -80,7 +80,7 @@ def run(args: Namespace, console: Console) -> End:
     args = merged(args)
     _refuse_unlimited(args)
     if args.confirmation is not None:
-        from shipkit.writeback.confirmations import the_format
+        from shipkit.outputs.writeback.confirmations import the_format
 
         the_format(args.confirmation)  # refused before anything is bought
     if args.watch:
@@ -96,9 +96,9 @@ def run_one(args: Namespace, console: Console) -> End:
         _loaded(session, args, console)
         frame = _priced(session, args, console)
         if args.output:
-            shown.save_frame(frame, Path(args.output))
-        facts = shown.summary_facts(session.summary)
-        unshippable = shown.unshippable(session.problems)
+            printing.save_frame(frame, Path(args.output))
+        facts = printing.summary_facts(session.summary)
+        unshippable = printing.unshippable(session.problems)
         if not session.summary.shipments:
             console.say("Nothing to buy." if not args.dry_run else "Dry run: nothing would be bought.")
             return End(Exit.SOME_FAILED if unshippable else Exit.DONE, facts=facts)
@@ -132,24 +132,24 @@ def finish(session: BatchSession, result: BatchResult, args: Namespace, console:
     """Show how the job stands, save what was asked for, and return how the command ends."""
     console.title("Result")
     console.pairs(result.lines())
-    shown.open_rows(result, console)
+    printing.open_rows(result, console)
     if result.shipped and args.labels:
         session.labels.save(args.labels)
         console.say(f"Labels: {args.labels}")
     if result.shipped and args.write_back is not None:
         console.say(f"Tracking numbers: {session.write_back(args.write_back or None)}")
     if args.failed and (result.failed or unshippable):
-        shown.save_failed(session.failed_rows(), Path(args.failed))
+        printing.save_failed(session.failed_rows(), Path(args.failed))
         console.say(f"Rows that did not ship: {args.failed}")
     if result.shipped and args.confirmation is not None:
         _tell_shop(session, args, console)
     code = exits.of_result(result, unshippable=unshippable)
-    return End(code, job_id=result.job_id, next=shown.next_command(result, code, args), facts=shown.result_facts(result))
+    return End(code, job_id=result.job_id, next=printing.next_command(result, code, args), facts=printing.result_facts(result))
 
 
 def _tell_shop(session: BatchSession, args: Namespace, console: Console) -> None:
     """Write the file that the shop imports; of a job that is not live there is none, since a run is no place to try it out."""
-    if not session.checkpoint.manifest.live:
+    if not session.store.manifest.live:
         console.say(f"Shop confirmation: not written, the numbers of this job are not real. To look at one: {command('write-back', str(session.job_id), '--layout', args.confirmation, '--really', args=args)}")
         return
     console.say(f"Shop confirmation: {session.write_back(getattr(args, 'confirmation_file', None), layout=args.confirmation)}")
@@ -225,7 +225,7 @@ def _loaded(session: BatchSession, args: Namespace, console: Console) -> None:
 
 def _priced(session: BatchSession, args: Namespace, console: Console) -> pd.DataFrame:
     frame = session.preview()
-    shown.preview_rows(frame, console, rows=args.rows)
-    shown.problems(session.problems, console)
-    shown.summary_lines(session.summary, console)
+    printing.preview_rows(frame, console, rows=args.rows)
+    printing.problems(session.problems, console)
+    printing.summary_lines(session.summary, console)
     return frame

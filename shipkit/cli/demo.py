@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipkit.cli import shown
+from shipkit.cli import printing
 from shipkit.cli.console import Console, End
 from shipkit.cli.exits import Exit
 from shipkit.demo import demo_orders
@@ -44,10 +44,10 @@ def demo(args: Namespace, console: Console) -> End:
         session.map(weights="line")  # in orders of several lines, a weight is the line's
         console.title("2  Price every order")
         frame = session.preview()
-        shown.preview_rows(frame, console, rows=8)
+        printing.preview_rows(frame, console, rows=8)
         console.title("3  What is wrong with some")
-        shown.problems(session.problems, console)
-        shown.summary_lines(session.summary, console, title="4  Look at the total")
+        printing.problems(session.problems, console)
+        printing.summary_lines(session.summary, console, title="4  Look at the total")
         return _bought(session, folder, console)
 
 
@@ -65,18 +65,18 @@ def _bought(session: BatchSession, folder: Path, console: Console) -> End:
         ("Labels to print", str(session.labels.save(folder / "labels.pdf").path)),
         ("Orders with tracking numbers", str(session.write_back(folder / "orders_shipped.csv"))),
         ("Rows to correct and run again", str(_failed(session, folder))),
-        ("The job, as plain parquet", f"{session.checkpoint.path}"),
+        ("The job, as plain parquet", f"{session.store.path}"),
     ])
     job = result.job_id
     return End(
         Exit.UNFINISHED if result.remaining or result.in_doubt else Exit.DONE, job_id=job,
-        next=shown.command("show", job, args=Namespace(home=str(folder / "home"))), facts=shown.result_facts(result),
+        next=printing.command("show", job, args=Namespace(home=str(folder / "home"))), facts=printing.result_facts(result),
     )
 
 
 def _failed(session: BatchSession, folder: Path) -> Path:
     path = folder / "failed.csv"
-    shown.save_failed(session.failed_rows(), path)
+    printing.save_failed(session.failed_rows(), path)
     return path
 
 

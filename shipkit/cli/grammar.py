@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from shipkit import __version__
+from shipkit._version import __version__
 from shipkit.cli.exits import MEANING
 
 __all__ = ["COMMANDS", "Command", "UsageError", "again", "nearest", "parser", "typeable"]

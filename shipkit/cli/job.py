@@ -8,13 +8,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shipkit.cli import exits, shown
+from shipkit.cli import exits, printing
 from shipkit.cli.console import Console, End
 from shipkit.cli.exits import Exit
 from shipkit.cli.grammar import UsageError
 from shipkit.cli.options import named, pairs
-from shipkit.cli.progress import reporter
-from shipkit.cli.shown import command
+from shipkit.cli.printing import command
+from shipkit.cli.progress_lines import reporter
 from shipkit.models import Money
 from shipkit.settings import Settings
 
@@ -28,7 +28,7 @@ __all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "wri
 
 def resume(args: Namespace, console: Console) -> End:
     """Go on with an interrupted job; without a name, with the only one there is."""
-    from shipkit import recovery
+    from shipkit.jobs import recovery
 
     job = args.job
     if job is None:
@@ -37,20 +37,20 @@ def resume(args: Namespace, console: Console) -> End:
             return _which(waiting, args, console)
         job = waiting["job_id"][0]
     with _open(args, job) as session:
-        checkpoint = session.checkpoint
-        if checkpoint.owner() is None and checkpoint.status in {"paused", "failed"}:
-            console.say(str(recovery.describe(checkpoint)).partition("\n  resume")[0])
+        store = session.store
+        if store.owner() is None and store.status in {"paused", "failed"}:
+            console.say(str(recovery.describe(store)).partition("\n  resume")[0])
         result = session.resume(on_error=args.on_error, progress=reporter(console))
         console.title("Result")
         console.pairs(result.lines())
-        shown.open_rows(result, console)
-        code = exits.of_result(result, unshippable=shown.unshippable_in(checkpoint))
-        return End(code, job_id=result.job_id, next=shown.next_command(result, code, args), facts=shown.result_facts(result))
+        printing.open_rows(result, console)
+        code = exits.of_result(result, unshippable=printing.unshippable_in(store))
+        return End(code, job_id=result.job_id, next=printing.next_command(result, code, args), facts=printing.result_facts(result))
 
 
 def jobs(args: Namespace, console: Console) -> End:
     """List the jobs, newest first."""
-    from shipkit import recovery
+    from shipkit.jobs import recovery
 
     frame = recovery.interrupted_jobs(args.home) if args.interrupted else recovery.jobs(args.home)
     if not len(frame):
@@ -63,32 +63,32 @@ def show(args: Namespace, console: Console) -> End:
     """Show how a job or a preview stands, and save results, failed rows or the day sheet."""
     if args.job.startswith("pv_"):
         return _show_preview(args, console)
-    from shipkit import recovery
-    from shipkit.report import BatchResult, next_step
+    from shipkit.jobs import recovery
+    from shipkit.jobs.result import BatchResult, next_step
 
     with _open(args, args.job) as session:
-        checkpoint = session.checkpoint
-        result = BatchResult.of(checkpoint)
-        owner = checkpoint.owner()
+        store = session.store
+        result = BatchResult.of(store)
+        owner = store.owner()
         if owner is None and result.status in {"paused", "failed"}:
-            console.say(str(recovery.describe(checkpoint)))
+            console.say(str(recovery.describe(store)))
             console.say()
         console.pairs([*result.lines(), *([("Run by", str(owner))] if owner else [])])
-        shown.open_rows(result, console)
+        printing.open_rows(result, console)
         if args.results:
-            shown.save_frame(result.frame, Path(args.results))
+            printing.save_frame(result.frame, Path(args.results))
             console.say(f"Results: {args.results}")
         if args.failed:
             failed = session.failed_rows()
-            shown.save_failed(failed, Path(args.failed))
+            printing.save_failed(failed, Path(args.failed))
             console.say(f"Rows that did not ship ({len(failed):,}): {args.failed}")
         if args.report:
             console.say(f"Day sheet: {session.report().save(args.report)}")
-        code = exits.of_result(result, unshippable=shown.unshippable_in(checkpoint)) if owner is None else Exit.UNFINISHED
+        code = exits.of_result(result, unshippable=printing.unshippable_in(store)) if owner is None else Exit.UNFINISHED
         following = next_step(result) if owner is None else f"shipkit show {result.job_id}"
         if args.failed and code is Exit.SOME_FAILED:
             following = f"shipkit labels {result.job_id} -o labels.pdf"
-        return End(code, job_id=result.job_id, next=_at_home(following, args), facts=shown.result_facts(result))
+        return End(code, job_id=result.job_id, next=_at_home(following, args), facts=printing.result_facts(result))
 
 
 def labels(args: Namespace, console: Console) -> End:
@@ -105,7 +105,7 @@ def labels(args: Namespace, console: Console) -> End:
 def void(args: Namespace, console: Console) -> End:
     """Give shipments back."""
     with _open(args, args.job) as session:
-        console.say(f"{session.job_id} on {session.checkpoint.manifest.identity}")
+        console.say(f"{session.job_id} on {session.store.manifest.identity}")
         if args.dry_run:
             return _would_void(session, args, console)
         frame = session.void(args.where, all=args.all)
@@ -119,7 +119,7 @@ def void(args: Namespace, console: Console) -> End:
 
 def write_back(args: Namespace, console: Console) -> End:
     """Write tracking numbers into a copy of the orders, into the orders file itself, or into the file that a shop imports."""
-    from shipkit.writeback import Confirmation
+    from shipkit.outputs.writeback import Confirmation
 
     with _open(args, args.job) as session:
         twice: bool | str = "really" if args.in_place > 1 else bool(args.in_place)
@@ -135,7 +135,7 @@ def write_back(args: Namespace, console: Console) -> End:
 
 def carriers(args: Namespace, console: Console) -> End:
     """List the carriers and whether they are set up. Shows no secret, and of an account only its end."""
-    from shipkit.carriers import CARRIERS
+    from shipkit.carriers.registry import CARRIERS
 
     settings = Settings.read(home=args.home)
     rows, wanting = [], []
@@ -153,7 +153,7 @@ def carriers(args: Namespace, console: Console) -> End:
 
 def prune(args: Namespace, console: Console) -> End:
     """Remove addresses and labels of old finished jobs; the books stay."""
-    from shipkit import recovery
+    from shipkit.jobs import recovery
 
     found = recovery.prune(args.home, older_than=_age(args.older_than), dry_run=args.dry_run)
     for job in found:
@@ -190,15 +190,15 @@ def _list(frame: pd.DataFrame, console: Console) -> None:
         carrier = f"{row['carrier']}{' LIVE' if row['live'] else ''}"
         counts = [f"{int(row[name]):,}" if row[name] else "" for name in ("shipped", "failed", "in_doubt", "remaining")]
         rows.append([row["job_id"], row["name"] or "", made, row["status"].replace("_", " "), carrier, *counts, total or "several"])
-        console.record("job", **shown.cells(row, frame.columns))
+        console.record("job", **printing.cells(row, frame.columns))
     if rows:
         columns = ["job", "name", "made (UTC)", "status", "carrier", "shipped", "failed", "in doubt", "left", "charged"]
         console.table(columns, rows, right=columns[5:])
 
 
 def _show_preview(args: Namespace, console: Console) -> End:
-    from shipkit.approval import stored_approval
-    from shipkit.preview import recall
+    from shipkit.jobs.approval import stored_approval
+    from shipkit.plan.preview import recall
 
     record = recall(Settings.read(home=args.home).home, args.job)
     given = stored_approval(record)
@@ -210,10 +210,10 @@ def _show_preview(args: Namespace, console: Console) -> End:
 
 
 def _would_void(session: BatchSession, args: Namespace, console: Console) -> End:
-    from shipkit.preview import to_frame
-    from shipkit.where import matching
+    from shipkit.orders.where import matching
+    from shipkit.plan.preview import to_frame
 
-    table = session.checkpoint.results()
+    table = session.store.results()
     frame = to_frame(table.take(list(matching(table, args.where, {}))) if args.where else table)
     standing = frame[frame["state"] == "shipped"]
     lines = [[r["row_number"], r["order_id"], r["tracking_number"]] for r in standing.to_dict("records")]

@@ -104,11 +104,11 @@ def pairs(given: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
 
 def named(home: Path, given: str) -> str:
     """Return the id of the job that `given` is the id, or the name, of (the newest of that name)."""
-    from shipkit.checkpoint import Checkpoint
+    from shipkit.jobs.store import JobStore
 
     if (home / "jobs" / given).is_dir():
         return given
-    return next((job.job_id for job in Checkpoint.list(home) if job.manifest.name == given), given)
+    return next((job.job_id for job in JobStore.list(home) if job.manifest.name == given), given)
 
 
 def _fill(session: BatchSession, args: Namespace) -> None:

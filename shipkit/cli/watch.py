@@ -19,11 +19,11 @@ from types import FrameType
 from shipkit.cli.batch import run_one
 from shipkit.cli.console import Console, End
 from shipkit.cli.exits import Exit, of_error
-from shipkit.disk import make_private
+from shipkit.common.files import make_private
+from shipkit.common.lock import held
 from shipkit.errors import InputError, ShipkitError
-from shipkit.lock import held
+from shipkit.outputs.writeback.confirmations import file_name, the_format
 from shipkit.settings import Settings
-from shipkit.writeback.confirmations import file_name, the_format
 
 __all__ = ["watch"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from shipkit.errors import InputError
+from shipkit.jobs.result import results_frame
 from shipkit.models import Money
-from shipkit.preview import service_title, to_frame
-from shipkit.report import results_frame
-from shipkit.table import minor_unit_scale
+from shipkit.plan.preview import service_title, to_frame
+from shipkit.schema import minor_unit_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,7 +138,7 @@ class Plots:
 
     def quoted_vs_charged(self) -> Figure:
         """Compare what each label was quoted with what was charged; a point off the line is a surprise. Raises JobNotFound before there is a job."""
-        frame = results_frame(self._session.checkpoint)
+        frame = results_frame(self._session.store)
         frame = frame[frame["charged_cents"].notna() & frame["quoted_cents"].notna()]
         if not len(frame):
             raise InputError("Nothing was charged yet.", fix="Run session.execute() first.")
@@ -200,7 +200,7 @@ class Plots:
             shown = session.previewed
             plan, quotes = shown.plan.table, shown.quotes
         else:
-            plan, quotes = session.checkpoint.plan, session.checkpoint.quotes
+            plan, quotes = session.store.plan, session.store.quotes
         frame = to_frame(quotes)
         for name in ("state", "country"):
             frame[name] = to_frame(plan.select([name]))[name]

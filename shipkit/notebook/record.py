@@ -11,10 +11,10 @@ import time
 import uuid
 from typing import Any
 
-from shipkit.markup import block, escape, facts
-from shipkit.notebook.facts import RUNS, Job, Offer
-from shipkit.notebook.words import amount, counted
-from shipkit.preview import service_title
+from shipkit.common.html import block, escape, facts
+from shipkit.notebook.model import RUNS, Job, Offer
+from shipkit.notebook.wording import amount, counted
+from shipkit.plan.preview import service_title
 
 __all__ = ["Record", "bundle"]
 

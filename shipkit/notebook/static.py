@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipkit.checkpoint import Checkpoint
-from shipkit.markup import Shown, block, facts
-from shipkit.notebook.facts import Job, Offer, Phase, job_of, offered
+from shipkit.common.html import Shown, block, facts
+from shipkit.jobs.store import JobStore
+from shipkit.notebook.model import Job, Offer, Phase, job_of, offered
 from shipkit.notebook.record import bundle
-from shipkit.notebook.words import approve_text
+from shipkit.notebook.wording import approve_text
 
 if TYPE_CHECKING:
     from shipkit.session import BatchSession
@@ -28,10 +28,10 @@ class StaticPanel(Shown):
         session = self.session
         if session.job_id is not None:
             running = session.execution
-            return job_of(session.checkpoint, running=running is not None and running.running)
+            return job_of(session.store, running=running is not None and running.running)
         offer = offered(session)
         earlier = session.earlier_job
-        return job_of(Checkpoint.open(session.settings.home, earlier)) if earlier else offer
+        return job_of(JobStore.open(session.settings.home, earlier)) if earlier else offer
 
     def __repr__(self) -> str:
         told = self.told

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets as widgets
 
-from shipkit import recovery
-from shipkit.approval import ExecutionMode
-from shipkit.checkpoint import Checkpoint
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
-from shipkit.labels import Labels
+from shipkit.jobs import recovery
+from shipkit.jobs.approval import ExecutionMode
+from shipkit.jobs.result import results_frame
+from shipkit.jobs.store import JobStore
 from shipkit.models import Money
-from shipkit.notebook import pages
-from shipkit.notebook.facts import RUNS, Job, Offer, Phase, job_of, offered
-from shipkit.notebook.parts import LabelsBox, after_each_cell, button, html, style
+from shipkit.notebook import panel_html
+from shipkit.notebook.model import RUNS, Job, Offer, Phase, job_of, offered
 from shipkit.notebook.record import Record, bundle
-from shipkit.notebook.words import approve_text, counted, mode_text
-from shipkit.report import results_frame
+from shipkit.notebook.widgets import LabelsBox, after_each_cell, button, html, style
+from shipkit.notebook.wording import approve_text, counted, mode_text
+from shipkit.outputs.labels import Labels
 from shipkit.state import RowState
 
 if TYPE_CHECKING:
-    from shipkit.session import BatchSession, Execution
+    from shipkit.session import BatchSession, RunHandle
 
 __all__ = ["Panel"]
 
@@ -55,7 +55,7 @@ class Panel:
         self._guard = threading.RLock()  # the kernel's thread and the one that follows a run write the same widgets
         self._record = Record()
         self._wish = Phase.RUNNING
-        self._job: Checkpoint | None = None
+        self._job: JobStore | None = None
         self._head, self._state, self._alert, self._more = html(), html(), html(), html()
         self._badge, self._hint, self._mode_hint = html(), html(css="sk-hint"), html()
         self._make_controls()
@@ -82,13 +82,13 @@ class Panel:
             self._show_job(job_of(self._job))
         self._seen = self._standing()
 
-    def _find_job(self) -> Checkpoint | None:
+    def _find_job(self) -> JobStore | None:
         """Return the job to show: the session's own, or the one that its orders already have."""
         if self.session.job_id is not None:
-            return self.session.checkpoint
+            return self.session.store
         self.session.previewed  # noqa: B018 - prices the orders, so that an earlier job of theirs is known
         earlier = self.session.earlier_job
-        return Checkpoint.open(self.session.settings.home, earlier) if earlier else None
+        return JobStore.open(self.session.settings.home, earlier) if earlier else None
 
     # -- showing ------------------------------------------------------------------------------------
 
@@ -107,14 +107,14 @@ class Panel:
         summary = offer.summary
         with self._guard:
             self.told = offer
-            self._head.value = pages.head(offer.title, ", ".join(part for part in (offer.source, offer.selection) if part))
-            self._state.value = pages.offer_page(offer)
-            self._badge.value = pages.badge(summary.carrier, live=summary.live)
-            self._more.value = pages.problem_page(offer)
+            self._head.value = panel_html.head(offer.title, ", ".join(part for part in (offer.source, offer.selection) if part))
+            self._state.value = panel_html.offer_page(offer)
+            self._badge.value = panel_html.badge(summary.carrier, live=summary.live)
+            self._more.value = panel_html.problem_page(offer)
             self._clause.value = offer.clause
             self._mode.value = self.session.mode
-            self._mode_hint.value = pages.said(mode_text(self.session.mode, offer.limits))
-            self._hint.value = pages.said(f"with {offer.bound}" if offer.bound else "")
+            self._mode_hint.value = panel_html.said(mode_text(self.session.mode, offer.limits))
+            self._hint.value = panel_html.said(f"with {offer.bound}" if offer.bound else "")
             self._actions.children = [self._approve_button(offer), self._badge, self._hint]
             self._box.children = [style(), self._head, self._filter_row, self._mode_row, self._state, self._alert, self._actions, self._more]
             self._record.update(offer)
@@ -123,10 +123,10 @@ class Panel:
         """Show a job that is not running here."""
         with self._guard:
             self._paint(job)
-            self._hint.value = pages.said(_next_step(job))
+            self._hint.value = panel_html.said(_next_step(job))
             self._actions.children = [*self._choices(job), self._badge, self._hint]
-            self._more.value = pages.result_page(results_frame(self._checkpoint), opened=job.phase is not Phase.PAUSED) if job.phase is not Phase.ELSEWHERE else ""
-            labels = [LabelsBox(lambda: Labels.of(self._checkpoint), file=f"labels-{job.job_id.removeprefix('job-')[:6]}.pdf").widget] if job.shipped else []
+            self._more.value = panel_html.result_page(results_frame(self._store), opened=job.phase is not Phase.PAUSED) if job.phase is not Phase.ELSEWHERE else ""
+            labels = [LabelsBox(lambda: Labels.of(self._store), file=f"labels-{job.job_id.removeprefix('job-')[:6]}.pdf").widget] if job.shipped else []
             self._box.children = [style(), self._head, self._state, self._alert, self._actions, *labels, self._more]
 
     def _show_run(self, job: Job) -> None:
@@ -134,7 +134,7 @@ class Panel:
         with self._guard:
             self._wish = Phase.RUNNING
             self._paint(job)
-            self._hint.value = pages.said("Other cells can run meanwhile. Closing the notebook loses nothing: the job is on disk.")
+            self._hint.value = panel_html.said("Other cells can run meanwhile. Closing the notebook loses nothing: the job is on disk.")
             self._pause.disabled = self._cancel.disabled = False
             self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
             self._box.children = [style(), self._head, self._state, self._alert, self._actions]
@@ -143,13 +143,13 @@ class Panel:
         """Write down how a job stands. A widget that shows the same already sends nothing."""
         with self._guard:
             self.told = job
-            self._head.value = pages.head(job.title, job.job_id)
-            self._badge.value = pages.badge(job.carrier, live=job.live)
-            self._state.value = pages.job_page(job)
+            self._head.value = panel_html.head(job.title, job.job_id)
+            self._badge.value = panel_html.badge(job.carrier, live=job.live)
+            self._state.value = panel_html.job_page(job)
             self._record.update(job)
 
     @property
-    def _checkpoint(self) -> Checkpoint:
+    def _store(self) -> JobStore:
         assert self._job is not None  # noqa: S101 - a job is shown
         return self._job
 
@@ -160,15 +160,15 @@ class Panel:
         try:
             yield
         except (PlanChanged, PreviewExpired) as error:
-            self._alert.value = pages.alert(error.message, "Nothing was bought. Price again and look at the new total.")
+            self._alert.value = panel_html.alert(error.message, "Nothing was bought. Price again and look at the new total.")
             self._actions.children = [self._price_again, self._badge, self._hint]
         except ModeLocked as error:
             self.refresh()
-            self._alert.value = pages.alert(error.message, error.fix)
+            self._alert.value = panel_html.alert(error.message, error.fix)
         except ShipkitError as error:
-            self._alert.value = pages.alert(error.message, error.fix)
+            self._alert.value = panel_html.alert(error.message, error.fix)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person must see it
-            self._alert.value = pages.alert(f"{type(error).__name__}: {error}", "This is not expected; the job's books are safe on disk.")
+            self._alert.value = panel_html.alert(f"{type(error).__name__}: {error}", "This is not expected; the job's books are safe on disk.")
 
     def _cell_ran(self) -> None:
         """Catch up with what another cell did to the session: filtered, priced, bought."""
@@ -179,7 +179,7 @@ class Panel:
             if seen.unpriced:
                 self._seen = seen
                 self._actions.children = [self._price_again, self._badge, self._hint]
-                self._hint.value = pages.said("Another cell changed the orders. What is shown is from before.")
+                self._hint.value = panel_html.said("Another cell changed the orders. What is shown is from before.")
             else:
                 self.refresh()
 
@@ -301,8 +301,8 @@ class Panel:
             self._wind_down(Phase.CANCELLING, running.cancel)
             return
         with self._telling():
-            recovery.cancel(self._checkpoint)
-            self._show_job(job_of(self._checkpoint))
+            recovery.cancel(self._store)
+            self._show_job(job_of(self._store))
 
     def _resume(self, pressed: Any, confirmed: Money | None = None) -> None:
         pressed.disabled = True
@@ -334,16 +334,16 @@ class Panel:
         """Carry out what a person decided about the rows that the carrier does not find."""
         pressed.disabled = True
         with self._telling():
-            states = self._checkpoint.results().column("state").to_pylist()
-            recovery.decide(self._checkpoint, [row for row, state in enumerate(states) if state == RowState.REVIEW], choice)
+            states = self._store.results().column("state").to_pylist()
+            recovery.decide(self._store, [row for row, state in enumerate(states) if state == RowState.REVIEW], choice)
             if choice == "resend":
                 self._resume(pressed)
             else:
-                self._show_job(job_of(self._checkpoint))
+                self._show_job(job_of(self._store))
 
     def _review(self, _: Any) -> None:
         with self._telling():
-            self._more.value = pages.result_page(results_frame(self._checkpoint), opened=True)
+            self._more.value = panel_html.result_page(results_frame(self._store), opened=True)
 
     def _filter(self) -> None:
         text = self._clause.value.strip()
@@ -352,11 +352,11 @@ class Panel:
         _, params = self.session.filter
         with self._telling(), warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
-            self._hint.value = pages.said("Filtering and pricing ...")
+            self._hint.value = panel_html.said("Filtering and pricing ...")
             self.session.where(*([text] if text else []), **{name: value for name, value in params.items() if f"${name}" in text})
             self.refresh()
             if noted:
-                self._alert.value = pages.alert(str(noted[0].message))
+                self._alert.value = panel_html.alert(str(noted[0].message))
             return
         self._hint.value = ""
 
@@ -376,15 +376,15 @@ class Panel:
 
     # -- following a run ----------------------------------------------------------------------------
 
-    def _follow(self, running: Execution) -> None:
+    def _follow(self, running: RunHandle) -> None:
         """Show the run that was started, and keep the page up to date from a thread of its own: the kernel stays free."""
-        self._job = self.session.checkpoint
+        self._job = self.session.store
         self._seen = self._standing()
         job = job_of(self._job, running=True)
         self._show_run(job)
         threading.Thread(target=self._watch, args=(running, job), name="shipkit-panel", daemon=True).start()
 
-    def _watch(self, running: Execution, job: Job) -> None:
+    def _watch(self, running: RunHandle, job: Job) -> None:
         with self._telling():
             while running.wait(_PAINT_S) is None:
                 if running.progress is not None:
@@ -392,7 +392,7 @@ class Panel:
         with self._guard:
             said = self._alert.value
             with self._telling():
-                self._show_job(job_of(self._checkpoint))
+                self._show_job(job_of(self._store))
             self._alert.value = self._alert.value or said
 
 

@@ -3,7 +3,7 @@
 import sys
 
 import shipkit as sk
-from shipkit.agent.server import main, run
+from shipkit.agent.mcp_server import main, run
 
 if __name__ == "__main__":
     home, latency_s, *options = sys.argv[1:]

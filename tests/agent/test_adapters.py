@@ -95,7 +95,7 @@ async def test_the_real_openai_agents_sdk_drives_the_server(home, tmp_path, book
 
 
 def test_hosts_start_the_server_of_this_python():
-    assert adapters.stdio_command("--root", "/orders") == {"command": sys.executable, "args": ["-m", "shipkit.agent.server", "--root", "/orders"]}
+    assert adapters.stdio_command("--root", "/orders") == {"command": sys.executable, "args": ["-m", "shipkit.agent.mcp_server", "--root", "/orders"]}
     assert adapters.stdio_command("--http", command=["shipkit", "mcp"]) == {"command": "shipkit", "args": ["mcp", "--http"]}
     assert adapters.langchain_connection(env={"SHIPKIT_HOME": "/x"})["env"] == {"SHIPKIT_HOME": "/x"}
 
@@ -103,6 +103,6 @@ def test_hosts_start_the_server_of_this_python():
 def approve(home, preview_id) -> None:
     import datetime as dt
 
-    from shipkit.approval import approve as record
+    from shipkit.jobs.approval import approve as record
 
     record(home, preview_id, now=dt.datetime.now(dt.UTC), by="dana", via="terminal")

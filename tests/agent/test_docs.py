@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.agent import server
-from shipkit.agent.table import HOST_ONLY, TOOLS
+from shipkit.agent import mcp_server
+from shipkit.agent.catalog import HOST_ONLY, TOOLS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def test_every_tool_and_argument_is_in_the_page():
 def test_every_option_of_the_server_is_in_the_page(monkeypatch):
     made = []
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda self, _: made.append(self) or argparse.Namespace())
-    server.main([], run=lambda: None)
+    mcp_server.main([], run=lambda: None)
     options = {text for action in made[0]._actions for text in action.option_strings if text.startswith("--")} - {"--help"}
     assert [option for option in sorted(options) if option not in PAGE] == []
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from agentkit import ERAS, SHOP, Person, Shorthand, orders
 
-from shipkit.agent import server
+from shipkit.agent import mcp_server
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ def http_server(home, *options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "shipkit.agent.server", "--http", "--port", str(port), *options], env=environment(home), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "shipkit.agent.mcp_server", "--http", "--port", str(port), *options], env=environment(home), stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -76,7 +76,7 @@ async def test_the_whole_way_over_stdio(home, shop_file, tmp_path, books, era):
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "today.csv").write_text("order_id,name,address1,city,state,zip,weight_lb,service\n" + "".join(f"{i},Ada Lee,{i} Main St,Austin,TX,78701,2,ground\n" for i in range(1, 9)))
     person = Person()
-    command = ("-m", "shipkit.agent.server", "--root", str(tmp_path / "orders"), "--shipper", f"harbor={shop_file}")
+    command = ("-m", "shipkit.agent.mcp_server", "--root", str(tmp_path / "orders"), "--shipper", f"harbor={shop_file}")
     async with over_stdio(home, *command, era=era, person=person) as c:
         await c.ok("load_orders", path="today.csv")
         shown = await c.ok("batch_preview")
@@ -193,7 +193,7 @@ async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobo
     ],
 )
 def test_an_option_that_cannot_be_used_is_said_on_stderr(options, said, capsys):
-    assert server.main(options) == 1
+    assert mcp_server.main(options) == 1
     out, err = capsys.readouterr()
     assert said in err
     assert out == ""

@@ -78,7 +78,7 @@ async def test_a_client_that_cannot_ask_is_told_how_a_person_says_yes(serve, boo
 async def test_an_approval_given_elsewhere_is_enough(serve, books, home, era):
     import datetime as dt
 
-    from shipkit.approval import approve
+    from shipkit.jobs.approval import approve
 
     async with connected(serve(), None, era) as c:
         shown = await c.loaded()
@@ -293,7 +293,7 @@ async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, 
 async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books, era):
     import datetime as dt
 
-    from shipkit.approval import approve
+    from shipkit.jobs.approval import approve
 
     person = Person()
     async with connected(serve(approve_elsewhere=True), person, era) as c:
@@ -365,7 +365,7 @@ async def test_labels_bought_for_a_thermal_printer_are_linked_as_such(serve, hom
 
 @ERAS
 async def test_real_money_is_said_in_the_question_and_auto_needs_a_limit(serve, home, era):
-    from shipkit.carriers.base import CarrierIdentity
+    from shipkit.carriers.protocol import CarrierIdentity
 
     live = sk.SandboxCarrier(home=home)
     live.identity = CarrierIdentity("ups", "live", "A1B2C3D4")

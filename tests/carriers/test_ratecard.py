@@ -11,12 +11,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones, share
+from shipkit.carriers.ratecard import (
+    RATES,
+    TRANSIT,
+    ZONES,
+    Discount,
+    RateCard,
+    Surcharge,
+    TableZones,
+    share,
+)
 from shipkit.carriers.ratecard.one import add_business_days, measure
+from shipkit.common.places import zip3_states
 from shipkit.errors import CarrierRejected, RateCardError
 from shipkit.models import Address, Parcel, Shipment
-from shipkit.places import zip3_states
-from shipkit.table import QUOTES, SHIPMENTS, shipment_from_row
+from shipkit.schema import QUOTES, SHIPMENTS, shipment_from_row
 
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
 

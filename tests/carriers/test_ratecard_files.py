@@ -14,7 +14,7 @@ import shipkit as sk
 from shipkit.carriers.ratecard import RateCard
 from shipkit.errors import RateCardError
 from shipkit.models import Address, Parcel, Shipment
-from shipkit.table import SHIPMENTS
+from shipkit.schema import SHIPMENTS
 
 SHOP = Address(name="Dana Ortiz", state="NC", postal_code="27703")
 HEADINGS = "Dest. ZIP,Ground,3 Day Select,2nd Day Air,2nd Day Air A.M.,Next Day Air Saver,Next Day Air"

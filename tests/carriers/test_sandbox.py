@@ -9,11 +9,20 @@ import time
 import pyarrow as pa
 import pytest
 
-from shipkit.carriers.base import Carrier
+from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.sandbox import Faults, SandboxCarrier
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, RateLimited
-from shipkit.models import Address, Customs, CustomsItem, LabelFormat, LabelSpec, Money, Parcel, Shipment
-from shipkit.table import SHIPMENTS
+from shipkit.models import (
+    Address,
+    Customs,
+    CustomsItem,
+    LabelFormat,
+    LabelSpec,
+    Money,
+    Parcel,
+    Shipment,
+)
+from shipkit.schema import SHIPMENTS
 
 PDF = LabelSpec()
 

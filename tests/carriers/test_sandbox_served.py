@@ -16,9 +16,16 @@ import pyarrow as pa
 import pytest
 
 from shipkit.carriers.sandbox import Faults, SandboxCarrier
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, CarrierUnreachable, RateLimited
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnreachable,
+    RateLimited,
+)
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
-from shipkit.table import SHIPMENTS
+from shipkit.schema import SHIPMENTS
 
 ROOT = Path(__file__).parent.parent.parent
 PDF = LabelSpec()

@@ -21,15 +21,22 @@ import pyarrow as pa
 import pytest
 from corekit import BookCarrier, draft_of, job_of, state_counts
 
-import shipkit.checkpoint.compaction
+import shipkit.jobs.store.compaction
 from shipkit import __version__
-from shipkit.checkpoint import Checkpoint
-from shipkit.checkpoint import segments as segments_module
-from shipkit.checkpoint.manifest import attempt_reference
-from shipkit.checkpoint.segments import Line
-from shipkit.disk import Disk
-from shipkit.errors import CheckpointCorrupt, CheckpointLocked, CheckpointVersion, CheckpointWriteError, JobExists, JobNotFound
-from shipkit.execute import execute
+from shipkit.common.files import Disk
+from shipkit.errors import (
+    CheckpointCorrupt,
+    CheckpointLocked,
+    CheckpointVersion,
+    CheckpointWriteError,
+    JobExists,
+    JobNotFound,
+)
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobStore
+from shipkit.jobs.store import segments as segments_module
+from shipkit.jobs.store.manifest import attempt_reference
+from shipkit.jobs.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 
@@ -56,7 +63,7 @@ def test_the_same_plan_and_name_is_the_same_job(home):
     assert first.job_id == second.job_id
     assert first.manifest == second.manifest, "the second caller opens the first one's job"
     assert job_of(home, 3, name="tuesday").job_id != first.job_id
-    assert Checkpoint.id_of(first.manifest.fingerprint, "monday") == first.job_id
+    assert JobStore.id_of(first.manifest.fingerprint, "monday") == first.job_id
 
 
 def test_many_callers_of_one_plan_publish_one_job(home):
@@ -64,7 +71,7 @@ def test_many_callers_of_one_plan_publish_one_job(home):
 
     def publish():
         gate.wait()
-        found.append(Checkpoint.publish(home, draft).manifest.reference_base)
+        found.append(JobStore.publish(home, draft).manifest.reference_base)
 
     threads = [threading.Thread(target=publish) for _ in range(8)]
     [t.start() for t in threads]
@@ -86,9 +93,9 @@ def test_a_half_made_job_is_no_job(home):
             raise OSError(5, "the machine died")
 
     with pytest.raises(CheckpointWriteError):
-        Checkpoint.publish(home, draft_of(3), disk=Dying())
-    assert Checkpoint.list(home) == []
-    assert Checkpoint.publish(home, draft_of(3)).counts()[RowState.PENDING] == 3
+        JobStore.publish(home, draft_of(3), disk=Dying())
+    assert JobStore.list(home) == []
+    assert JobStore.publish(home, draft_of(3)).counts()[RowState.PENDING] == 3
 
 
 def test_the_folders_are_private(bought):
@@ -99,7 +106,7 @@ def test_the_folders_are_private(bought):
 def test_an_unknown_job_says_where_to_look(home):
     for job_id in ("job-unknown", "../jobs", "", ".stage-1"):
         with pytest.raises(JobNotFound):
-            Checkpoint.open(home, job_id)
+            JobStore.open(home, job_id)
 
 
 def test_a_job_of_a_newer_shipkit_is_refused_clearly(home):
@@ -108,14 +115,14 @@ def test_a_job_of_a_newer_shipkit_is_refused_clearly(home):
     fields = json.loads(path.read_text())
     path.write_text(json.dumps({**fields, "schema_version": 99, "shipkit_version": "9.0"}))
     with pytest.raises(CheckpointVersion, match=r"shipkit 9\.0"):
-        Checkpoint.open(home, job.job_id)
+        JobStore.open(home, job.job_id)
 
 
 def test_a_changed_manifest_is_refused(bought):
     path = bought.path / "manifest.json"
     path.write_text(path.read_text().replace('"quoted_cents"', ' "quoted_cents"'))
     with pytest.raises(CheckpointCorrupt):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 def test_a_changed_plan_is_refused_before_anything_is_sent(home, tmp_path):
@@ -145,7 +152,7 @@ def test_the_second_owner_is_told_who_holds_the_job(home):
     job = job_of(home, 2)
     with job.own("execute"):
         assert job.owner().pid == os.getpid()
-        with pytest.raises(CheckpointLocked, match=f"process {os.getpid()} on"), Checkpoint.open(home, job.job_id).own():
+        with pytest.raises(CheckpointLocked, match=f"process {os.getpid()} on"), JobStore.open(home, job.job_id).own():
             pytest.fail("two owners")
         assert job.status is JobStatus.RUNNING
     assert job.owner() is None
@@ -157,7 +164,7 @@ def test_threads_of_one_process_exclude_each_other(home):
     def enter():
         nonlocal inside, most
         try:
-            with Checkpoint.open(home, job.job_id).own():
+            with JobStore.open(home, job.job_id).own():
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0.1)
@@ -174,7 +181,7 @@ def test_threads_of_one_process_exclude_each_other(home):
 def test_a_killed_owner_frees_the_job(home):
     job = job_of(home, 2)
     code = f"""
-import time; from pathlib import Path; from shipkit.checkpoint import Checkpoint
+import time; from pathlib import Path; from shipkit.jobs.store import Checkpoint
 with Checkpoint.open(Path({str(home)!r}), {job.job_id!r}).own():
     print("owned", flush=True); time.sleep(60)
 """
@@ -222,20 +229,20 @@ def test_a_child_that_exits_does_not_free_its_parents_lock(home):
 def test_a_deleted_newest_segment_is_refused_and_never_read_as_pending(bought):
     segments(bought)[-1].unlink()
     with pytest.raises(CheckpointCorrupt, match="has no segment"):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 def test_a_deleted_segment_in_the_middle_is_refused(bought):
     segments(bought)[1].unlink()
     with pytest.raises(CheckpointCorrupt):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 def test_all_segments_deleted_is_refused(bought):
     for path in segments(bought):
         path.unlink()
     with pytest.raises(CheckpointCorrupt):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 def test_a_missing_or_torn_head_is_refused_or_read_from_its_other_half(bought):
@@ -245,14 +252,14 @@ def test_a_missing_or_torn_head_is_refused_or_read_from_its_other_half(bought):
     counts = bought.counts()
     for torn in (b"\0" * half + data[half:], data[:half] + b"x" * half):
         head.write_bytes(torn)
-        assert Checkpoint(bought.path).counts() == counts
+        assert JobStore(bought.path).counts() == counts
     for lost in (b"", b"\0" * len(data)):
         head.write_bytes(lost)
         with pytest.raises(CheckpointCorrupt, match="HEAD"):
-            Checkpoint(bought.path).counts()
+            JobStore(bought.path).counts()
     head.unlink()
     with pytest.raises(CheckpointCorrupt, match="HEAD"):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 @pytest.mark.parametrize("place", [0, 200, -20])
@@ -262,7 +269,7 @@ def test_a_flipped_bit_in_a_segment_is_refused(bought, place):
     data[place] ^= 1
     path.write_bytes(data)
     with pytest.raises(CheckpointCorrupt, match="altered"):
-        Checkpoint(bought.path).counts()
+        JobStore(bought.path).counts()
 
 
 def test_a_truncated_segment_is_refused(bought):
@@ -275,7 +282,7 @@ def test_a_truncated_segment_is_refused(bought):
 def test_half_written_temporary_files_do_not_matter(bought):
     counts = bought.counts()
     (bought.path / "segments" / ".tmp-seg-000001-00000099-0123456789abcdef.parquet").write_bytes(b"PAR1 half")
-    assert Checkpoint(bought.path).counts() == counts
+    assert JobStore(bought.path).counts() == counts
 
 
 def test_names_are_never_used_twice(home, tmp_path):
@@ -284,7 +291,7 @@ def test_names_are_never_used_twice(home, tmp_path):
     names = set()
     for _ in range(3):
         with job.own() as ledger:
-            ledger.record_now([Line(row=None, event="note", state=None)])
+            ledger.record_now([LedgerEntry(row=None, event="note", state=None)])
         fresh = {p.name for p in segments(job)} - names
         assert len(fresh) == 1
         names |= fresh
@@ -295,7 +302,7 @@ def test_names_are_never_used_twice(home, tmp_path):
 def test_an_illegal_move_is_refused_before_it_is_recorded(home):
     job = job_of(home, 2)
     with job.own() as ledger, pytest.raises(AssertionError, match="cannot go from pending to shipped"):
-        ledger.record_now([Line(row=0, event="result", state="shipped")])
+        ledger.record_now([LedgerEntry(row=0, event="result", state="shipped")])
     assert state_counts(job) == {"pending": 2}
 
 
@@ -335,12 +342,12 @@ def test_a_failed_commit_fails_every_waiter_at_once(home):
 
     async def work():
         with job.own(disk=FullAfter(0)) as ledger:
-            line = [Line(row=row, event="intent", state="in_flight", attempt=1) for row in range(8)]
+            line = [LedgerEntry(row=row, event="intent", state="in_flight", attempt=1) for row in range(8)]
             waiters = [ledger.record([one]) for one in line]
             found = await asyncio.gather(*waiters, return_exceptions=True)
             assert {type(error) for error in found} == {CheckpointWriteError}
             with pytest.raises(CheckpointWriteError):
-                ledger.record([Line(row=None, event="note", state=None)])
+                ledger.record([LedgerEntry(row=None, event="note", state=None)])
 
     asyncio.run(work())
     assert state_counts(job) == {"pending": 8}
@@ -351,7 +358,7 @@ def test_a_clock_set_back_changes_nothing(home, tmp_path, monkeypatch):
     ticks = iter(range(10**9, 0, -1))
     monkeypatch.setattr(time, "time_ns", lambda: next(ticks) * 10**9)
     assert buy(job, carrier) is JobStatus.COMPLETED
-    assert state_counts(Checkpoint(job.path)) == {"shipped": 30}
+    assert state_counts(JobStore(job.path)) == {"shipped": 30}
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -361,7 +368,7 @@ def test_the_counts_always_add_up_to_the_plan(home, tmp_path):
     seen = []
 
     async def hook(carrier, shipment, reference):
-        seen.append(sum(Checkpoint.open(home, job.job_id).counts().values()))
+        seen.append(sum(JobStore.open(home, job.job_id).counts().values()))
 
     job = job_of(home, 30, skipped={2: "held"})
     buy(job, BookCarrier(tmp_path / "books.db", hook=hook))
@@ -431,8 +438,8 @@ def test_a_job_without_rows_or_results_has_results_too(home):
 
 def test_the_list_of_jobs_is_newest_first(home):
     made = [job_of(home, n).job_id for n in (1, 2, 3)]
-    assert [job.job_id for job in Checkpoint.list(home)] == made[::-1]
-    assert Checkpoint.list(home / "nowhere") == []
+    assert [job.job_id for job in JobStore.list(home)] == made[::-1]
+    assert JobStore.list(home / "nowhere") == []
 
 
 def test_the_version_that_wrote_a_job_is_kept(home):
@@ -442,7 +449,7 @@ def test_the_version_that_wrote_a_job_is_kept(home):
 def test_a_table_that_was_a_view_of_another_is_stored_right(home):
     draft = draft_of(6)
     sliced = draft.plan.slice(2, 3)
-    job = Checkpoint.publish(home, draft_of(3, plan=sliced))
+    job = JobStore.publish(home, draft_of(3, plan=sliced))
     assert job.plan.equals(pa.table(sliced))
 
 
@@ -455,8 +462,8 @@ def test_a_folder_whose_locks_do_not_hold_is_refused(home, monkeypatch):
 
 
 def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipkit.checkpoint.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.checkpoint.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
     written = []
 
     class Noting(Disk):
@@ -486,7 +493,7 @@ def test_the_next_commit_begins_when_the_one_before_ended_and_takes_all_that_wai
         with job.own(disk=Slow()) as ledger:
             waiters = []
             for row in range(50):
-                waiters.append(ledger.record([Line(row=row, event="intent", state="in_flight", attempt=1)]))
+                waiters.append(ledger.record([LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)]))
                 await asyncio.sleep(0.001)
             await asyncio.gather(*waiters)
             sizes.append(ledger.commits)

@@ -11,10 +11,10 @@ import pytest
 from corekit import BookCarrier
 
 import shipkit as sk
-from shipkit.checkpoint import Checkpoint
-from shipkit.checkpoint.manifest import SCHEMA_VERSION
 from shipkit.errors import CheckpointVersion
-from shipkit.execute import execute
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobStore
+from shipkit.jobs.store.manifest import SCHEMA_VERSION
 from shipkit.state import JobStatus
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -28,10 +28,10 @@ def test_there_is_a_sample_of_this_version():
 
 
 @pytest.fixture(params=VERSIONS)
-def kept(home, request) -> Checkpoint:
+def kept(home, request) -> JobStore:
     """A copy, because opening for writing changes it."""
     shutil.copytree(SAMPLES / f"job-v{request.param}", home)
-    return Checkpoint.list(home)[0]
+    return JobStore.list(home)[0]
 
 
 def test_it_is_listed_and_stands_as_it_stood(kept):
@@ -69,5 +69,5 @@ def test_a_sample_of_a_newer_version_is_refused_and_not_listed(kept):
     path = kept.path / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA_VERSION + 1, "shipkit_version": "99.1", "what_nobody_knows": 1}))
     with pytest.raises(CheckpointVersion, match=r"written by shipkit 99\.1 .*pip install -U shipkit"):
-        Checkpoint(kept.path)
+        JobStore(kept.path)
     assert len(sk.jobs()) == 0

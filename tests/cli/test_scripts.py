@@ -15,7 +15,7 @@ from argparse import Namespace
 import pandas as pd
 import pytest
 
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.cli.batch import finish
 from shipkit.cli.console import Console

@@ -13,11 +13,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shipkit.carriers.base import CarrierIdentity, Pace
-from shipkit.checkpoint import Checkpoint, JobDraft
+from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.errors import AnswerLost
-from shipkit.models import Address, Charge, Label, LabelFormat, LabelSpec, Purchase, ServiceLevel, Shipment
-from shipkit.table import QUOTES, SHIPMENTS, problems_table
+from shipkit.jobs.store import JobDraft, JobStore
+from shipkit.models import (
+    Address,
+    Charge,
+    Label,
+    LabelFormat,
+    LabelSpec,
+    Purchase,
+    ServiceLevel,
+    Shipment,
+)
+from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
 SANDBOX = CarrierIdentity("books", "sandbox", "ACCT0042")
@@ -145,14 +154,14 @@ def draft_of(count: int, *, plan: pa.Table | None = None, fingerprint: str | Non
     )
 
 
-def job_of(home: Path, count: int, **fields) -> Checkpoint:
+def job_of(home: Path, count: int, **fields) -> JobStore:
     """Return a published job of `count` shipments."""
-    return Checkpoint.publish(home, draft_of(count, **fields))
+    return JobStore.publish(home, draft_of(count, **fields))
 
 
-def state_counts(checkpoint: Checkpoint) -> dict[str, int]:
+def state_counts(store: JobStore) -> dict[str, int]:
     """Return the counts that are not zero, by name."""
-    return {str(state): count for state, count in checkpoint.counts().items() if count}
+    return {str(state): count for state, count in store.counts().items() if count}
 
 
 def ask_after(calls: int, ask: Callable[[], None]) -> Hook:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from corekit import BookCarrier, ask_after, draft_of, job_of, state_counts
 
-from shipkit.checkpoint import Checkpoint
+from shipkit.carriers.pace import Pacer
 from shipkit.errors import CheckpointWriteError
-from shipkit.execute import Control, execute
-from shipkit.pace import Pacer
+from shipkit.jobs.run import Control, execute
+from shipkit.jobs.store import JobStore
 from shipkit.state import JobStatus
 
 KIT = Path(__file__).parent.parent / "core_kit"
@@ -75,12 +75,12 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_status_and_space_lets_it_go_on
     assert buy(job, carrier) is JobStatus.FAILED
     assert "No space left" in job.reason
     assert len(carrier.calls) <= 60
-    asked, known = len(carrier.calls), Checkpoint(job.path).counts()
+    asked, known = len(carrier.calls), JobStore(job.path).counts()
     assert sum(known.values()) == 60
-    assert buy(Checkpoint(job.path), carrier) is JobStatus.FAILED, "still full: nothing changes"
+    assert buy(JobStore(job.path), carrier) is JobStatus.FAILED, "still full: nothing changes"
     assert len(carrier.calls) - asked <= 8, "and next to nothing more is sent"
     disk.grow("64m")
-    again = Checkpoint(job.path)
+    again = JobStore(job.path)
     assert buy(again, carrier) is JobStatus.COMPLETED
     assert set(carrier.sales().values()) == {1}
     assert len(carrier.sales()) == len({label.row for label in again.labels()}) == 60
@@ -90,7 +90,7 @@ def test_a_job_that_does_not_fit_the_disk_is_no_job(small_disk):
     disk = small_disk("16k")
     with pytest.raises(CheckpointWriteError, match="No space left"):
         job_of(disk.folder / "home", 2_000)
-    assert Checkpoint.list(disk.folder / "home") == []
+    assert JobStore.list(disk.folder / "home") == []
     disk.grow("64m")
     assert state_counts(job_of(disk.folder / "home", 2_000)) == {"pending": 2_000}
 
@@ -103,9 +103,9 @@ import asyncio, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {kit!r})
 from corekit import BookCarrier, draft_of, job_of
-from shipkit.checkpoint import Checkpoint
+from shipkit.jobs.store import Checkpoint
 from shipkit.errors import CheckpointWriteError
-from shipkit.execute import execute
+from shipkit.jobs.run import execute
 
 def buy(job, carrier):
     return asyncio.run(execute(job, carrier, grace_s=0.1))
@@ -149,7 +149,7 @@ def test_a_read_only_folder_sends_nothing_and_can_be_read(shut):
         assert found["reading"] == [20, 20, "paused", True]
         assert "ermission denied" in found["publishing"]
         carrier = BookCarrier(folder / "then.db")
-        job = Checkpoint.list(folder / "home")[0]
+        job = JobStore.list(folder / "home")[0]
         assert buy(job, carrier) is JobStatus.COMPLETED
         assert set(carrier.sales().values()) == {1}
     finally:
@@ -164,9 +164,9 @@ import asyncio, json, os, sys, time
 from pathlib import Path
 sys.path.insert(0, {kit!r})
 from corekit import BookCarrier, draft_of
-from shipkit.checkpoint import Checkpoint
+from shipkit.jobs.store import Checkpoint
 from shipkit.errors import CheckpointLocked
-from shipkit.execute import execute
+from shipkit.jobs.run import execute
 
 home, books, gate = map(Path, sys.argv[1:4])
 while not gate.exists():
@@ -193,7 +193,7 @@ def test_two_processes_that_execute_one_plan_at_the_same_moment_buy_once(home, t
     assert second["locked"] == first["pid"]
     assert f"process {first['pid']}" in second["message"]
     assert set(carrier.sales().values()) == {1}
-    assert len(Checkpoint.list(home)) == 1
+    assert len(JobStore.list(home)) == 1
 
 
 # -- the clock -------------------------------------------------------------------------------------
@@ -210,14 +210,14 @@ def test_a_clock_set_back_between_two_runs_changes_neither_the_books_nor_the_gra
     monkeypatch.setattr(time, "time", lambda: real() - year)
     monkeypatch.setattr(time, "time_ns", lambda: real_ns() - year * 10**9)
     carrier, began = BookCarrier(tmp_path / "books.db"), time.monotonic()
-    assert buy(Checkpoint(job.path), carrier, grace_s=0.5) is JobStatus.COMPLETED
+    assert buy(JobStore(job.path), carrier, grace_s=0.5) is JobStatus.COMPLETED
     assert len(carrier.calls) + len(stopped.calls) == 12 + doubtful, "the stopped calls sold nothing, and were sent again"
     assert time.monotonic() - began >= 0.5, "not before the grace"
     assert set(carrier.sales().values()) == {1}
-    assert state_counts(Checkpoint(job.path)) == {"shipped": 12}
+    assert state_counts(JobStore(job.path)) == {"shipped": 12}
 
 
 def test_a_draft_of_another_clock_is_the_same_job(home, monkeypatch):
-    job = Checkpoint.publish(home, draft_of(3))
+    job = JobStore.publish(home, draft_of(3))
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert Checkpoint.publish(home, draft_of(3)).job_id == job.job_id
+    assert JobStore.publish(home, draft_of(3)).job_id == job.job_id

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from corekit import BookCarrier, job_of, state_counts
 
-import shipkit.checkpoint.compaction
-from shipkit.checkpoint import Checkpoint
-from shipkit.checkpoint.segments import STATES
-from shipkit.disk import Disk
-from shipkit.execute import execute
-from shipkit.pace import Pacer
+import shipkit.jobs.store.compaction
+from shipkit.carriers.pace import Pacer
+from shipkit.common.files import Disk
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobStore
+from shipkit.jobs.store.segments import STATES
 from shipkit.state import RowState
 
 
@@ -97,7 +97,7 @@ def left_on_disk(ops: list[Op], lucky) -> dict[str, bytes]:
     return entries
 
 
-def rebuild(job: Checkpoint, started: dict[str, bytes], entries: dict, folder: Path) -> Checkpoint:
+def rebuild(job: JobStore, started: dict[str, bytes], entries: dict, folder: Path) -> JobStore:
     """Return the job as it would be found after the power came back."""
     files = {**started, **{name: data for name, data in entries.items() if name != "patches"}}
     path = folder / "jobs" / job.job_id
@@ -109,14 +109,14 @@ def rebuild(job: Checkpoint, started: dict[str, bytes], entries: dict, folder: P
         head = bytearray((path / op.path).read_bytes())
         head[op.offset : op.offset + len(op.data)] = op.data
         (path / op.path).write_bytes(head)
-    return Checkpoint(path)
+    return JobStore(path)
 
 
 @pytest.fixture
 def recorded(home, tmp_path, monkeypatch):
     """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
-    monkeypatch.setattr(shipkit.checkpoint.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.checkpoint.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
     job = job_of(home, 40)
     started = {str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()}
     disk = job.disk = RecordingDisk(job.path)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from shipkit.database.dialects import dialect_of
-from shipkit.database.urls import Location
+from shipkit.orders.database.dialects import dialect_of
+from shipkit.orders.database.urls import Location
 
 PASSWORD = "p@ss/w:rd"
 """Has every mark that breaks a url."""

@@ -12,13 +12,13 @@ import time
 import pytest
 
 import shipkit as sk
-from shipkit import source
-from shipkit.checkpoint import Checkpoint
-from shipkit.database.dialects import bound
-from shipkit.database.urls import Location
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
+from shipkit.jobs.store import JobStore
+from shipkit.orders import source
+from shipkit.orders.database.dialects import bound
+from shipkit.orders.database.urls import Location
+from shipkit.outputs.writeback.databases import write_to_database
 from shipkit.settings import Settings
-from shipkit.writeback.databases import write_to_database
 
 COLUMNS = "id INTEGER PRIMARY KEY, order_number VARCHAR(20), ship_name VARCHAR(60), address1 VARCHAR(60), city VARCHAR(40), state VARCHAR(20), zip VARCHAR(10), weight_lb NUMERIC(8,2), placed DATE, tracking_number VARCHAR(200), label_status VARCHAR(20)"
 
@@ -141,9 +141,9 @@ def test_a_reopened_job_writes_back_too(server, shop):
 KILLED = """
 import sys, time
 from shipkit import database
-from shipkit.checkpoint import Checkpoint
-from shipkit.database import Database
-from shipkit.writeback import databases
+from shipkit.jobs.store import Checkpoint
+from shipkit.orders.database import Database
+from shipkit.outputs.writeback import databases
 
 plain = databases._write_part
 def slowly(*args):
@@ -172,7 +172,7 @@ def test_a_kill_between_chunks_and_a_second_run_end_as_one_run_would(server, sho
     half = sum(1 for _, number, _ in written(server) if number)
     assert 60 <= half < 200
     assert half == server.run("SELECT count(*) FROM shipkit_written")[0][0]
-    done = write_to_database(Checkpoint.open(Settings.read().home, job_id), sk.Database(server.url, table="orders"), really=True)
+    done = write_to_database(JobStore.open(Settings.read().home, job_id), sk.Database(server.url, table="orders"), really=True)
     assert (done.rows, done.already) == (200 - half, half)
     assert written(server) == [(n, numbers[n], "shipped") for n in range(1, 201)]
 

@@ -8,10 +8,10 @@ import re
 import pytest
 
 import shipkit as sk
-from shipkit import orders, source, where
-from shipkit.database.dialects import bound
 from shipkit.errors import FilterError, SourceError
-from shipkit.where.pushdown import matching_only
+from shipkit.orders import grouping, source, where
+from shipkit.orders.database.dialects import bound
+from shipkit.orders.where.pushdown import matching_only
 
 LINES = 400
 PLACES = [("Boston", "MA", "02134"), ("Austin", "TX", "78701"), ("Salem", "ma", "01970"), ("Provo", " UT", "84601"), ("Reno", "NV ", "89501"), ("Bend", "OR\t", "97701"), ("Erie", None, "'16501"), ("Åmål", "", "0")]
@@ -39,7 +39,7 @@ def lines_table(server, *, unnamed=False):
 
 def chosen(loaded, clauses=(), params=None):
     """The orders as texts, without their line numbers."""
-    grouped = orders.group(loaded)
+    grouped = grouping.group(loaded)
     where.select(grouped, clauses, params or {})
     return loaded.con.sql("SELECT CAST(o AS VARCHAR) FROM (SELECT * EXCLUDE (row_number, row_numbers) FROM selected ORDER BY row_number) o").fetchall()
 

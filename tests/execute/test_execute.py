@@ -10,15 +10,32 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from corekit import QUOTE, BookCarrier, ask_after, draft_of, job_of, lose_first, plan_of, quotes_of, state_counts
+from corekit import (
+    QUOTE,
+    BookCarrier,
+    ask_after,
+    draft_of,
+    job_of,
+    lose_first,
+    plan_of,
+    quotes_of,
+    state_counts,
+)
 
-from shipkit.carriers.base import CarrierIdentity, Pace
-from shipkit.checkpoint import Checkpoint
-from shipkit.checkpoint.segments import STATES
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, CarrierUnreachable, JobError, RateLimited
-from shipkit.execute import Control, execute
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import CarrierIdentity, Pace
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierRejected,
+    CarrierUnreachable,
+    JobError,
+    RateLimited,
+)
+from shipkit.jobs.run import Control, execute
+from shipkit.jobs.store import JobStore
+from shipkit.jobs.store.segments import STATES
 from shipkit.models import Purchase
-from shipkit.pace import Pacer
 from shipkit.state import JobStatus, RowState
 
 
@@ -60,7 +77,7 @@ def test_every_row_is_bought_once_and_the_books_of_both_sides_agree(home, carrie
 def test_running_a_finished_job_again_buys_nothing(home, carrier):
     job = job_of(home, 5)
     buy(job, carrier)
-    assert buy(Checkpoint.open(home, job.job_id), carrier) is JobStatus.COMPLETED
+    assert buy(JobStore.open(home, job.job_id), carrier) is JobStatus.COMPLETED
     assert len(carrier.calls) == 5
 
 
@@ -76,7 +93,7 @@ def test_the_intent_is_durable_before_the_carrier_is_asked(home, tmp_path):
     seen = []
 
     async def hook(carrier, shipment, reference):
-        table = Checkpoint.open(home, job.job_id).chain().table
+        table = JobStore.open(home, job.job_id).chain().table
         mine = table.filter(pc.equal(table.column("reference"), reference))
         seen.append((mine.column("event").to_pylist(), mine.column("state").to_pylist()))
 
@@ -90,7 +107,7 @@ def test_intents_run_only_a_handful_ahead_of_the_calls(home, tmp_path):
 
     async def hook(carrier, shipment, reference):
         nonlocal most
-        states = Checkpoint.open(home, job.job_id).states()
+        states = JobStore.open(home, job.job_id).states()
         most = max(most, int((states == STATES.index(RowState.IN_FLIGHT)).sum()))
 
     carrier, job = BookCarrier(tmp_path / "books.db", hook=hook, latency_s=0.05), job_of(home, 120)
@@ -265,7 +282,7 @@ def test_cancel_is_final(home, tmp_path):
     assert buy(job, carrier, control=control) is JobStatus.CANCELLED
     sent = len(carrier.calls)
     assert sent < 100
-    assert buy(Checkpoint.open(home, job.job_id), carrier) is JobStatus.CANCELLED
+    assert buy(JobStore.open(home, job.job_id), carrier) is JobStatus.CANCELLED
     assert len(carrier.calls) == sent
 
 
@@ -373,7 +390,7 @@ def test_a_row_that_is_no_shipment_is_set_aside_before_anything_is_sent(home, ca
     plan = plan_of(3)
     at = plan.schema.get_field_index("service")
     plan = plan.set_column(at, "service", pa.array(["ground", "by owl", "ground"]))
-    job = Checkpoint.publish(home, draft_of(3, plan=plan, quotes=quotes_of(3)))
+    job = JobStore.publish(home, draft_of(3, plan=plan, quotes=quotes_of(3)))
     assert buy(job, carrier) is JobStatus.COMPLETED
     assert state_counts(job) == {"shipped": 2, "skipped": 1}
 

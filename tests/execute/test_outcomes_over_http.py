@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pytest
 from corekit import job_of, plan_of, state_counts
 
+from shipkit.carriers.pace import Pacer
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.execute import execute
-from shipkit.pace import Pacer
+from shipkit.jobs.run import execute
 from shipkit.state import JobStatus
 
 ROWS = 3

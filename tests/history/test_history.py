@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from corekit import SANDBOX, BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
 
-from shipkit import history, recovery
-from shipkit.carriers.base import CarrierIdentity
-from shipkit.checkpoint import Checkpoint
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CarrierRejected
-from shipkit.execute import Control, execute
+from shipkit.jobs import history, recovery
+from shipkit.jobs.run import Control, execute
+from shipkit.jobs.store import JobStore
 from shipkit.state import JobStatus
 
 
@@ -129,7 +129,7 @@ def test_two_executions_of_one_job_at_the_same_moment_buy_once(home, tmp_path):
     def run(carrier):
         gate.wait()
         try:
-            ended.append(buy(Checkpoint.publish(home, draft), carrier))
+            ended.append(buy(JobStore.publish(home, draft), carrier))
         except Exception as error:
             ended.append(type(error).__name__)
 

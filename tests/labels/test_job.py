@@ -13,12 +13,12 @@ import pytest
 import zxingcpp
 
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.checkpoint import Checkpoint, JobDraft
 from shipkit.errors import LabelError
-from shipkit.execute import execute
-from shipkit.labels import Labels
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelFormat, LabelSpec
-from shipkit.table import QUOTES, SHIPMENTS, problems_table
+from shipkit.outputs.labels import Labels
+from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 
 NAMES = ["Ana Ruiz", "Łukasz Żółć", "Иван Петров", "O'Neil & Söhne (GmbH)", "محمد الأحمد"]
 
@@ -38,7 +38,7 @@ def plan(count: int) -> pa.Table:
 
 
 @pytest.fixture
-def job(home: Path, shop: Address, request: pytest.FixtureRequest) -> Checkpoint:
+def job(home: Path, shop: Address, request: pytest.FixtureRequest) -> JobStore:
     """A job of 15 shipments, 20 parcels, bought at the sandbox."""
     count = 15
     spec = LabelSpec(format=getattr(request, "param", LabelFormat.PDF))
@@ -48,14 +48,14 @@ def job(home: Path, shop: Address, request: pytest.FixtureRequest) -> Checkpoint
     draft = JobDraft(
         plan=plan(count), quotes=quotes, problems=problems_table(), source=source, fingerprint="f" * 64, shipper=shop, label=spec, resend="proven", identity=carrier.identity,
     )
-    checkpoint = Checkpoint.publish(home, draft)
+    store = JobStore.publish(home, draft)
 
     async def buy() -> None:
-        await execute(checkpoint, carrier)
+        await execute(store, carrier)
         await carrier.aclose()
 
     asyncio.run(buy())
-    return checkpoint
+    return store
 
 
 def scanned(path: Path) -> list[str]:
@@ -66,7 +66,7 @@ def scanned(path: Path) -> list[str]:
         document.close()
 
 
-def test_twenty_barcodes_of_the_merged_pdf_read_back_in_the_order_of_the_shelves(job: Checkpoint, tmp_path: Path) -> None:
+def test_twenty_barcodes_of_the_merged_pdf_read_back_in_the_order_of_the_shelves(job: JobStore, tmp_path: Path) -> None:
     results = job.results().to_pylist()
     by_bin = sorted(results, key=lambda row: ((7 * row["row_number"]) % 31, row["row_number"]))
     saved = Labels.of(job).save(tmp_path / "labels.pdf", order_by="Pick Bin")
@@ -74,7 +74,7 @@ def test_twenty_barcodes_of_the_merged_pdf_read_back_in_the_order_of_the_shelves
     assert scanned(tmp_path / "labels.pdf") == [number for row in by_bin for number in row["tracking_numbers"]]
 
 
-def test_a_clause_over_the_source_and_names_from_it(job: Checkpoint, tmp_path: Path) -> None:
+def test_a_clause_over_the_source_and_names_from_it(job: JobStore, tmp_path: Path) -> None:
     saved = Labels.of(job).save(tmp_path / "out", where="pick_bin = 7 OR recipient LIKE 'O%'", filename="{pick_bin}_{order_id}_{recipient}")
     assert [path.name for path in saved.paths] == [
         "7_A-0_Ana Ruiz.pdf", "18_A-3_O'Neil & Söhne (GmbH).pdf", "26_A-8_O'Neil & Söhne (GmbH).pdf", "3_A-13_O'Neil & Söhne (GmbH).pdf",
@@ -82,7 +82,7 @@ def test_a_clause_over_the_source_and_names_from_it(job: Checkpoint, tmp_path: P
 
 
 @pytest.mark.parametrize("job", [LabelFormat.ZPL], indirect=True)
-def test_a_job_bought_as_zpl_is_one_zpl_file(job: Checkpoint, tmp_path: Path) -> None:
+def test_a_job_bought_as_zpl_is_one_zpl_file(job: JobStore, tmp_path: Path) -> None:
     Labels.of(job).save(tmp_path / "labels.zpl", order_by="-row_number")
     data = (tmp_path / "labels.zpl").read_bytes().decode("ascii")
     groups = [number.replace(" ", "") for number in re.findall(r"TRACKING #: ([A-Z0-9 ]+)", data)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipkit.labels.names import Names, file_stem
+from shipkit.outputs.labels.names import Names, file_stem
 
 
 @pytest.mark.parametrize(

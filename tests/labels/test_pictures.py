@@ -12,8 +12,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from shipkit.labels import Labels, show
 from shipkit.models import Address, Label, LabelFormat, LabelSpec
+from shipkit.outputs.labels import Labels, show
 from shipkit.render import LabelContent, draw
 
 SHOP = Address(company="Harbor Goods", city="San Antonio", state="TX", postal_code="78205")

@@ -14,8 +14,8 @@ import zxingcpp
 from PIL import Image
 
 from shipkit.errors import FilterError, LabelError
-from shipkit.labels import Labels, SavedLabels
 from shipkit.models import Address, LabelFormat, LabelSpec
+from shipkit.outputs.labels import Labels, SavedLabels
 from shipkit.render import LabelContent, draw
 
 SHOP = Address(company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")

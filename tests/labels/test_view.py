@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from shipkit.labels.view import with_source
+from shipkit.outputs.labels.view import with_source
 
 RESULTS = pa.table({"row_number": pa.array([4, 1], pa.int64()), "order_id": ["B", "A"], "state": ["shipped", "failed"]})
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import shipkit as sk
-from shipkit import layouts, source
 from shipkit.errors import LayoutError
+from shipkit.orders import layouts, source
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = {

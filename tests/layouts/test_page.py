@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.layouts import known_layouts
+from shipkit.orders.layouts import known_layouts
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "layouts.md"
 REFUSED, REFUSED_END = "<!-- refused: written by tests/layouts/test_page.py -->\n", "<!-- end of refused -->\n"

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import shipkit as sk
-from shipkit import layouts
-from shipkit.fields import phrase
 from shipkit.models import Address
+from shipkit.orders import layouts
+from shipkit.orders.fields import phrase
 
 EXPORTS = Path(__file__).parent.parent.parent.parent / "shared" / "orders" / "exports"
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", country="US", phone="2105550100")

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shipkit.fields import Column, keys, recognise
+from shipkit.orders.fields import Column, keys, recognise
 
 Orders = Callable[..., tuple[duckdb.DuckDBPyConnection, list[Column]]]
 

@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 from shipkit.errors import MappingError
-from shipkit.mapping import MappingSpec, map_rows
-from shipkit.normalize import normalize
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.normalize import normalize
 
 ORDER = {"Order ID": "A1", "Name": "Ada Lovelace", "Address 1": "12 Main St", "City": "Boston", "State": "MA", "Zip": "02134", "Weight (oz)": "24", "Service": "Ground"}
 
@@ -72,7 +72,7 @@ def test_two_columns_for_one_role_stop_every_row_and_name_the_candidates(orders,
 
 
 def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
-    from shipkit.fields import Column
+    from shipkit.orders.fields import Column
 
     con, _ = orders([{"Zip": "02134", "zip 2": "02135"}])
     columns = [Column("Zip", "zip", "VARCHAR"), Column("Zip", "zip_2", "VARCHAR")]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipkit import expressions, filters
 from shipkit.errors import TemplateError
-from shipkit.filters import FILTERS
 from shipkit.models import UPS_SERVICE_CODES, ServiceLevel
+from shipkit.orders import expressions, filters
+from shipkit.orders.filters import FILTERS
 
 CASES = [
     ("truncate_address", ("x" * 40,), "x" * 35), ("truncate_address", ("12 Long Name Street, Building C, Suite 1200",), "12 Long Name Street, Building C,"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shipkit.filters import FILTERS
-from shipkit.mapping import sandbox as sandbox_env
-from shipkit.normalize.unread import UNREADABLE
-from shipkit.validate import RULES
+from shipkit.orders.filters import FILTERS
+from shipkit.orders.mapping import environment as sandbox_env
+from shipkit.orders.normalize.unread import UNREADABLE
+from shipkit.orders.validate import RULES
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping.md").read_text(encoding="utf-8")
 

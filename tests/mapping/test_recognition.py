@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.fields import KIND, column_kinds, keys, recognise
+from shipkit.orders.fields import KIND, column_kinds, keys, recognise
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit.fields import Column, keys
-from shipkit.mapping import MappingSpec, map_rows
-from shipkit.normalize import normalize
+from shipkit.orders.fields import Column, keys
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.normalize import normalize
 
 TEXT = st.one_of(
     st.none(), st.sampled_from(["", " ", "'", "N/A", "O'Brien", 'Say "hi"', "back\\slash", "{{ row.zip }}", "{% if %}", "</script>", "tab\there", "line\nbreak", "Ünï cödé", "‘’", "\u200b", "null", "true", "'02134"]),

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import shipkit as sk
-from shipkit import filters
 from shipkit.errors import TemplateError
-from shipkit.expressions import quote, stripped
-from shipkit.mapping import MappingSpec, map_rows
-from shipkit.mapping.rendering import render_rows
-from shipkit.mapping.straight import twins
-from shipkit.normalize import normalize
+from shipkit.orders import filters
+from shipkit.orders.expressions import quote, stripped
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.mapping.compiler import filter_sql
+from shipkit.orders.mapping.rendering import render_rows
+from shipkit.orders.normalize import normalize
 
 # -- two ways, one result ---------------------------------------------------------------------------------
 
@@ -175,19 +175,19 @@ def characters(last=0xFFFF):
 
 
 def test_letters_change_case_alike_or_are_left_to_python():
-    rows = characters(sys.maxunicode).execute(f"SELECT x, upper(x), lower(x) FROM characters WHERE NOT ({twins.odd_case('x')})").fetchall()
+    rows = characters(sys.maxunicode).execute(f"SELECT x, upper(x), lower(x) FROM characters WHERE NOT ({filter_sql.odd_case('x')})").fetchall()
     assert len(rows) > 40_000
     assert [x for x, upper, lower in rows if (upper, lower) != (x.upper(), x.lower())] == []
 
 
 def test_the_same_characters_are_blank():
-    rows = characters().execute(f"SELECT x, {stripped('x')}, {twins.split_name(quote('a') + ' || x || ' + quote('b'), 'first')} FROM characters").fetchall()
+    rows = characters().execute(f"SELECT x, {stripped('x')}, {filter_sql.split_name(quote('a') + ' || x || ' + quote('b'), 'first')} FROM characters").fetchall()
     assert [x for x, bare, _ in rows if bare != x.strip()] == []
     assert [x for x, _, first in rows if first != filters.split_name(f"a{x}b")] == []
 
 
 def test_services_are_known_by_the_same_letters():
-    rows = characters().execute(f"SELECT x, {twins.service_code('x || ' + quote('03'), 'NULL')} FROM characters").fetchall()
+    rows = characters().execute(f"SELECT x, {filter_sql.service_code('x || ' + quote('03'), 'NULL')} FROM characters").fetchall()
     assert [x for x, code in rows if code != filters.lookup_service_code(f"{x}03")] == []
 
 
@@ -196,7 +196,7 @@ def test_weights_are_rounded_half_up_as_they_are_written(places):
     numbers = [n / 1000 for n in range(1, 20_000)] + [(2 * n + 1) / (2 * 10**places) for n in range(3000)] + [n * 1234.5678901 for n in range(1, 2000)] + [0.0, 0.0001, 1e9 / 10**places, 123456789012.05, 1e15]
     con = duckdb.connect()
     con.register("numbers", pa.table({"x": pa.array([x for x in numbers if not 0 < x < 0.0001], pa.float64())}))
-    rows = con.execute(f"SELECT x, {twins.rounded_number('x', places)} FROM numbers WHERE NOT ({twins.odd_double('x')})").fetchall()
+    rows = con.execute(f"SELECT x, {filter_sql.rounded_number('x', places)} FROM numbers WHERE NOT ({filter_sql.odd_double('x')})").fetchall()
     assert len(rows) > 24_000
     assert [(x, made) for x, made in rows if made != filters.round_weight(x, places)] == []
 
@@ -205,7 +205,7 @@ def test_every_day_and_every_short_year_is_the_same_date():
     con = duckdb.connect()
     days = [f"{month}/{day}/{year}" for month in range(14) for day in range(33) for year in ("26", "2028")] + [f"1/2/{year:02}" for year in range(100)] + [f"{year}-02-29" for year in range(1000, 3000)]
     con.register("days", pa.table({"x": days}))
-    rows = con.execute(f"SELECT x, {twins.ups_date('x')} FROM days WHERE NOT ({twins.odd_date('x')})").fetchall()
+    rows = con.execute(f"SELECT x, {filter_sql.ups_date('x')} FROM days WHERE NOT ({filter_sql.odd_date('x')})").fetchall()
     assert len(rows) > len(days) - 100
     assert [(x, made) for x, made in rows if made != filters.to_ups_date(x)] == []
 

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from shipkit.errors import TemplateError
-from shipkit.mapping import MappingSpec, map_rows
-from shipkit.normalize import normalize
-from shipkit.validate import check
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.normalize import normalize
+from shipkit.orders.validate import check
 
 ORDER = {"Order ID": "A1", "Ship Name": 'Ada "the first" Lovelace', "Ship City": "Boston", "Address 1": "12 Main St", "State": "MA", "Zip": "2134", "Weight": "2", "items": "3", "qty": 4.5}
 WHOLE = """{

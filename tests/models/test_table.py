@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipkit.models import ServiceLevel
-from shipkit.table import PROBLEMS, SHIPMENTS, digest, problems_table, shipment_from_row
+from shipkit.schema import PROBLEMS, SHIPMENTS, digest, problems_table, shipment_from_row
 
 ROW = {
     "row_number": 1, "row_numbers": [1, 2], "order_id": "SO-1", "name": "Ada", "country": "US", "service": "ground",

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from shipkit.mapping import MappingSpec, map_rows
-from shipkit.normalize import normalize, repairs
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.normalize import normalize, repairs
 
 GOOD = {
     "Name": "Ada", "Company": None, "Address 1": "12 Main St", "Address 2": None, "Address 3": None, "City": "Boston", "State": "MA", "Zip": "02134", "Country": "US", "Phone": "2125550142",
@@ -191,7 +191,7 @@ def test_rows_come_back_in_the_order_of_their_numbers(read):
 
 
 def test_cells_that_the_source_could_not_read_block_only_where_they_are_used(orders, shop):
-    from shipkit.table import problems_table
+    from shipkit.schema import problems_table
 
     con, columns = orders([{**GOOD, "order_total": None}, GOOD | {"order_total": None}])
     seen = problems_table([

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.sandbox.faults import Faults
 from shipkit.notebook.widget import Panel
@@ -85,7 +85,7 @@ def test_the_approval_names_the_panel(make, wait):
     panel = session.panel()
     press(panel, "sk-approve")
     wait(lambda: ended(panel))
-    assert session.checkpoint.manifest.approval["via"] == "panel"
+    assert session.store.manifest.approval["via"] == "panel"
 
 
 def test_a_click_meant_for_an_earlier_total_buys_nothing(make, bought):

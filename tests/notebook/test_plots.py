@@ -13,7 +13,7 @@ from shipkit import errors
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.sandbox.faults import Faults
 from shipkit.demo import demo_orders
-from shipkit.preview import service_title
+from shipkit.plan.preview import service_title
 
 mpl.use("agg")
 

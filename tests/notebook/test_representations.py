@@ -14,7 +14,8 @@ import nbformat
 import pytest
 
 import shipkit as sk
-from shipkit import errors, markup
+from shipkit import errors
+from shipkit.common import html
 from shipkit.notebook.static import StaticPanel
 
 NASTY = '<script>alert("x")</script>$x$'
@@ -52,7 +53,7 @@ class Balanced(HTMLParser):
 @pytest.mark.parametrize("what", ["session", "summary", "result", "report", "labels", "static panel"])
 def test_objects_show_as_text_and_as_html_that_is_escaped_and_never_latex(done, make, rows, what):
     shown = {
-        "session": lambda: done, "summary": lambda: make(rows, name="other", on_duplicate="ship").summary, "result": lambda: sk.BatchResult.of(done.checkpoint),
+        "session": lambda: done, "summary": lambda: make(rows, name="other", on_duplicate="ship").summary, "result": lambda: sk.BatchResult.of(done.store),
         "report": done.report, "labels": lambda: done.labels, "static panel": lambda: StaticPanel(done),
     }[what]()
     bundle = shown._repr_mimebundle_()
@@ -94,12 +95,12 @@ def test_the_day_sheet_is_one_page_that_asks_no_other_host(done, tmp_path):
     assert parser.open == []
     assert "http" not in page
     assert "<script" not in page
-    for said in ("Spent", "Failed", "In doubt", "Next", markup.escape(done.report().next)):
+    for said in ("Spent", "Failed", "In doubt", "Next", html.escape(done.report().next)):
         assert said in page
 
 
 def test_amounts_in_a_table_are_on_the_right_and_missing_cells_are_empty():
-    page = markup.grid(["a", "b"], [[None, float("nan")], ["<i>", 2]], right=("b",))
+    page = html.grid(["a", "b"], [[None, float("nan")], ["<i>", 2]], right=("b",))
     assert page.count("text-align:right") == 3
     assert '<td style="text-align:left"></td>' in page
     assert "&lt;i&gt;" in page

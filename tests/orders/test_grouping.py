@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipkit import orders, source, where
 from shipkit.errors import SourceError
+from shipkit.orders import grouping, source, where
 
 
 def grouped(rows, order_key=None):
-    return orders.group(source.load(rows), order_key)
+    return grouping.group(source.load(rows), order_key)
 
 
 def row_numbers(found):
@@ -110,7 +110,7 @@ def test_the_key_can_be_named_by_heading_or_key():
 def test_an_order_that_stands_in_two_files_is_a_problem(tmp_path):
     (tmp_path / "1.csv").write_text("Order ID,Zip\nA,02134\nB,98101\n")
     (tmp_path / "2.csv").write_text("Order ID,Zip\nC,10001\nA,02134\n")
-    found = orders.group(source.load(tmp_path / "*.csv"))
+    found = grouping.group(source.load(tmp_path / "*.csv"))
     problem = found.problems.to_pylist()[0]
     assert (problem["row_number"], problem["severity"], problem["code"]) == (1, "error", "order_in_two_files")
     assert problem["problem"] == "The order stands in 1.csv (line 1) and 2.csv (line 4)."
@@ -129,7 +129,7 @@ def test_every_clause_is_tried_on_the_same_line():
 
 
 def test_the_shopify_export_keeps_orders_whole(shared):
-    found = orders.group(source.load(shared / "orders" / "exports" / "shopify_orders_export.csv"), "Name")
+    found = grouping.group(source.load(shared / "orders" / "exports" / "shopify_orders_export.csv"), "Name")
     assert found.con.sql("SELECT sum(len(row_numbers)) FROM orders").fetchall() == [(28,)]  # the other 12 lines are orders of which nothing ships
     several = found.con.sql("SELECT row_numbers FROM orders WHERE len(row_numbers) > 1 ORDER BY row_number LIMIT 1").fetchall()[0][0]
     last = found.lines(several)[-1]
@@ -141,7 +141,7 @@ def test_the_shopify_export_keeps_orders_whole(shared):
 
 
 def test_the_amazon_export_groups_items(shared):
-    found = orders.group(source.load(shared / "orders" / "exports" / "amazon_new_orders_report.tsv"))
+    found = grouping.group(source.load(shared / "orders" / "exports" / "amazon_new_orders_report.tsv"))
     assert (found.count, found.problems.num_rows) == (4, 0)
 
 

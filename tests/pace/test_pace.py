@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, CarrierUnreachable, NotSent, RateLimited
-from shipkit.pace import Pacer, RateLimit
+from shipkit.carriers.pace import Pacer, RateLimit
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierRejected,
+    CarrierUnreachable,
+    NotSent,
+    RateLimited,
+)
 
 
 @given(rate=st.floats(0.2, 500), lateness=st.lists(st.floats(0, 0.3), min_size=2, max_size=600))
@@ -143,7 +150,7 @@ def test_a_carrier_that_cannot_be_reached_is_waited_for_and_then_called_down():
 
 @pytest.mark.parametrize("error", [RateLimited("429", retry_after_s=0.01), AnswerLost("503"), NotSent("no connection")])
 def test_what_is_free_to_repeat_is_repeated(error, monkeypatch):
-    monkeypatch.setattr("shipkit.pace._BACKOFF_S", 0.01)
+    monkeypatch.setattr("shipkit.carriers.pace._BACKOFF_S", 0.01)
     left = [error, error, None]
 
     async def call():
@@ -155,7 +162,7 @@ def test_what_is_free_to_repeat_is_repeated(error, monkeypatch):
 
 
 def test_a_rejection_is_not_repeated_and_the_last_error_is_raised(monkeypatch):
-    monkeypatch.setattr("shipkit.pace._BACKOFF_S", 0.001)
+    monkeypatch.setattr("shipkit.carriers.pace._BACKOFF_S", 0.001)
     calls = []
 
     def failing(error):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import shipkit as sk
 from shipkit.errors import MappingError
 from shipkit.models import Address
-from shipkit.packing import parcel_limit_lb
+from shipkit.orders.packing import parcel_limit_lb
 
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", country="US", phone="2105550100")
 PLACE = {"Ship Name": "Ada Lee", "Ship Address 1": "1 Main St", "Ship City": "Austin", "Ship State": "TX", "Ship Zip": "78701", "Service": "Ground"}

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from shipkit.portal import Portal
+from shipkit.common.portal import Portal
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_closing_ends_the_thread_and_may_be_repeated():
 def test_an_interrupt_is_told_and_the_wait_goes_on():
     code = """
 import asyncio
-from shipkit.portal import Portal
+from shipkit.common.portal import Portal
 async def work():
     print("ready", flush=True)
     for _ in range(1000):

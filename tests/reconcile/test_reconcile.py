@@ -8,12 +8,12 @@ import pytest
 from corekit import BookCarrier, ask_after, job_of, lose_first, state_counts
 
 import shipkit as sk
-from shipkit import recovery
-from shipkit.carriers.base import CarrierIdentity
-from shipkit.checkpoint import Checkpoint
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import AnswerLost, CarrierRejected, InputError
-from shipkit.execute import Control, execute, look_again
-from shipkit.reconcile import surplus
+from shipkit.jobs import recovery
+from shipkit.jobs.reconcile import surplus
+from shipkit.jobs.run import Control, execute, look_again
+from shipkit.jobs.store import JobStore
 from shipkit.state import JobStatus
 
 
@@ -154,7 +154,7 @@ def test_opening_a_completed_job_looks_old_references_up_and_reports_what_turned
     late(carrier, job, 1)
     calls = len(carrier.calls)
     for _ in range(2):
-        assert buy(Checkpoint(job.path), carrier) is JobStatus.COMPLETED
+        assert buy(JobStore(job.path), carrier) is JobStatus.COMPLETED
     assert len(carrier.calls) == calls, "nothing is bought by looking"
     assert surplus(job).column("tracking_numbers").to_pylist() == [["SANDBOXLATE1"]]
     assert asyncio.run(recovery.void_surplus(job, carrier)) == 1
@@ -166,7 +166,7 @@ def test_a_job_without_old_references_asks_the_carrier_nothing_when_it_is_opened
     carrier, job = BookCarrier(tmp_path / "books.db"), job_of(home, 3)
     buy(job, carrier)
     segments = len(list((job.path / "segments").iterdir()))
-    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+    assert asyncio.run(look_again(JobStore(job.path), carrier)) == 0
     assert carrier.finds == []
     assert len(list((job.path / "segments").iterdir())) == segments
 
@@ -178,7 +178,7 @@ def test_rows_in_doubt_of_a_cancelled_job_are_adopted_when_they_turn_up(home, tm
     recovery.cancel(job)
     doubtful = [row for row, state in enumerate(job.results().column("state").to_pylist()) if state == "in_doubt"]
     late(carrier, job, doubtful[0])
-    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 1
+    assert asyncio.run(look_again(JobStore(job.path), carrier)) == 1
     assert job.results().to_pylist()[doubtful[0]]["tracking_number"] == f"SANDBOXLATE{doubtful[0]}"
     assert job.status is JobStatus.CANCELLED
     assert "pending" in state_counts(job), "and nothing more is bought"
@@ -189,13 +189,13 @@ def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not
     buy(job, carrier)
     late(carrier, job, 0)
     with job.own("test"):
-        assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+        assert asyncio.run(look_again(JobStore(job.path), carrier)) == 0
 
     async def out_of_order(*_):
         raise ValueError("a defect in the carrier's code")
 
     carrier.find = out_of_order
-    assert asyncio.run(look_again(Checkpoint(job.path), carrier)) == 0
+    assert asyncio.run(look_again(JobStore(job.path), carrier)) == 0
     assert job.status is JobStatus.COMPLETED
 
 

@@ -8,11 +8,11 @@ import datetime as dt
 import pytest
 from corekit import BookCarrier, ask_after, job_of, state_counts
 
-from shipkit import recovery
-from shipkit.checkpoint import Checkpoint
-from shipkit.disk import Disk
-from shipkit.execute import Control, execute
-from shipkit.recovery.pruning import prune_job
+from shipkit.common.files import Disk
+from shipkit.jobs import recovery
+from shipkit.jobs.recovery.pruning import prune_job
+from shipkit.jobs.run import Control, execute
+from shipkit.jobs.store import JobStore
 
 DAY = dt.timedelta(days=1)
 LATER = dt.datetime.now(dt.UTC) + 100 * DAY
@@ -28,7 +28,7 @@ def job(home, tmp_path):
 def test_addresses_and_labels_go_and_numbers_and_charges_stay(job):
     before = job.results()
     assert recovery.prune(older_than=90 * DAY, now=LATER) == [job.job_id]
-    after = Checkpoint(job.path)
+    after = JobStore(job.path)
     assert after.results().drop_columns(["user_references"]).equals(before.drop_columns(["user_references"]))
     assert state_counts(after) == {"shipped": 30}
     assert list(after.labels()) == []
@@ -71,7 +71,7 @@ def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_nex
 
     with pytest.raises(OSError, match="died"):
         prune_job(job, disk=Dying())
-    again = Checkpoint(job.path)
+    again = JobStore(job.path)
     again.verify()
     assert state_counts(again) == {"shipped": 30}
     assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
@@ -91,6 +91,6 @@ def test_a_dry_run_and_young_or_open_jobs_change_nothing(home, job, tmp_path):
 
 def test_a_pruned_job_can_still_be_voided(job, tmp_path):
     recovery.prune(older_than=DAY, now=LATER)
-    fresh = Checkpoint(job.path)
+    fresh = JobStore(job.path)
     asyncio.run(recovery.void_rows(fresh, BookCarrier(tmp_path / "books.db"), [3]))
     assert state_counts(fresh) == {"shipped": 29, "voided": 1}

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from corekit import QUOTE, BookCarrier, ask_after, job_of, state_counts
 
-from shipkit import recovery
-from shipkit.checkpoint import Checkpoint
 from shipkit.errors import AnswerLost, CheckpointLocked, RestartUnconfirmed
-from shipkit.execute import Control, execute
+from shipkit.jobs import recovery
+from shipkit.jobs.run import Control, execute
+from shipkit.jobs.store import JobStore
 from shipkit.state import JobStatus
 
 
@@ -98,7 +98,7 @@ def test_restart_needs_the_number_of_paid_labels_and_then_buys_all_anew(home, ca
     assert paused.status is JobStatus.CANCELLED
     assert buy(fresh, carrier) is JobStatus.COMPLETED
     assert state_counts(fresh) == {"shipped": 60}
-    assert Checkpoint.of_plan(home, paused.manifest.fingerprint, "monday").job_id == fresh.job_id
+    assert JobStore.of_plan(home, paused.manifest.fingerprint, "monday").job_id == fresh.job_id
     assert sum(carrier.sales().values()) == 60 + paid
 
 

@@ -12,7 +12,15 @@ import zxingcpp
 from PIL import Image
 
 from shipkit.errors import LabelError
-from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, ServiceLevel, Shipment, Signature
+from shipkit.models import (
+    Address,
+    LabelFormat,
+    LabelSpec,
+    Parcel,
+    ServiceLevel,
+    Shipment,
+    Signature,
+)
 from shipkit.render import LabelContent, draw, label_contents, pdf, png, zpl
 
 TO = Address(name="Claire Gute", company="Gute (Print) LLC", address_line1="825 Letcher Street", city="Henderson", state="KY", postal_code="42420")

@@ -20,7 +20,7 @@ import pytest
 import shipkit as sk
 from shipkit import errors
 from shipkit.carriers.sandbox import Faults
-from shipkit.preview import PREVIEW_COLUMNS
+from shipkit.plan.preview import PREVIEW_COLUMNS
 
 
 def books(session: sk.BatchSession) -> int:
@@ -167,12 +167,12 @@ def test_an_approval_given_by_another_process_counts(session, home):
     code = f"""
 import datetime as dt
 from pathlib import Path
-from shipkit.approval import approve
+from shipkit.jobs.approval import approve
 approve(Path({str(home)!r}), {session.preview_id!r}, now=dt.datetime.now(dt.UTC), by="terminal")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     assert session.execute(progress=False).shipped == 4
-    assert session.checkpoint.manifest.approval["by"] == "terminal"
+    assert session.store.manifest.approval["by"] == "terminal"
 
 
 @pytest.mark.parametrize(("limits", "words"), [
@@ -318,11 +318,11 @@ def test_voided_rows_leave_the_total(session):
     result = session.execute(progress=False)
     voided = session.void("order_id = 'SO-1'")
     assert voided["state"].tolist() == ["voided"]
-    after = sk.BatchResult.of(session.checkpoint)
+    after = sk.BatchResult.of(session.store)
     assert after.shipped == 3
     assert after.total_charged.cents == result.total_charged.cents - int(voided["charged_cents"].iloc[0])
     session.void("order_id = 'SO-1'")
-    assert sk.BatchResult.of(session.checkpoint).voided == 1
+    assert sk.BatchResult.of(session.store).voided == 1
 
 
 def test_jobs_and_shipments_list_what_was_bought(session):
@@ -423,7 +423,7 @@ def test_restart_needs_the_number_of_paid_labels_and_may_void_them_first(session
     second = session.restart(confirm_paid_labels=4, void_first=True, progress=False)
     assert second.job_id != first.job_id
     assert second.shipped == 4
-    assert sk.BatchResult.of(sk.BatchSession.open(first.job_id).checkpoint).voided == 4
+    assert sk.BatchResult.of(sk.BatchSession.open(first.job_id).store).voided == 4
 
 
 def test_a_filter_tells_how_many_orders_it_keeps_and_how_many_it_kept_before(session):

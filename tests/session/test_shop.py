@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.base import shop_each
-from shipkit.inquiries import SHOP as COLUMNS
+from shipkit.carriers.protocol import shop_each
+from shipkit.plan.questions import SHOP as COLUMNS
 
 SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 ROWS = [

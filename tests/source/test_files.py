@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import shipkit as sk
-from shipkit import source
 from shipkit.errors import SourceError
+from shipkit.orders import source
 
 TEXT = 'Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë Müller,98101,,"$1,200.00"\n'
 

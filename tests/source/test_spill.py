@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shipkit.source import connect
+from shipkit.orders.source import connect
 
 SCRIPT = """
 from pathlib import Path
-from shipkit.source import connect
+from shipkit.orders.source import connect
 con = connect()
 con.execute("SET memory_limit = '60MB'")
 con.execute("CREATE TABLE t AS SELECT range AS n, repeat('x', 300) || range AS text FROM range(400000)")
@@ -37,12 +37,12 @@ def test_spilled_rows_are_read_back_and_gone_with_the_process(tmp_path):
 
 
 def test_what_a_killed_process_left_is_swept_away_and_what_lives_is_not(tmp_path):
-    script = "import os, signal\nfrom shipkit.spill import bounded\nprint(bounded()['temp_directory'], flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    script = "import os, signal\nfrom shipkit.common.spill import bounded\nprint(bounded()['temp_directory'], flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     left = Path(killed.stdout.strip())
     assert left.exists()
     mine = tmp_path / f"shipkit-spill-{os.getpid()}-alive"
     mine.mkdir()
-    subprocess.run([sys.executable, "-c", "from shipkit.spill import bounded; bounded()"], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", "from shipkit.common.spill import bounded; bounded()"], check=True, env=environment)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shipkit import source
 from shipkit.errors import SourceError
+from shipkit.orders import source
 
 
 def at(*parts):

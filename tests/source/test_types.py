@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit import source
 from shipkit.errors import SourceError
+from shipkit.orders import source
 
 
 def at(*parts):

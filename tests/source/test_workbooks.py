@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 import shipkit as sk
-from shipkit import source
+from shipkit.orders import source
 
 HEADINGS = ["Order ID", "Ship Name", "Address", "City", "State", "Zip", "Weight (lb)", "Order Date", "Order Total"]
 MERGED = "Harbor Goods, open orders of week 46"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from shipkit.places import country_code, country_codes, state_code, state_codes, zip3_states
+from shipkit.common.places import country_code, country_codes, state_code, state_codes, zip3_states
 
 
 def test_every_real_zip_is_in_a_range_of_its_state(shared: Path):

@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shipkit.fields import Column, keys
-from shipkit.mapping import MappingSpec, map_rows
 from shipkit.models import Address
-from shipkit.normalize import normalize
-from shipkit.table import SHIPMENTS, problems_table
-from shipkit.validate import RULES, check, sentence
+from shipkit.orders.fields import Column, keys
+from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.normalize import normalize
+from shipkit.orders.validate import RULES, check, sentence
+from shipkit.schema import SHIPMENTS, problems_table
 
 PARCEL = {"weight_lb": 2.0, "length_in": None, "width_in": None, "height_in": None, "packaging": "package", "declared_value_cents": None, "description": None}
 GOOD = {

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
-from shipkit.comparison import COMPARED_COLUMNS
 from shipkit.errors import InputError
 from shipkit.models import Address, Money, Parcel, Shipment
-from shipkit.table import SHIPMENTS
-from shipkit.whatif import RATED_COLUMNS
+from shipkit.rates.comparison import COMPARED_COLUMNS
+from shipkit.rates.whatif import RATED_COLUMNS
+from shipkit.schema import SHIPMENTS
 
 CARD = sk.RateCard.synthetic()
 ORDERS = [
@@ -174,7 +174,7 @@ def test_a_file_of_shipments_streams_past_into_a_file_of_prices(tmp_path, monkey
     table = pa.Table.from_pylist(rows, schema=pa.schema([SHIPMENTS.field(name) for name in ("postal_code", "country", "service", "parcels")]))
     pq.write_table(table, tmp_path / "in.parquet")
     whole = sk.rate(tmp_path / "in.parquet", CARD, origin="78205")
-    monkeypatch.setattr("shipkit.whatif.reading._ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr("shipkit.rates.reading._ROWS_AT_A_TIME", 7)
     totals = sk.rate(tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet").set_index("service")
     streamed = pq.read_table(tmp_path / "out.parquet")
     assert streamed.column("row_number").to_pylist() == whole.row_number.tolist() == list(range(1, 31))

@@ -12,7 +12,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.carriers.ratecard import sql as ratecard_sql
-from shipkit.whatif import read_orders
+from shipkit.rates.whatif import read_orders
 
 SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
 BENCH = Path(__file__).parents[2] / "benchmarks" / "bench_millions.py"

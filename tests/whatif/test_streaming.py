@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
-from shipkit import whatif
 from shipkit.errors import SourceError
-from shipkit.preview import to_frame
-from shipkit.whatif import reading
+from shipkit.plan.preview import to_frame
+from shipkit.rates import whatif
+from shipkit.rates.whatif import reading
 
 CARD = sk.RateCard.synthetic()
 

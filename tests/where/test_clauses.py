@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shipkit import orders, source, where
 from shipkit.errors import FilterError
-from shipkit.fields import Column
+from shipkit.orders import grouping, source, where
+from shipkit.orders.fields import Column
 
 ROWS = [
     {"Order No": "A1", "Ship City": "Salem", "state": "MA", "zip": "02134", "weight_lb": 1.5, "day": dt.date(2026, 11, 1), "qty": 1, "gift": True, "note": "é ü"},
@@ -21,13 +21,13 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def three() -> orders.OrderSet:
-    return orders.group(source.load(ROWS))
+def three() -> grouping.OrderSet:
+    return grouping.group(source.load(ROWS))
 
 
-def kept(orders: orders.OrderSet, *clauses: str, **params: object) -> list[int]:
+def kept(orders: grouping.OrderSet, *clauses: str, **params: object) -> list[int]:
     where.select(orders, clauses, params)
-    return [row[0] for row in orders.con.sql("SELECT row_number FROM selected").fetchall()]
+    return [row[0] for row in grouping.con.sql("SELECT row_number FROM selected").fetchall()]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_text_in_a_clause_stays_text(three):
 
 def test_an_empty_result_says_what_the_column_commonly_holds():
     rows = [{"state": "California", "qty": n} for n in range(3)] + [{"state": "New York", "qty": 9}]
-    said = where.select(orders.group(source.load(rows)), ["state = 'CA' AND qty < $most"], {"most": 100}).explain()
+    said = where.select(grouping.group(source.load(rows)), ["state = 'CA' AND qty < $most"], {"most": 100}).explain()
     assert "state = 'CA': 0 of 4" in said
     assert "qty < $most: 4 of 4" in said
     assert "`state` commonly holds 'California' (3), 'New York' (1)." in said

@@ -10,9 +10,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipkit import orders, source, where
 from shipkit.errors import FilterError
-from shipkit.fields import Column
+from shipkit.orders import grouping, source, where
+from shipkit.orders.fields import Column
 
 WORDS = st.one_of(st.none(), st.sampled_from(["CA", "ca", "Texas", "O'Brien", "50%", "_", "a\nb", "é", '"', "$x", "NULL"]), st.text(max_size=6))
 NUMBERS = st.one_of(st.none(), st.integers(-1000, 1000))
@@ -78,7 +78,7 @@ def test_no_text_does_more_than_answer_or_raise_a_filter_error(text):
 @given(lines=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=10), wanted=st.integers(0, 3))
 @settings(max_examples=15, deadline=None)
 def test_an_order_is_kept_whole_when_any_of_its_lines_matches(lines, wanted):
-    grouped = orders.group(source.load([{"Order ID": order, "sku_count": count} for order, count in lines]))
+    grouped = grouping.group(source.load([{"Order ID": order, "sku_count": count} for order, count in lines]))
     selection = where.select(grouped, ["sku_count = $wanted"], {"wanted": wanted})
     expected = {order: sorted(i for i, (other, _) in enumerate(lines, start=1) if other == order) for order, count in lines if count == wanted}
     found = selection.orders.con.sql("SELECT order_id, row_numbers FROM selected").fetchall()

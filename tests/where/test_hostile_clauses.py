@@ -9,11 +9,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shipkit import orders, source, where
 from shipkit.errors import FilterError
-from shipkit.fields import Column
-from shipkit.where import clauses
-from shipkit.where.parsing import locked
+from shipkit.orders import grouping, source, where
+from shipkit.orders.fields import Column
+from shipkit.orders.where import clauses
+from shipkit.orders.where.parsing import locked
 
 COLUMNS = [
     Column("State", "state", "VARCHAR"), Column("zip", "zip", "VARCHAR"), Column("n", "n", "BIGINT"), Column("d", "d", "DATE"), Column("note", "note", "VARCHAR"),
@@ -79,7 +79,7 @@ def test_a_hostile_clause_is_refused_before_anything_runs(clause, parser):
 
 @pytest.mark.parametrize("clause", ["1=1) or (1=1", "1=1; drop table lines", "(select 1) = 1", "read_csv('/etc/passwd')", "random() > 0.5", "repeat('x', 1000000000) = state", "sum(n) > 1"])
 def test_a_hostile_clause_is_refused_at_every_door(clause):
-    three = orders.group(source.load([{"state": "CA", "n": 2}]))
+    three = grouping.group(source.load([{"state": "CA", "n": 2}]))
     with pytest.raises(FilterError):
         where.check_clause(clause, COLUMNS)
     with pytest.raises(FilterError):
@@ -114,7 +114,7 @@ def test_the_locked_database_sees_no_python_variable():
 
 
 def test_a_filter_that_runs_too_long_is_stopped():
-    rows = orders.group(source.load(pa.table({"note": ["abcdefgh" * 25] * 300_000, "n": list(range(300_000))})))
+    rows = grouping.group(source.load(pa.table({"note": ["abcdefgh" * 25] * 300_000, "n": list(range(300_000))})))
     slow = " OR ".join(f"regexp_matches(note, '(a|b|ab)*(c|d)*x{n}y')" for n in range(30))
     began = time.monotonic()
     with pytest.raises(FilterError, match="stopped"):
@@ -130,6 +130,6 @@ def test_text_made_longer_stays_bounded():
 
 @pytest.mark.parametrize("clause", ["n / 0 = 1", "1e999 = n", "to_years(99999999999) > interval 1 day", "date_part(note, d) = 1", "strftime(d, note) = 'x'", "n * 9223372036854775807 > 1"])
 def test_arithmetic_that_goes_wrong_is_a_filter_error_or_an_answer(clause):
-    three = orders.group(source.load([{"n": 2, "d": "2026-01-01", "note": "%Q nonsense"}], types={"d": "DATE"}))
+    three = grouping.group(source.load([{"n": 2, "d": "2026-01-01", "note": "%Q nonsense"}], types={"d": "DATE"}))
     with contextlib.suppress(FilterError):
         assert where.select(three, [clause], {}).count in {0, 1}

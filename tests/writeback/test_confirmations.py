@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import InputError, WriteBackError
-from shipkit.writeback.confirmations import the_format
+from shipkit.outputs.writeback.confirmations import the_format
 
 TODAY = dt.datetime.now().astimezone().date()
 HOME = {"ship-address-1": "12 Marrow Creek Rd", "ship-city": "Austin", "ship-state": "TX", "ship-postal-code": "78704", "ship-country": "US"}

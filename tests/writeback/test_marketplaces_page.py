@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.writeback.confirmations import formats
+from shipkit.outputs.writeback.confirmations import formats
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "marketplaces.md"
 BEGIN, END = "<!-- formats: written by tests/writeback/test_marketplaces_page.py -->\n", "<!-- end of formats -->\n"

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from shipkit.common.lock import held
 from shipkit.errors import CheckpointLocked, InputError, SourceChanged, WriteBackError
-from shipkit.lock import held
 
 FRAME = pd.DataFrame({
     "order_id": ["A-1", "A-2", "A-3"], "name": ["Ada Lee", "Bo Finch", "Cy Marsh"], "address1": ["12 Marrow Creek Rd", "9 Wrenhatch Ave", "77 Inkwell Row"],
@@ -79,7 +79,7 @@ def test_a_failure_leaves_what_was_there_and_no_litter(buy, path, tmp_path):
 
 def test_two_write_backs_at_a_time_are_refused(buy, path):
     session = buy(path)
-    with held(session.checkpoint.path, what="execute"), pytest.raises(CheckpointLocked):
+    with held(session.store.path, what="execute"), pytest.raises(CheckpointLocked):
         session.write_back()
 
 

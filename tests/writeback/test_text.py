@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit.writeback.delimited import records
+from shipkit.outputs.writeback.delimited_file import records
 
 HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb"]
 ROWS = [

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from shipkit.errors import RateCardError
 from shipkit.models import Address, Rate, ServiceLevel, Shipment
-from shipkit.table import QUOTES, digest
+from shipkit.schema import QUOTES, digest
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths
@@ -271,7 +271,7 @@ class RateCard:
         RateCardError
             A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the message names file, line and column.
         """
-        from shipkit.carriers.ratecard.files import card_from_files
+        from shipkit.carriers.ratecard.from_files import card_from_files
 
         return card_from_files(
             zones, rates, surcharges=surcharges, discounts=discounts, transit=transit, areas=areas, effective=effective, name=name, origin=origin,
@@ -334,14 +334,14 @@ class RateCard:
         return quote_one(self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of)
 
     def quote_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
-        """Return a quote table (:data:`shipkit.table.QUOTES`), a line for each line of `table`, in order.
+        """Return a quote table (:data:`shipkit.schema.QUOTES`), a line for each line of `table`, in order.
 
         A row that the card cannot price has null cost, a problem and a fix.
 
         Parameters
         ----------
         table
-            With the columns of :data:`shipkit.table.SHIPMENTS` that price depends on; the rest may be missing.
+            With the columns of :data:`shipkit.schema.SHIPMENTS` that price depends on; the rest may be missing.
         as_of
             Price by the rules of this day, whatever the ship dates.
         """
@@ -350,7 +350,7 @@ class RateCard:
         return quote_table(self, table, shipper, as_of, basis=basis)
 
     def shop_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
-        """Return a price by each service sold, in one statement: the columns of :data:`shipkit.carriers.base.SHOPPED`, by row and cost.
+        """Return a price by each service sold, in one statement: the columns of :data:`shipkit.carriers.protocol.SHOPPED`, by row and cost.
 
         A row that no service takes has one line without a price, with a problem and a fix.
         """

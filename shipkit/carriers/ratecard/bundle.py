@@ -17,7 +17,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shipkit.carriers.ratecard import RATES, TRANSIT, ZONES, Discount, RateCard, Surcharge, TableZones
+from shipkit.carriers.ratecard import (
+    RATES,
+    TRANSIT,
+    ZONES,
+    Discount,
+    RateCard,
+    Surcharge,
+    TableZones,
+)
 from shipkit.carriers.ratecard.synthetic import DistanceZones
 from shipkit.errors import RateCardError
 

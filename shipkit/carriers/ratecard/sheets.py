@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from shipkit.cells import text_of
+from shipkit.common.cell_text import text_of
 from shipkit.errors import RateCardError
 from shipkit.models import minor_units
 

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.base import best_of
+from shipkit.carriers.protocol import best_of
 from shipkit.carriers.ratecard import PARTS, ppm
 from shipkit.carriers.ratecard.one import REFUSALS
+from shipkit.common.spill import bounded
 from shipkit.models import Address
-from shipkit.spill import bounded
-from shipkit.table import PARCEL, QUOTES, SHIPMENTS
+from shipkit.schema import PARCEL, QUOTES, SHIPMENTS
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard, Surcharge

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from shipkit.carriers.ratecard import ZONES
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
+from shipkit.common.places import zip3_states
 from shipkit.errors import RateCardError
 from shipkit.models import ServiceLevel
-from shipkit.places import zip3_states
 
 __all__ = ["ANY", "ZoneLine", "chart_of", "complete", "read_zones", "service_named", "zone_name"]
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from shipkit.carriers.ratecard import RateCard
+from shipkit.carriers.sandbox.backend import SandboxBackend
 from shipkit.carriers.sandbox.books import Books
-from shipkit.carriers.sandbox.desk import Desk
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Faults
 from shipkit.carriers.sandbox.server import Server, serve
 from shipkit.settings import Settings
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     faults = Faults.model_validate_json(options.faults).model_copy(update={"latency_s": options.latency_ms / 1000, "jitter_s": options.jitter_ms / 1000})
     books = Books(options.books or Settings.read().home / "sandbox" / "books.sqlite", seed=faults.seed or None)
     longest = max(options.longest_late_s, faults.late_s if faults.late else 0.0)
-    server = Server(Desk(books, RateCard.synthetic(), faults, options.label_bytes), rate_limit=options.rate_limit, longest_late_s=longest)
+    server = Server(SandboxBackend(books, RateCard.synthetic(), faults, options.label_bytes), rate_limit=options.rate_limit, longest_late_s=longest)
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_run(server, options.host, options.port))
     return 0

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shipkit.carriers.base import CarrierIdentity, Pace, Pacer, shop_each
+from shipkit.carriers.protocol import CarrierIdentity, Pace, Pacer, shop_each
 from shipkit.carriers.ratecard import PRICED, RateCard
+from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
 from shipkit.carriers.sandbox.books import Books
-from shipkit.carriers.sandbox.desk import Desk, Trouble
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, RateLimited
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    RateLimited,
+)
 from shipkit.models import Address, LabelSpec, Purchase, Rate, Shipment
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
-    from shipkit.carriers.sandbox.wire import Wire
+    from shipkit.carriers.sandbox.messages import Wire
 
 __all__ = ["SandboxCarrier"]
 
@@ -81,14 +87,14 @@ class SandboxCarrier:
         self.resend = "proven"
         longest_late = LONGEST_LATE_S if url is not None else faults.late_s if faults.late else 0.0
         self.absence_is_proof_after_s: float | None = longest_late + _AFTER_LATE_S if absence_is_proof_after_s is None else absence_is_proof_after_s
-        self._desk: Desk | Wire
+        self._desk: SandboxBackend | Wire
         if url is not None:
-            from shipkit.carriers.sandbox.wire import Wire
+            from shipkit.carriers.sandbox.messages import Wire
 
             self._desk = Wire(url, account=account, timeout_s=timeout_s)
         else:
             path = Path(books) if books is not None else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
-            self._desk = Desk(Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes)
+            self._desk = SandboxBackend(Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes)
 
     @property
     def faults(self) -> Faults:
@@ -118,7 +124,7 @@ class SandboxCarrier:
 
     async def quote_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
         """Return a quote table, a line for each line of `table`, in order. A served sandbox is asked in parts, each repeated on its own."""
-        rows = max(1, table.num_rows) if isinstance(self._desk, Desk) else _ROWS_A_REQUEST
+        rows = max(1, table.num_rows) if isinstance(self._desk, SandboxBackend) else _ROWS_A_REQUEST
 
         async def ask(part: pa.Table) -> pa.Table:
             with _acted_out(self._desk):
@@ -137,7 +143,7 @@ class SandboxCarrier:
 
     async def shop_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
         """Return the price of each shipment by every service, all at once; a served sandbox is asked for each."""
-        if not isinstance(self._desk, Desk):
+        if not isinstance(self._desk, SandboxBackend):
             return await shop_each(self.shop, table, shipper, concurrency=self.pace.concurrency, pacer=pacer)
         desk = self._desk
 
@@ -164,14 +170,14 @@ class SandboxCarrier:
 
     async def aclose(self) -> None:
         """Close the books, or the connections."""
-        if isinstance(self._desk, Desk):
+        if isinstance(self._desk, SandboxBackend):
             await self._desk.books.close()
         else:
             await self._desk.aclose()
 
     @property
-    def _embedded(self) -> Desk:
-        if not isinstance(self._desk, Desk):
+    def _embedded(self) -> SandboxBackend:
+        if not isinstance(self._desk, SandboxBackend):
             raise TypeError("a served sandbox keeps its own books and faults: ask its server")
         return self._desk
 
@@ -180,12 +186,12 @@ class SandboxCarrier:
 
 
 @contextmanager
-def _acted_out(desk: Desk | Wire) -> Iterator[None]:
+def _acted_out(desk: SandboxBackend | Wire) -> Iterator[None]:
     """Turn a fault of the embedded desk into the error that it would be over HTTP."""
     try:
         yield
     except Trouble as trouble:
-        assert isinstance(desk, Desk)  # noqa: S101 - a wire has real trouble
+        assert isinstance(desk, SandboxBackend)  # noqa: S101 - a wire has real trouble
         raise _error(trouble.fate, desk.faults) from None
 
 

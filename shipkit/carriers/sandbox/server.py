@@ -27,9 +27,9 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from shipkit.carriers.sandbox.desk import Desk, Trouble
+from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
-from shipkit.carriers.sandbox.wire import purchase_to_json, table_from_bytes, table_to_bytes
+from shipkit.carriers.sandbox.messages import purchase_to_json, table_from_bytes, table_to_bytes
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Address, LabelSpec, Shipment
 
@@ -93,7 +93,7 @@ class Server:
         Faults with a later late commit are refused: clients count on it when they conclude absence.
     """
 
-    def __init__(self, desk: Desk, *, rate_limit: int | None = None, longest_late_s: float = LONGEST_LATE_S) -> None:
+    def __init__(self, desk: SandboxBackend, *, rate_limit: int | None = None, longest_late_s: float = LONGEST_LATE_S) -> None:
         self.desk = desk
         self.rate_limit = rate_limit
         self.longest_late_s = longest_late_s

@@ -1,7 +1,7 @@
 """UPS: quotes, sells, finds, voids and tracks through its REST API.
 
-What is said and read stands in :mod:`~shipkit.carriers.ups.wire` and :mod:`~shipkit.carriers.ups.answers` (pure), what an answer
-means in :mod:`~shipkit.carriers.ups.line`. Here is what is asked, in which order, and for whom.
+What is said and read stands in :mod:`~shipkit.carriers.ups.wire` and :mod:`~shipkit.carriers.ups.responses` (pure), what an answer
+means in :mod:`~shipkit.carriers.ups.client`. Here is what is asked, in which order, and for whom.
 """
 
 from __future__ import annotations
@@ -17,15 +17,32 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from shipkit.carriers.base import CarrierIdentity, Pace, Pacer
+from shipkit.carriers.protocol import CarrierIdentity, Pace, Pacer
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.ups import answers, wire
+from shipkit.carriers.ups import responses, wire
+from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, Recovery
-from shipkit.carriers.ups.line import Line
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, LabelError, SettingsError
-from shipkit.models import Address, AddressCheck, Label, LabelFormat, LabelSpec, Purchase, Rate, Shipment, TransitTime
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    LabelError,
+    SettingsError,
+)
+from shipkit.models import (
+    Address,
+    AddressCheck,
+    Label,
+    LabelFormat,
+    LabelSpec,
+    Purchase,
+    Rate,
+    Shipment,
+    TransitTime,
+)
+from shipkit.schema import quotes_table, shipment_from_row
 from shipkit.settings import Settings
-from shipkit.table import quotes_table, shipment_from_row
 
 if TYPE_CHECKING:
     import httpx
@@ -86,7 +103,7 @@ class UPS:
         self.identity = CarrierIdentity("ups", environment, number)
         self.pace = Pace(concurrency=20, rate_per_s=None, timeout_s=timeout_s, processing_s=_PROCESSING_S)
         self.absence_is_proof_after_s = absence_proof_after_s
-        self._line = Line(_checked_host(base_url, environment), client_id=client_id, client_secret=client_secret, timeout_s=timeout_s, transport=transport)
+        self._line = UpsClient(_checked_host(base_url, environment), client_id=client_id, client_secret=client_secret, timeout_s=timeout_s, transport=transport)
         self._cache = quote_cache
         self._today = today
 
@@ -138,13 +155,13 @@ class UPS:
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price of `shipment` by every service that UPS sells for it, with transit times, cheapest first."""
         request = wire.rate(shipment, shipper, account=self.identity.account, shop=True, date=shipment.ship_date or self._today())
-        return _read(answers.rates, await self._line.ask(request))
+        return _read(responses.rates, await self._line.ask(request))
 
     async def transit_times(self, shipment: Shipment, shipper: Address) -> list[TransitTime]:
         """Return how long each service takes from the ship date (or today), fastest first."""
         request = wire.transit(shipment, shipper, account=self.identity.account, date=shipment.ship_date or self._today())
         try:
-            return answers.transits(await self._line.ask(request))
+            return responses.transits(await self._line.ask(request))
         except ValueError:  # 206 with candidates for a place, recorded as apierrorcode 1070
             raise CarrierRejected("UPS does not know one of the two places for sure.", fix="Correct city, state and postal code.") from None
 
@@ -152,7 +169,7 @@ class UPS:
         return wire.rate(shipment, shipper, account=self.identity.account, date=shipment.ship_date)
 
     def _found(self, body: Any, shipment: Shipment) -> Rate:
-        found = [rate for rate in _read(lambda b: answers.rates(b, only=shipment.service), body) if rate.service is shipment.service]
+        found = [rate for rate in _read(lambda b: responses.rates(b, only=shipment.service), body) if rate.service is shipment.service]
         if not found:
             raise CarrierRejected(f"UPS gave no price for {shipment.service.title}.", fix="Choose another service: session.shop() lists what UPS sells for this row.")
         rate = found[0]
@@ -201,7 +218,7 @@ class UPS:
         request = wire.ship(shipment, shipper, account=self.identity.account, reference=reference, label=label, today=today)
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._line.ask(request)
-        return await _as_asked(_read(lambda b: answers.purchase(b, shipment.service), body), label)
+        return await _as_asked(_read(lambda b: responses.purchase(b, shipment.service), body), label)
 
     async def find(self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None) -> list[Purchase]:
         """Return the shipments under `reference`: by label recovery, then by tracking. Empty only when both say no."""
@@ -210,9 +227,9 @@ class UPS:
             body = await self._line.ask(wire.recover(account=self.identity.account, label=label, reference=reference))
         except CarrierRejected as said:
             return await self._found_otherwise(said, reference, label)
-        found = _read(answers.recovered, body)
+        found = _read(responses.recovered, body)
         if found is None:
-            return await self._recovered(answers.candidates(body), label)
+            return await self._recovered(responses.candidates(body), label)
         return [await _as_asked(await self._completed(found, label, shipment), label)]
 
     async def void(self, purchase: Purchase) -> None:
@@ -225,7 +242,7 @@ class UPS:
             if said.carrier_code == ALREADY_VOIDED:
                 return
             raise
-        left = _read(answers.voided, body)
+        left = _read(responses.voided, body)
         if left:
             raise CarrierRejected(f"UPS did not void {purchase.shipment_id}: {left}.", fix="Look at the shipment on ups.com.")
 
@@ -246,7 +263,7 @@ class UPS:
 
     async def _tracked(self, reference: str) -> list[str]:
         body = await self._line.ask(wire.track_reference(reference, account=self.identity.account))
-        return answers.parcels_of_reference(body, reference)
+        return responses.parcels_of_reference(body, reference)
 
     async def _recovered(self, numbers: Sequence[str], label: LabelSpec) -> list[Purchase]:
         """Return the shipments of tracking numbers with their labels; parcels of one shipment together."""
@@ -261,7 +278,7 @@ class UPS:
 
     async def _by_number(self, number: str, label: LabelSpec) -> Purchase:
         try:
-            found = _read(answers.recovered, await self._line.ask(wire.recover(account=self.identity.account, label=label, tracking_number=number)))
+            found = _read(responses.recovered, await self._line.ask(wire.recover(account=self.identity.account, label=label, tracking_number=number)))
         except CarrierRejected as said:
             voided = (said.carrier_code or "") in Recovery.VOIDED
             return Purchase(shipment_id=number, tracking_numbers=(number,), voided=voided, warnings=(f"UPS gives no label: {said.message}",))
@@ -272,7 +289,7 @@ class UPS:
         if shipment is None or len(found.tracking_numbers) >= len(shipment.parcels):
             return found
         body = await self._line.ask(wire.track_shipment(found.tracking_numbers[0], count=len(shipment.parcels)))
-        for number in answers.parcels_of_shipment(body):
+        for number in responses.parcels_of_shipment(body):
             if number not in found.tracking_numbers:
                 found = _joined(found, await self._by_number(number, label))
         missing = len(shipment.parcels) - len(found.tracking_numbers)
@@ -283,19 +300,19 @@ class UPS:
     # -- afterwards --------------------------------------------------------------
 
     async def track(self, tracking_numbers: Sequence[str], pacer: Pacer | None = None) -> list[dict[str, Any]]:
-        """Return where parcels are, a dict each, in order (see :func:`shipkit.carriers.ups.answers.tracking`)."""
+        """Return where parcels are, a dict each, in order (see :func:`shipkit.carriers.ups.responses.tracking`)."""
         found: dict[str, dict[str, Any]] = {}
 
         async def one(number: str) -> None:
             async def ask() -> dict[str, Any]:
-                return answers.tracking(await self._line.ask(wire.track(number)), number)
+                return responses.tracking(await self._line.ask(wire.track(number)), number)
 
             try:
                 found[number] = await (pacer.repeat(ask) if pacer else ask())
             except AuthenticationFailed:
                 raise
             except CarrierError as error:
-                found[number] = {**answers.tracking(None, number), "status": "unknown", "problem": error.message}
+                found[number] = {**responses.tracking(None, number), "status": "unknown", "problem": error.message}
 
         await _each(self.pace.concurrency, list(dict.fromkeys(tracking_numbers)), one)
         return [found[number] for number in tracking_numbers]
@@ -306,7 +323,7 @@ class UPS:
         if wire.country_of(request) not in {"US", "PR"}:
             return AddressCheck(status="unsupported", message="UPS validates streets in the US and Puerto Rico only.")
         try:
-            return _read(lambda body: answers.addresses(body, address), await self._line.ask(request))
+            return _read(lambda body: responses.addresses(body, address), await self._line.ask(request))
         except CarrierRejected as said:
             return AddressCheck(status="unsupported" if said.carrier_code == "9264030" else "not_found", message=said.message)
 
@@ -345,7 +362,7 @@ def _read(reader: Callable[[Any], T], body: Any) -> T:
     try:
         return reader(body)
     except ValueError as error:  # Unreadable, and pydantic's error, whose text would show the answer
-        what = str(error) if isinstance(error, answers.Unreadable) else "a value that cannot be"
+        what = str(error) if isinstance(error, responses.Unreadable) else "a value that cannot be"
         raise AnswerLost(f"UPS's answer cannot be used: {what}. It may have acted.", fix="The row is looked up by its reference before anything is sent again.") from None
 
 

@@ -44,9 +44,27 @@ from types import MappingProxyType
 from typing import Any
 
 from shipkit.carriers.ups.customs import international_forms, invoice_line_total, rated_value
-from shipkit.carriers.ups.route import Route, demand_a_service_that_runs, demand_contacts, latin, place, refuse, route_of
+from shipkit.carriers.ups.route import (
+    Route,
+    demand_a_service_that_runs,
+    demand_contacts,
+    latin,
+    place,
+    refuse,
+    route_of,
+)
 from shipkit.carriers.ups.text import clean, cut, postal_code
-from shipkit.models import UPS_SERVICE_CODES, Address, LabelFormat, LabelSpec, Money, Parcel, ServiceLevel, Shipment, Signature
+from shipkit.models import (
+    UPS_SERVICE_CODES,
+    Address,
+    LabelFormat,
+    LabelSpec,
+    Money,
+    Parcel,
+    ServiceLevel,
+    Shipment,
+    Signature,
+)
 
 __all__ = ["Request", "check", "classify", "country_of", "rate", "recover", "ship", "track", "track_reference", "track_shipment", "transit", "void"]
 

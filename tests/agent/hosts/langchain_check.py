@@ -14,7 +14,7 @@ from shipkit.agent.adapters import langchain_connection
 APPROVE = """
 import datetime as dt, sys
 from pathlib import Path
-from shipkit.approval import approve
+from shipkit.jobs.approval import approve
 approve(Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="dana", via="terminal")
 """
 
@@ -27,7 +27,7 @@ def orders(count):
 
 
 async def main(python, home, shop):
-    connection = langchain_connection("--shipper", f"harbor={shop}", "--home", home, command=[python, "-m", "shipkit.agent.server"])
+    connection = langchain_connection("--shipper", f"harbor={shop}", "--home", home, command=[python, "-m", "shipkit.agent.mcp_server"])
     async with MultiServerMCPClient({"shipkit": connection}).session("shipkit") as session:
         tools = {tool.name: tool for tool in await load_mcp_tools(session)}
         assert len(tools) == 10

@@ -23,9 +23,9 @@ JSON
 export SHIPKIT_HOME="$work/home" SHIPKIT_GRACE_S=0.5
 
 echo "== the Inspector: every schema portable, a call"
-mcp-inspector --cli "$python" -m shipkit.agent.server --method tools/list --strict > "$work/tools.json" 2> "$work/warnings.txt"
+mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --method tools/list --strict > "$work/tools.json" 2> "$work/warnings.txt"
 if grep -q Warning: "$work/warnings.txt"; then cat "$work/warnings.txt"; exit 1; fi
-mcp-inspector --cli "$python" -m shipkit.agent.server --shipper "harbor=$work/shop.json" --method tools/call --tool-name batch_resume | grep -q "No interrupted jobs"
+mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --shipper "harbor=$work/shop.json" --method tools/call --tool-name batch_resume | grep -q "No interrupted jobs"
 
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port/mcp
@@ -52,7 +52,7 @@ if call batch_execute --tool-arg "preview_id=$preview" > "$work/refused.txt" 2>&
 grep -q "Preview approval required" "$work/refused.txt"
 "$python" -c '
 import datetime as dt, pathlib, sys
-from shipkit.approval import approve
+from shipkit.jobs.approval import approve
 approve(pathlib.Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="tester", via="terminal")' "$SHIPKIT_HOME" "$preview"
 job=$(call batch_execute --tool-arg "preview_id=$preview" --tool-arg wait_s=0.5 | grep -o 'job-[0-9a-z]*' | head -1)
 kill -9 "$server"

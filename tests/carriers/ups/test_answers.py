@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.http import Response
-from shipkit.carriers.ups import answers
+from shipkit.carriers.ups import responses
+from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
-from shipkit.carriers.ups.line import _meaning
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Address, LabelFormat, ServiceLevel
 
@@ -28,22 +28,22 @@ def response(seen: dict[str, Any]) -> Response:
 
 
 READS = {
-    "access_token_success": lambda b: answers.token(b) == ("XXXXXXXXXXX", 14399.0),
-    "address_classification.commercial_address": lambda b: answers.addresses(b, Address()).residential is False,
-    "address_classification.residential_address": lambda b: answers.addresses(b, Address()).residential is True,
-    "city_state_lookup.known_zip": lambda b: (answers.addresses(b, Address()).status, len(answers.addresses(b, Address()).candidates)) == ("ambiguous", 7),
-    "city_state_lookup.unknown_zip": lambda b: answers.addresses(b, Address()).status == "not_found",
-    "fixture.city_state_lookup": lambda b: answers.addresses(b, Address()).candidates[0].city == "NEW YORK",
-    "fixture.labels_two_packages": lambda b: (answers.purchase(b, ServiceLevel.GROUND).charge.cents, len(answers.purchase(b, ServiceLevel.GROUND).labels)) == (5699, 2),
-    "fixture.rates_with_negotiated_charges": lambda b: (answers.rates(b)[0].service, answers.rates(b)[0].cost_cents) == ("ground", 1462),
-    "fixture.rates_with_rate_modifiers": lambda b: (answers.rates(b)[0].cost_cents, answers.rates(b)[0].other_cents) == (5724, -120),
-    "labels.ground_saver_success": lambda b: (answers.purchase(b, ServiceLevel.GROUND_SAVER).charge.cents, answers.purchase(b, ServiceLevel.GROUND_SAVER).labels[0].format) == (1823, LabelFormat.GIF),
-    "labels.international_paperless": lambda b: [(x.kind, x.format.value) for x in answers.purchase(b, ServiceLevel.WORLDWIDE_EXPRESS_PLUS).labels]
+    "access_token_success": lambda b: responses.token(b) == ("XXXXXXXXXXX", 14399.0),
+    "address_classification.commercial_address": lambda b: responses.addresses(b, Address()).residential is False,
+    "address_classification.residential_address": lambda b: responses.addresses(b, Address()).residential is True,
+    "city_state_lookup.known_zip": lambda b: (responses.addresses(b, Address()).status, len(responses.addresses(b, Address()).candidates)) == ("ambiguous", 7),
+    "city_state_lookup.unknown_zip": lambda b: responses.addresses(b, Address()).status == "not_found",
+    "fixture.city_state_lookup": lambda b: responses.addresses(b, Address()).candidates[0].city == "NEW YORK",
+    "fixture.labels_two_packages": lambda b: (responses.purchase(b, ServiceLevel.GROUND).charge.cents, len(responses.purchase(b, ServiceLevel.GROUND).labels)) == (5699, 2),
+    "fixture.rates_with_negotiated_charges": lambda b: (responses.rates(b)[0].service, responses.rates(b)[0].cost_cents) == ("ground", 1462),
+    "fixture.rates_with_rate_modifiers": lambda b: (responses.rates(b)[0].cost_cents, responses.rates(b)[0].other_cents) == (5724, -120),
+    "labels.ground_saver_success": lambda b: (responses.purchase(b, ServiceLevel.GROUND_SAVER).charge.cents, responses.purchase(b, ServiceLevel.GROUND_SAVER).labels[0].format) == (1823, LabelFormat.GIF),
+    "labels.international_paperless": lambda b: [(x.kind, x.format.value) for x in responses.purchase(b, ServiceLevel.WORLDWIDE_EXPRESS_PLUS).labels]
     == [("label", "zpl"), ("document", "zpl"), ("label", "zpl"), ("document", "pdf")],
-    "labels.success": lambda b: (answers.purchase(b, ServiceLevel.GROUND).charge.cents, answers.purchase(b, ServiceLevel.GROUND).charge.billed_weight_lb) == (4748, 8.0),
-    "rates.success": lambda b: [(r.service.value, r.cost_cents) for r in answers.rates(b)][:2] == [("ground", 4836), ("3_day_select", 7376)],
-    "timings.success": lambda b: (len(answers.transits(b)), answers.transits(b)[0].delivery_date) == (6, dt.date(2024, 1, 30)),
-    "void.success": lambda b: answers.voided(b) is None,
+    "labels.success": lambda b: (responses.purchase(b, ServiceLevel.GROUND).charge.cents, responses.purchase(b, ServiceLevel.GROUND).charge.billed_weight_lb) == (4748, 8.0),
+    "rates.success": lambda b: [(r.service.value, r.cost_cents) for r in responses.rates(b)][:2] == [("ground", 4836), ("3_day_select", 7376)],
+    "timings.success": lambda b: (len(responses.transits(b)), responses.transits(b)[0].delivery_date) == (6, dt.date(2024, 1, 30)),
+    "void.success": lambda b: responses.voided(b) is None,
 }
 
 REFUSES = {
@@ -89,7 +89,7 @@ def test_200_with_an_empty_body_and_an_error_header_is_a_refusal() -> None:
 def test_an_error_header_beside_a_good_body_does_not_deny_a_shipment(shared_ups: Path) -> None:
     seen = recorded(shared_ups, "labels.success")
     seen["headers"]["apierrorcode"] = "1"
-    assert answers.purchase(_meaning(response(seen), "t"), ServiceLevel.GROUND).tracking_numbers
+    assert responses.purchase(_meaning(response(seen), "t"), ServiceLevel.GROUND).tracking_numbers
 
 
 @pytest.mark.parametrize("code", sorted(IN_DOUBT))
@@ -108,7 +108,7 @@ def test_our_words_agree_with_the_curated_codes(shared_ups: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rates.success", "fixture.rates_with_negotiated_charges", "fixture.rates_with_rate_modifiers"])
 def test_the_parts_of_every_recorded_price_add_up_to_it(shared_ups: Path, name: str) -> None:
-    for rate in answers.rates(recorded(shared_ups, name)["response"]):
+    for rate in responses.rates(recorded(shared_ups, name)["response"]):
         assert rate.base_cents + rate.fuel_cents + rate.residential_cents + rate.delivery_area_cents + rate.other_cents == rate.cost_cents
         assert rate.other_cents in {0, -120}  # -120: the rate modifier of that fixture
 
@@ -118,11 +118,11 @@ def test_a_negotiated_total_without_its_parts_has_no_parts(shared_ups: Path) -> 
     body = copy.deepcopy(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"])
     for shipment in body["RateResponse"]["RatedShipment"]:
         del shipment["RatedPackage"]["NegotiatedCharges"]
-    assert {(r.base_cents, r.fuel_cents, r.other_cents) for r in answers.rates(body)} == {(None, None, None)}
+    assert {(r.base_cents, r.fuel_cents, r.other_cents) for r in responses.rates(body)} == {(None, None, None)}
 
 
 def test_noise_is_no_warning_and_what_changes_the_price_is(shared_ups: Path) -> None:
-    warnings = {w for r in answers.rates(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"]) for w in r.warnings}
+    warnings = {w for r in responses.rates(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"]) for w in r.warnings}
     assert warnings == {"Ship To Address Classification is changed from Residential to Commercial"}
 
 
@@ -131,9 +131,9 @@ def test_a_bare_object_and_a_list_of_one_read_alike(shared_ups: Path, ups_module
         body = recorded(shared_ups, name)["response"]
         listed = as_lists(body)
         if "RateResponse" in body:
-            assert answers.rates(body) == answers.rates(listed) == answers.rates(ups_module._quirky(listed))
+            assert responses.rates(body) == responses.rates(listed) == responses.rates(ups_module._quirky(listed))
         else:
-            assert answers.purchase(body, ServiceLevel.GROUND) == answers.purchase(listed, ServiceLevel.GROUND) == answers.purchase(ups_module._quirky(listed), ServiceLevel.GROUND)
+            assert responses.purchase(body, ServiceLevel.GROUND) == responses.purchase(listed, ServiceLevel.GROUND) == responses.purchase(ups_module._quirky(listed), ServiceLevel.GROUND)
 
 
 LISTS = {"ItemizedCharges", "RatedShipmentAlert", "RatedPackage", "PackageResults", "Alert", "RatedShipment"}
@@ -148,8 +148,8 @@ def as_lists(node: Any) -> Any:
 @pytest.mark.parametrize("hole", ["PackageResults", "TrackingNumber", "ShippingLabel", "GraphicImage"])
 def test_a_purchase_with_a_hole_is_unreadable_not_half_a_purchase(shared_ups: Path, hole: str) -> None:
     body = without(recorded(shared_ups, "labels.success")["response"], hole)
-    with pytest.raises(answers.Unreadable):
-        answers.purchase(body, ServiceLevel.GROUND)
+    with pytest.raises(responses.Unreadable):
+        responses.purchase(body, ServiceLevel.GROUND)
 
 
 def without(node: Any, name: str) -> Any:
@@ -159,12 +159,12 @@ def without(node: Any, name: str) -> Any:
 
 
 def test_padding_that_is_too_long_is_forgiven_and_garbage_is_not() -> None:
-    assert answers._decoded("Cl5YQQ0KXkxSTg0K==") == b"\n^XA\r\n^LRN\r\n"
-    with pytest.raises(answers.Unreadable):
-        answers._decoded("not base64 <>")
+    assert responses._decoded("Cl5YQQ0KXkxSTg0K==") == b"\n^XA\r\n^LRN\r\n"
+    with pytest.raises(responses.Unreadable):
+        responses._decoded("not base64 <>")
 
 
 def test_taxes_are_part_of_what_is_billed(shared_ups: Path) -> None:
     body = copy.deepcopy(recorded(shared_ups, "labels.success")["response"])
     body["ShipmentResponse"]["ShipmentResults"]["NegotiatedRateCharges"]["TotalChargesWithTaxes"] = {"CurrencyCode": "USD", "MonetaryValue": "50.00"}
-    assert answers.purchase(body, ServiceLevel.GROUND).charge.cents == 5000
+    assert responses.purchase(body, ServiceLevel.GROUND).charge.cents == 5000

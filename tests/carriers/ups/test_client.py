@@ -17,14 +17,22 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit as sk
-from shipkit.carriers import carrier_named
-from shipkit.carriers.base import Carrier
+from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.quote_cache import QuoteCache
+from shipkit.carriers.registry import carrier_named
 from shipkit.carriers.ups import UPS, wire
-from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected, CarrierUnreachable, RateLimited, SettingsError
+from shipkit.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnreachable,
+    RateLimited,
+    SettingsError,
+)
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, ServiceLevel, Shipment
+from shipkit.schema import SHIPMENTS
 from shipkit.settings import Settings
-from shipkit.table import SHIPMENTS
 
 T = TypeVar("T")
 TODAY = dt.date(2026, 11, 22)

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from shipkit import inquiries
+from shipkit.carriers.pace import Pacer
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.ups import UPS
 from shipkit.errors import AuthenticationFailed, InputError
 from shipkit.models import Address, LabelSpec, Shipment
-from shipkit.pace import Pacer
-from shipkit.resolve import apply_edits
-from shipkit.table import SHIPMENTS
+from shipkit.plan import questions
+from shipkit.plan.resolve import apply_edits
+from shipkit.schema import SHIPMENTS
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
@@ -41,7 +41,7 @@ def run(server: Any, work: Callable[[UPS, Pacer], Awaitable[pa.Table]], secret: 
 
 
 def test_every_service_of_every_shipment_with_the_cheapest_and_the_fastest_marked(server: Any, shop: Address) -> None:
-    lines = run(server, lambda ups, pacer: inquiries.shop(table({}, {"parcels": [{"weight_lb": 9.0}]}, {"postal_code": "x"}, {"parcels": None}), shop, ups, pacer))
+    lines = run(server, lambda ups, pacer: questions.shop(table({}, {"parcels": [{"weight_lb": 9.0}]}, {"postal_code": "x"}, {"parcels": None}), shop, ups, pacer))
     by_row = {n: [line for line in lines if line["row_number"] == n] for n in (1, 2, 3, 4)}
     assert [len(by_row[n]) for n in (1, 2, 3, 4)] == [7, 7, 1, 1]
     for n in (1, 2):
@@ -55,7 +55,7 @@ def test_every_service_of_every_shipment_with_the_cheapest_and_the_fastest_marke
 
 def test_addresses_are_asked_once_and_one_lost_answer_is_one_line(server: Any) -> None:
     rows = table({}, {"name": "Another"}, {"address_line1": "9 Ambiguous Ave"}, {"address_line1": "1 Nowhere Rd"}, {"country": "DE", "state": None, "postal_code": "10119"})
-    lines = run(server, lambda ups, pacer: inquiries.check_addresses(rows, ups, pacer))
+    lines = run(server, lambda ups, pacer: questions.check_addresses(rows, ups, pacer))
     assert [line["status"] for line in lines] == ["corrected", "corrected", "ambiguous", "not_found", "unsupported"]
     assert [line["residential"] for line in lines] == [True, True, True, None, None]
     assert lines[0]["candidates"] == ["1 MAIN ST, TIMONIUM, MD 21093-1234"]
@@ -66,15 +66,15 @@ def test_addresses_are_asked_once_and_one_lost_answer_is_one_line(server: Any) -
 
 def test_suggestions_are_taken_as_edits_that_can_be_seen(server: Any) -> None:
     rows = table({}, {"address_line1": "9 Ambiguous Ave"})
-    checks = pa.Table.from_pylist(run(server, lambda ups, pacer: inquiries.check_addresses(rows, ups, pacer)), schema=inquiries.ADDRESSES)
-    [edit] = inquiries.accepted(checks)
+    checks = pa.Table.from_pylist(run(server, lambda ups, pacer: questions.check_addresses(rows, ups, pacer)), schema=questions.ADDRESSES)
+    [edit] = questions.accepted(checks)
     assert (edit.action, edit.row_numbers, edit.reason) == ("accept", (1,), "corrected: 1 MAIN ST, TIMONIUM, MD 21093-1234")
     changed = apply_edits(rows, [edit], {0: [0]}).to_pylist()
     assert (changed[0]["address_line1"], changed[0]["postal_code"], changed[0]["residential"]) == ("1 MAIN ST", "21093-1234", True)
     assert changed[1]["address_line1"] == "9 Ambiguous Ave"
-    assert [e.row_numbers for e in inquiries.accepted(checks, [2])] == [(2,)]
+    assert [e.row_numbers for e in questions.accepted(checks, [2])] == [(2,)]
     with pytest.raises(InputError, match="no suggestion"):
-        inquiries.accepted(checks, [17])
+        questions.accepted(checks, [17])
 
 
 def test_parcels_that_were_bought_are_tracked_and_no_others(server: Any, shop: Address, shipment: Shipment) -> None:
@@ -84,7 +84,7 @@ def test_parcels_that_were_bought_are_tracked_and_no_others(server: Any, shop: A
             "row_number": [1, 2, 3], "order_id": ["a", "b", "c"], "state": ["shipped", "failed", "voided"],
             "tracking_numbers": pa.array([list(bought.tracking_numbers), None, list(bought.tracking_numbers)], pa.list_(pa.string())),
         })
-        return await inquiries.track(results, ups, pacer)
+        return await questions.track(results, ups, pacer)
 
     lines = run(server, work)
     assert [(line["row_number"], line["status"], line["place"]) for line in lines] == [(1, "label_created", "Louisville, KY, US")] * 2
@@ -93,9 +93,9 @@ def test_parcels_that_were_bought_are_tracked_and_no_others(server: Any, shop: A
 
 def test_wrong_credentials_stop_the_question_instead_of_filling_a_column_with_it(server: Any, shop: Address) -> None:
     with pytest.raises(AuthenticationFailed):
-        run(server, lambda ups, pacer: inquiries.shop(table({}, {"city": "Elsewhere"}), shop, ups, pacer), secret="wrong")
+        run(server, lambda ups, pacer: questions.shop(table({}, {"city": "Elsewhere"}), shop, ups, pacer), secret="wrong")
 
 
 def test_a_carrier_that_cannot_says_so(tmp_path: Any) -> None:
     with pytest.raises(InputError, match="sandbox cannot check addresses"):
-        asyncio.run(inquiries.check_addresses(table({}), SandboxCarrier(home=tmp_path), Pacer()))
+        asyncio.run(questions.check_addresses(table({}), SandboxCarrier(home=tmp_path), Pacer()))

@@ -20,14 +20,14 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
-from shipkit.carriers.base import CarrierIdentity
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import UPS
-from shipkit.checkpoint import Checkpoint, JobDraft
-from shipkit.execute import execute
+from shipkit.jobs.run import execute
+from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelSpec
-from shipkit.pace import Pacer
+from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
-from shipkit.table import QUOTES, SHIPMENTS, problems_table
 
 HERE = Path(__file__).parent
 SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
@@ -45,12 +45,12 @@ def plan_of(count: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SHIPMENTS)
 
 
-def job(home: Path, count: int, *, resend: str) -> Checkpoint:
+def job(home: Path, count: int, *, resend: str) -> JobStore:
     quotes = pa.Table.from_pylist([{"service": "ground", "cost_cents": 940, "currency": "USD", "cost_basis": "quoted", "warnings": ""}] * count, schema=QUOTES)
     draft = JobDraft(
         plan=plan_of(count), quotes=quotes, problems=problems_table(), fingerprint=hashlib.sha256(str(home).encode()).hexdigest(), shipper=SHOP, identity=IDENTITY, resend=resend, label=LabelSpec(format="zpl"),
     )
-    return Checkpoint.publish(home, draft)
+    return JobStore.publish(home, draft)
 
 
 def ups(url: str, **options: Any) -> UPS:
@@ -58,10 +58,10 @@ def ups(url: str, **options: Any) -> UPS:
     return UPS("client-of-the-tests", SecretStr("s3cret-of-the-tests"), "A1B2C3", base_url=url, **given)
 
 
-def run(checkpoint: Checkpoint, carrier: UPS, *, concurrency: int = 16, grace_s: float = 2.5) -> JobStatus:
+def run(store: JobStore, carrier: UPS, *, concurrency: int = 16, grace_s: float = 2.5) -> JobStatus:
     async def main() -> JobStatus:
         try:
-            return await execute(checkpoint, carrier, pacer=Pacer(concurrency=concurrency, breaker_after=1000), grace_s=grace_s)
+            return await execute(store, carrier, pacer=Pacer(concurrency=concurrency, breaker_after=1000), grace_s=grace_s)
         finally:
             await carrier.aclose()
 
@@ -92,9 +92,9 @@ def test_a_job_through_every_fault_buys_each_order_once_and_says_what_is_open(ho
     with_faults(server)
     server.late_s = 1.0  # shorter than the time-out: "late" answers arrive, "late_work" is done before the grace ends
     count = 150
-    checkpoint = job(home, count, resend=resend)
-    status = run(checkpoint, ups(server.url))
-    frame = checkpoint.results().to_pylist()
+    store = job(home, count, resend=resend)
+    status = run(store, ups(server.url))
+    frame = store.results().to_pylist()
     counts = Counter(row["state"] for row in frame)
     waiting = 0 if resend == "proven" else LOST_WITHOUT
     assert counts == Counter({"shipped": count - REFUSED - waiting, "failed": REFUSED, **({"review": waiting} if waiting else {})})
@@ -109,21 +109,21 @@ def test_a_job_through_every_fault_buys_each_order_once_and_says_what_is_open(ho
     estimated = [row for row in shipped.values() if row["charge_basis"] == "estimated"]
     assert len(estimated) >= LOST_WITH_LABEL  # a busy machine may lose more to the time-out
     assert {row["charged_cents"] for row in shipped.values()} == {940}
-    assert sum(1 for label in checkpoint.labels()) == len(shipped)
+    assert sum(1 for label in store.labels()) == len(shipped)
 
 
 def test_a_token_that_ends_in_the_middle_of_a_job_costs_no_row(home: Path, server: Any) -> None:
     server.token_s = 1.0
     server.latency_s = 0.2
-    checkpoint = job(home, 150, resend="ask")
-    assert run(checkpoint, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
+    store = job(home, 150, resend="ask")
+    assert run(store, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
     assert len(labels_by_order(server.shipments)) == len(server.shipments) == 150
     assert 2 <= server.calls["token"] < 50
 
 
 def test_tokens_taken_back_in_the_middle_cost_no_row(home: Path, server: Any) -> None:
     server.latency_s = 0.02
-    checkpoint = job(home, 200, resend="ask")
+    store = job(home, 200, resend="ask")
     seen = server._ship
 
     def taking_back(request: Any, body: Any) -> Any:
@@ -132,14 +132,14 @@ def test_tokens_taken_back_in_the_middle_cost_no_row(home: Path, server: Any) ->
         return seen(request, body)
 
     server._ship = taking_back
-    assert run(checkpoint, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
+    assert run(store, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
     assert len(labels_by_order(server.shipments)) == len(server.shipments) == 200
 
 
 def test_a_429_storm_slows_down_and_loses_nothing(home: Path, server: Any) -> None:
     server.storm(1.5)
-    checkpoint = job(home, 60, resend="ask")
-    assert run(checkpoint, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
+    store = job(home, 60, resend="ask")
+    assert run(store, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
     assert labels_by_order(server.shipments) == Counter({f"ORDER{i:05}": 1 for i in range(60)})
     assert 60 + 1 < server.calls["ship"] < 60 + 60, "it asked again while UPS said no, and not all the time"
 
@@ -149,14 +149,14 @@ def test_rows_that_ups_does_not_find_wait_in_review_with_a_reason_and_what_turns
     server.late_s = 4.0
     server.fault("ship", "late_work", times=1, skip=2)
     server.fault("ship", "hang", times=1, skip=2)
-    checkpoint = job(home, 10, resend="ask")
+    store = job(home, 10, resend="ask")
     began = time.monotonic()
-    run(checkpoint, ups(server.url, timeout_s=0.8), grace_s=1.0)
-    waiting = [row for row in checkpoint.results().to_pylist() if row["state"] == "review"]
+    run(store, ups(server.url, timeout_s=0.8), grace_s=1.0)
+    waiting = [row for row in store.results().to_pylist() if row["state"] == "review"]
     assert len(waiting) == 2
     assert all("does not find the shipment" in row["error_message"] for row in waiting)
     time.sleep(max(0.0, 4.2 - (time.monotonic() - began)))
-    run(checkpoint, ups(server.url), grace_s=0.4)
+    run(store, ups(server.url), grace_s=0.4)
     assert labels_by_order(server.shipments).most_common(1)[0][1] == 1
     assert server.calls["ship"] == 10
 
@@ -198,12 +198,12 @@ def books(url: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("resend", "count", "kills"), [("proven", 60, 2), pytest.param("ask", 150, 4, marks=pytest.mark.slow), pytest.param("proven", 300, 10, marks=pytest.mark.slow)])
 def test_a_job_that_is_killed_again_and_again_buys_each_order_once(home: Path, elsewhere: str, resend: str, count: int, kills: int) -> None:
-    checkpoint = job(home, count, resend=resend)
+    store = job(home, count, resend=resend)
     chance = random.Random(resend)
     for kind in ("reset_after", "503_after", "half"):
         request = urllib.request.Request(f"{elsewhere}/_fault", json.dumps({"call": "ship", "kind": kind, "times": 2, "skip": 8}).encode(), method="POST")
         urllib.request.urlopen(request).close()
-    command = [sys.executable, "-c", WORKER, str(home), checkpoint.job_id, elsewhere, str(HERE)]
+    command = [sys.executable, "-c", WORKER, str(home), store.job_id, elsewhere, str(HERE)]
     for _ in range(kills):
         worker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         before = len(books(elsewhere)["shipments"])
@@ -216,7 +216,7 @@ def test_a_job_that_is_killed_again_and_again_buys_each_order_once(home: Path, e
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
     told = books(elsewhere)
     labels = Counter(r for s in told["shipments"] for r in s["references"] if r.startswith("ORDER"))
-    frame = checkpoint.results().to_pylist()
+    frame = store.results().to_pylist()
     shipped = {row["order_id"] for row in frame if row["state"] == "shipped"}
     assert max(labels.values()) == 1, "an order was bought twice"
     assert set(labels) == shipped, "an order is lost, or bought and not booked"

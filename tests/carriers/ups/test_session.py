@@ -103,7 +103,7 @@ def test_an_order_of_two_lines_goes_abroad_with_an_invoice_of_two_lines(ups_env:
         assert list(frame["problem"].isna()) == [True], list(frame["problem"])
         session.approve()
         assert session.execute(progress=False).shipped == 1
-        kinds = [label.kind for _, labels in [(1, session.checkpoint.labels())] for stored in labels for label in getattr(stored, "labels", [stored])]
+        kinds = [label.kind for _, labels in [(1, session.store.labels())] for stored in labels for label in getattr(stored, "labels", [stored])]
         assert sorted(kinds) == ["document", "label"]
     [ship] = [body for _, path, _, body in ups_env.seen if path.endswith("/ship")]
     forms = ship["ShipmentRequest"]["Shipment"]["ShipmentServiceOptions"]["InternationalForms"]

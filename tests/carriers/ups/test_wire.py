@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from shipkit.carriers.ups import wire
 from shipkit.errors import CarrierRejected
-from shipkit.models import Address, Customs, CustomsItem, LabelSpec, Money, Parcel, ServiceLevel, Shipment, Signature
+from shipkit.models import (
+    Address,
+    Customs,
+    CustomsItem,
+    LabelSpec,
+    Money,
+    Parcel,
+    ServiceLevel,
+    Shipment,
+    Signature,
+)
 
 ACCOUNT, REFERENCE, TODAY = "A1B2C3", "SK7F3K2M9QX4B1ZP", dt.date(2026, 11, 22)
 HEADERS = {"transId": "0" * 32, "transactionSrc": "shipkit"}

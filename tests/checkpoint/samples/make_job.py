@@ -18,11 +18,11 @@ sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1] / "core_kit")]
 
 from corekit import BookCarrier, job_of  # noqa: E402
 
-import shipkit.checkpoint.compaction  # noqa: E402
+import shipkit.jobs.store.compaction  # noqa: E402
+from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected  # noqa: E402
-from shipkit.execute import execute  # noqa: E402
-from shipkit.pace import Pacer  # noqa: E402
-from shipkit.recovery import void_rows  # noqa: E402
+from shipkit.jobs.recovery import void_rows  # noqa: E402
+from shipkit.jobs.run import execute  # noqa: E402
 
 
 async def hook(carrier, shipment, reference):
@@ -52,7 +52,7 @@ async def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    shipkit.checkpoint.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
+    shipkit.jobs.store.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
     socket.gethostname = lambda: "a-machine"
     os.getpid = lambda: 4242
     with tempfile.TemporaryDirectory() as name:

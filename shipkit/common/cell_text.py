@@ -1,0 +1,35 @@
+"""A value of a spreadsheet or of JSON as the text that a person sees."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from typing import Any
+
+__all__ = ["text_of"]
+
+
+def text_of(value: Any) -> str | None:
+    """Return a value of a spreadsheet or of JSON as the text a person sees: no ".0" behind whole numbers, ISO dates, null for nothing.
+
+    Examples
+    --------
+    >>> [text_of(value) for value in (2134.0, 0.5, True, None, float("nan"), "02134")]
+    ['2134', '0.5', 'true', None, None, '02134']
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() and value.tzinfo is None else value.isoformat(sep=" ")
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)

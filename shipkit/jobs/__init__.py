@@ -1,0 +1,1 @@
+"""A job and its books: approved, stored, run, reconciled, recovered."""

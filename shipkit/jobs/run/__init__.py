@@ -1,0 +1,294 @@
+"""Buys an approved plan: every row once, at the pace the carrier allows, and keeps account of it whatever happens.
+
+A row goes pending -> in flight (durable) -> the carrier is asked -> shipped, failed, pending again, or in doubt.
+Rows that fail, breakers, pauses and full disks end with a status, never with an exception.
+
+::
+
+    feeder   what is next, its price reserved, its intent durable
+    calls    the carrier is asked, the outcome booked
+    here     the run as a whole: beginning, rows in doubt, stopping, end
+    teller   how it stands
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier
+from shipkit.errors import CheckpointLocked, CheckpointWriteError, JobError
+from shipkit.jobs import history
+from shipkit.jobs.reconcile import late_rows
+from shipkit.jobs.run.dispatch import Calls
+from shipkit.jobs.run.feeder import Feeder
+from shipkit.jobs.run.reporter import ProgressReporter
+from shipkit.jobs.run.run_state import Options, RunState, moved, wait
+from shipkit.jobs.signals import Control, Progress
+from shipkit.jobs.store import JobStore
+from shipkit.jobs.store.ledger import Ledger, now_us
+from shipkit.jobs.store.segments import LedgerEntry
+from shipkit.state import JobStatus, RowState
+
+__all__ = ["Control", "Progress", "execute", "look_again"]
+
+log = logging.getLogger("shipkit.jobs.run")
+
+_FINISHED = (JobStatus.CANCELLED, JobStatus.COMPLETED)
+
+
+async def execute(
+    store: JobStore,
+    carrier: Carrier,
+    *,
+    control: Control | None = None,
+    on_error: str = "continue",
+    progress: Callable[[Progress], None] | None = None,
+    pacer: Pacer | None = None,
+    timeout_s: float | None = None,
+    grace_s: float | None = None,
+    resend: str | None = None,
+) -> JobStatus:
+    """Buy what is left of a job, and return how the job stands then. Of a finished job, only old references are looked up.
+
+    Parameters
+    ----------
+    on_error
+        ``"continue"``, or ``"halt"`` at the first failed row.
+    progress
+        Called with a :class:`Progress` at most ten times a second, and at the end. What it raises is logged once.
+    pacer
+        The pace; default: the carrier's own.
+    timeout_s
+        Longest a carrier call may take; default: the carrier's.
+    grace_s
+        Wait before a look-up may conclude absence; default: 2 x `timeout_s` + the carrier's processing time.
+    resend
+        ``"proven"``, ``"ask"`` or ``"never"``; default: the job's.
+
+    Raises
+    ------
+    CheckpointLocked, CheckpointCorrupt, JobError
+        Before anything is sent.
+    """
+    if store.status in _FINISHED:
+        await look_again(store, carrier, pacer=pacer)
+        return store.status
+    _same_account(store, carrier)
+    timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
+    options = Options(
+        pacer=pacer or _pacer(carrier), control=control or Control(), on_error=on_error, progress=progress, timeout_s=timeout,
+        grace_s=grace_s if grace_s is not None else 2 * timeout + carrier.pace.processing_s, resend=resend or store.manifest.resend,
+    )
+    with ExitStack() as stack:
+        try:
+            ledger = await asyncio.to_thread(stack.enter_context, store.own("execute"))
+            return await Runner(store, ledger, carrier, options).work()
+        except CheckpointWriteError as error:
+            store.ended = (JobStatus.FAILED, str(error))
+            return JobStatus.FAILED
+
+
+async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None = None) -> int:
+    """Look up old references of a job that is not running: attempts concluded absent, rows in doubt or waiting for a person. Buys nothing.
+
+    What turned up is adopted, or reported as surplus, which can be voided. Returns how many shipments that were; 0 also when
+    another owner is at work or the carrier cannot be asked: the references stay on the list.
+    """
+    if not await asyncio.to_thread(late_rows, store):
+        return 0
+    _same_account(store, carrier)
+    timeout = carrier.pace.timeout_s
+    options = Options(pacer=pacer or _pacer(carrier), control=Control(), on_error="continue", progress=None, timeout_s=timeout, grace_s=float("inf"), resend="never")
+    with ExitStack() as stack:
+        try:
+            ledger = await asyncio.to_thread(stack.enter_context, store.own("look again"))
+            return await Runner(store, ledger, carrier, options).only_look()
+        except (CheckpointLocked, CheckpointWriteError) as error:
+            log.info("old references were not looked up: %s", error.code)
+            return 0
+
+
+def _pacer(carrier: Carrier) -> Pacer:
+    return Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
+
+
+def _same_account(store: JobStore, carrier: Carrier) -> None:
+    if history.account_key(carrier.identity) != store.manifest.account_key:
+        raise JobError(
+            f"{store.job_id} belongs to {store.manifest.identity}, not to {carrier.identity}. Nothing was sent.",
+            fix="Open it with the carrier and the account that it was approved for.",
+        )
+
+
+class Runner(RunState):
+    """One run from its beginning to its end."""
+
+    def __init__(self, store: JobStore, ledger: Ledger, carrier: Carrier, options: Options) -> None:
+        super().__init__(store, ledger, carrier, options)
+        self._teller = ProgressReporter(self)
+        self._feeder: Feeder | None = None
+        self._calls: Calls | None = None
+
+    async def work(self) -> JobStatus:
+        """Run until nothing is left to do, or something stops it."""
+        loop = asyncio.get_running_loop()
+        self.control.listen(lambda: _ignore(loop.call_soon_threadsafe(self._heed)))
+        ticker = asyncio.create_task(self._teller.tick())
+        main = asyncio.create_task(self._main())
+        try:
+            return await asyncio.shield(main)
+        except asyncio.CancelledError:
+            self.control.stop_now()
+            self._heed()
+            await asyncio.wait([main])
+            raise
+        finally:
+            self.control.listen(None)
+            ticker.cancel()
+            self._teller.tell()
+            self.rows.close()
+
+    async def only_look(self) -> int:
+        """Look everything up once that may have turned up; return how many shipments did."""
+        before = self.ledger.count(RowState.SHIPPED) + self.ledger.count(RowState.VOIDED) + len(self.doubts.known_surplus)
+        try:
+            await self._take_over()
+            await self._look_once_more()
+        finally:
+            self.rows.close()
+        return self.ledger.count(RowState.SHIPPED) + self.ledger.count(RowState.VOIDED) + len(self.doubts.known_surplus) - before
+
+    async def _main(self) -> JobStatus:
+        try:
+            await self._open()
+            await self._buy()
+            await self._look_once_more()
+        except CheckpointWriteError as error:
+            self.halt(JobStatus.FAILED, str(error))
+            await self._drain()
+        return await self._end()
+
+    # -- beginning and end -----------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Note that a run began, hold back orders that another job has, and take over what a dead owner left."""
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "carrier": str(self.carrier.identity), "resend": self.options.resend}
+        await self.ledger.record([LedgerEntry(row=None, event="run", state=None, at=now_us(), details=json.dumps(facts))])
+        held = await asyncio.to_thread(history.claim, self.store, self.ledger.states)
+        await self.ledger.record([
+            moved(row, "skipped", RowState.SKIPPED, code="shipped_before", message=text, fix='To ship it again: on_duplicate="ship".') for row, text in held.items()
+        ])
+        await self._take_over()
+
+    async def _take_over(self) -> None:
+        """Rows that a dead owner left in flight are in doubt; absence counts from now."""
+        left = [moved(int(row), "in_doubt", RowState.IN_DOUBT, **self.attempt(int(row)), code="interrupted") for row in self.ledger.rows(RowState.IN_FLIGHT)]
+        await self.ledger.record(left)
+        for row in self.ledger.rows(RowState.IN_DOUBT):
+            self.doubts.add(int(row), since=self.began)
+
+    async def _end(self) -> JobStatus:
+        """Write down how the run ended, and return how the job stands."""
+        counts = {state: self.ledger.count(state) for state in RowState}
+        doubtful = counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT]
+        status, reason = self.stop or (JobStatus.PAUSED, f"{doubtful:,} rows are in doubt; resume looks them up again" if doubtful else None)
+        if not (doubtful or counts[RowState.PENDING]) and status is not JobStatus.CANCELLED:
+            status = JobStatus.COMPLETED_WITH_ERRORS if counts[RowState.FAILED] or counts[RowState.REVIEW] else JobStatus.COMPLETED
+        lines = [LedgerEntry(row=None, event="end", state=None, at=now_us(), details=json.dumps({"status": status, "reason": reason}))]
+        if status is JobStatus.CANCELLED:
+            lines.insert(0, LedgerEntry(row=None, event="cancelled", state=None, at=now_us()))
+        try:
+            await self.ledger.record(lines)
+        except CheckpointWriteError as error:
+            self.store.ended = (JobStatus.FAILED, str(error))
+            return JobStatus.FAILED
+        self.store.ended = None
+        return status
+
+    # -- stopping --------------------------------------------------------------------------------
+
+    def _heed(self) -> None:
+        """Do what was asked from outside."""
+        match self.control.wish:
+            case "pause":
+                self.halt(JobStatus.PAUSED, "paused")
+            case "cancel":
+                self.halt(JobStatus.CANCELLED, "cancelled")
+            case "stop":
+                self.halt(JobStatus.PAUSED, "stopped at once")
+                if self._calls:
+                    self._calls.cancel()
+
+    async def _drain(self) -> None:
+        """Let what is in flight end, and take back what was never sent."""
+        if self._feeder and self._calls:
+            self._feeder.take_back()
+            await self._calls.ended()
+        if not self.ledger.broken:
+            await self.ledger.settled()
+
+    # -- buying ----------------------------------------------------------------------------------
+
+    async def _buy(self) -> None:
+        """Send what is pending while looking after what is in doubt, until neither is left."""
+        feeder = self._feeder = Feeder(self)
+        calls = self._calls = Calls(self, feeder)
+        tasks = [asyncio.create_task(work) for work in (feeder.feed(), calls.dispatch(), self._look_after())]
+        try:
+            while self.stop is None and not self.ledger.broken and not self._done(feeder):
+                self.changed.clear()
+                for task in tasks:
+                    if task.done():
+                        task.result()  # what went wrong there goes wrong here
+                await wait(self.changed, 1.0)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._drain()
+
+    def _done(self, feeder: Feeder) -> bool:
+        return feeder.done and not self.ledger.count(RowState.IN_FLIGHT) and not self.doubts.doubts
+
+    # -- rows in doubt ---------------------------------------------------------------------------
+
+    async def _look_after(self) -> None:
+        """Look up rows in doubt at growing intervals, as long as the run lasts."""
+        while True:
+            now = time.monotonic()
+            due = self.doubts.due(now)
+            if due:
+                await asyncio.gather(*(self.doubts.look(doubt) for doubt in due[: self.pacer.concurrency]))
+                self.doubts.give_up(time.monotonic())
+                self.poke()
+            waiting = self.doubts.doubts
+            self.note = f"{len(waiting):,} rows in doubt are being looked up" if waiting else None
+            next_at = min((doubt.next_at for doubt in waiting.values()), default=now + 0.25)
+            await asyncio.sleep(min(max(next_at - time.monotonic(), 0.01), 0.25))
+
+    async def _look_once_more(self) -> None:
+        """Look up what was not looked up yet, what waits for a person, and old references."""
+        if self.control.wish == "stop" or self.ledger.broken:
+            return
+        try:
+            async with asyncio.timeout(max(self.options.timeout_s, 1.0)):
+                await asyncio.gather(*(self.doubts.look(doubt) for doubt in self.doubts.unlooked()))
+                await self.doubts.watch()
+                for row in self.ledger.rows(RowState.REVIEW):
+                    await self.doubts.review(int(row))
+        except TimeoutError:
+            log.info("the carrier was too slow for a last look at rows in doubt")
+        if not self.ledger.broken:
+            await self.ledger.settled()
+
+
+def _ignore(_: object) -> None:
+    """Return nothing."""

@@ -1,0 +1,126 @@
+"""Asks the carrier, at the pace in force, and books what came of each call: the one place where money is spent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+
+from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
+from shipkit.jobs.reconcile import purchase_line
+from shipkit.jobs.run.feeder import Feeder
+from shipkit.jobs.run.run_state import RunState, moved
+from shipkit.models import Purchase, Shipment
+from shipkit.state import STATE_AFTER, JobStatus, RowState
+
+__all__ = ["Calls"]
+
+log = logging.getLogger("shipkit.jobs.run")
+
+_EVENT = {RowState.FAILED: "failed", RowState.PENDING: "not_sent", RowState.IN_DOUBT: "in_doubt"}
+
+
+class Calls:
+    """The calls under way."""
+
+    def __init__(self, run: RunState, feeder: Feeder) -> None:
+        self._run, self._feeder = run, feeder
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def dispatch(self) -> None:
+        """Start calls, as many and as fast as the pace allows, until something stops the run."""
+        run, feeder = self._run, self._feeder
+        while True:
+            while not feeder.ready:
+                feeder.filled.clear()
+                run.hungry.set()
+                await feeder.filled.wait()
+            await run.pacer.enter()
+            if run.stop is not None or not feeder.ready:
+                run.pacer.leave()
+                if run.stop is not None:
+                    return
+                continue
+            call = asyncio.create_task(self._ship(*feeder.ready.popleft()))
+            self._calls.add(call)
+            call.add_done_callback(self._called)
+            run.hungry.set()
+
+    def cancel(self) -> None:
+        """Stop what is on its way: it is in doubt then."""
+        for call in self._calls:
+            call.cancel()
+
+    async def ended(self) -> None:
+        """Wait until no call is under way."""
+        while self._calls:
+            await asyncio.wait(self._calls)
+
+    def _called(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()) is not None:
+            # our own failure after the carrier answered: the row stays in flight, and is looked up on resume
+            log.error("a row could not be booked: %s", type(error).__name__, exc_info=error)
+            ours = f"shipkit failed ({type(error).__name__}: {error}); rows on their way are looked up on resume"
+            self._run.halt(JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else ours)
+        self._run.poke()
+
+    async def _ship(self, row: int, shipment: Shipment) -> None:
+        """Buy one row and book what came of it."""
+        run, attempt = self._run, int(self._run.ledger.attempts[row])
+        reference, longest_s = run.store.reference(row, attempt), 2 * run.options.timeout_s
+        began = time.monotonic()
+        try:
+            # Before this line a repeat is free; after it a repeat may buy a second label.
+            async with asyncio.timeout(longest_s):
+                answer: Purchase | CarrierError = await run.carrier.ship(shipment, run.manifest.shipper, reference, run.manifest.label)
+        except CarrierError as error:
+            answer = error
+        except asyncio.CancelledError:
+            answer = AnswerLost("The call was stopped before the carrier answered.")
+        except TimeoutError:
+            answer = AnswerLost(f"The carrier did not answer within {longest_s:g} s.")
+        except Exception as error:
+            log.warning("the carrier's code failed after sending began", exc_info=error)
+            answer = AnswerLost(f"The carrier's answer could not be read ({type(error).__name__}).")
+        finally:
+            run.call_took(time.monotonic() - began)
+            run.pacer.leave()
+        if isinstance(answer, CarrierError):
+            self._book_error(row, attempt, reference, answer)
+        else:
+            self._book(row, attempt, reference, answer)
+
+    def _book(self, row: int, attempt: int, reference: str, purchase: Purchase) -> None:
+        run = self._run
+        run.pacer.saw(None)
+        line = purchase_line(
+            purchase, row=row, event="result", state=RowState.SHIPPED, attempt=attempt, reference=reference,
+            quoted_cents=int(run.spend.quoted[row]), currency=run.spend.currency(row), watch=run.ledger.watch.get(row),
+        )
+        run.ledger.record([line], urgent=False)
+        cents = line.charged_cents or 0
+        run.spend.charge(row, cents)
+        run.bought += 1
+        if drift := run.spend.drifted(row, cents):
+            run.halt(JobStatus.PAUSED, drift)
+
+    def _book_error(self, row: int, attempt: int, reference: str, error: CarrierError) -> None:
+        run, state = self._run, STATE_AFTER[error.outcome]
+        run.ledger.record([moved(
+            row, _EVENT[state], state, attempt=attempt, reference=reference, code=error.carrier_code or error.code, message=error.message, fix=error.fix,
+            details=json.dumps({"transaction_id": error.transaction_id}) if error.transaction_id else None, watch=run.ledger.watch.get(row),
+        )], urgent=False)
+        run.last_error = error.message
+        run.pacer.saw(error)
+        if state is RowState.IN_DOUBT:
+            run.doubts.add(row)
+        else:
+            run.spend.release(row)
+        if state is RowState.PENDING:
+            run.send_again(row)
+        if state is RowState.FAILED and run.options.on_error == "halt":
+            run.halt(JobStatus.PAUSED, f"halted at the first failed row: {error.message}")
+        if run.pacer.broken:
+            run.halt(JobStatus.PAUSED, run.pacer.broken)

@@ -1,0 +1,54 @@
+"""Tells how a run stands, about ten times a second. What the listener does never changes the books."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from shipkit.jobs.run.run_state import RunState
+from shipkit.jobs.signals import Progress
+from shipkit.state import RowState
+
+__all__ = ["Teller"]
+
+log = logging.getLogger("shipkit.jobs.run")
+
+_EVERY_S = 0.1
+
+
+class ProgressReporter:
+    """Calls the progress callback."""
+
+    def __init__(self, run: RunState) -> None:
+        self._run = run
+        self._failed = False
+
+    async def tick(self) -> None:
+        """Tell, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell once."""
+        progress = self._run.options.progress
+        if progress is None:
+            return
+        try:
+            progress(self._standing())
+        except Exception as error:  # noqa: BLE001 - somebody else's code; what it does never changes the books
+            if not self._failed:
+                log.warning("the progress callback failed, and the job goes on: %s", error)
+            self._failed = True
+
+    def _standing(self) -> Progress:
+        run, count = self._run, self._run.ledger.count
+        elapsed = time.monotonic() - run.began
+        open_rows = sum(count(state) for state in (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT))
+        total = run.manifest.shipments - count(RowState.SKIPPED)
+        return Progress(
+            done=total - open_rows, total=total, shipped=count(RowState.SHIPPED), failed=count(RowState.FAILED),
+            in_doubt=count(RowState.IN_DOUBT) + count(RowState.REVIEW), spent_cents=run.spend.spent, currency=run.spend.main_currency,
+            rate_per_s=run.bought / elapsed if elapsed > 0 else 0.0, elapsed_s=elapsed, last_error=run.last_error, note=run.note,
+        )

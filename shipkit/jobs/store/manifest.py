@@ -1,0 +1,210 @@
+"""What a job is, written once when it is published and never changed: the draft, the manifest, the references."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shipkit._version import __version__
+from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.errors import CheckpointCorrupt, CheckpointVersion, JobNotFound
+from shipkit.models import Address, LabelSpec
+
+__all__ = ["SCHEMA_VERSION", "JobDraft", "Manifest", "account_key", "attempt_reference", "job_id_of", "lineage_of", "make_manifest"]
+
+SCHEMA_VERSION = 1
+"""Of a job directory. A job with a higher one was written by a newer shipkit."""
+
+_BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+_ROW_DIGITS = 5
+_ATTEMPT_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class JobDraft:
+    """Everything a job needs, before it exists."""
+
+    plan: pa.Table
+    """:data:`shipkit.schema.SHIPMENTS`; the place in it is the row's identity inside the job."""
+    quotes: pa.Table
+    """:data:`shipkit.schema.QUOTES`, same order."""
+    problems: pa.Table
+    fingerprint: str
+    """Of the plan, prices left out."""
+    identity: CarrierIdentity
+    shipper: Address
+    label: LabelSpec = field(default_factory=LabelSpec)
+    source: pa.Table | None = None
+    """The source's own rows as text, with `row_number`."""
+    name: str | None = None
+    mode: str = "confirm"
+    approval: Mapping[str, Any] | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    resend: str = "ask"
+    on_duplicate: str = "hold"
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    """Row -> why it is not to be sent."""
+    account: str | None = None
+    """Digest of the account; None: of `identity`."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Filter, template and shipper fingerprints, where the source is, what a write-back needs: anything JSON."""
+
+
+class Manifest(BaseModel):
+    """What a job is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int
+    shipkit_version: str
+    job_id: str
+    name: str | None
+    ordinal: int
+    fingerprint: str
+    lineage: str
+    """What a job and its restarts have in common."""
+    created_at: dt.datetime
+    carrier: str
+    environment: str
+    account_tail: str
+    account_key: str
+    """Digest of carrier, environment and account: whose money it is."""
+    live: bool
+    shipper: Address
+    label: LabelSpec
+    mode: str
+    approval: dict[str, Any] | None
+    limits: dict[str, Any]
+    resend: str
+    on_duplicate: str
+    shipments: int
+    skipped: int
+    quoted_cents: dict[str, int]
+    """Currency -> quoted total of the rows that are to be sent."""
+    reference_base: str
+    files: dict[str, str]
+    """File -> SHA-256."""
+    facts: dict[str, Any]
+
+    @property
+    def identity(self) -> CarrierIdentity:
+        """Who sells; of the account only the last four characters are kept."""
+        return CarrierIdentity(self.carrier, self.environment, self.account_tail)
+
+    @property
+    def to_buy(self) -> int:
+        """How many shipments the job was to buy when it was published."""
+        return self.shipments - self.skipped
+
+    @classmethod
+    def read(cls, folder: Path) -> tuple[Manifest, str]:
+        """Return the manifest of a job folder and its digest."""
+        path = folder / "manifest.json"
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise JobNotFound(f"No job {folder.name} in {folder.parent.parent}.", fix="sk.jobs() lists the jobs of this home.") from None
+        try:
+            fields = json.loads(data)
+            version = fields["schema_version"]
+            if version > SCHEMA_VERSION:
+                raise CheckpointVersion(
+                    f"The job {folder.name} was written by shipkit {fields.get('shipkit_version')} (schema {version}); this is {__version__} (schema {SCHEMA_VERSION}).",
+                    fix="Install the newer shipkit: pip install -U shipkit.",
+                )
+            return cls(**fields), hashlib.sha256(data).hexdigest()
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise CheckpointCorrupt(f"The manifest of {folder.name} cannot be read: {type(error).__name__}.", fix="Put manifest.json back from a backup.") from error
+
+
+def account_key(identity: CarrierIdentity) -> str:
+    """Return a digest that says whose money it is, without saying the account."""
+    return hashlib.sha256(f"{identity.name}\0{identity.environment}\0{identity.account}".encode()).hexdigest()[:32]
+
+
+def lineage_of(fingerprint: str, name: str | None) -> str:
+    """Return what a job has in common with its restarts: the plan (carrier and account are in its fingerprint) and the name."""
+    return hashlib.sha256(f"{fingerprint}\0{name or ''}".encode()).hexdigest()
+
+
+def job_id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
+    """Return the job's id: the same plan, name and ordinal always have the same."""
+    number = int(hashlib.sha256(f"{lineage_of(fingerprint, name)}\0{ordinal}".encode()).hexdigest(), 16)
+    return "job-" + "".join(_BASE32[(number >> 5 * i) & 31] for i in range(12))
+
+
+def make_manifest(draft: JobDraft, *, ordinal: int, files: Mapping[str, str], now: dt.datetime) -> Manifest:
+    """Return the manifest of a job that is about to be published."""
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        shipkit_version=__version__,
+        job_id=job_id_of(draft.fingerprint, draft.name, ordinal),
+        name=draft.name,
+        ordinal=ordinal,
+        fingerprint=draft.fingerprint,
+        lineage=lineage_of(draft.fingerprint, draft.name),
+        created_at=now,
+        carrier=draft.identity.name,
+        environment=draft.identity.environment,
+        account_tail=draft.identity.account_tail,
+        account_key=draft.account or account_key(draft.identity),
+        live=draft.identity.live,
+        shipper=draft.shipper,
+        label=draft.label,
+        mode=draft.mode,
+        approval=dict(draft.approval) if draft.approval else None,
+        limits=dict(draft.limits),
+        resend=draft.resend,
+        on_duplicate=draft.on_duplicate,
+        shipments=draft.plan.num_rows,
+        skipped=len(draft.skipped),
+        quoted_cents=_quoted(draft),
+        reference_base=new_reference_base(),
+        files=dict(files),
+        facts=dict(draft.facts),
+    )
+
+
+def _quoted(draft: JobDraft) -> dict[str, int]:
+    wanted = np.ones(draft.plan.num_rows, dtype=bool)
+    wanted[list(draft.skipped)] = False
+    costs = draft.quotes.select(["currency", "cost_cents"]).filter(pa.array(wanted))
+    sums = costs.group_by("currency").aggregate([("cost_cents", "sum")]).to_pylist()
+    return {line["currency"]: line["cost_cents_sum"] for line in sums if line["currency"] and line["cost_cents_sum"] is not None}
+
+
+def new_reference_base() -> str:
+    """Return what a job's references begin with. Random, so that the same plan in another home never meets our references."""
+    return "S" + "".join(secrets.choice(_BASE36) for _ in range(11))
+
+
+def attempt_reference(base: str, row: int, attempt: int) -> str:
+    """Return the reference of one attempt: at most 20 characters of A-Z and 0-9, unique for ever.
+
+    Examples
+    --------
+    >>> attempt_reference("S0123456789A", 41, 1)
+    'S0123456789A00015001'
+    """
+    return base + _digits(row, _ROW_DIGITS) + _digits(attempt, _ATTEMPT_DIGITS)
+
+
+def _digits(number: int, width: int) -> str:
+    if not 0 <= number < 36**width:
+        raise ValueError(f"{number} does not fit {width} digits")
+    text = ""
+    for _ in range(width):
+        number, rest = divmod(number, 36)
+        text = _BASE36[rest] + text
+    return text

@@ -1,0 +1,99 @@
+"""What every reader hands over: a table of cells as the source has them, its headings, and what was noted on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.sql import one, quoted
+
+__all__ = ["Cells", "Note", "base_names", "find_header", "put", "text_columns", "unique_names"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that reading did beside reading."""
+
+    kind: str
+    """``read`` (a fact, such as the encoding), ``repaired``, ``dropped`` or ``assumed``."""
+    text: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A source in the database: `table` with columns ``c1``, ``c2``, ... in source order, and nothing interpreted.
+
+    Columns are text for files of text; tables that came with types (parquet, frames) keep them.
+    """
+
+    table: str
+    headings: tuple[str, ...]  # literally, duplicates and empty ones included
+    kind: str
+    sha256: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    notes: tuple[Note, ...] = ()
+    broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)  # problems of single lines, as dicts of a problems table
+
+
+def base_names(count: int) -> list[str]:
+    """Return the names of the columns of a table of cells."""
+    return [f"c{place}" for place in range(1, count + 1)]
+
+
+def put(con: duckdb.DuckDBPyConnection, table: str, data: Any) -> int:
+    """Make `table` of an Arrow table or reader whose columns are in source order; return the number of lines."""
+    con.register("incoming_cells", data)
+    try:
+        names = [str(row[0]) for row in con.execute("DESCRIBE incoming_cells").fetchall()]
+        wanted = ", ".join(f"{quoted(old)} AS {new}" for old, new in zip(names, base_names(len(names)), strict=True))
+        con.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM incoming_cells")
+    finally:
+        con.unregister("incoming_cells")
+    return int(one(con, f"SELECT count(*) FROM {quoted(table)}")[0])
+
+
+def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:
+    """Return rows of text, all of `width`, as an Arrow table with columns ``c1``, ``c2``, ...; empty cells are null."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * width
+    return pa.table({name: pa.array([value or None for value in column], pa.string()) for name, column in zip(base_names(width), columns, strict=True)})
+
+
+def unique_names(headings: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the headings, made unique without regard to case; empty ones are named by their place.
+
+    Examples
+    --------
+    >>> unique_names(["Phone", "phone", "", "row_number"], ["row_number"])
+    ['Phone', 'phone_2', 'column_3', 'row_number_2']
+    """
+    seen = {name.casefold() for name in taken}
+    made = []
+    for place, heading in enumerate(headings, start=1):
+        base = heading.strip() or f"column_{place}"
+        name, count = base, 1
+        while name.casefold() in seen:
+            count += 1
+            name = f"{base}_{count}"
+        seen.add(name.casefold())
+        made.append(name)
+    return made
+
+
+def find_header(rows: Sequence[Sequence[str | None]]) -> int:
+    """Return the place of the line of headings among the first lines of a source: the first one that is about as wide as the widest.
+
+    Titles, blank lines and "Exported on ..." above a table have one or two filled cells; the headings fill most of the width.
+    """
+    filled = [sum(1 for cell in row if cell and cell.strip()) for row in rows]
+    widest = max((len(row) for row, count in zip(rows, filled, strict=True) if count), default=0)
+    for place, count in enumerate(filled):
+        if count and (count >= 0.6 * max(filled) or len(rows[place]) == widest == 1):
+            return place
+    return 0

@@ -1,0 +1,163 @@
+"""The mapped relation: what both producers fill, what a person may say about it, and what is still open."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+
+from shipkit.models import ServiceLevel
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.schema import ADDRESS_FIELDS
+
+__all__ = [
+    "ADDRESS_LEAVES", "CUSTOMS_DEFAULTS", "ITEM_LEAVES", "LEAVES", "PARCEL_LEAVES", "ROLE_LEAVES", "Mapped", "MappingSpec", "Question", "field_path", "leaf_of_role", "service_rule",
+    "service_text",
+]
+
+ADDRESS_LEAVES: Final = ADDRESS_FIELDS
+LEAVES: Final = (
+    "order_id", *ADDRESS_FIELDS, "service", "weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "parcel_description", "ship_date",
+    "description", "signature", "saturday_delivery", "is_return", "currency",
+)
+"""Columns of the mapped relation that hold one text each."""
+
+PARCEL_LEAVES: Final = ("weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "description")
+ITEM_LEAVES: Final = ("description", "quantity", "unit_value", "weight_lb", "sku", "hs_code", "origin_country")
+CUSTOMS_DEFAULTS: Final = {"customs_reason": "reason", "duties_payer": "duties_payer", "customs_terms": "terms", "origin_country": "origin_country", "hs_code": "hs_code"}
+"""What a default may fill in customs -> the field of the customs, or of each item, that it fills."""
+ROLE_LEAVES: Final = {"weight": "weight_lb", "length": "length_in", "width": "width_in", "height": "height_in"}
+"""Role of a column -> the leaf that it fills, where their names differ."""
+
+_RULE: Final = re.compile(r"(cheapest|fastest)(?: within (\d{1,3}) (?:business )?days?)?")
+
+
+@dataclass(frozen=True)
+class MappingSpec:
+    """What a person said about the mapping; everything else is recognised.
+
+    Parameters
+    ----------
+    template
+        Jinja2 text that renders one JSON object a shipment; None: by columns.
+    columns
+        Field or role -> heading (or key) of the column it comes from: settles what is ambiguous or not recognised.
+    service
+        One service, or a rule ("cheapest within 3 days"), for all rows, whatever the service column says.
+    services
+        Value of the service column -> service.
+    defaults
+        Field -> value where the cell is missing; those of :data:`CUSTOMS_DEFAULTS` fill customs.
+    references
+        Name of the reference -> heading of its column.
+    ship_date
+        One ship date for all rows; None: that of the ship date column, where there is one.
+    layout
+        The known export that was recognised; its word goes before that of the headings.
+    weights, parcels, skus
+        How the lines of an order are packed: see :mod:`shipkit.orders.packing`.
+    """
+
+    template: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    service: str | None = None
+    services: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
+    ship_date: dt.date | None = None
+    layout: LayoutMatch | None = None
+    weights: str | None = None
+    parcels: str | None = None
+    skus: Any = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something a person must settle, asked of every row where `condition` (SQL over the normalised rows) holds."""
+
+    field: str
+    condition: str
+    problem: str
+    fix: str
+    code: str
+    severity: str = "error"
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The mapped relation in the database, and what belongs to it.
+
+    Parameters
+    ----------
+    relation
+        Name of the view or table: a line a shipment, leaves as :data:`LEAVES`.
+    template
+        The Jinja2 text in use, or the one that says the same as the columns.
+    problems
+        Met while mapping (:data:`shipkit.schema.PROBLEMS`): rows whose template failed, columns taken with a warning.
+    questions
+        What :mod:`shipkit.orders.normalize` asks of the rows.
+    fields
+        Key of a source column -> path of the shipment field that it feeds.
+    nested
+        Whether rows may hold more parcels, another origin or customs.
+    defaulted
+        Field -> in how many rows a default filled a missing cell.
+    filled
+        Leaves that something fills; None: any may be.
+    """
+
+    relation: str
+    template: str
+    problems: pa.Table
+    questions: tuple[Question, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    nested: bool = False
+    defaulted: Mapping[str, int] = field(default_factory=dict)
+    filled: frozenset[str] | None = None
+
+
+def service_rule(text: str) -> str | None:
+    """Return the rule for choosing a service that `text` is ("cheapest within 3 days"), or None.
+
+    Examples
+    --------
+    >>> service_rule("Cheapest  within 3 days"), service_rule("cheap")
+    ('cheapest within 3 days', None)
+    """
+    found = _RULE.fullmatch(" ".join(text.lower().split()))
+    if found is None:
+        return None
+    return f"{found[1]} within {int(found[2])} days" if found[2] else found[1]
+
+
+def service_text(text: str | None) -> str | None:
+    """Return the service or rule that `text` names as the shipments table writes it, or None when it is neither.
+
+    Examples
+    --------
+    >>> service_text("UPS Ground"), service_text("Second Class")
+    ('ground', None)
+    """
+    if text is None or not text.strip():
+        return None
+    found = ServiceLevel.parse(text)
+    return found.value if found else service_rule(text)
+
+
+def field_path(leaf: str) -> str:
+    """Return the path of a leaf in the shipment, as problems name it: ``ship_to.city``, ``parcels[0].weight_lb``."""
+    if leaf in ADDRESS_FIELDS:
+        return f"ship_to.{leaf}"
+    if leaf in PARCEL_LEAVES[:6]:
+        return f"parcels[0].{leaf}"
+    return "parcels[0].description" if leaf == "parcel_description" else leaf
+
+
+def leaf_of_role(role: str | None) -> str:
+    """Return the leaf that a column of this role fills."""
+    return ROLE_LEAVES.get(role or "", role or "")

@@ -1,0 +1,334 @@
+"""Delimited text files (CSV, TSV and their relatives) into a table of text cells, nothing guessed away.
+
+DuckDB reads a well-formed file in parallel, every column as text. A file it refuses (ragged lines, mixed line ends, stray
+quotes, a preamble) is read again in Python, record by record, and every repair is noted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import duckdb
+
+from shipkit.common.sql import quoted
+from shipkit.errors import SourceError
+from shipkit.orders.cells import Cells, Note, base_names, find_header, put, text_columns
+
+__all__ = ["read_delimited"]
+
+_CHUNK = 1 << 20
+_SAMPLE = 1 << 17
+_DELIMITERS = ",;\t|"
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_LONGEST_RECORD = 500  # lines; a quote that was never closed swallows the rest of the file
+
+
+def read_delimited(
+    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, delimiter: str | None = None, encoding: str | None = None, header: bool = True,
+) -> Cells:
+    """Read a delimited file into `table` (columns ``c1``, ``c2``, ... of text) and return its headings and what was noted.
+
+    Raises
+    ------
+    SourceError
+        The file is empty, binary, damaged, not in `encoding`, or has a quote that is never closed.
+    """
+    seen = _scan(path, encoding)
+    with tempfile.TemporaryDirectory(prefix="shipkit-") as folder:
+        plain = _as_utf8(path, Path(folder), seen)
+        layout = _layout(plain, path.name, delimiter, header=header)
+        read = _fast(con, plain, table, layout) or _slow(con, plain, table, layout, path.name)
+    return Cells(
+        table=table, headings=layout.headings, kind="tsv" if layout.delimiter == "\t" else "csv", sha256=seen.sha256, delimiter=layout.delimiter,
+        encoding=seen.encoding, notes=(*seen.notes, *layout.notes, *read.notes), broken=tuple(read.broken),
+    )
+
+
+# -- bytes ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What one pass over a file's bytes told."""
+
+    sha256: str
+    packed: bool
+    encoding: str  # utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, cp1252; or what was asked for
+    mixed: bool = False  # decode line by line, UTF-8 first
+    notes: tuple[Note, ...] = ()
+
+
+def _scan(path: Path, wanted: str | None) -> _Scan:
+    sha = _sha256(path)
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    try:
+        with _opened(path, packed=packed) as file:
+            head = file.read(8192)
+            if not head:
+                raise SourceError(f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path.")
+            found = _by_mark(head)
+            if wanted is not None:
+                _prove(path, packed, wanted)
+                return _Scan(sha, packed, "utf-8-sig" if found == "utf-8-sig" and codecs.lookup(wanted).name == "utf-8" else wanted)
+            if found is None or found == "utf-8-sig":
+                _refuse_binary(path, head)
+                file.seek(0)
+                bad = _first_bad_line(file)
+                if bad is None:
+                    return _Scan(sha, packed, found or "utf-8")
+                note = Note("read", f"{path.name} is not UTF-8 (line {bad}); such lines were read as Windows-1252. Give encoding= if names look wrong.")
+                return _Scan(sha, packed, "cp1252", mixed=True, notes=(note,))
+            return _Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
+    except (gzip.BadGzipFile, EOFError, OSError) as error:
+        if packed:
+            raise SourceError(f"{path.name} is a damaged gz file: {error}.", fix="Download or pack it again.") from None
+        raise
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(path: Path, *, packed: bool) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
+
+
+def _by_mark(head: bytes) -> str | None:
+    """Return the encoding that a byte order mark names, or that every other byte being NUL betrays."""
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return name
+    even, odd = head[0:2000:2], head[1:2000:2]
+    if len(odd) > 3 and odd.count(0) > 0.7 * len(odd) and even.count(0) == 0:
+        return "utf-16-le"
+    if len(odd) > 3 and even.count(0) > 0.7 * len(even) and odd.count(0) == 0:
+        return "utf-16-be"
+    return None
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
+    controls = sum(1 for byte in head if byte < 9 or 13 < byte < 32)
+    if b"\0" in head or controls > max(8, len(head) / 20):
+        raise SourceError(f"{path.name} is not a text file.", fix="Save the orders as CSV or XLSX; check that the file's ending tells its kind.")
+
+
+def _first_bad_line(file: IO[bytes]) -> int | None:
+    """Return the number of the first line that is not UTF-8, or None when all are."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = 1
+    while chunk := file.read(_CHUNK):
+        try:
+            decoder.decode(chunk)
+        except UnicodeDecodeError as error:
+            return lines + bytes(error.object).count(b"\n", 0, error.start)
+        lines += chunk.count(b"\n")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return lines
+    return None
+
+
+def _prove(path: Path, packed: bool, encoding: str) -> None:
+    """Raise SourceError unless the whole file is text in `encoding`."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError:
+        raise SourceError(f"There is no encoding {encoding!r}.", fix="Common ones: utf-8, utf-16, cp1252 (Windows), latin-1.") from None
+    lines = 1
+    with _opened(path, packed=packed) as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                lines += decoder.decode(chunk).count("\n")
+            decoder.decode(b"", final=True)
+        except UnicodeError as error:
+            raise SourceError(f"{path.name} is not {encoding}: {error} (after line {lines}).", fix="Leave encoding= out to have it found, or give another one.") from None
+
+
+def _as_utf8(path: Path, folder: Path, seen: _Scan) -> Path:
+    """Return a UTF-8 file with the same text: the file itself where it is one."""
+    if seen.encoding in {"utf-8", "utf-8-sig"} and not seen.packed and not set("*?[{") & set(str(path)):
+        return path
+    made = folder / "cells.csv"
+    with _opened(path, packed=seen.packed) as source, made.open("wb") as target:
+        if seen.mixed:
+            target.writelines(_line_by_line(source))
+        else:
+            text = io.TextIOWrapper(source, encoding=seen.encoding, newline="")
+            while chunk := text.read(_CHUNK):
+                target.write(chunk.encode("utf-8", errors="replace"))
+    return made
+
+
+def _line_by_line(source: IO[bytes]) -> Any:
+    for line in source:
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield _windows(line)
+        else:
+            yield line
+
+
+def _windows(line: bytes) -> bytes:
+    try:
+        return line.decode("cp1252").encode()
+    except UnicodeDecodeError:  # one of five bytes that Windows-1252 leaves open
+        return line.decode("latin-1").encode()
+
+
+# -- layout -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Layout:
+    delimiter: str
+    headings: tuple[str, ...]
+    skip: int  # records before the first data record, headings included
+    simple: bool  # the headings are the first record, or there are none
+    header: bool
+    notes: tuple[Note, ...] = ()
+
+
+def _layout(path: Path, name: str, delimiter: str | None, *, header: bool) -> _Layout:
+    sample = _sample(path)
+    told = sample.partition("\n")[0].strip().lower()
+    marked = told.startswith("sep=") and len(told) == 5  # Excel's own hint on the first line
+    if delimiter is not None and len(delimiter) != 1:
+        raise SourceError(f"The delimiter {delimiter!r} is not one character.", fix="Give one, such as ',' or ';' or '\\t'.")
+    used = delimiter or (told[4] if marked else _sniff(sample))
+    rows = _records(sample, used)
+    filled = [place for place, row in enumerate(rows) if any(cell.strip() for cell in row)]
+    if not filled or (marked and len(filled) < 2):
+        raise SourceError(f"{name} has no text in it.", fix="Export it again, or check the path.")
+    first = 1 if marked else 0
+    if not header:
+        width = Counter(len(row) for row in rows[first:] if row).most_common(1)[0][0]
+        return _Layout(used, tuple(f"Column {n}" for n in range(1, width + 1)), first, simple=not marked, header=False)
+    place = first + find_header(rows[first:])
+    notes = (Note("dropped", f"{place} lines above the headings of {name}.", place),) if place > first else ()
+    headings = tuple(cell.strip().lstrip("\ufeff") for cell in rows[place])
+    return _Layout(used, headings, place + 1, simple=place == 0 and bool(sample.split("\n", 1)[0].strip()), header=True, notes=notes)
+
+
+def _sample(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE)
+        whole = not file.read(1)
+    text = head.decode("utf-8-sig", errors="ignore")
+    return text if whole else text[: text.rfind("\n") + 1] or text
+
+
+def _records(sample: str, delimiter: str, most: int = 200) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+            rows.append(row)
+            if len(rows) >= most:
+                break
+    except csv.Error:
+        pass
+    return rows
+
+
+def _sniff(sample: str) -> str:
+    """Return the delimiter that cuts the most lines into the same number of cells, more than one."""
+    best, score = ",", 0.0
+    for mark in _DELIMITERS:
+        widths = Counter(len(row) for row in _records(sample, mark) if row)
+        width, count = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0))
+        if width > 1 and count / widths.total() * (2 - 1 / width) > score:
+            best, score = mark, count / widths.total() * (2 - 1 / width)
+    return best
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Read:
+    notes: list[Note] = field(default_factory=list)
+    broken: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def _fast(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout) -> _Read | None:
+    """Let DuckDB read a well-formed file; None when it is not one."""
+    if not layout.simple:
+        return None
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in base_names(len(layout.headings)))
+    sql = (
+        f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM read_csv($path, auto_detect=false, delim=$delimiter, quote='\"', escape='\"', "
+        f"header={str(layout.header).lower()}, columns={{{columns}}}, max_line_size=16777216)"
+    )
+    try:
+        con.execute(sql, {"path": str(path), "delimiter": layout.delimiter})
+    except duckdb.Error:
+        return None
+    return _Read()
+
+
+def _slow(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout, name: str) -> _Read:
+    """Read record by record and make every record as wide as the headings, noting each repair."""
+    width, read = len(layout.headings), _Read()
+    rows: list[list[str | None]] = []
+    short: list[int] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=layout.delimiter)
+        before = 0
+        try:
+            for place, record in enumerate(reader):
+                if reader.line_num - before > _LONGEST_RECORD:
+                    _refuse_open_quote(name, before + 1)
+                before = reader.line_num
+                if place < layout.skip or not record:
+                    continue
+                rows.append(_widened(record, width, len(rows) + 1, read, short))
+        except csv.Error as error:
+            raise SourceError(f"{name}, line {reader.line_num}: {error}.", fix="Correct that line, or export the file again.") from None
+    _drop_footer(rows, short, width, read)
+    if short:
+        which = ", ".join(map(str, short[:5])) + (", ..." if len(short) > 5 else "")
+        read.notes.append(Note("repaired", f"{len(short)} lines have fewer cells than the headings (lines {which}); the missing ones are empty.", len(short)))
+    put(con, table, text_columns(rows, width))
+    return read
+
+
+def _widened(record: list[str], width: int, number: int, read: _Read, short: list[int]) -> list[str | None]:
+    if len(record) < width:
+        short.append(number)
+        return [*record, *[None] * (width - len(record))]
+    extra = [cell for cell in record[width:] if cell.strip()]
+    if extra:
+        read.broken.append({
+            "row_number": number, "field": None, "value": None, "severity": "error", "code": "too_many_cells",
+            "problem": f"Line {number} has {len(record)} cells where the headings have {width}: cells may stand under the wrong heading.",
+            "fix": "Put quotes around the cell that holds the delimiter, or remove the extra cells.",
+        })
+    return list(record[:width])
+
+
+def _drop_footer(rows: list[list[str | None]], short: list[int], width: int, read: _Read) -> None:
+    """Drop lines at the end that fill one cell of many, such as "83 record(s) downloaded"."""
+    dropped = 0
+    while width > 2 and short and short[-1] == len(rows) and sum(1 for cell in rows[-1] if cell and cell.strip()) <= 1:
+        rows.pop()
+        short.pop()
+        dropped += 1
+    if dropped:
+        read.notes.append(Note("dropped", f"{dropped} lines below the orders (a footer).", dropped))
+
+
+def _refuse_open_quote(name: str, line: int) -> None:
+    raise SourceError(f'{name}, line {line}: a quote (") is opened and not closed within {_LONGEST_RECORD} lines.', fix="Close it, or double quotes that belong to the text.")

@@ -1,0 +1,166 @@
+"""Which reader takes a source: by what it is, a file by its first bytes and then by its ending. Several files stand below one another."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.sql import clear, count, quoted
+from shipkit.errors import SourceError
+from shipkit.orders.cells import Cells, Note, base_names, unique_names
+from shipkit.orders.database import Database, Fetched
+from shipkit.orders.source.delimited import read_delimited
+from shipkit.orders.source.records import (
+    is_frame,
+    read_arrow,
+    read_frame,
+    read_json,
+    read_parquet,
+    read_records,
+)
+from shipkit.orders.source.spreadsheets import read_spreadsheet
+
+__all__ = ["Origin", "read"]
+
+_BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+_JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the lines came from. `sha256` of each file, for write-back to notice a changed source."""
+
+    kind: str
+    paths: tuple[Path, ...] = ()
+    sha256: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    """Lines of each file: `row_number` runs on over all of them."""
+    headings: tuple[str, ...] = field(default=(), repr=False)
+    """Literally as in the source, duplicates and empty ones included."""
+    sheet: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool = True
+
+
+def read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[Cells, Origin]:
+    """Return the cells of any source, in the table ``cells_incoming``, and where they came from. Raises SourceError."""
+    if isinstance(source, str | Path):
+        return _read_files(con, _paths(source), **options)
+    if isinstance(source, Sequence) and source and all(isinstance(item, str | Path) for item in source):
+        return _read_files(con, [path for item in source for path in _paths(item)], **options)
+    if isinstance(source, Database | Fetched):
+        cells = read_arrow(con, source.read() if isinstance(source, Database) else source.rows, "cells_incoming", kind="database")
+    elif is_frame(source):
+        cells = read_frame(con, source, "cells_incoming")
+    elif isinstance(source, duckdb.DuckDBPyRelation):
+        cells = read_arrow(con, source.to_arrow_table(), "cells_incoming", kind="relation")
+    elif hasattr(source, "__arrow_c_stream__") or isinstance(source, pa.RecordBatchReader):
+        cells = read_arrow(con, source, "cells_incoming")
+    elif isinstance(source, Sequence) and not isinstance(source, bytes):
+        cells = read_records(con, source, "cells_incoming")
+    else:
+        raise SourceError(
+            f"Orders cannot be read from a {type(source).__name__}.", fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
+        )
+    return cells, Origin(kind=cells.kind, headings=cells.headings, rows=(count(con, "cells_incoming"),))
+
+
+def _paths(source: str | Path) -> list[Path]:
+    text = str(source)
+    if "://" in text:
+        raise SourceError(f"{text.split('://', 1)[0]}:// addresses are not read.", fix="Download the file first, or give the rows.")
+    path = Path(text).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder.", fix=f'Name the files: "{path / "*.csv"}".')
+    if set("*?[") & set(path.name):
+        found = sorted(p for p in path.parent.glob(path.name) if p.is_file())
+        if found:
+            return found
+        raise SourceError(f"No file matches {path}.", fix="Check the pattern and the folder.")
+    beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    where = f"{path} does not exist" if path.parent.is_dir() else f"The folder {path.parent} does not exist"
+    raise SourceError(where + (f"; did you mean {near[0]}?" if near else "."), fix=f"Check the path (the working folder is {Path.cwd()}).")
+
+
+def _read_files(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], **options: Any) -> tuple[Cells, Origin]:
+    read: list[Cells] = []
+    for number, path in enumerate(paths):
+        try:
+            read.append(_read_file(con, path, f"cells_{number}" if len(paths) > 1 else "cells_incoming", **options))
+        except PermissionError:
+            raise SourceError(f"{path} may not be read.", fix="Check its permissions, and close it where it is open.") from None
+    first = read[0]
+    origin = Origin(
+        kind=first.kind, paths=tuple(path.resolve() for path in paths), sha256=tuple(cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)),
+        rows=tuple(count(con, cells.table) for cells in read), headings=first.headings, sheet=first.sheet, delimiter=first.delimiter, encoding=first.encoding,
+        header=bool(options.get("header", True)),
+    )
+    return (first if len(read) == 1 else _stacked(con, read, origin)), origin
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_file(con: duckdb.DuckDBPyConnection, path: Path, table: str, **options: Any) -> Cells:
+    kind = _kind_of(path)
+    if kind == "book":
+        return read_spreadsheet(con, path, table, sheet=options["sheet"], header=options["header"])
+    if kind == "parquet":
+        return read_parquet(con, path, table, copy=options["copy"] or table != "cells_incoming")
+    if kind == "json":
+        return read_json(con, path, table)
+    return read_delimited(con, path, table, delimiter=options["delimiter"], encoding=options["encoding"], header=options["header"])
+
+
+def _kind_of(path: Path) -> str:
+    """Return the kind of a file: by its first bytes where they tell, else by its ending."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    ending = Path(path.stem).suffix.lower() if path.suffix.lower() in {".gz", ".gzip"} else path.suffix.lower()
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "book"
+    if head.startswith(b"%PDF"):
+        raise SourceError(f"{path.name} is a PDF.", fix="Export the orders as CSV or XLSX.")
+    if ending in _JSON_ENDINGS:
+        return "json"
+    if ending in _BOOK_ENDINGS and not head:
+        raise SourceError(f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path.")
+    if ending == ".parquet":
+        return "parquet"
+    return "text"
+
+
+def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Origin) -> Cells:
+    """Put the files of a glob below one another, by heading; the file's name stays beside each line."""
+    per_file = [unique_names(cells.headings, ()) for cells in read]
+    headings = list(dict.fromkeys(name for names in per_file for name in names))
+    parts = []
+    for cells, names, path in zip(read, per_file, origin.paths, strict=True):
+        own = dict(zip(names, base_names(len(names)), strict=True))
+        wanted = ", ".join(f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}" for n, name in enumerate(headings, start=1))
+        file = path.name.replace("'", "''")
+        parts.append(f"(SELECT {wanted}, '{file}' AS file FROM {quoted(cells.table)} ORDER BY rowid)")
+    con.execute(f"CREATE OR REPLACE TABLE cells_incoming AS {' UNION ALL '.join(parts)}")
+    clear(con, *(cells.table for cells in read))
+    before = 0
+    broken: list[Mapping[str, Any]] = []
+    for cells, lines in zip(read, origin.rows, strict=True):
+        broken += [{**problem, "row_number": problem["row_number"] + before} for problem in cells.broken]
+        before += lines
+    notes = [Note("read", f"{path.name}: {lines:,} lines.", lines) for path, lines in zip(origin.paths, origin.rows, strict=True)]
+    return Cells(table="cells_incoming", headings=tuple(headings), kind=read[0].kind, notes=(*notes, *(n for cells in read for n in cells.notes)), broken=tuple(broken))

@@ -1,0 +1,1 @@
+"""What comes out of a job: label files, tracking numbers written back, the day sheet."""

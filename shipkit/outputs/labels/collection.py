@@ -1,0 +1,350 @@
+"""The labels of a job: look at them, save them in the order and the format asked for."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.errors import LabelError
+from shipkit.models import LabelFormat
+from shipkit.orders import where as filters
+from shipkit.orders.fields import keys
+from shipkit.outputs.labels.destination import Destination
+from shipkit.outputs.labels.label_files import (
+    Page,
+    Parcels,
+    StoredLabel,
+    as_page,
+    one_label_a_file,
+    write_in_parts,
+    write_together,
+)
+from shipkit.outputs.labels.names import Names
+from shipkit.outputs.labels.pictures import LabelPicture, figures
+from shipkit.outputs.labels.view import job_view
+from shipkit.state import RowState
+
+if TYPE_CHECKING:
+    from shipkit.jobs.store import JobStore
+
+__all__ = ["Labels", "SavedLabels"]
+
+_SHOWN = 3
+_FILENAME = "{row_number:05}_{order_id}"
+
+
+@dataclass(frozen=True)
+class SavedLabels:
+    """What :meth:`Labels.save` wrote."""
+
+    paths: tuple[Path, ...]
+    labels: int
+    shipments: int
+    missing: tuple[int, ...] = ()
+    """Row numbers of shipments that are bought and have no label here."""
+    notes: tuple[str, ...] = ()
+    """What a person should know before printing."""
+
+    @property
+    def path(self) -> Path:
+        """The file, where there is one; else the folder of the files."""
+        return self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
+
+    def __repr__(self) -> str:
+        files = "" if len(self.paths) == 1 else f" in {len(self.paths):,} files"
+        return "\n".join([f"{_count(self.labels, 'label')} of {_count(self.shipments, 'shipment')}{files} -> {self.path}", *self.notes])
+
+
+class Labels:
+    """The labels that are bought and stand; voided ones are never among them.
+
+    Parameters
+    ----------
+    results
+        A line a shipment of the plan, in its order, with at least ``row_number``, ``order_id``, ``state``, ``tracking_numbers``.
+    read
+        Rows of the plan -> their stored labels, one after the other, in the order of the rows.
+    view
+        Gives the columns that `order_by`, `where` and `filename` may name: `results` and the source's own, as many lines.
+    rows
+        Only these rows of the plan, in this order.
+    """
+
+    def __init__(
+        self,
+        results: pa.Table,
+        read: Callable[[Sequence[int]], Iterable[StoredLabel]],
+        *,
+        view: Callable[[], pa.Table] | None = None,
+        rows: Sequence[int] | None = None,
+    ) -> None:
+        self._results = results
+        self._read = read
+        self._make_view = view
+        self._only = rows
+
+    @classmethod
+    def of(cls, store: JobStore) -> Labels:
+        """Return the labels of a job on disk."""
+        return cls(store.results(), store.labels, view=lambda: job_view(store))
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        per: str | None = None,
+        order_by: str | Sequence[str] | None = None,
+        split: int | None = None,
+        where: str | None = None,
+        filename: str = _FILENAME,
+        format: str | None = None,  # noqa: A002 - the public name
+        kind: str = "label",
+    ) -> SavedLabels:
+        """Write labels to one file, to several, or to a folder with a file for each shipment or parcel.
+
+        Every file is written whole or not at all, and replaces one of the same name. Saving costs nothing and can be repeated.
+
+        Parameters
+        ----------
+        path
+            ``labels.pdf``, ``labels.zpl``: one file, its format by the suffix. Without a suffix: a folder.
+        per
+            ``"shipment"`` or ``"parcel"``: a file for each, in the folder `path`.
+        order_by
+            Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts downwards. Default: the order of the source.
+        split
+            At most this many labels a file: ``labels-001.pdf``, ``labels-002.pdf``, ... Parcels of a shipment stay together.
+        where
+            One SQL expression over the same columns.
+        filename
+            Names of the files with `per`; any column in braces.
+        format
+            ``pdf``, ``zpl``, ``png`` or ``gif`` for a folder; default as bought.
+        kind
+            ``"label"``, or ``"document"`` for customs papers.
+
+        Returns
+        -------
+        SavedLabels
+            ``paths``, counts, and what a person should know before printing.
+
+        Raises
+        ------
+        LabelError
+            There is nothing to save, the path or format cannot be, or the file cannot be written. A label bought as ZPL stays ZPL.
+        """
+        out = Destination.of(Path(path), per=per, split=split, format=format)
+        rows = self._ordered(self._chosen(where), order_by)
+        names = Names(filename)
+        tally = _Tally(rows if kind == "label" else (), self._numbers)
+        shipments = tally.watch(self._shipments(rows, kind))
+        first = next(shipments, None)
+        if first is None:
+            raise self._nothing(rows, kind, where)
+        target = out.format or LabelFormat(first.labels[0].format)
+        shipments = itertools.chain([first], shipments)
+        if out.per:
+            paths = self._save_each(out, names, shipments)
+        elif split:
+            paths = write_in_parts(out.part(target), shipments, lambda parcels: self._pages(parcels, target), split, target)
+        else:
+            paths = [self._save_whole(out.path, shipments, target)]
+        return tally.saved(paths, [*self._left_out(where), *out.leftovers(paths, target)])
+
+    def _save_whole(self, path: Path, shipments: Iterable[Parcels], target: LabelFormat) -> Path:
+        pages: Iterator[Page] = (page for parcels in shipments for page in self._pages(parcels, target))
+        if one_label_a_file(target):
+            first, *more = itertools.islice(pages, 2)
+            if more:
+                raise LabelError(
+                    f"{path}: a {target.value.upper()} holds one label, and there are more.",
+                    fix=f'Save them to a folder: labels.save("labels", per="parcel", format="{target.value}"), or to one PDF.',
+                )
+            pages = iter([first])
+        write_together(path, pages, target)
+        return path
+
+    def _save_each(self, out: Destination, names: Names, shipments: Iterable[Parcels]) -> list[Path]:
+        values = self._values(names.fields)
+        paths = []
+        for parcels in shipments:
+            target = out.format or LabelFormat(parcels.labels[0].format)
+            alone = out.per == "parcel" or one_label_a_file(target)
+            for group in ([label] for label in parcels.labels) if alone else [list(parcels.labels)]:
+                cells = {**values(parcels.row), "tracking_number": group[0].tracking_number, "parcel_index": group[0].parcel_index}
+                path = out.path / f"{names.make(cells)}.{target.value}"
+                pages = self._pages(Parcels(parcels.row, tuple(group)), target)
+                write_together(path, pages, target)
+                paths.append(path)
+        return paths
+
+    def _pages(self, parcels: Parcels, target: LabelFormat) -> list[Page]:
+        return [as_page(label, target, f"Row {self._numbers[label.row]}, {label.tracking_number}") for label in parcels.labels]
+
+    # -- choosing ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        """The rows of the plan whose labels stand."""
+        standing = pc.equal(self._results.column("state"), RowState.SHIPPED.value).to_pylist()
+        return [row for row in (range(len(standing)) if self._only is None else self._only) if standing[row]]
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        numbers: list[int] = self._results.column("row_number").to_pylist()
+        return numbers
+
+    @cached_property
+    def _view(self) -> pa.Table:
+        return self._make_view() if self._make_view else self._results
+
+    def _chosen(self, where: str | None) -> list[int]:
+        if where is None:
+            return self._rows
+        wanted = {int(row) for row in filters.matching(self._view, where, {})}
+        return [row for row in self._rows if row in wanted]
+
+    def _ordered(self, rows: list[int], order_by: str | Sequence[str] | None) -> list[int]:
+        """Return `rows` sorted by columns; rows alike stay in the order of the source, and empty cells come last."""
+        wanted = [order_by] if isinstance(order_by, str) else list(order_by or ())
+        if not wanted:
+            return rows
+        keys, columns = [], {}
+        for place, given in enumerate(wanted):
+            down = given.startswith("-") and given not in self._view.column_names
+            name = self._column(given.removeprefix("-") if down else given, "order_by")
+            column = self._view.column(name)
+            if pa.types.is_nested(column.type):
+                raise LabelError(f"order_by: {name!r} holds lists, which have no order.", fix="Sort by another column.")
+            columns[str(place)] = column.take(pa.array(rows, pa.int64()))
+            keys.append((str(place), "descending" if down else "ascending"))
+        columns["source"] = pa.array(range(len(rows)), pa.int64())
+        places = pc.sort_indices(pa.table(columns), sort_keys=[*keys, ("source", "ascending")])
+        return [rows[place] for place in places.to_pylist()]
+
+    def _column(self, name: str, asked: str) -> str:
+        known: list[str] = self._view.column_names
+        if name in known:
+            return name
+        (key,) = keys([name])
+        if key in known:
+            return key
+        near = difflib.get_close_matches(name, known, 1)
+        raise LabelError(
+            f"{asked}: there is no column {name!r}.", fix=f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known[:30])}.", column=name
+        )
+
+    def _values(self, fields: Sequence[str]) -> Callable[[int], Mapping[str, Any]]:
+        """Return a function: row -> the cells that a file name shows."""
+        own = {"tracking_number", "parcel_index"}
+        columns = {field: self._view.column(self._column(field, "filename")) for field in fields if field not in own}
+        return lambda row: {field: column[row].as_py() for field, column in columns.items()}
+
+    def _shipments(self, rows: Sequence[int], kind: str) -> Iterator[Parcels]:
+        for row, group in itertools.groupby(self._read(rows), attrgetter("row")):
+            labels = sorted((label for label in group if label.kind == kind), key=attrgetter("parcel_index"))
+            if labels:
+                yield Parcels(row, tuple(labels))
+
+    # -- saying so --------------------------------------------------------------------------------
+
+    def _nothing(self, rows: Sequence[int], kind: str, where: str | None) -> LabelError:
+        states = Counter(str(state) for state in self._results.column("state").to_pylist())
+        found = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items()) or "no shipments"
+        if rows:
+            fix = "Labels of pruned jobs are gone; the carrier prints them again by tracking number."
+            if kind != "label":
+                fix = "Customs papers exist only for shipments abroad."
+            return LabelError(f"There is no {kind} to save: {_count(len(rows), 'shipment')} bought, and no {kind} is stored for them.", fix=fix)
+        if where is not None and self._rows:
+            bought = _count(len(self._rows), "bought shipment")
+            return LabelError(f"There is no label to save: none of {bought} matches {where!r}.", fix="Loosen the clause; session.results() shows the columns.")
+        return LabelError(f"There is no label to save: no shipment of this job is bought and stands ({found}).", fix="Run session.execute() or session.resume() first.")
+
+    def _left_out(self, where: str | None) -> list[str]:
+        if where is not None or self._only is not None:
+            return []
+        voided = pc.sum(pc.equal(self._results.column("state"), RowState.VOIDED.value)).as_py() or 0
+        return [f"{_count(voided, 'voided shipment')} left out."] if voided else []
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many labels stand: a tracking number each."""
+        counts = pc.list_value_length(self._results.column("tracking_numbers")).to_pylist()
+        return sum(counts[row] or 0 for row in self._rows)
+
+    def __iter__(self) -> Iterator[StoredLabel]:
+        """Go through the stored labels in the order of the source, a few in memory at a time."""
+        return iter(self._read(self._rows))
+
+    def __getitem__(self, row_number: int) -> Labels:
+        """Return the labels of the shipment at a line of the source."""
+        rows = [row for row in self._rows if self._numbers[row] == row_number]
+        if not rows:
+            states = [str(state) for number, state in zip(self._numbers, self._results.column("state").to_pylist(), strict=True) if number == row_number]
+            why = f"the shipment of row {row_number} is {states[0].replace('_', ' ')}" if states else f"no shipment begins at row {row_number}"
+            raise LabelError(f"There is no label: {why}.", fix="session.results() lists the rows.")
+        return Labels(self._results, self._read, view=self._make_view, rows=rows)
+
+    def pictures(self, count: int = _SHOWN) -> list[LabelPicture]:
+        """Return the first `count` labels as pictures."""
+        read = (label for row in self._rows[:count] for label in self._read([row]))
+        return [self._picture(label) for label in itertools.islice(read, count)]
+
+    def _picture(self, label: StoredLabel) -> LabelPicture:
+        order = self._results.column("order_id")[label.row].as_py()
+        title = f"{label.kind.capitalize()} {label.tracking_number}, row {self._numbers[label.row]}" + (f", order {order}" if order else "")
+        return LabelPicture(title, LabelFormat(label.format), label.data)
+
+    def __repr__(self) -> str:
+        return self._said()
+
+    def _said(self, shown: str = "") -> str:
+        if not self._rows:
+            return "No labels: nothing is bought yet, or nothing stands."
+        return f'{_count(len(self), "label")} of {_count(len(self._rows), "shipment")}{shown}. To save: labels.save("labels.pdf")'
+
+    def _repr_html_(self) -> str:
+        shown = self.pictures()
+        return figures(shown, self._said(f"; the first {len(shown)}" if len(self) > len(shown) else ""))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+class _Tally:
+    """Counts what goes by, and which rows never did."""
+
+    def __init__(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
+        self._rows, self._numbers = rows, numbers
+        self._seen: set[int] = set()
+        self._labels = 0
+
+    def watch(self, shipments: Iterable[Parcels]) -> Iterator[Parcels]:
+        for parcels in shipments:
+            self._seen.add(parcels.row)
+            self._labels += len(parcels.labels)
+            yield parcels
+
+    def saved(self, paths: Sequence[Path], notes: Sequence[str]) -> SavedLabels:
+        missing = tuple(self._numbers[row] for row in self._rows if row not in self._seen)
+        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        lost = [f"{_count(len(missing), 'bought shipment')} without a stored label: row {shown}. The carrier can print them again."] if missing else []
+        return SavedLabels(tuple(paths), self._labels, len(self._seen), missing, (*lost, *notes))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,76 @@
+"""Where labels go and in which format, read from what a person asked for; contradictions are refused before anything is read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipkit.errors import LabelError
+from shipkit.models import LabelFormat
+from shipkit.outputs.labels.label_files import one_label_a_file
+
+__all__ = ["Destination"]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the labels go, and in which format; None: as bought."""
+
+    path: Path
+    per: str | None
+    format: LabelFormat | None
+    folder: bool
+
+    @classmethod
+    def of(cls, path: Path, *, per: str | None, split: int | None, format: str | None) -> Destination:  # noqa: A002 - the public name
+        """Return what `path` and the choices mean together. Raises LabelError where they contradict each other."""
+        if per not in {None, "shipment", "parcel"}:
+            raise LabelError(f"per={per!r} is not known.", fix='Use per="shipment" or per="parcel".')
+        if split is not None and (split < 1 or per):
+            raise LabelError(f"split={split} cannot be" + (" together with per." if per else "."), fix="Give split a number from 1 on, without per.")
+        asked = _format(format, f"format={format!r}") if format else None
+        if per or not path.suffix or path.is_dir():
+            return cls._in_folder(path, per, split, asked)
+        return cls._one_file(path, split, asked)
+
+    @classmethod
+    def _in_folder(cls, path: Path, per: str | None, split: int | None, asked: LabelFormat | None) -> Destination:
+        suffix = path.suffix.lower().lstrip(".")
+        if per and suffix in set(LabelFormat) and not path.is_dir():
+            raise LabelError(
+                f'{path}: per="{per}" writes many files, and this is the name of one.', fix=f'Give a folder: save("{path.stem}", per="{per}", format="{suffix}").'
+            )
+        return cls(path, per or (None if split else "shipment"), asked, folder=True)
+
+    @classmethod
+    def _one_file(cls, path: Path, split: int | None, asked: LabelFormat | None) -> Destination:
+        named = _format(path.suffix.lstrip("."), str(path))
+        if asked and asked != named:
+            raise LabelError(f"{path}: the name says {named.value.upper()}, format= says {asked.value.upper()}.", fix="Leave format out, or change the name.")
+        if split and one_label_a_file(named):
+            raise LabelError(f"{path}: a {named.value.upper()} holds one label.", fix=f'Use a folder: save("{path.stem}", per="parcel", format="{named.value}").')
+        return cls(path, None, named, folder=False)
+
+    def part(self, target: LabelFormat) -> Callable[[int], Path]:
+        """Return the path of each part of a split."""
+        if one_label_a_file(target):
+            raise LabelError(f"{self.path}: a {target.value.upper()} holds one label.", fix='Use per="parcel" instead of split.')
+        base, suffix = (self.path / "labels", target.value) if self.folder else (self.path.with_suffix(""), self.path.suffix.lstrip("."))
+        return lambda number: base.with_name(f"{base.name}-{number:03}.{suffix}")
+
+    def leftovers(self, paths: Sequence[Path], target: LabelFormat) -> list[str]:
+        """Say which parts of an earlier, longer split still lie there: they would be printed again."""
+        if self.per or len(paths) == 0 or paths[0] == self.path:
+            return []
+        name = self.part(target)
+        stale = list(itertools.takewhile(Path.exists, (name(number) for number in itertools.count(len(paths) + 1))))
+        return [f"From an earlier save: {', '.join(path.name for path in stale)}. Remove before printing the folder."] if stale else []
+
+
+def _format(name: str, asked: str) -> LabelFormat:
+    try:
+        return LabelFormat(name.lower())
+    except ValueError:
+        raise LabelError(f"{asked}: labels are saved as {', '.join(LabelFormat)}.", fix="Use such a suffix, or a folder's name without a dot.") from None

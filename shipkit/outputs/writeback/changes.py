@@ -1,0 +1,48 @@
+"""Which rows of a source changed since it was read, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from shipkit.errors import SourceError
+from shipkit.orders.source import connect, load
+from shipkit.outputs.writeback.origin import SourceFile
+
+__all__ = ["changed_rows"]
+
+_NAMED = 5
+
+
+def changed_rows(file: SourceFile, stored: pa.Table) -> str:
+    """Return what differs between a file now and the rows kept from when it was read."""
+    con = connect()
+    try:
+        load(file.path, con=con, sheet=file.sheet, delimiter=file.delimiter, encoding=file.encoding if file.kind in {"csv", "tsv"} else None, header=file.header)
+        now: pa.Table = con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+    except SourceError as error:
+        return error.message.rstrip(".")
+    finally:
+        con.close()
+    before = file.lines(stored)
+    if now.column_names != before.column_names:
+        return "its headings are others now"
+    names = before.column_names[2:]
+    old, new = _rows(before, names), _rows(now, names)
+    differ = [number for number, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b]
+    said = [f"{_numbered(differ)} {'differs' if len(differ) == 1 else 'differ'}"] if differ else []
+    if len(new) != len(old):
+        said.append(f"it has {len(new):,} rows now, {len(old):,} then")
+    return ", ".join(said) or "its cells are the same, its bytes are not (it was saved again)"
+
+
+def _rows(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+
+
+def _numbered(rows: Sequence[int]) -> str:
+    some = ", ".join(map(str, rows[:_NAMED]))
+    more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+    return f"row{'' if len(rows) == 1 else 's'} {some}{more}"

@@ -1,0 +1,329 @@
+"""New cells into one sheet of an .xlsx or .xlsm file: only that sheet's XML is touched, by inserting into it.
+
+A library that loads and saves a workbook drops what it does not know (charts, images, pivot caches, newer formats). Here
+every other part of the file is copied as it is, and the sheet keeps every byte that it had.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from shipkit.errors import WriteBackError
+from shipkit.orders.cells import unique_names
+from shipkit.orders.source.spreadsheets import sheet_parts
+from shipkit.outputs.writeback.additions import Additions
+from shipkit.outputs.writeback.origin import SourceFile
+
+__all__ = ["Sheet", "read_sheet", "spliced", "write_workbook"]
+
+_HEADER_WITHIN = 200
+_REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
+_NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "p": "http://schemas.openxmlformats.org/package/2006/relationships"}
+_STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
+
+
+@dataclass
+class _Cell:
+    start: int
+    end: int
+    style: str | None
+    empty: bool
+    text: str | None
+
+
+@dataclass
+class _Row:
+    number: int
+    start: int
+    tag_end: int
+    """Where the row's start tag ends."""
+    close: int
+    """Where the row's end tag begins; for ``<row/>`` where the tag ends."""
+    hollow: bool
+    """Whether it is ``<row/>``."""
+    next_cell: dict[int, int]
+    """Wanted column -> start of the first cell behind it."""
+    found: dict[int, _Cell]
+    """Wanted column -> the cell that is there."""
+
+
+@dataclass
+class Sheet:
+    """What a pass over a sheet's XML found."""
+
+    prefix: str
+    header: int
+    """Number of the row of headings."""
+    headings: dict[int, str]
+    """Column number -> heading."""
+    header_style: str | None
+    rows: list[_Row]
+    """The row of headings and all below it."""
+    last_column: int
+    texts: dict[int, dict[int, str]] = field(default_factory=dict)
+    """Row number -> column number -> text, for rows to compare."""
+
+    def row_of_line(self) -> Iterator[_Row | None]:
+        """Yield the row of each data line in order (blank rows are lines too); None where the file has no row for it."""
+        number = self.header
+        for row in self.rows[1:]:
+            while number + 1 < row.number:
+                number += 1
+                yield None
+            number = row.number
+            yield row
+
+
+def write_workbook(file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> None:
+    """Write `dest`: the workbook with the new cells in the sheet that was read. Raises WriteBackError.
+
+    `compare` holds some lines as they were read, to be sure that line and row are the same.
+    """
+    with zipfile.ZipFile(file.path) as book:
+        part = _sheet_part(book, file.sheet)
+        xml = book.read(part)
+        changed = spliced(xml, read_sheet(xml, _shared_strings(book), file.columns, new.headings), new, compare)
+        with zipfile.ZipFile(dest, "w", zipfile.ZIP_DEFLATED) as out:
+            for info in book.infolist():
+                out.writestr(info, changed if info.filename == part else book.read(info))
+
+
+def read_sheet(xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]) -> Sheet:
+    """Return where the rows and cells of a sheet are. Raises WriteBackError when the headings are not found."""
+    return _Reader(xml, shared, columns, wanted).sheet()
+
+
+def spliced(xml: bytes, sheet: Sheet, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> bytes:
+    """Return the sheet's XML with the new cells."""
+    by_line = list(sheet.row_of_line())
+    _be_sure(by_line, sheet, compare)
+    places = {i: column for column, text in sheet.headings.items() for i, heading in enumerate(new.headings) if text == heading}
+    columns = [places.get(i, 0) for i in range(len(new.headings))]
+    for i in range(len(columns)):
+        columns[i] = columns[i] or max(sheet.last_column, *columns) + 1
+    inserts: list[tuple[int, int, bytes]] = []
+    head = sheet.rows[0]
+    inserts += _inserts(xml, sheet, head, [(columns[i], heading, sheet.header_style) for i, heading in enumerate(new.headings) if i not in places])
+    values = zip(*(new.table.column(name).to_pylist() for name in new.headings), strict=True)
+    for line, (row, cells) in enumerate(zip(by_line, values, strict=False), start=1):
+        given = [(columns[i], value, None) for i, value in enumerate(cells) if value is not None and value != ""]
+        if given and row is None:
+            raise WriteBackError(f"Line {line} has no row in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+        if given and row is not None:
+            inserts += _inserts(xml, sheet, row, given)
+    inserts += _dimension(xml, max(columns))
+    return _applied(xml, inserts)
+
+
+# -- reading ----------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """One pass with expat, which tells the byte at which each thing stands."""
+
+    def __init__(self, xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]) -> None:
+        self._xml, self._shared, self._columns, self._wanted = xml, shared, list(columns), set(wanted)
+        self._rows: list[_Row] = []
+        self._texts: dict[int, dict[int, str]] = {}
+        self._header: tuple[int, dict[int, str], str | None] | None = None
+        self._prefix, self._last_column = "", 0
+        self._row: _Row | None = None
+        self._cells: dict[int, _Cell] = {}
+        self._cell: tuple[int, int, dict[str, str]] | None = None
+        self._value: list[str] | None = None
+        self._held, self._column = "", 0
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+
+    def sheet(self) -> Sheet:
+        self._parser.Parse(self._xml, True)  # noqa: FBT003 - expat's "this is all"
+        if self._header is None:
+            raise WriteBackError("The row of headings was not found in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+        number, headings, style = self._header
+        return Sheet(self._prefix, number, headings, style, self._rows, self._last_column, self._texts)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        at, name = self._parser.CurrentByteIndex, tag.rpartition(":")[2]
+        if name == "row":
+            self._prefix = tag[: -len("row")]
+            number = int(attributes.get("r") or (self._row.number if self._row else 0) + 1)
+            end = self._xml.index(b">", at) + 1
+            self._row = _Row(number, at, end, end, self._xml[end - 2 : end] == b"/>", next_cell={}, found={})
+            self._cells, self._column = {}, 0
+        elif name == "c":
+            match = _REFERENCE.match(attributes.get("r", ""))
+            self._column = _column_number(match[1]) if match else self._column + 1
+            self._cell, self._held = (at, self._column, attributes), ""
+        elif name in {"v", "t"} and self._cell:
+            self._value = []
+
+    def _characters(self, text: str) -> None:
+        if self._value is not None:
+            self._value.append(text)
+
+    def _end(self, tag: str) -> None:
+        at, name = self._parser.CurrentByteIndex, tag.rpartition(":")[2]
+        if name in {"v", "t"} and self._value is not None:
+            self._held += "".join(self._value)
+            self._value = None
+        elif name == "c" and self._cell:
+            start, column, attributes = self._cell
+            text = self._shared[int(self._held)] if attributes.get("t") == "s" and self._held else self._held
+            tag_end = self._xml.index(b">", start) + 1
+            end = tag_end if self._xml[tag_end - 2 : tag_end] == b"/>" else self._xml.index(b">", at) + 1
+            self._cells[column] = _Cell(start, end, attributes.get("s"), not self._held, text or None)
+            self._cell = None
+        elif name == "row" and self._row:
+            self._row.close = self._row.tag_end if self._row.hollow else at
+            self._finish(self._row)
+
+    def _finish(self, row: _Row) -> None:
+        texts = {column: cell.text for column, cell in self._cells.items() if cell.text}
+        if self._header is None:
+            if row.number > _HEADER_WITHIN or not self._is_header(texts):
+                return
+            style = self._cells[max(texts)].style
+            self._header = (row.number, {column: text for column, text in texts.items() if text in self._wanted}, style)
+        wanted = self._header[1]
+        for column in wanted:
+            row.next_cell[column] = min((c.start for place, c in self._cells.items() if place > column), default=row.close)
+            if column in self._cells:
+                row.found[column] = self._cells[column]
+        self._last_column = max(self._last_column, *self._cells, 0)
+        self._rows.append(row)
+        self._texts[row.number] = texts
+
+    def _is_header(self, texts: dict[int, str]) -> bool:
+        """Return whether a row reads like the columns; titles above them do not."""
+        width = max(len(self._columns), *texts, 1)
+        names = unique_names([texts.get(column, "").strip() for column in range(1, width + 1)], ("row_number", "source_file"))
+        return bool(texts) and names[: len(self._columns)] == self._columns
+
+
+def _sheet_part(book: zipfile.ZipFile, name: str | None) -> str:
+    parts = sheet_parts(book)
+    if name and name not in parts:
+        raise WriteBackError(f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(parts)}.")
+    return parts[name] if name else next(iter(parts.values()))
+
+
+def _shared_strings(book: zipfile.ZipFile) -> list[str]:
+    name = next((n for n in book.namelist() if n.lower() == "xl/sharedstrings.xml"), None)
+    if name is None:
+        return []
+    made = []
+    with book.open(name) as file:
+        for _, item in ET.iterparse(file):  # noqa: S314
+            if item.tag.endswith("}si"):
+                made.append("".join(_runs(item)))
+                item.clear()
+    return made
+
+
+def _runs(item: ET.Element) -> Iterator[str]:
+    for child in item:
+        if child.tag.endswith("}t"):
+            yield child.text or ""
+        elif child.tag.endswith("}r"):
+            yield from (t.text or "" for t in child if t.tag.endswith("}t"))
+
+
+# -- lines and rows ---------------------------------------------------------------------------------
+
+
+def _be_sure(by_line: Sequence[_Row | None], sheet: Sheet, compare: Mapping[int, Sequence[str | None]]) -> None:
+    """Raise WriteBackError when the rows are not the lines that were read."""
+    for line, cells in compare.items():
+        row = by_line[line - 1] if line <= len(by_line) else None
+        if not _alike(sheet.texts[row.number] if row else {}, cells):
+            raise WriteBackError(f"Line {line} is not where it was in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+
+
+def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
+    """Return whether a row holds the words of a line. Numbers and dates are left out: they are written in more than one way."""
+    words = {text.strip() for text in texts.values()}
+    return all(cell.strip() in words for cell in cells if cell and re.match(r"[A-Za-z]", cell.strip()))
+
+
+# -- writing ----------------------------------------------------------------------------------------
+
+
+def _inserts(xml: bytes, sheet: Sheet, row: _Row, given: Sequence[tuple[int, Any, str | None]]) -> list[tuple[int, int, bytes]]:
+    """Return (start, end, bytes) of each change to a row."""
+    behind, made = b"", []
+    for column, value, style in sorted(given, key=lambda item: item[0]):
+        cell = row.found.get(column)
+        if cell is not None and not cell.empty:
+            if cell.text != _text(value):
+                raise WriteBackError(
+                    f"Cell {_column_name(column)}{row.number} has a value already: it is not replaced by another.",
+                    fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking number 2"}).',
+                )
+            continue
+        data = _cell_xml(sheet.prefix, column, row.number, value, cell.style if cell else style)
+        if cell is not None:
+            made.append((cell.start, cell.end, data))
+        elif column in row.next_cell and not row.hollow:
+            made.append((row.next_cell[column], row.next_cell[column], data))
+        else:
+            behind += data
+    tag = re.sub(rb'\sspans="[^"]*"', b"", xml[row.start : row.tag_end])
+    if row.hollow:
+        closing = f"</{sheet.prefix}row>".encode()
+        return [(row.start, row.tag_end, tag[:-2].rstrip() + b">" + behind + closing)]
+    made.append((row.start, row.tag_end, tag))
+    return [*made, (row.close, row.close, behind)] if behind else made
+
+
+def _cell_xml(prefix: str, column: int, row: int, value: Any, style: str | None) -> bytes:
+    look = f' s="{style}"' if style else ""
+    name = f"{_column_name(column)}{row}"
+    if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
+        return f'<{prefix}c r="{name}"{look}><{prefix}v>{value}</{prefix}v></{prefix}c>'.encode()
+    text = escape("".join(c for c in _text(value) if c >= " " or c in "\t\n"))
+    return f'<{prefix}c r="{name}"{look} t="inlineStr"><{prefix}is><{prefix}t xml:space="preserve">{text}</{prefix}t></{prefix}is></{prefix}c>'.encode()
+
+
+def _text(value: Any) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else str(value)
+
+
+def _dimension(xml: bytes, last_column: int) -> list[tuple[int, int, bytes]]:
+    found = re.search(rb'<(?:\w+:)?dimension ref="([A-Z]+\d+):([A-Z]+)(\d+)"', xml)
+    if not found or _column_number(found[2].decode()) >= last_column:
+        return []
+    return [(found.start(2), found.end(2), _column_name(last_column).encode())]
+
+
+def _applied(xml: bytes, inserts: list[tuple[int, int, bytes]]) -> bytes:
+    parts, at = [], 0
+    for start, end, data in sorted(inserts, key=lambda change: change[:2]):
+        parts += [xml[at:start], data]
+        at = end
+    return b"".join([*parts, xml[at:]])
+
+
+def _column_number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def _column_name(number: int) -> str:
+    name = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(65 + rest) + name
+    return name

@@ -1,0 +1,236 @@
+"""From source to plan: the stages in order, each computed when it is first needed and kept until something above it changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.carriers.protocol import Carrier, Pacer
+from shipkit.errors import FilterError, InputError, TemplateError
+from shipkit.models import Address
+from shipkit.orders import grouping, mapping, normalize, packing, source, validate, where
+from shipkit.orders.cells import Note
+from shipkit.orders.database import Database
+from shipkit.orders.where import Selection, pushdown
+from shipkit.plan.plan import Edit, Plan
+from shipkit.plan.resolve import (
+    EDITABLE,
+    apply_edits,
+    choose_services,
+    skipped_rows,
+    without_edited,
+)
+
+__all__ = ["Planner"]
+
+
+@dataclass
+class Planner:
+    """What a session was told, and the stages made of it. Setting anything drops the stages below it."""
+
+    shipper: Address | None = None
+    clauses: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
+    edits: tuple[Edit, ...] = ()
+    con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
+    database: Database | None = None
+    """Where the orders came from, when that was a database."""
+    layouts: Path | None = None
+    """The folder with a person's own layouts."""
+    _loaded: source.Loaded | None = None
+    _orders: grouping.OrderSet | None = None
+    _selection: Selection | None = None
+    _packed: packing.Packed | None = None
+    _mapped: mapping.Mapped | None = None
+    _normal: tuple[pa.Table, pa.Table] | None = None
+
+    # -- what it was told -------------------------------------------------------------------------
+
+    def load(self, given: Any, **options: Any) -> source.Loaded:
+        """Read `given` and forget what was made of an earlier source."""
+        order_key = options.pop("order_key", None)
+        told: tuple[Note, ...] = ()
+        rows = given
+        if isinstance(given, Database) and given.only is not None:
+            rows, note = pushdown.matching_only(given, order_key=order_key, layout_folder=self.layouts, **options)
+            told = (note,)
+        loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
+        self._orders = grouping.group(loaded, order_key)
+        self._loaded = replace(loaded, report=replace(loaded.report, notes=(*told, *loaded.report.notes, *self._orders.notes)))
+        self._selection = self._mapped = self._normal = None
+        self.edits = ()
+        self.database = given if isinstance(given, Database) else None
+        return self._loaded
+
+    def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> Selection:
+        """Replace the filter; a clause that cannot be used leaves the old one in force."""
+        selection = where.select(self.orders, clauses, params)
+        self.clauses, self.params = tuple(clauses), dict(params)
+        self._selection, self._mapped, self._normal = selection, None, None
+        return selection
+
+    def map(self, **changes: Any) -> None:
+        """Replace what the mapping was told; names left out go back to their default."""
+        template = changes.get("template")
+        if isinstance(template, Path):
+            try:
+                changes["template"] = template.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise TemplateError(f"The template {template} cannot be read: {error}.", fix="Check the path; a template is UTF-8 text.") from None
+        self.spec = mapping.MappingSpec(**{name: value for name, value in changes.items() if value is not None})
+        told = self.spec.columns.get("order_id")
+        if told is not None and self._loaded is not None and (self.orders.order_key is None or self.loaded.column(told) != self.orders.order_key):
+            self._orders, self._selection = grouping.group(self.loaded, told), None  # lines are grouped by what the person named
+        self._mapped = self._normal = None
+
+    def ship_from(self, shipper: Address | None) -> None:
+        """Replace who ships."""
+        if shipper != self.shipper:
+            self.shipper = shipper
+            self._mapped = self._normal = None
+
+    def edit(self, action: str, clause: str, view: pa.Table, *, fields: Mapping[str, Any] | None = None, reason: str | None = None) -> Edit:
+        """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
+        unknown = [name for name in fields or {} if name not in EDITABLE]
+        if unknown:
+            raise InputError(f"A shipment has no field {unknown[0]!r} that can be edited.", fix=f"Editable: {', '.join(EDITABLE)}.")
+        rows = where.matching(view, clause, {})
+        numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
+        if not numbers:
+            raise FilterError(f"No row matches {clause!r}: nothing was changed.", fix="Look at session.preview() for the values it holds.")
+        made = Edit(action=action, clause=clause, row_numbers=numbers, fields=tuple((fields or {}).items()), reason=reason)
+        self.edits = (*self.edits, made)
+        return made
+
+    def drop_edits(self, action: str) -> None:
+        """Forget the edits of one kind."""
+        self.edits = tuple(edit for edit in self.edits if edit.action != action)
+
+    @property
+    def payer(self) -> Address:
+        """Who ships. Raises InputError when nobody was named."""
+        if self.shipper is None:
+            raise InputError("Who ships? No shipper was given.", fix="Pass shipper=sk.Address(...), a dict of its fields, or the name of one in the config file.")
+        return self.shipper
+
+    # -- the stages -------------------------------------------------------------------------------
+
+    @property
+    def loaded(self) -> source.Loaded:
+        """The source as read. Raises InputError before anything was loaded."""
+        if self._loaded is None:
+            raise InputError("No orders were loaded.", fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").')
+        return self._loaded
+
+    @property
+    def orders(self) -> grouping.OrderSet:
+        """Lines grouped to orders."""
+        self.loaded  # noqa: B018 - says so when nothing was loaded
+        assert self._orders is not None  # noqa: S101 - load() makes both
+        return self._orders
+
+    @property
+    def selection(self) -> Selection:
+        """The orders that the filter lets through."""
+        if self._selection is None:
+            self._selection = where.select(self.orders, self.clauses, self.params)
+        return self._selection
+
+    @property
+    def kept(self) -> int | None:
+        """How many orders the filter in force keeps, None before anything was asked of it."""
+        if self._selection is not None:
+            return int(self._selection.count)
+        return None if self._orders is None or self.clauses else int(self._orders.count)
+
+    @property
+    def mapped(self) -> mapping.Mapped:
+        """Shipments as text, from columns or template."""
+        if self._mapped is None:
+            self.selection  # noqa: B018 - makes the view that mapping reads
+            spec = replace(self.spec, layout=self.loaded.layout)
+            packed = self._packed = packing.pack(self.con, self.orders, spec)
+            self._mapped = packed.note(mapping.map_rows(self.con, packed.columns, packed.spec, self.payer, packed.relation, orders=self.orders))
+        return self._mapped
+
+    @property
+    def normal(self) -> tuple[pa.Table, pa.Table]:
+        """Shipments with types, and the problems met on the way."""
+        if self._normal is None:
+            table, problems = normalize.normalize(self.con, self.mapped, source_problems=self.loaded.problems)
+            assert self._packed is not None  # noqa: S101 - mapped makes it
+            self._normal = packing.finish(self.con, table, self._packed, self.orders, self.payer), problems
+        return self._normal
+
+    @property
+    def template(self) -> str:
+        """The Jinja2 text in use, or the one that says the same as the recognised columns."""
+        return self.mapped.template
+
+    async def plan(self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None) -> Plan:
+        """Return the plan: edits made, services chosen, rules checked."""
+        table, met = self.normal
+        blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
+        indexes = {n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)}
+        table = apply_edits(table, self.edits, indexes)
+        table, unresolved = await choose_services(table, carrier, self.payer, pacer)
+        noted = self.orders.problems.filter(pc.is_in(self.orders.problems.column("row_number"), value_set=table.column("row_number")))
+        known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved])
+        problems = pa.concat_tables([known, validate.check(self.con, table, self.payer, known=known, today=today)])
+        return replace(
+            blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
+        )
+
+    def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
+        """Return the source's own rows as text: ``row_number``, ``source_file``, then every column under its heading."""
+        if row_numbers is None:
+            return self.con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+        chosen = pa.table({"row_number": pa.array(row_numbers, pa.int64())})
+        self.con.register("chosen_rows", chosen)
+        try:
+            return self.con.sql("SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER BY row_number").to_arrow_table()
+        finally:
+            self.con.unregister("chosen_rows")
+
+    def beside(self, shown: pa.Table) -> pa.Table:
+        """Return `shown` (a line a shipment) with the source's own columns of each order's first line after it; its own names win."""
+        taken = set(shown.column_names)
+        own = [column.key for column in self.loaded.columns if column.key not in taken]
+        return self.joined(shown, own)
+
+    def carried(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the keys of the source columns called `names` (keys or headings). Raises InputError naming the nearest."""
+        return tuple(self.loaded.column(name).key for name in names)
+
+    def joined(self, shown: pa.Table, keys: Sequence[str]) -> pa.Table:
+        """Return `shown` (a line a shipment) with the source columns `keys` after it."""
+        columns = "".join(f', s."{key}"' for key in keys)
+        self.con.register("shown_rows", shown)
+        try:
+            return self.con.sql(f"SELECT p.*{columns} FROM shown_rows p LEFT JOIN selected s USING (row_number) ORDER BY p.row_number").to_arrow_table()
+        finally:
+            self.con.unregister("shown_rows")
+
+    def sample(self, n: int) -> pa.Table:
+        """Return the first `n` orders that the filter lets through."""
+        self.selection  # noqa: B018 - makes the view
+        return self.con.sql(f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}").to_arrow_table()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.con.close()
+
+
+def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.unique(rows[rows >= 0])
+
+

@@ -1,0 +1,450 @@
+"""Plan + carrier -> every row priced, as a frame with cost columns and totals that add up.
+
+A preview is kept on disk (``<home>/previews/<preview_id>/``), so that another process can show and approve it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shipkit.carriers.protocol import Carrier, CarrierIdentity, Pacer
+from shipkit.common import html
+from shipkit.errors import PreviewNotFound
+from shipkit.models import Address, Money, ServiceLevel
+from shipkit.plan.plan import Plan
+from shipkit.schema import QUOTES, major, problems_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "cents_by_currency", "keep", "price", "recall", "service_title", "to_frame", "unpriced"]
+
+MAX_QUOTE_AGE = dt.timedelta(hours=24)
+
+PREVIEW_COLUMNS = (
+    "row_number", "row_numbers", "source_file", "order_id", "recipient", "city", "state", "postal_code", "country", "service", "parcels",
+    "billable_weight_lb", "zone", "cost_cents", "cost", "currency", "cost_basis", "ship_date", "transit_days", "delivery_date", "warnings", "problem",
+    "base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents",
+)
+"""Columns of a preview frame, in order."""
+
+
+@dataclass(frozen=True)
+class ServiceTotal:
+    """One line of a summary."""
+
+    service: str
+    shipments: int
+    total: Money
+
+
+@dataclass(frozen=True)
+class Summary(html.Shown):
+    """What a preview comes to. Items can be read as attributes or by name (``summary["total"]``).
+
+    `shipments` counts rows that would be bought; `problems` rows that would not. `total` is None when the
+    preview has more than one currency: there is one total per currency (`totals`), never a sum across.
+    """
+
+    preview_id: str
+    shipments: int
+    problems: int
+    warnings: int
+    totals: Mapping[str, Money]
+    by_service: tuple[ServiceTotal, ...]
+    priced_at: dt.datetime
+    expires_at: dt.datetime
+    carrier: str
+    account_tail: str
+    live: bool
+    mode: str = "confirm"
+    approved: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Problem -> how many rows have it."""
+
+    @property
+    def total(self) -> Money | None:
+        """The total, when there is one currency (zero dollars when nothing is priced)."""
+        return next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of `total`."""
+        return self.total.currency if self.total else None
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        """Return the names that can be read."""
+        return [*self.__dataclass_fields__, "total", "currency"]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what a person wants to know, name and text."""
+        yield "Preview", self.preview_id
+        yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
+        yield "Shipments", f"{self.shipments:,}"
+        yield "Total", " + ".join(map(str, self.totals.values())) or str(self.total)
+        for line in self.by_service:
+            yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
+        if self.problems:
+            yield "Not shippable", f"{self.problems:,} row{'' if self.problems == 1 else 's'}, in no total"
+            for reason, count in list(self.reasons.items())[:5]:
+                yield f"  {count:,} x", reason
+        if self.warnings:
+            yield "Warnings", f"on {self.warnings:,} rows"
+        yield "Priced", f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC"
+        yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
+
+    def __str__(self) -> str:
+        rows = list(self.lines())
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html.block(html.facts(self.lines()), name="shipkit-summary")
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """A priced plan.
+
+    Attributes
+    ----------
+    quotes
+        :data:`shipkit.schema.QUOTES`, one line for each line of the plan. Rows that are not to be bought have null cost.
+    held
+        Index -> why a row is held back (an order shipped before).
+    """
+
+    plan: Plan
+    quotes: pa.Table
+    priced_at: dt.datetime
+    expires_at: dt.datetime
+    held: Mapping[int, str] = field(default_factory=dict)
+    notes: Mapping[int, str] = field(default_factory=dict)
+    """Index -> a warning found while pricing."""
+
+    @cached_property
+    def preview_id(self) -> str:
+        """Names exactly these shipments at exactly these prices."""
+        sha = hashlib.sha256(self.plan.fingerprint.encode())
+        sha.update(self.price_digest.encode())
+        return f"pv_{sha.hexdigest()[:12]}"
+
+    @cached_property
+    def price_digest(self) -> str:
+        """SHA-256 of what each row costs."""
+        cents = pc.fill_null(self.quotes.column("cost_cents"), -1).to_numpy()
+        sha = hashlib.sha256(np.ascontiguousarray(cents, dtype="<i8").tobytes())
+        sha.update("|".join(sorted(self.totals)).encode())
+        return sha.hexdigest()
+
+    @cached_property
+    def buyable(self) -> npt.NDArray[np.bool_]:
+        """Which rows would be bought: priced, and nothing speaks against them."""
+        mask: npt.NDArray[np.bool_] = pc.is_valid(self.quotes.column("cost_cents")).to_numpy()
+        return mask
+
+    @cached_property
+    def totals(self) -> dict[str, Money]:
+        """Currency -> total of all rows that would be bought."""
+        return {currency: Money.from_cents(cents, currency) for currency, cents in cents_by_currency(self.quotes).items()}
+
+    @cached_property
+    def reasons(self) -> dict[int, str]:
+        """Index -> why a row would not be bought."""
+        return {
+            **self._unpriced,
+            **self.held,
+            **self.plan.skipped,
+            **self.plan.errors,
+        }
+
+    def summary(self, *, mode: str = "confirm", approved: bool = False) -> Summary:
+        """Return what this preview comes to."""
+        grouped = pa.table({name: self.quotes.column(name) for name in ("service", "currency", "cost_cents")}).filter(pa.array(self.buyable))
+        lines = grouped.group_by(["service", "currency"]).aggregate([("cost_cents", "sum"), ("cost_cents", "count")]).sort_by("service").to_pylist()
+        reasons: dict[str, int] = {}
+        for text in self.reasons.values():
+            kind = _QUOTED.sub("...", text)
+            reasons[kind] = reasons.get(kind, 0) + 1
+        warned = {*self.plan.warnings, *self.notes, *pc.indices_nonzero(pc.greater(pc.utf8_length(pc.fill_null(self.quotes.column("warnings"), "")), 0)).to_pylist()}
+        return Summary(
+            preview_id=self.preview_id,
+            shipments=int(self.buyable.sum()),
+            problems=int((~self.buyable).sum()),
+            warnings=sum(1 for i in warned if self.buyable[i]),
+            totals=self.totals,
+            by_service=tuple(ServiceTotal(n["service"], n["cost_cents_count"], Money.from_cents(n["cost_cents_sum"], n["currency"])) for n in lines),
+            priced_at=self.priced_at,
+            expires_at=self.expires_at,
+            carrier=str(self.plan.identity),
+            account_tail=self.plan.identity.account_tail,
+            live=self.plan.identity.live,
+            mode=mode,
+            approved=approved,
+            reasons=dict(sorted(reasons.items(), key=lambda item: -item[1])),
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the preview frame: a line a shipment, columns :data:`PREVIEW_COLUMNS`."""
+        return to_frame(self._columns)
+
+    @cached_property
+    def _columns(self) -> pa.Table:
+        plan, quotes = self.plan.table, self.quotes
+        cents = quotes.column("cost_cents")
+        today = pa.scalar(self.priced_at.date(), pa.date32())
+        columns = {
+            **{name: plan.column(name) for name in ("row_number", "row_numbers", "source_file", "order_id")},
+            "recipient": pc.coalesce(plan.column("name"), plan.column("company")),
+            **{name: plan.column(name) for name in ("city", "state", "postal_code", "country")},
+            "service": pc.coalesce(quotes.column("service"), plan.column("service")),
+            "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(pa.int64()),
+            **{name: quotes.column(name) for name in ("billable_weight_lb", "zone")},
+            "cost_cents": cents,
+            "cost": major(cents, quotes.column("currency")),
+            **{name: quotes.column(name) for name in ("currency", "cost_basis")},
+            "ship_date": pc.coalesce(plan.column("ship_date"), today),
+            **{name: quotes.column(name) for name in ("transit_days", "delivery_date")},
+            "warnings": self._warning_column(),
+            "problem": _scatter(self.reasons, len(self.plan), None),
+            **{name: quotes.column(name) for name in PREVIEW_COLUMNS[-5:]},
+        }
+        return pa.table(columns)
+
+    def problems(self) -> pa.Table:
+        """Return the problems found after the plan was made: rows that cannot be priced or are held back (:data:`shipkit.schema.PROBLEMS`)."""
+        numbers, values = self.plan.table.column("row_number"), self.plan.table.column("service")
+        found = [
+            {
+                "row_number": numbers[i].as_py(), "field": "service", "value": values[i].as_py(), "problem": text, "fix": self.quotes.column("fix")[i].as_py(),
+                "severity": "error", "code": "not_priced",
+            }
+            for i, text in self._unpriced.items()
+        ]
+        for severity, texts in (("error", self.held), ("warning", self.notes)):
+            found += [
+                {
+                    "row_number": numbers[i].as_py(), "field": "order_id", "problem": text, "severity": severity, "code": "shipped_before",
+                    "fix": 'To ship it again: BatchSession(..., on_duplicate="ship").', "value": self.plan.table.column("order_id")[i].as_py(),
+                }
+                for i, text in texts.items()
+            ]
+        found += [
+            {"row_number": numbers[i].as_py(), "field": None, "problem": text, "fix": "session.unskip() takes it back.", "severity": "error", "code": "set_aside"}
+            for i, text in self.plan.skipped.items()
+        ]
+        return problems_table(found)
+
+    def view(self) -> pa.Table:
+        """Return the frame's columns as Arrow, for clauses over shipments."""
+        return self._columns
+
+    @cached_property
+    def _unpriced(self) -> dict[int, str]:
+        problems = self.quotes.column("problem")
+        return {i: problems[i].as_py() for i in pc.indices_nonzero(pc.is_valid(problems)).to_pylist()}
+
+    def _warning_column(self) -> pa.Array | pa.ChunkedArray:
+        quoted = pc.fill_null(self.quotes.column("warnings"), "")
+        said = {**self.plan.warnings}
+        for i, text in self.notes.items():
+            said[i] = f"{said[i]}; {text}" if i in said else text
+        if not said:
+            return quoted
+        texts = quoted.to_pylist()
+        for i, text in said.items():
+            texts[i] = f"{text}; {texts[i]}" if texts[i] else text
+        return pa.array(texts, pa.string())
+
+
+async def price(
+    plan: Plan,
+    carrier: Carrier,
+    *,
+    now: dt.datetime,
+    held: Mapping[int, str] | None = None,
+    notes: Mapping[int, str] | None = None,
+    pacer: Pacer | None = None,
+    max_age: dt.timedelta = MAX_QUOTE_AGE,
+) -> Preview:
+    """Return `plan` priced by `carrier`: every row that could be bought is asked for, none is estimated."""
+    blocked = plan.blocked.copy()
+    if held:
+        blocked[list(held)] = True
+    wanted = np.flatnonzero(~blocked)
+    if len(wanted) == len(plan):
+        quotes = await carrier.quote_table(plan.table, plan.shipper, pacer)
+    else:
+        asked = plan.table.select(getattr(carrier, "priced_by", plan.table.column_names))  # what no price depends on need not be copied
+        some = await carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
+        positions = np.full(len(plan), -1)
+        positions[wanted] = np.arange(len(wanted))
+        quotes = some.take(pa.array(positions, mask=positions < 0))
+    return Preview(plan=plan, quotes=quotes.select(QUOTES.names), priced_at=now, expires_at=now + max_age, held=dict(held or {}), notes=dict(notes or {}))
+
+
+def cents_by_currency(quotes: pa.Table) -> dict[str, int]:
+    """Return currency -> minor units of all priced rows of a quote table."""
+    priced = quotes.select(["currency", "cost_cents"]).filter(pc.is_valid(quotes.column("cost_cents")))
+    sums = priced.group_by("currency").aggregate([("cost_cents", "sum")]).sort_by("currency").to_pylist()
+    return {line["currency"]: line["cost_cents_sum"] for line in sums}
+
+
+def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
+    """Return `plan` as a preview without any price: for checks and clauses that need none."""
+    return Preview(plan=plan, quotes=pa.table([pa.nulls(len(plan), f.type) for f in QUOTES], schema=QUOTES), priced_at=now, expires_at=now)
+
+
+@dataclass(frozen=True)
+class PreviewRecord:
+    """A preview as it stands on disk: what approval needs, without loading the shipments."""
+
+    path: Path
+    preview_id: str
+    fingerprint: str
+    price_digest: str
+    shipments: int
+    totals: Mapping[str, Money]
+    identity: CarrierIdentity
+    shipper: str
+    priced_at: dt.datetime
+    expires_at: dt.datetime
+    text: str
+    """The summary as text."""
+
+    @cached_property
+    def quotes(self) -> pa.Table:
+        """The quote table."""
+        return pq.read_table(self.path / "quotes.parquet")
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The shipments."""
+        return pq.read_table(self.path / "plan.parquet")
+
+
+def keep(home: Path, preview: Preview) -> PreviewRecord:
+    """Write `preview` under `home`, readable by this user only, and return its record. The same preview again renews its expiry."""
+    folder = home / "previews" / preview.preview_id
+    facts = _facts(preview)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    if not folder.exists():
+        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        pq.write_table(preview.plan.table, staging / "plan.parquet", compression="zstd")
+        pq.write_table(preview.plan.problems, staging / "problems.parquet", compression="zstd")
+        pq.write_table(preview.quotes, staging / "quotes.parquet", compression="zstd")
+        _write(staging / "preview.json", facts)
+        try:
+            staging.rename(folder)
+        except OSError:
+            shutil.rmtree(staging, ignore_errors=True)  # another process kept the same preview first
+            if not folder.exists():
+                raise
+    _write(folder / "preview.json", facts)
+    return recall(home, preview.preview_id)
+
+
+def recall(home: Path, preview_id: str) -> PreviewRecord:
+    """Return the record of a kept preview. Raises PreviewNotFound."""
+    folder = home / "previews" / preview_id
+    try:
+        if not re.fullmatch(r"pv_[0-9a-f]{12}", preview_id):
+            raise FileNotFoundError(preview_id)
+        facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PreviewNotFound(f"No preview {preview_id!r} in {home}.", fix="Make one with session.preview(), and use the id it shows.") from None
+    return PreviewRecord(
+        path=folder,
+        preview_id=facts["preview_id"],
+        fingerprint=facts["fingerprint"],
+        price_digest=facts["price_digest"],
+        shipments=facts["shipments"],
+        totals={currency: Money.from_cents(cents, currency) for currency, cents in facts["totals"].items()},
+        identity=CarrierIdentity(**facts["identity"]),
+        shipper=facts["shipper"],
+        priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
+        expires_at=dt.datetime.fromisoformat(facts["expires_at"]),
+        text=facts["text"],
+    )
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return `table` as pandas: nullable integers, real dates, text as `str`, lists as lists."""
+    import pandas as pd
+
+    def dtype(kind: pa.DataType) -> Any:
+        if pa.types.is_integer(kind):
+            return pd.Int64Dtype()
+        if pa.types.is_boolean(kind):
+            return pd.BooleanDtype()
+        return pd.ArrowDtype(kind) if pa.types.is_nested(kind) else None
+
+    frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, date_as_object=False)
+    return frame
+
+
+def _facts(preview: Preview) -> dict[str, Any]:
+    summary, identity = preview.summary(), preview.plan.identity
+    return {
+        "preview_id": preview.preview_id,
+        "fingerprint": preview.plan.fingerprint,
+        "price_digest": preview.price_digest,
+        "shipments": summary.shipments,
+        "totals": {currency: money.cents for currency, money in preview.totals.items()},
+        "identity": {"name": identity.name, "environment": identity.environment, "account": identity.account},
+        "shipper": _place(preview.plan.shipper),
+        "priced_at": preview.priced_at.isoformat(),
+        "expires_at": preview.expires_at.isoformat(),
+        "text": str(summary),
+    }
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=1)
+    Path(name).replace(path)
+
+
+def _place(shipper: Address) -> str:
+    return ", ".join(part for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country) if part)
+
+
+def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:
+    column: list[str | None] = [empty] * count
+    for index, text in texts.items():
+        column[index] = text
+    return pa.array(column, pa.string())
+
+
+def service_title(service: str) -> str:
+    """Return a service as people call it."""
+    return ServiceLevel(service).title if service in set(ServiceLevel) else service
+
+
+_QUOTED = re.compile(r'"[^"]*"|(?<![\w\[])\d[\d,.]*')
+
+

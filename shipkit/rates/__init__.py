@@ -1,0 +1,1 @@
+"""What orders would cost under a rate card; nothing here can buy."""

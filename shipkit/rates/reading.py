@@ -1,0 +1,187 @@
+"""Orders read for a price alone: what none depends on is not asked for. Whole, or in parts when there are more than memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.common.places import zip3_states
+from shipkit.errors import InputError
+from shipkit.models import Address
+from shipkit.orders import normalize
+from shipkit.orders.source.parts import parts
+from shipkit.plan.planner import Planner
+from shipkit.schema import SHIPMENTS
+
+__all__ = ["SANDBOX_ZIP", "Orders", "Unread", "orders_in_parts", "read_orders"]
+
+SANDBOX_ZIP = "78205"
+"""Where orders of the synthetic card start when nobody says: as made up as its prices."""
+_DECIDES = ("postal_code", "country", "residential", "service", "weight_lb", "length_in", "width_in", "height_in", "declared_value", "signature", "saturday_delivery", "ship_date")
+_ROWS_AT_A_TIME = 250_000
+_DATABASE_HOLDS = "1GB"
+"""Of orders that stream past; the rest lies in the spill folder of the process."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Why a row has no price: something in `field` cannot be read, and a price would be a guess."""
+
+    field: str
+    problem: str
+    fix: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """Orders as a shipments table, with the rows that cannot be read."""
+
+    table: pa.Table
+    """:data:`shipkit.schema.SHIPMENTS`."""
+    unread: Mapping[int, Unread]
+    """Index -> what cannot be read."""
+    planner: Planner | None = None
+    """Holds the source's own columns; None for a table that was mapped already."""
+    given: pa.Table | None = None
+    """The table that was mapped already, with whatever columns it has beside."""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column of the source, a value a shipment (an order's first line). Raises InputError naming the nearest."""
+        if self.planner is None:
+            if self.given is None or name not in self.given.column_names:
+                raise InputError(f"The orders have no column {name!r}.", fix="Name one they have.")
+            return self.given.column(name)
+        key = self.planner.carried([name])[0]
+        beside = self.planner.joined(pa.table({"row_number": self.table.column("row_number"), "place": pa.array(np.arange(self.table.num_rows))}), [key])
+        return beside.sort_by("place").column(beside.column_names.index(key) if key in beside.column_names else -1)
+
+
+def read_orders(
+    orders: Any, *, columns: Mapping[str, str] | None = None, services: Mapping[str, str] | None = None, defaults: Mapping[str, Any] | None = None,
+) -> Orders:
+    """Return `orders` as shipments, without asking for what no price depends on."""
+    if isinstance(orders, Orders):
+        return orders
+    mapped = _mapped_already(orders)
+    if mapped is not None:
+        return Orders(_filled(mapped), {}, given=mapped)
+    planner = _planner(orders, columns=columns, services=services, defaults=defaults)
+    return _read(planner, planner.mapped.relation)
+
+
+def orders_in_parts(orders: Any, **said: Any) -> Iterator[Orders]:
+    """Yield `orders` in parts, rows numbered throughout. An order is in one part, whole."""
+    if _is_shipments_file(orders):
+        yield from _parts_of_shipments(orders)
+    elif _mapped_already(orders) is not None:
+        yield read_orders(orders)
+    else:
+        yield from _parts_of_orders(orders, **said)
+
+
+def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
+    import pyarrow.parquet as pq
+
+    done = 0
+    for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_A_TIME):
+        part = pa.table(batch)
+        if "row_number" not in part.column_names:
+            part = part.append_column("row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows)))
+        done += part.num_rows
+        yield read_orders(part)
+
+
+def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
+    """Yield orders as they are normalised: types, units and grouping are decided on all of them, before the first part."""
+    planner = _planner(orders, holds=_DATABASE_HOLDS, **said)
+    try:
+        whole = planner.mapped.relation
+        for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
+            planner.con.execute(f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}")
+            yield _read(planner, "rated_part")
+    finally:
+        planner.close()
+
+
+# -- one lot ---------------------------------------------------------------------------------------
+
+
+def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
+    planner = Planner(shipper=Address(postal_code=SANDBOX_ZIP))
+    if holds:
+        planner.con.execute(f"SET memory_limit = '{holds}'")
+    planner.load(orders, copy=holds is None)
+    planner.map(**said)
+    return planner
+
+
+def _read(planner: Planner, relation: str) -> Orders:
+    """Return the shipments of `relation`: what was mapped, or a part of it."""
+    asked = tuple(question for question in planner.mapped.questions if _leaf(question.field) in _DECIDES)
+    table, problems = normalize.normalize(planner.con, replace(planner.mapped, relation=relation, questions=asked), source_problems=planner.loaded.problems)
+    return Orders(_with_zeros(table), _unread(table, problems), planner)
+
+
+def _mapped_already(orders: Any) -> pa.Table | None:
+    """Return the shipments table that `orders` is, or None when it is orders."""
+    if _is_shipments_file(orders):
+        import pyarrow.parquet as pq
+
+        return pq.read_table(orders)
+    return orders if isinstance(orders, pa.Table) and _has_parcels(orders.schema) else None
+
+
+def _is_shipments_file(orders: Any) -> bool:
+    if not (isinstance(orders, str | Path) and str(orders).lower().endswith(".parquet") and Path(orders).is_file()):
+        return False
+    import pyarrow.parquet as pq
+
+    return _has_parcels(pq.read_schema(orders))
+
+
+def _has_parcels(schema: pa.Schema) -> bool:
+    return "parcels" in schema.names and pa.types.is_list(schema.field("parcels").type)
+
+
+def _filled(table: pa.Table) -> pa.Table:
+    """Return `table` with the columns of a shipments table, missing ones null, rows numbered."""
+    n = table.num_rows
+    columns = [table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(n, f.type) for f in SHIPMENTS]
+    filled = pa.table(columns, schema=SHIPMENTS)
+    return filled if "row_number" in table.column_names else filled.set_column(0, SHIPMENTS.field(0), pa.array(np.arange(1, n + 1)))
+
+
+def _with_zeros(table: pa.Table) -> pa.Table:
+    """Return `table` with the leading zeros of short ZIPs put back where no state says otherwise: no US ZIP has four digits."""
+    at = table.schema.get_field_index("postal_code")
+    codes = table.column(at)
+    short = pc.and_(pc.match_substring_regex(codes, r"^\d{3,4}$"), pc.and_(pc.is_null(table.column("state")), pc.equal(pc.fill_null(table.column("country"), "US"), "US")))
+    if not pc.any(short).as_py():
+        return table
+    padded = pc.utf8_lpad(codes, 5, "0")
+    known = pc.is_in(pc.utf8_slice_codeunits(padded, 0, 3), value_set=pa.array(list(zip3_states()), pa.string()))
+    return table.set_column(at, SHIPMENTS.field("postal_code"), pc.if_else(pc.fill_null(pc.and_(short, known), False), padded, codes))  # noqa: FBT003 - a fill value
+
+
+def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
+    """Return the rows with an error in what decides a price; where several, not the service, which may be given for all rows."""
+    errors = problems.filter(pc.equal(problems.column("severity"), "error")).select(["row_number", "field", "problem", "fix"]).to_pylist()
+    numbers = table.column("row_number").to_numpy()
+    found: dict[int, Unread] = {}
+    for error in errors:
+        leaf = _leaf(error["field"])
+        if leaf in _DECIDES and error["row_number"] is not None:
+            i = int(np.searchsorted(numbers, error["row_number"]))
+            if i < len(numbers) and numbers[i] == error["row_number"] and (i not in found or found[i].field == "service"):
+                found[i] = Unread(leaf, f"{error['field']}: {error['problem']}", error["fix"])
+    return found
+
+
+def _leaf(path: str | None) -> str:
+    return (path or "").rsplit(".", 1)[-1].split("[")[0]
