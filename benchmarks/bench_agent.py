@@ -1,6 +1,7 @@
 """What the tools cost a model and a person: characters of definitions and answers, import time, latency of a preview.
 
-``python benchmarks/bench_agent.py ORDERS.csv`` (``../shared/orders/superstore_shipments_5009.csv``). Prints a table; needs no network.
+``python benchmarks/bench_agent.py ORDERS.csv``
+(``../shared/orders/superstore_shipments_5009.csv``). Prints a table; needs no network.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-SHOP = {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", "city": "San Antonio", "state": "TX", "postal_code": "78205", "phone": "2105550100"}
+SHOP = {
+    "name": "Dana Ortiz",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
 
 
 TEMPLATE = """{"order_id": {{ row.order_id | tojson }},
@@ -25,9 +33,21 @@ TEMPLATE = """{"order_id": {{ row.order_id | tojson }},
 
 def imports() -> None:
     for module in ("shipkit", "shipkit.agent", "shipkit.session", "shipkit.agent.mcp_server"):
-        code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-        times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)]
-        print(f"import {module:22} {1000 * min(times):7.0f} ms (best of 5), {1000 * statistics.median(times):7.0f} ms (median)")
+        code = (
+            f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+        )
+        times = [
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", code], capture_output=True, text=True, check=True
+                ).stdout
+            )
+            for _ in range(5)
+        ]
+        print(
+            f"import {module:22} {1000 * min(times):7.0f} ms (best of 5), "
+            f"{1000 * statistics.median(times):7.0f} ms (median)"
+        )
 
 
 def definitions() -> None:
@@ -37,21 +57,37 @@ def definitions() -> None:
     tools = agent.get_orchestrator_tools()
     print(f"definitions, Anthropic shape {len(json.dumps(agent.to_anthropic(tools))):6} characters")
     print(f"definitions, OpenAI shape    {len(json.dumps(agent.to_openai(tools))):6} characters")
-    wire = [{**shown, "title": TOOLS[shown["name"]].title, "annotations": TOOLS[shown["name"]].hints, "outputSchema": TOOLS[shown["name"]].answer_schema} for shown in agent.to_anthropic(tools)]
+    wire = [
+        {
+            **shown,
+            "title": TOOLS[shown["name"]].title,
+            "annotations": TOOLS[shown["name"]].hints,
+            "outputSchema": TOOLS[shown["name"]].answer_schema,
+        }
+        for shown in agent.to_anthropic(tools)
+    ]
     print(f"tools/list, answers' schemas too {len(json.dumps(wire)):6} characters")
 
 
 async def answers(orders: Path) -> None:
     from shipkit.agent import get_orchestrator_tools
 
-    tools = {tool["name"]: tool["function"] for tool in get_orchestrator_tools(roots=[orders.parent])}
+    tools = {
+        tool["name"]: tool["function"] for tool in get_orchestrator_tools(roots=[orders.parent])
+    }
 
     async def call(name: str, **arguments):
         began = time.perf_counter()
         result = await tools[name](arguments)
         took = time.perf_counter() - began
-        text, facts = sum(len(part.get("text", "")) for part in result["content"]), len(json.dumps(result["structuredContent"]))
-        print(f"{name:16} {'ERROR' if result['is_error'] else '     '} {1000 * took:8.0f} ms  text {text:6}  facts {facts:6} characters  {json.dumps(arguments)[:60]}")
+        text, facts = (
+            sum(len(part.get("text", "")) for part in result["content"]),
+            len(json.dumps(result["structuredContent"])),
+        )
+        print(
+            f"{name:16} {'ERROR' if result['is_error'] else '     '} {1000 * took:8.0f} ms  text "
+            f"{text:6}  facts {facts:6} characters  {json.dumps(arguments)[:60]}"
+        )
         return result
 
     await call("load_orders", path=orders.name)

@@ -1,8 +1,10 @@
 """Four ways to POST over HTTP, side by side against one loopback server: requests a second and CPU a request.
 
-Usage: python benchmarks/bench_transport.py [--n 1500] [--concurrency 50] [--latency-ms 100] [--json OUT.json]
+Usage: python benchmarks/bench_transport.py [--n 1500] [--concurrency 50] [--latency-ms 100]
+[--json OUT.json]
 
-The server is a process of its own that reads each request and answers 12 kB of JSON after the latency.
+The server is a process of its own that reads each request and answers 12 kB of JSON after the
+latency.
 """
 
 from __future__ import annotations
@@ -22,12 +24,27 @@ from httpx_aiohttp import AiohttpTransport
 from shipkit.carriers.http import HttpTransport
 
 Post = Callable[[], Awaitable[object]]
-REQUEST = {"shipment": {"ship_to": {"name": "Ada Abbott", "address_line1": "1 Main St", "city": "New York", "state": "NY", "postal_code": "10001"}}, "reference": "R" * 20, "pad": "x" * 600}
+REQUEST = {
+    "shipment": {
+        "ship_to": {
+            "name": "Ada Abbott",
+            "address_line1": "1 Main St",
+            "city": "New York",
+            "state": "NY",
+            "postal_code": "10001",
+        }
+    },
+    "reference": "R" * 20,
+    "pad": "x" * 600,
+}
 ANSWER = json.dumps({"tracking_number": "SANDBOX", "label": "A" * 12_000}).encode()
 
 
 def serve(port, latency_s: float) -> None:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n\r\n".encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+        f"{len(ANSWER)}\r\n\r\n"
+    ).encode()
 
     class Connection(asyncio.Protocol):
         def connection_made(self, transport):
@@ -36,10 +53,19 @@ def serve(port, latency_s: float) -> None:
         def data_received(self, data):
             self.waiting += data
             start, _, body = self.waiting.partition(b"\r\n\r\n")
-            length = next((int(line.split(b":")[1]) for line in start.lower().split(b"\r\n") if line.startswith(b"content-length")), None)
+            length = next(
+                (
+                    int(line.split(b":")[1])
+                    for line in start.lower().split(b"\r\n")
+                    if line.startswith(b"content-length")
+                ),
+                None,
+            )
             if length is not None and len(body) >= length:
                 self.waiting = b""
-                asyncio.get_running_loop().call_later(latency_s, self.transport.write, head + ANSWER)
+                asyncio.get_running_loop().call_later(
+                    latency_s, self.transport.write, head + ANSWER
+                )
 
     async def run():
         server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0)
@@ -81,7 +107,10 @@ async def measure(url: str, n: int, concurrency: int) -> dict[str, tuple[float, 
 
     found["shipkit.carriers.http"] = await timed(shipkit, n, concurrency)
     await ours.aclose()
-    for name, transport, share in (("httpx with aiohttp", AiohttpTransport(limits=limits), 1), ("httpx alone", None, 5)):
+    for name, transport, share in (
+        ("httpx with aiohttp", AiohttpTransport(limits=limits), 1),
+        ("httpx alone", None, 5),
+    ):
         async with httpx.AsyncClient(transport=transport, limits=limits, timeout=30) as client:
 
             async def through_httpx(client=client):
@@ -103,16 +132,26 @@ def main() -> None:
     server = context.Process(target=serve, args=(port, options.latency_ms / 1000), daemon=True)
     server.start()
     try:
-        found = asyncio.run(measure(f"http://127.0.0.1:{port.get(timeout=20)}", options.n, options.concurrency))
+        found = asyncio.run(
+            measure(f"http://127.0.0.1:{port.get(timeout=20)}", options.n, options.concurrency)
+        )
     finally:
         server.terminate()
         server.join()
     limit = options.concurrency / options.latency_ms * 1000
-    print(f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | CPU ms a request |\n| --- | ---: | ---: | ---: |")
+    print(
+        f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | CPU ms a request |\n| --- | ---: "
+        "| ---: | ---: |"
+    )
     for name, (rate, cpu) in found.items():
         print(f"| {name} | {rate:.0f} | {rate / found['bare aiohttp'][0]:.1%} | {cpu:.2f} |")
     if options.json:
-        options.json.write_text(json.dumps({name: {"per_s": rate, "cpu_ms": cpu} for name, (rate, cpu) in found.items()}, indent=1))
+        options.json.write_text(
+            json.dumps(
+                {name: {"per_s": rate, "cpu_ms": cpu} for name, (rate, cpu) in found.items()},
+                indent=1,
+            )
+        )
 
 
 if __name__ == "__main__":

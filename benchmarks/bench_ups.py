@@ -1,12 +1,14 @@
 """UPS over HTTP, side by side on one server in one run: our client against a bare aiohttp loop with the same bodies.
 
-Usage: python benchmarks/bench_ups.py [--n 3000] [--rounds 3] [--concurrency 50] [--latency-ms 100] [--json OUT.json]
+Usage: python benchmarks/bench_ups.py [--n 3000] [--rounds 3] [--concurrency 50] [--latency-ms 100]
+[--json OUT.json]
 
-The server is a process of its own that answers a purchase with a 12 kB ZPL label after the latency; the sign-in is free. Three ways: a
-bare aiohttp loop that posts ready-made bytes and reads the answer as JSON; `UPS.ship` alone (request built, answer read, label
-decoded); and a whole job (intent on disk, purchase, result and label on disk). Rates are told twice: over all of the time that a way
-takes (a job opens its books, connects and signs in; the two loops have connected before), and while it is under way, without its
-first and last `concurrency` answers.
+The server is a process of its own that answers a purchase with a 12 kB ZPL label after the
+latency; the sign-in is free. Three ways: a bare aiohttp loop that posts ready-made bytes and reads
+the answer as JSON; `UPS.ship` alone (request built, answer read, label decoded); and a whole job
+(intent on disk, purchase, result and label on disk). Rates are told twice: over all of the time
+that a way takes (a job opens its books, connects and signs in; the two loops have connected
+before), and while it is under way, without its first and last `concurrency` answers.
 """
 
 from __future__ import annotations
@@ -36,10 +38,28 @@ from shipkit.models import Address, LabelSpec, Parcel, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 
-SHOP = Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+SHOP = Address(
+    name="Dana Ortiz",
+    company="Harbor Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
 SHIPMENT = Shipment(
-    order_id="4412", ship_to=Address(name="Jo Ng", address_line1="1 Main Street", city="Timonium", state="MD", postal_code="21093", residential=True), service="ground",
-    parcels=(Parcel(weight_lb=2.3, length_in=10, width_in=8, height_in=4),), references={"po": "PO-77"},
+    order_id="4412",
+    ship_to=Address(
+        name="Jo Ng",
+        address_line1="1 Main Street",
+        city="Timonium",
+        state="MD",
+        postal_code="21093",
+        residential=True,
+    ),
+    service="ground",
+    parcels=(Parcel(weight_lb=2.3, length_in=10, width_in=8, height_in=4),),
+    references={"po": "PO-77"},
 )
 ZPL = LabelSpec(format="zpl")
 
@@ -50,18 +70,41 @@ def answer(number: int) -> bytes:
 
     tracking = f"1ZA1B2C303{number:08d}"
     label = base64.b64encode(b"^XA" + b"^FO50,50^FDx^FS" * 600 + b"^XZ").decode()
-    return orjson.dumps({"ShipmentResponse": {
-        "Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}, "TransactionReference": ""},
-        "ShipmentResults": {
-            "ShipmentCharges": {"TransportationCharges": usd("18.46"), "ServiceOptionsCharges": usd("0.00"), "TotalCharges": usd("18.46")},
-            "NegotiatedRateCharges": {"TotalCharge": usd("15.48")},
-            "BillingWeight": {"UnitOfMeasurement": {"Code": "LBS"}, "Weight": "3.0"}, "ShipmentIdentificationNumber": tracking,
-            "PackageResults": [{"TrackingNumber": tracking, "ServiceOptionsCharges": usd("0.00"), "ShippingLabel": {"ImageFormat": {"Code": "ZPL"}, "GraphicImage": label}}],
-        },
-    }})
+    return orjson.dumps(
+        {
+            "ShipmentResponse": {
+                "Response": {
+                    "ResponseStatus": {"Code": "1", "Description": "Success"},
+                    "TransactionReference": "",
+                },
+                "ShipmentResults": {
+                    "ShipmentCharges": {
+                        "TransportationCharges": usd("18.46"),
+                        "ServiceOptionsCharges": usd("0.00"),
+                        "TotalCharges": usd("18.46"),
+                    },
+                    "NegotiatedRateCharges": {"TotalCharge": usd("15.48")},
+                    "BillingWeight": {"UnitOfMeasurement": {"Code": "LBS"}, "Weight": "3.0"},
+                    "ShipmentIdentificationNumber": tracking,
+                    "PackageResults": [
+                        {
+                            "TrackingNumber": tracking,
+                            "ServiceOptionsCharges": usd("0.00"),
+                            "ShippingLabel": {
+                                "ImageFormat": {"Code": "ZPL"},
+                                "GraphicImage": label,
+                            },
+                        }
+                    ],
+                },
+            }
+        }
+    )
 
 
-TOKEN = orjson.dumps({"token_type": "Bearer", "access_token": "t" * 900, "expires_in": "14399", "status": "approved"})
+TOKEN = orjson.dumps(
+    {"token_type": "Bearer", "access_token": "t" * 900, "expires_in": "14399", "status": "approved"}
+)
 
 
 def serve(port, latency_s: float) -> None:
@@ -74,7 +117,14 @@ def serve(port, latency_s: float) -> None:
         def data_received(self, data):
             self.waiting += data
             start, _, body = self.waiting.partition(b"\r\n\r\n")
-            length = next((int(line.split(b":")[1]) for line in start.lower().split(b"\r\n") if line.startswith(b"content-length")), None)
+            length = next(
+                (
+                    int(line.split(b":")[1])
+                    for line in start.lower().split(b"\r\n")
+                    if line.startswith(b"content-length")
+                ),
+                None,
+            )
             if length is None or len(body) < length:
                 return
             self.waiting = b""
@@ -84,10 +134,16 @@ def serve(port, latency_s: float) -> None:
                 asyncio.get_running_loop().call_later(latency_s, self.reply, answer(next(numbers)))
 
         def reply(self, text):
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+            self.transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                % len(text)
+                + text
+            )
 
     async def run():
-        server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.get_running_loop().create_server(
+            Connection, "127.0.0.1", 0, backlog=1024
+        )
         port.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -126,9 +182,16 @@ async def timed(call, n: int, concurrency: int) -> tuple[float, float, float]:
 
 
 async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
-    request = wire.ship(SHIPMENT, SHOP, account="A1B2C3", reference="R" * 20, label=ZPL, today=dt.date(2026, 11, 22))
+    request = wire.ship(
+        SHIPMENT, SHOP, account="A1B2C3", reference="R" * 20, label=ZPL, today=dt.date(2026, 11, 22)
+    )
     body = orjson.dumps(request.body)
-    headers = {"content-type": "application/json", "authorization": "Bearer " + "t" * 900, "transid": "0" * 32, "transactionsrc": "bench"}
+    headers = {
+        "content-type": "application/json",
+        "authorization": "Bearer " + "t" * 900,
+        "transid": "0" * 32,
+        "transactionsrc": "bench",
+    }
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as session:
 
         async def post(_):
@@ -149,14 +212,46 @@ async def alone(url: str, n: int, concurrency: int) -> tuple[float, float, float
 async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
     """A published job, executed: every intent and every label on disk before the next step."""
     row = {
-        "row_numbers": [1], "name": "Jo Ng", "address_line1": "1 Main Street", "city": "Timonium", "state": "MD", "postal_code": "21093", "country": "US", "residential": True, "service": "ground",
-        "parcels": [{"weight_lb": 2.3, "length_in": 10.0, "width_in": 8.0, "height_in": 4.0}], "references": [{"key": "po", "value": "PO-77"}], "signature": "none", "currency": "USD",
+        "row_numbers": [1],
+        "name": "Jo Ng",
+        "address_line1": "1 Main Street",
+        "city": "Timonium",
+        "state": "MD",
+        "postal_code": "21093",
+        "country": "US",
+        "residential": True,
+        "service": "ground",
+        "parcels": [{"weight_lb": 2.3, "length_in": 10.0, "width_in": 8.0, "height_in": 4.0}],
+        "references": [{"key": "po", "value": "PO-77"}],
+        "signature": "none",
+        "currency": "USD",
     }
-    plan = pa.Table.from_pylist([{**row, "row_number": i + 1, "order_id": f"O{i}"} for i in range(n)], schema=SHIPMENTS)
-    quotes = pa.Table.from_pylist([{"service": "ground", "cost_cents": 1548, "currency": "USD", "cost_basis": "quoted", "warnings": ""}] * n, schema=QUOTES)
+    plan = pa.Table.from_pylist(
+        [{**row, "row_number": i + 1, "order_id": f"O{i}"} for i in range(n)], schema=SHIPMENTS
+    )
+    quotes = pa.Table.from_pylist(
+        [
+            {
+                "service": "ground",
+                "cost_cents": 1548,
+                "currency": "USD",
+                "cost_basis": "quoted",
+                "warnings": "",
+            }
+        ]
+        * n,
+        schema=QUOTES,
+    )
     with tempfile.TemporaryDirectory() as home:
         draft = JobDraft(
-            plan=plan, quotes=quotes, problems=problems_table(), fingerprint=f"{time.time_ns():064x}", shipper=SHOP, identity=CarrierIdentity("ups", "test", "A1B2C3"), resend="ask", label=ZPL,
+            plan=plan,
+            quotes=quotes,
+            problems=problems_table(),
+            fingerprint=f"{time.time_ns():064x}",
+            shipper=SHOP,
+            identity=CarrierIdentity("ups", "test", "A1B2C3"),
+            resend="ask",
+            label=ZPL,
         )
         store = JobStore.publish(Path(home), draft)
         ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
@@ -182,7 +277,10 @@ async def measure(url: str, n: int, concurrency: int, rounds: int) -> dict[str, 
             for place, seconds in enumerate(await way(url, n // rounds, concurrency)):
                 spent[name][place] += seconds
     done = n // rounds * rounds
-    return {name: {"per_s": done / wall, "under_way_per_s": rounds / each, "cpu_ms": cpu / done * 1000} for name, (wall, cpu, each) in spent.items()}
+    return {
+        name: {"per_s": done / wall, "under_way_per_s": rounds / each, "cpu_ms": cpu / done * 1000}
+        for name, (wall, cpu, each) in spent.items()
+    }
 
 
 def main() -> None:
@@ -198,16 +296,30 @@ def main() -> None:
     server = context.Process(target=serve, args=(port, options.latency_ms / 1000), daemon=True)
     server.start()
     try:
-        found = asyncio.run(measure(f"http://127.0.0.1:{port.get(timeout=20)}", options.n, options.concurrency, options.rounds))
+        found = asyncio.run(
+            measure(
+                f"http://127.0.0.1:{port.get(timeout=20)}",
+                options.n,
+                options.concurrency,
+                options.rounds,
+            )
+        )
     finally:
         server.terminate()
         server.join()
     limit = options.concurrency / options.latency_ms * 1000
-    print(f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | under way | of bare | CPU ms a request |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | under way | of bare | CPU ms a "
+        "request |\n| --- | ---: | ---: | ---: | ---: | ---: |"
+    )
     plain = found["bare aiohttp"]
     for name, told in found.items():
         shares = {key: told[key] / plain[key] for key in ("per_s", "under_way_per_s")}
-        print(f"| {name} | {told['per_s']:.0f} | {shares['per_s']:.1%} | {told['under_way_per_s']:.0f} | {shares['under_way_per_s']:.1%} | {told['cpu_ms']:.2f} |")
+        print(
+            f"| {name} | {told['per_s']:.0f} | {shares['per_s']:.1%} | "
+            f"{told['under_way_per_s']:.0f} | {shares['under_way_per_s']:.1%} | "
+            f"{told['cpu_ms']:.2f} |"
+        )
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
 

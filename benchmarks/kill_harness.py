@@ -2,17 +2,20 @@
 
     python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups]
 
-The carrier is a process of its own, with latency, lost answers and late commits, so that it lives on when its client dies: the
-sandbox, or (``--carrier ups``) the UPS server of the tests, asked by the UPS client. Every job is run by a fresh child; the child is killed at a random moment, the next child resumes, and so on; when
-the job's share of kills is used up, it is run to its end. Then, for every order of the job: bought more than once at the
-carrier, never bought, bought and unknown to our books. All three must be 0.
+The carrier is a process of its own, with latency, lost answers and late commits, so that it lives
+on when its client dies: the sandbox, or (``--carrier ups``) the UPS server of the tests, asked by
+the UPS client. Every job is run by a fresh child; the child is killed at a random moment, the next
+child resumes, and so on; when the job's share of kills is used up, it is run to its end. Then, for
+every order of the job: bought more than once at the carrier, never bought, bought and unknown to
+our books. All three must be 0.
 
-Two kills of three fall at a random time; one of three is aimed at a disk operation, so that rare places are met too. Where
-a kill fell is told by two bytes that the child's disk operations keep in shared memory, and how many rows were on
-their way by the books that it left.
+Two kills of three fall at a random time; one of three is aimed at a disk operation, so that rare
+places are met too. Where a kill fell is told by two bytes that the child's disk operations keep in
+shared memory, and how many rows were on their way by the books that it left.
 
-Several jobs run side by side (`--lanes`). Totals are written after every job: Ctrl-C (or `--minutes`) ends the run after
-the jobs under way, and the same command with the same file goes on from there.
+Several jobs run side by side (`--lanes`). Totals are written after every job: Ctrl-C (or
+`--minutes`) ends the run after the jobs under way, and the same command with the same file goes on
+from there.
 """
 
 from __future__ import annotations
@@ -57,12 +60,39 @@ from shipkit.models import LabelSpec  # noqa: E402
 from shipkit.state import RowState  # noqa: E402
 
 PHASES = (
-    "opening the job", "between commits", "segment: writing the temporary file", "segment: renaming", "segment: syncing the folder", "naming the last in HEAD",
-    "compaction: writing the temporary file", "compaction: renaming", "compaction: syncing the folder", "compaction: removing what it stands for",
+    "opening the job",
+    "between commits",
+    "segment: writing the temporary file",
+    "segment: renaming",
+    "segment: syncing the folder",
+    "naming the last in HEAD",
+    "compaction: writing the temporary file",
+    "compaction: renaming",
+    "compaction: syncing the folder",
+    "compaction: removing what it stands for",
 )
 OPENING, IDLE, WRITE, RENAME, SYNC, HEAD, COMPACT = 0, 1, 2, 3, 4, 5, 4
-FAULTS = {"lost": 0.02, "lost_before": 0.02, "late": 0.02, "late_s": 0.25, "error_after": 0.01, "wire": "reset"}
-UPS_FAULTS = ("reset_after", "503_after", "hang_after", "half", "silent", "late_work", "reset_before", "503_before", "hang", "429", "401")
+FAULTS = {
+    "lost": 0.02,
+    "lost_before": 0.02,
+    "late": 0.02,
+    "late_s": 0.25,
+    "error_after": 0.01,
+    "wire": "reset",
+}
+UPS_FAULTS = (
+    "reset_after",
+    "503_after",
+    "hang_after",
+    "half",
+    "silent",
+    "late_work",
+    "reset_before",
+    "503_before",
+    "hang",
+    "429",
+    "401",
+)
 """Each once in so many purchases."""
 UPS_ONCE_IN = 150
 TIMEOUT_S, LATE_S = 0.5, 0.3
@@ -176,7 +206,9 @@ def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
         carrier = client(job.manifest.identity.name, url)
         try:
             pacer = Pacer(concurrency=concurrency, breaker_after=1000)
-            return await execute(job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S)
+            return await execute(
+                job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S
+            )
         finally:
             await carrier.aclose()
 
@@ -186,7 +218,14 @@ def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
 def client(name: str, url: str) -> Any:
     """Return the carrier at `url`, impatient, and sure of an absence soon."""
     if name == "ups":
-        return UPS("client-of-the-tests", SecretStr("s3cret-of-the-tests"), "A1B2C3", base_url=url, timeout_s=TIMEOUT_S, absence_proof_after_s=LATE_S + 0.1)
+        return UPS(
+            "client-of-the-tests",
+            SecretStr("s3cret-of-the-tests"),
+            "A1B2C3",
+            base_url=url,
+            timeout_s=TIMEOUT_S,
+            absence_proof_after_s=LATE_S + 0.1,
+        )
     return SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
 
 
@@ -201,16 +240,37 @@ class Served:
     def __init__(self, folder: Path, seed: int) -> None:
         self._path = folder / "books.sqlite"
         faults = json.dumps({**FAULTS, "seed": seed})
-        command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--books", str(self._path), "--latency-ms", "15", "--jitter-ms", "15"]
+        command = [
+            sys.executable,
+            "-m",
+            "shipkit.carriers.sandbox",
+            "--serve",
+            "--books",
+            str(self._path),
+            "--latency-ms",
+            "15",
+            "--jitter-ms",
+            "15",
+        ]
         command += ["--label-bytes", "2000", "--longest-late-s", str(LATE_S), "--faults", faults]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.url = self.process.stdout.readline().strip()
 
     def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking numbers and whether voided, of all that the carrier sold to one job."""
-        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)) as books:
-            found = books.execute("select reference, numbers, voided_at is not null from purchases where reference between ? and ?", (base, base + "~")).fetchall()
-        return [(reference, json.loads(numbers), bool(voided)) for reference, numbers, voided in found]
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)
+        ) as books:
+            found = books.execute(
+                "select reference, numbers, voided_at is not null from purchases where reference "
+                "between ? and ?",
+                (base, base + "~"),
+            ).fetchall()
+        return [
+            (reference, json.loads(numbers), bool(voided)) for reference, numbers, voided in found
+        ]
 
     def close(self) -> None:
         self.process.terminate()
@@ -224,12 +284,30 @@ class ServedUps:
     name, label = "ups", LabelSpec(format="zpl")
 
     def __init__(self, folder: Path, seed: int) -> None:
-        command = [sys.executable, str(ROOT / "tests" / "carriers" / "ups" / "server.py"), "--latency", "0.02", "--late", str(LATE_S - 0.05)]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        command = [
+            sys.executable,
+            str(ROOT / "tests" / "carriers" / "ups" / "server.py"),
+            "--latency",
+            "0.02",
+            "--late",
+            str(LATE_S - 0.05),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
         self._rng = random.Random(seed)
         for kind in UPS_FAULTS:
-            self._post("/_fault", {"call": "ship", "kind": kind, "times": 1_000_000, "skip": self._rng.randrange(UPS_ONCE_IN), "every": UPS_ONCE_IN})
+            self._post(
+                "/_fault",
+                {
+                    "call": "ship",
+                    "kind": kind,
+                    "times": 1_000_000,
+                    "skip": self._rng.randrange(UPS_ONCE_IN),
+                    "every": UPS_ONCE_IN,
+                },
+            )
 
     def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking numbers and whether voided, of all that UPS sold to one job."""
@@ -237,10 +315,16 @@ class ServedUps:
             books = json.loads(answer.read())
         if books["objections"]:
             raise SystemExit(f"UPS's server objects: {books['objections'][:3]}")
-        return [(s["reference"], s["parcels"], s["voided"]) for s in books["shipments"] if s["reference"].startswith(base)]
+        return [
+            (s["reference"], s["parcels"], s["voided"])
+            for s in books["shipments"]
+            if s["reference"].startswith(base)
+        ]
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        urllib.request.urlopen(urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")).close()
+        urllib.request.urlopen(
+            urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")
+        ).close()
 
     def close(self) -> None:
         self.process.kill()
@@ -288,7 +372,9 @@ class Totals:
             self.numbers["killed_while_resuming"] += resuming
             self.fell["aimed" if aimed else "at random"][place] += 1
             self.alive_ms.append(int(1000 * alive_s))
-            self.on_their_way["0" if rows == 0 else "1-4" if rows < 5 else "5-16" if rows < 17 else "17 or more"] += 1
+            self.on_their_way[
+                "0" if rows == 0 else "1-4" if rows < 5 else "5-16" if rows < 17 else "17 or more"
+            ] += 1
             self.numbers["rows_left_on_their_way"] += rows
 
     def audited(self, found: Counter[str]) -> None:
@@ -300,35 +386,66 @@ class Totals:
                 fresh.write_text(json.dumps(self.report(), indent=1))
                 fresh.replace(self.path)
             wrong = {name: self.numbers[name] for name in MUST_BE_0}
-            print(f"{self.numbers['seconds']:>5} s  {self.numbers['kills']:>5} of {self.asked} kills  {self.numbers['jobs']} jobs  {self.numbers['shipments']:,} shipments  {wrong}", file=sys.stderr)
+            print(
+                f"{self.numbers['seconds']:>5} s  {self.numbers['kills']:>5} of {self.asked} "
+                f"kills  {self.numbers['jobs']} jobs  {self.numbers['shipments']:,} shipments  "
+                f"{wrong}",
+                file=sys.stderr,
+            )
 
     def report(self) -> dict:
         alive = sorted(self.alive_ms) or [0]
         everywhere = self.fell["at random"] + self.fell["aimed"]
-        groups = Counter({
-            "opening": everywhere[PHASES[OPENING]], "between commits": everywhere[PHASES[IDLE]],
-            "during a commit": sum(everywhere[PHASES[p]] for p in (WRITE, RENAME, SYNC)), "after a commit, before it was named": everywhere[PHASES[HEAD]],
-            "in a compaction": sum(everywhere[p] for p in PHASES[6:]),
-        })
+        groups = Counter(
+            {
+                "opening": everywhere[PHASES[OPENING]],
+                "between commits": everywhere[PHASES[IDLE]],
+                "during a commit": sum(everywhere[PHASES[p]] for p in (WRITE, RENAME, SYNC)),
+                "after a commit, before it was named": everywhere[PHASES[HEAD]],
+                "in a compaction": sum(everywhere[p] for p in PHASES[6:]),
+            }
+        )
         return {
-            "asked": self.asked, **{name: self.numbers[name] for name in ("kills", "jobs", "shipments", *MUST_BE_0)},
-            "numbers": dict(self.numbers), "fell_in_short": dict(groups), "fell": {how: dict(places) for how, places in self.fell.items()},
+            "asked": self.asked,
+            **{name: self.numbers[name] for name in ("kills", "jobs", "shipments", *MUST_BE_0)},
+            "numbers": dict(self.numbers),
+            "fell_in_short": dict(groups),
+            "fell": {how: dict(places) for how, places in self.fell.items()},
             "rows_on_their_way_at_a_kill": dict(self.on_their_way),
-            "alive_ms_quartiles": [alive[len(alive) * q // 4 - (q == 4)] for q in range(5)], "alive_ms": self.alive_ms,
+            "alive_ms_quartiles": [alive[len(alive) * q // 4 - (q == 4)] for q in range(5)],
+            "alive_ms": self.alive_ms,
         }
 
 
-def lane(number: int, zygote: Zygote, totals: Totals, served: Served | ServedUps, home: Path, sizes: tuple[int, ...], seed: int) -> None:
+def lane(
+    number: int,
+    zygote: Zygote,
+    totals: Totals,
+    served: Served | ServedUps,
+    home: Path,
+    sizes: tuple[int, ...],
+    seed: int,
+) -> None:
     """Run jobs, one after the other, until no kills are left."""
     rng = random.Random(f"{seed} {number} {totals.numbers['kills']}")
-    first = number * 100_000_000  # everybody has an address of their own: an order seen before would be held back
+    first = (
+        number * 100_000_000
+    )  # everybody has an address of their own: an order seen before would be held back
     while share := totals.take(rng.randint(2, 14)):
         size = rng.choice(sizes)
-        job = corekit.job_of(home, size, plan=corekit.plan_of(size, first=first), identity=client(served.name, served.url).identity, label=served.label)
+        job = corekit.job_of(
+            home,
+            size,
+            plan=corekit.plan_of(size, first=first),
+            identity=client(served.name, served.url).identity,
+            label=served.label,
+        )
         lives, first = 0, first + size
         while True:
             began = time.monotonic()
-            pid = zygote.start(home, job.job_id, served.url, rng.choice((4, 8, 16)), rng.choice((4, 8, 16)))
+            pid = zygote.start(
+                home, job.job_id, served.url, rng.choice((4, 8, 16)), rng.choice((4, 8, 16))
+            )
             aimed = False
             if share and not totals.ending.is_set():
                 aimed = wait_for_the_moment(zygote.marks, rng)
@@ -337,7 +454,13 @@ def lane(number: int, zygote: Zygote, totals: Totals, served: Served | ServedUps
             status = zygote.wait()
             if os.WIFSIGNALED(status):
                 rows = job.counts()[RowState.IN_FLIGHT]
-                totals.killed(fell(zygote.marks), aimed=aimed, resuming=lives > 0, alive_s=time.monotonic() - began, rows=rows)
+                totals.killed(
+                    fell(zygote.marks),
+                    aimed=aimed,
+                    resuming=lives > 0,
+                    alive_s=time.monotonic() - began,
+                    rows=rows,
+                )
                 share -= 1
             elif os.WEXITSTATUS(status) == 0:
                 break
@@ -372,21 +495,33 @@ def audit(job: JobStore, sold: list[tuple[str, list[str], bool]]) -> Counter[str
     """Return the figures of one job, from the carrier's books and ours."""
     results, counts, notes = job.results(), job.counts(), job.notes()
     standing = Counter(int(reference[12:17], 36) for reference, _, voided in sold if not voided)
-    ours = {number for numbers in results.column("tracking_numbers").to_pylist() if numbers for number in numbers}
+    ours = {
+        number
+        for numbers in results.column("tracking_numbers").to_pylist()
+        if numbers
+        for number in numbers
+    }
     theirs = {number for _, numbers, _ in sold for number in numbers}
     surplus = set(pa.compute.list_flatten(notes.column("tracking_numbers")).to_pylist())
     labelled = {label.row for label in job.labels()}
     events = Counter(job.chain().table.column("event").to_pylist())
-    return Counter({
-        "shipments": results.num_rows,
-        "duplicates": sum(count - 1 for count in standing.values() if count > 1),
-        "never_shipped": sum(1 for row in range(results.num_rows) if standing[row] == 0),
-        "unknown_to_us": len(theirs - ours - surplus) + len(ours - theirs),
-        "labels_missing": results.num_rows - len(labelled) + results.num_rows - counts[RowState.SHIPPED],
-        "sent_again_under_a_new_reference": sum(max(0, n - 1) for n in results.column("attempts").to_pylist()),
-        "adopted": events["adopted"],
-        "surplus_reported": len(surplus),
-    })
+    return Counter(
+        {
+            "shipments": results.num_rows,
+            "duplicates": sum(count - 1 for count in standing.values() if count > 1),
+            "never_shipped": sum(1 for row in range(results.num_rows) if standing[row] == 0),
+            "unknown_to_us": len(theirs - ours - surplus) + len(ours - theirs),
+            "labels_missing": results.num_rows
+            - len(labelled)
+            + results.num_rows
+            - counts[RowState.SHIPPED],
+            "sent_again_under_a_new_reference": sum(
+                max(0, n - 1) for n in results.column("attempts").to_pylist()
+            ),
+            "adopted": events["adopted"],
+            "surplus_reported": len(surplus),
+        }
+    )
 
 
 def harness(options: argparse.Namespace, folder: Path) -> Totals:
@@ -398,7 +533,11 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
     signal.signal(signal.SIGINT, lambda *_: totals.ending.set())
     signal.signal(signal.SIGTERM, lambda *_: totals.ending.set())
     serving = ServedUps if options.carrier == "ups" else Served
-    served, sizes, failures = serving(folder, options.seed + totals.numbers["kills"]), tuple(map(int, options.sizes.split(","))), []
+    served, sizes, failures = (
+        serving(folder, options.seed + totals.numbers["kills"]),
+        tuple(map(int, options.sizes.split(","))),
+        [],
+    )
 
     def guarded(number: int, zygote: Zygote) -> None:
         try:
@@ -427,14 +566,25 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--carrier", choices=("sandbox", "ups"), default="sandbox")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sizes", default="60,250,800,2000")
     parser.add_argument("--lanes", type=int, default=3, help="jobs that run side by side")
-    parser.add_argument("--minutes", type=float, default=25, help="after this long no more kills; what runs is finished")
-    parser.add_argument("--json", type=Path, help="totals, written after every job; a file of an unfinished run is gone on from")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=25,
+        help="after this long no more kills; what runs is finished",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="totals, written after every job; a file of an unfinished run is gone on from",
+    )
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -442,18 +592,47 @@ def main() -> int:
     found = totals.report()
     if options.markdown:
         options.markdown.write_text(markdown(found))
-    print(json.dumps({name: value for name, value in found.items() if name != "alive_ms"}, indent=1))
-    return 1 if any(found[name] for name in MUST_BE_0) else 0 if found["kills"] >= options.kills else 3
+    print(
+        json.dumps({name: value for name, value in found.items() if name != "alive_ms"}, indent=1)
+    )
+    return (
+        1 if any(found[name] for name in MUST_BE_0) else 0 if found["kills"] >= options.kills else 3
+    )
 
 
 def markdown(found: dict) -> str:
     """Return the tables for the note and the docs."""
     fine = found["fell"]
-    lines = ["| measure | value |", "| --- | ---: |", *(f"| {name.replace('_', ' ')} | {found[name]:,} |" for name in ("kills", "jobs", "shipments", *MUST_BE_0))]
-    lines += [f"| {name.replace('_', ' ')} | {value:,} |" for name, value in found["numbers"].items() if name not in found]
+    lines = [
+        "| measure | value |",
+        "| --- | ---: |",
+        *(
+            f"| {name.replace('_', ' ')} | {found[name]:,} |"
+            for name in ("kills", "jobs", "shipments", *MUST_BE_0)
+        ),
+    ]
+    lines += [
+        f"| {name.replace('_', ' ')} | {value:,} |"
+        for name, value in found["numbers"].items()
+        if name not in found
+    ]
     lines += ["", "| where a kill fell | at random | aimed |", "| --- | ---: | ---: |"]
-    lines += [f"| {place} | {fine['at random'].get(place, 0)} | {fine['aimed'].get(place, 0)} |" for place in PHASES]
-    lines += ["", "| rows on their way at the kill | kills |", "| --- | ---: |", *(f"| {rows} | {count} |" for rows, count in sorted(found["rows_on_their_way_at_a_kill"].items(), key=lambda item: int(item[0].split()[0].split("-")[0])))]
+    lines += [
+        f"| {place} | {fine['at random'].get(place, 0)} | {fine['aimed'].get(place, 0)} |"
+        for place in PHASES
+    ]
+    lines += [
+        "",
+        "| rows on their way at the kill | kills |",
+        "| --- | ---: |",
+        *(
+            f"| {rows} | {count} |"
+            for rows, count in sorted(
+                found["rows_on_their_way_at_a_kill"].items(),
+                key=lambda item: int(item[0].split()[0].split("-")[0]),
+            )
+        ),
+    ]
     return "\n".join(lines) + "\n"
 
 

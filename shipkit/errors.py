@@ -115,7 +115,9 @@ class ShipkitError(Exception):
         self.details: dict[str, Any] = details
 
     def __str__(self) -> str:
-        between = "" if self.message.endswith("\n") else " "  # a message may end with a line of carets
+        between = (
+            "" if self.message.endswith("\n") else " "
+        )  # a message may end with a line of carets
         return f"{self.message}{between}{self.fix}" if self.fix else self.message.rstrip("\n")
 
     def _render_traceback_(self) -> list[str]:
@@ -278,7 +280,9 @@ class ShipmentsFailed(JobError):
 
     code = "shipments_failed"
 
-    def __init__(self, message: str, *, problems: Any = None, fix: str | None = None, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, problems: Any = None, fix: str | None = None, **details: Any
+    ) -> None:
         super().__init__(message, fix=fix, **details)
         self.problems = problems
 
@@ -286,8 +290,8 @@ class ShipmentsFailed(JobError):
 class CarrierError(ShipkitError):
     """A carrier call did not end in a shipment.
 
-    `outcome` is what the one table in :mod:`shipkit.state` turns into a row state; a carrier decides it
-    at the place where it still knows what was sent.
+    `outcome` is what the one table in :mod:`shipkit.state` turns into a row state; a carrier
+    decides it at the place where it still knows what was sent.
 
     Parameters
     ----------
@@ -390,7 +394,9 @@ def _ipython() -> Any:
 def _callers_line(error: BaseException, shell: Any) -> str | None:
     """Return the caller's own line that led to `error`, without a path: "In[3], line 2: session.approve()"."""
     frames = traceback.extract_tb(error.__traceback__)
-    entered = next((i for i, frame in enumerate(frames) if frame.filename.startswith(_HERE)), len(frames))
+    entered = next(
+        (i for i, frame in enumerate(frames) if frame.filename.startswith(_HERE)), len(frames)
+    )
     if entered == 0:
         return None
     frame = frames[entered - 1]

@@ -36,7 +36,26 @@ __all__ = [
     "minor_units",
 ]
 
-_ZERO_DECIMALS = frozenset({"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"})
+_ZERO_DECIMALS = frozenset(
+    {
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    }
+)
 _THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 
@@ -86,7 +105,12 @@ class Money(_Frozen):
             raise ValueError(f"{value!r} is not an amount of money") from None
         if not amount.is_finite():
             raise ValueError(f"{value!r} is not an amount of money")
-        return cls(amount=amount.quantize(Decimal(1).scaleb(-minor_units(currency))) if amount == round(amount, minor_units(currency)) else amount, currency=currency)
+        return cls(
+            amount=amount.quantize(Decimal(1).scaleb(-minor_units(currency)))
+            if amount == round(amount, minor_units(currency))
+            else amount,
+            currency=currency,
+        )
 
     @classmethod
     def from_cents(cls, cents: int, currency: str = "USD") -> Money:
@@ -96,11 +120,16 @@ class Money(_Frozen):
     @property
     def cents(self) -> int:
         """The amount in minor units (cents for USD), rounded half to even."""
-        return int((self.amount.scaleb(minor_units(self.currency))).quantize(Decimal(1), ROUND_HALF_EVEN))
+        return int(
+            (self.amount.scaleb(minor_units(self.currency))).quantize(Decimal(1), ROUND_HALF_EVEN)
+        )
 
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:
-            raise ValueError(f"cannot combine {self.currency} and {other.currency}: there is one total per currency")
+            raise ValueError(
+                f"cannot combine {self.currency} and {other.currency}: there is one total per "
+                "currency"
+            )
 
     def __add__(self, other: Money) -> Money:
         self._same(other)
@@ -244,7 +273,9 @@ def _service(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, ServiceLevel):
         found = ServiceLevel.parse(value)
         if found is None:
-            raise ValueError(f"unknown service {value!r}; known: {', '.join(s.value for s in ServiceLevel)}")
+            raise ValueError(
+                f"unknown service {value!r}; known: {', '.join(s.value for s in ServiceLevel)}"
+            )
         return found
     return value
 
@@ -276,7 +307,9 @@ class Address(_Frozen):
     @property
     def lines(self) -> tuple[str, ...]:
         """The street lines that are not empty."""
-        return tuple(line for line in (self.address_line1, self.address_line2, self.address_line3) if line)
+        return tuple(
+            line for line in (self.address_line1, self.address_line2, self.address_line3) if line
+        )
 
 
 class Parcel(_Frozen):
@@ -328,7 +361,8 @@ class Shipment(_Frozen):
     """One row of a plan as an object: what would be bought, and nothing about price.
 
     The JSON that a template renders has these fields. `ship_from` None means the session's shipper.
-    `references` are the user's own (``{"po": "4412"}``); shipkit adds one of its own to every attempt.
+    `references` are the user's own (``{"po": "4412"}``); shipkit adds one of its own to every
+    attempt.
     """
 
     order_id: str | None = None
@@ -439,8 +473,9 @@ class Purchase(_Frozen):
 class AddressCheck(_Frozen):
     """What a carrier thinks of an address.
 
-    `status` is ``valid``, ``corrected`` (one candidate that differs), ``ambiguous``, ``not_found`` or ``unsupported`` (the carrier cannot
-    check addresses there). `residential` None means the carrier does not know.
+    `status` is ``valid``, ``corrected`` (one candidate that differs), ``ambiguous``, ``not_found``
+    or ``unsupported`` (the carrier cannot check addresses there). `residential` None means the
+    carrier does not know.
     """
 
     status: str

@@ -25,92 +25,145 @@ from shipkit.models import (
     minor_units,
 )
 
-__all__ = ["ADDRESS_FIELDS", "PARCEL", "PROBLEMS", "QUOTES", "SHIPMENTS", "digest", "major", "problems_table", "quotes_table", "shipment_from_row"]
+__all__ = [
+    "ADDRESS_FIELDS",
+    "PARCEL",
+    "PROBLEMS",
+    "QUOTES",
+    "SHIPMENTS",
+    "digest",
+    "major",
+    "problems_table",
+    "quotes_table",
+    "shipment_from_row",
+]
 
 ADDRESS_FIELDS = (
-    "name", "company", "phone", "email", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country", "residential",
+    "name",
+    "company",
+    "phone",
+    "email",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "residential",
 )
 """The fields of an address, in the order of the columns."""
 
-_ADDRESS = pa.struct([pa.field(name, pa.bool_() if name == "residential" else pa.string()) for name in ADDRESS_FIELDS])
+_ADDRESS = pa.struct(
+    [
+        pa.field(name, pa.bool_() if name == "residential" else pa.string())
+        for name in ADDRESS_FIELDS
+    ]
+)
 
-PARCEL = pa.struct([
-    pa.field("weight_lb", pa.float64()),
-    pa.field("length_in", pa.float64()),
-    pa.field("width_in", pa.float64()),
-    pa.field("height_in", pa.float64()),
-    pa.field("packaging", pa.string()),
-    pa.field("declared_value_cents", pa.int64()),
-    pa.field("description", pa.string()),
-])
+PARCEL = pa.struct(
+    [
+        pa.field("weight_lb", pa.float64()),
+        pa.field("length_in", pa.float64()),
+        pa.field("width_in", pa.float64()),
+        pa.field("height_in", pa.float64()),
+        pa.field("packaging", pa.string()),
+        pa.field("declared_value_cents", pa.int64()),
+        pa.field("description", pa.string()),
+    ]
+)
 
-_ITEM = pa.struct([
-    pa.field("description", pa.string()),
-    pa.field("quantity", pa.int64()),
-    pa.field("unit_value_cents", pa.int64()),
-    pa.field("weight_lb", pa.float64()),
-    pa.field("sku", pa.string()),
-    pa.field("hs_code", pa.string()),
-    pa.field("origin_country", pa.string()),
-])
+_ITEM = pa.struct(
+    [
+        pa.field("description", pa.string()),
+        pa.field("quantity", pa.int64()),
+        pa.field("unit_value_cents", pa.int64()),
+        pa.field("weight_lb", pa.float64()),
+        pa.field("sku", pa.string()),
+        pa.field("hs_code", pa.string()),
+        pa.field("origin_country", pa.string()),
+    ]
+)
 
-_CUSTOMS = pa.struct([
-    pa.field("reason", pa.string()),
-    pa.field("duties_payer", pa.string()),
-    pa.field("invoice_number", pa.string()),
-    pa.field("terms", pa.string()),
-    pa.field("items", pa.list_(_ITEM)),
-])
+_CUSTOMS = pa.struct(
+    [
+        pa.field("reason", pa.string()),
+        pa.field("duties_payer", pa.string()),
+        pa.field("invoice_number", pa.string()),
+        pa.field("terms", pa.string()),
+        pa.field("items", pa.list_(_ITEM)),
+    ]
+)
 
-SHIPMENTS = pa.schema([
-    pa.field("row_number", pa.int64()),  # 1-based line of the source, header not counted; the first of an order
-    pa.field("row_numbers", pa.list_(pa.int64())),  # all lines of the order
-    pa.field("source_file", pa.string()),
-    pa.field("order_id", pa.string()),
-    *[pa.field(name, pa.bool_() if name == "residential" else pa.string()) for name in ADDRESS_FIELDS],  # ship_to, flat
-    pa.field("ship_from", _ADDRESS),  # null: the session's shipper
-    pa.field("service", pa.string()),  # a ServiceLevel, or a rule for resolve ("cheapest"); null when unknown
-    pa.field("parcels", pa.list_(PARCEL)),
-    pa.field("ship_date", pa.date32()),
-    pa.field("references", pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())]))),
-    pa.field("description", pa.string()),
-    pa.field("signature", pa.string()),
-    pa.field("saturday_delivery", pa.bool_()),
-    pa.field("is_return", pa.bool_()),
-    pa.field("currency", pa.string()),  # of declared and customs values, never of the carrier's price
-    pa.field("customs", _CUSTOMS),
-])
+SHIPMENTS = pa.schema(
+    [
+        pa.field(
+            "row_number", pa.int64()
+        ),  # 1-based line of the source, header not counted; the first of an order
+        pa.field("row_numbers", pa.list_(pa.int64())),  # all lines of the order
+        pa.field("source_file", pa.string()),
+        pa.field("order_id", pa.string()),
+        *[
+            pa.field(name, pa.bool_() if name == "residential" else pa.string())
+            for name in ADDRESS_FIELDS
+        ],  # ship_to, flat
+        pa.field("ship_from", _ADDRESS),  # null: the session's shipper
+        pa.field(
+            "service", pa.string()
+        ),  # a ServiceLevel, or a rule for resolve ("cheapest"); null when unknown
+        pa.field("parcels", pa.list_(PARCEL)),
+        pa.field("ship_date", pa.date32()),
+        pa.field(
+            "references",
+            pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())])),
+        ),
+        pa.field("description", pa.string()),
+        pa.field("signature", pa.string()),
+        pa.field("saturday_delivery", pa.bool_()),
+        pa.field("is_return", pa.bool_()),
+        pa.field(
+            "currency", pa.string()
+        ),  # of declared and customs values, never of the carrier's price
+        pa.field("customs", _CUSTOMS),
+    ]
+)
 """Columns of a plan. A problem row keeps what could be read of it and has nulls elsewhere."""
 
-PROBLEMS = pa.schema([
-    pa.field("row_number", pa.int64()),
-    pa.field("field", pa.string()),
-    pa.field("value", pa.string()),
-    pa.field("problem", pa.string()),
-    pa.field("fix", pa.string()),
-    pa.field("severity", pa.string()),  # "error": the row cannot ship; "warning": it can, and a person should know
-    pa.field("code", pa.string()),  # stable, e.g. "zip_state_mismatch"
-])
+PROBLEMS = pa.schema(
+    [
+        pa.field("row_number", pa.int64()),
+        pa.field("field", pa.string()),
+        pa.field("value", pa.string()),
+        pa.field("problem", pa.string()),
+        pa.field("fix", pa.string()),
+        pa.field(
+            "severity", pa.string()
+        ),  # "error": the row cannot ship; "warning": it can, and a person should know
+        pa.field("code", pa.string()),  # stable, e.g. "zip_state_mismatch"
+    ]
+)
 """Columns of a problems table: every problem of every row."""
 
-QUOTES = pa.schema([
-    pa.field("service", pa.string()),
-    pa.field("cost_cents", pa.int64()),  # minor units; null when the row cannot be priced
-    pa.field("currency", pa.string()),
-    pa.field("cost_basis", pa.string()),  # quoted | cached | rate_card
-    pa.field("zone", pa.string()),
-    pa.field("billable_weight_lb", pa.float64()),
-    pa.field("transit_days", pa.int32()),
-    pa.field("delivery_date", pa.date32()),
-    pa.field("base_cents", pa.int64()),
-    pa.field("fuel_cents", pa.int64()),
-    pa.field("residential_cents", pa.int64()),
-    pa.field("delivery_area_cents", pa.int64()),
-    pa.field("other_cents", pa.int64()),
-    pa.field("warnings", pa.string()),  # empty when none
-    pa.field("problem", pa.string()),  # null when none
-    pa.field("fix", pa.string()),
-])
+QUOTES = pa.schema(
+    [
+        pa.field("service", pa.string()),
+        pa.field("cost_cents", pa.int64()),  # minor units; null when the row cannot be priced
+        pa.field("currency", pa.string()),
+        pa.field("cost_basis", pa.string()),  # quoted | cached | rate_card
+        pa.field("zone", pa.string()),
+        pa.field("billable_weight_lb", pa.float64()),
+        pa.field("transit_days", pa.int32()),
+        pa.field("delivery_date", pa.date32()),
+        pa.field("base_cents", pa.int64()),
+        pa.field("fuel_cents", pa.int64()),
+        pa.field("residential_cents", pa.int64()),
+        pa.field("delivery_area_cents", pa.int64()),
+        pa.field("other_cents", pa.int64()),
+        pa.field("warnings", pa.string()),  # empty when none
+        pa.field("problem", pa.string()),  # null when none
+        pa.field("fix", pa.string()),
+    ]
+)
 """Columns of a quote table: one line for each line of the shipments table, in the same order."""
 
 
@@ -133,8 +186,13 @@ def shipment_from_row(row: Mapping[str, Any]) -> Shipment:
 
     parcels = tuple(
         Parcel(
-            weight_lb=p["weight_lb"], length_in=p["length_in"], width_in=p["width_in"], height_in=p["height_in"],
-            packaging=p["packaging"] or "package", declared_value=money(p["declared_value_cents"]), description=p["description"],
+            weight_lb=p["weight_lb"],
+            length_in=p["length_in"],
+            width_in=p["width_in"],
+            height_in=p["height_in"],
+            packaging=p["packaging"] or "package",
+            declared_value=money(p["declared_value_cents"]),
+            description=p["description"],
         )
         for p in row["parcels"] or ()
     )
@@ -152,13 +210,22 @@ def shipment_from_row(row: Mapping[str, Any]) -> Shipment:
         signature=Signature(row.get("signature") or "none"),
         saturday_delivery=bool(row.get("saturday_delivery")),
         is_return=bool(row.get("is_return")),
-        customs=None if customs is None else Customs(
-            reason=customs["reason"] or "sale", duties_payer=customs["duties_payer"] or "receiver",
-            invoice_number=customs["invoice_number"], terms=customs["terms"],
+        customs=None
+        if customs is None
+        else Customs(
+            reason=customs["reason"] or "sale",
+            duties_payer=customs["duties_payer"] or "receiver",
+            invoice_number=customs["invoice_number"],
+            terms=customs["terms"],
             items=tuple(
                 CustomsItem(
-                    description=i["description"] or "", quantity=i["quantity"] or 1, unit_value=Money.from_cents(i["unit_value_cents"] or 0, currency),
-                    weight_lb=i["weight_lb"], sku=i["sku"], hs_code=i["hs_code"], origin_country=i["origin_country"],
+                    description=i["description"] or "",
+                    quantity=i["quantity"] or 1,
+                    unit_value=Money.from_cents(i["unit_value_cents"] or 0, currency),
+                    weight_lb=i["weight_lb"],
+                    sku=i["sku"],
+                    hs_code=i["hs_code"],
+                    origin_country=i["origin_country"],
                 )
                 for i in customs["items"] or ()
             ),
@@ -167,7 +234,9 @@ def shipment_from_row(row: Mapping[str, Any]) -> Shipment:
 
 
 def _address(fields: Mapping[str, Any]) -> Address:
-    return Address(**{**{name: fields[name] for name in ADDRESS_FIELDS}, "country": fields["country"] or "US"})
+    return Address(
+        **{**{name: fields[name] for name in ADDRESS_FIELDS}, "country": fields["country"] or "US"}
+    )
 
 
 def digest(table: pa.Table) -> str:
@@ -175,8 +244,8 @@ def digest(table: pa.Table) -> str:
 
     Notes
     -----
-    Hashes each column's own buffers after nulls were filled with a constant, so it runs at memory speed and
-    does not depend on a file format or a library version.
+    Hashes each column's own buffers after nulls were filled with a constant, so it runs at memory
+    speed and does not depend on a file format or a library version.
     """
     sha = hashlib.sha256()
     for name in table.column_names:
@@ -232,7 +301,11 @@ def major(cents: pa.ChunkedArray, currency: pa.ChunkedArray) -> pa.ChunkedArray:
     value = cents.cast(pa.float64())
     for code in pc.unique(currency.drop_null()).to_pylist():
         if minor_units(code):
-            value = pc.if_else(pc.fill_null(pc.equal(currency, code), False), pc.divide(value, float(10 ** minor_units(code))), value)  # noqa: FBT003
+            value = pc.if_else(
+                pc.fill_null(pc.equal(currency, code), False),  # noqa: FBT003 - a fill value
+                pc.divide(value, float(10 ** minor_units(code))),
+                value,
+            )
     return value
 
 

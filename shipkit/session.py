@@ -1,6 +1,7 @@
 """BatchSession: the stages in order, for a person, a script or an agent.
 
-One object per batch. It holds what it was told and what it made of that; every stage is a function elsewhere.
+One object per batch. It holds what it was told and what it made of that; every stage is a function
+elsewhere.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ from shipkit.state import JobStatus, RowState
 if TYPE_CHECKING:
     import pandas as pd
 
-_ASKS_PRICES = re.compile(r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b", re.IGNORECASE)
+_ASKS_PRICES = re.compile(
+    r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b",
+    re.IGNORECASE,
+)
 
 __all__ = ["BatchSession", "RunHandle"]
 
@@ -75,23 +79,28 @@ class BatchSession(html.Shown):
     Parameters
     ----------
     source
-        A path, DataFrame, Arrow table, list of dicts or DuckDB relation; may be loaded later with :meth:`load`.
+        A path, DataFrame, Arrow table, list of dicts or DuckDB relation; may be loaded later with
+        :meth:`load`.
     where, template, service
         As in :meth:`where` and :meth:`map`.
     shipper
         Who ships: an Address, a dict of its fields, or the name of one in the config file.
     carrier
-        A Carrier, ``"sandbox"`` or ``"ups"``; default ``SHIPKIT_CARRIER``, then the embedded sandbox.
+        A Carrier, ``"sandbox"`` or ``"ups"``; default ``SHIPKIT_CARRIER``, then the embedded
+        sandbox.
     mode
-        ``"confirm"`` (default): nothing is bought before :meth:`approve`. ``"auto"``: buys within `limits`.
+        ``"confirm"`` (default): nothing is bought before :meth:`approve`. ``"auto"``: buys within
+        `limits`.
     name
         A name for the job. The same name with another plan is refused (JobExists).
     limits
         SpendLimits, or a dict of its fields.
     on_duplicate
-        An order that an earlier job of this home and account shipped: ``"hold"`` it back (default), or ``"ship"`` it with a warning.
+        An order that an earlier job of this home and account shipped: ``"hold"`` it back
+        (default), or ``"ship"`` it with a warning.
     resend
-        Rows in doubt that the carrier does not know: ``"proven"``, ``"ask"`` or ``"never"``; default: the carrier's own.
+        Rows in doubt that the carrier does not know: ``"proven"``, ``"ask"`` or ``"never"``;
+        default: the carrier's own.
     concurrency, rate_limit
         Requests at a time, and per second; default: the carrier's own pace.
     label_format, label_size
@@ -140,13 +149,21 @@ class BatchSession(html.Shown):
         self.max_quote_age = max_quote_age
         self.limits = SpendLimits.of(limits)
         self.on_duplicate = _one_of("on_duplicate", on_duplicate, ("hold", "ship"))
-        self.label = LabelSpec(format=_one_of("label_format", str(label_format), tuple(LabelFormat)), size=_one_of("label_size", label_size, ("4x6", "4x8")))
-        self._resend = None if resend is None else _one_of("resend", resend, ("proven", "ask", "never"))
+        self.label = LabelSpec(
+            format=_one_of("label_format", str(label_format), tuple(LabelFormat)),
+            size=_one_of("label_size", label_size, ("4x6", "4x8")),
+        )
+        self._resend = (
+            None if resend is None else _one_of("resend", resend, ("proven", "ask", "never"))
+        )
         self._concurrency, self._rate_limit = concurrency, rate_limit
         self._carrier_given = carrier
         self._carrier: Carrier | None = None
         self._portal = Portal()
-        self._planner = Planner(shipper=_shipper(shipper, self.settings), layouts=self.settings.config.parent / "layouts")
+        self._planner = Planner(
+            shipper=_shipper(shipper, self.settings),
+            layouts=self.settings.config.parent / "layouts",
+        )
         self._preview: Preview | None = None
         self._record: PreviewRecord | None = None
         self._store: JobStore | None = None
@@ -163,7 +180,13 @@ class BatchSession(html.Shown):
 
     @classmethod
     def open(
-        cls, job_id: str, *, carrier: Carrier | str | None = None, concurrency: int | None = None, rate_limit: float | None = None, home: str | Path | None = None,
+        cls,
+        job_id: str,
+        *,
+        carrier: Carrier | str | None = None,
+        concurrency: int | None = None,
+        rate_limit: float | None = None,
+        home: str | Path | None = None,
     ) -> BatchSession:
         """Return a session on a job on disk: results, labels, resume, void, write-back. It keeps the job's pace unless told another. Raises JobNotFound."""
         settings = Settings.read(home=home)
@@ -171,8 +194,13 @@ class BatchSession(html.Shown):
         manifest = store.manifest
         pace = manifest.facts.get("pace") or {}
         session = cls(
-            shipper=manifest.shipper, carrier=carrier or manifest.identity.name, name=manifest.name, resend=manifest.resend,
-            concurrency=concurrency or pace.get("concurrency"), rate_limit=rate_limit or pace.get("rate_limit"), home=settings.home,
+            shipper=manifest.shipper,
+            carrier=carrier or manifest.identity.name,
+            name=manifest.name,
+            resend=manifest.resend,
+            concurrency=concurrency or pace.get("concurrency"),
+            rate_limit=rate_limit or pace.get("rate_limit"),
+            home=settings.home,
         )
         session._store = store
         session.label = manifest.label
@@ -190,8 +218,9 @@ class BatchSession(html.Shown):
         source
             As in the class.
         **options
-            ``types={"column": "VARCHAR"}`` pins a type; ``sheet``, ``delimiter``, ``encoding``, ``order_key``; ``layout`` names a known
-            export (see :attr:`layout`), or is False to look for none.
+            ``types={"column": "VARCHAR"}`` pins a type; ``sheet``, ``delimiter``, ``encoding``,
+            ``order_key``; ``layout`` names a known export (see :attr:`layout`), or is False to
+            look for none.
         """
         self._planner.load(source, **options)
         self._forget()
@@ -239,9 +268,10 @@ class BatchSession(html.Shown):
     def where(self, *clauses: str, **params: Any) -> Self:
         """Keep only the orders that match; replaces the last filter, and no clause clears it.
 
-        Clauses are AND-ed SQL expressions over the source's columns, ``$name`` is bound from `params`. An order is kept
-        whole when any of its lines matches. The session's repr says "412 of 800 orders (was 800)"; a filter that lets nothing
-        through warns, with what the compared columns commonly hold. Raises FilterError.
+        Clauses are AND-ed SQL expressions over the source's columns, ``$name`` is bound from
+        `params`. An order is kept whole when any of its lines matches. The session's repr says
+        "412 of 800 orders (was 800)"; a filter that lets nothing through warns, with what the
+        compared columns commonly hold. Raises FilterError.
         """
         before = self._planner.kept
         now = self._planner.where(clauses, params).count
@@ -285,7 +315,8 @@ class BatchSession(html.Shown):
         columns
             Field -> heading, where recognition needs to be told.
         service
-            One service for all rows, or a rule (``"cheapest"``, ``"fastest"``, ``"cheapest within 3 days"``).
+            One service for all rows, or a rule (``"cheapest"``, ``"fastest"``, ``"cheapest within
+            3 days"``).
         services
             Value in the service column -> service.
         defaults
@@ -295,16 +326,27 @@ class BatchSession(html.Shown):
         ship_date
             Day of shipping; default: the day of purchase.
         weights
-            What the weight column of orders of several lines is of: ``"unit"``, ``"line"`` or ``"order"``; default: as the layout or the heading says.
+            What the weight column of orders of several lines is of: ``"unit"``, ``"line"`` or
+            ``"order"``; default: as the layout or the heading says.
         parcels
-            ``"one"`` (default) or a limit, ``"max 40 lb"``: heavier orders become several equal parcels.
+            ``"one"`` (default) or a limit, ``"max 40 lb"``: heavier orders become several equal
+            parcels.
         skus
-            A table (frame, list of dicts, file) with the weight of each SKU, and perhaps its dimensions and boxes: fills missing weights, visibly.
+            A table (frame, list of dicts, file) with the weight of each SKU, and perhaps its
+            dimensions and boxes: fills missing weights, visibly.
         """
         day = dt.date.fromisoformat(ship_date) if isinstance(ship_date, str) else ship_date
         self._planner.map(
-            template=template, columns=columns, service=service, services=services, defaults=defaults, references=references, ship_date=day,
-            weights=weights, parcels=parcels, skus=skus,
+            template=template,
+            columns=columns,
+            service=service,
+            services=services,
+            defaults=defaults,
+            references=references,
+            ship_date=day,
+            weights=weights,
+            parcels=parcels,
+            skus=skus,
         )
         self._forget()
         return self
@@ -338,7 +380,16 @@ class BatchSession(html.Shown):
         import pandas as pd
 
         return pd.DataFrame(
-            [{"action": e.action, "clause": e.clause, "rows": len(e.row_numbers), "fields": dict(e.fields), "reason": e.reason} for e in self._planner.edits],
+            [
+                {
+                    "action": e.action,
+                    "clause": e.clause,
+                    "rows": len(e.row_numbers),
+                    "fields": dict(e.fields),
+                    "reason": e.reason,
+                }
+                for e in self._planner.edits
+            ],
             columns=["action", "clause", "rows", "fields", "reason"],
         )
 
@@ -347,15 +398,18 @@ class BatchSession(html.Shown):
     def preview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Price every row and return the preview: a line a shipment, see :data:`shipkit.plan.preview.PREVIEW_COLUMNS`.
 
-        ``cost_cents`` is exact (Int64, minor units), ``cost`` a float for people. A row that cannot be bought has null cost
-        and a ``problem``, and is in no total. `include` carries columns of the source along. `mask` shows initials for names and
-        hides what else may name a person, for notebooks that others read.
+        ``cost_cents`` is exact (Int64, minor units), ``cost`` a float for people. A row that
+        cannot be bought has null cost and a ``problem``, and is in no total. `include` carries
+        columns of the source along. `mask` shows initials for names and hides what else may name a
+        person, for notebooks that others read.
         """
         return self._portal.run(self._price_and_frame(include, mask=mask))
 
     async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Async twin of :meth:`preview`."""
-        return await asyncio.wrap_future(self._portal.start(self._price_and_frame(include, mask=mask)))
+        return await asyncio.wrap_future(
+            self._portal.start(self._price_and_frame(include, mask=mask))
+        )
 
     @property
     def previewed(self) -> Preview:
@@ -378,17 +432,25 @@ class BatchSession(html.Shown):
     def shop(self) -> pd.DataFrame:
         """Return what every service costs for every shipment: a line each, cheapest first, see :data:`shipkit.plan.questions.SHOP`. Buys and changes nothing."""
         plan = self._portal.run(self._plan())
-        return to_frame(self._portal.run(questions.shop(plan.table, plan.shipper, self.carrier, self._pacer())))
+        return to_frame(
+            self._portal.run(questions.shop(plan.table, plan.shipper, self.carrier, self._pacer()))
+        )
 
     def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
         """Ask the carrier whether the addresses exist and are homes: a line a shipment, see :data:`shipkit.plan.questions.ADDRESSES`.
 
-        `accept` takes suggestions as edits, listed in :attr:`edits`: True where there is one correction, row numbers for their first candidate.
+        `accept` takes suggestions as edits, listed in :attr:`edits`: True where there is one
+        correction, row numbers for their first candidate.
         """
         plan = self._portal.run(self._plan())
-        checks = self._portal.run(questions.check_addresses(plan.table, self.carrier, self._pacer()))
+        checks = self._portal.run(
+            questions.check_addresses(plan.table, self.carrier, self._pacer())
+        )
         if accept is not False:
-            self._planner.edits = (*self._planner.edits, *questions.accepted(checks, None if accept is True else accept))
+            self._planner.edits = (
+                *self._planner.edits,
+                *questions.accepted(checks, None if accept is True else accept),
+            )
             self._forget()
         return to_frame(checks)
 
@@ -400,7 +462,11 @@ class BatchSession(html.Shown):
     @property
     def earlier_job(self) -> str | None:
         """The id of the job that the last preview's plan already has: executing goes on with it and buys nothing anew. None when there is none."""
-        found = JobStore.of_plan(self.settings.home, self._record.fingerprint, self.name) if self._record else None
+        found = (
+            JobStore.of_plan(self.settings.home, self._record.fingerprint, self.name)
+            if self._record
+            else None
+        )
         return found.job_id if found else None
 
     @property
@@ -412,13 +478,18 @@ class BatchSession(html.Shown):
         """Choose CONFIRM or AUTO. Raises ModeLocked while a job of this session executes, LimitsRequired for AUTO on a live carrier without a total."""
         wanted = ExecutionMode.of(mode)
         if self._running:
-            raise ModeLocked(f"The mode is locked while {self.job_id} executes.", fix="Wait until it ends, or pause it.")
+            raise ModeLocked(
+                f"The mode is locked while {self.job_id} executes.",
+                fix="Wait until it ends, or pause it.",
+            )
         if wanted is ExecutionMode.AUTO:
             approval.require_limits(self.limits, live=self.live)
         self._mode = wanted
         return self
 
-    def approve(self, preview_id: str | None = None, *, by: str | None = None, via: str = "session") -> Approval:
+    def approve(
+        self, preview_id: str | None = None, *, by: str | None = None, via: str = "session"
+    ) -> Approval:
         """Say yes to exactly this preview: these shipments at these prices.
 
         Raises
@@ -432,9 +503,15 @@ class BatchSession(html.Shown):
         """
         record = self._record
         if record is None:
-            raise ApprovalRequired("There is no preview to approve.", fix="Call session.preview() first and look at it.")
+            raise ApprovalRequired(
+                "There is no preview to approve.",
+                fix="Call session.preview() first and look at it.",
+            )
         if preview_id is not None and preview_id != record.preview_id:
-            raise PlanChanged(f"{preview_id} is not this session's last preview ({record.preview_id}).", fix=f"Look at {record.preview_id} and approve that.")
+            raise PlanChanged(
+                f"{preview_id} is not this session's last preview ({record.preview_id}).",
+                fix=f"Look at {record.preview_id} and approve that.",
+            )
         self._portal.run(self._unchanged())
         return approval.approve(self.settings.home, record.preview_id, now=_now(), by=by, via=via)
 
@@ -443,8 +520,9 @@ class BatchSession(html.Shown):
     def execute(self, *, on_error: str = "continue", progress: Follower = None) -> BatchResult:
         """Buy what was approved, each label once, and return how the job stands.
 
-        The same plan and name again returns the same job and buys nothing; an unfinished job is continued. Ctrl-C once
-        pauses (what is in flight is finished and recorded), twice stops at once; :meth:`resume` goes on.
+        The same plan and name again returns the same job and buys nothing; an unfinished job is
+        continued. Ctrl-C once pauses (what is in flight is finished and recorded), twice stops at
+        once; :meth:`resume` goes on.
 
         Parameters
         ----------
@@ -460,7 +538,9 @@ class BatchSession(html.Shown):
         """
         return self.start(on_error=on_error, progress=progress).watch()
 
-    async def aexecute(self, *, on_error: str = "continue", progress: Follower = None) -> BatchResult:
+    async def aexecute(
+        self, *, on_error: str = "continue", progress: Follower = None
+    ) -> BatchResult:
         """Async twin of :meth:`execute`. Cancelling it pauses the job and waits until what is in flight is recorded."""
         running = self.start(on_error=on_error, progress=False if progress is None else progress)
         return await running.awatch()
@@ -474,17 +554,28 @@ class BatchSession(html.Shown):
         return self._launch(store, on_error=on_error, progress=progress)
 
     def resume(
-        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
+        self,
+        *,
+        on_error: str = "continue",
+        confirm_total: Money | str | None = None,
+        progress: Follower = None,
     ) -> BatchResult:
         """Go on with this session's job where it stands, and return how the whole job stands. A finished job is returned as it is.
 
-        When the quotes expired meanwhile, the rest is priced again; if it costs more than was approved (beyond the allowed
-        drift), ApprovalRequired says the new total, and `confirm_total` says yes to it.
+        When the quotes expired meanwhile, the rest is priced again; if it costs more than was
+        approved (beyond the allowed drift), ApprovalRequired says the new total, and
+        `confirm_total` says yes to it.
         """
-        return self.start_resume(on_error=on_error, confirm_total=confirm_total, progress=progress).watch()
+        return self.start_resume(
+            on_error=on_error, confirm_total=confirm_total, progress=progress
+        ).watch()
 
     def start_resume(
-        self, *, on_error: str = "continue", confirm_total: Money | str | None = None, progress: Follower = None,
+        self,
+        *,
+        on_error: str = "continue",
+        confirm_total: Money | str | None = None,
+        progress: Follower = None,
     ) -> RunHandle:
         """Like :meth:`resume`, in the background; the caller goes on at once."""
         self._refuse_while_running()
@@ -492,20 +583,29 @@ class BatchSession(html.Shown):
         return self._launch(self.store, on_error=on_error, progress=progress)
 
     def restart(
-        self, *, confirm_paid_labels: int | None = None, void_first: bool = False, progress: Follower = None,
+        self,
+        *,
+        confirm_paid_labels: int | None = None,
+        void_first: bool = False,
+        progress: Follower = None,
     ) -> BatchResult:
         """Buy the whole plan again as a new job, new labels and all.
 
-        `confirm_paid_labels` must be the number already paid for; `void_first` gives those back before anything is bought.
+        `confirm_paid_labels` must be the number already paid for; `void_first` gives those back
+        before anything is bought.
         """
         if void_first:
             paid = BatchResult.of(self.store).shipped
             if confirm_paid_labels == paid:
                 self.void(all=True)
                 confirm_paid_labels = BatchResult.of(self.store).shipped
-        return self.start_restart(confirm_paid_labels=confirm_paid_labels, progress=progress).watch()
+        return self.start_restart(
+            confirm_paid_labels=confirm_paid_labels, progress=progress
+        ).watch()
 
-    def start_restart(self, *, confirm_paid_labels: int | None = None, progress: Follower = None) -> RunHandle:
+    def start_restart(
+        self, *, confirm_paid_labels: int | None = None, progress: Follower = None
+    ) -> RunHandle:
         """Like :meth:`restart`, in the background; the caller goes on at once."""
         self._refuse_while_running()
         self._store = recovery.restart(self.store, confirm_paid_labels=confirm_paid_labels)
@@ -552,7 +652,9 @@ class BatchSession(html.Shown):
     def void(self, clause: str | None = None, *, all: bool = False) -> pd.DataFrame:  # noqa: A002 - the public name
         """Give shipments back: those that match `clause` (over the result columns), or `all`. Repeat-safe. Returns their results."""
         if (clause is None) == (not all):
-            raise InputError("Say which shipments to void.", fix='void("order_id = \'17\'"), or void(all=True).')
+            raise InputError(
+                "Say which shipments to void.", fix="void(\"order_id = '17'\"), or void(all=True)."
+            )
         self._refuse_while_running()
         table = self.store.results()
         chosen = list(where.matching(table, clause, {})) if clause else list(range(table.num_rows))
@@ -568,38 +670,61 @@ class BatchSession(html.Shown):
 
     def track(self) -> pd.DataFrame:
         """Return where the parcels are that were bought: a line each, see :data:`shipkit.plan.questions.TRACKING`."""
-        return to_frame(self._portal.run(questions.track(self.store.results(), self.carrier, self._pacer())))
+        return to_frame(
+            self._portal.run(questions.track(self.store.results(), self.carrier, self._pacer()))
+        )
 
     def write_back(
-        self, dest: str | Path | Database | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False, layout: str | None = None, really: bool = False,
+        self,
+        dest: str | Path | Database | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        in_place: bool | str = False,
+        layout: str | None = None,
+        really: bool = False,
     ) -> Path | tuple[Path, ...] | Written | Confirmation:
         """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.outputs.writeback.write_back`.
 
-        Orders that came from a database are updated there; see :func:`shipkit.outputs.writeback.databases.write_to_database`. With `layout`
-        (``"amazon"``, ``"ebay"``, ``"shopify"``, ``"woocommerce"``) the file is the one that the shop imports; see
-        :func:`shipkit.outputs.writeback.confirmations.confirm`.
+        Orders that came from a database are updated there; see
+        :func:`shipkit.outputs.writeback.databases.write_to_database`. With `layout` (``"amazon"``,
+        ``"ebay"``, ``"shopify"``, ``"woocommerce"``) the file is the one that the shop imports;
+        see :func:`shipkit.outputs.writeback.confirmations.confirm`.
         """
         if layout is not None:
             if columns is not None or in_place or isinstance(dest, Database):
-                raise InputError("layout= writes the file of a shop: it has its own columns, and goes neither into the orders nor into a database.", fix="Leave columns and in_place out; dest is a file.")
-            return confirm(self.store, layout, dest, really=really, layout_folder=self._planner.layouts)
-        database = dest if isinstance(dest, Database) else self._planner.database if dest is None else None
+                raise InputError(
+                    "layout= writes the file of a shop: it has its own columns, and goes neither "
+                    "into the orders nor into a database.",
+                    fix="Leave columns and in_place out; dest is a file.",
+                )
+            return confirm(
+                self.store, layout, dest, really=really, layout_folder=self._planner.layouts
+            )
+        database = (
+            dest if isinstance(dest, Database) else self._planner.database if dest is None else None
+        )
         if database is not None:
-            return write_to_database(self.store, database, columns=columns, really=in_place == "really")
+            return write_to_database(
+                self.store, database, columns=columns, really=in_place == "really"
+            )
         assert not isinstance(dest, Database)  # noqa: S101 - returned above
         return write_back(self.store, dest, columns=columns, in_place=in_place)
 
     def decide(self, clause: str, choice: str) -> pd.DataFrame:
         """Settle rows in state ``review`` that match `clause` (over the result columns): ``"resend"`` or ``"skip"``. Returns their results.
 
-        Such a row may have been bought and was not found; look it up at the carrier first. ``resume()`` sends what is to be sent.
+        Such a row may have been bought and was not found; look it up at the carrier first.
+        ``resume()`` sends what is to be sent.
         """
         self._refuse_while_running()
         table = self.store.results()
         states = table.column("state").to_pylist()
         rows = [i for i in where.matching(table, clause, {}) if states[i] == RowState.REVIEW]
         if not rows:
-            raise InputError(f"No row in review matches {clause!r}.", fix='session.results("review") lists those that wait for a decision.')
+            raise InputError(
+                f"No row in review matches {clause!r}.",
+                fix='session.results("review") lists those that wait for a decision.',
+            )
         recovery.decide(self.store, rows, choice)
         return to_frame(self.store.results().take(pa.array(rows, pa.int64())))
 
@@ -611,7 +736,9 @@ class BatchSession(html.Shown):
 
     def panel(self) -> Any:
         """Return one panel for a notebook: cost, Approve, progress, Pause, labels; see :func:`shipkit.notebook.panel`."""
-        return import_module("shipkit.notebook").panel(self)  # by name: the notebook face lies above, and scripts never load it
+        return import_module("shipkit.notebook").panel(
+            self
+        )  # by name: the notebook face lies above, and scripts never load it
 
     @property
     def plot(self) -> Any:
@@ -622,7 +749,10 @@ class BatchSession(html.Shown):
     def store(self) -> JobStore:
         """The job on disk. Raises JobNotFound before there is one."""
         if self._store is None:
-            raise JobNotFound("This session has no job yet.", fix="Call session.execute(), or open one: BatchSession.open(job_id).")
+            raise JobNotFound(
+                "This session has no job yet.",
+                fix="Call session.execute(), or open one: BatchSession.open(job_id).",
+            )
         return self._store
 
     @property
@@ -656,7 +786,9 @@ class BatchSession(html.Shown):
             self.pause()
             self._execution.wait()
         if self._carrier is not None:
-            self._portal.run(self._carrier.aclose())  # its connections belong to this session's loop; another session opens its own
+            self._portal.run(
+                self._carrier.aclose()
+            )  # its connections belong to this session's loop; another session opens its own
             self._carrier = None
         self._portal.close()
         self._planner.close()
@@ -664,14 +796,21 @@ class BatchSession(html.Shown):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
         identity = f"{self.carrier.identity}"
         parts = [f"{self.name or 'batch'}", identity, f"{self._mode.upper()}", self.status]
         if self._planner.clauses and self._planner.kept is not None:
-            parts.append(f"{self.selection}" + (f" (was {self._was:,})" if self._was is not None else ""))
+            parts.append(
+                f"{self.selection}" + (f" (was {self._was:,})" if self._was is not None else "")
+            )
         if self._store is not None:
             parts.append(self._store.job_id)
         elif self._preview is not None:
@@ -680,11 +819,24 @@ class BatchSession(html.Shown):
 
     def _repr_html_(self) -> str:
         """Return where the session stands as a table; asks no carrier and reads no orders again."""
-        lines = [("Session", self.name or "batch"), ("Carrier", f"{self.carrier.identity}{'' if self.live else ' (no money is spent)'}"), ("Mode", self._mode.upper()), ("Status", self.status.replace("_", " "))]
+        lines = [
+            ("Session", self.name or "batch"),
+            ("Carrier", f"{self.carrier.identity}{'' if self.live else ' (no money is spent)'}"),
+            ("Mode", self._mode.upper()),
+            ("Status", self.status.replace("_", " ")),
+        ]
         if self._store is not None:
-            lines += [line for line in BatchResult.of(self._store).lines() if line[0] not in ("Carrier", "Status")]
+            lines += [
+                line
+                for line in BatchResult.of(self._store).lines()
+                if line[0] not in ("Carrier", "Status")
+            ]
         elif self._preview is not None:
-            lines += [line for line in self._preview.summary().lines() if line[0] not in ("Carrier", "Mode")]
+            lines += [
+                line
+                for line in self._preview.summary().lines()
+                if line[0] not in ("Carrier", "Mode")
+            ]
         return html.block(html.facts(lines), name="shipkit-session")
 
     # -- inside -----------------------------------------------------------------------------------
@@ -695,7 +847,10 @@ class BatchSession(html.Shown):
 
     def _refuse_while_running(self) -> None:
         if self._running:
-            raise ModeLocked(f"{self.job_id} is executing in this session.", fix="Wait until it ends, or pause it.")
+            raise ModeLocked(
+                f"{self.job_id} is executing in this session.",
+                fix="Wait until it ends, or pause it.",
+            )
 
     def _forget(self, *, keep_view: bool = False) -> None:
         """Drop what was made of an earlier plan. The record stays, so that approving it says PlanChanged."""
@@ -719,19 +874,37 @@ class BatchSession(html.Shown):
 
     def _pacer(self) -> Pacer:
         pace = self.carrier.pace
-        return Pacer(concurrency=self._concurrency or pace.concurrency, rate_per_s=self._rate_limit or pace.rate_per_s)
+        return Pacer(
+            concurrency=self._concurrency or pace.concurrency,
+            rate_per_s=self._rate_limit or pace.rate_per_s,
+        )
 
     async def _plan(self) -> Plan:
-        return await self._planner.plan(self.carrier, self._pacer(), today=_now().astimezone().date())
+        return await self._planner.plan(
+            self.carrier, self._pacer(), today=_now().astimezone().date()
+        )
 
     async def _unpriced(self) -> Preview:
         return preview.unpriced(await self._plan(), now=_now())
 
     async def _price(self) -> Preview:
         plan = await self._plan()
-        seen = history.seen(self.settings.home, plan.identity, plan.table, but_not=JobStore.id_of(plan.fingerprint, self.name))
+        seen = history.seen(
+            self.settings.home,
+            plan.identity,
+            plan.table,
+            but_not=JobStore.id_of(plan.fingerprint, self.name),
+        )
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
-        self._preview = await preview.price(plan, self.carrier, now=_now(), held=held, notes=notes, pacer=self._pacer(), max_age=self.max_quote_age)
+        self._preview = await preview.price(
+            plan,
+            self.carrier,
+            now=_now(),
+            held=held,
+            notes=notes,
+            pacer=self._pacer(),
+            max_age=self.max_quote_age,
+        )
         self._record = preview.keep(self.settings.home, self._preview)
         return self._preview
 
@@ -741,7 +914,9 @@ class BatchSession(html.Shown):
         keys = [key for key in self._planner.carried(include) if key not in table.column_names]
         table = self._planner.joined(table, keys) if keys else table
         if mask:
-            harmless = [column.key for column in self._planner.loaded.columns if column.role in OPEN_ROLES]
+            harmless = [
+                column.key for column in self._planner.loaded.columns if column.role in OPEN_ROLES
+            ]
             table = masked(table, {*PREVIEW_COLUMNS, *harmless})
         return to_frame(table)
 
@@ -750,7 +925,10 @@ class BatchSession(html.Shown):
         assert self._record is not None  # noqa: S101 - callers checked
         plan = await self._plan() if self._preview is None else self._preview.plan
         if plan.fingerprint != self._record.fingerprint:
-            raise PlanChanged(f"The batch changed since {self._record.preview_id}. Nothing was bought.", fix="Call session.preview() again and approve what it shows.")
+            raise PlanChanged(
+                f"The batch changed since {self._record.preview_id}. Nothing was bought.",
+                fix="Call session.preview() again and approve what it shows.",
+            )
         return plan
 
     async def _publish(self) -> JobStore:
@@ -763,30 +941,51 @@ class BatchSession(html.Shown):
             if self._record is not None:
                 await self._unchanged()
             elif self._mode is ExecutionMode.CONFIRM:
-                raise ApprovalRequired("Preview approval required: there is no preview yet. Nothing was bought.", fix="Call session.preview(), look at it, then session.approve().")
+                raise ApprovalRequired(
+                    "Preview approval required: there is no preview yet. Nothing was bought.",
+                    fix="Call session.preview(), look at it, then session.approve().",
+                )
             await self._price()
         shown = self._preview
         assert shown is not None  # noqa: S101 - made above
         record = preview.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
-        return JobStore.publish(self.settings.home, draft(shown, self._planner, self._terms(), given))
+        return JobStore.publish(
+            self.settings.home, draft(shown, self._planner, self._terms(), given)
+        )
 
     def _terms(self) -> Terms:
         return Terms(
-            name=self.name, label=self.label, mode=self._mode, limits=self.limits, resend=self._resend or self.carrier.resend, on_duplicate=self.on_duplicate,
-            concurrency=self._concurrency, rate_limit=self._rate_limit,
+            name=self.name,
+            label=self.label,
+            mode=self._mode,
+            limits=self.limits,
+            resend=self._resend or self.carrier.resend,
+            on_duplicate=self.on_duplicate,
+            concurrency=self._concurrency,
+            rate_limit=self._rate_limit,
         )
 
     def _launch(self, store: JobStore, *, on_error: str, progress: Follower) -> RunHandle:
         self._store = store
         self._execution = RunHandle(
-            store, self.carrier, self._portal, pacer=self._pacer(), grace_s=self.settings.grace_s, on_error=on_error, progress=progress,
+            store,
+            self.carrier,
+            self._portal,
+            pacer=self._pacer(),
+            grace_s=self.settings.grace_s,
+            on_error=on_error,
+            progress=progress,
         )
         return self._execution
 
     def _look_again(self) -> None:
         """Look up old references of a finished job, where it has any; a carrier that cannot be asked is no reason not to open it."""
-        if self.store.status not in (JobStatus.PAUSED, JobStatus.FAILED, JobStatus.RUNNING) and late_rows(self.store):
+        if self.store.status not in (
+            JobStatus.PAUSED,
+            JobStatus.FAILED,
+            JobStatus.RUNNING,
+        ) and late_rows(self.store):
             with suppress(ShipkitError):
                 self._portal.run(look_again(self.store, self.carrier, pacer=self._pacer()))
 
@@ -806,12 +1005,16 @@ def _shipper(given: Address | Mapping[str, Any] | str | None, settings: Settings
     try:
         return Address(**given)
     except (ValueError, TypeError) as error:
-        raise InputError(f"The shipper cannot be used: {error}.", fix="Give the fields of sk.Address.") from None
+        raise InputError(
+            f"The shipper cannot be used: {error}.", fix="Give the fields of sk.Address."
+        ) from None
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> Any:
     if value not in allowed:
-        raise InputError(f"{name}={value!r} is not known.", fix=f"Use one of: {', '.join(allowed)}.")
+        raise InputError(
+            f"{name}={value!r} is not known.", fix=f"Use one of: {', '.join(allowed)}."
+        )
     return value
 
 

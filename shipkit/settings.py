@@ -33,9 +33,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("shipkit", appauthor=False))
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("shipkit", appauthor=False)
+    )
     """Previews, jobs, the sandbox's books. ``SHIPKIT_HOME``."""
-    config: Path = Field(default_factory=lambda: platformdirs.user_config_path("shipkit", appauthor=False) / "config.toml")
+    config: Path = Field(
+        default_factory=lambda: (
+            platformdirs.user_config_path("shipkit", appauthor=False) / "config.toml"
+        )
+    )
     """The config file. ``SHIPKIT_CONFIG``."""
     carrier: str = "sandbox"
     """``SHIPKIT_CARRIER``."""
@@ -62,13 +68,23 @@ class Settings(BaseModel):
     def read(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
         """Return the settings of `environ` (default: this process's), with `overrides` that are not None on top."""
         env = os.environ if environ is None else environ
-        found = {name: env[f"SHIPKIT_{name.upper()}"] for name in cls.model_fields if env.get(f"SHIPKIT_{name.upper()}")}
+        found = {
+            name: env[f"SHIPKIT_{name.upper()}"]
+            for name in cls.model_fields
+            if env.get(f"SHIPKIT_{name.upper()}")
+        }
         found |= {name: value for name, value in overrides.items() if value is not None}
         try:
             return cls(**found)
         except ValidationError as error:
-            where = "; ".join(f"SHIPKIT_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SettingsError(f"The environment has a value that cannot be used. {where}.", fix="Correct or unset it.") from None
+            where = "; ".join(
+                f"SHIPKIT_{str(e['loc'][0]).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False)
+            )
+            raise SettingsError(
+                f"The environment has a value that cannot be used. {where}.",
+                fix="Correct or unset it.",
+            ) from None
 
     @cached_property
     def file(self) -> Mapping[str, Any]:
@@ -78,16 +94,28 @@ class Settings(BaseModel):
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"The config file {self.config} cannot be read: {error}.", fix="Correct it, or point SHIPKIT_CONFIG elsewhere.") from None
+            raise SettingsError(
+                f"The config file {self.config} cannot be read: {error}.",
+                fix="Correct it, or point SHIPKIT_CONFIG elsewhere.",
+            ) from None
 
     def shipper(self, name: str) -> Address:
         """Return the shipper called `name` in the config file."""
         known = self.file.get("shippers", {})
         if name not in known:
             have = f"It has: {', '.join(sorted(known))}." if known else "It has none."
-            raise SettingsError(f"No shipper {name!r} in {self.config}. {have}", fix=f"Add a [shippers.{name}] section, or pass an sk.Address.")
+            raise SettingsError(
+                f"No shipper {name!r} in {self.config}. {have}",
+                fix=f"Add a [shippers.{name}] section, or pass an sk.Address.",
+            )
         try:
             return Address(**known[name])
         except ValidationError as error:
-            where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise SettingsError(f"Shipper {name!r} in {self.config} cannot be used. {where}.", fix="Correct that section.") from None
+            where = "; ".join(
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
+                for e in error.errors(include_input=False)
+            )
+            raise SettingsError(
+                f"Shipper {name!r} in {self.config} cannot be used. {where}.",
+                fix="Correct that section.",
+            ) from None

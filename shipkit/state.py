@@ -32,19 +32,29 @@ class RowState(StrEnum):
     """Never meant to be sent: a problem row, a held duplicate, or set aside by a person."""
 
 
-MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType({
-    RowState.PENDING: frozenset({RowState.IN_FLIGHT, RowState.SKIPPED}),
-    RowState.IN_FLIGHT: frozenset({RowState.SHIPPED, RowState.FAILED, RowState.IN_DOUBT, RowState.PENDING}),
-    RowState.IN_DOUBT: frozenset({RowState.SHIPPED, RowState.PENDING, RowState.REVIEW, RowState.VOIDED}),
-    RowState.REVIEW: frozenset({RowState.SHIPPED, RowState.PENDING, RowState.SKIPPED, RowState.VOIDED}),
-    RowState.SHIPPED: frozenset({RowState.VOIDED}),
-    RowState.FAILED: frozenset(),
-    RowState.VOIDED: frozenset(),
-    RowState.SKIPPED: frozenset(),
-})
+MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
+    {
+        RowState.PENDING: frozenset({RowState.IN_FLIGHT, RowState.SKIPPED}),
+        RowState.IN_FLIGHT: frozenset(
+            {RowState.SHIPPED, RowState.FAILED, RowState.IN_DOUBT, RowState.PENDING}
+        ),
+        RowState.IN_DOUBT: frozenset(
+            {RowState.SHIPPED, RowState.PENDING, RowState.REVIEW, RowState.VOIDED}
+        ),
+        RowState.REVIEW: frozenset(
+            {RowState.SHIPPED, RowState.PENDING, RowState.SKIPPED, RowState.VOIDED}
+        ),
+        RowState.SHIPPED: frozenset({RowState.VOIDED}),
+        RowState.FAILED: frozenset(),
+        RowState.VOIDED: frozenset(),
+        RowState.SKIPPED: frozenset(),
+    }
+)
 """Every legal move. What is not here is a defect, and :func:`can_move` says so."""
 
-FINAL: frozenset[RowState] = frozenset({RowState.SHIPPED, RowState.FAILED, RowState.VOIDED, RowState.SKIPPED})
+FINAL: frozenset[RowState] = frozenset(
+    {RowState.SHIPPED, RowState.FAILED, RowState.VOIDED, RowState.SKIPPED}
+)
 """States in which a job owes nothing more to the row."""
 
 
@@ -72,12 +82,14 @@ class Outcome(Enum):
     """Anything else once sending began, cancellation included."""
 
 
-STATE_AFTER: MappingProxyType[Outcome, RowState] = MappingProxyType({
-    Outcome.ANSWERED: RowState.SHIPPED,
-    Outcome.REJECTED: RowState.FAILED,
-    Outcome.NOT_SENT: RowState.PENDING,
-    Outcome.UNKNOWN: RowState.IN_DOUBT,
-})
+STATE_AFTER: MappingProxyType[Outcome, RowState] = MappingProxyType(
+    {
+        Outcome.ANSWERED: RowState.SHIPPED,
+        Outcome.REJECTED: RowState.FAILED,
+        Outcome.NOT_SENT: RowState.PENDING,
+        Outcome.UNKNOWN: RowState.IN_DOUBT,
+    }
+)
 """The one place that turns an outcome into a state."""
 
 

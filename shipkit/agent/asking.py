@@ -13,7 +13,14 @@ from shipkit.agent.batches import Batch, BatchRegistry
 from shipkit.errors import ApprovalRequired, InputError, ModeLocked, PlanChanged
 from shipkit.models import Address, Money
 
-__all__ = ["Consent", "Question", "anything_to_buy", "question", "question_about_jobs", "same_as_previewed"]
+__all__ = [
+    "Consent",
+    "Question",
+    "anything_to_buy",
+    "question",
+    "question_about_jobs",
+    "same_as_previewed",
+]
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,10 @@ def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Que
         return None
     preview_id = session.preview_id
     if preview_id is None:
-        raise ApprovalRequired("Preview approval required: there is no preview yet. Nothing was bought.", fix="Call batch_preview, show the person its total, then batch_execute.")
+        raise ApprovalRequired(
+            "Preview approval required: there is no preview yet. Nothing was bought.",
+            fix="Call batch_preview, show the person its total, then batch_execute.",
+        )
     record = preview.recall(session.settings.home, preview_id)
     if approval.stored_approval(record) is not None:
         return None
@@ -91,13 +101,18 @@ def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Que
     total = " + ".join(map(str, record.totals.values())) or "nothing"
     left_out = record.quotes.num_rows - record.shipments
     text = (
-        f"Buy {record.shipments:,} shipping labels for {total} on {record.identity}{' with REAL MONEY' if record.identity.live else ' (no real money)'}? "
-        f"Shipping from {_short(record.shipper)}. Preview {preview_id}{f'; left out: {left_out:,}' if left_out else ''}."
+        f"Buy {record.shipments:,} shipping labels for {total} on "
+        f"{record.identity}{' with REAL MONEY' if record.identity.live else ' (no real money)'}? "
+        f"Shipping from {_short(record.shipper)}. Preview "
+        f"{preview_id}{f'; left out: {left_out:,}' if left_out else ''}."
     )
     return Question(
         text,
-        f"Preview approval required: {record.shipments:,} shipments for {total} on {record.identity} ({preview_id}). Nothing was bought. "
-        f"Show the person this total. They say yes in a terminal with: {desk.terminal(f'approve {preview_id}')}. Then call batch_execute again with preview_id={preview_id}.",
+        f"Preview approval required: {record.shipments:,} shipments for {total} on "
+        f"{record.identity} ({preview_id}). Nothing was bought. "
+        "Show the person this total. They say yes in a terminal with: "
+        f"{desk.terminal(f'approve {preview_id}')}. Then call batch_execute again with "
+        f"preview_id={preview_id}.",
         preview_id=preview_id,
     )
 
@@ -106,15 +121,25 @@ def _ask_auto(desk: BatchRegistry, batch: Batch) -> Question | None:
     from shipkit.jobs import approval
 
     session = batch.session
-    if session.status == "running" or session.mode is approval.ExecutionMode.AUTO or desk.rules.mode == "auto":
+    if (
+        session.status == "running"
+        or session.mode is approval.ExecutionMode.AUTO
+        or desk.rules.mode == "auto"
+    ):
         return None
     approval.require_limits(session.limits, live=session.live)
     limit = session.limits.total
-    within = f"up to {Money.of(limit, session.limits.currency)}" if limit is not None else "without any spend limit"
+    within = (
+        f"up to {Money.of(limit, session.limits.currency)}"
+        if limit is not None
+        else "without any spend limit"
+    )
     identity = session.carrier.identity
     return Question(
-        f"Let the agent buy labels for {batch.id} WITHOUT asking you, {within}, on {identity}{' with REAL MONEY' if identity.live else ''}?",
-        "Switching to auto needs a person's yes, or a server that its operator started with --mode auto --max-total. The mode is still confirm. Nothing was bought.",
+        f"Let the agent buy labels for {batch.id} WITHOUT asking you, {within}, on "
+        f"{identity}{' with REAL MONEY' if identity.live else ''}?",
+        "Switching to auto needs a person's yes, or a server that its operator started with "
+        "--mode auto --max-total. The mode is still confirm. Nothing was bought.",
         host_may_answer=True,
     )
 
@@ -124,8 +149,10 @@ def _ask_shipper(desk: BatchRegistry, info: dict[str, Any]) -> Question | None:
     if named:
         return None
     return Question(
-        f"Ship from, and print as the sender, an address that the operator did not name: {_place(address)}?",
-        "Another shipper needs a person's yes. Name one of the operator's shippers instead. Nothing was bought.",
+        "Ship from, and print as the sender, an address that the operator did not name: "
+        f"{_place(address)}?",
+        "Another shipper needs a person's yes. Name one of the operator's shippers instead. "
+        "Nothing was bought.",
         host_may_answer=True,
         logged="Ship from an address that the operator did not name?",
     )
@@ -137,13 +164,17 @@ def _ask_restart(desk: BatchRegistry, batch: Batch, args: given.Resume) -> Quest
     target = desk.job_meant(batch, args.job_id)
     result = BatchResult.of(target.session.store)
     manifest = target.session.store.manifest
-    total = " + ".join(str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items())
+    total = " + ".join(
+        str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items()
+    )
     if args.confirm_paid_labels != result.shipped:
         return None  # refused anyway, with the number
     return Question(
-        f"Buy all {manifest.to_buy:,} labels of {result.job_id} AGAIN, for about {total} on {manifest.identity}{' with REAL MONEY' if manifest.live else ''}? "
+        f"Buy all {manifest.to_buy:,} labels of {result.job_id} AGAIN, for about {total} on "
+        f"{manifest.identity}{' with REAL MONEY' if manifest.live else ''}? "
         f"{result.shipped:,} of them are already paid for.",
-        "Restarting buys everything again and needs a person's yes. Nothing was bought by this call.",
+        "Restarting buys everything again and needs a person's yes. Nothing was bought by this "
+        "call.",
         host_may_answer=True,
     )
 
@@ -158,42 +189,82 @@ def _ask_void(desk: BatchRegistry, batch: Batch, args: given.Void) -> Question |
     if not count:
         return None
     return Question(
-        f"Give {count:,} bought label{'s' if count > 1 else ''} of {session.job_id} back to {session.store.manifest.identity}? They can then no longer be used.",
-        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes, here or in a terminal: {desk.terminal(f'void {session.job_id}')} --where \"...\". Nothing was voided, nothing was bought.",
+        f"Give {count:,} bought label{'s' if count > 1 else ''} of {session.job_id} back to "
+        f"{session.store.manifest.identity}? They can then no longer be used.",
+        f"Voiding {count:,} label{'s' if count > 1 else ''} needs a person's yes, here or in a "
+        f'terminal: {desk.terminal(f"void {session.job_id}")} --where "...". Nothing was voided, '
+        "nothing was bought.",
     )
 
 
 def _place(address: Address) -> str:
-    return _short(", ".join(part for part in (address.company, address.name, *address.lines, address.city, address.state, address.postal_code, address.country) if part))
+    return _short(
+        ", ".join(
+            part
+            for part in (
+                address.company,
+                address.name,
+                *address.lines,
+                address.city,
+                address.state,
+                address.postal_code,
+                address.country,
+            )
+            if part
+        )
+    )
 
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:160]
 
 
-# -- what must hold before anybody is asked ---------------------------------------------------------
+# -- what must hold before anybody is asked --------------------------------------------------------
 
 
 def anything_to_buy(batch: Batch) -> None:
     """Raise InputError when the last preview of `batch` holds nothing that could be bought."""
     session = batch.session
-    if session.preview_id is not None and session.earlier_job is None and session.status == "previewed" and not session.summary.shipments:
-        raise InputError(f"Nothing in {session.preview_id} can be bought. Nothing was bought.", fix="batch_problems says why; correct it and call batch_preview again.")
+    if (
+        session.preview_id is not None
+        and session.earlier_job is None
+        and session.status == "previewed"
+        and not session.summary.shipments
+    ):
+        raise InputError(
+            f"Nothing in {session.preview_id} can be bought. Nothing was bought.",
+            fix="batch_problems says why; correct it and call batch_preview again.",
+        )
 
 
 def same_as_previewed(desk: BatchRegistry, batch: Batch, args: given.Execute) -> None:
     """Raise PlanChanged when what the call names is not what was previewed."""
     session = batch.session
     if batch.reopened:
-        raise InputError(f"{batch.name} is a job already, without the orders it was made of. Nothing was bought.", fix=f"batch_resume with job_id={batch.name} goes on with it.")
+        raise InputError(
+            f"{batch.name} is a job already, without the orders it was made of. Nothing was "
+            "bought.",
+            fix=f"batch_resume with job_id={batch.name} goes on with it.",
+        )
     if batch.running and session.earlier_job != session.job_id:
-        raise ModeLocked(f"{session.job_id} is still running in this batch; nothing of the new preview was bought.", fix=f"Wait for it: get_job_status with job_id={session.job_id}.")
+        raise ModeLocked(
+            f"{session.job_id} is still running in this batch; nothing of the new preview was "
+            "bought.",
+            fix=f"Wait for it: get_job_status with job_id={session.job_id}.",
+        )
     if args.preview_id and args.preview_id != session.preview_id:
         raise PlanChanged(
-            f"{args.preview_id} is not the last preview of {batch.name} ({session.preview_id or 'there is none'}). Nothing was bought.",
+            f"{args.preview_id} is not the last preview of {batch.name} "
+            f"({session.preview_id or 'there is none'}). Nothing was bought.",
             fix="Call batch_preview, show the person that total, and pass its preview_id.",
         )
     if args.mapping_template and args.mapping_template not in {batch.template, session.template}:
-        raise PlanChanged("mapping_template is not the one that was previewed. Nothing was bought.", fix="Call batch_preview with it, or leave it out.")
+        raise PlanChanged(
+            "mapping_template is not the one that was previewed. Nothing was bought.",
+            fix="Call batch_preview with it, or leave it out.",
+        )
     if args.shipper_info and desk.shipper(args.shipper_info)[0] != session.shipper:
-        raise PlanChanged("shipper_info is not the shipper that was previewed. Nothing was bought.", fix="Call batch_preview with it, or leave it out.")
+        raise PlanChanged(
+            "shipper_info is not the shipper that was previewed. Nothing was bought.",
+            fix="Call batch_preview with it, or leave it out.",
+        )

@@ -1,7 +1,8 @@
 """What was asked, answered and bought, and who said yes: parquet, beside the job, without private data.
 
-A line is written when a tool has answered. Before there is a job the lines lie in ``<home>/audit/<handle>/``; when the job
-begins they move to ``<home>/jobs/<job_id>/audit/``. Read them with ``duckdb.sql("FROM '.../audit/*.parquet'")``.
+A line is written when a tool has answered. Before there is a job the lines lie in
+``<home>/audit/<handle>/``; when the job begins they move to ``<home>/jobs/<job_id>/audit/``. Read
+them with ``duckdb.sql("FROM '.../audit/*.parquet'")``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,20 @@ from shipkit.common.files import make_private
 __all__ = ["AuditLog", "redacted"]
 
 COLUMNS = (
-    "noted_at", "handle", "job_id", "tool", "client", "arguments", "asked", "answered", "answered_by", "via", "outcome", "answer", "shipped", "total_charged",
+    "noted_at",
+    "handle",
+    "job_id",
+    "tool",
+    "client",
+    "arguments",
+    "asked",
+    "answered",
+    "answered_by",
+    "via",
+    "outcome",
+    "answer",
+    "shipped",
+    "total_charged",
 )
 """`asked` is the question put to a person, `answered` what became of it, `outcome` ``ok`` or an error's code."""
 
@@ -50,14 +64,24 @@ class AuditLog:
     @property
     def folder(self) -> Path:
         """Where the lines are now."""
-        return self._home / "audit" / self._handle if self._job is None else self._home / "jobs" / self._job / "audit"
+        return (
+            self._home / "audit" / self._handle
+            if self._job is None
+            else self._home / "jobs" / self._job / "audit"
+        )
 
     def note(self, tool: str, *, job: str | None, **line: Any) -> None:
         """Write one line; names are :data:`COLUMNS`. `job` moves the log beside that job."""
         with self._guard:
             if job is not None and job != self._job:
                 self._move(job)
-            row = {"noted_at": dt.datetime.now(dt.UTC), "handle": self._handle, "job_id": job or "", "tool": tool, **line}
+            row = {
+                "noted_at": dt.datetime.now(dt.UTC),
+                "handle": self._handle,
+                "job_id": job or "",
+                "tool": tool,
+                **line,
+            }
             self._write([row])
 
     def _move(self, job: str) -> None:
@@ -79,7 +103,9 @@ class AuditLog:
             rows = [*_rows(parts), *rows]
         else:
             parts = []
-        table = pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in rows], schema=_schema())
+        table = pa.Table.from_pylist(
+            [{name: row.get(name) for name in COLUMNS} for row in rows], schema=_schema()
+        )
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
         staged = self.folder / f".{name}.tmp"
         pq.write_table(table, staged)
@@ -95,7 +121,11 @@ def _read(parts: list[Path]) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pa.concat_tables([pq.read_table(part, schema=_schema()) for part in parts]) if parts else None
+    return (
+        pa.concat_tables([pq.read_table(part, schema=_schema()) for part in parts])
+        if parts
+        else None
+    )
 
 
 def _rows(parts: list[Path]) -> list[dict[str, Any]]:
@@ -112,7 +142,11 @@ def _schema() -> Any:
 
 def redacted(arguments: Mapping[str, Any]) -> str:
     """Return `arguments` as JSON without anything private: orders and addresses are counted, long text is digested, literals are masked."""
-    return json.dumps({name: _masked(name, value) for name, value in arguments.items()}, ensure_ascii=False, default=str)[:2_000]
+    return json.dumps(
+        {name: _masked(name, value) for name, value in arguments.items()},
+        ensure_ascii=False,
+        default=str,
+    )[:2_000]
 
 
 def _masked(name: str, value: Any) -> Any:
@@ -121,9 +155,11 @@ def _masked(name: str, value: Any) -> Any:
             return f"{len(value)} orders"
         case "shipper_info", dict():
             return "an address"
-        case ("mapping_template" | "command"), str() if value:
-            return f"{len(value)} characters, sha256 {hashlib.sha256(value.encode()).hexdigest()[:16]}"
-        case ("filter_clause" | "where"), str():
+        case (("mapping_template" | "command"), str()) if value:
+            return (
+                f"{len(value)} characters, sha256 {hashlib.sha256(value.encode()).hexdigest()[:16]}"
+            )
+        case (("filter_clause" | "where"), str()):
             return _LITERAL.sub("'...'", value)[:500]
         case _, str():
             return value[:200]

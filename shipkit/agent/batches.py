@@ -1,7 +1,7 @@
 """Who works at this desk: the operator's rules, and the batches that are open, each under its own handle.
 
-Mode, session and approvals belong to a handle, never to the process: two clients of one server do not meet unless they name
-the same one.
+Mode, session and approvals belong to a handle, never to the process: two clients of one server do
+not meet unless they name the same one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shipkit.jobs.approval import SpendLimits
     from shipkit.session import BatchSession, RunHandle
 
-__all__ = ["Batch", "Desk", "Rules"]
+__all__ = ["Batch", "BatchRegistry", "Rules"]
 
 T = TypeVar("T")
 
@@ -42,7 +42,8 @@ class Rules:
     wire
         Whether the caller is a client over MCP, whose word is not the host's.
     many_clients
-        Whether several clients may be connected (HTTP): then a batch is named unless it is the only one.
+        Whether several clients may be connected (HTTP): then a batch is named unless it is the
+        only one.
     roots
         Folders that a path may lie in.
     shippers
@@ -54,7 +55,8 @@ class Rules:
     trust_client_approval
         Take ``approved: true`` from the client program for a person's yes.
     approve_elsewhere
-        Never ask a person through the client: only an approval recorded by another process is a yes.
+        Never ask a person through the client: only an approval recorded by another process is a
+        yes.
     max_batches
         How many batches are kept open; the one unused for longest is closed first.
     """
@@ -75,7 +77,15 @@ class Rules:
 class Batch:
     """One handle: a session, the one thread that works on it, its log."""
 
-    def __init__(self, handle: str, session: BatchSession, audit: AuditLog, *, mine: bool = True, reopened: bool = False) -> None:
+    def __init__(
+        self,
+        handle: str,
+        session: BatchSession,
+        audit: AuditLog,
+        *,
+        mine: bool = True,
+        reopened: bool = False,
+    ) -> None:
         self.id = handle
         self.reopened = reopened
         """Whether it is a job from disk, without its orders."""
@@ -138,7 +148,14 @@ class BatchRegistry:
         self.audit = AuditLog(self.settings.home, f"desk-{secrets.token_hex(4)}")
         """What was asked about no batch."""
         if session is not None:
-            self._add(Batch(handle := f"session-{secrets.token_hex(4)}", session, AuditLog(self.settings.home, handle), mine=False))
+            self._add(
+                Batch(
+                    handle := f"session-{secrets.token_hex(4)}",
+                    session,
+                    AuditLog(self.settings.home, handle),
+                    mine=False,
+                )
+            )
 
     # -- batches ----------------------------------------------------------------------------------
 
@@ -165,15 +182,23 @@ class BatchRegistry:
             if job_id:
                 return self._named(job_id)
             if preview_id:
-                found = next((b for b in self._batches.values() if b.session.preview_id == preview_id), None)
+                found = next(
+                    (b for b in self._batches.values() if b.session.preview_id == preview_id), None
+                )
                 if found is not None:
                     return self._touch(found)
             if self._bound and self._current is None:
                 return self.new("orders")
             if self.rules.many_clients and len(self._batches) > 1:
-                raise InputError("Several batches are open on this server.", fix="Say which: pass the job_id that load_orders answered.")
+                raise InputError(
+                    "Several batches are open on this server.",
+                    fix="Say which: pass the job_id that load_orders answered.",
+                )
             if self._current is None:
-                raise InputError("No orders are loaded.", fix="Call load_orders first, or pass the job_id of an earlier job.")
+                raise InputError(
+                    "No orders are loaded.",
+                    fix="Call load_orders first, or pass the job_id of an earlier job.",
+                )
             return self._touch(self._current)
 
     @property
@@ -186,7 +211,15 @@ class BatchRegistry:
         """Return the open batch that a refused call was about, for its log; the one at hand when it named none."""
         if not job_id and not preview_id:
             return self.at_hand
-        return next((b for b in self.open_batches() if (job_id and job_id in (b.id, b.session.job_id)) or (preview_id and b.session.preview_id == preview_id)), None)
+        return next(
+            (
+                b
+                for b in self.open_batches()
+                if (job_id and job_id in (b.id, b.session.job_id))
+                or (preview_id and b.session.preview_id == preview_id)
+            ),
+            None,
+        )
 
     def drop_empty(self, batch: Batch) -> None:
         """Let go of a batch into which nothing could be loaded."""
@@ -207,9 +240,15 @@ class BatchRegistry:
 
         found = recovery.interrupted_jobs(home=self.settings.home)["job_id"].tolist()
         if not found:
-            raise JobNotFound("There are no interrupted jobs.", fix="get_job_status with a job_id tells how a job stands.")
+            raise JobNotFound(
+                "There are no interrupted jobs.",
+                fix="get_job_status with a job_id tells how a job stands.",
+            )
         if len(found) > 1:
-            raise InputError(f"{len(found)} jobs were interrupted: {', '.join(found[:10])}.", fix="Say which: pass job_id.")
+            raise InputError(
+                f"{len(found)} jobs were interrupted: {', '.join(found[:10])}.",
+                fix="Say which: pass job_id.",
+            )
         return self.find(found[0])
 
     def open_batches(self) -> list[Batch]:
@@ -219,7 +258,14 @@ class BatchRegistry:
 
     def sharing(self, batch: Batch) -> Batch | None:
         """Return another batch of this desk that runs the same job now."""
-        return next((b for b in self.open_batches() if b is not batch and b.running and b.session.job_id == batch.session.job_id), None)
+        return next(
+            (
+                b
+                for b in self.open_batches()
+                if b is not batch and b.running and b.session.job_id == batch.session.job_id
+            ),
+            None,
+        )
 
     def close(self) -> None:
         """Pause what runs and close every batch."""
@@ -234,10 +280,18 @@ class BatchRegistry:
         from shipkit.session import BatchSession
 
         if job_id.startswith("batch-"):
-            raise JobNotFound(f"The batch {job_id} is not open here (any more).", fix="Call load_orders again.")
-        session = BatchSession.open(job_id, carrier=self.rules.carrier or (self.settings.carrier if self.rules.wire else None), home=self.settings.home)
+            raise JobNotFound(
+                f"The batch {job_id} is not open here (any more).", fix="Call load_orders again."
+            )
+        session = BatchSession.open(
+            job_id,
+            carrier=self.rules.carrier or (self.settings.carrier if self.rules.wire else None),
+            home=self.settings.home,
+        )
         self._make_room()
-        return self._add(Batch(job_id, session, AuditLog(self.settings.home, job_id, job=job_id), reopened=True))
+        return self._add(
+            Batch(job_id, session, AuditLog(self.settings.home, job_id, job=job_id), reopened=True)
+        )
 
     def _session(self) -> BatchSession:
         from shipkit.jobs.approval import ExecutionMode
@@ -245,7 +299,10 @@ class BatchRegistry:
 
         shippers = list(self.rules.shippers.values())
         session = BatchSession(
-            carrier=self.rules.carrier, shipper=shippers[0] if len(shippers) == 1 else None, home=self.settings.home, limits=self._limits(),
+            carrier=self.rules.carrier,
+            shipper=shippers[0] if len(shippers) == 1 else None,
+            home=self.settings.home,
+            limits=self._limits(),
         )
         return session.set_mode(ExecutionMode.of(self.rules.mode))
 
@@ -255,7 +312,9 @@ class BatchRegistry:
 
     def _touch(self, batch: Batch) -> Batch:
         batch.used = time.monotonic()
-        if self._current is None or not batch.reopened:  # looking at an old job does not take the place of the orders at hand
+        if (
+            self._current is None or not batch.reopened
+        ):  # looking at an old job does not take the place of the orders at hand
             self._current = batch
         return batch
 
@@ -264,7 +323,11 @@ class BatchRegistry:
         while len(self._batches) >= self.rules.max_batches:
             idle = [b for b in self._batches.values() if not b.running]
             if not idle:
-                raise InputError(f"{len(self._batches)} batches are running on this server, as many as it holds.", fix="Wait for one to end.")
+                raise InputError(
+                    f"{len(self._batches)} batches are running on this server, as many as it "
+                    "holds.",
+                    fix="Wait for one to end.",
+                )
             oldest = min(idle, key=lambda b: b.used)
             del self._batches[oldest.id]
             if self._current is oldest:
@@ -277,14 +340,19 @@ class BatchRegistry:
         """Return the file that `path` names under the operator's folders. Raises SourceError."""
         roots = [root.resolve() for root in self.rules.roots]
         if not roots:
-            raise SourceError("This server reads no files: its operator named no folder.", fix="Pass the orders as rows, or ask for a server with --root FOLDER.")
+            raise SourceError(
+                "This server reads no files: its operator named no folder.",
+                fix="Pass the orders as rows, or ask for a server with --root FOLDER.",
+            )
         for root in roots:
             with suppress(OSError, ValueError):  # a name that no file can have
                 found = (root / path).resolve()
                 if found.is_relative_to(root) and found.is_file():
                     return found
         names = ", ".join(_files(roots)) or "none"
-        raise SourceError("No such file in the folders the operator allowed.", fix=f"Files there: {names}.")
+        raise SourceError(
+            "No such file in the folders the operator allowed.", fix=f"Files there: {names}."
+        )
 
     def shipper_names(self) -> list[str]:
         """Return who may be named as the shipper."""
@@ -298,18 +366,33 @@ class BatchRegistry:
                 return known[given], True
             names = self.shipper_names()
             if given not in names:
-                raise InputError(f"The operator named no shipper {given[:40]!r}.", fix=f"Named: {', '.join(names) or 'none; start the server with --shipper NAME=FILE'}.")
+                raise InputError(
+                    f"The operator named no shipper {given[:40]!r}.",
+                    fix="Named: "
+                    f"{', '.join(names) or 'none; start the server with --shipper NAME=FILE'}.",
+                )
             return self.settings.shipper(given), True
         try:
             address = Address(**given)
         except (ValueError, TypeError):
-            raise InputError("shipper_info is no address.", fix=f"Name a shipper of the operator, or give the fields: {', '.join(Address.model_fields)}.") from None
-        named = [*known.values(), *(self.settings.shipper(name) for name in self.settings.file.get("shippers", {}))]
+            raise InputError(
+                "shipper_info is no address.",
+                fix="Name a shipper of the operator, or give the fields: "
+                f"{', '.join(Address.model_fields)}.",
+            ) from None
+        named = [
+            *known.values(),
+            *(self.settings.shipper(name) for name in self.settings.file.get("shippers", {})),
+        ]
         return address, address in named
 
     def terminal(self, words: str) -> str:
         """Return the command a person types for this home."""
-        return f"shipkit {words}" if self.rules.home is None else f"shipkit {words} --home {shlex.quote(str(self.rules.home))}"
+        return (
+            f"shipkit {words}"
+            if self.rules.home is None
+            else f"shipkit {words} --home {shlex.quote(str(self.rules.home))}"
+        )
 
     def reserve(self, batch: Batch, cents: int, currency: str, key: str) -> None:
         """Set `cents` of the operator's total aside for a job, before it may start. Raises SpendLimitExceeded."""
@@ -330,7 +413,8 @@ class BatchRegistry:
             others = sum(spent for name, spent in self._reserved.items() if name != key)
             if currency != limit.currency or others + cents > limit.cents:
                 raise SpendLimitExceeded(
-                    f"This would cost {Money.from_cents(cents, currency)}; of the operator's {limit}, {Money.from_cents(others, limit.currency)} are spent or set aside. "
+                    f"This would cost {Money.from_cents(cents, currency)}; of the operator's "
+                    f"{limit}, {Money.from_cents(others, limit.currency)} are spent or set aside. "
                     "Nothing was bought.",
                     fix="Filter further, or ask the operator for a higher --max-total.",
                 )
@@ -353,7 +437,13 @@ class BatchRegistry:
 
 
 def _files(roots: Iterable[Path]) -> list[str]:
-    found = [path.name for root in roots if root.is_dir() for path in sorted(root.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    found = [
+        path.name
+        for root in roots
+        if root.is_dir()
+        for path in sorted(root.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    ]
     return found[:20]
 
 

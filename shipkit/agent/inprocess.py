@@ -18,12 +18,25 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     from shipkit.session import BatchSession
 
-__all__ = ["answer_model", "for_module", "get_orchestrator_tools", "list_tools", "process_command", "to_anthropic", "to_openai"]
+__all__ = [
+    "answer_model",
+    "for_module",
+    "get_orchestrator_tools",
+    "list_tools",
+    "process_command",
+    "to_anthropic",
+    "to_openai",
+]
 
 ToolFunction = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-def get_orchestrator_tools(session: BatchSession | None = None, approve: Approver | None = None, *, roots: Sequence[str | Path] | None = None) -> list[dict[str, Any]]:
+def get_orchestrator_tools(
+    session: BatchSession | None = None,
+    approve: Approver | None = None,
+    *,
+    roots: Sequence[str | Path] | None = None,
+) -> list[dict[str, Any]]:
     """Return the tools, bound to one session: ``name``, ``description``, ``input_schema``, ``annotations``, ``function``.
 
     Parameters
@@ -31,9 +44,11 @@ def get_orchestrator_tools(session: BatchSession | None = None, approve: Approve
     session
         The batch to work on; None: one of its own.
     approve
-        Puts a question to a person and returns True or False, plain or async. With it, nothing but the person's answer is a yes,
-        and the schemas have no ``approved``. Without it the caller is taken to have asked: ``approved: True`` is its word,
-        and holds for the last preview only. Never hand a model's arguments to a function without `approve`; see :func:`answer_model`.
+        Puts a question to a person and returns True or False, plain or async. With it, nothing but
+        the person's answer is a yes, and the schemas have no ``approved``. Without it the caller
+        is taken to have asked: ``approved: True`` is its word, and holds for the last preview
+        only. Never hand a model's arguments to a function without `approve`; see
+        :func:`answer_model`.
     roots
         Folders that ``load_orders`` may read from; default: the working directory.
 
@@ -43,7 +58,10 @@ def get_orchestrator_tools(session: BatchSession | None = None, approve: Approve
     >>> [tool["name"] for tool in tools][:3]
     ['load_orders', 'describe_orders', 'batch_preview']
     """
-    desk = BatchRegistry(Rules(roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))), session)
+    desk = BatchRegistry(
+        Rules(roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))),
+        session,
+    )
     caller = Caller(name="host program", host=True, approve=approve)
     return [
         {
@@ -65,7 +83,10 @@ def to_anthropic(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def to_openai(tools: Sequence[Mapping[str, Any]], *, api: str = "chat") -> list[dict[str, Any]]:
     """Return the definitions that OpenAI's APIs take as ``tools``: ``api="chat"`` (Chat Completions) or ``"responses"``."""
     shown = [model_definition(TOOLS[tool["name"]]) for tool in tools]
-    functions = [{"name": d["name"], "description": d["description"], "parameters": d["input_schema"]} for d in shown]
+    functions = [
+        {"name": d["name"], "description": d["description"], "parameters": d["input_schema"]}
+        for d in shown
+    ]
     if api == "responses":
         return [{"type": "function", **function} for function in functions]
     if api != "chat":
@@ -73,11 +94,18 @@ def to_openai(tools: Sequence[Mapping[str, Any]], *, api: str = "chat") -> list[
     return [{"type": "function", "function": function} for function in functions]
 
 
-async def answer_model(tools: Sequence[Mapping[str, Any]], name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+async def answer_model(
+    tools: Sequence[Mapping[str, Any]], name: str, arguments: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return the answer to a tool call that a model wrote. What only the host may say (``approved``) is refused."""
     tool = next((tool for tool in tools if tool["name"] == name), None)
     if tool is None:
-        return failure(InputError(f"There is no tool {name[:60]!r}.", fix=f"Tools: {', '.join(t['name'] for t in tools)}."))
+        return failure(
+            InputError(
+                f"There is no tool {name[:60]!r}.",
+                fix=f"Tools: {', '.join(t['name'] for t in tools)}.",
+            )
+        )
     function = tool["function"]
     return await function.for_model(arguments or {})  # type: ignore[no-any-return]
 
@@ -94,7 +122,7 @@ def _function(desk: BatchRegistry, name: str, caller: Caller) -> ToolFunction:
     return run
 
 
-# -- the module's own functions: one session of the process -----------------------------------------
+# -- the module's own functions: one session of the process ----------------------------------------
 
 
 def _default_desk() -> BatchRegistry:
@@ -143,7 +171,10 @@ async def process_command(args: Mapping[str, Any] | None = None) -> dict[str, An
     batch = _default_desk().at_hand
     if batch is None or not batch.loaded:
         return as_result(_overview(said.command, [], "load_orders"))
-    next_tool = {"new": "describe_orders, then batch_preview", "previewed": "batch_execute, once the person saw the total"}.get(batch.session.status, "get_job_status")
+    next_tool = {
+        "new": "describe_orders, then batch_preview",
+        "previewed": "batch_execute, once the person saw the total",
+    }.get(batch.session.status, "get_job_status")
     return as_result(_overview(said.command, batch.session.columns, next_tool))
 
 
@@ -151,8 +182,7 @@ def _overview(command: str, columns: list[str], next_tool: str) -> Answer:
     tools = [{"name": tool.name, "description": tool.description} for tool in TOOLS.values()]
     lines = [f"- {tool['name']}: {tool['description']}" for tool in tools]
     return Answer(
-        _Said(command=command, tools=tools, columns=columns, next=next_tool), "\n".join(["Tools:", *lines, f"Next: {next_tool}."]),
+        _Said(command=command, tools=tools, columns=columns, next=next_tool),
+        "\n".join(["Tools:", *lines, f"Next: {next_tool}."]),
         data={"columns": [", ".join(columns)] if columns else []},
     )
-
-

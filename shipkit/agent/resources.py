@@ -26,12 +26,39 @@ MAX_BYTES = 20_000_000
 """A resource travels as one message; more than this is fetched with the command line."""
 
 _PREVIEW = (
-    "row_number", "order_id", "recipient", "city", "state", "postal_code", "country", "service", "parcels", "billable_weight_lb", "zone", "cost_cents", "currency",
-    "transit_days", "warnings", "problem",
+    "row_number",
+    "order_id",
+    "recipient",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "service",
+    "parcels",
+    "billable_weight_lb",
+    "zone",
+    "cost_cents",
+    "currency",
+    "transit_days",
+    "warnings",
+    "problem",
 )
 _RESULTS = (
-    "row_number", "order_id", "state", "tracking_number", "service", "quoted_cents", "charged_cents", "currency", "charge_basis", "billed_weight_lb", "shipped_at", "voided_at",
-    "error_code", "error_message", "fix",
+    "row_number",
+    "order_id",
+    "state",
+    "tracking_number",
+    "service",
+    "quoted_cents",
+    "charged_cents",
+    "currency",
+    "charge_basis",
+    "billed_weight_lb",
+    "shipped_at",
+    "voided_at",
+    "error_code",
+    "error_message",
+    "fix",
 )
 
 
@@ -43,22 +70,42 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
         """Every job of this home, newest first."""
         return await _read(lambda: _jobs(desk))
 
-    @server.resource("shipkit://previews/{preview_id}/preview.csv", name="preview", title="A preview", mime_type="text/csv")
+    @server.resource(
+        "shipkit://previews/{preview_id}/preview.csv",
+        name="preview",
+        title="A preview",
+        mime_type="text/csv",
+    )
     async def preview(preview_id: str) -> str:
         """Every priced row of a preview that is open on this server."""
         return await _read(lambda: _preview(desk, preview_id))
 
-    @server.resource("shipkit://jobs/{job_id}/results.csv", name="results", title="Results of a job", mime_type="text/csv")
+    @server.resource(
+        "shipkit://jobs/{job_id}/results.csv",
+        name="results",
+        title="Results of a job",
+        mime_type="text/csv",
+    )
     async def results(job_id: str) -> str:
         """Tell how each shipment stands: state, tracking number, charge, what to fix."""
         return await _read(lambda: _csv(_session(desk, job_id, "results.csv").results(), _RESULTS))
 
-    @server.resource("shipkit://jobs/{job_id}/labels.pdf", name="labels", title="Labels of a job", mime_type="application/pdf")
+    @server.resource(
+        "shipkit://jobs/{job_id}/labels.pdf",
+        name="labels",
+        title="Labels of a job",
+        mime_type="application/pdf",
+    )
     async def labels(job_id: str) -> bytes:
         """All labels of a job as one PDF."""
         return await _read(lambda: _labels(desk, job_id, "pdf"))
 
-    @server.resource("shipkit://jobs/{job_id}/labels.zpl", name="labels-zpl", title="Labels of a job for a thermal printer", mime_type="text/plain")
+    @server.resource(
+        "shipkit://jobs/{job_id}/labels.zpl",
+        name="labels-zpl",
+        title="Labels of a job for a thermal printer",
+        mime_type="text/plain",
+    )
     async def thermal(job_id: str) -> str:
         """All labels of a job that were bought as ZPL, as one file."""
         return (await _read(lambda: _labels(desk, job_id, "zpl"))).decode("utf-8", "replace")
@@ -68,9 +115,12 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
         """Load, price, show, and buy after a yes."""
         only = f" Ship only the orders where {filter_clause}." if filter_clause else ""
         return (
-            f"Ship the orders in {path}.{only} Load them with load_orders, look at the columns with describe_orders, and price them with batch_preview. "
-            "Tell me the number of shipments, the total, the cost by service, and every problem with its fix. Change nothing to make a problem go away without asking me. "
-            "Call batch_execute only after I agree to that total; then give me the tracking numbers and the labels."
+            f"Ship the orders in {path}.{only} Load them with load_orders, look at the columns "
+            "with describe_orders, and price them with batch_preview. "
+            "Tell me the number of shipments, the total, the cost by service, and every problem "
+            "with its fix. Change nothing to make a problem go away without asking me. "
+            "Call batch_execute only after I agree to that total; then give me the tracking "
+            "numbers and the labels."
         )
 
     @server.prompt(title="Explain this cost")
@@ -78,8 +128,10 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
         """Say where the money goes."""
         what = f"of {job_id}" if job_id else "of the last preview"
         return (
-            f"Explain the shipping cost {what}. Use batch_preview (or get_job_status and the results resource): by service, by zone, and which orders cost most and why - "
-            "billable weight above the real one, residential and remote areas, a dearer service than needed. Say what would be cheaper. Buy nothing."
+            f"Explain the shipping cost {what}. Use batch_preview (or get_job_status and the "
+            "results resource): by service, by zone, and which orders cost most and why - "
+            "billable weight above the real one, residential and remote areas, a dearer service "
+            "than needed. Say what would be cheaper. Buy nothing."
         )
 
 
@@ -108,21 +160,37 @@ def _jobs(desk: BatchRegistry) -> str:
 
 
 def _preview(desk: BatchRegistry, preview_id: str) -> str:
-    found = next((b for b in desk.open_batches() if b.session.preview_id == preview_id and b.frame is not None), None)
+    found = next(
+        (
+            b
+            for b in desk.open_batches()
+            if b.session.preview_id == preview_id and b.frame is not None
+        ),
+        None,
+    )
     if found is None:
-        raise PreviewNotFound(f"The preview {preview_id[:40]!r} is not open on this server.", fix="Call batch_preview.")
+        raise PreviewNotFound(
+            f"The preview {preview_id[:40]!r} is not open on this server.",
+            fix="Call batch_preview.",
+        )
     return _csv(found.frame, _PREVIEW)
 
 
 def _labels(desk: BatchRegistry, job_id: str, kind: str) -> bytes:
     session = _session(desk, job_id, f"labels.{kind}")
     if kind == "zpl" and session.store.manifest.label.format != "zpl":
-        raise ResourceError(f"The labels of {job_id} were bought as {session.store.manifest.label.format}: read labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}")
+        raise ResourceError(
+            f"The labels of {job_id} were bought as {session.store.manifest.label.format}: read "
+            f"labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)
         if path.stat().st_size > MAX_BYTES:
-            raise ResourceError(f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In a terminal: {desk.terminal(f'labels {job_id} -o labels.{kind}')}")
+            raise ResourceError(
+                f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In "
+                f"a terminal: {desk.terminal(f'labels {job_id} -o labels.{kind}')}"
+            )
         return path.read_bytes()
 
 
@@ -136,4 +204,8 @@ def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"} else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"}
+        else value
+    )

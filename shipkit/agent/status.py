@@ -36,18 +36,41 @@ def running(batch: Batch) -> Answer:
     from shipkit.jobs.result import BatchResult
 
     progress: Progress | None = batch.execution.progress if batch.execution else None
-    facts = _facts(BatchResult.of(batch.session.store)).model_copy(update={"status": "running", "reason": None})
+    facts = _facts(BatchResult.of(batch.session.store)).model_copy(
+        update={"status": "running", "reason": None}
+    )
     rate = f" at {progress.rate_per_s:,.0f} labels/s" if progress and progress.rate_per_s else ""
-    text = f"{facts.job_id} is running{rate}: {facts.shipped:,} shipped, {facts.failed:,} failed, {facts.remaining + facts.in_doubt:,} to go."
-    return Answer(facts, f"{text} It goes on by itself; call get_job_status with job_id={facts.job_id} and wait_s=45.")
+    text = (
+        f"{facts.job_id} is running{rate}: {facts.shipped:,} shipped, {facts.failed:,} failed, "
+        f"{facts.remaining + facts.in_doubt:,} to go."
+    )
+    return Answer(
+        facts,
+        f"{text} It goes on by itself; call get_job_status with job_id={facts.job_id} and "
+        "wait_s=45.",
+    )
 
 
 def _facts(result: BatchResult) -> JobFacts:
-    only = next(iter(result.totals.items()), ("USD", Money.from_cents(0))) if len(result.totals) < 2 else None
+    only = (
+        next(iter(result.totals.items()), ("USD", Money.from_cents(0)))
+        if len(result.totals) < 2
+        else None
+    )
     return JobFacts(
-        job_id=result.job_id, status=result.status, shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt, skipped=result.skipped,
-        voided=result.voided, remaining=result.remaining, total_charged=None if only is None else f"{only[1].amount}", currency=None if only is None else only[0],
-        totals={currency: f"{money.amount}" for currency, money in result.totals.items()}, live=result.live, reason=result.reason,
+        job_id=result.job_id,
+        status=result.status,
+        shipped=result.shipped,
+        failed=result.failed,
+        in_doubt=result.in_doubt,
+        skipped=result.skipped,
+        voided=result.voided,
+        remaining=result.remaining,
+        total_charged=None if only is None else f"{only[1].amount}",
+        currency=None if only is None else only[0],
+        totals={currency: f"{money.amount}" for currency, money in result.totals.items()},
+        live=result.live,
+        reason=result.reason,
         uris=_uris(result),
     )
 
@@ -56,20 +79,34 @@ def _standing(result: BatchResult) -> str:
     counts = ", ".join(
         f"{count:,} {name}"
         for name, count in (
-            ("shipped", result.shipped), ("failed", result.failed), ("in doubt", result.in_doubt), ("voided", result.voided), ("skipped", result.skipped), ("not sent", result.remaining),
+            ("shipped", result.shipped),
+            ("failed", result.failed),
+            ("in doubt", result.in_doubt),
+            ("voided", result.voided),
+            ("skipped", result.skipped),
+            ("not sent", result.remaining),
         )
         if count or name == "shipped"
     )
     total = " + ".join(map(str, result.totals.values())) or str(Money.from_cents(0))
     reason = f" ({result.reason})" if result.reason else ""
-    return f"{result.job_id} {result.status.replace('_', ' ')}{reason}: {counts}; {total} charged on {result.carrier}."
+    return (
+        f"{result.job_id} {result.status.replace('_', ' ')}{reason}: {counts}; {total} charged on "
+        f"{result.carrier}."
+    )
 
 
 def _advice(result: BatchResult) -> str:
     if result.remaining or result.in_doubt:
-        return f"batch_resume with job_id={result.job_id} and choice=resume goes on; nothing is bought twice."
+        return (
+            f"batch_resume with job_id={result.job_id} and choice=resume goes on; nothing is "
+            "bought twice."
+        )
     if result.failed:
-        return f"get_labels has the labels; batch_problems with job_id={result.job_id} says why rows failed."
+        return (
+            f"get_labels has the labels; batch_problems with job_id={result.job_id} says why rows "
+            "failed."
+        )
     return f"get_labels with job_id={result.job_id} has labels and tracking numbers."
 
 
@@ -83,7 +120,11 @@ _MIMES = {"results.csv": "text/csv", "labels.pdf": "application/pdf", "labels.zp
 
 def _uris(result: BatchResult) -> list[str]:
     labels = "labels.zpl" if result.store.manifest.label.format == "zpl" else "labels.pdf"
-    return [f"shipkit://jobs/{result.job_id}/{name}" for name in ("results.csv", labels)] if result.shipped else []
+    return (
+        [f"shipkit://jobs/{result.job_id}/{name}" for name in ("results.csv", labels)]
+        if result.shipped
+        else []
+    )
 
 
 async def on_disk(batch: Batch, wait_s: float) -> Answer:

@@ -44,7 +44,8 @@ class Caller:
     host
         It is the program that runs the agent: calling a function of its own is its word.
     trusted
-        It is a client over MCP whose ``approved: true`` the operator takes for a person's yes to a purchase, and to nothing else.
+        It is a client over MCP whose ``approved: true`` the operator takes for a person's yes to a
+        purchase, and to nothing else.
     approve
         Puts questions to a person; where it is given, nobody's word counts but the person's.
     """
@@ -61,7 +62,9 @@ class Caller:
         return (self.host or self.trusted) and self.approve is None
 
 
-async def call(desk: BatchRegistry, name: str, args: Mapping[str, Any] | None, caller: Caller) -> dict[str, Any]:
+async def call(
+    desk: BatchRegistry, name: str, args: Mapping[str, Any] | None, caller: Caller
+) -> dict[str, Any]:
     """Return the answer of tool `name` in the MCP result shape; an anticipated failure is an answer too."""
     this = Call(desk, TOOLS[name], args, caller)
     try:
@@ -74,7 +77,9 @@ async def call(desk: BatchRegistry, name: str, args: Mapping[str, Any] | None, c
 class Call:
     """One call under way. Every way it can end is written to the log."""
 
-    def __init__(self, desk: BatchRegistry, tool: Tool, args: Mapping[str, Any] | None, caller: Caller) -> None:
+    def __init__(
+        self, desk: BatchRegistry, tool: Tool, args: Mapping[str, Any] | None, caller: Caller
+    ) -> None:
         self.desk, self.tool, self.raw, self.caller = desk, tool, args or {}, caller
         self.args: given.Arguments | None = None
         self.batch: Batch | None = None
@@ -103,10 +108,16 @@ class Call:
         if caller.approve is not None:
             verdict = caller.approve(asked.text)
             if (await verdict if inspect.isawaitable(verdict) else verdict) is True:
-                return Consent(by=f"person asked by {caller.name}", via="callback", preview_id=asked.preview_id)
+                return Consent(
+                    by=f"person asked by {caller.name}", via="callback", preview_id=asked.preview_id
+                )
             raise self.refused(self._declined())
-        if (caller.host and asked.host_may_answer) or (caller.may_approve and asked.approvable and getattr(self.args, "approved", False)):
-            return Consent(by=caller.name, via="host" if caller.host else "client", preview_id=asked.preview_id)
+        if (caller.host and asked.host_may_answer) or (
+            caller.may_approve and asked.approvable and getattr(self.args, "approved", False)
+        ):
+            return Consent(
+                by=caller.name, via="host" if caller.host else "client", preview_id=asked.preview_id
+            )
         raise self.refused(asked.refusal)
 
     def person(self, *, said_yes: bool) -> Consent:
@@ -115,10 +126,18 @@ class Call:
 
         if not said_yes:
             raise self.refused(self._declined())
-        return Consent(by=f"person at {self.caller.name}", via="elicitation", preview_id=self.asked.preview_id if self.asked else "")
+        return Consent(
+            by=f"person at {self.caller.name}",
+            via="elicitation",
+            preview_id=self.asked.preview_id if self.asked else "",
+        )
 
     def _declined(self) -> str:
-        what = "Preview approval required: the person did not say yes." if self.asked and self.asked.approvable else f"The person did not say yes to {self.tool.name}; it did nothing."
+        what = (
+            "Preview approval required: the person did not say yes."
+            if self.asked and self.asked.approvable
+            else f"The person did not say yes to {self.tool.name}; it did nothing."
+        )
         return f"{what} Nothing was bought. Do not ask again unless they want it."
 
     def refused(self, text: str) -> ApprovalRequired:
@@ -134,7 +153,11 @@ class Call:
         except BaseException as error:
             if isinstance(self.args, given.LoadOrders) and self.batch is not None:
                 await asyncio.to_thread(self.desk.drop_empty, self.batch)
-            self.note(getattr(error, "code", type(error).__name__), str(error) if isinstance(error, ShipkitError) else "", consent)
+            self.note(
+                getattr(error, "code", type(error).__name__),
+                str(error) if isinstance(error, ShipkitError) else "",
+                consent,
+            )
             raise
         self.note("ok", answer.text, consent, answer.facts.model_dump())
         return answer
@@ -145,9 +168,19 @@ class Call:
 
         if self.tool.read_only:
             return ""
-        return standing(self.batch) if self.batch is not None and self.tool.name in {"batch_execute", "batch_resume"} else "Nothing was bought."
+        return (
+            standing(self.batch)
+            if self.batch is not None and self.tool.name in {"batch_execute", "batch_resume"}
+            else "Nothing was bought."
+        )
 
-    def note(self, outcome: str, answer: str, consent: Consent | None = None, facts: Mapping[str, Any] | None = None) -> None:
+    def note(
+        self,
+        outcome: str,
+        answer: str,
+        consent: Consent | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one line of the log. A log that cannot be written never costs an answer: what was bought stands in the job's books."""
         batch, asked, facts = self.batch, self.asked, facts or {}
         try:
@@ -171,10 +204,15 @@ class Call:
     def _understood(self) -> given.Arguments:
         """Return the arguments, checked; refused when a model sends what only the host may."""
         tool = self.tool
-        said = [name for name in HOST_ONLY if self.raw.get(name) is not None and name in tool.arguments.model_fields]
+        said = [
+            name
+            for name in HOST_ONLY
+            if self.raw.get(name) is not None and name in tool.arguments.model_fields
+        ]
         if said and not self.caller.may_approve:
             raise InputError(
-                f"{tool.name} takes no {said[0]!r} from here: a person's yes cannot be written by a model. Nothing was bought.",
+                f"{tool.name} takes no {said[0]!r} from here: a person's yes cannot be written by "
+                "a model. Nothing was bought.",
                 fix="Leave it out; the person is asked, or types: shipkit approve PREVIEW_ID.",
             )
         return given.parse(tool.arguments, tool.name, self.raw)
@@ -186,7 +224,9 @@ class Call:
                 return await asyncio.to_thread(self.desk.new, PurePath(path).stem or "rows")
             case given.Resume(job_id=""):
                 return self.desk.at_hand
-        return await asyncio.to_thread(self.desk.find, getattr(self.args, "job_id", ""), getattr(self.args, "preview_id", ""))
+        return await asyncio.to_thread(
+            self.desk.find, getattr(self.args, "job_id", ""), getattr(self.args, "preview_id", "")
+        )
 
     async def _question(self) -> Question | None:
         from shipkit.agent import asking

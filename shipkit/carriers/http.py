@@ -1,13 +1,15 @@
 """The one way to a carrier over HTTP: one request, one answer or one error that says whether something may have been bought.
 
-aiohttp carries the bytes: measured beside it (benchmarks/bench_transport.py, 50 connections), httpx through aiohttp costs
-twice the CPU a request and httpx alone thirty times. Any httpx transport can be given instead: a proxy, a client
-certificate, ``httpx.MockTransport``. Nothing here repeats a POST, follows a redirect, reads the environment or logs a body.
+aiohttp carries the bytes: measured beside it (benchmarks/bench_transport.py, 50 connections),
+httpx through aiohttp costs twice the CPU a request and httpx alone thirty times. Any httpx
+transport can be given instead: a proxy, a client certificate, ``httpx.MockTransport``. Nothing
+here repeats a POST, follows a redirect, reads the environment or logs a body.
 
-What a failure means is an allow-list. Only what provably never left is :class:`~shipkit.errors.NotSent`; everything else
-once sending may have begun is :class:`~shipkit.errors.AnswerLost`. httpx's classes cannot decide it: httpx-aiohttp
-reports a reset *after* the whole request was sent as ``httpx.ConnectTimeout``, just like a refused connection. So the
-cause underneath decides.
+What a failure means is an allow-list. Only what provably never left is
+:class:`~shipkit.errors.NotSent`; everything else once sending may have begun is
+:class:`~shipkit.errors.AnswerLost`. httpx's classes cannot decide it: httpx-aiohttp reports a
+reset *after* the whole request was sent as ``httpx.ConnectTimeout``, just like a refused
+connection. So the cause underneath decides.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ _NEVER_SENT = (
     aiohttp.ClientConnectorError,  # refused, no route, no such host, TLS handshake failed
     aiohttp.ConnectionTimeoutError,  # no connection, or no free one in the pool, in time
 )
-_NEVER_SENT_BY_HTTPX = frozenset({"httpcore.ConnectError", "httpcore.ConnectTimeout", "httpcore.PoolTimeout"})
+_NEVER_SENT_BY_HTTPX = frozenset(
+    {"httpcore.ConnectError", "httpcore.ConnectTimeout", "httpcore.PoolTimeout"}
+)
 """The allow-list. Each is raised before a connection is handed to the request, and nowhere else."""
 
 _KEEP_ALIVE_S = 10.0
@@ -66,7 +70,10 @@ class Response:
             return orjson.loads(self.content)
         except orjson.JSONDecodeError:
             raise AnswerLost(
-                f"The carrier answered {self.status} with {len(self.content)} bytes that are not JSON.", fix="The row is looked up by its reference.", carrier_code=str(self.status),
+                f"The carrier answered {self.status} with {len(self.content)} bytes that are not "
+                "JSON.",
+                fix="The row is looked up by its reference.",
+                carrier_code=str(self.status),
             ) from None
 
     def __repr__(self) -> str:
@@ -108,8 +115,17 @@ class HttpTransport:
         self.name = name
         self.timeout_s = timeout_s
         self._connect_s = min(connect_timeout_s, timeout_s)
-        self._headers = {"user-agent": f"shipkit/{__version__}", "accept": "application/json", "accept-encoding": "gzip, deflate", **(headers or {})}
-        self._sender: _Sender = _Aiohttp(tls=self.base_url.startswith("https:"), connections=connections) if transport is None else _Httpx(transport)
+        self._headers = {
+            "user-agent": f"shipkit/{__version__}",
+            "accept": "application/json",
+            "accept-encoding": "gzip, deflate",
+            **(headers or {}),
+        }
+        self._sender: _Sender = (
+            _Aiohttp(tls=self.base_url.startswith("https:"), connections=connections)
+            if transport is None
+            else _Httpx(transport)
+        )
 
     async def request(
         self,
@@ -126,8 +142,9 @@ class HttpTransport:
     ) -> Response:
         """Send once, return the answer: 2xx, 3xx (not followed) and 4xx but 429. What it means is the caller's business.
 
-        With ``judge=False`` 429 and 5xx are returned too, for a caller who can say more about them (the carrier's own code).
-        `authorization` is revealed to the sender only: no traceback shows it, not even one with the values of locals.
+        With ``judge=False`` 429 and 5xx are returned too, for a caller who can say more about them
+        (the carrier's own code). `authorization` is revealed to the sender only: no traceback
+        shows it, not even one with the values of locals.
 
         Raises
         ------
@@ -141,16 +158,38 @@ class HttpTransport:
         if json is not None:
             content = orjson.dumps(json)
             own.setdefault("content-type", "application/json")
-        sending = _Sending(method, self.base_url + path, own, authorization, content or b"", params, min(self._connect_s, seconds), seconds)
+        sending = _Sending(
+            method,
+            self.base_url + path,
+            own,
+            authorization,
+            content or b"",
+            params,
+            min(self._connect_s, seconds),
+            seconds,
+        )
         start = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._sender.send(sending)
         except self._sender.failures as error:
             failure = classified(error, self.name, seconds)
-            log.debug("%s %s: %s after %.0f ms", method, path, type(failure).__name__, (time.perf_counter() - start) * 1000)
+            log.debug(
+                "%s %s: %s after %.0f ms",
+                method,
+                path,
+                type(failure).__name__,
+                (time.perf_counter() - start) * 1000,
+            )
             raise failure from _without_frames(error)
-        log.debug("%s %s: %d, %d bytes, %.0f ms", method, path, answer.status, len(answer.content), (time.perf_counter() - start) * 1000)
+        log.debug(
+            "%s %s: %d, %d bytes, %.0f ms",
+            method,
+            path,
+            answer.status,
+            len(answer.content),
+            (time.perf_counter() - start) * 1000,
+        )
         if judge:
             _refuse_busy_and_broken(answer, self.name)
         return answer
@@ -163,11 +202,20 @@ class HttpTransport:
 def classified(error: Exception, name: str, seconds: float) -> CarrierError:
     """Return what a failed request means, by the cause underneath."""
     causes = [error, *_causes(error)]
-    if any(isinstance(cause, _NEVER_SENT) or _qualified(cause) in _NEVER_SENT_BY_HTTPX for cause in causes):
-        return CarrierUnreachable(f"No connection to {name}: {_words(causes)}.", fix="Check the network and the address; nothing was sent.")
+    if any(
+        isinstance(cause, _NEVER_SENT) or _qualified(cause) in _NEVER_SENT_BY_HTTPX
+        for cause in causes
+    ):
+        return CarrierUnreachable(
+            f"No connection to {name}: {_words(causes)}.",
+            fix="Check the network and the address; nothing was sent.",
+        )
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
     what = f"did not answer within {seconds:g} s" if slow else f"broke off: {_words(causes)}"
-    return AnswerLost(f"{name[:1].upper()}{name[1:]} {what}. It may have acted.", fix="The row is looked up by its reference before anything is sent again.")
+    return AnswerLost(
+        f"{name[:1].upper()}{name[1:]} {what}. It may have acted.",
+        fix="The row is looked up by its reference before anything is sent again.",
+    )
 
 
 def _without_frames(error: BaseException) -> BaseException:
@@ -199,11 +247,18 @@ def _words(causes: list[Any]) -> str:
 def _refuse_busy_and_broken(answer: Response, name: str) -> None:
     if answer.status == 429:
         wait = retry_after_s(answer.headers.get("retry-after"))
-        raise RateLimited(f"{name[:1].upper()}{name[1:]} asks to slow down (429).", fix="shipkit pauses and sends again.", retry_after_s=wait, carrier_code="429")
+        raise RateLimited(
+            f"{name[:1].upper()}{name[1:]} asks to slow down (429).",
+            fix="shipkit pauses and sends again.",
+            retry_after_s=wait,
+            carrier_code="429",
+        )
     if answer.status >= 500:
         raise AnswerLost(
             f"{name[:1].upper()}{name[1:]} answered {answer.status}. It may have acted.",
-            fix="The row is looked up by its reference before anything is sent again.", carrier_code=str(answer.status), status=answer.status,
+            fix="The row is looked up by its reference before anything is sent again.",
+            carrier_code=str(answer.status),
+            status=answer.status,
         )
 
 
@@ -226,10 +281,15 @@ def retry_after_s(header: str | None) -> float | None:
         at = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return max(0.0, (at - dt.datetime.now(tz=at.tzinfo or dt.UTC)).total_seconds()) if at.tzinfo else None
+    return (
+        max(0.0, (at - dt.datetime.now(tz=at.tzinfo or dt.UTC)).total_seconds())
+        if at.tzinfo
+        else None
+    )
 
 
-# --- who sends -------------------------------------------------------------------------------------------
+# --- who sends
+# -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -245,7 +305,11 @@ class _Sending:
 
     def revealed(self) -> dict[str, str]:
         """Return the headers with the credentials: for the wire alone, never kept in a variable."""
-        return {**self.headers, "authorization": self.authorization.get_secret_value()} if self.authorization else dict(self.headers)
+        return (
+            {**self.headers, "authorization": self.authorization.get_secret_value()}
+            if self.authorization
+            else dict(self.headers)
+        )
 
 
 class _Sender(Protocol):
@@ -258,7 +322,10 @@ class _Sender(Protocol):
 class _Aiohttp:
     """aiohttp, with a session of its own for the running loop, opened again after a close."""
 
-    failures: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
+    failures: tuple[type[Exception], ...] = (
+        aiohttp.ClientError,
+        OSError,
+    )  # TimeoutError is an OSError
 
     def __init__(self, *, tls: bool, connections: int) -> None:
         self._tls, self._connections = tls, connections
@@ -266,23 +333,44 @@ class _Aiohttp:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, what: _Sending) -> Response:
-        timeout = aiohttp.ClientTimeout(total=None, connect=what.connect_s, sock_connect=what.connect_s)  # the whole request is timed by the caller
-        body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content  # a large one is written piece by piece
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=what.connect_s, sock_connect=what.connect_s
+        )  # the whole request is timed by the caller
+        body = (
+            io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content
+        )  # a large one is written piece by piece
         async with self._opened().request(
-            what.method, what.url, data=body, headers=what.revealed(), params=what.params, allow_redirects=False, timeout=timeout,
+            what.method,
+            what.url,
+            data=body,
+            headers=what.revealed(),
+            params=what.params,
+            allow_redirects=False,
+            timeout=timeout,
         ) as answer:
             received = bytearray()
             async for chunk in answer.content.iter_any():
                 _grow(received, chunk)
-            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, bytes(received))
+            return Response(
+                answer.status,
+                {name.lower(): value for name, value in answer.headers.items()},
+                bytes(received),
+            )
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session: no cookies, nothing from the environment. Connections of another loop are not touched: only that loop can close them."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
             context = ssl.create_default_context() if self._tls else True
-            connector = aiohttp.TCPConnector(limit=self._connections, ssl=context, keepalive_timeout=_KEEP_ALIVE_S)
-            self._session, self._loop = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False), loop
+            connector = aiohttp.TCPConnector(
+                limit=self._connections, ssl=context, keepalive_timeout=_KEEP_ALIVE_S
+            )
+            self._session, self._loop = (
+                aiohttp.ClientSession(
+                    connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+                ),
+                loop,
+            )
         return self._session
 
     async def aclose(self) -> None:
@@ -302,8 +390,20 @@ class _Httpx:
         self.failures: tuple[type[Exception], ...] = (httpx.HTTPError, aiohttp.ClientError, OSError)
 
     async def send(self, what: _Sending) -> Response:
-        timeout = {"connect": what.connect_s, "pool": what.connect_s, "read": what.seconds, "write": what.seconds}
-        request = self._request(what.method, what.url, params=what.params, headers=what.revealed(), content=what.content, extensions={"timeout": timeout})
+        timeout = {
+            "connect": what.connect_s,
+            "pool": what.connect_s,
+            "read": what.seconds,
+            "write": what.seconds,
+        }
+        request = self._request(
+            what.method,
+            what.url,
+            params=what.params,
+            headers=what.revealed(),
+            content=what.content,
+            extensions={"timeout": timeout},
+        )
         answer = await self._transport.handle_async_request(request)
         body = bytearray()
         try:

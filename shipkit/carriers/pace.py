@@ -35,8 +35,9 @@ _GROW_AFTER = 20
 class RateLimit:
     """Exact rate: evenly spaced (so no burst in the first second), and never more than the limit in any window.
 
-    Spacing alone is not enough: after the event loop was held up, late starts would bunch. So a turn is planned by the
-    spacing, and taken when the window of the starts that really happened has room.
+    Spacing alone is not enough: after the event loop was held up, late starts would bunch. So a
+    turn is planned by the spacing, and taken when the window of the starts that really happened
+    has room.
     """
 
     def __init__(self, per_s: float) -> None:
@@ -57,7 +58,10 @@ class RateLimit:
 
     def start(self, now: float) -> float:
         """Return 0 and count a start at `now`, or how long the window still has no room."""
-        if len(self._starts) == self._starts.maxlen and (wait := self._starts[0] + self._window_s - now) > 0:
+        if (
+            len(self._starts) == self._starts.maxlen
+            and (wait := self._starts[0] + self._window_s - now) > 0
+        ):
             return wait
         self._starts.append(now)
         return 0.0
@@ -80,7 +84,15 @@ class Pacer:
         How often :meth:`repeat` asks before it gives up.
     """
 
-    def __init__(self, *, concurrency: int = 20, rate_per_s: float | None = None, breaker_after: int = 20, down_after_s: float = 30.0, attempts: int = 6) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int = 20,
+        rate_per_s: float | None = None,
+        breaker_after: int = 20,
+        down_after_s: float = 30.0,
+        attempts: int = 6,
+    ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
         self.concurrency = concurrency
@@ -89,7 +101,11 @@ class Pacer:
         self.broken: str | None = None
         """Why the breaker is open, in words; None while it is closed."""
         self._rate = RateLimit(rate_per_s) if rate_per_s else None
-        self._breaker_after, self._down_after_s, self._attempts = breaker_after, down_after_s, attempts
+        self._breaker_after, self._down_after_s, self._attempts = (
+            breaker_after,
+            down_after_s,
+            attempts,
+        )
         self._silent_since: float | None = None
         self._active = 0
         self._resume_at = 0.0
@@ -156,14 +172,18 @@ class Pacer:
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return ``await call()`` at the pace in force, repeated on 429, 5xx, lost answers and failed connections.
 
-        Only for what is free to repeat. Raises the last error when all attempts fail, a rejection at once.
+        Only for what is free to repeat. Raises the last error when all attempts fail, a rejection
+        at once.
         """
         for attempt in range(1, self._attempts + 1):
             await self.enter()
             try:
                 answer = await call()
             except CarrierError as error:
-                if isinstance(error, (CarrierRejected, AuthenticationFailed)) or attempt == self._attempts:
+                if (
+                    isinstance(error, (CarrierRejected, AuthenticationFailed))
+                    or attempt == self._attempts
+                ):
                     raise
                 if isinstance(error, RateLimited):
                     self._throttle(error.retry_after_s)
@@ -207,7 +227,11 @@ class Pacer:
         self._resume_at = max(self._resume_at, time.monotonic() + seconds)
 
     def _next_backoff(self) -> float:
-        self._backoff_s = min(_LONGEST_BACKOFF_S, max(_BACKOFF_S, self._backoff_s * 2)) if self.pause_s == 0 else self._backoff_s
+        self._backoff_s = (
+            min(_LONGEST_BACKOFF_S, max(_BACKOFF_S, self._backoff_s * 2))
+            if self.pause_s == 0
+            else self._backoff_s
+        )
         return _jittered(self._backoff_s)
 
     def _not_sent(self, error: NotSent) -> None:
@@ -219,7 +243,10 @@ class Pacer:
             return
         self._pause(self._next_backoff())
         if now - self._silent_since >= self._down_after_s:
-            self.broken = f"the carrier could not be reached for {now - self._silent_since:.0f} s ({error.message})"
+            self.broken = (
+                f"the carrier could not be reached for {now - self._silent_since:.0f} s "
+                f"({error.message})"
+            )
 
     def _count(self, error: CarrierError) -> None:
         lost = error.outcome is not Outcome.REJECTED
@@ -230,7 +257,10 @@ class Pacer:
         if lost:
             self.broken = f"the last {self._streak[1]} calls got no usable answer ({error.message})"
         else:
-            self.broken = f"the carrier refused the last {self._streak[1]} shipments for the same reason ({kind}: {error.message})"
+            self.broken = (
+                f"the carrier refused the last {self._streak[1]} shipments for the same reason "
+                f"({kind}: {error.message})"
+            )
 
     def _wake(self) -> None:
         free = self.allowed - self._active

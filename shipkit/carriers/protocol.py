@@ -1,8 +1,8 @@
 """The carrier protocol: what shipkit asks of anybody who sells labels.
 
-A carrier translates and transports; it keeps no plan, no ledger and no policy. Whether a failed call may
-have bought something is decided here, at the place that still knows what was sent, by the class of the
-error it raises (:class:`~shipkit.errors.CarrierError` and its ``outcome``).
+A carrier translates and transports; it keeps no plan, no ledger and no policy. Whether a failed
+call may have bought something is decided here, at the place that still knows what was sent, by the
+class of the error it raises (:class:`~shipkit.errors.CarrierError` and its ``outcome``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from shipkit.errors import AuthenticationFailed, CarrierError, SettingsError
 from shipkit.models import Address, LabelSpec, Purchase, Rate, ServiceLevel, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, quotes_table, shipment_from_row
 
-__all__ = ["SHOPPED", "Carrier", "CarrierIdentity", "Pace", "Pacer", "best_of", "quote_each", "shop_each"]
+__all__ = [
+    "SHOPPED",
+    "Carrier",
+    "CarrierIdentity",
+    "Pace",
+    "Pacer",
+    "best_of",
+    "quote_each",
+    "shop_each",
+]
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,9 @@ class CarrierIdentity:
 class Pace:
     """How fast a carrier may be asked, and how long it takes.
 
-    `rate_per_s` None means no limit. `processing_s` is the longest a request may go on at the carrier
-    after the client gave up; with the client time-out it makes the grace before a look-up concludes absence.
+    `rate_per_s` None means no limit. `processing_s` is the longest a request may go on at the
+    carrier after the client gave up; with the client time-out it makes the grace before a look-up
+    concludes absence.
     """
 
     concurrency: int = 20
@@ -78,24 +88,31 @@ class Carrier(Protocol):
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of `shipment`. Free to repeat. Raises CarrierRejected when it cannot be priced."""
 
-    async def quote_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+    async def quote_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
         """Return a quote table (:data:`shipkit.schema.QUOTES`), a line for each line of `table`, in order.
 
-        A row that cannot be priced has null cost and a problem; one bad row never costs another its price.
-        `pacer` runs each request at the pace in force and repeats what is free to repeat.
+        A row that cannot be priced has null cost and a problem; one bad row never costs another
+        its price. `pacer` runs each request at the pace in force and repeats what is free to
+        repeat.
         """
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price of `shipment` by every service sold for it."""
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+    async def ship(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Purchase:
         """Buy. `reference` is unique for ever and is stored by the carrier with the shipment.
 
-        Raises CarrierRejected, NotSent (and its children) or AnswerLost. Anything else that escapes, cancellation
-        included, counts as "a shipment may exist".
+        Raises CarrierRejected, NotSent (and its children) or AnswerLost. Anything else that
+        escapes, cancellation included, counts as "a shipment may exist".
         """
 
-    async def find(self, reference: str, label: LabelSpec, shipment: Shipment | None = None) -> list[Purchase]:
+    async def find(
+        self, reference: str, label: LabelSpec, shipment: Shipment | None = None
+    ) -> list[Purchase]:
         """Return the shipments bought under `reference`: none, one or several, voided ones marked."""
 
     async def void(self, purchase: Purchase) -> None:
@@ -125,8 +142,8 @@ async def quote_each(
 ) -> pa.Table:
     """Return a quote table by asking `quote` for every row: what ``quote_table`` is without a faster way.
 
-    The same question is asked once: two rows are the same question when they differ only in row numbers,
-    order id, references, and who the recipient is.
+    The same question is asked once: two rows are the same question when they differ only in row
+    numbers, order id, references, and who the recipient is.
     """
     answers: dict[str, dict[str, Any]] = {}
     questions: dict[str, dict[str, Any]] = {}
@@ -160,14 +177,28 @@ def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
     keep = np.concatenate([np.flatnonzero(priced), unsold[first]])
     cents = np.asarray(pc.fill_null(quotes.column("cost_cents"), 0))[keep]
     keep = keep[np.lexsort((cents, rows[keep]))]
-    return quotes.take(pa.array(keep)).add_column(0, SHOPPED.field("row"), pa.array(rows[keep])).select(SHOPPED.names).cast(SHOPPED)
+    return (
+        quotes.take(pa.array(keep))
+        .add_column(0, SHOPPED.field("row"), pa.array(rows[keep]))
+        .select(SHOPPED.names)
+        .cast(SHOPPED)
+    )
 
 
 async def shop_each(
-    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]], table: pa.Table, shipper: Address, *, concurrency: int, pacer: Pacer | None = None,
+    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]],
+    table: pa.Table,
+    shipper: Address,
+    *,
+    concurrency: int,
+    pacer: Pacer | None = None,
 ) -> pa.Table:
     """Return a shop table (:data:`SHOPPED`) by asking `shop` for every row, the same question once: for carriers without a ``shop_table``."""
-    rows = [{**row, "service": ServiceLevel.GROUND.value} for batch in table.to_batches(max_chunksize=2_000) for row in batch.to_pylist()]
+    rows = [
+        {**row, "service": ServiceLevel.GROUND.value}
+        for batch in table.to_batches(max_chunksize=2_000)
+        for row in batch.to_pylist()
+    ]
     keys = [repr([row[name] for name in _PRICED]) for row in rows]
     queue = iter(list(dict(zip(keys, rows, strict=True)).items()))
     answers: dict[str, list[dict[str, Any]]] = {}
@@ -183,37 +214,86 @@ async def shop_each(
     except* (CarrierError, SettingsError) as errors:
         raise errors.exceptions[0] from None
     counts = [len(answers[key]) for key in keys]
-    return best_of(quotes_table([offer for key in keys for offer in answers[key]]), np.repeat(np.arange(len(keys)), counts))
+    return best_of(
+        quotes_table([offer for key in keys for offer in answers[key]]),
+        np.repeat(np.arange(len(keys)), counts),
+    )
 
 
-async def _offers(shop: Callable[[Shipment, Address], Awaitable[list[Rate]]], row: dict[str, Any], shipper: Address, pacer: Pacer | None) -> list[dict[str, Any]]:
+async def _offers(
+    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]],
+    row: dict[str, Any],
+    shipper: Address,
+    pacer: Pacer | None,
+) -> list[dict[str, Any]]:
     try:
         shipment = shipment_from_row(row)
     except ValueError:
-        return [{"problem": "The row is not a shipment yet.", "fix": "session.problems says what it lacks."}]
+        return [
+            {
+                "problem": "The row is not a shipment yet.",
+                "fix": "session.problems says what it lacks.",
+            }
+        ]
     try:
-        rates = await (pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper))
+        rates = await (
+            pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper)
+        )
     except (AuthenticationFailed, SettingsError):
         raise
     except CarrierError as error:
         return [{"problem": error.message, "fix": error.fix}]
-    offers = [{**rate.model_dump(), "service": str(rate.service), "cost_basis": "quoted", "warnings": "; ".join(rate.warnings)} for rate in rates]
-    return offers or [{"problem": "No service takes this shipment.", "fix": "Correct the address or the parcel."}]
+    offers = [
+        {
+            **rate.model_dump(),
+            "service": str(rate.service),
+            "cost_basis": "quoted",
+            "warnings": "; ".join(rate.warnings),
+        }
+        for rate in rates
+    ]
+    return offers or [
+        {"problem": "No service takes this shipment.", "fix": "Correct the address or the parcel."}
+    ]
 
 
 _PRICED = [
-    name for name in SHIPMENTS.names
-    if name not in {"row_number", "row_numbers", "source_file", "order_id", "references", "name", "company", "phone", "email"}
+    name
+    for name in SHIPMENTS.names
+    if name
+    not in {
+        "row_number",
+        "row_numbers",
+        "source_file",
+        "order_id",
+        "references",
+        "name",
+        "company",
+        "phone",
+        "email",
+    }
 ]
 
 
-async def _answer(quote: Callable[[Shipment, Address], Awaitable[Rate]], row: dict[str, Any], shipper: Address, pacer: Pacer | None) -> dict[str, Any]:
+async def _answer(
+    quote: Callable[[Shipment, Address], Awaitable[Rate]],
+    row: dict[str, Any],
+    shipper: Address,
+    pacer: Pacer | None,
+) -> dict[str, Any]:
     try:
         shipment = shipment_from_row(row)
-        rate = await (pacer.repeat(lambda: quote(shipment, shipper)) if pacer else quote(shipment, shipper))
+        rate = await (
+            pacer.repeat(lambda: quote(shipment, shipper)) if pacer else quote(shipment, shipper)
+        )
     except (AuthenticationFailed, SettingsError):
         raise
     except CarrierError as error:
         return {"service": row["service"], "problem": error.message, "fix": error.fix}
     fields = rate.model_dump()
-    return {**fields, "service": str(rate.service), "cost_basis": "quoted", "warnings": "; ".join(rate.warnings)}
+    return {
+        **fields,
+        "service": str(rate.service),
+        "cost_basis": "quoted",
+        "warnings": "; ".join(rate.warnings),
+    }

@@ -1,6 +1,7 @@
 """Prices kept for a while on disk, so that a second preview of the same orders does not ask again.
 
-A key is a hash of the question (environment and account included); what is kept is the price and its parts, never an address.
+A key is a hash of the question (environment and account included); what is kept is the price and
+its parts, never an address.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from shipkit.models import Rate
 
 __all__ = ["QuoteCache"]
 
-_SCHEMA = "create table if not exists quotes (key blob primary key, at real not null, rate text not null) without rowid"
+_SCHEMA = (
+    "create table if not exists quotes (key blob primary key, at real not null, rate text not "
+    "null) without rowid"
+)
 _CHUNK = 500
 
 
@@ -31,7 +35,9 @@ class QuoteCache:
         Older prices are asked anew, and removed; 0 keeps nothing.
     """
 
-    def __init__(self, folder: Path, *, max_age_s: float = 3600.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, *, max_age_s: float = 3600.0, clock: Callable[[], float] = time.time
+    ) -> None:
         self._path = folder / "quotes-1.sqlite3"
         self._max_age_s = max_age_s
         self._clock = clock
@@ -49,7 +55,10 @@ class QuoteCache:
             for start in range(0, len(keys), _CHUNK):
                 some = keys[start : start + _CHUNK]
                 marks = ",".join("?" * len(some))
-                for key, text in db.execute(f"select key, rate from quotes where at > ? and key in ({marks})", [self._clock() - self._max_age_s, *some]):
+                for key, text in db.execute(
+                    f"select key, rate from quotes where at > ? and key in ({marks})",
+                    [self._clock() - self._max_age_s, *some],
+                ):
                     found |= dict.fromkeys(names[key], Rate.model_validate_json(text))
         return found
 
@@ -59,7 +68,13 @@ class QuoteCache:
             return
         now = self._clock()
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
-            db.executemany("insert or replace into quotes values (?, ?, ?)", [(_hash(question), now, rate.model_dump_json()) for question, rate in prices.items()])
+            db.executemany(
+                "insert or replace into quotes values (?, ?, ?)",
+                [
+                    (_hash(question), now, rate.model_dump_json())
+                    for question, rate in prices.items()
+                ],
+            )
             db.execute("delete from quotes where at <= ?", [now - self._max_age_s])
 
     @contextlib.contextmanager

@@ -27,4 +27,7 @@ def carrier_named(name: str, settings: Settings) -> Carrier:
 
             return UPS.from_settings(settings)
         case _:
-            raise SettingsError(f"There is no carrier {name!r}.", fix=f"Known: {', '.join(CARRIERS)}. Or pass an object with the Carrier protocol.")
+            raise SettingsError(
+                f"There is no carrier {name!r}.",
+                fix=f"Known: {', '.join(CARRIERS)}. Or pass an object with the Carrier protocol.",
+            )

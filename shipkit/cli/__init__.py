@@ -1,6 +1,7 @@
 """The command line: ``shipkit COMMAND``. Thin: it reads options, calls a session, prints what came back.
 
-Nothing heavy is imported before a command is known, so help, usage errors and completion answer at once.
+Nothing heavy is imported before a command is known, so help, usage errors and completion answer at
+once.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ def _run(words: list[str], console: Console) -> End:
     except BrokenPipeError:
         raise
     except OSError as error:
-        console.fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), "Check the path, its rights, and the space on the disk.", "machine", Exit.BROKEN)
+        console.fail(
+            f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            "Check the path, its rights, and the space on the disk.",
+            "machine",
+            Exit.BROKEN,
+        )
         return End(Exit.BROKEN, facts={"code": "machine"})
 
 
@@ -72,23 +78,37 @@ def _serve(words: list[str], console: Console) -> int:
     try:
         from shipkit.agent import mcp_server
     except ImportError as error:
-        console.fail(f"The MCP server cannot start: {error}.", 'Install it: pip install "shipkit[mcp]"', "usage", Exit.UNUSABLE)
+        console.fail(
+            f"The MCP server cannot start: {error}.",
+            'Install it: pip install "shipkit[mcp]"',
+            "usage",
+            Exit.UNUSABLE,
+        )
         return Exit.UNUSABLE
     return mcp_server.main(words)
 
 
 def _handler(where: str) -> Callable[[Namespace, Console], End]:
     module, name = where.split(":")
-    return cast("Callable[[Namespace, Console], End]", getattr(importlib.import_module(f"shipkit.cli.{module}"), name))
+    return cast(
+        "Callable[[Namespace, Console], End]",
+        getattr(importlib.import_module(f"shipkit.cli.{module}"), name),
+    )
 
 
 def _usage(error: UsageError, words: list[str], console: Console) -> End:
     name = words[0]
     if name in COMMANDS:
-        message, fix = f"{str(error)[:1].upper()}{str(error)[1:]}.", f"Write: shipkit {name} {COMMANDS[name].takes}   (all options: shipkit {name} --help)"
+        message, fix = (
+            f"{str(error)[:1].upper()}{str(error)[1:]}.",
+            f"Write: shipkit {name} {COMMANDS[name].takes}   (all options: shipkit {name} --help)",
+        )
     else:
         meant = nearest(name)
-        message, fix = f"There is no command {name!r}.", f"Did you mean: shipkit {meant}" if meant else "See: shipkit --help"
+        message, fix = (
+            f"There is no command {name!r}.",
+            f"Did you mean: shipkit {meant}" if meant else "See: shipkit --help",
+        )
     console.fail(message, fix, "usage", Exit.UNUSABLE)
     return End(Exit.UNUSABLE, facts={"code": "usage"})
 

@@ -40,10 +40,18 @@ def check(args: Namespace, console: Console) -> End:
         if args.output:
             printing.save_frame(problems, Path(args.output))
             console.say(f"Written: {args.output}")
-        facts = {"problems": bad, "warnings": int((problems["severity"] == "warning").sum()), "selection": session.selection}
+        facts = {
+            "problems": bad,
+            "warnings": int((problems["severity"] == "warning").sum()),
+            "selection": session.selection,
+        }
     if not len(problems):
         console.say("No problems found.")
-    return End(Exit.SOME_FAILED if bad else Exit.DONE, next=again("preview", args) if not bad else None, facts=facts)
+    return End(
+        Exit.SOME_FAILED if bad else Exit.DONE,
+        next=again("preview", args) if not bad else None,
+        facts=facts,
+    )
 
 
 def template(args: Namespace, console: Console) -> End:
@@ -100,14 +108,20 @@ def run_one(args: Namespace, console: Console) -> End:
         facts = printing.summary_facts(session.summary)
         unshippable = printing.unshippable(session.problems)
         if not session.summary.shipments:
-            console.say("Nothing to buy." if not args.dry_run else "Dry run: nothing would be bought.")
+            console.say(
+                "Nothing to buy." if not args.dry_run else "Dry run: nothing would be bought."
+            )
             return End(Exit.SOME_FAILED if unshippable else Exit.DONE, facts=facts)
         if args.dry_run:
             return _would_buy(session, args, console, facts)
         result = _buy(session, args, console)
         if result is None:
             console.note("Not approved. Nothing was bought.")
-            return End(Exit.NOT_APPROVED, next=command("approve", str(session.preview_id), args=args), facts=facts)
+            return End(
+                Exit.NOT_APPROVED,
+                next=command("approve", str(session.preview_id), args=args),
+                facts=facts,
+            )
         return finish(session, result, args, console, unshippable=unshippable)
 
 
@@ -115,20 +129,39 @@ def approve(args: Namespace, console: Console) -> End:
     """Show a kept preview and record a person's yes to it."""
     home = Settings.read(home=args.home).home
     record = previews.recall(home, args.preview)
-    facts = {"preview_id": record.preview_id, "shipments": record.shipments, "totals": {c: f"{m.amount}" for c, m in record.totals.items()}, "live": record.identity.live}
+    facts = {
+        "preview_id": record.preview_id,
+        "shipments": record.shipments,
+        "totals": {c: f"{m.amount}" for c, m in record.totals.items()},
+        "live": record.identity.live,
+    }
     console.say(record.text)
     console.record("preview", **facts)
     if not console.interactive:
-        raise ApprovalRequired("approve needs a person at a terminal: the total is typed back. Nothing was approved.", fix=f"Open a terminal and type: shipkit approve {args.preview}")
-    if not _typed_back(record.totals, record.shipments, str(record.identity), record.identity.live, console):
+        raise ApprovalRequired(
+            "approve needs a person at a terminal: the total is typed back. Nothing was approved.",
+            fix=f"Open a terminal and type: shipkit approve {args.preview}",
+        )
+    if not _typed_back(
+        record.totals, record.shipments, str(record.identity), record.identity.live, console
+    ):
         console.note("Not approved.")
         return End(Exit.NOT_APPROVED, facts=facts)
-    given = approval.approve(home, record.preview_id, now=dt.datetime.now(dt.UTC), by=args.by, via="terminal")
+    given = approval.approve(
+        home, record.preview_id, now=dt.datetime.now(dt.UTC), by=args.by, via="terminal"
+    )
     console.say(f"Approved by {given.by}. Give the same run command again to buy.")
     return End(facts=facts)
 
 
-def finish(session: BatchSession, result: BatchResult, args: Namespace, console: Console, *, unshippable: int) -> End:
+def finish(
+    session: BatchSession,
+    result: BatchResult,
+    args: Namespace,
+    console: Console,
+    *,
+    unshippable: int,
+) -> End:
     """Show how the job stands, save what was asked for, and return how the command ends."""
     console.title("Result")
     console.pairs(result.lines())
@@ -144,24 +177,42 @@ def finish(session: BatchSession, result: BatchResult, args: Namespace, console:
     if result.shipped and args.confirmation is not None:
         _tell_shop(session, args, console)
     code = exits.of_result(result, unshippable=unshippable)
-    return End(code, job_id=result.job_id, next=printing.next_command(result, code, args), facts=printing.result_facts(result))
+    return End(
+        code,
+        job_id=result.job_id,
+        next=printing.next_command(result, code, args),
+        facts=printing.result_facts(result),
+    )
 
 
 def _tell_shop(session: BatchSession, args: Namespace, console: Console) -> None:
     """Write the file that the shop imports; of a job that is not live there is none, since a run is no place to try it out."""
     if not session.store.manifest.live:
-        console.say(f"Shop confirmation: not written, the numbers of this job are not real. To look at one: {command('write-back', str(session.job_id), '--layout', args.confirmation, '--really', args=args)}")
+        console.say(
+            "Shop confirmation: not written, the numbers of this job are not real. To look at "
+            "one: "
+            f"{command('write-back', str(session.job_id), '--layout', args.confirmation, '--really', args=args)}"
+        )
         return
-    console.say(f"Shop confirmation: {session.write_back(getattr(args, 'confirmation_file', None), layout=args.confirmation)}")
+    console.say(
+        "Shop confirmation: "
+        f"{session.write_back(getattr(args, 'confirmation_file', None), layout=args.confirmation)}"
+    )
 
 
 def _refuse_unlimited(args: Namespace) -> None:
     if args.yes and args.auto:
-        raise UsageError("--yes and --auto exclude each other: approve this preview, or buy without approval", "")
+        raise UsageError(
+            "--yes and --auto exclude each other: approve this preview, or buy without approval", ""
+        )
     if (args.yes or args.auto) and args.max_total is None:
-        raise UsageError(f"{'--yes' if args.yes else '--auto'} needs --max-total: nobody looks at the total", "")
+        raise UsageError(
+            f"{'--yes' if args.yes else '--auto'} needs --max-total: nobody looks at the total", ""
+        )
     if args.watch and not (args.yes or args.auto):
-        raise UsageError("--watch needs --yes or --auto, and --max-total (of each file): nobody is asked", "")
+        raise UsageError(
+            "--watch needs --yes or --auto, and --max-total (of each file): nobody is asked", ""
+        )
     if args.watch and args.file:
         raise UsageError("--watch takes the files of its folder: leave FILE out", "")
 
@@ -175,8 +226,11 @@ def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResul
     except ApprovalRequired:
         if not args.yes and not (console.interactive and not console.as_json):
             raise ApprovalRequired(
-                f"Preview approval required: {session.summary.shipments:,} shipments ({session.preview_id}). Nothing was bought.",
-                fix=f"A person approves with: {command('approve', str(session.preview_id), args=args)}   then give this command again.",
+                f"Preview approval required: {session.summary.shipments:,} shipments "
+                f"({session.preview_id}). Nothing was bought.",
+                fix="A person approves with: "
+                f"{command('approve', str(session.preview_id), args=args)}   then give this "
+                "command again.",
                 next=command("approve", str(session.preview_id), args=args),
             ) from None
     summary = session.summary
@@ -189,22 +243,36 @@ def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResul
     return session.execute(on_error=on_error, progress=progress)
 
 
-def _would_buy(session: BatchSession, args: Namespace, console: Console, facts: dict[str, object]) -> End:
-    approval.check_limits(session.limits, previews.recall(session.settings.home, str(session.preview_id)).quotes)
+def _would_buy(
+    session: BatchSession, args: Namespace, console: Console, facts: dict[str, object]
+) -> End:
+    approval.check_limits(
+        session.limits, previews.recall(session.settings.home, str(session.preview_id)).quotes
+    )
     summary = session.summary
     approved = args.yes or args.auto or summary.approved
-    console.say(f"Dry run: {summary.shipments:,} shipments would be bought" + ("." if approved else " once they are approved.") + " Nothing was bought.")
+    console.say(
+        f"Dry run: {summary.shipments:,} shipments would be bought"
+        + ("." if approved else " once they are approved.")
+        + " Nothing was bought."
+    )
     args.dry_run = False
     return End(next=again("run", args), facts={**facts, "dry_run": True})
 
 
-def _typed_back(totals: dict[str, Money] | object, shipments: int, carrier: str, live: bool, console: Console) -> bool:
+def _typed_back(
+    totals: dict[str, Money] | object, shipments: int, carrier: str, live: bool, console: Console
+) -> bool:
     """Return whether a person typed the total(s) back."""
     assert isinstance(totals, dict)  # noqa: S101 - both callers hand over a mapping of totals
     money = "This spends real money." if live else "No money is spent."
-    console.note(f"\n{shipments:,} shipments, {' + '.join(map(str, totals.values()))}, on {carrier}. {money}")
+    console.note(
+        f"\n{shipments:,} shipments, {' + '.join(map(str, totals.values()))}, on {carrier}. {money}"
+    )
     for amount in totals.values() or [Money.from_cents(0)]:
-        answer = console.ask(f"Type the total to approve it ({amount.currency}), or press Enter to leave: ")
+        answer = console.ask(
+            f"Type the total to approve it ({amount.currency}), or press Enter to leave: "
+        )
         if not answer or _amount(answer) != amount.amount:
             return False
     return True

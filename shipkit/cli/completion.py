@@ -25,7 +25,9 @@ def completion(args: Namespace, console: Console) -> End:
 
 def _bash() -> str:
     cases = "\n".join(f'    {name}) words="{" ".join(_options(name))}" ;;' for name in COMMANDS)
-    choices = "\n".join(f'    {option}) words="{" ".join(values)}" ;;' for option, values in _choices().items())
+    choices = "\n".join(
+        f'    {option}) words="{" ".join(values)}" ;;' for option, values in _choices().items()
+    )
     return f"""# shipkit completion for bash; add to ~/.bashrc:  eval "$(shipkit completion bash)"
 _shipkit() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}" words=""
@@ -58,14 +60,34 @@ autoload -U +X bashcompinit && bashcompinit
 def _fish() -> str:
     lines = ["# shipkit completion for fish; save as ~/.config/fish/completions/shipkit.fish"]
     for name, command in COMMANDS.items():
-        lines.append(f"complete -c shipkit -n __fish_use_subcommand -f -a {name} -d {shlex.quote(command.summary)}")
+        lines.append(
+            f"complete -c shipkit -n __fish_use_subcommand -f -a {name} -d "
+            f"{shlex.quote(command.summary)}"
+        )
         for action in _actions(name):
-            values = f" -x -a {shlex.quote(' '.join(map(str, action.choices)))}" if action.choices else " -r" if action.nargs != 0 else ""
+            values = (
+                f" -x -a {shlex.quote(' '.join(map(str, action.choices)))}"
+                if action.choices
+                else " -r"
+                if action.nargs != 0
+                else ""
+            )
             long = [option[2:] for option in action.option_strings if option.startswith("--")]
-            lines += [f"complete -c shipkit -n '__fish_seen_subcommand_from {name}' -l {option} -d {shlex.quote(action.help or '')}{values}" for option in long]
+            lines += [
+                (
+                    f"complete -c shipkit -n '__fish_seen_subcommand_from {name}' -l {option} -d "
+                    f"{shlex.quote(action.help or '')}{values}"
+                )
+                for option in long
+            ]
     home = f"(set -q SHIPKIT_HOME; and echo $SHIPKIT_HOME; or echo {Settings.read({}).home})"
     jobs = f"(command ls {home}/jobs 2>/dev/null | string match 'job-*')"
-    lines += [f"complete -c shipkit -n '__fish_seen_subcommand_from {' '.join(_JOB_COMMANDS)}' -f -a {shlex.quote(jobs)}"]
+    lines += [
+        (
+            f"complete -c shipkit -n '__fish_seen_subcommand_from {' '.join(_JOB_COMMANDS)}' -f "
+            f"-a {shlex.quote(jobs)}"
+        )
+    ]
     return "\n".join(lines)
 
 
@@ -74,12 +96,23 @@ def _jobs_folder() -> str:
 
 
 def _options(name: str) -> list[str]:
-    return [option for action in _actions(name) for option in action.option_strings if option.startswith("--")]
+    return [
+        option
+        for action in _actions(name)
+        for option in action.option_strings
+        if option.startswith("--")
+    ]
 
 
 def _choices() -> dict[str, list[str]]:
     """Return option -> what it can be, over all commands."""
-    return {option: [str(c) for c in action.choices] for name in COMMANDS for action in _actions(name) if action.choices for option in action.option_strings}
+    return {
+        option: [str(c) for c in action.choices]
+        for name in COMMANDS
+        for action in _actions(name)
+        if action.choices
+        for option in action.option_strings
+    }
 
 
 def _actions(name: str) -> list[Action]:

@@ -1,6 +1,7 @@
 """Where a command's words go: results to stdout, progress and errors to stderr, JSON lines for machines.
 
-Order files are written by strangers: every text is stripped of control characters before a terminal sees it.
+Order files are written by strangers: every text is stripped of control characters before a
+terminal sees it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,13 @@ class Console:
             return
         clean = plain(text, keep="\n")
         if hang is not None:
-            clean = textwrap.fill(clean, self._columns(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
+            clean = textwrap.fill(
+                clean,
+                self._columns(),
+                subsequent_indent=" " * hang,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
         self._line(clean)
 
     def title(self, text: str) -> None:
@@ -90,7 +97,12 @@ class Console:
         """Append one JSON line to the log, where there is one."""
         if self.log is None:
             return
-        line = {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "event": event, **facts}
+        line = {
+            "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "pid": os.getpid(),
+            "event": event,
+            **facts,
+        }
         with Path(self.log).open("a", encoding="utf-8") as log:
             log.write(json.dumps(line, default=str) + "\n")
 
@@ -101,17 +113,30 @@ class Console:
         for name, text in known:
             self.say(f"{_fill(name, width)}  {text}")
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Iterable[str] = (), wrap: str | None = None) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        right: Iterable[str] = (),
+        wrap: str | None = None,
+    ) -> None:
         """Print `rows` in aligned columns; the cells of column `wrap` take what room is left and are cut there."""
         cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
-        widths = [max([_width(name), *(_width(row[i]) for row in cells)]) for i, name in enumerate(columns)]
+        widths = [
+            max([_width(name), *(_width(row[i]) for row in cells)])
+            for i, name in enumerate(columns)
+        ]
         if wrap is not None:
             at = columns.index(wrap)
             room = self._columns() - sum(widths) + widths[at] - 2 * len(widths)
             widths[at] = min(widths[at], max(room, 24))
         flush = set(right)
         for line, row in enumerate([list(columns), *cells]):
-            text = "  ".join(_fill(_cut(cell, width), width, right=name in flush) for name, cell, width in zip(columns, row, widths, strict=True)).rstrip()
+            text = "  ".join(
+                _fill(_cut(cell, width), width, right=name in flush)
+                for name, cell, width in zip(columns, row, widths, strict=True)
+            ).rstrip()
             self.say_raw(self._dim(text) if line == 0 else text)
 
     def say_raw(self, text: str) -> None:
@@ -139,7 +164,9 @@ class Console:
         if end.next and not self.as_json:
             self.say()
             self._line(f"{self._bold('Next')}  {plain(end.next)}")
-        self.record("end", **{**end.facts, "job_id": end.job_id, "exit": int(end.exit), "next": end.next})
+        self.record(
+            "end", **{**end.facts, "job_id": end.job_id, "exit": int(end.exit), "next": end.next}
+        )
         self.out.flush()
 
     def _line(self, text: str) -> None:
@@ -160,7 +187,11 @@ class Console:
 
     @property
     def _coloured(self) -> bool:
-        return self.out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return (
+            self.out.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
 
 
 def plain(text: str, *, keep: str = "") -> str:
@@ -173,7 +204,14 @@ def plain(text: str, *, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or not unicodedata.category(c).startswith("C") else " " if c in "\n\r\t" else _visible(c) for c in text)
+    return "".join(
+        c
+        if c in keep or not unicodedata.category(c).startswith("C")
+        else " "
+        if c in "\n\r\t"
+        else _visible(c)
+        for c in text
+    )
 
 
 def _visible(char: str) -> str:
@@ -181,7 +219,14 @@ def _visible(char: str) -> str:
 
 
 def _width(text: str) -> int:
-    return len(text) if text.isascii() else sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return (
+        len(text)
+        if text.isascii()
+        else sum(
+            0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+            for c in text
+        )
+    )
 
 
 def _fill(text: str, width: int, *, right: bool = False) -> str:

@@ -22,7 +22,13 @@ __all__ = ["demo"]
 FOLDER = "shipkit-demo"
 
 SHOP = Address(
-    name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100",
+    name="Dana Ortiz",
+    company="Harbor Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
 )
 
 _MADE = ("orders.csv", "orders_shipped.csv", "labels.pdf", "failed.csv", "home")
@@ -37,8 +43,14 @@ def demo(args: Namespace, console: Console) -> End:
     orders = _orders(folder)
     from shipkit.session import BatchSession
 
-    console.say(f"The orders are invented, the carrier is the embedded sandbox: no network, no money. Everything is kept in {folder}/", hang=0)
-    with BatchSession(orders, shipper=SHOP, carrier="sandbox", name="demo", home=folder / "home") as session:
+    console.say(
+        "The orders are invented, the carrier is the embedded sandbox: no network, no money. "
+        f"Everything is kept in {folder}/",
+        hang=0,
+    )
+    with BatchSession(
+        orders, shipper=SHOP, carrier="sandbox", name="demo", home=folder / "home"
+    ) as session:
         console.title("1  Read")
         console.say(f"{orders}: {session.load_report}")
         session.map(weights="line")  # in orders of several lines, a weight is the line's
@@ -58,19 +70,29 @@ def _bought(session: BatchSession, folder: Path, console: Console) -> End:
     result = session.execute()
     console.title("5  Buy, each label once")
     if before:
-        console.say("This demo was run before: the same orders are the same job, and nothing was bought again. (Start over: shipkit demo --fresh)")
+        console.say(
+            "This demo was run before: the same orders are the same job, and nothing was bought "
+            "again. (Start over: shipkit demo --fresh)"
+        )
     console.pairs(result.lines())
     console.title("6  Where everything is")
-    console.pairs([
-        ("Labels to print", str(session.labels.save(folder / "labels.pdf").path)),
-        ("Orders with tracking numbers", str(session.write_back(folder / "orders_shipped.csv"))),
-        ("Rows to correct and run again", str(_failed(session, folder))),
-        ("The job, as plain parquet", f"{session.store.path}"),
-    ])
+    console.pairs(
+        [
+            ("Labels to print", str(session.labels.save(folder / "labels.pdf").path)),
+            (
+                "Orders with tracking numbers",
+                str(session.write_back(folder / "orders_shipped.csv")),
+            ),
+            ("Rows to correct and run again", str(_failed(session, folder))),
+            ("The job, as plain parquet", f"{session.store.path}"),
+        ]
+    )
     job = result.job_id
     return End(
-        Exit.UNFINISHED if result.remaining or result.in_doubt else Exit.DONE, job_id=job,
-        next=printing.command("show", job, args=Namespace(home=str(folder / "home"))), facts=printing.result_facts(result),
+        Exit.UNFINISHED if result.remaining or result.in_doubt else Exit.DONE,
+        job_id=job,
+        next=printing.command("show", job, args=Namespace(home=str(folder / "home"))),
+        facts=printing.result_facts(result),
     )
 
 
@@ -85,7 +107,10 @@ def _orders(folder: Path) -> Path:
     path = folder / "orders.csv"
     if path.exists():
         if path.read_bytes() != demo_orders().read_bytes():
-            raise InputError(f"{path} is not the demo's file.", fix="Start over with: shipkit demo --fresh, or run it in another folder.")
+            raise InputError(
+                f"{path} is not the demo's file.",
+                fix="Start over with: shipkit demo --fresh, or run it in another folder.",
+            )
         return path
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(demo_orders().read_bytes())

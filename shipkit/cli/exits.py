@@ -26,14 +26,16 @@ class Exit(IntEnum):
     BROKEN = 5
 
 
-MEANING: Mapping[Exit, str] = MappingProxyType({
-    Exit.DONE: "done (also: nothing to do, or only orders shipped before)",
-    Exit.UNUSABLE: "the input or the command cannot be used",
-    Exit.SOME_FAILED: "done, but some rows did not ship",
-    Exit.NOT_APPROVED: "approval required, or a spend limit would be passed; nothing was bought",
-    Exit.UNFINISHED: "interrupted or in doubt; resume it",
-    Exit.BROKEN: "the carrier or this machine failed",
-})
+MEANING: Mapping[Exit, str] = MappingProxyType(
+    {
+        Exit.DONE: "done (also: nothing to do, or only orders shipped before)",
+        Exit.UNUSABLE: "the input or the command cannot be used",
+        Exit.SOME_FAILED: "done, but some rows did not ship",
+        Exit.NOT_APPROVED: "approval required, or a spend limit would be passed; nothing was bought",
+        Exit.UNFINISHED: "interrupted or in doubt; resume it",
+        Exit.BROKEN: "the carrier or this machine failed",
+    }
+)
 
 _FOR_ERROR: tuple[tuple[type[errors.ShipkitError], Exit], ...] = (
     (errors.PreviewNotFound, Exit.UNUSABLE),
@@ -64,6 +66,11 @@ def of_result(result: BatchResult, *, unshippable: int) -> Exit:
         codes.append(Exit.SOME_FAILED)
     if result.in_doubt or (result.remaining and result.status != "cancelled"):
         codes.append(Exit.UNFINISHED)
-    if result.status == "failed" or (result.remaining and result.status == "paused" and result.reason and not result.reason.startswith("paused")):
+    if result.status == "failed" or (
+        result.remaining
+        and result.status == "paused"
+        and result.reason
+        and not result.reason.startswith("paused")
+    ):
         codes.append(Exit.BROKEN)
     return max(codes)

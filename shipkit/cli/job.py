@@ -45,7 +45,12 @@ def resume(args: Namespace, console: Console) -> End:
         console.pairs(result.lines())
         printing.open_rows(result, console)
         code = exits.of_result(result, unshippable=printing.unshippable_in(store))
-        return End(code, job_id=result.job_id, next=printing.next_command(result, code, args), facts=printing.result_facts(result))
+        return End(
+            code,
+            job_id=result.job_id,
+            next=printing.next_command(result, code, args),
+            facts=printing.result_facts(result),
+        )
 
 
 def jobs(args: Namespace, console: Console) -> End:
@@ -54,7 +59,10 @@ def jobs(args: Namespace, console: Console) -> End:
 
     frame = recovery.interrupted_jobs(args.home) if args.interrupted else recovery.jobs(args.home)
     if not len(frame):
-        console.say(f"No {'interrupted ' if args.interrupted else ''}jobs in {Settings.read(home=args.home).home}.")
+        console.say(
+            f"No {'interrupted ' if args.interrupted else ''}jobs in "
+            f"{Settings.read(home=args.home).home}."
+        )
     _list(frame, console)
     return End(facts={"jobs": len(frame)})
 
@@ -84,22 +92,48 @@ def show(args: Namespace, console: Console) -> End:
             console.say(f"Rows that did not ship ({len(failed):,}): {args.failed}")
         if args.report:
             console.say(f"Day sheet: {session.report().save(args.report)}")
-        code = exits.of_result(result, unshippable=printing.unshippable_in(store)) if owner is None else Exit.UNFINISHED
+        code = (
+            exits.of_result(result, unshippable=printing.unshippable_in(store))
+            if owner is None
+            else Exit.UNFINISHED
+        )
         following = next_step(result) if owner is None else f"shipkit show {result.job_id}"
         if args.failed and code is Exit.SOME_FAILED:
             following = f"shipkit labels {result.job_id} -o labels.pdf"
-        return End(code, job_id=result.job_id, next=_at_home(following, args), facts=printing.result_facts(result))
+        return End(
+            code,
+            job_id=result.job_id,
+            next=_at_home(following, args),
+            facts=printing.result_facts(result),
+        )
 
 
 def labels(args: Namespace, console: Console) -> End:
     """Save labels."""
     with _open(args, args.job) as session:
-        options: dict[str, Any] = {"per": args.per, "order_by": args.order_by, "split": args.split, "where": args.where, "format": args.format}
+        options: dict[str, Any] = {
+            "per": args.per,
+            "order_by": args.order_by,
+            "split": args.split,
+            "where": args.where,
+            "format": args.format,
+        }
         options |= {"filename": args.filename, "kind": "document" if args.documents else None}
-        saved = session.labels.save(args.output, **{name: value for name, value in options.items() if value is not None})
+        saved = session.labels.save(
+            args.output, **{name: value for name, value in options.items() if value is not None}
+        )
         console.say(repr(saved))
-        facts = {"files": [str(path) for path in saved.paths], "labels": saved.labels, "shipments": saved.shipments, "missing": list(saved.missing)}
-        return End(job_id=session.job_id, next=command("write-back", str(session.job_id), args=args), facts=facts)
+        facts = {
+            "files": [str(path) for path in saved.paths],
+            "labels": saved.labels,
+            "shipments": saved.shipments,
+            "missing": list(saved.missing),
+        }
+        return End(
+            job_id=session.job_id,
+            next=command("write-back", str(session.job_id), args=args),
+            facts=facts,
+        )
 
 
 def void(args: Namespace, console: Console) -> End:
@@ -110,11 +144,26 @@ def void(args: Namespace, console: Console) -> End:
             return _would_void(session, args, console)
         frame = session.void(args.where, all=args.all)
         counts = frame["state"].value_counts().to_dict()
-        console.say(f"Voided: {counts.get('voided', 0):,}" + (f"; not voided: {counts['shipped']:,}" if counts.get("shipped") else ""))
+        console.say(
+            f"Voided: {counts.get('voided', 0):,}"
+            + (f"; not voided: {counts['shipped']:,}" if counts.get("shipped") else "")
+        )
         for row in frame.to_dict("records"):
-            console.record("result", row_number=int(row["row_number"]), state=str(row["state"]), tracking_number=row["tracking_number"])
+            console.record(
+                "result",
+                row_number=int(row["row_number"]),
+                state=str(row["state"]),
+                tracking_number=row["tracking_number"],
+            )
         code = Exit.SOME_FAILED if counts.get("shipped") else Exit.DONE
-        return End(code, job_id=session.job_id, facts={"voided": int(counts.get("voided", 0)), "not_voided": int(counts.get("shipped", 0))})
+        return End(
+            code,
+            job_id=session.job_id,
+            facts={
+                "voided": int(counts.get("voided", 0)),
+                "not_voided": int(counts.get("shipped", 0)),
+            },
+        )
 
 
 def write_back(args: Namespace, console: Console) -> End:
@@ -123,10 +172,24 @@ def write_back(args: Namespace, console: Console) -> End:
 
     with _open(args, args.job) as session:
         twice: bool | str = "really" if args.in_place > 1 else bool(args.in_place)
-        written = session.write_back(args.output, columns=pairs(args.column) or None, in_place=twice, layout=args.layout, really=args.really)
+        written = session.write_back(
+            args.output,
+            columns=pairs(args.column) or None,
+            in_place=twice,
+            layout=args.layout,
+            really=args.really,
+        )
         if isinstance(written, Confirmation):
             console.say(f"Written: {written}")
-            return End(job_id=session.job_id, facts={"files": [str(written.path)], "lines": written.lines, "shipments": written.shipments, "notes": list(written.notes)})
+            return End(
+                job_id=session.job_id,
+                facts={
+                    "files": [str(written.path)],
+                    "lines": written.lines,
+                    "shipments": written.shipments,
+                    "notes": list(written.notes),
+                },
+            )
         paths = [str(path) for path in (written if isinstance(written, tuple) else (written,))]
         for path in paths:
             console.say(f"Written: {path}")
@@ -142,10 +205,28 @@ def carriers(args: Namespace, console: Console) -> End:
     for name, what in CARRIERS.items():
         missing, environment, account = _standing(name, settings)
         default = name == settings.carrier.lower()
-        rows.append([f"{name}{' (default)' if default else ''}", environment, account, "no" if missing else "yes", what])
+        rows.append(
+            [
+                f"{name}{' (default)' if default else ''}",
+                environment,
+                account,
+                "no" if missing else "yes",
+                what,
+            ]
+        )
         wanting += [f"{name} needs {', '.join(missing)} in the environment."] if missing else []
-        console.record("carrier", name=name, environment=environment.lower(), account=account, ready=not missing, missing=missing, default=default)
-    console.table(["carrier", "environment", "account", "set up", "what it is"], rows, wrap="what it is")
+        console.record(
+            "carrier",
+            name=name,
+            environment=environment.lower(),
+            account=account,
+            ready=not missing,
+            missing=missing,
+            default=default,
+        )
+    console.table(
+        ["carrier", "environment", "account", "set up", "what it is"], rows, wrap="what it is"
+    )
     for line in wanting:
         console.say(line)
     return End()
@@ -159,11 +240,14 @@ def prune(args: Namespace, console: Console) -> End:
     for job in found:
         console.say(job)
         console.record("pruned", job_id=job, dry_run=args.dry_run)
-    console.say(f"{len(found):,} jobs {'would be' if args.dry_run else 'were'} pruned: addresses and labels go, numbers and charges stay.")
+    console.say(
+        f"{len(found):,} jobs {'would be' if args.dry_run else 'were'} pruned: addresses and "
+        "labels go, numbers and charges stay."
+    )
     return End(facts={"pruned": len(found)})
 
 
-# -- inside -----------------------------------------------------------------------------------------
+# -- inside ----------------------------------------------------------------------------------------
 
 
 def _open(args: Namespace, job: str) -> BatchSession:
@@ -179,20 +263,52 @@ def _which(waiting: pd.DataFrame, args: Namespace, console: Console) -> End:
         return End()
     console.say(f"{len(waiting):,} jobs are interrupted. Say which one:")
     _list(waiting, console)
-    return End(Exit.UNFINISHED, next=command("resume", waiting["job_id"][0], args=args), facts={"jobs": len(waiting)})
+    return End(
+        Exit.UNFINISHED,
+        next=command("resume", waiting["job_id"][0], args=args),
+        facts={"jobs": len(waiting)},
+    )
 
 
 def _list(frame: pd.DataFrame, console: Console) -> None:
     rows = []
     for row in frame.to_dict("records"):
-        total = Money.from_cents(int(row["total_charged_cents"]), row["currency"]) if isinstance(row["currency"], str) else None
+        total = (
+            Money.from_cents(int(row["total_charged_cents"]), row["currency"])
+            if isinstance(row["currency"], str)
+            else None
+        )
         made = row["created_at"].strftime("%Y-%m-%d %H:%M")
         carrier = f"{row['carrier']}{' LIVE' if row['live'] else ''}"
-        counts = [f"{int(row[name]):,}" if row[name] else "" for name in ("shipped", "failed", "in_doubt", "remaining")]
-        rows.append([row["job_id"], row["name"] or "", made, row["status"].replace("_", " "), carrier, *counts, total or "several"])
+        counts = [
+            f"{int(row[name]):,}" if row[name] else ""
+            for name in ("shipped", "failed", "in_doubt", "remaining")
+        ]
+        rows.append(
+            [
+                row["job_id"],
+                row["name"] or "",
+                made,
+                row["status"].replace("_", " "),
+                carrier,
+                *counts,
+                total or "several",
+            ]
+        )
         console.record("job", **printing.cells(row, frame.columns))
     if rows:
-        columns = ["job", "name", "made (UTC)", "status", "carrier", "shipped", "failed", "in doubt", "left", "charged"]
+        columns = [
+            "job",
+            "name",
+            "made (UTC)",
+            "status",
+            "carrier",
+            "shipped",
+            "failed",
+            "in doubt",
+            "left",
+            "charged",
+        ]
         console.table(columns, rows, right=columns[5:])
 
 
@@ -205,8 +321,15 @@ def _show_preview(args: Namespace, console: Console) -> End:
     console.say(record.text)
     if given:
         console.say(f"Approved by {given.by} ({given.via}) at {given.at:%Y-%m-%d %H:%M} UTC")
-    facts = {"preview_id": record.preview_id, "shipments": record.shipments, "totals": {c: f"{m.amount}" for c, m in record.totals.items()}}
-    return End(next=None if given else command("approve", record.preview_id, args=args), facts={**facts, "live": record.identity.live, "approved": given is not None})
+    facts = {
+        "preview_id": record.preview_id,
+        "shipments": record.shipments,
+        "totals": {c: f"{m.amount}" for c, m in record.totals.items()},
+    }
+    return End(
+        next=None if given else command("approve", record.preview_id, args=args),
+        facts={**facts, "live": record.identity.live, "approved": given is not None},
+    )
 
 
 def _would_void(session: BatchSession, args: Namespace, console: Console) -> End:
@@ -216,7 +339,9 @@ def _would_void(session: BatchSession, args: Namespace, console: Console) -> End
     table = session.store.results()
     frame = to_frame(table.take(list(matching(table, args.where, {}))) if args.where else table)
     standing = frame[frame["state"] == "shipped"]
-    lines = [[r["row_number"], r["order_id"], r["tracking_number"]] for r in standing.to_dict("records")]
+    lines = [
+        [r["row_number"], r["order_id"], r["tracking_number"]] for r in standing.to_dict("records")
+    ]
     console.table(["row", "order", "tracking number"], lines, right=("row",))
     console.say(f"Dry run: {len(standing):,} shipments would be voided.")
     return End(job_id=session.job_id, facts={"would_void": len(standing), "dry_run": True})
@@ -226,8 +351,16 @@ def _standing(name: str, settings: Settings) -> tuple[list[str], str, str]:
     """Return which settings a carrier lacks, its environment, and the end of its account."""
     if name != "ups":
         return [], "SANDBOX", ""
-    missing = [f"SHIPKIT_{field.upper()}" for field in ("ups_client_id", "ups_client_secret", "ups_account") if not getattr(settings, field)]
-    return missing, settings.ups_env.upper(), f"...{settings.ups_account[-4:]}" if settings.ups_account else ""
+    missing = [
+        f"SHIPKIT_{field.upper()}"
+        for field in ("ups_client_id", "ups_client_secret", "ups_account")
+        if not getattr(settings, field)
+    ]
+    return (
+        missing,
+        settings.ups_env.upper(),
+        f"...{settings.ups_account[-4:]}" if settings.ups_account else "",
+    )
 
 
 def _age(text: str) -> dt.timedelta:

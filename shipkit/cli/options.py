@@ -21,7 +21,14 @@ __all__ = ["limits", "merged", "named", "open_session", "pairs"]
 _PATHS = ("file", "template", "labels", "failed", "output", "write_back", "watch", "log", "home")
 """Options that are paths: in a config file they count from the file's own folder."""
 
-_TABLES = {"params": "param", "columns": "column", "defaults": "default", "references": "reference", "services": "map_service", "types": "type"}
+_TABLES = {
+    "params": "param",
+    "columns": "column",
+    "defaults": "default",
+    "references": "reference",
+    "services": "map_service",
+    "types": "type",
+}
 """Table of a config file -> the option that says the same."""
 
 
@@ -36,7 +43,10 @@ def merged(args: Namespace) -> Namespace:
         name = _TABLES.get(key, key.replace("-", "_"))
         if name not in known or name in {"config", "command", "debug"}:
             if name not in _EVERY_OPTION:
-                raise InputError(f"{path} has an unknown key {key!r}.", fix=f"Keys are the options' names: {', '.join(sorted(_EVERY_OPTION))}.")
+                raise InputError(
+                    f"{path} has an unknown key {key!r}.",
+                    fix=f"Keys are the options' names: {', '.join(sorted(_EVERY_OPTION))}.",
+                )
             continue  # an option of another command: one file serves them all
         if isinstance(value, dict) and name in _TABLES.values():
             setattr(args, name, {**value, **pairs(getattr(args, name))})
@@ -84,7 +94,11 @@ def limits(args: Namespace) -> dict[str, Any]:
         "price_drift": getattr(args, "price_drift", None),
         "currency": getattr(args, "currency", None),
     }
-    return {name: str(value) if name in {"total", "per_shipment"} else value for name, value in given.items() if value is not None}
+    return {
+        name: str(value) if name in {"total", "per_shipment"} else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def pairs(given: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -112,12 +126,20 @@ def named(home: Path, given: str) -> str:
 
 
 def _fill(session: BatchSession, args: Namespace) -> None:
-    options = {"types": pairs(args.type) or None, "sheet": args.sheet, "delimiter": args.delimiter, "encoding": args.encoding, "order_key": args.order_key}
+    options = {
+        "types": pairs(args.type) or None,
+        "sheet": args.sheet,
+        "delimiter": args.delimiter,
+        "encoding": args.encoding,
+        "order_key": args.order_key,
+    }
     session.load(args.file, **{name: value for name, value in options.items() if value is not None})
     clauses = [args.where] if isinstance(args.where, str) else args.where or []
     if clauses:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty selection is printed, with what the column holds
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # an empty selection is printed, with what the column holds
             session.where(*clauses, **pairs(args.param))
     session.map(
         Path(args.template) if args.template else None,
@@ -159,9 +181,15 @@ def _shipper(given: str | Mapping[str, Any] | None) -> Any:
         fields = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"The shipper file {path} cannot be read: {reason}.", fix='It is JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", ...}.') from None
+        raise InputError(
+            f"The shipper file {path} cannot be read: {reason}.",
+            fix='It is JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", ...}.',
+        ) from None
     if not isinstance(fields, dict):
-        raise InputError(f"The shipper file {path} holds no address.", fix='It is JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", ...}.')
+        raise InputError(
+            f"The shipper file {path} holds no address.",
+            fix='It is JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", ...}.',
+        )
     return fields
 
 
@@ -170,7 +198,10 @@ def _read_config(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"The job file {path} cannot be read: {reason}.", fix="It is TOML; its keys are the options' names.") from None
+        raise InputError(
+            f"The job file {path} cannot be read: {reason}.",
+            fix="It is TOML; its keys are the options' names.",
+        ) from None
     shipper = found.get("shipper")
     if isinstance(shipper, str) and Path(shipper).suffix.lower() in {".json", ".toml"}:
         found["shipper"] = _beside(path, shipper)
@@ -178,14 +209,63 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _beside(config: Path, value: Any) -> Any:
-    return str(config.parent / Path(value).expanduser()) if isinstance(value, str) and value else value
+    return (
+        str(config.parent / Path(value).expanduser()) if isinstance(value, str) and value else value
+    )
 
 
-_NOBODY = {"name": "Nobody yet", "address_line1": "1 Main St", "city": "San Antonio", "state": "TX", "postal_code": "78205", "phone": "2105550100"}
+_NOBODY = {
+    "name": "Nobody yet",
+    "address_line1": "1 Main St",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
 """Stands in for the shipper where nothing is priced."""
 
-_EVERY_OPTION = frozenset({
-    *_TABLES, "file", "sheet", "delimiter", "encoding", "order_key", "where", "template", "service", "ship_date", "skip", "shipper", "carrier", "home",
-    "on_duplicate", "rows", "output", "yes", "auto", "max_total", "max_each", "max_shipments", "price_drift", "currency", "name", "on_error", "resend",
-    "label_format", "label_size", "concurrency", "rate_limit", "dry_run", "labels", "write_back", "confirmation", "failed", "watch", "once", "every", "log", "json",
-})
+_EVERY_OPTION = frozenset(
+    {
+        *_TABLES,
+        "file",
+        "sheet",
+        "delimiter",
+        "encoding",
+        "order_key",
+        "where",
+        "template",
+        "service",
+        "ship_date",
+        "skip",
+        "shipper",
+        "carrier",
+        "home",
+        "on_duplicate",
+        "rows",
+        "output",
+        "yes",
+        "auto",
+        "max_total",
+        "max_each",
+        "max_shipments",
+        "price_drift",
+        "currency",
+        "name",
+        "on_error",
+        "resend",
+        "label_format",
+        "label_size",
+        "concurrency",
+        "rate_limit",
+        "dry_run",
+        "labels",
+        "write_back",
+        "confirmation",
+        "failed",
+        "watch",
+        "once",
+        "every",
+        "log",
+        "json",
+    }
+)

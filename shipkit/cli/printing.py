@@ -27,7 +27,22 @@ if TYPE_CHECKING:
     from shipkit.jobs.store import JobStore
     from shipkit.plan.preview import Summary
 
-__all__ = ["cells", "command", "next_command", "open_rows", "preview_rows", "problems", "result_facts", "save_failed", "save_frame", "summary_facts", "summary_lines", "typed", "unshippable", "unshippable_in"]
+__all__ = [
+    "cells",
+    "command",
+    "next_command",
+    "open_rows",
+    "preview_rows",
+    "problems",
+    "result_facts",
+    "save_failed",
+    "save_frame",
+    "summary_facts",
+    "summary_lines",
+    "typed",
+    "unshippable",
+    "unshippable_in",
+]
 
 _HELD = "shipped_before"
 """Code of the problem that is none: the order was shipped by an earlier job."""
@@ -44,7 +59,16 @@ def preview_rows(frame: pd.DataFrame, console: Console, *, rows: int | None = No
     console.say()
     columns = ["row", "order", "to", "service", "lb", "zone", "cost", "days"]
     lines = [
-        [r["row_number"], _text(r["order_id"]), _place(r), _title(r["service"]), _pounds(r["billable_weight_lb"]), _text(r["zone"]), _money(r), _text(r["transit_days"])]
+        [
+            r["row_number"],
+            _text(r["order_id"]),
+            _place(r),
+            _title(r["service"]),
+            _pounds(r["billable_weight_lb"]),
+            _text(r["zone"]),
+            _money(r),
+            _text(r["transit_days"]),
+        ]
         for r in some.to_dict("records")
     ]
     console.table(columns, lines, right=("row", "lb", "zone", "cost", "days"), wrap="to")
@@ -67,13 +91,18 @@ def problems(frame: pd.DataFrame, console: Console) -> int:
 
 def unshippable(frame: pd.DataFrame) -> int:
     """Return how many rows have a problem that stops them; orders shipped before are none."""
-    return int(frame.loc[(frame["severity"] == "error") & (frame["code"] != _HELD), "row_number"].nunique())
+    return int(
+        frame.loc[(frame["severity"] == "error") & (frame["code"] != _HELD), "row_number"].nunique()
+    )
 
 
 def unshippable_in(store: JobStore) -> int:
     """Return how many rows of a job had a problem that stopped them; orders shipped before are none."""
     problems = store.problems
-    stops = pc.and_(pc.equal(problems.column("severity"), "error"), pc.not_equal(pc.fill_null(problems.column("code"), ""), _HELD))
+    stops = pc.and_(
+        pc.equal(problems.column("severity"), "error"),
+        pc.not_equal(pc.fill_null(problems.column("code"), ""), _HELD),
+    )
     return len(pc.unique(problems.filter(stops).column("row_number")))
 
 
@@ -86,7 +115,10 @@ def open_rows(result: BatchResult, console: Console, *, most: int = 10) -> None:
     if not len(waiting):
         return
     console.title(f"Not shipped: {len(waiting):,} rows")
-    lines = [[r["row_number"], _text(r["order_id"]), r["state"], _text(r["error_message"])] for r in waiting.head(most).to_dict("records")]
+    lines = [
+        [r["row_number"], _text(r["order_id"]), r["state"], _text(r["error_message"])]
+        for r in waiting.head(most).to_dict("records")
+    ]
     console.table(["row", "order", "state", "why"], lines, right=("row",), wrap="why")
     if len(waiting) > most:
         console.say(f"... and {len(waiting) - most:,} more")
@@ -95,7 +127,9 @@ def open_rows(result: BatchResult, console: Console, *, most: int = 10) -> None:
 def summary_lines(summary: Summary, console: Console, title: str = "Preview") -> None:
     """Print what a preview comes to; why rows cannot ship stands above it already."""
     console.title(title)
-    console.pairs((name, text) for name, text in summary.lines() if not re.fullmatch(r"  [\d,]+ x", name))
+    console.pairs(
+        (name, text) for name, text in summary.lines() if not re.fullmatch(r"  [\d,]+ x", name)
+    )
     console.record("preview", **summary_facts(summary))
 
 
@@ -107,7 +141,15 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "problems": summary.problems,
         "warnings": summary.warnings,
         **_amounts(summary.totals),
-        "by_service": [{"service": s.service, "shipments": s.shipments, "total": f"{s.total.amount}", "currency": s.total.currency} for s in summary.by_service],
+        "by_service": [
+            {
+                "service": s.service,
+                "shipments": s.shipments,
+                "total": f"{s.total.amount}",
+                "currency": s.total.currency,
+            }
+            for s in summary.by_service
+        ],
         "carrier": summary.carrier,
         "live": summary.live,
         "mode": summary.mode,
@@ -118,8 +160,19 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
 
 def result_facts(result: BatchResult) -> dict[str, Any]:
     """Return how a job stands for machines: amounts are decimal text."""
-    counts = {name: getattr(result, name) for name in ("shipped", "failed", "in_doubt", "skipped", "voided", "remaining")}
-    return {"status": result.status, **counts, **_amounts(result.totals), "live": result.live, "carrier": result.carrier, "reason": result.reason, "elapsed_s": round(result.elapsed_s, 3)}
+    counts = {
+        name: getattr(result, name)
+        for name in ("shipped", "failed", "in_doubt", "skipped", "voided", "remaining")
+    }
+    return {
+        "status": result.status,
+        **counts,
+        **_amounts(result.totals),
+        "live": result.live,
+        "carrier": result.carrier,
+        "reason": result.reason,
+        "elapsed_s": round(result.elapsed_s, 3),
+    }
 
 
 def next_command(result: BatchResult, code: Exit, args: Namespace) -> str | None:
@@ -140,13 +193,18 @@ def next_command(result: BatchResult, code: Exit, args: Namespace) -> str | None
 
 def command(*words: str, args: Namespace) -> str:
     """Return a command ready to type, in the same home."""
-    return typeable(["shipkit", *words, *(["--home", args.home] if getattr(args, "home", None) else [])])
+    return typeable(
+        ["shipkit", *words, *(["--home", args.home] if getattr(args, "home", None) else [])]
+    )
 
 
 def save_failed(frame: pd.DataFrame, path: Path) -> None:
     """Write the rows that did not ship as a file to correct and run: the source's own columns, then what to do in this program's words."""
     own = frame.drop(columns=["row_number", "source_file"], errors="ignore")
-    save_frame(own.assign(fix=own["fix"].map(lambda fix: typed(fix) if isinstance(fix, str) else fix)), path)
+    save_frame(
+        own.assign(fix=own["fix"].map(lambda fix: typed(fix) if isinstance(fix, str) else fix)),
+        path,
+    )
 
 
 def save_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -154,7 +212,9 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
     plain = frame.copy()
     for name in plain.columns:
         if plain[name].map(_is_list).any():
-            plain[name] = plain[name].map(lambda cell: ", ".join(map(str, cell)) if _is_list(cell) else None)
+            plain[name] = plain[name].map(
+                lambda cell: ", ".join(map(str, cell)) if _is_list(cell) else None
+            )
     match path.suffix.lower():
         case ".csv":
             plain.to_csv(path, index=False)
@@ -166,18 +226,55 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
             plain.to_excel(path, index=False)
         case ".parquet":
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            pq.write_table(table.replace_schema_metadata(), path, compression="zstd")  # pandas cannot read back what it notes about lists
+            pq.write_table(
+                table.replace_schema_metadata(), path, compression="zstd"
+            )  # pandas cannot read back what it notes about lists
         case ending:
-            raise InputError(f"{path}: {ending or 'no ending'} is not a format to write a table in.", fix="Name a .csv, .tsv, .xlsx or .parquet file.")
+            raise InputError(
+                f"{path}: {ending or 'no ending'} is not a format to write a table in.",
+                fix="Name a .csv, .tsv, .xlsx or .parquet file.",
+            )
 
 
 _JSON_ROW = (
-    "row_number", "order_id", "recipient", "city", "state", "postal_code", "country", "service", "parcels", "billable_weight_lb", "zone", "cost_cents",
-    "currency", "cost_basis", "ship_date", "transit_days", "delivery_date", "warnings", "problem",
+    "row_number",
+    "order_id",
+    "recipient",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "service",
+    "parcels",
+    "billable_weight_lb",
+    "zone",
+    "cost_cents",
+    "currency",
+    "cost_basis",
+    "ship_date",
+    "transit_days",
+    "delivery_date",
+    "warnings",
+    "problem",
 )
 _JSON_RESULT = (
-    "row_number", "order_id", "state", "tracking_number", "tracking_numbers", "service", "quoted_cents", "charged_cents", "charge_basis", "currency",
-    "shipkit_reference", "attempts", "shipped_at", "voided_at", "error_code", "error_message", "fix",
+    "row_number",
+    "order_id",
+    "state",
+    "tracking_number",
+    "tracking_numbers",
+    "service",
+    "quoted_cents",
+    "charged_cents",
+    "charge_basis",
+    "currency",
+    "shipkit_reference",
+    "attempts",
+    "shipped_at",
+    "voided_at",
+    "error_code",
+    "error_message",
+    "fix",
 )
 
 
@@ -190,10 +287,16 @@ def _grouped(part: pd.DataFrame, console: Console) -> None:
         rows = sorted(group["row_number"].unique().tolist())
         first = group.iloc[0]
         name = f"{_plain_field(field)}: " if isinstance(field, str) else ""
-        one = first["problem"] if len(set(group["problem"])) == 1 or len(rows) == 1 else f"{first['problem']} (row {first['row_number']})"
+        one = (
+            first["problem"]
+            if len(set(group["problem"])) == 1 or len(rows) == 1
+            else f"{first['problem']} (row {first['row_number']})"
+        )
         console.say(f"  {name}{one}", hang=4)
         console.say(f"      {_rows(rows)}", hang=6)
-        values = ", ".join(f"{value} ({count:,})" for value, count in group["value"].value_counts().head(9).items())
+        values = ", ".join(
+            f"{value} ({count:,})" for value, count in group["value"].value_counts().head(9).items()
+        )
         if 1 < group["value"].nunique() < 9 and len(rows) > 8 and len(values) < 120:
             console.say(f"      values: {values}", hang=6)
         if isinstance(first["fix"], str):
@@ -202,7 +305,10 @@ def _grouped(part: pd.DataFrame, console: Console) -> None:
 
 _TYPED = (
     (re.compile(r'(?:session\.)?map\(service="([^"]*)"\)'), r"--service \1"),
-    (re.compile(r'(?:session\.)?map\(services=\{"([^"]*)": "([^"]*)"\}\)'), r'--map-service "\1=\2"'),
+    (
+        re.compile(r'(?:session\.)?map\(services=\{"([^"]*)": "([^"]*)"\}\)'),
+        r'--map-service "\1=\2"',
+    ),
     (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
     (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
     (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
@@ -232,7 +338,9 @@ def _plain_field(field: str) -> str:
 
 def _rows(rows: Sequence[int], most: int = 8) -> str:
     words = ", ".join(f"{row}" for row in rows[:most])
-    return f"{'row' if len(rows) == 1 else 'rows'} {words}" + (f" and {len(rows) - most:,} more" if len(rows) > most else "")
+    return f"{'row' if len(rows) == 1 else 'rows'} {words}" + (
+        f" and {len(rows) - most:,} more" if len(rows) > most else ""
+    )
 
 
 def _amounts(totals: Mapping[str, Money]) -> dict[str, Any]:
@@ -271,7 +379,11 @@ def _text(value: Any) -> str:
 def _place(row: Mapping[Any, Any]) -> str:
     where = " ".join(part for part in (_text(row["city"]), _text(row["state"])) if part)
     country = _text(row["country"])
-    return ", ".join(part for part in (_text(row["recipient"]), where, country if country != "US" else "") if part)
+    return ", ".join(
+        part
+        for part in (_text(row["recipient"]), where, country if country != "US" else "")
+        if part
+    )
 
 
 def _title(service: Any) -> str:

@@ -38,12 +38,24 @@ def reporter(console: Console, *, every_s: float = EVERY_S) -> Callable[[Progres
 
 def _line(p: Progress) -> str:
     counts = [f"{p.done:,} of {p.total:,}", str(Money.from_cents(p.spent_cents, p.currency))]
-    counts += [f"{count:,} {name}" for name, count in (("failed", p.failed), ("in doubt", p.in_doubt)) if count]
+    counts += [
+        f"{count:,} {name}"
+        for name, count in (("failed", p.failed), ("in doubt", p.in_doubt))
+        if count
+    ]
     return ", ".join(counts)
 
 
 def _json(p: Progress, elapsed_s: float) -> str:
-    return json.dumps({
-        "event": "progress", "done": p.done, "total": p.total, "failed": p.failed, "in_doubt": p.in_doubt,
-        "spent": f"{Money.from_cents(p.spent_cents, p.currency).amount}", "currency": p.currency, "elapsed_s": round(elapsed_s, 1),
-    })
+    return json.dumps(
+        {
+            "event": "progress",
+            "done": p.done,
+            "total": p.total,
+            "failed": p.failed,
+            "in_doubt": p.in_doubt,
+            "spent": f"{Money.from_cents(p.spent_cents, p.currency).amount}",
+            "currency": p.currency,
+            "elapsed_s": round(elapsed_s, 1),
+        }
+    )

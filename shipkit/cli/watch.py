@@ -1,7 +1,7 @@
 """``run --watch FOLDER``: each file that comes in is run once, and moves to ``done`` or ``failed``.
 
-A file whose run was interrupted, or that the carrier or the machine failed, stays where it is and is run again: the same plan is
-the same job, so nothing is bought twice.
+A file whose run was interrupted, or that the carrier or the machine failed, stays where it is and
+is run again: the same plan is the same job, so nothing is bought twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,19 @@ from shipkit.settings import Settings
 
 __all__ = ["watch"]
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".json", ".ndjson", ".jsonl")
+_ENDINGS = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".xlsx",
+    ".xlsm",
+    ".xls",
+    ".ods",
+    ".parquet",
+    ".json",
+    ".ndjson",
+    ".jsonl",
+)
 _STILL_S = 2.0
 """A file is taken when it has not grown for so long: it may still be on its way."""
 _EVERY_S = 10.0
@@ -39,13 +51,18 @@ def watch(args: Namespace, console: Console) -> End:
     """Run each file of a folder, until stopped or, with ``--once``, until there is none. Ends with the highest code of any file."""
     folder = Path(args.watch)
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder.", fix="Make it first; files that are put into it are run.")
+        raise InputError(
+            f"{folder} is not a folder.", fix="Make it first; files that are put into it are run."
+        )
     args.every = args.every or _EVERY_S
     home = Settings.read(home=args.home).home
     mine = home / "watch" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     make_private(mine)
     with held(mine, what="watch"), _told_to_stop() as stop:
-        console.note(f"Watching {folder}/ ({'once' if args.once else f'every {args.every:g} s'}). Ctrl-C stops after the file in hand.")
+        console.note(
+            f"Watching {folder}/ ({'once' if args.once else f'every {args.every:g} s'}). Ctrl-C "
+            "stops after the file in hand."
+        )
         return _rounds(folder, args, console, stop)
 
 
@@ -67,7 +84,9 @@ def _rounds(folder: Path, args: Namespace, console: Console, stop: _Stop) -> End
         if args.once and not _growing(folder):
             break
         stop.wait(min(args.every, _STILL_S) if args.once else args.every)
-    return End(worst, facts={"files": count, "waiting": [path.name for path in again if path.exists()]})
+    return End(
+        worst, facts={"files": count, "waiting": [path.name for path in again if path.exists()]}
+    )
 
 
 def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
@@ -75,11 +94,19 @@ def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
     done = folder / "done"
     stem = path.name.partition(".")[0]
     done.mkdir(exist_ok=True)
-    own = Namespace(**{
-        **vars(args), "file": str(path), "watch": None, "labels": str(_free(done / f"{stem}_labels.{args.label_format or 'pdf'}")),
-        "confirmation_file": str(_free(done / file_name(the_format(args.confirmation), stem))) if args.confirmation else None,
-        "write_back": str(_free(done / f"{stem}_shipped{''.join(path.suffixes)}")), "failed": str(folder / "failed" / f"{stem}_failed.csv"),
-    })
+    own = Namespace(
+        **{
+            **vars(args),
+            "file": str(path),
+            "watch": None,
+            "labels": str(_free(done / f"{stem}_labels.{args.label_format or 'pdf'}")),
+            "confirmation_file": str(_free(done / file_name(the_format(args.confirmation), stem)))
+            if args.confirmation
+            else None,
+            "write_back": str(_free(done / f"{stem}_shipped{''.join(path.suffixes)}")),
+            "failed": str(folder / "failed" / f"{stem}_failed.csv"),
+        }
+    )
     (folder / "failed").mkdir(exist_ok=True)
     console.say()
     try:
@@ -90,8 +117,18 @@ def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
         console.fail(error.message, error.fix, error.code, of_error(error))
         end = End(of_error(error), facts={"code": error.code, "message": error.message})
     moved = _moved(path, folder, end)
-    console.say(f"{path.name}: exit {int(end.exit)}, {f'moved to {moved}' if moved else 'stays, and is run again'}")
-    console.record("file", file=path.name, job_id=end.job_id, exit=int(end.exit), moved_to=str(moved) if moved else None, code=end.facts.get("code"))
+    console.say(
+        f"{path.name}: exit {int(end.exit)}, "
+        f"{f'moved to {moved}' if moved else 'stays, and is run again'}"
+    )
+    console.record(
+        "file",
+        file=path.name,
+        job_id=end.job_id,
+        exit=int(end.exit),
+        moved_to=str(moved) if moved else None,
+        code=end.facts.get("code"),
+    )
     return end
 
 
@@ -102,7 +139,9 @@ def _moved(path: Path, folder: Path, end: End) -> Path | None:
     if end.exit in {Exit.DONE, Exit.SOME_FAILED}:
         return path.rename(_free(folder / "done" / path.name))
     moved = path.rename(_free(folder / "failed" / path.name))
-    moved.with_name(f"{moved.name}.error.txt").write_text(f"{end.facts.get('message', '')}\n", encoding="utf-8")
+    moved.with_name(f"{moved.name}.error.txt").write_text(
+        f"{end.facts.get('message', '')}\n", encoding="utf-8"
+    )
     return moved
 
 
@@ -110,7 +149,13 @@ def _ready(folder: Path, again: dict[Path, tuple[float, float]]) -> list[Path]:
     """Return the files that are complete and due, oldest first."""
     now, clock = time.time(), time.monotonic()
     found = [(path, path.stat()) for path in _files(folder)]
-    due = [(stat.st_mtime, path) for path, stat in found if now - stat.st_mtime >= _STILL_S and stat.st_size and again.get(path, (0.0, 0.0))[0] <= clock]
+    due = [
+        (stat.st_mtime, path)
+        for path, stat in found
+        if now - stat.st_mtime >= _STILL_S
+        and stat.st_size
+        and again.get(path, (0.0, 0.0))[0] <= clock
+    ]
     return [path for _, path in sorted(due)]
 
 

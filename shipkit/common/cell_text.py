@@ -29,7 +29,11 @@ def text_of(value: Any) -> str | None:
             return None
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, dt.datetime):
-        return value.date().isoformat() if value.time() == dt.time() and value.tzinfo is None else value.isoformat(sep=" ")
+        return (
+            value.date().isoformat()
+            if value.time() == dt.time() and value.tzinfo is None
+            else value.isoformat(sep=" ")
+        )
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, default=str, ensure_ascii=False)
     return str(value)

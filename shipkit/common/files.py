@@ -1,6 +1,7 @@
 """Writes that survive a crash: the few file operations everything durable is made of.
 
-One small object, so that a test can record what it does, cut the record at any place and see what is left.
+One small object, so that a test can record what it does, cut the record at any place and see what
+is left.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _TEMPORARY = ".tmp-"
 def make_private(folder: Path) -> None:
     """Make `folder` (and its parents), readable by its owner only."""
     for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
-        parent.mkdir(mode=PRIVATE, exist_ok=True)  # `parents=True` would make them readable by everybody
+        parent.mkdir(
+            mode=PRIVATE, exist_ok=True
+        )  # `parents=True` would make them readable by everybody
     folder.mkdir(mode=PRIVATE, exist_ok=True)
 
 
@@ -37,7 +40,9 @@ class Disk:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a new file and sync it."""
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), _PRIVATE_FILE)
+        fd = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), _PRIVATE_FILE
+        )
         try:
             _write_all(fd, data)
             os.fsync(fd)

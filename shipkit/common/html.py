@@ -38,19 +38,34 @@ def block(*parts: str, name: str) -> str:
 def facts(rows: Iterable[tuple[str, str]], *, caption: str | None = None) -> str:
     """Return name-and-text lines as a table of two columns. A name that begins with spaces belongs to the line above."""
     lines = "".join(
-        f'<tr><th scope="row" style="{_LEFT};white-space:pre;font-weight:{"normal" if name[:1] == " " else "600"};padding-right:1.5em">{escape(name)}</th>'
+        '<tr><th scope="row" '
+        f'style="{_LEFT};white-space:pre;font-weight:{"normal" if name[:1] == " " else "600"};padding-right:1.5em">{escape(name)}</th>'
         f'<td style="{_LEFT};font-variant-numeric:tabular-nums">{escape(text)}</td></tr>'
         for name, text in rows
     )
     return f"<table>{_caption(caption)}<tbody>{lines}</tbody></table>"
 
 
-def grid(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = (), caption: str | None = None) -> str:
+def grid(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Collection[str] = (),
+    caption: str | None = None,
+) -> str:
     """Return a table with a heading; columns named in `right` are aligned right, for numbers."""
     sides = [_RIGHT if heading in right else _LEFT for heading in headings]
-    head = "".join(f'<th scope="col" style="{side}">{escape(heading)}</th>' for heading, side in zip(headings, sides, strict=True))
+    head = "".join(
+        f'<th scope="col" style="{side}">{escape(heading)}</th>'
+        for heading, side in zip(headings, sides, strict=True)
+    )
     body = "".join(
-        "<tr>" + "".join(f'<td style="{side}">{escape(cell)}</td>' for cell, side in zip(row, sides, strict=True)) + "</tr>" for row in rows
+        "<tr>"
+        + "".join(
+            f'<td style="{side}">{escape(cell)}</td>' for cell, side in zip(row, sides, strict=True)
+        )
+        + "</tr>"
+        for row in rows
     )
     return f"<table>{_caption(caption)}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -58,7 +73,8 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Co
 def page(title: str, body: str) -> str:
     """Return a whole page around `body`: light and dark, for a screen and for paper, asking no other host."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_PAGE}</style></head>\n<body><main>{body}</main></body></html>\n"
     )
 

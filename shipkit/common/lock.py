@@ -60,7 +60,10 @@ def held(folder: Path, *, what: str, wait_s: float = 1.0) -> Iterator[None]:
             holder=asdict(holder) if holder else None,
         ) from None
     except (NotImplementedError, OSError) as error:
-        raise CheckpointWriteError(f"The folder {folder} cannot be locked: {error}.", fix="Set SHIPKIT_HOME to a folder on a local disk that you may write.") from error
+        raise CheckpointWriteError(
+            f"The folder {folder} cannot be locked: {error}.",
+            fix="Set SHIPKIT_HOME to a folder on a local disk that you may write.",
+        ) from error
     try:
         _refuse_fake_locks(folder)
         _write_holder(folder, what)
@@ -87,8 +90,10 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 def _lock(folder: Path) -> FileLock:
-    # A lock that exists only as a file would survive a kill, hence no soft fallback. Threads exclude each other because
-    # every owner has its own instance, and a forked child's copy does not count as held (filelock sees to that).
+    # A lock that exists only as a file would survive a kill, hence no soft fallback. Threads
+    # exclude each other because
+    # every owner has its own instance, and a forked child's copy does not count as held (filelock
+    # sees to that).
     return FileLock(folder / _LOCK, thread_local=False, fallback_to_soft=False, mode=0o600)
 
 
@@ -99,17 +104,28 @@ def _refuse_fake_locks(folder: Path) -> None:
     except Timeout:
         return
     probe.release()
-    raise CheckpointWriteError(f"The folder {folder} gives the same lock twice.", fix="Set SHIPKIT_HOME to a folder on a local disk.")
+    raise CheckpointWriteError(
+        f"The folder {folder} gives the same lock twice.",
+        fix="Set SHIPKIT_HOME to a folder on a local disk.",
+    )
 
 
 def _write_holder(folder: Path, what: str) -> None:
-    holder = Holder(os.getpid(), socket.gethostname(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), what)
+    holder = Holder(
+        os.getpid(),
+        socket.gethostname(),
+        dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        what,
+    )
     fresh = folder / f"{_HOLDER}.{os.getpid()}"
     try:
         fresh.write_text(json.dumps(asdict(holder)), encoding="utf-8")
         fresh.replace(folder / _HOLDER)
     except OSError as error:
-        raise CheckpointWriteError(f"The folder {folder} cannot be written: {error}.", fix="Free disk space, or correct the folder's rights, then resume.") from error
+        raise CheckpointWriteError(
+            f"The folder {folder} cannot be written: {error}.",
+            fix="Free disk space, or correct the folder's rights, then resume.",
+        ) from error
 
 
 def _read_holder(folder: Path) -> Holder | None:

@@ -10,7 +10,15 @@ import re
 from functools import cache
 from pathlib import Path
 
-__all__ = ["US_DOMAIN", "country_code", "country_codes", "place_key", "state_code", "state_codes", "zip3_states"]
+__all__ = [
+    "US_DOMAIN",
+    "country_code",
+    "country_codes",
+    "place_key",
+    "state_code",
+    "state_codes",
+    "zip3_states",
+]
 
 US_DOMAIN = ("US", "PR", "VI", "GU", "AS", "MP")
 """Countries whose postal codes are US ZIPs."""
@@ -34,7 +42,8 @@ def zip3_states() -> dict[str, str]:
     """Return first three digits of a ZIP -> its states, blank between: ``{"063": "CT NY", ...}``."""
     return {
         f"{number:03}": row["states"]
-        for row in _rows("us_zip3.csv") for number in range(int(row["first"]), int(row["last"]) + 1)
+        for row in _rows("us_zip3.csv")
+        for number in range(int(row["first"]), int(row["last"]) + 1)
     }
 
 
@@ -61,7 +70,11 @@ def country_code(text: str | None) -> str:
 
 def state_code(iso: str, text: str | None) -> str | None:
     """Return the code of the state that `text` names in the country `iso`, else `text` itself."""
-    return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text) if text else None
+    return (
+        state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
+        if text
+        else None
+    )
 
 
 def _rows(name: str) -> list[dict[str, str]]:

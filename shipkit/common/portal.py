@@ -1,7 +1,8 @@
 """Run async code from sync code, also inside a running event loop (Jupyter, an agent host).
 
-One background thread with one loop per :class:`Portal`. The caller polls, so that an interrupt reaches it
-within a tenth of a second; what an interrupt means is the caller's business (`on_interrupt`).
+One background thread with one loop per :class:`Portal`. The caller polls, so that an interrupt
+reaches it within a tenth of a second; what an interrupt means is the caller's business
+(`on_interrupt`).
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ class Portal:
         """Start `work` in the background and return its future at once."""
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
-    def run(self, work: Coroutine[Any, Any, T], *, on_interrupt: Callable[[int], None] | None = None) -> T:
+    def run(
+        self, work: Coroutine[Any, Any, T], *, on_interrupt: Callable[[int], None] | None = None
+    ) -> T:
         """Return what `work` returns, from any thread, whether or not a loop runs there.
 
         Parameters
         ----------
         on_interrupt
-            Called with 1 at the first Ctrl-C, 2 at the second, ...; the wait then goes on. Without it an
-            interrupt cancels `work`, waits for it to end, and is raised.
+            Called with 1 at the first Ctrl-C, 2 at the second, ...; the wait then goes on. Without
+            it an interrupt cancels `work`, waits for it to end, and is raised.
         """
         if threading.current_thread() is self._thread:
             work.close()
@@ -73,7 +76,9 @@ class Portal:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 ready = threading.Event()
                 loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_serve, args=(loop, ready), name="shipkit-portal", daemon=True)
+                self._thread = threading.Thread(
+                    target=_serve, args=(loop, ready), name="shipkit-portal", daemon=True
+                )
                 self._thread.start()
                 ready.wait()
                 self._loop = loop

@@ -15,7 +15,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def one(con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+def one(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None
+) -> tuple[Any, ...]:
     """Return the only row of a query. All of its result is fetched: one that is left open bars the connection."""
     rows: list[tuple[Any, ...]] = con.execute(sql, dict(params or {})).fetchall()
     return rows[0]
@@ -40,4 +42,9 @@ def is_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    return dict(con.execute("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main'").fetchall())
+    return dict(
+        con.execute(
+            "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = "
+            "'main'"
+        ).fetchall()
+    )

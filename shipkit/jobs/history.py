@@ -1,7 +1,7 @@
 """Orders that earlier jobs of the same home and account have: shown in the preview, and claimed before anything is sent.
 
-Every job that begins leaves a small file of keys (digests, no addresses) under ``<home>/claims``. Two jobs that begin
-at the same moment take turns under one lock, so the second sees the first.
+Every job that begins leaves a small file of keys (digests, no addresses) under ``<home>/claims``.
+Two jobs that begin at the same moment take turns under one lock, so the second sees the first.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ _WHERE_TO = tuple(name for name in ADDRESS_FIELDS if name not in ("phone", "emai
 
 _KEY_COLUMNS = ["order_id", "ship_date", *_WHERE_TO, *_CONTENTS]
 
-_CLAIMS = pa.schema([
-    pa.field("row", pa.int32()),
-    pa.field("row_number", pa.int64()),
-    pa.field("order_key", pa.binary()),  # null: the row has no order number
-    pa.field("parcel_key", pa.binary()),  # address, contents and day
-])
+_CLAIMS = pa.schema(
+    [
+        pa.field("row", pa.int32()),
+        pa.field("row_number", pa.int64()),
+        pa.field("order_key", pa.binary()),  # null: the row has no order number
+        pa.field("parcel_key", pa.binary()),  # address, contents and day
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -63,31 +65,57 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
     """
     place = [_PLAIN.format(name) for name in _WHERE_TO]
     contents = [f"coalesce({name}::varchar, '')" for name in _CONTENTS]
-    parcel = f"concat_ws(chr(31), {', '.join([*place, *contents])}, coalesce(ship_date, ?::date)::varchar)"
+    parcel = (
+        f"concat_ws(chr(31), {', '.join([*place, *contents])}, coalesce(ship_date, "
+        "?::date)::varchar)"
+    )
     number = _PLAIN.format("order_id")
     with duckdb.connect() as con:
         con.register("orders", plan.select(_KEY_COLUMNS))
-        query = f"select case when {number} <> '' then {_DIGEST.format(number)} end as order_key, {_DIGEST.format(parcel)} as parcel_key from orders"
+        query = (
+            f"select case when {number} <> '' then {_DIGEST.format(number)} end as order_key, "
+            f"{_DIGEST.format(parcel)} as parcel_key from orders"
+        )
         return con.sql(query, params=[today]).to_arrow_table()
 
 
-def seen(home: Path, identity: CarrierIdentity, plan: pa.Table, *, but_not: str | None = None, today: dt.date | None = None) -> dict[int, str]:
+def seen(
+    home: Path,
+    identity: CarrierIdentity,
+    plan: pa.Table,
+    *,
+    but_not: str | None = None,
+    today: dt.date | None = None,
+) -> dict[int, str]:
     """Return, for each row that an earlier job of this home and account has, where it was met, in words.
 
-    The same order number, or the same address and contents on the same day. `but_not` is a job whose kin does not count: the plan's own.
+    The same order number, or the same address and contents on the same day. `but_not` is a job
+    whose kin does not count: the plan's own.
     """
     account = account_key(identity)
     if not any((home / "claims" / account).glob("job-*.parquet")):
         return {}
-    found = _matches(home, account, order_keys(plan, today or _today()), _kin(home, but_not) if but_not else set())
+    found = _matches(
+        home,
+        account,
+        order_keys(plan, today or _today()),
+        _kin(home, but_not) if but_not else set(),
+    )
     return _in_words(home, found)
 
 
-def claim(store: JobStore, states: np.ndarray[Any, Any], *, today: dt.date | None = None, disk: Disk | None = None) -> dict[int, str]:
+def claim(
+    store: JobStore,
+    states: np.ndarray[Any, Any],
+    *,
+    today: dt.date | None = None,
+    disk: Disk | None = None,
+) -> dict[int, str]:
     """Claim the orders of a job that is about to be sent, and return those that another job has already, in words.
 
-    Under one lock for the whole home and account, so that of two jobs that begin together one has the order. Whoever claims
-    again (a resume) keeps what it has: a row without a claim is another job's.
+    Under one lock for the whole home and account, so that of two jobs that begin together one has
+    the order. Whoever claims again (a resume) keeps what it has: a row without a claim is another
+    job's.
 
     Parameters
     ----------
@@ -105,11 +133,15 @@ def claim(store: JobStore, states: np.ndarray[Any, Any], *, today: dt.date | Non
     with held(folder, what="claim", wait_s=60):
         if path.exists():
             mine = np.zeros(manifest.shipments, dtype=bool)
-            mine[pq.read_table(path, columns=["row"], partitioning=None).column("row").to_numpy()] = True
+            mine[
+                pq.read_table(path, columns=["row"], partitioning=None).column("row").to_numpy()
+            ] = True
             rows = rows[~mine[rows]]
             if not len(rows):
                 return {}
-        plan = pq.read_table(store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None).take(pa.array(rows))
+        plan = pq.read_table(
+            store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None
+        ).take(pa.array(rows))
         keys = order_keys(plan, today or _today())
         hold = manifest.on_duplicate == "hold"
         found = _matches(home, manifest.account_key, keys, _kin(home, store.job_id)) if hold else {}
@@ -121,8 +153,21 @@ def claim(store: JobStore, states: np.ndarray[Any, Any], *, today: dt.date | Non
     return {int(rows[i]): text for i, text in taken.items()}
 
 
-def _write(disk: Disk, path: Path, *, rows: np.ndarray[Any, Any], plan: pa.Table, keys: pa.Table, keep: pa.Array) -> None:
-    columns = [pa.array(rows, pa.int32()), plan.column("row_number"), keys.column("order_key"), keys.column("parcel_key")]
+def _write(
+    disk: Disk,
+    path: Path,
+    *,
+    rows: np.ndarray[Any, Any],
+    plan: pa.Table,
+    keys: pa.Table,
+    keep: pa.Array,
+) -> None:
+    columns = [
+        pa.array(rows, pa.int32()),
+        plan.column("row_number"),
+        keys.column("order_key"),
+        keys.column("parcel_key"),
+    ]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=_CLAIMS).filter(keep), sink, compression="zstd")
     disk.publish(path.parent, path.name, bytes(sink.getvalue()))
@@ -139,7 +184,9 @@ def _kin(home: Path, job_id: str) -> set[str]:
     except JobNotFound:
         return {job_id}
     kin, ordinal = {job_id}, 1
-    while (other := JobStore.id_of(lineage.fingerprint, lineage.name, ordinal)) and (home / "jobs" / other).exists():
+    while (other := JobStore.id_of(lineage.fingerprint, lineage.name, ordinal)) and (
+        home / "jobs" / other
+    ).exists():
         kin.add(other)
         ordinal += 1
     return kin
@@ -153,9 +200,18 @@ def _standing(home: Path, job_id: str, rows: list[int]) -> dict[int, tuple[str, 
         return {}
     results = other.results().take(pa.array(rows))
     cancelled = other.status is JobStatus.CANCELLED
-    lost = {RowState.FAILED, RowState.VOIDED, RowState.SKIPPED} | ({RowState.PENDING} if cancelled else set())
-    states, numbers = results.column("state").to_pylist(), results.column("tracking_number").to_pylist()
-    return {row: (state, number) for row, state, number in zip(rows, states, numbers, strict=True) if state not in lost}
+    lost = {RowState.FAILED, RowState.VOIDED, RowState.SKIPPED} | (
+        {RowState.PENDING} if cancelled else set()
+    )
+    states, numbers = (
+        results.column("state").to_pylist(),
+        results.column("tracking_number").to_pylist(),
+    )
+    return {
+        row: (state, number)
+        for row, state, number in zip(rows, states, numbers, strict=True)
+        if state not in lost
+    }
 
 
 def _matches(home: Path, account: str, wanted: pa.Table, kin: set[str]) -> dict[int, list[Before]]:
@@ -170,7 +226,9 @@ def _matches(home: Path, account: str, wanted: pa.Table, kin: set[str]) -> dict[
             places = _places(mine, pa.array([line[f"{same}_key"] for line in hits]))
             for line in hits:
                 for place in places[line[f"{same}_key"]]:
-                    found.setdefault(place, []).append(Before(job_id, line["row"], line["row_number"], same))
+                    found.setdefault(place, []).append(
+                        Before(job_id, line["row"], line["row_number"], same)
+                    )
     return found
 
 
@@ -206,7 +264,14 @@ def _in_words(home: Path, found: Mapping[int, list[Before]]) -> dict[int, str]:
 
 
 def _sentence(before: Before, state: str, tracking: str | None) -> str:
-    what = "The order" if before.same == "order" else "A parcel like this, to the same address on the same day,"
+    what = (
+        "The order"
+        if before.same == "order"
+        else "A parcel like this, to the same address on the same day,"
+    )
     if tracking:
         return f"{what} was shipped before: {before.job_id}, row {before.row_number}, {tracking}."
-    return f"{what} is in another job already: {before.job_id}, row {before.row_number} ({state.replace('_', ' ')})."
+    return (
+        f"{what} is in another job already: {before.job_id}, row {before.row_number} "
+        f"({state.replace('_', ' ')})."
+    )

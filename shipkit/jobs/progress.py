@@ -26,7 +26,12 @@ class Watcher(AbstractContextManager["Watcher"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bar.close()
 
     def __call__(self, progress: Progress) -> None:
@@ -34,12 +39,18 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._bar.total = progress.total
         self._bar.n = progress.done
         facts = [str(Money.from_cents(progress.spent_cents, progress.currency))]
-        facts += [f"{count:,} {name}" for name, count in (("failed", progress.failed), ("in doubt", progress.in_doubt)) if count]
+        facts += [
+            f"{count:,} {name}"
+            for name, count in (("failed", progress.failed), ("in doubt", progress.in_doubt))
+            if count
+        ]
         self._bar.set_postfix_str(", ".join(facts), refresh=False)
         self._bar.refresh()
 
 
-def watcher(progress: Callback | bool | None, total: int, label: str) -> AbstractContextManager[Callback | None]:
+def watcher(
+    progress: Callback | bool | None, total: int, label: str
+) -> AbstractContextManager[Callback | None]:
     """Return what follows a job: the caller's own callback, a bar where somebody looks (None), or nothing (False)."""
     if callable(progress):
         return nullcontext(progress)

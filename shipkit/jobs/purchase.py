@@ -26,7 +26,7 @@ from shipkit.plan.planner import Planner
 from shipkit.plan.preview import Preview, cents_by_currency
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["Execution", "Follower", "Terms", "draft", "renewed"]
+__all__ = ["Follower", "RunHandle", "Terms", "draft", "renewed"]
 
 Follower = Callable[[Progress], None] | bool | None
 """Who follows a job: a callable given a Progress; None for a bar where somebody looks; False for nobody."""
@@ -74,8 +74,14 @@ def draft(shown: Preview, planner: Planner, terms: Terms, given: Approval | None
             "template": plan.template,
             "pace": {"concurrency": terms.concurrency, "rate_limit": terms.rate_limit},
             "source": {
-                "kind": origin.kind, "paths": [str(p) for p in origin.paths], "sha256": list(origin.sha256), "rows": list(origin.rows), "sheet": origin.sheet,
-                "delimiter": origin.delimiter, "encoding": origin.encoding, "header": origin.header,
+                "kind": origin.kind,
+                "paths": [str(p) for p in origin.paths],
+                "sha256": list(origin.sha256),
+                "rows": list(origin.rows),
+                "sheet": origin.sheet,
+                "delimiter": origin.delimiter,
+                "encoding": origin.encoding,
+                "header": origin.header,
                 "layout": planner.loaded.layout.name if planner.loaded.layout else None,
             },
             "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
@@ -83,7 +89,9 @@ def draft(shown: Preview, planner: Planner, terms: Terms, given: Approval | None
     )
 
 
-async def renewed(store: JobStore, carrier: Carrier, pacer: Pacer, *, now: dt.datetime, confirmed: Money | None) -> None:
+async def renewed(
+    store: JobStore, carrier: Carrier, pacer: Pacer, *, now: dt.datetime, confirmed: Money | None
+) -> None:
     """Price what is left of an interrupted job again when its quotes expired; raise when it grew beyond what was agreed to."""
     expires = store.manifest.facts.get("expires_at")
     if expires is None or now < dt.datetime.fromisoformat(expires):
@@ -94,26 +102,48 @@ async def renewed(store: JobStore, carrier: Carrier, pacer: Pacer, *, now: dt.da
         return
     quotes = await carrier.quote_table(store.plan.take(rows), store.manifest.shipper, pacer)
     renew(
-        cents_by_currency(store.quotes.take(rows)), cents_by_currency(quotes), mode=ExecutionMode.of(store.manifest.mode),
-        limits=store.manifest.limits, charged={name: money.cents for name, money in charged(results).items()}, confirmed=confirmed,
+        cents_by_currency(store.quotes.take(rows)),
+        cents_by_currency(quotes),
+        mode=ExecutionMode.of(store.manifest.mode),
+        limits=store.manifest.limits,
+        charged={name: money.cents for name, money in charged(results).items()},
+        confirmed=confirmed,
     )
 
 
 class RunHandle:
     """A job running in the background: what ``session.start()`` returns."""
 
-    def __init__(self, store: JobStore, carrier: Carrier, portal: Portal, *, pacer: Pacer, grace_s: float | None, on_error: str, progress: Follower) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        carrier: Carrier,
+        portal: Portal,
+        *,
+        pacer: Pacer,
+        grace_s: float | None,
+        on_error: str,
+        progress: Follower,
+    ) -> None:
         self.progress: Progress | None = None
         """The last progress that was reported."""
         self._control = Control()
         identity = store.manifest.identity
-        follow = watcher(progress, store.manifest.to_buy, f"{identity} LIVE" if identity.live else str(identity))
+        follow = watcher(
+            progress, store.manifest.to_buy, f"{identity} LIVE" if identity.live else str(identity)
+        )
 
         async def work() -> BatchResult:
             began = time.monotonic()
             with follow as callback:
                 await execute(
-                    store, carrier, control=self._control, on_error=on_error, progress=self._noting(callback), pacer=pacer, grace_s=grace_s,
+                    store,
+                    carrier,
+                    control=self._control,
+                    on_error=on_error,
+                    progress=self._noting(callback),
+                    pacer=pacer,
+                    grace_s=grace_s,
                 )
             return BatchResult.of(store, elapsed_s=time.monotonic() - began)
 

@@ -1,8 +1,9 @@
 """Finds out what became of rows in doubt: looked up by reference, adopted, sent again by policy, or given to a person.
 
-The carrier's answer to a look-up that *began* later than the grace (longer than the client's time-out plus the
-carrier's processing) may conclude absence; an earlier one may only adopt. Time is monotonic and starts anew
-with every owner of the job, so a clock that is set back changes nothing.
+The carrier's answer to a look-up that *began* later than the grace (longer than the client's
+time-out plus the carrier's processing) may conclude absence; an earlier one may only adopt. Time
+is monotonic and starts anew with every owner of the job, so a clock that is set back changes
+nothing.
 """
 
 from __future__ import annotations
@@ -56,14 +57,27 @@ class Reconciler:
     """Looks after the rows in doubt of a job that somebody owns."""
 
     def __init__(
-        self, store: JobStore, ledger: Ledger, carrier: Carrier, *, pacer: Pacer, rows: PlanRows, spend: Spend,
-        grace_s: float, resend: str, again: Callable[[int], None],
+        self,
+        store: JobStore,
+        ledger: Ledger,
+        carrier: Carrier,
+        *,
+        pacer: Pacer,
+        rows: PlanRows,
+        spend: Spend,
+        grace_s: float,
+        resend: str,
+        again: Callable[[int], None],
     ) -> None:
         self._store, self._ledger, self._carrier, self._pacer = store, ledger, carrier, pacer
         self._rows, self._spend, self._again = rows, spend, again
         self._grace_s = grace_s
         proof = carrier.absence_is_proof_after_s
-        self._proof_s = proof if resend == "proven" and proof is not None and proof <= _LONGEST_PROOF_S else None
+        self._proof_s = (
+            proof
+            if resend == "proven" and proof is not None and proof <= _LONGEST_PROOF_S
+            else None
+        )
         self.doubts: dict[int, Doubt] = {}
         self.known_surplus: set[str] = set(_ever_surplus(store))
         """Shipments reported already, voided ones included."""
@@ -141,20 +155,31 @@ class Reconciler:
 
     async def _find(self, row: int, attempt: int) -> list[Purchase]:
         try:
-            return await self._carrier.find(self._store.reference(row, attempt), self._store.manifest.label, self._rows.one(row))
+            return await self._carrier.find(
+                self._store.reference(row, attempt), self._store.manifest.label, self._rows.one(row)
+            )
         except CarrierError:
             raise
         except Exception as error:  # a defect in the carrier's code tells nothing about the row
             log.warning("a look-up failed in the carrier's code", exc_info=error)
-            raise AnswerLost(f"The carrier's answer to a look-up could not be read ({type(error).__name__}).") from error
+            raise AnswerLost(
+                f"The carrier's answer to a look-up could not be read ({type(error).__name__})."
+            ) from error
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
         standing = [purchase for purchase in found if not purchase.voided]
         chosen = (standing or list(found))[0]
         state = RowState.VOIDED if chosen.voided else RowState.SHIPPED
         line = purchase_line(
-            chosen, row=row, event="adopted", state=state, attempt=attempt, reference=self._store.reference(row, attempt),
-            quoted_cents=int(self._spend.quoted[row]), currency=self._spend.currency(row), watch=self._ledger.watch.get(row),
+            chosen,
+            row=row,
+            event="adopted",
+            state=state,
+            attempt=attempt,
+            reference=self._store.reference(row, attempt),
+            quoted_cents=int(self._spend.quoted[row]),
+            currency=self._spend.currency(row),
+            watch=self._ledger.watch.get(row),
         )
         self._ledger.record([line], urgent=False)
         self._spend.charge(row, 0 if chosen.voided else line.charged_cents or 0)
@@ -164,13 +189,24 @@ class Reconciler:
     def _absent(self, row: int, attempt: int) -> None:
         reference = self._store.reference(row, attempt)
         again = self._proof_s is not None
-        watch = [*self._ledger.watch.get(row, ()), attempt] if again else self._ledger.watch.get(row)
+        watch = (
+            [*self._ledger.watch.get(row, ()), attempt] if again else self._ledger.watch.get(row)
+        )
         line = LedgerEntry(
-            row=row, event="absent" if again else "review", state=(RowState.PENDING if again else RowState.REVIEW).value,
-            attempt=attempt, reference=reference, at=now_us(), watch=watch,
+            row=row,
+            event="absent" if again else "review",
+            state=(RowState.PENDING if again else RowState.REVIEW).value,
+            attempt=attempt,
+            reference=reference,
+            at=now_us(),
+            watch=watch,
             code=None if again else "not_found",
-            message=None if again else "The carrier never answered, and does not find the shipment by its reference.",
-            fix=None if again else "Look at the carrier's own shipping history; then say resend, or set it aside.",
+            message=None
+            if again
+            else "The carrier never answered, and does not find the shipment by its reference.",
+            fix=None
+            if again
+            else "Look at the carrier's own shipping history; then say resend, or set it aside.",
         )
         self._ledger.record([line], urgent=False)
         self.doubts.pop(row, None)
@@ -186,9 +222,17 @@ class Reconciler:
             self.known_surplus.add(purchase.shipment_id)
             facts = {"shipment_id": purchase.shipment_id, "row": row}
             line = LedgerEntry(
-                row=row, event="surplus", state=None, attempt=attempt, reference=self._store.reference(row, attempt), at=now_us(),
-                shipment_id=purchase.shipment_id, tracking_numbers=purchase.tracking_numbers, details=json.dumps(facts),
-                message="The carrier has one more shipment of this row than was adopted.", fix="Give it back: session.void_surplus().",
+                row=row,
+                event="surplus",
+                state=None,
+                attempt=attempt,
+                reference=self._store.reference(row, attempt),
+                at=now_us(),
+                shipment_id=purchase.shipment_id,
+                tracking_numbers=purchase.tracking_numbers,
+                details=json.dumps(facts),
+                message="The carrier has one more shipment of this row than was adopted.",
+                fix="Give it back: session.void_surplus().",
             )
             self._ledger.record([line], urgent=False)
 
@@ -211,7 +255,9 @@ def late_rows(store: JobStore) -> int:
 
 def _ever_surplus(store: JobStore) -> list[str]:
     notes = store.notes()
-    found: list[str] = notes.filter(pc.equal(notes.column("event"), "surplus")).column("shipment_id").to_pylist()
+    found: list[str] = (
+        notes.filter(pc.equal(notes.column("event"), "surplus")).column("shipment_id").to_pylist()
+    )
     return found
 
 
@@ -220,11 +266,21 @@ def surplus(store: JobStore) -> pa.Table:
     notes = store.notes()
     found = notes.filter(pc.equal(notes.column("event"), "surplus"))
     gone = notes.filter(pc.equal(notes.column("event"), "surplus_voided")).column("shipment_id")
-    return found.filter(pc.invert(pc.is_in(found.column("shipment_id"), value_set=gone.combine_chunks())))
+    return found.filter(
+        pc.invert(pc.is_in(found.column("shipment_id"), value_set=gone.combine_chunks()))
+    )
 
 
 def purchase_line(
-    purchase: Purchase, *, row: int, event: str, state: RowState, attempt: int, reference: str, quoted_cents: int, currency: str,
+    purchase: Purchase,
+    *,
+    row: int,
+    event: str,
+    state: RowState,
+    attempt: int,
+    reference: str,
+    quoted_cents: int,
+    currency: str,
     watch: Sequence[int] | None = None,
 ) -> LedgerEntry:
     """Return the line that books a shipment: charge, numbers and label bytes together, so that one commit keeps all or nothing.
@@ -234,18 +290,33 @@ def purchase_line(
     charge, at = purchase.charge, now_us()
     numbers = purchase.tracking_numbers
     labels = [
-        LabelBytes(label.tracking_number, label.format.value, label.kind, numbers.index(label.tracking_number) if label.tracking_number in numbers else 0, label.data)
+        LabelBytes(
+            label.tracking_number,
+            label.format.value,
+            label.kind,
+            numbers.index(label.tracking_number) if label.tracking_number in numbers else 0,
+            label.data,
+        )
         for label in purchase.labels
     ]
     return LedgerEntry(
-        row=row, event=event, state=state.value, attempt=attempt, reference=reference, at=at, shipped_at=at,
-        shipment_id=purchase.shipment_id, tracking_numbers=numbers, service=_service(purchase.service),
+        row=row,
+        event=event,
+        state=state.value,
+        attempt=attempt,
+        reference=reference,
+        at=at,
+        shipped_at=at,
+        shipment_id=purchase.shipment_id,
+        tracking_numbers=numbers,
+        service=_service(purchase.service),
         charged_cents=quoted_cents if charge is None else charge.cents,
         currency=currency if charge is None else charge.currency,
         charge_basis=(ChargeBasis.ESTIMATED if charge is None else charge.basis).value,
         billed_weight_lb=None if charge is None else charge.billed_weight_lb,
         details=json.dumps({"warnings": list(purchase.warnings)}) if purchase.warnings else None,
-        watch=watch, labels=labels or None,
+        watch=watch,
+        labels=labels or None,
     )
 
 

@@ -76,7 +76,11 @@ class BatchResult(html.Shown):
     def total_charged(self) -> Money:
         """What was charged, net of voided rows. Raises InputError when there are several currencies: see `totals`."""
         if len(self.totals) > 1:
-            raise InputError(f"The job was charged in {', '.join(self.totals)}: there is no sum across currencies.", fix="Read result.totals.")
+            raise InputError(
+                f"The job was charged in {', '.join(self.totals)}: there is no sum across "
+                "currencies.",
+                fix="Read result.totals.",
+            )
         return next(iter(self.totals.values()), Money.from_cents(0))
 
     @property
@@ -97,9 +101,12 @@ class BatchResult(html.Shown):
             return self
         frame = self.frame
         raise ShipmentsFailed(
-            f"{self.failed:,} failed, {self.in_doubt:,} in doubt, {self.remaining:,} not sent ({self.job_id}, {self.status}).",
+            f"{self.failed:,} failed, {self.in_doubt:,} in doubt, {self.remaining:,} not sent "
+            f"({self.job_id}, {self.status}).",
             fix="Read error.problems; session.failed_rows() has the rows with what to fix.",
-            problems=frame[frame["state"].isin(["failed", "in_doubt", "review", "pending", "in_flight"])],
+            problems=frame[
+                frame["state"].isin(["failed", "in_doubt", "review", "pending", "in_flight"])
+            ],
         )
 
     def lines(self) -> list[tuple[str, str]]:
@@ -110,10 +117,20 @@ class BatchResult(html.Shown):
             ("Carrier", self.carrier + ("" if self.live else " (no money is spent)")),
             ("Shipped", f"{self.shipped:,}"),
         ]
-        rows += [(name, f"{count:,}") for name, count in (
-            ("Failed", self.failed), ("In doubt", self.in_doubt), ("Skipped", self.skipped), ("Voided", self.voided), ("Not sent yet", self.remaining),
-        ) if count]
-        rows.append(("Charged", " + ".join(map(str, self.totals.values())) or str(Money.from_cents(0))))
+        rows += [
+            (name, f"{count:,}")
+            for name, count in (
+                ("Failed", self.failed),
+                ("In doubt", self.in_doubt),
+                ("Skipped", self.skipped),
+                ("Voided", self.voided),
+                ("Not sent yet", self.remaining),
+            )
+            if count
+        ]
+        rows.append(
+            ("Charged", " + ".join(map(str, self.totals.values())) or str(Money.from_cents(0)))
+        )
         if self.elapsed_s:
             rows.append(("Time", f"{self.elapsed_s:,.1f} s"))
         return rows
@@ -136,15 +153,19 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``row_number`` Int64, ``order_id``, ``state``, ``tracking_number``, ``tracking_numbers`` (list), ``service``,
-        ``quoted_cents`` and ``charged_cents`` (Int64, minor units of ``currency``), ``charged`` (float, major units, for people),
-        ``charge_basis``, ``billed_weight_lb``, ``currency``, ``shipkit_reference``, ``user_references``, ``attempts``, ``shipped_at`` (UTC),
-        ``voided_at``, ``live``, ``account``, ``error_code``, ``error_message``, ``fix``. Null where it does not apply.
+        ``row_number`` Int64, ``order_id``, ``state``, ``tracking_number``, ``tracking_numbers``
+        (list), ``service``, ``quoted_cents`` and ``charged_cents`` (Int64, minor units of
+        ``currency``), ``charged`` (float, major units, for people), ``charge_basis``,
+        ``billed_weight_lb``, ``currency``, ``shipkit_reference``, ``user_references``,
+        ``attempts``, ``shipped_at`` (UTC), ``voided_at``, ``live``, ``account``, ``error_code``,
+        ``error_message``, ``fix``. Null where it does not apply.
     """
     table = store.results()
     if state is not None:
         if state not in set(RowState):
-            raise InputError(f"There is no row state {state!r}.", fix=f"States: {', '.join(RowState)}.")
+            raise InputError(
+                f"There is no row state {state!r}.", fix=f"States: {', '.join(RowState)}."
+            )
         table = table.filter(pc.equal(table.column("state"), state))
     return to_frame(table)
 
@@ -156,13 +177,25 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
     """
     results = store.results()
     states = results.column("state")
-    chosen = results.filter(pc.is_in(states, value_set=pa.array([RowState.FAILED.value, RowState.SKIPPED.value])))
+    chosen = results.filter(
+        pc.is_in(states, value_set=pa.array([RowState.FAILED.value, RowState.SKIPPED.value]))
+    )
     lines = store.plan.select(["row_number", "row_numbers"])
-    owners = pa.table({
-        "row_number": pc.list_flatten(lines.column("row_numbers")),
-        "order_row": pc.take(lines.column("row_number"), pc.list_parent_indices(lines.column("row_numbers"))),
-    })
-    why = pa.table({"order_row": chosen.column("row_number"), "problem": chosen.column("error_message"), "fix": chosen.column("fix")})
+    owners = pa.table(
+        {
+            "row_number": pc.list_flatten(lines.column("row_numbers")),
+            "order_row": pc.take(
+                lines.column("row_number"), pc.list_parent_indices(lines.column("row_numbers"))
+            ),
+        }
+    )
+    why = pa.table(
+        {
+            "order_row": chosen.column("row_number"),
+            "problem": chosen.column("error_message"),
+            "fix": chosen.column("fix"),
+        }
+    )
     wanted = owners.join(why, "order_row", join_type="inner").drop_columns(["order_row"])
     source = store.source
     if source is None:
@@ -170,7 +203,14 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
     return to_frame(source.join(wanted, "row_number", join_type="inner").sort_by("row_number"))
 
 
-def shipments(since: str | dt.date | None = None, until: str | dt.date | None = None, where: str | None = None, live: bool | None = None, *, home: str | Path | None = None) -> pd.DataFrame:
+def shipments(
+    since: str | dt.date | None = None,
+    until: str | dt.date | None = None,
+    where: str | None = None,
+    live: bool | None = None,
+    *,
+    home: str | Path | None = None,
+) -> pd.DataFrame:
     """Return every shipment of every job of this home, newest job first, with ``job_id`` in front.
 
     Parameters
@@ -188,7 +228,9 @@ def shipments(since: str | dt.date | None = None, until: str | dt.date | None = 
     for store in JobStore.list(Settings.read(home=home).home):
         table = store.results()
         table = table.filter(pc.is_valid(table.column("tracking_number")))
-        found.append(table.add_column(0, "job_id", pa.array([store.job_id] * table.num_rows, pa.string())))
+        found.append(
+            table.add_column(0, "job_id", pa.array([store.job_id] * table.num_rows, pa.string()))
+        )
     if not found:
         import pandas as pd
 
@@ -210,9 +252,20 @@ def shipments(since: str | dt.date | None = None, until: str | dt.date | None = 
 
 def charged(results: pa.Table) -> dict[str, Money]:
     """Return currency -> charged total of rows that stand, net of voided ones."""
-    standing = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(["currency", "charged_cents"])
-    sums = standing.group_by("currency").aggregate([("charged_cents", "sum")]).sort_by("currency").to_pylist()
-    return {line["currency"]: Money.from_cents(line["charged_cents_sum"] or 0, line["currency"]) for line in sums if line["currency"]}
+    standing = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(
+        ["currency", "charged_cents"]
+    )
+    sums = (
+        standing.group_by("currency")
+        .aggregate([("charged_cents", "sum")])
+        .sort_by("currency")
+        .to_pylist()
+    )
+    return {
+        line["currency"]: Money.from_cents(line["charged_cents_sum"] or 0, line["currency"])
+        for line in sums
+        if line["currency"]
+    }
 
 
 def text_table(rows: list[tuple[str, str]]) -> str:
@@ -225,11 +278,11 @@ def _day(value: str | dt.date) -> pa.Scalar:
     if isinstance(value, dt.datetime):
         value = value.date()
     try:
-        return pa.scalar(value if isinstance(value, dt.date) else dt.date.fromisoformat(value), pa.date32())
+        return pa.scalar(
+            value if isinstance(value, dt.date) else dt.date.fromisoformat(value), pa.date32()
+        )
     except ValueError:
         raise InputError(f"{value!r} is not a day.", fix='Write it like "2026-11-01".') from None
-
-
 
 
 def next_step(result: BatchResult) -> str:

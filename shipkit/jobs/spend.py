@@ -31,10 +31,17 @@ class Spend:
     currencies
         Currency of each row's quote.
     limits
-        ``total_cents``, ``per_shipment_cents``, ``max_shipments``, ``price_drift``, ``currency``; null where there is none.
+        ``total_cents``, ``per_shipment_cents``, ``max_shipments``, ``price_drift``, ``currency``;
+        null where there is none.
     """
 
-    def __init__(self, ledger: Ledger, quoted: np.ndarray[Any, Any], currencies: Any, limits: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        quoted: np.ndarray[Any, Any],
+        currencies: Any,
+        limits: Mapping[str, Any],
+    ) -> None:
         self._ledger, self.quoted, self._currencies = ledger, quoted, currencies
         self._total = limits.get("total_cents")
         self._each = limits.get("per_shipment_cents")
@@ -66,13 +73,23 @@ class Spend:
         price = self.price(row)
         limited = self._total is not None or self._each is not None
         if limited and self._currencies[row].as_py() != self._currency:
-            return f"the spend limits are in {self._currency} and a shipment is priced in {self._currencies[row].as_py()}"
+            return (
+                f"the spend limits are in {self._currency} and a shipment is priced in "
+                f"{self._currencies[row].as_py()}"
+            )
         if self._each is not None and price > self._each:
-            return f"a shipment of {self._money(price)} passes the limit of {self._money(self._each)} each"
+            return (
+                f"a shipment of {self._money(price)} passes the limit of "
+                f"{self._money(self._each)} each"
+            )
         if self._most is not None and self.bought >= self._most:
             return f"the limit of {self._most:,} shipments is reached"
         if self._total is not None and self.spent + self.reserved + price > self._total:
-            return f"the next shipment ({self._money(price)}) would pass the limit of {self._money(self._total)}; {self._money(self.spent + self.reserved)} are spent or on their way"
+            return (
+                f"the next shipment ({self._money(price)}) would pass the limit of "
+                f"{self._money(self._total)}; {self._money(self.spent + self.reserved)} are spent "
+                "or on their way"
+            )
         return None
 
     def reserve(self, row: int) -> None:
@@ -95,7 +112,10 @@ class Spend:
         quoted = int(self.quoted[row])
         if self.drift is None or cents <= math.ceil(quoted * (1 + self.drift)):
             return None
-        return f"a shipment quoted at {self._money(quoted)} was billed {self._money(cents)}, more than the allowed drift of {self.drift:%}"
+        return (
+            f"a shipment quoted at {self._money(quoted)} was billed {self._money(cents)}, more "
+            f"than the allowed drift of {self.drift:%}"
+        )
 
     def _money(self, cents: int) -> str:
         return str(Money.from_cents(cents, self._currency))

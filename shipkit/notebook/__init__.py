@@ -15,9 +15,10 @@ __all__ = ["panel"]
 def panel(session: BatchSession) -> Any:
     """Return a panel on `session` for a notebook cell.
 
-    It shows rows, filter, mode, count and total by service, problems, and a button that says what it buys and for how much; then
-    progress, money spent, Pause, Resume, Cancel, labels and results. The job runs in the background, so other cells can run. A job that was
-    interrupted or reopened has its panel too. Beside it stands a record as plain HTML for static pages.
+    It shows rows, filter, mode, count and total by service, problems, and a button that says what
+    it buys and for how much; then progress, money spent, Pause, Resume, Cancel, labels and
+    results. The job runs in the background, so other cells can run. A job that was interrupted or
+    reopened has its panel too. Beside it stands a record as plain HTML for static pages.
 
     Where ipywidgets is not installed, the same is said as a table with the commands to type.
 

@@ -110,10 +110,22 @@ class Job:
         """Return the job as a run last reported it."""
         left = progress.total - progress.done - progress.in_doubt
         return replace(
-            self, phase=phase, total=progress.total, done=progress.done, shipped=progress.shipped, failed=progress.failed, in_doubt=progress.in_doubt,
-            left=max(0, left), spent=str(Money.from_cents(progress.spent_cents, progress.currency)), as_of=_now(), reason=progress.note,
-            rate_per_s=progress.rate_per_s, last_error=progress.last_error,
-            left_s=(progress.total - progress.done) / progress.rate_per_s if progress.rate_per_s > 0.05 else None,
+            self,
+            phase=phase,
+            total=progress.total,
+            done=progress.done,
+            shipped=progress.shipped,
+            failed=progress.failed,
+            in_doubt=progress.in_doubt,
+            left=max(0, left),
+            spent=str(Money.from_cents(progress.spent_cents, progress.currency)),
+            as_of=_now(),
+            reason=progress.note,
+            rate_per_s=progress.rate_per_s,
+            last_error=progress.last_error,
+            left_s=(progress.total - progress.done) / progress.rate_per_s
+            if progress.rate_per_s > 0.05
+            else None,
         )
 
 
@@ -123,7 +135,10 @@ def offered(session: BatchSession) -> Offer:
     clauses, params = session.filter
     problems = session.problems
     errors = problems["severity"] == "error"
-    first: list[Mapping[Any, Any]] = [*problems[errors].head(SHOWN_PROBLEMS).to_dict("records"), *problems[~errors].head(SHOWN_PROBLEMS).to_dict("records")]
+    first: list[Mapping[Any, Any]] = [
+        *problems[errors].head(SHOWN_PROBLEMS).to_dict("records"),
+        *problems[~errors].head(SHOWN_PROBLEMS).to_dict("records"),
+    ]
     return Offer(
         summary=session.summary,
         title=session.name or "Orders to ship",
@@ -147,12 +162,29 @@ def job_of(store: JobStore, *, running: bool = False) -> Job:
     manifest = store.manifest
     total = manifest.shipments - result.skipped
     return Job(
-        phase=phase, job_id=result.job_id, title=manifest.name or "Orders to ship", carrier=result.carrier, live=result.live, total=total,
-        done=total - result.remaining - result.in_doubt, shipped=result.shipped, failed=result.failed, in_doubt=result.in_doubt,
-        skipped=result.skipped, left=result.remaining, as_of=_now(), reason=None if running else result.reason,
+        phase=phase,
+        job_id=result.job_id,
+        title=manifest.name or "Orders to ship",
+        carrier=result.carrier,
+        live=result.live,
+        total=total,
+        done=total - result.remaining - result.in_doubt,
+        shipped=result.shipped,
+        failed=result.failed,
+        in_doubt=result.in_doubt,
+        skipped=result.skipped,
+        left=result.remaining,
+        as_of=_now(),
+        reason=None if running else result.reason,
         spent=" + ".join(map(str, result.totals.values())) or str(Money.from_cents(0)),
-        quoted=" + ".join(str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items()) or str(Money.from_cents(0)),
-        choices=tuple(told.choices()) if told else (), last_row=told.last_row if told else None, last_error=told.last_error if told else None,
+        quoted=" + ".join(
+            str(Money.from_cents(cents, currency))
+            for currency, cents in manifest.quoted_cents.items()
+        )
+        or str(Money.from_cents(0)),
+        choices=tuple(told.choices()) if told else (),
+        last_row=told.last_row if told else None,
+        last_error=told.last_error if told else None,
         waiting=store.counts()[RowState.REVIEW],
     )
 
@@ -177,8 +209,16 @@ def _source(plan: pa.Table) -> str:
 
 
 def _limits(limits: SpendLimits) -> str:
-    said = [f"at most {Money.from_cents(limits.total_cents, limits.currency)}"] if limits.total_cents is not None else []
-    said += [f"{Money.from_cents(limits.per_shipment_cents, limits.currency)} a shipment"] if limits.per_shipment_cents is not None else []
+    said = (
+        [f"at most {Money.from_cents(limits.total_cents, limits.currency)}"]
+        if limits.total_cents is not None
+        else []
+    )
+    said += (
+        [f"{Money.from_cents(limits.per_shipment_cents, limits.currency)} a shipment"]
+        if limits.per_shipment_cents is not None
+        else []
+    )
     said += [f"{limits.max_shipments:,} shipments"] if limits.max_shipments is not None else []
     return ", ".join(said) or "without a limit"
 

@@ -14,7 +14,17 @@ from shipkit.notebook.wording import amount, counted, duration
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
 
-__all__ = ["alert", "badge", "head", "job_page", "label_pictures", "offer_page", "problem_page", "result_page", "said"]
+__all__ = [
+    "alert",
+    "badge",
+    "head",
+    "job_page",
+    "label_pictures",
+    "offer_page",
+    "problem_page",
+    "result_page",
+    "said",
+]
 
 _SHOWN_RESULTS = 10
 
@@ -32,41 +42,72 @@ _WORDS = {
 
 def head(title: str, line: str) -> str:
     """Return the panel's title and the line beneath."""
-    return block(f'<h3 class="sk-title">{escape(title)}</h3><div class="sk-soft">{escape(line)}</div>', name="sk-head-text")
+    return block(
+        f'<h3 class="sk-title">{escape(title)}</h3><div class="sk-soft">{escape(line)}</div>',
+        name="sk-head-text",
+    )
 
 
 def badge(carrier: str, *, live: bool) -> str:
     """Return where the money goes: carrier, LIVE or SANDBOX, the account's last characters."""
     words = f"{carrier.removeprefix('sandbox ')}, {'real money' if live else 'no money is spent'}"
-    return block(f'<span class="sk-badge{" sk-live" if live else ""}">{escape(words)}</span>', name="sk-badge-box")
+    return block(
+        f'<span class="sk-badge{" sk-live" if live else ""}">{escape(words)}</span>',
+        name="sk-badge-box",
+    )
 
 
 def alert(message: str, fix: str | None = None) -> str:
     """Return what went wrong and what to do, announced by screen readers."""
-    return block(f'<div class="sk-alert" role="alert"><b>{escape(message.rstrip())}</b>{f"<br>{escape(fix)}" if fix else ""}</div>', name="sk-alert-box")
+    return block(
+        '<div class="sk-alert" '
+        f'role="alert"><b>{escape(message.rstrip())}</b>{f"<br>{escape(fix)}" if fix else ""}</div>',
+        name="sk-alert-box",
+    )
 
 
 def said(text: str) -> str:
     """Return a quiet line, announced by screen readers."""
-    return block(f'<span class="sk-soft" role="status">{escape(text)}</span>', name="sk-said") if text else ""
+    return (
+        block(f'<span class="sk-soft" role="status">{escape(text)}</span>', name="sk-said")
+        if text
+        else ""
+    )
 
 
-# -- what could be bought ----------------------------------------------------------------------------
+# -- what could be bought --------------------------------------------------------------------------
 
 
 def offer_page(offer: Offer) -> str:
     """Return what the orders come to: total, count, by service, what cannot ship."""
     summary = offer.summary
     tiles = [
-        _tile("Total", amount(summary.totals)), _tile("Labels", f"{summary.shipments:,}"), _tile("Orders", offer.selection.removesuffix(" orders")),
-        _tile("Cannot ship", f"{offer.errors:,}", "bad" if offer.errors else ""), _tile("With warnings", f"{summary.warnings:,}", "warn" if summary.warnings else ""),
+        _tile("Total", amount(summary.totals)),
+        _tile("Labels", f"{summary.shipments:,}"),
+        _tile("Orders", offer.selection.removesuffix(" orders")),
+        _tile("Cannot ship", f"{offer.errors:,}", "bad" if offer.errors else ""),
+        _tile("With warnings", f"{summary.warnings:,}", "warn" if summary.warnings else ""),
     ]
-    services = grid(
-        ["Service", "Labels", "Total"], [[service_title(line.service), f"{line.shipments:,}", line.total] for line in summary.by_service], right=("Labels", "Total"),
-    ) if summary.by_service else ""
-    until = f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, good until {summary.expires_at:%Y-%m-%d %H:%M} UTC"
+    services = (
+        grid(
+            ["Service", "Labels", "Total"],
+            [
+                [service_title(line.service), f"{line.shipments:,}", line.total]
+                for line in summary.by_service
+            ],
+            right=("Labels", "Total"),
+        )
+        if summary.by_service
+        else ""
+    )
+    until = (
+        f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, good until "
+        f"{summary.expires_at:%Y-%m-%d %H:%M} UTC"
+    )
     return block(
-        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}<div class="sk-soft" style="margin-top:6px">{escape(until)}</div>', name="sk-offer",
+        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}<div '
+        f'class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
+        name="sk-offer",
     )
 
 
@@ -75,14 +116,36 @@ def problem_page(offer: Offer) -> str:
     parts = []
     if offer.problems:
         rows = [
-            [line["row_number"], "cannot ship" if line["severity"] == "error" else "warning", line["field"], line["problem"], _short(line["fix"])] for line in offer.problems
+            [
+                line["row_number"],
+                "cannot ship" if line["severity"] == "error" else "warning",
+                line["field"],
+                line["problem"],
+                _short(line["fix"]),
+            ]
+            for line in offer.problems
         ]
         table = grid(["Row", "", "Field", "Problem", "What to do"], rows, right=("Row",))
-        more = f'<div class="sk-soft">The first {len(rows)} of {offer.problem_count:,}. All of them: session.problems</div>' if offer.problem_count > len(rows) else ""
-        title = counted(offer.problem_count, "problem") + (f", {counted(offer.errors, 'row')} cannot ship" if offer.errors else "")
+        more = (
+            (
+                f'<div class="sk-soft">The first {len(rows)} of {offer.problem_count:,}. All of '
+                "them: session.problems</div>"
+            )
+            if offer.problem_count > len(rows)
+            else ""
+        )
+        title = counted(offer.problem_count, "problem") + (
+            f", {counted(offer.errors, 'row')} cannot ship" if offer.errors else ""
+        )
         parts.append(_details(title, table, more, opened=offer.errors > 0, name="sk-first"))
     if offer.rows:
-        parts.append(_details(f"First {counted(len(offer.rows), 'shipment')} of {len_text(offer)}", _shipments(offer.rows), name="sk-nowrap"))
+        parts.append(
+            _details(
+                f"First {counted(len(offer.rows), 'shipment')} of {len_text(offer)}",
+                _shipments(offer.rows),
+                name="sk-nowrap",
+            )
+        )
     return block(*parts, name="sk-problems") if parts else ""
 
 
@@ -96,8 +159,14 @@ def _shipments(rows: Sequence[Mapping[str, Any]]) -> str:
         ["Row", "Order", "To", "Service", "Zone", "Weight", "Cost", "Days"],
         [
             [
-                row["row_number"], row["order_id"], _place(row), service_title(row["service"] or ""), row["zone"],
-                f"{row['billable_weight_lb']:g} lb" if row["billable_weight_lb"] else None, _cents(row["cost_cents"], row["currency"]) or "cannot ship", row["transit_days"],
+                row["row_number"],
+                row["order_id"],
+                _place(row),
+                service_title(row["service"] or ""),
+                row["zone"],
+                f"{row['billable_weight_lb']:g} lb" if row["billable_weight_lb"] else None,
+                _cents(row["cost_cents"], row["currency"]) or "cannot ship",
+                row["transit_days"],
             ]
             for row in rows
         ],
@@ -106,35 +175,63 @@ def _shipments(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    where = " ".join(part for part in (row["state"], row["country"] if row["country"] != "US" else None) if part)
+    where = " ".join(
+        part for part in (row["state"], row["country"] if row["country"] != "US" else None) if part
+    )
     return ", ".join(part for part in (row["recipient"], row["city"], where) if part)
 
 
-# -- how a job stands ----------------------------------------------------------------------------------
+# -- how a job stands ------------------------------------------------------------------------------
 
 
 def job_page(job: Job) -> str:
     """Return how a job stands: state in words, a bar, money spent, counts, pace."""
     words, tone = _WORDS[job.phase]
     tiles = [_tile("Spent", job.spent), _tile("Shipped", f"{job.shipped:,} of {job.total:,}")]
-    tiles += [_tile("Failed", f"{job.failed:,}", "bad" if job.failed else ""), _tile("In doubt", f"{job.in_doubt:,}", "warn" if job.in_doubt else "")]
+    tiles += [
+        _tile("Failed", f"{job.failed:,}", "bad" if job.failed else ""),
+        _tile("In doubt", f"{job.in_doubt:,}", "warn" if job.in_doubt else ""),
+    ]
     if job.phase in RUNS:
-        tiles += [_tile("Pace", f"{job.rate_per_s:,.1f} / s" if job.rate_per_s else "..."), _tile("Time left", duration(job.left_s) if job.left_s is not None else "...")]
+        tiles += [
+            _tile("Pace", f"{job.rate_per_s:,.1f} / s" if job.rate_per_s else "..."),
+            _tile("Time left", duration(job.left_s) if job.left_s is not None else "..."),
+        ]
     else:
-        tiles += [_tile(name, f"{count:,}") for name, count in (("Not sent", job.left), ("Left out", job.skipped)) if count]
-    state = f'<div data-state="{job.phase}" class="sk-state{f" sk-{tone}" if tone else ""}">{escape(words)}{escape(_why(job))}</div>'
-    return block(state, _bar(job), f'<div class="sk-tiles">{"".join(tiles)}</div>', _happened(job), name="sk-job")
+        tiles += [
+            _tile(name, f"{count:,}")
+            for name, count in (("Not sent", job.left), ("Left out", job.skipped))
+            if count
+        ]
+    state = (
+        f'<div data-state="{job.phase}" '
+        f'class="sk-state{f" sk-{tone}" if tone else ""}">{escape(words)}{escape(_why(job))}</div>'
+    )
+    return block(
+        state,
+        _bar(job),
+        f'<div class="sk-tiles">{"".join(tiles)}</div>',
+        _happened(job),
+        name="sk-job",
+    )
 
 
 def _bar(job: Job) -> str:
     """Return the bar: shipped, failed and in doubt as parts of what was to be bought."""
     parts = "".join(
         f'<div class="{css}" style="width:{100 * count / max(job.total, 1):.2f}%"></div>'
-        for css, count in (("sk-shipped", job.shipped), ("sk-failed", job.failed), ("sk-doubt", job.in_doubt)) if count
+        for css, count in (
+            ("sk-shipped", job.shipped),
+            ("sk-failed", job.failed),
+            ("sk-doubt", job.in_doubt),
+        )
+        if count
     )
     return (
-        f'<div class="sk-bar" role="progressbar" aria-label="Rows done" aria-valuemin="0" aria-valuemax="{job.total}" '
-        f'aria-valuenow="{job.done}" aria-valuetext="{job.done:,} of {job.total:,} rows done">{parts}</div>'
+        '<div class="sk-bar" role="progressbar" aria-label="Rows done" aria-valuemin="0" '
+        f'aria-valuemax="{job.total}" '
+        f'aria-valuenow="{job.done}" aria-valuetext="{job.done:,} of {job.total:,} rows '
+        f'done">{parts}</div>'
     )
 
 
@@ -149,19 +246,38 @@ def _happened(job: Job) -> str:
     if job.last_error and job.phase is not Phase.DONE:
         lines.append(f"Last error: {job.last_error}")
     if job.phase is Phase.PAUSED and job.in_doubt > job.waiting:
-        lines.append(f"{counted(job.in_doubt - job.waiting, 'row')} in doubt: sent, and no answer came. They are looked up at the carrier first; nothing is bought twice.")
+        lines.append(
+            f"{counted(job.in_doubt - job.waiting, 'row')} in doubt: sent, and no answer came. "
+            "They are looked up at the carrier first; nothing is bought twice."
+        )
     if job.waiting and job.phase not in RUNS:
-        lines.append(f"{counted(job.waiting, 'row')} in doubt for you to decide: sent, no answer came, and the carrier does not find them. Ask the carrier where you can.")
-    return f'<div class="sk-soft" style="margin-top:8px">{"<br>".join(map(escape, lines))}</div>' if lines else ""
+        lines.append(
+            f"{counted(job.waiting, 'row')} in doubt for you to decide: sent, no answer came, and "
+            "the carrier does not find them. Ask the carrier where you can."
+        )
+    return (
+        f'<div class="sk-soft" style="margin-top:8px">{"<br>".join(map(escape, lines))}</div>'
+        if lines
+        else ""
+    )
 
 
 def result_page(frame: pd.DataFrame, *, opened: bool = True) -> str:
     """Return the first results, those that want attention in front."""
     attention = frame["state"].isin(["failed", "in_doubt", "review"])
-    first = pd.concat([frame[attention], frame[~attention & (frame["state"] != "skipped")]]).head(_SHOWN_RESULTS)
+    first = pd.concat([frame[attention], frame[~attention & (frame["state"] != "skipped")]]).head(
+        _SHOWN_RESULTS
+    )
     rows = [
-        [r["row_number"], r["order_id"], str(r["state"]).replace("_", " "), r["tracking_number"], service_title(r["service"] if isinstance(r["service"], str) else ""),
-         _cents(r["charged_cents"], r["currency"]), r["error_message"] if r["state"] != "shipped" else None]
+        [
+            r["row_number"],
+            r["order_id"],
+            str(r["state"]).replace("_", " "),
+            r["tracking_number"],
+            service_title(r["service"] if isinstance(r["service"], str) else ""),
+            _cents(r["charged_cents"], r["currency"]),
+            r["error_message"] if r["state"] != "shipped" else None,
+        ]
         for r in first.to_dict("records")
     ]
     if not rows:
@@ -171,7 +287,14 @@ def result_page(frame: pd.DataFrame, *, opened: bool = True) -> str:
         headings, rows = headings[:-1], [row[:-1] for row in rows]
     table = grid(headings, rows, right=("Row", "Charged"))
     return block(
-        _details(f"Results, {len(rows)} of {len(frame):,} rows", table, '<div class="sk-soft">All of them: session.results()</div>', opened=opened, name="sk-nowrap"), name="sk-results",
+        _details(
+            f"Results, {len(rows)} of {len(frame):,} rows",
+            table,
+            '<div class="sk-soft">All of them: session.results()</div>',
+            opened=opened,
+            name="sk-nowrap",
+        ),
+        name="sk-results",
     )
 
 
@@ -182,15 +305,23 @@ def label_pictures(pictures: Sequence[LabelPicture]) -> str:
     return figures(pictures)
 
 
-# -- parts ---------------------------------------------------------------------------------------------
+# -- parts -----------------------------------------------------------------------------------------
 
 
 def _tile(name: str, value: str, tone: str = "") -> str:
-    return f'<div class="sk-tile{f" sk-is-{tone}" if tone else ""}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
+    return (
+        "<div "
+        f'class="sk-tile{f" sk-is-{tone}" if tone else ""}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
+    )
 
 
-def _details(title: str, table: str, more: str = "", *, opened: bool = False, name: str = "") -> str:
-    region = f'<div class="sk-scroll {name}" tabindex="0" role="region" aria-label="{escape(title)}">{table}</div>'
+def _details(
+    title: str, table: str, more: str = "", *, opened: bool = False, name: str = ""
+) -> str:
+    region = (
+        f'<div class="sk-scroll {name}" tabindex="0" role="region" '
+        f'aria-label="{escape(title)}">{table}</div>'
+    )
     return f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>{region}{more}</details>"
 
 

@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["Plots"]
 
 _BLUE, _ORANGE, _GREY, _INK = "#2f6db3", "#d9772b", "#b8c0cc", "#333a44"
-_PARTS = {"base_cents": "Base", "fuel_cents": "Fuel", "residential_cents": "Residential", "delivery_area_cents": "Delivery area", "other_cents": "Other"}
+_PARTS = {
+    "base_cents": "Base",
+    "fuel_cents": "Fuel",
+    "residential_cents": "Residential",
+    "delivery_area_cents": "Delivery area",
+    "other_cents": "Other",
+}
 _SHADES = ("#2f6db3", "#d9772b", "#4a9d7c", "#8a6bb8", "#9aa4b2")
 
 
 class Plots:
     """Plots of a session. A method returns a ``matplotlib.figure.Figure``; change it, or ``save`` it with ``savefig``.
 
-    Plots of costs show the preview in force (made when there is none) or, of a reopened job, its quotes; `quoted_vs_charged` needs a job.
-    Amounts are in one currency: the one that most rows are priced in.
+    Plots of costs show the preview in force (made when there is none) or, of a reopened job, its
+    quotes; `quoted_vs_charged` needs a job. Amounts are in one currency: the one that most rows
+    are priced in.
 
     Parameters
     ----------
@@ -58,7 +65,16 @@ class Plots:
         groups = groups.loc[sorted(groups.index, key=lambda zone: (len(zone), zone))]
         figure, axes = _figure("Cost of a label by zone")
         bars = axes.bar(groups.index, groups["mean"], color=_BLUE, width=0.7)
-        axes.bar_label(bars, [f"{_short(mean, currency)}\n{size:,}" for mean, size in zip(groups["mean"], groups["size"], strict=True)], padding=3, color=_INK, fontsize=9)
+        axes.bar_label(
+            bars,
+            [
+                f"{_short(mean, currency)}\n{size:,}"
+                for mean, size in zip(groups["mean"], groups["size"], strict=True)
+            ],
+            padding=3,
+            color=_INK,
+            fontsize=9,
+        )
         axes.margins(y=0.18)
         axes.set_xlabel("Zone (average cost; number of labels)")
         _money_axis(axes.yaxis, currency)
@@ -69,12 +85,26 @@ class Plots:
         data, currency = self._priced()
         amounts = data["amount"]
         figure, axes = _figure("What a label costs")
-        axes.hist(amounts, bins=min(40, max(8, len(amounts) // 4)), color=_BLUE, edgecolor="white", linewidth=0.6)
+        axes.hist(
+            amounts,
+            bins=min(40, max(8, len(amounts) // 4)),
+            color=_BLUE,
+            edgecolor="white",
+            linewidth=0.6,
+        )
         axes.set_ylim(top=axes.get_ylim()[1] * 1.22)
-        for place, (share, name) in enumerate(((0.5, "half cost less than"), (0.95, "19 of 20 cost less than"))):
+        for place, (share, name) in enumerate(
+            ((0.5, "half cost less than"), (0.95, "19 of 20 cost less than"))
+        ):
             value = float(amounts.quantile(share))
             axes.axvline(value, color=_ORANGE, linewidth=1.4, linestyle="-" if place == 0 else "--")
-            axes.annotate(f" {name} {_short(value, currency)}", (value, axes.get_ylim()[1] * (0.97 - 0.09 * place)), va="top", color=_INK, fontsize=9)
+            axes.annotate(
+                f" {name} {_short(value, currency)}",
+                (value, axes.get_ylim()[1] * (0.97 - 0.09 * place)),
+                va="top",
+                color=_INK,
+                fontsize=9,
+            )
         axes.set_xlabel("Cost of a label")
         axes.set_ylabel("Labels")
         _money_axis(axes.xaxis, currency)
@@ -85,13 +115,26 @@ class Plots:
         data, currency = self._priced()
         scale = minor_unit_scale(currency)
         parts = (data.groupby("service")[list(_PARTS)].sum() / scale).astype(float)
-        parts = parts.loc[parts.sum(axis=1).sort_values().index, [name for name in _PARTS if parts[name].sum() > 0]]
+        parts = parts.loc[
+            parts.sum(axis=1).sort_values().index,
+            [name for name in _PARTS if parts[name].sum() > 0],
+        ]
         if parts.empty or not len(parts.columns):
-            raise InputError("This carrier does not tell what a price is made of.", fix="session.plot.cost_by_service() shows the totals.")
+            raise InputError(
+                "This carrier does not tell what a price is made of.",
+                fix="session.plot.cost_by_service() shows the totals.",
+            )
         figure, axes = _figure("What the cost is made of", rows=len(parts) + 1)
         left = pd.Series(0.0, index=parts.index)
         for (name, column), colour in zip(parts.items(), _SHADES, strict=False):
-            axes.barh([service_title(s) for s in parts.index], column, left=left, color=colour, label=f"{_PARTS[str(name)]} {_short(column.sum(), currency)}", height=0.62)
+            axes.barh(
+                [service_title(s) for s in parts.index],
+                column,
+                left=left,
+                color=colour,
+                label=f"{_PARTS[str(name)]} {_short(column.sum(), currency)}",
+                height=0.62,
+            )
             left += column
         axes.set_ylim(-0.75, len(parts) - 0.25)
         figure.legend(loc="outside lower left", ncols=len(parts.columns), frameon=False, fontsize=9)
@@ -107,7 +150,9 @@ class Plots:
             How many; the rest is one bar.
         """
         data, _ = self._priced()
-        place = data["state"].where(data["country"].eq("US") & data["state"].notna(), data["country"])
+        place = data["state"].where(
+            data["country"].eq("US") & data["state"].notna(), data["country"]
+        )
         return self._bars(place.rename("place"), "Cost by destination", top=top)
 
     # -- why it costs that ------------------------------------------------------------------------
@@ -117,14 +162,31 @@ class Plots:
         data, currency = self._priced()
         data = data.dropna(subset=["weight_lb", "billable_weight_lb"])
         figure, axes = _figure("Weight and what is billed for, lb")
-        by_size = data["billable_weight_lb"] > data["whole_lb"]  # carriers bill whole pounds; above them the size decides
-        most = float(max(data["billable_weight_lb"].max(), data["weight_lb"].max(), 1)) if len(data) else 1.0
+        by_size = (
+            data["billable_weight_lb"] > data["whole_lb"]
+        )  # carriers bill whole pounds; above them the size decides
+        most = (
+            float(max(data["billable_weight_lb"].max(), data["weight_lb"].max(), 1))
+            if len(data)
+            else 1.0
+        )
         axes.plot([0, most], [0, most], color=_GREY, linewidth=1.2, zorder=1)
-        for mask, colour, name in ((~by_size, _BLUE, "billed by weight"), (by_size, _ORANGE, "billed by size")):
+        for mask, colour, name in (
+            (~by_size, _BLUE, "billed by weight"),
+            (by_size, _ORANGE, "billed by size"),
+        ):
             part = data[mask]
             text = f"{name}: {len(part):,} labels, {_short(part['amount'].sum(), currency)}"
             spots = part.groupby(["weight_lb", "billable_weight_lb"], as_index=False).size()
-            axes.scatter(spots["weight_lb"], spots["billable_weight_lb"], s=14 + 8 * spots["size"] ** 0.5, color=colour, alpha=0.8, linewidths=0, zorder=2)
+            axes.scatter(
+                spots["weight_lb"],
+                spots["billable_weight_lb"],
+                s=14 + 8 * spots["size"] ** 0.5,
+                color=colour,
+                alpha=0.8,
+                linewidths=0,
+                zorder=2,
+            )
             axes.scatter([], [], s=30, color=colour, linewidths=0, label=text)
         axes.legend(loc="upper left", frameon=False, fontsize=9)
         axes.set_xlabel("Actual weight, lb")
@@ -145,17 +207,35 @@ class Plots:
         currency = str(frame["currency"].mode().iloc[0])
         frame = frame[frame["currency"] == currency]
         scale = minor_unit_scale(currency)
-        quoted, charged = frame["quoted_cents"].astype(float) / scale, frame["charged_cents"].astype(float) / scale
+        quoted, charged = (
+            frame["quoted_cents"].astype(float) / scale,
+            frame["charged_cents"].astype(float) / scale,
+        )
         off = frame["quoted_cents"] != frame["charged_cents"]
         figure, axes = _figure("Quoted and charged")
         most = float(max(quoted.max(), charged.max())) * 1.06
         axes.plot([0, most], [0, most], color=_GREY, linewidth=1.2, zorder=1)
         for mask, colour, name in ((~off, _BLUE, "as quoted"), (off, _ORANGE, "not as quoted")):
-            axes.scatter(quoted[mask], charged[mask], s=24, color=colour, alpha=0.75, linewidths=0, label=f"{name}: {int(mask.sum()):,} labels", zorder=2)
+            axes.scatter(
+                quoted[mask],
+                charged[mask],
+                s=24,
+                color=colour,
+                alpha=0.75,
+                linewidths=0,
+                label=f"{name}: {int(mask.sum()):,} labels",
+                zorder=2,
+            )
         gap = int((frame["charged_cents"] - frame["quoted_cents"]).sum())
         sign = "more" if gap > 0 else "less"
-        said = f"{Money.from_cents(abs(gap), currency)} {sign} than quoted" if gap else "charged exactly what was quoted"
-        axes.annotate(said, (0.98, 0.04), xycoords="axes fraction", ha="right", color=_INK, fontsize=10)
+        said = (
+            f"{Money.from_cents(abs(gap), currency)} {sign} than quoted"
+            if gap
+            else "charged exactly what was quoted"
+        )
+        axes.annotate(
+            said, (0.98, 0.04), xycoords="axes fraction", ha="right", color=_INK, fontsize=10
+        )
         axes.legend(loc="upper left", frameon=False, fontsize=9)
         axes.set_xlabel("Quoted")
         axes.set_ylabel("Charged")
@@ -167,18 +247,38 @@ class Plots:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _bars(self, by: str | pd.Series, title: str, *, top: int = 12, titles: Callable[[str], str] = str) -> Figure:
+    def _bars(
+        self, by: str | pd.Series, title: str, *, top: int = 12, titles: Callable[[str], str] = str
+    ) -> Figure:
         data, currency = self._priced()
         groups = data.groupby(by)["amount"].agg(["sum", "size"]).sort_values("sum", ascending=False)
         first, rest = groups.head(top), groups.iloc[top:]
         names = [titles(str(name)) for name in first.index]
-        sums, sizes = [float(value) for value in first["sum"]], [int(value) for value in first["size"]]
+        sums, sizes = (
+            [float(value) for value in first["sum"]],
+            [int(value) for value in first["size"]],
+        )
         if len(rest):
-            names, sums, sizes = [*names, f"{len(rest)} others"], [*sums, float(rest["sum"].sum())], [*sizes, int(rest["size"].sum())]
-        figure, axes = _figure(f"{title}: {_short(sum(sums), currency)} for {sum(sizes):,} labels", rows=len(names))
+            names, sums, sizes = (
+                [*names, f"{len(rest)} others"],
+                [*sums, float(rest["sum"].sum())],
+                [*sizes, int(rest["size"].sum())],
+            )
+        figure, axes = _figure(
+            f"{title}: {_short(sum(sums), currency)} for {sum(sizes):,} labels", rows=len(names)
+        )
         colours = [_BLUE] * len(first) + [_GREY] * bool(len(rest))
         bars = axes.barh(names[::-1], sums[::-1], color=colours[::-1], height=0.66)
-        axes.bar_label(bars, [f"{_short(total, currency)}  ({size:,})" for total, size in zip(sums[::-1], sizes[::-1], strict=True)], padding=5, color=_INK, fontsize=9)
+        axes.bar_label(
+            bars,
+            [
+                f"{_short(total, currency)}  ({size:,})"
+                for total, size in zip(sums[::-1], sizes[::-1], strict=True)
+            ],
+            padding=5,
+            color=_INK,
+            fontsize=9,
+        )
         axes.margins(x=0.2)
         _money_axis(axes.xaxis, currency)
         return figure
@@ -188,7 +288,9 @@ class Plots:
         frame = self._frame()
         frame = frame[frame["cost_cents"].notna()]
         if not len(frame):
-            raise InputError("No row has a price: there is nothing to plot.", fix="session.problems says why.")
+            raise InputError(
+                "No row has a price: there is nothing to plot.", fix="session.problems says why."
+            )
         currency = str(frame["currency"].mode().iloc[0])
         frame = frame[frame["currency"] == currency].copy()
         frame["amount"] = frame["cost_cents"].astype(float) / minor_unit_scale(currency)
@@ -204,7 +306,10 @@ class Plots:
         frame = to_frame(quotes)
         for name in ("state", "country"):
             frame[name] = to_frame(plan.select([name]))[name]
-        weights = [[parcel["weight_lb"] or 0 for parcel in parcels or ()] for parcels in plan.column("parcels").to_pylist()]
+        weights = [
+            [parcel["weight_lb"] or 0 for parcel in parcels or ()]
+            for parcels in plan.column("parcels").to_pylist()
+        ]
         frame["weight_lb"] = [sum(each) if each else None for each in weights]
         frame["whole_lb"] = [sum(map(math.ceil, each)) if each else None for each in weights]
         return frame
@@ -214,7 +319,11 @@ def _figure(title: str, *, rows: int | None = None) -> tuple[Figure, Axes]:
     """Return a figure that pyplot has let go of: a notebook shows it once, as the cell's value, and none stays open."""
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 4.0 if rows is None else max(1.9, 0.9 + 0.36 * rows)), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(
+        figsize=(7.2, 4.0 if rows is None else max(1.9, 0.9 + 0.36 * rows)),
+        dpi=110,
+        layout="constrained",
+    )
     plt.close(figure)
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=_INK)
     for side in ("top", "right"):

@@ -1,7 +1,7 @@
 """The record beside the panel: plain HTML that stays readable when the widget is gone.
 
-A widget does not show its own fallback after a kernel restart, and static pages show nothing of it. The record is an
-output of its own, updated in place, and says as of when it is true.
+A widget does not show its own fallback after a kernel restart, and static pages show nothing of
+it. The record is an output of its own, updated in place, and says as of when it is true.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Record:
         with self._guard:
             at, text = self._last
             now = time.monotonic()
-            if not self._shown or (isinstance(told, Job) and told.phase in RUNS and now - at < _EVERY_S):
+            if not self._shown or (
+                isinstance(told, Job) and told.phase in RUNS and now - at < _EVERY_S
+            ):
                 return
             made = bundle(told)
             if made["text/plain"] == text:
@@ -63,29 +65,80 @@ def bundle(told: Job | Offer) -> dict[str, str]:
     rows = _job(told) if isinstance(told, Job) else _offer(told)
     title, *lines = rows
     width = max(len(name) for name, _ in lines)
-    text = "\n".join([f"{title[0]}: {title[1]}", *(f"  {name:<{width}}  {value}" for name, value in lines)])
-    head = f'<p style="margin:.6em 0 .2em;opacity:.75"><b>{escape(title[0])}</b> {escape(title[1])}</p>'
+    text = "\n".join(
+        [f"{title[0]}: {title[1]}", *(f"  {name:<{width}}  {value}" for name, value in lines)]
+    )
+    head = (
+        f'<p style="margin:.6em 0 .2em;opacity:.75"><b>{escape(title[0])}</b> '
+        f"{escape(title[1])}</p>"
+    )
     return {"text/plain": text, "text/html": block(head, facts(lines), name="shipkit-record")}
 
 
 def _offer(offer: Offer) -> list[tuple[str, str]]:
     summary = offer.summary
     return [
-        ("Record", f"as of {summary.priced_at:%Y-%m-%d %H:%M:%S} UTC: priced, nothing bought ({summary.preview_id})"),
-        ("Total", f"{amount(summary.totals)} for {counted(summary.shipments, 'label')} on {summary.carrier}" + ("" if summary.live else ", no money is spent")),
-        *([("By service", "; ".join(f"{service_title(line.service)} {line.shipments:,} for {line.total}" for line in summary.by_service))] if summary.by_service else []),
-        *([("Cannot ship", f"{counted(offer.errors, 'row')}, in no total")] if offer.errors else []),
+        (
+            "Record",
+            (
+                f"as of {summary.priced_at:%Y-%m-%d %H:%M:%S} UTC: priced, nothing bought "
+                f"({summary.preview_id})"
+            ),
+        ),
+        (
+            "Total",
+            (
+                f"{amount(summary.totals)} for {counted(summary.shipments, 'label')} on "
+                f"{summary.carrier}"
+            )
+            + ("" if summary.live else ", no money is spent"),
+        ),
+        *(
+            [
+                (
+                    "By service",
+                    "; ".join(
+                        f"{service_title(line.service)} {line.shipments:,} for {line.total}"
+                        for line in summary.by_service
+                    ),
+                )
+            ]
+            if summary.by_service
+            else []
+        ),
+        *(
+            [("Cannot ship", f"{counted(offer.errors, 'row')}, in no total")]
+            if offer.errors
+            else []
+        ),
     ]
 
 
 def _job(job: Job) -> list[tuple[str, str]]:
-    counts = [f"{job.shipped:,} shipped", *(f"{count:,} {name}" for name, count in (
-        ("failed", job.failed), ("in doubt", job.in_doubt), ("not sent", job.left), ("left out", job.skipped),
-    ) if count)]
+    counts = [
+        f"{job.shipped:,} shipped",
+        *(
+            f"{count:,} {name}"
+            for name, count in (
+                ("failed", job.failed),
+                ("in doubt", job.in_doubt),
+                ("not sent", job.left),
+                ("left out", job.skipped),
+            )
+            if count
+        ),
+    ]
     return [
-        ("Record", f"as of {job.as_of:%Y-%m-%d %H:%M:%S} UTC: {job.job_id}, {job.phase.replace('_', ' ')}"),
+        (
+            "Record",
+            f"as of {job.as_of:%Y-%m-%d %H:%M:%S} UTC: {job.job_id}, {job.phase.replace('_', ' ')}",
+        ),
         ("Rows", ", ".join(counts)),
-        ("Spent", f"{job.spent} of {job.quoted} quoted on {job.carrier}" + ("" if job.live else ", no money is spent")),
+        (
+            "Spent",
+            f"{job.spent} of {job.quoted} quoted on {job.carrier}"
+            + ("" if job.live else ", no money is spent"),
+        ),
         *([("Why", job.reason)] if job.reason else []),
         ("Open it", f'sk.BatchSession.open("{job.job_id}").panel()'),
     ]

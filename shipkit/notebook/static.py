@@ -40,15 +40,32 @@ class StaticPanel(Shown):
 
     def _repr_html_(self) -> str:
         told = self.told
-        return bundle(told)["text/html"] + block(facts(self._steps(told), caption="To type"), f"<p>{_HOW}</p>", name="shipkit-static")
+        return bundle(told)["text/html"] + block(
+            facts(self._steps(told), caption="To type"), f"<p>{_HOW}</p>", name="shipkit-static"
+        )
 
     def _steps(self, told: Offer | Job) -> list[tuple[str, str]]:
         if isinstance(told, Offer):
             approve = f'session.approve("{told.summary.preview_id}"); session.execute()'
-            return [(approve, approve_text(told.summary, self.session.mode)), ("session.problems", "every problem of every row"), ("session.where(...)", "filters the orders")]
+            return [
+                (approve, approve_text(told.summary, self.session.mode)),
+                ("session.problems", "every problem of every row"),
+                ("session.where(...)", "filters the orders"),
+            ]
         if told.phase is Phase.PAUSED:
-            return [("session.resume()", told.choices[0][1] if told.choices else "goes on"), ("session.review()", "shows how each row stands"), ("session.cancel()", "ends the job for good")]
-        return [('session.labels.save("labels.pdf")', "saves the labels"), ("session.results()", "a line a shipment"), ("session.failed_rows()", "what to correct")]
+            return [
+                ("session.resume()", told.choices[0][1] if told.choices else "goes on"),
+                ("session.review()", "shows how each row stands"),
+                ("session.cancel()", "ends the job for good"),
+            ]
+        return [
+            ('session.labels.save("labels.pdf")', "saves the labels"),
+            ("session.results()", "a line a shipment"),
+            ("session.failed_rows()", "what to correct"),
+        ]
 
 
-_HOW = "Buttons and live progress need ipywidgets: pip install 'shipkit[notebook]', then restart the kernel."
+_HOW = (
+    "Buttons and live progress need ipywidgets: pip install 'shipkit[notebook]', then restart the "
+    "kernel."
+)

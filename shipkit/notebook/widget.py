@@ -39,7 +39,8 @@ class Panel:
     Parameters
     ----------
     session
-        Whose orders, prices and job are shown. Orders that are not priced yet are priced, which buys nothing.
+        Whose orders, prices and job are shown. Orders that are not priced yet are priced, which
+        buys nothing.
 
     Attributes
     ----------
@@ -52,7 +53,9 @@ class Panel:
 
     def __init__(self, session: BatchSession) -> None:
         self.session = session
-        self._guard = threading.RLock()  # the kernel's thread and the one that follows a run write the same widgets
+        self._guard = (
+            threading.RLock()
+        )  # the kernel's thread and the one that follows a run write the same widgets
         self._record = Record()
         self._wish = Phase.RUNNING
         self._job: JobStore | None = None
@@ -90,13 +93,22 @@ class Panel:
         earlier = self.session.earlier_job
         return JobStore.open(self.session.settings.home, earlier) if earlier else None
 
-    # -- showing ------------------------------------------------------------------------------------
+    # -- showing -----------------------------------------------------------------------------------
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        view = {"application/vnd.jupyter.widget-view+json": {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}}
-        display({"text/plain": "The panel is live only while its kernel runs. Its record:", **view}, raw=True)
+        view = {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self._box.model_id,
+            }
+        }
+        display(
+            {"text/plain": "The panel is live only while its kernel runs. Its record:", **view},
+            raw=True,
+        )
         self._record.show(self.told)
         after_each_cell(self._cell_ran)
 
@@ -107,7 +119,9 @@ class Panel:
         summary = offer.summary
         with self._guard:
             self.told = offer
-            self._head.value = panel_html.head(offer.title, ", ".join(part for part in (offer.source, offer.selection) if part))
+            self._head.value = panel_html.head(
+                offer.title, ", ".join(part for part in (offer.source, offer.selection) if part)
+            )
             self._state.value = panel_html.offer_page(offer)
             self._badge.value = panel_html.badge(summary.carrier, live=summary.live)
             self._more.value = panel_html.problem_page(offer)
@@ -116,7 +130,16 @@ class Panel:
             self._mode_hint.value = panel_html.said(mode_text(self.session.mode, offer.limits))
             self._hint.value = panel_html.said(f"with {offer.bound}" if offer.bound else "")
             self._actions.children = [self._approve_button(offer), self._badge, self._hint]
-            self._box.children = [style(), self._head, self._filter_row, self._mode_row, self._state, self._alert, self._actions, self._more]
+            self._box.children = [
+                style(),
+                self._head,
+                self._filter_row,
+                self._mode_row,
+                self._state,
+                self._alert,
+                self._actions,
+                self._more,
+            ]
             self._record.update(offer)
 
     def _show_job(self, job: Job) -> None:
@@ -125,16 +148,42 @@ class Panel:
             self._paint(job)
             self._hint.value = panel_html.said(_next_step(job))
             self._actions.children = [*self._choices(job), self._badge, self._hint]
-            self._more.value = panel_html.result_page(results_frame(self._store), opened=job.phase is not Phase.PAUSED) if job.phase is not Phase.ELSEWHERE else ""
-            labels = [LabelsBox(lambda: Labels.of(self._store), file=f"labels-{job.job_id.removeprefix('job-')[:6]}.pdf").widget] if job.shipped else []
-            self._box.children = [style(), self._head, self._state, self._alert, self._actions, *labels, self._more]
+            self._more.value = (
+                panel_html.result_page(
+                    results_frame(self._store), opened=job.phase is not Phase.PAUSED
+                )
+                if job.phase is not Phase.ELSEWHERE
+                else ""
+            )
+            labels = (
+                [
+                    LabelsBox(
+                        lambda: Labels.of(self._store),
+                        file=f"labels-{job.job_id.removeprefix('job-')[:6]}.pdf",
+                    ).widget
+                ]
+                if job.shipped
+                else []
+            )
+            self._box.children = [
+                style(),
+                self._head,
+                self._state,
+                self._alert,
+                self._actions,
+                *labels,
+                self._more,
+            ]
 
     def _show_run(self, job: Job) -> None:
         """Show a job that this session runs."""
         with self._guard:
             self._wish = Phase.RUNNING
             self._paint(job)
-            self._hint.value = panel_html.said("Other cells can run meanwhile. Closing the notebook loses nothing: the job is on disk.")
+            self._hint.value = panel_html.said(
+                "Other cells can run meanwhile. Closing the notebook loses nothing: the job is on "
+                "disk."
+            )
             self._pause.disabled = self._cancel.disabled = False
             self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
             self._box.children = [style(), self._head, self._state, self._alert, self._actions]
@@ -160,7 +209,9 @@ class Panel:
         try:
             yield
         except (PlanChanged, PreviewExpired) as error:
-            self._alert.value = panel_html.alert(error.message, "Nothing was bought. Price again and look at the new total.")
+            self._alert.value = panel_html.alert(
+                error.message, "Nothing was bought. Price again and look at the new total."
+            )
             self._actions.children = [self._price_again, self._badge, self._hint]
         except ModeLocked as error:
             self.refresh()
@@ -168,7 +219,10 @@ class Panel:
         except ShipkitError as error:
             self._alert.value = panel_html.alert(error.message, error.fix)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person must see it
-            self._alert.value = panel_html.alert(f"{type(error).__name__}: {error}", "This is not expected; the job's books are safe on disk.")
+            self._alert.value = panel_html.alert(
+                f"{type(error).__name__}: {error}",
+                "This is not expected; the job's books are safe on disk.",
+            )
 
     def _cell_ran(self) -> None:
         """Catch up with what another cell did to the session: filtered, priced, bought."""
@@ -179,41 +233,80 @@ class Panel:
             if seen.unpriced:
                 self._seen = seen
                 self._actions.children = [self._price_again, self._badge, self._hint]
-                self._hint.value = panel_html.said("Another cell changed the orders. What is shown is from before.")
+                self._hint.value = panel_html.said(
+                    "Another cell changed the orders. What is shown is from before."
+                )
             else:
                 self.refresh()
 
     def _standing(self) -> _Standing:
         session = self.session
         job_id = session.job_id
-        return _Standing(session.preview_id, job_id, id(session.execution), session.mode, unpriced=job_id is None and session.status == "new")
+        return _Standing(
+            session.preview_id,
+            job_id,
+            id(session.execution),
+            session.mode,
+            unpriced=job_id is None and session.status == "new",
+        )
 
-    # -- controls -----------------------------------------------------------------------------------
+    # -- controls ----------------------------------------------------------------------------------
 
     def _make_controls(self) -> None:
         self._clause = widgets.Text(
-            description="Only orders where", placeholder="state = 'CA' AND weight_lb < 20", continuous_update=False, style={"description_width": "initial"},
+            description="Only orders where",
+            placeholder="state = 'CA' AND weight_lb < 20",
+            continuous_update=False,
+            style={"description_width": "initial"},
             tooltip="A SQL condition over the columns of the orders. Empty: all orders.",
         )
         self._clause.add_class("sk-clause")
         self._clause.observe(lambda _: self._filter(), "value")
-        apply = button("Filter and price", lambda _: self._filter(), css="sk-apply", tip="Apply the filter and price what it keeps. Buys nothing.")
+        apply = button(
+            "Filter and price",
+            lambda _: self._filter(),
+            css="sk-apply",
+            tip="Apply the filter and price what it keeps. Buys nothing.",
+        )
         self._filter_row = widgets.HBox([self._clause, apply])
         self._mode = widgets.RadioButtons(
-            options=[("CONFIRM", ExecutionMode.CONFIRM), ("AUTO", ExecutionMode.AUTO)], description="Mode", orientation="horizontal", style={"description_width": "initial"},
+            options=[("CONFIRM", ExecutionMode.CONFIRM), ("AUTO", ExecutionMode.AUTO)],
+            description="Mode",
+            orientation="horizontal",
+            style={"description_width": "initial"},
         )
         self._mode.add_class("sk-mode")
         self._mode.observe(lambda change: self._set_mode(change["new"]), "value")
         self._mode_row = widgets.HBox([self._mode, self._mode_hint])
-        self._pause = button("Pause", self._pause_pressed, css="sk-pause", tip="Stop sending. What is in flight is finished and recorded; Resume goes on.")
-        self._cancel = button("Cancel ...", self._cancel_asked, css="sk-cancel", tip="Ask before the job ends for good")
-        self._price_again = button("Price again", self._price_pressed, css="sk-price", tip="Price the orders as they are now. Buys nothing.")
+        self._pause = button(
+            "Pause",
+            self._pause_pressed,
+            css="sk-pause",
+            tip="Stop sending. What is in flight is finished and recorded; Resume goes on.",
+        )
+        self._cancel = button(
+            "Cancel ...",
+            self._cancel_asked,
+            css="sk-cancel",
+            tip="Ask before the job ends for good",
+        )
+        self._price_again = button(
+            "Price again",
+            self._price_pressed,
+            css="sk-price",
+            tip="Price the orders as they are now. Buys nothing.",
+        )
         self._price_again.add_class("sk-primary")
 
     def _approve_button(self, offer: Offer) -> Any:
         """Return a button for exactly this offer: a click that was meant for an earlier total buys nothing."""
         text = approve_text(offer.summary, self.session.mode)
-        made = button(text, lambda pressed: self._approve(pressed, offer), css="sk-approve", tip=f"Buys on {offer.summary.carrier}; what is shown above, at these prices")
+        made = button(
+            text,
+            lambda pressed: self._approve(pressed, offer),
+            css="sk-approve",
+            tip=f"Buys on {offer.summary.carrier}; what is shown above, at these prices",
+        )
         made.add_class("sk-primary")
         made.disabled = offer.summary.shipments == 0
         return made
@@ -221,15 +314,35 @@ class Panel:
     def _choices(self, job: Job) -> list[Any]:
         """Return the buttons for a job that nobody runs here."""
         if job.phase is Phase.ELSEWHERE:
-            return [button("Look again", lambda _: self.refresh(), css="sk-again", tip="Read from disk how the job stands")]
+            return [
+                button(
+                    "Look again",
+                    lambda _: self.refresh(),
+                    css="sk-again",
+                    tip="Read from disk how the job stands",
+                )
+            ]
         waiting = self._decisions(job) if job.waiting and job.phase is not Phase.CANCELLED else []
         if job.phase is not Phase.PAUSED:
             return waiting
         doubt = f"look up {job.in_doubt:,}" if job.in_doubt else ""
-        does = " and ".join(part for part in (doubt, f"send {job.left:,}" if job.left else "") if part) or "look again"
-        resume = button(f"Resume: {does}", self._resume, css="sk-resume", tip="Go on where the job stands; nothing is bought twice")
+        does = (
+            " and ".join(part for part in (doubt, f"send {job.left:,}" if job.left else "") if part)
+            or "look again"
+        )
+        resume = button(
+            f"Resume: {does}",
+            self._resume,
+            css="sk-resume",
+            tip="Go on where the job stands; nothing is bought twice",
+        )
         resume.add_class("sk-primary")
-        review = button("Review rows", self._review, css="sk-review", tip="Show how each row stands; changes nothing")
+        review = button(
+            "Review rows",
+            self._review,
+            css="sk-review",
+            tip="Show how each row stands; changes nothing",
+        )
         self._cancel.disabled = False
         return [resume, review, self._cancel, *waiting]
 
@@ -237,16 +350,26 @@ class Panel:
         """Return the buttons for rows that the carrier does not find; each asks before it does anything."""
         rows = counted(job.waiting, "row")
         again = button(
-            f"Send {rows} again ...", lambda _: self._ask(f"Yes, send {rows} again: if the carrier has them after all, they are bought twice", lambda p: self._decide(p, "resend")),
-            css="sk-resend", tip="Ask before the rows in doubt are sent again",
+            f"Send {rows} again ...",
+            lambda _: self._ask(
+                f"Yes, send {rows} again: if the carrier has them after all, they are bought twice",
+                lambda p: self._decide(p, "resend"),
+            ),
+            css="sk-resend",
+            tip="Ask before the rows in doubt are sent again",
         )
         aside = button(
-            f"Set {rows} aside ...", lambda _: self._ask(f"Yes, set {rows} aside: they are never sent by this job", lambda p: self._decide(p, "skip")),
-            css="sk-aside", tip="Ask before the rows in doubt are given up",
+            f"Set {rows} aside ...",
+            lambda _: self._ask(
+                f"Yes, set {rows} aside: they are never sent by this job",
+                lambda p: self._decide(p, "skip"),
+            ),
+            css="sk-aside",
+            tip="Ask before the rows in doubt are given up",
         )
         return [again, aside]
 
-    # -- what the buttons do ------------------------------------------------------------------------
+    # -- what the buttons do -----------------------------------------------------------------------
 
     def _approve(self, pressed: Any, offer: Offer) -> None:
         pressed.disabled = True  # before anything else: a double click buys once
@@ -254,7 +377,9 @@ class Panel:
             return
         with self._telling():
             if self._clause.value.strip() != offer.clause:
-                raise PlanChanged("The filter in the box is not the one that this total was made with.")
+                raise PlanChanged(
+                    "The filter in the box is not the one that this total was made with."
+                )
             self.session.approve(offer.summary.preview_id, via="panel")
             self._follow(self.session.start(progress=False))
             self._pause.focus()
@@ -276,12 +401,21 @@ class Panel:
         job = self.told
         if not isinstance(job, Job):
             return
-        left = f"{counted(job.left, 'row')} that were not sent never will be" if job.phase is Phase.PAUSED else "rows that are not sent by then never will be"
+        left = (
+            f"{counted(job.left, 'row')} that were not sent never will be"
+            if job.phase is Phase.PAUSED
+            else "rows that are not sent by then never will be"
+        )
         self._ask(f"End the job for good: {left}", self._cancel_pressed)
 
     def _ask(self, yes: str, press: Callable[[Any], None]) -> None:
         """Ask before something that cannot be taken back."""
-        sure = button(yes, press, css="sk-sure", tip="This cannot be taken back. Labels that are bought stay valid and paid for.")
+        sure = button(
+            yes,
+            press,
+            css="sk-sure",
+            tip="This cannot be taken back. Labels that are bought stay valid and paid for.",
+        )
         keep = button("Keep it", self._keep_pressed, css="sk-keep", tip="Do nothing")
         with self._guard:
             self._actions.children = [sure, keep, self._badge]
@@ -309,7 +443,11 @@ class Panel:
         own = self.session.job_id is not None
         with self._telling():
             try:
-                running = self.session.start_resume(confirm_total=confirmed, progress=False) if own else self.session.start(progress=False)
+                running = (
+                    self.session.start_resume(confirm_total=confirmed, progress=False)
+                    if own
+                    else self.session.start(progress=False)
+                )
             except ApprovalRequired as error:
                 self._ask_again(error)
                 raise
@@ -325,7 +463,12 @@ class Panel:
             return
         ((currency, text),) = totals.items()
         new = Money.of(text, currency)
-        yes = button(f"Approve {new} for the {self.told.left:,} left", lambda pressed: self._resume(pressed, new), css="sk-resume", tip="Go on at the prices of now")
+        yes = button(
+            f"Approve {new} for the {self.told.left:,} left",
+            lambda pressed: self._resume(pressed, new),
+            css="sk-resume",
+            tip="Go on at the prices of now",
+        )
         yes.add_class("sk-primary")
         with self._guard:
             self._actions.children = [yes, self._cancel, self._badge, self._hint]
@@ -335,7 +478,11 @@ class Panel:
         pressed.disabled = True
         with self._telling():
             states = self._store.results().column("state").to_pylist()
-            recovery.decide(self._store, [row for row, state in enumerate(states) if state == RowState.REVIEW], choice)
+            recovery.decide(
+                self._store,
+                [row for row, state in enumerate(states) if state == RowState.REVIEW],
+                choice,
+            )
             if choice == "resend":
                 self._resume(pressed)
             else:
@@ -353,7 +500,10 @@ class Panel:
         with self._telling(), warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
             self._hint.value = panel_html.said("Filtering and pricing ...")
-            self.session.where(*([text] if text else []), **{name: value for name, value in params.items() if f"${name}" in text})
+            self.session.where(
+                *([text] if text else []),
+                **{name: value for name, value in params.items() if f"${name}" in text},
+            )
             self.refresh()
             if noted:
                 self._alert.value = panel_html.alert(str(noted[0].message))
@@ -374,7 +524,7 @@ class Panel:
             self.refresh()
         pressed.disabled = False
 
-    # -- following a run ----------------------------------------------------------------------------
+    # -- following a run ---------------------------------------------------------------------------
 
     def _follow(self, running: RunHandle) -> None:
         """Show the run that was started, and keep the page up to date from a thread of its own: the kernel stays free."""
@@ -382,7 +532,9 @@ class Panel:
         self._seen = self._standing()
         job = job_of(self._job, running=True)
         self._show_run(job)
-        threading.Thread(target=self._watch, args=(running, job), name="shipkit-panel", daemon=True).start()
+        threading.Thread(
+            target=self._watch, args=(running, job), name="shipkit-panel", daemon=True
+        ).start()
 
     def _watch(self, running: RunHandle, job: Job) -> None:
         with self._telling():
@@ -411,6 +563,9 @@ def _next_step(job: Job) -> str:
         case Phase.DONE_WITH_ERRORS:
             return "session.failed_rows() has the rows to correct, with what to fix."
         case Phase.DONE if job.skipped:
-            return f"{counted(job.skipped, 'row')} left out from the start: session.failed_rows() has them, with what to fix."
+            return (
+                f"{counted(job.skipped, 'row')} left out from the start: session.failed_rows() "
+                "has them, with what to fix."
+            )
         case _:
             return ""

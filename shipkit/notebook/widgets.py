@@ -67,12 +67,30 @@ class LabelsBox:
 
     def __init__(self, labels: Callable[[], Labels], *, file: str) -> None:
         self._labels = labels
-        self._path = widgets.Text(value=file, description="Save labels to", continuous_update=False, tooltip="A .pdf or .zpl file, or a folder", style={"description_width": "initial"})
+        self._path = widgets.Text(
+            value=file,
+            description="Save labels to",
+            continuous_update=False,
+            tooltip="A .pdf or .zpl file, or a folder",
+            style={"description_width": "initial"},
+        )
         self._path.add_class("sk-labels-path")
-        save = button("Save labels", self._save, css="sk-save-labels", tip="Write all labels of this job to that file")
-        look = button("Show the first labels", self._show, css="sk-show-labels", tip="Show pictures of the first three labels")
+        save = button(
+            "Save labels",
+            self._save,
+            css="sk-save-labels",
+            tip="Write all labels of this job to that file",
+        )
+        look = button(
+            "Show the first labels",
+            self._show,
+            css="sk-show-labels",
+            tip="Show pictures of the first three labels",
+        )
         self._said, self._shown = html(), html(css="sk-label-pictures")
-        self.widget = widgets.VBox([widgets.HBox([self._path, save, look]), self._said, self._shown])
+        self.widget = widgets.VBox(
+            [widgets.HBox([self._path, save, look]), self._said, self._shown]
+        )
         self.widget.add_class("sk-labels")
 
     def _save(self, _: Any) -> None:
@@ -81,7 +99,10 @@ class LabelsBox:
         except ShipkitError as error:
             self._said.value = panel_html.alert(error.message, error.fix)
             return
-        self._said.value = block(f'<span role="status">{escape(repr(saved))}</span> {_download(saved.paths)}', name="sk-saved")
+        self._said.value = block(
+            f'<span role="status">{escape(repr(saved))}</span> {_download(saved.paths)}',
+            name="sk-saved",
+        )
 
     def _show(self, _: Any) -> None:
         self._shown.value = panel_html.label_pictures(self._labels().pictures())
@@ -92,4 +113,7 @@ def _download(paths: tuple[Path, ...]) -> str:
         return ""
     kind = "application/pdf" if paths[0].suffix == ".pdf" else "application/octet-stream"
     data = base64.b64encode(paths[0].read_bytes()).decode("ascii")
-    return f'<a class="sk-download" download="{escape(paths[0].name)}" href="data:{kind};base64,{data}">Download {escape(paths[0].name)}</a>'
+    return (
+        f'<a class="sk-download" download="{escape(paths[0].name)}" '
+        f'href="data:{kind};base64,{data}">Download {escape(paths[0].name)}</a>'
+    )

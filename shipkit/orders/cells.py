@@ -39,7 +39,9 @@ class Cells:
     encoding: str | None = None
     sheet: str | None = None
     notes: tuple[Note, ...] = ()
-    broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)  # problems of single lines, as dicts of a problems table
+    broken: tuple[Mapping[str, Any], ...] = field(
+        default=(), repr=False
+    )  # problems of single lines, as dicts of a problems table
 
 
 def base_names(count: int) -> list[str]:
@@ -52,8 +54,13 @@ def put(con: duckdb.DuckDBPyConnection, table: str, data: Any) -> int:
     con.register("incoming_cells", data)
     try:
         names = [str(row[0]) for row in con.execute("DESCRIBE incoming_cells").fetchall()]
-        wanted = ", ".join(f"{quoted(old)} AS {new}" for old, new in zip(names, base_names(len(names)), strict=True))
-        con.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM incoming_cells")
+        wanted = ", ".join(
+            f"{quoted(old)} AS {new}"
+            for old, new in zip(names, base_names(len(names)), strict=True)
+        )
+        con.execute(
+            f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM incoming_cells"
+        )
     finally:
         con.unregister("incoming_cells")
     return int(one(con, f"SELECT count(*) FROM {quoted(table)}")[0])
@@ -62,7 +69,12 @@ def put(con: duckdb.DuckDBPyConnection, table: str, data: Any) -> int:
 def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:
     """Return rows of text, all of `width`, as an Arrow table with columns ``c1``, ``c2``, ...; empty cells are null."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
-    return pa.table({name: pa.array([value or None for value in column], pa.string()) for name, column in zip(base_names(width), columns, strict=True)})
+    return pa.table(
+        {
+            name: pa.array([value or None for value in column], pa.string())
+            for name, column in zip(base_names(width), columns, strict=True)
+        }
+    )
 
 
 def unique_names(headings: Sequence[str], taken: Sequence[str]) -> list[str]:
@@ -89,7 +101,8 @@ def unique_names(headings: Sequence[str], taken: Sequence[str]) -> list[str]:
 def find_header(rows: Sequence[Sequence[str | None]]) -> int:
     """Return the place of the line of headings among the first lines of a source: the first one that is about as wide as the widest.
 
-    Titles, blank lines and "Exported on ..." above a table have one or two filled cells; the headings fill most of the width.
+    Titles, blank lines and "Exported on ..." above a table have one or two filled cells; the
+    headings fill most of the width.
     """
     filled = [sum(1 for cell in row if cell and cell.strip()) for row in rows]
     widest = max((len(row) for row, count in zip(rows, filled, strict=True) if count), default=0)

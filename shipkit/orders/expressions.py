@@ -1,8 +1,9 @@
 r"""SQL expressions that read one text cell: tidy text, numbers, weights, dates, flags, amounts, phones, address lines.
 
-Each function takes a SQL expression and returns a SQL expression, so that a million cells cost what DuckDB asks.
-Most cells are clean: every expression first tests for that cheaply and only then repairs. The grammar of numbers
-and the factors of units are also in :mod:`shipkit.orders.filters` for templates; a test holds the two together.
+Each function takes a SQL expression and returns a SQL expression, so that a million cells cost
+what DuckDB asks. Most cells are clean: every expression first tests for that cheaply and only then
+repairs. The grammar of numbers and the factors of units are also in :mod:`shipkit.orders.filters`
+for templates; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -13,7 +14,26 @@ from typing import Final
 from shipkit.models import minor_units
 
 __all__ = [
-    "LINE_LENGTH", "TO_INCHES", "TO_POUNDS", "amount_cents", "choose", "code", "convert", "date", "digits_phone", "filled", "flag", "is_number", "measure", "money_cents", "number", "packaging", "quote", "residential", "stripped", "tidy",
+    "LINE_LENGTH",
+    "TO_INCHES",
+    "TO_POUNDS",
+    "amount_cents",
+    "choose",
+    "code",
+    "convert",
+    "date",
+    "digits_phone",
+    "filled",
+    "flag",
+    "is_number",
+    "measure",
+    "money_cents",
+    "number",
+    "packaging",
+    "quote",
+    "residential",
+    "stripped",
+    "tidy",
     "wrapped_lines",
 ]
 
@@ -26,7 +46,24 @@ TO_INCHES = {"in": None, "cm": "/ 2.54", "mm": "/ 25.4", "m": "/ 0.0254", "ft": 
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _GROUPED = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
-_OUTER = "".join(map(chr, (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)))
+_OUTER = "".join(
+    map(
+        chr,
+        (
+            *range(9, 14),
+            *range(28, 33),
+            0x85,
+            0xA0,
+            0x1680,
+            *range(0x2000, 0x200B),
+            0x2028,
+            0x2029,
+            0x202F,
+            0x205F,
+            0x3000,
+        ),
+    )
+)
 _BLANKS = r"[\s\pZ\p{Cc}\x{200B}\x{FEFF}]+"
 
 
@@ -49,14 +86,20 @@ def tidy(x: str) -> str:
     """Give text single blanks and no line breaks, null when empty. An apostrophe before a digit, which spreadsheets add, is dropped."""
     clean = rf"regexp_full_match({x}, '[!-&(-~][!-~]*(?: [!-~]+)*')"
     single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
-    return rf"CASE WHEN {clean} THEN {x} ELSE nullif(regexp_replace({single}, '^''([0-9])', '\1'), '') END"
+    return (
+        rf"CASE WHEN {clean} THEN {x} ELSE nullif(regexp_replace({single}, '^''([0-9])', '\1'), "
+        r"'') END"
+    )
 
 
 def code(x: str) -> str:
     """Clean the text of a code (ZIP, phone): tidy, without a leading apostrophe and without Excel's ``="..."``."""
     clean = rf"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
     single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
-    return rf"CASE WHEN {clean} THEN {x} ELSE nullif(trim(regexp_replace({single}, '^=?[''\"]?|\"$', '', 'g')), '') END"
+    return (
+        rf"CASE WHEN {clean} THEN {x} ELSE nullif(trim(regexp_replace({single}, '^=?[''\"]?|\"$', "
+        r"'', 'g')), '') END"
+    )
 
 
 def is_number(x: str) -> str:
@@ -66,7 +109,10 @@ def is_number(x: str) -> str:
 
 def number(x: str) -> str:
     """Read a text as DOUBLE; null when it is not a plain number."""
-    return f"CASE WHEN {is_number(x)} THEN TRY_CAST(ltrim(replace(trim({x}, ' \t\r\n\f'), ',', ''), '''') AS DOUBLE) END"
+    return (
+        f"CASE WHEN {is_number(x)} THEN TRY_CAST(ltrim(replace(trim({x}, ' \t\r\n\f'), ',', ''), "
+        "'''') AS DOUBLE) END"
+    )
 
 
 def convert(x: str, unit: str) -> str:
@@ -75,8 +121,19 @@ def convert(x: str, unit: str) -> str:
     return f"({x} {step})" if step else x
 
 
-_WEIGHTS = (("oz|ounces?", "oz"), ("lbs?|pounds?", "lb"), ("kgs?|kilos?|kilograms?", "kg"), ("g|grams?", "g"))
-_LENGTHS = (('in|inch|inches|"', "in"), ("cm|centimet(?:er|re)s?", "cm"), ("mm|millimet(?:er|re)s?", "mm"), ("ft|feet|foot", "ft"), ("m|met(?:er|re)s?", "m"))
+_WEIGHTS = (
+    ("oz|ounces?", "oz"),
+    ("lbs?|pounds?", "lb"),
+    ("kgs?|kilos?|kilograms?", "kg"),
+    ("g|grams?", "g"),
+)
+_LENGTHS = (
+    ('in|inch|inches|"', "in"),
+    ("cm|centimet(?:er|re)s?", "cm"),
+    ("mm|millimet(?:er|re)s?", "mm"),
+    ("ft|feet|foot", "ft"),
+    ("m|met(?:er|re)s?", "m"),
+)
 
 
 def measure(x: str, *, weight: bool) -> str:
@@ -85,10 +142,15 @@ def measure(x: str, *, weight: bool) -> str:
     plain = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
     for words, unit in _WEIGHTS if weight else _LENGTHS:
         found = f"TRY_CAST(regexp_extract({x}, '{plain}') AS DOUBLE)"
-        cases.append(rf"WHEN regexp_full_match(lower({x}), '\s*{plain}\s*(?:{words})\.?\s*') THEN {convert(found, unit)}")
+        cases.append(
+            rf"WHEN regexp_full_match(lower({x}), '\s*{plain}\s*(?:{words})\.?\s*') THEN "
+            rf"{convert(found, unit)}"
+        )
     if weight:
         both = rf"^\s*({plain})\s*(?:lbs?|pounds?)\.?,?\s*({plain})\s*(?:oz|ounces?)\.?\s*$"
-        pounds, ounces = (f"TRY_CAST(regexp_extract(lower({x}), '{both}', {n}) AS DOUBLE)" for n in (1, 2))
+        pounds, ounces = (
+            f"TRY_CAST(regexp_extract(lower({x}), '{both}', {n}) AS DOUBLE)" for n in (1, 2)
+        )
         cases.append(f"WHEN regexp_matches(lower({x}), '{both}') THEN {pounds} + {ounces} / 16.0")
     return f"CASE {' '.join(cases)} END"
 
@@ -97,13 +159,37 @@ def amount_cents(x: str, places: str = "2") -> str:
     """Read a text amount as whole minor units: ``$1,234.50`` -> 123450. `places` is a SQL expression: decimals of the currency."""
     bare = rf"regexp_replace({x}, '[\s''$€£¥]|[A-Z]{{3}}', '', 'g')"
     return (
-        rf"CASE WHEN regexp_full_match({bare}, '-?(?:[0-9]+|[0-9]{{1,3}}(?:,[0-9]{{3}})+)(?:\.[0-9]*)?|-?\.[0-9]+') "
-        rf"THEN TRY_CAST(round(TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6)) * (10 ** {places})::DECIMAL(6, 0)) AS BIGINT) END"
+        rf"CASE WHEN regexp_full_match({bare}, "
+        r"'-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?|-?\.[0-9]+') "
+        rf"THEN TRY_CAST(round(TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6)) * (10 ** "
+        rf"{places})::DECIMAL(6, 0)) AS BIGINT) END"
     )
 
 
 _OTHER_PLACES: Final = (
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND",
+    "BIF",
+    "CLP",
+    "DJF",
+    "GNF",
+    "ISK",
+    "JPY",
+    "KMF",
+    "KRW",
+    "PYG",
+    "RWF",
+    "UGX",
+    "VND",
+    "VUV",
+    "XAF",
+    "XOF",
+    "XPF",
+    "BHD",
+    "IQD",
+    "JOD",
+    "KWD",
+    "LYD",
+    "OMR",
+    "TND",
 )
 
 
@@ -116,11 +202,15 @@ def money_cents(x: str, currency: str) -> str:
 def date(x: str) -> str:
     """Read a text as DATE: ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26`` (month first), ``Nov 2, 2026``."""
     return (
-        rf"CASE WHEN regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])') THEN TRY_CAST({x}[:10] AS DATE) "
+        rf"CASE WHEN regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])') THEN "
+        rf"TRY_CAST({x}[:10] AS DATE) "
         rf"WHEN regexp_full_match({x}, '[0-9]{{8}}') THEN TRY_STRPTIME({x}, '%Y%m%d')::DATE "
-        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:$| )') THEN TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%Y')::DATE "
-        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )') THEN TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%y')::DATE "
-        rf"ELSE TRY_STRPTIME({x}, ['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B %Y'])::DATE END"
+        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:$| )') THEN "
+        rf"TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%Y')::DATE "
+        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )') THEN "
+        rf"TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%y')::DATE "
+        rf"ELSE TRY_STRPTIME({x}, ['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B "
+        r"%Y'])::DATE END"
     )
 
 
@@ -130,24 +220,55 @@ _NO = ("no", "n", "false", "f", "0", "0.0", "off")
 
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
     """Read a text as BOOLEAN: yes/no, true/false, Y/N, 1/0, and the words given; null when it is none of these."""
-    return choose(f"lower(trim({x}))", {**dict.fromkeys((*_YES, *yes), "true"), **dict.fromkeys((*_NO, *no), "false")}, "NULL")
+    return choose(
+        f"lower(trim({x}))",
+        {**dict.fromkeys((*_YES, *yes), "true"), **dict.fromkeys((*_NO, *no), "false")},
+        "NULL",
+    )
 
 
 def residential(x: str) -> str:
     """Read a text as the residential flag."""
-    return flag(x, ("residential", "res", "r", "home", "house"), ("commercial", "business", "com", "c", "b", "office"))
+    return flag(
+        x,
+        ("residential", "res", "r", "home", "house"),
+        ("commercial", "business", "com", "c", "b", "office"),
+    )
 
 
 def packaging(x: str) -> str:
     """Read a text as the name of a packaging; an own box is ``package``."""
-    own = ("package", "your packaging", "customer supplied package", "customer packaging", "own", "box", "parcel", "your_packaging", "customer_supplied_package", "")
+    own = (
+        "package",
+        "your packaging",
+        "customer supplied package",
+        "customer packaging",
+        "own",
+        "box",
+        "parcel",
+        "your_packaging",
+        "customer_supplied_package",
+        "",
+    )
     key = f"lower(trim({x}))"
-    return f"CASE WHEN {x} IS NULL THEN 'package' ELSE {choose(key, dict.fromkeys(own, quote('package')), f'replace({key}, {quote(chr(32))}, {quote(chr(95))})')} END"
+    return (
+        f"CASE WHEN {x} IS NULL THEN 'package' ELSE "
+        f"{choose(key, dict.fromkeys(own, quote('package')), f'replace({key}, {quote(chr(32))}, {quote(chr(95))})')} "
+        "END"
+    )
 
 
 def choose(x: str, cases: Mapping[str, str], otherwise: str) -> str:
     """Choose by text with a CASE: ``IN`` with many values becomes a join in DuckDB, and joins do not keep the order of rows."""
-    return f"CASE {x} {' '.join(f'WHEN {quote(text)} THEN {then}' for text, then in cases.items())} ELSE {otherwise} END" if cases else otherwise
+    return (
+        (
+            f"CASE {x} "
+            f"{' '.join(f'WHEN {quote(text)} THEN {then}' for text, then in cases.items())} ELSE "
+            f"{otherwise} END"
+        )
+        if cases
+        else otherwise
+    )
 
 
 def digits_phone(x: str, american: str) -> str:
@@ -159,10 +280,19 @@ def digits_phone(x: str, american: str) -> str:
     extension = f"regexp_extract({x}, '{mark}', 1)"
     base = f"regexp_replace({x}, '{mark}', '')"
     digits = f"regexp_replace({base}, '[^0-9]', '', 'g')"
-    ten = f"CASE WHEN strlen({digits}) = 11 AND starts_with({digits}, '1') THEN {digits}[2:] WHEN strlen({digits}) = 10 THEN {digits} END"
-    abroad = f"CASE WHEN strlen({digits}) BETWEEN 5 AND 15 THEN CASE WHEN starts_with({base}, '+') THEN '+' ELSE '' END || {digits} END"
+    ten = (
+        f"CASE WHEN strlen({digits}) = 11 AND starts_with({digits}, '1') THEN {digits}[2:] WHEN "
+        f"strlen({digits}) = 10 THEN {digits} END"
+    )
+    abroad = (
+        f"CASE WHEN strlen({digits}) BETWEEN 5 AND 15 THEN CASE WHEN starts_with({base}, '+') "
+        f"THEN '+' ELSE '' END || {digits} END"
+    )
     tail = f"CASE WHEN {extension} <> '' THEN 'x' || {extension} ELSE '' END"
-    return f"CASE WHEN regexp_full_match({x}, '[2-9][0-9]{{9}}') THEN {x} ELSE (CASE WHEN {american} THEN {ten} ELSE {abroad} END) || {tail} END"
+    return (
+        f"CASE WHEN regexp_full_match({x}, '[2-9][0-9]{{9}}') THEN {x} ELSE (CASE WHEN {american} "
+        f"THEN {ten} ELSE {abroad} END) || {tail} END"
+    )
 
 
 def wrapped_lines(lines: Sequence[str]) -> str:
@@ -177,5 +307,9 @@ def _wrapped(x: str) -> str:
         parts.append(f"regexp_extract({rest}, '{step}', 1)")
         rest = f"regexp_extract({rest}, '{step}', 2)"
     pieces = f"list_filter([{', '.join(parts)}, {rest}], lambda p: p <> '')"
-    whole = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"  # nothing was lost to a word without a break
-    return f"CASE WHEN {x} IS NULL THEN [] WHEN length({x}) <= {LINE_LENGTH} THEN [{x}] WHEN {whole} THEN {pieces} ELSE [{x}] END"
+    # nothing was lost to a word without a break
+    whole = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"
+    return (
+        f"CASE WHEN {x} IS NULL THEN [] WHEN length({x}) <= {LINE_LENGTH} THEN [{x}] WHEN {whole} "
+        f"THEN {pieces} ELSE [{x}] END"
+    )

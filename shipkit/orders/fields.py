@@ -1,9 +1,9 @@
 """What a column heading means: careful recognition by whole words, never by a piece of one.
 
-A heading is cut into words ("ShipToZip", "ship-to zip" and "Ship To Zip" are the same three), the party
-("ship to", "billing") and the unit ("oz") are taken off, and what is left must be a known phrase as a whole.
-So ``statement`` is not a state and ``order_total`` is not an order number. Two headings that fit one role
-equally well are ambiguous: a question for a person, never a guess.
+A heading is cut into words ("ShipToZip", "ship-to zip" and "Ship To Zip" are the same three), the
+party ("ship to", "billing") and the unit ("oz") are taken off, and what is left must be a known
+phrase as a whole. So ``statement`` is not a state and ``order_total`` is not an order number. Two
+headings that fit one role equally well are ambiguous: a question for a person, never a guess.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["ADDRESS_ROLES", "KIND", "SYSTEM_COLUMNS", "Column", "Match", "Recognition", "column_kinds", "keys", "phrase", "recognise"]
+__all__ = [
+    "ADDRESS_ROLES",
+    "KIND",
+    "SYSTEM_COLUMNS",
+    "Column",
+    "Match",
+    "Recognition",
+    "column_kinds",
+    "keys",
+    "phrase",
+    "recognise",
+]
 
 SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
 """Columns that every relation has; a heading with such a name gets a number behind its key."""
@@ -20,26 +31,70 @@ SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
 KIND: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "order_id", "name", "first_name", "last_name", "company", "phone", "email", "address_line1", "address_line2", "address_line3", "city",
-            "state", "postal_code", "country", "service", "weight_unit", "dimension_unit", "packaging", "description", "signature", "currency", "sku",
-            "item_name", "hs_code", "origin_country",
+            "order_id",
+            "name",
+            "first_name",
+            "last_name",
+            "company",
+            "phone",
+            "email",
+            "address_line1",
+            "address_line2",
+            "address_line3",
+            "city",
+            "state",
+            "postal_code",
+            "country",
+            "service",
+            "weight_unit",
+            "dimension_unit",
+            "packaging",
+            "description",
+            "signature",
+            "currency",
+            "sku",
+            "item_name",
+            "hs_code",
+            "origin_country",
         ),
         "text",
     ),
     **dict.fromkeys(("weight", "item_weight", "length", "width", "height", "quantity"), "number"),
     **dict.fromkeys(("order_date", "ship_date"), "date"),
-    **dict.fromkeys(("order_total", "shipping_amount", "tax_amount", "item_price", "declared_value"), "amount"),
+    **dict.fromkeys(
+        ("order_total", "shipping_amount", "tax_amount", "item_price", "declared_value"), "amount"
+    ),
     **dict.fromkeys(("residential", "requires_shipping", "saturday_delivery"), "flag"),
 }
 """Role -> the kind of its values. Text roles are never guessed to be numbers; the others always get their type."""
 
 ADDRESS_ROLES = (
-    "name", "first_name", "last_name", "company", "phone", "email", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code",
-    "country", "residential",
+    "name",
+    "first_name",
+    "last_name",
+    "company",
+    "phone",
+    "email",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "residential",
 )
 """Roles that belong to a party, so that "Billing Zip" is not the recipient's."""
 
-_PLACE_ROLES = ("address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country")
+_PLACE_ROLES = (
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +164,8 @@ def recognise(headings: Sequence[str]) -> Recognition:
     --------
     >>> found = recognise(["Order ID", "Ship Zip", "Billing Zip", "Weight (oz)", "statement"])
     >>> {role: (match.name, match.unit) for role, match in found.roles.items()}
-    {'order_id': ('Order ID', None), 'postal_code': ('Ship Zip', None), 'weight': ('Weight (oz)', 'oz')}
+    {'order_id': ('Order ID', None), 'postal_code': ('Ship Zip', None), 'weight': ('Weight (oz)',
+    'oz')}
     >>> dict(recognise(["Zip", "Postal Code"]).ambiguous)
     {'postal_code': ['Zip', 'Postal Code']}
     """
@@ -134,7 +190,8 @@ def recognise(headings: Sequence[str]) -> Recognition:
 def column_kinds(headings: Sequence[str]) -> list[str | None]:
     """Return the kind of each column by its heading alone ("text", "number", "date", "amount", "flag"), or None for no opinion.
 
-    Also knows columns that play no part in a shipment: "Billing Zip", "SKU" and "Transaction ID" are text whatever they hold.
+    Also knows columns that play no part in a shipment: "Billing Zip", "SKU" and "Transaction ID"
+    are text whatever they hold.
 
     Examples
     --------
@@ -150,108 +207,511 @@ def phrase(heading: str) -> str:
 
 
 _GLUED = {
-    "shipto": "ship to", "billto": "bill to", "shipfrom": "ship from", "soldto": "sold to", "zipcode": "zip code", "postcode": "post code",
-    "postalcode": "postal code", "pincode": "pin code", "addr": "address", "addressline": "address line", "streetaddress": "street address",
-    "firstname": "first name", "lastname": "last name", "fullname": "full name", "companyname": "company name", "phonenumber": "phone number",
-    "orderid": "order id", "ordernumber": "order number", "orderno": "order no", "orderdate": "order date", "countrycode": "country code",
-    "statecode": "state code", "shipdate": "ship date", "shipmethod": "ship method", "shipvia": "ship via", "servicelevel": "service level",
-    "servicetype": "service type", "servicecode": "service code", "weightlb": "weight lb", "weightlbs": "weight lb", "weightoz": "weight oz",
-    "weightkg": "weight kg", "num": "number", "nr": "number",
+    "shipto": "ship to",
+    "billto": "bill to",
+    "shipfrom": "ship from",
+    "soldto": "sold to",
+    "zipcode": "zip code",
+    "postcode": "post code",
+    "postalcode": "postal code",
+    "pincode": "pin code",
+    "addr": "address",
+    "addressline": "address line",
+    "streetaddress": "street address",
+    "firstname": "first name",
+    "lastname": "last name",
+    "fullname": "full name",
+    "companyname": "company name",
+    "phonenumber": "phone number",
+    "orderid": "order id",
+    "ordernumber": "order number",
+    "orderno": "order no",
+    "orderdate": "order date",
+    "countrycode": "country code",
+    "statecode": "state code",
+    "shipdate": "ship date",
+    "shipmethod": "ship method",
+    "shipvia": "ship via",
+    "servicelevel": "service level",
+    "servicetype": "service type",
+    "servicecode": "service code",
+    "weightlb": "weight lb",
+    "weightlbs": "weight lb",
+    "weightoz": "weight oz",
+    "weightkg": "weight kg",
+    "num": "number",
+    "nr": "number",
 }
 _SPELLINGS = {word: whole.split() for word, whole in _GLUED.items()}
 _DROPPED = frozenset({"required", "req", "optional"})
 
 _UNITS = {
-    "lb": "lb", "lbs": "lb", "pound": "lb", "pounds": "lb", "oz": "oz", "ounce": "oz", "ounces": "oz", "kg": "kg", "kgs": "kg", "kilo": "kg",
-    "kilos": "kg", "kilogram": "kg", "kilograms": "kg", "g": "g", "gr": "g", "gram": "g", "grams": "g",
-    "in": "in", "inch": "in", "inches": "in", "cm": "cm", "cms": "cm", "centimeter": "cm", "centimeters": "cm", "centimetres": "cm",
-    "mm": "mm", "millimeters": "mm", "ft": "ft", "feet": "ft", "m": "m", "meters": "m", "metres": "m",
+    "lb": "lb",
+    "lbs": "lb",
+    "pound": "lb",
+    "pounds": "lb",
+    "oz": "oz",
+    "ounce": "oz",
+    "ounces": "oz",
+    "kg": "kg",
+    "kgs": "kg",
+    "kilo": "kg",
+    "kilos": "kg",
+    "kilogram": "kg",
+    "kilograms": "kg",
+    "g": "g",
+    "gr": "g",
+    "gram": "g",
+    "grams": "g",
+    "in": "in",
+    "inch": "in",
+    "inches": "in",
+    "cm": "cm",
+    "cms": "cm",
+    "centimeter": "cm",
+    "centimeters": "cm",
+    "centimetres": "cm",
+    "mm": "mm",
+    "millimeters": "mm",
+    "ft": "ft",
+    "feet": "ft",
+    "m": "m",
+    "meters": "m",
+    "metres": "m",
 }
 _WEIGHT_UNITS = frozenset({"lb", "oz", "kg", "g"})
 
-_RECIPIENT = ("ship to", "deliver to", "send to", "post to", "shipping", "delivery", "recipient", "consignee", "receiver", "destination", "dest", "ship", "to")
+_RECIPIENT = (
+    "ship to",
+    "deliver to",
+    "send to",
+    "post to",
+    "shipping",
+    "delivery",
+    "recipient",
+    "consignee",
+    "receiver",
+    "destination",
+    "dest",
+    "ship",
+    "to",
+)
 _BUYER = ("buyer", "customer", "client", "cust")
-_OTHERS = frozenset({
-    "billing", "bill", "sender", "from", "shipper", "origin", "return", "seller", "merchant", "store", "warehouse", "payer", "payment", "card",
-    "invoice", "vendor", "supplier", "sold", "item", "lineitem", "product", "lot", "tax", "pickup", "alternate", "paypal", "bank", "user",
-})
+_OTHERS = frozenset(
+    {
+        "billing",
+        "bill",
+        "sender",
+        "from",
+        "shipper",
+        "origin",
+        "return",
+        "seller",
+        "merchant",
+        "store",
+        "warehouse",
+        "payer",
+        "payment",
+        "card",
+        "invoice",
+        "vendor",
+        "supplier",
+        "sold",
+        "item",
+        "lineitem",
+        "product",
+        "lot",
+        "tax",
+        "pickup",
+        "alternate",
+        "paypal",
+        "bank",
+        "user",
+    }
+)
 """A heading with one of these words is about somebody or something else: never the recipient."""
 
 _ADDRESS_PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "name": (("name", "full name", "contact name", "person name"), ("attention", "attn", "attention name", "contact", "contact person")),
+    "name": (
+        ("name", "full name", "contact name", "person name"),
+        ("attention", "attn", "attention name", "contact", "contact person"),
+    ),
     "first_name": (("first name", "given name", "forename"),),
     "last_name": (("last name", "surname", "family name"),),
-    "company": (("company", "company name", "organization", "organisation", "business name", "company org name"),),
+    "company": (
+        (
+            "company",
+            "company name",
+            "organization",
+            "organisation",
+            "business name",
+            "company org name",
+        ),
+    ),
     "phone": (
-        ("phone", "phone number", "telephone", "telephone number", "tel", "phone no", "contact phone", "contact number"),
+        (
+            "phone",
+            "phone number",
+            "telephone",
+            "telephone number",
+            "tel",
+            "phone no",
+            "contact phone",
+            "contact number",
+        ),
         ("mobile", "cell", "cell phone", "mobile phone", "mobile number"),
     ),
     "email": (("email", "e mail", "email address", "contact email"),),
     "address_line1": (
-        ("address 1", "address line 1", "street 1", "street address 1", "street line 1", "line 1", "street address line 1"),
-        ("street", "street address", "address", "address line", "address 1 2", "street name and number"),
+        (
+            "address 1",
+            "address line 1",
+            "street 1",
+            "street address 1",
+            "street line 1",
+            "line 1",
+            "street address line 1",
+        ),
+        (
+            "street",
+            "street address",
+            "address",
+            "address line",
+            "address 1 2",
+            "street name and number",
+        ),
     ),
-    "address_line2": (("address 2", "address line 2", "street 2", "street address 2", "street line 2", "line 2", "street address line 2"), ("apartment", "apt", "suite", "unit")),
-    "address_line3": (("address 3", "address line 3", "street 3", "street address 3", "street line 3", "line 3", "street address line 3"),),
+    "address_line2": (
+        (
+            "address 2",
+            "address line 2",
+            "street 2",
+            "street address 2",
+            "street line 2",
+            "line 2",
+            "street address line 2",
+        ),
+        ("apartment", "apt", "suite", "unit"),
+    ),
+    "address_line3": (
+        (
+            "address 3",
+            "address line 3",
+            "street 3",
+            "street address 3",
+            "street line 3",
+            "line 3",
+            "street address line 3",
+        ),
+    ),
     "city": (("city", "town", "city town", "town city", "locality", "city name"),),
-    "state": (("state", "province", "state province", "state or province", "province state", "state prov"), ("state code", "province code", "state province code", "state abbreviation"),
-              ("state name", "province name"), ("region", "region code")),
-    "postal_code": (("zip", "zip code", "post code", "postal code", "postal", "zip postal code", "postal zip code", "zip postal", "zip or postal code", "postal code zip", "pin code"),),
-    "country": (("country", "country territory", "country region"), ("country code", "country iso", "country iso 2"), ("country name",)),
-    "residential": (("residential", "is residential", "residential flag", "residential indicator", "residential address", "residence"), ("address type",)),
+    "state": (
+        (
+            "state",
+            "province",
+            "state province",
+            "state or province",
+            "province state",
+            "state prov",
+        ),
+        ("state code", "province code", "state province code", "state abbreviation"),
+        ("state name", "province name"),
+        ("region", "region code"),
+    ),
+    "postal_code": (
+        (
+            "zip",
+            "zip code",
+            "post code",
+            "postal code",
+            "postal",
+            "zip postal code",
+            "postal zip code",
+            "zip postal",
+            "zip or postal code",
+            "postal code zip",
+            "pin code",
+        ),
+    ),
+    "country": (
+        ("country", "country territory", "country region"),
+        ("country code", "country iso", "country iso 2"),
+        ("country name",),
+    ),
+    "residential": (
+        (
+            "residential",
+            "is residential",
+            "residential flag",
+            "residential indicator",
+            "residential address",
+            "residence",
+        ),
+        ("address type",),
+    ),
 }
 _ALONE_IS_A_NAME = frozenset({"recipient", "consignee", "receiver", "ship to", "deliver to"})
 
-_WEIGHT_WORDS = ("weight", "wt", "package weight", "parcel weight", "box weight", "total weight", "gross weight", "shipping weight", "ship weight", "shipment weight", "order weight",
-                 "actual weight", "package wt", "carton weight")
+_WEIGHT_WORDS = (
+    "weight",
+    "wt",
+    "package weight",
+    "parcel weight",
+    "box weight",
+    "total weight",
+    "gross weight",
+    "shipping weight",
+    "ship weight",
+    "shipment weight",
+    "order weight",
+    "actual weight",
+    "package wt",
+    "carton weight",
+)
 
 _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "order_id": (
-        ("order id", "order number", "order no", "order reference", "order name", "sales order", "sales order number", "sales order id"),
+        (
+            "order id",
+            "order number",
+            "order no",
+            "order reference",
+            "order name",
+            "sales order",
+            "sales order number",
+            "sales order id",
+        ),
         ("order", "order ref", "orders"),
     ),
-    "order_date": (("order date", "order placed", "ordered at", "date ordered", "purchase date", "sale date"), ("created at", "date", "order created"), ("paid at", "date paid")),
-    "ship_date": (("ship date", "shipping date", "planned ship date", "date to ship", "shipment date", "requested ship date"),),
+    "order_date": (
+        ("order date", "order placed", "ordered at", "date ordered", "purchase date", "sale date"),
+        ("created at", "date", "order created"),
+        ("paid at", "date paid"),
+    ),
+    "ship_date": (
+        (
+            "ship date",
+            "shipping date",
+            "planned ship date",
+            "date to ship",
+            "shipment date",
+            "requested ship date",
+        ),
+    ),
     "service": (
         (
-            "service", "service level", "service type", "service code", "service name", "ship service", "ship service level", "shipping service", "shipping service level",
-            "ship method", "shipping method", "ship mode", "shipping mode", "ship via", "delivery method", "delivery service", "carrier service", "ups service", "ups service type",
-            "requested service", "shipment service", "shipping speed", "delivery speed", "ship speed", "shipping class", "ship class", "delivery mode", "mail class", "shipment service level",
+            "service",
+            "service level",
+            "service type",
+            "service code",
+            "service name",
+            "ship service",
+            "ship service level",
+            "shipping service",
+            "shipping service level",
+            "ship method",
+            "shipping method",
+            "ship mode",
+            "shipping mode",
+            "ship via",
+            "delivery method",
+            "delivery service",
+            "carrier service",
+            "ups service",
+            "ups service type",
+            "requested service",
+            "shipment service",
+            "shipping speed",
+            "delivery speed",
+            "ship speed",
+            "shipping class",
+            "ship class",
+            "delivery mode",
+            "mail class",
+            "shipment service level",
         ),
     ),
     "weight": (_WEIGHT_WORDS,),
-    "item_weight": (("item weight", "unit weight", "item unit weight", "lineitem weight", "line item weight", "product weight", "variant weight", "weight each", "weight per unit"),),
-    "weight_unit": (("weight unit", "weight units", "weight uom", "unit of weight", "weight unit of measure"),),
-    "dimension_unit": (("dimension unit", "dimensions unit", "dimension units", "dim unit", "dim units", "length unit", "dimension uom", "dim uom"),),
+    "item_weight": (
+        (
+            "item weight",
+            "unit weight",
+            "item unit weight",
+            "lineitem weight",
+            "line item weight",
+            "product weight",
+            "variant weight",
+            "weight each",
+            "weight per unit",
+        ),
+    ),
+    "weight_unit": (
+        ("weight unit", "weight units", "weight uom", "unit of weight", "weight unit of measure"),
+    ),
+    "dimension_unit": (
+        (
+            "dimension unit",
+            "dimensions unit",
+            "dimension units",
+            "dim unit",
+            "dim units",
+            "length unit",
+            "dimension uom",
+            "dim uom",
+        ),
+    ),
     "length": (("length", "package length", "parcel length", "box length", "pkg length"),),
     "width": (("width", "package width", "parcel width", "box width", "pkg width"),),
     "height": (("height", "package height", "parcel height", "box height", "pkg height"),),
     "packaging": (("packaging", "packaging type", "package type"),),
     "declared_value": (("declared value", "insured value", "insurance value", "insured amount"),),
-    "description": (("package contents", "contents description", "shipment description", "description of goods", "goods description"), ("contents",)),
-    "signature": (("signature", "signature required", "signature option", "signature confirmation", "delivery confirmation"),),
+    "description": (
+        (
+            "package contents",
+            "contents description",
+            "shipment description",
+            "description of goods",
+            "goods description",
+        ),
+        ("contents",),
+    ),
+    "signature": (
+        (
+            "signature",
+            "signature required",
+            "signature option",
+            "signature confirmation",
+            "delivery confirmation",
+        ),
+    ),
     "saturday_delivery": (("saturday delivery", "saturday"),),
-    "quantity": (("quantity", "qty", "lineitem quantity", "line item quantity", "item quantity", "quantity purchased", "item qty"),),
+    "quantity": (
+        (
+            "quantity",
+            "qty",
+            "lineitem quantity",
+            "line item quantity",
+            "item quantity",
+            "quantity purchased",
+            "item qty",
+        ),
+    ),
     "sku": (("sku", "lineitem sku", "line item sku", "item sku", "product sku"),),
-    "item_name": (("lineitem name", "line item name", "item name", "product name", "item title", "product title", "item description", "product description"), ("item", "product")),
-    "item_price": (("lineitem price", "line item price", "item price", "unit price", "price", "item cost", "unit value", "unit cost", "price each", "value each"),),
-    "hs_code": (("hs code", "hs tariff", "hs tariff number", "hs number", "tariff code", "tariff number", "harmonized code", "harmonized system code", "commodity code", "customs tariff number", "hts code", "hts"),),
-    "origin_country": (("country of origin", "origin country", "country of manufacture", "customs country of origin", "made in"),),
+    "item_name": (
+        (
+            "lineitem name",
+            "line item name",
+            "item name",
+            "product name",
+            "item title",
+            "product title",
+            "item description",
+            "product description",
+        ),
+        ("item", "product"),
+    ),
+    "item_price": (
+        (
+            "lineitem price",
+            "line item price",
+            "item price",
+            "unit price",
+            "price",
+            "item cost",
+            "unit value",
+            "unit cost",
+            "price each",
+            "value each",
+        ),
+    ),
+    "hs_code": (
+        (
+            "hs code",
+            "hs tariff",
+            "hs tariff number",
+            "hs number",
+            "tariff code",
+            "tariff number",
+            "harmonized code",
+            "harmonized system code",
+            "commodity code",
+            "customs tariff number",
+            "hts code",
+            "hts",
+        ),
+    ),
+    "origin_country": (
+        (
+            "country of origin",
+            "origin country",
+            "country of manufacture",
+            "customs country of origin",
+            "made in",
+        ),
+    ),
     "requires_shipping": (("lineitem requires shipping", "requires shipping"),),
-    "order_total": (("order total", "total", "grand total", "total price", "order amount", "order total amount", "total amount"), ("order value",)),
-    "shipping_amount": (("shipping", "shipping price", "shipping amount", "shipping cost", "shipping and handling", "shipping paid", "order shipping amount", "delivery cost", "postage"),),
+    "order_total": (
+        (
+            "order total",
+            "total",
+            "grand total",
+            "total price",
+            "order amount",
+            "order total amount",
+            "total amount",
+        ),
+        ("order value",),
+    ),
+    "shipping_amount": (
+        (
+            "shipping",
+            "shipping price",
+            "shipping amount",
+            "shipping cost",
+            "shipping and handling",
+            "shipping paid",
+            "order shipping amount",
+            "delivery cost",
+            "postage",
+        ),
+    ),
     "tax_amount": (("tax", "taxes", "sales tax", "tax amount", "order tax amount", "item tax"),),
     "currency": (("currency", "currency code"),),
 }
 
 
 def _index(table: Mapping[str, tuple[tuple[str, ...], ...]]) -> dict[str, tuple[str, int]]:
-    return {words: (role, tier) for role, tiers in table.items() for tier, group in enumerate(tiers) for words in group}
+    return {
+        words: (role, tier)
+        for role, tiers in table.items()
+        for tier, group in enumerate(tiers)
+        for words in group
+    }
 
 
 _BY_PHRASE = _index(_PHRASES)
 _BY_ADDRESS_PHRASE = _index(_ADDRESS_PHRASES)
-_TEXT_ENDINGS = frozenset({"id", "number", "no", "code", "sku", "barcode", "upc", "ean", "asin", "zip", "phone", "tracking", "account", "serial", "reference", "ref", "imei"})
+_TEXT_ENDINGS = frozenset(
+    {
+        "id",
+        "number",
+        "no",
+        "code",
+        "sku",
+        "barcode",
+        "upc",
+        "ean",
+        "asin",
+        "zip",
+        "phone",
+        "tracking",
+        "account",
+        "serial",
+        "reference",
+        "ref",
+        "imei",
+    }
+)
 
 
 def _words(heading: str) -> list[str]:
@@ -297,7 +757,11 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
         rest = rest[:-1]
     role, tier = _BY_PHRASE.get(" ".join(rest), ("", 0))
     fits = unit in _WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in _WEIGHT_UNITS
-    return (role, tier, unit) if role in {"weight", "item_weight", "length", "width", "height"} and fits else None
+    return (
+        (role, tier, unit)
+        if role in {"weight", "item_weight", "length", "width", "height"} and fits
+        else None
+    )
 
 
 def _address(words: list[str]) -> tuple[str, int, int] | None:
@@ -336,9 +800,12 @@ def _place(words: list[str]) -> tuple[str, int] | None:
 def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
     """Keep the parts of an address together: line 2 of the buyer never joins line 1 of the recipient.
 
-    Where two parties both name a street, city or postal code, the less preferred one is another address, and none of its parts is used.
+    Where two parties both name a street, city or postal code, the less preferred one is another
+    address, and none of its parts is used.
     """
-    parties = {role: {c.party for c in group} for role, group in candidates.items() if role in _PLACE_ROLES}
+    parties = {
+        role: {c.party for c in group} for role, group in candidates.items() if role in _PLACE_ROLES
+    }
     others: set[int] = set()
     for found in parties.values():
         others |= {party for party in found if party > min(found)}

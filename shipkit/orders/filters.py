@@ -1,7 +1,7 @@
 """The filters of shipment templates: plain functions of a cell, usable without Jinja too.
 
-None stays None, so that ``default_value`` can stand behind any of them. A text that a filter cannot read is left as
-it is: the stage after it names the cell and the row.
+None stays None, so that ``default_value`` can stand behind any of them. A text that a filter
+cannot read is left as it is: the stage after it names the cell and the row.
 """
 
 from __future__ import annotations
@@ -26,8 +26,27 @@ _BLANK = " \t\r\n\f"
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?", re.ASCII)
 _UNIT_NAMES = {
-    "lb": "lb", "lbs": "lb", "pound": "lb", "pounds": "lb", "oz": "oz", "ounce": "oz", "ounces": "oz", "kg": "kg", "kgs": "kg", "kilogram": "kg", "kilograms": "kg",
-    "g": "g", "gram": "g", "grams": "g", "in": "in", "inch": "in", "inches": "in", "cm": "cm", "mm": "mm", "m": "m", "ft": "ft",
+    "lb": "lb",
+    "lbs": "lb",
+    "pound": "lb",
+    "pounds": "lb",
+    "oz": "oz",
+    "ounce": "oz",
+    "ounces": "oz",
+    "kg": "kg",
+    "kgs": "kg",
+    "kilogram": "kg",
+    "kilograms": "kg",
+    "g": "g",
+    "gram": "g",
+    "grams": "g",
+    "in": "in",
+    "inch": "in",
+    "inches": "in",
+    "cm": "cm",
+    "mm": "mm",
+    "m": "m",
+    "ft": "ft",
 }
 
 
@@ -41,7 +60,10 @@ class Scale:
     @cached_property
     def spellings(self) -> dict[str, str]:
         """How units are written -> unit."""
-        return {"": next(iter(self.units)), **{name: unit for name, unit in _UNIT_NAMES.items() if unit in self.units}}
+        return {
+            "": next(iter(self.units)),
+            **{name: unit for name, unit in _UNIT_NAMES.items() if unit in self.units},
+        }
 
     def unit(self, name: Any) -> str | None:
         """Return the unit that `name` means, the first for none, or None."""
@@ -52,11 +74,17 @@ class Scale:
         if unit == goal:
             return ()
         first = ("/" if unit in self.divided else "*", self.units[unit])
-        return (first,) if self.units[goal] == 1.0 else (first, ("*" if goal in self.divided else "/", self.units[goal]))
+        return (
+            (first,)
+            if self.units[goal] == 1.0
+            else (first, ("*" if goal in self.divided else "/", self.units[goal]))
+        )
 
 
 WEIGHTS: Final = Scale({"lb": 1.0, "oz": 16.0, "kg": 0.45359237, "g": 453.59237}, ("oz", "kg", "g"))
-LENGTHS: Final = Scale({"in": 1.0, "cm": 2.54, "mm": 25.4, "m": 0.0254, "ft": 12.0}, ("cm", "mm", "m"))
+LENGTHS: Final = Scale(
+    {"in": 1.0, "cm": 2.54, "mm": 25.4, "m": 0.0254, "ft": 12.0}, ("cm", "mm", "m")
+)
 
 
 class JsonText(str):
@@ -129,7 +157,15 @@ def format_us_zip(value: Any, country: Any = None, state: Any = None) -> Any:
     if value is None:
         return None
     text = str(value).strip(_BLANK)
-    if country is not None and place_key(str(country)) not in ("", "us", "usa", "united states", "united states of america", "pr", "puerto rico"):
+    if country is not None and place_key(str(country)) not in (
+        "",
+        "us",
+        "usa",
+        "united states",
+        "united states of america",
+        "pr",
+        "puerto rico",
+    ):
         return value
     bare = re.sub(r"\.0+$", "", text.removeprefix("'"))
     if re.fullmatch(r"[0-9]{3,4}(-[0-9]{4})?", bare, re.ASCII):
@@ -189,7 +225,9 @@ def _convert(value: Any, from_unit: Any, to_unit: str, scale: Scale) -> Any:
         return value
     unit, goal = scale.unit(from_unit), scale.unit(to_unit)
     if goal is None:
-        raise TemplateError(f"There is no unit {to_unit!r} to convert to.", fix=f"Known: {', '.join(scale.units)}.")
+        raise TemplateError(
+            f"There is no unit {to_unit!r} to convert to.", fix=f"Known: {', '.join(scale.units)}."
+        )
     number = read_number(value)
     if number is None:
         return value
@@ -253,7 +291,9 @@ def to_ups_phone(value: Any) -> Any:
     """
     if value is None:
         return None
-    base = re.sub(r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*[0-9]{1,6}\s*$", "", str(value))
+    base = re.sub(
+        r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*[0-9]{1,6}\s*$", "", str(value)
+    )
     digits = re.sub(r"[^0-9]", "", base)
     if len(digits) == 11 and digits.startswith("1"):
         digits = digits[1:]
@@ -299,8 +339,17 @@ def _plain(value: Any) -> Any:
 
 
 FILTERS: Mapping[str, Any] = {
-    "truncate_address": truncate_address, "format_us_zip": format_us_zip, "round_weight": round_weight, "convert_weight": convert_weight,
-    "convert_length": convert_length, "lookup_service_code": lookup_service_code, "translate": translate, "to_ups_date": to_ups_date, "to_ups_phone": to_ups_phone,
-    "default_value": default_value, "split_name": split_name, "tojson": tojson,
+    "truncate_address": truncate_address,
+    "format_us_zip": format_us_zip,
+    "round_weight": round_weight,
+    "convert_weight": convert_weight,
+    "convert_length": convert_length,
+    "lookup_service_code": lookup_service_code,
+    "translate": translate,
+    "to_ups_date": to_ups_date,
+    "to_ups_phone": to_ups_phone,
+    "default_value": default_value,
+    "split_name": split_name,
+    "tojson": tojson,
 }
 """Name in a template -> function."""

@@ -1,7 +1,8 @@
 """Lines to orders: grouped by order key, cells filled down, line numbers kept.
 
-The views (or tables, where orders have several lines) ``orders`` (a line for each order: its first line's cells, filled) and
-``order_lines`` (every line with ``order_row``, the row number of its order's first line) stand in the database.
+The views (or tables, where orders have several lines) ``orders`` (a line for each order: its first
+line's cells, filled) and ``order_lines`` (every line with ``order_row``, the row number of its
+order's first line) stand in the database.
 """
 
 from __future__ import annotations
@@ -23,12 +24,33 @@ from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["OrderSet", "group"]
 
-_LINE_ROLES = frozenset({
-    "sku", "item_name", "item_price", "item_weight", "quantity", "requires_shipping", "weight", "length", "width", "height", "hs_code", "origin_country",
-})
+_LINE_ROLES = frozenset(
+    {
+        "sku",
+        "item_name",
+        "item_price",
+        "item_weight",
+        "quantity",
+        "requires_shipping",
+        "weight",
+        "length",
+        "width",
+        "height",
+        "hs_code",
+        "origin_country",
+    }
+)
 """Roles of one line: an empty cell there is empty, never the first line's value."""
 _LINE_WORDS = ("lineitem", "line item", "item", "product", "variant")
-_PLACE = {"name": "recipient", "first_name": "recipient", "last_name": "recipient", "address_line1": "address", "city": "address", "postal_code": "address", "country": "address"}
+_PLACE = {
+    "name": "recipient",
+    "first_name": "recipient",
+    "last_name": "recipient",
+    "address_line1": "address",
+    "city": "address",
+    "postal_code": "address",
+    "country": "address",
+}
 """Roles that say who gets it, and where; an order has one of each."""
 _ADDRESS = ("name", "company", "address_line1", "city", "postal_code")
 
@@ -59,7 +81,11 @@ class OrderSet:
     @property
     def line_columns(self) -> tuple[Column, ...]:
         """The columns that a filter can name: the source's own, ``row_number`` and ``source_file``."""
-        return (*self.columns, Column("row_number", "row_number", "BIGINT"), Column("source_file", "source_file", "VARCHAR"))
+        return (
+            *self.columns,
+            Column("row_number", "row_number", "BIGINT"),
+            Column("source_file", "source_file", "VARCHAR"),
+        )
 
     def line_cells(self, keys: Sequence[str]) -> pa.Table:
         """Return the cells of all lines: ``_order`` (the order's row number), then the columns asked for."""
@@ -69,7 +95,11 @@ class OrderSet:
     def lines(self, row_numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return the lines with these row numbers, as dicts by key, in source order: what a template calls ``lines``."""
         wanted = ", ".join(["row_number", *(quoted(column.key) for column in self.columns)])
-        found = self.con.execute(f"SELECT {wanted} FROM shipping_lines WHERE list_contains($rows, row_number) ORDER BY row_number", {"rows": list(row_numbers)})
+        found = self.con.execute(
+            f"SELECT {wanted} FROM shipping_lines WHERE list_contains($rows, row_number) ORDER BY "
+            "row_number",
+            {"rows": list(row_numbers)},
+        )
         names = [str(item[0]) for item in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -82,38 +112,64 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     loaded
         The source.
     order_key
-        Heading or key of the column that names the order (default: the one recognised as such; without any, each line is an order).
+        Heading or key of the column that names the order (default: the one recognised as such;
+        without any, each line is an order).
 
     Returns
     -------
     OrderSet
-        An order key with two recipients or addresses is a problem of that order, not a silent merge.
+        An order key with two recipients or addresses is a problem of that order, not a silent
+        merge.
 
     Notes
     -----
-    A line with an empty order key belongs to the order above it when it has no address of its own; else it is an order by itself.
-    Where a layout says that its order numbers repeat ("DOORDASH"), lines are one order only when further cells agree too, and a number
-    that several orders have is a problem of each: neither a merge nor a split is guessed.
+    A line with an empty order key belongs to the order above it when it has no address of its own;
+    else it is an order by itself. Where a layout says that its order numbers repeat ("DOORDASH"),
+    lines are one order only when further cells agree too, and a number that several orders have is
+    a problem of each: neither a merge nor a split is guessed.
     """
-    key = loaded.column(order_key) if order_key else next((column for column in loaded.columns if column.role == "order_id"), None)
+    key = (
+        loaded.column(order_key)
+        if order_key
+        else next((column for column in loaded.columns if column.role == "order_id"), None)
+    )
     con = loaded.con
     clear(con, "selected", "orders", "shipping_lines", "order_lines", "order_groups", "order_heads")
-    left_out = not_shipped_sql(loaded.layout, {column.name: column.key for column in loaded.columns})
+    left_out = not_shipped_sql(
+        loaded.layout, {column.name: column.key for column in loaded.columns}
+    )
     each_row = order_key is None and loaded.layout is not None and loaded.layout.layout.each_row
     single = key is None or each_row or _each_line_its_own(con, key)
     if single:
-        con.execute(f"CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines WHERE NOT ({left_out or 'false'})")
+        con.execute(
+            "CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines WHERE NOT "
+            f"({left_out or 'false'})"
+        )
         con.execute("CREATE VIEW shipping_lines AS SELECT * FROM order_lines")
-        con.execute("CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE (row_number, order_row) FROM order_lines")
+        con.execute(
+            "CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE "
+            "(row_number, order_row) FROM order_lines"
+        )
         problems = problems_table()
     else:
         assert key is not None  # noqa: S101 - `single` holds otherwise
-        beside = [loaded.column(heading) for heading in order_key_columns(loaded.layout, loaded.names)] if order_key is None else []
+        beside = (
+            [loaded.column(heading) for heading in order_key_columns(loaded.layout, loaded.names)]
+            if order_key is None
+            else []
+        )
         _find_groups(con, key, beside, loaded.columns)
         _fill(con, loaded.columns, key, left_out)
-        problems = pa.concat_tables([_conflicts(con, loaded, key), *([_one_number_for_several(con, key, beside)] if beside else [])])
+        problems = pa.concat_tables(
+            [
+                _conflicts(con, loaded, key),
+                *([_one_number_for_several(con, key, beside)] if beside else []),
+            ]
+        )
     problems = pa.concat_tables([problems, *_notices(con, loaded)])
-    count = int(one(con, "SELECT count(*) FROM orders")[0]) if left_out or not single else loaded.rows
+    count = (
+        int(one(con, "SELECT count(*) FROM orders")[0]) if left_out or not single else loaded.rows
+    )
     notes = _left_out(con) if left_out else ()
     return OrderSet(loaded, count, key, single=single, problems=problems, notes=notes)
 
@@ -127,20 +183,51 @@ def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
         if column is None:
             continue
         cell = f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')"
-        listed = {"filled": "", "nonzero": f" AND coalesce(TRY_CAST({number(cell)} AS DOUBLE), 1) <> 0"}.get(str(notice.when), f" AND lower({cell}) IN (SELECT unnest($texts))")
-        params = {"field": column.key, "problem": notice.problem, "fix": notice.fix, "severity": notice.severity, "code": notice.code}
-        found.append(con.sql(
-            f"SELECT order_row AS row_number, $field AS field, min({cell}) AS value, $problem AS problem, $fix AS fix, $severity AS severity, $code AS code "
-            f"FROM order_lines WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
-            params=params | ({} if isinstance(notice.when, str) else {"texts": [text.lower() for text in notice.when]}),
-        ).to_arrow_table().cast(PROBLEMS))
+        listed = {
+            "filled": "",
+            "nonzero": f" AND coalesce(TRY_CAST({number(cell)} AS DOUBLE), 1) <> 0",
+        }.get(str(notice.when), f" AND lower({cell}) IN (SELECT unnest($texts))")
+        params = {
+            "field": column.key,
+            "problem": notice.problem,
+            "fix": notice.fix,
+            "severity": notice.severity,
+            "code": notice.code,
+        }
+        found.append(
+            con.sql(
+                f"SELECT order_row AS row_number, $field AS field, min({cell}) AS value, $problem "
+                "AS problem, $fix AS fix, $severity AS severity, $code AS code "
+                f"FROM order_lines WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
+                params=params
+                | (
+                    {}
+                    if isinstance(notice.when, str)
+                    else {"texts": [text.lower() for text in notice.when]}
+                ),
+            )
+            .to_arrow_table()
+            .cast(PROBLEMS)
+        )
     return found
 
 
 def _left_out(con: duckdb.DuckDBPyConnection) -> tuple[Note, ...]:
     """Say how many lines are sold and not shipped."""
-    lines, shipped = one(con, "SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM shipping_lines)")
-    return (Note("dropped", f"{lines - shipped:,} lines that are sold and not shipped.", lines - shipped),) if lines > shipped else ()
+    lines, shipped = one(
+        con, "SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM shipping_lines)"
+    )
+    return (
+        (
+            Note(
+                "dropped",
+                f"{lines - shipped:,} lines that are sold and not shipped.",
+                lines - shipped,
+            ),
+        )
+        if lines > shipped
+        else ()
+    )
 
 
 def _key_sql(key: Column) -> str:
@@ -152,10 +239,16 @@ def _each_line_its_own(con: duckdb.DuckDBPyConnection, key: Column) -> bool:
     return bool(lines == named)
 
 
-def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column], columns: Sequence[Column]) -> None:
+def _find_groups(
+    con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column], columns: Sequence[Column]
+) -> None:
     """Make ``order_groups``: row_number, order_row. Lines are one order when they have one order number and agree in the columns `beside` it."""
     address = [quoted(c.key) for c in columns if c.role in _ADDRESS and c.key != key.key]
-    has_address = f"coalesce({', '.join(f'CAST({c} AS VARCHAR)' for c in address)}) IS NOT NULL" if address else "true"
+    has_address = (
+        f"coalesce({', '.join(f'CAST({c} AS VARCHAR)' for c in address)}) IS NOT NULL"
+        if address
+        else "true"
+    )
     con.execute(f"""
         CREATE TABLE order_groups AS
         WITH named AS (SELECT row_number, {_key_sql(key)}{_agreeing(beside)} AS k, {has_address} AS has_address FROM lines),
@@ -170,10 +263,14 @@ def _find_groups(con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[C
 
 
 def _agreeing(beside: Sequence[Column]) -> str:
-    return "".join(f" || chr(31) || coalesce(CAST({quoted(column.key)} AS VARCHAR), '')" for column in beside)
+    return "".join(
+        f" || chr(31) || coalesce(CAST({quoted(column.key)} AS VARCHAR), '')" for column in beside
+    )
 
 
-def _one_number_for_several(con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column]) -> pa.Table:
+def _one_number_for_several(
+    con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column]
+) -> pa.Table:
     """Return a problem for each order whose number another order of the source has too: which is which, nobody could say later."""
     return con.sql(f"""
         WITH heads AS (SELECT DISTINCT order_row, {_key_sql(key)} AS k FROM order_lines WHERE order_row = row_number)
@@ -181,29 +278,58 @@ def _one_number_for_several(con: duckdb.DuckDBPyConnection, key: Column, beside:
             count(*) OVER (PARTITION BY k) || ' orders have the number ''' || k || ''' and differ in their other cells.' AS problem,
             $fix AS fix, 'error' AS severity, 'order_number_not_unique' AS code
         FROM heads WHERE k IS NOT NULL QUALIFY count(*) OVER (PARTITION BY k) > 1 ORDER BY 1
-    """, params={"fix": f"Give each order a number of its own in the file; or, where they are one order, make {', '.join(column.name for column in beside)} the same."}).to_arrow_table().cast(PROBLEMS)  # fmt: skip
+    """, params={"fix": (
+        "Give each order a number of its own in the file; or, where they are one order, make "
+        f"{', '.join(column.name for column in beside)} the same."
+    )}).to_arrow_table().cast(PROBLEMS)  # fmt: skip
 
 
-def _fill(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column, left_out: str | None) -> None:
+def _fill(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column, left_out: str | None
+) -> None:
     """Make ``order_lines`` with the order's cells filled down, ``shipping_lines`` of those that ship, and ``orders`` of first lines.
 
     An order keeps the numbers of all its lines; one of which no line ships is no order here.
     """
     filled = {column.key for column in columns if _belongs_to_order(column, key)}
-    unknown = [column for column in columns if column.key not in filled and column.role not in _LINE_ROLES and not phrase(column.name).startswith(_LINE_WORDS)]
+    unknown = [
+        column
+        for column in columns
+        if column.key not in filled
+        and column.role not in _LINE_ROLES
+        and not phrase(column.name).startswith(_LINE_WORDS)
+    ]
     filled |= _constant(con, unknown)
-    heads = ", ".join(f"arg_min({quoted(c.key)}, row_number) AS {quoted(c.key)}" for c in columns if c.key in filled)
-    con.execute(f"CREATE TABLE order_heads AS SELECT order_row, list(row_number ORDER BY row_number) AS row_numbers, {heads} FROM lines JOIN order_groups USING (row_number) GROUP BY order_row")
-    cells = ", ".join(f"coalesce(l.{quoted(c.key)}, h.{quoted(c.key)}) AS {quoted(c.key)}" if c.key in filled else f"l.{quoted(c.key)}" for c in columns)
+    heads = ", ".join(
+        f"arg_min({quoted(c.key)}, row_number) AS {quoted(c.key)}"
+        for c in columns
+        if c.key in filled
+    )
+    con.execute(
+        "CREATE TABLE order_heads AS SELECT order_row, list(row_number ORDER BY row_number) AS "
+        f"row_numbers, {heads} FROM lines JOIN order_groups USING (row_number) GROUP BY order_row"
+    )
+    cells = ", ".join(
+        f"coalesce(l.{quoted(c.key)}, h.{quoted(c.key)}) AS {quoted(c.key)}"
+        if c.key in filled
+        else f"l.{quoted(c.key)}"
+        for c in columns
+    )
     con.execute(
         f"CREATE TABLE order_lines AS SELECT g.order_row, l.row_number, l.source_file, {cells} "
-        "FROM lines l JOIN order_groups g ON g.row_number = l.row_number JOIN order_heads h ON h.order_row = g.order_row ORDER BY l.row_number",
+        "FROM lines l JOIN order_groups g ON g.row_number = l.row_number JOIN order_heads h ON "
+        "h.order_row = g.order_row ORDER BY l.row_number",
     )
-    con.execute(f"CREATE VIEW shipping_lines AS SELECT * FROM order_lines WHERE NOT ({left_out or 'false'})")
-    if left_out:
-        con.execute("DELETE FROM order_lines WHERE order_row NOT IN (SELECT order_row FROM shipping_lines)")
     con.execute(
-        "CREATE VIEW orders AS SELECT l.row_number, h.row_numbers, l.* EXCLUDE (row_number, order_row) FROM order_lines l "
+        f"CREATE VIEW shipping_lines AS SELECT * FROM order_lines WHERE NOT ({left_out or 'false'})"
+    )
+    if left_out:
+        con.execute(
+            "DELETE FROM order_lines WHERE order_row NOT IN (SELECT order_row FROM shipping_lines)"
+        )
+    con.execute(
+        "CREATE VIEW orders AS SELECT l.row_number, h.row_numbers, l.* EXCLUDE (row_number, "
+        "order_row) FROM order_lines l "
         "JOIN order_heads h ON h.order_row = l.row_number ORDER BY l.row_number",
     )
 
@@ -216,15 +342,26 @@ def _constant(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> set[
     """Return the keys of columns that never hold two values within an order: they say something about the order."""
     if not columns:
         return set()
-    spread = ", ".join(f"min({quoted(c.key)}) IS DISTINCT FROM max({quoted(c.key)}) AS {quoted(c.key)}" for c in columns)
+    spread = ", ".join(
+        f"min({quoted(c.key)}) IS DISTINCT FROM max({quoted(c.key)}) AS {quoted(c.key)}"
+        for c in columns
+    )
     several = ", ".join(f"bool_or({quoted(c.key)})" for c in columns)
-    row = one(con, f"SELECT {several} FROM (SELECT {spread} FROM lines JOIN order_groups USING (row_number) GROUP BY order_row)")
+    row = one(
+        con,
+        f"SELECT {several} FROM (SELECT {spread} FROM lines JOIN order_groups USING (row_number) "
+        "GROUP BY order_row)",
+    )
     return {column.key for column, varies in zip(columns, row, strict=True) if not varies}
 
 
 def _conflicts(con: duckdb.DuckDBPyConnection, loaded: Loaded, key: Column) -> pa.Table:
     """Return a problem for each order whose lines name two recipients or addresses, or that stands in two files."""
-    tables = [_differing(con, column, _PLACE[column.role]) for column in loaded.columns if column.role in _PLACE and column.key != key.key]
+    tables = [
+        _differing(con, column, _PLACE[column.role])
+        for column in loaded.columns
+        if column.role in _PLACE and column.key != key.key
+    ]
     if len(loaded.origin.paths) > 1:
         tables.append(_in_two_files(con, key))
     found = pa.concat_tables([table for table in tables if table is not None] or [problems_table()])
@@ -264,7 +401,13 @@ def _first_of_each(problems: pa.Table) -> pa.Table:
         return problems
     seen: set[tuple[Any, Any]] = set()
     kept = []
-    for place, (row, text) in enumerate(zip(problems.column("row_number").to_pylist(), problems.column("problem").to_pylist(), strict=True)):
+    for place, (row, text) in enumerate(
+        zip(
+            problems.column("row_number").to_pylist(),
+            problems.column("problem").to_pylist(),
+            strict=True,
+        )
+    ):
         if (row, text) not in seen:
             seen.add((row, text))
             kept.append(place)

@@ -1,7 +1,7 @@
 """The Plan: what would be bought, as one Arrow table, with its problems and its fingerprint.
 
-Preview prices this object, an approval names its fingerprint, execution reads it, resume finds it on disk.
-Whatever changes a shipment happens before it exists.
+Preview prices this object, an approval names its fingerprint, execution reads it, resume finds it
+on disk. Whatever changes a shipment happens before it exists.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Plan:
     Attributes
     ----------
     table
-        :data:`shipkit.schema.SHIPMENTS`, a line a shipment. Its index is the shipment's number in a job.
+        :data:`shipkit.schema.SHIPMENTS`, a line a shipment. Its index is the shipment's number in
+        a job.
     problems
         :data:`shipkit.schema.PROBLEMS`: every problem of every row, warnings included.
     skipped
@@ -72,7 +73,9 @@ class Plan:
         """SHA-256 of what would be bought, for whom and from whom: same shipments, same fingerprint. Prices are left out."""
         sha = hashlib.sha256(digest(self.table).encode())
         sha.update(self.shipper.model_dump_json().encode())
-        sha.update(f"{self.identity.name}|{self.identity.environment}|{self.identity.account}".encode())
+        sha.update(
+            f"{self.identity.name}|{self.identity.environment}|{self.identity.account}".encode()
+        )
         sha.update(repr(sorted(self.skipped)).encode())
         return sha.hexdigest()
 
@@ -112,10 +115,16 @@ class Plan:
         return owners[order], lines[order]
 
     def _by_index(self, severity: str) -> dict[int, str]:
-        chosen = self.problems.filter(pc.equal(self.problems.column("severity"), severity)).select(["row_number", "field", "problem"])
+        chosen = self.problems.filter(pc.equal(self.problems.column("severity"), severity)).select(
+            ["row_number", "field", "problem"]
+        )
         texts: dict[int, list[str]] = {}
         rows = chosen.to_pylist()
-        for index, row in zip(self.index_of([r["row_number"] for r in rows]).tolist(), rows, strict=True):
+        for index, row in zip(
+            self.index_of([r["row_number"] for r in rows]).tolist(), rows, strict=True
+        ):
             if index >= 0:
-                texts.setdefault(index, []).append(row["problem"] if row["field"] is None else f"{row['field']}: {row['problem']}")
+                texts.setdefault(index, []).append(
+                    row["problem"] if row["field"] is None else f"{row['field']}: {row['problem']}"
+                )
         return {index: "; ".join(dict.fromkeys(text)) for index, text in texts.items()}

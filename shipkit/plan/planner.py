@@ -61,11 +61,16 @@ class Planner:
         told: tuple[Note, ...] = ()
         rows = given
         if isinstance(given, Database) and given.only is not None:
-            rows, note = pushdown.matching_only(given, order_key=order_key, layout_folder=self.layouts, **options)
+            rows, note = pushdown.matching_only(
+                given, order_key=order_key, layout_folder=self.layouts, **options
+            )
             told = (note,)
         loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
         self._orders = grouping.group(loaded, order_key)
-        self._loaded = replace(loaded, report=replace(loaded.report, notes=(*told, *loaded.report.notes, *self._orders.notes)))
+        self._loaded = replace(
+            loaded,
+            report=replace(loaded.report, notes=(*told, *loaded.report.notes, *self._orders.notes)),
+        )
         self._selection = self._mapped = self._normal = None
         self.edits = ()
         self.database = given if isinstance(given, Database) else None
@@ -85,11 +90,23 @@ class Planner:
             try:
                 changes["template"] = template.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise TemplateError(f"The template {template} cannot be read: {error}.", fix="Check the path; a template is UTF-8 text.") from None
-        self.spec = mapping.MappingSpec(**{name: value for name, value in changes.items() if value is not None})
+                raise TemplateError(
+                    f"The template {template} cannot be read: {error}.",
+                    fix="Check the path; a template is UTF-8 text.",
+                ) from None
+        self.spec = mapping.MappingSpec(
+            **{name: value for name, value in changes.items() if value is not None}
+        )
         told = self.spec.columns.get("order_id")
-        if told is not None and self._loaded is not None and (self.orders.order_key is None or self.loaded.column(told) != self.orders.order_key):
-            self._orders, self._selection = grouping.group(self.loaded, told), None  # lines are grouped by what the person named
+        if (
+            told is not None
+            and self._loaded is not None
+            and (self.orders.order_key is None or self.loaded.column(told) != self.orders.order_key)
+        ):
+            self._orders, self._selection = (
+                grouping.group(self.loaded, told),
+                None,
+            )  # lines are grouped by what the person named
         self._mapped = self._normal = None
 
     def ship_from(self, shipper: Address | None) -> None:
@@ -98,16 +115,36 @@ class Planner:
             self.shipper = shipper
             self._mapped = self._normal = None
 
-    def edit(self, action: str, clause: str, view: pa.Table, *, fields: Mapping[str, Any] | None = None, reason: str | None = None) -> Edit:
+    def edit(
+        self,
+        action: str,
+        clause: str,
+        view: pa.Table,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> Edit:
         """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
         unknown = [name for name in fields or {} if name not in EDITABLE]
         if unknown:
-            raise InputError(f"A shipment has no field {unknown[0]!r} that can be edited.", fix=f"Editable: {', '.join(EDITABLE)}.")
+            raise InputError(
+                f"A shipment has no field {unknown[0]!r} that can be edited.",
+                fix=f"Editable: {', '.join(EDITABLE)}.",
+            )
         rows = where.matching(view, clause, {})
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:
-            raise FilterError(f"No row matches {clause!r}: nothing was changed.", fix="Look at session.preview() for the values it holds.")
-        made = Edit(action=action, clause=clause, row_numbers=numbers, fields=tuple((fields or {}).items()), reason=reason)
+            raise FilterError(
+                f"No row matches {clause!r}: nothing was changed.",
+                fix="Look at session.preview() for the values it holds.",
+            )
+        made = Edit(
+            action=action,
+            clause=clause,
+            row_numbers=numbers,
+            fields=tuple((fields or {}).items()),
+            reason=reason,
+        )
         self.edits = (*self.edits, made)
         return made
 
@@ -119,7 +156,11 @@ class Planner:
     def payer(self) -> Address:
         """Who ships. Raises InputError when nobody was named."""
         if self.shipper is None:
-            raise InputError("Who ships? No shipper was given.", fix="Pass shipper=sk.Address(...), a dict of its fields, or the name of one in the config file.")
+            raise InputError(
+                "Who ships? No shipper was given.",
+                fix="Pass shipper=sk.Address(...), a dict of its fields, or the name of one in "
+                "the config file.",
+            )
         return self.shipper
 
     # -- the stages -------------------------------------------------------------------------------
@@ -128,7 +169,10 @@ class Planner:
     def loaded(self) -> source.Loaded:
         """The source as read. Raises InputError before anything was loaded."""
         if self._loaded is None:
-            raise InputError("No orders were loaded.", fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").')
+            raise InputError(
+                "No orders were loaded.",
+                fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").',
+            )
         return self._loaded
 
     @property
@@ -159,16 +203,30 @@ class Planner:
             self.selection  # noqa: B018 - makes the view that mapping reads
             spec = replace(self.spec, layout=self.loaded.layout)
             packed = self._packed = packing.pack(self.con, self.orders, spec)
-            self._mapped = packed.note(mapping.map_rows(self.con, packed.columns, packed.spec, self.payer, packed.relation, orders=self.orders))
+            self._mapped = packed.note(
+                mapping.map_rows(
+                    self.con,
+                    packed.columns,
+                    packed.spec,
+                    self.payer,
+                    packed.relation,
+                    orders=self.orders,
+                )
+            )
         return self._mapped
 
     @property
     def normal(self) -> tuple[pa.Table, pa.Table]:
         """Shipments with types, and the problems met on the way."""
         if self._normal is None:
-            table, problems = normalize.normalize(self.con, self.mapped, source_problems=self.loaded.problems)
+            table, problems = normalize.normalize(
+                self.con, self.mapped, source_problems=self.loaded.problems
+            )
             assert self._packed is not None  # noqa: S101 - mapped makes it
-            self._normal = packing.finish(self.con, table, self._packed, self.orders, self.payer), problems
+            self._normal = (
+                packing.finish(self.con, table, self._packed, self.orders, self.payer),
+                problems,
+            )
         return self._normal
 
     @property
@@ -176,18 +234,33 @@ class Planner:
         """The Jinja2 text in use, or the one that says the same as the recognised columns."""
         return self.mapped.template
 
-    async def plan(self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None) -> Plan:
+    async def plan(
+        self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None
+    ) -> Plan:
         """Return the plan: edits made, services chosen, rules checked."""
         table, met = self.normal
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
-        indexes = {n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)}
+        indexes = {
+            n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
+        }
         table = apply_edits(table, self.edits, indexes)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
-        noted = self.orders.problems.filter(pc.is_in(self.orders.problems.column("row_number"), value_set=table.column("row_number")))
+        noted = self.orders.problems.filter(
+            pc.is_in(
+                self.orders.problems.column("row_number"), value_set=table.column("row_number")
+            )
+        )
         known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved])
-        problems = pa.concat_tables([known, validate.check(self.con, table, self.payer, known=known, today=today)])
+        problems = pa.concat_tables(
+            [known, validate.check(self.con, table, self.payer, known=known, today=today)]
+        )
         return replace(
-            blank, table=table, problems=problems, template=self.template, edits=self.edits, skipped=skipped_rows(self.edits, indexes),
+            blank,
+            table=table,
+            problems=problems,
+            template=self.template,
+            edits=self.edits,
+            skipped=skipped_rows(self.edits, indexes),
         )
 
     def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
@@ -197,7 +270,10 @@ class Planner:
         chosen = pa.table({"row_number": pa.array(row_numbers, pa.int64())})
         self.con.register("chosen_rows", chosen)
         try:
-            return self.con.sql("SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER BY row_number").to_arrow_table()
+            return self.con.sql(
+                "SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER "
+                "BY row_number"
+            ).to_arrow_table()
         finally:
             self.con.unregister("chosen_rows")
 
@@ -216,14 +292,19 @@ class Planner:
         columns = "".join(f', s."{key}"' for key in keys)
         self.con.register("shown_rows", shown)
         try:
-            return self.con.sql(f"SELECT p.*{columns} FROM shown_rows p LEFT JOIN selected s USING (row_number) ORDER BY p.row_number").to_arrow_table()
+            return self.con.sql(
+                f"SELECT p.*{columns} FROM shown_rows p LEFT JOIN selected s USING (row_number) "
+                "ORDER BY p.row_number"
+            ).to_arrow_table()
         finally:
             self.con.unregister("shown_rows")
 
     def sample(self, n: int) -> pa.Table:
         """Return the first `n` orders that the filter lets through."""
         self.selection  # noqa: B018 - makes the view
-        return self.con.sql(f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}").to_arrow_table()
+        return self.con.sql(
+            f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}"
+        ).to_arrow_table()
 
     def close(self) -> None:
         """Close the database."""
@@ -232,5 +313,3 @@ class Planner:
 
 def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.unique(rows[rows >= 0])
-
-

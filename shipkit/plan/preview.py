@@ -1,6 +1,7 @@
 """Plan + carrier -> every row priced, as a frame with cost columns and totals that add up.
 
-A preview is kept on disk (``<home>/previews/<preview_id>/``), so that another process can show and approve it.
+A preview is kept on disk (``<home>/previews/<preview_id>/``), so that another process can show and
+approve it.
 """
 
 from __future__ import annotations
@@ -34,14 +35,51 @@ from shipkit.schema import QUOTES, major, problems_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PREVIEW_COLUMNS", "Preview", "PreviewRecord", "ServiceTotal", "Summary", "cents_by_currency", "keep", "price", "recall", "service_title", "to_frame", "unpriced"]
+__all__ = [
+    "PREVIEW_COLUMNS",
+    "Preview",
+    "PreviewRecord",
+    "ServiceTotal",
+    "Summary",
+    "cents_by_currency",
+    "keep",
+    "price",
+    "recall",
+    "service_title",
+    "to_frame",
+    "unpriced",
+]
 
 MAX_QUOTE_AGE = dt.timedelta(hours=24)
 
 PREVIEW_COLUMNS = (
-    "row_number", "row_numbers", "source_file", "order_id", "recipient", "city", "state", "postal_code", "country", "service", "parcels",
-    "billable_weight_lb", "zone", "cost_cents", "cost", "currency", "cost_basis", "ship_date", "transit_days", "delivery_date", "warnings", "problem",
-    "base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents",
+    "row_number",
+    "row_numbers",
+    "source_file",
+    "order_id",
+    "recipient",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "service",
+    "parcels",
+    "billable_weight_lb",
+    "zone",
+    "cost_cents",
+    "cost",
+    "currency",
+    "cost_basis",
+    "ship_date",
+    "transit_days",
+    "delivery_date",
+    "warnings",
+    "problem",
+    "base_cents",
+    "fuel_cents",
+    "residential_cents",
+    "delivery_area_cents",
+    "other_cents",
 )
 """Columns of a preview frame, in order."""
 
@@ -59,8 +97,9 @@ class ServiceTotal:
 class Summary(html.Shown):
     """What a preview comes to. Items can be read as attributes or by name (``summary["total"]``).
 
-    `shipments` counts rows that would be bought; `problems` rows that would not. `total` is None when the
-    preview has more than one currency: there is one total per currency (`totals`), never a sum across.
+    `shipments` counts rows that would be bought; `problems` rows that would not. `total` is None
+    when the preview has more than one currency: there is one total per currency (`totals`), never
+    a sum across.
     """
 
     preview_id: str
@@ -82,7 +121,9 @@ class Summary(html.Shown):
     @property
     def total(self) -> Money | None:
         """The total, when there is one currency (zero dollars when nothing is priced)."""
-        return next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
+        return (
+            next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
+        )
 
     @property
     def currency(self) -> str | None:
@@ -105,12 +146,18 @@ class Summary(html.Shown):
         for line in self.by_service:
             yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
         if self.problems:
-            yield "Not shippable", f"{self.problems:,} row{'' if self.problems == 1 else 's'}, in no total"
+            yield (
+                "Not shippable",
+                f"{self.problems:,} row{'' if self.problems == 1 else 's'}, in no total",
+            )
             for reason, count in list(self.reasons.items())[:5]:
                 yield f"  {count:,} x", reason
         if self.warnings:
             yield "Warnings", f"on {self.warnings:,} rows"
-        yield "Priced", f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC"
+        yield (
+            "Priced",
+            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC",
+        )
         yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
 
     def __str__(self) -> str:
@@ -131,7 +178,8 @@ class Preview:
     Attributes
     ----------
     quotes
-        :data:`shipkit.schema.QUOTES`, one line for each line of the plan. Rows that are not to be bought have null cost.
+        :data:`shipkit.schema.QUOTES`, one line for each line of the plan. Rows that are not to be
+        bought have null cost.
     held
         Index -> why a row is held back (an order shipped before).
     """
@@ -168,7 +216,10 @@ class Preview:
     @cached_property
     def totals(self) -> dict[str, Money]:
         """Currency -> total of all rows that would be bought."""
-        return {currency: Money.from_cents(cents, currency) for currency, cents in cents_by_currency(self.quotes).items()}
+        return {
+            currency: Money.from_cents(cents, currency)
+            for currency, cents in cents_by_currency(self.quotes).items()
+        }
 
     @cached_property
     def reasons(self) -> dict[int, str]:
@@ -182,20 +233,40 @@ class Preview:
 
     def summary(self, *, mode: str = "confirm", approved: bool = False) -> Summary:
         """Return what this preview comes to."""
-        grouped = pa.table({name: self.quotes.column(name) for name in ("service", "currency", "cost_cents")}).filter(pa.array(self.buyable))
-        lines = grouped.group_by(["service", "currency"]).aggregate([("cost_cents", "sum"), ("cost_cents", "count")]).sort_by("service").to_pylist()
+        grouped = pa.table(
+            {name: self.quotes.column(name) for name in ("service", "currency", "cost_cents")}
+        ).filter(pa.array(self.buyable))
+        lines = (
+            grouped.group_by(["service", "currency"])
+            .aggregate([("cost_cents", "sum"), ("cost_cents", "count")])
+            .sort_by("service")
+            .to_pylist()
+        )
         reasons: dict[str, int] = {}
         for text in self.reasons.values():
             kind = _QUOTED.sub("...", text)
             reasons[kind] = reasons.get(kind, 0) + 1
-        warned = {*self.plan.warnings, *self.notes, *pc.indices_nonzero(pc.greater(pc.utf8_length(pc.fill_null(self.quotes.column("warnings"), "")), 0)).to_pylist()}
+        warned = {
+            *self.plan.warnings,
+            *self.notes,
+            *pc.indices_nonzero(
+                pc.greater(pc.utf8_length(pc.fill_null(self.quotes.column("warnings"), "")), 0)
+            ).to_pylist(),
+        }
         return Summary(
             preview_id=self.preview_id,
             shipments=int(self.buyable.sum()),
             problems=int((~self.buyable).sum()),
             warnings=sum(1 for i in warned if self.buyable[i]),
             totals=self.totals,
-            by_service=tuple(ServiceTotal(n["service"], n["cost_cents_count"], Money.from_cents(n["cost_cents_sum"], n["currency"])) for n in lines),
+            by_service=tuple(
+                ServiceTotal(
+                    n["service"],
+                    n["cost_cents_count"],
+                    Money.from_cents(n["cost_cents_sum"], n["currency"]),
+                )
+                for n in lines
+            ),
             priced_at=self.priced_at,
             expires_at=self.expires_at,
             carrier=str(self.plan.identity),
@@ -216,11 +287,16 @@ class Preview:
         cents = quotes.column("cost_cents")
         today = pa.scalar(self.priced_at.date(), pa.date32())
         columns = {
-            **{name: plan.column(name) for name in ("row_number", "row_numbers", "source_file", "order_id")},
+            **{
+                name: plan.column(name)
+                for name in ("row_number", "row_numbers", "source_file", "order_id")
+            },
             "recipient": pc.coalesce(plan.column("name"), plan.column("company")),
             **{name: plan.column(name) for name in ("city", "state", "postal_code", "country")},
             "service": pc.coalesce(quotes.column("service"), plan.column("service")),
-            "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(pa.int64()),
+            "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(
+                pa.int64()
+            ),
             **{name: quotes.column(name) for name in ("billable_weight_lb", "zone")},
             "cost_cents": cents,
             "cost": major(cents, quotes.column("currency")),
@@ -238,21 +314,38 @@ class Preview:
         numbers, values = self.plan.table.column("row_number"), self.plan.table.column("service")
         found = [
             {
-                "row_number": numbers[i].as_py(), "field": "service", "value": values[i].as_py(), "problem": text, "fix": self.quotes.column("fix")[i].as_py(),
-                "severity": "error", "code": "not_priced",
+                "row_number": numbers[i].as_py(),
+                "field": "service",
+                "value": values[i].as_py(),
+                "problem": text,
+                "fix": self.quotes.column("fix")[i].as_py(),
+                "severity": "error",
+                "code": "not_priced",
             }
             for i, text in self._unpriced.items()
         ]
         for severity, texts in (("error", self.held), ("warning", self.notes)):
             found += [
                 {
-                    "row_number": numbers[i].as_py(), "field": "order_id", "problem": text, "severity": severity, "code": "shipped_before",
-                    "fix": 'To ship it again: BatchSession(..., on_duplicate="ship").', "value": self.plan.table.column("order_id")[i].as_py(),
+                    "row_number": numbers[i].as_py(),
+                    "field": "order_id",
+                    "problem": text,
+                    "severity": severity,
+                    "code": "shipped_before",
+                    "fix": 'To ship it again: BatchSession(..., on_duplicate="ship").',
+                    "value": self.plan.table.column("order_id")[i].as_py(),
                 }
                 for i, text in texts.items()
             ]
         found += [
-            {"row_number": numbers[i].as_py(), "field": None, "problem": text, "fix": "session.unskip() takes it back.", "severity": "error", "code": "set_aside"}
+            {
+                "row_number": numbers[i].as_py(),
+                "field": None,
+                "problem": text,
+                "fix": "session.unskip() takes it back.",
+                "severity": "error",
+                "code": "set_aside",
+            }
             for i, text in self.plan.skipped.items()
         ]
         return problems_table(found)
@@ -264,7 +357,9 @@ class Preview:
     @cached_property
     def _unpriced(self) -> dict[int, str]:
         problems = self.quotes.column("problem")
-        return {i: problems[i].as_py() for i in pc.indices_nonzero(pc.is_valid(problems)).to_pylist()}
+        return {
+            i: problems[i].as_py() for i in pc.indices_nonzero(pc.is_valid(problems)).to_pylist()
+        }
 
     def _warning_column(self) -> pa.Array | pa.ChunkedArray:
         quoted = pc.fill_null(self.quotes.column("warnings"), "")
@@ -297,24 +392,45 @@ async def price(
     if len(wanted) == len(plan):
         quotes = await carrier.quote_table(plan.table, plan.shipper, pacer)
     else:
-        asked = plan.table.select(getattr(carrier, "priced_by", plan.table.column_names))  # what no price depends on need not be copied
+        asked = plan.table.select(
+            getattr(carrier, "priced_by", plan.table.column_names)
+        )  # what no price depends on need not be copied
         some = await carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
-    return Preview(plan=plan, quotes=quotes.select(QUOTES.names), priced_at=now, expires_at=now + max_age, held=dict(held or {}), notes=dict(notes or {}))
+    return Preview(
+        plan=plan,
+        quotes=quotes.select(QUOTES.names),
+        priced_at=now,
+        expires_at=now + max_age,
+        held=dict(held or {}),
+        notes=dict(notes or {}),
+    )
 
 
 def cents_by_currency(quotes: pa.Table) -> dict[str, int]:
     """Return currency -> minor units of all priced rows of a quote table."""
-    priced = quotes.select(["currency", "cost_cents"]).filter(pc.is_valid(quotes.column("cost_cents")))
-    sums = priced.group_by("currency").aggregate([("cost_cents", "sum")]).sort_by("currency").to_pylist()
+    priced = quotes.select(["currency", "cost_cents"]).filter(
+        pc.is_valid(quotes.column("cost_cents"))
+    )
+    sums = (
+        priced.group_by("currency")
+        .aggregate([("cost_cents", "sum")])
+        .sort_by("currency")
+        .to_pylist()
+    )
     return {line["currency"]: line["cost_cents_sum"] for line in sums}
 
 
 def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
     """Return `plan` as a preview without any price: for checks and clauses that need none."""
-    return Preview(plan=plan, quotes=pa.table([pa.nulls(len(plan), f.type) for f in QUOTES], schema=QUOTES), priced_at=now, expires_at=now)
+    return Preview(
+        plan=plan,
+        quotes=pa.table([pa.nulls(len(plan), f.type) for f in QUOTES], schema=QUOTES),
+        priced_at=now,
+        expires_at=now,
+    )
 
 
 @dataclass(frozen=True)
@@ -360,7 +476,9 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
         try:
             staging.rename(folder)
         except OSError:
-            shutil.rmtree(staging, ignore_errors=True)  # another process kept the same preview first
+            shutil.rmtree(
+                staging, ignore_errors=True
+            )  # another process kept the same preview first
             if not folder.exists():
                 raise
     _write(folder / "preview.json", facts)
@@ -375,14 +493,20 @@ def recall(home: Path, preview_id: str) -> PreviewRecord:
             raise FileNotFoundError(preview_id)
         facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PreviewNotFound(f"No preview {preview_id!r} in {home}.", fix="Make one with session.preview(), and use the id it shows.") from None
+        raise PreviewNotFound(
+            f"No preview {preview_id!r} in {home}.",
+            fix="Make one with session.preview(), and use the id it shows.",
+        ) from None
     return PreviewRecord(
         path=folder,
         preview_id=facts["preview_id"],
         fingerprint=facts["fingerprint"],
         price_digest=facts["price_digest"],
         shipments=facts["shipments"],
-        totals={currency: Money.from_cents(cents, currency) for currency, cents in facts["totals"].items()},
+        totals={
+            currency: Money.from_cents(cents, currency)
+            for currency, cents in facts["totals"].items()
+        },
         identity=CarrierIdentity(**facts["identity"]),
         shipper=facts["shipper"],
         priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
@@ -414,7 +538,11 @@ def _facts(preview: Preview) -> dict[str, Any]:
         "price_digest": preview.price_digest,
         "shipments": summary.shipments,
         "totals": {currency: money.cents for currency, money in preview.totals.items()},
-        "identity": {"name": identity.name, "environment": identity.environment, "account": identity.account},
+        "identity": {
+            "name": identity.name,
+            "environment": identity.environment,
+            "account": identity.account,
+        },
         "shipper": _place(preview.plan.shipper),
         "priced_at": preview.priced_at.isoformat(),
         "expires_at": preview.expires_at.isoformat(),
@@ -430,7 +558,11 @@ def _write(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _place(shipper: Address) -> str:
-    return ", ".join(part for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country) if part)
+    return ", ".join(
+        part
+        for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country)
+        if part
+    )
 
 
 def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:
@@ -446,5 +578,3 @@ def service_title(service: str) -> str:
 
 
 _QUOTED = re.compile(r'"[^"]*"|(?<![\w\[])\d[\d,.]*')
-
-

@@ -1,6 +1,7 @@
 """Questions to a carrier that buy nothing: every service of every shipment, addresses, where parcels are. Answers are tables.
 
-What is the same for two shipments is asked once. One bad row is a line with a problem, never an exception.
+What is the same for two shipments is asked once. One bad row is a line with a problem, never an
+exception.
 """
 
 from __future__ import annotations
@@ -24,53 +25,74 @@ __all__ = ["ADDRESSES", "SHOP", "TRACKING", "accepted", "check_addresses", "shop
 
 T = TypeVar("T")
 
-SHOP = pa.schema([
-    pa.field("row_number", pa.int64()),
-    pa.field("order_id", pa.string()),
-    pa.field("service", pa.string()),
-    pa.field("cost_cents", pa.int64()),
-    pa.field("cost", pa.float64()),  # for people and plots
-    pa.field("currency", pa.string()),
-    pa.field("transit_days", pa.int32()),
-    pa.field("delivery_date", pa.date32()),
-    pa.field("cheapest", pa.bool_()),
-    pa.field("fastest", pa.bool_()),  # the cheapest of the fastest
-    pa.field("zone", pa.string()),
-    pa.field("billable_weight_lb", pa.float64()),
-    *[pa.field(f"{part}_cents", pa.int64()) for part in ("base", "fuel", "residential", "delivery_area", "other")],
-    pa.field("warnings", pa.string()),  # empty when none
-    pa.field("problem", pa.string()),  # null when none; then there is no service
-    pa.field("fix", pa.string()),
-])
+SHOP = pa.schema(
+    [
+        pa.field("row_number", pa.int64()),
+        pa.field("order_id", pa.string()),
+        pa.field("service", pa.string()),
+        pa.field("cost_cents", pa.int64()),
+        pa.field("cost", pa.float64()),  # for people and plots
+        pa.field("currency", pa.string()),
+        pa.field("transit_days", pa.int32()),
+        pa.field("delivery_date", pa.date32()),
+        pa.field("cheapest", pa.bool_()),
+        pa.field("fastest", pa.bool_()),  # the cheapest of the fastest
+        pa.field("zone", pa.string()),
+        pa.field("billable_weight_lb", pa.float64()),
+        *[
+            pa.field(f"{part}_cents", pa.int64())
+            for part in ("base", "fuel", "residential", "delivery_area", "other")
+        ],
+        pa.field("warnings", pa.string()),  # empty when none
+        pa.field("problem", pa.string()),  # null when none; then there is no service
+        pa.field("fix", pa.string()),
+    ]
+)
 """A line for each shipment and service, cheapest first."""
 
 _SUGGESTED = ("address_line1", "address_line2", "address_line3", "city", "state", "postal_code")
 
-ADDRESSES = pa.schema([
-    pa.field("row_number", pa.int64()),
-    pa.field("order_id", pa.string()),
-    pa.field("status", pa.string()),  # valid | corrected | ambiguous | not_found | unsupported | unknown (the carrier did not answer)
-    pa.field("residential", pa.bool_()),  # null: the carrier does not know
-    pa.field("address", pa.string()),  # as it is, on one line
-    pa.field("candidates", pa.list_(pa.string())),
-    *[pa.field(f"suggested_{name}", pa.string()) for name in _SUGGESTED],  # of the first candidate
-    pa.field("message", pa.string()),
-])
+ADDRESSES = pa.schema(
+    [
+        pa.field("row_number", pa.int64()),
+        pa.field("order_id", pa.string()),
+        pa.field(
+            "status",
+            pa.string(),
+            # valid | corrected | ambiguous | not_found | unsupported | unknown (the carrier did not
+            # answer)
+        ),
+        pa.field("residential", pa.bool_()),  # null: the carrier does not know
+        pa.field("address", pa.string()),  # as it is, on one line
+        pa.field("candidates", pa.list_(pa.string())),
+        *[
+            pa.field(f"suggested_{name}", pa.string()) for name in _SUGGESTED
+        ],  # of the first candidate
+        pa.field("message", pa.string()),
+    ]
+)
 """A line for each shipment."""
 
-TRACKING = pa.schema([
-    pa.field("row_number", pa.int64()),
-    pa.field("order_id", pa.string()),
-    pa.field("tracking_number", pa.string()),
-    pa.field("status", pa.string()),  # label_created | picked_up | in_transit | out_for_delivery | delivered | exception | returned | voided | not_found | unknown
-    pa.field("status_code", pa.string()),
-    pa.field("description", pa.string()),
-    pa.field("place", pa.string()),
-    pa.field("updated_at", pa.timestamp("s")),  # local time of the place
-    pa.field("delivery_date", pa.date32()),  # done, or planned
-    pa.field("delivered", pa.bool_()),
-    pa.field("problem", pa.string()),
-])
+TRACKING = pa.schema(
+    [
+        pa.field("row_number", pa.int64()),
+        pa.field("order_id", pa.string()),
+        pa.field("tracking_number", pa.string()),
+        pa.field(
+            "status",
+            pa.string(),
+            # label_created | picked_up | in_transit | out_for_delivery | delivered | exception |
+            # returned | voided | not_found | unknown
+        ),
+        pa.field("status_code", pa.string()),
+        pa.field("description", pa.string()),
+        pa.field("place", pa.string()),
+        pa.field("updated_at", pa.timestamp("s")),  # local time of the place
+        pa.field("delivery_date", pa.date32()),  # done, or planned
+        pa.field("delivered", pa.bool_()),
+        pa.field("problem", pa.string()),
+    ]
+)
 """A line for each parcel that was bought."""
 
 
@@ -94,7 +116,10 @@ async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer
 def _marked(offers: pa.Table, aim: str) -> pa.Array:
     """Return which lines the rule `aim` would choose."""
     placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
-    return pc.is_in(placed.column("place"), value_set=resolve.best_offers(placed, aim).column("place").combine_chunks())
+    return pc.is_in(
+        placed.column("place"),
+        value_set=resolve.best_offers(placed, aim).column("place").combine_chunks(),
+    )
 
 
 async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
@@ -111,34 +136,60 @@ async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa
         except CarrierError as error:
             return AddressCheck(status="unknown", message=error.message)
 
-    answers = dict(zip(asked, await _all(ask, list(asked.values()), carrier.pace.concurrency), strict=True))
-    return pa.Table.from_pylist([_check_line(row, answers[_place(row)]) for row in rows], schema=ADDRESSES)
+    answers = dict(
+        zip(asked, await _all(ask, list(asked.values()), carrier.pace.concurrency), strict=True)
+    )
+    return pa.Table.from_pylist(
+        [_check_line(row, answers[_place(row)]) for row in rows], schema=ADDRESSES
+    )
 
 
 def _check_line(row: dict[str, Any], check: AddressCheck) -> dict[str, Any]:
     first = check.candidates[0] if check.candidates else None
     return {
-        "row_number": row["row_number"], "order_id": row["order_id"], "status": check.status, "residential": check.residential, "address": _one_line(_address(row)),
-        "candidates": [_one_line(candidate) for candidate in check.candidates], **({f"suggested_{name}": getattr(first, name) for name in _SUGGESTED} if first else {}), "message": check.message,
+        "row_number": row["row_number"],
+        "order_id": row["order_id"],
+        "status": check.status,
+        "residential": check.residential,
+        "address": _one_line(_address(row)),
+        "candidates": [_one_line(candidate) for candidate in check.candidates],
+        **({f"suggested_{name}": getattr(first, name) for name in _SUGGESTED} if first else {}),
+        "message": check.message,
     }
 
 
 def accepted(checks: pa.Table, rows: Sequence[int] | None = None) -> list[Edit]:
     """Return the edits that take the suggestions of `checks`: of `rows`, or of every row with one candidate and status ``corrected``.
 
-    Whether the place is a home is taken along where the carrier knows it. Raises InputError for a row without a suggestion.
+    Whether the place is a home is taken along where the carrier knows it. Raises InputError for a
+    row without a suggestion.
     """
     lines = {line["row_number"]: line for line in checks.to_pylist()}
     if rows is None:
-        rows = [number for number, line in lines.items() if line["status"] == "corrected" and len(line["candidates"]) == 1]
+        rows = [
+            number
+            for number, line in lines.items()
+            if line["status"] == "corrected" and len(line["candidates"]) == 1
+        ]
     made = []
     for number in rows:
         line = lines.get(number)
         if line is None or not line["candidates"]:
-            raise InputError(f"Row {number} has no suggestion to accept.", fix="Look at session.validate_addresses(): the column `candidates`.")
+            raise InputError(
+                f"Row {number} has no suggestion to accept.",
+                fix="Look at session.validate_addresses(): the column `candidates`.",
+            )
         fields = [(name, line[f"suggested_{name}"]) for name in _SUGGESTED]
         fields += [("residential", line["residential"])] if line["residential"] is not None else []
-        made.append(Edit(action="accept", clause="validate_addresses", row_numbers=(number,), fields=tuple(fields), reason=f"{line['status']}: {line['candidates'][0]}"))
+        made.append(
+            Edit(
+                action="accept",
+                clause="validate_addresses",
+                row_numbers=(number,),
+                fields=tuple(fields),
+                reason=f"{line['status']}: {line['candidates'][0]}",
+            )
+        )
     return made
 
 
@@ -146,20 +197,33 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
     """Return :data:`TRACKING` for the parcels of `results` that were bought and not voided. Raises InputError where the carrier cannot track."""
     ask = _able(carrier, "track", "track parcels")
     rows = results.select(["row_number", "order_id", "state", "tracking_numbers"]).to_pylist()
-    parcels = [(row, number) for row in rows if row["state"] == "shipped" for number in row["tracking_numbers"] or ()]
+    parcels = [
+        (row, number)
+        for row in rows
+        if row["state"] == "shipped"
+        for number in row["tracking_numbers"] or ()
+    ]
     answers = await ask([number for _, number in parcels], pacer) if parcels else []
-    lines = [{"row_number": row["row_number"], "order_id": row["order_id"], **answer} for (row, _), answer in zip(parcels, answers, strict=True)]
+    lines = [
+        {"row_number": row["row_number"], "order_id": row["order_id"], **answer}
+        for (row, _), answer in zip(parcels, answers, strict=True)
+    ]
     return pa.Table.from_pylist(lines, schema=TRACKING)
 
 
 def _able(carrier: Carrier, name: str, what: str) -> Callable[..., Awaitable[Any]]:
     found = getattr(carrier, name, None)
     if found is None:
-        raise InputError(f"The carrier {carrier.identity.name} cannot {what}.", fix='Use one that can: carrier="ups".')
+        raise InputError(
+            f"The carrier {carrier.identity.name} cannot {what}.",
+            fix='Use one that can: carrier="ups".',
+        )
     return found  # type: ignore[no-any-return]
 
 
-async def _all(ask: Callable[[Any], Awaitable[T]], questions: Sequence[Any], at_once: int) -> list[T]:
+async def _all(
+    ask: Callable[[Any], Awaitable[T]], questions: Sequence[Any], at_once: int
+) -> list[T]:
     """Return the answers in order, asked `at_once` at a time; the pacer slows further down."""
     found: list[Any] = [None] * len(questions)
     queue = iter(enumerate(questions))
@@ -182,9 +246,32 @@ def _address(row: dict[str, Any]) -> Address:
 
 
 def _place(row: dict[str, Any]) -> str:
-    return repr([row[name] for name in ("company", "address_line1", "address_line2", "address_line3", "city", "state", "postal_code", "country")])
+    return repr(
+        [
+            row[name]
+            for name in (
+                "company",
+                "address_line1",
+                "address_line2",
+                "address_line3",
+                "city",
+                "state",
+                "postal_code",
+                "country",
+            )
+        ]
+    )
 
 
 def _one_line(address: Address) -> str:
     region = " ".join(part for part in (address.state, address.postal_code) if part)
-    return ", ".join(part for part in (*address.lines, address.city, region, address.country if address.country != "US" else None) if part)
+    return ", ".join(
+        part
+        for part in (
+            *address.lines,
+            address.city,
+            region,
+            address.country if address.country != "US" else None,
+        )
+        if part
+    )

@@ -23,7 +23,20 @@ __all__ = ["SANDBOX_ZIP", "Orders", "Unread", "orders_in_parts", "read_orders"]
 
 SANDBOX_ZIP = "78205"
 """Where orders of the synthetic card start when nobody says: as made up as its prices."""
-_DECIDES = ("postal_code", "country", "residential", "service", "weight_lb", "length_in", "width_in", "height_in", "declared_value", "signature", "saturday_delivery", "ship_date")
+_DECIDES = (
+    "postal_code",
+    "country",
+    "residential",
+    "service",
+    "weight_lb",
+    "length_in",
+    "width_in",
+    "height_in",
+    "declared_value",
+    "signature",
+    "saturday_delivery",
+    "ship_date",
+)
 _ROWS_AT_A_TIME = 250_000
 _DATABASE_HOLDS = "1GB"
 """Of orders that stream past; the rest lies in the spill folder of the process."""
@@ -58,12 +71,26 @@ class Orders:
                 raise InputError(f"The orders have no column {name!r}.", fix="Name one they have.")
             return self.given.column(name)
         key = self.planner.carried([name])[0]
-        beside = self.planner.joined(pa.table({"row_number": self.table.column("row_number"), "place": pa.array(np.arange(self.table.num_rows))}), [key])
-        return beside.sort_by("place").column(beside.column_names.index(key) if key in beside.column_names else -1)
+        beside = self.planner.joined(
+            pa.table(
+                {
+                    "row_number": self.table.column("row_number"),
+                    "place": pa.array(np.arange(self.table.num_rows)),
+                }
+            ),
+            [key],
+        )
+        return beside.sort_by("place").column(
+            beside.column_names.index(key) if key in beside.column_names else -1
+        )
 
 
 def read_orders(
-    orders: Any, *, columns: Mapping[str, str] | None = None, services: Mapping[str, str] | None = None, defaults: Mapping[str, Any] | None = None,
+    orders: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    services: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Orders:
     """Return `orders` as shipments, without asking for what no price depends on."""
     if isinstance(orders, Orders):
@@ -92,7 +119,9 @@ def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
     for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_A_TIME):
         part = pa.table(batch)
         if "row_number" not in part.column_names:
-            part = part.append_column("row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows)))
+            part = part.append_column(
+                "row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows))
+            )
         done += part.num_rows
         yield read_orders(part)
 
@@ -103,7 +132,10 @@ def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
     try:
         whole = planner.mapped.relation
         for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
-            planner.con.execute(f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}")
+            planner.con.execute(
+                f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE "
+                f"row_number BETWEEN {first} AND {last}"
+            )
             yield _read(planner, "rated_part")
     finally:
         planner.close()
@@ -123,8 +155,14 @@ def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
 
 def _read(planner: Planner, relation: str) -> Orders:
     """Return the shipments of `relation`: what was mapped, or a part of it."""
-    asked = tuple(question for question in planner.mapped.questions if _leaf(question.field) in _DECIDES)
-    table, problems = normalize.normalize(planner.con, replace(planner.mapped, relation=relation, questions=asked), source_problems=planner.loaded.problems)
+    asked = tuple(
+        question for question in planner.mapped.questions if _leaf(question.field) in _DECIDES
+    )
+    table, problems = normalize.normalize(
+        planner.con,
+        replace(planner.mapped, relation=relation, questions=asked),
+        source_problems=planner.loaded.problems,
+    )
     return Orders(_with_zeros(table), _unread(table, problems), planner)
 
 
@@ -138,7 +176,11 @@ def _mapped_already(orders: Any) -> pa.Table | None:
 
 
 def _is_shipments_file(orders: Any) -> bool:
-    if not (isinstance(orders, str | Path) and str(orders).lower().endswith(".parquet") and Path(orders).is_file()):
+    if not (
+        isinstance(orders, str | Path)
+        and str(orders).lower().endswith(".parquet")
+        and Path(orders).is_file()
+    ):
         return False
     import pyarrow.parquet as pq
 
@@ -152,33 +194,60 @@ def _has_parcels(schema: pa.Schema) -> bool:
 def _filled(table: pa.Table) -> pa.Table:
     """Return `table` with the columns of a shipments table, missing ones null, rows numbered."""
     n = table.num_rows
-    columns = [table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(n, f.type) for f in SHIPMENTS]
+    columns = [
+        table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(n, f.type)
+        for f in SHIPMENTS
+    ]
     filled = pa.table(columns, schema=SHIPMENTS)
-    return filled if "row_number" in table.column_names else filled.set_column(0, SHIPMENTS.field(0), pa.array(np.arange(1, n + 1)))
+    return (
+        filled
+        if "row_number" in table.column_names
+        else filled.set_column(0, SHIPMENTS.field(0), pa.array(np.arange(1, n + 1)))
+    )
 
 
 def _with_zeros(table: pa.Table) -> pa.Table:
     """Return `table` with the leading zeros of short ZIPs put back where no state says otherwise: no US ZIP has four digits."""
     at = table.schema.get_field_index("postal_code")
     codes = table.column(at)
-    short = pc.and_(pc.match_substring_regex(codes, r"^\d{3,4}$"), pc.and_(pc.is_null(table.column("state")), pc.equal(pc.fill_null(table.column("country"), "US"), "US")))
+    short = pc.and_(
+        pc.match_substring_regex(codes, r"^\d{3,4}$"),
+        pc.and_(
+            pc.is_null(table.column("state")),
+            pc.equal(pc.fill_null(table.column("country"), "US"), "US"),
+        ),
+    )
     if not pc.any(short).as_py():
         return table
     padded = pc.utf8_lpad(codes, 5, "0")
-    known = pc.is_in(pc.utf8_slice_codeunits(padded, 0, 3), value_set=pa.array(list(zip3_states()), pa.string()))
-    return table.set_column(at, SHIPMENTS.field("postal_code"), pc.if_else(pc.fill_null(pc.and_(short, known), False), padded, codes))  # noqa: FBT003 - a fill value
+    known = pc.is_in(
+        pc.utf8_slice_codeunits(padded, 0, 3), value_set=pa.array(list(zip3_states()), pa.string())
+    )
+    return table.set_column(
+        at,
+        SHIPMENTS.field("postal_code"),
+        pc.if_else(pc.fill_null(pc.and_(short, known), False), padded, codes),  # noqa: FBT003 - a fill value
+    )
 
 
 def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
     """Return the rows with an error in what decides a price; where several, not the service, which may be given for all rows."""
-    errors = problems.filter(pc.equal(problems.column("severity"), "error")).select(["row_number", "field", "problem", "fix"]).to_pylist()
+    errors = (
+        problems.filter(pc.equal(problems.column("severity"), "error"))
+        .select(["row_number", "field", "problem", "fix"])
+        .to_pylist()
+    )
     numbers = table.column("row_number").to_numpy()
     found: dict[int, Unread] = {}
     for error in errors:
         leaf = _leaf(error["field"])
         if leaf in _DECIDES and error["row_number"] is not None:
             i = int(np.searchsorted(numbers, error["row_number"]))
-            if i < len(numbers) and numbers[i] == error["row_number"] and (i not in found or found[i].field == "service"):
+            if (
+                i < len(numbers)
+                and numbers[i] == error["row_number"]
+                and (i not in found or found[i].field == "service")
+            ):
                 found[i] = Unread(leaf, f"{error['field']}: {error['problem']}", error["fix"])
     return found
 

@@ -48,8 +48,8 @@ def label_contents(
 ) -> tuple[LabelContent, ...]:
     """Return what to draw for a shipment: a label a parcel, in the order of its parcels.
 
-    `tracking_numbers` has one number a parcel. `date` is used when the shipment has no ship date of its own.
-    A return label goes from the customer to the shop.
+    `tracking_numbers` has one number a parcel. `date` is used when the shipment has no ship date
+    of its own. A return label goes from the customer to the shop.
     """
     here, there = shipment.ship_from or shipper, shipment.ship_to
     if shipment.is_return:
@@ -63,7 +63,9 @@ def label_contents(
             parcel_index=index,
             parcel_count=len(shipment.parcels),
             weight_lb=parcel.weight_lb,
-            dimensions_in=(parcel.length_in, parcel.width_in, parcel.height_in) if parcel.length_in and parcel.width_in and parcel.height_in else None,
+            dimensions_in=(parcel.length_in, parcel.width_in, parcel.height_in)
+            if parcel.length_in and parcel.width_in and parcel.height_in
+            else None,
             date=shipment.ship_date or date,
             billing=billing,
             reference=reference,
@@ -72,7 +74,9 @@ def label_contents(
             notices=_notices(shipment),
             watermark=watermark,
         )
-        for index, (parcel, number) in enumerate(zip(shipment.parcels, tracking_numbers, strict=True), 1)
+        for index, (parcel, number) in enumerate(
+            zip(shipment.parcels, tracking_numbers, strict=True), 1
+        )
     )
 
 

@@ -16,7 +16,16 @@ from shipkit.render.raster import pdf_pages, pdf_to_png
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["can_convert", "convert", "image_to_gif", "image_to_pdf", "image_to_png", "image_to_zpl", "pdf_to_zpl", "upright"]
+__all__ = [
+    "can_convert",
+    "convert",
+    "image_to_gif",
+    "image_to_pdf",
+    "image_to_png",
+    "image_to_zpl",
+    "pdf_to_zpl",
+    "upright",
+]
 
 _LARGEST_PIXELS = 50_000_000
 
@@ -29,7 +38,8 @@ def can_convert(source: LabelFormat, target: LabelFormat) -> bool:
 def convert(data: bytes, source: LabelFormat, target: LabelFormat) -> bytes:
     """Return a label in another format.
 
-    Pictures become PDF without loss and ZPL dot for dot; PDF becomes a picture or ZPL at 203 dots an inch.
+    Pictures become PDF without loss and ZPL dot for dot; PDF becomes a picture or ZPL at 203 dots
+    an inch.
 
     Raises
     ------
@@ -38,8 +48,10 @@ def convert(data: bytes, source: LabelFormat, target: LabelFormat) -> bytes:
     """
     if not can_convert(source, target):
         raise LabelError(
-            f"A label bought as ZPL cannot be saved as {target.value.upper()}: ZPL is a program for the printer, and only a printer draws it as the carrier meant.",
-            fix=f'Save it as .zpl and send it to a thermal printer, or buy with label_format="{target.value}" next time.',
+            f"A label bought as ZPL cannot be saved as {target.value.upper()}: ZPL is a program "
+            "for the printer, and only a printer draws it as the carrier meant.",
+            fix="Save it as .zpl and send it to a thermal printer, or buy with "
+            f'label_format="{target.value}" next time.',
         )
     if source == target:
         return data
@@ -63,18 +75,27 @@ def image_to_pdf(data: bytes) -> bytes:
     box_width, box_height = 288, 432 if image.height <= 1.75 * image.width else 576
     scale = min(box_width / image.width, box_height / image.height)
     width, height = image.width * scale, image.height * scale
-    drawing = f"q {width:.4f} 0 0 {height:.4f} {(box_width - width) / 2:.4f} {box_height - height:.4f} cm /L Do Q"
+    drawing = (
+        f"q {width:.4f} 0 0 {height:.4f} {(box_width - width) / 2:.4f} {box_height - height:.4f} "
+        "cm /L Do Q"
+    )
     bits = 1 if pixels.mode == "1" else 8
     picture = (
-        f"/Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}/ColorSpace/DeviceGray/BitsPerComponent {bits}/Filter/FlateDecode"
+        f"/Type/XObject/Subtype/Image/Width {image.width}/Height "
+        f"{image.height}/ColorSpace/DeviceGray/BitsPerComponent {bits}/Filter/FlateDecode"
     )
-    return document([
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {box_width} {box_height}]/Contents 4 0 R/Resources<</XObject<</L 5 0 R>>>>>>".encode("ascii"),
-        stream(drawing.encode("ascii")),
-        stream(zlib.compress(pixels.tobytes(), 6), picture),
-    ])
+    return document(
+        [
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            (
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {box_width} {box_height}]/Contents 4 0 "
+                "R/Resources<</XObject<</L 5 0 R>>>>>>"
+            ).encode("ascii"),
+            stream(drawing.encode("ascii")),
+            stream(zlib.compress(pixels.tobytes(), 6), picture),
+        ]
+    )
 
 
 def image_to_zpl(data: bytes) -> bytes:
@@ -103,19 +124,33 @@ def _open(data: bytes) -> Image:
     try:
         image: Image.Image = Image.open(io.BytesIO(data))
         if image.width * image.height > _LARGEST_PIXELS:
-            raise LabelError(f"A label's picture has {image.width} x {image.height} pixels; no label is that large.", fix="Ask the carrier for the label again.")
+            raise LabelError(
+                f"A label's picture has {image.width} x {image.height} pixels; no label is that "
+                "large.",
+                fix="Ask the carrier for the label again.",
+            )
         if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
             clear = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
         return image.convert("L")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LabelError("A label says it is a picture, but its bytes cannot be read as one.", fix="Ask the carrier for the label again.") from error
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise LabelError(
+            "A label says it is a picture, but its bytes cannot be read as one.",
+            fix="Ask the carrier for the label again.",
+        ) from error
 
 
 def upright(data: bytes) -> Image:
     """Return a picture of a label in portrait, its top up, without the blank tail that is longer than the label.
 
-    UPS sends GIF labels lying on their side, the top at the left, with an inch of white at the end (1400 x 800 for 4x6).
+    UPS sends GIF labels lying on their side, the top at the left, with an inch of white at the end
+    (1400 x 800 for 4x6).
     """
     from PIL import Image, ImageOps
 
@@ -139,11 +174,19 @@ def _zpl(image: Image) -> bytes:
 
     if image.width > WIDTH or image.height > max(SIZES.values()):
         scale = min(WIDTH / image.width, max(SIZES.values()) / image.height)
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+        image = image.resize(
+            (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+        )
     height = SIZES["4x6"] if image.height <= SIZES["4x6"] else SIZES["4x8"]
-    dots = ImageOps.invert(image).point(lambda grey: 255 if grey > 127 else 0).convert("1", dither=Image.Dither.NONE)
+    dots = (
+        ImageOps.invert(image)
+        .point(lambda grey: 255 if grey > 127 else 0)
+        .convert("1", dither=Image.Dither.NONE)
+    )
     x = (WIDTH - image.width) // 2
-    return f"^XA^PW{WIDTH}^LL{height}^LH0,0^FO{x},0{graphic(dots.tobytes(), dots.width)}^FS^XZ\n".encode("ascii")
+    return f"^XA^PW{WIDTH}^LL{height}^LH0,0^FO{x},0{graphic(dots.tobytes(), dots.width)}^FS^XZ\n".encode(
+        "ascii"
+    )
 
 
 def _saved(image: Image, kind: str) -> bytes:

@@ -1,9 +1,10 @@
 """Text beyond cp1252 as a bitmap: Pillow draws it with DejaVu Sans, which is part of this package.
 
-Only lines that need it come here, so that everybody else keeps small files and the standard fonts. The same bitmap
-goes into PDF and ZPL: no printer has to own the font. DejaVu covers Latin, Greek, Cyrillic, Armenian, Georgian,
-Hebrew and Arabic. For other scripts a font of the machine is taken where there is one (the one case in which two
-machines may draw different files); without one their characters show as boxes.
+Only lines that need it come here, so that everybody else keeps small files and the standard fonts.
+The same bitmap goes into PDF and ZPL: no printer has to own the font. DejaVu covers Latin, Greek,
+Cyrillic, Armenian, Georgian, Hebrew and Arabic. For other scripts a font of the machine is taken
+where there is one (the one case in which two machines may draw different files); without one their
+characters show as boxes.
 """
 
 from __future__ import annotations
@@ -22,11 +23,42 @@ _UNIT = 100
 _BUNDLED = Path(__file__).parent / "fonts" / "DejaVuSansCondensed.ttf"
 
 _MACHINE_FONTS = (
-    (re.compile("[\u1100-\u11ff\uac00-\ud7af]"), ("NotoSansCJK-Regular.ttc", "malgun.ttf", "AppleSDGothicNeo.ttc", "NanumGothic.ttf", "wqy-microhei.ttc")),
-    (re.compile("[\u3040-\u30ff]"), ("NotoSansCJK-Regular.ttc", "YuGothR.ttc", "msgothic.ttc", "ヒラギノ角ゴシック W3.ttc", "ipag.ttf", "wqy-microhei.ttc")),
-    (re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"), ("NotoSansCJK-Regular.ttc", "msyh.ttc", "PingFang.ttc", "STHeiti Light.ttc", "wqy-microhei.ttc")),
+    (
+        re.compile("[\u1100-\u11ff\uac00-\ud7af]"),
+        (
+            "NotoSansCJK-Regular.ttc",
+            "malgun.ttf",
+            "AppleSDGothicNeo.ttc",
+            "NanumGothic.ttf",
+            "wqy-microhei.ttc",
+        ),
+    ),
+    (
+        re.compile("[\u3040-\u30ff]"),
+        (
+            "NotoSansCJK-Regular.ttc",
+            "YuGothR.ttc",
+            "msgothic.ttc",
+            "ヒラギノ角ゴシック W3.ttc",
+            "ipag.ttf",
+            "wqy-microhei.ttc",
+        ),
+    ),
+    (
+        re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"),
+        (
+            "NotoSansCJK-Regular.ttc",
+            "msyh.ttc",
+            "PingFang.ttc",
+            "STHeiti Light.ttc",
+            "wqy-microhei.ttc",
+        ),
+    ),
     (re.compile("[\u0e00-\u0e7f]"), ("NotoSansThai-Regular.ttf", "tahoma.ttf", "Thonburi.ttc")),
-    (re.compile("[\u0900-\u0dff]"), ("NotoSansDevanagari-Regular.ttf", "Nirmala.ttc", "Nirmala.ttf", "Kohinoor.ttc")),
+    (
+        re.compile("[\u0900-\u0dff]"),
+        ("NotoSansDevanagari-Regular.ttf", "Nirmala.ttc", "Nirmala.ttf", "Kohinoor.ttc"),
+    ),
 )
 """Script -> fonts that a machine may have for it, best first."""
 
@@ -63,7 +95,9 @@ def draw(text: str, size: int, *, bold: bool = False, stretch: int = 100) -> Gly
     font = _font(_name(text), size)
     ascent, descent = font.getmetrics()
     stroke = max(size // 24, 1) if bold else 0
-    picture = Image.new("L", (max(round(font.getlength(text)) + 2 * stroke + 2, 1), ascent + descent))
+    picture = Image.new(
+        "L", (max(round(font.getlength(text)) + 2 * stroke + 2, 1), ascent + descent)
+    )
     ImageDraw.Draw(picture).text((stroke, 0), text, font=font, fill=255, stroke_width=stroke)
     if stretch != 100:
         picture = picture.resize((max(picture.width * stretch // 100, 1), picture.height))

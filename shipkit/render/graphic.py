@@ -39,4 +39,8 @@ def _packed(digits: str) -> str:
 def _count(number: int) -> str:
     """Return a repeat count: z is 400, then h to y the twenties, G to Y the ones."""
     twenties, ones = divmod(number % 400, 20)
-    return "z" * (number // 400) + (chr(ord("f") + twenties) if twenties else "") + (chr(ord("F") + ones) if ones else "")
+    return (
+        "z" * (number // 400)
+        + (chr(ord("f") + twenties) if twenties else "")
+        + (chr(ord("F") + ones) if ones else "")
+    )

@@ -1,6 +1,7 @@
 """A label as a one-page PDF, written by hand: standard fonts, vector bars, no clock, no random ids.
 
-The same content gives the same bytes. Coordinates are printer dots (one matrix turns them into points).
+The same content gives the same bytes. Coordinates are printer dots (one matrix turns them into
+points).
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ def document(objects: Sequence[bytes]) -> bytes:
         parts.append(part)
         offset += len(part)
     size = len(table)
-    parts.append(f"xref\n0 {size}\n{chr(10).join(table)}\ntrailer\n<</Size {size}/Root 1 0 R>>\nstartxref\n{offset}\n%%EOF\n".encode("ascii"))
+    parts.append(
+        (
+            f"xref\n0 {size}\n{chr(10).join(table)}\ntrailer\n<</Size {size}/Root 1 0 "
+            f"R>>\nstartxref\n{offset}\n%%EOF\n"
+        ).encode("ascii")
+    )
     return b"".join(parts)
 
 
@@ -59,7 +65,10 @@ def _frame(size: str) -> tuple[bytes, ...]:
         for body in (
             "<</Type/Catalog/Pages 2 0 R>>",
             "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents 6 0 R/Resources<</Font<</R 4 0 R/B 5 0 R>>>>>>",
+            (
+                f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]/Contents 6 0 "
+                "R/Resources<</Font<</R 4 0 R/B 5 0 R>>>>>>"
+            ),
             font.format("Helvetica"),
             font.format("Helvetica-Bold"),
         )
@@ -88,11 +97,17 @@ def _ground(watermark: str | None, height: int) -> str:
         return matrix
     slope = math.atan2(_WATERMARK_HEIGHT, WIDTH)
     cos, sin = math.cos(slope), math.sin(slope)
-    size = min(0.8 * math.hypot(_WATERMARK_HEIGHT, WIDTH) * 1000 / text_width(watermark, 1000, bold=True), 320)
+    size = min(
+        0.8 * math.hypot(_WATERMARK_HEIGHT, WIDTH) * 1000 / text_width(watermark, 1000, bold=True),
+        320,
+    )
     along, up = text_width(watermark, 1000, bold=True) * size / 2000, 0.36 * size
     x = WIDTH / 2 - along * cos + up * sin
     y = height - _WATERMARK_HEIGHT / 2 - along * sin - up * cos
-    return f"{matrix}\n.88 g BT /B {size:.1f} Tf {cos:.5f} {sin:.5f} {-sin:.5f} {cos:.5f} {x:.1f} {y:.1f} Tm ({_escaped(watermark)}) Tj ET 0 g"
+    return (
+        f"{matrix}\n.88 g BT /B {size:.1f} Tf {cos:.5f} {sin:.5f} {-sin:.5f} {cos:.5f} {x:.1f} "
+        f"{y:.1f} Tm ({_escaped(watermark)}) Tj ET 0 g"
+    )
 
 
 def _text(mark: Text, height: int) -> str:
@@ -100,16 +115,28 @@ def _text(mark: Text, height: int) -> str:
         line = _glyphs(mark, height)
     else:
         stretch, reset = (f" {mark.stretch} Tz", " 100 Tz") if mark.stretch != 100 else ("", "")
-        line = f"BT /{'B' if mark.bold else 'R'} {mark.size} Tf{stretch} {mark.x} {height - mark.y} Td ({_escaped(mark.text)}) Tj ET{reset}"
+        line = (
+            f"BT /{'B' if mark.bold else 'R'} {mark.size} Tf{stretch} {mark.x} {height - mark.y} "
+            f"Td ({_escaped(mark.text)}) Tj ET{reset}"
+        )
     return f"1 g {line} 0 g" if mark.white else line
 
 
 def _glyphs(mark: Text, height: int) -> str:
     """Return a line that the standard fonts cannot show: a bitmap of two dots a printer dot, with its text for copying and searching."""
     dots = glyphs.draw(mark.text, mark.size * 2, bold=mark.bold, stretch=mark.stretch)
-    place = f"{dots.width / 2} 0 0 {dots.height / 2} {mark.x} {height - mark.y - (dots.height - dots.ascent) / 2} cm"
-    image = f"BI /W {dots.width} /H {dots.height} /IM true /BPC 1 /D [1 0] /F [/AHx /Fl] ID {zlib.compress(dots.rows, 9).hex()}> EI"
-    return f"/Span <</ActualText <FEFF{mark.text.encode('utf-16-be').hex()}>>> BDC q {place} {image} Q EMC"
+    place = (
+        f"{dots.width / 2} 0 0 {dots.height / 2} {mark.x} "
+        f"{height - mark.y - (dots.height - dots.ascent) / 2} cm"
+    )
+    image = (
+        f"BI /W {dots.width} /H {dots.height} /IM true /BPC 1 /D [1 0] /F [/AHx /Fl] ID "
+        f"{zlib.compress(dots.rows, 9).hex()}> EI"
+    )
+    return (
+        f"/Span <</ActualText <FEFF{mark.text.encode('utf-16-be').hex()}>>> BDC q {place} {image} "
+        "Q EMC"
+    )
 
 
 def _escaped(text: str) -> str:

@@ -45,12 +45,21 @@ def pdf_pages(data: bytes, *, dpi: float = DPI, at_most: int | None = None) -> l
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:
-            raise LabelError("A label says it is a PDF, but its bytes cannot be read as one.", fix="Ask the carrier for the label again.") from error
+            raise LabelError(
+                "A label says it is a PDF, but its bytes cannot be read as one.",
+                fix="Ask the carrier for the label again.",
+            ) from error
         try:
             pages = range(len(document) if at_most is None else min(len(document), at_most))
-            pictures = [document[number].render(scale=dpi / 72, grayscale=True).to_pil().copy() for number in pages]
+            pictures = [
+                document[number].render(scale=dpi / 72, grayscale=True).to_pil().copy()
+                for number in pages
+            ]
         finally:
             document.close()
     if not pictures:
-        raise LabelError("A label's PDF cannot be read: it has no page.", fix="Ask the carrier for the label again.")
+        raise LabelError(
+            "A label's PDF cannot be read: it has no page.",
+            fix="Ask the carrier for the label again.",
+        )
     return pictures

@@ -1,8 +1,9 @@
 """A label as ZPL II for thermal printers of 203 dpi: native text and a native barcode.
 
-Every text stands in an ``^FH`` field, where ``^``, ``~``, ``_``, control characters and everything beyond ASCII are
-hexadecimal, so that no address can end its field or give the printer a command; ``^CI28`` reads the bytes as UTF-8.
-A line beyond cp1252 is sent as dots, because older printers have no font for it.
+Every text stands in an ``^FH`` field, where ``^``, ``~``, ``_``, control characters and everything
+beyond ASCII are hexadecimal, so that no address can end its field or give the printer a command;
+``^CI28`` reads the bytes as UTF-8. A line beyond cp1252 is sent as dots, because older printers
+have no font for it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def escaped(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and not _SPECIAL.intersection(text):
         return text
-    return "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in _SPECIAL else f"_{byte:02X}" for byte in text.encode("utf-8", "replace"))
+    return "".join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in _SPECIAL else f"_{byte:02X}"
+        for byte in text.encode("utf-8", "replace")
+    )
 
 
 _SPECIAL = frozenset("^~_\\")
@@ -59,7 +63,9 @@ def _subsets(text: str) -> str:
     parts, subset = [], ""
     for wanted, run in code128.runs(text):
         if wanted != subset:
-            parts.append({"B": ">6", "C": ">5"}[wanted] if subset else {"B": ">:", "C": ">;"}[wanted])
+            parts.append(
+                {"B": ">6", "C": ">5"}[wanted] if subset else {"B": ">:", "C": ">;"}[wanted]
+            )
             subset = wanted
         parts.append(escaped(run.replace(">", ">0")))
     return "".join(parts)

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 SHOP = {
-    "name": "Dana Ortiz", "company": "Harbor Goods", "address_line1": "300 Alamo Plaza", "city": "San Antonio", "state": "TX", "postal_code": "78205", "country": "US",
+    "name": "Dana Ortiz",
+    "company": "Harbor Goods",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "country": "US",
     "phone": "2105550100",
 }
 
@@ -17,7 +23,17 @@ SHOP = {
 def orders(count: int = 12, **more) -> list[dict]:
     """Return `count` orders that ship, all alike but for their number."""
     return [
-        {"order_id": str(i), "name": "Ada Lee", "address1": f"{i} Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2, "service": "ground", **more}
+        {
+            "order_id": str(i),
+            "name": "Ada Lee",
+            "address1": f"{i} Main St",
+            "city": "Austin",
+            "state": "TX",
+            "zip": "78701",
+            "weight_lb": 2,
+            "service": "ground",
+            **more,
+        }
         for i in range(1, count + 1)
     ]
 
@@ -59,7 +75,9 @@ class Person:
         from mcp.types import ElicitResult
 
         self.asked.append(params.message)
-        return ElicitResult(action=self.answer, content=self.content if self.answer == "accept" else None)
+        return ElicitResult(
+            action=self.answer, content=self.content if self.answer == "accept" else None
+        )
 
 
 @asynccontextmanager

@@ -25,16 +25,29 @@ def session(home):
 def fake_claude(monkeypatch):
     """The two names of claude-agent-sdk that the adapter uses, with its own argument order."""
     module = types.ModuleType("claude_agent_sdk")
-    module.SdkMcpTool = lambda name, description, input_schema, handler, annotations=None: types.SimpleNamespace(
-        name=name, description=description, input_schema=input_schema, handler=handler, annotations=annotations,
+    module.SdkMcpTool = lambda name, description, input_schema, handler, annotations=None: (
+        types.SimpleNamespace(
+            name=name,
+            description=description,
+            input_schema=input_schema,
+            handler=handler,
+            annotations=annotations,
+        )
     )
-    module.create_sdk_mcp_server = lambda name, version="1.0.0", tools=None: {"name": name, "tools": {tool.name: tool for tool in tools}}
+    module.create_sdk_mcp_server = lambda name, version="1.0.0", tools=None: {
+        "name": name,
+        "tools": {tool.name: tool for tool in tools},
+    }
     monkeypatch.setitem(sys.modules, "claude_agent_sdk", module)
 
 
-async def test_the_claude_adapter_asks_the_person_and_never_takes_the_models_word(fake_claude, session, books):
+async def test_the_claude_adapter_asks_the_person_and_never_takes_the_models_word(
+    fake_claude, session, books
+):
     asked = []
-    server = adapters.claude_sdk_server(session, lambda question: asked.append(question) or len(asked) > 1)
+    server = adapters.claude_sdk_server(
+        session, lambda question: asked.append(question) or len(asked) > 1
+    )
     tools = server["tools"]
     assert "approved" not in json.dumps(tools["batch_execute"].input_schema)
     assert tools["batch_execute"].annotations.destructive_hint is True
@@ -59,7 +72,10 @@ async def test_without_an_approver_a_model_buys_nothing(fake_claude, session, bo
 
 
 async def test_the_real_claude_agent_sdk_serves_the_tools(session, books):
-    pytest.importorskip("claude_agent_sdk", reason="claude-agent-sdk is not installed; tests/agent/hosts/run.sh installs it")
+    pytest.importorskip(
+        "claude_agent_sdk",
+        reason="claude-agent-sdk is not installed; tests/agent/hosts/run.sh installs it",
+    )
     from mcp import Client
 
     config = adapters.claude_sdk_server(session, lambda _: True)
@@ -79,12 +95,16 @@ def options(home, tmp_path) -> list[str]:
 
 
 async def test_the_real_openai_agents_sdk_drives_the_server(home, tmp_path, books):
-    pytest.importorskip("agents.mcp", reason="openai-agents is not installed; tests/agent/hosts/run.sh installs it")
+    pytest.importorskip(
+        "agents.mcp", reason="openai-agents is not installed; tests/agent/hosts/run.sh installs it"
+    )
     async with adapters.openai_agents_server(*options(home, tmp_path)) as server:
         assert len(await server.list_tools()) == 10
         await server.call_tool("load_orders", {"rows": orders(3)})
         shown = await server.call_tool("batch_preview", {})
-        preview_id = json.loads(shown.model_dump_json(by_alias=True))["structuredContent"]["preview_id"]
+        preview_id = json.loads(shown.model_dump_json(by_alias=True))["structuredContent"][
+            "preview_id"
+        ]
         refused = await server.call_tool("batch_execute", {"preview_id": preview_id})
         assert f"shipkit approve {preview_id}" in refused.content[0].text
         assert books.bought == 0
@@ -95,9 +115,17 @@ async def test_the_real_openai_agents_sdk_drives_the_server(home, tmp_path, book
 
 
 def test_hosts_start_the_server_of_this_python():
-    assert adapters.stdio_command("--root", "/orders") == {"command": sys.executable, "args": ["-m", "shipkit.agent.mcp_server", "--root", "/orders"]}
-    assert adapters.stdio_command("--http", command=["shipkit", "mcp"]) == {"command": "shipkit", "args": ["mcp", "--http"]}
-    assert adapters.langchain_connection(env={"SHIPKIT_HOME": "/x"})["env"] == {"SHIPKIT_HOME": "/x"}
+    assert adapters.stdio_command("--root", "/orders") == {
+        "command": sys.executable,
+        "args": ["-m", "shipkit.agent.mcp_server", "--root", "/orders"],
+    }
+    assert adapters.stdio_command("--http", command=["shipkit", "mcp"]) == {
+        "command": "shipkit",
+        "args": ["mcp", "--http"],
+    }
+    assert adapters.langchain_connection(env={"SHIPKIT_HOME": "/x"})["env"] == {
+        "SHIPKIT_HOME": "/x"
+    }
 
 
 def approve(home, preview_id) -> None:

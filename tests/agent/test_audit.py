@@ -32,8 +32,14 @@ async def test_the_job_has_the_log_of_everything_that_led_to_it(serve, home):
     lines = log_of(home / "jobs" / job["job_id"] / "audit")
     assert tuple(lines[0]) == COLUMNS
     assert [(line["tool"], line["outcome"]) for line in lines if line["outcome"] != "asks"] == [
-        ("load_orders", "ok"), ("batch_preview", "ok"), ("batch_execute", "input_unusable"), ("batch_execute", "approval_required"),
-        ("batch_execute", "begins"), ("batch_execute", "ok"), ("get_labels", "ok"), ("resources/read", "ok"),
+        ("load_orders", "ok"),
+        ("batch_preview", "ok"),
+        ("batch_execute", "input_unusable"),
+        ("batch_execute", "approval_required"),
+        ("batch_execute", "begins"),
+        ("batch_execute", "ok"),
+        ("get_labels", "ok"),
+        ("resources/read", "ok"),
     ]
     bought = lines[-3]
     assert "3 shipping labels" in bought["asked"]
@@ -41,7 +47,9 @@ async def test_the_job_has_the_log_of_everything_that_led_to_it(serve, home):
     assert bought["answered_by"].startswith("person at ")
     assert (bought["shipped"], bought["total_charged"]) == (3, shown["total"])
     assert [line["answered"] for line in lines if line["outcome"] == "approval_required"] == ["no"]
-    assert not (home / "audit" / shown["job_id"]).exists() or not list((home / "audit" / shown["job_id"]).glob("*.parquet"))
+    assert not (home / "audit" / shown["job_id"]).exists() or not list(
+        (home / "audit" / shown["job_id"]).glob("*.parquet")
+    )
 
 
 async def test_the_log_names_who_approved_elsewhere(serve, home):
@@ -53,16 +61,31 @@ async def test_the_log_names_who_approved_elsewhere(serve, home):
         shown = await c.loaded(2)
         approve(home, shown["preview_id"], now=dt.datetime.now(dt.UTC), by="dana", via="terminal")
         job = await c.ok("batch_execute", preview_id=shown["preview_id"])
-    begins = next(line for line in log_of(home / "jobs" / job["job_id"] / "audit") if line["outcome"] == "begins")
+    begins = next(
+        line
+        for line in log_of(home / "jobs" / job["job_id"] / "audit")
+        if line["outcome"] == "begins"
+    )
     assert (begins["answered_by"], begins["via"]) == ("dana", "terminal")
 
 
 async def test_nothing_private_is_in_the_log(home):
-    private = {"name": "Zebulon Quarterman", "address1": "9 Hidden Lane", "phone": "5125550199", "note": "leave at the back door"}
+    private = {
+        "name": "Zebulon Quarterman",
+        "address1": "9 Hidden Lane",
+        "phone": "5125550199",
+        "note": "leave at the back door",
+    }
     with sk.BatchSession(shipper=SHOP, home=home) as session:
         call = {tool["name"]: tool["function"] for tool in agent.get_orchestrator_tools(session)}
         await call["load_orders"]({"rows": [{**order, **private} for order in orders(3)]})
-        await call["batch_preview"]({"filter_clause": "name = 'Zebulon Quarterman' AND state = 'TX'", "shipper_info": SHOP, "mapping_template": session.template})
+        await call["batch_preview"](
+            {
+                "filter_clause": "name = 'Zebulon Quarterman' AND state = 'TX'",
+                "shipper_info": SHOP,
+                "mapping_template": session.template,
+            }
+        )
         done = await call["batch_execute"]({"approved": True})
         assert not done["is_error"], done
     folder = home / "jobs" / done["structuredContent"]["job_id"] / "audit"
@@ -76,14 +99,32 @@ async def test_nothing_private_is_in_the_log(home):
 
 
 def test_arguments_are_redacted():
-    said = json.loads(redacted({"rows": [{"a": 1}], "shipper_info": SHOP, "mapping_template": "{{ x }}", "where": "name = 'O''Brien' and state = 'TX'", "preview_id": "pv_1", "sample": 3}))
+    said = json.loads(
+        redacted(
+            {
+                "rows": [{"a": 1}],
+                "shipper_info": SHOP,
+                "mapping_template": "{{ x }}",
+                "where": "name = 'O''Brien' and state = 'TX'",
+                "preview_id": "pv_1",
+                "sample": 3,
+            }
+        )
+    )
     assert said == {
-        "rows": "1 orders", "shipper_info": "an address", "mapping_template": said["mapping_template"], "where": "name = '...' and state = 'TX'", "preview_id": "pv_1", "sample": 3,
+        "rows": "1 orders",
+        "shipper_info": "an address",
+        "mapping_template": said["mapping_template"],
+        "where": "name = '...' and state = 'TX'",
+        "preview_id": "pv_1",
+        "sample": 3,
     }
     assert said["mapping_template"].startswith("7 characters, sha256 ")
 
 
-async def test_a_log_that_cannot_be_written_costs_no_answer_but_stops_a_purchase(home, books, monkeypatch):
+async def test_a_log_that_cannot_be_written_costs_no_answer_but_stops_a_purchase(
+    home, books, monkeypatch
+):
     from shipkit.agent.audit import AuditLog
 
     with sk.BatchSession(orders(2), shipper=SHOP, home=home) as session:

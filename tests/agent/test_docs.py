@@ -10,24 +10,41 @@ import pytest
 from shipkit.agent import mcp_server
 from shipkit.agent.catalog import HOST_ONLY, TOOLS
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(
+    encoding="utf-8"
+)
 
 
 def test_every_tool_and_argument_is_in_the_page():
     for tool in TOOLS.values():
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{tool.name}`"))
-        missing = [name for name in tool.arguments.model_fields if f"`{name}`" not in row and name not in HOST_ONLY]
+        missing = [
+            name
+            for name in tool.arguments.model_fields
+            if f"`{name}`" not in row and name not in HOST_ONLY
+        ]
         assert missing == []
 
 
 def test_every_option_of_the_server_is_in_the_page(monkeypatch):
     made = []
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda self, _: made.append(self) or argparse.Namespace())
+    monkeypatch.setattr(
+        argparse.ArgumentParser,
+        "parse_args",
+        lambda self, _: made.append(self) or argparse.Namespace(),
+    )
     mcp_server.main([], run=lambda: None)
-    options = {text for action in made[0]._actions for text in action.option_strings if text.startswith("--")} - {"--help"}
+    options = {
+        text
+        for action in made[0]._actions
+        for text in action.option_strings
+        if text.startswith("--")
+    } - {"--help"}
     assert [option for option in sorted(options) if option not in PAGE] == []
 
 
-@pytest.mark.parametrize("name", ["jobs.csv", "preview.csv", "results.csv", "labels.pdf", "labels.zpl"])
+@pytest.mark.parametrize(
+    "name", ["jobs.csv", "preview.csv", "results.csv", "labels.pdf", "labels.zpl"]
+)
 def test_every_resource_is_in_the_page(name):
     assert name in PAGE

@@ -22,7 +22,10 @@ def session(home):
 
 
 def bound(session, approve=None, **options):
-    tools = {tool["name"]: tool["function"] for tool in agent.get_orchestrator_tools(session, approve, **options)}
+    tools = {
+        tool["name"]: tool["function"]
+        for tool in agent.get_orchestrator_tools(session, approve, **options)
+    }
 
     async def call(name, /, **arguments):
         return await tools[name](arguments)
@@ -51,7 +54,9 @@ async def test_a_preview_answers_with_every_total_and_a_sample(session):
     frame = session.preview()
     assert facts["total"] == f"{frame['cost_cents'].sum() / 100:.2f}"
     assert facts["shipments"] == 12
-    assert facts["by_service"] == [{"service": "ground", "shipments": 12, "total": facts["total"], "currency": "USD"}]
+    assert facts["by_service"] == [
+        {"service": "ground", "shipments": 12, "total": facts["total"], "currency": "USD"}
+    ]
     assert len(facts["sample"]) == 2
     assert facts["sample"][0]["cost"] == f"{frame['cost_cents'][0] / 100:.2f}"
 
@@ -87,14 +92,22 @@ async def test_execute_before_any_preview_says_that_a_preview_is_needed(session,
 async def test_the_hosts_word_buys_the_last_preview(session, books):
     call = bound(session)
     facts = (await call("batch_preview", filter_clause="order_id <> '12'"))["structuredContent"]
-    job = (await call("batch_execute", preview_id=facts["preview_id"], approved=True))["structuredContent"]
-    assert (job["shipped"], job["status"], job["total_charged"]) == (11, "completed", facts["total"])
+    job = (await call("batch_execute", preview_id=facts["preview_id"], approved=True))[
+        "structuredContent"
+    ]
+    assert (job["shipped"], job["status"], job["total_charged"]) == (
+        11,
+        "completed",
+        facts["total"],
+    )
     assert books.bought == 11
 
 
 async def test_the_hosts_word_does_not_hold_for_another_preview(session, books):
     call = bound(session)
-    first = (await call("batch_preview", filter_clause="order_id = '1'"))["structuredContent"]["preview_id"]
+    first = (await call("batch_preview", filter_clause="order_id = '1'"))["structuredContent"][
+        "preview_id"
+    ]
     await call("batch_preview", filter_clause="order_id <> '1'")
     result = await call("batch_execute", preview_id=first, approved=True)
     assert result["is_error"]
@@ -105,11 +118,16 @@ async def test_the_hosts_word_does_not_hold_for_another_preview(session, books):
 async def test_what_execute_repeats_must_equal_the_preview(session, books):
     call = bound(session)
     await call("batch_preview")
-    for changed in ({"mapping_template": '{"ship_to": {}}'}, {"shipper_info": {**SHOP, "city": "Dallas"}}):
+    for changed in (
+        {"mapping_template": '{"ship_to": {}}'},
+        {"shipper_info": {**SHOP, "city": "Dallas"}},
+    ):
         result = await call("batch_execute", approved=True, **changed)
         assert result["structuredContent"]["error"] == "plan_changed"
     assert books.bought == 0
-    same = await call("batch_execute", approved=True, shipper_info=SHOP, mapping_template=session.template)
+    same = await call(
+        "batch_execute", approved=True, shipper_info=SHOP, mapping_template=session.template
+    )
     assert not same["is_error"], text_of(same)
     assert books.bought == 12
 
@@ -160,7 +178,9 @@ async def test_the_mode_is_locked_while_a_batch_runs(home, slow):
         locked = await call("batch_set_mode", mode="auto")
         assert locked["is_error"]
         assert "locked" in text_of(locked)
-        assert (await call("get_job_status", wait_s=20))["structuredContent"]["status"] == "completed"
+        assert (await call("get_job_status", wait_s=20))["structuredContent"][
+            "status"
+        ] == "completed"
         assert not (await call("batch_set_mode", mode="auto"))["is_error"]
 
 
@@ -227,12 +247,16 @@ async def test_voiding_needs_a_person_also_in_process(session, books):
     job = (await call("batch_execute", approved=True))["structuredContent"]["job_id"]
     assert (await call("void_shipments", job_id=job, where="order_id = '1'"))["is_error"]
     assert books.voided == 0
-    assert (await bound(session, lambda _: True)("void_shipments", job_id=job, where="order_id = '1'"))["structuredContent"]["voided"] == 1
+    assert (
+        await bound(session, lambda _: True)("void_shipments", job_id=job, where="order_id = '1'")
+    )["structuredContent"]["voided"] == 1
     assert books.voided == 1
 
 
 async def test_problems_come_in_pages_with_the_fix(home):
-    rows = orders(30) + [{**order, "order_id": f"x{order['order_id']}", "zip": "not a zip"} for order in orders(25)]
+    rows = orders(30) + [
+        {**order, "order_id": f"x{order['order_id']}", "zip": "not a zip"} for order in orders(25)
+    ]
     with sk.BatchSession(rows, shipper=SHOP, home=home) as session:
         call = bound(session)
         facts = (await call("batch_preview"))["structuredContent"]
@@ -241,9 +265,16 @@ async def test_problems_come_in_pages_with_the_fix(home):
         first = await call("batch_problems", limit=20)
         total = first["structuredContent"]["total"]
         second = await call("batch_problems", offset=20, limit=50)
-        assert len(first["structuredContent"]["problems"]) + len(second["structuredContent"]["problems"]) == total
+        assert (
+            len(first["structuredContent"]["problems"])
+            + len(second["structuredContent"]["problems"])
+            == total
+        )
         assert "offset=20" in text_of(first)
-        assert all(problem["problem"] and problem["fix"] for problem in first["structuredContent"]["problems"])
+        assert all(
+            problem["problem"] and problem["fix"]
+            for problem in first["structuredContent"]["problems"]
+        )
 
 
 async def test_columns_and_template_are_enough_to_write_both(session):
@@ -253,13 +284,21 @@ async def test_columns_and_template_are_enough_to_write_both(session):
     assert "weight_lb" in names
     assert all({"name", "type", "examples"} <= set(column) for column in facts["columns"])
     edited = facts["template"].replace("ground", "ground")
-    shown = (await call("batch_preview", mapping_template=edited, filter_clause="weight_lb < 20 AND state = 'TX'"))["structuredContent"]
+    shown = (
+        await call(
+            "batch_preview",
+            mapping_template=edited,
+            filter_clause="weight_lb < 20 AND state = 'TX'",
+        )
+    )["structuredContent"]
     assert shown["shipments"] == 12
 
 
 async def test_an_empty_filter_clears_and_one_left_out_stays(session):
     call = bound(session)
-    assert (await call("batch_preview", filter_clause="order_id = '1'"))["structuredContent"]["shipments"] == 1
+    assert (await call("batch_preview", filter_clause="order_id = '1'"))["structuredContent"][
+        "shipments"
+    ] == 1
     assert (await call("batch_preview"))["structuredContent"]["shipments"] == 1
     assert (await call("batch_preview", filter_clause=""))["structuredContent"]["shipments"] == 12
 
@@ -271,7 +310,9 @@ async def test_a_file_is_loaded_from_the_folders_the_host_named(home, tmp_path):
     with sk.BatchSession(shipper=SHOP, home=home) as session:
         call = bound(session, roots=[tmp_path])
         assert (await call("load_orders", path="orders.csv"))["structuredContent"]["orders"] == 5
-        outside = await bound(session, roots=[tmp_path / "empty"])("load_orders", path=str(tmp_path / "orders.csv"))
+        outside = await bound(session, roots=[tmp_path / "empty"])(
+            "load_orders", path=str(tmp_path / "orders.csv")
+        )
         assert outside["is_error"]
 
 
@@ -282,13 +323,17 @@ async def test_the_modules_functions_share_one_session_of_the_process(home, book
     assert "Preview approval required" in text_of(await agent.batch_execute_tool({}))
     job = (await agent.batch_execute_tool({"approved": True}))["structuredContent"]
     assert (job["shipped"], books.bought) == (3, 3)
-    assert (await agent.get_job_status_tool({"job_id": job["job_id"]}))["structuredContent"]["shipped"] == 3
+    assert (await agent.get_job_status_tool({"job_id": job["job_id"]}))["structuredContent"][
+        "shipped"
+    ] == 3
     told = await agent.process_command_tool({"command": "what now?"})
     assert "zip" in told["structuredContent"]["columns"]
     listed = await agent.list_tools_tool({})
     assert len(listed["structuredContent"]["tools"]) == 10
     assert "No interrupted jobs" in text_of(await agent.batch_resume_tool({}))
-    assert (await agent.batch_set_mode_tool({"mode": "auto"}))["structuredContent"]["mode"] == "auto"
+    assert (await agent.batch_set_mode_tool({"mode": "auto"}))["structuredContent"][
+        "mode"
+    ] == "auto"
 
 
 async def test_two_calls_at_the_same_moment_buy_once(session, books):
@@ -304,7 +349,12 @@ def test_the_functions_work_from_any_event_loop(session, books):
     call = bound(session)
     asyncio.run(call("batch_preview"))
     results = []
-    threads = [threading.Thread(target=lambda: results.append(asyncio.run(call("batch_execute", approved=True)))) for _ in range(3)]
+    threads = [
+        threading.Thread(
+            target=lambda: results.append(asyncio.run(call("batch_execute", approved=True)))
+        )
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

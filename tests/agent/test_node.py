@@ -17,7 +17,9 @@ NOT_INSTALLABLE = 75
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not here")
 def test_typescript_clients_the_inspector_and_the_conformance_suite_agree():
-    done = subprocess.run([str(RUN), sys.executable], capture_output=True, text=True, timeout=580, check=False)
+    done = subprocess.run(
+        [str(RUN), sys.executable], capture_output=True, text=True, timeout=580, check=False
+    )
     if done.returncode == NOT_INSTALLABLE:
         pytest.skip("npm cannot reach its registry")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -39,7 +39,9 @@ def environment(home) -> dict[str, str]:
 async def over_stdio(home, *command, era="auto", person=None):
     from mcp import Client, StdioServerParameters
 
-    parameters = StdioServerParameters(command=sys.executable, args=list(command), env=environment(home))
+    parameters = StdioServerParameters(
+        command=sys.executable, args=list(command), env=environment(home)
+    )
     async with Client(parameters, mode=era, elicitation_callback=person) as client:
         yield Shorthand(client)
 
@@ -50,11 +52,18 @@ def http_server(home, *options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "shipkit.agent.mcp_server", "--http", "--port", str(port), *options], env=environment(home), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shipkit.agent.mcp_server", "--http", "--port", str(port), *options],
+        env=environment(home),
+        stderr=subprocess.DEVNULL,
+    )
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", port), timeout=1),
+            ):
                 break
             time.sleep(0.1)
         yield port
@@ -67,16 +76,28 @@ def http_server(home, *options):
 async def over_http(port, era="auto", person=None):
     from mcp import Client
 
-    async with Client(f"http://127.0.0.1:{port}/mcp", mode=era, elicitation_callback=person) as client:
+    async with Client(
+        f"http://127.0.0.1:{port}/mcp", mode=era, elicitation_callback=person
+    ) as client:
         yield Shorthand(client)
 
 
 @ERAS
 async def test_the_whole_way_over_stdio(home, shop_file, tmp_path, books, era):
     (tmp_path / "orders").mkdir()
-    (tmp_path / "orders" / "today.csv").write_text("order_id,name,address1,city,state,zip,weight_lb,service\n" + "".join(f"{i},Ada Lee,{i} Main St,Austin,TX,78701,2,ground\n" for i in range(1, 9)))
+    (tmp_path / "orders" / "today.csv").write_text(
+        "order_id,name,address1,city,state,zip,weight_lb,service\n"
+        + "".join(f"{i},Ada Lee,{i} Main St,Austin,TX,78701,2,ground\n" for i in range(1, 9))
+    )
     person = Person()
-    command = ("-m", "shipkit.agent.mcp_server", "--root", str(tmp_path / "orders"), "--shipper", f"harbor={shop_file}")
+    command = (
+        "-m",
+        "shipkit.agent.mcp_server",
+        "--root",
+        str(tmp_path / "orders"),
+        "--shipper",
+        f"harbor={shop_file}",
+    )
     async with over_stdio(home, *command, era=era, person=person) as c:
         await c.ok("load_orders", path="today.csv")
         shown = await c.ok("batch_preview")
@@ -85,7 +106,9 @@ async def test_the_whole_way_over_stdio(home, shop_file, tmp_path, books, era):
         async def watch(done, total, message):
             seen.append((done, total))
 
-        result = await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch)
+        result = await c.client.call_tool(
+            "batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch
+        )
         assert result.structured_content["shipped"] == 8
         assert seen[-1] == (8, 8)
         pdf = (await c.client.read_resource(result.structured_content["uris"][1])).contents[0]
@@ -99,7 +122,9 @@ async def test_the_whole_way_over_http(home, shop_file, books, era):
         person = Person()
         async with over_http(port, era, person) as c, over_http(port, era) as other:
             shown = await c.loaded(6)
-            assert "Preview approval required" in await other.no("batch_execute", preview_id=shown["preview_id"])
+            assert "Preview approval required" in await other.no(
+                "batch_execute", preview_id=shown["preview_id"]
+            )
             assert books.bought == 0
             job = await c.ok("batch_execute", preview_id=shown["preview_id"])
             assert (job["shipped"], books.bought) == (6, 6)
@@ -115,7 +140,16 @@ async def test_a_page_in_a_browser_cannot_reach_the_server(home, shop_file):
         def post(**headers) -> int:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             try:
-                connection.request("POST", "/mcp", body, {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", **headers})
+                connection.request(
+                    "POST",
+                    "/mcp",
+                    body,
+                    {
+                        "Content-Type": "application/json",
+                        "Accept": "application/json, text/event-stream",
+                        **headers,
+                    },
+                )
                 return connection.getresponse().status
             finally:
                 connection.close()
@@ -125,8 +159,14 @@ async def test_a_page_in_a_browser_cannot_reach_the_server(home, shop_file):
         assert post(Host=f"127.0.0.1:{port}", Origin=f"http://127.0.0.1:{port}") not in {403, 421}
 
 
-@pytest.mark.parametrize(("era", "sent"), [("auto", signal.SIGKILL), ("legacy", signal.SIGKILL), ("auto", signal.SIGTERM)], ids=["kill", "kill-legacy", "terminate"])
-async def test_a_server_killed_in_the_middle_leaves_a_job_that_a_new_one_finishes(home, shop_file, books, era, sent):
+@pytest.mark.parametrize(
+    ("era", "sent"),
+    [("auto", signal.SIGKILL), ("legacy", signal.SIGKILL), ("auto", signal.SIGTERM)],
+    ids=["kill", "kill-legacy", "terminate"],
+)
+async def test_a_server_killed_in_the_middle_leaves_a_job_that_a_new_one_finishes(
+    home, shop_file, books, era, sent
+):
     count = 60
     command = (SLOWLY, str(home), "0.15", "--shipper", f"harbor={shop_file}")
     async with over_stdio(home, *command, era=era, person=Person()) as c:
@@ -165,7 +205,9 @@ async def test_a_client_that_leaves_pauses_the_job(home, shop_file, books):
     assert job["shipped"] == books.bought < 60
 
 
-async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobody(home, shop_file, books):
+async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobody(
+    home, shop_file, books
+):
     command = (SLOWLY, str(home), "0.1", "--shipper", f"harbor={shop_file}")
     async with over_stdio(home, *command, person=Person()) as c:
         shown = await c.loaded(40)
@@ -201,13 +243,37 @@ def test_an_option_that_cannot_be_used_is_said_on_stderr(options, said, capsys):
 
 def test_stdout_is_the_protocols_alone(home, shop_file):
     messages = [
-        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}},
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "t", "version": "1"},
+            },
+        },
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "load_orders", "arguments": {"rows": orders(2)}}},
-        {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "batch_preview", "arguments": {}}},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "load_orders", "arguments": {"rows": orders(2)}},
+        },
+        {
+            "jsonrpc": "2.0",
+            "id": 3,
+            "method": "tools/call",
+            "params": {"name": "batch_preview", "arguments": {}},
+        },
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "shipkit", "mcp", "--shipper", f"harbor={shop_file}"], env=environment(home), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [sys.executable, "-m", "shipkit", "mcp", "--shipper", f"harbor={shop_file}"],
+        env=environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     lines = []
     for message in messages:
@@ -225,7 +291,10 @@ def test_stdout_is_the_protocols_alone(home, shop_file):
 
 async def test_a_job_that_another_server_runs_is_watched_and_not_taken(home, shop_file, books):
     command = (SLOWLY, str(home), "0.5", "--shipper", f"harbor={shop_file}")
-    async with over_stdio(home, *command, person=Person()) as one, over_stdio(home, *command) as two:
+    async with (
+        over_stdio(home, *command, person=Person()) as one,
+        over_stdio(home, *command) as two,
+    ):
         shown = await one.loaded(60)
         job = await one.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
         assert (await two.ok("get_job_status", job_id=job["job_id"]))["status"] == "running"

@@ -20,14 +20,30 @@ def test_all_definitions_together_stay_under_5000_characters():
         agent.to_anthropic(tools),
         agent.to_openai(tools),
         agent.to_openai(tools, api="responses"),
-        [{name: value for name, value in tool.items() if name in {"name", "description", "input_schema"}} for tool in tools],
+        [
+            {
+                name: value
+                for name, value in tool.items()
+                if name in {"name", "description", "input_schema"}
+            }
+            for tool in tools
+        ],
     ):
         assert len(json.dumps(definitions)) < 5_000
 
 
 def test_the_tools_are_those_of_the_plan():
     assert list(TOOLS) == [
-        "load_orders", "describe_orders", "batch_preview", "batch_problems", "batch_execute", "batch_set_mode", "batch_resume", "get_job_status", "get_labels", "void_shipments",
+        "load_orders",
+        "describe_orders",
+        "batch_preview",
+        "batch_problems",
+        "batch_execute",
+        "batch_set_mode",
+        "batch_resume",
+        "get_job_status",
+        "get_labels",
+        "void_shipments",
     ]
 
 
@@ -35,7 +51,15 @@ def test_everything_that_is_promised_is_exported():
     assert len(agent.__all__) == len(set(agent.__all__))
     for name in agent.__all__:
         assert getattr(agent, name) is not None
-    for name in ("batch_preview", "batch_execute", "batch_set_mode", "batch_resume", "get_job_status", "list_tools", "process_command"):
+    for name in (
+        "batch_preview",
+        "batch_execute",
+        "batch_set_mode",
+        "batch_resume",
+        "get_job_status",
+        "list_tools",
+        "process_command",
+    ):
         assert f"{name}_tool" in agent.__all__
         schema = getattr(agent, f"{name.upper()}_SCHEMA")
         assert schema["type"] == "object"
@@ -45,9 +69,20 @@ def test_everything_that_is_promised_is_exported():
 def test_no_model_is_shown_approved_and_the_host_is():
     tools = agent.get_orchestrator_tools()
     assert "approved" in agent.BATCH_EXECUTE_SCHEMA["properties"]
-    assert "approved" in next(tool for tool in tools if tool["name"] == "batch_execute")["input_schema"]["properties"]
-    for shown in (agent.to_anthropic(tools), agent.to_openai(tools), agent.get_orchestrator_tools(approve=lambda _: False)):
-        assert '"approved"' not in json.dumps([{k: v for k, v in tool.items() if k != "function"} for tool in shown])
+    assert (
+        "approved"
+        in next(tool for tool in tools if tool["name"] == "batch_execute")["input_schema"][
+            "properties"
+        ]
+    )
+    for shown in (
+        agent.to_anthropic(tools),
+        agent.to_openai(tools),
+        agent.get_orchestrator_tools(approve=lambda _: False),
+    ):
+        assert '"approved"' not in json.dumps(
+            [{k: v for k, v in tool.items() if k != "function"} for tool in shown]
+        )
 
 
 def test_the_shapes_are_those_of_the_two_apis():
@@ -56,7 +91,12 @@ def test_the_shapes_are_those_of_the_two_apis():
     chat = agent.to_openai(tools)[0]
     assert chat["type"] == "function"
     assert set(chat["function"]) == {"name", "description", "parameters"}
-    assert set(agent.to_openai(tools, api="responses")[0]) == {"type", "name", "description", "parameters"}
+    assert set(agent.to_openai(tools, api="responses")[0]) == {
+        "type",
+        "name",
+        "description",
+        "parameters",
+    }
 
 
 def test_every_schema_refuses_unknown_arguments_and_says_so():
@@ -67,14 +107,35 @@ def test_every_schema_refuses_unknown_arguments_and_says_so():
 
 
 def test_what_buys_or_voids_is_marked_and_what_reads_is_marked():
-    assert {name for name, tool in TOOLS.items() if tool.hints.get("destructiveHint")} == {"batch_execute", "batch_set_mode", "batch_resume", "void_shipments"}
-    assert {name for name, tool in TOOLS.items() if tool.read_only} == {"describe_orders", "batch_problems", "get_job_status", "get_labels"}
+    assert {name for name, tool in TOOLS.items() if tool.hints.get("destructiveHint")} == {
+        "batch_execute",
+        "batch_set_mode",
+        "batch_resume",
+        "void_shipments",
+    }
+    assert {name for name, tool in TOOLS.items() if tool.read_only} == {
+        "describe_orders",
+        "batch_problems",
+        "get_job_status",
+        "get_labels",
+    }
 
 
 @pytest.mark.parametrize(
     ("module", "absent"),
-    [("shipkit", "mcp pandas duckdb pyarrow pydantic shipkit.agent"), ("shipkit.agent", "mcp mcp_types pandas duckdb pyarrow numpy"), ("shipkit.session", "mcp mcp_types")],
+    [
+        ("shipkit", "mcp pandas duckdb pyarrow pydantic shipkit.agent"),
+        ("shipkit.agent", "mcp mcp_types pandas duckdb pyarrow numpy"),
+        ("shipkit.session", "mcp mcp_types"),
+    ],
 )
 def test_importing_costs_no_library_that_is_not_needed_yet(module, absent):
-    code = f"import sys, {module}; print([name for name in {absent.split()!r} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        f"import sys, {module}; print([name for name in {absent.split()!r} if name in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )

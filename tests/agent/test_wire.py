@@ -27,8 +27,15 @@ async def test_a_client_goes_from_orders_to_labels_with_one_question_to_a_person
     async with connected(serve(), person, era) as c:
         assert c.client.protocol_version == VERSIONS[era]
         shown = await c.loaded(12)
-        assert (shown["shipments"], shown["problems"], shown["mode"], shown["live"]) == (12, 0, "confirm", False)
-        result = await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch)
+        assert (shown["shipments"], shown["problems"], shown["mode"], shown["live"]) == (
+            12,
+            0,
+            "confirm",
+            False,
+        )
+        result = await c.client.call_tool(
+            "batch_execute", {"preview_id": shown["preview_id"]}, progress_callback=watch
+        )
         assert not result.is_error, result.content[0].text
         job = result.structured_content
         assert (job["status"], job["shipped"], job["remaining"]) == ("completed", 12, 0)
@@ -53,14 +60,20 @@ async def test_a_client_goes_from_orders_to_labels_with_one_question_to_a_person
 
 
 @ERAS
-@pytest.mark.parametrize("person", [Person("decline"), Person("cancel"), Person(content={"approve": False}), Person(content={})], ids=["decline", "cancel", "no", "empty"])
+@pytest.mark.parametrize(
+    "person",
+    [Person("decline"), Person("cancel"), Person(content={"approve": False}), Person(content={})],
+    ids=["decline", "cancel", "no", "empty"],
+)
 async def test_without_a_yes_nothing_is_bought(serve, books, era, person):
     async with connected(serve(), person, era) as c:
         shown = await c.loaded()
         text = (await c("batch_execute", preview_id=shown["preview_id"])).content[0].text
         assert books.bought == 0
         assert person.asked
-        assert "othing was bought" in text or "does not match" in text or "elicitation" in text.lower()
+        assert (
+            "othing was bought" in text or "does not match" in text or "elicitation" in text.lower()
+        )
 
 
 @ERAS
@@ -122,7 +135,9 @@ async def test_giving_up_on_the_call_pauses_the_job_and_resume_finishes_it(serve
     async with connected(serve(carrier=slow), Person(), era) as c:
         shown = await c.loaded(30)
         with pytest.raises(MCPError):
-            await c.client.call_tool("batch_execute", {"preview_id": shown["preview_id"]}, read_timeout_seconds=0.8)
+            await c.client.call_tool(
+                "batch_execute", {"preview_id": shown["preview_id"]}, read_timeout_seconds=0.8
+            )
         await asyncio.sleep(0.6)
         before = books.bought
         await asyncio.sleep(0.4)
@@ -147,7 +162,13 @@ async def test_a_person_lets_the_agent_buy_alone_and_it_stays_within_the_limit(s
         job = await c.ok("batch_execute", preview_id=shown["preview_id"])
         assert job["shipped"] == 3
         assert len(person.asked) == 1
-        more = await c.ok("load_orders", rows=[{**order, "order_id": f"b{i}", "address1": f"{i} Oak Ave"} for i, order in enumerate(orders(3))])
+        more = await c.ok(
+            "load_orders",
+            rows=[
+                {**order, "order_id": f"b{i}", "address1": f"{i} Oak Ave"}
+                for i, order in enumerate(orders(3))
+            ],
+        )
         await c.ok("batch_set_mode", job_id=more["job_id"], mode="auto")
         other = await c.ok("batch_preview", job_id=more["job_id"])
         text = await c.no("batch_execute", preview_id=other["preview_id"])
@@ -160,16 +181,24 @@ async def test_the_operator_may_start_in_auto(serve, books, era):
     async with connected(serve(mode="auto", max_total="500"), None, era) as c:
         shown = await c.loaded(4)
         assert shown["mode"] == "auto"
-        assert (await c.ok("batch_execute", preview_id=shown["preview_id"]))["shipped"] == books.bought == 4
+        assert (
+            (await c.ok("batch_execute", preview_id=shown["preview_id"]))["shipped"]
+            == books.bought
+            == 4
+        )
 
 
 @ERAS
 async def test_the_operator_may_trust_the_clients_word(serve, books, era):
     async with connected(serve(trust_client_approval=True), None, era) as c:
         shown = await c.loaded(4)
-        assert "Preview approval required" in await c.no("batch_execute", preview_id=shown["preview_id"])
+        assert "Preview approval required" in await c.no(
+            "batch_execute", preview_id=shown["preview_id"]
+        )
         assert books.bought == 0
-        assert (await c.ok("batch_execute", preview_id=shown["preview_id"], approved=True))["shipped"] == 4
+        assert (await c.ok("batch_execute", preview_id=shown["preview_id"], approved=True))[
+            "shipped"
+        ] == 4
         assert "needs a person" in await c.no("batch_set_mode", mode="auto")
 
 
@@ -184,7 +213,9 @@ async def test_voiding_asks_a_person(serve, books, era):
         assert "2 bought labels" in person.asked[-1]
         assert (books.bought, books.voided) == (5, 2)
         person.answer = "decline"
-        assert "did not say yes" in await c.no("void_shipments", job_id=job["job_id"], where="order_id = '1'")
+        assert "did not say yes" in await c.no(
+            "void_shipments", job_id=job["job_id"], where="order_id = '1'"
+        )
         assert books.voided == 2
 
 
@@ -202,7 +233,9 @@ async def test_restart_needs_the_number_of_paid_labels_and_then_a_person(serve, 
         assert "AGAIN" in person.asked[-1]
         assert books.bought == 3
         person.answer = "accept"
-        again = await c.ok("batch_resume", job_id=job["job_id"], choice="restart", confirm_paid_labels=3)
+        again = await c.ok(
+            "batch_resume", job_id=job["job_id"], choice="restart", confirm_paid_labels=3
+        )
         assert again["job_id"] != job["job_id"]
         assert (again["shipped"], books.bought) == (3, 6)
 
@@ -221,12 +254,20 @@ async def test_tools_resources_and_prompts_are_listed_with_schemas_and_hints(ser
         assert tools["batch_execute"].annotations.destructive_hint is True
         assert tools["batch_execute"].annotations.idempotent_hint is True
         assert tools["describe_orders"].annotations.read_only_hint is True
-        assert {str(r.uri) for r in (await c.client.list_resources()).resources} == {"shipkit://jobs.csv"}
-        templates = {t.uri_template for t in (await c.client.list_resource_templates()).resource_templates}
+        assert {str(r.uri) for r in (await c.client.list_resources()).resources} == {
+            "shipkit://jobs.csv"
+        }
+        templates = {
+            t.uri_template for t in (await c.client.list_resource_templates()).resource_templates
+        }
         assert "shipkit://jobs/{job_id}/labels.pdf" in templates
         prompts = {p.name for p in (await c.client.list_prompts()).prompts}
         assert prompts == {"ship_orders", "explain_cost"}
-        text = (await c.client.get_prompt("ship_orders", {"path": "orders.csv"})).messages[0].content.text
+        text = (
+            (await c.client.get_prompt("ship_orders", {"path": "orders.csv"}))
+            .messages[0]
+            .content.text
+        )
         assert "orders.csv" in text
 
 
@@ -234,7 +275,11 @@ async def test_the_preview_is_readable_as_csv_without_formulas(serve):
     async with connected(serve()) as c:
         batch = await c.ok("load_orders", rows=[{**orders(1)[0], "order_id": "@SUM(1)"}])
         shown = await c.ok("batch_preview", job_id=batch["job_id"])
-        table = (await c.client.read_resource(f"shipkit://previews/{shown['preview_id']}/preview.csv")).contents[0].text
+        table = (
+            (await c.client.read_resource(f"shipkit://previews/{shown['preview_id']}/preview.csv"))
+            .contents[0]
+            .text
+        )
         assert "\n1,'@SUM(1)," in table
 
 
@@ -242,7 +287,11 @@ async def test_a_resource_that_is_not_there_is_an_error_that_names_it(serve):
     from mcp import MCPError
 
     async with connected(serve()) as c:
-        for uri in ("shipkit://jobs/job-nothere/results.csv", "shipkit://previews/pv_000000000000/preview.csv", "shipkit://jobs/..%2F..%2Fetc/results.csv"):
+        for uri in (
+            "shipkit://jobs/job-nothere/results.csv",
+            "shipkit://previews/pv_000000000000/preview.csv",
+            "shipkit://jobs/..%2F..%2Fetc/results.csv",
+        ):
             with pytest.raises(MCPError):
                 await c.client.read_resource(uri)
 
@@ -284,7 +333,10 @@ async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, 
         again = await c.ok("batch_problems", job_id=job["job_id"])
     for facts in (first, again):
         assert facts["total"] == 1
-        assert (facts["problems"][0]["row_number"], facts["problems"][0]["code"]) == (2, "sandbox_said_no")
+        assert (facts["problems"][0]["row_number"], facts["problems"][0]["code"]) == (
+            2,
+            "sandbox_said_no",
+        )
     assert books.bought == 3
     await carrier.aclose()
 
@@ -298,7 +350,9 @@ async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books
     person = Person()
     async with connected(serve(approve_elsewhere=True), person, era) as c:
         shown = await c.loaded(2)
-        assert "Preview approval required" in await c.no("batch_execute", preview_id=shown["preview_id"])
+        assert "Preview approval required" in await c.no(
+            "batch_execute", preview_id=shown["preview_id"]
+        )
         assert "needs a person" in await c.no("batch_set_mode", mode="auto")
         assert books.bought == 0
         approve(home, shown["preview_id"], now=dt.datetime.now(dt.UTC))

@@ -37,7 +37,11 @@ class Exchange:
 
     async def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
         """Say a whole answer. Header names with underscores for dashes."""
-        lines = [f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items())]
+        lines = [
+            f"HTTP/1.1 {status} Some",
+            f"Content-Length: {len(body)}",
+            *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
+        ]
         await self.say("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     async def read_request(self) -> bool:
@@ -46,7 +50,14 @@ class Exchange:
             head = await self.reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             return False
-        length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
+        length = next(
+            (
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            ),
+            0,
+        )
         self.body = await self.reader.readexactly(length)
         self.server.requests.append(head.split(b"\r\n")[0].decode())
         self.server.heads.append(head)

@@ -44,7 +44,8 @@ def ended(loopback):
     return end
 
 
-# --- what a server can do to a request -------------------------------------------------------------------
+# --- what a server can do to a request
+# -------------------------------------------------------------------
 
 
 async def accepts_then_closes(x):
@@ -136,8 +137,22 @@ async def fails_without_reading(x):
 
 
 IN_DOUBT = [
-    accepts_then_closes, accepts_then_resets, reads_all_then_says_nothing, reads_all_then_closes, reads_all_then_resets, reads_half_then_resets, sends_half_the_headers,
-    sends_half_the_body, sends_half_the_body_then_resets, sends_half_the_body_then_nothing, sends_a_broken_chunk, sends_garbage, sends_broken_gzip, drips, fails, fails_without_reading,
+    accepts_then_closes,
+    accepts_then_resets,
+    reads_all_then_says_nothing,
+    reads_all_then_closes,
+    reads_all_then_resets,
+    reads_half_then_resets,
+    sends_half_the_headers,
+    sends_half_the_body,
+    sends_half_the_body_then_resets,
+    sends_half_the_body_then_nothing,
+    sends_a_broken_chunk,
+    sends_garbage,
+    sends_broken_gzip,
+    drips,
+    fails,
+    fails_without_reading,
 ]
 
 
@@ -171,7 +186,11 @@ def test_a_connection_that_does_not_come_about_in_time_is_never_sent():
             waiting.setblocking(False)  # noqa: FBT003
             waiting.connect_ex(full.getsockname())
         with pytest.raises(CarrierUnreachable):
-            asyncio.run(post(f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout_s=0.3, timeout_s=3))
+            asyncio.run(
+                post(
+                    f"http://127.0.0.1:{full.getsockname()[1]}", connect_timeout_s=0.3, timeout_s=3
+                )
+            )
 
 
 def test_no_free_connection_in_time_is_never_sent(loopback):
@@ -194,7 +213,22 @@ def test_no_free_connection_in_time_is_never_sent(loopback):
 def certificate(tmp_path_factory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("tls")
     key, crt = str(folder / "key.pem"), str(folder / "crt.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", crt, "-days", "2", "-subj", "/CN=elsewhere.example"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        crt,
+        "-days",
+        "2",
+        "-subj",
+        "/CN=elsewhere.example",
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError:
@@ -224,7 +258,16 @@ def test_a_plain_server_behind_https_is_never_sent_anything(loopback):
     asyncio.run(go())
 
 
-@pytest.mark.parametrize(("header", "seconds"), [({"Retry_After": "7"}, 7.0), ({}, None), ({"Retry_After": "soon"}, None), ({"Retry_After": "-3"}, 0.0), ({"Retry_After": "inf"}, None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ({"Retry_After": "7"}, 7.0),
+        ({}, None),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "-3"}, 0.0),
+        ({"Retry_After": "inf"}, None),
+    ],
+)
 def test_429_is_turned_away_unread_and_keeps_the_carriers_wish(header, seconds, ended):
     async def busy(x):
         await x.read_request()

@@ -28,11 +28,22 @@ PDF = LabelSpec()
 
 
 def to(**fields) -> Address:
-    return Address(**{"name": "Ada Abbott", "address_line1": "1 Main St", "city": "New York", "state": "NY", "postal_code": "10001", **fields})
+    return Address(
+        **{
+            "name": "Ada Abbott",
+            "address_line1": "1 Main St",
+            "city": "New York",
+            "state": "NY",
+            "postal_code": "10001",
+            **fields,
+        }
+    )
 
 
 def shipment(**fields) -> Shipment:
-    return Shipment(**{"ship_to": to(), "service": "ground", "parcels": (Parcel(weight_lb=3),), **fields})
+    return Shipment(
+        **{"ship_to": to(), "service": "ground", "parcels": (Parcel(weight_lb=3),), **fields}
+    )
 
 
 def run(work):
@@ -46,7 +57,10 @@ def carrier(tmp_path):
 
 async def bought(carrier, n, shop, **fields):
     """Buy n; return each answer or error."""
-    return await asyncio.gather(*(carrier.ship(shipment(**fields), shop, f"REF{k}", PDF) for k in range(n)), return_exceptions=True)
+    return await asyncio.gather(
+        *(carrier.ship(shipment(**fields), shop, f"REF{k}", PDF) for k in range(n)),
+        return_exceptions=True,
+    )
 
 
 def test_it_has_the_carrier_protocol_and_no_real_environment(carrier):
@@ -56,9 +70,16 @@ def test_it_has_the_carrier_protocol_and_no_real_environment(carrier):
     assert carrier.resend == "proven"
 
 
-def test_a_purchase_has_a_number_and_a_label_file_for_each_parcel_and_costs_what_was_quoted(carrier, shop):
+def test_a_purchase_has_a_number_and_a_label_file_for_each_parcel_and_costs_what_was_quoted(
+    carrier, shop
+):
     async def go():
-        both = shipment(parcels=(Parcel(weight_lb=3), Parcel(weight_lb=12, length_in=20, width_in=12, height_in=12)))
+        both = shipment(
+            parcels=(
+                Parcel(weight_lb=3),
+                Parcel(weight_lb=12, length_in=20, width_in=12, height_in=12),
+            )
+        )
         return await carrier.quote(both, shop), await carrier.ship(both, shop, "REF1", PDF)
 
     rate, purchase = run(go())
@@ -69,14 +90,18 @@ def test_a_purchase_has_a_number_and_a_label_file_for_each_parcel_and_costs_what
     assert purchase.charge.cents == rate.cost_cents
 
 
-@pytest.mark.parametrize(("form", "start"), [("zpl", b"^XA"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    ("form", "start"), [("zpl", b"^XA"), ("png", b"\x89PNG"), ("pdf", b"%PDF")]
+)
 def test_labels_come_in_the_format_asked_for(carrier, shop, form, start):
     purchase = run(carrier.ship(shipment(), shop, "REF1", LabelSpec(format=LabelFormat(form))))
     assert purchase.labels[0].format == form
     assert start in purchase.labels[0].data[:200]
 
 
-def test_a_purchase_is_found_by_its_reference_with_labels_by_another_process_on_the_same_books(carrier, shop, tmp_path):
+def test_a_purchase_is_found_by_its_reference_with_labels_by_another_process_on_the_same_books(
+    carrier, shop, tmp_path
+):
     purchase = run(carrier.ship(shipment(), shop, "REF1", PDF))
     assert run(SandboxCarrier(tmp_path / "books.sqlite").find("REF1", PDF)) == [purchase]
     assert run(SandboxCarrier(tmp_path / "books.sqlite").find("REF2", PDF)) == []
@@ -103,32 +128,50 @@ def test_voiding_twice_is_success_and_the_purchase_stays_in_the_books_marked(car
 
 
 def test_what_was_never_sold_cannot_be_voided(carrier, shop, tmp_path):
-    elsewhere = run(SandboxCarrier(tmp_path / "other.sqlite", seed=2).ship(shipment(), shop, "REF1", PDF))
+    elsewhere = run(
+        SandboxCarrier(tmp_path / "other.sqlite", seed=2).ship(shipment(), shop, "REF1", PDF)
+    )
     with pytest.raises(CarrierRejected, match="no shipment"):
         run(carrier.void(elsewhere))
 
 
 ITEM = CustomsItem(description="Mugs", quantity=2, unit_value=Money.of("8"))
-ABROAD = {"ship_to": to(country="CA", state="ON", postal_code="M5V 2T6", phone="4165550100"), "service": "worldwide_saver"}
+ABROAD = {
+    "ship_to": to(country="CA", state="ON", postal_code="M5V 2T6", phone="4165550100"),
+    "service": "worldwide_saver",
+}
 
 
-@pytest.mark.parametrize(("fields", "code"), [
-    ({"ship_to": to(name=None)}, "recipient_name_missing"),
-    ({"ship_to": to(address_line1=None)}, "recipient_address_line1_missing"),
-    ({"ship_to": to(address_line1="x" * 36)}, "recipient_address_line1_too_long"),
-    ({"ship_to": to(city=None)}, "recipient_city_missing"),
-    ({"ship_to": to(state="TX")}, "recipient_state_zip_mismatch"),
-    ({"ship_to": to(state="ZZ")}, "recipient_state_invalid"),
-    ({"ship_to": to(state=None)}, "recipient_state_missing"),
-    ({"ship_to": to(postal_code="9021")}, "recipient_postal_code_invalid"),
-    ({"ship_to": to(phone="555")}, "recipient_phone_invalid"),
-    ({"parcels": (Parcel(weight_lb=151),)}, "rate"),
-    ({"parcels": (Parcel(weight_lb=1, length_in=120, width_in=2, height_in=2),)}, "rate"),
-    ({"service": "standard"}, "rate"),
-    ({**ABROAD}, "customs_missing"),
-    ({**ABROAD, "ship_to": ABROAD["ship_to"].model_copy(update={"phone": None})}, "phone_missing"),
-    ({**ABROAD, "ship_to": ABROAD["ship_to"].model_copy(update={"postal_code": "12345"}), "customs": Customs(items=(ITEM,))}, "recipient_postal_code_invalid"),
-])
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"ship_to": to(name=None)}, "recipient_name_missing"),
+        ({"ship_to": to(address_line1=None)}, "recipient_address_line1_missing"),
+        ({"ship_to": to(address_line1="x" * 36)}, "recipient_address_line1_too_long"),
+        ({"ship_to": to(city=None)}, "recipient_city_missing"),
+        ({"ship_to": to(state="TX")}, "recipient_state_zip_mismatch"),
+        ({"ship_to": to(state="ZZ")}, "recipient_state_invalid"),
+        ({"ship_to": to(state=None)}, "recipient_state_missing"),
+        ({"ship_to": to(postal_code="9021")}, "recipient_postal_code_invalid"),
+        ({"ship_to": to(phone="555")}, "recipient_phone_invalid"),
+        ({"parcels": (Parcel(weight_lb=151),)}, "rate"),
+        ({"parcels": (Parcel(weight_lb=1, length_in=120, width_in=2, height_in=2),)}, "rate"),
+        ({"service": "standard"}, "rate"),
+        ({**ABROAD}, "customs_missing"),
+        (
+            {**ABROAD, "ship_to": ABROAD["ship_to"].model_copy(update={"phone": None})},
+            "phone_missing",
+        ),
+        (
+            {
+                **ABROAD,
+                "ship_to": ABROAD["ship_to"].model_copy(update={"postal_code": "12345"}),
+                "customs": Customs(items=(ITEM,)),
+            },
+            "recipient_postal_code_invalid",
+        ),
+    ],
+)
 def test_it_refuses_what_a_carrier_refuses_and_sells_nothing(carrier, shop, fields, code):
     with pytest.raises(CarrierRejected) as caught:
         run(carrier.ship(shipment(**fields), shop, "REF1", PDF))
@@ -138,21 +181,45 @@ def test_it_refuses_what_a_carrier_refuses_and_sells_nothing(carrier, shop, fiel
 
 
 def test_it_ships_abroad_with_customs(carrier, shop):
-    assert run(carrier.ship(shipment(**ABROAD, customs=Customs(items=(ITEM,))), shop, "REF1", PDF)).charge.cents > 0
+    assert (
+        run(
+            carrier.ship(shipment(**ABROAD, customs=Customs(items=(ITEM,))), shop, "REF1", PDF)
+        ).charge.cents
+        > 0
+    )
 
 
 def test_a_shop_lists_the_services_that_can_take_it_cheapest_first(carrier, shop):
     rates = run(carrier.shop(shipment(), shop))
     assert [r.service for r in rates] == ["ground", "3_day_select", "2nd_day_air", "next_day_air"]
     assert [r.cost_cents for r in rates] == sorted(r.cost_cents for r in rates)
-    assert [r.service for r in run(carrier.shop(shipment(ship_to=to(state="AE", postal_code="09012")), shop))] == ["ground"]
+    assert [
+        r.service
+        for r in run(carrier.shop(shipment(ship_to=to(state="AE", postal_code="09012")), shop))
+    ] == ["ground"]
 
 
 def test_a_table_is_quoted_as_one_by_one_and_a_row_without_a_date_leaves_today(carrier, shop):
-    row = {"row_number": 1, "postal_code": "10001", "country": "US", "service": "ground", "parcels": [{"weight_lb": 3.0}]}
-    quotes = run(carrier.quote_table(pa.Table.from_pylist([row, {**row, "ship_date": dt.date(2026, 11, 20)}], schema=SHIPMENTS), shop)).to_pylist()
+    row = {
+        "row_number": 1,
+        "postal_code": "10001",
+        "country": "US",
+        "service": "ground",
+        "parcels": [{"weight_lb": 3.0}],
+    }
+    quotes = run(
+        carrier.quote_table(
+            pa.Table.from_pylist(
+                [row, {**row, "ship_date": dt.date(2026, 11, 20)}], schema=SHIPMENTS
+            ),
+            shop,
+        )
+    ).to_pylist()
     rate = run(carrier.quote(shipment(), shop))
-    assert (quotes[0]["cost_cents"], quotes[0]["delivery_date"]) == (rate.cost_cents, rate.delivery_date)
+    assert (quotes[0]["cost_cents"], quotes[0]["delivery_date"]) == (
+        rate.cost_cents,
+        rate.delivery_date,
+    )
     assert quotes[0]["cost_basis"] == "quoted"
     assert quotes[1]["delivery_date"] == dt.date(2026, 11, 27)
 
@@ -174,7 +241,9 @@ def test_a_lost_answer_is_in_the_books_and_an_error_before_is_not(carrier, shop)
     assert run(carrier.find("NEVER", PDF)) == []
 
 
-def test_a_late_commit_cannot_be_seen_until_it_lands_and_absence_is_proof_only_after(tmp_path, shop):
+def test_a_late_commit_cannot_be_seen_until_it_lands_and_absence_is_proof_only_after(
+    tmp_path, shop
+):
     carrier = SandboxCarrier(tmp_path / "books.sqlite", faults=Faults(late=1.0, late_s=0.3))
     with pytest.raises(AnswerLost):
         run(carrier.ship(shipment(), shop, "REF1", PDF))
@@ -186,13 +255,16 @@ def test_a_late_commit_cannot_be_seen_until_it_lands_and_absence_is_proof_only_a
     assert carrier.absence_is_proof_after_s == 8.0
 
 
-@pytest.mark.parametrize(("faults", "error"), [
-    (Faults(auth_refused=True), AuthenticationFailed),
-    (Faults(rate_limited=1.0, retry_after_s=2), RateLimited),
-    (Faults(reject=1.0), CarrierRejected),
-    (Faults(error_before=1.0), AnswerLost),
-    (Faults(error_after=1.0), AnswerLost),
-])
+@pytest.mark.parametrize(
+    ("faults", "error"),
+    [
+        (Faults(auth_refused=True), AuthenticationFailed),
+        (Faults(rate_limited=1.0, retry_after_s=2), RateLimited),
+        (Faults(reject=1.0), CarrierRejected),
+        (Faults(error_before=1.0), AnswerLost),
+        (Faults(error_after=1.0), AnswerLost),
+    ],
+)
 def test_faults_are_the_errors_they_would_be_over_http(carrier, shop, faults, error):
     carrier.faults = faults
     with pytest.raises(error):
@@ -210,7 +282,13 @@ def test_a_request_turned_away_by_429_gets_through_at_some_repeat(carrier, shop)
 
 def test_the_same_seed_and_references_meet_the_same_faults(tmp_path, shop):
     faults = Faults(lost=0.2, reject=0.2, error_before=0.1, seed=11)
-    runs = [[type(a).__name__ for a in run(bought(SandboxCarrier(tmp_path / f"{k}.sqlite", faults=faults), 60, shop))] for k in range(2)]
+    runs = [
+        [
+            type(a).__name__
+            for a in run(bought(SandboxCarrier(tmp_path / f"{k}.sqlite", faults=faults), 60, shop))
+        ]
+        for k in range(2)
+    ]
     assert runs[0] == runs[1]
     assert {"AnswerLost", "CarrierRejected", "Purchase"} == set(runs[0])
 
@@ -219,13 +297,20 @@ def test_faults_can_be_held_to_the_first_requests_or_to_some_shipments(carrier, 
     carrier.faults = Faults(reject=1.0, first=2)
     assert [type(a).__name__ for a in run(bought(carrier, 4, shop))].count("CarrierRejected") == 2
     carrier.faults = Faults(reject=1.0, match="^REF[13]$")
-    assert [type(a).__name__ for a in run(bought(carrier, 4, shop))] == ["Purchase", "CarrierRejected", "Purchase", "CarrierRejected"]
+    assert [type(a).__name__ for a in run(bought(carrier, 4, shop))] == [
+        "Purchase",
+        "CarrierRejected",
+        "Purchase",
+        "CarrierRejected",
+    ]
 
 
 def test_price_drift_bills_more_than_was_quoted(carrier, shop):
     carrier.faults = Faults(price_drift="0.10")
     rate = run(carrier.quote(shipment(), shop))
-    assert run(carrier.ship(shipment(), shop, "REF1", PDF)).charge.cents == round(rate.cost_cents * 1.1)
+    assert run(carrier.ship(shipment(), shop, "REF1", PDF)).charge.cents == round(
+        rate.cost_cents * 1.1
+    )
 
 
 def test_latency_is_felt(tmp_path, shop):

@@ -29,25 +29,45 @@ from shipkit.schema import SHIPMENTS
 
 ROOT = Path(__file__).parent.parent.parent
 PDF = LabelSpec()
-TO = Address(name="Ada Abbott", address_line1="1 Main St", city="New York", state="NY", postal_code="10001")
+TO = Address(
+    name="Ada Abbott", address_line1="1 Main St", city="New York", state="NY", postal_code="10001"
+)
 
 
 def shipment(**fields) -> Shipment:
-    return Shipment(**{"ship_to": TO, "service": "ground", "parcels": (Parcel(weight_lb=3),), **fields})
+    return Shipment(
+        **{"ship_to": TO, "service": "ground", "parcels": (Parcel(weight_lb=3),), **fields}
+    )
 
 
 class Served:
     """A server process and its books."""
 
     def __init__(self, books: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--books", str(books), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+        command = [
+            sys.executable,
+            "-m",
+            "shipkit.carriers.sandbox",
+            "--serve",
+            "--books",
+            str(books),
+            *options,
+        ]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+        )
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("http://127.0.0.1:"), self.url
 
     def ask(self, path: str, body: object = None):
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=10) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.url + path, data=data), timeout=10
+        ) as answer:
             return json.load(answer)
 
     def faults(self, **fields) -> None:
@@ -96,14 +116,32 @@ def bought(served, reference: str) -> int:
 def test_over_http_everything_is_as_embedded(served, shop, tmp_path):
     async def conversation(carrier):
         reference = f"REF{next(REFERENCES)}"
-        purchase = await carrier.ship(shipment(parcels=(Parcel(weight_lb=3), Parcel(weight_lb=4))), shop, reference, PDF)
+        purchase = await carrier.ship(
+            shipment(parcels=(Parcel(weight_lb=3), Parcel(weight_lb=4))), shop, reference, PDF
+        )
         found = await carrier.find(reference, PDF)
         await carrier.void(purchase)
         await carrier.void(purchase)
         rates = await carrier.shop(shipment(), shop)
-        rows = [{"row_number": k, "postal_code": code, "country": "US", "service": "ground", "parcels": [{"weight_lb": 3.0}]} for k, code in enumerate(["10001", None, "99501"])]
+        rows = [
+            {
+                "row_number": k,
+                "postal_code": code,
+                "country": "US",
+                "service": "ground",
+                "parcels": [{"weight_lb": 3.0}],
+            }
+            for k, code in enumerate(["10001", None, "99501"])
+        ]
         quotes = await carrier.quote_table(pa.Table.from_pylist(rows, schema=SHIPMENTS), shop)
-        return purchase, found, (await carrier.find(reference, PDF))[0].voided, rates, await carrier.quote(shipment(), shop), quotes
+        return (
+            purchase,
+            found,
+            (await carrier.find(reference, PDF))[0].voided,
+            rates,
+            await carrier.quote(shipment(), shop),
+            quotes,
+        )
 
     async def embedded():
         return await conversation(SandboxCarrier(tmp_path / "books.sqlite"))
@@ -131,9 +169,17 @@ class Again:
                 self.turned_away += 1
 
 
-def test_a_large_table_is_quoted_in_parts_and_a_part_that_was_turned_away_is_asked_again(served, shop):
+def test_a_large_table_is_quoted_in_parts_and_a_part_that_was_turned_away_is_asked_again(
+    served, shop
+):
     served.faults(rate_limited=0.4, error_before=0.2, on={"quote"}, seed=5)
-    row = {"row_number": 1, "postal_code": "10001", "country": "US", "service": "ground", "parcels": [{"weight_lb": 3.0}]}
+    row = {
+        "row_number": 1,
+        "postal_code": "10001",
+        "country": "US",
+        "service": "ground",
+        "parcels": [{"weight_lb": 3.0}],
+    }
     again = Again()
     table = pa.Table.from_pylist([row], schema=SHIPMENTS).take([0] * 45_000)
     quotes = ask(served, lambda c: c.quote_table(table, shop, again))
@@ -143,14 +189,21 @@ def test_a_large_table_is_quoted_in_parts_and_a_part_that_was_turned_away_is_ask
 
 def test_a_refusal_keeps_its_code_and_fix(served, shop):
     with pytest.raises(CarrierRejected) as caught:
-        ask(served, lambda c: c.ship(shipment(ship_to=TO.model_copy(update={"postal_code": "123"})), shop, "REF", PDF))
+        ask(
+            served,
+            lambda c: c.ship(
+                shipment(ship_to=TO.model_copy(update={"postal_code": "123"})), shop, "REF", PDF
+            ),
+        )
     assert caught.value.carrier_code == "recipient_postal_code_invalid"
     assert caught.value.fix
     with pytest.raises(CarrierRejected, match="does not sell"):
         ask(served, lambda c: c.quote(shipment(service="standard"), shop))
 
 
-@pytest.mark.parametrize("wire", ["reset", "close", "silence", "half", "half_headers", "garbage", "empty"])
+@pytest.mark.parametrize(
+    "wire", ["reset", "close", "silence", "half", "half_headers", "garbage", "empty"]
+)
 @pytest.mark.parametrize(("fault", "sold"), [("lost", 1), ("lost_before", 0)])
 def test_however_an_answer_is_lost_the_row_is_in_doubt(served, shop, wire, fault, sold):
     reference = f"REF{next(REFERENCES)}"
@@ -162,13 +215,16 @@ def test_however_an_answer_is_lost_the_row_is_in_doubt(served, shop, wire, fault
     assert len(ask(served, lambda c: c.find(reference, PDF))) == sold
 
 
-@pytest.mark.parametrize(("faults", "error", "sold"), [
-    ({"auth_refused": True}, AuthenticationFailed, 0),
-    ({"rate_limited": 1.0, "retry_after_s": 3}, RateLimited, 0),
-    ({"reject": 1.0}, CarrierRejected, 0),
-    ({"error_before": 1.0}, AnswerLost, 0),
-    ({"error_after": 1.0, "status": 500}, AnswerLost, 1),
-])
+@pytest.mark.parametrize(
+    ("faults", "error", "sold"),
+    [
+        ({"auth_refused": True}, AuthenticationFailed, 0),
+        ({"rate_limited": 1.0, "retry_after_s": 3}, RateLimited, 0),
+        ({"reject": 1.0}, CarrierRejected, 0),
+        ({"error_before": 1.0}, AnswerLost, 0),
+        ({"error_after": 1.0, "status": 500}, AnswerLost, 1),
+    ],
+)
 def test_each_fault_ends_in_its_error(served, shop, faults, error, sold):
     reference = f"REF{next(REFERENCES)}"
     served.faults(**faults)
@@ -221,11 +277,16 @@ def test_what_was_answered_survives_a_kill_of_the_carrier(tmp_path, shop):
     assert second.stop() == 0
 
 
-def test_the_carrier_turns_away_what_is_above_its_limit_and_counts_the_busiest_second(tmp_path, shop):
+def test_the_carrier_turns_away_what_is_above_its_limit_and_counts_the_busiest_second(
+    tmp_path, shop
+):
     served = Served(tmp_path / "books.sqlite", "--rate-limit", "10", "--label-bytes", "10")
 
     async def many(carrier):
-        return await asyncio.gather(*(carrier.ship(shipment(), shop, f"REF{k}", PDF) for k in range(25)), return_exceptions=True)
+        return await asyncio.gather(
+            *(carrier.ship(shipment(), shop, f"REF{k}", PDF) for k in range(25)),
+            return_exceptions=True,
+        )
 
     kinds = [type(a).__name__ for a in ask(served, many)]
     assert (kinds.count("Purchase"), kinds.count("RateLimited")) == (10, 15)
@@ -244,7 +305,24 @@ def test_nonsense_is_refused_and_the_server_goes_on(served, shop):
 
 
 def test_it_does_not_listen_to_other_machines(tmp_path):
-    command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--host", "0.0.0.0", "--books", str(tmp_path / "b.sqlite")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+    command = [
+        sys.executable,
+        "-m",
+        "shipkit.carriers.sandbox",
+        "--serve",
+        "--host",
+        "0.0.0.0",
+        "--books",
+        str(tmp_path / "b.sqlite"),
+    ]
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
     assert done.returncode == 2
     assert "this machine only" in done.stderr

@@ -78,7 +78,9 @@ def test_many_callers_of_one_plan_publish_one_job(home):
     [t.join() for t in threads]
     assert len(found) == 8
     assert len(set(found)) == 1
-    assert [p.name for p in (home / "jobs").iterdir() if p.name.startswith(".")] == [], "nothing staged is left behind"
+    assert [p.name for p in (home / "jobs").iterdir() if p.name.startswith(".")] == [], (
+        "nothing staged is left behind"
+    )
 
 
 def test_a_name_belongs_to_one_plan(home):
@@ -152,7 +154,10 @@ def test_the_second_owner_is_told_who_holds_the_job(home):
     job = job_of(home, 2)
     with job.own("execute"):
         assert job.owner().pid == os.getpid()
-        with pytest.raises(CheckpointLocked, match=f"process {os.getpid()} on"), JobStore.open(home, job.job_id).own():
+        with (
+            pytest.raises(CheckpointLocked, match=f"process {os.getpid()} on"),
+            JobStore.open(home, job.job_id).own(),
+        ):
             pytest.fail("two owners")
         assert job.status is JobStatus.RUNNING
     assert job.owner() is None
@@ -281,7 +286,9 @@ def test_a_truncated_segment_is_refused(bought):
 
 def test_half_written_temporary_files_do_not_matter(bought):
     counts = bought.counts()
-    (bought.path / "segments" / ".tmp-seg-000001-00000099-0123456789abcdef.parquet").write_bytes(b"PAR1 half")
+    (bought.path / "segments" / ".tmp-seg-000001-00000099-0123456789abcdef.parquet").write_bytes(
+        b"PAR1 half"
+    )
     assert JobStore(bought.path).counts() == counts
 
 
@@ -295,13 +302,18 @@ def test_names_are_never_used_twice(home, tmp_path):
         fresh = {p.name for p in segments(job)} - names
         assert len(fresh) == 1
         names |= fresh
-    assert [int(name.split("-")[1]) for name in sorted(names)] == [1, 2, 3], "a generation for each owner"
+    assert [int(name.split("-")[1]) for name in sorted(names)] == [1, 2, 3], (
+        "a generation for each owner"
+    )
     buy(job, carrier)
 
 
 def test_an_illegal_move_is_refused_before_it_is_recorded(home):
     job = job_of(home, 2)
-    with job.own() as ledger, pytest.raises(AssertionError, match="cannot go from pending to shipped"):
+    with (
+        job.own() as ledger,
+        pytest.raises(AssertionError, match="cannot go from pending to shipped"),
+    ):
         ledger.record_now([LedgerEntry(row=0, event="result", state="shipped")])
     assert state_counts(job) == {"pending": 2}
 
@@ -324,7 +336,9 @@ class FullAfter(Disk):
 
 
 @pytest.mark.parametrize("files", range(0, 12, 2))
-def test_a_full_disk_ends_with_a_status_and_the_job_goes_on_later(home, tmp_path, files, monkeypatch):
+def test_a_full_disk_ends_with_a_status_and_the_job_goes_on_later(
+    home, tmp_path, files, monkeypatch
+):
     job, carrier = job_of(home, 240), BookCarrier(tmp_path / "books.db", latency_s=0.002)
     full = FullAfter(files)
     monkeypatch.setattr(job, "disk", full)
@@ -342,7 +356,10 @@ def test_a_failed_commit_fails_every_waiter_at_once(home):
 
     async def work():
         with job.own(disk=FullAfter(0)) as ledger:
-            line = [LedgerEntry(row=row, event="intent", state="in_flight", attempt=1) for row in range(8)]
+            line = [
+                LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)
+                for row in range(8)
+            ]
             waiters = [ledger.record([one]) for one in line]
             found = await asyncio.gather(*waiters, return_exceptions=True)
             assert {type(error) for error in found} == {CheckpointWriteError}
@@ -380,7 +397,10 @@ def test_duckdb_and_pandas_read_the_books_without_shipkit_while_the_job_runs(hom
 
     async def hook(carrier, shipment, reference):
         files = str(job.path / "segments" / "*.parquet")
-        query = f"select state, count(*) from (select row, arg_max(state, entry) as state from '{files}' where state is not null group by row) group by state"
+        query = (
+            "select state, count(*) from (select row, arg_max(state, entry) as state from "
+            f"'{files}' where state is not null group by row) group by state"
+        )
         seen.append(dict(duckdb.sql(query).fetchall()))
 
     job = job_of(home, 20)
@@ -413,19 +433,47 @@ def test_labels_come_in_the_order_asked_for_and_byte_for_byte(home, tmp_path):
     order = [17, 3, 29, 0]
     labels = list(job.labels(order))
     assert [label.row for label in labels] == order
-    assert [label.data for label in labels] == [b"\x00\xff raw %PDF" + numbers[row].encode() for row in order]
-    assert {(label.format, label.kind, label.parcel_index) for label in labels} == {("pdf", "label", 0)}
+    assert [label.data for label in labels] == [
+        b"\x00\xff raw %PDF" + numbers[row].encode() for row in order
+    ]
+    assert {(label.format, label.kind, label.parcel_index) for label in labels} == {
+        ("pdf", "label", 0)
+    }
 
 
 def test_results_have_the_columns_of_the_api(bought):
     table = bought.results()
     assert table.column_names == [
-        "row_number", "order_id", "state", "tracking_number", "tracking_numbers", "service", "quoted_cents", "charged_cents", "charged", "charge_basis",
-        "billed_weight_lb", "currency", "shipkit_reference", "user_references", "attempts", "shipped_at", "voided_at", "live", "account", "error_code",
-        "error_message", "fix",
+        "row_number",
+        "order_id",
+        "state",
+        "tracking_number",
+        "tracking_numbers",
+        "service",
+        "quoted_cents",
+        "charged_cents",
+        "charged",
+        "charge_basis",
+        "billed_weight_lb",
+        "currency",
+        "shipkit_reference",
+        "user_references",
+        "attempts",
+        "shipped_at",
+        "voided_at",
+        "live",
+        "account",
+        "error_code",
+        "error_message",
+        "fix",
     ]
     row = table.to_pylist()[0]
-    assert (row["charged"], row["live"], row["account"], row["service"]) == (8.5, False, "0042", "ground")
+    assert (row["charged"], row["live"], row["account"], row["service"]) == (
+        8.5,
+        False,
+        "0042",
+        "ground",
+    )
     assert row["shipped_at"].tzinfo is not None
     assert abs(row["shipped_at"] - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
 
@@ -461,7 +509,9 @@ def test_a_folder_whose_locks_do_not_hold_is_refused(home, monkeypatch):
         pass
 
 
-def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(home, tmp_path, monkeypatch):
+def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(
+    home, tmp_path, monkeypatch
+):
     monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
     monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
     written = []
@@ -478,7 +528,9 @@ def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(home, 
     assert compactions
     assert not any(compactions)
     assert len({label.row for label in job.labels()}) == 60
-    assert len(segments(job)) < sum("seg-" in name for name, _ in written), "segments without labels are gone"
+    assert len(segments(job)) < sum("seg-" in name for name, _ in written), (
+        "segments without labels are gone"
+    )
 
 
 def test_the_next_commit_begins_when_the_one_before_ended_and_takes_all_that_waits(home):
@@ -493,7 +545,11 @@ def test_the_next_commit_begins_when_the_one_before_ended_and_takes_all_that_wai
         with job.own(disk=Slow()) as ledger:
             waiters = []
             for row in range(50):
-                waiters.append(ledger.record([LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)]))
+                waiters.append(
+                    ledger.record(
+                        [LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)]
+                    )
+                )
                 await asyncio.sleep(0.001)
             await asyncio.gather(*waiters)
             sizes.append(ledger.commits)

@@ -74,6 +74,17 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 @pytest.fixture
 def bought(cli: Callable[..., Outcome], orders: Path, shipper: str) -> str:
     """The id of a job that bought three labels."""
-    done = cli("run", orders, "--shipper", shipper, "--yes", "--max-total", "500", "--name", "morning", "--json")
+    done = cli(
+        "run",
+        orders,
+        "--shipper",
+        shipper,
+        "--yes",
+        "--max-total",
+        "500",
+        "--name",
+        "morning",
+        "--json",
+    )
     assert done.code == 0, done.err
     return str(done.last["job_id"])

@@ -1,6 +1,7 @@
 """The story that docs/how-to/terminal-session.md shows, told by a real shell in a real terminal.
 
-`python tests/cli/recording.py` plays it and writes what the terminal showed into the page; a test plays it too and compares the lines.
+`python tests/cli/recording.py` plays it and writes what the terminal showed into the page; a test
+plays it too and compares the lines.
 """
 
 from __future__ import annotations
@@ -18,13 +19,28 @@ import pexpect
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "how-to" / "terminal-session.md"
-SHOP = {"name": "Dana Ortiz", "company": "Harbor Goods", "address_line1": "300 Alamo Plaza", "city": "San Antonio", "state": "TX", "postal_code": "78205", "phone": "2105550100"}
-PLACES = [("Austin", "TX", "78704"), ("Boston", "MA", "02134"), ("Seattle", "WA", "98103"), ("Denver", "CO", "80206")]
+SHOP = {
+    "name": "Dana Ortiz",
+    "company": "Harbor Goods",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
+PLACES = [
+    ("Austin", "TX", "78704"),
+    ("Boston", "MA", "02134"),
+    ("Seattle", "WA", "98103"),
+    ("Denver", "CO", "80206"),
+]
 COUNT = 60
 HOME = "/home/dana"
 """Stands for the temporary folder."""
 PROMPT = "$ "
-_BLOCK = re.compile(r"(<!-- recorded: ([\w-]+) -->\n```console\n).*?(^```)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- recorded: ([\w-]+) -->\n```console\n).*?(^```)", re.MULTILINE | re.DOTALL
+)
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07")
 
 
@@ -36,10 +52,28 @@ class Terminal:
         rc = folder / "rc"
         rc.write_text(f"PS1='{PROMPT}'\nbind 'set enable-bracketed-paste off'\n", encoding="utf-8")
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIPKIT_")}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("SHIPKIT_")
+        }
         self.shell = pexpect.spawn(
-            "bash", ["--noprofile", "--rcfile", str(rc), "-i"], encoding="utf-8", timeout=60, dimensions=(60, 110), cwd=str(folder / "shipping"), echo=True,
-            env=kept | {"HOME": str(folder), "PATH": path, "SHIPKIT_HOME": str(folder / "shipkit"), "SHIPKIT_CONFIG": str(folder / "config.toml"), "TERM": "xterm", "NO_COLOR": "1", "PS1": PROMPT, "LC_ALL": "C.UTF-8"},
+            "bash",
+            ["--noprofile", "--rcfile", str(rc), "-i"],
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(60, 110),
+            cwd=str(folder / "shipping"),
+            echo=True,
+            env=kept
+            | {
+                "HOME": str(folder),
+                "PATH": path,
+                "SHIPKIT_HOME": str(folder / "shipkit"),
+                "SHIPKIT_CONFIG": str(folder / "config.toml"),
+                "TERM": "xterm",
+                "NO_COLOR": "1",
+                "PS1": PROMPT,
+                "LC_ALL": "C.UTF-8",
+            },
         )
         self.shell.expect_exact(PROMPT)
 
@@ -92,7 +126,12 @@ def play(folder: Path) -> Iterator[tuple[str, str]]:
     yield scene("interrupted", shown, terminal.run("echo $?"), terminal.run("shipkit jobs"))
 
     yield scene("resume", terminal.run("shipkit resume"), terminal.run("echo $?"))
-    yield scene("labels", terminal.run("shipkit labels morning -o labels.pdf --order-by order_id"), terminal.run("shipkit write-back morning"), terminal.run("sed -n '1,3p;18p' orders_shipped.csv"))
+    yield scene(
+        "labels",
+        terminal.run("shipkit labels morning -o labels.pdf --order-by order_id"),
+        terminal.run("shipkit write-back morning"),
+        terminal.run("sed -n '1,3p;18p' orders_shipped.csv"),
+    )
     yield scene("again", terminal.run(buy), terminal.run("echo $?"))
     terminal.shell.sendeof()
     terminal.shell.expect(pexpect.EOF)
@@ -103,20 +142,36 @@ def play(folder: Path) -> Iterator[tuple[str, str]]:
 def desk(folder: Path) -> Iterator[Path]:
     """Give a folder with the orders, the shipper, and `shipkit` as a command."""
     (folder / "bin").mkdir()
-    (folder / "bin" / "shipkit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m shipkit "$@"\n', encoding="utf-8")
+    (folder / "bin" / "shipkit").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m shipkit "$@"\n', encoding="utf-8"
+    )
     (folder / "bin" / "shipkit").chmod(0o755)
     (folder / "shipping").mkdir()
     (folder / "shipping" / "shop.json").write_text(json.dumps(SHOP), encoding="utf-8")
-    rows = [(f"M-{n:03}", f"Ada Lee {n}", f"{n} Marrow Creek Rd", *PLACES[n % 4], f"{n % 9 + 1}", "ground") for n in range(1, COUNT + 1)]
+    rows = [
+        (
+            f"M-{n:03}",
+            f"Ada Lee {n}",
+            f"{n} Marrow Creek Rd",
+            *PLACES[n % 4],
+            f"{n % 9 + 1}",
+            "ground",
+        )
+        for n in range(1, COUNT + 1)
+    ]
     rows[16] = (*rows[16][:5], "0213", *rows[16][6:])  # a ZIP that lacks a digit
-    text = "\n".join(["order_id,name,address1,city,state,zip,weight_lb,service", *map(",".join, rows)])
+    text = "\n".join(
+        ["order_id,name,address1,city,state,zip,weight_lb,service", *map(",".join, rows)]
+    )
     (folder / "shipping" / "orders.csv").write_text(text + "\n", encoding="utf-8")
     yield folder
 
 
 def recorded(page: str) -> dict[str, str]:
     """Return the scenes that a page shows."""
-    return {found[2]: page[found.end(1) : found.start(3)].strip("\n") for found in _BLOCK.finditer(page)}
+    return {
+        found[2]: page[found.end(1) : found.start(3)].strip("\n") for found in _BLOCK.finditer(page)
+    }
 
 
 def written(page: str, scenes: dict[str, str]) -> str:
@@ -133,7 +188,11 @@ def lines_of(screen: str) -> list[str]:
     lines = []
     for line in screen.split("\n"):
         bar = re.match(r"(.*?: +)\d+%\|", line)
-        said = f"{bar[1]}(a bar){'^C' if line.endswith('^C') else ''}" if bar else re.sub(r"\b(pv_[0-9a-f]+|job-[0-9a-z]+)", "<id>", line)
+        said = (
+            f"{bar[1]}(a bar){'^C' if line.endswith('^C') else ''}"
+            if bar
+            else re.sub(r"\b(pv_[0-9a-f]+|job-[0-9a-z]+)", "<id>", line)
+        )
         lines.append(re.sub(r" +", " ", re.sub(r"\d[\d.,:-]*", "#", said)))
     return lines
 

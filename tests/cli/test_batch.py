@@ -32,7 +32,9 @@ def test_check_needs_no_shipper_and_writes_the_problems_where_asked(cli, dirty, 
 def test_template_written_by_the_template_command_prices_the_same(cli, orders, shipper, tmp_path):
     assert cli("template", orders, "-o", tmp_path / "ship.j2").code == 0
     by_columns = cli("preview", orders, "--shipper", shipper, "--json").last
-    by_template = cli("preview", orders, "--shipper", shipper, "--template", tmp_path / "ship.j2", "--json").last
+    by_template = cli(
+        "preview", orders, "--shipper", shipper, "--template", tmp_path / "ship.j2", "--json"
+    ).last
     assert by_columns["total"] == by_template["total"]
     assert by_template["shipments"] == 3
 
@@ -87,21 +89,56 @@ def test_run_with_auto_buys_without_an_approval(cli, orders, shipper):
 
 
 def test_run_with_a_problem_row_buys_the_others_and_ends_with_2(cli, dirty, shipper, tmp_path):
-    done = cli("run", dirty, "--shipper", shipper, "--yes", "--max-total", "500", "--failed", tmp_path / "failed.csv")
+    done = cli(
+        "run",
+        dirty,
+        "--shipper",
+        shipper,
+        "--yes",
+        "--max-total",
+        "500",
+        "--failed",
+        tmp_path / "failed.csv",
+    )
     assert done.code == 2
     failed = pd.read_csv(tmp_path / "failed.csv")
     assert failed["order_id"].tolist() == ["A-4"]
-    assert list(failed.columns) == [*pd.read_csv(dirty).columns, "problem", "fix"], "the file's own columns, to correct and run again"
+    assert list(failed.columns) == [*pd.read_csv(dirty).columns, "problem", "fix"], (
+        "the file's own columns, to correct and run again"
+    )
     assert "weight" in failed["problem"][0]
 
 
 def test_the_corrected_failed_rows_buy_only_themselves(cli, dirty, shipper, tmp_path):
-    cli("run", dirty, "--shipper", shipper, "--yes", "--max-total", "500", "--failed", tmp_path / "failed.csv")
-    done = cli("run", tmp_path / "failed.csv", "--shipper", shipper, "--default", "weight_lb=2", "--yes", "--max-total", "500", "--json")
+    cli(
+        "run",
+        dirty,
+        "--shipper",
+        shipper,
+        "--yes",
+        "--max-total",
+        "500",
+        "--failed",
+        tmp_path / "failed.csv",
+    )
+    done = cli(
+        "run",
+        tmp_path / "failed.csv",
+        "--shipper",
+        shipper,
+        "--default",
+        "weight_lb=2",
+        "--yes",
+        "--max-total",
+        "500",
+        "--json",
+    )
     assert (done.code, done.last["shipped"]) == (0, 1)
 
 
-def test_run_of_orders_that_were_shipped_before_ends_with_0_and_buys_nothing(cli, orders, shipper, bought, tmp_path):
+def test_run_of_orders_that_were_shipped_before_ends_with_0_and_buys_nothing(
+    cli, orders, shipper, bought, tmp_path
+):
     again = tmp_path / "again.csv"
     again.write_text(orders.read_text().replace("2.5", "2.6"), encoding="utf-8")
     done = cli("run", again, "--shipper", shipper, "--yes", "--max-total", "500", "--json")
@@ -118,37 +155,90 @@ def test_run_over_its_limit_ends_with_3_and_buys_nothing(cli, orders, shipper):
 
 
 def test_a_filter_that_keeps_nothing_is_said_and_ends_with_0(cli, orders, shipper):
-    done = cli("run", orders, "--shipper", shipper, "--where", "state = 'Texas'", "--yes", "--max-total", "5")
+    done = cli(
+        "run",
+        orders,
+        "--shipper",
+        shipper,
+        "--where",
+        "state = 'Texas'",
+        "--yes",
+        "--max-total",
+        "5",
+    )
     assert done.code == 0
     assert "0 of 3 orders" in done.out
     assert "'TX'" in done.out, "it tells what the column commonly holds"
 
 
 def test_values_in_where_are_bound(cli, orders, shipper):
-    done = cli("preview", orders, "--shipper", shipper, "--where", "state IN $states AND weight_lb < $most", "--param", 'states:=["TX", "MA"]', "--param", "most:=2", "--json")
+    done = cli(
+        "preview",
+        orders,
+        "--shipper",
+        shipper,
+        "--where",
+        "state IN $states AND weight_lb < $most",
+        "--param",
+        'states:=["TX", "MA"]',
+        "--param",
+        "most:=2",
+        "--json",
+    )
     assert done.last["shipments"] == 1
 
 
 def test_dry_run_names_the_real_command_and_buys_nothing(cli, orders, shipper):
-    done = cli("run", orders, "--shipper", shipper, "--auto", "--max-total", "500", "--dry-run", "--json")
+    done = cli(
+        "run", orders, "--shipper", shipper, "--auto", "--max-total", "500", "--dry-run", "--json"
+    )
     assert done.code == 0
     assert cli("jobs", "--json").last["jobs"] == 0
     assert "--dry-run" not in done.last["next"]
 
 
 def test_dry_run_over_the_limit_says_so(cli, orders, shipper):
-    assert cli("run", orders, "--shipper", shipper, "--auto", "--max-total", "1", "--dry-run").code == 3
+    assert (
+        cli("run", orders, "--shipper", shipper, "--auto", "--max-total", "1", "--dry-run").code
+        == 3
+    )
 
 
 def test_run_saves_labels_and_tracking_numbers(cli, orders, shipper, tmp_path):
-    done = cli("run", orders, "--shipper", shipper, "--yes", "--max-total", "500", "--labels", tmp_path / "l.pdf", "--write-back", tmp_path / "back.csv")
+    done = cli(
+        "run",
+        orders,
+        "--shipper",
+        shipper,
+        "--yes",
+        "--max-total",
+        "500",
+        "--labels",
+        tmp_path / "l.pdf",
+        "--write-back",
+        tmp_path / "back.csv",
+    )
     assert done.code == 0
     assert (tmp_path / "l.pdf").read_bytes().startswith(b"%PDF")
     assert pd.read_csv(tmp_path / "back.csv")["tracking_number"].str.startswith("SANDBOX").all()
 
 
 def test_a_job_name_with_another_plan_is_refused(cli, orders, shipper, bought):
-    done = cli("run", orders, "--shipper", shipper, "--service", "next_day_air", "--on-duplicate", "ship", "--name", "morning", "--yes", "--max-total", "900")
+    done = cli(
+        "run",
+        orders,
+        "--shipper",
+        shipper,
+        "--service",
+        "next_day_air",
+        "--on-duplicate",
+        "ship",
+        "--name",
+        "morning",
+        "--yes",
+        "--max-total",
+        "900",
+    )
     assert done.code == 1
     assert "job_exists" in done.err
 
@@ -166,11 +256,16 @@ def test_a_job_name_with_another_plan_is_refused(cli, orders, shipper, bought):
         (("show", "job-x"), "No job job-x"),
         (("approve", "pv_nothing"), "No preview"),
         (("prune", "--older-than", "soon"), "not an age"),
-        (("run", "x.csv", "--param", "novalue", "--where", "a", "--yes", "--max-total", "5"), "NAME=VALUE"),
+        (
+            ("run", "x.csv", "--param", "novalue", "--where", "a", "--yes", "--max-total", "5"),
+            "NAME=VALUE",
+        ),
         (("void", "job-x"), "required"),
     ],
 )
-def test_what_cannot_be_used_ends_with_1_in_short_lines_and_no_traceback(cli, orders, words, said, monkeypatch):
+def test_what_cannot_be_used_ends_with_1_in_short_lines_and_no_traceback(
+    cli, orders, words, said, monkeypatch
+):
     monkeypatch.chdir(orders.parent)
     Path("x.csv").write_text(orders.read_text(), encoding="utf-8")
     done = cli(*words)
@@ -197,14 +292,20 @@ def test_json_output_is_json_from_the_first_line_to_the_last(cli, dirty, shipper
 
 def test_a_name_with_terminal_codes_is_printed_harmlessly(cli, shipper, tmp_path):
     path = tmp_path / "evil.csv"
-    path.write_text("order_id,name,address1,city,state,zip,weight_lb,service\n1,\x1b]0;owned\x07\x1b[31mEve,1 Inkwell Row,Austin,TX,78704,1,ground\n", encoding="utf-8")
+    path.write_text(
+        "order_id,name,address1,city,state,zip,weight_lb,service\n1,\x1b]0;owned\x07\x1b[31mEve,1 "
+        "Inkwell Row,Austin,TX,78704,1,ground\n",
+        encoding="utf-8",
+    )
     done = cli("preview", path, "--shipper", shipper)
     assert "Eve" in done.out
     assert "\x1b" not in done.out + done.err
 
 
 def test_the_shipper_can_be_a_name_in_the_config_file(cli, orders, home, shop, tmp_path):
-    fields = "\n".join(f'{key} = "{value}"' for key, value in shop.model_dump(exclude_none=True).items())
+    fields = "\n".join(
+        f'{key} = "{value}"' for key, value in shop.model_dump(exclude_none=True).items()
+    )
     (tmp_path / "config.toml").write_text(f"[shippers.harbor]\n{fields}\n", encoding="utf-8")
     assert cli("preview", orders, "--shipper", "harbor").code == 0
     assert cli("preview", orders, "--shipper", "nobody").code == 1

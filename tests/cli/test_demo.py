@@ -27,13 +27,22 @@ def test_the_demo_never_uses_another_carrier(cli, tmp_path, monkeypatch):
 def test_the_demo_shows_each_kind_of_dirt(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = cli("demo").out
-    for words in ("lost its leading zeros", "not in GA", "Pony Express", "no weight", "over 35 characters", "no street"):
+    for words in (
+        "lost its leading zeros",
+        "not in GA",
+        "Pony Express",
+        "no weight",
+        "over 35 characters",
+        "no street",
+    ):
         assert words in said
     back = pd.read_csv(tmp_path / "shipkit-demo" / "orders_shipped.csv", dtype=str)
     lines = back[back["Order Number"] == "HG-4110"]
     assert len(lines) == 3
     assert len(set(lines["tracking_number"])) == 1, "all lines of an order get its number"
-    assert lines["label_charge"].notna().tolist() == [True, False, False], "and its charge stands once"
+    assert lines["label_charge"].notna().tolist() == [True, False, False], (
+        "and its charge stands once"
+    )
 
 
 def test_the_demo_can_start_over(cli, tmp_path, monkeypatch):

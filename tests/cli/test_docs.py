@@ -18,7 +18,9 @@ PAGES = [DOCS / "command-line.md", DOCS / "batch-jobs.md"]
 
 
 def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(
+        r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
@@ -27,7 +29,11 @@ def test_every_command_of_a_page_runs_in_order(cli, page, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     shutil.copy(demo_orders(), "orders.csv")
     Path("inbox").mkdir()
-    for block in re.findall(r"^```toml\n# job.toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for block in re.findall(
+        r"^```toml\n# job.toml\n(.*?)^```",
+        page.read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    ):
         Path("job.toml").write_text(block, encoding="utf-8")
     for command in commands(page):
         done = cli(*shlex.split(command)[1:])
@@ -41,6 +47,15 @@ def test_the_page_lists_every_command_and_every_exit_code():
 
 
 def test_every_option_in_the_pages_is_real(cli):
-    known = {option for name in COMMANDS if name != "mcp" for option in re.findall(r"--[a-z-]+", cli(name, "--help").out)}
-    used = {option for page in PAGES for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))}
+    known = {
+        option
+        for name in COMMANDS
+        if name != "mcp"
+        for option in re.findall(r"--[a-z-]+", cli(name, "--help").out)
+    }
+    used = {
+        option
+        for page in PAGES
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8"))
+    }
     assert used - known == set()

@@ -30,7 +30,12 @@ def test_show_tells_how_the_job_stands_by_id_or_name(cli, bought):
 
 
 def test_show_saves_results_and_the_day_sheet(cli, bought, tmp_path):
-    assert cli("show", bought, "--results", tmp_path / "r.parquet", "--report", tmp_path / "day.html").code == 0
+    assert (
+        cli(
+            "show", bought, "--results", tmp_path / "r.parquet", "--report", tmp_path / "day.html"
+        ).code
+        == 0
+    )
     assert pd.read_parquet(tmp_path / "r.parquet")["state"].tolist() == ["shipped"] * 3
     assert bought in (tmp_path / "day.html").read_text(encoding="utf-8")
 
@@ -63,7 +68,11 @@ def test_labels_are_saved_and_counted(cli, bought, tmp_path):
 
 def test_labels_one_for_each_shipment(cli, bought, tmp_path):
     assert cli("labels", bought, "-o", tmp_path / "each", "--per", "shipment").code == 0
-    assert sorted(path.name for path in (tmp_path / "each").iterdir()) == ["00001_A-1.pdf", "00002_A-2.pdf", "00003_A-3.pdf"]
+    assert sorted(path.name for path in (tmp_path / "each").iterdir()) == [
+        "00001_A-1.pdf",
+        "00002_A-2.pdf",
+        "00003_A-3.pdf",
+    ]
 
 
 def test_void_of_some_shipments_leaves_the_others(cli, bought):
@@ -79,7 +88,11 @@ def test_void_of_some_shipments_leaves_the_others(cli, bought):
 def test_write_back_writes_beside_the_orders(cli, bought, orders):
     done = cli("write-back", bought)
     assert done.code == 0
-    assert pd.read_csv(orders.with_name("orders_shipped.csv"))["tracking_number"].str.startswith("SANDBOX").all()
+    assert (
+        pd.read_csv(orders.with_name("orders_shipped.csv"))["tracking_number"]
+        .str.startswith("SANDBOX")
+        .all()
+    )
 
 
 def test_write_back_in_place_of_a_sandbox_job_needs_to_be_said_twice(cli, bought, orders):
@@ -94,7 +107,12 @@ def test_write_back_tells_a_shop_of_a_sandbox_job_only_when_it_is_said(cli, boug
     refused = cli("write-back", bought, "--layout", "woocommerce")
     assert (refused.code, "--really" in refused.err) == (1, True)
     done = cli("write-back", bought, "--layout", "woocommerce", "--really", "--json")
-    assert (done.code, done.last["files"], done.last["lines"], done.last["shipments"]) == (0, [str(orders.with_name("orders_woocommerce_confirmation_SAMPLE.csv"))], 3, 3)
+    assert (done.code, done.last["files"], done.last["lines"], done.last["shipments"]) == (
+        0,
+        [str(orders.with_name("orders_woocommerce_confirmation_SAMPLE.csv"))],
+        3,
+        3,
+    )
     assert any("MM-DD-YYYY" in note for note in done.last["notes"])
     assert pd.read_csv(done.last["files"][0])["order_id"].tolist() == ["A-1", "A-2", "A-3"]
 
@@ -139,7 +157,9 @@ def test_an_address_or_a_secret_is_in_no_job_line(cli, bought):
 
 
 def test_prune_lists_first_then_removes_addresses_and_keeps_the_books(cli, bought, tmp_path):
-    assert cli("prune", "--older-than", "1d", "--json").last["pruned"] == 0, "a young job is left alone"
+    assert cli("prune", "--older-than", "1d", "--json").last["pruned"] == 0, (
+        "a young job is left alone"
+    )
     assert cli("prune", "--older-than", "0h", "--dry-run", "--json").last["pruned"] == 1
     assert cli("labels", bought, "-o", tmp_path / "l.pdf").code == 0, "a dry run removed nothing"
     assert cli("prune", "--older-than", "0h", "--json").last["pruned"] == 1

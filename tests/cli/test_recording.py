@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("pexpect", reason="a pseudo-terminal needs pexpect")
-_spec = importlib.util.spec_from_file_location("recording", Path(__file__).with_name("recording.py"))
+_spec = importlib.util.spec_from_file_location(
+    "recording", Path(__file__).with_name("recording.py")
+)
 recording = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(recording)
 

@@ -30,7 +30,10 @@ def place(tmp_path):
     """A folder as the page has it: the job file, the orders, `shipkit` where it is installed."""
     folder = tmp_path / "srv"
     folder.mkdir()
-    (folder / "job.toml").write_text(re.search(r"^```toml\n# job.toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1], encoding="utf-8")
+    (folder / "job.toml").write_text(
+        re.search(r"^```toml\n# job.toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1],
+        encoding="utf-8",
+    )
     shutil.copy(demo_orders(), folder / "orders.csv")
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -44,7 +47,9 @@ def place(tmp_path):
 
 def here(text, place):
     """The text with the page's folders replaced by the test's."""
-    return text.replace("/srv/shipping", str(place)).replace("/opt/shipkit/bin", str(place.parent / "bin"))
+    return text.replace("/srv/shipping", str(place)).replace(
+        "/opt/shipkit/bin", str(place.parent / "bin")
+    )
 
 
 def sold(home):
@@ -55,37 +60,78 @@ def sold(home):
 
 
 def ends(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if '"end"' in line]
+    return [
+        json.loads(line)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if '"end"' in line
+    ]
 
 
 def test_the_cron_line_buys_once_however_often_it_runs_and_tells_the_exit_code(place, home):
-    entry = next(line for line in block("cron", "").splitlines() if line and not line.startswith(("#", "SHIPKIT_HOME")))
+    entry = next(
+        line
+        for line in block("cron", "").splitlines()
+        if line and not line.startswith(("#", "SHIPKIT_HOME"))
+    )
     when, command = re.fullmatch(r"((?:\S+\s+){5})(.*)", entry).groups()
     assert re.fullmatch(r"0 16 \*\s+\*\s+1-5\s+", when)
     assert "%" not in command.replace(r"\%", ""), "to cron a percent sign is a line end"
-    surroundings = {"HOME": str(place), "LOGNAME": "shipping", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin", "SHIPKIT_HOME": str(home)}
+    surroundings = {
+        "HOME": str(place),
+        "LOGNAME": "shipping",
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/bin:/bin",
+        "SHIPKIT_HOME": str(home),
+    }
     for _ in range(2):
-        done = subprocess.run(["/bin/sh", "-c", here(command, place)], env=surroundings, cwd="/", capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["/bin/sh", "-c", here(command, place)],
+            env=surroundings,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     first, second = ends(place / "runs.jsonl")
     assert (first["shipped"], first["job_id"]) == (second["shipped"], second["job_id"])
     assert sold(home) == first["shipped"] > 60
-    assert (place / "told").read_text().split() == ["2", "2"], "the demo orders have rows that cannot ship"
+    assert (place / "told").read_text().split() == ["2", "2"], (
+        "the demo orders have rows that cannot ship"
+    )
 
 
-@pytest.mark.parametrize(("change", "said"), [({}, "Some rows did not ship"), ({"max_total": '"1"'}, "Over the limit"), ({"file": '"none.csv"'}, "cannot be used")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "Some rows did not ship"),
+        ({"max_total": '"1"'}, "Over the limit"),
+        ({"file": '"none.csv"'}, "cannot be used"),
+    ],
+)
 def test_the_script_says_what_each_exit_code_means(place, home, change, said):
     job = place / "job.toml"
     for name, value in change.items():
         job.write_text(re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", job.read_text()))
     environment = {**os.environ, "PATH": f"{place.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", block("cron", "bash")], env=environment, cwd=place, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        ["bash", "-c", block("cron", "bash")],
+        env=environment,
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert said in done.stdout
     assert len(done.stdout.splitlines()) == 1
 
 
 def units():
-    parts = re.split(r"^# /etc/systemd/system/(\S+)\n", block("systemd", "ini"), flags=re.MULTILINE)[1:]
+    parts = re.split(
+        r"^# /etc/systemd/system/(\S+)\n", block("systemd", "ini"), flags=re.MULTILINE
+    )[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
@@ -93,10 +139,25 @@ def test_the_commands_of_the_service_run_with_nothing_but_what_the_unit_says(pla
     service = here(units()["shipkit.service"], place).replace(f"{place}/home", str(home))
     said = dict(re.findall(r"^(\w+)=(.*)$", service, re.MULTILINE))
     name, value = said["Environment"].split("=", 1)
-    surroundings = {name: value, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "HOME": str(place), "USER": said["User"]}
+    surroundings = {
+        name: value,
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(place),
+        "USER": said["User"],
+    }
     codes = []
     for command in (said["ExecStartPre"].removeprefix("-"), said["ExecStart"], said["ExecStart"]):
-        done = subprocess.run(shlex.split(command), env=surroundings, cwd=said["WorkingDirectory"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            shlex.split(command),
+            env=surroundings,
+            cwd=said["WorkingDirectory"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         codes.append(done.returncode)
     assert codes[0] == 0, "nothing to resume is no failure"
     assert {str(code) for code in codes[1:]} <= {"0", *said["SuccessExitStatus"].split()}
@@ -111,7 +172,13 @@ def test_systemd_finds_nothing_wrong_with_the_units(place, tmp_path):
     for name, text in units().items():
         paths.append(tmp_path / "units" / name)
         paths[-1].write_text(here(text, place), encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, paths)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -119,8 +186,20 @@ def test_systemd_finds_nothing_wrong_with_the_units(place, tmp_path):
 def test_the_papermill_command_leaves_the_days_executed_copy(tmp_path, home):
     pytest.importorskip("papermill", reason="papermill is not installed")
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "IPYTHONDIR": str(tmp_path / "ipython")}
-    done = subprocess.run(["bash", "-c", block("Notebooks as jobs", "bash")], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    done = subprocess.run(
+        ["bash", "-c", block("Notebooks as jobs", "bash")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-800:]
     (made,) = (tmp_path / "runs").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d\.ipynb", made.name)

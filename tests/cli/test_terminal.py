@@ -14,7 +14,13 @@ pexpect = pytest.importorskip("pexpect", reason="a pseudo-terminal needs pexpect
 
 
 def spawn(*words: object) -> object:
-    return pexpect.spawn(sys.executable, ["-m", "shipkit", *map(str, words)], encoding="utf-8", timeout=60, dimensions=(50, 140))
+    return pexpect.spawn(
+        sys.executable,
+        ["-m", "shipkit", *map(str, words)],
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 140),
+    )
 
 
 def ended(child: object) -> int:
@@ -33,7 +39,9 @@ def total_of(text: str) -> str:
 def waiting(cli, orders, shipper) -> tuple[str, str]:
     """A preview that waits for approval: its id and its total."""
     done = cli("run", orders, "--shipper", shipper, "--json")
-    return done.last["next"].split()[-1], next(line["total"] for line in done.lines if line["event"] == "preview")
+    return done.last["next"].split()[-1], next(
+        line["total"] for line in done.lines if line["event"] == "preview"
+    )
 
 
 def test_approve_takes_the_total_typed_back_and_then_run_buys(cli, waiting, orders, shipper):
@@ -86,10 +94,28 @@ def test_ctrl_c_pauses_and_resume_buys_exactly_the_rest(cli, tmp_path, shipper, 
     count = 40
     many = tmp_path / "many.csv"
     frame = pd.DataFrame({"order_id": [f"M-{n}" for n in range(count)]}).assign(
-        name="Ada Lee", address1="12 Marrow Creek Rd", city="Austin", state="TX", zip="78704", weight_lb=range(1, count + 1), service="ground",
+        name="Ada Lee",
+        address1="12 Marrow Creek Rd",
+        city="Austin",
+        state="TX",
+        zip="78704",
+        weight_lb=range(1, count + 1),
+        service="ground",
     )
     frame.to_csv(many, index=False)
-    child = spawn("run", many, "--shipper", shipper, "--auto", "--max-total", "5000", "--rate-limit", "8", "--concurrency", "2")
+    child = spawn(
+        "run",
+        many,
+        "--shipper",
+        shipper,
+        "--auto",
+        "--max-total",
+        "5000",
+        "--rate-limit",
+        "8",
+        "--concurrency",
+        "2",
+    )
     child.expect(r"\b3/40")
     child.sendintr()
     assert ended(child) == 4

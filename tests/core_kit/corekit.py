@@ -28,7 +28,13 @@ from shipkit.models import (
 )
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 
-SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
+SHOP = Address(
+    name="Dana Ortiz",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+)
 SANDBOX = CarrierIdentity("books", "sandbox", "ACCT0042")
 QUOTE = 850
 
@@ -41,7 +47,17 @@ Hook = Callable[["BookCarrier", Shipment, str], Awaitable[Purchase | None]]
 class BookCarrier:
     """Sells labels and writes every sale down in SQLite, so that a test can compare its books with ours."""
 
-    def __init__(self, path: Path, *, latency_s: float = 0.0, hook: Hook | None = None, proof_s: float | None = 0.0, resend: str = "proven", cents: int = QUOTE, label: bytes = b"%PDF-label") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        latency_s: float = 0.0,
+        hook: Hook | None = None,
+        proof_s: float | None = 0.0,
+        resend: str = "proven",
+        cents: int = QUOTE,
+        label: bytes = b"%PDF-label",
+    ) -> None:
         self.identity = SANDBOX
         self.pace = Pace(concurrency=8, timeout_s=5.0, processing_s=0.0)
         self.absence_is_proof_after_s = proof_s
@@ -54,9 +70,14 @@ class BookCarrier:
         self.books = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         OPEN_BOOKS.append(self.books)
         self.books.execute("pragma synchronous=off")
-        self.books.execute("create table if not exists sold (reference text, order_id text, tracking text, cents int, voided int default 0)")
+        self.books.execute(
+            "create table if not exists sold (reference text, order_id text, tracking text, cents "
+            "int, voided int default 0)"
+        )
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+    async def ship(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Purchase:
         self.calls.append(reference)
         self.started.append(time.monotonic())
         self.active += 1
@@ -72,20 +93,39 @@ class BookCarrier:
 
     def sell(self, shipment: Shipment, reference: str) -> Purchase:
         tracking = f"SANDBOX{uuid.uuid4().hex[:12].upper()}"
-        self.books.execute("insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, ?)", (reference, shipment.order_id, tracking, self.cents))
+        self.books.execute(
+            "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, ?)",
+            (reference, shipment.order_id, tracking, self.cents),
+        )
         return self.purchase(tracking, cents=self.cents)
 
     def purchase(self, tracking: str, *, cents: int | None, voided: bool = False) -> Purchase:
         return Purchase(
-            shipment_id=tracking, tracking_numbers=(tracking,), service=ServiceLevel.GROUND, charge=None if cents is None else Charge(cents=cents),
-            labels=(Label(tracking_number=tracking, format=LabelFormat.PDF, data=self.label + tracking.encode()),), voided=voided,
+            shipment_id=tracking,
+            tracking_numbers=(tracking,),
+            service=ServiceLevel.GROUND,
+            charge=None if cents is None else Charge(cents=cents),
+            labels=(
+                Label(
+                    tracking_number=tracking,
+                    format=LabelFormat.PDF,
+                    data=self.label + tracking.encode(),
+                ),
+            ),
+            voided=voided,
         )
 
-    async def find(self, reference: str, label: LabelSpec, shipment: Shipment | None = None) -> list[Purchase]:
+    async def find(
+        self, reference: str, label: LabelSpec, shipment: Shipment | None = None
+    ) -> list[Purchase]:
         self.finds.append(reference)
         await asyncio.sleep(0)
-        rows = self.books.execute("select tracking, voided from sold where reference = ?", (reference,)).fetchall()
-        return [self.purchase(tracking, cents=None, voided=bool(voided)) for tracking, voided in rows]
+        rows = self.books.execute(
+            "select tracking, voided from sold where reference = ?", (reference,)
+        ).fetchall()
+        return [
+            self.purchase(tracking, cents=None, voided=bool(voided)) for tracking, voided in rows
+        ]
 
     async def void(self, purchase: Purchase) -> None:
         self.books.execute("update sold set voided = 1 where tracking = ?", (purchase.shipment_id,))
@@ -126,7 +166,9 @@ def plan_of(count: int, *, prefix: str = "A", first: int = 0) -> pa.Table:
         "postal_code": pa.array(["73301"] * count),
         "country": pa.array(["US"] * count),
         "service": pa.array(["ground"] * count),
-        "parcels": pa.array([[{"weight_lb": 2.0, "packaging": "package"}]] * count, SHIPMENTS.field("parcels").type),
+        "parcels": pa.array(
+            [[{"weight_lb": 2.0, "packaging": "package"}]] * count, SHIPMENTS.field("parcels").type
+        ),
         "signature": pa.array(["none"] * count),
         "saturday_delivery": pa.array([False] * count),
         "is_return": pa.array([False] * count),
@@ -138,19 +180,34 @@ def plan_of(count: int, *, prefix: str = "A", first: int = 0) -> pa.Table:
 def quotes_of(count: int, cents: int = QUOTE) -> pa.Table:
     columns = {field.name: pa.nulls(count, field.type) for field in QUOTES}
     columns |= {
-        "service": pa.array(["ground"] * count), "cost_cents": pa.array([cents] * count, pa.int64()), "currency": pa.array(["USD"] * count),
-        "cost_basis": pa.array(["quoted"] * count), "warnings": pa.array([""] * count),
+        "service": pa.array(["ground"] * count),
+        "cost_cents": pa.array([cents] * count, pa.int64()),
+        "currency": pa.array(["USD"] * count),
+        "cost_basis": pa.array(["quoted"] * count),
+        "warnings": pa.array([""] * count),
     }
     return pa.table([columns[field.name] for field in QUOTES], schema=QUOTES)
 
 
-def draft_of(count: int, *, plan: pa.Table | None = None, fingerprint: str | None = None, quotes: pa.Table | None = None, **fields) -> JobDraft:
+def draft_of(
+    count: int,
+    *,
+    plan: pa.Table | None = None,
+    fingerprint: str | None = None,
+    quotes: pa.Table | None = None,
+    **fields,
+) -> JobDraft:
     plan = plan if plan is not None else plan_of(count)
     fields.setdefault("resend", "proven")
     fields.setdefault("identity", SANDBOX)
     return JobDraft(
-        plan=plan, quotes=quotes if quotes is not None else quotes_of(count), problems=problems_table(),
-        fingerprint=fingerprint or hashlib.sha256(repr(plan.column("order_id").to_pylist()).encode()).hexdigest(), shipper=SHOP, **fields,
+        plan=plan,
+        quotes=quotes if quotes is not None else quotes_of(count),
+        problems=problems_table(),
+        fingerprint=fingerprint
+        or hashlib.sha256(repr(plan.column("order_id").to_pylist()).encode()).hexdigest(),
+        shipper=SHOP,
+        **fields,
     )
 
 

@@ -25,7 +25,9 @@ KIT = Path(__file__).parent.parent / "core_kit"
 
 
 def buy(job, carrier, **options):
-    return asyncio.run(execute(job, carrier, pacer=Pacer(concurrency=4), **{"grace_s": 0.2, **options}))
+    return asyncio.run(
+        execute(job, carrier, pacer=Pacer(concurrency=4), **{"grace_s": 0.2, **options})
+    )
 
 
 # -- a full disk -----------------------------------------------------------------------------------
@@ -69,9 +71,14 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("kilobytes", [44, 60, 100, 180, 300, 500])
-def test_a_disk_that_fills_up_ends_the_run_with_a_status_and_space_lets_it_go_on(small_disk, tmp_path, kilobytes):
+def test_a_disk_that_fills_up_ends_the_run_with_a_status_and_space_lets_it_go_on(
+    small_disk, tmp_path, kilobytes
+):
     disk = small_disk(f"{kilobytes}k")
-    job, carrier = job_of(disk.folder / "home", 60), BookCarrier(tmp_path / "books.db", latency_s=0.005, label=b"%PDF" + b"x" * 12_000)
+    job, carrier = (
+        job_of(disk.folder / "home", 60),
+        BookCarrier(tmp_path / "books.db", latency_s=0.005, label=b"%PDF" + b"x" * 12_000),
+    )
     assert buy(job, carrier) is JobStatus.FAILED
     assert "No space left" in job.reason
     assert len(carrier.calls) <= 60
@@ -141,7 +148,13 @@ def test_a_read_only_folder_sends_nothing_and_can_be_read(shut):
     folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
     try:
         folder.chmod(0o755)
-        run = subprocess.run([sys.executable, "-c", _AS_NOBODY.format(kit=str(KIT)), str(folder), shut], capture_output=True, text=True, check=False, cwd=KIT.parent.parent)
+        run = subprocess.run(
+            [sys.executable, "-c", _AS_NOBODY.format(kit=str(KIT)), str(folder), shut],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=KIT.parent.parent,
+        )
         assert run.returncode == 0, run.stderr[-2000:]
         found = json.loads(run.stdout)
         assert (found["status"], found["asked"]) == ("failed", 0)
@@ -182,8 +195,18 @@ print(json.dumps(dict(said, pid=os.getpid(), asked=len(carrier.calls))))
 
 def test_two_processes_that_execute_one_plan_at_the_same_moment_buy_once(home, tmp_path):
     carrier, gate = BookCarrier(tmp_path / "books.db"), tmp_path / "gate"
-    command = [sys.executable, "-c", _BUY.format(kit=str(KIT)), str(home), str(tmp_path / "books.db"), str(gate)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=KIT.parent.parent) for _ in range(2)]
+    command = [
+        sys.executable,
+        "-c",
+        _BUY.format(kit=str(KIT)),
+        str(home),
+        str(tmp_path / "books.db"),
+        str(gate),
+    ]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=KIT.parent.parent)
+        for _ in range(2)
+    ]
     time.sleep(1.0)
     gate.touch()
     said = [json.loads(one.communicate(timeout=60)[0]) for one in both]
@@ -199,9 +222,13 @@ def test_two_processes_that_execute_one_plan_at_the_same_moment_buy_once(home, t
 # -- the clock -------------------------------------------------------------------------------------
 
 
-def test_a_clock_set_back_between_two_runs_changes_neither_the_books_nor_the_grace(home, tmp_path, monkeypatch):
+def test_a_clock_set_back_between_two_runs_changes_neither_the_books_nor_the_grace(
+    home, tmp_path, monkeypatch
+):
     control, job = Control(), job_of(home, 12)
-    stopped = BookCarrier(tmp_path / "books.db", hook=ask_after(6, control.stop_now), latency_s=0.01)
+    stopped = BookCarrier(
+        tmp_path / "books.db", hook=ask_after(6, control.stop_now), latency_s=0.01
+    )
     assert buy(job, stopped, control=control) is JobStatus.PAUSED
     doubtful = state_counts(job)["in_doubt"]
     assert doubtful
@@ -211,7 +238,9 @@ def test_a_clock_set_back_between_two_runs_changes_neither_the_books_nor_the_gra
     monkeypatch.setattr(time, "time_ns", lambda: real_ns() - year * 10**9)
     carrier, began = BookCarrier(tmp_path / "books.db"), time.monotonic()
     assert buy(JobStore(job.path), carrier, grace_s=0.5) is JobStatus.COMPLETED
-    assert len(carrier.calls) + len(stopped.calls) == 12 + doubtful, "the stopped calls sold nothing, and were sent again"
+    assert len(carrier.calls) + len(stopped.calls) == 12 + doubtful, (
+        "the stopped calls sold nothing, and were sent again"
+    )
     assert time.monotonic() - began >= 0.5, "not before the grace"
     assert set(carrier.sales().values()) == {1}
     assert state_counts(JobStore(job.path)) == {"shipped": 12}

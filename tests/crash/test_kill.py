@@ -18,14 +18,35 @@ HARNESS = Path(__file__).parent.parent.parent / "benchmarks" / "kill_harness.py"
 def test_kills_buy_nothing_twice_lose_nothing_and_leave_nothing_unknown(tmp_path, carrier, kills):
     totals = tmp_path / "kills.json"
     run = subprocess.run(
-        [sys.executable, str(HARNESS), "--carrier", carrier, "--kills", str(kills), "--sizes", "60,250,400", "--seed", "7", "--json", str(totals)],
-        capture_output=True, text=True, check=False, cwd=HARNESS.parent.parent,
+        [
+            sys.executable,
+            str(HARNESS),
+            "--carrier",
+            carrier,
+            "--kills",
+            str(kills),
+            "--sizes",
+            "60,250,400",
+            "--seed",
+            "7",
+            "--json",
+            str(totals),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HARNESS.parent.parent,
     )
     assert run.returncode == 0, run.stderr[-3000:] + run.stdout
     found = json.loads(totals.read_text())
     fell = {place for places in found["fell"].values() for place in places}
     assert found["kills"] == sum(sum(places.values()) for places in found["fell"].values()) == kills
-    assert (found["duplicates"], found["never_shipped"], found["unknown_to_us"], found["labels_missing"]) == (0, 0, 0, 0)
+    assert (
+        found["duplicates"],
+        found["never_shipped"],
+        found["unknown_to_us"],
+        found["labels_missing"],
+    ) == (0, 0, 0, 0)
     assert len(fell) >= 3, "the kills fell at different places"
     assert found["numbers"]["rows_left_on_their_way"] > 0, "and some while rows were on their way"
 
@@ -44,10 +65,16 @@ def test_the_harness_sees_a_duplicate_a_missing_a_lost_and_an_unknown_shipment(h
     spec.loader.exec_module(harness)
     carrier, job = BookCarrier(tmp_path / "books.db"), job_of(home, 4)
     asyncio.run(execute(job, carrier, pacer=Pacer(concurrency=2)))
-    sold = [(reference, [tracking], False) for reference, tracking in carrier.books.execute("select reference, tracking from sold")]
+    sold = [
+        (reference, [tracking], False)
+        for reference, tracking in carrier.books.execute("select reference, tracking from sold")
+    ]
     assert not any(harness.audit(job, sold)[name] for name in harness.MUST_BE_0)
     twice = [*sold, (sold[0][0][:-1] + "2", ["SANDBOXTWICE"], False)]
-    assert (harness.audit(job, twice)["duplicates"], harness.audit(job, twice)["unknown_to_us"]) == (1, 1)
+    assert (
+        harness.audit(job, twice)["duplicates"],
+        harness.audit(job, twice)["unknown_to_us"],
+    ) == (1, 1)
     assert harness.audit(job, sold[1:])["never_shipped"] == 1
 
 
@@ -61,4 +88,8 @@ def test_totals_of_a_run_that_was_stopped_are_gone_on_from(tmp_path):
         first.killed("between commits", aimed=False, resuming=True, alive_s=0.5, rows=3)
     first.audited(harness.Counter({"shipments": 60}))
     then = harness.Totals(10, tmp_path / "totals.json")
-    assert (then.left, then.numbers["shipments"], then.fell["at random"]["between commits"]) == (6, 60, 4)
+    assert (then.left, then.numbers["shipments"], then.fell["at random"]["between commits"]) == (
+        6,
+        60,
+        4,
+    )

@@ -45,7 +45,9 @@ class RecordingDisk(Disk):
         self._note("write", path, data=bytes(data))
 
     def rename(self, old, new):
-        self._note("rename", old, to=str(new.relative_to(self.root)))  # noted before: from here on it may have happened
+        self._note(
+            "rename", old, to=str(new.relative_to(self.root))
+        )  # noted before: from here on it may have happened
         super().rename(old, new)
 
     def sync_folder(self, folder):
@@ -118,7 +120,9 @@ def recorded(home, tmp_path, monkeypatch):
     monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
     monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
     job = job_of(home, 40)
-    started = {str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()}
+    started = {
+        str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()
+    }
     disk = job.disk = RecordingDisk(job.path)
     sold = []
 
@@ -143,7 +147,9 @@ LUCK = {
 
 
 @pytest.mark.parametrize("luck", LUCK)
-def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_known(recorded, tmp_path, luck):
+def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_known(
+    recorded, tmp_path, luck
+):
     job, started, ops, sold = recorded
     rng = random.Random(1)
     for cut in range(len(ops) + 1):
@@ -151,7 +157,9 @@ def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_kno
         states = found.states()
         sent = [int(order[1:]) for at, order, _ in sold if at <= cut]
         pending = [row for row in sent if states[row] == STATES.index(RowState.PENDING)]
-        assert pending == [], f"cut after {cut} operations: rows {pending} were sent and look untouched"
+        assert pending == [], (
+            f"cut after {cut} operations: rows {pending} were sent and look untouched"
+        )
         assert sum(found.counts().values()) == 40
 
 
@@ -169,7 +177,9 @@ def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(reco
     job, started, ops, sold = recorded
     rng = random.Random(2)
     for cut in sorted(rng.sample(range(len(ops) + 1), 25)):
-        found = rebuild(job, started, left_on_disk(ops[:cut], LUCK["some"](rng)), tmp_path / "after")
+        found = rebuild(
+            job, started, left_on_disk(ops[:cut], LUCK["some"](rng)), tmp_path / "after"
+        )
         (tmp_path / "then.db").unlink(missing_ok=True)
         carrier = BookCarrier(tmp_path / "then.db")
         carrier.books.executemany(

@@ -71,23 +71,71 @@ def listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     pytest.importorskip("adbc_driver_postgresql", reason="the extra `db` is not installed")
-    found = shutil.which("initdb") or next((str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+    found = shutil.which("initdb") or next(
+        (
+            str(path)
+            for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+        ),
+        None,
+    )
     if found is None:
         pytest.skip("PostgreSQL is not installed")
-    binaries, folder, port = Path(found).resolve().parent, tmp_path_factory.mktemp("pg"), free_port()
-    for path in (folder, *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-")))):
+    binaries, folder, port = (
+        Path(found).resolve().parent,
+        tmp_path_factory.mktemp("pg"),
+        free_port(),
+    )
+    for path in (
+        folder,
+        *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-"))),
+    ):
         path.chmod(0o755)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
     data, secret, log = folder / "data", folder / "secret", folder / "log"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
-    made = subprocess.run([*as_user("postgres"), str(binaries / "initdb"), "-D", str(data), "-U", "shop", "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--no-sync"], capture_output=True, text=True, check=False, cwd=folder)
+    made = subprocess.run(
+        [
+            *as_user("postgres"),
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "shop",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={secret}",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
     if made.returncode:
         pytest.skip(f"PostgreSQL cannot be set up here: {made.stderr[-200:]}")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*as_user("postgres"), str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-c", "fsync=off"], stdout=output, stderr=output, cwd=folder,
+            [
+                *as_user("postgres"),
+                str(binaries / "postgres"),
+                "-D",
+                str(data),
+                "-p",
+                str(port),
+                "-h",
+                "127.0.0.1",
+                "-k",
+                "",
+                "-c",
+                "fsync=off",
+            ],
+            stdout=output,
+            stderr=output,
+            cwd=folder,
         )
     try:
         listening(port, process, log)
@@ -101,23 +149,52 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     pymysql = pytest.importorskip("pymysql", reason="the extra `db` is not installed")
-    server, setup = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin"), shutil.which("mariadb-install-db")
+    server, setup = (
+        shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin"),
+        shutil.which("mariadb-install-db"),
+    )
     if server is None or setup is None:
         pytest.skip("MariaDB is not installed")
     folder, port = tmp_path_factory.mktemp("maria"), free_port()
-    for path in (folder, *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-")))):
+    for path in (
+        folder,
+        *(above for above in folder.parents if above.name.startswith(("pytest-", "popen-"))),
+    ):
         path.chmod(0o755)
     data, log = folder / "data", folder / "log"
     if os.geteuid() == 0:
         shutil.chown(folder, "mysql")
     user = ["--user=mysql"] if os.geteuid() == 0 else []
-    made = subprocess.run([setup, "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [
+            setup,
+            "--no-defaults",
+            *user,
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if made.returncode:
         pytest.skip(f"MariaDB cannot be set up here: {made.stderr[-200:]}")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [server, "--no-defaults", *user, f"--datadir={data}", f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/s.sock", f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0"],
-            stdout=output, stderr=output,
+            [
+                server,
+                "--no-defaults",
+                *user,
+                f"--datadir={data}",
+                f"--port={port}",
+                "--bind-address=127.0.0.1",
+                f"--socket={folder}/s.sock",
+                f"--pid-file={folder}/pid",
+                "--innodb-flush-log-at-trx-commit=0",
+            ],
+            stdout=output,
+            stderr=output,
         )
     try:
         listening(port, process, log)

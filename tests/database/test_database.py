@@ -20,18 +20,33 @@ from shipkit.orders.database.urls import Location
 from shipkit.outputs.writeback.databases import write_to_database
 from shipkit.settings import Settings
 
-COLUMNS = "id INTEGER PRIMARY KEY, order_number VARCHAR(20), ship_name VARCHAR(60), address1 VARCHAR(60), city VARCHAR(40), state VARCHAR(20), zip VARCHAR(10), weight_lb NUMERIC(8,2), placed DATE, tracking_number VARCHAR(200), label_status VARCHAR(20)"
+COLUMNS = (
+    "id INTEGER PRIMARY KEY, order_number VARCHAR(20), ship_name VARCHAR(60), address1 "
+    "VARCHAR(60), city VARCHAR(40), state VARCHAR(20), zip VARCHAR(10), weight_lb NUMERIC(8,2), "
+    "placed DATE, tracking_number VARCHAR(200), label_status VARCHAR(20)"
+)
 
 
 def orders_table(server, count=5, name="orders"):
     rows = ", ".join(
-        f"({n}, 'A-{n:04}', 'Åsa O''Neil', '{n} Main St', 'Boston', 'MA', '02134', {n % 9 + 1}.50, '2026-11-{n % 28 + 1:02}', NULL, NULL)" for n in range(1, count + 1)
+        (
+            f"({n}, 'A-{n:04}', 'Åsa O''Neil', '{n} Main St', 'Boston', 'MA', '02134', "
+            f"{n % 9 + 1}.50, '2026-11-{n % 28 + 1:02}', NULL, NULL)"
+        )
+        for n in range(1, count + 1)
     )
-    server.run(f"DROP TABLE IF EXISTS {name}", "DROP TABLE IF EXISTS shipkit_written", f"CREATE TABLE {name} ({COLUMNS})", f"INSERT INTO {name} VALUES {rows}")
+    server.run(
+        f"DROP TABLE IF EXISTS {name}",
+        "DROP TABLE IF EXISTS shipkit_written",
+        f"CREATE TABLE {name} ({COLUMNS})",
+        f"INSERT INTO {name} VALUES {rows}",
+    )
 
 
 def bought(server, shop, **told):
-    session = sk.BatchSession(sk.Database(server.url, table="orders", **told), shipper=shop, service="ground")
+    session = sk.BatchSession(
+        sk.Database(server.url, table="orders", **told), shipper=shop, service="ground"
+    )
     session.preview()
     session.approve()
     session.execute()
@@ -46,15 +61,37 @@ def test_a_table_is_read_with_its_types_and_in_the_order_of_its_key(server):
     orders_table(server)
     loaded = source.load(sk.Database(server.url, table="orders"))
     assert loaded.origin.kind == "database"
-    first = loaded.con.sql("SELECT id, order_number, ship_name, zip, CAST(weight_lb AS DOUBLE), CAST(placed AS VARCHAR) FROM lines ORDER BY row_number").fetchall()[0]
+    first = loaded.con.sql(
+        "SELECT id, order_number, ship_name, zip, CAST(weight_lb AS DOUBLE), CAST(placed AS "
+        "VARCHAR) FROM lines ORDER BY row_number"
+    ).fetchall()[0]
     assert first == ("1", "A-0001", "Åsa O'Neil", "02134", 2.5, "2026-11-02")
     assert {column.key: column.role for column in loaded.columns}["zip"] == "postal_code"
 
 
 def test_the_database_checks_a_condition_with_bound_values_itself(server):
     orders_table(server)
-    assert source.load(sk.Database(server.url, table="orders", where="order_number = :number OR id > :low", params={"number": "A-0002", "low": 4})).rows == 2
-    assert source.load(sk.Database(server.url, query="SELECT zip, count(*) AS n FROM orders WHERE state = :state GROUP BY zip", params={"state": "MA"})).rows == 1
+    assert (
+        source.load(
+            sk.Database(
+                server.url,
+                table="orders",
+                where="order_number = :number OR id > :low",
+                params={"number": "A-0002", "low": 4},
+            )
+        ).rows
+        == 2
+    )
+    assert (
+        source.load(
+            sk.Database(
+                server.url,
+                query="SELECT zip, count(*) AS n FROM orders WHERE state = :state GROUP BY zip",
+                params={"state": "MA"},
+            )
+        ).rows
+        == 1
+    )
     with pytest.raises(SourceError, match="needs a value for :number"):
         source.load(sk.Database(server.url, table="orders", where="order_number = :number"))
 
@@ -73,7 +110,9 @@ def test_labels_are_bought_and_their_numbers_stand_in_their_rows(server, shop):
             session.write_back()
         done = session.write_back(in_place="really")
         assert (done.rows, done.already) == (5, 0)
-        numbers = dict(zip(session.results()["row_number"], session.results()["tracking_number"], strict=True))
+        numbers = dict(
+            zip(session.results()["row_number"], session.results()["tracking_number"], strict=True)
+        )
     assert written(server) == [(n, numbers[n], "shipped") for n in range(1, 6)]
 
 
@@ -92,7 +131,12 @@ def test_a_second_run_writes_nothing_and_leaves_what_a_person_changed(server, sh
 
 def test_only_the_rows_of_the_job_are_touched(server, shop):
     orders_table(server)
-    with sk.BatchSession(sk.Database(server.url, table="orders"), shipper=shop, service="ground", where="id IN ('2', '4')") as session:
+    with sk.BatchSession(
+        sk.Database(server.url, table="orders"),
+        shipper=shop,
+        service="ground",
+        where="id IN ('2', '4')",
+    ) as session:
         session.preview()
         session.approve()
         session.execute()
@@ -104,21 +148,32 @@ def test_rows_that_are_gone_are_named_and_the_others_written(server, shop):
     orders_table(server)
     with bought(server, shop) as session:
         server.run("DELETE FROM orders WHERE id IN (2, 5)")
-        with pytest.raises(SourceChanged, match=r"2 rows of orders are no longer there \(lines 2, 5\)"):
+        with pytest.raises(
+            SourceChanged, match=r"2 rows of orders are no longer there \(lines 2, 5\)"
+        ):
             session.write_back(in_place="really")
     assert all(number for _, number, _ in written(server))
 
 
 def test_another_table_with_a_key_of_ones_own_takes_the_numbers(server, shop):
     orders_table(server)
-    server.run("DROP TABLE IF EXISTS parcels", "CREATE TABLE parcels (order_number VARCHAR(20), tn VARCHAR(200))", "INSERT INTO parcels VALUES ('A-0001', NULL), ('A-0002', NULL), ('A-0003', NULL), ('A-0004', NULL), ('A-0005', NULL)")
+    server.run(
+        "DROP TABLE IF EXISTS parcels",
+        "CREATE TABLE parcels (order_number VARCHAR(20), tn VARCHAR(200))",
+        "INSERT INTO parcels VALUES ('A-0001', NULL), ('A-0002', NULL), ('A-0003', NULL), "
+        "('A-0004', NULL), ('A-0005', NULL)",
+    )
     with bought(server, shop) as session:
         target = sk.Database(server.url, table="parcels", key="order_number")
         with pytest.raises(WriteBackError, match="no column tracking_number"):
             session.write_back(target, in_place="really")
         session.write_back(target, columns={"tracking_number": "tn"}, in_place="really")
         with pytest.raises(WriteBackError, match="has no primary key"):
-            session.write_back(sk.Database(server.url, table="parcels"), columns={"tracking_number": "tn"}, in_place="really")
+            session.write_back(
+                sk.Database(server.url, table="parcels"),
+                columns={"tracking_number": "tn"},
+                in_place="really",
+            )
     assert server.run("SELECT count(*) FROM parcels WHERE tn IS NOT NULL") == [(5,)]
 
 
@@ -135,7 +190,9 @@ def test_a_reopened_job_writes_back_too(server, shop):
     with bought(server, shop) as session:
         job_id = session.job_id
     with sk.BatchSession.open(job_id) as session:
-        assert session.write_back(sk.Database(server.url, table="orders"), in_place="really").rows == 5
+        assert (
+            session.write_back(sk.Database(server.url, table="orders"), in_place="really").rows == 5
+        )
 
 
 KILLED = """
@@ -161,8 +218,14 @@ def test_a_kill_between_chunks_and_a_second_run_end_as_one_run_would(server, sho
     orders_table(server, 200)
     with bought(server, shop) as session:
         job_id = session.job_id
-        numbers = dict(zip(session.results()["row_number"], session.results()["tracking_number"], strict=True))
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(KILLED), str(home), job_id, server.url], stdout=subprocess.PIPE, text=True)
+        numbers = dict(
+            zip(session.results()["row_number"], session.results()["tracking_number"], strict=True)
+        )
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(home), job_id, server.url],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     for _ in range(3):
         assert process.stdout.readline() == "chunk\n"
     os.kill(process.pid, signal.SIGKILL)
@@ -172,7 +235,11 @@ def test_a_kill_between_chunks_and_a_second_run_end_as_one_run_would(server, sho
     half = sum(1 for _, number, _ in written(server) if number)
     assert 60 <= half < 200
     assert half == server.run("SELECT count(*) FROM shipkit_written")[0][0]
-    done = write_to_database(JobStore.open(Settings.read().home, job_id), sk.Database(server.url, table="orders"), really=True)
+    done = write_to_database(
+        JobStore.open(Settings.read().home, job_id),
+        sk.Database(server.url, table="orders"),
+        really=True,
+    )
     assert (done.rows, done.already) == (200 - half, half)
     assert written(server) == [(n, numbers[n], "shipped") for n in range(1, 201)]
 
@@ -184,13 +251,31 @@ def test_the_password_is_in_no_repr_and_no_message(server):
     database = sk.Database(wrong, table="orders")
     with pytest.raises(SourceError) as error:
         database.read()
-    for text in (repr(database), str(database), str(error.value), repr(error.value), repr(database.location)):
+    for text in (
+        repr(database),
+        str(database),
+        str(error.value),
+        repr(error.value),
+        repr(database.location),
+    ):
         assert "wr0ng" not in text
     assert error.value.__cause__ is None
-    assert sk.Database(server.url.replace("p%40ss%2Fw%3Ard", ""), table="nothing", password="p@ss/w:rd").location.uri == Location.of(server.url).uri
+    assert (
+        sk.Database(
+            server.url.replace("p%40ss%2Fw%3Ard", ""), table="nothing", password="p@ss/w:rd"
+        ).location.uri
+        == Location.of(server.url).uri
+    )
 
 
-@pytest.mark.parametrize(("url", "said"), [("oracle://a:geheim@b/c", "no database address"), ("geheim", "no database address"), ("postgresql://a:geheim@b:port/c", "cannot be read")])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("oracle://a:geheim@b/c", "no database address"),
+        ("geheim", "no database address"),
+        ("postgresql://a:geheim@b:port/c", "cannot be read"),
+    ],
+)
 def test_an_address_that_cannot_be_read_is_refused_without_being_said(url, said):
     with pytest.raises(SourceError, match=said) as error:
         sk.Database(url, table="t")
@@ -207,15 +292,24 @@ def test_a_missing_table_or_file_is_an_error_that_says_so(server, tmp_path):
 
 
 def test_a_sqlite_column_of_several_kinds_is_text(sqlite):
-    sqlite.run("CREATE TABLE orders (id INTEGER PRIMARY KEY, zip)", "INSERT INTO orders VALUES (1, 2134), (2, '02134'), (3, NULL)")
-    assert source.load(sk.Database(sqlite.url, table="orders")).con.sql("SELECT zip FROM lines ORDER BY id").fetchall() == [("2134",), ("02134",), (None,)]
+    sqlite.run(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, zip)",
+        "INSERT INTO orders VALUES (1, 2134), (2, '02134'), (3, NULL)",
+    )
+    assert source.load(sk.Database(sqlite.url, table="orders")).con.sql(
+        "SELECT zip FROM lines ORDER BY id"
+    ).fetchall() == [("2134",), ("02134",), (None,)]
 
 
 def test_types_that_arrow_has_no_name_for_come_as_a_person_reads_them(postgresql):
     postgresql.run(
-        "DROP TABLE IF EXISTS odd", "DROP TYPE IF EXISTS mood", "CREATE TYPE mood AS ENUM ('ok')",
-        "CREATE TABLE odd (id uuid PRIMARY KEY, m mood, n numeric(12,3), j jsonb, t timestamptz, b boolean, a text[])",
-        "INSERT INTO odd VALUES ('11111111-2222-3333-4444-555555555555', 'ok', 12.345, '{\"a\": 1}', '2026-01-02 03:04:05+00', true, '{x,y}')",
+        "DROP TABLE IF EXISTS odd",
+        "DROP TYPE IF EXISTS mood",
+        "CREATE TYPE mood AS ENUM ('ok')",
+        "CREATE TABLE odd (id uuid PRIMARY KEY, m mood, n numeric(12,3), j jsonb, t timestamptz, "
+        "b boolean, a text[])",
+        "INSERT INTO odd VALUES ('11111111-2222-3333-4444-555555555555', 'ok', 12.345, '{\"a\": "
+        "1}', '2026-01-02 03:04:05+00', true, '{x,y}')",
     )
     loaded = source.load(sk.Database(postgresql.url, table="odd"))
     row = loaded.con.sql("SELECT id, m, CAST(n AS VARCHAR), j, b FROM lines").fetchall()[0]
@@ -223,4 +317,8 @@ def test_types_that_arrow_has_no_name_for_come_as_a_person_reads_them(postgresql
 
 
 def test_names_in_quotes_comments_and_casts_are_no_parameters():
-    assert bound("SELECT ':a', \":a\", x::text FROM t -- :a\nWHERE b = :a AND c = :a", {"a": 7}, lambda n: f"${n}") == ("SELECT ':a', \":a\", x::text FROM t -- :a\nWHERE b = $1 AND c = $2", [7, 7])
+    assert bound(
+        "SELECT ':a', \":a\", x::text FROM t -- :a\nWHERE b = :a AND c = :a",
+        {"a": 7},
+        lambda n: f"${n}",
+    ) == ("SELECT ':a', \":a\", x::text FROM t -- :a\nWHERE b = $1 AND c = $2", [7, 7])

@@ -14,7 +14,16 @@ from shipkit.orders.database.dialects import bound
 from shipkit.orders.where.pushdown import matching_only
 
 LINES = 400
-PLACES = [("Boston", "MA", "02134"), ("Austin", "TX", "78701"), ("Salem", "ma", "01970"), ("Provo", " UT", "84601"), ("Reno", "NV ", "89501"), ("Bend", "OR\t", "97701"), ("Erie", None, "'16501"), ("Åmål", "", "0")]
+PLACES = [
+    ("Boston", "MA", "02134"),
+    ("Austin", "TX", "78701"),
+    ("Salem", "ma", "01970"),
+    ("Provo", " UT", "84601"),
+    ("Reno", "NV ", "89501"),
+    ("Bend", "OR\t", "97701"),
+    ("Erie", None, "'16501"),
+    ("Åmål", "", "0"),
+]
 
 
 def lines_table(server, *, unnamed=False):
@@ -27,13 +36,43 @@ def lines_table(server, *, unnamed=False):
         cells = (city, state, zip_code) if line == 0 or n % 7 == 0 else (None, None, None)
         named = None if unnamed and line == 2 else f"A-{order}"
         day = (dt.date(2026, 1, 1) + dt.timedelta(days=n % 300)).isoformat()
-        values = (n, named, f"Ada {order}", f"{order} Main St", *cells, f"SKU-{n % 11}", n % 5, f"{n % 37}.{n % 100:02}", n / 7, day, f"{day} 23:30:00", None if n % 3 else "open", None)
-        rows.append("(" + ", ".join("NULL" if v is None else str(v) if isinstance(v, int | float) else "'" + v.replace("'", "''") + "'" for v in values) + ")")
+        values = (
+            n,
+            named,
+            f"Ada {order}",
+            f"{order} Main St",
+            *cells,
+            f"SKU-{n % 11}",
+            n % 5,
+            f"{n % 37}.{n % 100:02}",
+            n / 7,
+            day,
+            f"{day} 23:30:00",
+            None if n % 3 else "open",
+            None,
+        )
+        rows.append(
+            "("
+            + ", ".join(
+                "NULL"
+                if v is None
+                else str(v)
+                if isinstance(v, int | float)
+                else "'" + v.replace("'", "''") + "'"
+                for v in values
+            )
+            + ")"
+        )
     server.run(
         "DROP TABLE IF EXISTS order_items",
-        "CREATE TABLE order_items (id INTEGER PRIMARY KEY, order_number VARCHAR(20), ship_name VARCHAR(60), address1 VARCHAR(60), city VARCHAR(40), state VARCHAR(20), zip VARCHAR(10), "
-        "item_sku VARCHAR(20), quantity INTEGER, weight_lb NUMERIC(8,2), score DOUBLE PRECISION, placed DATE, changed TIMESTAMP, status VARCHAR(20), tracking_number VARCHAR(100))",
-        *(f"INSERT INTO order_items VALUES {', '.join(rows[at : at + 100])}" for at in range(0, LINES, 100)),
+        "CREATE TABLE order_items (id INTEGER PRIMARY KEY, order_number VARCHAR(20), ship_name "
+        "VARCHAR(60), address1 VARCHAR(60), city VARCHAR(40), state VARCHAR(20), zip VARCHAR(10), "
+        "item_sku VARCHAR(20), quantity INTEGER, weight_lb NUMERIC(8,2), score DOUBLE PRECISION, "
+        "placed DATE, changed TIMESTAMP, status VARCHAR(20), tracking_number VARCHAR(100))",
+        *(
+            f"INSERT INTO order_items VALUES {', '.join(rows[at : at + 100])}"
+            for at in range(0, LINES, 100)
+        ),
     )
 
 
@@ -41,7 +80,10 @@ def chosen(loaded, clauses=(), params=None):
     """The orders as texts, without their line numbers."""
     grouped = grouping.group(loaded)
     where.select(grouped, clauses, params or {})
-    return loaded.con.sql("SELECT CAST(o AS VARCHAR) FROM (SELECT * EXCLUDE (row_number, row_numbers) FROM selected ORDER BY row_number) o").fetchall()
+    return loaded.con.sql(
+        "SELECT CAST(o AS VARCHAR) FROM (SELECT * EXCLUDE (row_number, row_numbers) FROM selected "
+        "ORDER BY row_number) o"
+    ).fetchall()
 
 
 CLAUSES = [
@@ -87,26 +129,42 @@ def test_the_orders_are_those_that_a_filter_of_the_whole_table_keeps_and_fewer_r
     for clause, params in CLAUSES:
         if filled.kind == "sqlite" and isinstance(params.get("day"), dt.date):
             continue  # SQLite has no dates: the column is text
-        fetched, note = matching_only(sk.Database(filled.url, table="order_items", only=clause, params=params))
+        fetched, note = matching_only(
+            sk.Database(filled.url, table="order_items", only=clause, params=params)
+        )
         assert chosen(source.load(fetched)) == chosen(whole, [clause], params), clause
-        saved[clause] = int(re.search(r"([\d,]+) lines travelled", note.text)[1].replace(",", "")) < LINES
-    stay = {"lower(state) = 'ma'", "lower(state) = 'ma' OR quantity = 2"} | ({c for c, _ in CLAUSES if c.startswith("placed >=")} if filled.kind == "sqlite" else set())
+        saved[clause] = (
+            int(re.search(r"([\d,]+) lines travelled", note.text)[1].replace(",", "")) < LINES
+        )
+    stay = {"lower(state) = 'ma'", "lower(state) = 'ma' OR quantity = 2"} | (
+        {c for c, _ in CLAUSES if c.startswith("placed >=")} if filled.kind == "sqlite" else set()
+    )
     assert {clause for clause, less in saved.items() if not less} == stay
 
 
 def test_lines_without_a_number_of_their_own_let_every_row_travel_and_change_nothing(server):
     lines_table(server, unnamed=True)
     whole = source.load(sk.Database(server.url, table="order_items"))
-    fetched, note = matching_only(sk.Database(server.url, table="order_items", only="item_sku = 'SKU-3'"))
+    fetched, note = matching_only(
+        sk.Database(server.url, table="order_items", only="item_sku = 'SKU-3'")
+    )
     assert f"all {LINES} lines travelled" in note.text
     assert chosen(source.load(fetched)) == chosen(whole, ["item_sku = 'SKU-3'"])
 
 
 def test_a_session_holds_whole_orders_and_counts_them(filled, shop):
-    database = sk.Database(filled.url, table="order_items", only="item_sku = $sku", where="quantity < :most", params={"sku": "SKU-3", "most": 4})
+    database = sk.Database(
+        filled.url,
+        table="order_items",
+        only="item_sku = $sku",
+        where="quantity < :most",
+        params={"sku": "SKU-3", "most": 4},
+    )
     with sk.BatchSession(database, shipper=shop) as session:
         assert session.selection == f"{session.order_count} of {session.order_count} orders"
-        lines = session._planner.con.sql("SELECT count(*), count(*) FILTER (item_sku = 'SKU-3'), max(quantity) FROM lines").fetchall()[0]
+        lines = session._planner.con.sql(
+            "SELECT count(*), count(*) FILTER (item_sku = 'SKU-3'), max(quantity) FROM lines"
+        ).fetchall()[0]
         assert lines[0] > lines[1] > 0
         assert lines[2] < 4
         assert "asked of the database" in str(session.load_report)
@@ -116,7 +174,9 @@ def test_a_session_holds_whole_orders_and_counts_them(filled, shop):
 
 
 def test_what_could_not_be_asked_is_said(filled):
-    _, note = matching_only(sk.Database(filled.url, table="order_items", only="quantity = 2 AND lower(state) = 'ma'"))
+    _, note = matching_only(
+        sk.Database(filled.url, table="order_items", only="quantity = 2 AND lower(state) = 'ma'")
+    )
     assert "not asked there: lower(state) = 'ma'" in note.text
 
 
@@ -139,30 +199,54 @@ def test_no_match_is_an_error_that_says_the_condition(filled):
 def test_values_reach_the_database_bound(filled):
     for evil in ("x' OR '1'='1", "%", "x\\' OR 1=1 -- "):
         with pytest.raises(SourceError, match="No order"):
-            matching_only(sk.Database(filled.url, table="order_items", only="city = $c", params={"c": evil}))
+            matching_only(
+                sk.Database(filled.url, table="order_items", only="city = $c", params={"c": evil})
+            )
 
 
 def test_tracking_numbers_go_back_into_the_rows_that_were_chosen(filled, shop):
-    database = sk.Database(filled.url, table="order_items", only="order_number IN $numbers AND state = 'TX'", params={"numbers": ["A-10001", "A-10017", "A-10002"]})
+    database = sk.Database(
+        filled.url,
+        table="order_items",
+        only="order_number IN $numbers AND state = 'TX'",
+        params={"numbers": ["A-10001", "A-10017", "A-10002"]},
+    )
     with sk.BatchSession(database, shipper=shop, service="ground") as session:
         session.map(service="ground", weights="line")
         session.preview()
         session.approve()
         session.execute()
         assert session.write_back(in_place="really").rows == 6
-    found = filled.run("SELECT order_number, count(*), count(tracking_number) FROM order_items WHERE tracking_number IS NOT NULL OR order_number IN ('A-10001', 'A-10017') GROUP BY order_number ORDER BY 1")
+    found = filled.run(
+        "SELECT order_number, count(*), count(tracking_number) FROM order_items WHERE "
+        "tracking_number IS NOT NULL OR order_number IN ('A-10001', 'A-10017') GROUP BY "
+        "order_number ORDER BY 1"
+    )
     assert [row[0] for row in found] == ["A-10001", "A-10017"]
     assert all(lines == numbers for _, lines, numbers in found)
 
 
 def test_percent_signs_of_a_condition_survive_beside_bound_values(filled):
-    found = source.load(sk.Database(filled.url, table="order_items", where="zip LIKE '02%' AND quantity > :low", params={"low": 1}))
+    found = source.load(
+        sk.Database(
+            filled.url,
+            table="order_items",
+            where="zip LIKE '02%' AND quantity > :low",
+            params={"low": 1},
+        )
+    )
     assert 0 < found.rows < LINES
 
 
 def test_percent_signs_are_doubled_only_for_a_driver_that_formats():
-    assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "%s") == ("a LIKE '5%%' AND b = %s", [1])
-    assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "?") == ("a LIKE '5%' AND b = ?", [1])
+    assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "%s") == (
+        "a LIKE '5%%' AND b = %s",
+        [1],
+    )
+    assert bound("a LIKE '5%' AND b = :b", {"b": 1}, lambda _: "?") == (
+        "a LIKE '5%' AND b = ?",
+        [1],
+    )
     assert bound("a LIKE '5%'", {}, lambda _: "%s") == ("a LIKE '5%'", [])
 
 

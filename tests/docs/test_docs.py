@@ -24,10 +24,16 @@ def blocks(page: Path) -> list[str]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_every_python_block_of_a_page_runs_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_every_python_block_of_a_page_runs_in_order(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "orders.csv").write_bytes((ROOT / "shipkit" / "data" / "demo_orders.csv").read_bytes())
+    (tmp_path / "orders.csv").write_bytes(
+        (ROOT / "shipkit" / "data" / "demo_orders.csv").read_bytes()
+    )
     names: dict[str, object] = {"__name__": "page"}
     text = page.read_text(encoding="utf-8")
     for found in BLOCK.finditer(text):
@@ -43,14 +49,26 @@ def test_every_python_block_of_a_page_runs_in_order(page: Path, tmp_path: Path, 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_relative_link_leads_somewhere(page: Path):
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    missing = [t for t in targets if "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()]
+    missing = [
+        t
+        for t in targets
+        if "://" not in t and not t.startswith("mailto:") and not (page.parent / t).exists()
+    ]
     assert missing == []
 
 
 def test_the_stage_list_is_the_import_contract():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    layers = [part.strip() for layer in config["tool"]["importlinter"]["contracts"][0]["layers"] for part in layer.split("|")]
-    listed = re.findall(r"^\| `([\w/]+)`", (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    layers = [
+        part.strip()
+        for layer in config["tool"]["importlinter"]["contracts"][0]["layers"]
+        for part in layer.split("|")
+    ]
+    listed = re.findall(
+        r"^\| `([\w/]+)`",
+        (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert [name.rstrip("/") for name in listed] == layers
 
 
@@ -64,8 +82,29 @@ def test_the_site_builds_strictly_and_without_network(tmp_path: Path):
     if importlib.util.find_spec("mkdocs") is None:
         pytest.skip("mkdocs is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "NO_MKDOCS_2_WARNING": "1", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+        [
+            sys.executable,
+            "-m",
+            "mkdocs",
+            "build",
+            "--strict",
+            "--quiet",
+            "--site-dir",
+            str(tmp_path / "site"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "NO_MKDOCS_2_WARNING": "1",
+            "http_proxy": "http://127.0.0.1:9",
+            "https_proxy": "http://127.0.0.1:9",
+        },
     )
     assert done.returncode == 0, done.stderr
-    assert "BatchSession" in (tmp_path / "site" / "reference" / "session" / "index.html").read_text(encoding="utf-8")
+    assert "BatchSession" in (tmp_path / "site" / "reference" / "session" / "index.html").read_text(
+        encoding="utf-8"
+    )

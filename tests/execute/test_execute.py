@@ -85,7 +85,14 @@ def test_skipped_rows_are_never_sent(home, carrier):
     job = job_of(home, 6, skipped={1: "no street", 4: "set aside"})
     assert buy(job, carrier) is JobStatus.COMPLETED
     assert state_counts(job) == {"shipped": 4, "skipped": 2}
-    assert job.results().column("error_message").to_pylist() == [None, "no street", None, None, "set aside", None]
+    assert job.results().column("error_message").to_pylist() == [
+        None,
+        "no street",
+        None,
+        None,
+        "set aside",
+        None,
+    ]
     assert "A0000001" not in carrier.sales()
 
 
@@ -115,18 +122,37 @@ def test_intents_run_only_a_handful_ahead_of_the_calls(home, tmp_path):
     assert 4 <= most <= 4 + 12
 
 
-def test_a_rejection_fails_the_row_with_the_carriers_code_and_leaves_the_others_alone(home, tmp_path):
-    error = CarrierRejected("The address is unknown.", fix="Correct the street.", carrier_code="120100")
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=failing_for({"A0000003"}, error)), job_of(home, 8)
+def test_a_rejection_fails_the_row_with_the_carriers_code_and_leaves_the_others_alone(
+    home, tmp_path
+):
+    error = CarrierRejected(
+        "The address is unknown.", fix="Correct the street.", carrier_code="120100"
+    )
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=failing_for({"A0000003"}, error)),
+        job_of(home, 8),
+    )
     assert buy(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
     row = job.results().to_pylist()[3]
-    assert (row["state"], row["error_code"], row["error_message"], row["fix"]) == ("failed", "120100", "The address is unknown.", "Correct the street.")
+    assert (row["state"], row["error_code"], row["error_message"], row["fix"]) == (
+        "failed",
+        "120100",
+        "The address is unknown.",
+        "Correct the street.",
+    )
     assert state_counts(job) == {"shipped": 7, "failed": 1}
     buy(job, carrier)
     assert len(carrier.calls) == 8, "a failed row is never sent unchanged"
 
 
-@pytest.mark.parametrize("error", [AnswerLost("the connection was reset"), ValueError("a defect in the carrier's code"), TimeoutError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        AnswerLost("the connection was reset"),
+        ValueError("a defect in the carrier's code"),
+        TimeoutError(),
+    ],
+)
 def test_a_lost_answer_is_looked_up_and_adopted_never_sent_again(home, tmp_path, error):
     async def hook(carrier, shipment, reference):
         carrier.sell(shipment, reference)
@@ -142,7 +168,10 @@ def test_a_lost_answer_is_looked_up_and_adopted_never_sent_again(home, tmp_path,
 
 
 def test_a_lost_request_is_sent_again_under_a_new_reference_once_absence_is_proven(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 3),
+    )
     assert buy(job, carrier) is JobStatus.COMPLETED
     assert len(carrier.calls) == len(set(carrier.calls)) == 6
     assert set(carrier.sales().values()) == {1}
@@ -173,7 +202,9 @@ def test_a_shipment_that_appears_late_is_adopted_and_not_bought_again(home, tmp_
 
 @pytest.mark.parametrize(("proof_s", "resend"), [(None, "proven"), (0.0, "ask"), (0.0, "never")])
 def test_without_proof_or_permission_a_lost_row_waits_for_a_person(home, tmp_path, proof_s, resend):
-    carrier = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False), proof_s=proof_s)
+    carrier = BookCarrier(
+        tmp_path / "books.db", hook=lose_first(1, after_sale=False), proof_s=proof_s
+    )
     job = job_of(home, 3, resend=resend)
     assert buy(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
     assert state_counts(job) == {"review": 3}
@@ -209,7 +240,12 @@ def test_429_pauses_everything_for_as_long_as_the_carrier_asks(home, tmp_path):
 
 
 def test_refused_credentials_pause_the_job_with_a_plain_reason(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=failing(AuthenticationFailed("the client secret is wrong"))), job_of(home, 100)
+    carrier, job = (
+        BookCarrier(
+            tmp_path / "books.db", hook=failing(AuthenticationFailed("the client secret is wrong"))
+        ),
+        job_of(home, 100),
+    )
     assert buy(job, carrier) is JobStatus.PAUSED
     assert "refused the credentials" in job.reason
     assert state_counts(job) == {"pending": 100}
@@ -243,7 +279,11 @@ async def failing_find(reference, label, shipment=None):
 
 
 def test_halt_stops_at_the_first_failed_row(home, tmp_path):
-    carrier = BookCarrier(tmp_path / "books.db", hook=failing_for({"A0000005"}, CarrierRejected("no", carrier_code="1")), latency_s=0.01)
+    carrier = BookCarrier(
+        tmp_path / "books.db",
+        hook=failing_for({"A0000005"}, CarrierRejected("no", carrier_code="1")),
+        latency_s=0.01,
+    )
     job = job_of(home, 100)
     assert buy(job, carrier, on_error="halt", pacer=Pacer(concurrency=2)) is JobStatus.PAUSED
     assert "halted" in job.reason
@@ -266,7 +306,11 @@ def test_stop_now_leaves_what_is_in_flight_in_doubt_and_resume_looks_it_up(home,
         carrier.sell(shipment, reference)
         await asyncio.sleep(30)
 
-    control, carrier, job = Control(), BookCarrier(tmp_path / "books.db", hook=slow_after_sale), job_of(home, 20)
+    control, carrier, job = (
+        Control(),
+        BookCarrier(tmp_path / "books.db", hook=slow_after_sale),
+        job_of(home, 20),
+    )
     threading.Timer(0.5, control.stop_now).start()
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
     assert state_counts(job)["in_doubt"] == 8
@@ -312,7 +356,9 @@ def test_a_progress_callback_that_raises_changes_nothing_and_is_logged_once(home
     job = job_of(home, 20)
     with caplog.at_level(logging.WARNING, "shipkit"):
         assert buy(job, carrier, progress=broken) is JobStatus.COMPLETED
-    assert [record.getMessage() for record in caplog.records if "bar is gone" in record.getMessage()] != []
+    assert [
+        record.getMessage() for record in caplog.records if "bar is gone" in record.getMessage()
+    ] != []
     assert len(caplog.records) == 1
 
 
@@ -320,7 +366,12 @@ def test_progress_comes_about_ten_times_a_second_and_the_last_one_tells_the_end(
     told, carrier, job = [], BookCarrier(tmp_path / "books.db", latency_s=0.05), job_of(home, 80)
     buy(job, carrier, progress=told.append)
     assert 3 <= len(told) <= 15
-    assert (told[-1].done, told[-1].total, told[-1].spent_cents, told[-1].currency) == (80, 80, 80 * QUOTE, "USD")
+    assert (told[-1].done, told[-1].total, told[-1].spent_cents, told[-1].currency) == (
+        80,
+        80,
+        80 * QUOTE,
+        "USD",
+    )
     assert [p.done for p in told] == sorted(p.done for p in told)
 
 
@@ -335,7 +386,9 @@ def test_the_total_limit_is_reserved_before_a_row_is_sent(home, tmp_path):
 
 def test_the_allowed_drift_is_reserved_too(home, tmp_path):
     carrier = BookCarrier(tmp_path / "books.db")
-    job = job_of(home, 30, limits={"total_cents": 10 * QUOTE, "price_drift": 0.5, "currency": "USD"})
+    job = job_of(
+        home, 30, limits={"total_cents": 10 * QUOTE, "price_drift": 0.5, "currency": "USD"}
+    )
     buy(job, carrier, pacer=Pacer(concurrency=1))
     assert 9 <= len(carrier.calls) <= 10
     assert sum(job.results().column("charged_cents").drop_null().to_pylist()) <= 10 * QUOTE
@@ -362,7 +415,9 @@ def test_the_number_of_shipments_is_limited(home, carrier):
     assert len(carrier.calls) == 3
 
 
-def test_our_own_failure_after_the_answer_leaves_the_row_in_flight_and_resume_adopts_it(home, tmp_path):
+def test_our_own_failure_after_the_answer_leaves_the_row_in_flight_and_resume_adopts_it(
+    home, tmp_path
+):
     async def unbookable(carrier, shipment, reference):
         if shipment.order_id == "A0000002":
             good = carrier.sell(shipment, reference)

@@ -24,18 +24,37 @@ NO_ANSWER = ("reset", "close", "silence", "half", "half_headers", "garbage", "em
 
 class Served:
     def __init__(self, folder):
-        command = [sys.executable, "-m", "shipkit.carriers.sandbox", "--serve", "--books", str(folder / "books.sqlite"), "--label-bytes", "500"]
+        command = [
+            sys.executable,
+            "-m",
+            "shipkit.carriers.sandbox",
+            "--serve",
+            "--books",
+            str(folder / "books.sqlite"),
+            "--label-bytes",
+            "500",
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
 
     def suffer(self, **faults):
         """Switch faults on for the first call of every row."""
-        urlopen(Request(f"{self.url}/faults", data=json.dumps({"first": ROWS, "seed": 1, **faults}).encode(), method="POST")).close()
+        urlopen(
+            Request(
+                f"{self.url}/faults",
+                data=json.dumps({"first": ROWS, "seed": 1, **faults}).encode(),
+                method="POST",
+            )
+        ).close()
         urlopen(Request(f"{self.url}/stats", method="POST")).close()
 
     def sold(self, job):
         with urlopen(f"{self.url}/books") as answer:
-            return [entry for entry in json.load(answer) if entry["reference"].startswith(job.manifest.reference_base)]
+            return [
+                entry
+                for entry in json.load(answer)
+                if entry["reference"].startswith(job.manifest.reference_base)
+            ]
 
     def asked(self):
         with urlopen(f"{self.url}/stats") as answer:
@@ -60,7 +79,9 @@ def run(home, url, *, resend="proven", pacer=None):
 
     async def work():
         try:
-            return await execute(job, carrier, timeout_s=0.4, grace_s=0.3, pacer=pacer or Pacer(concurrency=4))
+            return await execute(
+                job, carrier, timeout_s=0.4, grace_s=0.3, pacer=pacer or Pacer(concurrency=4)
+            )
         finally:
             await carrier.aclose()
 
@@ -79,23 +100,35 @@ def test_no_usable_answer_after_a_purchase_is_in_doubt_and_adopted(home, served,
     job, status = run(home, served.url)
     assert (status, story(job)) == (JobStatus.COMPLETED, ["intent", "in_doubt", "adopted"])
     assert served.asked() == len(served.sold(job)) == ROWS
-    assert {label.tracking_number for label in job.labels()} == {number for entry in served.sold(job) for number in entry["numbers"]}
+    assert {label.tracking_number for label in job.labels()} == {
+        number for entry in served.sold(job) for number in entry["numbers"]
+    }
 
 
 @pytest.mark.parametrize("wire", NO_ANSWER)
-def test_no_usable_answer_and_no_purchase_is_in_doubt_and_sent_again_under_a_new_reference(home, served, wire):
+def test_no_usable_answer_and_no_purchase_is_in_doubt_and_sent_again_under_a_new_reference(
+    home, served, wire
+):
     served.suffer(lost_before=1.0, wire=wire)
     job, status = run(home, served.url)
-    assert (status, story(job)) == (JobStatus.COMPLETED, ["intent", "in_doubt", "absent", "intent", "result"])
+    assert (status, story(job)) == (
+        JobStatus.COMPLETED,
+        ["intent", "in_doubt", "absent", "intent", "result"],
+    )
     assert served.asked() == 2 * ROWS
-    assert sorted(entry["reference"] for entry in served.sold(job)) == [job.reference(row, 2) for row in range(ROWS)]
+    assert sorted(entry["reference"] for entry in served.sold(job)) == [
+        job.reference(row, 2) for row in range(ROWS)
+    ]
 
 
 @pytest.mark.parametrize("resend", ["ask", "never"])
 def test_no_answer_and_no_permission_to_send_again_waits_for_a_person(home, served, resend):
     served.suffer(lost_before=1.0)
     job, status = run(home, served.url, resend=resend)
-    assert (status, story(job)) == (JobStatus.COMPLETED_WITH_ERRORS, ["intent", "in_doubt", "review"])
+    assert (status, story(job)) == (
+        JobStatus.COMPLETED_WITH_ERRORS,
+        ["intent", "in_doubt", "review"],
+    )
     assert (state_counts(job), served.sold(job)) == ({"review": ROWS}, [])
 
 
@@ -107,10 +140,15 @@ def test_a_5xx_after_the_purchase_is_in_doubt_and_adopted(home, served, code):
     assert served.asked() == len(served.sold(job)) == ROWS
 
 
-def test_a_5xx_before_the_purchase_looks_the_same_and_is_sent_again_only_when_absence_is_proven(home, served):
+def test_a_5xx_before_the_purchase_looks_the_same_and_is_sent_again_only_when_absence_is_proven(
+    home, served
+):
     served.suffer(error_before=1.0)
     job, status = run(home, served.url)
-    assert (status, story(job)) == (JobStatus.COMPLETED, ["intent", "in_doubt", "absent", "intent", "result"])
+    assert (status, story(job)) == (
+        JobStatus.COMPLETED,
+        ["intent", "in_doubt", "absent", "intent", "result"],
+    )
     assert len(served.sold(job)) == ROWS
 
 
@@ -162,7 +200,9 @@ def test_a_refused_connection_is_pending_and_pauses_the_job(home, served):
     assert (state_counts(job), served.sold(job)) == ({"pending": ROWS}, [])
 
 
-def test_a_server_that_dies_in_the_middle_leaves_rows_in_doubt_that_the_next_run_settles(home, tmp_path):
+def test_a_server_that_dies_in_the_middle_leaves_rows_in_doubt_that_the_next_run_settles(
+    home, tmp_path
+):
     """Not a fault switched on: the process is gone while requests are at it."""
     server = Served(tmp_path)
     try:
@@ -173,7 +213,13 @@ def test_a_server_that_dies_in_the_middle_leaves_rows_in_doubt_that_the_next_run
         async def work():
             asyncio.get_running_loop().call_later(0.3, server.process.kill)
             try:
-                return await execute(job, carrier, timeout_s=5, grace_s=0.1, pacer=Pacer(concurrency=4, down_after_s=0.5, breaker_after=3))
+                return await execute(
+                    job,
+                    carrier,
+                    timeout_s=5,
+                    grace_s=0.1,
+                    pacer=Pacer(concurrency=4, down_after_s=0.5, breaker_after=3),
+                )
             finally:
                 await carrier.aclose()
 

@@ -57,6 +57,12 @@ def test_no_name_is_given_twice_even_where_case_does_not_count(orders: list[str]
 
 def test_duplicates_are_numbered_and_empty_cells_leave_nothing() -> None:
     names = Names("{row_number:05}_{order_id}")
-    assert [names.make({"row_number": 7, "order_id": "A"}), names.make({"row_number": 7, "order_id": "a"}), names.make({"row_number": 7, "order_id": None})] == [
-        "00007_A", "00007_a-2", "00007",
+    assert [
+        names.make({"row_number": 7, "order_id": "A"}),
+        names.make({"row_number": 7, "order_id": "a"}),
+        names.make({"row_number": 7, "order_id": None}),
+    ] == [
+        "00007_A",
+        "00007_a-2",
+        "00007",
     ]

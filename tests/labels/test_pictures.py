@@ -40,7 +40,9 @@ def test_a_label_is_shown_as_a_picture_whose_barcode_reads(kind: LabelFormat) ->
     (picture,) = re.findall(r'src="data:image/png;base64,([^"]+)"', bundle["text/html"])
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
     assert max(image.size) <= 850
-    assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == ["SANDBOX00000012345"]
+    assert [found.text for found in zxingcpp.read_barcodes(image.convert("L"))] == [
+        "SANDBOX00000012345"
+    ]
     assert bundle["text/plain"].startswith("Label SANDBOX00000012345 (")
 
 
@@ -56,9 +58,14 @@ def test_bytes_that_are_no_label_are_said_to_be_so_and_break_no_notebook() -> No
 
 
 def job(order: str, count: int = 1) -> Labels:
-    table = pa.table({
-        "row_number": pa.array(range(1, count + 1), pa.int64()), "order_id": [order] * count, "state": ["shipped"] * count, "tracking_numbers": [["SANDBOX1"]] * count,
-    })
+    table = pa.table(
+        {
+            "row_number": pa.array(range(1, count + 1), pa.int64()),
+            "order_id": [order] * count,
+            "state": ["shipped"] * count,
+            "tracking_numbers": [["SANDBOX1"]] * count,
+        }
+    )
 
     class Stored:
         kind, parcel_index, tracking_number, format = "label", 1, "SANDBOX1", "pdf"
@@ -96,7 +103,14 @@ def test_one_shipment_can_be_looked_at_by_its_row() -> None:
 
 
 def test_a_job_without_labels_says_so() -> None:
-    table = pa.table({"row_number": [1], "order_id": ["A"], "state": ["failed"], "tracking_numbers": pa.array([None], pa.list_(pa.string()))})
+    table = pa.table(
+        {
+            "row_number": [1],
+            "order_id": ["A"],
+            "state": ["failed"],
+            "tracking_numbers": pa.array([None], pa.list_(pa.string())),
+        }
+    )
     labels = Labels(table, lambda rows: [])
     assert repr(labels) == "No labels: nothing is bought yet, or nothing stands."
     assert "No labels" in labels._repr_html_()

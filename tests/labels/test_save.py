@@ -18,7 +18,13 @@ from shipkit.models import Address, LabelFormat, LabelSpec
 from shipkit.outputs.labels import Labels, SavedLabels
 from shipkit.render import LabelContent, draw
 
-SHOP = Address(company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
+SHOP = Address(
+    company="Harbor Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+)
 
 
 class Stored(NamedTuple):
@@ -33,18 +39,30 @@ class Stored(NamedTuple):
 class Job:
     """A job's labels as the ledger gives them: on demand, for the rows asked, in that order."""
 
-    def __init__(self, parcels: Sequence[int], *, kind: LabelFormat = LabelFormat.PDF, states: Sequence[str] | None = None, lost: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        parcels: Sequence[int],
+        *,
+        kind: LabelFormat = LabelFormat.PDF,
+        states: Sequence[str] | None = None,
+        lost: Sequence[int] = (),
+    ) -> None:
         self.states = states or ["shipped"] * len(parcels)
-        self.numbers = [[f"SANDBOX{row:04}{parcel:04}" for parcel in range(1, count + 1)] for row, count in enumerate(parcels)]
+        self.numbers = [
+            [f"SANDBOX{row:04}{parcel:04}" for parcel in range(1, count + 1)]
+            for row, count in enumerate(parcels)
+        ]
         self.kind, self.lost = kind, lost
         self.read_rows: list[int] = []
-        self.table = pa.table({
-            "row_number": pa.array([row * 2 + 1 for row in range(len(parcels))], pa.int64()),
-            "order_id": [f"A-{row}" for row in range(len(parcels))],
-            "state": self.states,
-            "tracking_number": [numbers[0] for numbers in self.numbers],
-            "tracking_numbers": self.numbers,
-        })
+        self.table = pa.table(
+            {
+                "row_number": pa.array([row * 2 + 1 for row in range(len(parcels))], pa.int64()),
+                "order_id": [f"A-{row}" for row in range(len(parcels))],
+                "state": self.states,
+                "tracking_number": [numbers[0] for numbers in self.numbers],
+                "tracking_numbers": self.numbers,
+            }
+        )
 
     def read(self, rows: Sequence[int]) -> Iterator[Stored]:
         for row in rows:
@@ -52,8 +70,21 @@ class Job:
             if row in self.lost:
                 continue
             for index, number in enumerate(self.numbers[row], 1):
-                content = LabelContent(ship_from=SHOP, ship_to=SHOP, service="Ground", tracking_number=number, parcel_index=index)
-                yield Stored(row, number, self.kind.value, draw(content, LabelSpec(format=self.kind)), "label", index)
+                content = LabelContent(
+                    ship_from=SHOP,
+                    ship_to=SHOP,
+                    service="Ground",
+                    tracking_number=number,
+                    parcel_index=index,
+                )
+                yield Stored(
+                    row,
+                    number,
+                    self.kind.value,
+                    draw(content, LabelSpec(format=self.kind)),
+                    "label",
+                    index,
+                )
 
     def labels(self, **columns: Sequence[object]) -> Labels:
         view = self.table
@@ -66,7 +97,13 @@ def scanned(path: Path) -> list[str]:
     """The tracking numbers of a PDF, page by page, as a scanner reads them."""
     document = pypdfium2.PdfDocument(path)
     try:
-        return [found.text for page in document for found in zxingcpp.read_barcodes(page.render(scale=203 / 72, grayscale=True).to_pil())]
+        return [
+            found.text
+            for page in document
+            for found in zxingcpp.read_barcodes(
+                page.render(scale=203 / 72, grayscale=True).to_pil()
+            )
+        ]
     finally:
         document.close()
 
@@ -74,17 +111,30 @@ def scanned(path: Path) -> list[str]:
 def test_one_pdf_holds_every_label_in_the_order_of_the_source(tmp_path: Path) -> None:
     job = Job([1, 2, 1, 3, 1] * 3)
     saved = job.labels().save(tmp_path / "labels.pdf")
-    assert scanned(tmp_path / "labels.pdf") == [number for numbers in job.numbers for number in numbers]
-    assert (saved.labels, saved.shipments, saved.paths, saved.missing) == (24, 15, (tmp_path / "labels.pdf",), ())
+    assert scanned(tmp_path / "labels.pdf") == [
+        number for numbers in job.numbers for number in numbers
+    ]
+    assert (saved.labels, saved.shipments, saved.paths, saved.missing) == (
+        24,
+        15,
+        (tmp_path / "labels.pdf",),
+        (),
+    )
 
 
-def test_order_by_sorts_by_a_source_column_and_keeps_source_order_among_equals(tmp_path: Path) -> None:
+def test_order_by_sorts_by_a_source_column_and_keeps_source_order_among_equals(
+    tmp_path: Path,
+) -> None:
     job = Job([1, 2, 1, 1, 1])
     sku = ["b", "a", None, "b", "a"]
     job.labels(sku=sku).save(tmp_path / "up.pdf", order_by="sku")
-    assert scanned(tmp_path / "up.pdf") == [number for row in (1, 4, 0, 3, 2) for number in job.numbers[row]]
+    assert scanned(tmp_path / "up.pdf") == [
+        number for row in (1, 4, 0, 3, 2) for number in job.numbers[row]
+    ]
     job.labels(sku=sku).save(tmp_path / "down.pdf", order_by=["-sku", "-row_number"])
-    assert scanned(tmp_path / "down.pdf") == [number for row in (3, 0, 4, 1, 2) for number in job.numbers[row]]
+    assert scanned(tmp_path / "down.pdf") == [
+        number for row in (3, 0, 4, 1, 2) for number in job.numbers[row]
+    ]
 
 
 def test_a_source_heading_is_found_whatever_its_case_and_blanks(tmp_path: Path) -> None:
@@ -104,7 +154,9 @@ def test_an_unknown_column_is_named_with_its_nearest(tmp_path: Path) -> None:
 
 def test_where_chooses_by_source_and_result_columns(tmp_path: Path) -> None:
     job = Job([1, 1, 1])
-    saved = job.labels(sku=["a", "b", "a"]).save(tmp_path / "labels.pdf", where="sku = 'a' AND row_number > 1")
+    saved = job.labels(sku=["a", "b", "a"]).save(
+        tmp_path / "labels.pdf", where="sku = 'a' AND row_number > 1"
+    )
     assert scanned(tmp_path / "labels.pdf") == job.numbers[2]
     assert saved.shipments == 1
     with pytest.raises(FilterError):
@@ -123,8 +175,18 @@ def test_voided_failed_and_doubtful_shipments_are_never_printed(tmp_path: Path) 
 def test_a_split_never_tears_a_shipment_apart(tmp_path: Path) -> None:
     job = Job([1, 2, 2, 5, 1])
     saved = job.labels().save(tmp_path / "labels.pdf", split=3)
-    assert [path.name for path in saved.paths] == ["labels-001.pdf", "labels-002.pdf", "labels-003.pdf", "labels-004.pdf"]
-    assert [scanned(path) for path in saved.paths] == [job.numbers[0] + job.numbers[1], job.numbers[2], job.numbers[3], job.numbers[4]]
+    assert [path.name for path in saved.paths] == [
+        "labels-001.pdf",
+        "labels-002.pdf",
+        "labels-003.pdf",
+        "labels-004.pdf",
+    ]
+    assert [scanned(path) for path in saved.paths] == [
+        job.numbers[0] + job.numbers[1],
+        job.numbers[2],
+        job.numbers[3],
+        job.numbers[4],
+    ]
     assert not (tmp_path / "labels.pdf").exists()
 
 
@@ -138,7 +200,10 @@ def test_a_shorter_split_says_which_files_of_the_earlier_one_are_left(tmp_path: 
 
 def test_a_split_into_a_folder_is_numbered_there(tmp_path: Path) -> None:
     saved = Job([1, 1, 1]).labels().save(tmp_path / "out", split=2)
-    assert [path.relative_to(tmp_path).as_posix() for path in saved.paths] == ["out/labels-001.pdf", "out/labels-002.pdf"]
+    assert [path.relative_to(tmp_path).as_posix() for path in saved.paths] == [
+        "out/labels-001.pdf",
+        "out/labels-002.pdf",
+    ]
 
 
 def test_a_file_for_each_shipment_holds_all_its_parcels(tmp_path: Path) -> None:
@@ -151,9 +216,18 @@ def test_a_file_for_each_shipment_holds_all_its_parcels(tmp_path: Path) -> None:
 
 def test_a_file_for_each_parcel_is_numbered_or_named_as_asked(tmp_path: Path) -> None:
     job = Job([2])
-    assert [p.name for p in job.labels().save(tmp_path / "a", per="parcel").paths] == ["00001_A-0.pdf", "00001_A-0-2.pdf"]
-    assert [p.name for p in job.labels().save(tmp_path / "b", per="parcel", filename="{tracking_number}_{parcel_index}").paths] == [
-        "SANDBOX00000001_1.pdf", "SANDBOX00000002_2.pdf",
+    assert [p.name for p in job.labels().save(tmp_path / "a", per="parcel").paths] == [
+        "00001_A-0.pdf",
+        "00001_A-0-2.pdf",
+    ]
+    assert [
+        p.name
+        for p in job.labels()
+        .save(tmp_path / "b", per="parcel", filename="{tracking_number}_{parcel_index}")
+        .paths
+    ] == [
+        "SANDBOX00000001_1.pdf",
+        "SANDBOX00000002_2.pdf",
     ]
 
 
@@ -166,13 +240,25 @@ def test_pictures_hold_one_label_each(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="holds one label"):
         job.labels().save(tmp_path / "labels.png")
     assert list(tmp_path.iterdir()) == []
-    assert [p.name for p in job.labels().save(tmp_path / "a", per="shipment", format="png").paths] == ["00001_A-0.png", "00003_A-1.png", "00003_A-1-2.png"]
+    assert [
+        p.name for p in job.labels().save(tmp_path / "a", per="shipment", format="png").paths
+    ] == ["00001_A-0.png", "00003_A-1.png", "00003_A-1-2.png"]
     one = job.labels()[1].save(tmp_path / "one.png")
     assert zxingcpp.read_barcodes(Image.open(one.path))[0].text == job.numbers[0][0]
 
 
-@pytest.mark.parametrize(("bought", "suffix"), [(LabelFormat.PDF, "zpl"), (LabelFormat.GIF, "zpl"), (LabelFormat.PNG, "zpl"), (LabelFormat.ZPL, "zpl")])
-def test_zpl_labels_stand_one_after_the_other(tmp_path: Path, bought: LabelFormat, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("bought", "suffix"),
+    [
+        (LabelFormat.PDF, "zpl"),
+        (LabelFormat.GIF, "zpl"),
+        (LabelFormat.PNG, "zpl"),
+        (LabelFormat.ZPL, "zpl"),
+    ],
+)
+def test_zpl_labels_stand_one_after_the_other(
+    tmp_path: Path, bought: LabelFormat, suffix: str
+) -> None:
     Job([1, 2], kind=bought).labels().save(tmp_path / f"labels.{suffix}")
     data = (tmp_path / "labels.zpl").read_bytes()
     assert (data.count(b"^XA"), data.count(b"^XZ")) == (3, 3)
@@ -189,7 +275,9 @@ def test_labels_bought_as_zpl_stay_zpl_and_the_row_is_named(tmp_path: Path) -> N
     with pytest.raises(LabelError, match=r"Row 1, SANDBOX.*bought as ZPL.*label_format=\"pdf\""):
         Job([1], kind=LabelFormat.ZPL).labels().save(tmp_path / "labels.pdf")
     assert list(tmp_path.iterdir()) == []
-    assert [p.suffix for p in Job([1], kind=LabelFormat.ZPL).labels().save(tmp_path / "labels").paths] == [".zpl"]
+    assert [
+        p.suffix for p in Job([1], kind=LabelFormat.ZPL).labels().save(tmp_path / "labels").paths
+    ] == [".zpl"]
 
 
 def test_a_broken_label_in_the_middle_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
@@ -216,12 +304,18 @@ def test_a_bought_shipment_without_a_stored_label_is_reported_by_its_row(tmp_pat
     [
         (Job([]), {}, r"no shipment of this job is bought and stands \(no shipments\)"),
         (Job([1, 1], states=["failed", "in_doubt"]), {}, r"1 failed, 1 in doubt"),
-        (Job([1]), {"where": "row_number > 5"}, "none of 1 bought shipment matches 'row_number > 5'"),
+        (
+            Job([1]),
+            {"where": "row_number > 5"},
+            "none of 1 bought shipment matches 'row_number > 5'",
+        ),
         (Job([1], lost=[0]), {}, "1 shipment bought, and no label is stored"),
         (Job([1]), {"kind": "document"}, "no document to save.*abroad"),
     ],
 )
-def test_nothing_to_save_says_why(tmp_path: Path, job: Job, options: dict[str, str], message: str) -> None:
+def test_nothing_to_save_says_why(
+    tmp_path: Path, job: Job, options: dict[str, str], message: str
+) -> None:
     with pytest.raises(LabelError, match=message):
         job.labels().save(tmp_path / "labels.pdf", **options)
     assert list(tmp_path.iterdir()) == []
@@ -232,7 +326,11 @@ def test_nothing_to_save_says_why(tmp_path: Path, job: Job, options: dict[str, s
     [
         ("labels.docx", {}, "saved as pdf, zpl, png, gif"),
         ("labels.pdf", {"format": "zpl"}, "the name says PDF"),
-        ("labels.pdf", {"per": "shipment"}, 'Give a folder: save\\("labels", per="shipment", format="pdf"\\)'),
+        (
+            "labels.pdf",
+            {"per": "shipment"},
+            'Give a folder: save\\("labels", per="shipment", format="pdf"\\)',
+        ),
         ("labels", {"per": "label"}, "per='label' is not known"),
         ("labels.pdf", {"split": 0}, "split=0"),
         ("labels", {"split": 2, "per": "parcel"}, "together with per"),
@@ -244,7 +342,9 @@ def test_nothing_to_save_says_why(tmp_path: Path, job: Job, options: dict[str, s
         ("labels", {"filename": "{order_id:05d}"}, "does not fit the value"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_way_out(tmp_path: Path, path: str, options: dict[str, object], message: str) -> None:
+def test_what_cannot_be_is_refused_with_a_way_out(
+    tmp_path: Path, path: str, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(LabelError, match=message) as caught:
         Job([1, 1]).labels().save(tmp_path / path, **options)
     assert caught.value.fix
@@ -270,7 +370,9 @@ def test_labels_are_read_a_few_at_a_time(tmp_path: Path) -> None:
 
     def watched(rows: Sequence[int]) -> Iterator[Stored]:
         for label in job.read(rows):
-            seen.append(len(list((tmp_path / "out").glob("*.pdf"))) if (tmp_path / "out").exists() else 0)
+            seen.append(
+                len(list((tmp_path / "out").glob("*.pdf"))) if (tmp_path / "out").exists() else 0
+            )
             yield label
 
     Labels(job.table, watched).save(tmp_path / "out", per="shipment")

@@ -9,9 +9,19 @@ import pytest
 from shipkit.orders.layouts import known_layouts
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "layouts.md"
-REFUSED, REFUSED_END = "<!-- refused: written by tests/layouts/test_page.py -->\n", "<!-- end of refused -->\n"
-BEGIN, END = "<!-- sections: written by tests/layouts/test_page.py -->\n", "<!-- end of sections -->\n"
-PER = {"unit": "of one unit, times the quantity", "line": "of the line", "order": "of the whole order"}
+REFUSED, REFUSED_END = (
+    "<!-- refused: written by tests/layouts/test_page.py -->\n",
+    "<!-- end of refused -->\n",
+)
+BEGIN, END = (
+    "<!-- sections: written by tests/layouts/test_page.py -->\n",
+    "<!-- end of sections -->\n",
+)
+PER = {
+    "unit": "of one unit, times the quantity",
+    "line": "of the line",
+    "order": "of the whole order",
+}
 WHEN = {"filled": "filled", "nonzero": "not 0"}
 JOINED = {"weight", "item_weight"}
 
@@ -21,29 +31,104 @@ def supported():
 
 
 def refused() -> str:
-    lines = [f"| {layout.title} | {layout.unsupported} | {layout.instead} |\n" for _, layout in sorted(known_layouts().items()) if layout.unsupported is not None]
+    lines = [
+        f"| {layout.title} | {layout.unsupported} | {layout.instead} |\n"
+        for _, layout in sorted(known_layouts().items())
+        if layout.unsupported is not None
+    ]
     return "| export | why | instead |\n| --- | --- | --- |\n" + "".join(lines)
 
 
 def section(layout) -> str:
-    lines = [f"### {layout.title}", "", f"`{layout.name}`. Behind it: {layout.evidence}", f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}." if layout.recognised_by else f'Loaded by name: `layout="{layout.name}"`.']
-    lines += [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."] if layout.without else []
+    lines = [
+        f"### {layout.title}",
+        "",
+        f"`{layout.name}`. Behind it: {layout.evidence}",
+        f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}."
+        if layout.recognised_by
+        else f'Loaded by name: `layout="{layout.name}"`.',
+    ]
+    lines += (
+        [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."]
+        if layout.without
+        else []
+    )
     lines += ["", "| field | taken from |", "| --- | --- |"]
     for role, options in layout.fields.items():
-        units = {option: f" ({layout.units[option]})" for option in options if option in layout.units}
+        units = {
+            option: f" ({layout.units[option]})" for option in options if option in layout.units
+        }
         word = " + " if role in JOINED and len(options) > 1 else ", else "
-        lines.append(f"| {role} | {word.join(f'`{option}`{units.get(option, str())}' for option in options)} |")
+        lines.append(
+            f"| {role} | "
+            f"{word.join(f'`{option}`{units.get(option, str())}' for option in options)} |"
+        )
     lines.append("")
-    lines += ["- Each line is a shipment, also where order numbers repeat."] if layout.each_row else []
+    lines += (
+        ["- Each line is a shipment, also where order numbers repeat."] if layout.each_row else []
+    )
     lines += [f"- A weight is {PER[layout.weight_of]}."] if layout.weight_of else []
-    lines += [f"- A price is {PER[layout.price_of].replace(', times the quantity', '')}: customs items are made of the lines."] if layout.price_of else []
-    lines += [f"- Dates as {', '.join(f'`{form}`' for form in dict.fromkeys(layout.dates.values()))}, where all of a column fit."] if layout.dates else []
-    lines += [f"- Left out: lines where `{heading}` is {' or '.join(f'`{text}`' for text in texts)}." for heading, texts in layout.not_shipped.items()]
-    lines += [f"- Lines without {' or '.join(f'`{h}`' for h in layout.required)} are footers or totals."] if layout.required else []
-    lines += [f"- Speeds of the shop, no services: {', '.join(f'`{text}`' for text in layout.services)}. Say what they are: `map(services={{\"{next(iter(layout.services))}\": \"ground\"}})`."] if layout.services else []
-    lines += [f"- Lines of one order number are one order only where {', '.join(f'`{h}`' for h in layout.order_key)} agree too; a number that several orders have is an error `order_number_not_unique`."] if layout.order_key else []
+    lines += (
+        [
+            (
+                f"- A price is {PER[layout.price_of].replace(', times the quantity', '')}: "
+                "customs items are made of the lines."
+            )
+        ]
+        if layout.price_of
+        else []
+    )
+    lines += (
+        [
+            (
+                "- Dates as "
+                f"{', '.join(f'`{form}`' for form in dict.fromkeys(layout.dates.values()))}, "
+                "where all of a column fit."
+            )
+        ]
+        if layout.dates
+        else []
+    )
+    lines += [
+        f"- Left out: lines where `{heading}` is {' or '.join(f'`{text}`' for text in texts)}."
+        for heading, texts in layout.not_shipped.items()
+    ]
+    lines += (
+        [f"- Lines without {' or '.join(f'`{h}`' for h in layout.required)} are footers or totals."]
+        if layout.required
+        else []
+    )
+    lines += (
+        [
+            (
+                "- Speeds of the shop, no services: "
+                f"{', '.join(f'`{text}`' for text in layout.services)}. Say what they are: "
+                f'`map(services={{"{next(iter(layout.services))}": "ground"}})`.'
+            )
+        ]
+        if layout.services
+        else []
+    )
+    lines += (
+        [
+            (
+                "- Lines of one order number are one order only where "
+                f"{', '.join(f'`{h}`' for h in layout.order_key)} agree too; a number that "
+                "several orders have is an error `order_number_not_unique`."
+            )
+        ]
+        if layout.order_key
+        else []
+    )
     lines += [f"- {remark}" for remark in layout.remarks]
-    lines += [f"- `{n.heading}` {WHEN[n.when] if isinstance(n.when, str) else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: {n.severity} `{n.code}`, {n.problem}." for n in layout.notices]
+    lines += [
+        (
+            f"- `{n.heading}` "
+            f"{WHEN[n.when] if isinstance(n.when, str) else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: "
+            f"{n.severity} `{n.code}`, {n.problem}."
+        )
+        for n in layout.notices
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -63,4 +148,7 @@ if __name__ == "__main__":
     page = PAGE.read_text(encoding="utf-8")
     made = "\n".join(section(layout) for _, layout in sorted(supported().items()))
     page = page[: page.index(BEGIN) + len(BEGIN)] + "\n" + made + "\n" + page[page.index(END) :]
-    PAGE.write_text(page[: page.index(REFUSED) + len(REFUSED)] + refused() + page[page.index(REFUSED_END) :], encoding="utf-8")
+    PAGE.write_text(
+        page[: page.index(REFUSED) + len(REFUSED)] + refused() + page[page.index(REFUSED_END) :],
+        encoding="utf-8",
+    )

@@ -18,22 +18,39 @@ Orders = Callable[..., tuple[duckdb.DuckDBPyConnection, list[Column]]]
 def orders() -> Orders:
     """Make the relation ``selected`` of rows by heading; give (connection, columns)."""
 
-    def make(rows: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]] = ()) -> tuple[duckdb.DuckDBPyConnection, list[Column]]:
+    def make(
+        rows: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[duckdb.DuckDBPyConnection, list[Column]]:
         con = duckdb.connect()
         headings = list(rows[0])
         names = keys(headings)
-        table = pa.table({key: pa.array([row[heading] for row in rows]) for key, heading in zip(names, headings, strict=True)})
+        table = pa.table(
+            {
+                key: pa.array([row[heading] for row in rows])
+                for key, heading in zip(names, headings, strict=True)
+            }
+        )
         table = table.append_column("row_number", pa.array(range(1, len(rows) + 1), pa.int64()))
         con.register("given", table)
-        con.execute("CREATE TABLE selected AS SELECT row_number, [row_number] AS row_numbers, 'orders.csv' AS source_file, * EXCLUDE (row_number) FROM given")
+        con.execute(
+            "CREATE TABLE selected AS SELECT row_number, [row_number] AS row_numbers, "
+            "'orders.csv' AS source_file, * EXCLUDE (row_number) FROM given"
+        )
         types = {name: kind for name, kind, *_ in con.execute("DESCRIBE selected").fetchall()}
         con.execute("ALTER TABLE selected ALTER COLUMN source_file TYPE VARCHAR")
         if lines:
             con.register("order_lines", pa.Table.from_pylist(list(lines)))
             con.execute("CREATE TEMP VIEW shipping_lines AS SELECT * FROM order_lines")
-        roles = {match.key: (match.role, match.unit) for match in recognise(headings).roles.values()}
+        roles = {
+            match.key: (match.role, match.unit) for match in recognise(headings).roles.values()
+        }
         columns = [
-            Column(heading, key, "VARCHAR" if types[key] in ("INTEGER", '"NULL"') else types[key], *roles.get(key, (None, None)))
+            Column(
+                heading,
+                key,
+                "VARCHAR" if types[key] in ("INTEGER", '"NULL"') else types[key],
+                *roles.get(key, (None, None)),
+            )
             for heading, key in zip(headings, names, strict=True)
         ]
         return con, columns

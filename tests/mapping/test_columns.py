@@ -10,7 +10,16 @@ from shipkit.errors import MappingError
 from shipkit.orders.mapping import MappingSpec, map_rows
 from shipkit.orders.normalize import normalize
 
-ORDER = {"Order ID": "A1", "Name": "Ada Lovelace", "Address 1": "12 Main St", "City": "Boston", "State": "MA", "Zip": "02134", "Weight (oz)": "24", "Service": "Ground"}
+ORDER = {
+    "Order ID": "A1",
+    "Name": "Ada Lovelace",
+    "Address 1": "12 Main St",
+    "City": "Boston",
+    "State": "MA",
+    "Zip": "02134",
+    "Weight (oz)": "24",
+    "Service": "Ground",
+}
 
 
 def shipments(orders, shop, rows, **spec):
@@ -27,13 +36,33 @@ def codes(problems):
 def test_a_row_becomes_a_shipment_without_a_template(orders, shop):
     _, (row,), problems = shipments(orders, shop, [ORDER])
     assert problems == []
-    assert (row["order_id"], row["name"], row["state"], row["postal_code"], row["country"], row["service"]) == ("A1", "Ada Lovelace", "MA", "02134", "US", "ground")
+    assert (
+        row["order_id"],
+        row["name"],
+        row["state"],
+        row["postal_code"],
+        row["country"],
+        row["service"],
+    ) == ("A1", "Ada Lovelace", "MA", "02134", "US", "ground")
     assert row["parcels"][0]["weight_lb"] == 1.5
 
 
-@pytest.mark.parametrize(("heading", "cell", "pounds"), [("weight_lb", "2.5", 2.5), ("Weight (kg)", "1", 1 / 0.45359237), ("grams", "500", 500 / 453.59237), ("weight_oz", "8", 0.5), ("Weight", "12 oz", 0.75)])
-def test_a_weight_is_converted_by_the_unit_of_its_heading_or_cell(orders, shop, heading, cell, pounds):
-    row = {key: value for key, value in ORDER.items() if not key.startswith("Weight")} | {heading: cell}
+@pytest.mark.parametrize(
+    ("heading", "cell", "pounds"),
+    [
+        ("weight_lb", "2.5", 2.5),
+        ("Weight (kg)", "1", 1 / 0.45359237),
+        ("grams", "500", 500 / 453.59237),
+        ("weight_oz", "8", 0.5),
+        ("Weight", "12 oz", 0.75),
+    ],
+)
+def test_a_weight_is_converted_by_the_unit_of_its_heading_or_cell(
+    orders, shop, heading, cell, pounds
+):
+    row = {key: value for key, value in ORDER.items() if not key.startswith("Weight")} | {
+        heading: cell
+    }
     _, (made,), _ = shipments(orders, shop, [row])
     assert made["parcels"][0]["weight_lb"] == pytest.approx(pounds, rel=1e-12)
 
@@ -79,7 +108,9 @@ def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
     mapped = map_rows(con, columns, MappingSpec(), shop)
     question = next(q for q in mapped.questions if q.field == "ship_to.postal_code")
     assert question.problem == '2 columns have the heading "Zip"'
-    assert question.fix == 'Say which: map(columns={"postal_code": "zip"}); their keys are zip, zip_2.'
+    assert (
+        question.fix == 'Say which: map(columns={"postal_code": "zip"}); their keys are zip, zip_2.'
+    )
     mapped = map_rows(con, columns, MappingSpec(columns={"postal_code": "zip_2"}), shop)
     assert normalize(con, mapped)[0].column("postal_code").to_pylist() == ["02135"]
 
@@ -94,13 +125,19 @@ def test_missing_columns_are_asked_for_in_every_row_with_a_fix(orders, shop):
     row = {"Name": "Ada", "City": "Boston"}
     _, _, problems = shipments(orders, shop, [row])
     assert {p["field"] for p in problems if p["code"] == "column_missing"} == {
-        "ship_to.address_line1", "ship_to.state", "ship_to.postal_code", "service", "parcels[0].weight_lb",
+        "ship_to.address_line1",
+        "ship_to.state",
+        "ship_to.postal_code",
+        "service",
+        "parcels[0].weight_lb",
     }
     assert all(p["fix"].startswith("Name it: map(columns=") for p in problems)
 
 
 def test_service_for_all_overrides_the_service_column(orders, shop):
-    _, (row,), problems = shipments(orders, shop, [{**ORDER, "Service": "Teleport"}], service="UPS 2nd Day Air")
+    _, (row,), problems = shipments(
+        orders, shop, [{**ORDER, "Service": "Teleport"}], service="UPS 2nd Day Air"
+    )
     assert (row["service"], problems) == ("2nd_day_air", [])
 
 
@@ -120,7 +157,10 @@ def test_an_unknown_service_is_a_problem_and_never_ground(orders, shop):
 
 
 def test_services_translate_the_values_of_the_column(orders, shop):
-    rows = [{**ORDER, "Service": text} for text in ("Standard Class", " standard class", "Next Day Air", "Drone")]
+    rows = [
+        {**ORDER, "Service": text}
+        for text in ("Standard Class", " standard class", "Next Day Air", "Drone")
+    ]
     _, made, problems = shipments(orders, shop, rows, services={"Standard Class": "ground"})
     assert [m["service"] for m in made] == ["ground", "ground", "next_day_air", None]
     assert [p["row_number"] for p in problems] == [4]
@@ -128,7 +168,9 @@ def test_services_translate_the_values_of_the_column(orders, shop):
 
 def test_defaults_fill_what_is_missing_and_are_counted(orders, shop):
     rows = [{**ORDER, "Weight (oz)": text} for text in ("24", "", None, "  ", "\r\n", "\u3000")]
-    mapped, made, problems = shipments(orders, shop, rows, defaults={"weight_lb": 2, "phone": "2125550142"})
+    mapped, made, problems = shipments(
+        orders, shop, rows, defaults={"weight_lb": 2, "phone": "2125550142"}
+    )
     assert [m["parcels"][0]["weight_lb"] for m in made] == [1.5, 2.0, 2.0, 2.0, 2.0, 2.0]
     assert {m["phone"] for m in made} == {"2125550142"}
     assert mapped.defaulted == {"weight_lb": 5, "phone": 6}
@@ -136,19 +178,29 @@ def test_defaults_fill_what_is_missing_and_are_counted(orders, shop):
 
 
 def test_a_default_never_hides_a_cell_that_cannot_be_read(orders, shop):
-    _, (row,), problems = shipments(orders, shop, [{**ORDER, "Weight (oz)": "heavy"}], defaults={"weight_lb": 2})
+    _, (row,), problems = shipments(
+        orders, shop, [{**ORDER, "Weight (oz)": "heavy"}], defaults={"weight_lb": 2}
+    )
     assert row["parcels"][0]["weight_lb"] is None
     assert codes(problems) == [("weight_lb_unreadable", "error", "parcels[0].weight_lb")]
 
 
 def test_references_and_ship_date_are_taken_as_told(orders, shop):
-    _, (row,), _ = shipments(orders, shop, [{**ORDER, "PO Number": "4412"}], references={"po": "PO Number"}, ship_date=dt.date(2026, 11, 23))
+    _, (row,), _ = shipments(
+        orders,
+        shop,
+        [{**ORDER, "PO Number": "4412"}],
+        references={"po": "PO Number"},
+        ship_date=dt.date(2026, 11, 23),
+    )
     assert row["references"] == [{"key": "po", "value": "4412"}]
     assert row["ship_date"] == dt.date(2026, 11, 23)
 
 
 def test_an_empty_reference_is_no_reference(orders, shop):
-    _, (row,), _ = shipments(orders, shop, [{**ORDER, "PO Number": " "}], references={"po": "PO Number"})
+    _, (row,), _ = shipments(
+        orders, shop, [{**ORDER, "PO Number": " "}], references={"po": "PO Number"}
+    )
     assert row["references"] == []
 
 
@@ -163,7 +215,12 @@ def test_first_and_last_name_are_joined_when_they_name_the_recipient_better(orde
 def test_typed_columns_are_used_as_they_are(orders, shop):
     row = {**ORDER, "Weight (oz)": 24.0, "Ship Date": dt.date(2026, 11, 23), "residential": True}
     _, (made,), problems = shipments(orders, shop, [row])
-    assert (made["parcels"][0]["weight_lb"], made["ship_date"], made["residential"], problems) == (1.5, dt.date(2026, 11, 23), True, [])
+    assert (made["parcels"][0]["weight_lb"], made["ship_date"], made["residential"], problems) == (
+        1.5,
+        dt.date(2026, 11, 23),
+        True,
+        [],
+    )
 
 
 @pytest.mark.parametrize(

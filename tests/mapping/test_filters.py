@@ -16,23 +16,71 @@ from shipkit.orders import expressions, filters
 from shipkit.orders.filters import FILTERS
 
 CASES = [
-    ("truncate_address", ("x" * 40,), "x" * 35), ("truncate_address", ("12 Long Name Street, Building C, Suite 1200",), "12 Long Name Street, Building C,"),
-    ("truncate_address", ("short",), "short"), ("truncate_address", ("a b c", 3), "a b"),
-    ("format_us_zip", ("2134",), "02134"), ("format_us_zip", (2134,), "02134"), ("format_us_zip", ("501",), "00501"), ("format_us_zip", ("'02134",), "02134"),
-    ("format_us_zip", ("02134-1234",), "02134-1234"), ("format_us_zip", ("021341234",), "02134-1234"), ("format_us_zip", ("2134.0",), "02134"), ("format_us_zip", ("110001",), "110001"),
-    ("format_us_zip", ("01310-100",), "01310-100"), ("format_us_zip", ("K1A 0B1",), "K1A 0B1"), ("format_us_zip", ("SW1A 1AA",), "SW1A 1AA"), ("format_us_zip", ("2000", "Australia"), "2000"),
-    ("format_us_zip", ("2134", "US", "Texas"), "2134"), ("format_us_zip", ("2134", "US", "MA"), "02134"), ("format_us_zip", ("2134", None, "Massachusetts"), "02134"),
-    ("round_weight", ("2.25",), 2.3), ("round_weight", (2.25, 2), 2.25), ("round_weight", (0.001,), 0.1), ("round_weight", ("heavy",), "heavy"),
-    ("convert_weight", (16, "oz"), 1.0), ("convert_weight", ("1", "kg", "g"), 1000.0), ("convert_weight", ("", "oz"), ""), ("convert_weight", ("5", ""), 5.0), ("convert_weight", ("x", "oz"), "x"),
-    ("convert_weight", ("5", "stone"), "5 stone"), ("convert_length", ("30.48", "cm"), 12.0), ("convert_length", (1, "ft"), 12.0),
-    ("lookup_service_code", ("Ground",), "03"), ("lookup_service_code", ("next_day_air",), "01"), ("lookup_service_code", ("UPS Next Day Air Saver®",), "13"),
-    ("lookup_service_code", ("Second Class",), None), ("lookup_service_code", ("Second Class", "03"), "03"), ("lookup_service_code", ("65",), "65"),
-    ("translate", ("A", {"a": "b"}), "b"), ("translate", (3, {"3": "x"}), "x"), ("to_ups_date", ("2026-11-02T09:00:00-05:00",), "20261102"), ("to_ups_date", (dt.date(2026, 1, 2),), "20260102"),
-    ("to_ups_date", (dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC),), "20260102"), ("to_ups_date", ("1/2/26",), "20260102"), ("to_ups_date", ("13/13/2026",), "13/13/2026"), ("to_ups_date", ("soon",), "soon"),
-    ("to_ups_phone", ("+1 (212) 555-0142 ext. 77",), "2125550142"), ("to_ups_phone", ("212.555.0142x9",), "2125550142"), ("to_ups_phone", ("+44 20 7946 0958",), "442079460958"), ("to_ups_phone", ("n/a",), None),
-    ("default_value", ("", 2), 2), ("default_value", ("a", 2), "a"), ("default_value", (None,), ""), ("default_value", (False, 2), False),
-    ("split_name", ("Ada Lovelace",), "Ada"), ("split_name", ("Ada Lovelace", "last"), "Lovelace"), ("split_name", ("Madonna", "last"), ""),
-    ("tojson", ('a"b',), '"a\\"b"'), ("tojson", (dt.date(2026, 1, 2),), '"2026-01-02"'), ("tojson", (Decimal("1.50"),), '"1.50"'), ("tojson", (None,), "null"), ("tojson", (1.5,), "1.5"),
+    ("truncate_address", ("x" * 40,), "x" * 35),
+    (
+        "truncate_address",
+        ("12 Long Name Street, Building C, Suite 1200",),
+        "12 Long Name Street, Building C,",
+    ),
+    ("truncate_address", ("short",), "short"),
+    ("truncate_address", ("a b c", 3), "a b"),
+    ("format_us_zip", ("2134",), "02134"),
+    ("format_us_zip", (2134,), "02134"),
+    ("format_us_zip", ("501",), "00501"),
+    ("format_us_zip", ("'02134",), "02134"),
+    ("format_us_zip", ("02134-1234",), "02134-1234"),
+    ("format_us_zip", ("021341234",), "02134-1234"),
+    ("format_us_zip", ("2134.0",), "02134"),
+    ("format_us_zip", ("110001",), "110001"),
+    ("format_us_zip", ("01310-100",), "01310-100"),
+    ("format_us_zip", ("K1A 0B1",), "K1A 0B1"),
+    ("format_us_zip", ("SW1A 1AA",), "SW1A 1AA"),
+    ("format_us_zip", ("2000", "Australia"), "2000"),
+    ("format_us_zip", ("2134", "US", "Texas"), "2134"),
+    ("format_us_zip", ("2134", "US", "MA"), "02134"),
+    ("format_us_zip", ("2134", None, "Massachusetts"), "02134"),
+    ("round_weight", ("2.25",), 2.3),
+    ("round_weight", (2.25, 2), 2.25),
+    ("round_weight", (0.001,), 0.1),
+    ("round_weight", ("heavy",), "heavy"),
+    ("convert_weight", (16, "oz"), 1.0),
+    ("convert_weight", ("1", "kg", "g"), 1000.0),
+    ("convert_weight", ("", "oz"), ""),
+    ("convert_weight", ("5", ""), 5.0),
+    ("convert_weight", ("x", "oz"), "x"),
+    ("convert_weight", ("5", "stone"), "5 stone"),
+    ("convert_length", ("30.48", "cm"), 12.0),
+    ("convert_length", (1, "ft"), 12.0),
+    ("lookup_service_code", ("Ground",), "03"),
+    ("lookup_service_code", ("next_day_air",), "01"),
+    ("lookup_service_code", ("UPS Next Day Air Saver®",), "13"),
+    ("lookup_service_code", ("Second Class",), None),
+    ("lookup_service_code", ("Second Class", "03"), "03"),
+    ("lookup_service_code", ("65",), "65"),
+    ("translate", ("A", {"a": "b"}), "b"),
+    ("translate", (3, {"3": "x"}), "x"),
+    ("to_ups_date", ("2026-11-02T09:00:00-05:00",), "20261102"),
+    ("to_ups_date", (dt.date(2026, 1, 2),), "20260102"),
+    ("to_ups_date", (dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC),), "20260102"),
+    ("to_ups_date", ("1/2/26",), "20260102"),
+    ("to_ups_date", ("13/13/2026",), "13/13/2026"),
+    ("to_ups_date", ("soon",), "soon"),
+    ("to_ups_phone", ("+1 (212) 555-0142 ext. 77",), "2125550142"),
+    ("to_ups_phone", ("212.555.0142x9",), "2125550142"),
+    ("to_ups_phone", ("+44 20 7946 0958",), "442079460958"),
+    ("to_ups_phone", ("n/a",), None),
+    ("default_value", ("", 2), 2),
+    ("default_value", ("a", 2), "a"),
+    ("default_value", (None,), ""),
+    ("default_value", (False, 2), False),
+    ("split_name", ("Ada Lovelace",), "Ada"),
+    ("split_name", ("Ada Lovelace", "last"), "Lovelace"),
+    ("split_name", ("Madonna", "last"), ""),
+    ("tojson", ('a"b',), '"a\\"b"'),
+    ("tojson", (dt.date(2026, 1, 2),), '"2026-01-02"'),
+    ("tojson", (Decimal("1.50"),), '"1.50"'),
+    ("tojson", (None,), "null"),
+    ("tojson", (1.5,), "1.5"),
 ]
 
 
@@ -43,7 +91,9 @@ def test_a_filter_does_what_its_name_says(name, args, wanted):
 
 @pytest.mark.parametrize("name", sorted(set(FILTERS) - {"default_value", "tojson"}))
 def test_a_missing_cell_stays_missing(name):
-    extra = {"convert_weight": ("oz",), "convert_length": ("cm",), "translate": ({"a": "b"},)}.get(name, ())
+    extra = {"convert_weight": ("oz",), "convert_length": ("cm",), "translate": ({"a": "b"},)}.get(
+        name, ()
+    )
     assert FILTERS[name](None, *extra) is None
 
 
@@ -53,12 +103,42 @@ def test_an_unknown_target_unit_is_refused():
 
 
 def test_every_service_has_its_ups_code():
-    assert {filters.lookup_service_code(service.value) for service in ServiceLevel} == set(UPS_SERVICE_CODES.values())
+    assert {filters.lookup_service_code(service.value) for service in ServiceLevel} == set(
+        UPS_SERVICE_CODES.values()
+    )
 
 
 NUMERIC = st.one_of(
-    st.sampled_from(["", " ", "1,234", "1,23", "12,345.6", "'5", "''5", "1e3", "1e999", "nan", "inf", "-", ".", "5.", ".5", "+7", "--7", "1_0", "0x10", " 7\n", "１２", "1 2", "12abc"]),
-    st.floats(allow_nan=False, allow_infinity=False).map(str), st.integers().map(str), st.text("0123456789.,eE+-' ", max_size=12),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "1,234",
+            "1,23",
+            "12,345.6",
+            "'5",
+            "''5",
+            "1e3",
+            "1e999",
+            "nan",
+            "inf",
+            "-",
+            ".",
+            "5.",
+            ".5",
+            "+7",
+            "--7",
+            "1_0",
+            "0x10",
+            " 7\n",
+            "１２",
+            "1 2",
+            "12abc",
+        ]
+    ),
+    st.floats(allow_nan=False, allow_infinity=False).map(str),
+    st.integers().map(str),
+    st.text("0123456789.,eE+-' ", max_size=12),
 )
 
 
@@ -66,7 +146,11 @@ NUMERIC = st.one_of(
 @given(st.lists(NUMERIC, min_size=20, max_size=60))
 def test_python_and_sql_read_the_same_numbers(texts):
     con = duckdb.connect()
-    rows = con.execute(f"SELECT x, {expressions.number('x')}, {expressions.convert(expressions.number('x'), 'kg')} FROM (SELECT unnest($texts) AS x)", {"texts": texts}).fetchall()
+    rows = con.execute(
+        f"SELECT x, {expressions.number('x')}, "
+        f"{expressions.convert(expressions.number('x'), 'kg')} FROM (SELECT unnest($texts) AS x)",
+        {"texts": texts},
+    ).fetchall()
     for text, number, pounds in rows:
         mine = filters.read_number(text)
         assert mine == number, text
@@ -74,8 +158,16 @@ def test_python_and_sql_read_the_same_numbers(texts):
         assert (converted if isinstance(converted, float) else None) == pounds, text
 
 
-@pytest.mark.parametrize(("unit", "function"), [*((u, filters.convert_weight) for u in expressions.TO_POUNDS), *((u, filters.convert_length) for u in expressions.TO_INCHES)])
+@pytest.mark.parametrize(
+    ("unit", "function"),
+    [
+        *((u, filters.convert_weight) for u in expressions.TO_POUNDS),
+        *((u, filters.convert_length) for u in expressions.TO_INCHES),
+    ],
+)
 def test_python_and_sql_convert_units_to_the_last_bit(unit, function):
     con = duckdb.connect()
     for value in (0.1, 1.0, 2.3, 17.77, 453.6, 1e-7, 123456.789):
-        assert con.execute(f"SELECT {expressions.convert('x', unit)} FROM (SELECT ?::DOUBLE AS x)", [value]).fetchall()[0][0] == function(value, unit)
+        assert con.execute(
+            f"SELECT {expressions.convert('x', unit)} FROM (SELECT ?::DOUBLE AS x)", [value]
+        ).fetchall()[0][0] == function(value, unit)

@@ -10,7 +10,9 @@ from shipkit.orders.mapping import environment as sandbox_env
 from shipkit.orders.normalize.unread import UNREADABLE
 from shipkit.orders.validate import RULES
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping.md").read_text(
+    encoding="utf-8"
+)
 
 
 def test_every_rule_is_on_the_page():
@@ -18,7 +20,9 @@ def test_every_rule_is_on_the_page():
 
 
 def test_every_filter_is_on_the_page():
-    offered = {name for name in sandbox_env.ShipmentEnvironment().filters if not name.endswith("_")} - {"d"}
+    offered = {
+        name for name in sandbox_env.ShipmentEnvironment().filters if not name.endswith("_")
+    } - {"d"}
     assert offered - set(re.findall(r"`(\w+)", PAGE)) == set()
     assert set(FILTERS) <= offered
 

@@ -40,7 +40,10 @@ def test_money_of_two_currencies_is_not_added():
         Money.of("1") + Money.of("1", "EUR")
 
 
-@pytest.mark.parametrize(("text", "shown"), [("1234.5", "$1,234.50"), ("$1,234.50", "$1,234.50"), ("-3", "-$3.00"), ("0", "$0.00")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("1234.5", "$1,234.50"), ("$1,234.50", "$1,234.50"), ("-3", "-$3.00"), ("0", "$0.00")],
+)
 def test_money_reads_and_shows_dollars(text: str, shown: str):
     assert str(Money.of(text)) == shown
 
@@ -56,15 +59,37 @@ def test_yen_have_no_cents():
     assert str(Money.from_cents(1250, "JPY")) == "1,250 JPY"
 
 
-@pytest.mark.parametrize(("text", "service"), [
-    ("ground", "ground"), ("UPS Ground", "ground"), ("03", "ground"), ("3", "ground"), ("UPS 2nd Day Air®", "2nd_day_air"),
-    ("Next Day Air", "next_day_air"), ("NEXT-DAY AIR SAVER", "next_day_air_saver"), ("2 Day", "2nd_day_air"), ("overnight", "next_day_air"),
-])
+@pytest.mark.parametrize(
+    ("text", "service"),
+    [
+        ("ground", "ground"),
+        ("UPS Ground", "ground"),
+        ("03", "ground"),
+        ("3", "ground"),
+        ("UPS 2nd Day Air®", "2nd_day_air"),
+        ("Next Day Air", "next_day_air"),
+        ("NEXT-DAY AIR SAVER", "next_day_air_saver"),
+        ("2 Day", "2nd_day_air"),
+        ("overnight", "next_day_air"),
+    ],
+)
 def test_a_service_is_known_by_its_usual_names(text: str, service: str):
     assert ServiceLevel.parse(text) == service
 
 
-@pytest.mark.parametrize("text", ["", "Second Class", "Standard Class", "USPS Ground Advantage", "free shipping", "grounded", "Economy", "99"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Second Class",
+        "Standard Class",
+        "USPS Ground Advantage",
+        "free shipping",
+        "grounded",
+        "Economy",
+        "99",
+    ],
+)
 def test_an_unknown_service_is_never_guessed(text: str):
     assert ServiceLevel.parse(text) is None
 
@@ -87,7 +112,11 @@ def test_final_states_move_nowhere_but_to_voided(old: RowState, new: RowState):
 
 
 def test_no_row_is_shipped_without_having_been_in_flight():
-    assert {old for old in RowState if RowState.SHIPPED in MOVES[old]} == {RowState.IN_FLIGHT, RowState.IN_DOUBT, RowState.REVIEW}
+    assert {old for old in RowState if RowState.SHIPPED in MOVES[old]} == {
+        RowState.IN_FLIGHT,
+        RowState.IN_DOUBT,
+        RowState.REVIEW,
+    }
 
 
 def test_every_outcome_has_a_state_and_every_state_its_moves():

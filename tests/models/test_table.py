@@ -12,9 +12,20 @@ from shipkit.models import ServiceLevel
 from shipkit.schema import PROBLEMS, SHIPMENTS, digest, problems_table, shipment_from_row
 
 ROW = {
-    "row_number": 1, "row_numbers": [1, 2], "order_id": "SO-1", "name": "Ada", "country": "US", "service": "ground",
-    "parcels": [{"weight_lb": 1.5, "declared_value_cents": 1000}], "references": [{"key": "po", "value": "7"}],
-    "customs": {"reason": "gift", "items": [{"description": "mug", "quantity": 2, "unit_value_cents": 550, "origin_country": "US"}]},
+    "row_number": 1,
+    "row_numbers": [1, 2],
+    "order_id": "SO-1",
+    "name": "Ada",
+    "country": "US",
+    "service": "ground",
+    "parcels": [{"weight_lb": 1.5, "declared_value_cents": 1000}],
+    "references": [{"key": "po", "value": "7"}],
+    "customs": {
+        "reason": "gift",
+        "items": [
+            {"description": "mug", "quantity": 2, "unit_value_cents": 550, "origin_country": "US"}
+        ],
+    },
 }
 
 
@@ -32,7 +43,9 @@ def test_a_row_becomes_the_shipment_it_says():
 
 
 def test_the_digest_does_not_depend_on_chunks_or_slices():
-    whole = table({"row_number": 1}, {"row_number": 2, "name": None}, {"row_number": 3, "parcels": None})
+    whole = table(
+        {"row_number": 1}, {"row_number": 2, "name": None}, {"row_number": 3, "parcels": None}
+    )
     parts = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
     padded = pa.concat_tables([table({"row_number": 9}), whole]).slice(1)
     assert digest(whole) == digest(parts) == digest(padded)
@@ -47,19 +60,48 @@ def test_the_digest_survives_duckdb_and_parquet(tmp_path):
     assert digest(duckdb.sql("FROM whole").to_arrow_table()) == digest(whole)
 
 
-@pytest.mark.parametrize("change", [
-    {"name": "Ade"}, {"name": None}, {"name": ""}, {"residential": False}, {"parcels": [{"weight_lb": 1.5000001}]}, {"parcels": []}, {"row_numbers": [1]},
-    {"references": [{"key": "po", "value": "8"}]}, {"customs": None}, {"row_number": 2}, {"postal_code": "02134"},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Ade"},
+        {"name": None},
+        {"name": ""},
+        {"residential": False},
+        {"parcels": [{"weight_lb": 1.5000001}]},
+        {"parcels": []},
+        {"row_numbers": [1]},
+        {"references": [{"key": "po", "value": "8"}]},
+        {"customs": None},
+        {"row_number": 2},
+        {"postal_code": "02134"},
+    ],
+)
 def test_the_digest_sees_every_change(change):
     assert digest(table(change)) != digest(table({}))
 
 
-@given(st.lists(st.tuples(st.one_of(st.none(), st.text(max_size=5)), st.one_of(st.none(), st.text(max_size=5))), max_size=6))
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.text(max_size=5)), st.one_of(st.none(), st.text(max_size=5))
+        ),
+        max_size=6,
+    )
+)
 def test_the_digest_keeps_neighbouring_texts_apart(pairs):
     """Two tables whose texts run together to the same bytes still differ."""
-    left = pa.table({"a": pa.array([a for a, _ in pairs], pa.string()), "b": pa.array([b for _, b in pairs], pa.string())})
-    moved = pa.table({"a": pa.array([(a or "") + (b or "") for a, b in pairs], pa.string()), "b": pa.array(["" for _ in pairs], pa.string())})
+    left = pa.table(
+        {
+            "a": pa.array([a for a, _ in pairs], pa.string()),
+            "b": pa.array([b for _, b in pairs], pa.string()),
+        }
+    )
+    moved = pa.table(
+        {
+            "a": pa.array([(a or "") + (b or "") for a, b in pairs], pa.string()),
+            "b": pa.array(["" for _ in pairs], pa.string()),
+        }
+    )
     if left.equals(moved):
         assert digest(left) == digest(moved)
     else:

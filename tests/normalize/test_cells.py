@@ -10,8 +10,24 @@ from shipkit.orders.mapping import MappingSpec, map_rows
 from shipkit.orders.normalize import normalize, repairs
 
 GOOD = {
-    "Name": "Ada", "Company": None, "Address 1": "12 Main St", "Address 2": None, "Address 3": None, "City": "Boston", "State": "MA", "Zip": "02134", "Country": "US", "Phone": "2125550142",
-    "weight_lb": "2", "length_in": None, "Service": "Ground", "residential": None, "Ship Date": None, "Declared Value": None, "Currency": None, "Signature": None,
+    "Name": "Ada",
+    "Company": None,
+    "Address 1": "12 Main St",
+    "Address 2": None,
+    "Address 3": None,
+    "City": "Boston",
+    "State": "MA",
+    "Zip": "02134",
+    "Country": "US",
+    "Phone": "2125550142",
+    "weight_lb": "2",
+    "length_in": None,
+    "Service": "Ground",
+    "residential": None,
+    "Ship Date": None,
+    "Declared Value": None,
+    "Currency": None,
+    "Signature": None,
 }
 
 
@@ -30,30 +46,64 @@ def read(orders, shop):
 @pytest.mark.parametrize(
     ("cell", "state", "country", "wanted"),
     [
-        ("2134", "MA", "US", "02134"), ("2134", "Massachusetts", None, "02134"), ("501", "NY", "US", "00501"), ("2134.0", "MA", "US", "02134"), ("'2134", "MA", "US", "02134"),
-        ("2134-1234", "MA", "US", "02134-1234"), ("21341234", "MA", "US", "02134-1234"), ("901", "PR", "US", "00901"), ("901", None, "Puerto Rico", "00901"),
+        ("2134", "MA", "US", "02134"),
+        ("2134", "Massachusetts", None, "02134"),
+        ("501", "NY", "US", "00501"),
+        ("2134.0", "MA", "US", "02134"),
+        ("'2134", "MA", "US", "02134"),
+        ("2134-1234", "MA", "US", "02134-1234"),
+        ("21341234", "MA", "US", "02134-1234"),
+        ("901", "PR", "US", "00901"),
+        ("901", None, "Puerto Rico", "00901"),
     ],
 )
-def test_lost_zeros_come_back_in_the_us_when_the_zip_then_fits_the_state(read, cell, state, country, wanted):
+def test_lost_zeros_come_back_in_the_us_when_the_zip_then_fits_the_state(
+    read, cell, state, country, wanted
+):
     (row,), problems, _ = read({"Zip": cell, "State": state, "Country": country})
     assert row["postal_code"] == wanted
-    assert [(p["code"], p["severity"], p["field"]) for p in problems] == [("zip_padded", "warning", "ship_to.postal_code")]
+    assert [(p["code"], p["severity"], p["field"]) for p in problems] == [
+        ("zip_padded", "warning", "ship_to.postal_code")
+    ]
 
 
 @pytest.mark.parametrize(
     ("cell", "state", "country"),
     [
-        ("2134", "TX", "US"), ("2134", None, "US"), ("2134", "Texas", None), ("21", "MA", "US"), ("2000", "NSW", "Australia"), ("110001", "DL", "India"), ("01310-100", "SP", "Brazil"),
-        ("1310100", "SP", "BR"), ("SW1A 1AA", None, "UK"), ("K1A 0B1", "ON", "Canada"), ("k1a0b1", "ON", "CA"), ("1010", None, "Austria"),
+        ("2134", "TX", "US"),
+        ("2134", None, "US"),
+        ("2134", "Texas", None),
+        ("21", "MA", "US"),
+        ("2000", "NSW", "Australia"),
+        ("110001", "DL", "India"),
+        ("01310-100", "SP", "Brazil"),
+        ("1310100", "SP", "BR"),
+        ("SW1A 1AA", None, "UK"),
+        ("K1A 0B1", "ON", "Canada"),
+        ("k1a0b1", "ON", "CA"),
+        ("1010", None, "Austria"),
     ],
 )
-def test_a_code_that_is_not_surely_a_us_zip_without_its_zeros_stays_as_it_is(read, cell, state, country):
+def test_a_code_that_is_not_surely_a_us_zip_without_its_zeros_stays_as_it_is(
+    read, cell, state, country
+):
     (row,), problems, _ = read({"Zip": cell, "State": state, "Country": country})
     assert row["postal_code"] == cell
     assert "zip_padded" not in {p["code"] for p in problems}
 
 
-@pytest.mark.parametrize(("cell", "wanted"), [("'02134", "02134"), ('="02134"', "02134"), (" 02134 ", "02134"), ("02134.0", "02134"), ("021341234", "02134-1234"), ("02134 1234", "02134-1234"), ("02134-1234", "02134-1234")])
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("'02134", "02134"),
+        ('="02134"', "02134"),
+        (" 02134 ", "02134"),
+        ("02134.0", "02134"),
+        ("021341234", "02134-1234"),
+        ("02134 1234", "02134-1234"),
+        ("02134-1234", "02134-1234"),
+    ],
+)
 def test_a_zip_is_freed_of_what_spreadsheets_put_around_it(read, cell, wanted):
     (row,), problems, con = read({"Zip": cell})
     assert (row["postal_code"], problems) == (wanted, [])
@@ -62,13 +112,33 @@ def test_a_zip_is_freed_of_what_spreadsheets_put_around_it(read, cell, wanted):
 
 @pytest.mark.parametrize(
     ("cell", "code"),
-    [("California", "CA"), ("new  york", "NY"), ("N.Y.", "NY"), ("District of Columbia", "DC"), ("puerto rico", "PR"), ("Armed Forces Pacific", "AP"), ("ae", "AE"), ("Guam", "GU"), ("'TX", "'TX"), ("Texass", "Texass")],
+    [
+        ("California", "CA"),
+        ("new  york", "NY"),
+        ("N.Y.", "NY"),
+        ("District of Columbia", "DC"),
+        ("puerto rico", "PR"),
+        ("Armed Forces Pacific", "AP"),
+        ("ae", "AE"),
+        ("Guam", "GU"),
+        ("'TX", "'TX"),
+        ("Texass", "Texass"),
+    ],
 )
 def test_us_states_are_written_as_their_code_and_unknown_ones_stay(read, cell, code):
     assert read({"State": cell})[0][0]["state"] == code
 
 
-@pytest.mark.parametrize(("country", "cell", "code"), [("Canada", "Québec", "QC"), ("CA", "ontario", "ON"), ("Australia", "New South Wales", "NSW"), ("DE", "Bayern", "Bayern"), ("DE", "WA", "WA")])
+@pytest.mark.parametrize(
+    ("country", "cell", "code"),
+    [
+        ("Canada", "Québec", "QC"),
+        ("CA", "ontario", "ON"),
+        ("Australia", "New South Wales", "NSW"),
+        ("DE", "Bayern", "Bayern"),
+        ("DE", "WA", "WA"),
+    ],
+)
 def test_states_are_read_in_their_own_country(read, country, cell, code):
     assert read({"Country": country, "State": cell})[0][0]["state"] == code
 
@@ -76,8 +146,20 @@ def test_states_are_read_in_their_own_country(read, country, cell, code):
 @pytest.mark.parametrize(
     ("cell", "code"),
     [
-        (None, "US"), ("", "US"), (" ", "US"), ("usa", "US"), ("United States", "US"), ("U.S.A.", "US"), ("us", "US"), ("Great Britain", "GB"), ("uk", "GB"), ("Deutschland", "DE"), ("Viet Nam", "VN"),
-        ("KOR", "KR"), ("Côte d'Ivoire", "CI"), ("Atlantis", "Atlantis"),
+        (None, "US"),
+        ("", "US"),
+        (" ", "US"),
+        ("usa", "US"),
+        ("United States", "US"),
+        ("U.S.A.", "US"),
+        ("us", "US"),
+        ("Great Britain", "GB"),
+        ("uk", "GB"),
+        ("Deutschland", "DE"),
+        ("Viet Nam", "VN"),
+        ("KOR", "KR"),
+        ("Côte d'Ivoire", "CI"),
+        ("Atlantis", "Atlantis"),
     ],
 )
 def test_countries_are_written_as_iso_codes_us_when_absent(read, cell, code):
@@ -87,8 +169,16 @@ def test_countries_are_written_as_iso_codes_us_when_absent(read, cell, code):
 @pytest.mark.parametrize(
     ("cell", "country", "wanted"),
     [
-        ("2125550142", "US", "2125550142"), ("(212) 555-0142", "US", "2125550142"), ("+1 212 555 0142", "US", "2125550142"), ("1-212-555-0142", "US", "2125550142"), ("212.555.0142 ext. 77", "US", "2125550142x77"),
-        ("212-555-0142x9", "US", "2125550142x9"), ("'2125550142", "US", "2125550142"), ("+44 20 7946 0958", "GB", "+442079460958"), ("020 7946 0958", "GB", "02079460958"), ("", "US", None),
+        ("2125550142", "US", "2125550142"),
+        ("(212) 555-0142", "US", "2125550142"),
+        ("+1 212 555 0142", "US", "2125550142"),
+        ("1-212-555-0142", "US", "2125550142"),
+        ("212.555.0142 ext. 77", "US", "2125550142x77"),
+        ("212-555-0142x9", "US", "2125550142x9"),
+        ("'2125550142", "US", "2125550142"),
+        ("+44 20 7946 0958", "GB", "+442079460958"),
+        ("020 7946 0958", "GB", "02079460958"),
+        ("", "US", None),
     ],
 )
 def test_phones_are_digits_with_their_extension(read, cell, country, wanted):
@@ -101,16 +191,33 @@ def test_phones_are_digits_with_their_extension(read, cell, country, wanted):
 def test_a_phone_that_is_none_is_left_off_and_that_is_said(read, cell):
     (row,), problems, _ = read({"Phone": cell})
     assert row["phone"] is None
-    assert [(p["code"], p["severity"], p["value"]) for p in problems] == [("phone_dropped", "warning", cell)]
+    assert [(p["code"], p["severity"], p["value"]) for p in problems] == [
+        ("phone_dropped", "warning", cell)
+    ]
 
 
 def test_line_breaks_and_double_blanks_are_tidied_and_counted(read):
-    (row,), problems, con = read({"Address 2": "Rear entrance\nring  twice", "City": " Boston\u00a0"})
-    assert (row["address_line2"], row["city"], problems) == ("Rear entrance ring twice", "Boston", [])
-    assert repairs(con) == {"blanks, line breaks or apostrophes taken out of names and addresses": 1}
+    (row,), problems, con = read(
+        {"Address 2": "Rear entrance\nring  twice", "City": " Boston\u00a0"}
+    )
+    assert (row["address_line2"], row["city"], problems) == (
+        "Rear entrance ring twice",
+        "Boston",
+        [],
+    )
+    assert repairs(con) == {
+        "blanks, line breaks or apostrophes taken out of names and addresses": 1
+    }
 
 
-@pytest.mark.parametrize(("cell", "wanted"), [("'12 Main St", "12 Main St"), ("'s-Hertogenbosch", "'s-Hertogenbosch"), ("O'Brien", "O'Brien")])
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("'12 Main St", "12 Main St"),
+        ("'s-Hertogenbosch", "'s-Hertogenbosch"),
+        ("O'Brien", "O'Brien"),
+    ],
+)
 def test_only_a_spreadsheets_apostrophe_is_taken_off(read, cell, wanted):
     assert read({"City": cell})[0][0]["city"] == wanted
 
@@ -121,71 +228,163 @@ LONG = "5033 Templeton Street Building C, Loading Dock 14, Suite 1200"
 @pytest.mark.parametrize(
     ("lines", "wanted"),
     [
-        ((LONG, None, None), ("5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200", None)),
-        ((LONG, "c/o Ada", None), ("5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200", "c/o Ada")),
-        (("12 Main St", LONG, None), ("12 Main St", "5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200")),
+        (
+            (LONG, None, None),
+            ("5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200", None),
+        ),
+        (
+            (LONG, "c/o Ada", None),
+            ("5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200", "c/o Ada"),
+        ),
+        (
+            ("12 Main St", LONG, None),
+            ("12 Main St", "5033 Templeton Street Building C,", "Loading Dock 14, Suite 1200"),
+        ),
         (("a" * 35, None, None), ("a" * 35, None, None)),
     ],
 )
 def test_a_long_address_line_is_split_at_words_into_free_lines(read, lines, wanted):
-    (row,), problems, _ = read(dict(zip(("Address 1", "Address 2", "Address 3"), lines, strict=True)))
+    (row,), problems, _ = read(
+        dict(zip(("Address 1", "Address 2", "Address 3"), lines, strict=True))
+    )
     assert (row["address_line1"], row["address_line2"], row["address_line3"]) == wanted
     assert [p["code"] for p in problems] == (["address_split"] if wanted != lines else [])
 
 
-@pytest.mark.parametrize("lines", [(LONG, LONG, None), ("x" * 36, None, None), (LONG, "c/o Ada", "Floor 3")])
+@pytest.mark.parametrize(
+    "lines", [(LONG, LONG, None), ("x" * 36, None, None), (LONG, "c/o Ada", "Floor 3")]
+)
 def test_an_address_that_does_not_fit_is_never_cut(read, lines):
-    (row,), problems, _ = read(dict(zip(("Address 1", "Address 2", "Address 3"), lines, strict=True)))
+    (row,), problems, _ = read(
+        dict(zip(("Address 1", "Address 2", "Address 3"), lines, strict=True))
+    )
     assert (row["address_line1"], row["address_line2"], row["address_line3"]) == lines
     assert problems == []
 
 
-@pytest.mark.parametrize(("cell", "wanted"), [("2", 2.0), (" 1,234.5 ", 1234.5), ("'3", 3.0), ("12 oz", 0.75), ("2 lb 3 oz", 2.1875), ("1 kg", 1 / 0.45359237), ("-1", -1.0), ("0", 0.0), ("", None)])
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("2", 2.0),
+        (" 1,234.5 ", 1234.5),
+        ("'3", 3.0),
+        ("12 oz", 0.75),
+        ("2 lb 3 oz", 2.1875),
+        ("1 kg", 1 / 0.45359237),
+        ("-1", -1.0),
+        ("0", 0.0),
+        ("", None),
+    ],
+)
 def test_weights_are_read_with_their_unit(read, cell, wanted):
     (row,), problems, _ = read({"weight_lb": cell})
     assert (row["parcels"][0]["weight_lb"], problems) == (wanted, [])
 
 
-@pytest.mark.parametrize("cell", ["heavy", "nan", "inf", "1,23", "1_0", "2 stone", "0x10", "12 in", "1.2.3"])
+@pytest.mark.parametrize(
+    "cell", ["heavy", "nan", "inf", "1,23", "1_0", "2 stone", "0x10", "12 in", "1.2.3"]
+)
 def test_a_weight_that_cannot_be_read_is_a_problem_with_its_text(read, cell):
     (row,), problems, _ = read({"weight_lb": cell})
     assert row["parcels"][0]["weight_lb"] is None
-    assert [(p["code"], p["severity"], p["value"]) for p in problems] == [("weight_lb_unreadable", "error", cell)]
+    assert [(p["code"], p["severity"], p["value"]) for p in problems] == [
+        ("weight_lb_unreadable", "error", cell)
+    ]
 
 
-@pytest.mark.parametrize(("cell", "cents"), [("$1,234.50", 123450), ("1234.5", 123450), ("USD 12", 1200), (".5", 50), ("€5,000", 500000), (None, None), ("12.345", 1235)])
+@pytest.mark.parametrize(
+    ("cell", "cents"),
+    [
+        ("$1,234.50", 123450),
+        ("1234.5", 123450),
+        ("USD 12", 1200),
+        (".5", 50),
+        ("€5,000", 500000),
+        (None, None),
+        ("12.345", 1235),
+    ],
+)
 def test_amounts_are_cents(read, cell, cents):
     (row,), problems, _ = read({"Declared Value": cell})
     assert (row["parcels"][0]["declared_value_cents"], problems) == (cents, [])
 
 
 def test_amounts_have_the_minor_units_of_their_currency(read):
-    rows, _, _ = read({"Declared Value": "1200", "Currency": "jpy"}, {"Declared Value": "1.234", "Currency": "KWD"})
-    assert [(r["currency"], r["parcels"][0]["declared_value_cents"]) for r in rows] == [("JPY", 1200), ("KWD", 1234)]
+    rows, _, _ = read(
+        {"Declared Value": "1200", "Currency": "jpy"},
+        {"Declared Value": "1.234", "Currency": "KWD"},
+    )
+    assert [(r["currency"], r["parcels"][0]["declared_value_cents"]) for r in rows] == [
+        ("JPY", 1200),
+        ("KWD", 1234),
+    ]
 
 
-@pytest.mark.parametrize(("cell", "wanted"), [("2026-11-02", True), ("2026-11-02T09:00:00-05:00", True), ("11/02/2026", True), ("11/2/26", True), ("20261102", True), ("Nov 2, 2026", True), ("02 November 2026", True)])
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("2026-11-02", True),
+        ("2026-11-02T09:00:00-05:00", True),
+        ("11/02/2026", True),
+        ("11/2/26", True),
+        ("20261102", True),
+        ("Nov 2, 2026", True),
+        ("02 November 2026", True),
+    ],
+)
 def test_dates_are_read_in_the_formats_of_exports(read, cell, wanted):
     (row,), problems, _ = read({"Ship Date": cell})
     assert (row["ship_date"] == dt.date(2026, 11, 2), problems) == (wanted, [])
 
 
-@pytest.mark.parametrize(("cell", "wanted"), [("yes", True), ("N", False), ("1", True), ("TRUE", True), ("commercial", False), ("Residential", True), ("", None)])
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("yes", True),
+        ("N", False),
+        ("1", True),
+        ("TRUE", True),
+        ("commercial", False),
+        ("Residential", True),
+        ("", None),
+    ],
+)
 def test_the_residential_flag_is_read(read, cell, wanted):
     (row,), problems, _ = read({"residential": cell})
     assert (row["residential"], problems) == (wanted, [])
 
 
 def test_what_cannot_be_read_is_a_problem_of_its_field(read):
-    _, problems, _ = read({"Ship Date": "soon", "residential": "perhaps", "Declared Value": "much", "Signature": "blood", "length_in": "long"})
+    _, problems, _ = read(
+        {
+            "Ship Date": "soon",
+            "residential": "perhaps",
+            "Declared Value": "much",
+            "Signature": "blood",
+            "length_in": "long",
+        }
+    )
     assert {(p["field"], p["severity"]) for p in problems} == {
-        ("ship_date", "error"), ("ship_to.residential", "warning"), ("parcels[0].declared_value", "error"), ("signature", "error"), ("parcels[0].length_in", "error"),
+        ("ship_date", "error"),
+        ("ship_to.residential", "warning"),
+        ("parcels[0].declared_value", "error"),
+        ("signature", "error"),
+        ("parcels[0].length_in", "error"),
     }
     assert all(p["fix"] for p in problems)
 
 
 def test_rows_come_back_in_the_order_of_their_numbers(read):
-    rows, problems, _ = read(*({"Zip": "2134" if n % 3 else "02134", "State": "MA" if n % 5 else "Massachusetts", "Address 1": LONG if n % 7 == 0 else "1 St"} for n in range(3000)))
+    rows, problems, _ = read(
+        *(
+            {
+                "Zip": "2134" if n % 3 else "02134",
+                "State": "MA" if n % 5 else "Massachusetts",
+                "Address 1": LONG if n % 7 == 0 else "1 St",
+            }
+            for n in range(3000)
+        )
+    )
     assert [row["row_number"] for row in rows] == list(range(1, 3001))
     assert [p["row_number"] for p in problems] == sorted(p["row_number"] for p in problems)
 
@@ -194,10 +393,36 @@ def test_cells_that_the_source_could_not_read_block_only_where_they_are_used(ord
     from shipkit.schema import problems_table
 
     con, columns = orders([{**GOOD, "order_total": None}, GOOD | {"order_total": None}])
-    seen = problems_table([
-        {"row_number": 1, "field": "weight_lb", "value": "heavy", "problem": "is not a number", "severity": "error", "code": "cell_unreadable"},
-        {"row_number": 2, "field": "order_total", "value": "lots", "problem": "is not an amount", "severity": "error", "code": "cell_unreadable"},
-        {"row_number": 99, "field": "weight_lb", "value": "x", "problem": "is not a number", "severity": "error", "code": "cell_unreadable"},
-    ])
+    seen = problems_table(
+        [
+            {
+                "row_number": 1,
+                "field": "weight_lb",
+                "value": "heavy",
+                "problem": "is not a number",
+                "severity": "error",
+                "code": "cell_unreadable",
+            },
+            {
+                "row_number": 2,
+                "field": "order_total",
+                "value": "lots",
+                "problem": "is not an amount",
+                "severity": "error",
+                "code": "cell_unreadable",
+            },
+            {
+                "row_number": 99,
+                "field": "weight_lb",
+                "value": "x",
+                "problem": "is not a number",
+                "severity": "error",
+                "code": "cell_unreadable",
+            },
+        ]
+    )
     _, problems = normalize(con, map_rows(con, columns, MappingSpec(), shop), source_problems=seen)
-    assert [(p["row_number"], p["field"], p["severity"]) for p in problems.to_pylist()] == [(1, "parcels[0].weight_lb", "error"), (2, "order_total", "warning")]
+    assert [(p["row_number"], p["field"], p["severity"]) for p in problems.to_pylist()] == [
+        (1, "parcels[0].weight_lb", "error"),
+        (2, "order_total", "warning"),
+    ]

@@ -14,8 +14,24 @@ import shipkit as sk
 from shipkit.carriers.sandbox import SandboxCarrier
 
 ROWS = [
-    {"order_id": f"SO-{n}", "name": name, "address1": f"{n} Main St", "city": city, "state": state, "zip": postal, "weight_lb": 1 + n % 5}
-    for n, (name, city, state, postal) in enumerate([("Ada Lee", "Austin", "TX", "78701"), ("Ben Okri", "Boston", "MA", "02134"), ("Cora Diaz", "Denver", "CO", "80202")] * 4, start=1)
+    {
+        "order_id": f"SO-{n}",
+        "name": name,
+        "address1": f"{n} Main St",
+        "city": city,
+        "state": state,
+        "zip": postal,
+        "weight_lb": 1 + n % 5,
+    }
+    for n, (name, city, state, postal) in enumerate(
+        [
+            ("Ada Lee", "Austin", "TX", "78701"),
+            ("Ben Okri", "Boston", "MA", "02134"),
+            ("Cora Diaz", "Denver", "CO", "80202"),
+        ]
+        * 4,
+        start=1,
+    )
 ]
 
 
@@ -30,9 +46,18 @@ def make(rows: list[dict[str, Any]], shop: sk.Address) -> Iterator[Callable[...,
     """Return a maker of sessions; `latency_s` makes the sandbox slow enough to watch. They are closed at the end."""
     made: list[sk.BatchSession] = []
 
-    def build(source: Any = None, *, latency_s: float = 0.0, concurrency: int = 4, **options: Any) -> sk.BatchSession:
-        carrier = options.pop("carrier", None) or SandboxCarrier(latency_s=latency_s, concurrency=concurrency)
-        made.append(sk.BatchSession(rows if source is None else source, **{"shipper": shop, "service": "ground", "carrier": carrier, **options}))
+    def build(
+        source: Any = None, *, latency_s: float = 0.0, concurrency: int = 4, **options: Any
+    ) -> sk.BatchSession:
+        carrier = options.pop("carrier", None) or SandboxCarrier(
+            latency_s=latency_s, concurrency=concurrency
+        )
+        made.append(
+            sk.BatchSession(
+                rows if source is None else source,
+                **{"shipper": shop, "service": "ground", "carrier": carrier, **options},
+            )
+        )
         return made[-1]
 
     yield build
@@ -50,7 +75,9 @@ def bought(home: Path) -> Callable[[], int]:
             return 0
         con = sqlite3.connect(books)
         try:
-            made = con.execute("SELECT count(*) FROM sqlite_master WHERE name = 'purchases'").fetchone()[0]  # the books may be just about to be opened
+            made = con.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name = 'purchases'"
+            ).fetchone()[0]  # the books may be just about to be opened
             return int(con.execute("SELECT count(*) FROM purchases").fetchone()[0]) if made else 0
         finally:
             con.close()

@@ -20,7 +20,9 @@ from typing import Any
 
 import nbformat
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 def free_port() -> int:
@@ -30,10 +32,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(command: list[str], ready: str, folder: Path, env: dict[str, str], *, any_answer: bool = False) -> Iterator[None]:
+def served(
+    command: list[str], ready: str, folder: Path, env: dict[str, str], *, any_answer: bool = False
+) -> Iterator[None]:
     """Run a server in `folder` until the block ends. `any_answer`: a page that is not found is an answer too."""
     log = (folder.parent / "server.log").open("w")
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log)
+    process = subprocess.Popen(
+        command, cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log
+    )
     try:
         end = time.monotonic() + 90
         while True:
@@ -55,7 +61,14 @@ def served(command: list[str], ready: str, folder: Path, env: dict[str, str], *,
 
 def private_env(tmp: Path) -> dict[str, str]:
     """Settings of Jupyter in a temporary place, so that nothing of this machine's user plays a part."""
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    names = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "IPYTHONDIR",
+    )
     made = {name: str(tmp / name.lower()) for name in names}
     for path in made.values():
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -77,7 +90,11 @@ class Lab:
 
     def write(self, name: str, cells: list[str]) -> Path:
         """Put a notebook of code `cells` into the folder."""
-        notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+        notebook = nbformat.v4.new_notebook(
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            }
+        )
         notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         path = self.folder / name
         nbformat.write(notebook, path)
@@ -87,13 +104,17 @@ class Lab:
         """Choose a theme for pages that are opened from now on."""
         place = self.settings / "@jupyterlab" / "apputils-extension"
         place.mkdir(parents=True, exist_ok=True)
-        (place / "themes.jupyterlab-settings").write_text(json.dumps({"theme": name, "adaptive-theme": False}))
+        (place / "themes.jupyterlab-settings").write_text(
+            json.dumps({"theme": name, "adaptive-theme": False})
+        )
         news = place / "notification.jupyterlab-settings"
         news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
 
     def ask(self, method: str, path: str) -> Any:
         """Call the server's own API, again where a kernel that is just ending makes it stumble."""
-        request = urllib.request.Request(f"{self.url}{path}", method=method, headers={"Authorization": f"token {self.token}"})
+        request = urllib.request.Request(
+            f"{self.url}{path}", method=method, headers={"Authorization": f"token {self.token}"}
+        )
         for left in range(40, -1, -1):
             try:
                 body = urllib.request.urlopen(request, timeout=20).read()
@@ -112,14 +133,31 @@ class Lab:
         for session in self.ask("GET", "/api/sessions"):
             self.ask("DELETE", f"/api/kernels/{session['kernel']['id']}")
 
-    def open(self, browser: Any, notebook: str, *, width: int = 1200, height: int = 1000, scale: float = 1, reset: bool = True) -> Page:
+    def open(
+        self,
+        browser: Any,
+        notebook: str,
+        *,
+        width: int = 1200,
+        height: int = 1000,
+        scale: float = 1,
+        reset: bool = True,
+    ) -> Page:
         """Open a notebook in a new page."""
-        context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=scale
+        )
         page = context.new_page()
         host = self.url.removeprefix("http://")
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: None if _own(request.url, host) else self.strangers.append(request.url))
+        page.on(
+            "request",
+            lambda request: None if _own(request.url, host) else self.strangers.append(request.url),
+        )
         page.goto(f"{self.url}/lab/tree/{notebook}?token={self.token}{'&reset' if reset else ''}")
         page.wait_for_selector(".jp-Notebook", timeout=60_000)
         opened = Page(page, self)
@@ -141,12 +179,17 @@ class Page:
     def idle(self) -> None:
         """Wait until the kernel is connected and has nothing to do: a cell that is run earlier is dropped by JupyterLab."""
         end = time.monotonic() + 60
-        while not any(k["connections"] and k["execution_state"] == "idle" for k in self.lab.ask("GET", "/api/kernels")):
+        while not any(
+            k["connections"] and k["execution_state"] == "idle"
+            for k in self.lab.ask("GET", "/api/kernels")
+        ):
             if time.monotonic() > end:
                 raise TimeoutError("no kernel is connected and idle")
             time.sleep(0.1)
         self.page.wait_for_selector(".jp-StatusBar-Widget :text('Idle')", timeout=60_000)
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+        self.page.wait_for_selector(
+            ".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000
+        )
 
     def run(self, cell: int, *, wait: bool = True) -> None:
         """Run one cell as a person would: click into it, Shift+Enter."""
@@ -155,13 +198,20 @@ class Page:
         self.page.keyboard.press("Shift+Enter")
         if wait:
             self.page.wait_for_function(
-                "cell => { const p = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[cell]?.querySelector('.jp-InputArea-prompt'); return p && /\\[\\d+\\]/.test(p.textContent); }",
-                arg=cell, timeout=30_000,
+                "cell => { const p = document.querySelectorAll('.jp-Notebook "
+                ".jp-CodeCell')[cell]?.querySelector('.jp-InputArea-prompt'); return p && "
+                "/\\[\\d+\\]/.test(p.textContent); }",
+                arg=cell,
+                timeout=30_000,
             )
 
     def output(self, cell: int) -> Any:
         """The output of a cell, never its source."""
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-Cell-outputWrapper")
+        return (
+            self.page.locator(".jp-Notebook .jp-CodeCell")
+            .nth(cell)
+            .locator(".jp-Cell-outputWrapper")
+        )
 
     def state(self, name: str, *, cell: int | None = None, timeout_s: float = 60) -> None:
         """Wait until the panel says that it stands at `name`."""
@@ -194,10 +244,24 @@ def lab(tmp: Path) -> Iterator[Lab]:
     made = Lab(f"http://127.0.0.1:{port}", token, folder, Path(env["JUPYTERLAB_SETTINGS_DIR"]))
     made.theme("JupyterLab Light")
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root", f"--ServerApp.token={token}",
-        "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--ServerApp.root_dir=.",
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--allow-root",
+        f"--ServerApp.token={token}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--ServerApp.root_dir=.",
     ]
-    with served(command, f"http://127.0.0.1:{port}/api?token={token}", folder, {**env, "SHIPKIT_HOME": str(tmp / "home")}):
+    with served(
+        command,
+        f"http://127.0.0.1:{port}/api?token={token}",
+        folder,
+        {**env, "SHIPKIT_HOME": str(tmp / "home")},
+    ):
         yield made
 
 
@@ -207,6 +271,9 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
         yield browser
         browser.close()

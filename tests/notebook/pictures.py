@@ -25,8 +25,13 @@ session = sk.BatchSession(demo_orders(), shipper=shop, carrier=carrier, name="Su
 session.map(services={"Pony Express": "2nd_day_air", "Second Class": "ground"}, weights="line", defaults={"weight_lb": 1.5})
 """
 PREVIEW = [
-    START.replace('carrier = sk.SandboxCarrier("books.sqlite", latency_s=0.4, concurrency=3)\n', "").replace(", carrier=carrier", "").replace('home="home"', 'home="other-home"'),
-    'frame = session.preview()\nframe[["order_id", "recipient", "city", "state", "service", "zone", "billable_weight_lb", "cost", "transit_days"]].head(7)',
+    START.replace('carrier = sk.SandboxCarrier("books.sqlite", latency_s=0.4, concurrency=3)\n', "")
+    .replace(", carrier=carrier", "")
+    .replace('home="home"', 'home="other-home"'),
+    (
+        'frame = session.preview()\nframe[["order_id", "recipient", "city", "state", "service", '
+        '"zone", "billable_weight_lb", "cost", "transit_days"]].head(7)'
+    ),
     "session.summary",
 ]
 
@@ -34,7 +39,9 @@ PREVIEW = [
 def keep(picture: bytes, name: str) -> None:
     """Write a screenshot with few colours: a tenth of the bytes, and the same to the eye."""
     path = IMAGES / name
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(
+        128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    ).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size // 1000} kB")
 
 
@@ -50,7 +57,10 @@ def main() -> None:
         page.page.locator(".sk-panel details").last.locator("summary").click()
         keep(page.page.locator(".sk-panel").screenshot(), "panel-approve.png")
         page.press("sk-approve")
-        page.page.wait_for_function("() => /Shipped\\s*(2[4-9]|3\\d) of/.test(document.querySelector('.sk-job')?.innerText ?? '')")
+        page.page.wait_for_function(
+            "() => /Shipped\\s*(2[4-9]|3\\d) "
+            "of/.test(document.querySelector('.sk-job')?.innerText ?? '')"
+        )
         page.press("sk-pause")
         page.state("paused")
         keep(page.page.locator(".sk-panel").screenshot(), "panel-paused.png")
@@ -64,7 +74,9 @@ def main() -> None:
         page.run(1)
         page.state("paused")
         page.press("sk-resume")
-        page.page.wait_for_function("() => /Shipped\\s*(5\\d) of/.test(document.querySelector('.sk-job')?.innerText ?? '')")
+        page.page.wait_for_function(
+            "() => /Shipped\\s*(5\\d) of/.test(document.querySelector('.sk-job')?.innerText ?? '')"
+        )
         keep(page.page.locator(".sk-panel").screenshot(), "panel-running.png")
         page.close()
         lab.forget()
@@ -75,8 +87,21 @@ def main() -> None:
         for cell in range(3):
             page.run(cell)
         time.sleep(1)
-        first, last = page.page.locator(".jp-CodeCell").nth(1).bounding_box(), page.page.locator(".jp-CodeCell").nth(2).bounding_box()
-        keep(page.page.screenshot(clip={"x": first["x"], "y": first["y"], "width": first["width"], "height": last["y"] + last["height"] - first["y"]}), "preview.png")
+        first, last = (
+            page.page.locator(".jp-CodeCell").nth(1).bounding_box(),
+            page.page.locator(".jp-CodeCell").nth(2).bounding_box(),
+        )
+        keep(
+            page.page.screenshot(
+                clip={
+                    "x": first["x"],
+                    "y": first["y"],
+                    "width": first["width"],
+                    "height": last["y"] + last["height"] - first["y"],
+                }
+            ),
+            "preview.png",
+        )
         page.close()
 
 

@@ -26,9 +26,24 @@ def execute(path: Path, parameters: Mapping[str, Any] | None = None) -> nbformat
         if parameters and "parameters" in cell.metadata.get("tags", ()):
             cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
     with tempfile.TemporaryDirectory() as folder:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIPKIT_")}
-        env = {**kept, "SHIPKIT_HOME": f"{folder}/home", "IPYTHONDIR": f"{folder}/ipython", "JUPYTER_RUNTIME_DIR": f"{folder}/runtime", "TMPDIR": folder}
-        client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": folder}}, store_widget_state=False, record_timing=False)
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("SHIPKIT_")
+        }
+        env = {
+            **kept,
+            "SHIPKIT_HOME": f"{folder}/home",
+            "IPYTHONDIR": f"{folder}/ipython",
+            "JUPYTER_RUNTIME_DIR": f"{folder}/runtime",
+            "TMPDIR": folder,
+        }
+        client = NotebookClient(
+            notebook,
+            timeout=120,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            store_widget_state=False,
+            record_timing=False,
+        )
         client.execute(env=env, cwd=folder)
     return notebook
 
@@ -39,7 +54,11 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             parts.append("".join(output.get("text", "")) + "\n".join(output.get("traceback", ())))
-            parts += ["".join(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
+            parts += [
+                "".join(value)
+                for kind, value in output.get("data", {}).items()
+                if kind.startswith("text/")
+            ]
     return "\n".join(parts)
 
 
@@ -57,7 +76,10 @@ def main(arguments: list[str]) -> None:
         began = time.monotonic()
         notebook = execute(path)
         found = machine_paths(notebook)
-        print(f"{path.name}: {time.monotonic() - began:.1f} s{f', shows paths: {found}' if found else ''}")
+        print(
+            f"{path.name}: {time.monotonic() - began:.1f} "
+            f"s{f', shows paths: {found}' if found else ''}"
+        )
         if "--write" in arguments:
             nbformat.write(notebook, path)
 

@@ -27,7 +27,9 @@ def kit() -> ModuleType:
 
 
 pytestmark = [
-    pytest.mark.browser, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600),
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not kit().CHROMIUM, reason="needs Chromium"),
 ]
 
@@ -76,7 +78,9 @@ def sold(lab: Any, name: str) -> tuple[int, int]:
     """How many shipments the carrier's books have, and how many references."""
     con = sqlite3.connect(lab.folder / f"{name}.sqlite")
     try:
-        return tuple(con.execute("SELECT count(*), count(DISTINCT reference) FROM purchases").fetchone())
+        return tuple(
+            con.execute("SELECT count(*), count(DISTINCT reference) FROM purchases").fetchone()
+        )
     except sqlite3.OperationalError:
         return (0, 0)
     finally:
@@ -96,7 +100,9 @@ def shipped(page: Any) -> int:
 
 def labels(page: Any) -> int:
     """How many labels the button would buy."""
-    return int(re.search(r"for (\d+) label", page.page.locator("button.sk-approve").inner_text()).group(1))
+    return int(
+        re.search(r"for (\d+) label", page.page.locator("button.sk-approve").inner_text()).group(1)
+    )
 
 
 def test_a_batch_from_price_to_labels_with_a_pause_and_another_cell_meanwhile(lab, chromium):
@@ -107,10 +113,14 @@ def test_a_batch_from_price_to_labels_with_a_pause_and_another_cell_meanwhile(la
     page.state("offer")
     button = page.page.locator("button.sk-approve")
     assert re.fullmatch(r"Approve \$[\d,]+\.\d\d for 72 labels", button.inner_text())
-    assert button.evaluate("e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight"), "nothing of it is cut off"
+    assert button.evaluate(
+        "e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight"
+    ), "nothing of it is cut off"
     assert "SANDBOX" in page.text("sk-badge")
 
-    page.page.get_by_label("AUTO").check()  # keyboard and screen reader reach the switch by its name
+    page.page.get_by_label(
+        "AUTO"
+    ).check()  # keyboard and screen reader reach the switch by its name
     page.page.wait_for_selector("button.sk-approve:has-text('Buy now')")
     assert "may buy without asking" in page.text("sk-panel")
     page.page.get_by_label("CONFIRM").check()
@@ -154,7 +164,14 @@ def test_a_batch_from_price_to_labels_with_a_pause_and_another_cell_meanwhile(la
 
 
 def test_a_killed_kernel_costs_nothing(lab, chromium):
-    lab.write("killed.ipynb", [orders("killed"), "session.panel()", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+    lab.write(
+        "killed.ipynb",
+        [
+            orders("killed"),
+            "session.panel()",
+            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        ],
+    )
     page = lab.open(chromium, "killed.ipynb")
     page.run(0)
     page.run(1)
@@ -162,17 +179,29 @@ def test_a_killed_kernel_costs_nothing(lab, chromium):
     page.state("running")
     until(lambda: sold(lab, "killed")[0] >= 8)
     page.run(2, wait=False)
-    page.page.locator(".jp-Dialog button.jp-mod-accept").click()  # JupyterLab says that the kernel died and starts another
+    page.page.locator(
+        ".jp-Dialog button.jp-mod-accept"
+    ).click()  # JupyterLab says that the kernel died and starts another
     time.sleep(1)
     bought = sold(lab, "killed")[0]
     assert 8 <= bought < 70
     page.close()
     lab.forget()
 
-    lab.write("again.ipynb", [
-        'import os; os.environ |= {"SHIPKIT_TIMEOUT_S": "2", "SHIPKIT_GRACE_S": "3"}\nimport shipkit as sk\n(job,) = sk.interrupted_jobs(home="killed-home")["job_id"]',
-        'again = sk.BatchSession.open(job, home="killed-home", carrier=sk.SandboxCarrier("killed.sqlite"))\nagain.panel()',
-    ])
+    lab.write(
+        "again.ipynb",
+        [
+            (
+                'import os; os.environ |= {"SHIPKIT_TIMEOUT_S": "2", "SHIPKIT_GRACE_S": '
+                '"3"}\nimport shipkit as sk\n(job,) = '
+                'sk.interrupted_jobs(home="killed-home")["job_id"]'
+            ),
+            (
+                'again = sk.BatchSession.open(job, home="killed-home", '
+                'carrier=sk.SandboxCarrier("killed.sqlite"))\nagain.panel()'
+            ),
+        ],
+    )
     page = lab.open(chromium, "again.ipynb")
     page.run(0)
     page.run(1)
@@ -201,7 +230,9 @@ def test_the_record_stays_readable_when_the_widget_is_gone(lab, chromium):
     assert page.page.locator(".sk-panel").count() == 0
     assert "70 shipped, 2 failed" in page.text("shipkit-record")
     assert re.search(r"as of 20\d\d-\d\d-\d\d", page.text("shipkit-record"))
-    lab.errors[:] = [text for text in lab.errors if "not found" not in text]  # the widget of the dead kernel
+    lab.errors[:] = [
+        text for text in lab.errors if "not found" not in text
+    ]  # the widget of the dead kernel
     page.close()
 
 
@@ -220,7 +251,9 @@ def test_text_and_buttons_can_be_read_and_reached_in_light_and_dark(lab, chromiu
     page.press("sk-approve")
     page.state("completed_with_errors")
     assert low_contrast(page) == []
-    page.page.add_style_tag(content=".sk-panel .sk-soft { color: #777777 !important; background: #888888 !important; }")
+    page.page.add_style_tag(
+        content=".sk-panel .sk-soft { color: #777777 !important; background: #888888 !important; }"
+    )
     assert low_contrast(page) != [], "the ruler measures"
     lab.theme("JupyterLab Light")
     page.close()
@@ -255,9 +288,12 @@ def reached(page: Any) -> set[str]:
     page.page.locator(".sk-clause input").focus()
     found: set[str] = set()
     for _ in range(12):
-        found |= set(page.page.evaluate(
-            "() => { const e = document.activeElement, p = e.closest('.sk-clause, .sk-mode'); return [e.tagName.toLowerCase(), ...e.classList, ...(p ? p.classList : [])]; }"
-        ))
+        found |= set(
+            page.page.evaluate(
+                "() => { const e = document.activeElement, p = e.closest('.sk-clause, .sk-mode'); "
+                "return [e.tagName.toLowerCase(), ...e.classList, ...(p ? p.classList : [])]; }"
+            )
+        )
         page.page.keyboard.press("Tab")
     return found
 
@@ -265,17 +301,34 @@ def reached(page: Any) -> set[str]:
 def unnamed(page: Any) -> list[str]:
     """Controls without a name for a screen reader."""
     return page.page.evaluate(
-        "() => [...document.querySelectorAll('.sk-panel button, .sk-panel input, .sk-panel [role=region], .sk-panel [role=progressbar]')]"
-        ".filter(e => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML.slice(0, 120))"
+        "() => [...document.querySelectorAll('.sk-panel button, .sk-panel input, .sk-panel "
+        "[role=region], .sk-panel [role=progressbar]')]"
+        ".filter(e => !(e.textContent.trim() || e.getAttribute('aria-label') || "
+        "e.labels?.length)).map(e => e.outerHTML.slice(0, 120))"
     )
 
 
 def test_the_panel_works_on_a_voila_page(lab, chromium, tmp_path):
     lab.write("page.ipynb", [orders("page", 0.0), "session.panel()"])
     port = kit().free_port()
-    command = [sys.executable, "-m", "voila", "page.ipynb", "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1", "--VoilaConfiguration.http_keep_alive_timeout=60"]
+    command = [
+        sys.executable,
+        "-m",
+        "voila",
+        "page.ipynb",
+        "--no-browser",
+        f"--port={port}",
+        "--Voila.ip=127.0.0.1",
+        "--VoilaConfiguration.http_keep_alive_timeout=60",
+    ]
     errors: list[str] = []
-    with kit().served(command, f"http://127.0.0.1:{port}/voila/static/style.css", lab.folder, kit().private_env(tmp_path), any_answer=True):
+    with kit().served(
+        command,
+        f"http://127.0.0.1:{port}/voila/static/style.css",
+        lab.folder,
+        kit().private_env(tmp_path),
+        any_answer=True,
+    ):
         tab = chromium.new_page()
         tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.goto(f"http://127.0.0.1:{port}/", timeout=90_000)

@@ -45,15 +45,21 @@ def test_a_notebook_is_kept_with_outputs_that_a_static_page_can_show(path: Path)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert path.stat().st_size < 400_000
-    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == list(range(1, sum(c.cell_type == "code" for c in notebook.cells) + 1))
+    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == list(
+        range(1, sum(c.cell_type == "code" for c in notebook.cells) + 1)
+    )
     assert kit().machine_paths(notebook) == []
     assert "widgets" not in notebook.metadata
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
-            assert output.output_type != "error" or "raises-exception" in cell.metadata.get("tags", ())
+            assert output.output_type != "error" or "raises-exception" in cell.metadata.get(
+                "tags", ()
+            )
             page = "".join(output.get("data", {}).get("text/html", ""))
             assert "<script" not in page
-            assert "$" not in page or "mathjax_ignore" in page, "JupyterLab would read the dollars as LaTeX"
+            assert "$" not in page or "mathjax_ignore" in page, (
+                "JupyterLab would read the dollars as LaTeX"
+            )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -66,12 +72,17 @@ def test_an_error_in_a_kept_notebook_is_short(path: Path):
 
 
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
-def test_a_notebook_takes_parameters_from_papermill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_notebook_takes_parameters_from_papermill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     (tmp_path / "work").mkdir()
     made = papermill.execute_notebook(
-        str(HERE.parents[1] / "notebooks" / "02_filters_and_templates.ipynb"), str(tmp_path / "made.ipynb"), parameters={"state": "TX", "folder": str(tmp_path / "work")},
-        kernel_name="python3", progress_bar=False,
+        str(HERE.parents[1] / "notebooks" / "02_filters_and_templates.ipynb"),
+        str(tmp_path / "made.ipynb"),
+        parameters={"state": "TX", "folder": str(tmp_path / "work")},
+        kernel_name="python3",
+        progress_bar=False,
     )
     with sk.BatchSession(demo_orders()) as session:
         expected = session.where("state = 'TX'", "weight_lb < 20").selection

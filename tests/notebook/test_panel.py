@@ -27,7 +27,11 @@ def every(widget) -> list[widgets.Widget]:
 
 def shown(panel: Panel) -> str:
     """All HTML on the panel, the style left out."""
-    return "\n".join(w.value for w in every(panel._box) if isinstance(w, widgets.HTML) and "<style>" not in w.value)
+    return "\n".join(
+        w.value
+        for w in every(panel._box)
+        if isinstance(w, widgets.HTML) and "<style>" not in w.value
+    )
 
 
 def find(panel: Panel, css: str) -> widgets.Widget | None:
@@ -36,14 +40,19 @@ def find(panel: Panel, css: str) -> widgets.Widget | None:
 
 def press(panel: Panel, css: str) -> None:
     button = find(panel, css)
-    assert button is not None, f"there is no button {css}: {[w.description for w in every(panel._box) if isinstance(w, widgets.Button)]}"
+    assert button is not None, (
+        f"there is no button {css}: "
+        f"{[w.description for w in every(panel._box) if isinstance(w, widgets.Button)]}"
+    )
     assert not button.disabled
     button.click()
 
 
 def ended(panel: Panel) -> bool:
     """Whether the run is over and the thread that followed it has painted its last."""
-    return panel.phase not in ("offer", "running", "pausing", "cancelling") and not any(t.name == "shipkit-panel" for t in threading.enumerate())
+    return panel.phase not in ("offer", "running", "pausing", "cancelling") and not any(
+        t.name == "shipkit-panel" for t in threading.enumerate()
+    )
 
 
 def test_the_button_says_what_it_spends_and_for_how_many(make):
@@ -211,7 +220,9 @@ def test_orders_that_have_a_job_already_show_it_instead_of_an_offer(make, wait):
 
 
 def test_failed_rows_stand_in_front_of_the_results(make, wait):
-    session = make(carrier=SandboxCarrier(faults=Faults(reject=1.0, match="Cora", reject_code="120100")))
+    session = make(
+        carrier=SandboxCarrier(faults=Faults(reject=1.0, match="Cora", reject_code="120100"))
+    )
     panel = session.panel()
     press(panel, "sk-approve")
     wait(lambda: ended(panel))
@@ -250,7 +261,10 @@ def test_a_live_account_is_named_beside_the_button(make, home):
 
 def test_what_came_from_a_file_is_text(make, rows, wait):
     for number, row in enumerate(rows):
-        row["name"], row["order_id"] = "<script>alert(1)</script>", f"<script>alert({number})</script>"
+        row["name"], row["order_id"] = (
+            "<script>alert(1)</script>",
+            f"<script>alert({number})</script>",
+        )
     rows[0]["zip"] = "<img src=x onerror=alert(1)>"
     session = make(on_duplicate="ship", name="<b>bold</b>")
     panel = session.panel()
@@ -278,8 +292,13 @@ def test_the_page_is_updated_at_most_ten_times_a_second_and_the_last_state_is_se
 def test_nothing_is_printed_while_a_job_runs(tmp_path):
     """In a process of its own: pytest's log handlers would hide what Python prints when nobody listens."""
     program = tmp_path / "program.py"
-    program.write_text(_CONFUSED.format(folder=str(Path(__file__).parent), home=str(tmp_path / "home")), encoding="utf-8")
-    said = subprocess.run([sys.executable, str(program)], check=True, capture_output=True, text=True)
+    program.write_text(
+        _CONFUSED.format(folder=str(Path(__file__).parent), home=str(tmp_path / "home")),
+        encoding="utf-8",
+    )
+    said = subprocess.run(
+        [sys.executable, str(program)], check=True, capture_output=True, text=True
+    )
     assert (said.stdout, said.stderr) == ("completed\n", "")
 
 
@@ -371,9 +390,13 @@ def test_the_record_beside_the_widget_says_as_of_when_it_is_true(make, phase, wa
 
 
 @pytest.mark.parametrize("choice", ["sk-resend", "sk-aside"])
-def test_rows_that_the_carrier_does_not_find_wait_for_a_person(make, bought, wait, monkeypatch, choice):
+def test_rows_that_the_carrier_does_not_find_wait_for_a_person(
+    make, bought, wait, monkeypatch, choice
+):
     monkeypatch.setenv("SHIPKIT_GRACE_S", "0.3")
-    carrier = SandboxCarrier(faults=Faults(lost_before=1.0, match="Cora"), absence_is_proof_after_s=0.2)
+    carrier = SandboxCarrier(
+        faults=Faults(lost_before=1.0, match="Cora"), absence_is_proof_after_s=0.2
+    )
     session = make(carrier=carrier, resend="ask")
     panel = session.panel()
     press(panel, "sk-approve")
@@ -391,7 +414,9 @@ def test_rows_that_the_carrier_does_not_find_wait_for_a_person(make, bought, wai
     assert find(panel, choice) is None
 
 
-def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_that_was_shown(make, bought, wait):
+def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_that_was_shown(
+    make, bought, wait
+):
     session = make(latency_s=0.2, concurrency=1, max_quote_age=dt.timedelta(seconds=2))
     first = session.panel()
     press(first, "sk-approve")
@@ -400,7 +425,12 @@ def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_th
     wait(lambda: ended(first))
     wait(lambda: dt.datetime.now(dt.UTC) > session.summary.expires_at)
     card = sk.RateCard.synthetic()
-    raised = dataclasses.replace(card, rates=card.rates.set_column(card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)))
+    raised = dataclasses.replace(
+        card,
+        rates=card.rates.set_column(
+            card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)
+        ),
+    )
     with sk.BatchSession.open(session.job_id, carrier=SandboxCarrier(card=raised)) as again:
         panel = again.panel()
         press(panel, "sk-resume")

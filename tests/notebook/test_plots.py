@@ -17,7 +17,14 @@ from shipkit.plan.preview import service_title
 
 mpl.use("agg")
 
-COSTS = ("cost_by_service", "cost_by_zone", "cost_distribution", "cost_parts", "by_state", "weight_vs_billable")
+COSTS = (
+    "cost_by_service",
+    "cost_by_zone",
+    "cost_distribution",
+    "cost_parts",
+    "by_state",
+    "weight_vs_billable",
+)
 
 
 @pytest.fixture
@@ -28,7 +35,10 @@ def session(make):
 def texts(figure) -> str:
     axes = figure.axes[0]
     legend = axes.get_legend()
-    said = [axes.get_title(loc="left"), *(t.get_text() for t in [*axes.texts, *(legend.get_texts() if legend else ())])]
+    said = [
+        axes.get_title(loc="left"),
+        *(t.get_text() for t in [*axes.texts, *(legend.get_texts() if legend else ())]),
+    ]
     return "\n".join(said).replace("\\$", "$")
 
 
@@ -42,8 +52,16 @@ def test_every_plot_is_drawn_and_can_be_saved(session, tmp_path, name):
 
 def test_the_bars_of_services_are_the_summary(session):
     axes = session.plot.cost_by_service().axes[0]
-    bars = {label.get_text(): patch.get_width() for label, patch in zip(axes.get_yticklabels(), axes.patches, strict=True)}
-    assert bars == pytest.approx({service_title(line.service): float(line.total.amount) for line in session.summary.by_service})
+    bars = {
+        label.get_text(): patch.get_width()
+        for label, patch in zip(axes.get_yticklabels(), axes.patches, strict=True)
+    }
+    assert bars == pytest.approx(
+        {
+            service_title(line.service): float(line.total.amount)
+            for line in session.summary.by_service
+        }
+    )
 
 
 def test_the_title_names_the_total_and_the_labels(session):
@@ -51,12 +69,18 @@ def test_the_title_names_the_total_and_the_labels(session):
 
 
 def test_rows_that_are_many_are_one_bar(session):
-    assert "others" in next(label.get_text() for label in session.plot.by_state(top=3).axes[0].get_yticklabels())
+    assert "others" in next(
+        label.get_text() for label in session.plot.by_state(top=3).axes[0].get_yticklabels()
+    )
 
 
 def test_billed_by_size_and_by_weight_add_up_to_all_labels(session):
     said = texts(session.plot.weight_vs_billable())
-    counts = [int(line.split(": ")[1].split(" ")[0]) for line in said.splitlines() if line.startswith("billed by")]
+    counts = [
+        int(line.split(": ")[1].split(" ")[0])
+        for line in said.splitlines()
+        if line.startswith("billed by")
+    ]
     assert sum(counts) == session.summary.shipments
 
 
@@ -94,4 +118,9 @@ def test_nothing_priced_is_said_aloud(make):
 def test_the_plots_are_named_and_nothing_is_drawn_before_one_is_asked_for(session):
     assert all(name in repr(session.plot) for name in COSTS)
     code = "import sys, shipkit.session; print('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "False"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        == "False"
+    )

@@ -50,11 +50,17 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("what", ["session", "summary", "result", "report", "labels", "static panel"])
+@pytest.mark.parametrize(
+    "what", ["session", "summary", "result", "report", "labels", "static panel"]
+)
 def test_objects_show_as_text_and_as_html_that_is_escaped_and_never_latex(done, make, rows, what):
     shown = {
-        "session": lambda: done, "summary": lambda: make(rows, name="other", on_duplicate="ship").summary, "result": lambda: sk.BatchResult.of(done.store),
-        "report": done.report, "labels": lambda: done.labels, "static panel": lambda: StaticPanel(done),
+        "session": lambda: done,
+        "summary": lambda: make(rows, name="other", on_duplicate="ship").summary,
+        "result": lambda: sk.BatchResult.of(done.store),
+        "report": done.report,
+        "labels": lambda: done.labels,
+        "static panel": lambda: StaticPanel(done),
     }[what]()
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html"}
@@ -79,7 +85,10 @@ def test_a_session_shows_where_it_stands(make):
 
 
 def test_the_html_of_a_large_batch_is_small_and_made_at_once(make, rows):
-    many = [{**rows[n % 12], "order_id": f"SO-{n}", "weight_lb": None if n % 2 else 2} for n in range(5_000)]
+    many = [
+        {**rows[n % 12], "order_id": f"SO-{n}", "weight_lb": None if n % 2 else 2}
+        for n in range(5_000)
+    ]
     session = make(many)
     session.preview()
     began = time.process_time()
@@ -111,20 +120,25 @@ def test_without_widgets_the_panel_is_a_table_with_the_commands_to_type(tmp_path
     code = (
         "import sys; sys.modules['ipywidgets'] = None\n"
         "import shipkit as sk\n"
-        "shop = dict(name='D', address_line1='300 Alamo Plaza', city='San Antonio', state='TX', postal_code='78205', phone='2105550100')\n"
-        "rows = [dict(name='Ada Lee', address1='1 Main St', city='Austin', state='TX', zip='78701', weight_lb=2)]\n"
-        f"session = sk.BatchSession(rows, shipper=shop, service='ground', home={str(tmp_path / 'home')!r})\n"
+        "shop = dict(name='D', address_line1='300 Alamo Plaza', city='San Antonio', state='TX', "
+        "postal_code='78205', phone='2105550100')\n"
+        "rows = [dict(name='Ada Lee', address1='1 Main St', city='Austin', state='TX', "
+        "zip='78701', weight_lb=2)]\n"
+        "session = sk.BatchSession(rows, shipper=shop, service='ground', "
+        f"home={str(tmp_path / 'home')!r})\n"
         "panel = session.panel(); print(panel); assert '<table>' in panel._repr_html_()\n"
         "session.approve(); session.execute(progress=False); print(panel)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
     assert 'session.approve("pv_' in said
     assert "Approve $" in said
     assert "pip install 'shipkit[notebook]'" in said
     assert 'session.labels.save("labels.pdf")' in said
 
 
-# -- errors in cells -----------------------------------------------------------------------------------
+# -- errors in cells -------------------------------------------------------------------------------
 
 
 def run(*cells: str) -> nbformat.NotebookNode:
@@ -137,7 +151,9 @@ def run(*cells: str) -> nbformat.NotebookNode:
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
 def test_an_error_in_a_cell_is_what_where_and_fix_and_verbose_brings_the_rest():
     start = "import shipkit as sk\nsession = sk.BatchSession([{'name': 'Ada', 'state': 'TX'}])"
-    notebook = run(start, "x = 1\nsession.where(\"stat = 'TX'\")", "%xmode Verbose", "session.execute()")
+    notebook = run(
+        start, "x = 1\nsession.where(\"stat = 'TX'\")", "%xmode Verbose", "session.execute()"
+    )
     (short,), (long,) = (notebook.cells[i].outputs for i in (1, 3))
     assert short.ename == "FilterError"
     lines = "\n".join(short.traceback).splitlines()
@@ -161,18 +177,28 @@ def test_an_error_that_never_left_the_callers_code_names_its_line():
 
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
 def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_result(tmp_path):
-    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    manager, client = jupyter_client.manager.start_new_kernel(
+        kernel_name="python3", cwd=str(tmp_path)
+    )
     try:
         client.execute_interactive(
             "import shipkit as sk\n"
-            "rows = [dict(order_id=str(n), name='Ada Lee', address1=f'{n} Main St', city='Austin', state='TX', zip='78701', weight_lb=2) for n in range(1, 41)]\n"
-            "shop = dict(name='D', address_line1='300 Alamo Plaza', city='San Antonio', state='TX', postal_code='78205', phone='2105550100')\n"
+            "rows = [dict(order_id=str(n), name='Ada Lee', address1=f'{n} Main St', "
+            "city='Austin', state='TX', zip='78701', weight_lb=2) for n in range(1, 41)]\n"
+            "shop = dict(name='D', address_line1='300 Alamo Plaza', city='San Antonio', "
+            "state='TX', postal_code='78205', phone='2105550100')\n"
             "carrier = sk.SandboxCarrier('books.sqlite', latency_s=0.2, concurrency=2)\n"
-            "session = sk.BatchSession(rows, shipper=shop, service='ground', home='home', carrier=carrier, mode='auto', limits={'total': '2000'})\n"
-            "session.preview()", timeout=60, output_hook=lambda _: None,
+            "session = sk.BatchSession(rows, shipper=shop, service='ground', home='home', "
+            "carrier=carrier, mode='auto', limits={'total': '2000'})\n"
+            "session.preview()",
+            timeout=60,
+            output_hook=lambda _: None,
         )
         said: list[str] = []
-        request = client.execute("result = session.execute(progress=False); print(result.status, result.shipped, result.remaining)")
+        request = client.execute(
+            "result = session.execute(progress=False); print(result.status, result.shipped, "
+            "result.remaining)"
+        )
         time.sleep(2.5)
         manager.interrupt_kernel()
         while True:

@@ -121,7 +121,12 @@ def test_refused_credentials_open_the_breaker_at_once():
 
 def test_the_same_refusal_in_a_row_opens_the_breaker_and_an_answer_between_keeps_it_closed():
     pacer = Pacer(breaker_after=3)
-    for error in [CarrierRejected("no", carrier_code="1"), CarrierRejected("no", carrier_code="1"), None, CarrierRejected("no", carrier_code="1")]:
+    for error in [
+        CarrierRejected("no", carrier_code="1"),
+        CarrierRejected("no", carrier_code="1"),
+        None,
+        CarrierRejected("no", carrier_code="1"),
+    ]:
         pacer.saw(error)
     pacer.saw(CarrierRejected("no", carrier_code="2"))
     assert pacer.broken is None
@@ -148,7 +153,9 @@ def test_a_carrier_that_cannot_be_reached_is_waited_for_and_then_called_down():
     assert "could not be reached" in pacer.broken
 
 
-@pytest.mark.parametrize("error", [RateLimited("429", retry_after_s=0.01), AnswerLost("503"), NotSent("no connection")])
+@pytest.mark.parametrize(
+    "error", [RateLimited("429", retry_after_s=0.01), AnswerLost("503"), NotSent("no connection")]
+)
 def test_what_is_free_to_repeat_is_repeated(error, monkeypatch):
     monkeypatch.setattr("shipkit.carriers.pace._BACKOFF_S", 0.01)
     left = [error, error, None]
@@ -172,7 +179,11 @@ def test_a_rejection_is_not_repeated_and_the_last_error_is_raised(monkeypatch):
 
         return call
 
-    for error, expected in ((CarrierRejected("no such service"), 1), (AuthenticationFailed("wrong"), 1), (AnswerLost("503"), 3)):
+    for error, expected in (
+        (CarrierRejected("no such service"), 1),
+        (AuthenticationFailed("wrong"), 1),
+        (AnswerLost("503"), 3),
+    ):
         calls.clear()
         pacer = Pacer(attempts=3)
         with pytest.raises(type(error)):

@@ -13,8 +13,23 @@ from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders.packing import parcel_limit_lb
 
-SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", country="US", phone="2105550100")
-PLACE = {"Ship Name": "Ada Lee", "Ship Address 1": "1 Main St", "Ship City": "Austin", "Ship State": "TX", "Ship Zip": "78701", "Service": "Ground"}
+SHOP = Address(
+    name="Dana Ortiz",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    country="US",
+    phone="2105550100",
+)
+PLACE = {
+    "Ship Name": "Ada Lee",
+    "Ship Address 1": "1 Main St",
+    "Ship City": "Austin",
+    "Ship State": "TX",
+    "Ship Zip": "78701",
+    "Service": "Ground",
+}
 SKUS = [
     {"sku": "MUG", "weight_oz": 12, "length_in": 5, "width_in": 5, "height_in": 4, "boxes": None},
     {"sku": "DESK", "weight_oz": 960, "length_in": 40, "width_in": 30, "height_in": 8, "boxes": 2},
@@ -26,22 +41,33 @@ def made(rows, shop=SHOP, **told):
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(**told)
         table, problems = session._planner.normal
-        return table.to_pylist(), [(p["row_number"], p["code"], p["severity"]) for p in problems.to_pylist()]
+        return table.to_pylist(), [
+            (p["row_number"], p["code"], p["severity"]) for p in problems.to_pylist()
+        ]
 
 
 def lines(heading, weights, quantities=None, **more):
     quantities = quantities or [1] * len(weights)
     first = {"Order ID": "A", **PLACE}
-    return [{**(first if n == 0 else {"Order ID": "A"}), heading: weight, "Qty": quantity, **more} for n, (weight, quantity) in enumerate(zip(weights, quantities, strict=True))]
+    return [
+        {**(first if n == 0 else {"Order ID": "A"}), heading: weight, "Qty": quantity, **more}
+        for n, (weight, quantity) in enumerate(zip(weights, quantities, strict=True))
+    ]
 
 
 def weights(rows):
     return [[parcel["weight_lb"] for parcel in row["parcels"]] for row in rows]
 
 
-@pytest.mark.parametrize(("heading", "told", "pounds"), [
-    ("Item Weight (oz)", {}, 2.5), ("Item Weight (oz)", {"weights": "line"}, 1.5), ("Weight (oz)", {"weights": "unit"}, 2.5), ("Weight (oz)", {"weights": "line"}, 1.5),
-])
+@pytest.mark.parametrize(
+    ("heading", "told", "pounds"),
+    [
+        ("Item Weight (oz)", {}, 2.5),
+        ("Item Weight (oz)", {"weights": "line"}, 1.5),
+        ("Weight (oz)", {"weights": "unit"}, 2.5),
+        ("Weight (oz)", {"weights": "line"}, 1.5),
+    ],
+)
 def test_weights_of_units_are_multiplied_and_weights_of_lines_are_added(heading, told, pounds):
     rows, problems = made(lines(heading, [8, 16], [3, 1]), **told)
     assert (weights(rows), problems) == ([[pounds]], [])
@@ -71,7 +97,10 @@ def test_an_order_with_a_line_that_has_no_weight_has_none_and_says_which_line():
         table, problems = session._planner.normal
         assert weights(table.to_pylist()) == [[None]]
         (problem,) = problems.to_pylist()
-        assert (problem["code"], problem["problem"]) == ("weight_missing_in_lines", "no weight (or quantity) in line 2, so the order has none")
+        assert (problem["code"], problem["problem"]) == (
+            "weight_missing_in_lines",
+            "no weight (or quantity) in line 2, so the order has none",
+        )
 
 
 def test_a_unit_of_one_line_counts_for_an_order_of_one_line_too():
@@ -82,12 +111,26 @@ def test_a_unit_of_one_line_counts_for_an_order_of_one_line_too():
 def test_cells_with_their_own_unit_and_a_unit_column_are_read():
     rows, _ = made(lines("Weight", ["8 oz", "1 lb"]), weights="line")
     assert weights(rows) == [[1.5]]
-    rows, _ = made([{**row, "Weight Unit": unit} for row, unit in zip(lines("Weight", [8, 1]), ["oz", "lb"], strict=True)], weights="line")
+    rows, _ = made(
+        [
+            {**row, "Weight Unit": unit}
+            for row, unit in zip(lines("Weight", [8, 1]), ["oz", "lb"], strict=True)
+        ],
+        weights="line",
+    )
     assert weights(rows) == [[1.5]]
 
 
 def test_missing_weights_come_from_the_table_of_skus_and_that_is_shown():
-    rows, problems = made([{**row, "SKU": sku} for row, sku in zip(lines("Item Weight (oz)", [None, 4], [2, 1]), ["mug", "other"], strict=True)], skus=SKUS)
+    rows, problems = made(
+        [
+            {**row, "SKU": sku}
+            for row, sku in zip(
+                lines("Item Weight (oz)", [None, 4], [2, 1]), ["mug", "other"], strict=True
+            )
+        ],
+        skus=SKUS,
+    )
     assert weights(rows) == [[1.75]]
     assert problems == [(1, "weight_from_sku", "warning")]
 
@@ -99,28 +142,56 @@ def test_a_sku_that_the_table_does_not_have_is_named_and_the_order_has_no_weight
 
 
 def test_goods_with_boxes_of_their_own_ship_in_them_and_the_rest_in_a_common_parcel():
-    rows, _ = made([{**row, "SKU": sku} for row, sku in zip(lines("Note", ["x", "y"], [1, 2]), ["DESK", "MUG"], strict=True)], skus=SKUS)
-    assert [(p["weight_lb"], p["length_in"], p["description"]) for p in rows[0]["parcels"]] == [(1.5, None, None), (30.0, 40.0, "DESK"), (30.0, 40.0, "DESK")]
+    rows, _ = made(
+        [
+            {**row, "SKU": sku}
+            for row, sku in zip(lines("Note", ["x", "y"], [1, 2]), ["DESK", "MUG"], strict=True)
+        ],
+        skus=SKUS,
+    )
+    assert [(p["weight_lb"], p["length_in"], p["description"]) for p in rows[0]["parcels"]] == [
+        (1.5, None, None),
+        (30.0, 40.0, "DESK"),
+        (30.0, 40.0, "DESK"),
+    ]
 
 
 def test_a_single_unit_takes_its_dimensions_from_the_table():
     rows, _ = made([{**row, "SKU": "MUG"} for row in lines("Note", ["x"])], skus=SKUS)
-    assert [(p["weight_lb"], p["length_in"], p["height_in"]) for p in rows[0]["parcels"]] == [(0.75, 5.0, 4.0)]
+    assert [(p["weight_lb"], p["length_in"], p["height_in"]) for p in rows[0]["parcels"]] == [
+        (0.75, 5.0, 4.0)
+    ]
 
 
-@pytest.mark.parametrize(("rule", "parcels"), [(None, [90.0]), ("one", [90.0]), ("max 40 lb", [30.0, 30.0, 30.0]), ("max 45 lb", [45.0, 45.0]), ("max 90 lb", [90.0])])
+@pytest.mark.parametrize(
+    ("rule", "parcels"),
+    [
+        (None, [90.0]),
+        ("one", [90.0]),
+        ("max 40 lb", [30.0, 30.0, 30.0]),
+        ("max 45 lb", [45.0, 45.0]),
+        ("max 90 lb", [90.0]),
+    ],
+)
 def test_a_heavy_order_is_split_into_equal_parcels(rule, parcels):
     rows, _ = made([{"Order ID": "A", **PLACE, "weight_lb": 90}], parcels=rule)
     assert weights(rows) == [parcels]
 
 
 def test_a_split_keeps_every_cent_of_the_declared_value():
-    rows, _ = made([{"Order ID": "A", **PLACE, "weight_lb": 90, "Declared Value": "100.00"}], parcels="max 40 lb")
+    rows, _ = made(
+        [{"Order ID": "A", **PLACE, "weight_lb": 90, "Declared Value": "100.00"}],
+        parcels="max 40 lb",
+    )
     assert sorted(p["declared_value_cents"] for p in rows[0]["parcels"]) == [3333, 3333, 3334]
 
 
 def test_a_template_with_several_parcels_has_the_last_word():
-    template = '{"ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Austin", "state": "TX", "postal_code": "78701"}, "service": "ground", "parcels": [{"weight_lb": 80}, {"weight_lb": 1}]}'
+    template = (
+        '{"ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Austin", "state": "TX", '
+        '"postal_code": "78701"}, "service": "ground", "parcels": [{"weight_lb": 80}, '
+        '{"weight_lb": 1}]}'
+    )
     rows, _ = made([{"Order ID": "A"}], template=template, parcels="max 40 lb")
     assert weights(rows) == [[80.0, 1.0]]
 
@@ -137,70 +208,188 @@ def test_the_template_that_says_the_same_reads_the_added_up_weight():
 def test_different_dimensions_of_lines_are_not_taken_for_the_parcel():
     rows, problems = made(lines("Item Weight (lb)", [1, 1], Length=10), weights="line")
     assert rows[0]["parcels"][0]["length_in"] == 10.0
-    several = [{**row, "Length": size} for row, size in zip(lines("Item Weight (lb)", [1, 1]), [10, 12], strict=True)]
+    several = [
+        {**row, "Length": size}
+        for row, size in zip(lines("Item Weight (lb)", [1, 1]), [10, 12], strict=True)
+    ]
     rows, problems = made(several, weights="line")
     assert rows[0]["parcels"][0]["length_in"] is None
     assert problems == [(1, "dimensions_differ", "warning")]
 
 
 def test_customs_items_are_made_of_the_lines_abroad_only():
-    abroad = {**PLACE, "Ship City": "Ottawa", "Ship State": "ON", "Ship Zip": "K2P 2L8", "Ship Country": "CA"}
+    abroad = {
+        **PLACE,
+        "Ship City": "Ottawa",
+        "Ship State": "ON",
+        "Ship Zip": "K2P 2L8",
+        "Ship Country": "CA",
+    }
     rows = [
-        {"Order ID": "A", **abroad, "Item Name": "Mug", "Unit Price": "$12.50", "Qty": 2, "Item Weight (lb)": 1, "SKU": "M", "HS Code": "6912.00", "Country of Origin": "pt"},
-        {"Order ID": "A", **dict.fromkeys(abroad), "Item Name": "Hat", "Unit Price": "$8.00", "Qty": 1, "Item Weight (lb)": 0.5, "SKU": "H", "HS Code": None, "Country of Origin": None},
-        {"Order ID": "B", **PLACE, "Ship Country": "US", "Item Name": "Mug", "Unit Price": "$1", "Qty": 1, "Item Weight (lb)": 1, "SKU": "M", "HS Code": None, "Country of Origin": None},
+        {
+            "Order ID": "A",
+            **abroad,
+            "Item Name": "Mug",
+            "Unit Price": "$12.50",
+            "Qty": 2,
+            "Item Weight (lb)": 1,
+            "SKU": "M",
+            "HS Code": "6912.00",
+            "Country of Origin": "pt",
+        },
+        {
+            "Order ID": "A",
+            **dict.fromkeys(abroad),
+            "Item Name": "Hat",
+            "Unit Price": "$8.00",
+            "Qty": 1,
+            "Item Weight (lb)": 0.5,
+            "SKU": "H",
+            "HS Code": None,
+            "Country of Origin": None,
+        },
+        {
+            "Order ID": "B",
+            **PLACE,
+            "Ship Country": "US",
+            "Item Name": "Mug",
+            "Unit Price": "$1",
+            "Qty": 1,
+            "Item Weight (lb)": 1,
+            "SKU": "M",
+            "HS Code": None,
+            "Country of Origin": None,
+        },
     ]
     (first, second), _ = made(rows)
     assert second["customs"] is None
-    assert [(i["description"], i["quantity"], i["unit_value_cents"], i["weight_lb"], i["sku"], i["hs_code"], i["origin_country"]) for i in first["customs"]["items"]] == [
-        ("Mug", 2, 1250, 1.0, "M", "6912.00", "PT"), ("Hat", 1, 800, 0.5, "H", None, None),
+    assert [
+        (
+            i["description"],
+            i["quantity"],
+            i["unit_value_cents"],
+            i["weight_lb"],
+            i["sku"],
+            i["hs_code"],
+            i["origin_country"],
+        )
+        for i in first["customs"]["items"]
+    ] == [
+        ("Mug", 2, 1250, 1.0, "M", "6912.00", "PT"),
+        ("Hat", 1, 800, 0.5, "H", None, None),
     ]
     assert first["customs"]["invoice_number"] == "A"
 
 
-ABROAD = {**PLACE, "Ship City": "Ottawa", "Ship State": "ON", "Ship Zip": "K2P 2L8", "Ship Country": "CA", "weight_lb": 1}
+ABROAD = {
+    **PLACE,
+    "Ship City": "Ottawa",
+    "Ship State": "ON",
+    "Ship Zip": "K2P 2L8",
+    "Ship Country": "CA",
+    "weight_lb": 1,
+}
 
 
 def test_a_price_whose_meaning_is_not_certain_is_declared_only_of_one_piece():
-    two, one = made([{"Order ID": name, **ABROAD, "Item Name": "Mug", "Price": "$12.50", "Qty": count} for name, count in (("A", 2), ("B", 1))])[0]
+    two, one = made(
+        [
+            {"Order ID": name, **ABROAD, "Item Name": "Mug", "Price": "$12.50", "Qty": count}
+            for name, count in (("A", 2), ("B", 1))
+        ]
+    )[0]
     assert two["customs"] is None
     assert [(i["quantity"], i["unit_value_cents"]) for i in one["customs"]["items"]] == [(1, 1250)]
 
 
 def test_what_is_said_for_all_fills_customs_of_columns_and_of_templates_where_they_are_silent():
     goods = {"Order ID": "A", **ABROAD, "Item": "Mug", "Unit Value": "12.50"}
-    said = {"duties_payer": "shipper", "customs_terms": "DDP", "customs_reason": "gift", "origin_country": "Portugal", "hs_code": "691200"}
-    (row, other), _ = made([{**goods, "Made In": None}, {**goods, "Order ID": "B", "Made In": "China"}], defaults=said)
-    facts = {name: row["customs"][name] for name in ("reason", "duties_payer", "terms", "invoice_number")}
-    assert facts == {"reason": "gift", "duties_payer": "shipper", "terms": "DDP", "invoice_number": "A"}
-    assert [[(i["description"], i["origin_country"], i["hs_code"]) for i in r["customs"]["items"]] for r in (row, other)] == [[("Mug", "PT", "691200")], [("Mug", "CN", "691200")]]
+    said = {
+        "duties_payer": "shipper",
+        "customs_terms": "DDP",
+        "customs_reason": "gift",
+        "origin_country": "Portugal",
+        "hs_code": "691200",
+    }
+    (row, other), _ = made(
+        [{**goods, "Made In": None}, {**goods, "Order ID": "B", "Made In": "China"}], defaults=said
+    )
+    facts = {
+        name: row["customs"][name] for name in ("reason", "duties_payer", "terms", "invoice_number")
+    }
+    assert facts == {
+        "reason": "gift",
+        "duties_payer": "shipper",
+        "terms": "DDP",
+        "invoice_number": "A",
+    }
+    assert [
+        [(i["description"], i["origin_country"], i["hs_code"]) for i in r["customs"]["items"]]
+        for r in (row, other)
+    ] == [[("Mug", "PT", "691200")], [("Mug", "CN", "691200")]]
     template = """{"order_id": "A", "ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Ottawa", "state": "ON", "postal_code": "K2P 2L8", "country": "CA"}, "service": "standard",
         "parcels": [{"weight_lb": 1}], "customs": {"reason": "sample", "items": [{"description": "Hat", "quantity": 2, "unit_value": "3", "origin_country": "IT"}, {"description": "Cap", "quantity": 1, "unit_value": "4"}]}}"""
     (drawn,), _ = made([goods], template=template, defaults=said)
-    assert (drawn["customs"]["reason"], drawn["customs"]["duties_payer"], drawn["customs"]["terms"]) == ("sample", "shipper", "DDP")
-    assert [(i["description"], i["quantity"], i["unit_value_cents"], i["origin_country"]) for i in drawn["customs"]["items"]] == [("Hat", 2, 300, "IT"), ("Cap", 1, 400, "PT")]
+    assert (
+        drawn["customs"]["reason"],
+        drawn["customs"]["duties_payer"],
+        drawn["customs"]["terms"],
+    ) == ("sample", "shipper", "DDP")
+    assert [
+        (i["description"], i["quantity"], i["unit_value_cents"], i["origin_country"])
+        for i in drawn["customs"]["items"]
+    ] == [("Hat", 2, 300, "IT"), ("Cap", 1, 400, "PT")]
 
 
 def test_an_article_number_is_no_description_of_goods():
-    number, name = made([{"Order ID": order, **ABROAD, "Item": item, "Unit Price": "12.50"} for order, item in (("A", "A-1007/b"), ("B", "Mug"))])[0]
+    number, name = made(
+        [
+            {"Order ID": order, **ABROAD, "Item": item, "Unit Price": "12.50"}
+            for order, item in (("A", "A-1007/b"), ("B", "Mug"))
+        ]
+    )[0]
     assert number["customs"] is None
     assert [i["description"] for i in name["customs"]["items"]] == ["Mug"]
 
 
 @pytest.mark.parametrize("text", ["Atlantis", "zz"])
 def test_a_country_of_origin_that_is_none_stays_open(text):
-    (row,), _ = made([{"Order ID": "A", **ABROAD, "Item Name": "Mug", "Unit Price": "12.50", "Country of Origin": text}])
+    (row,), _ = made(
+        [
+            {
+                "Order ID": "A",
+                **ABROAD,
+                "Item Name": "Mug",
+                "Unit Price": "12.50",
+                "Country of Origin": text,
+            }
+        ]
+    )
     assert row["customs"]["items"][0]["origin_country"] is None
 
 
-@pytest.mark.parametrize(("told", "said"), [
-    ({"defaults": {"duties_payer": "bank"}}, "duties_payer='bank'"), ({"defaults": {"origin_country": "Atlantis"}}, "origin_country='Atlantis'"), ({"defaults": {"origin_country": "ZZ"}}, "origin_country='ZZ'"),
-    ({"weights": "box"}, "weights='box'"), ({"parcels": "40 lb"}, "parcels='40 lb'"), ({"skus": [{"sku": "A"}]}, "no column for the weight"),
-    ({"skus": [{"sku": "A", "weight_lb": 1}, {"sku": "a ", "weight_lb": 2}]}, "'A' stands in the table twice"), ({"skus": [{"sku": "A", "weight_lb": 0}]}, "'A' weighs 0.0"),
-    ({"skus": [{"sku": "A", "weight_lb": "heavy"}, {"sku": "B", "weight_lb": "2"}]}, "heavy"), ({"skus": "nowhere.csv"}, "nowhere.csv does not exist"),
-])
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"defaults": {"duties_payer": "bank"}}, "duties_payer='bank'"),
+        ({"defaults": {"origin_country": "Atlantis"}}, "origin_country='Atlantis'"),
+        ({"defaults": {"origin_country": "ZZ"}}, "origin_country='ZZ'"),
+        ({"weights": "box"}, "weights='box'"),
+        ({"parcels": "40 lb"}, "parcels='40 lb'"),
+        ({"skus": [{"sku": "A"}]}, "no column for the weight"),
+        (
+            {"skus": [{"sku": "A", "weight_lb": 1}, {"sku": "a ", "weight_lb": 2}]},
+            "'A' stands in the table twice",
+        ),
+        ({"skus": [{"sku": "A", "weight_lb": 0}]}, "'A' weighs 0.0"),
+        ({"skus": [{"sku": "A", "weight_lb": "heavy"}, {"sku": "B", "weight_lb": "2"}]}, "heavy"),
+        ({"skus": "nowhere.csv"}, "nowhere.csv does not exist"),
+    ],
+)
 def test_a_rule_or_table_that_cannot_be_used_is_refused(told, said):
-    with sk.BatchSession([{"Order ID": "A", **PLACE, "SKU": "A", "weight_lb": 1}], shipper=SHOP) as session:
+    with sk.BatchSession(
+        [{"Order ID": "A", **PLACE, "SKU": "A", "weight_lb": 1}], shipper=SHOP
+    ) as session:
         session.map(**told)
         with pytest.raises(MappingError) as error:
             _ = session.template
@@ -208,13 +397,27 @@ def test_a_rule_or_table_that_cannot_be_used_is_refused(told, said):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.decimals("0.01", "90", places=2), st.integers(1, 9)), min_size=1, max_size=6), st.sampled_from(["unit", "line"]), st.sampled_from([None, 10, 33.5]))
+@given(
+    st.lists(
+        st.tuples(st.decimals("0.01", "90", places=2), st.integers(1, 9)), min_size=1, max_size=6
+    ),
+    st.sampled_from(["unit", "line"]),
+    st.sampled_from([None, 10, 33.5]),
+)
 def test_no_pound_is_lost_between_lines_and_parcels(goods, basis, limit):
-    rows = lines("Weight (lb)", [float(weight) for weight, _ in goods], [count for _, count in goods])
+    rows = lines(
+        "Weight (lb)", [float(weight) for weight, _ in goods], [count for _, count in goods]
+    )
     (row,), _ = made(rows, weights=basis, parcels=f"max {limit} lb" if limit else None)
     total = sum(weight * (count if basis == "unit" else 1) for weight, count in goods)
-    assert sum(Decimal(repr(p["weight_lb"])) for p in row["parcels"]) == pytest.approx(total, rel=Decimal("1e-9"))
-    assert limit is None or len(row["parcels"]) >= 200 or max(p["weight_lb"] for p in row["parcels"]) <= limit + 1e-9
+    assert sum(Decimal(repr(p["weight_lb"])) for p in row["parcels"]) == pytest.approx(
+        total, rel=Decimal("1e-9")
+    )
+    assert (
+        limit is None
+        or len(row["parcels"]) >= 200
+        or max(p["weight_lb"] for p in row["parcels"]) <= limit + 1e-9
+    )
 
 
 def test_a_limit_may_be_said_in_other_units():

@@ -9,11 +9,27 @@ import pytest
 
 import shipkit
 
-HEAVY = ("pandas", "duckdb", "pyarrow", "ipywidgets", "mcp", "httpx", "aiohttp", "reportlab", "matplotlib", "typer", "tqdm", "openpyxl", "pydantic")
+HEAVY = (
+    "pandas",
+    "duckdb",
+    "pyarrow",
+    "ipywidgets",
+    "mcp",
+    "httpx",
+    "aiohttp",
+    "reportlab",
+    "matplotlib",
+    "typer",
+    "tqdm",
+    "openpyxl",
+    "pydantic",
+)
 
 
 def run(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_importing_shipkit_imports_nothing_heavy():
@@ -22,16 +38,31 @@ def test_importing_shipkit_imports_nothing_heavy():
 
 
 def test_a_session_needs_no_pandas_before_a_frame_is_made():
-    loaded = run("import sys, shipkit; shipkit.BatchSession; print(*[m for m in ('pandas', 'ipywidgets', 'mcp', 'reportlab', 'matplotlib', 'tqdm') if m in sys.modules])")
+    loaded = run(
+        "import sys, shipkit; shipkit.BatchSession; print(*[m for m in ('pandas', 'ipywidgets', "
+        "'mcp', 'reportlab', 'matplotlib', 'tqdm') if m in sys.modules])"
+    )
     assert loaded == ""
 
 
 def test_importing_leaves_logging_alone():
-    assert run("import logging; before = list(logging.root.handlers); import shipkit; shipkit.BatchSession; print(logging.root.handlers == before)") == "True"
+    assert (
+        run(
+            "import logging; before = list(logging.root.handlers); import shipkit; "
+            "shipkit.BatchSession; print(logging.root.handlers == before)"
+        )
+        == "True"
+    )
 
 
 def test_shipkit_works_without_fcntl():
-    assert run("import sys; sys.modules['fcntl'] = None; import shipkit; shipkit.BatchSession; print('ok')") == "ok"
+    assert (
+        run(
+            "import sys; sys.modules['fcntl'] = None; import shipkit; shipkit.BatchSession; "
+            "print('ok')"
+        )
+        == "ok"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in shipkit.__all__ if name != "__version__"])

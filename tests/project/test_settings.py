@@ -14,7 +14,10 @@ def test_the_environment_is_read_when_asked_and_arguments_win(tmp_path):
     assert (settings.home, settings.timeout_s, settings.carrier) == (tmp_path, 7.5, "ups")
 
 
-@pytest.mark.parametrize(("name", "value"), [("SHIPKIT_TIMEOUT_S", "soon"), ("SHIPKIT_TIMEOUT_S", "-1"), ("SHIPKIT_UPS_ENV", "production")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SHIPKIT_TIMEOUT_S", "soon"), ("SHIPKIT_TIMEOUT_S", "-1"), ("SHIPKIT_UPS_ENV", "production")],
+)
 def test_a_bad_value_names_its_variable(name: str, value: str):
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})

@@ -36,7 +36,9 @@ def test_of_several_shipments_one_is_adopted_and_the_rest_reported_and_voided(ho
     assert set(carrier.sales().values()) == {1}
     assert surplus(job).num_rows == 0
     assert asyncio.run(recovery.void_surplus(job, carrier)) == 0
-    assert {row["tracking_number"] for row in job.results().to_pylist()} <= carrier.tracking_numbers()
+    assert {
+        row["tracking_number"] for row in job.results().to_pylist()
+    } <= carrier.tracking_numbers()
 
 
 def test_a_shipment_that_turns_up_after_its_row_was_sent_again_is_reported_once(home, tmp_path):
@@ -46,7 +48,9 @@ def test_a_shipment_that_turns_up_after_its_row_was_sent_again_is_reported_once(
         if shipment.order_id not in late:
             late[shipment.order_id] = reference
             raise AnswerLost("reset")
-        carrier.sell(shipment, late[shipment.order_id])  # the first request arrives after all, after its absence was concluded
+        carrier.sell(
+            shipment, late[shipment.order_id]
+        )  # the first request arrives after all, after its absence was concluded
 
     carrier, job = BookCarrier(tmp_path / "books.db", hook=hook), job_of(home, 2)
     assert buy(job, carrier) is JobStatus.COMPLETED
@@ -67,11 +71,20 @@ def test_a_shipment_that_was_voided_at_the_carrier_is_not_bought_again(home, tmp
     assert len(carrier.calls) == 1
 
 
-def test_a_row_for_review_is_adopted_when_it_turns_up_and_decided_by_a_person_when_not(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 4, resend="ask")
+def test_a_row_for_review_is_adopted_when_it_turns_up_and_decided_by_a_person_when_not(
+    home, tmp_path
+):
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 4, resend="ask"),
+    )
     buy(job, carrier)
     assert state_counts(job) == {"review": 4}
-    carrier.books.execute("insert into sold (reference, order_id, tracking, cents) values (?, 'A0000000', 'SANDBOXLATE', 850)", (carrier.calls[0],))
+    carrier.books.execute(
+        "insert into sold (reference, order_id, tracking, cents) values (?, 'A0000000', "
+        "'SANDBOXLATE', 850)",
+        (carrier.calls[0],),
+    )
     buy(job, carrier)
     assert state_counts(job) == {"shipped": 1, "review": 3}
     recovery.decide(job, [1, 2], "resend")
@@ -143,12 +156,18 @@ def test_a_row_the_carrier_will_not_take_back_stays_shipped_and_is_told(home, tm
 def late(carrier, job, row, attempt=1):
     """Let a purchase of an old attempt turn up at the carrier."""
     carrier.books.execute(
-        "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)", (job.reference(row, attempt), f"A{row:07}", f"SANDBOXLATE{row}"),
+        "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)",
+        (job.reference(row, attempt), f"A{row:07}", f"SANDBOXLATE{row}"),
     )
 
 
-def test_opening_a_completed_job_looks_old_references_up_and_reports_what_turned_up_once(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+def test_opening_a_completed_job_looks_old_references_up_and_reports_what_turned_up_once(
+    home, tmp_path
+):
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 3),
+    )
     assert buy(job, carrier) is JobStatus.COMPLETED
     assert surplus(job).num_rows == 0
     late(carrier, job, 1)
@@ -173,10 +192,17 @@ def test_a_job_without_old_references_asks_the_carrier_nothing_when_it_is_opened
 
 def test_rows_in_doubt_of_a_cancelled_job_are_adopted_when_they_turn_up(home, tmp_path):
     control = Control()
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=ask_after(3, control.stop_now), latency_s=0.02), job_of(home, 30)
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=ask_after(3, control.stop_now), latency_s=0.02),
+        job_of(home, 30),
+    )
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
     recovery.cancel(job)
-    doubtful = [row for row, state in enumerate(job.results().column("state").to_pylist()) if state == "in_doubt"]
+    doubtful = [
+        row
+        for row, state in enumerate(job.results().column("state").to_pylist())
+        if state == "in_doubt"
+    ]
     late(carrier, job, doubtful[0])
     assert asyncio.run(look_again(JobStore(job.path), carrier)) == 1
     assert job.results().to_pylist()[doubtful[0]]["tracking_number"] == f"SANDBOXLATE{doubtful[0]}"
@@ -184,8 +210,13 @@ def test_rows_in_doubt_of_a_cancelled_job_are_adopted_when_they_turn_up(home, tm
     assert "pending" in state_counts(job), "and nothing more is bought"
 
 
-def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not_answer(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 2)
+def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not_answer(
+    home, tmp_path
+):
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 2),
+    )
     buy(job, carrier)
     late(carrier, job, 0)
     with job.own("test"):
@@ -200,7 +231,10 @@ def test_looking_again_stands_aside_for_an_owner_and_for_a_carrier_that_does_not
 
 
 def test_opening_a_finished_job_in_a_session_reports_what_turned_up_and_can_void_it(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 3),
+    )
     buy(job, carrier)
     late(carrier, job, 2)
     with sk.BatchSession.open(job.job_id, carrier=carrier) as session:
@@ -210,7 +244,10 @@ def test_opening_a_finished_job_in_a_session_reports_what_turned_up_and_can_void
 
 
 def test_a_finished_job_opens_also_when_its_carrier_cannot_be_asked(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)), job_of(home, 3)
+    carrier, job = (
+        BookCarrier(tmp_path / "books.db", hook=lose_first(1, after_sale=False)),
+        job_of(home, 3),
+    )
     buy(job, carrier)
     other = BookCarrier(tmp_path / "books.db")
     other.identity = CarrierIdentity("books", "sandbox", "SOMEBODY")

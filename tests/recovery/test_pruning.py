@@ -29,7 +29,11 @@ def test_addresses_and_labels_go_and_numbers_and_charges_stay(job):
     before = job.results()
     assert recovery.prune(older_than=90 * DAY, now=LATER) == [job.job_id]
     after = JobStore(job.path)
-    assert after.results().drop_columns(["user_references"]).equals(before.drop_columns(["user_references"]))
+    assert (
+        after.results()
+        .drop_columns(["user_references"])
+        .equals(before.drop_columns(["user_references"]))
+    )
     assert state_counts(after) == {"shipped": 30}
     assert list(after.labels()) == []
     assert after.source is None

@@ -38,11 +38,28 @@ def test_jobs_and_interrupted_jobs_are_frames_newest_first(home, carrier, paused
     frame = recovery.jobs()
     assert list(frame["job_id"]) == [done.job_id, paused.job_id]
     assert list(frame.columns) == [
-        "job_id", "name", "created_at", "status", "mode", "carrier", "live", "shipments", "shipped", "failed", "in_doubt", "remaining",
-        "total_charged_cents", "currency",
+        "job_id",
+        "name",
+        "created_at",
+        "status",
+        "mode",
+        "carrier",
+        "live",
+        "shipments",
+        "shipped",
+        "failed",
+        "in_doubt",
+        "remaining",
+        "total_charged_cents",
+        "currency",
     ]
     first = frame.iloc[0]
-    assert (first["status"], first["shipped"], first["total_charged_cents"], first["currency"]) == ("completed", 3, 3 * QUOTE, "USD")
+    assert (first["status"], first["shipped"], first["total_charged_cents"], first["currency"]) == (
+        "completed",
+        3,
+        3 * QUOTE,
+        "USD",
+    )
     assert list(recovery.interrupted_jobs()["job_id"]) == [paused.job_id]
 
 
@@ -62,7 +79,10 @@ def test_the_prompt_says_in_words_what_stands_and_what_each_choice_does(paused):
     [found] = recovery.check_interrupted_jobs()
     counts = state_counts(paused)
     text = str(found)
-    assert f"{paused.job_id} (monday) on books SANDBOX ...0042: {counts['shipped']} of 60 rows done" in text
+    assert (
+        f"{paused.job_id} (monday) on books SANDBOX ...0042: {counts['shipped']} of 60 rows done"
+        in text
+    )
     assert "(paused)" in text
     assert f"confirm_paid_labels={counts['shipped']}" in text
     assert "void_first=True to give them back before anything is bought" in text
@@ -83,7 +103,10 @@ def test_rows_in_doubt_and_the_last_error_are_told(home, tmp_path):
     asyncio.run(execute(job, carrier, control=control, grace_s=30))
     text = str(recovery.describe(job))
     assert "4 rows are in doubt" in text
-    assert "stay paid unless they are voided first (4 rows in doubt may be paid for too). Needs confirm_paid_labels=0." in text
+    assert (
+        "stay paid unless they are voided first (4 rows in doubt may be paid for too). Needs "
+        "confirm_paid_labels=0."
+    ) in text
     assert "the line went dead" in text
 
 
@@ -103,7 +126,11 @@ def test_restart_needs_the_number_of_paid_labels_and_then_buys_all_anew(home, ca
 
 
 def test_restart_after_voiding_needs_no_paid_labels(home, carrier, paused):
-    rows = [row for row, state in enumerate(paused.results().column("state").to_pylist()) if state == "shipped"]
+    rows = [
+        row
+        for row, state in enumerate(paused.results().column("state").to_pylist())
+        if state == "shipped"
+    ]
     asyncio.run(recovery.void_rows(paused, carrier, rows))
     fresh = recovery.restart(paused, confirm_paid_labels=0)
     buy(fresh, carrier)

@@ -49,7 +49,9 @@ def picture(label: bytes, kind: LabelFormat) -> Image.Image:
 
 def dots(label: bytes) -> Image.Image:
     """Decode our own ^GFA by the rules of the ZPL manual, written apart from the encoder."""
-    total, stride, data = re.fullmatch(rb"\^XA.*\^GFA,(\d+),\d+,(\d+),([^^]*)\^FS\^XZ\n", label).groups()
+    total, stride, data = re.fullmatch(
+        rb"\^XA.*\^GFA,(\d+),\d+,(\d+),([^^]*)\^FS\^XZ\n", label
+    ).groups()
     rows: list[str] = []
     row, count = "", 0
     for char in data.decode():
@@ -69,18 +71,27 @@ def dots(label: bytes) -> Image.Image:
             row = ""
     raw = bytes.fromhex("".join(rows))
     assert len(raw) == int(total)
-    return Image.frombytes("1", (int(stride) * 8, len(rows)), bytes(255 - b for b in raw)).convert("L")
+    return Image.frombytes("1", (int(stride) * 8, len(rows)), bytes(255 - b for b in raw)).convert(
+        "L"
+    )
 
 
 @pytest.mark.parametrize("target", LabelFormat)
 @pytest.mark.parametrize("source", [name for name in LabelFormat if name is not LabelFormat.ZPL])
-def test_the_barcode_survives_every_conversion(labels: dict[LabelFormat, bytes], source: LabelFormat, target: LabelFormat) -> None:
+def test_the_barcode_survives_every_conversion(
+    labels: dict[LabelFormat, bytes], source: LabelFormat, target: LabelFormat
+) -> None:
     converted = convert(labels[source], source, target)
     assert [found.text for found in zxingcpp.read_barcodes(picture(converted, target))] == [NUMBER]
 
 
-def test_native_zpl_stays_zpl_and_anything_else_is_refused_with_what_to_do(labels: dict[LabelFormat, bytes]) -> None:
-    assert convert(labels[LabelFormat.ZPL], LabelFormat.ZPL, LabelFormat.ZPL) == labels[LabelFormat.ZPL]
+def test_native_zpl_stays_zpl_and_anything_else_is_refused_with_what_to_do(
+    labels: dict[LabelFormat, bytes],
+) -> None:
+    assert (
+        convert(labels[LabelFormat.ZPL], LabelFormat.ZPL, LabelFormat.ZPL)
+        == labels[LabelFormat.ZPL]
+    )
     for target in (LabelFormat.PDF, LabelFormat.PNG, LabelFormat.GIF):
         with pytest.raises(LabelError, match="cannot be saved as") as caught:
             convert(labels[LabelFormat.ZPL], LabelFormat.ZPL, target)
@@ -90,7 +101,9 @@ def test_native_zpl_stays_zpl_and_anything_else_is_refused_with_what_to_do(label
 
 def test_a_picture_keeps_every_pixel_inside_the_pdf(labels: dict[LabelFormat, bytes]) -> None:
     before = Image.open(io.BytesIO(labels[LabelFormat.PNG])).convert("L")
-    document = pypdfium2.PdfDocument(convert(labels[LabelFormat.PNG], LabelFormat.PNG, LabelFormat.PDF))
+    document = pypdfium2.PdfDocument(
+        convert(labels[LabelFormat.PNG], LabelFormat.PNG, LabelFormat.PDF)
+    )
     (image,) = document[0].get_objects()
     after = image.get_bitmap().to_pil().convert("L")
     assert (after.size, after.tobytes()) == (before.size, before.tobytes())
@@ -107,7 +120,10 @@ def test_a_ups_gif_lying_on_its_side_stands_upright_and_whole_on_a_4x6_page(ups_
     size = document[0].get_size()
     document.close()
     assert kept.tobytes() == upright.crop((0, 0, 800, kept.height)).tobytes()
-    assert upright.crop((0, kept.height, 800, 1400)).getextrema() == (255, 255)  # only blank paper was left off
+    assert upright.crop((0, kept.height, 800, 1400)).getextrema() == (
+        255,
+        255,
+    )  # only blank paper was left off
     assert size == (288, 432)
     assert (left >= 0, bottom >= 0, right <= 288, top <= 432, right - left > 286) == (True,) * 5
 
@@ -122,7 +138,10 @@ def test_a_ups_gif_becomes_zpl_dot_for_dot(ups_gif: bytes) -> None:
 
 
 @pytest.mark.parametrize("source", [LabelFormat.PDF, LabelFormat.PNG, LabelFormat.GIF])
-@pytest.mark.parametrize("broken", [b"", b"hello", b"%PDF-1.4 nothing", b"GIF89a\x01\x00", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"hello", b"%PDF-1.4 nothing", b"GIF89a\x01\x00", b"\x89PNG\r\n\x1a\n" + b"\0" * 40],
+)
 def test_bytes_that_are_not_a_label_are_a_label_error(source: LabelFormat, broken: bytes) -> None:
     target = LabelFormat.ZPL
     with pytest.raises(LabelError, match="cannot be read"):
@@ -131,4 +150,7 @@ def test_bytes_that_are_not_a_label_are_a_label_error(source: LabelFormat, broke
 
 def test_a_graphic_field_holds_the_longest_runs() -> None:
     rows = bytes([0xAA] + [0xFF] * 120 + [0x01]) * 3 + bytes(122)
-    assert dots(b"^XA" + graphic(rows, 976).encode() + b"^FS^XZ\n").tobytes() == Image.frombytes("1", (976, 4), bytes(255 - b for b in rows)).convert("L").tobytes()
+    assert (
+        dots(b"^XA" + graphic(rows, 976).encode() + b"^FS^XZ\n").tobytes()
+        == Image.frombytes("1", (976, 4), bytes(255 - b for b in rows)).convert("L").tobytes()
+    )

@@ -23,14 +23,30 @@ from shipkit.models import (
 )
 from shipkit.render import LabelContent, draw, label_contents, pdf, png, zpl
 
-TO = Address(name="Claire Gute", company="Gute (Print) LLC", address_line1="825 Letcher Street", city="Henderson", state="KY", postal_code="42420")
+TO = Address(
+    name="Claire Gute",
+    company="Gute (Print) LLC",
+    address_line1="825 Letcher Street",
+    city="Henderson",
+    state="KY",
+    postal_code="42420",
+)
 
 
 @pytest.fixture
 def content(shop: Address) -> LabelContent:
     return LabelContent(
-        ship_from=shop, ship_to=TO, service="Ground", tracking_number="SANDBOX00000012345", parcel_index=1, parcel_count=2, weight_lb=4.5,
-        date=dt.date(2026, 11, 22), reference="SK7F3K2M9Q01", references=(("po", "4412"),), notices=("SIGNATURE REQUIRED",),
+        ship_from=shop,
+        ship_to=TO,
+        service="Ground",
+        tracking_number="SANDBOX00000012345",
+        parcel_index=1,
+        parcel_count=2,
+        weight_lb=4.5,
+        date=dt.date(2026, 11, 22),
+        reference="SK7F3K2M9Q01",
+        references=(("po", "4412"),),
+        notices=("SIGNATURE REQUIRED",),
     )
 
 
@@ -47,8 +63,21 @@ def text_of(label: bytes) -> str:
 
 
 @pytest.mark.parametrize("size", ["4x6", "4x8"])
-@pytest.mark.parametrize("number", ["SANDBOX00000012345", "1Z12345E0205271688", "A", "123", "12345", "00000000000000000001", "AB12CD3456EF78901234"])
-def test_the_barcode_of_the_picture_reads_back_as_the_tracking_number(content: LabelContent, number: str, size: str) -> None:
+@pytest.mark.parametrize(
+    "number",
+    [
+        "SANDBOX00000012345",
+        "1Z12345E0205271688",
+        "A",
+        "123",
+        "12345",
+        "00000000000000000001",
+        "AB12CD3456EF78901234",
+    ],
+)
+def test_the_barcode_of_the_picture_reads_back_as_the_tracking_number(
+    content: LabelContent, number: str, size: str
+) -> None:
     assert barcodes(png(replace(content, tracking_number=number), size)) == [number]
 
 
@@ -60,8 +89,23 @@ def test_a_number_that_no_barcode_can_hold_is_refused(content: LabelContent, num
 
 def test_the_pdf_says_who_what_and_that_it_is_a_sample(content: LabelContent) -> None:
     text = text_of(pdf(content))
-    for words in ("Dana Ortiz", "SHIP TO:", "Gute (Print) LLC", "825 Letcher Street", "HENDERSON KY 42420", "GROUND", "1 OF 2", "4.5 LB",
-                  "SANDBOX 0000 0012 345", "22 NOV 2026", "PO: 4412", "SK7F3K2M9Q01", "SIGNATURE REQUIRED", "BILLING: SANDBOX", "SAMPLE"):
+    for words in (
+        "Dana Ortiz",
+        "SHIP TO:",
+        "Gute (Print) LLC",
+        "825 Letcher Street",
+        "HENDERSON KY 42420",
+        "GROUND",
+        "1 OF 2",
+        "4.5 LB",
+        "SANDBOX 0000 0012 345",
+        "22 NOV 2026",
+        "PO: 4412",
+        "SK7F3K2M9Q01",
+        "SIGNATURE REQUIRED",
+        "BILLING: SANDBOX",
+        "SAMPLE",
+    ):
         assert words in text
 
 
@@ -71,8 +115,13 @@ def test_the_same_content_is_the_same_file_in_every_format(content: LabelContent
         assert draw(content, spec) == draw(content, spec)
 
 
-@pytest.mark.parametrize(("size", "points", "pixels"), [("4x6", (288, 432), (812, 1218)), ("4x8", (288, 576), (812, 1624))])
-def test_a_label_has_the_size_that_was_asked_for(content: LabelContent, size: str, points: tuple[int, int], pixels: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "points", "pixels"),
+    [("4x6", (288, 432), (812, 1218)), ("4x8", (288, 576), (812, 1624))],
+)
+def test_a_label_has_the_size_that_was_asked_for(
+    content: LabelContent, size: str, points: tuple[int, int], pixels: tuple[int, int]
+) -> None:
     document = pypdfium2.PdfDocument(pdf(content, size))
     assert document[0].get_size() == points
     document.close()
@@ -80,15 +129,33 @@ def test_a_label_has_the_size_that_was_asked_for(content: LabelContent, size: st
     assert f"^LL{pixels[1]}".encode() in zpl(content, size)
 
 
-def test_a_shipment_of_two_parcels_gives_two_labels_with_their_own_weight_and_number(shop: Address) -> None:
-    shipment = Shipment(ship_to=TO, service=ServiceLevel.SECOND_DAY_AIR, parcels=(Parcel(weight_lb=1), Parcel(weight_lb=2.25)), signature=Signature.ADULT)
+def test_a_shipment_of_two_parcels_gives_two_labels_with_their_own_weight_and_number(
+    shop: Address,
+) -> None:
+    shipment = Shipment(
+        ship_to=TO,
+        service=ServiceLevel.SECOND_DAY_AIR,
+        parcels=(Parcel(weight_lb=1), Parcel(weight_lb=2.25)),
+        signature=Signature.ADULT,
+    )
     first, second = label_contents(shipment, shop, ["A1", "A2"])
     assert (first.parcel_index, first.tracking_number, first.weight_lb) == (1, "A1", 1)
-    assert (second.parcel_index, second.parcel_count, second.tracking_number, second.weight_lb) == (2, 2, "A2", 2.25)
+    assert (second.parcel_index, second.parcel_count, second.tracking_number, second.weight_lb) == (
+        2,
+        2,
+        "A2",
+        2.25,
+    )
     assert second.notices == ("ADULT SIGNATURE",)
 
 
 def test_a_return_label_goes_from_the_customer_to_the_shop(shop: Address) -> None:
-    (label,) = label_contents(Shipment(ship_to=TO, service=ServiceLevel.GROUND, parcels=(Parcel(weight_lb=1),), is_return=True), shop, ["A1"])
+    (label,) = label_contents(
+        Shipment(
+            ship_to=TO, service=ServiceLevel.GROUND, parcels=(Parcel(weight_lb=1),), is_return=True
+        ),
+        shop,
+        ["A1"],
+    )
     assert (label.ship_from, label.ship_to) == (TO, shop)
     assert "RETURN" in label.notices

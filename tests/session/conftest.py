@@ -10,14 +10,26 @@ import pytest
 import shipkit as sk
 
 ROWS = [
-    {"order_id": f"SO-{n}", "name": name, "address1": street, "city": city, "state": state, "zip": postal, "weight_lb": weight, "sku": sku}
-    for n, (name, street, city, state, postal, weight, sku) in enumerate([
-        ("Ada Lee", "1 Main St", "Austin", "TX", "78701", 2.0, "mug"),
-        ("Ben Okri", "22 Elm Ave", "Boston", "MA", "2134", 5.5, "pan"),
-        ("Cora Diaz", "3 Oak Blvd", "Los Angeles", "California", "90036", 0.5, "mug"),
-        ("Dion Wu", "", "Seattle", "WA", "98101", 3.0, "pan"),
-        ("Elif Kaya", "5 Pine Rd", "Denver", "CO", "80202", 12.0, "lamp"),
-    ], start=1)
+    {
+        "order_id": f"SO-{n}",
+        "name": name,
+        "address1": street,
+        "city": city,
+        "state": state,
+        "zip": postal,
+        "weight_lb": weight,
+        "sku": sku,
+    }
+    for n, (name, street, city, state, postal, weight, sku) in enumerate(
+        [
+            ("Ada Lee", "1 Main St", "Austin", "TX", "78701", 2.0, "mug"),
+            ("Ben Okri", "22 Elm Ave", "Boston", "MA", "2134", 5.5, "pan"),
+            ("Cora Diaz", "3 Oak Blvd", "Los Angeles", "California", "90036", 0.5, "mug"),
+            ("Dion Wu", "", "Seattle", "WA", "98101", 3.0, "pan"),
+            ("Elif Kaya", "5 Pine Rd", "Denver", "CO", "80202", 12.0, "lamp"),
+        ],
+        start=1,
+    )
 ]
 
 
@@ -40,7 +52,12 @@ def make(rows: list[dict[str, Any]], shop: sk.Address) -> Iterator[Callable[...,
     made: list[sk.BatchSession] = []
 
     def build(source: Any = None, **options: Any) -> sk.BatchSession:
-        made.append(sk.BatchSession(rows if source is None else source, **{"shipper": shop, "service": "ground", **options}))
+        made.append(
+            sk.BatchSession(
+                rows if source is None else source,
+                **{"shipper": shop, "service": "ground", **options},
+            )
+        )
         return made[-1]
 
     yield build

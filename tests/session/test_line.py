@@ -47,12 +47,16 @@ def test_the_total_is_the_sum_of_the_rows_to_the_cent(session):
     assert session.summary.total.cents == frame["cost_cents"].sum()
     assert session.summary.shipments == 4
     assert session.summary.problems == 1
-    assert sum(line.total.cents for line in session.summary.by_service) == session.summary.total.cents
+    assert (
+        sum(line.total.cents for line in session.summary.by_service) == session.summary.total.cents
+    )
 
 
 def test_the_parts_of_a_price_add_up(session):
     frame = session.preview().dropna(subset="cost_cents")
-    parts = frame[["base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents"]].sum(axis=1)
+    parts = frame[
+        ["base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents"]
+    ].sum(axis=1)
     assert (parts == frame["cost_cents"]).all()
 
 
@@ -124,13 +128,28 @@ def test_two_executes_at_the_same_moment_buy_once(make):
     assert books(sessions[0]) == 4
 
 
-@pytest.mark.parametrize("change", [
-    lambda s: s.where("state = 'TX'"),
-    lambda s: s.map(service="next_day_air"),
-    lambda s: s.skip("order_id = 'SO-1'"),
-    lambda s: s.edit("order_id = 'SO-1'", postal_code="78702"),
-    lambda s: s.load([{"order_id": "X", "name": "Zoe", "address1": "9 Elm", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 1}]),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.where("state = 'TX'"),
+        lambda s: s.map(service="next_day_air"),
+        lambda s: s.skip("order_id = 'SO-1'"),
+        lambda s: s.edit("order_id = 'SO-1'", postal_code="78702"),
+        lambda s: s.load(
+            [
+                {
+                    "order_id": "X",
+                    "name": "Zoe",
+                    "address1": "9 Elm",
+                    "city": "Austin",
+                    "state": "TX",
+                    "zip": "78701",
+                    "weight_lb": 1,
+                }
+            ]
+        ),
+    ],
+)
 def test_an_approval_does_not_hold_for_a_changed_batch(session, change):
     session.preview()
     session.approve()
@@ -175,9 +194,14 @@ approve(Path({str(home)!r}), {session.preview_id!r}, now=dt.datetime.now(dt.UTC)
     assert session.store.manifest.approval["by"] == "terminal"
 
 
-@pytest.mark.parametrize(("limits", "words"), [
-    ({"total": "1"}, "the limit is \\$1.00"), ({"per_shipment": "5"}, "cost more than \\$5.00 each"), ({"max_shipments": 3}, "more than the limit of 3"),
-])
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"total": "1"}, "the limit is \\$1.00"),
+        ({"per_shipment": "5"}, "cost more than \\$5.00 each"),
+        ({"max_shipments": 3}, "more than the limit of 3"),
+    ],
+)
 def test_spend_limits_are_checked_on_the_preview(make, limits, words):
     session = make(mode="auto", limits=limits)
     with pytest.raises(errors.SpendLimitExceeded, match=words):
@@ -218,7 +242,9 @@ def test_skipped_rows_are_listed_and_can_be_taken_back(session):
     session.skip("weight_lb > 10 OR sku = 'pan'", reason="heavy")
     frame = session.preview()
     assert frame["cost_cents"].notna().tolist() == [True, False, True, False, False]
-    assert session.edits[["action", "rows", "reason"]].to_dict("records") == [{"action": "skip", "rows": 3, "reason": "heavy"}]
+    assert session.edits[["action", "rows", "reason"]].to_dict("records") == [
+        {"action": "skip", "rows": 3, "reason": "heavy"}
+    ]
     session.unskip()
     assert session.preview()["cost_cents"].notna().sum() == 4
 
@@ -247,7 +273,9 @@ def test_a_clause_on_costs_prices_first_when_nothing_was_priced_yet(session):
 
 def test_rows_in_review_are_settled_by_a_person(make):
     """The carrier loses every answer and cannot be asked again: the rows wait, one is sent again, the others are set aside."""
-    carrier = sk.SandboxCarrier(faults=Faults(lost_before=1.0), absence_is_proof_after_s=0.1, timeout_s=0.2)
+    carrier = sk.SandboxCarrier(
+        faults=Faults(lost_before=1.0), absence_is_proof_after_s=0.1, timeout_s=0.2
+    )
     session = make(mode="auto", carrier=carrier, resend="ask")
     session.settings = session.settings.model_copy(update={"grace_s": 0.2})
     result = session.execute(progress=False)
@@ -272,7 +300,9 @@ def test_an_edit_of_nothing_says_so(session):
 def test_the_template_says_the_same_as_the_recognised_columns(session, make):
     by_columns = session.preview()
     by_template = make(template=session.template, service=None).preview()
-    pd.testing.assert_frame_equal(by_columns.drop(columns=["warnings"]), by_template.drop(columns=["warnings"]))
+    pd.testing.assert_frame_equal(
+        by_columns.drop(columns=["warnings"]), by_template.drop(columns=["warnings"])
+    )
 
 
 def test_results_count_every_row_of_the_plan(session):
@@ -305,7 +335,10 @@ def test_a_reopened_job_has_results_labels_and_totals(session, tmp_path):
     session.approve()
     result = session.execute(progress=False)
     with sk.BatchSession.open(result.job_id) as reopened:
-        assert reopened.results()["tracking_number"].dropna().tolist() == session.results()["tracking_number"].dropna().tolist()
+        assert (
+            reopened.results()["tracking_number"].dropna().tolist()
+            == session.results()["tracking_number"].dropna().tolist()
+        )
         assert reopened.resume(progress=False).shipped == 4
         reopened.labels.save(tmp_path / "labels.pdf")
     assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
@@ -320,7 +353,9 @@ def test_voided_rows_leave_the_total(session):
     assert voided["state"].tolist() == ["voided"]
     after = sk.BatchResult.of(session.store)
     assert after.shipped == 3
-    assert after.total_charged.cents == result.total_charged.cents - int(voided["charged_cents"].iloc[0])
+    assert after.total_charged.cents == result.total_charged.cents - int(
+        voided["charged_cents"].iloc[0]
+    )
     session.void("order_id = 'SO-1'")
     assert sk.BatchResult.of(session.store).voided == 1
 
@@ -359,7 +394,11 @@ def test_a_failing_progress_callback_changes_nothing(make):
 
 def interrupted(make, **options) -> sk.BatchSession:
     """Return a session whose job stopped after its first label, and whose quotes have expired."""
-    session = make(**{"concurrency": 1, **options}, carrier=sk.SandboxCarrier(latency_s=0.3), max_quote_age=dt.timedelta(seconds=3))
+    session = make(
+        **{"concurrency": 1, **options},
+        carrier=sk.SandboxCarrier(latency_s=0.3),
+        max_quote_age=dt.timedelta(seconds=3),
+    )
     session.preview()
     session.approve()
     running = session.start(progress=False)
@@ -375,7 +414,12 @@ def interrupted(make, **options) -> sk.BatchSession:
 def dearer() -> sk.SandboxCarrier:
     """A carrier that raised its prices."""
     card = sk.RateCard.synthetic()
-    raised = dataclasses.replace(card, rates=card.rates.set_column(card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)))
+    raised = dataclasses.replace(
+        card,
+        rates=card.rates.set_column(
+            card.rates.column_names.index("cents"), "cents", pc.multiply(card.rates["cents"], 2)
+        ),
+    )
     return sk.SandboxCarrier(card=raised)
 
 
@@ -401,7 +445,12 @@ def test_resume_after_expiry_asks_anew_when_the_rest_got_dearer(make):
         assert books(session) < 4
         with pytest.raises(errors.ApprovalRequired):
             session.resume(confirm_total="1.00", progress=False)
-        assert session.resume(confirm_total=caught.value.details["total"]["USD"], progress=False).shipped == 4
+        assert (
+            session.resume(
+                confirm_total=caught.value.details["total"]["USD"], progress=False
+            ).shipped
+            == 4
+        )
 
 
 def test_resume_after_expiry_keeps_the_limit_in_auto(make):
@@ -440,7 +489,19 @@ def test_a_filter_that_keeps_nothing_says_what_the_column_commonly_holds(session
 
 
 def test_naming_the_order_column_groups_lines_by_it(make):
-    lines = [{"Order A": "1", "Order B": n, "name": "Ada", "address1": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 1} for n in ("x", "y")]
+    lines = [
+        {
+            "Order A": "1",
+            "Order B": n,
+            "name": "Ada",
+            "address1": "1 Main St",
+            "city": "Austin",
+            "state": "TX",
+            "zip": "78701",
+            "weight_lb": 1,
+        }
+        for n in ("x", "y")
+    ]
     session = make(lines).map(service="ground", columns={"order_id": "Order A"})
     assert session.preview()["row_numbers"].map(list).tolist() == [[1, 2]]
     session.map(service="ground", columns={"order_id": "Order B"})
@@ -496,7 +557,12 @@ def test_job_folders_are_for_their_owner_only(session, home):
 
 
 def test_an_unknown_option_names_the_known_ones(make):
-    for name, value in [("on_duplicate", "sell"), ("label_format", "doc"), ("label_size", "10x10"), ("resend", "always")]:
+    for name, value in [
+        ("on_duplicate", "sell"),
+        ("label_format", "doc"),
+        ("label_size", "10x10"),
+        ("resend", "always"),
+    ]:
         with pytest.raises(errors.InputError, match=f"{name}="):
             make(**{name: value})
     with pytest.raises(errors.InputError, match="no mode 'yolo'"):
@@ -517,14 +583,22 @@ result = session.execute(progress=lambda p: p.done and print("some", flush=True)
 print("RESULT", result.status, result.shipped, result.remaining, result.in_doubt, result.job_id, flush=True)
 session.close()
 """
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "SHIPKIT_HOME": str(home)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SHIPKIT_HOME": str(home)},
+    )
     assert child.stdout is not None
     while "some" not in child.stdout.readline():
         pass
     child.send_signal(2)
     out, err = child.communicate(timeout=60)
     assert err == ""
-    _, status, shipped, remaining, in_doubt, job = next(line for line in out.splitlines() if line.startswith("RESULT")).split()
+    _, status, shipped, remaining, in_doubt, job = next(
+        line for line in out.splitlines() if line.startswith("RESULT")
+    ).split()
     assert (status, in_doubt) == ("paused", "0")
     assert 0 < int(shipped) < 40
     assert int(shipped) + int(remaining) == 40
@@ -535,7 +609,24 @@ session.close()
 
 
 def test_a_template_may_look_at_the_lines_of_orders_that_are_added_up(make):
-    lines = [{"order_id": "1", "name": "Ada Lee", "address1": "1 Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2.0, "sku": sku} for sku in ("mug", "pan")]
+    lines = [
+        {
+            "order_id": "1",
+            "name": "Ada Lee",
+            "address1": "1 Main St",
+            "city": "Austin",
+            "state": "TX",
+            "zip": "78701",
+            "weight_lb": 2.0,
+            "sku": sku,
+        }
+        for sku in ("mug", "pan")
+    ]
     session = make(lines)
-    session.map(session.template.replace('"ground"', '{% if lines | length == 2 %}"next_day_air"{% else %}"ground"{% endif %}'), weights="line")
+    session.map(
+        session.template.replace(
+            '"ground"', '{% if lines | length == 2 %}"next_day_air"{% else %}"ground"{% endif %}'
+        ),
+        weights="line",
+    )
     assert session.preview()["service"].tolist() == ["next_day_air"]

@@ -11,10 +11,35 @@ import shipkit as sk
 from shipkit.carriers.protocol import shop_each
 from shipkit.plan.questions import SHOP as COLUMNS
 
-SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+SHOP = sk.Address(
+    name="Dana Ortiz",
+    company="Harbor Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
 ROWS = [
-    {"order_id": str(n), "name": "Ada Lee", "address1": "1 Main St", "city": city, "state": state, "zip": code, "weight_lb": weight, "residential": "yes"}
-    for n, (city, state, code, weight) in enumerate([("Austin", "TX", "78701", 2), ("New York", "NY", "10001", 9), ("Anchorage", "AK", "99501", 4), ("Boston", "MA", "02134", None)], start=1)
+    {
+        "order_id": str(n),
+        "name": "Ada Lee",
+        "address1": "1 Main St",
+        "city": city,
+        "state": state,
+        "zip": code,
+        "weight_lb": weight,
+        "residential": "yes",
+    }
+    for n, (city, state, code, weight) in enumerate(
+        [
+            ("Austin", "TX", "78701", 2),
+            ("New York", "NY", "10001", 9),
+            ("Anchorage", "AK", "99501", 4),
+            ("Boston", "MA", "02134", None),
+        ],
+        start=1,
+    )
 ]
 
 
@@ -28,23 +53,37 @@ def test_shop_lists_every_service_sold_for_each_shipment_cheapest_first(session)
     frame = session.shop()
     assert list(frame.columns) == COLUMNS.names
     assert frame.groupby("order_id").size().to_dict() == {"1": 4, "2": 4, "3": 3, "4": 1}
-    assert frame[frame.problem.isna()].groupby("order_id").cost_cents.apply(lambda cents: cents.is_monotonic_increasing).all()
+    assert (
+        frame[frame.problem.isna()]
+        .groupby("order_id")
+        .cost_cents.apply(lambda cents: cents.is_monotonic_increasing)
+        .all()
+    )
     lacking = frame[frame.order_id == "4"].iloc[0]
     assert (pd.isna(lacking.cost_cents), "no weight" in lacking.problem) == (True, True)
     assert frame[frame.cheapest].service.tolist() == ["ground"] * 3
-    assert frame[frame.fastest].service.tolist() == ["ground", "next_day_air", "next_day_air"]  # Austin: ground takes a day too, and costs less
+    assert frame[frame.fastest].service.tolist() == [
+        "ground",
+        "next_day_air",
+        "next_day_air",
+    ]  # Austin: ground takes a day too, and costs less
 
 
-@pytest.mark.parametrize(("rule", "services"), [
-    ("cheapest", ["ground", "ground", "ground"]),
-    ("fastest", ["ground", "next_day_air", "next_day_air"]),
-    ("cheapest within 3 days", ["ground", "3_day_select", "2nd_day_air"]),
-])
+@pytest.mark.parametrize(
+    ("rule", "services"),
+    [
+        ("cheapest", ["ground", "ground", "ground"]),
+        ("fastest", ["ground", "next_day_air", "next_day_air"]),
+        ("cheapest within 3 days", ["ground", "3_day_select", "2nd_day_air"]),
+    ],
+)
 def test_a_rule_chooses_what_the_list_of_services_says(session, rule, services):
     frame = session.map(service=rule, defaults={"weight_lb": 1}).preview()
     assert frame.service.tolist()[:3] == services
     offers = session.shop().set_index(["order_id", "service"]).cost_cents
-    assert frame.cost_cents.tolist() == [offers[key] for key in zip(frame.order_id, frame.service, strict=True)]
+    assert frame.cost_cents.tolist() == [
+        offers[key] for key in zip(frame.order_id, frame.service, strict=True)
+    ]
 
 
 def test_a_rule_that_nothing_fits_is_a_problem_of_its_row(session):
@@ -61,10 +100,15 @@ def test_a_carrier_that_is_asked_for_each_shipment_gives_the_same_list(session, 
             return await shop_each(self.shop, table, shipper, concurrency=4, pacer=pacer)
 
     at_once = session.shop()
-    with sk.BatchSession(pd.DataFrame(ROWS), shipper=SHOP, home=tmp_path, carrier=OneByOne(home=tmp_path)) as other:
+    with sk.BatchSession(
+        pd.DataFrame(ROWS), shipper=SHOP, home=tmp_path, carrier=OneByOne(home=tmp_path)
+    ) as other:
         one_by_one = other.map(ship_date=dt.date(2026, 11, 23)).shop()
     priced = at_once.problem.isna()
-    pd.testing.assert_frame_equal(one_by_one[one_by_one.problem.isna()].reset_index(drop=True), at_once[priced].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        one_by_one[one_by_one.problem.isna()].reset_index(drop=True),
+        at_once[priced].reset_index(drop=True),
+    )
     assert one_by_one.order_id.tolist() == at_once.order_id.tolist()
 
 

@@ -15,14 +15,19 @@ def orders(shared: Path) -> Path:
     return shared / "orders" / "superstore_shipments_5009.csv"
 
 
-def test_5009_orders_are_priced_or_explained_bought_and_written_back(orders: Path, shop: sk.Address, tmp_path: Path):
+def test_5009_orders_are_priced_or_explained_bought_and_written_back(
+    orders: Path, shop: sk.Address, tmp_path: Path
+):
     pdfium = pytest.importorskip("pypdfium2")
     zxing = pytest.importorskip("zxingcpp")
     with sk.BatchSession(orders, shipper=shop, mode="auto") as session:
         session.where("zip LIKE '9%'", "order_date >= $day", day="2017-11-01")
         filtered = len(session.preview())
         with orders.open(encoding="utf-8") as file:
-            assert filtered == sum(row["zip"].startswith("9") and row["order_date"] >= "2017-11-01" for row in csv.DictReader(file))
+            assert filtered == sum(
+                row["zip"].startswith("9") and row["order_date"] >= "2017-11-01"
+                for row in csv.DictReader(file)
+            )
         session.where()
         session.map(service="ground", defaults={"weight_lb": 2})
         frame = session.preview()
@@ -49,12 +54,17 @@ def test_5009_orders_are_priced_or_explained_bought_and_written_back(orders: Pat
             codes = zxing.read_barcodes(pages[page].render(scale=203 / 72).to_pil())
             read.append((page, [code.text for code in codes]))
         pages.close()
-        in_order = results.sort_values(["city", "row_number"], kind="stable")["tracking_number"].tolist()
+        in_order = results.sort_values(["city", "row_number"], kind="stable")[
+            "tracking_number"
+        ].tolist()
         for page, codes in read:
             assert in_order[page] in codes
 
         session.write_back(tmp_path / "shipped.csv")
-    with orders.open(encoding="utf-8", newline="") as before, (tmp_path / "shipped.csv").open(encoding="utf-8", newline="") as after:
+    with (
+        orders.open(encoding="utf-8", newline="") as before,
+        (tmp_path / "shipped.csv").open(encoding="utf-8", newline="") as after,
+    ):
         old, new = list(csv.DictReader(before)), list(csv.DictReader(after))
     assert [{name: row[name] for name in old[0]} for row in new] == old
     assert sum(bool(row["tracking_number"]) for row in new) == 100

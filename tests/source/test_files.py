@@ -18,7 +18,10 @@ import shipkit as sk
 from shipkit.errors import SourceError
 from shipkit.orders import source
 
-TEXT = 'Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë Müller,98101,,"$1,200.00"\n'
+TEXT = (
+    "Order ID,Name,Zip,Weight (oz),Total\nA-1,José Ñandú,02134,8,$12.50\nA-2,Zoë "
+    'Müller,98101,,"$1,200.00"\n'
+)
 
 
 def write(folder, data, name="orders.csv"):
@@ -33,7 +36,10 @@ def cells(loaded, *columns):
 
 
 def as_in_the_source(loaded):
-    return [list(row[2:]) for row in loaded.con.sql("SELECT * FROM source_text ORDER BY row_number").fetchall()]
+    return [
+        list(row[2:])
+        for row in loaded.con.sql("SELECT * FROM source_text ORDER BY row_number").fetchall()
+    ]
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "bom"])
@@ -49,7 +55,9 @@ def test_every_common_delimiter_is_found(tmp_path, delimiter, mark):
     assert loaded.origin.kind == ("tsv" if delimiter == "\t" else "csv")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"]
+)
 def test_every_common_encoding_is_found(tmp_path, encoding):
     loaded = source.load(write(tmp_path, TEXT.encode(encoding)))
     assert [name for (name,) in cells(loaded, "name")] == ["José Ñandú", "Zoë Müller"]
@@ -73,7 +81,11 @@ def test_a_named_encoding_that_is_wrong_says_so(tmp_path):
 
 
 def test_newlines_quotes_and_delimiters_inside_cells_survive(tmp_path):
-    rows = [["Name", "Address", "Note"], ["O'Brien", "Rear entrance\r\nring twice", 'say "hi", twice'], ["x", "a\nb", ""]]
+    rows = [
+        ["Name", "Address", "Note"],
+        ["O'Brien", "Rear entrance\r\nring twice", 'say "hi", twice'],
+        ["x", "a\nb", ""],
+    ]
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     loaded = source.load(write(tmp_path, text.getvalue()))
@@ -100,14 +112,18 @@ def test_a_leading_zero_that_comes_late_survives(tmp_path):
     lines = [f"SO-{n},{10000 + n % 80000}" for n in range(40_000)]
     lines[30_000] = "SO-x,02134"
     loaded = source.load(write(tmp_path, "order_id,zip\n" + "\n".join(lines) + "\n"))
-    assert loaded.con.sql("SELECT zip FROM lines WHERE row_number = 30001").fetchall() == [("02134",)]
+    assert loaded.con.sql("SELECT zip FROM lines WHERE row_number = 30001").fetchall() == [
+        ("02134",)
+    ]
     assert loaded.con.sql("SELECT count(*) FROM lines WHERE zip LIKE '1000%'").fetchall() == [(10,)]
 
 
 def test_row_numbers_are_the_lines_of_the_source(tmp_path):
     lines = [f"{n},x" for n in range(1, 50_001)]
     loaded = source.load(write(tmp_path, "number,word\n" + "\n".join(lines)))
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE row_number <> number").fetchall() == [(0,)]
+    assert loaded.con.sql("SELECT count(*) FROM lines WHERE row_number <> number").fetchall() == [
+        (0,)
+    ]
     assert loaded.rows == 50_000
 
 
@@ -123,8 +139,20 @@ def test_the_source_is_kept_as_it_was_under_its_own_headings(tmp_path):
     text = "Zip ,order_date,Total,Phone\n'02134, 2026-11-01,$1.50,2125550100.0\n"
     loaded = source.load(write(tmp_path, text))
     assert as_in_the_source(loaded) == [["'02134", " 2026-11-01", "$1.50", "2125550100.0"]]
-    assert loaded.con.sql("SELECT * FROM source_text").columns == ["row_number", "source_file", "Zip", "order_date", "Total", "Phone"]
-    assert [str(value) for value in cells(loaded, "zip", "order_date", "total", "phone")[0]] == ["02134", "2026-11-01", "1.50", "2125550100"]
+    assert loaded.con.sql("SELECT * FROM source_text").columns == [
+        "row_number",
+        "source_file",
+        "Zip",
+        "order_date",
+        "Total",
+        "Phone",
+    ]
+    assert [str(value) for value in cells(loaded, "zip", "order_date", "total", "phone")[0]] == [
+        "02134",
+        "2026-11-01",
+        "1.50",
+        "2125550100",
+    ]
     assert loaded.origin.headings == ("Zip", "order_date", "Total", "Phone")
 
 
@@ -136,7 +164,9 @@ def test_the_checksum_is_that_of_the_file(tmp_path):
     assert cells(loaded, "source_file")[0] == ("orders.csv",)
 
 
-@pytest.mark.parametrize("name", ["orders [1].csv", "or*ders?.csv", "naïve – 50%.csv", "it's.csv", "$HOME.csv"])
+@pytest.mark.parametrize(
+    "name", ["orders [1].csv", "or*ders?.csv", "naïve – 50%.csv", "it's.csv", "$HOME.csv"]
+)
 def test_a_path_is_taken_literally(tmp_path, name):
     write(tmp_path, "a,b\n9,9\n", "orders 1.csv")
     assert cells(source.load(write(tmp_path, "a,b\n1,2\n", name)), "a") == [(1,)]
@@ -146,12 +176,18 @@ def test_a_glob_reads_several_files_by_heading_and_numbers_on(tmp_path):
     write(tmp_path, "Order ID,Zip\nA,02134\nB,98101\n", "1.csv")
     write(tmp_path, "Zip;Order ID;Note\n10001;C;hi\n", "2.csv")
     loaded = source.load(str(tmp_path / "*.csv"))
-    rows = loaded.con.sql("SELECT row_number, source_file, order_id, zip, note FROM lines ORDER BY row_number").fetchall()
-    assert rows == [(1, "1.csv", "A", "02134", None), (2, "1.csv", "B", "98101", None), (3, "2.csv", "C", "10001", "hi")]
+    rows = loaded.con.sql(
+        "SELECT row_number, source_file, order_id, zip, note FROM lines ORDER BY row_number"
+    ).fetchall()
+    assert rows == [
+        (1, "1.csv", "A", "02134", None),
+        (2, "1.csv", "B", "98101", None),
+        (3, "2.csv", "C", "10001", "hi"),
+    ]
     assert loaded.origin.rows == (2, 1)
 
 
-# -- dirt -------------------------------------------------------------------------------------------
+# -- dirt ------------------------------------------------------------------------------------------
 
 
 def test_a_short_line_is_filled_up_and_told(tmp_path):
@@ -161,15 +197,26 @@ def test_a_short_line_is_filled_up_and_told(tmp_path):
 
 
 def test_a_line_with_too_many_cells_is_a_problem_of_that_line(tmp_path):
-    loaded = source.load(write(tmp_path, "Name,Address,City\nA,1 Main St,Rome\nB,2 Oak Ave, Apt 4,Paris\nC,3,Oslo,\n"))
+    loaded = source.load(
+        write(
+            tmp_path, "Name,Address,City\nA,1 Main St,Rome\nB,2 Oak Ave, Apt 4,Paris\nC,3,Oslo,\n"
+        )
+    )
     assert loaded.rows == 3
     problem = loaded.problems.to_pylist()[0]
-    assert (problem["row_number"], problem["severity"], problem["code"]) == (2, "error", "too_many_cells")
+    assert (problem["row_number"], problem["severity"], problem["code"]) == (
+        2,
+        "error",
+        "too_many_cells",
+    )
     assert loaded.problems.num_rows == 1
 
 
 def test_lines_above_and_below_the_table_are_dropped_and_told(tmp_path):
-    text = "\nYour orders\nExported 2026-11-01\n\nOrder ID,Name,Zip\n1,A,02134\n2,B,98101\n\n2 record(s) downloaded,\n"
+    text = (
+        "\nYour orders\nExported 2026-11-01\n\nOrder ID,Name,Zip\n1,A,02134\n2,B,98101\n\n2 "
+        "record(s) downloaded,\n"
+    )
     loaded = source.load(write(tmp_path, text))
     assert cells(loaded, "order_id", "zip") == [("1", "02134"), ("2", "98101")]
     assert [note.kind for note in loaded.report.notes] == ["dropped", "dropped"]
@@ -177,35 +224,68 @@ def test_lines_above_and_below_the_table_are_dropped_and_told(tmp_path):
 
 @pytest.mark.parametrize("word", ["Total", "TOTALS", "Grand total:", " sum "])
 def test_a_line_that_says_total_and_names_nobody_is_dropped_and_told(tmp_path, word):
-    loaded = source.load(write(tmp_path, f"Order ID,Name,Zip,Weight\n1,A,02134,2\n2,B,98101,3.5\n{word},,,5.5\n"))
+    loaded = source.load(
+        write(tmp_path, f"Order ID,Name,Zip,Weight\n1,A,02134,2\n2,B,98101,3.5\n{word},,,5.5\n")
+    )
     assert cells(loaded, "order_id", "weight") == [("1", 2.0), ("2", 3.5)]
-    assert (loaded.rows, [note.text for note in loaded.report.of("dropped")]) == (2, ["1 lines that say Total and name nobody."])
+    assert (loaded.rows, [note.text for note in loaded.report.of("dropped")]) == (
+        2,
+        ["1 lines that say Total and name nobody."],
+    )
 
 
 def test_an_order_called_total_that_names_somebody_is_an_order(tmp_path):
-    loaded = source.load(write(tmp_path, "Order ID,Name,Zip\nTotal,A,02134\nTotal,,\nx,B,98101\n,C,10001\n"))
+    loaded = source.load(
+        write(tmp_path, "Order ID,Name,Zip\nTotal,A,02134\nTotal,,\nx,B,98101\n,C,10001\n")
+    )
     assert cells(loaded, "order_id", "name") == [("Total", "A"), ("x", "B"), (None, "C")]
-    assert source.load(write(tmp_path, "Order ID,Note\nTotal,\n1,x\n")).rows == 2, "nothing says who gets it: nothing is dropped"
+    assert source.load(write(tmp_path, "Order ID,Note\nTotal,\n1,x\n")).rows == 2, (
+        "nothing says who gets it: nothing is dropped"
+    )
 
 
 def test_all_the_dirt_of_an_export_at_once_is_read_and_told(tmp_path, shop):
     text = (
-        "Order Number;Order Date;Order Total;Recipient Name;Recipient Address;Recipient City;Recipient State;Recipient Zip;Recipient Country;Recipient Phone;Notes;Notes;Weight (lb)\r\n"
-        "A-1;03/09/2026;\"$1,234.50\";José Núñez;12 Marrow Creek Rd;Boston;Massachusetts;'02134;United States;(617) 555-0100 ext. 77;\"two\nlines\";x;2.5\r\n;;;;;;;;;;;;\r\n"
-        'A-2;03/19/2026;"$1,000.00";Bo Finch;9 Wrenhatch Ave;Austin;Texas;78704-1234;USA;512.555.0101 x9;;;1\r\nTotal;;"$2,234.50";;;;;;;;;;3.5\r\n'
+        "Order Number;Order Date;Order Total;Recipient Name;Recipient Address;Recipient "
+        "City;Recipient State;Recipient Zip;Recipient Country;Recipient Phone;Notes;Notes;Weight "
+        "(lb)\r\n"
+        'A-1;03/09/2026;"$1,234.50";José Núñez;12 Marrow Creek '
+        "Rd;Boston;Massachusetts;'02134;United States;(617) 555-0100 ext. "
+        '77;"two\nlines";x;2.5\r\n;;;;;;;;;;;;\r\n'
+        'A-2;03/19/2026;"$1,000.00";Bo Finch;9 Wrenhatch '
+        "Ave;Austin;Texas;78704-1234;USA;512.555.0101 "
+        'x9;;;1\r\nTotal;;"$2,234.50";;;;;;;;;;3.5\r\n'
     )
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"):
         path = tmp_path / f"{encoding}.csv"
         path.write_bytes(text.encode(encoding))
         with sk.BatchSession(path, shipper=shop) as session:
             rows = session._planner.normal[0].to_pylist()
-            assert [(r["order_id"], r["name"], r["state"], r["postal_code"], r["country"], r["phone"]) for r in rows] == [
-                ("A-1", "José Núñez", "MA", "02134", "US", "6175550100x77"), ("A-2", "Bo Finch", "TX", "78704-1234", "US", "5125550101x9"),
+            assert [
+                (r["order_id"], r["name"], r["state"], r["postal_code"], r["country"], r["phone"])
+                for r in rows
+            ] == [
+                ("A-1", "José Núñez", "MA", "02134", "US", "6175550100x77"),
+                ("A-2", "Bo Finch", "TX", "78704-1234", "US", "5125550101x9"),
             ]
-            lines = session._planner.orders.con.sql("SELECT order_total, order_date, notes FROM lines").fetchall()
-            assert lines == [(Decimal("1234.50"), dt.date(2026, 3, 9), "two\nlines"), (Decimal("1000.00"), dt.date(2026, 3, 19), None)]
+            lines = session._planner.orders.con.sql(
+                "SELECT order_total, order_date, notes FROM lines"
+            ).fetchall()
+            assert lines == [
+                (Decimal("1234.50"), dt.date(2026, 3, 9), "two\nlines"),
+                (Decimal("1000.00"), dt.date(2026, 3, 19), None),
+            ]
             told = str(session.load_report)
-            assert all(words in told for words in ("2 lines, 13 columns", "'Notes' stands twice", "an apostrophe before digits taken off in 1 cells", "1 lines without any text", "1 lines that say Total"))
+            assert all(
+                words in told
+                for words in (
+                    "2 lines, 13 columns",
+                    "'Notes' stands twice",
+                    "an apostrophe before digits taken off in 1 cells",
+                    "1 lines without any text",
+                    "1 lines that say Total",
+                )
+            )
 
 
 def test_excels_hint_of_the_delimiter_is_followed(tmp_path):
@@ -215,7 +295,12 @@ def test_excels_hint_of_the_delimiter_is_followed(tmp_path):
 
 def test_headings_that_repeat_or_are_empty_get_a_name(tmp_path):
     loaded = source.load(write(tmp_path, "Phone,phone,,row_number\n1,2,3,4\n"))
-    assert [(c.name, c.key) for c in loaded.columns] == [("Phone", "phone"), ("phone_2", "phone_2"), ("column_3", "column_3"), ("row_number_2", "row_number_2")]
+    assert [(c.name, c.key) for c in loaded.columns] == [
+        ("Phone", "phone"),
+        ("phone_2", "phone_2"),
+        ("column_3", "column_3"),
+        ("row_number_2", "row_number_2"),
+    ]
     assert loaded.origin.headings == ("Phone", "phone", "", "row_number")
     assert "stands twice" in str(loaded.report)
 
@@ -289,16 +374,38 @@ def test_a_second_load_takes_the_place_of_the_first(tmp_path):
     assert cells(second, "zip") == [("1",)]
 
 
-CELL = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Cs", "Cc"), include_characters="\n\t"), max_size=8)
-TABLES = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=6))
+CELL = st.text(
+    alphabet=st.characters(
+        codec="utf-8",
+        exclude_characters="\0",
+        exclude_categories=("Cs", "Cc"),
+        include_characters="\n\t",
+    ),
+    max_size=8,
+)
+TABLES = st.integers(2, 4).flatmap(
+    lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=6)
+)
 
 
-@given(rows=TABLES, delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_cells_hold_they_are_read_as_written(tmp_path, rows, delimiter, end, quoting, encoding):
+@given(
+    rows=TABLES,
+    delimiter=st.sampled_from(",;\t|"),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_the_cells_hold_they_are_read_as_written(
+    tmp_path, rows, delimiter, end, quoting, encoding
+):
     text = io.StringIO()
     headings = [f"Heading {n}" for n in range(len(rows[0]))]
-    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows([headings, *rows])
+    csv.writer(text, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(
+        [headings, *rows]
+    )
     path = write(tmp_path, text.getvalue().encode(encoding))
     if not any(cell for row in rows for cell in row):
         with pytest.raises(SourceError):

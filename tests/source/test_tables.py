@@ -25,18 +25,22 @@ def at(*parts):
 
 
 def lines(loaded):
-    return loaded.con.sql("SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number").fetchall()
+    return loaded.con.sql(
+        "SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number"
+    ).fetchall()
 
 
 def texts(loaded):
-    return loaded.con.sql("SELECT * EXCLUDE (row_number, source_file) FROM source_text ORDER BY row_number").fetchall()
+    return loaded.con.sql(
+        "SELECT * EXCLUDE (row_number, source_file) FROM source_text ORDER BY row_number"
+    ).fetchall()
 
 
 def types(loaded):
     return {column.key: column.type for column in loaded.columns}
 
 
-# -- workbooks --------------------------------------------------------------------------------------
+# -- workbooks -------------------------------------------------------------------------------------
 
 
 def workbook(path, **sheets):
@@ -52,15 +56,42 @@ def workbook(path, **sheets):
 
 
 def test_numbers_from_excel_are_the_text_a_person_sees(tmp_path):
-    rows = [["Order ID", "Zip", "Phone", "Weight (lb)", "Order Date", "Order Total", "count", "Gift"], [1001, 2134, 2125550100, 2.5, at(2026, 11, 8), 12.1, 3, True], [1002, "02135", "x", 3, at(2026, 11, 9), 7, 4, False]]
+    rows = [
+        ["Order ID", "Zip", "Phone", "Weight (lb)", "Order Date", "Order Total", "count", "Gift"],
+        [1001, 2134, 2125550100, 2.5, at(2026, 11, 8), 12.1, 3, True],
+        [1002, "02135", "x", 3, at(2026, 11, 9), 7, 4, False],
+    ]
     loaded = source.load(workbook(tmp_path / "orders.xlsx", Orders=rows))
-    assert texts(loaded)[0] == ("1001", "2134", "2125550100", "2.5", "2026-11-08", "12.1", "3", "true")
-    assert lines(loaded)[0] == ("1001", "2134", "2125550100", 2.5, dt.date(2026, 11, 8), Decimal("12.10"), 3, "true")
+    assert texts(loaded)[0] == (
+        "1001",
+        "2134",
+        "2125550100",
+        "2.5",
+        "2026-11-08",
+        "12.1",
+        "3",
+        "true",
+    )
+    assert lines(loaded)[0] == (
+        "1001",
+        "2134",
+        "2125550100",
+        2.5,
+        dt.date(2026, 11, 8),
+        Decimal("12.10"),
+        3,
+        "true",
+    )
     assert loaded.origin.sheet == "Orders"
 
 
 def test_the_sheet_that_looks_like_orders_is_read(tmp_path):
-    path = workbook(tmp_path / "orders.xlsx", Summary=[["Total", 5]], Data=[["Order ID", "Ship City", "Zip"], ["A", "Rome", "02134"]], Notes=[["x"]] * 50)
+    path = workbook(
+        tmp_path / "orders.xlsx",
+        Summary=[["Total", 5]],
+        Data=[["Order ID", "Ship City", "Zip"], ["A", "Rome", "02134"]],
+        Notes=[["x"]] * 50,
+    )
     loaded = source.load(path)
     assert loaded.origin.sheet == "Data"
     assert "Sheet 'Data' looks like the orders" in str(loaded.report)
@@ -71,7 +102,14 @@ def test_the_sheet_that_looks_like_orders_is_read(tmp_path):
 
 
 def test_titles_above_the_headings_of_a_sheet_are_dropped(tmp_path):
-    rows = [["Orders of November"], [], ["Order ID", "Zip", "City"], ["A", "02134", "Rome"], ["B", None, None], [None, None, None]]
+    rows = [
+        ["Orders of November"],
+        [],
+        ["Order ID", "Zip", "City"],
+        ["A", "02134", "Rome"],
+        ["B", None, None],
+        [None, None, None],
+    ]
     loaded = source.load(workbook(tmp_path / "orders.xlsx", Orders=rows))
     assert lines(loaded) == [("A", "02134", "Rome"), ("B", None, None)]
     assert "dropped: 2 lines above" in str(loaded.report)
@@ -84,30 +122,80 @@ def test_an_empty_sheet_says_so(tmp_path):
         source.load(workbook(tmp_path / "heads.xlsx", Orders=[["Order ID", "Zip"]]))
 
 
-# -- parquet and JSON -------------------------------------------------------------------------------
+# -- parquet and JSON ------------------------------------------------------------------------------
 
 
 def test_parquet_keeps_its_types_but_for_columns_that_are_text(tmp_path):
-    table = pa.table({"zip": [2134, 98101], "qty": pa.array([1, None], pa.int32()), "w": [1.5, float("nan")], "day": [dt.date(2026, 1, 2), None], "weight": ["2.5", "n/a"], "tags": [["a"], []]})
+    table = pa.table(
+        {
+            "zip": [2134, 98101],
+            "qty": pa.array([1, None], pa.int32()),
+            "w": [1.5, float("nan")],
+            "day": [dt.date(2026, 1, 2), None],
+            "weight": ["2.5", "n/a"],
+            "tags": [["a"], []],
+        }
+    )
     path = tmp_path / "orders.parquet"
     pq.write_table(table, path)
     loaded = source.load(path)
-    assert lines(loaded) == [("2134", 1, 1.5, dt.date(2026, 1, 2), 2.5, '["a"]'), ("98101", None, None, None, None, "[]")]
-    assert types(loaded) == {"zip": "VARCHAR", "qty": "INTEGER", "w": "DOUBLE", "day": "DATE", "weight": "DOUBLE", "tags": "VARCHAR"}
+    assert lines(loaded) == [
+        ("2134", 1, 1.5, dt.date(2026, 1, 2), 2.5, '["a"]'),
+        ("98101", None, None, None, None, "[]"),
+    ]
+    assert types(loaded) == {
+        "zip": "VARCHAR",
+        "qty": "INTEGER",
+        "w": "DOUBLE",
+        "day": "DATE",
+        "weight": "DOUBLE",
+        "tags": "VARCHAR",
+    }
     assert loaded.problems.column("field").to_pylist() == ["weight"]
 
 
-RECORDS = [{"id": "A", "zip": "02134", "ship_to": {"city": "Rome", "lines": ["x", "y"]}, "qty": 2, "price": 1.10}, {"id": "B", "qty": 3, "zip": 98101, "extra": True}]
+RECORDS = [
+    {
+        "id": "A",
+        "zip": "02134",
+        "ship_to": {"city": "Rome", "lines": ["x", "y"]},
+        "qty": 2,
+        "price": 1.10,
+    },
+    {"id": "B", "qty": 3, "zip": 98101, "extra": True},
+]
 
 
 @pytest.mark.parametrize("shape", ["list", "inside", "lines", "packed"])
 def test_json_is_read_as_a_list_inside_an_object_or_line_by_line(tmp_path, shape):
-    data = {"list": json.dumps(RECORDS), "inside": json.dumps({"page": 1, "orders": RECORDS}), "lines": "\n".join(json.dumps(r) for r in RECORDS), "packed": json.dumps(RECORDS)}[shape].encode()
-    path = tmp_path / ("orders.json.gz" if shape == "packed" else "orders.ndjson" if shape == "lines" else "orders.json")
+    data = {
+        "list": json.dumps(RECORDS),
+        "inside": json.dumps({"page": 1, "orders": RECORDS}),
+        "lines": "\n".join(json.dumps(r) for r in RECORDS),
+        "packed": json.dumps(RECORDS),
+    }[shape].encode()
+    path = tmp_path / (
+        "orders.json.gz"
+        if shape == "packed"
+        else "orders.ndjson"
+        if shape == "lines"
+        else "orders.json"
+    )
     path.write_bytes(gzip.compress(data) if shape == "packed" else data)
     loaded = source.load(path)
-    assert [c.name for c in loaded.columns] == ["id", "zip", "ship_to.city", "ship_to.lines", "qty", "price", "extra"]
-    assert texts(loaded) == [("A", "02134", "Rome", '["x", "y"]', "2", "1.1", None), ("B", "98101", None, None, "3", None, "true")]
+    assert [c.name for c in loaded.columns] == [
+        "id",
+        "zip",
+        "ship_to.city",
+        "ship_to.lines",
+        "qty",
+        "price",
+        "extra",
+    ]
+    assert texts(loaded) == [
+        ("A", "02134", "Rome", '["x", "y"]', "2", "1.1", None),
+        ("B", "98101", None, None, "3", None, "true"),
+    ]
     assert types(loaded)["qty"] == "BIGINT"
     assert loaded.column("ship_to.city").role == "city"
 
@@ -118,7 +206,7 @@ def test_numbers_in_json_keep_their_spelling(tmp_path):
     assert texts(source.load(path)) == [("12345678901234567890", "1.10", "1e3")]
 
 
-# -- frames, Arrow, records, relations --------------------------------------------------------------
+# -- frames, Arrow, records, relations -------------------------------------------------------------
 
 
 def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
@@ -128,24 +216,52 @@ def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
         index=[7, 3],
     )  # fmt: skip
     loaded = source.load(frame)
-    assert lines(loaded) == [("2134", "2125550100", 1, 1.5, at(2026, 1, 2, 3, 4), True, "A", "007", "S"), ("98101", None, 2, None, None, False, None, "1", "M")]
-    assert types(loaded) == {"zip": "VARCHAR", "phone": "VARCHAR", "qty": "BIGINT", "w": "DOUBLE", "when": "TIMESTAMP", "gift": "BOOLEAN", "name": "VARCHAR", "code": "VARCHAR", "size": "VARCHAR"}
-    assert loaded.con.sql("SELECT row_number, source_file FROM lines").fetchall() == [(1, None), (2, None)]
+    assert lines(loaded) == [
+        ("2134", "2125550100", 1, 1.5, at(2026, 1, 2, 3, 4), True, "A", "007", "S"),
+        ("98101", None, 2, None, None, False, None, "1", "M"),
+    ]
+    assert types(loaded) == {
+        "zip": "VARCHAR",
+        "phone": "VARCHAR",
+        "qty": "BIGINT",
+        "w": "DOUBLE",
+        "when": "TIMESTAMP",
+        "gift": "BOOLEAN",
+        "name": "VARCHAR",
+        "code": "VARCHAR",
+        "size": "VARCHAR",
+    }
+    assert loaded.con.sql("SELECT row_number, source_file FROM lines").fetchall() == [
+        (1, None),
+        (2, None),
+    ]
 
 
 def test_an_empty_text_is_nothing_wherever_it_comes_from(tmp_path):
     frame = pd.DataFrame({"order_id": ["1", "2"], "state": ["CA", ""], "n": [1, 2]})
     frame.to_csv(tmp_path / "orders.csv", index=False)
-    for given in (frame, pa.Table.from_pandas(frame), frame.to_dict("records"), tmp_path / "orders.csv"):
-        assert source.load(given).con.sql("SELECT order_id FROM lines WHERE state IS NULL").fetchall() == [("2",)]
+    for given in (
+        frame,
+        pa.Table.from_pandas(frame),
+        frame.to_dict("records"),
+        tmp_path / "orders.csv",
+    ):
+        assert source.load(given).con.sql(
+            "SELECT order_id FROM lines WHERE state IS NULL"
+        ).fetchall() == [("2",)]
 
 
 def test_text_that_looks_like_numbers_stays_what_the_frame_says():
-    assert types(source.load(pd.DataFrame({"code": ["1", "2"], "weight": ["1.5", "2"]}))) == {"code": "VARCHAR", "weight": "DOUBLE"}
+    assert types(source.load(pd.DataFrame({"code": ["1", "2"], "weight": ["1.5", "2"]}))) == {
+        "code": "VARCHAR",
+        "weight": "DOUBLE",
+    }
 
 
 def test_a_frame_of_mixed_cells_and_odd_headings_is_read():
-    frame = pd.DataFrame([[1, "a", None], ["x", 2.0, dt.date(2026, 1, 2)]], columns=["mixed", "mixed", 5])
+    frame = pd.DataFrame(
+        [[1, "a", None], ["x", 2.0, dt.date(2026, 1, 2)]], columns=["mixed", "mixed", 5]
+    )
     loaded = source.load(frame)
     assert [c.name for c in loaded.columns] == ["mixed", "mixed_2", "5"]
     assert lines(loaded) == [("1", "a", None), ("x", "2", dt.date(2026, 1, 2))]
@@ -158,9 +274,23 @@ def test_a_frame_is_not_changed_by_loading():
     pd.testing.assert_frame_equal(frame, before)
 
 
-@pytest.mark.parametrize("make", [lambda t: t, lambda t: t.to_reader(), lambda t: t.to_batches()[0]], ids=["table", "reader", "batch"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: t.to_reader(), lambda t: t.to_batches()[0]],
+    ids=["table", "reader", "batch"],
+)
 def test_arrow_is_read_as_table_reader_or_batch(make):
-    loaded = source.load(make(pa.table({"zip": [2134], "amount": pa.array([Decimal("1.50")]), "d": pa.array(["x"]).dictionary_encode()})))
+    loaded = source.load(
+        make(
+            pa.table(
+                {
+                    "zip": [2134],
+                    "amount": pa.array([Decimal("1.50")]),
+                    "d": pa.array(["x"]).dictionary_encode(),
+                }
+            )
+        )
+    )
     assert lines(loaded) == [("2134", Decimal("1.50"), "x")]
 
 
@@ -173,12 +303,23 @@ def test_a_relation_of_another_database_is_read():
 
 
 def test_records_may_lack_fields_and_nest():
-    loaded = source.load([{"Order ID": 17, "ship_to": {"zip": 2134}}, {"Order ID": 18, "note": "x"}])
+    loaded = source.load(
+        [{"Order ID": 17, "ship_to": {"zip": 2134}}, {"Order ID": 18, "note": "x"}]
+    )
     assert lines(loaded) == [("17", "2134", None), ("18", None, "x")]
     assert "lack some fields" in str(loaded.report)
 
 
-@pytest.mark.parametrize(("given", "words"), [([], "empty"), ([1, 2], "Item 0 of the list is a int"), (pd.DataFrame(), "no columns"), (pd.DataFrame({"a": []}), "no lines"), (pa.table({}), "no columns")])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "empty"),
+        ([1, 2], "Item 0 of the list is a int"),
+        (pd.DataFrame(), "no columns"),
+        (pd.DataFrame({"a": []}), "no lines"),
+        (pa.table({}), "no columns"),
+    ],
+)
 def test_an_empty_table_says_so(given, words):
     with pytest.raises(SourceError, match=words):
         source.load(given)
@@ -195,7 +336,13 @@ def test_the_database_reaches_for_no_extension_and_no_variable():
 
 
 def test_describe_and_sample_speak_of_headings():
-    loaded = source.load([{"Ship City": "Rome", "qty": 1}, {"Ship City": "Rome", "qty": 2}, {"Ship City": "Oslo", "qty": None}])
+    loaded = source.load(
+        [
+            {"Ship City": "Rome", "qty": 1},
+            {"Ship City": "Rome", "qty": 2},
+            {"Ship City": "Oslo", "qty": None},
+        ]
+    )
     described = loaded.describe()
     assert described.columns.tolist()[:5] == ["name", "type", "non_null", "distinct", "examples"]
     assert described.iloc[0, :5].tolist() == ["Ship City", "VARCHAR", 3, 2, "Rome, Oslo"]
@@ -208,11 +355,21 @@ def test_the_superstore_file_is_read_whole(shared):
     loaded = source.load(shared / "orders" / "superstore_shipments_5009.csv")
     assert loaded.rows == 5009
     assert loaded.con.sql("SELECT count(*) FROM lines WHERE length(zip) = 4").fetchall() == [(219,)]
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE address1 IS NULL").fetchall() == [(270,)]
+    assert loaded.con.sql("SELECT count(*) FROM lines WHERE address1 IS NULL").fetchall() == [
+        (270,)
+    ]
     assert loaded.column("zip").type == "VARCHAR"
     assert loaded.column("order_date").type == "DATE"
 
 
-@pytest.mark.parametrize(("name", "rows"), [("amazon_new_orders_report.tsv", 6), ("ebay_us_orders.csv", 1), ("etsy_sold_orders.csv", 2), ("shopify_orders_export.csv", 40)])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("amazon_new_orders_report.tsv", 6),
+        ("ebay_us_orders.csv", 1),
+        ("etsy_sold_orders.csv", 2),
+        ("shopify_orders_export.csv", 40),
+    ],
+)
 def test_real_exports_are_read_as_they_are(shared, name, rows):
     assert source.load(shared / "orders" / "exports" / name).rows == rows

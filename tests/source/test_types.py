@@ -21,14 +21,36 @@ def at(*parts):
 
 def load(tmp_path, heading, cells, **options):
     path = tmp_path / "orders.csv"
-    path.write_text("\n".join([f"n,{heading}", *(f'{n},"{cell}"' for n, cell in enumerate(cells))]) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join([f"n,{heading}", *(f'{n},"{cell}"' for n, cell in enumerate(cells))]) + "\n",
+        encoding="utf-8",
+    )
     loaded = source.load(path, **options)
     column = loaded.columns[1]
-    values = [value for (value,) in loaded.con.sql(f'SELECT "{column.key}" FROM lines ORDER BY row_number').fetchall()]
+    values = [
+        value
+        for (value,) in loaded.con.sql(
+            f'SELECT "{column.key}" FROM lines ORDER BY row_number'
+        ).fetchall()
+    ]
     return column, values, loaded
 
 
-@pytest.mark.parametrize("heading", ["Zip", "Ship Zip", "Billing Zip", "Phone", "Order ID", "SKU", "Tracking Number", "Recipient Name", "Transaction ID", "Address 1"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Zip",
+        "Ship Zip",
+        "Billing Zip",
+        "Phone",
+        "Order ID",
+        "SKU",
+        "Tracking Number",
+        "Recipient Name",
+        "Transaction ID",
+        "Address 1",
+    ],
+)
 def test_a_column_that_is_text_by_its_meaning_stays_text(tmp_path, heading):
     column, values, _ = load(tmp_path, heading, ["98101", "2134", "10001"])
     assert (column.type, values) == ("VARCHAR", ["98101", "2134", "10001"])
@@ -73,7 +95,18 @@ def test_one_late_misfit_keeps_a_column_text(tmp_path):
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("2.5", 2.5), ("2", 2.0), (".5", 0.5), ("2.", 2.0), (" 2.5 ", 2.5), ("1,234.5", 1234.5), ("2,5", 2.5), ("1.234,5", 1234.5), ("+3", 3.0), ("", None)],
+    [
+        ("2.5", 2.5),
+        ("2", 2.0),
+        (".5", 0.5),
+        ("2.", 2.0),
+        (" 2.5 ", 2.5),
+        ("1,234.5", 1234.5),
+        ("2,5", 2.5),
+        ("1.234,5", 1234.5),
+        ("+3", 3.0),
+        ("", None),
+    ],
 )
 def test_a_weight_is_read_however_it_is_spelt(tmp_path, cell, value):
     column, values, loaded = load(tmp_path, "Weight (oz)", [cell, "1.25"])
@@ -81,7 +114,19 @@ def test_a_weight_is_read_however_it_is_spelt(tmp_path, cell, value):
     assert loaded.problems.num_rows == 0
 
 
-@pytest.mark.parametrize(("cell", "severity"), [("heavy", "error"), ("1..5", "error"), ("1,2,3", "error"), ("12-13", "error"), ("nan", "warning"), ("inf", "error"), ("N/A", "warning"), ("-", "warning")])
+@pytest.mark.parametrize(
+    ("cell", "severity"),
+    [
+        ("heavy", "error"),
+        ("1..5", "error"),
+        ("1,2,3", "error"),
+        ("12-13", "error"),
+        ("nan", "warning"),
+        ("inf", "error"),
+        ("N/A", "warning"),
+        ("-", "warning"),
+    ],
+)
 def test_a_weight_that_is_no_number_is_null_and_a_problem(tmp_path, cell, severity):
     column, values, loaded = load(tmp_path, "Weight (oz)", ["1", cell, "2.5"])
     assert (column.type, values) == ("DOUBLE", [1.0, None, 2.5])
@@ -93,7 +138,18 @@ def test_a_weight_that_is_no_number_is_null_and_a_problem(tmp_path, cell, severi
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [("$1,234.50", "1234.50"), ("1234.5", "1234.50"), ("12", "12.00"), ("USD 5.00", "5.00"), ("5.00 EUR", "5.00"), ("€9,99", "9.99"), ("1.234,50 €", "1234.50"), ("-$3.10", "-3.10"), ("$ 7", "7.00"), ("C$8", "8.00")],
+    [
+        ("$1,234.50", "1234.50"),
+        ("1234.5", "1234.50"),
+        ("12", "12.00"),
+        ("USD 5.00", "5.00"),
+        ("5.00 EUR", "5.00"),
+        ("€9,99", "9.99"),
+        ("1.234,50 €", "1234.50"),
+        ("-$3.10", "-3.10"),
+        ("$ 7", "7.00"),
+        ("C$8", "8.00"),
+    ],
 )
 def test_an_amount_is_exact_however_it_is_spelt(tmp_path, cell, value):
     column, values, loaded = load(tmp_path, "Order Total", [cell, "1.00"])
@@ -145,13 +201,18 @@ def test_an_order_date_is_read_in_the_formats_of_the_exports(tmp_path, cells, va
 
 def test_a_day_that_could_be_a_month_is_told(tmp_path):
     assert "month before day assumed" in str(load(tmp_path, "Order Date", ["01/02/2026"])[2].report)
-    assert "assumed" not in str(load(tmp_path, "Order Date", ["01/02/2026", "01/31/2026"])[2].report)
+    assert "assumed" not in str(
+        load(tmp_path, "Order Date", ["01/02/2026", "01/31/2026"])[2].report
+    )
 
 
 def test_a_date_that_is_none_is_null_and_a_problem(tmp_path):
     column, values, loaded = load(tmp_path, "Ship Date", ["2026-11-08", "asap", "2026-02-30"])
     assert (column.type, values) == ("DATE", [dt.date(2026, 11, 8), None, None])
-    assert [(p["row_number"], p["value"], p["severity"]) for p in loaded.problems.to_pylist()] == [(2, "asap", "error"), (3, "2026-02-30", "error")]
+    assert [(p["row_number"], p["value"], p["severity"]) for p in loaded.problems.to_pylist()] == [
+        (2, "asap", "error"),
+        (3, "2026-02-30", "error"),
+    ]
 
 
 def test_outer_blanks_are_not_part_of_a_cell_and_nothing_else_is_taken_off(tmp_path):
@@ -173,19 +234,40 @@ def test_a_ghost_behind_whole_numbers_of_text_is_taken_off(tmp_path):
 def test_types_can_be_pinned_by_heading_or_key(tmp_path):
     assert load(tmp_path, "Weight (oz)", ["1", "2"], types={"weight_oz": str})[1] == ["1", "2"]
     assert load(tmp_path, "measure", ["01", "x"], types={"measure": "int"})[1] == [1, None]
-    column, values, loaded = load(tmp_path, "Order Date", ["01/02/2026", "31/02/2026"], types={"Order Date": "%d/%m/%Y"})
+    column, values, loaded = load(
+        tmp_path, "Order Date", ["01/02/2026", "31/02/2026"], types={"Order Date": "%d/%m/%Y"}
+    )
     assert (column.type, values) == ("DATE", [dt.date(2026, 2, 1), None])
     assert loaded.problems.num_rows == 1
 
 
-@pytest.mark.parametrize(("types", "words"), [({"measur": "int"}, "did you mean 'measure'"), ({"measure": "blob"}, "cannot be read as 'blob'")])
+@pytest.mark.parametrize(
+    ("types", "words"),
+    [
+        ({"measur": "int"}, "did you mean 'measure'"),
+        ({"measure": "blob"}, "cannot be read as 'blob'"),
+    ],
+)
 def test_a_pin_that_cannot_be_used_says_so(tmp_path, types, words):
     with pytest.raises(SourceError, match=words):
         load(tmp_path, "measure", ["1"], types=types)
 
 
-@given(cells=st.lists(st.one_of(st.integers(-10**20, 10**20).map(str), st.decimals(-1000, 1000, places=3).map(str), st.text("0123456789.-+eE,", max_size=6), st.dates().map(str)), min_size=1, max_size=5))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.lists(
+        st.one_of(
+            st.integers(-(10**20), 10**20).map(str),
+            st.decimals(-1000, 1000, places=3).map(str),
+            st.text("0123456789.-+eE,", max_size=6),
+            st.dates().map(str),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_typed_cell_says_the_same_as_its_text(tmp_path, cells):
     column, values, _ = load(tmp_path, "measure", cells)
     for cell, value in zip(cells, values, strict=True):
@@ -202,12 +284,18 @@ def test_a_typed_cell_says_the_same_as_its_text(tmp_path, cells):
 @pytest.mark.parametrize(
     ("heading", "cells", "values"),
     [
-        ("Weight", ["2.5 lb", "8 oz", "1kg", "500 g.", "1,000 oz"], [2.5, 0.5, 2.204623, 1.102311, 62.5]),
+        (
+            "Weight",
+            ["2.5 lb", "8 oz", "1kg", "500 g.", "1,000 oz"],
+            [2.5, 0.5, 2.204623, 1.102311, 62.5],
+        ),
         ("Weight (oz)", ["8", "1 lb", "8 OZ"], [8.0, 16.0, 8.0]),
         ("Length", ['12"', "30.48 cm", "1 ft"], [12.0, 12.0, 12.0]),
     ],
 )
-def test_a_unit_behind_a_number_is_converted_to_that_of_the_heading(tmp_path, heading, cells, values):
+def test_a_unit_behind_a_number_is_converted_to_that_of_the_heading(
+    tmp_path, heading, cells, values
+):
     path = tmp_path / "orders.json"
     path.write_text(json.dumps([{heading: cell} for cell in cells]))
     loaded = source.load(path)

@@ -16,7 +16,17 @@ import pytest
 import shipkit as sk
 from shipkit.orders import source
 
-HEADINGS = ["Order ID", "Ship Name", "Address", "City", "State", "Zip", "Weight (lb)", "Order Date", "Order Total"]
+HEADINGS = [
+    "Order ID",
+    "Ship Name",
+    "Address",
+    "City",
+    "State",
+    "Zip",
+    "Weight (lb)",
+    "Order Date",
+    "Order Total",
+]
 MERGED = "Harbor Goods, open orders of week 46"
 
 
@@ -31,13 +41,40 @@ def xlsx(path):
     sheet["A2"] = "Exported 2026-11-09"
     for place, heading in enumerate(HEADINGS, start=1):
         sheet.cell(4, place, heading)
-    for line, row in enumerate([
-        [1001, "Ada Lee", "1 Main St", "Boston", "MA", 2134, "=1+1.5", dt.date(2026, 11, 8), "=G5*4.84"],
-        ["1002", "Bo Finch", "2 Oak Ave", "Austin", "TX", "78704", "3", dt.date(2026, 11, 9), 7],
-    ], start=5):
+    for line, row in enumerate(
+        [
+            [
+                1001,
+                "Ada Lee",
+                "1 Main St",
+                "Boston",
+                "MA",
+                2134,
+                "=1+1.5",
+                dt.date(2026, 11, 8),
+                "=G5*4.84",
+            ],
+            [
+                "1002",
+                "Bo Finch",
+                "2 Oak Ave",
+                "Austin",
+                "TX",
+                "78704",
+                "3",
+                dt.date(2026, 11, 9),
+                7,
+            ],
+        ],
+        start=5,
+    ):
         for place, value in enumerate(row, start=1):
             sheet.cell(line, place, value)
-    sheet["F5"].number_format, sheet["H5"].number_format, sheet["I5"].number_format = "00000", "dd/mm/yyyy", '"$"#,##0.00'
+    sheet["F5"].number_format, sheet["H5"].number_format, sheet["I5"].number_format = (
+        "00000",
+        "dd/mm/yyyy",
+        '"$"#,##0.00',
+    )
     book.create_sheet("Notes")["A1"] = "x"
     book.save(path)
     book.close()
@@ -64,32 +101,100 @@ def xls(path):
     return Path(shutil.copy(Path(__file__).with_name("orders.xls"), path))
 
 
-def ods(path, *, weight='<table:table-cell table:formula="of:=1+1.5" office:value-type="float" office:value="2.5"><text:p>2.5</text:p></table:table-cell>'):
+def ods(
+    path,
+    *,
+    weight='<table:table-cell table:formula="of:=1+1.5" office:value-type="float" '
+    'office:value="2.5"><text:p>2.5</text:p></table:table-cell>',
+):
     """An .ods of the same cells."""
-    span = f'<table:table-cell table:number-columns-spanned="9" office:value-type="string"><text:p>{MERGED}</text:p></table:table-cell><table:covered-table-cell table:number-columns-repeated="8"/>'
-    money = '<table:table-cell table:formula="of:=[.G5]*4.84" office:value-type="currency" office:currency="USD" office:value="12.1"><text:p>$12.10</text:p></table:table-cell>'
+    span = (
+        '<table:table-cell table:number-columns-spanned="9" '
+        f'office:value-type="string"><text:p>{MERGED}</text:p></table:table-cell><table:covered-table-cell '
+        'table:number-columns-repeated="8"/>'
+    )
+    money = (
+        '<table:table-cell table:formula="of:=[.G5]*4.84" office:value-type="currency" '
+        'office:currency="USD" office:value="12.1"><text:p>$12.10</text:p></table:table-cell>'
+    )
 
     def cell(value):
         if isinstance(value, str) and value.startswith("<"):
             return value
         if isinstance(value, dt.date):
-            return f'<table:table-cell office:value-type="date" office:date-value="{value}"><text:p>{value:%d/%m/%Y}</text:p></table:table-cell>'
+            return (
+                '<table:table-cell office:value-type="date" '
+                f'office:date-value="{value}"><text:p>{value:%d/%m/%Y}</text:p></table:table-cell>'
+            )
         if isinstance(value, int | float):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
-        return "<table:table-cell/>" if value is None else f'<table:table-cell office:value-type="string"><text:p>{escape(value)}</text:p></table:table-cell>'
+            return (
+                '<table:table-cell office:value-type="float" '
+                f'office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
+            )
+        return (
+            "<table:table-cell/>"
+            if value is None
+            else (
+                "<table:table-cell "
+                f'office:value-type="string"><text:p>{escape(value)}</text:p></table:table-cell>'
+            )
+        )
 
-    sheets = {"Summary": [["Total orders", 2]], "Week 46": [
-        [span], ["Exported 2026-11-09"], [None], HEADINGS,
-        [1001, "Ada Lee", "1 Main St", "Boston", "MA", 2134, weight, dt.date(2026, 11, 8), money],
-        ["1002", "Bo Finch", "2 Oak Ave", "Austin", "TX", "78704", "3", dt.date(2026, 11, 9), 7],
-        ['<table:table-cell table:number-columns-repeated="1024"/>'],
-    ], "Notes": [["x"]]}
-    tables = "".join(f'<table:table table:name="{name}">{"".join("<table:table-row>" + "".join(map(cell, row)) + "</table:table-row>" for row in rows)}</table:table>' for name, rows in sheets.items())
-    spaces = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text"))
-    content = f'<?xml version="1.0" encoding="UTF-8"?><office:document-content {spaces} xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>'
+    sheets = {
+        "Summary": [["Total orders", 2]],
+        "Week 46": [
+            [span],
+            ["Exported 2026-11-09"],
+            [None],
+            HEADINGS,
+            [
+                1001,
+                "Ada Lee",
+                "1 Main St",
+                "Boston",
+                "MA",
+                2134,
+                weight,
+                dt.date(2026, 11, 8),
+                money,
+            ],
+            [
+                "1002",
+                "Bo Finch",
+                "2 Oak Ave",
+                "Austin",
+                "TX",
+                "78704",
+                "3",
+                dt.date(2026, 11, 9),
+                7,
+            ],
+            ['<table:table-cell table:number-columns-repeated="1024"/>'],
+        ],
+        "Notes": [["x"]],
+    }
+    tables = "".join(
+        (
+            "<table:table "
+            f'table:name="{name}">{"".join("<table:table-row>" + "".join(map(cell, row)) + "</table:table-row>" for row in rows)}</table:table>'
+        )
+        for name, rows in sheets.items()
+    )
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document-content {spaces} '
+        f'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>'
+    )
     with zipfile.ZipFile(path, "w") as book:
         book.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        book.writestr("META-INF/manifest.xml", '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>')
+        book.writestr(
+            "META-INF/manifest.xml",
+            "<manifest:manifest "
+            'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
         book.writestr("content.xml", content)
     return path
 
@@ -100,9 +205,31 @@ def test_every_format_gives_the_same_orders(made, tmp_path):
     assert loaded.origin.sheet == "Week 46"
     assert "Sheet 'Week 46' looks like the orders" in str(loaded.report)
     assert "dropped: 3 lines above the headings" in str(loaded.report)
-    assert loaded.con.sql("SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number").fetchall() == [
-        ("1001", "Ada Lee", "1 Main St", "Boston", "MA", "2134", 2.5, dt.date(2026, 11, 8), Decimal("12.10")),
-        ("1002", "Bo Finch", "2 Oak Ave", "Austin", "TX", "78704", 3.0, dt.date(2026, 11, 9), Decimal("7.00")),
+    assert loaded.con.sql(
+        "SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number"
+    ).fetchall() == [
+        (
+            "1001",
+            "Ada Lee",
+            "1 Main St",
+            "Boston",
+            "MA",
+            "2134",
+            2.5,
+            dt.date(2026, 11, 8),
+            Decimal("12.10"),
+        ),
+        (
+            "1002",
+            "Bo Finch",
+            "2 Oak Ave",
+            "Austin",
+            "TX",
+            "78704",
+            3.0,
+            dt.date(2026, 11, 9),
+            Decimal("7.00"),
+        ),
     ]
     assert loaded.problems.num_rows == 0
 
@@ -131,7 +258,9 @@ def test_a_hidden_sheet_is_read_only_when_it_is_named(tmp_path):
     assert source.load(path, sheet="Old orders").rows == 1
 
 
-def test_a_formula_whose_value_is_not_in_the_file_stops_its_row_before_a_default_takes_its_place(tmp_path, shop):
+def test_a_formula_whose_value_is_not_in_the_file_stops_its_row_before_a_default_takes_its_place(
+    tmp_path, shop
+):
     path = xlsx(tmp_path / "orders.xlsx")
     book = openpyxl.load_workbook(path)  # saved by a program that computes nothing
     book["Week 46"]["J4"], book["Week 46"]["J6"] = "Margin", "=I6*0.3"
@@ -139,12 +268,21 @@ def test_a_formula_whose_value_is_not_in_the_file_stops_its_row_before_a_default
     book.close()
     loaded = source.load(path)
     problems = loaded.problems.to_pylist()
-    assert [(p["row_number"], p["severity"], p["code"]) for p in problems] == [(1, "error", "cell_without_value"), (1, "error", "cell_without_value"), (2, "error", "cell_without_value")]
-    assert "'Weight (lb)' (cell G5) is a formula whose value is not in the file" in problems[0]["problem"]
+    assert [(p["row_number"], p["severity"], p["code"]) for p in problems] == [
+        (1, "error", "cell_without_value"),
+        (1, "error", "cell_without_value"),
+        (2, "error", "cell_without_value"),
+    ]
+    assert (
+        "'Weight (lb)' (cell G5) is a formula whose value is not in the file"
+        in problems[0]["problem"]
+    )
     with sk.BatchSession(path, shipper=shop) as session:
         session.map(service="ground", defaults={"weight_lb": 2})
         frame = session.preview()
-    assert frame["cost_cents"].isna().tolist() == [True, False], "nothing of a shipment is taken from the margin of line 2"
+    assert frame["cost_cents"].isna().tolist() == [True, False], (
+        "nothing of a shipment is taken from the margin of line 2"
+    )
     assert frame["warnings"].str.contains("Margin").tolist() == [False, True]
 
 
@@ -162,10 +300,17 @@ def test_an_error_in_a_cell_is_named_by_its_place(tmp_path):
 
 
 def test_errors_in_an_ods_file_are_counted(tmp_path):
-    weight = '<table:table-cell table:formula="of:=1/0" office:value-type="string" office:string-value="" calcext:value-type="error"><text:p>#DIV/0!</text:p></table:table-cell>'
+    weight = (
+        '<table:table-cell table:formula="of:=1/0" office:value-type="string" '
+        'office:string-value="" '
+        'calcext:value-type="error"><text:p>#DIV/0!</text:p></table:table-cell>'
+    )
     loaded = source.load(ods(tmp_path / "orders.ods", weight=weight))
     assert "hold an error: 1." in str(loaded.report)
-    assert loaded.con.sql("SELECT weight_lb FROM lines ORDER BY row_number").fetchall() == [(None,), (3.0,)]
+    assert loaded.con.sql("SELECT weight_lb FROM lines ORDER BY row_number").fetchall() == [
+        (None,),
+        (3.0,),
+    ]
 
 
 def test_numbers_go_back_into_the_sheet_that_was_read(tmp_path, shop):

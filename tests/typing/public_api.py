@@ -12,11 +12,33 @@ import shipkit as sk
 
 
 def notebook(orders: pd.DataFrame) -> str:
-    shop = sk.Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205")
-    limits = sk.SpendLimits(total="500", per_shipment=Decimal(40), max_shipments=100, price_drift=0.05)
-    with sk.BatchSession(orders, shipper=shop, mode="confirm", limits=limits, name="monday", on_duplicate="hold", label_format="pdf") as session:
-        session.load("orders.csv", types={"sku": "VARCHAR"}).where("state = $state", state="CA").map(
-            Path("ups.json.j2"), columns={"postal_code": "Ship Zip"}, defaults={"weight_lb": 2}, references={"po": "PO"}, ship_date=dt.date(2026, 11, 23),
+    shop = sk.Address(
+        name="Dana Ortiz",
+        address_line1="300 Alamo Plaza",
+        city="San Antonio",
+        state="TX",
+        postal_code="78205",
+    )
+    limits = sk.SpendLimits(
+        total="500", per_shipment=Decimal(40), max_shipments=100, price_drift=0.05
+    )
+    with sk.BatchSession(
+        orders,
+        shipper=shop,
+        mode="confirm",
+        limits=limits,
+        name="monday",
+        on_duplicate="hold",
+        label_format="pdf",
+    ) as session:
+        session.load("orders.csv", types={"sku": "VARCHAR"}).where(
+            "state = $state", state="CA"
+        ).map(
+            Path("ups.json.j2"),
+            columns={"postal_code": "Ship Zip"},
+            defaults={"weight_lb": 2},
+            references={"po": "PO"},
+            ship_date=dt.date(2026, 11, 23),
         )
         frame: pd.DataFrame = session.preview(include=["sku"])
         total: sk.Money | None = session.summary.total

@@ -17,18 +17,69 @@ from shipkit.orders.normalize import normalize
 from shipkit.orders.validate import RULES, check, sentence
 from shipkit.schema import SHIPMENTS, problems_table
 
-PARCEL = {"weight_lb": 2.0, "length_in": None, "width_in": None, "height_in": None, "packaging": "package", "declared_value_cents": None, "description": None}
-GOOD = {
-    "row_number": 1, "row_numbers": [1], "source_file": "f.csv", "order_id": "A", "name": "Ada", "phone": "2125550142", "address_line1": "12 Main St", "city": "Boston", "state": "MA",
-    "postal_code": "02134", "country": "US", "service": "ground", "parcels": [PARCEL], "references": [], "signature": "none", "saturday_delivery": False, "is_return": False, "currency": "USD",
+PARCEL = {
+    "weight_lb": 2.0,
+    "length_in": None,
+    "width_in": None,
+    "height_in": None,
+    "packaging": "package",
+    "declared_value_cents": None,
+    "description": None,
 }
-ITEM = {"description": "Doll", "quantity": 1, "unit_value_cents": 410, "weight_lb": None, "sku": None, "hs_code": None, "origin_country": "CN"}
-CUSTOMS = {"reason": "sale", "duties_payer": "receiver", "invoice_number": None, "terms": None, "items": [ITEM]}
-ABROAD = {"country": "GB", "state": None, "postal_code": "N1 9GU", "city": "London", "customs": CUSTOMS, "service": "worldwide_saver"}
+GOOD = {
+    "row_number": 1,
+    "row_numbers": [1],
+    "source_file": "f.csv",
+    "order_id": "A",
+    "name": "Ada",
+    "phone": "2125550142",
+    "address_line1": "12 Main St",
+    "city": "Boston",
+    "state": "MA",
+    "postal_code": "02134",
+    "country": "US",
+    "service": "ground",
+    "parcels": [PARCEL],
+    "references": [],
+    "signature": "none",
+    "saturday_delivery": False,
+    "is_return": False,
+    "currency": "USD",
+}
+ITEM = {
+    "description": "Doll",
+    "quantity": 1,
+    "unit_value_cents": 410,
+    "weight_lb": None,
+    "sku": None,
+    "hs_code": None,
+    "origin_country": "CN",
+}
+CUSTOMS = {
+    "reason": "sale",
+    "duties_payer": "receiver",
+    "invoice_number": None,
+    "terms": None,
+    "items": [ITEM],
+}
+ABROAD = {
+    "country": "GB",
+    "state": None,
+    "postal_code": "N1 9GU",
+    "city": "London",
+    "customs": CUSTOMS,
+    "service": "worldwide_saver",
+}
 
 
 def table(*changes):
-    return pa.Table.from_pylist([{**GOOD, "row_number": n, "row_numbers": [n], **change} for n, change in enumerate(changes, start=1)], schema=SHIPMENTS)
+    return pa.Table.from_pylist(
+        [
+            {**GOOD, "row_number": n, "row_numbers": [n], **change}
+            for n, change in enumerate(changes, start=1)
+        ],
+        schema=SHIPMENTS,
+    )
 
 
 def found(shop, *changes, **options):
@@ -40,55 +91,139 @@ def parcel(**change):
 
 
 CASES = [
-    ("missing", "ship_to.name", {"name": None}), ("missing", "ship_to.address_line1", {"address_line1": None}), ("missing", "ship_to.city", {"city": None}), ("missing", "ship_to.state", {"state": None}),
-    ("missing", "ship_to.postal_code", {"postal_code": None}), ("missing", "service", {"service": None}), ("missing", "parcels[0].weight_lb", parcel(weight_lb=None)),
-    ("parcel_missing", "parcels", {"parcels": []}), ("parcel_missing", "parcels", {"parcels": None}), ("country_unknown", "ship_to.country", {"country": "Atlantis"}), ("country_unknown", "ship_to.country", {"country": None}),
-    ("state_unknown", "ship_to.state", {"state": "ZZ"}), ("state_unknown", "ship_to.state", {**ABROAD, "country": "CA", "state": "ZZ", "postal_code": "K1A 0B1"}),
-    ("zip_format", "ship_to.postal_code", {"postal_code": "9021"}), ("zip_format", "ship_to.postal_code", {"postal_code": "K1A 0B1"}),
-    ("zip_unknown", "ship_to.postal_code", {"postal_code": "00001"}), ("zip_state_mismatch", "ship_to.postal_code", {"postal_code": "90210"}),
-    ("zip_state_mismatch", "ship_to.postal_code", {"country": "PR", "state": None, "postal_code": "90210"}),
-    ("postal_code_format", "ship_to.postal_code", {**ABROAD, "country": "CA", "state": "ON", "postal_code": "02134"}), ("phone_format", "ship_to.phone", {"phone": "555"}),
-    ("customs_item", "customs.items", {**ABROAD, "customs": {**CUSTOMS, "items": [{**ITEM, "quantity": None}]}}), ("name_too_long", "ship_to.name", {"name": "x" * 36}), ("company_too_long", "ship_to.company", {"company": "x" * 36}),
-    ("address_line1_too_long", "ship_to.address_line1", {"address_line1": "x" * 36}), ("address_line2_too_long", "ship_to.address_line2", {"address_line2": "x" * 36}),
-    ("address_line3_too_long", "ship_to.address_line3", {"address_line3": "x" * 36}), ("city_too_long", "ship_to.city", {"city": "x" * 31}), ("service_unknown", "service", {"service": "teleport"}),
-    ("weight_not_positive", "parcels[0].weight_lb", parcel(weight_lb=0.0)), ("weight_not_positive", "parcels[0].weight_lb", parcel(weight_lb=-1.0)), ("weight_over_limit", "parcels[0].weight_lb", parcel(weight_lb=150.01)),
-    ("weight_over_limit", "parcels[1].weight_lb", {"parcels": [PARCEL, {**PARCEL, "weight_lb": 151.0}]}), ("missing", "parcels[2].weight_lb", {"parcels": [PARCEL, PARCEL, {**PARCEL, "weight_lb": None}]}),
-    ("dimension_not_positive", "parcels[0].width_in", parcel(length_in=4.0, width_in=0.0, height_in=4.0)), ("length_over_limit", "parcels[0].length_in", parcel(length_in=4.0, width_in=109.0, height_in=4.0)),
-    ("girth_over_limit", "parcels[0].length_in", parcel(length_in=20.0, width_in=100.0, height_in=13.0)), ("reference_too_long", "references", {"references": [{"key": "po", "value": "x" * 36}]}),
-    ("dimensions_incomplete", "parcels[0].length_in", parcel(length_in=4.0)), ("ship_from_incomplete", "ship_from", {"ship_from": {"name": "Depot", "city": "Newark"}}),
+    ("missing", "ship_to.name", {"name": None}),
+    ("missing", "ship_to.address_line1", {"address_line1": None}),
+    ("missing", "ship_to.city", {"city": None}),
+    ("missing", "ship_to.state", {"state": None}),
+    ("missing", "ship_to.postal_code", {"postal_code": None}),
+    ("missing", "service", {"service": None}),
+    ("missing", "parcels[0].weight_lb", parcel(weight_lb=None)),
+    ("parcel_missing", "parcels", {"parcels": []}),
+    ("parcel_missing", "parcels", {"parcels": None}),
+    ("country_unknown", "ship_to.country", {"country": "Atlantis"}),
+    ("country_unknown", "ship_to.country", {"country": None}),
+    ("state_unknown", "ship_to.state", {"state": "ZZ"}),
+    (
+        "state_unknown",
+        "ship_to.state",
+        {**ABROAD, "country": "CA", "state": "ZZ", "postal_code": "K1A 0B1"},
+    ),
+    ("zip_format", "ship_to.postal_code", {"postal_code": "9021"}),
+    ("zip_format", "ship_to.postal_code", {"postal_code": "K1A 0B1"}),
+    ("zip_unknown", "ship_to.postal_code", {"postal_code": "00001"}),
+    ("zip_state_mismatch", "ship_to.postal_code", {"postal_code": "90210"}),
+    (
+        "zip_state_mismatch",
+        "ship_to.postal_code",
+        {"country": "PR", "state": None, "postal_code": "90210"},
+    ),
+    (
+        "postal_code_format",
+        "ship_to.postal_code",
+        {**ABROAD, "country": "CA", "state": "ON", "postal_code": "02134"},
+    ),
+    ("phone_format", "ship_to.phone", {"phone": "555"}),
+    (
+        "customs_item",
+        "customs.items",
+        {**ABROAD, "customs": {**CUSTOMS, "items": [{**ITEM, "quantity": None}]}},
+    ),
+    ("name_too_long", "ship_to.name", {"name": "x" * 36}),
+    ("company_too_long", "ship_to.company", {"company": "x" * 36}),
+    ("address_line1_too_long", "ship_to.address_line1", {"address_line1": "x" * 36}),
+    ("address_line2_too_long", "ship_to.address_line2", {"address_line2": "x" * 36}),
+    ("address_line3_too_long", "ship_to.address_line3", {"address_line3": "x" * 36}),
+    ("city_too_long", "ship_to.city", {"city": "x" * 31}),
+    ("service_unknown", "service", {"service": "teleport"}),
+    ("weight_not_positive", "parcels[0].weight_lb", parcel(weight_lb=0.0)),
+    ("weight_not_positive", "parcels[0].weight_lb", parcel(weight_lb=-1.0)),
+    ("weight_over_limit", "parcels[0].weight_lb", parcel(weight_lb=150.01)),
+    (
+        "weight_over_limit",
+        "parcels[1].weight_lb",
+        {"parcels": [PARCEL, {**PARCEL, "weight_lb": 151.0}]},
+    ),
+    (
+        "missing",
+        "parcels[2].weight_lb",
+        {"parcels": [PARCEL, PARCEL, {**PARCEL, "weight_lb": None}]},
+    ),
+    (
+        "dimension_not_positive",
+        "parcels[0].width_in",
+        parcel(length_in=4.0, width_in=0.0, height_in=4.0),
+    ),
+    (
+        "length_over_limit",
+        "parcels[0].length_in",
+        parcel(length_in=4.0, width_in=109.0, height_in=4.0),
+    ),
+    (
+        "girth_over_limit",
+        "parcels[0].length_in",
+        parcel(length_in=20.0, width_in=100.0, height_in=13.0),
+    ),
+    ("reference_too_long", "references", {"references": [{"key": "po", "value": "x" * 36}]}),
+    ("dimensions_incomplete", "parcels[0].length_in", parcel(length_in=4.0)),
+    ("ship_from_incomplete", "ship_from", {"ship_from": {"name": "Depot", "city": "Newark"}}),
 ]
 
 
-@pytest.mark.parametrize(("code", "field", "change"), CASES, ids=[f"{code}-{n}" for n, (code, _, _) in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("code", "field", "change"), CASES, ids=[f"{code}-{n}" for n, (code, _, _) in enumerate(CASES)]
+)
 def test_a_rule_catches_exactly_the_row_that_breaks_it(shop, code, field, change):
     problems = found(shop, {}, change, {})
-    assert [(p["row_number"], p["code"], p["field"], p["severity"]) for p in problems] == [(2, code, field, "error")]
+    assert [(p["row_number"], p["code"], p["field"], p["severity"]) for p in problems] == [
+        (2, code, field, "error")
+    ]
     assert problems[0]["problem"]
     assert problems[0]["fix"].endswith(".")
 
 
 WARNED = [
-    ("phone_missing", "ship_to.phone", {**ABROAD, "phone": None}), ("customs_missing", "customs", {**ABROAD, "customs": None}),
+    ("phone_missing", "ship_to.phone", {**ABROAD, "phone": None}),
+    ("customs_missing", "customs", {**ABROAD, "customs": None}),
 ]
 
 
 @pytest.mark.parametrize(("code", "field", "change"), WARNED)
 def test_what_may_go_wrong_is_a_warning(shop, code, field, change):
-    assert [(p["row_number"], p["code"], p["field"], p["severity"]) for p in found(shop, {}, change)] == [(2, code, field, "warning")]
+    assert [
+        (p["row_number"], p["code"], p["field"], p["severity"]) for p in found(shop, {}, change)
+    ] == [(2, code, field, "warning")]
 
 
 def test_every_rule_has_a_case():
-    tested = {(code, field.replace("[0]", "[]").replace("[1]", "[]").replace("[2]", "[]")) for code, field, _ in [*CASES, *WARNED]} | {("ship_date_past", "ship_date")}
-    fields = {(rule.code, rule.field) for rule in RULES if not rule.code.startswith("dimension_not")}
+    tested = {
+        (code, field.replace("[0]", "[]").replace("[1]", "[]").replace("[2]", "[]"))
+        for code, field, _ in [*CASES, *WARNED]
+    } | {("ship_date_past", "ship_date")}
+    fields = {
+        (rule.code, rule.field) for rule in RULES if not rule.code.startswith("dimension_not")
+    }
     assert fields - tested == set()
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {}, {"name": None, "company": "Harbor Goods"}, ABROAD, {"postal_code": "02134-1234"}, {"phone": None}, {"phone": "2125550142x77"}, {"country": "PR", "state": None, "postal_code": "00901"},
-        {"state": "PR", "postal_code": "00901"}, {"state": "AE", "postal_code": "09012"}, {"state": "NY", "postal_code": "06390"}, {"service": "cheapest within 3 days"}, parcel(weight_lb=150.0),
-        parcel(length_in=108.0, width_in=10.0, height_in=18.5), {**ABROAD, "country": "CA", "state": "ON", "postal_code": "k1a0b1"}, {"name": "é" * 35}, {"references": [{"key": "po", "value": "x" * 35}]},
+        {},
+        {"name": None, "company": "Harbor Goods"},
+        ABROAD,
+        {"postal_code": "02134-1234"},
+        {"phone": None},
+        {"phone": "2125550142x77"},
+        {"country": "PR", "state": None, "postal_code": "00901"},
+        {"state": "PR", "postal_code": "00901"},
+        {"state": "AE", "postal_code": "09012"},
+        {"state": "NY", "postal_code": "06390"},
+        {"service": "cheapest within 3 days"},
+        parcel(weight_lb=150.0),
+        parcel(length_in=108.0, width_in=10.0, height_in=18.5),
+        {**ABROAD, "country": "CA", "state": "ON", "postal_code": "k1a0b1"},
+        {"name": "é" * 35},
+        {"references": [{"key": "po", "value": "x" * 35}]},
     ],
 )
 def test_a_good_shipment_has_no_problem(shop, change):
@@ -96,8 +231,28 @@ def test_a_good_shipment_has_no_problem(shop, change):
 
 
 def test_every_problem_of_a_row_is_told_at_once(shop):
-    problems = found(shop, {"name": None, "postal_code": "9", "parcels": [{**PARCEL, "weight_lb": 999.0, "length_in": 999.0, "width_in": 1.0, "height_in": 1.0}]})
-    assert {p["code"] for p in problems} == {"missing", "zip_format", "weight_over_limit", "length_over_limit"}
+    problems = found(
+        shop,
+        {
+            "name": None,
+            "postal_code": "9",
+            "parcels": [
+                {
+                    **PARCEL,
+                    "weight_lb": 999.0,
+                    "length_in": 999.0,
+                    "width_in": 1.0,
+                    "height_in": 1.0,
+                }
+            ],
+        },
+    )
+    assert {p["code"] for p in problems} == {
+        "missing",
+        "zip_format",
+        "weight_over_limit",
+        "length_over_limit",
+    }
 
 
 def test_problems_come_sorted_by_row(shop):
@@ -109,31 +264,71 @@ def test_problems_come_sorted_by_row(shop):
 def test_a_problem_reads_as_a_sentence_with_place_and_fix(shop):
     (problem,) = found(shop, {"row_number": 17, "postal_code": "9021"})
     assert sentence(problem, "4412") == (
-        'Row 17 (order 4412), ship_to.postal_code: a US ZIP has 5 or 9 digits, not "9021". Fix the cell, or map it with {{ row.<column> | format_us_zip }}.'
+        'Row 17 (order 4412), ship_to.postal_code: a US ZIP has 5 or 9 digits, not "9021". '
+        "Fix the cell, or map it with {{ row.<column> | format_us_zip }}."
     )
 
 
 def test_a_cell_that_could_not_be_read_is_not_also_missing(shop):
-    known = problems_table([{"row_number": 1, "field": "parcels[0].weight_lb", "problem": "x", "severity": "error", "code": "weight_lb_unreadable"}])
-    assert found(shop, parcel(weight_lb=None), parcel(weight_lb=None), known=known) == found(shop, {}, parcel(weight_lb=None))
+    known = problems_table(
+        [
+            {
+                "row_number": 1,
+                "field": "parcels[0].weight_lb",
+                "problem": "x",
+                "severity": "error",
+                "code": "weight_lb_unreadable",
+            }
+        ]
+    )
+    assert found(shop, parcel(weight_lb=None), parcel(weight_lb=None), known=known) == found(
+        shop, {}, parcel(weight_lb=None)
+    )
 
 
 def test_a_warning_met_before_hides_nothing(shop):
-    known = problems_table([{"row_number": 1, "field": "ship_to.postal_code", "problem": "x", "severity": "warning", "code": "zip_padded"}])
-    assert [p["code"] for p in found(shop, {"postal_code": "90210"}, known=known)] == ["zip_state_mismatch"]
+    known = problems_table(
+        [
+            {
+                "row_number": 1,
+                "field": "ship_to.postal_code",
+                "problem": "x",
+                "severity": "warning",
+                "code": "zip_padded",
+            }
+        ]
+    )
+    assert [p["code"] for p in found(shop, {"postal_code": "90210"}, known=known)] == [
+        "zip_state_mismatch"
+    ]
 
 
 def test_a_ship_date_before_today_is_a_problem_only_when_today_is_told(shop):
     change = {"ship_date": dt.date(2026, 11, 20)}
     assert found(shop, change) == []
-    assert [p["code"] for p in found(shop, change, {"ship_date": dt.date(2026, 11, 22)}, today=dt.date(2026, 11, 22))] == ["ship_date_past"]
+    assert [
+        p["code"]
+        for p in found(
+            shop, change, {"ship_date": dt.date(2026, 11, 22)}, today=dt.date(2026, 11, 22)
+        )
+    ] == ["ship_date_past"]
 
 
 def test_abroad_is_seen_from_the_shippers_country():
-    london = Address(name="L", address_line1="1 High St", city="London", postal_code="N1 9GU", country="GB", phone="2079460958")
+    london = Address(
+        name="L",
+        address_line1="1 High St",
+        city="London",
+        postal_code="N1 9GU",
+        country="GB",
+        phone="2079460958",
+    )
     home = {**ABROAD, "customs": None, "phone": None}
     assert found(london, home) == []
-    assert {p["code"] for p in found(london, {"phone": None})} == {"phone_missing", "customs_missing"}
+    assert {p["code"] for p in found(london, {"phone": None})} == {
+        "phone_missing",
+        "customs_missing",
+    }
 
 
 def test_an_empty_table_has_no_problems(shop):
@@ -143,24 +338,48 @@ def test_an_empty_table_has_no_problems(shop):
 def superstore(shared: Path, shop, **spec):
     con = duckdb.connect()
     path = str(shared / "orders" / "superstore_shipments_5009.csv")
-    con.execute(f"CREATE TABLE raw AS SELECT row_number() OVER () AS row_number, * FROM read_csv('{path}', all_varchar = true, header = true)")
+    con.execute(
+        "CREATE TABLE raw AS SELECT row_number() OVER () AS row_number, * FROM "
+        f"read_csv('{path}', all_varchar = true, header = true)"
+    )
     names = [name for name, *_ in con.execute("DESCRIBE raw").fetchall()][1:]
     wanted = ", ".join(f'"{name}" AS "{key}"' for name, key in zip(names, keys(names), strict=True))
-    con.execute(f"CREATE TABLE selected AS SELECT row_number, [row_number] AS row_numbers, 'superstore.csv' AS source_file, {wanted} FROM raw")
-    shipments, met = normalize(con, map_rows(con, [Column(name, key, "VARCHAR") for name, key in zip(names, keys(names), strict=True)], MappingSpec(**spec), shop))
+    con.execute(
+        "CREATE TABLE selected AS SELECT row_number, [row_number] AS row_numbers, "
+        f"'superstore.csv' AS source_file, {wanted} FROM raw"
+    )
+    shipments, met = normalize(
+        con,
+        map_rows(
+            con,
+            [Column(name, key, "VARCHAR") for name, key in zip(names, keys(names), strict=True)],
+            MappingSpec(**spec),
+            shop,
+        ),
+    )
     return shipments, met, check(con, shipments, shop, known=met)
 
 
 def test_of_the_superstore_orders_exactly_those_without_a_street_cannot_ship(shared: Path, shop):
     shipments, met, problems = superstore(shared, shop, service="ground", defaults={"weight_lb": 2})
     assert shipments.num_rows == 5009
-    assert collections.Counter(met.column("code").to_pylist()) == {"zip_padded": 219, "address_split": 30}
-    assert collections.Counter(zip(problems.column("code").to_pylist(), problems.column("field").to_pylist(), strict=True)) == {("missing", "ship_to.address_line1"): 270}
+    assert collections.Counter(met.column("code").to_pylist()) == {
+        "zip_padded": 219,
+        "address_split": 30,
+    }
+    assert collections.Counter(
+        zip(problems.column("code").to_pylist(), problems.column("field").to_pylist(), strict=True)
+    ) == {("missing", "ship_to.address_line1"): 270}
     assert all(len(zipcode) == 5 for zipcode in shipments.column("postal_code").to_pylist())
 
 
 def test_without_a_service_or_weight_every_superstore_order_says_so_once(shared: Path, shop):
     _, met, problems = superstore(shared, shop)
     errors = [p for p in met.to_pylist() if p["severity"] == "error"]
-    assert collections.Counter(p["code"] for p in errors) == {"service_unknown": 5009, "column_missing": 5009}
-    assert collections.Counter(problems.column("field").to_pylist()) == {"ship_to.address_line1": 270}
+    assert collections.Counter(p["code"] for p in errors) == {
+        "service_unknown": 5009,
+        "column_missing": 5009,
+    }
+    assert collections.Counter(problems.column("field").to_pylist()) == {
+        "ship_to.address_line1": 270
+    }

@@ -20,26 +20,78 @@ from shipkit.schema import SHIPMENTS
 
 CARD = sk.RateCard.synthetic()
 ORDERS = [
-    {"order": "1", "zip": "10001", "weight (oz)": "48", "service": "UPS Ground", "residential": "yes", "paid": "$20.00"},
-    {"order": "2", "zip": "2134", "weight (oz)": "16", "service": "2nd Day Air", "residential": "no", "paid": "1,030.50"},
-    {"order": "3", "zip": "94103", "weight (oz)": "heavy", "service": "Ground", "residential": "no", "paid": "10"},
-    {"order": "4", "zip": "94103", "weight (oz)": "16", "service": "by pigeon", "residential": "no", "paid": "10"},
-    {"order": "5", "zip": "60601", "weight (oz)": "16", "service": "Ground", "residential": "no", "paid": ""},
+    {
+        "order": "1",
+        "zip": "10001",
+        "weight (oz)": "48",
+        "service": "UPS Ground",
+        "residential": "yes",
+        "paid": "$20.00",
+    },
+    {
+        "order": "2",
+        "zip": "2134",
+        "weight (oz)": "16",
+        "service": "2nd Day Air",
+        "residential": "no",
+        "paid": "1,030.50",
+    },
+    {
+        "order": "3",
+        "zip": "94103",
+        "weight (oz)": "heavy",
+        "service": "Ground",
+        "residential": "no",
+        "paid": "10",
+    },
+    {
+        "order": "4",
+        "zip": "94103",
+        "weight (oz)": "16",
+        "service": "by pigeon",
+        "residential": "no",
+        "paid": "10",
+    },
+    {
+        "order": "5",
+        "zip": "60601",
+        "weight (oz)": "16",
+        "service": "Ground",
+        "residential": "no",
+        "paid": "",
+    },
 ]
 
 
 def test_orders_without_a_street_are_rated_to_the_cent():
     frame = sk.rate(ORDERS, CARD, origin="78205")
     assert list(frame.columns[: len(RATED_COLUMNS)]) == list(RATED_COLUMNS)
-    one = CARD.quote(Shipment(ship_to=Address(postal_code="10001", residential=True), service="ground", parcels=(Parcel(weight_lb=3),)), Address(postal_code="78205"))
+    one = CARD.quote(
+        Shipment(
+            ship_to=Address(postal_code="10001", residential=True),
+            service="ground",
+            parcels=(Parcel(weight_lb=3),),
+        ),
+        Address(postal_code="78205"),
+    )
     first = frame.iloc[0]
-    assert (first.cost_cents, first.zone, first.state, first.residential_ground) == (one.cost_cents, one.zone, "NY", 495)
+    assert (first.cost_cents, first.zone, first.state, first.residential_ground) == (
+        one.cost_cents,
+        one.zone,
+        "NY",
+        495,
+    )
     assert frame.postal_code[1] == "02134"
     assert frame.cost_cents.isna().tolist() == [False, False, True, True, False]
     assert "heavy" in frame.problem[2] + str(frame.fix[2]) or "weight" in frame.problem[2]
     assert "service" in frame.problem[3]
     priced = frame[frame.problem.isna()]
-    assert (priced[["base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents"]].sum(axis=1) == priced.cost_cents).all()
+    assert (
+        priced[
+            ["base_cents", "fuel_cents", "residential_cents", "delivery_area_cents", "other_cents"]
+        ].sum(axis=1)
+        == priced.cost_cents
+    ).all()
     surcharges = [s.name for s in CARD.surcharges]
     assert (priced[surcharges].sum(axis=1) + priced.base_cents == priced.cost_cents).all()
 
@@ -53,24 +105,56 @@ def test_orders_may_come_in_any_form(form, tmp_path):
     if form == "parquet":
         frame.to_parquet(tmp_path / "o.parquet")
     source = {
-        "list": lambda: ORDERS, "frame": lambda: frame, "arrow": lambda: pa.Table.from_pandas(frame), "csv": lambda: tmp_path / "o.csv",
-        "parquet": lambda: str(tmp_path / "o.parquet"), "relation": lambda: con.from_arrow(pa.Table.from_pandas(frame)),
+        "list": lambda: ORDERS,
+        "frame": lambda: frame,
+        "arrow": lambda: pa.Table.from_pandas(frame),
+        "csv": lambda: tmp_path / "o.csv",
+        "parquet": lambda: str(tmp_path / "o.parquet"),
+        "relation": lambda: con.from_arrow(pa.Table.from_pandas(frame)),
     }[form]()
-    assert sk.rate(source, CARD, origin="78205").cost_cents.sum() == sk.rate(ORDERS, CARD, origin="78205").cost_cents.sum() > 0
+    assert (
+        sk.rate(source, CARD, origin="78205").cost_cents.sum()
+        == sk.rate(ORDERS, CARD, origin="78205").cost_cents.sum()
+        > 0
+    )
 
 
 def test_a_shipments_table_is_taken_as_it_is(tmp_path):
-    table = pa.Table.from_pylist([{"row_number": 9, "postal_code": "10001", "country": "US", "service": "ground", "parcels": [{"weight_lb": 3.0}, {"weight_lb": 2.0}]}], schema=SHIPMENTS)
+    table = pa.Table.from_pylist(
+        [
+            {
+                "row_number": 9,
+                "postal_code": "10001",
+                "country": "US",
+                "service": "ground",
+                "parcels": [{"weight_lb": 3.0}, {"weight_lb": 2.0}],
+            }
+        ],
+        schema=SHIPMENTS,
+    )
     pq.write_table(table.select(["postal_code", "service", "parcels"]), tmp_path / "s.parquet")
-    by_table, by_path = sk.rate(table, CARD, origin="78205"), sk.rate(tmp_path / "s.parquet", CARD, origin="78205")
+    by_table, by_path = (
+        sk.rate(table, CARD, origin="78205"),
+        sk.rate(tmp_path / "s.parquet", CARD, origin="78205"),
+    )
     assert by_table.billable_weight_lb.tolist() == by_path.billable_weight_lb.tolist() == [5.0]
     assert (by_table.row_number[0], by_path.row_number[0]) == (9, 1)
 
 
 def test_a_service_for_all_or_a_rule_replaces_what_the_orders_say():
-    assert sk.rate(ORDERS, CARD, origin="78205", service="Ground").service.tolist() == ["ground"] * 5
-    assert sk.rate(ORDERS, CARD, origin="78205", service="Ground").problem.isna().tolist() == [True, True, False, True, True]
-    assert sk.rate(ORDERS, CARD, origin="78205", service="fastest").service.dropna().unique().tolist() == ["next_day_air"]
+    assert (
+        sk.rate(ORDERS, CARD, origin="78205", service="Ground").service.tolist() == ["ground"] * 5
+    )
+    assert sk.rate(ORDERS, CARD, origin="78205", service="Ground").problem.isna().tolist() == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert sk.rate(
+        ORDERS, CARD, origin="78205", service="fastest"
+    ).service.dropna().unique().tolist() == ["next_day_air"]
     with pytest.raises(InputError, match="not a known service"):
         sk.rate(ORDERS, CARD, origin="78205", service="pigeon")
 
@@ -88,11 +172,27 @@ def test_every_order_starts_at_the_cheapest_warehouse():
 
 
 def test_smaller_boxes_bill_less_and_a_parcel_that_fits_none_keeps_its_own():
-    orders = [{"zip": "10001", "weight": 1, "length": length, "width": 12, "height": 12, "service": "Ground"} for length in (12, 20, None)]
+    orders = [
+        {
+            "zip": "10001",
+            "weight": 1,
+            "length": length,
+            "width": 12,
+            "height": 12,
+            "service": "Ground",
+        }
+        for length in (12, 20, None)
+    ]
     assert sk.rate(orders, CARD, origin="78205").billable_weight_lb.tolist() == [13, 21, 1]
-    assert sk.rate(orders, CARD, origin="78205", boxes=[(13, 13, 13), (12, 12, 12), (24, 24, 24)]).billable_weight_lb.tolist() == [13, 100, 1]
-    assert sk.rate(orders, CARD, origin="78205", boxes=[(12, 12, 12)]).billable_weight_lb.tolist() == [13, 21, 1]
-    assert sk.rate(orders, CARD, origin="78205", boxes={(12, 20, 12): (10, 10, 10)}).billable_weight_lb.tolist() == [13, 8, 1]
+    assert sk.rate(
+        orders, CARD, origin="78205", boxes=[(13, 13, 13), (12, 12, 12), (24, 24, 24)]
+    ).billable_weight_lb.tolist() == [13, 100, 1]
+    assert sk.rate(
+        orders, CARD, origin="78205", boxes=[(12, 12, 12)]
+    ).billable_weight_lb.tolist() == [13, 21, 1]
+    assert sk.rate(
+        orders, CARD, origin="78205", boxes={(12, 20, 12): (10, 10, 10)}
+    ).billable_weight_lb.tolist() == [13, 8, 1]
 
 
 def test_where_orders_start_is_asked_when_it_cannot_be_known(tmp_path, monkeypatch):
@@ -105,16 +205,25 @@ def test_where_orders_start_is_asked_when_it_cannot_be_known(tmp_path, monkeypat
     (tmp_path / "zones.csv").write_text("origin,destination,zone\n277,010-999,5\n276,010-999,5\n")
     (tmp_path / "ground.csv").write_text("Weight,5\n1,5.00\n")
     one = sk.RateCard.from_files(tmp_path / "zones.csv", tmp_path / "ground.csv")
-    assert sk.rate([{"zip": "10001", "weight": 1, "service": "ground"}], one).cost_cents.tolist() == [500]
+    assert sk.rate(
+        [{"zip": "10001", "weight": 1, "service": "ground"}], one
+    ).cost_cents.tolist() == [500]
 
 
 def test_as_of_prices_by_the_rules_of_that_day(tmp_path):
     (tmp_path / "zones.csv").write_text("origin,destination,zone\n277,010-999,5\n")
     (tmp_path / "ground.csv").write_text("Weight,5\n1,5.00\n")
-    (tmp_path / "fuel.csv").write_text("name,percent,of,since\nfuel,10,base,2026-11-02\nfuel,20,base,2026-11-09\n")
-    card = sk.RateCard.from_files(tmp_path / "zones.csv", tmp_path / "ground.csv", tmp_path / "fuel.csv")
+    (tmp_path / "fuel.csv").write_text(
+        "name,percent,of,since\nfuel,10,base,2026-11-02\nfuel,20,base,2026-11-09\n"
+    )
+    card = sk.RateCard.from_files(
+        tmp_path / "zones.csv", tmp_path / "ground.csv", tmp_path / "fuel.csv"
+    )
     orders = [{"zip": "10001", "weight": 1, "service": "ground"}]
-    assert [sk.rate(orders, card, as_of).cost_cents[0] for as_of in (dt.date(2026, 11, 1), "2026-11-08", "2026-11-09", None)] == [500, 550, 600, 600]
+    assert [
+        sk.rate(orders, card, as_of).cost_cents[0]
+        for as_of in (dt.date(2026, 11, 1), "2026-11-08", "2026-11-09", None)
+    ] == [500, 550, 600, 600]
 
 
 def test_compare_with_what_was_paid_leaves_unrated_orders_out_of_both_totals():
@@ -124,19 +233,35 @@ def test_compare_with_what_was_paid_leaves_unrated_orders_out_of_both_totals():
     assert result.total.baseline == Money.from_cents(2000 + 103050)
     assert result.total.candidate == Money.from_cents(int(result.frame.candidate_cents.sum()))
     assert result.total.change.cents == result.total.candidate.cents - result.total.baseline.cents
-    assert dict(zip(result.unrated.order_id, result.unrated.side, strict=True)) == {"3": "candidate", "4": "candidate", "5": "baseline"}
+    assert dict(zip(result.unrated.order_id, result.unrated.side, strict=True)) == {
+        "3": "candidate",
+        "4": "candidate",
+        "5": "baseline",
+    }
     assert result.unrated.problem.notna().all()
     assert "3 more unrated" in repr(result)
     assert "<table" in result._repr_html_()
 
 
 def test_compare_says_what_changes_per_service_zone_weight_and_state(tmp_path):
-    dearer = sk.RateCard(**{**{f: getattr(CARD, f) for f in CARD.__dataclass_fields__}, "name": "dearer", "dim_divisor": 100})
+    dearer = sk.RateCard(
+        **{
+            **{f: getattr(CARD, f) for f in CARD.__dataclass_fields__},
+            "name": "dearer",
+            "dim_divisor": 100,
+        }
+    )
     rng = np.random.default_rng(1)
-    orders = pd.DataFrame({
-        "zip": rng.choice(["10001", "94103", "60601", "99501"], 200), "weight": rng.integers(1, 40, 200), "length": 20, "width": 10, "height": 10,
-        "service": rng.choice(["ground", "2nd day air"], 200),
-    })
+    orders = pd.DataFrame(
+        {
+            "zip": rng.choice(["10001", "94103", "60601", "99501"], 200),
+            "weight": rng.integers(1, 40, 200),
+            "length": 20,
+            "width": 10,
+            "height": 10,
+            "service": rng.choice(["ground", "2nd day air"], 200),
+        }
+    )
     result = sk.compare(CARD, dearer, orders, origin="78205")
     for keys in (("service",), ("zone",), ("weight_band",), ("state",), ("state", "service")):
         lines = result.by(*keys)
@@ -151,10 +276,22 @@ def test_compare_says_what_changes_per_service_zone_weight_and_state(tmp_path):
 
 
 def test_compare_one_card_with_itself_in_other_boxes_or_from_other_places():
-    orders = [{"zip": "10001", "weight": 1, "length": 12, "width": 12, "height": 12, "service": "Ground"}]
+    orders = [
+        {"zip": "10001", "weight": 1, "length": 12, "width": 12, "height": 12, "service": "Ground"}
+    ]
     assert sk.compare(CARD, CARD, orders, origin="78205").total.change.cents == 0
-    assert sk.compare(CARD, CARD, orders, origin="78205", boxes={(12, 12, 12): (8, 8, 8)}).total.change.cents < 0
-    assert sk.compare(CARD, CARD, orders, origin="78205", origins=["78205", "08901"]).total.change.cents < 0
+    assert (
+        sk.compare(
+            CARD, CARD, orders, origin="78205", boxes={(12, 12, 12): (8, 8, 8)}
+        ).total.change.cents
+        < 0
+    )
+    assert (
+        sk.compare(
+            CARD, CARD, orders, origin="78205", origins=["78205", "08901"]
+        ).total.change.cents
+        < 0
+    )
 
 
 def test_an_unknown_paid_column_is_named_with_the_nearest():
@@ -163,22 +300,50 @@ def test_an_unknown_paid_column_is_named_with_the_nearest():
 
 
 def test_amounts_paid_are_exact_whatever_their_type():
-    orders = pd.DataFrame({"zip": ["10001"] * 4, "weight": 1, "service": "ground", "paid": [0.1 + 0.2, 1.005, 19.99, np.nan]})
-    assert sk.compare("paid", CARD, orders, origin="78205").frame.baseline_cents.tolist() == [30, 101, 1999]
-    table = pa.Table.from_pandas(orders.drop(columns="paid")).append_column("paid", pa.array([1, 2, None, 4]))
+    orders = pd.DataFrame(
+        {
+            "zip": ["10001"] * 4,
+            "weight": 1,
+            "service": "ground",
+            "paid": [0.1 + 0.2, 1.005, 19.99, np.nan],
+        }
+    )
+    assert sk.compare("paid", CARD, orders, origin="78205").frame.baseline_cents.tolist() == [
+        30,
+        101,
+        1999,
+    ]
+    table = pa.Table.from_pandas(orders.drop(columns="paid")).append_column(
+        "paid", pa.array([1, 2, None, 4])
+    )
     assert sk.compare("paid", CARD, table, origin="78205").total.baseline.cents == 700
 
 
 def test_a_file_of_shipments_streams_past_into_a_file_of_prices(tmp_path, monkeypatch):
-    rows = [{"postal_code": code, "country": "US", "service": service, "parcels": [{"weight_lb": 3.0}]} for code in ("10001", "94103", "34001") for service in ("ground", "next_day_air")] * 5
-    table = pa.Table.from_pylist(rows, schema=pa.schema([SHIPMENTS.field(name) for name in ("postal_code", "country", "service", "parcels")]))
+    rows = [
+        {"postal_code": code, "country": "US", "service": service, "parcels": [{"weight_lb": 3.0}]}
+        for code in ("10001", "94103", "34001")
+        for service in ("ground", "next_day_air")
+    ] * 5
+    table = pa.Table.from_pylist(
+        rows,
+        schema=pa.schema(
+            [SHIPMENTS.field(name) for name in ("postal_code", "country", "service", "parcels")]
+        ),
+    )
     pq.write_table(table, tmp_path / "in.parquet")
     whole = sk.rate(tmp_path / "in.parquet", CARD, origin="78205")
     monkeypatch.setattr("shipkit.rates.reading._ROWS_AT_A_TIME", 7)
-    totals = sk.rate(tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet").set_index("service")
+    totals = sk.rate(
+        tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet"
+    ).set_index("service")
     streamed = pq.read_table(tmp_path / "out.parquet")
-    assert streamed.column("row_number").to_pylist() == whole.row_number.tolist() == list(range(1, 31))
-    assert streamed.column("cost_cents").to_pylist() == [None if pd.isna(cents) else cents for cents in whole.cost_cents]
+    assert (
+        streamed.column("row_number").to_pylist() == whole.row_number.tolist() == list(range(1, 31))
+    )
+    assert streamed.column("cost_cents").to_pylist() == [
+        None if pd.isna(cents) else cents for cents in whole.cost_cents
+    ]
     assert totals.orders.to_dict() == {"ground": 15, "next_day_air": 15}
     assert totals.unrated.to_dict() == {"ground": 0, "next_day_air": 5}
     assert totals.cost_cents.to_dict() == whole.groupby("service").cost_cents.sum().to_dict()

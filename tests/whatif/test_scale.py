@@ -14,17 +14,34 @@ import shipkit as sk
 from shipkit.carriers.ratecard import sql as ratecard_sql
 from shipkit.rates.whatif import read_orders
 
-SHOP = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+SHOP = sk.Address(
+    name="Dana Ortiz",
+    company="Harbor Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
 BENCH = Path(__file__).parents[2] / "benchmarks" / "bench_millions.py"
 
 
 def orders(n: int) -> pd.DataFrame:
     """A mixed lot of n orders: some cannot ship, some need a second look."""
     kind = np.arange(n) % 10
-    return pd.DataFrame({
-        "order_id": np.arange(n).astype(str), "name": "Ada Lee", "address1": np.where(kind == 1, None, "1 Main St"), "city": "Boston", "state": np.where(kind == 2, "TX", "MA"),
-        "zip": np.where(kind == 3, "2134", "02134"), "weight_lb": np.where(kind == 4, "heavy", "3"), "service": np.where(kind == 5, "pigeon", "ground"), "paid": "20.00",
-    })
+    return pd.DataFrame(
+        {
+            "order_id": np.arange(n).astype(str),
+            "name": "Ada Lee",
+            "address1": np.where(kind == 1, None, "1 Main St"),
+            "city": "Boston",
+            "state": np.where(kind == 2, "TX", "MA"),
+            "zip": np.where(kind == 3, "2134", "02134"),
+            "weight_lb": np.where(kind == 4, "heavy", "3"),
+            "service": np.where(kind == 5, "pigeon", "ground"),
+            "paid": "20.00",
+        }
+    )
 
 
 def planned(n: int, tmp_path: Path, service: str | None = None) -> tuple[int, int]:
@@ -33,7 +50,9 @@ def planned(n: int, tmp_path: Path, service: str | None = None) -> tuple[int, in
         con = session._planner.con
         con.execute("CALL enable_logging('QueryLog')")
         frame = session.load(orders(n)).map(service=service).preview()
-        [(count,)] = con.execute("SELECT count(*) FROM duckdb_logs WHERE type = 'QueryLog'").fetchall()
+        [(count,)] = con.execute(
+            "SELECT count(*) FROM duckdb_logs WHERE type = 'QueryLog'"
+        ).fetchall()
         return count, int(frame.problem.isna().sum())
 
 
@@ -48,7 +67,9 @@ def test_a_preview_of_ten_times_the_rows_runs_as_many_statements(tmp_path, servi
 def test_rating_ten_times_the_rows_asks_the_card_as_often(monkeypatch):
     asked = []
     priced = ratecard_sql._priced
-    monkeypatch.setattr(ratecard_sql, "_priced", lambda *given: asked.append(given[-1].num_rows) or priced(*given))
+    monkeypatch.setattr(
+        ratecard_sql, "_priced", lambda *given: asked.append(given[-1].num_rows) or priced(*given)
+    )
     card = sk.RateCard.synthetic()
     everything = len(card.services)
     for n in (100, 1_000):
@@ -71,8 +92,20 @@ def test_chunks_change_no_price(monkeypatch):
 
 
 def test_the_benchmark_runs_and_all_ways_of_rating_agree(tmp_path):
-    out = subprocess.run([sys.executable, str(BENCH), "200", "--json", str(tmp_path / "out.json")], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [sys.executable, str(BENCH), "200", "--json", str(tmp_path / "out.json")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     results = pd.read_json(tmp_path / "out.json").set_index("step")
     assert out.count("\n") == len(results) + 2
-    assert results.outcome["rate, already mapped"] == results.outcome["rate one by one"] == results.outcome["load to preview, in all"] == results.outcome["stream, raw orders to a file of prices"]
-    assert results.outcome["pandas (base, residential, handling, fuel)"] == pytest.approx(results.outcome["rate, already mapped"], rel=0.02)
+    assert (
+        results.outcome["rate, already mapped"]
+        == results.outcome["rate one by one"]
+        == results.outcome["load to preview, in all"]
+        == results.outcome["stream, raw orders to a file of prices"]
+    )
+    assert results.outcome["pandas (base, residential, handling, fuel)"] == pytest.approx(
+        results.outcome["rate, already mapped"], rel=0.02
+    )

@@ -14,9 +14,39 @@ from shipkit.orders import grouping, source, where
 from shipkit.orders.fields import Column
 
 ROWS = [
-    {"Order No": "A1", "Ship City": "Salem", "state": "MA", "zip": "02134", "weight_lb": 1.5, "day": dt.date(2026, 11, 1), "qty": 1, "gift": True, "note": "é ü"},
-    {"Order No": "A2", "Ship City": "Fresno", "state": "CA", "zip": "93650", "weight_lb": None, "day": dt.date(2026, 11, 2), "qty": 2, "gift": False, "note": "50% off"},
-    {"Order No": "A3", "Ship City": "salinas", "state": "CA", "zip": "93901", "weight_lb": 30.0, "day": dt.date(2026, 12, 1), "qty": 12, "gift": None, "note": "it's"},
+    {
+        "Order No": "A1",
+        "Ship City": "Salem",
+        "state": "MA",
+        "zip": "02134",
+        "weight_lb": 1.5,
+        "day": dt.date(2026, 11, 1),
+        "qty": 1,
+        "gift": True,
+        "note": "é ü",
+    },
+    {
+        "Order No": "A2",
+        "Ship City": "Fresno",
+        "state": "CA",
+        "zip": "93650",
+        "weight_lb": None,
+        "day": dt.date(2026, 11, 2),
+        "qty": 2,
+        "gift": False,
+        "note": "50% off",
+    },
+    {
+        "Order No": "A3",
+        "Ship City": "salinas",
+        "state": "CA",
+        "zip": "93901",
+        "weight_lb": 30.0,
+        "day": dt.date(2026, 12, 1),
+        "qty": 12,
+        "gift": None,
+        "note": "it's",
+    },
 ]
 
 
@@ -37,7 +67,7 @@ def kept(orders: grouping.OrderSet, *clauses: str, **params: object) -> list[int
         ("state = $state AND weight_lb < 40", {"state": "CA"}, [3]),
         ('"Ship City" = $city', {"city": "Salem"}, [1]),
         ("SHIP_CITY = 'Salem'", {}, [1]),
-        ('"ORDER NO" = \'A2\'', {}, [2]),
+        ("\"ORDER NO\" = 'A2'", {}, [2]),
         ("zip LIKE '02%'", {}, [1]),
         ("ship_city ILIKE 'sal%'", {}, [1, 3]),
         ("note LIKE '50$%%' ESCAPE '$'", {}, [2]),
@@ -89,7 +119,11 @@ def test_clauses_are_anded_and_share_their_values(three):
 
 
 def test_the_order_of_conditions_does_not_change_the_meaning(three):
-    assert kept(three, "qty > $a AND qty < $b", a=1, b=10) == kept(three, "qty < $b AND qty > $a", b=10, a=1) == [2]
+    assert (
+        kept(three, "qty > $a AND qty < $b", a=1, b=10)
+        == kept(three, "qty < $b AND qty > $a", b=10, a=1)
+        == [2]
+    )
 
 
 def test_no_clause_takes_all(three):
@@ -105,7 +139,7 @@ def test_a_second_clause_on_the_same_line_is_told_in_counts(three):
     ("clause", "params", "words"),
     [
         ("stat = 'CA'", {}, ["no column `stat`", "did you mean `state`"]),
-        ('"Ship Citty" = \'x\'', {}, ["did you mean `Ship City`"]),
+        ("\"Ship Citty\" = 'x'", {}, ["did you mean `Ship City`"]),
         ('state = "CA"', {}, ["single quotes: 'CA'"]),
         ("zip = 2134", {}, ["`zip` is text", "'2134'"]),
         ("zip = $zip", {"zip": 2134}, ["`zip` is text", "2134"]),
@@ -176,8 +210,16 @@ def test_a_name_that_is_a_key_and_another_heading_is_a_question():
 
 
 def test_a_checked_clause_is_written_anew_with_keys_and_bound_names():
-    checked = where.check_clause('"Ship City" = $city', [Column("Ship City", "ship_city", "VARCHAR")], {"city": "x'; DROP TABLE orders; --"})
-    assert (checked.sql, checked.params, checked.columns) == ('("ship_city" = $city)', {"city": "x'; DROP TABLE orders; --"}, ("ship_city",))
+    checked = where.check_clause(
+        '"Ship City" = $city',
+        [Column("Ship City", "ship_city", "VARCHAR")],
+        {"city": "x'; DROP TABLE orders; --"},
+    )
+    assert (checked.sql, checked.params, checked.columns) == (
+        '("ship_city" = $city)',
+        {"city": "x'; DROP TABLE orders; --"},
+        ("ship_city",),
+    )
 
 
 def test_text_in_a_clause_stays_text(three):
@@ -187,7 +229,9 @@ def test_text_in_a_clause_stays_text(three):
 
 def test_an_empty_result_says_what_the_column_commonly_holds():
     rows = [{"state": "California", "qty": n} for n in range(3)] + [{"state": "New York", "qty": 9}]
-    said = where.select(grouping.group(source.load(rows)), ["state = 'CA' AND qty < $most"], {"most": 100}).explain()
+    said = where.select(
+        grouping.group(source.load(rows)), ["state = 'CA' AND qty < $most"], {"most": 100}
+    ).explain()
     assert "state = 'CA': 0 of 4" in said
     assert "qty < $most: 4 of 4" in said
     assert "`state` commonly holds 'California' (3), 'New York' (1)." in said
@@ -221,13 +265,24 @@ def test_a_clause_chooses_rows_of_any_table():
 def test_a_preview_is_filtered_by_its_own_and_the_sources_columns(three):
     import pyarrow as pa
 
-    view = where.joined(pa.table({"row_number": [3, 1], "state": ["California", "Massachusetts"], "cost": [4.0, 2.0]}), where.select(three, (), {}))
-    assert where.matching(view, "state = 'California' AND qty = 12 AND \"Ship City\" = 'salinas'").tolist() == [0]
+    view = where.joined(
+        pa.table(
+            {"row_number": [3, 1], "state": ["California", "Massachusetts"], "cost": [4.0, 2.0]}
+        ),
+        where.select(three, (), {}),
+    )
+    assert where.matching(
+        view, "state = 'California' AND qty = 12 AND \"Ship City\" = 'salinas'"
+    ).tolist() == [0]
     assert view.column("row_number").to_pylist() == [3, 1]
 
 
 def test_source_columns_are_carried_along_in_the_frames_order(three):
-    frame = where.include(pd.DataFrame({"row_number": [3, 1], "state": ["x", "y"]}), where.select(three, (), {}), ["Ship City", "qty", "state"])
+    frame = where.include(
+        pd.DataFrame({"row_number": [3, 1], "state": ["x", "y"]}),
+        where.select(three, (), {}),
+        ["Ship City", "qty", "state"],
+    )
     assert frame["Ship City"].tolist() == ["salinas", "Salem"]
     assert frame["qty"].tolist() == [12, 1]
     assert frame["state_source"].tolist() == ["CA", "MA"]
@@ -235,7 +290,12 @@ def test_source_columns_are_carried_along_in_the_frames_order(three):
 
 def test_describe_names_types_counts_and_examples(three):
     frame = where.describe(three).set_index("name")
-    assert frame.loc["state", ["type", "non_null", "distinct", "examples"]].tolist() == ["VARCHAR", 3, 2, "CA, MA"]
+    assert frame.loc["state", ["type", "non_null", "distinct", "examples"]].tolist() == [
+        "VARCHAR",
+        3,
+        2,
+        "CA, MA",
+    ]
     assert frame.loc["Ship City", "key"] == "ship_city"
     assert frame.loc["weight_lb", "non_null"] == 2
 

@@ -16,21 +16,55 @@ from shipkit.errors import InputError, WriteBackError
 from shipkit.outputs.writeback.confirmations import the_format
 
 TODAY = dt.datetime.now().astimezone().date()
-HOME = {"ship-address-1": "12 Marrow Creek Rd", "ship-city": "Austin", "ship-state": "TX", "ship-postal-code": "78704", "ship-country": "US"}
-PLACE = {"address1": "12 Marrow Creek Rd", "city": "Austin", "state": "TX", "zip": "78704", "weight_lb": 2}
+HOME = {
+    "ship-address-1": "12 Marrow Creek Rd",
+    "ship-city": "Austin",
+    "ship-state": "TX",
+    "ship-postal-code": "78704",
+    "ship-country": "US",
+}
+PLACE = {
+    "address1": "12 Marrow Creek Rd",
+    "city": "Austin",
+    "state": "TX",
+    "zip": "78704",
+    "weight_lb": 2,
+}
 
 
 def amazon(order, item, quantity="1", **cells):
     return {
-        "order-id": order, "order-item-id": item, "purchase-date": "2026-11-01T10:50:49-08:00", "sku": "MUG-1", "product-name": "Mug", "quantity-purchased": quantity, "item-price": "12.50",
-        "ship-service-level": "Standard", "recipient-name": "Ada Lee", **HOME, **cells,
+        "order-id": order,
+        "order-item-id": item,
+        "purchase-date": "2026-11-01T10:50:49-08:00",
+        "sku": "MUG-1",
+        "product-name": "Mug",
+        "quantity-purchased": quantity,
+        "item-price": "12.50",
+        "ship-service-level": "Standard",
+        "recipient-name": "Ada Lee",
+        **HOME,
+        **cells,
     }
 
 
 def ebay(order, item, **cells):
     return {
-        "Sales Record Number": "1", "Order Number": order, "Buyer Username": "ada", "Ship To Name": "Ada Lee", "Ship To Address 1": "12 Marrow Creek Rd", "Ship To City": "Austin", "Ship To State": "TX",
-        "Ship To Zip": "78704", "Ship To Country": "US", "Item Number": item, "Item Title": "Mug, blue", "Custom Label": "MUG-1", "Quantity": "1", "Transaction ID": "10000000000001", **cells,
+        "Sales Record Number": "1",
+        "Order Number": order,
+        "Buyer Username": "ada",
+        "Ship To Name": "Ada Lee",
+        "Ship To Address 1": "12 Marrow Creek Rd",
+        "Ship To City": "Austin",
+        "Ship To State": "TX",
+        "Ship To Zip": "78704",
+        "Ship To Country": "US",
+        "Item Number": item,
+        "Item Title": "Mug, blue",
+        "Custom Label": "MUG-1",
+        "Quantity": "1",
+        "Transaction ID": "10000000000001",
+        **cells,
     }
 
 
@@ -73,34 +107,90 @@ def numbers(session):
     return session.results()["tracking_number"].tolist()
 
 
-# -- what is told -----------------------------------------------------------------------------------
+# -- what is told ----------------------------------------------------------------------------------
 
 
 def test_amazon_is_told_each_item_of_each_order_with_its_quantity(sell, tmp_path):
     path = tmp_path / "report.csv"
-    pd.DataFrame([amazon("123-4567890-0000001", "11111111111111", "2"), amazon("123-4567890-0000001", "22222222222222"), amazon("123-4567890-0000002", "33333333333333")]).to_csv(path, index=False)
+    pd.DataFrame(
+        [
+            amazon("123-4567890-0000001", "11111111111111", "2"),
+            amazon("123-4567890-0000001", "22222222222222"),
+            amazon("123-4567890-0000002", "33333333333333"),
+        ]
+    ).to_csv(path, index=False)
     session = sell(path)
     written = session.write_back(layout="amazon")
     first, second = numbers(session)
-    assert (written.path, written.lines, written.shipments, written.notes) == (tmp_path / "report_amazon_confirmation.txt", 3, 2, ())
+    assert (written.path, written.lines, written.shipments, written.notes) == (
+        tmp_path / "report_amazon_confirmation.txt",
+        3,
+        2,
+        (),
+    )
     assert lines(written, "\t") == [
-        ["order-id", "order-item-id", "quantity", "ship-date", "carrier-code", "carrier-name", "tracking-number", "ship-method"],
-        ["123-4567890-0000001", "11111111111111", "2", TODAY.isoformat(), "UPS", "", first, "Ground"],
-        ["123-4567890-0000001", "22222222222222", "1", TODAY.isoformat(), "UPS", "", first, "Ground"],
-        ["123-4567890-0000002", "33333333333333", "1", TODAY.isoformat(), "UPS", "", second, "Ground"],
+        [
+            "order-id",
+            "order-item-id",
+            "quantity",
+            "ship-date",
+            "carrier-code",
+            "carrier-name",
+            "tracking-number",
+            "ship-method",
+        ],
+        [
+            "123-4567890-0000001",
+            "11111111111111",
+            "2",
+            TODAY.isoformat(),
+            "UPS",
+            "",
+            first,
+            "Ground",
+        ],
+        [
+            "123-4567890-0000001",
+            "22222222222222",
+            "1",
+            TODAY.isoformat(),
+            "UPS",
+            "",
+            first,
+            "Ground",
+        ],
+        [
+            "123-4567890-0000002",
+            "33333333333333",
+            "1",
+            TODAY.isoformat(),
+            "UPS",
+            "",
+            second,
+            "Ground",
+        ],
     ]
 
 
 def test_amazon_is_told_the_whole_order_where_the_orders_have_no_items(sell):
     session = sell([{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE, "quantity": 2}])
-    assert lines(session.write_back(layout="amazon"), "\t")[1][:3] == ["123-4567890-0000001", "", ""]
+    assert lines(session.write_back(layout="amazon"), "\t")[1][:3] == [
+        "123-4567890-0000001",
+        "",
+        "",
+    ]
 
 
 def test_amazon_is_not_told_of_items_that_the_order_report_says_are_shipped_already(sell):
-    rows = [amazon("123-4567890-0000001", "11111111111111", "2", **{"quantity-to-ship": "0"}), amazon("123-4567890-0000001", "22222222222222", "3", **{"quantity-to-ship": "2"})]
+    rows = [
+        amazon("123-4567890-0000001", "11111111111111", "2", **{"quantity-to-ship": "0"}),
+        amazon("123-4567890-0000001", "22222222222222", "3", **{"quantity-to-ship": "2"}),
+    ]
     session = sell(rows)
     assert session.layout.name == "amazon_unshipped_orders"
-    assert [line[1:3] for line in lines(session.write_back(layout="amazon"), "\t")[1:]] == [["22222222222222", "2"]]
+    assert [line[1:3] for line in lines(session.write_back(layout="amazon"), "\t")[1:]] == [
+        ["22222222222222", "2"]
+    ]
 
 
 def test_ebay_is_told_item_numbers_under_its_first_line(sell):
@@ -109,57 +199,149 @@ def test_ebay_is_told_item_numbers_under_its_first_line(sell):
     written = session.write_back(layout="ebay")
     assert lines(written) == [
         ["#INFO"],
-        ["Shipping Status", "Order Number", "Item Number", "Item Title", "Custom Label", "Transaction ID", "Shipping Carrier Used", "Tracking Number"],
-        ["Shipped", "01-00001-00001", "110000000001", "Mug, blue", "MUG-1", "10000000000001", "UPS", first],
-        ["Shipped", "01-00001-00002", "110000000002", "Mug, blue", "MUG-1", "10000000000001", "UPS", second],
+        [
+            "Shipping Status",
+            "Order Number",
+            "Item Number",
+            "Item Title",
+            "Custom Label",
+            "Transaction ID",
+            "Shipping Carrier Used",
+            "Tracking Number",
+        ],
+        [
+            "Shipped",
+            "01-00001-00001",
+            "110000000001",
+            "Mug, blue",
+            "MUG-1",
+            "10000000000001",
+            "UPS",
+            first,
+        ],
+        [
+            "Shipped",
+            "01-00001-00002",
+            "110000000002",
+            "Mug, blue",
+            "MUG-1",
+            "10000000000001",
+            "UPS",
+            second,
+        ],
     ]
 
 
 def test_the_line_of_an_ebay_order_without_an_item_is_no_item(sell):
-    session = sell([ebay("01-1", None, **{"Item Title": None}), ebay("01-1", "110000000001"), ebay("01-1", "110000000002")])
-    assert [line[2] for line in lines(session.write_back(layout="ebay"))[2:]] == ["110000000001", "110000000002"]
+    session = sell(
+        [
+            ebay("01-1", None, **{"Item Title": None}),
+            ebay("01-1", "110000000001"),
+            ebay("01-1", "110000000002"),
+        ]
+    )
+    assert [line[2] for line in lines(session.write_back(layout="ebay"))[2:]] == [
+        "110000000001",
+        "110000000002",
+    ]
 
 
 def test_woocommerce_is_told_every_parcel_and_the_order_of_the_date(sell):
-    session = sell([{"order_id": "501", "name": "Ada Lee", **PLACE, "weight_lb": 90}, {"order_id": "502", "name": "Bo Finch", **PLACE}], parcels="max 40 lb")
+    session = sell(
+        [
+            {"order_id": "501", "name": "Ada Lee", **PLACE, "weight_lb": 90},
+            {"order_id": "502", "name": "Bo Finch", **PLACE},
+        ],
+        parcels="max 40 lb",
+    )
     told = session.results()["tracking_numbers"].tolist()
     written = session.write_back(layout="woocommerce")
     day = TODAY.strftime("%m-%d-%Y")
     assert len(told[0]) == 3
-    assert lines(written)[1:] == [*(["501", "UPS", number, day, "1", ""] for number in told[0]), ["502", "UPS", told[1][0], day, "1", ""]]
+    assert lines(written)[1:] == [
+        *(["501", "UPS", number, day, "1", ""] for number in told[0]),
+        ["502", "UPS", told[1][0], day, "1", ""],
+    ]
     assert written.notes == ("Dates are MM-DD-YYYY: choose that format at the upload.",)
 
 
 def test_an_order_of_which_a_parcel_did_not_go_is_partially_shipped(sell):
-    row = {"Name": "Ada Lee", "Address": "1 Main St", "Address Line 2": None, "City": "Boston", "State": "MA", "Zipcode": "02134", "Country": "US", "Package Weight": 3, "Order ID": "501", "Rubber Stamp 1": None}
+    row = {
+        "Name": "Ada Lee",
+        "Address": "1 Main St",
+        "Address Line 2": None,
+        "City": "Boston",
+        "State": "MA",
+        "Zipcode": "02134",
+        "Country": "US",
+        "Package Weight": 3,
+        "Order ID": "501",
+        "Rubber Stamp 1": None,
+    }
     session = sell([row, {**row, "Package Weight": 4}, {**row, "Order ID": "502"}])
     session.void("row_number = 2")
-    assert [(line[0], line[4]) for line in lines(session.write_back(layout="woocommerce"))[1:]] == [("501", "2"), ("502", "1")]
+    assert [(line[0], line[4]) for line in lines(session.write_back(layout="woocommerce"))[1:]] == [
+        ("501", "2"),
+        ("502", "1"),
+    ]
 
 
 def test_shopify_gets_a_numbered_fulfilment_for_each_shipment_and_mails_nobody(sell):
-    row = {"Name": "Ada Lee", "Address": "1 Main St", "Address Line 2": None, "City": "Boston", "State": "MA", "Zipcode": "02134", "Country": "US", "Package Weight": 3, "Order ID": "#1001", "Rubber Stamp 1": None}
+    row = {
+        "Name": "Ada Lee",
+        "Address": "1 Main St",
+        "Address Line 2": None,
+        "City": "Boston",
+        "State": "MA",
+        "Zipcode": "02134",
+        "Country": "US",
+        "Package Weight": 3,
+        "Order ID": "#1001",
+        "Rubber Stamp 1": None,
+    }
     session = sell([row, {**row, "Package Weight": 4}, {**row, "Order ID": "#1002"}])
     first, second, third = numbers(session)
     assert lines(session.write_back(layout="shopify")) == [
-        ["Name", "Command", "Line: Type", "Fulfillment: ID", "Fulfillment: Status", "Fulfillment: Tracking Company", "Fulfillment: Tracking Number", "Fulfillment: Send Receipt"],
-        *([name, "UPDATE", "Fulfillment Line", nth, "success", "UPS", number, "FALSE"] for name, nth, number in (("#1001", "1", first), ("#1001", "2", second), ("#1002", "1", third))),
+        [
+            "Name",
+            "Command",
+            "Line: Type",
+            "Fulfillment: ID",
+            "Fulfillment: Status",
+            "Fulfillment: Tracking Company",
+            "Fulfillment: Tracking Number",
+            "Fulfillment: Send Receipt",
+        ],
+        *(
+            [name, "UPDATE", "Fulfillment Line", nth, "success", "UPS", number, "FALSE"]
+            for name, nth, number in (
+                ("#1001", "1", first),
+                ("#1001", "2", second),
+                ("#1002", "1", third),
+            )
+        ),
     ]
 
 
 def test_a_planned_ship_date_is_told_and_one_to_come_is_said(sell):
     later = TODAY + dt.timedelta(days=2)
-    session = sell([{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], ship_date=later)
+    session = sell(
+        [{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], ship_date=later
+    )
     written = session.write_back(layout="amazon")
     assert lines(written, "\t")[1][3] == later.isoformat()
-    assert written.notes == ("1 shipment (row 1) with a ship date that is still to come: upload the file on that day.",)
+    assert written.notes == (
+        "1 shipment (row 1) with a ship date that is still to come: upload the file on that day.",
+    )
 
 
-# -- what is left out -------------------------------------------------------------------------------
+# -- what is left out ------------------------------------------------------------------------------
 
 
 def test_only_what_is_shipped_and_not_voided_is_told_and_the_rest_is_counted(sell):
-    rows = [{"order_id": str(500 + n), "name": "Ada Lee", **PLACE, "weight_lb": 2 + n} for n in range(3)]
+    rows = [
+        {"order_id": str(500 + n), "name": "Ada Lee", **PLACE, "weight_lb": 2 + n} for n in range(3)
+    ]
     session = sell([*rows, {"order_id": "999", "name": "Bo Finch", **PLACE, "zip": "02134"}])
     session.void("order_id = '501'")
     written = session.write_back(layout="woocommerce")
@@ -171,29 +353,50 @@ def test_only_what_is_shipped_and_not_voided_is_told_and_the_rest_is_counted(sel
 
 
 def test_several_parcels_of_an_amazon_order_are_said_aloud(sell):
-    session = sell([amazon("123-4567890-0000001", "11111111111111", weight_lb=90)], parcels="max 40 lb")
+    session = sell(
+        [amazon("123-4567890-0000001", "11111111111111", weight_lb=90)], parcels="max 40 lb"
+    )
     written = session.write_back(layout="amazon")
     assert [line[6] for line in lines(written, "\t")[1:]] == numbers(session)
-    assert written.notes == ("1 shipment (row 1) of several parcels: only the first number is in the file, the others are in session.results().",)
+    assert written.notes == (
+        (
+            "1 shipment (row 1) of several parcels: only the first number is in the file, the "
+            "others are in session.results()."
+        ),
+    )
 
 
 def test_an_item_number_that_a_spreadsheet_spoiled_is_left_out_and_said(sell):
-    written = sell([ebay("01-1", "1.1E+11"), ebay("01-2", "110000000002")]).write_back(layout="ebay")
+    written = sell([ebay("01-1", "1.1E+11"), ebay("01-2", "110000000002")]).write_back(
+        layout="ebay"
+    )
     assert [line[1] for line in lines(written)[2:]] == ["01-2"]
     assert "1 line (row 1), whose Item Number is not an item number of digits" in written.notes[0]
     assert "'1.1E+11'" in written.notes[0]
 
 
 def test_an_apostrophe_before_a_number_is_no_part_of_it(sell):
-    assert lines(sell([ebay("01-1", "'110000000001")]).write_back(layout="ebay"))[2][2] == "110000000001"
+    assert (
+        lines(sell([ebay("01-1", "'110000000001")]).write_back(layout="ebay"))[2][2]
+        == "110000000001"
+    )
 
 
 def test_a_heading_of_the_orders_with_the_name_of_a_column_in_use_does_no_harm(sell):
-    rows = [{**ebay("01-1", "110000000001"), "shipment": "x", "number": "y", "left_out": "z", "c0": "w", "wrong": "v"}]
+    rows = [
+        {
+            **ebay("01-1", "110000000001"),
+            "shipment": "x",
+            "number": "y",
+            "left_out": "z",
+            "c0": "w",
+            "wrong": "v",
+        }
+    ]
     assert lines(sell(rows).write_back(layout="ebay"))[2][2] == "110000000001"
 
 
-# -- what is refused --------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 
 def test_the_numbers_of_a_sandbox_job_are_told_to_no_shop_unless_it_is_said(sell, tmp_path):
@@ -211,8 +414,13 @@ def test_the_numbers_of_a_sandbox_job_are_told_to_no_shop_unless_it_is_said(sell
 
 
 def test_amazon_has_a_word_for_carriers_that_it_does_not_know(sell):
-    session = sell([{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], carrier="sandbox")
-    assert lines(session.write_back(layout="amazon", really=True), "\t")[1][4:6] == ["Other", "sandbox"]
+    session = sell(
+        [{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], carrier="sandbox"
+    )
+    assert lines(session.write_back(layout="amazon", really=True), "\t")[1][4:6] == [
+        "Other",
+        "sandbox",
+    ]
 
 
 def test_etsy_is_refused_with_what_to_do_instead(sell):
@@ -236,7 +444,11 @@ def test_a_file_of_a_shop_goes_neither_into_the_orders_nor_over_them(sell, tmp_p
     path = tmp_path / "orders.csv"
     pd.DataFrame([{"order_id": "501", "name": "Ada Lee", **PLACE}]).to_csv(path, index=False)
     session, before = sell(path), path.read_bytes()
-    for options in ({"in_place": True}, {"columns": {"tracking_number": "T"}}, {"dest": sk.Database("sqlite:///x.db", table="t")}):
+    for options in (
+        {"in_place": True},
+        {"columns": {"tracking_number": "T"}},
+        {"dest": sk.Database("sqlite:///x.db", table="t")},
+    ):
         with pytest.raises(InputError, match="its own columns"):
             session.write_back(layout="woocommerce", **options)
     with pytest.raises(WriteBackError, match="orders file itself"):
@@ -251,22 +463,40 @@ def test_a_file_of_a_shop_goes_neither_into_the_orders_nor_over_them(sell, tmp_p
 
 def test_a_name_that_the_import_would_not_take_is_said(sell, tmp_path):
     session = sell([{"order_id": "#1001", "name": "Ada Lee", **PLACE}])
-    assert "wants the word Orders" in session.write_back(tmp_path / "x.csv", layout="shopify").notes[0]
+    assert (
+        "wants the word Orders" in session.write_back(tmp_path / "x.csv", layout="shopify").notes[0]
+    )
     assert session.write_back(tmp_path / "my-orders.csv", layout="shopify").notes == ()
 
 
-# -- whole jobs -------------------------------------------------------------------------------------
+# -- whole jobs ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("sample", "layout", "first", "lines_expected"), [
-    ("amazon_new_orders_report.tsv", "amazon", "123-4567890-1234567", 6), ("ebay_us_orders.csv", "ebay", "1-01", 1), ("shopify_orders_export.csv", "shopify", "#1001", 13), ("etsy_sold_orders.csv", None, "3001", 0),
-])
-def test_a_real_export_goes_through_a_whole_job_and_its_shop_is_told_also_by_a_reopened_one(shared, tmp_path, shop, sample, layout, first, lines_expected):
+@pytest.mark.parametrize(
+    ("sample", "layout", "first", "lines_expected"),
+    [
+        ("amazon_new_orders_report.tsv", "amazon", "123-4567890-1234567", 6),
+        ("ebay_us_orders.csv", "ebay", "1-01", 1),
+        ("shopify_orders_export.csv", "shopify", "#1001", 13),
+        ("etsy_sold_orders.csv", None, "3001", 0),
+    ],
+)
+def test_a_real_export_goes_through_a_whole_job_and_its_shop_is_told_also_by_a_reopened_one(
+    shared, tmp_path, shop, sample, layout, first, lines_expected
+):
     path = tmp_path / sample
     shutil.copy(shared / "orders" / "exports" / sample, path)
     session = sk.BatchSession(path, shipper=shop, carrier=Till())
     session.map(service="ground", defaults={"weight_lb": 2})
-    session.edit("true", name="Ada Lee", address_line1="12 Marrow Creek Rd", city="Austin", state="TX", postal_code="78704", country="US")  # the samples' addresses are made up
+    session.edit(
+        "true",
+        name="Ada Lee",
+        address_line1="12 Marrow Creek Rd",
+        city="Austin",
+        state="TX",
+        postal_code="78704",
+        country="US",
+    )  # the samples' addresses are made up
     session.preview()
     session.approve()
     result = session.execute(progress=False)
@@ -282,7 +512,9 @@ def test_a_real_export_goes_through_a_whole_job_and_its_shop_is_told_also_by_a_r
         made = lines(written, the_format(layout).delimiter)[2 if the_format(layout).above else 1 :]
         headings = [column.heading for column in the_format(layout).columns]
         told = [dict(zip(headings, line, strict=True)) for line in made]
-    number = next(column.heading for column in the_format(layout).columns if column.fact == "tracking_number")
+    number = next(
+        column.heading for column in the_format(layout).columns if column.fact == "tracking_number"
+    )
     assert list(dict.fromkeys(line[number] for line in told)) == shipped["tracking_number"].tolist()
     assert (len(told), written.shipments) == (lines_expected, result.shipped)
     assert first in told[0].values()

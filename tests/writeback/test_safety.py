@@ -12,10 +12,17 @@ import pytest
 from shipkit.common.lock import held
 from shipkit.errors import CheckpointLocked, InputError, SourceChanged, WriteBackError
 
-FRAME = pd.DataFrame({
-    "order_id": ["A-1", "A-2", "A-3"], "name": ["Ada Lee", "Bo Finch", "Cy Marsh"], "address1": ["12 Marrow Creek Rd", "9 Wrenhatch Ave", "77 Inkwell Row"],
-    "city": ["Austin", "Boston", "Seattle"], "state": ["TX", "MA", "WA"], "zip": ["78704", "02134", "98103"], "weight_lb": [2.5, 1.0, 4.0],
-})
+FRAME = pd.DataFrame(
+    {
+        "order_id": ["A-1", "A-2", "A-3"],
+        "name": ["Ada Lee", "Bo Finch", "Cy Marsh"],
+        "address1": ["12 Marrow Creek Rd", "9 Wrenhatch Ave", "77 Inkwell Row"],
+        "city": ["Austin", "Boston", "Seattle"],
+        "state": ["TX", "MA", "WA"],
+        "zip": ["78704", "02134", "98103"],
+        "weight_lb": [2.5, 1.0, 4.0],
+    }
+)
 
 
 @pytest.fixture
@@ -74,7 +81,10 @@ def test_a_failure_leaves_what_was_there_and_no_litter(buy, path, tmp_path):
     with pytest.raises(WriteBackError, match="cannot be written"):
         session.write_back(tmp_path / "no" / "such" / "folder.csv")
     assert done.read_bytes() == good
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["orders.csv", "orders_shipped.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [
+        "orders.csv",
+        "orders_shipped.csv",
+    ]
 
 
 def test_two_write_backs_at_a_time_are_refused(buy, path):
@@ -95,7 +105,9 @@ def test_the_written_file_has_the_rights_of_a_new_file_and_keeps_those_of_an_old
 
 def test_parquet_keeps_types_and_rows(buy, tmp_path):
     path = tmp_path / "orders.parquet"
-    FRAME.assign(when=pd.Timestamp("2026-11-20"), tags=[["a"], [], ["b", "c"]]).to_parquet(path, index=False, row_group_size=2)
+    FRAME.assign(when=pd.Timestamp("2026-11-20"), tags=[["a"], [], ["b", "c"]]).to_parquet(
+        path, index=False, row_group_size=2
+    )
     table = pq.read_table(buy(path).write_back())
     before = pq.read_table(path)
     assert table.select(before.column_names).equals(before)
@@ -107,7 +119,12 @@ def test_parquet_keeps_types_and_rows(buy, tmp_path):
 def test_a_frame_is_written_to_a_new_file_of_any_format(buy, tmp_path, ending):
     dest = tmp_path / f"out{ending}"
     assert buy(FRAME).write_back(dest) == dest
-    read = {".csv": pd.read_csv, ".xlsx": lambda p: pd.read_excel(p, engine="openpyxl"), ".parquet": pd.read_parquet, ".tsv": lambda p: pd.read_csv(p, sep="\t")}[ending](dest)
+    read = {
+        ".csv": pd.read_csv,
+        ".xlsx": lambda p: pd.read_excel(p, engine="openpyxl"),
+        ".parquet": pd.read_parquet,
+        ".tsv": lambda p: pd.read_csv(p, sep="\t"),
+    }[ending](dest)
     assert list(read.columns[:7]) == list(FRAME.columns)
     assert read["tracking_number"].str.startswith("SANDBOX").all()
     assert len(read) == 3

@@ -23,7 +23,9 @@ ROWS = [
 
 def text_of(rows, delimiter=",", newline="\n", quoting=csv.QUOTE_MINIMAL):
     buffer = io.StringIO()
-    csv.writer(buffer, delimiter=delimiter, lineterminator=newline, quoting=quoting).writerows([HEAD, *rows])
+    csv.writer(buffer, delimiter=delimiter, lineterminator=newline, quoting=quoting).writerows(
+        [HEAD, *rows]
+    )
     return buffer.getvalue()
 
 
@@ -33,16 +35,27 @@ def read(path):
 
 def without_new_cells(text, new=5, delimiter=","):
     """Take the last cells off every record, by text."""
-    return "".join(line.rstrip("\r\n").rsplit(delimiter, new)[0] + line[len(line.rstrip("\r\n")) :] for line in text.splitlines(keepends=True))
+    return "".join(
+        line.rstrip("\r\n").rsplit(delimiter, new)[0] + line[len(line.rstrip("\r\n")) :]
+        for line in text.splitlines(keepends=True)
+    )
 
 
 @pytest.mark.parametrize(
     ("encoding", "mark"),
-    [("utf-8", b""), ("utf-8", codecs.BOM_UTF8), ("cp1252", b""), ("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)],
+    [
+        ("utf-8", b""),
+        ("utf-8", codecs.BOM_UTF8),
+        ("cp1252", b""),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+    ],
 )
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_encoding_mark_newline_and_delimiter_stay(buy, tmp_path, encoding, mark, newline, delimiter):
+def test_encoding_mark_newline_and_delimiter_stay(
+    buy, tmp_path, encoding, mark, newline, delimiter
+):
     path = tmp_path / "orders.csv"
     before = mark + text_of(ROWS, delimiter, newline).encode(encoding)
     path.write_bytes(before)
@@ -51,7 +64,13 @@ def test_encoding_mark_newline_and_delimiter_stay(buy, tmp_path, encoding, mark,
     assert written == tmp_path / "orders_shipped.csv"
     assert path.read_bytes() == before, "the source is not touched"
     assert after.startswith(mark)
-    assert mark + without_new_cells(after[len(mark) :].decode(encoding), delimiter=delimiter).encode(encoding) == before
+    assert (
+        mark
+        + without_new_cells(after[len(mark) :].decode(encoding), delimiter=delimiter).encode(
+            encoding
+        )
+        == before
+    )
 
 
 def test_odd_quoting_spaces_and_mixed_line_ends_stay(buy, tmp_path):
@@ -76,7 +95,9 @@ def test_a_file_that_quotes_everything_gets_quoted_cells(buy, tmp_path):
     path = tmp_path / "orders.csv"
     path.write_text(text_of(ROWS, quoting=csv.QUOTE_ALL), encoding="utf-8")
     last = buy(path).write_back().read_text(encoding="utf-8").splitlines()
-    assert last[0].endswith('"tracking_number","label_service","label_charge","label_currency","label_status"')
+    assert last[0].endswith(
+        '"tracking_number","label_service","label_charge","label_currency","label_status"'
+    )
     assert last[1].endswith('"shipped"')
 
 
@@ -89,7 +110,9 @@ def test_only_the_lines_of_shipped_orders_get_a_number(buy, tmp_path):
     assert [row["order_id"] for row in cells] == ["A-1", "A-2", "A-9", "A-3"]
     assert [bool(row["tracking_number"]) for row in cells] == [False, True, False, True]
     assert [row["label_status"] for row in cells] == ["", "shipped", "skipped", "shipped"]
-    numbers = dict(zip(session.results()["order_id"], session.results()["tracking_number"], strict=True))
+    numbers = dict(
+        zip(session.results()["order_id"], session.results()["tracking_number"], strict=True)
+    )
     assert cells[3]["tracking_number"] == numbers["A-3"], "filtered rows get their own number"
 
 
@@ -117,9 +140,16 @@ def test_an_empty_column_of_that_name_is_filled_and_a_full_one_never_replaced(bu
     path = tmp_path / "orders.csv"
     text = text_of(ROWS)
     lines = text.splitlines()
-    path.write_text("\n".join([f"{lines[0]},Tracking,note", *(f"{line},,keep" for line in lines[1:])]) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join([f"{lines[0]},Tracking,note", *(f"{line},,keep" for line in lines[1:])]) + "\n",
+        encoding="utf-8",
+    )
     session = buy(path)
-    written = session.write_back(columns={"tracking_numbers": "Tracking"}).read_text(encoding="utf-8").splitlines()
+    written = (
+        session.write_back(columns={"tracking_numbers": "Tracking"})
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert written[0] == f"{lines[0]},Tracking,note", "no column is added"
     assert all(",SANDBOX" in line and line.endswith(",keep") for line in written[1:])
     with pytest.raises(Exception, match="has note already"):
@@ -154,11 +184,19 @@ def test_several_files_are_written_beside_each(buy, tmp_path):
     assert [path.read_text(encoding="utf-8").count("SANDBOX") for path in written] == [1, 2]
 
 
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=("Cs", "Cc")) | st.sampled_from(',;"\n\t'), max_size=8)
+cells = st.text(
+    st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=("Cs", "Cc"))
+    | st.sampled_from(',;"\n\t'),
+    max_size=8,
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.lists(cells, min_size=2, max_size=4), min_size=1, max_size=8), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.lists(cells, min_size=2, max_size=4), min_size=1, max_size=8),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_records_are_the_ones_that_the_csv_module_wrote(rows, quoting, newline):
     buffer = io.StringIO()
     ends = []

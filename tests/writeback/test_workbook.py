@@ -55,7 +55,13 @@ def book(tmp_path):
 def test_the_numbers_stand_behind_the_headings_in_their_own_rows(buy, book):
     session = buy(book)
     sheet = openpyxl.load_workbook(session.write_back())["Orders"]
-    assert [sheet.cell(3, column).value for column in range(10, 15)] == ["tracking_number", "label_service", "label_charge", "label_currency", "label_status"]
+    assert [sheet.cell(3, column).value for column in range(10, 15)] == [
+        "tracking_number",
+        "label_service",
+        "label_charge",
+        "label_currency",
+        "label_status",
+    ]
     numbers = session.results()["tracking_number"].tolist()
     assert [sheet.cell(row, 10).value for row in (4, 5, 7)] == numbers
     assert sheet.cell(6, 10).value is None, "the blank row stays blank"
@@ -72,11 +78,18 @@ def test_everything_else_in_the_file_stays_to_the_byte(buy, book):
 
 
 def test_formulas_dates_formats_and_comments_stay(buy, book):
-    before, after = openpyxl.load_workbook(book)["Orders"], openpyxl.load_workbook(buy(book).write_back())["Orders"]
+    before, after = (
+        openpyxl.load_workbook(book)["Orders"],
+        openpyxl.load_workbook(buy(book).write_back())["Orders"],
+    )
     for row in before.iter_rows():
         for cell in row:
             there = after[cell.coordinate]
-            assert (there.value, there.number_format, there.font.bold) == (cell.value, cell.number_format, cell.font.bold)
+            assert (there.value, there.number_format, there.font.bold) == (
+                cell.value,
+                cell.number_format,
+                cell.font.bold,
+            )
     assert after["I4"].value == "=G4*2"
     assert after["B4"].comment.text == "regular"
     assert after.column_dimensions["B"].width == 40
@@ -91,7 +104,9 @@ def test_an_empty_column_is_filled_and_a_full_one_refused(buy, book):
         sheet[f"K{row}"] = "keep"
     made.save(book)
     session = buy(book)
-    after = openpyxl.load_workbook(session.write_back(columns={"tracking_numbers": "Tracking"}))["Orders"]
+    after = openpyxl.load_workbook(session.write_back(columns={"tracking_numbers": "Tracking"}))[
+        "Orders"
+    ]
     assert [after[f"J{row}"].value[:7] for row in (4, 5, 7)] == ["SANDBOX"] * 3
     assert [after[f"K{row}"].value for row in (4, 5, 7)] == ["keep"] * 3
     assert after["J4"].fill.fgColor.rgb == "0000FF00"
@@ -104,6 +119,14 @@ def test_the_written_workbook_can_be_read_again_as_orders(buy, book, shop):
     from shipkit.session import BatchSession
 
     written = buy(book).write_back()
-    with BatchSession(written, shipper=shop, carrier="sandbox", on_duplicate="ship", service="ground") as again:
-        assert again.columns[-5:] == ["tracking_number", "label_service", "label_charge", "label_currency", "label_status"]
+    with BatchSession(
+        written, shipper=shop, carrier="sandbox", on_duplicate="ship", service="ground"
+    ) as again:
+        assert again.columns[-5:] == [
+            "tracking_number",
+            "label_service",
+            "label_charge",
+            "label_currency",
+            "label_status",
+        ]
         assert len(again.preview()) == 3

@@ -1,8 +1,9 @@
 """A rate card: zones, prices by weight, surcharges, and two ways to price with them that agree to the cent.
 
 :meth:`RateCard.quote` prices one shipment in plain Python (:mod:`shipkit.carriers.ratecard.one`),
-:meth:`RateCard.quote_table` a whole shipments table in one SQL statement (:mod:`shipkit.carriers.ratecard.sql`).
-Amounts are whole minor units; percentages are exact and rounded half up.
+:meth:`RateCard.quote_table` a whole shipments table in one SQL statement
+(:mod:`shipkit.carriers.ratecard.sql`). Amounts are whole minor units; percentages are exact and
+rounded half up.
 """
 
 from __future__ import annotations
@@ -25,19 +26,57 @@ from shipkit.schema import QUOTES, digest
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths
 
-__all__ = ["PARTS", "PRICED", "RATES", "TRANSIT", "ZONES", "Discount", "RateCard", "Surcharge", "TableZones", "ZoneChart", "ppm", "share"]
+__all__ = [
+    "PARTS",
+    "PRICED",
+    "RATES",
+    "TRANSIT",
+    "ZONES",
+    "Discount",
+    "RateCard",
+    "Surcharge",
+    "TableZones",
+    "ZoneChart",
+    "ppm",
+    "share",
+]
 
 PARTS = ("base", "fuel", "residential", "delivery_area", "other")
 """The parts of a price; they add up to the cost. A surcharge belongs to one of the last four."""
 
-PRICED = ("service", "postal_code", "country", "residential", "signature", "saturday_delivery", "ship_date", "ship_from", "parcels")
+PRICED = (
+    "service",
+    "postal_code",
+    "country",
+    "residential",
+    "signature",
+    "saturday_delivery",
+    "ship_date",
+    "ship_from",
+    "parcels",
+)
 """The columns of a shipments table that decide a price."""
 
-ZONES = pa.schema([("origin", pa.string()), ("destination", pa.string()), ("service", pa.string()), ("zone", pa.string())])
+ZONES = pa.schema(
+    [
+        ("origin", pa.string()),
+        ("destination", pa.string()),
+        ("service", pa.string()),
+        ("zone", pa.string()),
+    ]
+)
 """A zone chart. Inside one ZIP system both ends are ZIP prefixes: the origin 3 digits, the destination 3, or 5 where
 one ZIP differs from its neighbours (Alaska, Hawaii). Across a border both ends are country codes."""
 
-RATES = pa.schema([("service", pa.string()), ("zone", pa.string()), ("lb", pa.int64()), ("cents", pa.int64()), ("cents_per_lb", pa.int64())])
+RATES = pa.schema(
+    [
+        ("service", pa.string()),
+        ("zone", pa.string()),
+        ("lb", pa.int64()),
+        ("cents", pa.int64()),
+        ("cents_per_lb", pa.int64()),
+    ]
+)
 """Prices: `cents` + `cents_per_lb` x billable pounds. `lb` is the billable weight the row holds for; the row one above
 :attr:`RateCard.last_lb` holds for everything heavier."""
 
@@ -55,7 +94,9 @@ def ppm(percent: Decimal | str | int) -> int:
     """
     value = Decimal(percent) * 10_000
     if value != int(value):
-        raise RateCardError(f"{percent} % has more than four decimal places.", fix="Round it to four.")
+        raise RateCardError(
+            f"{percent} % has more than four decimal places.", fix="Round it to four."
+        )
     return int(value)
 
 
@@ -84,7 +125,9 @@ class TableZones:
         """Return the lines for `origins`."""
         import pyarrow.compute as pc
 
-        return self.table.filter(pc.is_in(self.table.column("origin"), value_set=pa.array(list(origins), pa.string())))
+        return self.table.filter(
+            pc.is_in(self.table.column("origin"), value_set=pa.array(list(origins), pa.string()))
+        )
 
 
 @dataclass(frozen=True)
@@ -104,9 +147,9 @@ class Discount:
 class Surcharge:
     """One rule that adds to a price. Rules apply in order; a later one may take percent of an earlier one.
 
-    Every condition that is set must hold. The amount is `cents` (a shipment, or with `per_parcel` or a size
-    condition each parcel that meets it), or `percent` of what `of` names, or `cents` for each started 100
-    units of declared value above `free_cents`.
+    Every condition that is set must hold. The amount is `cents` (a shipment, or with `per_parcel`
+    or a size condition each parcel that meets it), or `percent` of what `of` names, or `cents` for
+    each started 100 units of declared value above `free_cents`.
     """
 
     name: str
@@ -142,31 +185,53 @@ class Surcharge:
     without a date is priced by the last."""
 
     def __post_init__(self) -> None:
-        if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(amount < 0 for _, amount in self.steps):
-            raise RateCardError(f"Surcharge {self.name!r}: its steps are not in order of days, or negative.", fix="Give them by ascending day.")
+        if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(
+            amount < 0 for _, amount in self.steps
+        ):
+            raise RateCardError(
+                f"Surcharge {self.name!r}: its steps are not in order of days, or negative.",
+                fix="Give them by ascending day.",
+            )
         for _, amount in self.steps:
             ppm(amount) if self.percent is not None else int(amount)
         if self.part not in PARTS[1:]:
-            raise RateCardError(f"Surcharge {self.name!r} belongs to {self.part!r}.", fix=f"Choose one of: {', '.join(PARTS[1:])}.")
+            raise RateCardError(
+                f"Surcharge {self.name!r} belongs to {self.part!r}.",
+                fix=f"Choose one of: {', '.join(PARTS[1:])}.",
+            )
         if self.percent is not None:
             ppm(self.percent)
         if self.cents < 0 or self.minimum_cents < 0 or (self.percent or 0) < 0:
-            raise RateCardError(f"Surcharge {self.name!r} is negative.", fix="Write what lowers a price as a discount.")
+            raise RateCardError(
+                f"Surcharge {self.name!r} is negative.",
+                fix="Write what lowers a price as a discount.",
+            )
 
     @property
     def amounts(self) -> tuple[tuple[dt.date | None, int], ...]:
         """All amounts, in cents or millionths, each with the day it begins; the first holds for all days before the second."""
         first = self.cents if self.percent is None else ppm(self.percent)
-        return ((None, first), *((day, int(amount) if self.percent is None else ppm(amount)) for day, amount in self.steps))
+        return (
+            (None, first),
+            *(
+                (day, int(amount) if self.percent is None else ppm(amount))
+                for day, amount in self.steps
+            ),
+        )
 
     def amount_on(self, day: dt.date | None) -> int:
         """Return the amount in force on `day`, in cents or millionths."""
-        return [amount for start, amount in self.amounts if start is None or day is None or start <= day][-1]
+        return [
+            amount for start, amount in self.amounts if start is None or day is None or start <= day
+        ][-1]
 
     @property
     def sized(self) -> bool:
         """Whether the rule looks at the weight or size of a parcel."""
-        return any(v is not None for v in (self.over_lb, self.over_longest_in, self.over_second_in, self.over_girth_in))
+        return any(
+            v is not None
+            for v in (self.over_lb, self.over_longest_in, self.over_second_in, self.over_girth_in)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,14 +306,17 @@ class RateCard:
         Parameters
         ----------
         zones
-            A file, folder, glob or list of them: UPS's zone files by origin ZIP3 as published (with preamble, ranges, ``-`` and
-            the footer of 5-digit ZIPs), or tables with ``origin``, ``destination`` and a column of zones for each service (or
-            ``service`` and ``zone``). An end is a ZIP3, a ZIP, a range of them, or a country.
+            A file, folder, glob or list of them: UPS's zone files by origin ZIP3 as published
+            (with preamble, ranges, ``-`` and the footer of 5-digit ZIPs), or tables with
+            ``origin``, ``destination`` and a column of zones for each service (or ``service`` and
+            ``zone``). An end is a ZIP3, a ZIP, a range of them, or a country.
         rates
-            Weights down and zones across, a sheet or file for each service (named after it, or ``rates={"ground": "..."}``, or with
-            a column ``service``); or lines with ``service``, ``zone``, ``lb``, ``price``. ``151+`` or ``per lb`` is a price a pound.
+            Weights down and zones across, a sheet or file for each service (named after it, or
+            ``rates={"ground": "..."}``, or with a column ``service``); or lines with ``service``,
+            ``zone``, ``lb``, ``price``. ``151+`` or ``per lb`` is a price a pound.
         surcharges, discounts
-            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a line a rule; objects are taken too.
+            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a line a rule;
+            objects are taken too.
         transit
             A table with ``service``, ``zone``, ``days``.
         areas
@@ -256,26 +324,42 @@ class RateCard:
         effective
             First day of the card; :meth:`dated` joins several.
         origin
-            First three digits of the ZIP that all shipments start from, where the zone file does not say.
+            First three digits of the ZIP that all shipments start from, where the zone file does
+            not say.
         services
             The files' own names for services: ``{"Express Saver": "3_day_select"}``.
         breaks
-            A weight that is not in the table costs what the next heavier one does. Otherwise a missing weight is an error.
+            A weight that is not in the table costs what the next heavier one does. Otherwise a
+            missing weight is an error.
         complete
             Refuse a chart that leaves out ZIP prefixes of the contiguous states.
         **rules_of_weight
-            ``dim_divisor`` (139), ``dim_rounding`` (``"nearest"`` or ``"up"``), ``max_parcel_lb`` and others of :class:`RateCard`.
+            ``dim_divisor`` (139), ``dim_rounding`` (``"nearest"`` or ``"up"``), ``max_parcel_lb``
+            and others of :class:`RateCard`.
 
         Raises
         ------
         RateCardError
-            A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the message names file, line and column.
+            A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the
+            message names file, line and column.
         """
         from shipkit.carriers.ratecard.from_files import card_from_files
 
         return card_from_files(
-            zones, rates, surcharges=surcharges, discounts=discounts, transit=transit, areas=areas, effective=effective, name=name, origin=origin,
-            services=services, currency=currency, breaks=breaks, complete_chart=complete, **rules_of_weight,
+            zones,
+            rates,
+            surcharges=surcharges,
+            discounts=discounts,
+            transit=transit,
+            areas=areas,
+            effective=effective,
+            name=name,
+            origin=origin,
+            services=services,
+            currency=currency,
+            breaks=breaks,
+            complete_chart=complete,
+            **rules_of_weight,
         )
 
     @classmethod
@@ -292,15 +376,25 @@ class RateCard:
         flat = [version for card in cards for version in (*card.older, card)]
         days = [card.effective for card in flat]
         if not flat or None in days or len(set(days)) < len(days):
-            raise RateCardError("Versions of a card need an effective day each, no two the same.", fix='Pass effective="2026-12-28" to from_files.')
-        alone = sorted((replace(card, older=()) for card in flat), key=lambda card: card.effective or dt.date.min)
+            raise RateCardError(
+                "Versions of a card need an effective day each, no two the same.",
+                fix='Pass effective="2026-12-28" to from_files.',
+            )
+        alone = sorted(
+            (replace(card, older=()) for card in flat),
+            key=lambda card: card.effective or dt.date.min,
+        )
         return replace(alone[-1], older=tuple(alone[:-1]))
 
     def on(self, day: dt.date | None) -> RateCard:
         """Return the version in force on `day`, the newest for None."""
         if not self.older:
             return self
-        begun = [card for card in (*self.older, self) if day is None or (card.effective or dt.date.min) <= day]
+        begun = [
+            card
+            for card in (*self.older, self)
+            if day is None or (card.effective or dt.date.min) <= day
+        ]
         version = begun[-1] if begun else self.older[0]
         return version if version is not self else self._newest
 
@@ -331,9 +425,18 @@ class RateCard:
         """
         from shipkit.carriers.ratecard.one import quote_one
 
-        return quote_one(self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of)
+        return quote_one(
+            self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of
+        )
 
-    def quote_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
+    def quote_table(
+        self,
+        table: pa.Table,
+        shipper: Address,
+        as_of: dt.date | None = None,
+        *,
+        basis: str = "rate_card",
+    ) -> pa.Table:
         """Return a quote table (:data:`shipkit.schema.QUOTES`), a line for each line of `table`, in order.
 
         A row that the card cannot price has null cost, a problem and a fix.
@@ -341,7 +444,8 @@ class RateCard:
         Parameters
         ----------
         table
-            With the columns of :data:`shipkit.schema.SHIPMENTS` that price depends on; the rest may be missing.
+            With the columns of :data:`shipkit.schema.SHIPMENTS` that price depends on; the rest
+            may be missing.
         as_of
             Price by the rules of this day, whatever the ship dates.
         """
@@ -349,7 +453,14 @@ class RateCard:
 
         return quote_table(self, table, shipper, as_of, basis=basis)
 
-    def shop_table(self, table: pa.Table, shipper: Address, as_of: dt.date | None = None, *, basis: str = "rate_card") -> pa.Table:
+    def shop_table(
+        self,
+        table: pa.Table,
+        shipper: Address,
+        as_of: dt.date | None = None,
+        *,
+        basis: str = "rate_card",
+    ) -> pa.Table:
         """Return a price by each service sold, in one statement: the columns of :data:`shipkit.carriers.protocol.SHOPPED`, by row and cost.
 
         A row that no service takes has one line without a price, with a problem and a fix.
@@ -368,16 +479,32 @@ class RateCard:
     def fingerprint(self) -> str:
         """A SHA-256 of everything that decides a price: same card, same fingerprint, in any process."""
         rules = (
-            self.zones.fingerprint, digest(self.rates), digest(self.transit), self.surcharges, self.discounts,
-            sorted((name, sorted(zips)) for name, zips in self.areas.items()), self.currency, self.dim_divisor, self.dim_rounding,
-            self.max_parcel_lb, self.max_longest_in, self.max_girth_in, self.zip_countries, self.effective, *(card.fingerprint for card in self.older),
+            self.zones.fingerprint,
+            digest(self.rates),
+            digest(self.transit),
+            self.surcharges,
+            self.discounts,
+            sorted((name, sorted(zips)) for name, zips in self.areas.items()),
+            self.currency,
+            self.dim_divisor,
+            self.dim_rounding,
+            self.max_parcel_lb,
+            self.max_longest_in,
+            self.max_girth_in,
+            self.zip_countries,
+            self.effective,
+            *(card.fingerprint for card in self.older),
         )
         return hashlib.sha256(repr(rules).encode()).hexdigest()
 
     @cached_property
     def last_lb(self) -> int:
         """The heaviest billable weight with a price of its own; the row above it, where there is one, holds for all heavier."""
-        open_ended = {row["lb"] for row in self.rates.select(["lb", "cents_per_lb"]).to_pylist() if row["cents_per_lb"]}
+        open_ended = {
+            row["lb"]
+            for row in self.rates.select(["lb", "cents_per_lb"]).to_pylist()
+            if row["cents_per_lb"]
+        }
         top = max(self.rates.column("lb").to_pylist(), default=0)
         return top - 1 if top in open_ended else top
 
@@ -391,13 +518,20 @@ class RateCard:
         from shipkit.carriers.ratecard.one import ends_of
 
         ends = ends_of(self, shipment.ship_from or shipper, shipment.ship_to)
-        return [ServiceLevel(name) for name in self.services if self.zone(ends.origin, (ends.exact, ends.prefix), name) is not None]
+        return [
+            ServiceLevel(name)
+            for name in self.services
+            if self.zone(ends.origin, (ends.exact, ends.prefix), name) is not None
+        ]
 
     def zone(self, origin: str, destinations: Iterable[str], service: str) -> str | None:
         """Return the zone of the first of `destinations` that the chart has."""
         chart = self._charts.get(origin)
         if chart is None:
-            chart = {(r["destination"], r["service"]): r["zone"] for r in self.zones.rows([origin]).to_pylist()}
+            chart = {
+                (r["destination"], r["service"]): r["zone"]
+                for r in self.zones.rows([origin]).to_pylist()
+            }
             self._charts[origin] = chart
         return next((chart[end, service] for end in destinations if (end, service) in chart), None)
 
@@ -408,7 +542,10 @@ class RateCard:
     @cached_property
     def prices(self) -> dict[tuple[str, str, int], tuple[int, int]]:
         """(service, zone, billable pounds) -> cents, cents a pound."""
-        return {(r["service"], r["zone"], r["lb"]): (r["cents"], r["cents_per_lb"]) for r in self.rates.to_pylist()}
+        return {
+            (r["service"], r["zone"], r["lb"]): (r["cents"], r["cents_per_lb"])
+            for r in self.rates.to_pylist()
+        }
 
     @cached_property
     def days(self) -> dict[tuple[str, str], int]:
@@ -419,16 +556,33 @@ class RateCard:
 def _check(card: RateCard) -> None:
     names = [s.name for s in card.surcharges]
     if len(set(names)) < len(names):
-        raise RateCardError(f"Card {card.name!r} has two surcharges of one name.", fix="Give each a name of its own.")
+        raise RateCardError(
+            f"Card {card.name!r} has two surcharges of one name.",
+            fix="Give each a name of its own.",
+        )
     if taken := set(names) & set(QUOTES.names):
-        raise RateCardError(f"Surcharge {min(taken)!r} has the name of a column of every quote.", fix="Give it another name.")
+        raise RateCardError(
+            f"Surcharge {min(taken)!r} has the name of a column of every quote.",
+            fix="Give it another name.",
+        )
     known = set(PARTS)
     for rule in card.surcharges:
         if rule.area is not None and rule.area not in card.areas:
-            raise RateCardError(f"Surcharge {rule.name!r} needs the ZIP list {rule.area!r}, and the card has none.", fix="Add it to areas.")
+            raise RateCardError(
+                f"Surcharge {rule.name!r} needs the ZIP list {rule.area!r}, and the card has none.",
+                fix="Add it to areas.",
+            )
         if unknown := set(rule.of) - known:
-            raise RateCardError(f"Surcharge {rule.name!r} is percent of {', '.join(sorted(unknown))}, which is no part and no earlier surcharge.", fix="Put it after what it refers to.")
+            raise RateCardError(
+                f"Surcharge {rule.name!r} is percent of {', '.join(sorted(unknown))}, which is no "
+                "part and no earlier surcharge.",
+                fix="Put it after what it refers to.",
+            )
         known.add(rule.name)
-    keys = list(zip(*(card.rates.column(n).to_pylist() for n in ("service", "zone", "lb")), strict=True))
+    keys = list(
+        zip(*(card.rates.column(n).to_pylist() for n in ("service", "zone", "lb")), strict=True)
+    )
     if len(set(keys)) < len(keys):
-        raise RateCardError(f"Card {card.name!r} has two prices for one service, zone and weight.", fix="Keep one.")
+        raise RateCardError(
+            f"Card {card.name!r} has two prices for one service, zone and weight.", fix="Keep one."
+        )

@@ -32,7 +32,18 @@ from shipkit.errors import RateCardError
 __all__ = ["load_card", "save_card"]
 
 _LAYOUT = 1
-_PLAIN = ("name", "currency", "dim_divisor", "dim_rounding", "max_parcel_lb", "max_longest_in", "max_girth_in", "zip_countries", "effective", "is_synthetic")
+_PLAIN = (
+    "name",
+    "currency",
+    "dim_divisor",
+    "dim_rounding",
+    "max_parcel_lb",
+    "max_longest_in",
+    "max_girth_in",
+    "zip_countries",
+    "effective",
+    "is_synthetic",
+)
 
 
 def save_card(card: RateCard, path: str | Path) -> Path:
@@ -42,9 +53,15 @@ def save_card(card: RateCard, path: str | Path) -> Path:
     if path.suffix.lower() == ".zip":
         _zip(path, files)
         return path
-    if path.exists() and not (path / "card.toml").exists() and (not path.is_dir() or any(path.iterdir())):
+    if (
+        path.exists()
+        and not (path / "card.toml").exists()
+        and (not path.is_dir() or any(path.iterdir()))
+    ):
         raise RateCardError(f"{path} exists and is not a rate card.", fix="Choose another name.")
-    for name, data in sorted(files.items(), key=lambda item: item[0].endswith("card.toml")):  # the description last
+    for name, data in sorted(
+        files.items(), key=lambda item: item[0].endswith("card.toml")
+    ):  # the description last
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         _put(file, data)
@@ -61,12 +78,32 @@ def load_card(path: str | Path) -> RateCard:
     """
     path = Path(path).expanduser()
     try:
-        files = _of_zip(path) if path.is_file() else {str(p.relative_to(path).as_posix()): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+        files = (
+            _of_zip(path)
+            if path.is_file()
+            else {
+                str(p.relative_to(path).as_posix()): p.read_bytes()
+                for p in path.rglob("*")
+                if p.is_file()
+            }
+        )
         return _card(files, "")
     except KeyError as error:
-        raise RateCardError(f"{path} has no {error.args[0]}.", fix="Give a folder or zip file that card.save(...) wrote.") from None
-    except (OSError, zipfile.BadZipFile, tomllib.TOMLDecodeError, UnicodeDecodeError, pa.ArrowInvalid, TypeError) as error:
-        raise RateCardError(f"{path} cannot be read as a rate card: {error}.", fix="Save the card again.") from None
+        raise RateCardError(
+            f"{path} has no {error.args[0]}.",
+            fix="Give a folder or zip file that card.save(...) wrote.",
+        ) from None
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        tomllib.TOMLDecodeError,
+        UnicodeDecodeError,
+        pa.ArrowInvalid,
+        TypeError,
+    ) as error:
+        raise RateCardError(
+            f"{path} cannot be read as a rate card: {error}.", fix="Save the card again."
+        ) from None
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -75,24 +112,52 @@ def load_card(path: str | Path) -> RateCard:
 def _files(card: RateCard, under: str = "") -> Iterator[tuple[str, bytes]]:
     by_rule = isinstance(card.zones, DistanceZones)
     if not by_rule:
-        yield f"{under}zones.parquet", _parquet(card.zones.table if isinstance(card.zones, TableZones) else card.zones.rows([]))
+        yield (
+            f"{under}zones.parquet",
+            _parquet(
+                card.zones.table if isinstance(card.zones, TableZones) else card.zones.rows([])
+            ),
+        )
     yield f"{under}rates.parquet", _parquet(card.rates)
     yield f"{under}transit.parquet", _parquet(card.transit)
     rows = [(name, code) for name, zips in sorted(card.areas.items()) for code in sorted(zips)]
-    yield f"{under}areas.parquet", _parquet(pa.table({"area": pa.array([r[0] for r in rows], pa.string()), "postal_code": pa.array([r[1] for r in rows], pa.string())}))
+    yield (
+        f"{under}areas.parquet",
+        _parquet(
+            pa.table(
+                {
+                    "area": pa.array([r[0] for r in rows], pa.string()),
+                    "postal_code": pa.array([r[1] for r in rows], pa.string()),
+                }
+            )
+        ),
+    )
     for place, older in enumerate(card.older):
         yield from _files(older, f"{under}older/{place:03}/")
     yield f"{under}card.toml", _toml(card, by_rule=by_rule).encode()
 
 
 def _toml(card: RateCard, *, by_rule: bool) -> str:
-    lines = ["# A rate card of shipkit. After a change by hand, take the fingerprint out.", f"layout = {_LAYOUT}", f"fingerprint = {_value(card.fingerprint)}", f"zones = {_value('distance' if by_rule else 'table')}"]
-    lines += [f"{name} = {_value(getattr(card, name))}" for name in _PLAIN if getattr(card, name) is not None]
+    lines = [
+        "# A rate card of shipkit. After a change by hand, take the fingerprint out.",
+        f"layout = {_LAYOUT}",
+        f"fingerprint = {_value(card.fingerprint)}",
+        f"zones = {_value('distance' if by_rule else 'table')}",
+    ]
+    lines += [
+        f"{name} = {_value(getattr(card, name))}"
+        for name in _PLAIN
+        if getattr(card, name) is not None
+    ]
     lines += [f"areas = {_value(sorted(card.areas))}", f"older = {len(card.older)}"]
     for kind, rules in (("surcharge", card.surcharges), ("discount", card.discounts)):
         for rule in rules:
             lines += ["", f"[[{kind}]]"]
-            lines += [f"{f.name} = {_value(getattr(rule, f.name))}" for f in fields(rule) if getattr(rule, f.name) != f.default]
+            lines += [
+                f"{f.name} = {_value(getattr(rule, f.name))}"
+                for f in fields(rule)
+                if getattr(rule, f.name) != f.default
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -105,7 +170,10 @@ def _value(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
-    text = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c for c in str(value))
+    text = "".join(
+        f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c
+        for c in str(value)
+    )
     return f'"{text}"'
 
 
@@ -142,18 +210,45 @@ def _of_zip(path: Path) -> dict[str, bytes]:
 def _card(files: Mapping[str, bytes], under: str) -> RateCard:
     told = tomllib.loads(files[f"{under}card.toml"].decode())
     if told.get("layout") != _LAYOUT:
-        raise RateCardError(f"The rate card was saved in layout {told.get('layout')!r}, and this version reads layout {_LAYOUT}.", fix="Save it again with this version.")
+        raise RateCardError(
+            f"The rate card was saved in layout {told.get('layout')!r}, and this version reads "
+            f"layout {_LAYOUT}.",
+            fix="Save it again with this version.",
+        )
     areas = pq.read_table(io.BytesIO(files[f"{under}areas.parquet"])).to_pydict()
-    lists = {name: frozenset(code for area, code in zip(areas["area"], areas["postal_code"], strict=True) if area == name) for name in told["areas"]}
-    plain: dict[str, Any] = {name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in _PLAIN if name in told}
+    lists = {
+        name: frozenset(
+            code
+            for area, code in zip(areas["area"], areas["postal_code"], strict=True)
+            if area == name
+        )
+        for name in told["areas"]
+    }
+    plain: dict[str, Any] = {
+        name: tuple(told[name]) if isinstance(told[name], list) else told[name]
+        for name in _PLAIN
+        if name in told
+    }
     card = RateCard(
-        zones=DistanceZones() if told["zones"] == "distance" else TableZones(_table(files, f"{under}zones.parquet", ZONES)),
-        rates=_table(files, f"{under}rates.parquet", RATES), transit=_table(files, f"{under}transit.parquet", TRANSIT),
-        surcharges=tuple(_rule(Surcharge, one) for one in told.get("surcharge", [])), discounts=tuple(_rule(Discount, one) for one in told.get("discount", [])),
-        areas=lists, older=tuple(_card(files, f"{under}older/{place:03}/") for place in range(told.get("older", 0))), **plain,
+        zones=DistanceZones()
+        if told["zones"] == "distance"
+        else TableZones(_table(files, f"{under}zones.parquet", ZONES)),
+        rates=_table(files, f"{under}rates.parquet", RATES),
+        transit=_table(files, f"{under}transit.parquet", TRANSIT),
+        surcharges=tuple(_rule(Surcharge, one) for one in told.get("surcharge", [])),
+        discounts=tuple(_rule(Discount, one) for one in told.get("discount", [])),
+        areas=lists,
+        older=tuple(
+            _card(files, f"{under}older/{place:03}/") for place in range(told.get("older", 0))
+        ),
+        **plain,
     )
     if "fingerprint" in told and told["fingerprint"] != card.fingerprint:
-        raise RateCardError(f"The rate card {card.name!r} is not the one that was saved: its fingerprint differs.", fix="Save it again; or, if the change was meant, delete the fingerprint line of card.toml.")
+        raise RateCardError(
+            f"The rate card {card.name!r} is not the one that was saved: its fingerprint differs.",
+            fix="Save it again; or, if the change was meant, delete the fingerprint line of "
+            "card.toml.",
+        )
     return card
 
 

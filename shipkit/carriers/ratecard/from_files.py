@@ -47,28 +47,54 @@ def card_from_files(
     """Return the card that the files describe (see :meth:`RateCard.from_files`)."""
     said = services or {}
     prices = written_out(read_prices(_rate_sheets(rates, said), said, currency), breaks=breaks)
-    lines = _for_services(read_zones([sheet for path in files_of(zones) for sheet in read_sheets(path)], said, origin), sorted({row[0] for row in prices}))
+    lines = _for_services(
+        read_zones(
+            [sheet for path in files_of(zones) for sheet in read_sheets(path)], said, origin
+        ),
+        sorted({row[0] for row in prices}),
+    )
     if complete_chart:
         complete(lines)
-    days = read_transit([sheet for path in files_of(transit) for sheet in read_sheets(path)], said) if transit is not None else []
+    days = (
+        read_transit([sheet for path in files_of(transit) for sheet in read_sheets(path)], said)
+        if transit is not None
+        else []
+    )
     rules = read_rules(_each(surcharges), "surcharge", said, currency)
     more = read_rules(_each(discounts), "discount", said, currency)
-    lists = rules.areas | more.areas | {key: zips for key, given in (areas or {}).items() for zips in [_area(key, given)]}
+    lists = (
+        rules.areas
+        | more.areas
+        | {key: zips for key, given in (areas or {}).items() for zips in [_area(key, given)]}
+    )
     day = dt.date.fromisoformat(effective) if isinstance(effective, str) else effective
     return RateCard(
-        name=name or Path(str(files_of(zones)[0])).stem, zones=TableZones(chart_of(_priced(lines, prices))), rates=_table(prices, RATES), transit=_table(days, TRANSIT),
-        surcharges=(*rules.surcharges, *more.surcharges), discounts=(*rules.discounts, *more.discounts), areas=lists, currency=currency, effective=day, **rules_of_weight,
+        name=name or Path(str(files_of(zones)[0])).stem,
+        zones=TableZones(chart_of(_priced(lines, prices))),
+        rates=_table(prices, RATES),
+        transit=_table(days, TRANSIT),
+        surcharges=(*rules.surcharges, *more.surcharges),
+        discounts=(*rules.discounts, *more.discounts),
+        areas=lists,
+        currency=currency,
+        effective=day,
+        **rules_of_weight,
     )
 
 
-def _rate_sheets(rates: Paths | Mapping[str, Paths], services: Mapping[str, str]) -> list[tuple[Sheet, str | None]]:
+def _rate_sheets(
+    rates: Paths | Mapping[str, Paths], services: Mapping[str, str]
+) -> list[tuple[Sheet, str | None]]:
     if not isinstance(rates, Mapping):
         return [(sheet, None) for path in files_of(rates) for sheet in read_sheets(path)]
     found: list[tuple[Sheet, str | None]] = []
     for text, paths in rates.items():
         service = service_named(text, services)
         if service is None:
-            raise RateCardError(f"rates: {text!r} is not a known service.", fix='Use a name such as "ground" or "2nd_day_air".')
+            raise RateCardError(
+                f"rates: {text!r} is not a known service.",
+                fix='Use a name such as "ground" or "2nd_day_air".',
+            )
         found += [(sheet, service) for path in files_of(paths) for sheet in read_sheets(path)]
     return found
 
@@ -77,17 +103,25 @@ def _for_services(lines: Sequence[ZoneLine], sold: Sequence[str]) -> list[ZoneLi
     """Return the lines of services that have prices; a chart for all services once for each."""
     spread = [
         ZoneLine(line.origin, line.destination, service, line.zone, line.sheet, line.row)
-        for line in lines for service in sold if line.service in {ANY, service}
+        for line in lines
+        for service in sold
+        if line.service in {ANY, service}
     ]
     if nowhere := sorted(set(sold) - {line.service for line in spread}):
-        raise RateCardError(f"The zone files have no zones of {', '.join(nowhere)}, which has prices.", fix="Add a column for it, or leave its prices out.")
+        raise RateCardError(
+            f"The zone files have no zones of {', '.join(nowhere)}, which has prices.",
+            fix="Add a column for it, or leave its prices out.",
+        )
     return spread
 
 
-def _priced(lines: Sequence[ZoneLine], prices: Sequence[tuple[str, str, int, int, int]]) -> list[ZoneLine]:
+def _priced(
+    lines: Sequence[ZoneLine], prices: Sequence[tuple[str, str, int, int, int]]
+) -> list[ZoneLine]:
     """Return the lines with the names that zones have in the price tables. Raises RateCardError for zones without a price.
 
-    UPS's charts write the service's digits before the zone (208 is zone 8 of 2nd Day Air); price tables may or may not.
+    UPS's charts write the service's digits before the zone (208 is zone 8 of 2nd Day Air); price
+    tables may or may not.
     """
     known = {(row[0], row[1]) for row in prices}
     names: dict[tuple[str, str], str | None] = {}
@@ -95,15 +129,35 @@ def _priced(lines: Sequence[ZoneLine], prices: Sequence[tuple[str, str, int, int
     for line in lines:
         key = (line.service, line.zone)
         if key not in names:
-            short = zone_name(line.zone[1:]) if len(line.zone) == 3 and line.zone.isdigit() else line.zone
-            names[key] = next((zone for zone in (line.zone, short) if (line.service, zone) in known), None)
+            short = (
+                zone_name(line.zone[1:])
+                if len(line.zone) == 3 and line.zone.isdigit()
+                else line.zone
+            )
+            names[key] = next(
+                (zone for zone in (line.zone, short) if (line.service, zone) in known), None
+            )
         if names[key] is None:
             missing.setdefault(key, line)
     if missing:
         (service, zone), line = next(iter(missing.items()))
-        others = f" Zones without prices in all: {', '.join(f'{s} {z}' for s, z in sorted(missing))}." if len(missing) > 1 else ""
-        raise line.sheet.error(f"{line.destination} is zone {zone} of {service}, and the rate files have no prices for it.{others}", fix="Add the zone's column to the rates.", row=line.row)
-    return [ZoneLine(n.origin, n.destination, n.service, names[n.service, n.zone] or n.zone, n.sheet, n.row) for n in lines]
+        others = (
+            f" Zones without prices in all: {', '.join(f'{s} {z}' for s, z in sorted(missing))}."
+            if len(missing) > 1
+            else ""
+        )
+        raise line.sheet.error(
+            f"{line.destination} is zone {zone} of {service}, and the rate files have no prices "
+            f"for it.{others}",
+            fix="Add the zone's column to the rates.",
+            row=line.row,
+        )
+    return [
+        ZoneLine(
+            n.origin, n.destination, n.service, names[n.service, n.zone] or n.zone, n.sheet, n.row
+        )
+        for n in lines
+    ]
 
 
 def _each(given: Any) -> Iterable[Any]:
@@ -121,4 +175,7 @@ def _area(name: str, given: Any) -> frozenset[str]:
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)], schema=schema)
+    return pa.table(
+        [pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)],
+        schema=schema,
+    )

@@ -1,7 +1,8 @@
 """One shipment by a rate card, in plain Python: the reference that :mod:`shipkit.carriers.ratecard.sql` is held to.
 
-Rules of weight (UPS service guide, "How to determine billable weight"): dimensions to whole inches, their product
-divided by the divisor and rounded up, actual weight rounded up, the larger bills, parcels add up.
+Rules of weight (UPS service guide, "How to determine billable weight"): dimensions to whole
+inches, their product divided by the divisor and rounded up, actual weight rounded up, the larger
+bills, parcels add up.
 """
 
 from __future__ import annotations
@@ -49,12 +50,23 @@ def ends_of(card: RateCard, origin: Address, to: Address) -> Ends:
 
 def measure(card: RateCard, parcel: Parcel) -> Measure:
     """Return `parcel` in billed units."""
-    weight = max(1, math.ceil(parcel.weight_lb - 1e-6))  # a millionth: pounds converted from kilograms are not a pound more
+    weight = max(
+        1, math.ceil(parcel.weight_lb - 1e-6)
+    )  # a millionth: pounds converted from kilograms are not a pound more
     if parcel.length_in is None or parcel.width_in is None or parcel.height_in is None:
         return Measure(weight, weight)
-    sizes = sorted((_inches(card, v) for v in (parcel.length_in, parcel.width_in, parcel.height_in)), reverse=True)
+    sizes = sorted(
+        (_inches(card, v) for v in (parcel.length_in, parcel.width_in, parcel.height_in)),
+        reverse=True,
+    )
     volume = sizes[0] * sizes[1] * sizes[2]
-    return Measure(weight, max(weight, -(-volume // card.dim_divisor)), sizes[0], sizes[1], sizes[0] + 2 * (sizes[1] + sizes[2]))
+    return Measure(
+        weight,
+        max(weight, -(-volume // card.dim_divisor)),
+        sizes[0],
+        sizes[1],
+        sizes[0] + 2 * (sizes[1] + sizes[2]),
+    )
 
 
 def _inches(card: RateCard, inches: float) -> int:
@@ -69,34 +81,60 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
     zone = card.zone(ends.origin, (ends.exact, ends.prefix), service)
     billable = sum(m.billable_lb for m in sizes)
     price = card.prices.get((service, zone or "", min(billable, card.last_lb + 1)))
-    if refusal := _no_price(card, shipment, origin, sizes) or _no_rate(service, ends, zone, price is not None, billable):
+    if refusal := _no_price(card, shipment, origin, sizes) or _no_rate(
+        service, ends, zone, price is not None, billable
+    ):
         raise CarrierRejected(refusal[0], fix=refusal[1], carrier_code="rate")
     assert zone is not None and price is not None  # noqa: S101, PT018 - what _no_rate has just said
     parts = _amounts(card, shipment, sizes, price[0] + price[1] * billable, as_of)
     days = card.days.get((service, zone))
     return Rate(
-        service=shipment.service, cost_cents=sum(parts.values()), currency=card.currency, zone=zone, billable_weight_lb=float(billable), transit_days=days,
-        delivery_date=None if days is None or shipment.ship_date is None else add_business_days(shipment.ship_date, days),
+        service=shipment.service,
+        cost_cents=sum(parts.values()),
+        currency=card.currency,
+        zone=zone,
+        billable_weight_lb=float(billable),
+        transit_days=days,
+        delivery_date=None
+        if days is None or shipment.ship_date is None
+        else add_business_days(shipment.ship_date, days),
         **{f"{part}_cents": cents for part, cents in parts.items()},
     )
 
 
-def _amounts(card: RateCard, shipment: Shipment, sizes: Sequence[Measure], list_cents: int, as_of: dt.date | None) -> dict[str, int]:
+def _amounts(
+    card: RateCard,
+    shipment: Shipment,
+    sizes: Sequence[Measure],
+    list_cents: int,
+    as_of: dt.date | None,
+) -> dict[str, int]:
     """Return what each part of the price comes to."""
     service, day = str(shipment.service), as_of or shipment.ship_date
-    base = next((d.of(list_cents) for d in card.discounts if not d.services or service in d.services), list_cents)
+    base = next(
+        (d.of(list_cents) for d in card.discounts if not d.services or service in d.services),
+        list_cents,
+    )
     parts = dict.fromkeys(PARTS, 0) | {"base": base}
     items: dict[str, int] = {}
     for rule in card.surcharges:
         if _applies(card, rule, shipment, day):
-            items[rule.name] = _amount(rule, shipment, sizes, items | parts, day)  # a part wins over a rule of its name
+            items[rule.name] = _amount(
+                rule, shipment, sizes, items | parts, day
+            )  # a part wins over a rule of its name
         else:
             items[rule.name] = 0
         parts[rule.part] += items[rule.name]
     return parts
 
 
-def _amount(rule: Surcharge, shipment: Shipment, sizes: Sequence[Measure], so_far: Mapping[str, int], day: dt.date | None) -> int:
+def _amount(
+    rule: Surcharge,
+    shipment: Shipment,
+    sizes: Sequence[Measure],
+    so_far: Mapping[str, int],
+    day: dt.date | None,
+) -> int:
     amount = rule.amount_on(day)
     if rule.percent is not None:
         cents = share(sum(so_far[name] for name in rule.of), amount)
@@ -114,7 +152,13 @@ def _applies(card: RateCard, rule: Surcharge, shipment: Shipment, day: dt.date |
     return (
         (not rule.services or str(shipment.service) in rule.services)
         and (rule.residential is None or bool(to.residential) is rule.residential)
-        and (rule.area is None or (to.country in card.zip_countries and (to.postal_code or "")[:5] in card.areas[rule.area]))
+        and (
+            rule.area is None
+            or (
+                to.country in card.zip_countries
+                and (to.postal_code or "")[:5] in card.areas[rule.area]
+            )
+        )
         and (not rule.signature or str(shipment.signature) in rule.signature)
         and (not rule.saturday or shipment.saturday_delivery)
         and (rule.since is None or day is None or day >= rule.since)
@@ -128,41 +172,78 @@ def _of_value(rule: Surcharge, amount: int, parcel: Parcel) -> int:
 
 
 def _passes(rule: Surcharge, m: Measure) -> bool:
-    limits = ((rule.over_lb, m.weight_lb), (rule.over_longest_in, m.longest_in), (rule.over_second_in, m.second_in), (rule.over_girth_in, m.girth_in))
+    limits = (
+        (rule.over_lb, m.weight_lb),
+        (rule.over_longest_in, m.longest_in),
+        (rule.over_second_in, m.second_in),
+        (rule.over_girth_in, m.girth_in),
+    )
     return any(limit is not None and value > limit for limit, value in limits)
 
 
-def _no_price(card: RateCard, shipment: Shipment, origin: Address, sizes: Sequence[Measure]) -> tuple[str, str] | None:
+def _no_price(
+    card: RateCard, shipment: Shipment, origin: Address, sizes: Sequence[Measure]
+) -> tuple[str, str] | None:
     """Return problem and fix, or None. The SQL asks the same questions in the same order."""
     service = str(shipment.service)
     if service not in card.services:
-        return REFUSALS["service"][0].format(service=service), REFUSALS["service"][1].format(known=", ".join(card.services))
+        return REFUSALS["service"][0].format(service=service), REFUSALS["service"][1].format(
+            known=", ".join(card.services)
+        )
     if any(m.weight_lb > card.max_parcel_lb for m in sizes):
         return REFUSALS["weight"][0].format(limit=card.max_parcel_lb), REFUSALS["weight"][1]
     if any(m.longest_in > card.max_longest_in or m.girth_in > card.max_girth_in for m in sizes):
-        return REFUSALS["size"][0].format(longest=card.max_longest_in, girth=card.max_girth_in), REFUSALS["size"][1]
+        return REFUSALS["size"][0].format(
+            longest=card.max_longest_in, girth=card.max_girth_in
+        ), REFUSALS["size"][1]
     by_zip = origin.country in card.zip_countries and shipment.ship_to.country in card.zip_countries
     if by_zip and not origin.postal_code:
         return REFUSALS["origin"]
     return REFUSALS["destination"] if by_zip and not shipment.ship_to.postal_code else None
 
 
-def _no_rate(service: str, ends: Ends, zone: str | None, priced: bool, billable: int) -> tuple[str, str] | None:
+def _no_rate(
+    service: str, ends: Ends, zone: str | None, priced: bool, billable: int
+) -> tuple[str, str] | None:
     if zone is None:
-        return REFUSALS["zone"][0].format(service=service, origin=ends.origin, to=ends.exact or ends.prefix), REFUSALS["zone"][1]
-    return None if priced else (REFUSALS["price"][0].format(service=service, zone=zone, lb=billable), REFUSALS["price"][1])
+        return REFUSALS["zone"][0].format(
+            service=service, origin=ends.origin, to=ends.exact or ends.prefix
+        ), REFUSALS["zone"][1]
+    return (
+        None
+        if priced
+        else (
+            REFUSALS["price"][0].format(service=service, zone=zone, lb=billable),
+            REFUSALS["price"][1],
+        )
+    )
 
 
 REFUSALS = {
     "no_service": ("No service is chosen.", "Choose one, or map a service column."),
     "service": ("This rate card does not sell {service}.", "It sells: {known}."),
-    "no_weight": ("A parcel has no weight.", "Give every parcel a weight above 0 lb, or a default."),
-    "weight": ("A parcel weighs more than {limit} lb.", "Split it into more parcels, or ship it as freight."),
-    "size": ("A parcel is longer than {longest} in, or more than {girth} in in length and girth.", "Use a smaller box, or ship it as freight."),
+    "no_weight": (
+        "A parcel has no weight.",
+        "Give every parcel a weight above 0 lb, or a default.",
+    ),
+    "weight": (
+        "A parcel weighs more than {limit} lb.",
+        "Split it into more parcels, or ship it as freight.",
+    ),
+    "size": (
+        "A parcel is longer than {longest} in, or more than {girth} in in length and girth.",
+        "Use a smaller box, or ship it as freight.",
+    ),
     "origin": ("The shipper's ZIP is missing.", "Give the shipper a postal code."),
     "destination": ("The recipient's ZIP is missing.", "Fill in the postal code."),
-    "zone": ("There is no {service} from {origin} to {to}.", "Correct the ZIP or country, or choose another service."),
-    "price": ("There is no price for {service} in zone {zone} at {lb} lb.", "Split the shipment, or add the weight to the rate card."),
+    "zone": (
+        "There is no {service} from {origin} to {to}.",
+        "Correct the ZIP or country, or choose another service.",
+    ),
+    "price": (
+        "There is no price for {service} in zone {zone} at {lb} lb.",
+        "Split the shipment, or add the weight to the rate card.",
+    ),
 }
 """Why a row has no price, and what to do. One text for both ways of pricing."""
 
@@ -172,4 +253,6 @@ def add_business_days(start: dt.date, days: int) -> dt.date:
     weekday = start.isoweekday()
     friday = min(weekday, 5)
     weeks, rest = divmod(days, 5)
-    return start + dt.timedelta(days=friday - weekday + weeks * 7 + rest + (2 if friday + rest > 5 else 0))
+    return start + dt.timedelta(
+        days=friday - weekday + weeks * 7 + rest + (2 if friday + rest > 5 else 0)
+    )

@@ -1,6 +1,7 @@
 """Price tables, weight by zone or a line a price, and transit days.
 
-A weight is whole pounds and holds for everything above the one before it, up to and including itself.
+A weight is whole pounds and holds for everything above the one before it, up to and including
+itself.
 """
 
 from __future__ import annotations
@@ -17,9 +18,24 @@ from shipkit.errors import RateCardError
 __all__ = ["Price", "read_prices", "read_transit", "written_out"]
 
 _WEIGHT = re.compile(r"^(?:up to\s*)?(\d+(?:\.\d+)?)\s*(?:lbs?\.?|pounds?)?$", re.IGNORECASE)
-_OPEN = re.compile(r"^(?:over|above|more than|>)\s*(\d+)\s*(?:lbs?\.?)?$|^(\d+)\s*(?:lbs?\.?)?\s*(?:\+|and (?:over|up|above))$|per (?:lb|pound)", re.IGNORECASE)
+_OPEN = re.compile(
+    r"^(?:over|above|more than|>)\s*(\d+)\s*(?:lbs?\.?)?$|^(\d+)\s*(?:lbs?\.?)?\s*(?:\+|and "
+    r"(?:over|up|above))$|per (?:lb|pound)",
+    re.IGNORECASE,
+)
 _ENVELOPE = re.compile(r"^(?:ups\s*)?(?:express\s*)?(letter|envelope|pak)\b", re.IGNORECASE)
-_HEADINGS = {"weight", "weight lb", "weight lbs", "lb", "lbs", "pounds", "billable weight", "weight up to", "zone", "zones"}
+_HEADINGS = {
+    "weight",
+    "weight lb",
+    "weight lbs",
+    "lb",
+    "lbs",
+    "pounds",
+    "billable weight",
+    "weight up to",
+    "zone",
+    "zones",
+}
 _NONE = {"-", "--", "n/a", "na"}
 
 
@@ -36,7 +52,9 @@ class Price:
     column: int
 
 
-def read_prices(sheets: Sequence[tuple[Sheet, str | None]], services: Mapping[str, str], currency: str) -> list[Price]:
+def read_prices(
+    sheets: Sequence[tuple[Sheet, str | None]], services: Mapping[str, str], currency: str
+) -> list[Price]:
     """Return the prices of all files; each sheet comes with the service it was said to be of.
 
     Raises
@@ -44,15 +62,28 @@ def read_prices(sheets: Sequence[tuple[Sheet, str | None]], services: Mapping[st
     RateCardError
         A cell cannot be read, a weight has two prices, or no service is named.
     """
-    prices = [price for sheet, service in sheets for price in _of_sheet(sheet, service, services, currency, alone=len(sheets) == 1)]
+    prices = [
+        price
+        for sheet, service in sheets
+        for price in _of_sheet(sheet, service, services, currency, alone=len(sheets) == 1)
+    ]
     if not prices:
-        raise RateCardError("The rate files have no prices.", fix="Give a table of weights by zones, or lines with service, zone, lb and price.")
+        raise RateCardError(
+            "The rate files have no prices.",
+            fix="Give a table of weights by zones, or lines with service, zone, lb and price.",
+        )
     seen: dict[tuple[str, str, int | None], Price] = {}
     for price in prices:
         other = seen.setdefault((price.service, price.zone, price.lb), price)
         if other is not price:
             weight = "a pound" if price.lb is None else f"at {price.lb} lb"
-            raise price.sheet.error(f"{price.service} in zone {price.zone} {weight} has a price already ({other.sheet.file}, line {other.row + 1}).", fix="Keep one.", row=price.row, column=price.column)
+            raise price.sheet.error(
+                f"{price.service} in zone {price.zone} {weight} has a price already "
+                f"({other.sheet.file}, line {other.row + 1}).",
+                fix="Keep one.",
+                row=price.row,
+                column=price.column,
+            )
     return prices
 
 
@@ -62,7 +93,8 @@ def written_out(prices: Sequence[Price], *, breaks: bool) -> list[tuple[str, str
     Parameters
     ----------
     breaks
-        Whether a weight that is not in the table costs what the next heavier one does; otherwise a gap is an error.
+        Whether a weight that is not in the table costs what the next heavier one does; otherwise a
+        gap is an error.
     """
     groups: dict[tuple[str, str], list[Price]] = {}
     for price in prices:
@@ -77,16 +109,26 @@ def written_out(prices: Sequence[Price], *, breaks: bool) -> list[tuple[str, str
             if lb > below + 1 and not breaks:
                 missing = f"{below + 1} lb" if lb == below + 2 else f"{below + 1} to {lb - 1} lb"
                 raise step.sheet.error(
-                    f"{service} in zone {zone} has no price for {missing}.", row=step.row, column=step.column,
-                    fix="Add the weights, or pass breaks=True when a price holds for all weights up to its own.",
+                    f"{service} in zone {zone} has no price for {missing}.",
+                    row=step.row,
+                    column=step.column,
+                    fix="Add the weights, or pass breaks=True when a price holds for all weights "
+                    "up to its own.",
                 )
             rows += [(service, zone, n, step.cents, 0) for n in range(below + 1, lb + 1)]
             below = lb
-        rows += [(service, zone, n, 0, p.cents) for p in group if p.lb is None for n in range(below + 1, last + 2)]
+        rows += [
+            (service, zone, n, 0, p.cents)
+            for p in group
+            if p.lb is None
+            for n in range(below + 1, last + 2)
+        ]
     return rows
 
 
-def read_transit(sheets: Sequence[Sheet], services: Mapping[str, str]) -> list[tuple[str, str, int]]:
+def read_transit(
+    sheets: Sequence[Sheet], services: Mapping[str, str]
+) -> list[tuple[str, str, int]]:
     """Return (service, zone, business days) of files with these three columns."""
     rows = []
     for sheet in sheets:
@@ -94,70 +136,169 @@ def read_transit(sheets: Sequence[Sheet], services: Mapping[str, str]) -> list[t
         for row in range(head + 1, len(sheet.rows)):
             if not any(sheet.rows[row]):
                 continue
-            service, days = service_named(sheet.cell(row, at["service"]), services), sheet.cell(row, at["days"])
+            service, days = (
+                service_named(sheet.cell(row, at["service"]), services),
+                sheet.cell(row, at["days"]),
+            )
             if service is None or not days.isdigit():
                 bad = at["days"] if service else at["service"]
-                raise sheet.error(f"{sheet.cell(row, bad)!r} cannot be read.", fix="Give a known service, and whole business days.", row=row, column=bad)
+                raise sheet.error(
+                    f"{sheet.cell(row, bad)!r} cannot be read.",
+                    fix="Give a known service, and whole business days.",
+                    row=row,
+                    column=bad,
+                )
             rows.append((service, zone_name(sheet.cell(row, at["zone"])), int(days)))
     return rows
 
 
-def _of_sheet(sheet: Sheet, service: str | None, services: Mapping[str, str], currency: str, *, alone: bool) -> Iterator[Price]:
+def _of_sheet(
+    sheet: Sheet, service: str | None, services: Mapping[str, str], currency: str, *, alone: bool
+) -> Iterator[Price]:
     keys = [[heading_key(cell) for cell in row] for row in sheet.rows[:30]]
-    head = next((k for k, row in enumerate(keys) if "zone" in row and {"price", "rate", "amount", "per lb", "price per lb"} & set(row)), None)
+    head = next(
+        (
+            k
+            for k, row in enumerate(keys)
+            if "zone" in row and {"price", "rate", "amount", "per lb", "price per lb"} & set(row)
+        ),
+        None,
+    )
     if head is not None:
         yield from _of_lines(sheet, head, service, services, currency)
         return
     head = _zone_heading(sheet)
-    titled = service or service_named(sheet.title, services) or (None if head is None else _title(sheet, head, services))
-    column = None if head is None else next((k for k, cell in enumerate(sheet.rows[head]) if heading_key(cell) == "service"), None)
+    titled = (
+        service
+        or service_named(sheet.title, services)
+        or (None if head is None else _title(sheet, head, services))
+    )
+    column = (
+        None
+        if head is None
+        else next(
+            (k for k, cell in enumerate(sheet.rows[head]) if heading_key(cell) == "service"), None
+        )
+    )
     if head is None or (titled is None and column is None):
         if not alone and service is None and sheet.named:
             return  # a workbook's page of explanations
         if head is None:
-            raise sheet.error("no line of zones with prices below was found.", fix='Give a table: weights down, zones across; or lines with "service", "zone", "lb", "price".')
-        raise sheet.error("nothing says which service these prices are of.", fix='Pass rates={"ground": "..."}, name the sheet after the service, or add a column "service".')
+            raise sheet.error(
+                "no line of zones with prices below was found.",
+                fix='Give a table: weights down, zones across; or lines with "service", "zone", '
+                '"lb", "price".',
+            )
+        raise sheet.error(
+            "nothing says which service these prices are of.",
+            fix='Pass rates={"ground": "..."}, name the sheet after the service, or add a column '
+            '"service".',
+        )
     yield from _of_matrix(sheet, head, titled, column, services, currency)
 
 
-def _of_matrix(sheet: Sheet, head: int, service: str | None, service_column: int | None, services: Mapping[str, str], currency: str) -> Iterator[Price]:
-    weight_column = next((k for k, cell in enumerate(sheet.rows[head]) if k != service_column and heading_key(cell) in _HEADINGS), 0)
-    zones = {k: zone_name(cell) for k, cell in enumerate(sheet.rows[head]) if k not in {weight_column, service_column} and cell}
+def _of_matrix(
+    sheet: Sheet,
+    head: int,
+    service: str | None,
+    service_column: int | None,
+    services: Mapping[str, str],
+    currency: str,
+) -> Iterator[Price]:
+    weight_column = next(
+        (
+            k
+            for k, cell in enumerate(sheet.rows[head])
+            if k != service_column and heading_key(cell) in _HEADINGS
+        ),
+        0,
+    )
+    zones = {
+        k: zone_name(cell)
+        for k, cell in enumerate(sheet.rows[head])
+        if k not in {weight_column, service_column} and cell
+    }
     for row in range(head + 1, len(sheet.rows)):
         text = sheet.cell(row, weight_column)
         if not any(sheet.cell(row, k) for k in zones) or _ENVELOPE.match(text):
             continue
         lb = _weight(sheet, row, weight_column)
-        sold = _service(sheet, row, service_column, services) if service_column is not None else service
+        sold = (
+            _service(sheet, row, service_column, services)
+            if service_column is not None
+            else service
+        )
         for column, zone in zones.items():
             if sheet.cell(row, column).lower() not in _NONE:
-                yield Price(sold or "", zone, lb, _cents(sheet, row, column, currency), sheet, row, column)
+                yield Price(
+                    sold or "", zone, lb, _cents(sheet, row, column, currency), sheet, row, column
+                )
 
 
-def _of_lines(sheet: Sheet, head: int, service: str | None, services: Mapping[str, str], currency: str) -> Iterator[Price]:
+def _of_lines(
+    sheet: Sheet, head: int, service: str | None, services: Mapping[str, str], currency: str
+) -> Iterator[Price]:
     keys = [heading_key(cell) for cell in sheet.rows[head]]
-    at = {name: next((k for k, key in enumerate(keys) if key in known), None) for name, known in {
-        "service": {"service"}, "zone": {"zone"}, "lb": _HEADINGS - {"zone", "zones"}, "price": {"price", "rate", "amount"}, "per lb": {"per lb", "price per lb"},
-    }.items()}
+    at = {
+        name: next((k for k, key in enumerate(keys) if key in known), None)
+        for name, known in {
+            "service": {"service"},
+            "zone": {"zone"},
+            "lb": _HEADINGS - {"zone", "zones"},
+            "price": {"price", "rate", "amount"},
+            "per lb": {"per lb", "price per lb"},
+        }.items()
+    }
     for row in range(head + 1, len(sheet.rows)):
         if not any(sheet.rows[row]):
             continue
-        sold = service or (_service(sheet, row, at["service"], services) if at["service"] is not None else service_named(sheet.title, services))
+        sold = service or (
+            _service(sheet, row, at["service"], services)
+            if at["service"] is not None
+            else service_named(sheet.title, services)
+        )
         if sold is None:
-            raise sheet.error("nothing says which service these prices are of.", fix='Add a column "service", or pass rates={"ground": "..."}.', row=head)
+            raise sheet.error(
+                "nothing says which service these prices are of.",
+                fix='Add a column "service", or pass rates={"ground": "..."}.',
+                row=head,
+            )
         zone = zone_name(sheet.cell(row, at["zone"] or 0))
         if at["per lb"] is not None and sheet.cell(row, at["per lb"]):
-            yield Price(sold, zone, None, _cents(sheet, row, at["per lb"], currency), sheet, row, at["per lb"])
+            yield Price(
+                sold,
+                zone,
+                None,
+                _cents(sheet, row, at["per lb"], currency),
+                sheet,
+                row,
+                at["per lb"],
+            )
             continue
         if at["lb"] is None or at["price"] is None:
-            raise sheet.error("a column is missing.", fix='Give "service", "zone", "lb" and "price".', row=head)
-        yield Price(sold, zone, _weight(sheet, row, at["lb"]), _cents(sheet, row, at["price"], currency), sheet, row, at["price"])
+            raise sheet.error(
+                "a column is missing.", fix='Give "service", "zone", "lb" and "price".', row=head
+            )
+        yield Price(
+            sold,
+            zone,
+            _weight(sheet, row, at["lb"]),
+            _cents(sheet, row, at["price"], currency),
+            sheet,
+            row,
+            at["price"],
+        )
 
 
 def _zone_heading(sheet: Sheet) -> int | None:
     """Return the line of zones: the first with zones beside a cell that is no weight, and a weight with a price below."""
     for k, row in enumerate(sheet.rows[:40]):
-        zones = [n for n, cell in enumerate(row) if heading_key(cell) not in _HEADINGS and re.fullmatch(r"(?:zone\s*)?\d{1,3}|zone\s*\w{1,4}", cell, re.IGNORECASE)]
+        zones = [
+            n
+            for n, cell in enumerate(row)
+            if heading_key(cell) not in _HEADINGS
+            and re.fullmatch(r"(?:zone\s*)?\d{1,3}|zone\s*\w{1,4}", cell, re.IGNORECASE)
+        ]
         weight = next((n for n, cell in enumerate(row) if heading_key(cell) in _HEADINGS), 0)
         below = next((r for r in sheet.rows[k + 1 : k + 6] if any(r)), [])
         if zones and (0 not in zones) and weight < len(below) and _is_weight(below[weight]):
@@ -171,7 +312,15 @@ def _is_weight(text: str) -> bool:
 
 def _title(sheet: Sheet, head: int, services: Mapping[str, str]) -> str | None:
     """Return the service that a line above the headings names."""
-    return next((name for row in sheet.rows[:head] for cell in row if cell and (name := service_named(cell, services))), None)
+    return next(
+        (
+            name
+            for row in sheet.rows[:head]
+            for cell in row
+            if cell and (name := service_named(cell, services))
+        ),
+        None,
+    )
 
 
 def _weight(sheet: Sheet, row: int, column: int) -> int | None:
@@ -181,7 +330,12 @@ def _weight(sheet: Sheet, row: int, column: int) -> int | None:
     found = _WEIGHT.match(text)
     if not found or Decimal(found[1]) % 1 or Decimal(found[1]) < 1:
         said = f"{text!r} is not a weight in whole pounds." if text else "the weight is missing."
-        raise sheet.error(said, fix='Write 1, 2, 3 ... for pounds, and "151+" or "per lb" for a price a pound.', row=row, column=column)
+        raise sheet.error(
+            said,
+            fix='Write 1, 2, 3 ... for pounds, and "151+" or "per lb" for a price a pound.',
+            row=row,
+            column=column,
+        )
     return int(Decimal(found[1]))
 
 
@@ -190,14 +344,24 @@ def _cents(sheet: Sheet, row: int, column: int, currency: str) -> int:
     cents = cents_of(text, currency)
     if cents is None:
         said = f"{text!r} is not an amount in {currency}." if text else "the price is missing."
-        raise sheet.error(said, fix='Write the amount, or "-" where the service is not sold.', row=row, column=column)
+        raise sheet.error(
+            said,
+            fix='Write the amount, or "-" where the service is not sold.',
+            row=row,
+            column=column,
+        )
     return cents
 
 
 def _service(sheet: Sheet, row: int, column: int, services: Mapping[str, str]) -> str:
     found = service_named(sheet.cell(row, column), services)
     if found is None:
-        raise sheet.error(f"{sheet.cell(row, column)!r} is not a known service.", fix='Say which it is: services={"...": "ground"}.', row=row, column=column)
+        raise sheet.error(
+            f"{sheet.cell(row, column)!r} is not a known service.",
+            fix='Say which it is: services={"...": "ground"}.',
+            row=row,
+            column=column,
+        )
     return found
 
 

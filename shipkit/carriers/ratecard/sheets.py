@@ -1,6 +1,7 @@
 """The files of a contract as sheets of text cells, and errors that name file, line and column.
 
-What a sheet holds is decided by its content, not by its name: UPS's zone files are called ``.xls`` and are workbooks of the newer kind.
+What a sheet holds is decided by its content, not by its name: UPS's zone files are called ``.xls``
+and are workbooks of the newer kind.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ class Sheet:
 
     def cell(self, row: int, column: int) -> str:
         """Return a cell, "" outside of the sheet."""
-        return self.rows[row][column] if row < len(self.rows) and column < len(self.rows[row]) else ""
+        return (
+            self.rows[row][column] if row < len(self.rows) and column < len(self.rows[row]) else ""
+        )
 
-    def error(self, message: str, *, fix: str, row: int | None = None, column: int | None = None) -> RateCardError:
+    def error(
+        self, message: str, *, fix: str, row: int | None = None, column: int | None = None
+    ) -> RateCardError:
         """Return an error that says where (row and column count from 0 here, and from 1 in the message)."""
         where = self.file + (f", sheet {self.title!r}" if self.named else "")
         if row is not None:
@@ -56,13 +61,19 @@ def files_of(given: Paths) -> list[Path]:
         return [path for one in given for path in files_of(one)]
     path = Path(given).expanduser()
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "~")))
+        found = sorted(
+            p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "~"))
+        )
     elif path.exists():
         found = [path]
     else:
-        found = sorted(path.parent.glob(path.name)) if any(mark in path.name for mark in "*?[") else []
+        found = (
+            sorted(path.parent.glob(path.name)) if any(mark in path.name for mark in "*?[") else []
+        )
     if not found:
-        raise RateCardError(f"There is no file {path}.", fix="Check the path of the rate card's files.")
+        raise RateCardError(
+            f"There is no file {path}.", fix="Check the path of the rate card's files."
+        )
     return found
 
 
@@ -80,7 +91,10 @@ def read_sheets(path: Path) -> list[Sheet]:
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         return _of_workbook(path, data)
     if re.match(rb"\s*<(!doctype|html|table)", data[:200], re.IGNORECASE):
-        raise RateCardError(f"{path.name} is a web page with the name of a workbook.", fix="Open it in a spreadsheet program and save it as .xlsx or .csv.")
+        raise RateCardError(
+            f"{path.name} is a web page with the name of a workbook.",
+            fix="Open it in a spreadsheet program and save it as .xlsx or .csv.",
+        )
     return [Sheet(path.name, path.stem, _of_text(data))]
 
 
@@ -99,7 +113,9 @@ def cents_of(text: str, currency: str) -> int | None:
     if not amount.is_finite() or amount < 0:
         return None
     whole = amount.to_integral_value()
-    return int(whole) if abs(amount - whole) < Decimal("1e-6") else None  # a workbook's 15.33 may be 15.330000000000002
+    return (
+        int(whole) if abs(amount - whole) < Decimal("1e-6") else None
+    )  # a workbook's 15.33 may be 15.330000000000002
 
 
 def _of_workbook(path: Path, data: bytes) -> list[Sheet]:
@@ -107,11 +123,19 @@ def _of_workbook(path: Path, data: bytes) -> list[Sheet]:
 
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        grids = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
+        grids = {
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            for name in book.sheet_names
+        }
     except (python_calamine.CalamineError, ValueError, OSError) as error:
-        raise RateCardError(f"{path.name} cannot be read as a workbook: {error}.", fix="Open it and save it again as .xlsx, without a password.") from None
+        raise RateCardError(
+            f"{path.name} cannot be read as a workbook: {error}.",
+            fix="Open it and save it again as .xlsx, without a password.",
+        ) from None
     filled = {name: rows for name, rows in grids.items() if rows}
-    return [Sheet(path.name, name, _texts(rows), named=len(filled) > 1) for name, rows in filled.items()]
+    return [
+        Sheet(path.name, name, _texts(rows), named=len(filled) > 1) for name, rows in filled.items()
+    ]
 
 
 def _of_parquet(path: Path) -> Sheet:
@@ -121,9 +145,13 @@ def _of_parquet(path: Path) -> Sheet:
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise RateCardError(f"{path.name} cannot be read as parquet: {error}.", fix="Write it again.") from None
+        raise RateCardError(
+            f"{path.name} cannot be read as parquet: {error}.", fix="Write it again."
+        ) from None
     columns = [table.column(name).to_pylist() for name in table.column_names]
-    return Sheet(path.name, path.stem, [list(table.column_names), *_texts(zip(*columns, strict=True))])
+    return Sheet(
+        path.name, path.stem, [list(table.column_names), *_texts(zip(*columns, strict=True))]
+    )
 
 
 def _of_text(data: bytes) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """A rate card as one SQL statement over a whole shipments table.
 
-Every rule of :mod:`shipkit.carriers.ratecard.one` a second time, as columns; a property test holds the two
-together to the cent, problems included. Lookup tables are small and hashed, the shipments stream past.
+Every rule of :mod:`shipkit.carriers.ratecard.one` a second time, as columns; a property test holds
+the two together to the cent, problems included. Lookup tables are small and hashed, the shipments
+stream past.
 """
 
 from __future__ import annotations
@@ -33,46 +34,111 @@ _CHUNK = 250_000
 _MEASURES = ("weight_lb", "length_in", "width_in", "height_in", "declared_value_cents")
 
 
-def quote_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card", itemised: bool = False) -> pa.Table:
+def quote_table(
+    card: RateCard,
+    table: pa.Table,
+    shipper: Address,
+    as_of: dt.date | None,
+    *,
+    basis: str = "rate_card",
+    itemised: bool = False,
+) -> pa.Table:
     """Return the quote table of `table` by `card`, with a column for each surcharge where `itemised`.
 
-    The database is private to the call: opening one costs some milliseconds, and nothing is left open or shared.
+    The database is private to the call: opening one costs some milliseconds, and nothing is left
+    open or shared.
     """
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
     sql = statement(card, itemised=itemised)
     with duckdb.connect(":memory:", config=dict(bounded())) as con:
-        for name, lookup in (("rates", card.rates), ("transit", card.transit), ("areas", _areas(card))):
+        for name, lookup in (
+            ("rates", card.rates),
+            ("transit", card.transit),
+            ("areas", _areas(card)),
+        ):
             con.register(f"given_{name}", lookup)
             con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
-        whole = pa.concat_tables([_in_order(_priced(con, card, sql, questions(chunk, shipper, as_of))) for chunk in _chunks(table)])
+        whole = pa.concat_tables(
+            [
+                _in_order(_priced(con, card, sql, questions(chunk, shipper, as_of)))
+                for chunk in _chunks(table)
+            ]
+        )
     n = table.num_rows
-    service = table.column("service").cast(pa.string()) if "service" in table.column_names else pa.nulls(n, pa.string())
-    known = {"service": service, **{name: pa.repeat(pa.scalar(text), n) for name, text in (("currency", card.currency), ("cost_basis", basis), ("warnings", ""))}}
-    schema = pa.schema([*QUOTES, *[pa.field(rule.name, pa.int64()) for rule in card.surcharges if itemised]])
-    return pa.table([known[name] if name in known else whole.column(name) for name in schema.names], names=schema.names).cast(schema)
+    service = (
+        table.column("service").cast(pa.string())
+        if "service" in table.column_names
+        else pa.nulls(n, pa.string())
+    )
+    known = {
+        "service": service,
+        **{
+            name: pa.repeat(pa.scalar(text), n)
+            for name, text in (("currency", card.currency), ("cost_basis", basis), ("warnings", ""))
+        },
+    }
+    schema = pa.schema(
+        [*QUOTES, *[pa.field(rule.name, pa.int64()) for rule in card.surcharges if itemised]]
+    )
+    return pa.table(
+        [known[name] if name in known else whole.column(name) for name in schema.names],
+        names=schema.names,
+    ).cast(schema)
 
 
-def _by_version(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str, itemised: bool) -> pa.Table:
+def _by_version(
+    card: RateCard,
+    table: pa.Table,
+    shipper: Address,
+    as_of: dt.date | None,
+    *,
+    basis: str,
+    itemised: bool,
+) -> pa.Table:
     """Return the quotes of `table`, each row by the version in force on its day, in the order of the rows."""
     n = table.num_rows
     starts = [card.on(version.effective).effective for version in (*card.older, card)][1:]
-    given = table.column("ship_date") if "ship_date" in table.column_names else pa.nulls(n, pa.date32())
+    given = (
+        table.column("ship_date") if "ship_date" in table.column_names else pa.nulls(n, pa.date32())
+    )
     day = pa.repeat(pa.scalar(as_of, pa.date32()), n) if as_of is not None else given
     place = np.zeros(n, np.int64)
     for start in starts:
-        place += np.asarray(pc.fill_null(pc.greater_equal(day, pa.scalar(start, pa.date32())), True))  # noqa: FBT003 - no date: the newest
+        place += np.asarray(
+            pc.fill_null(pc.greater_equal(day, pa.scalar(start, pa.date32())), True)  # noqa: FBT003 - a fill value
+        )
     parts, rows = [], []
     for k in np.unique(place) if n else [len(starts)]:
         chosen = np.flatnonzero(place == k)
         rows.append(chosen)
         version = (*card.older, card.on(None))[k]
-        parts.append(quote_table(version, table if len(chosen) == n else table.take(pa.array(chosen)), shipper, as_of, basis=basis, itemised=itemised))
+        parts.append(
+            quote_table(
+                version,
+                table if len(chosen) == n else table.take(pa.array(chosen)),
+                shipper,
+                as_of,
+                basis=basis,
+                itemised=itemised,
+            )
+        )
     joined = pa.concat_tables(parts, promote_options="default")
-    return joined if len(parts) == 1 else joined.take(pa.array(np.argsort(np.concatenate(rows), kind="stable")))
+    return (
+        joined
+        if len(parts) == 1
+        else joined.take(pa.array(np.argsort(np.concatenate(rows), kind="stable")))
+    )
 
 
-def shop_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date | None, *, basis: str = "rate_card") -> pa.Table:
+def shop_table(
+    card: RateCard,
+    table: pa.Table,
+    shipper: Address,
+    as_of: dt.date | None,
+    *,
+    basis: str = "rate_card",
+) -> pa.Table:
     """Return the prices of `table` by every service of `card` (:data:`SHOPPED`), by row, then cost."""
     services = sorted({service for version in (*card.older, card) for service in version.services})
     rows = max(1, _CHUNK // max(1, len(services)))
@@ -81,14 +147,24 @@ def shop_table(card: RateCard, table: pa.Table, shipper: Address, as_of: dt.date
     parts = []
     for start in range(0, max(1, table.num_rows), rows):
         some = bare.slice(start, rows)
-        copies = pa.concat_tables([some.append_column("service", pa.repeat(pa.scalar(service, pa.string()), some.num_rows)) for service in services])
+        copies = pa.concat_tables(
+            [
+                some.append_column(
+                    "service", pa.repeat(pa.scalar(service, pa.string()), some.num_rows)
+                )
+                for service in services
+            ]
+        )
         quotes = quote_table(card, copies, shipper, as_of, basis=basis)
         parts.append(best_of(quotes, start + np.tile(np.arange(some.num_rows), len(services))))
     return pa.concat_tables(parts)
 
 
 def _priced(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
-    origins = pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist() + pc.unique(chunk.column("origin_country")).to_pylist()
+    origins = (
+        pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist()
+        + pc.unique(chunk.column("origin_country")).to_pylist()
+    )
     con.register("zones", card.zones.rows(sorted({o for o in origins if o} | {"US"})))
     con.register("shipments", chunk)
     try:
@@ -120,63 +196,103 @@ def questions(table: pa.Table, shipper: Address, as_of: dt.date | None) -> pa.Ta
 
     def column(name: str) -> pa.ChunkedArray:
         kind = SHIPMENTS.field(name).type
-        return table.column(name).cast(kind) if name in table.column_names else pa.chunked_array([pa.nulls(n, kind)])
+        return (
+            table.column(name).cast(kind)
+            if name in table.column_names
+            else pa.chunked_array([pa.nulls(n, kind)])
+        )
 
     origin = table.column("ship_from") if "ship_from" in table.column_names else None
     own = None if origin is None or origin.null_count == n else pc.is_valid(origin)
 
     def origin_of(name: str, default: str | None) -> pa.Array | pa.ChunkedArray:
         constant = pa.scalar(default, pa.string())
-        return pa.repeat(constant, n) if own is None else pc.if_else(own, pc.struct_field(origin, name), constant)
+        return (
+            pa.repeat(constant, n)
+            if own is None
+            else pc.if_else(own, pc.struct_field(origin, name), constant)
+        )
 
-    return pa.table({
-        "i": pa.array(np.arange(n)),
-        "service": column("service"),
-        "postal_code": column("postal_code"),
-        "country": column("country"),
-        "residential": column("residential"),
-        "signature": column("signature"),
-        "saturday_delivery": column("saturday_delivery"),
-        "day": column("ship_date") if as_of is None else pa.repeat(pa.scalar(as_of, pa.date32()), n),
-        "ship_date": column("ship_date"),
-        "origin_zip": origin_of("postal_code", shipper.postal_code),
-        "origin_country": pc.fill_null(origin_of("country", shipper.country), "US"),
-        **_parcels(column("parcels")),
-    })
+    return pa.table(
+        {
+            "i": pa.array(np.arange(n)),
+            "service": column("service"),
+            "postal_code": column("postal_code"),
+            "country": column("country"),
+            "residential": column("residential"),
+            "signature": column("signature"),
+            "saturday_delivery": column("saturday_delivery"),
+            "day": column("ship_date")
+            if as_of is None
+            else pa.repeat(pa.scalar(as_of, pa.date32()), n),
+            "ship_date": column("ship_date"),
+            "origin_zip": origin_of("postal_code", shipper.postal_code),
+            "origin_country": pc.fill_null(origin_of("country", shipper.country), "US"),
+            **_parcels(column("parcels")),
+        }
+    )
 
 
 def _parcels(column: pa.ChunkedArray) -> dict[str, pa.Array]:
     """Return the first parcel of each shipment as columns and the others as lists: most shipments are one box, and columns are fast."""
-    parcels = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    parcels = (
+        column.chunk(0)
+        if column.num_chunks == 1
+        else pa.concat_arrays(column.chunks)
+        if column.num_chunks
+        else pa.array([], column.type)
+    )
     values, starts = parcels.values, np.asarray(parcels.offsets)[:-1]
     pieces = np.asarray(pc.fill_null(pc.list_value_length(parcels), 0)).astype(np.int64)
     first = pa.array(starts, mask=pieces == 0)
     more = np.maximum(pieces - 1, 0)
     offsets = np.concatenate([[0], np.cumsum(more)]).astype(np.int32)
-    others = pa.array(np.arange(offsets[-1]) - np.repeat(offsets[:-1], more) + np.repeat(starts + 1, more))
-    rest = pa.StructArray.from_arrays([values.field(name).take(others) for name in _MEASURES], fields=[PARCEL.field(name) for name in _MEASURES])
+    others = pa.array(
+        np.arange(offsets[-1]) - np.repeat(offsets[:-1], more) + np.repeat(starts + 1, more)
+    )
+    rest = pa.StructArray.from_arrays(
+        [values.field(name).take(others) for name in _MEASURES],
+        fields=[PARCEL.field(name) for name in _MEASURES],
+    )
     return {
-        "pieces": pa.array(pieces), **{f"first_{name}": values.field(name).take(first) for name in _MEASURES},
+        "pieces": pa.array(pieces),
+        **{f"first_{name}": values.field(name).take(first) for name in _MEASURES},
         "rest": pa.ListArray.from_arrays(pa.array(offsets), rest),
     }
 
 
 def _areas(card: RateCard) -> pa.Table:
     rows = [(name, code) for name, zips in sorted(card.areas.items()) for code in sorted(zips)]
-    return pa.table({"area": pa.array([r[0] for r in rows], pa.string()), "postal_code": pa.array([r[1] for r in rows], pa.string())})
+    return pa.table(
+        {
+            "area": pa.array([r[0] for r in rows], pa.string()),
+            "postal_code": pa.array([r[1] for r in rows], pa.string()),
+        }
+    )
 
 
-# --- the statement ---------------------------------------------------------------------------------------
+# --- the statement
+# ---------------------------------------------------------------------------------------
 
 
 def statement(card: RateCard, *, itemised: bool = False) -> str:
     """Return the SQL that prices the view ``shipments`` by `card`, from the tables ``zones``, ``rates``, ``transit``, ``areas``.
 
-    Written as many small steps: a name that another expression of the same step uses is computed again for each use,
-    a name of an earlier step only once.
+    Written as many small steps: a name that another expression of the same step uses is computed
+    again for each use, a name of an earlier step only once.
     """
     rules, rule_names = _rules(card)
-    extra = "".join(f', CASE WHEN problem IS NULL THEN {column} END AS "{name.replace(chr(34), chr(34) * 2)}"' for name, column in rule_names) if itemised else ""
+    extra = (
+        "".join(
+            (
+                f", CASE WHEN problem IS NULL THEN {column} END AS "
+                f'"{name.replace(chr(34), chr(34) * 2)}"'
+            )
+            for name, column in rule_names
+        )
+        if itemised
+        else ""
+    )
     return f"""
 WITH homed AS (
   SELECT *, {_any_of("origin_country", card.zip_countries)} AS from_home, {_any_of("coalesce(country, 'US')", card.zip_countries)} AS to_home FROM shipments
@@ -218,13 +334,21 @@ FROM summed"""
 
 def _whole(card: RateCard, parcel: str) -> dict[str, str]:
     """Return a parcel in whole pounds and inches. The arithmetic is ``one.measure``, float operation by float operation."""
-    size = "greatest(1, floor({} + 0.5))" if card.dim_rounding == "nearest" else "greatest(1, ceil({}))"
+    size = (
+        "greatest(1, floor({} + 0.5))"
+        if card.dim_rounding == "nearest"
+        else "greatest(1, ceil({}))"
+    )
     sides = [f"{parcel}{name}" for name in ("length_in", "width_in", "height_in")]
     boxed = " AND ".join(f"{side} > 0 AND {side} < 1e5" for side in sides)
     good = f"coalesce({parcel}weight_lb > 0 AND {parcel}weight_lb < 1e9, false)"
     return {
-        "good": good, "lb": f"CASE WHEN {good} THEN greatest(1, ceil({parcel}weight_lb - 1e-6))::BIGINT ELSE 0 END",
-        **{name: f"CASE WHEN {boxed} THEN {size.format(side)}::BIGINT ELSE 0 END" for name, side in zip("abc", sides, strict=True)},
+        "good": good,
+        "lb": f"CASE WHEN {good} THEN greatest(1, ceil({parcel}weight_lb - 1e-6))::BIGINT ELSE 0 END",
+        **{
+            name: f"CASE WHEN {boxed} THEN {size.format(side)}::BIGINT ELSE 0 END"
+            for name, side in zip("abc", sides, strict=True)
+        },
         "declared": f"coalesce({parcel}declared_value_cents, 0)",
     }
 
@@ -235,8 +359,13 @@ def _measures(card: RateCard, parcel: str) -> dict[str, str]:
     longest = f"greatest({a}, {b}, {c})"
     handed_on = {name: f"{parcel}{name}" for name in ("good", "lb", "declared")} if parcel else {}
     return {
-        "billable_lb": f"CASE WHEN {parcel}good THEN greatest({parcel}lb, ({a} * {b} * {c} + {card.dim_divisor - 1}) // {card.dim_divisor}) ELSE 0 END",
-        "longest": longest, "second": f"{a} + {b} + {c} - {longest} - least({a}, {b}, {c})", "girth": f"{longest} + 2 * ({a} + {b} + {c} - {longest})",
+        "billable_lb": (
+            f"CASE WHEN {parcel}good THEN greatest({parcel}lb, ({a} * {b} * {c} + "
+            f"{card.dim_divisor - 1}) // {card.dim_divisor}) ELSE 0 END"
+        ),
+        "longest": longest,
+        "second": f"{a} + {b} + {c} - {longest} - least({a}, {b}, {c})",
+        "girth": f"{longest} + 2 * ({a} + {b} + {c} - {longest})",
         **handed_on,
     }
 
@@ -260,24 +389,41 @@ def _areas_used(card: RateCard) -> list[str]:
 
 
 def _area_flags(card: RateCard) -> str:
-    return "".join(f", area_{k}.postal_code IS NOT NULL AS in_area_{k}" for k in range(len(_areas_used(card))))
+    return "".join(
+        f", area_{k}.postal_code IS NOT NULL AS in_area_{k}" for k in range(len(_areas_used(card)))
+    )
 
 
 def _area_joins(card: RateCard) -> str:
-    return "\n".join(f"  LEFT JOIN areas area_{k} ON area_{k}.area = {_text(name)} AND area_{k}.postal_code = w.area_zip" for k, name in enumerate(_areas_used(card)))
+    return "\n".join(
+        (
+            f"  LEFT JOIN areas area_{k} ON area_{k}.area = {_text(name)} AND "
+            f"area_{k}.postal_code = w.area_zip"
+        )
+        for k, name in enumerate(_areas_used(card))
+    )
 
 
 def _base(card: RateCard) -> str:
     cases = []
     for discount in card.discounts:
         on = _any_of("service", discount.services) if discount.services else "true"
-        cases.append(f"WHEN {on} THEN greatest(list_cents - {_share('list_cents', ppm(discount.percent))}, {discount.minimum_cents})")
+        cases.append(
+            f"WHEN {on} THEN greatest(list_cents - {_share('list_cents', ppm(discount.percent))}, "
+            f"{discount.minimum_cents})"
+        )
     return f"CASE {' '.join(cases)} ELSE list_cents END" if cases else "list_cents"
 
 
 def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
     """Return the steps that add the surcharges, up to the step ``summed``, and the column of each surcharge by name."""
-    columns: dict[str, list[str]] = {"base": ["base_c"], "fuel": [], "residential": [], "delivery_area": [], "other": []}
+    columns: dict[str, list[str]] = {
+        "base": ["base_c"],
+        "fuel": [],
+        "residential": [],
+        "delivery_area": [],
+        "other": [],
+    }
     steps, this_step, before = [], dict[str, str](), "based"
     for k, rule in enumerate(card.surcharges):
         if this_step.keys() & {column for name in rule.of for column in columns[name]}:
@@ -289,7 +435,10 @@ def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
     if this_step:
         steps.append(f"last_step AS (SELECT *, {_columns(this_step)} FROM {before})")
         before = "last_step"
-    steps.append(f"summed AS (SELECT *, {_columns({f'{part}_c': _sum(columns[part]) for part in PARTS[1:]})} FROM {before})")
+    steps.append(
+        "summed AS (SELECT *, "
+        f"{_columns({f'{part}_c': _sum(columns[part]) for part in PARTS[1:]})} FROM {before})"
+    )
     return ", ".join(steps), [(rule.name, f"rule_{k}") for k, rule in enumerate(card.surcharges)]
 
 
@@ -298,33 +447,58 @@ def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> 
     if rule.percent is not None:
         amount = _share(_sum([c for name in rule.of for c in columns[name]]), each)
     elif rule.declared_value:
-        amount = _each(lambda p: f"CASE WHEN {p}declared > {rule.free_cents} THEN {each} * (({p}declared - {rule.free_cents} + 9999) // 10000) ELSE 0 END")
+        amount = _each(
+            lambda p: (
+                f"CASE WHEN {p}declared > {rule.free_cents} THEN {each} * (({p}declared - "
+                f"{rule.free_cents} + 9999) // 10000) ELSE 0 END"
+            )
+        )
     elif rule.sized:
-        limits = (("lb", rule.over_lb), ("longest", rule.over_longest_in), ("second", rule.over_second_in), ("girth", rule.over_girth_in))
+        limits = (
+            ("lb", rule.over_lb),
+            ("longest", rule.over_longest_in),
+            ("second", rule.over_second_in),
+            ("girth", rule.over_girth_in),
+        )
         passed = [(name, limit) for name, limit in limits if limit is not None]
-        amount = f"{each} * {_each(lambda p: '(' + ' OR '.join(f'{p}{name} > {limit}' for name, limit in passed) + ')::BIGINT')}"
+        amount = (
+            f"{each} * "
+            f"{_each(lambda p: '(' + ' OR '.join(f'{p}{name} > {limit}' for name, limit in passed) + ')::BIGINT')}"
+        )
     else:
         amount = f"{each} * pieces" if rule.per_parcel else each
-    least = f"CASE WHEN ({amount}) = 0 THEN 0 ELSE greatest(({amount}), {rule.minimum_cents}) END" if rule.minimum_cents else amount
+    least = (
+        f"CASE WHEN ({amount}) = 0 THEN 0 ELSE greatest(({amount}), {rule.minimum_cents}) END"
+        if rule.minimum_cents
+        else amount
+    )
     return f"CASE WHEN {_condition(card, rule)} THEN {least} ELSE 0 END::BIGINT"
 
 
 def _in_force(rule: Surcharge) -> str:
     """Return the amount on the shipment's day, in cents or millionths."""
     (_, first), *later = rule.amounts
-    cases = "".join(f" WHEN coalesce(day >= DATE '{day}', true) THEN {amount}" for day, amount in reversed(later))
+    cases = "".join(
+        f" WHEN coalesce(day >= DATE '{day}', true) THEN {amount}"
+        for day, amount in reversed(later)
+    )
     return f"(CASE{cases} ELSE {first} END)" if cases else str(first)
 
 
 def _each(of_parcel: Callable[[str], str]) -> str:
     """Return the sum of an expression over all parcels."""
-    return f"({of_parcel('')} + coalesce(list_sum(list_transform(others, lambda p: {of_parcel('p.')})), 0)::BIGINT)"
+    return (
+        f"({of_parcel('')} + coalesce(list_sum(list_transform(others, lambda p: "
+        f"{of_parcel('p.')})), 0)::BIGINT)"
+    )
 
 
 def _condition(card: RateCard, rule: Surcharge) -> str:
     tests = [
         _any_of("service", rule.services) if rule.services else "",
-        "" if rule.residential is None else f"coalesce(residential, false) = {str(rule.residential).lower()}",
+        ""
+        if rule.residential is None
+        else f"coalesce(residential, false) = {str(rule.residential).lower()}",
         "" if rule.area is None else f"in_area_{_areas_used(card).index(rule.area)}",
         _any_of("coalesce(signature, 'none')", rule.signature) if rule.signature else "",
         "coalesce(saturday_delivery, false)" if rule.saturday else "",
@@ -337,30 +511,30 @@ def _condition(card: RateCard, rule: Surcharge) -> str:
 def _problem(card: RateCard) -> str:
     text = {name: words for name, (words, _) in REFUSALS.items()}
     return f"""CASE
-    WHEN service IS NULL THEN {_text(text['no_service'])}
-    WHEN NOT {_any_of('service', card.services)} THEN {_filled(text['service'], service='service')}
-    WHEN no_weight THEN {_text(text['no_weight'])}
-    WHEN heaviest > {card.max_parcel_lb} THEN {_text(text['weight'].format(limit=card.max_parcel_lb))}
-    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(text['size'].format(longest=card.max_longest_in, girth=card.max_girth_in))}
-    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(text['origin'])}
-    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(text['destination'])}
-    WHEN zone IS NULL THEN {_filled(text['zone'], service='service', origin='origin_key', to="CASE WHEN exact <> '' THEN exact ELSE prefix END")}
-    WHEN list_cents IS NULL THEN {_filled(text['price'], service='service', zone='zone', lb='billable')}
+    WHEN service IS NULL THEN {_text(text["no_service"])}
+    WHEN NOT {_any_of("service", card.services)} THEN {_filled(text["service"], service="service")}
+    WHEN no_weight THEN {_text(text["no_weight"])}
+    WHEN heaviest > {card.max_parcel_lb} THEN {_text(text["weight"].format(limit=card.max_parcel_lb))}
+    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(text["size"].format(longest=card.max_longest_in, girth=card.max_girth_in))}
+    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(text["origin"])}
+    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(text["destination"])}
+    WHEN zone IS NULL THEN {_filled(text["zone"], service="service", origin="origin_key", to="CASE WHEN exact <> '' THEN exact ELSE prefix END")}
+    WHEN list_cents IS NULL THEN {_filled(text["price"], service="service", zone="zone", lb="billable")}
   END"""
 
 
 def _fix(card: RateCard) -> str:
     fix = {name: words for name, (_, words) in REFUSALS.items()}
     return f"""CASE
-    WHEN service IS NULL THEN {_text(fix['no_service'])}
-    WHEN NOT {_any_of('service', card.services)} THEN {_text(fix['service'].format(known=', '.join(card.services)))}
-    WHEN no_weight THEN {_text(fix['no_weight'])}
-    WHEN heaviest > {card.max_parcel_lb} THEN {_text(fix['weight'])}
-    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(fix['size'])}
-    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(fix['origin'])}
-    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(fix['destination'])}
-    WHEN zone IS NULL THEN {_text(fix['zone'])}
-    WHEN list_cents IS NULL THEN {_text(fix['price'])}
+    WHEN service IS NULL THEN {_text(fix["no_service"])}
+    WHEN NOT {_any_of("service", card.services)} THEN {_text(fix["service"].format(known=", ".join(card.services)))}
+    WHEN no_weight THEN {_text(fix["no_weight"])}
+    WHEN heaviest > {card.max_parcel_lb} THEN {_text(fix["weight"])}
+    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(fix["size"])}
+    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(fix["origin"])}
+    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(fix["destination"])}
+    WHEN zone IS NULL THEN {_text(fix["zone"])}
+    WHEN list_cents IS NULL THEN {_text(fix["price"])}
   END"""
 
 
@@ -388,7 +562,9 @@ def _sum(columns: list[str]) -> str:
 
 def _any_of(expression: str, values: tuple[str, ...]) -> str:
     """Return the test for one of `values`. Comparisons, not IN: a list of six becomes a join, which costs ten times as much."""
-    return "(" + (" OR ".join(f"{expression} = {_text(value)}" for value in values) or "false") + ")"
+    return (
+        "(" + (" OR ".join(f"{expression} = {_text(value)}" for value in values) or "false") + ")"
+    )
 
 
 def _text(value: str) -> str:

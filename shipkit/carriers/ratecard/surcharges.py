@@ -1,7 +1,8 @@
 """Surcharges, discounts and ZIP lists from TOML or tables.
 
-A TOML file has ``[[surcharge]]``, ``[[discount]]`` and ``[areas]``; a table a line a rule, with the same names as headings. Lines
-of one name that differ only in amount and ``since`` are one rule whose amount changes by date (a fuel surcharge week by week).
+A TOML file has ``[[surcharge]]``, ``[[discount]]`` and ``[areas]``; a table a line a rule, with
+the same names as headings. Lines of one name that differ only in amount and ``since`` are one rule
+whose amount changes by date (a fuel surcharge week by week).
 """
 
 from __future__ import annotations
@@ -25,8 +26,26 @@ from shipkit.errors import RateCardError
 __all__ = ["Rules", "merged", "read_area", "read_rules"]
 
 _RULE = (
-    "name", "part", "amount", "percent", "of", "services", "residential", "area", "signature", "saturday", "per_parcel", "over_lb", "over_longest_in",
-    "over_second_in", "over_girth_in", "declared_value", "free", "minimum", "since", "until",
+    "name",
+    "part",
+    "amount",
+    "percent",
+    "of",
+    "services",
+    "residential",
+    "area",
+    "signature",
+    "saturday",
+    "per_parcel",
+    "over_lb",
+    "over_longest_in",
+    "over_second_in",
+    "over_girth_in",
+    "declared_value",
+    "free",
+    "minimum",
+    "since",
+    "until",
 )
 _DISCOUNT = ("percent", "minimum", "services")
 _YES, _NO = {"yes", "y", "true", "1", "x"}, {"no", "n", "false", "0"}
@@ -49,7 +68,9 @@ class _Entry:
     error: Callable[[str, str], RateCardError]
 
 
-def read_rules(given: Iterable[Any], kind: str, services: Mapping[str, str], currency: str) -> Rules:
+def read_rules(
+    given: Iterable[Any], kind: str, services: Mapping[str, str], currency: str
+) -> Rules:
     """Return the rules in `given`: paths, and Surcharge or Discount objects as they are.
 
     Parameters
@@ -76,11 +97,22 @@ def read_area(path: Path) -> dict[str, frozenset[str]]:
     for sheet in read_sheets(path):
         keys = [heading_key(cell) for cell in sheet.rows[0]] if sheet.rows else []
         named = keys.index("area") if "area" in keys else None
-        at = next((k for k, key in enumerate(keys) if key in {"zip", "zips", "zip code", "zip codes", "postal code"}), 0)
-        for row in range(0 if not keys or re.match(r"\d", sheet.cell(0, at)) else 1, len(sheet.rows)):
+        at = next(
+            (
+                k
+                for k, key in enumerate(keys)
+                if key in {"zip", "zips", "zip code", "zip codes", "postal code"}
+            ),
+            0,
+        )
+        for row in range(
+            0 if not keys or re.match(r"\d", sheet.cell(0, at)) else 1, len(sheet.rows)
+        ):
             if any(sheet.rows[row]):
                 name = path.stem if named is None else sheet.cell(row, named)
-                lists.setdefault(name, set()).update(_zips(sheet.cell(row, at), partial(_no_zip, sheet, row, at)))
+                lists.setdefault(name, set()).update(
+                    _zips(sheet.cell(row, at), partial(_no_zip, sheet, row, at))
+                )
     return {name: frozenset(zips) for name, zips in lists.items()}
 
 
@@ -106,11 +138,23 @@ def _stepped(group: Sequence[Surcharge]) -> Surcharge:
     group = sorted(group, key=lambda rule: rule.since or dt.date.min)
     first = group[0]
     if len({rule.since for rule in group}) < len(group):
-        raise RateCardError(f"Surcharge {first.name!r} has two amounts from {first.since or 'the beginning'} on.", fix="Give each line of one name a different since.")
+        raise RateCardError(
+            f"Surcharge {first.name!r} has two amounts from {first.since or 'the beginning'} on.",
+            fix="Give each line of one name a different since.",
+        )
     for rule in group[1:]:
-        if replace(rule, cents=first.cents, percent=first.percent, since=first.since) != first or (rule.percent is None) is not (first.percent is None):
-            raise RateCardError(f"Surcharge {first.name!r} stands there twice with different rules.", fix="Give each rule a name of its own; lines of one name may differ in amount and since only.")
-    steps = [(rule.since, Decimal(rule.cents) if rule.percent is None else rule.percent) for rule in group[1:]]
+        if replace(rule, cents=first.cents, percent=first.percent, since=first.since) != first or (
+            rule.percent is None
+        ) is not (first.percent is None):
+            raise RateCardError(
+                f"Surcharge {first.name!r} stands there twice with different rules.",
+                fix="Give each rule a name of its own; lines of one name may differ in amount and "
+                "since only.",
+            )
+    steps = [
+        (rule.since, Decimal(rule.cents) if rule.percent is None else rule.percent)
+        for rule in group[1:]
+    ]
     return replace(first, steps=tuple((day, amount) for day, amount in steps if day is not None))
 
 
@@ -130,21 +174,47 @@ def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Ru
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RateCardError(f"{path.name} cannot be read as TOML: {error}.", fix="Correct it; text stands in quotes.") from None
+        raise RateCardError(
+            f"{path.name} cannot be read as TOML: {error}.",
+            fix="Correct it; text stands in quotes.",
+        ) from None
     if unknown := set(told) - {"surcharge", "discount", "areas"}:
-        raise RateCardError(f"{path.name}: {min(unknown)!r} is not known.", fix="A file has [[surcharge]], [[discount]] and [areas].")
+        raise RateCardError(
+            f"{path.name}: {min(unknown)!r} is not known.",
+            fix="A file has [[surcharge]], [[discount]] and [areas].",
+        )
     for name, zips in told.get("areas", {}).items():
         if isinstance(zips, str):
             lists = read_area(files_of(path.parent / zips)[0])
             rules.areas[name] = lists[name] if name in lists else frozenset().union(*lists.values())
         else:
-            rules.areas[name] = frozenset(code for text in zips for code in _zips(str(text), lambda said: RateCardError(f"{path.name}, area {name!r}: {said}", fix="Write 5-digit ZIPs or ranges of them.")))  # noqa: B023 - called at once
+            rules.areas[name] = frozenset(
+                code
+                for text in zips
+                for code in _zips(
+                    str(text),
+                    lambda said: RateCardError(
+                        f"{path.name}, area {name!r}: {said}",  # noqa: B023 - called at once
+                        fix="Write 5-digit ZIPs or ranges of them.",
+                    ),
+                )
+            )
     for place, values in enumerate(told.get("surcharge", []), start=1):
         _known(path.name, f"surcharge {place}", values, _RULE)
-        rules.surcharges.append(_surcharge(_Entry(values, _complaint(path.name, f"surcharge {values.get('name', place)!r}")), services, currency))
+        rules.surcharges.append(
+            _surcharge(
+                _Entry(values, _complaint(path.name, f"surcharge {values.get('name', place)!r}")),
+                services,
+                currency,
+            )
+        )
     for place, values in enumerate(told.get("discount", []), start=1):
         _known(path.name, f"discount {place}", values, _DISCOUNT)
-        rules.discounts.append(_discount(_Entry(values, _complaint(path.name, f"discount {place}")), services, currency))
+        rules.discounts.append(
+            _discount(
+                _Entry(values, _complaint(path.name, f"discount {place}")), services, currency
+            )
+        )
 
 
 def _complaint(file: str, place: str) -> Callable[[str, str], RateCardError]:
@@ -155,7 +225,10 @@ def _known(file: str, place: str, values: Mapping[str, Any], names: Sequence[str
     for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            raise RateCardError(f"{file}, {place}: {name!r} is not known.", fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(names)}.")
+            raise RateCardError(
+                f"{file}, {place}: {name!r} is not known.",
+                fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(names)}.",
+            )
 
 
 def _lines(sheet: Sheet, names: Sequence[str]) -> Iterator[_Entry]:
@@ -164,30 +237,66 @@ def _lines(sheet: Sheet, names: Sequence[str]) -> Iterator[_Entry]:
     for column, key in enumerate(keys):
         if key and key not in names:
             near = difflib.get_close_matches(key, names, 1)
-            raise sheet.error(f"the heading {sheet.cell(0, column)!r} is not known.", fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(names)}.", row=0, column=column)
+            raise sheet.error(
+                f"the heading {sheet.cell(0, column)!r} is not known.",
+                fix=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(names)}.",
+                row=0,
+                column=column,
+            )
     for row in range(1, len(sheet.rows)):
-        values = {key: sheet.cell(row, column) for column, key in enumerate(keys) if key and sheet.cell(row, column)}
+        values = {
+            key: sheet.cell(row, column)
+            for column, key in enumerate(keys)
+            if key and sheet.cell(row, column)
+        }
         if values:
-            yield _Entry(values, lambda message, fix, row=row: sheet.error(message, fix=fix, row=row))  # type: ignore[misc]
+            yield _Entry(
+                values,
+                lambda message, fix, row=row: sheet.error(message, fix=fix, row=row),  # type: ignore[misc]
+            )
 
 
 def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Surcharge:
     values = entry.values
     name = str(values.get("name", "")).strip()
     if not name:
-        raise entry.error("the surcharge has no name.", "Name it: its amounts are a column of that name.")
+        raise entry.error(
+            "the surcharge has no name.", "Name it: its amounts are a column of that name."
+        )
     if ("amount" in values) is ("percent" in values):
-        raise entry.error(f"{name!r} needs an amount or a percent, one of the two.", 'Write amount = "5.65", or percent = "15.25" with of.')
+        raise entry.error(
+            f"{name!r} needs an amount or a percent, one of the two.",
+            'Write amount = "5.65", or percent = "15.25" with of.',
+        )
     percent = _percent(entry, "percent") if "percent" in values else None
     if percent is not None and not _words(values.get("of")):
-        raise entry.error(f"{name!r} does not say percent of what.", f"Write of, with parts ({', '.join(PARTS)}) or names of earlier surcharges.")
-    sizes: dict[str, Any] = {key: _whole(entry, key) for key in ("over_lb", "over_longest_in", "over_second_in", "over_girth_in")}
+        raise entry.error(
+            f"{name!r} does not say percent of what.",
+            f"Write of, with parts ({', '.join(PARTS)}) or names of earlier surcharges.",
+        )
+    sizes: dict[str, Any] = {
+        key: _whole(entry, key)
+        for key in ("over_lb", "over_longest_in", "over_second_in", "over_girth_in")
+    }
     try:
         return Surcharge(
-            name, str(values.get("part", _part_of(name))).strip().replace(" ", "_"), cents=_cents(entry, "amount", currency) if percent is None else 0, percent=percent, of=_words(values.get("of")),
-            services=_services(entry, services), residential=_flag(entry, "residential"), area=values.get("area"), signature=_words(values.get("signature")),
-            saturday=bool(_flag(entry, "saturday")), per_parcel=bool(_flag(entry, "per_parcel")), declared_value=bool(_flag(entry, "declared_value")),
-            free_cents=_cents(entry, "free", currency), minimum_cents=_cents(entry, "minimum", currency), since=_date(entry, "since"), until=_date(entry, "until"), **sizes,
+            name,
+            str(values.get("part", _part_of(name))).strip().replace(" ", "_"),
+            cents=_cents(entry, "amount", currency) if percent is None else 0,
+            percent=percent,
+            of=_words(values.get("of")),
+            services=_services(entry, services),
+            residential=_flag(entry, "residential"),
+            area=values.get("area"),
+            signature=_words(values.get("signature")),
+            saturday=bool(_flag(entry, "saturday")),
+            per_parcel=bool(_flag(entry, "per_parcel")),
+            declared_value=bool(_flag(entry, "declared_value")),
+            free_cents=_cents(entry, "free", currency),
+            minimum_cents=_cents(entry, "minimum", currency),
+            since=_date(entry, "since"),
+            until=_date(entry, "until"),
+            **sizes,
         )
     except RateCardError as error:
         raise entry.error(error.message, error.fix or "") from None
@@ -196,7 +305,9 @@ def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Sur
 def _discount(entry: _Entry, services: Mapping[str, str], currency: str) -> Discount:
     if "percent" not in entry.values:
         raise entry.error("the discount has no percent.", 'Write percent = "42.5".')
-    return Discount(_percent(entry, "percent"), _cents(entry, "minimum", currency), _services(entry, services))
+    return Discount(
+        _percent(entry, "percent"), _cents(entry, "minimum", currency), _services(entry, services)
+    )
 
 
 def _part_of(name: str) -> str:
@@ -215,7 +326,9 @@ def _percent(entry: _Entry, key: str) -> Decimal:
         percent = Decimal(text)
         ppm(percent)
     except (InvalidOperation, ValueError, OverflowError):
-        raise entry.error(f"{key} {entry.values[key]!r} is not a number.", 'Write it as "15.25".') from None
+        raise entry.error(
+            f"{key} {entry.values[key]!r} is not a number.", 'Write it as "15.25".'
+        ) from None
     except RateCardError as error:
         raise entry.error(error.message, error.fix or "") from None
     if not 0 <= percent <= 1000:
@@ -228,7 +341,10 @@ def _cents(entry: _Entry, key: str, currency: str) -> int:
         return 0
     cents = cents_of(str(entry.values[key]), currency)
     if cents is None:
-        raise entry.error(f"{key} {str(entry.values[key])!r} is not an amount in {currency}.", 'Write it as "5.65".')
+        raise entry.error(
+            f"{key} {str(entry.values[key])!r} is not an amount in {currency}.",
+            'Write it as "5.65".',
+        )
     return cents
 
 
@@ -237,14 +353,19 @@ def _whole(entry: _Entry, key: str) -> int | None:
         return None
     text = str(entry.values[key])
     if not text.isdigit():
-        raise entry.error(f"{key} {text!r} is not a whole number.", "Parcels are measured in whole pounds and inches; write 48.")
+        raise entry.error(
+            f"{key} {text!r} is not a whole number.",
+            "Parcels are measured in whole pounds and inches; write 48.",
+        )
     return int(text)
 
 
 def _flag(entry: _Entry, key: str) -> bool | None:
     text = str(entry.values.get(key, "")).strip().lower()
     if text and text not in _YES | _NO:
-        raise entry.error(f"{key} {text!r} is neither yes nor no.", "Write yes, no, or leave it out.")
+        raise entry.error(
+            f"{key} {text!r} is neither yes nor no.", "Write yes, no, or leave it out."
+        )
     return text in _YES if text else None
 
 
@@ -255,7 +376,9 @@ def _date(entry: _Entry, key: str) -> dt.date | None:
     try:
         return dt.date.fromisoformat(str(value).strip())
     except ValueError:
-        raise entry.error(f"{key} {str(value)!r} is not a date.", "Write it as 2026-11-23.") from None
+        raise entry.error(
+            f"{key} {str(value)!r} is not a date.", "Write it as 2026-11-23."
+        ) from None
 
 
 def _services(entry: _Entry, services: Mapping[str, str]) -> tuple[str, ...]:
@@ -263,7 +386,9 @@ def _services(entry: _Entry, services: Mapping[str, str]) -> tuple[str, ...]:
     for text in _words(entry.values.get("services"), spaces=False):
         found = service_named(text, services)
         if found is None:
-            raise entry.error(f"{text!r} is not a known service.", 'Say which it is: services={"...": "ground"}.')
+            raise entry.error(
+                f"{text!r} is not a known service.", 'Say which it is: services={"...": "ground"}.'
+            )
         names.append(found)
     return tuple(names)
 
@@ -274,7 +399,11 @@ def _words(value: Any, *, spaces: bool = True) -> tuple[str, ...]:
         return ()
     if not isinstance(value, str):
         return tuple(str(one) for one in value)
-    return tuple(word for word in (part.strip() for part in re.split(r"[,;+\s]+" if spaces else r"[,;+]+", value)) if word)
+    return tuple(
+        word
+        for word in (part.strip() for part in re.split(r"[,;+\s]+" if spaces else r"[,;+]+", value))
+        if word
+    )
 
 
 def _zips(text: str, error: Callable[[str], RateCardError]) -> list[str]:

@@ -1,8 +1,9 @@
 """Zone files into a zone chart: the layout of UPS's files by origin ZIP3, and plain tables.
 
-UPS's layout (as its public zone files have it): some lines of preamble, one of which says "For shipments originating in ZIP
-Codes 902-01 to 902-99", a line of headings that begins with "Dest. ZIP", a line for each ZIP3 or range of them with three-digit zones
-or ``-``, and a footer with 5-digit ZIPs of Alaska and Hawaii under the zones that hold for them.
+UPS's layout (as its public zone files have it): some lines of preamble, one of which says "For
+shipments originating in ZIP Codes 902-01 to 902-99", a line of headings that begins with "Dest.
+ZIP", a line for each ZIP3 or range of them with three-digit zones or ``-``, and a footer with
+5-digit ZIPs of Alaska and Hawaii under the zones that hold for them.
 """
 
 from __future__ import annotations
@@ -25,12 +26,50 @@ __all__ = ["ANY", "ZoneLine", "chart_of", "complete", "read_zones", "service_nam
 ANY = "*"
 """The service of a chart that has one zone for all."""
 
-_ORIGINS = re.compile(r"originating in ZIP Codes?\s*(\d{3})\d*(?:-\d+)?(?:\s*(?:to|through|thru|-)\s*(\d{3}))?", re.IGNORECASE)
+_ORIGINS = re.compile(
+    r"originating in ZIP Codes?\s*(\d{3})\d*(?:-\d+)?(?:\s*(?:to|through|thru|-)\s*(\d{3}))?",
+    re.IGNORECASE,
+)
 _ENDS = re.compile(r"^(\d{1,5})(?:\s*(?:-|to|through)\s*(\d{1,5}))?$")
-_ZONE = re.compile(r"^(?:zone\s*)?([0-9]{1,3}|[A-Za-z][A-Za-z0-9]{0,3})(?:\s*[\[(]\d[\])]|\s*\*+)?$", re.IGNORECASE)
+_ZONE = re.compile(
+    r"^(?:zone\s*)?([0-9]{1,3}|[A-Za-z][A-Za-z0-9]{0,3})(?:\s*[\[(]\d[\])]|\s*\*+)?$", re.IGNORECASE
+)
 _NONE = {"-", "--", "—", "–", "n/a", "na"}
-_DESTINATION = {"dest", "dest zip", "destination", "destination zip", "dest zip code", "destination zip code", "dest zip3", "destination zip3", "to", "to zip", "zip", "zip code", "zip3", "zips", "prefix", "postal code", "dest postal code", "destination postal code", "dest country", "destination country", "country", "ship to zip"}
-_ORIGIN = {"origin", "origin zip", "origin zip3", "origin zip code", "from", "from zip", "ship from zip", "origin country", "origin postal code"}
+_DESTINATION = {
+    "dest",
+    "dest zip",
+    "destination",
+    "destination zip",
+    "dest zip code",
+    "destination zip code",
+    "dest zip3",
+    "destination zip3",
+    "to",
+    "to zip",
+    "zip",
+    "zip code",
+    "zip3",
+    "zips",
+    "prefix",
+    "postal code",
+    "dest postal code",
+    "destination postal code",
+    "dest country",
+    "destination country",
+    "country",
+    "ship to zip",
+}
+_ORIGIN = {
+    "origin",
+    "origin zip",
+    "origin zip3",
+    "origin zip code",
+    "from",
+    "from zip",
+    "ship from zip",
+    "origin country",
+    "origin postal code",
+}
 
 
 @dataclass(frozen=True)
@@ -59,17 +98,28 @@ def service_named(text: str, services: Mapping[str, str]) -> str | None:
     return found.value if found else None
 
 
-def read_zones(sheets: Sequence[Sheet], services: Mapping[str, str], origin: str | None) -> list[ZoneLine]:
+def read_zones(
+    sheets: Sequence[Sheet], services: Mapping[str, str], origin: str | None
+) -> list[ZoneLine]:
     """Return the lines of all zone files, ranges written out.
 
     Raises
     ------
     RateCardError
-        A cell cannot be read, a heading is unknown, or two lines say something else about one destination.
+        A cell cannot be read, a heading is unknown, or two lines say something else about one
+        destination.
     """
-    lines = [line for sheet in sheets for line in (_of_ups(sheet, services) if _preamble(sheet) else _of_table(sheet, services, origin))]
+    lines = [
+        line
+        for sheet in sheets
+        for line in (
+            _of_ups(sheet, services) if _preamble(sheet) else _of_table(sheet, services, origin)
+        )
+    ]
     if not lines:
-        raise RateCardError("The zone files have no zones.", fix="Give a line for each destination, with its zone.")
+        raise RateCardError(
+            "The zone files have no zones.", fix="Give a line for each destination, with its zone."
+        )
     _refuse_overlaps(lines)
     return lines
 
@@ -88,7 +138,9 @@ def complete(lines: Sequence[ZoneLine]) -> None:
         missing = sorted(wanted - {n.destination[:3] for n in lines if n.origin == origin})
         if missing:
             raise RateCardError(
-                f"The zone chart of {origin} has no zone for {len(missing)} ZIP prefixes: {_listed(missing)}.", fix="Add lines for them, or read the files without complete=True.",
+                f"The zone chart of {origin} has no zone for {len(missing)} ZIP prefixes: "
+                f"{_listed(missing)}.",
+                fix="Add lines for them, or read the files without complete=True.",
             )
 
 
@@ -106,23 +158,43 @@ def _preamble(sheet: Sheet) -> tuple[str, ...]:
 
 def _of_ups(sheet: Sheet, services: Mapping[str, str]) -> Iterator[ZoneLine]:
     origins = _preamble(sheet)
-    head = next((k for k, row in enumerate(sheet.rows) if row and heading_key(row[0]).startswith("dest")), None)
+    head = next(
+        (k for k, row in enumerate(sheet.rows) if row and heading_key(row[0]).startswith("dest")),
+        None,
+    )
     if head is None:
-        raise sheet.error('there is no line of headings that begins with "Dest. ZIP".', fix="Give the file as the carrier publishes it.")
-    columns = {k: _service(sheet, head, k, services) for k, text in enumerate(sheet.rows[head]) if k and text}
+        raise sheet.error(
+            'there is no line of headings that begins with "Dest. ZIP".',
+            fix="Give the file as the carrier publishes it.",
+        )
+    columns = {
+        k: _service(sheet, head, k, services)
+        for k, text in enumerate(sheet.rows[head])
+        if k and text
+    }
     below: list[int] = []
     for row in range(head + 1, len(sheet.rows)):
         first, answers = sheet.cell(row, 0), [sheet.cell(row, k) for k in columns]
-        if _ENDS.match(first) and any(answers) and not any(re.match(r"\d{5}", answer) for answer in answers):
+        if (
+            _ENDS.match(first)
+            and any(answers)
+            and not any(re.match(r"\d{5}", answer) for answer in answers)
+        ):
             yield from _line(sheet, row, origins, _range(sheet, row, 0, first), columns)
-        elif len(first) < 12 and any(map(str.isdigit, first)) and all(answer in _NONE or _ZONE.match(answer) for answer in answers):
+        elif (
+            len(first) < 12
+            and any(map(str.isdigit, first))
+            and all(answer in _NONE or _ZONE.match(answer) for answer in answers)
+        ):
             _range(sheet, row, 0, first)  # says what cannot be read
         else:
             below.append(row)
     yield from _footer(sheet, below, origins, services)
 
 
-def _footer(sheet: Sheet, rows: Sequence[int], origins: Sequence[str], services: Mapping[str, str]) -> Iterator[ZoneLine]:
+def _footer(
+    sheet: Sheet, rows: Sequence[int], origins: Sequence[str], services: Mapping[str, str]
+) -> Iterator[ZoneLine]:
     """Yield the lines of 5-digit ZIPs below the chart: they belong to the zones that were named last above them."""
     zones: dict[str, str] = {}
     used = True
@@ -131,12 +203,19 @@ def _footer(sheet: Sheet, rows: Sequence[int], origins: Sequence[str], services:
         zips = [code for cell in cells for code in re.split(r"[,;\s]+", cell) if code]
         if zips and all(re.fullmatch(r"\d{5}(-\d{5})?", code) for code in zips):
             if not zones:
-                raise sheet.error("these ZIPs stand under no zone.", fix='Name the zones above them, as in "Ground 044".', row=row)
+                raise sheet.error(
+                    "these ZIPs stand under no zone.",
+                    fix='Name the zones above them, as in "Ground 044".',
+                    row=row,
+                )
             used = True
             for code in zips:
                 for destination in _range(sheet, row, None, code):
                     for origin in origins:
-                        yield from (ZoneLine(origin, destination, service, zone, sheet, row) for service, zone in zones.items())
+                        yield from (
+                            ZoneLine(origin, destination, service, zone, sheet, row)
+                            for service, zone in zones.items()
+                        )
         elif named := _zones_named(" ".join(cells), services):
             zones, used = ({} if used else zones) | named, False
 
@@ -146,9 +225,21 @@ def _zones_named(text: str, services: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     end = 0
     for match in re.finditer(r"(?<![\d-])\d{2,3}(?![\d-])", text):
-        words = re.sub(r"\b(zones?|is|are|use|for|and|service)\b|[^\w .]|_", " ", text[end : match.start()], flags=re.IGNORECASE).split()
+        words = re.sub(
+            r"\b(zones?|is|are|use|for|and|service)\b|[^\w .]|_",
+            " ",
+            text[end : match.start()],
+            flags=re.IGNORECASE,
+        ).split()
         end = match.end()
-        service = next((name for k in range(max(0, len(words) - 5), len(words)) if (name := service_named(" ".join(words[k:]), services))), None)
+        service = next(
+            (
+                name
+                for k in range(max(0, len(words) - 5), len(words))
+                if (name := service_named(" ".join(words[k:]), services))
+            ),
+            None,
+        )
         if service:
             found[service] = zone_name(match[0])
     return found
@@ -158,51 +249,99 @@ def _zones_named(text: str, services: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_table(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> Iterator[ZoneLine]:
-    head = next((k for k, row in enumerate(sheet.rows[:30]) if any(heading_key(cell) in _DESTINATION for cell in row)), None)
+    head = next(
+        (
+            k
+            for k, row in enumerate(sheet.rows[:30])
+            if any(heading_key(cell) in _DESTINATION for cell in row)
+        ),
+        None,
+    )
     if head is None:
-        raise sheet.error("no heading names the destination.", fix='Give a column "destination" (ZIP3, ZIP, range or country) and one "zone", or one for each service.')
+        raise sheet.error(
+            "no heading names the destination.",
+            fix='Give a column "destination" (ZIP3, ZIP, range or country) and one "zone", or one '
+            "for each service.",
+        )
     keys = [heading_key(cell) for cell in sheet.rows[head]]
     start = next((k for k, key in enumerate(keys) if key in _ORIGIN), None)
     to = next(k for k, key in enumerate(keys) if key in _DESTINATION)
     own = origin or (sheet.title if re.fullmatch(r"\d{3}", sheet.title) else None)
     if start is None and own is None:
-        raise sheet.error("no column says where shipments start.", fix='Add a column "origin", or pass origin="782" (the first three digits of your ZIP).', row=head)
-    service_column, zone_column = (keys.index(name) if name in keys else None for name in ("service", "zone"))
+        raise sheet.error(
+            "no column says where shipments start.",
+            fix='Add a column "origin", or pass origin="782" (the first three digits of your ZIP).',
+            row=head,
+        )
+    service_column, zone_column = (
+        keys.index(name) if name in keys else None for name in ("service", "zone")
+    )
     for row in range(head + 1, len(sheet.rows)):
         if not any(sheet.rows[row]):
             continue
-        origins = _prefixes(_destinations(sheet, row, start)) if start is not None else [(own or "")[:3]]
+        origins = (
+            _prefixes(_destinations(sheet, row, start)) if start is not None else [(own or "")[:3]]
+        )
         if zone_column is None:
-            columns = {k: _service(sheet, head, k, services) for k, key in enumerate(keys) if key and k not in {start, to}}
+            columns = {
+                k: _service(sheet, head, k, services)
+                for k, key in enumerate(keys)
+                if key and k not in {start, to}
+            }
         else:
-            columns = {zone_column: ANY if service_column is None else _service(sheet, row, service_column, services)}
+            columns = {
+                zone_column: ANY
+                if service_column is None
+                else _service(sheet, row, service_column, services)
+            }
         yield from _line(sheet, row, origins, _destinations(sheet, row, to), columns)
 
 
-def _line(sheet: Sheet, row: int, origins: Sequence[str], destinations: Sequence[str], columns: Mapping[int, str]) -> Iterator[ZoneLine]:
+def _line(
+    sheet: Sheet,
+    row: int,
+    origins: Sequence[str],
+    destinations: Sequence[str],
+    columns: Mapping[int, str],
+) -> Iterator[ZoneLine]:
     for column, service in columns.items():
         text = sheet.cell(row, column)
         if text.lower() in _NONE:
             continue
         if not _ZONE.match(text):
-            raise sheet.error(f"{text!r} is not a zone." if text else "the cell is empty.", fix='Write the zone, or "-" where the service is not sold.', row=row, column=column)
+            raise sheet.error(
+                f"{text!r} is not a zone." if text else "the cell is empty.",
+                fix='Write the zone, or "-" where the service is not sold.',
+                row=row,
+                column=column,
+            )
         zone = zone_name(text)
         for origin in origins:
-            yield from (ZoneLine(origin, destination, service, zone, sheet, row) for destination in destinations)
+            yield from (
+                ZoneLine(origin, destination, service, zone, sheet, row)
+                for destination in destinations
+            )
 
 
 def _service(sheet: Sheet, row: int, column: int, services: Mapping[str, str]) -> str:
     found = service_named(sheet.cell(row, column), services)
     if found is None:
         known = ", ".join(s.value for s in ServiceLevel)
-        raise sheet.error(f"{sheet.cell(row, column)!r} is not a known service.", fix=f'Say which it is: services={{"...": "ground"}}. Known: {known}.', row=row, column=column)
+        raise sheet.error(
+            f"{sheet.cell(row, column)!r} is not a known service.",
+            fix=f'Say which it is: services={{"...": "ground"}}. Known: {known}.',
+            row=row,
+            column=column,
+        )
     return found
 
 
 def _destinations(sheet: Sheet, row: int, column: int) -> list[str]:
     """Return the ZIP prefixes, ZIPs or countries that a cell names."""
     text = sheet.cell(row, column)
-    return [end for part in re.split(r"\s*[,;]\s*", text) for end in _range(sheet, row, column, part)]
+    return [
+        end for part in re.split(r"\s*[,;]\s*", text) for end in _range(sheet, row, column, part)
+    ]
 
 
 def _range(sheet: Sheet, row: int, column: int | None, text: str) -> list[str]:
@@ -210,11 +349,23 @@ def _range(sheet: Sheet, row: int, column: int | None, text: str) -> list[str]:
         return [text.upper()]
     found = _ENDS.match(text)
     if not found:
-        raise sheet.error(f"{text!r} is not a ZIP, a range of them, or a country." if text else "the cell is empty.", fix="Write it as 010, 010-089, 99501 or CA.", row=row, column=column)
+        raise sheet.error(
+            f"{text!r} is not a ZIP, a range of them, or a country."
+            if text
+            else "the cell is empty.",
+            fix="Write it as 010, 010-089, 99501 or CA.",
+            row=row,
+            column=column,
+        )
     first, last = found[1], found[2] or found[1]
     width = 3 if max(len(first), len(last)) <= 3 else 5
     if int(last) < int(first) or (len(first) > 3) is not (len(last) > 3):
-        raise sheet.error(f"{text!r} is not a range.", fix="Write the lower end first, both with as many digits.", row=row, column=column)
+        raise sheet.error(
+            f"{text!r} is not a range.",
+            fix="Write the lower end first, both with as many digits.",
+            row=row,
+            column=column,
+        )
     return [f"{n:0{width}}" for n in range(int(first), int(last) + 1)]
 
 
@@ -229,8 +380,10 @@ def _refuse_overlaps(lines: Sequence[ZoneLine]) -> None:
         if other is not line:
             service = "" if line.service == ANY else f" by {line.service}"
             raise line.sheet.error(
-                f"{line.destination} from {line.origin}{service} is zone {line.zone} here and zone {other.zone} in {Path(other.sheet.file).name}, line {other.row + 1}.",
-                fix="Keep one of the two lines: ranges must not overlap.", row=line.row,
+                f"{line.destination} from {line.origin}{service} is zone {line.zone} here and "
+                f"zone {other.zone} in {Path(other.sheet.file).name}, line {other.row + 1}.",
+                fix="Keep one of the two lines: ranges must not overlap.",
+                row=line.row,
             )
 
 

@@ -23,11 +23,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted or terminated. The one line on standard output is the URL."""
     options = _parser().parse_args(arguments)
     if options.host not in _LOOPBACK:
-        _parser().error("the sandbox asks nobody who they are, so it listens on this machine only: --host 127.0.0.1")
-    faults = Faults.model_validate_json(options.faults).model_copy(update={"latency_s": options.latency_ms / 1000, "jitter_s": options.jitter_ms / 1000})
-    books = Books(options.books or Settings.read().home / "sandbox" / "books.sqlite", seed=faults.seed or None)
+        _parser().error(
+            "the sandbox asks nobody who they are, so it listens on this machine only: --host "
+            "127.0.0.1"
+        )
+    faults = Faults.model_validate_json(options.faults).model_copy(
+        update={"latency_s": options.latency_ms / 1000, "jitter_s": options.jitter_ms / 1000}
+    )
+    books = Books(
+        options.books or Settings.read().home / "sandbox" / "books.sqlite", seed=faults.seed or None
+    )
     longest = max(options.longest_late_s, faults.late_s if faults.late else 0.0)
-    server = Server(SandboxBackend(books, RateCard.synthetic(), faults, options.label_bytes), rate_limit=options.rate_limit, longest_late_s=longest)
+    server = Server(
+        SandboxBackend(books, RateCard.synthetic(), faults, options.label_bytes),
+        rate_limit=options.rate_limit,
+        longest_late_s=longest,
+    )
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_run(server, options.host, options.port))
     return 0
@@ -46,17 +57,34 @@ def _announce(url: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m shipkit.carriers.sandbox", description="Serve the sandbox carrier over HTTP on this machine.")
-    parser.add_argument("--serve", action="store_true", required=True, help="say so: nothing else is offered here yet")
+    parser = argparse.ArgumentParser(
+        prog="python -m shipkit.carriers.sandbox",
+        description="Serve the sandbox carrier over HTTP on this machine.",
+    )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        required=True,
+        help="say so: nothing else is offered here yet",
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--books", type=Path, help="the SQLite file; default: in shipkit's home")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--jitter-ms", type=float, default=0.0)
     parser.add_argument("--rate-limit", type=int, help="purchases a second; above, 429")
-    parser.add_argument("--label-bytes", type=int, help="make up labels of this size instead of drawing them")
-    parser.add_argument("--longest-late-s", type=float, default=LONGEST_LATE_S, help="the latest a late commit may land")
-    parser.add_argument("--faults", default="{}", help='JSON: {"lost": 0.1, "wire": "half", "seed": 7}')
+    parser.add_argument(
+        "--label-bytes", type=int, help="make up labels of this size instead of drawing them"
+    )
+    parser.add_argument(
+        "--longest-late-s",
+        type=float,
+        default=LONGEST_LATE_S,
+        help="the latest a late commit may land",
+    )
+    parser.add_argument(
+        "--faults", default="{}", help='JSON: {"lost": 0.1, "wire": "half", "seed": 7}'
+    )
     return parser
 
 

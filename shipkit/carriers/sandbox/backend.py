@@ -32,7 +32,7 @@ from shipkit.models import (
     Shipment,
 )
 
-__all__ = ["Desk", "Trouble"]
+__all__ = ["SandboxBackend", "Trouble"]
 
 
 class Trouble(Exception):
@@ -76,12 +76,16 @@ class SandboxBackend:
     async def quote_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the quote table; a shipment without a ship date leaves today."""
         await self._admit("quote", "table", None)
-        return await asyncio.to_thread(self.card.quote_table, _all_dated(table), shipper, basis="quoted")
+        return await asyncio.to_thread(
+            self.card.quote_table, _all_dated(table), shipper, basis="quoted"
+        )
 
     async def shop_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the price of each shipment by every service that can take it."""
         await self._admit("quote", "table", None)
-        return await asyncio.to_thread(self.card.shop_table, _all_dated(table), shipper, basis="quoted")
+        return await asyncio.to_thread(
+            self.card.shop_table, _all_dated(table), shipper, basis="quoted"
+        )
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service that can take it, cheapest first."""
@@ -89,23 +93,43 @@ class SandboxBackend:
         rates = []
         for service in self.card.services_for(shipment, shipper):
             try:
-                rates.append(self.card.quote(_dated(shipment.model_copy(update={"service": service})), shipper))
+                rates.append(
+                    self.card.quote(
+                        _dated(shipment.model_copy(update={"service": service})), shipper
+                    )
+                )
             except CarrierRejected:
                 continue
         return sorted(rates, key=lambda rate: rate.cost_cents)
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, account: str) -> Purchase:
+    async def ship(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, account: str
+    ) -> Purchase:
         """Sell. The purchase is in the books, durably, before this returns."""
         clock = asyncio.get_running_loop().time
         answer_at = clock() + self._pause("ship", reference)
         fate = await self._admit("ship", reference, shipment)
-        if said := refusal(shipment, shipper, reference) or (_no(self.faults) if fate is Fate.REJECTED else None):
+        if said := refusal(shipment, shipper, reference) or (
+            _no(self.faults) if fate is Fate.REJECTED else None
+        ):
             raise said
         rate = self.card.quote(_dated(shipment), shipper)
         try:
-            entry, parts = await self._record(shipment, shipper, reference, label, account=account, rate=rate, late=fate is Fate.LATE)
+            entry, parts = await self._record(
+                shipment,
+                shipper,
+                reference,
+                label,
+                account=account,
+                rate=rate,
+                late=fate is Fate.LATE,
+            )
         except (sqlite3.Error, OSError) as error:
-            raise AnswerLost(f"The sandbox's books at {self.books.path} cannot be written: {error}.", fix="Free the disk or choose another home; the row is looked up before it is sent again.") from error
+            raise AnswerLost(
+                f"The sandbox's books at {self.books.path} cannot be written: {error}.",
+                fix="Free the disk or choose another home; the row is looked up before it is sent "
+                "again.",
+            ) from error
         if fate in {Fate.ERROR_AFTER, Fate.LOST, Fate.LATE}:
             raise Trouble(fate)
         await asyncio.sleep(max(0.0, answer_at - clock()))
@@ -114,20 +138,28 @@ class SandboxBackend:
     async def find(self, reference: str, account: str) -> list[Purchase]:
         """Return what was bought under `reference` and is visible by now."""
         await self._admit("find", reference, None)
-        return [purchase_of(entry, parts) for entry, parts in await self.books.find(reference, account)]
+        return [
+            purchase_of(entry, parts) for entry, parts in await self.books.find(reference, account)
+        ]
 
     async def void(self, shipment_id: str, account: str) -> None:
         """Take a shipment back."""
         await self._admit("void", shipment_id, None)
         if await self.books.void(shipment_id, account) is None:
-            raise CarrierRejected(f"The sandbox has no shipment {shipment_id}.", fix="Look the shipment up by its reference.", carrier_code="not_found")
+            raise CarrierRejected(
+                f"The sandbox has no shipment {shipment_id}.",
+                fix="Look the shipment up by its reference.",
+                carrier_code="not_found",
+            )
 
     async def _admit(self, operation: str, key: str, shipment: Shipment | None) -> Fate:
         """Return what is to become of a request, after the first half of its latency; raise what ends it before anything is bought."""
         fate = self._fate(operation, key, shipment)
         if fate is not Fate.LATE and (pause := self._pause(operation, key)):
             await asyncio.sleep(pause / 2 if operation == "ship" else pause)
-        if fate in {Fate.AUTH_REFUSED, Fate.RATE_LIMITED, Fate.ERROR_BEFORE, Fate.LOST_BEFORE} or (operation != "ship" and fate is not Fate.FINE):
+        if fate in {Fate.AUTH_REFUSED, Fate.RATE_LIMITED, Fate.ERROR_BEFORE, Fate.LOST_BEFORE} or (
+            operation != "ship" and fate is not Fate.FINE
+        ):
             raise Trouble(fate)
         return fate
 
@@ -141,38 +173,78 @@ class SandboxBackend:
         if operation == "quote":
             key = str(self._asked[operation])
         fate = draw_fate(faults, operation, key, self._turned_away[key])
-        if fate in {Fate.RATE_LIMITED, Fate.AUTH_REFUSED, Fate.ERROR_BEFORE} or (operation != "ship" and fate is not Fate.FINE):
+        if fate in {Fate.RATE_LIMITED, Fate.AUTH_REFUSED, Fate.ERROR_BEFORE} or (
+            operation != "ship" and fate is not Fate.FINE
+        ):
             self._turned_away[key] += 1
         return fate
 
     def _pause(self, operation: str, key: str) -> float:
         faults = self.faults
-        return faults.latency_s + (faults.jitter_s * chance(faults.seed, "jitter", operation, key) if faults.jitter_s else 0.0)
+        return faults.latency_s + (
+            faults.jitter_s * chance(faults.seed, "jitter", operation, key)
+            if faults.jitter_s
+            else 0.0
+        )
 
     async def _record(
-        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, *, account: str, rate: Rate, late: bool,
+        self,
+        shipment: Shipment,
+        shipper: Address,
+        reference: str,
+        label: LabelSpec,
+        *,
+        account: str,
+        rate: Rate,
+        late: bool,
     ) -> tuple[Entry, list[StoredPart]]:
         numbers = await self.books.numbers(len(shipment.parcels))
         parts = await self._labels(shipment, shipper, reference, label, numbers)
         now = time.time()
         entry = Entry(
-            shipment_id=numbers[0], reference=reference, account=account, service=str(rate.service), numbers=numbers, cents=self._billed(rate.cost_cents, reference),
-            currency=rate.currency, billed_weight_lb=rate.billable_weight_lb, created_at=now, visible_at=now + (self.faults.late_s if late else 0.0),
+            shipment_id=numbers[0],
+            reference=reference,
+            account=account,
+            service=str(rate.service),
+            numbers=numbers,
+            cents=self._billed(rate.cost_cents, reference),
+            currency=rate.currency,
+            billed_weight_lb=rate.billable_weight_lb,
+            created_at=now,
+            visible_at=now + (self.faults.late_s if late else 0.0),
         )
         await self.books.add(entry, parts)
         return entry, parts
 
-    async def _labels(self, shipment: Shipment, shipper: Address, reference: str, spec: LabelSpec, numbers: Sequence[str]) -> list[StoredPart]:
+    async def _labels(
+        self,
+        shipment: Shipment,
+        shipper: Address,
+        reference: str,
+        spec: LabelSpec,
+        numbers: Sequence[str],
+    ) -> list[StoredPart]:
         if self.label_bytes is not None:
-            return [StoredPart(number, spec.format.value, None, self.label_bytes) for number in numbers]
+            return [
+                StoredPart(number, spec.format.value, None, self.label_bytes) for number in numbers
+            ]
         from shipkit.render import draw, label_contents
 
-        contents = label_contents(shipment, shipper, numbers, reference=reference, date=dt.date.today())  # noqa: DTZ011 - the shop's day
+        contents = label_contents(
+            shipment,
+            shipper,
+            numbers,
+            reference=reference,
+            date=dt.date.today(),  # noqa: DTZ011 - the shop's local day
+        )
         if spec.format in {LabelFormat.PNG, LabelFormat.GIF}:
             drawn = [await asyncio.to_thread(draw, content, spec) for content in contents]
         else:
             drawn = [draw(content, spec) for content in contents]
-        return [StoredPart(number, spec.format.value, data) for number, data in zip(numbers, drawn, strict=True)]
+        return [
+            StoredPart(number, spec.format.value, data)
+            for number, data in zip(numbers, drawn, strict=True)
+        ]
 
     def _billed(self, cents: int, reference: str) -> int:
         faults = self.faults
@@ -183,10 +255,20 @@ class SandboxBackend:
 
 def purchase_of(entry: Entry, parts: Sequence[StoredPart]) -> Purchase:
     """Return an entry of the books as the carrier answers it."""
-    labels = {p.tracking_number: Label(tracking_number=p.tracking_number, format=LabelFormat(p.format), data=_bytes(p)) for p in parts}
+    labels = {
+        p.tracking_number: Label(
+            tracking_number=p.tracking_number, format=LabelFormat(p.format), data=_bytes(p)
+        )
+        for p in parts
+    }
     return Purchase(
-        shipment_id=entry.shipment_id, tracking_numbers=entry.numbers, service=ServiceLevel(entry.service), voided=entry.voided_at is not None,
-        charge=Charge(cents=entry.cents, currency=entry.currency, billed_weight_lb=entry.billed_weight_lb),
+        shipment_id=entry.shipment_id,
+        tracking_numbers=entry.numbers,
+        service=ServiceLevel(entry.service),
+        voided=entry.voided_at is not None,
+        charge=Charge(
+            cents=entry.cents, currency=entry.currency, billed_weight_lb=entry.billed_weight_lb
+        ),
         labels=tuple(labels[number] for number in entry.numbers if number in labels),
     )
 
@@ -204,12 +286,25 @@ def _all_dated(table: pa.Table) -> pa.Table:
     column = table.schema.get_field_index("ship_date")
     if column < 0:
         return table
-    return table.set_column(column, "ship_date", pc.fill_null(table.column(column), pa.scalar(dt.date.today(), pa.date32())))  # noqa: DTZ011 - the shop's day
+    return table.set_column(
+        column,
+        "ship_date",
+        pc.fill_null(table.column(column), pa.scalar(dt.date.today(), pa.date32())),  # noqa: DTZ011 - the shop's local day
+    )
 
 
 def _dated(shipment: Shipment) -> Shipment:
-    return shipment if shipment.ship_date else shipment.model_copy(update={"ship_date": dt.date.today()})  # noqa: DTZ011 - the shop's day
+    return (
+        shipment
+        if shipment.ship_date
+        else shipment.model_copy(update={"ship_date": dt.date.today()})  # noqa: DTZ011 - the shop's local day
+    )
 
 
 def _no(faults: Faults) -> CarrierRejected:
-    return CarrierRejected("The sandbox was told to refuse this shipment.", fix="Switch the fault off, or skip the row.", carrier_code=faults.reject_code, carrier_message="refused on request")
+    return CarrierRejected(
+        "The sandbox was told to refuse this shipment.",
+        fix="Switch the fault off, or skip the row.",
+        carrier_code=faults.reject_code,
+        carrier_message="refused on request",
+    )

@@ -1,7 +1,8 @@
 """The sandbox's books: every purchase in SQLite, durable before the answer, shared by several processes.
 
-One thread owns the connection and commits whatever waits as one transaction (group commit), so that an event loop
-never waits for a disk. It ends when nothing was asked for a while, and starts again with the next question.
+One thread owns the connection and commits whatever waits as one transaction (group commit), so
+that an event loop never waits for a disk. It ends when nothing was asked for a while, and starts
+again with the next question.
 """
 
 from __future__ import annotations
@@ -91,19 +92,40 @@ class Books:
         def op(con: sqlite3.Connection) -> None:
             con.execute(
                 "INSERT INTO purchases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (entry.shipment_id, entry.reference, entry.account, entry.service, json.dumps(entry.numbers), entry.cents, entry.currency,
-                 entry.billed_weight_lb, entry.created_at, entry.visible_at, entry.voided_at),
+                (
+                    entry.shipment_id,
+                    entry.reference,
+                    entry.account,
+                    entry.service,
+                    json.dumps(entry.numbers),
+                    entry.cents,
+                    entry.currency,
+                    entry.billed_weight_lb,
+                    entry.created_at,
+                    entry.visible_at,
+                    entry.voided_at,
+                ),
             )
-            con.executemany("INSERT INTO labels VALUES (?, ?, ?, ?, ?)", [(p.tracking_number, entry.shipment_id, p.format, p.data, p.fixed_bytes) for p in labels])
+            con.executemany(
+                "INSERT INTO labels VALUES (?, ?, ?, ?, ?)",
+                [
+                    (p.tracking_number, entry.shipment_id, p.format, p.data, p.fixed_bytes)
+                    for p in labels
+                ],
+            )
 
         await self._run(op)
 
-    async def find(self, reference: str, account: str | None = None) -> list[tuple[Entry, list[StoredPart]]]:
+    async def find(
+        self, reference: str, account: str | None = None
+    ) -> list[tuple[Entry, list[StoredPart]]]:
         """Return what is visible under `reference` now, oldest first, with labels."""
 
         def op(con: sqlite3.Connection) -> list[tuple[Entry, list[StoredPart]]]:
             rows = con.execute(
-                f"{_SELECT} WHERE reference = ? AND visible_at <= ? AND (? IS NULL OR account = ?) ORDER BY created_at, rowid", (reference, time.time(), account, account),
+                f"{_SELECT} WHERE reference = ? AND visible_at <= ? AND (? IS NULL OR account = "
+                "?) ORDER BY created_at, rowid",
+                (reference, time.time(), account, account),
             ).fetchall()
             return [(entry, _parts(con, entry)) for entry in map(_entry, rows)]
 
@@ -115,16 +137,24 @@ class Books:
         def op(con: sqlite3.Connection) -> Entry | None:
             now = time.time()
             con.execute(
-                "UPDATE purchases SET voided_at = coalesce(voided_at, ?) WHERE shipment_id = ? AND visible_at <= ? AND (? IS NULL OR account = ?)", (now, shipment_id, now, account, account),
+                "UPDATE purchases SET voided_at = coalesce(voided_at, ?) WHERE shipment_id = ? "
+                "AND visible_at <= ? AND (? IS NULL OR account = ?)",
+                (now, shipment_id, now, account, account),
             )
-            row = con.execute(f"{_SELECT} WHERE shipment_id = ? AND voided_at IS NOT NULL", (shipment_id,)).fetchone()
+            row = con.execute(
+                f"{_SELECT} WHERE shipment_id = ? AND voided_at IS NOT NULL", (shipment_id,)
+            ).fetchone()
             return None if row is None else _entry(row)
 
         return await self._run(op)
 
     async def entries(self) -> list[Entry]:
         """Return every purchase, late ones that nobody can see yet included."""
-        return await self._run(lambda con: [_entry(row) for row in con.execute(f"{_SELECT} ORDER BY created_at, rowid")])
+        return await self._run(
+            lambda con: [
+                _entry(row) for row in con.execute(f"{_SELECT} ORDER BY created_at, rowid")
+            ]
+        )
 
     async def close(self) -> None:
         """Finish what waits and close the file. Asking again opens it again."""
@@ -146,7 +176,9 @@ class Books:
         with self._guard:
             self._jobs.put((op, future))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="shipkit-sandbox-books", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._write, name="shipkit-sandbox-books", daemon=True
+                )
                 self._thread.start()
         return await asyncio.wrap_future(future)
 
@@ -189,7 +221,10 @@ class Books:
 _Work = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 _Job = _Work | None
 
-_SELECT = "SELECT shipment_id, reference, account, service, numbers, cents, currency, billed_weight_lb, created_at, visible_at, voided_at FROM purchases"
+_SELECT = (
+    "SELECT shipment_id, reference, account, service, numbers, cents, currency, billed_weight_lb, "
+    "created_at, visible_at, voided_at FROM purchases"
+)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
@@ -200,12 +235,21 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 def _reserve(con: sqlite3.Connection) -> list[str]:
     """Take a block of numbers. What is not used of it stays unused."""
     book = con.execute("SELECT value FROM meta WHERE name = 'book'").fetchone()[0]
-    first = con.execute("UPDATE meta SET value = value + ? WHERE name = 'next' RETURNING value", (_BLOCK,)).fetchone()[0] - _BLOCK
+    first = (
+        con.execute(
+            "UPDATE meta SET value = value + ? WHERE name = 'next' RETURNING value", (_BLOCK,)
+        ).fetchone()[0]
+        - _BLOCK
+    )
     return [f"SANDBOX{book:04d}{number:08d}" for number in range(first, first + _BLOCK)]
 
 
 def _parts(con: sqlite3.Connection, entry: Entry) -> list[StoredPart]:
-    rows = con.execute("SELECT tracking_number, format, data, fixed_bytes FROM labels WHERE shipment_id = ? ORDER BY tracking_number", (entry.shipment_id,))
+    rows = con.execute(
+        "SELECT tracking_number, format, data, fixed_bytes FROM labels WHERE shipment_id = ? "
+        "ORDER BY tracking_number",
+        (entry.shipment_id,),
+    )
     return [StoredPart(*row) for row in rows]
 
 

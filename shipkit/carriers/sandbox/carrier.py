@@ -45,8 +45,8 @@ class SandboxCarrier:
     books
         The file with the books; default ``<home>/sandbox/books.sqlite``. Processes may share it.
     url
-        Speak to a served sandbox (``python -m shipkit.carriers.sandbox --serve``) instead. Books, latency and
-        faults are then the server's.
+        Speak to a served sandbox (``python -m shipkit.carriers.sandbox --serve``) instead. Books,
+        latency and faults are then the server's.
     faults
         What goes wrong, and how often (:class:`Faults`).
     latency_s, seed
@@ -80,21 +80,40 @@ class SandboxCarrier:
         absence_is_proof_after_s: float | None = None,
     ) -> None:
         shorthands = {"latency_s": latency_s, "seed": seed}
-        faults = (faults or Faults()).model_copy(update={name: value for name, value in shorthands.items() if value is not None})
+        faults = (faults or Faults()).model_copy(
+            update={name: value for name, value in shorthands.items() if value is not None}
+        )
         self.identity = CarrierIdentity("sandbox", "sandbox", account)
-        timeout_s = timeout_s or (30.0 if url is not None else 5.0)  # embedded, nothing can be slow but the disk
-        self.pace = Pace(concurrency=concurrency, rate_per_s=rate_per_s, timeout_s=timeout_s, processing_s=_AFTER_LATE_S)
+        timeout_s = timeout_s or (
+            30.0 if url is not None else 5.0
+        )  # embedded, nothing can be slow but the disk
+        self.pace = Pace(
+            concurrency=concurrency,
+            rate_per_s=rate_per_s,
+            timeout_s=timeout_s,
+            processing_s=_AFTER_LATE_S,
+        )
         self.resend = "proven"
         longest_late = LONGEST_LATE_S if url is not None else faults.late_s if faults.late else 0.0
-        self.absence_is_proof_after_s: float | None = longest_late + _AFTER_LATE_S if absence_is_proof_after_s is None else absence_is_proof_after_s
+        self.absence_is_proof_after_s: float | None = (
+            longest_late + _AFTER_LATE_S
+            if absence_is_proof_after_s is None
+            else absence_is_proof_after_s
+        )
         self._desk: SandboxBackend | Wire
         if url is not None:
             from shipkit.carriers.sandbox.messages import Wire
 
             self._desk = Wire(url, account=account, timeout_s=timeout_s)
         else:
-            path = Path(books) if books is not None else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
-            self._desk = SandboxBackend(Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes)
+            path = (
+                Path(books)
+                if books is not None
+                else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
+            )
+            self._desk = SandboxBackend(
+                Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes
+            )
 
     @property
     def faults(self) -> Faults:
@@ -105,7 +124,9 @@ class SandboxCarrier:
     def faults(self, faults: Faults) -> None:
         self._embedded.switch(faults)
         if faults.late and self.absence_is_proof_after_s is not None:
-            self.absence_is_proof_after_s = max(self.absence_is_proof_after_s, faults.late_s + _AFTER_LATE_S)
+            self.absence_is_proof_after_s = max(
+                self.absence_is_proof_after_s, faults.late_s + _AFTER_LATE_S
+            )
 
     @property
     def books(self) -> Books:
@@ -122,7 +143,9 @@ class SandboxCarrier:
         with _acted_out(self._desk):
             return await self._desk.quote(shipment, shipper)
 
-    async def quote_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+    async def quote_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
         """Return a quote table, a line for each line of `table`, in order. A served sandbox is asked in parts, each repeated on its own."""
         rows = max(1, table.num_rows) if isinstance(self._desk, SandboxBackend) else _ROWS_A_REQUEST
 
@@ -141,10 +164,14 @@ class SandboxCarrier:
         with _acted_out(self._desk):
             return await self._desk.shop(shipment, shipper)
 
-    async def shop_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+    async def shop_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
         """Return the price of each shipment by every service, all at once; a served sandbox is asked for each."""
         if not isinstance(self._desk, SandboxBackend):
-            return await shop_each(self.shop, table, shipper, concurrency=self.pace.concurrency, pacer=pacer)
+            return await shop_each(
+                self.shop, table, shipper, concurrency=self.pace.concurrency, pacer=pacer
+            )
         desk = self._desk
 
         async def ask() -> pa.Table:
@@ -153,12 +180,19 @@ class SandboxCarrier:
 
         return await (pacer.repeat(ask) if pacer else ask())
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+    async def ship(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Purchase:
         """Buy. Two calls buy two, also under one reference, as at a real carrier."""
         with _acted_out(self._desk):
             return await self._desk.ship(shipment, shipper, reference, label, self.identity.account)
 
-    async def find(self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None) -> list[Purchase]:  # noqa: ARG002 - the protocol's
+    async def find(
+        self,
+        reference: str,
+        label: LabelSpec | None = None,  # noqa: ARG002 - the protocol's parameter
+        shipment: Shipment | None = None,  # noqa: ARG002 - the protocol's parameter
+    ) -> list[Purchase]:
         """Return what was bought under `reference`, labels in the format they were bought in."""
         with _acted_out(self._desk):
             return await self._desk.find(reference, self.identity.account)
@@ -198,12 +232,31 @@ def _acted_out(desk: SandboxBackend | Wire) -> Iterator[None]:
 def _error(fate: Fate, faults: Faults) -> CarrierError:
     match fate:
         case Fate.AUTH_REFUSED:
-            return AuthenticationFailed("The sandbox was told to refuse the credentials.", fix="Switch the fault off.", carrier_code="401")
+            return AuthenticationFailed(
+                "The sandbox was told to refuse the credentials.",
+                fix="Switch the fault off.",
+                carrier_code="401",
+            )
         case Fate.RATE_LIMITED:
-            return RateLimited("The sandbox asks to slow down (429).", retry_after_s=faults.retry_after_s, carrier_code="429")
+            return RateLimited(
+                "The sandbox asks to slow down (429).",
+                retry_after_s=faults.retry_after_s,
+                carrier_code="429",
+            )
         case Fate.REJECTED:
-            return CarrierRejected("The sandbox was told to refuse this request.", fix="Switch the fault off.", carrier_code=faults.reject_code)
+            return CarrierRejected(
+                "The sandbox was told to refuse this request.",
+                fix="Switch the fault off.",
+                carrier_code=faults.reject_code,
+            )
         case Fate.ERROR_BEFORE | Fate.ERROR_AFTER:
-            return AnswerLost(f"The sandbox answered {faults.status}.", fix="The row is looked up by its reference.", carrier_code=str(faults.status))
+            return AnswerLost(
+                f"The sandbox answered {faults.status}.",
+                fix="The row is looked up by its reference.",
+                carrier_code=str(faults.status),
+            )
         case _:
-            return AnswerLost("The connection to the sandbox died before an answer came.", fix="The row is looked up by its reference.")
+            return AnswerLost(
+                "The connection to the sandbox died before an answer came.",
+                fix="The row is looked up by its reference.",
+            )

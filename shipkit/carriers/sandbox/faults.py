@@ -99,7 +99,15 @@ class Faults(BaseModel):
         return self.auth_refused or any(self.shares.values())
 
 
-_DRAWN = (Fate.RATE_LIMITED, Fate.REJECTED, Fate.ERROR_BEFORE, Fate.LOST_BEFORE, Fate.ERROR_AFTER, Fate.LOST, Fate.LATE)
+_DRAWN = (
+    Fate.RATE_LIMITED,
+    Fate.REJECTED,
+    Fate.ERROR_BEFORE,
+    Fate.LOST_BEFORE,
+    Fate.ERROR_AFTER,
+    Fate.LOST,
+    Fate.LATE,
+)
 
 
 def draw_fate(faults: Faults, operation: str, key: str, attempt: int) -> Fate:
@@ -125,5 +133,10 @@ def subject(faults: Faults, reference: str, shipment: Shipment | None) -> bool:
     if faults.match is None:
         return True
     to = shipment.ship_to if shipment else None
-    texts = (reference, shipment.order_id if shipment else None, to.recipient if to else None, to.postal_code if to else None)
+    texts = (
+        reference,
+        shipment.order_id if shipment else None,
+        to.recipient if to else None,
+        to.postal_code if to else None,
+    )
     return any(re.search(faults.match, text) for text in texts if text)

@@ -20,31 +20,63 @@ class Wire:
     """What :class:`~shipkit.carriers.sandbox.backend.Desk` does, asked over HTTP."""
 
     def __init__(self, url: str, *, account: str, timeout_s: float) -> None:
-        self.http = HttpTransport(url, name="the sandbox", headers={"x-sandbox-account": account}, timeout_s=timeout_s)
+        self.http = HttpTransport(
+            url, name="the sandbox", headers={"x-sandbox-account": account}, timeout_s=timeout_s
+        )
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price."""
-        return Rate.model_validate(_good(await self.http.request("POST", "/quote", content=_question(shipment, shipper))))
+        return Rate.model_validate(
+            _good(await self.http.request("POST", "/quote", content=_question(shipment, shipper)))
+        )
 
     async def quote_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the quote table of `table`."""
         known = table.select([name for name in PRICED if name in table.column_names])
-        headers = {"content-type": "application/vnd.apache.arrow.stream", "x-sandbox-shipper": base64.b64encode(shipper.model_dump_json().encode()).decode()}
-        answer = await self.http.request("POST", "/quotes", content=table_to_bytes(known), headers=headers)
+        headers = {
+            "content-type": "application/vnd.apache.arrow.stream",
+            "x-sandbox-shipper": base64.b64encode(shipper.model_dump_json().encode()).decode(),
+        }
+        answer = await self.http.request(
+            "POST", "/quotes", content=table_to_bytes(known), headers=headers
+        )
         return table_from_bytes(answer.content) if answer.status == 200 else _good(answer)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service."""
-        return [Rate.model_validate(rate) for rate in _good(await self.http.request("POST", "/shop", content=_question(shipment, shipper)))]
+        return [
+            Rate.model_validate(rate)
+            for rate in _good(
+                await self.http.request("POST", "/shop", content=_question(shipment, shipper))
+            )
+        ]
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, account: str) -> Purchase:  # noqa: ARG002 - the account is a header
+    async def ship(
+        self,
+        shipment: Shipment,
+        shipper: Address,
+        reference: str,
+        label: LabelSpec,
+        account: str,  # noqa: ARG002 - the protocol's parameter
+    ) -> Purchase:
         """Buy. Before this line a repeat is free; after it a repeat may buy a second label."""
-        answer = await self.http.request("POST", "/ship", content=_question(shipment, shipper, reference=reference, label=label.model_dump(mode="json")))
+        answer = await self.http.request(
+            "POST",
+            "/ship",
+            content=_question(
+                shipment, shipper, reference=reference, label=label.model_dump(mode="json")
+            ),
+        )
         return _purchase(_good(answer))
 
     async def find(self, reference: str, account: str) -> list[Purchase]:  # noqa: ARG002 - the account is a header
         """Return what was bought under `reference`."""
-        return [_purchase(found) for found in _good(await self.http.request("GET", "/shipments", params={"reference": reference}))]
+        return [
+            _purchase(found)
+            for found in _good(
+                await self.http.request("GET", "/shipments", params={"reference": reference})
+            )
+        ]
 
     async def void(self, shipment_id: str, account: str) -> None:  # noqa: ARG002 - the account is a header
         """Give a shipment back."""
@@ -56,20 +88,30 @@ class Wire:
 
 
 def _question(shipment: Shipment, shipper: Address, **more: Any) -> bytes:
-    return orjson.dumps({
-        "shipment": orjson.Fragment(shipment.model_dump_json(exclude_none=True)), "shipper": orjson.Fragment(shipper.model_dump_json(exclude_none=True)), **more,
-    })
+    return orjson.dumps(
+        {
+            "shipment": orjson.Fragment(shipment.model_dump_json(exclude_none=True)),
+            "shipper": orjson.Fragment(shipper.model_dump_json(exclude_none=True)),
+            **more,
+        }
+    )
 
 
 def _good(answer: Response) -> Any:
     """Return the body of a 2xx; raise what another status means."""
     if answer.status == 401:
-        raise AuthenticationFailed("The sandbox refused the credentials.", fix="Switch the fault off.", carrier_code="401")
+        raise AuthenticationFailed(
+            "The sandbox refused the credentials.", fix="Switch the fault off.", carrier_code="401"
+        )
     if 400 <= answer.status < 500:
         raise _rejection(answer)
     body = answer.json()
     if answer.status != 200:
-        raise AnswerLost(f"The sandbox answered {answer.status}.", fix="The row is looked up by its reference.", carrier_code=str(answer.status))
+        raise AnswerLost(
+            f"The sandbox answered {answer.status}.",
+            fix="The row is looked up by its reference.",
+            carrier_code=str(answer.status),
+        )
     return body
 
 
@@ -77,26 +119,43 @@ def _rejection(answer: Response) -> CarrierError:
     said = answer.json()
     said = said if isinstance(said, dict) else {}
     message = str(said.get("message") or f"The sandbox answered {answer.status}.")
-    return CarrierRejected(message, fix=said.get("fix"), carrier_code=str(said.get("code") or answer.status), carrier_message=message)
+    return CarrierRejected(
+        message,
+        fix=said.get("fix"),
+        carrier_code=str(said.get("code") or answer.status),
+        carrier_message=message,
+    )
 
 
 def _purchase(body: Any) -> Purchase:
     try:
         return purchase_from_json(body)
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
-        raise AnswerLost("The sandbox's answer is not a purchase.", fix="The row is looked up by its reference.") from None
+        raise AnswerLost(
+            "The sandbox's answer is not a purchase.", fix="The row is looked up by its reference."
+        ) from None
 
 
 def purchase_to_json(purchase: Purchase) -> dict[str, Any]:
     """Return `purchase` as JSON values, labels in base64."""
     plain = purchase.model_dump(mode="json", exclude={"labels"})
-    labels = [{"tracking_number": x.tracking_number, "format": x.format.value, "kind": x.kind, "data": base64.b64encode(x.data).decode()} for x in purchase.labels]
+    labels = [
+        {
+            "tracking_number": x.tracking_number,
+            "format": x.format.value,
+            "kind": x.kind,
+            "data": base64.b64encode(x.data).decode(),
+        }
+        for x in purchase.labels
+    ]
     return {**plain, "labels": labels}
 
 
 def purchase_from_json(body: dict[str, Any]) -> Purchase:
     """Return the purchase of :func:`purchase_to_json`."""
-    labels = tuple(Label(**{**label, "data": base64.b64decode(label["data"])}) for label in body["labels"])
+    labels = tuple(
+        Label(**{**label, "data": base64.b64decode(label["data"])}) for label in body["labels"]
+    )
     return Purchase.model_validate({**body, "labels": labels})
 
 
@@ -113,4 +172,6 @@ def table_from_bytes(raw: bytes) -> pa.Table:
     try:
         return pa.ipc.open_stream(raw).read_all()
     except pa.ArrowInvalid:
-        raise AnswerLost("The sandbox's answer is not a table.", fix="Ask again; quoting is free.") from None
+        raise AnswerLost(
+            "The sandbox's answer is not a table.", fix="Ask again; quoting is free."
+        ) from None

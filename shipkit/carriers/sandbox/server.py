@@ -1,14 +1,15 @@
 """The sandbox behind HTTP on loopback, in a process of its own: a carrier that lives on when its client is killed.
 
-==============================  ===========================================================================
-``POST /quote``, ``/shop``      one shipment; ``POST /quotes`` an Arrow stream of many
-``POST /ship``                  buys
-``GET /shipments?reference=``   what was bought under a reference, with labels
-``POST /void``                  ``{"shipment_id": ...}``
-``GET /books``                  every purchase of every account, without labels (for harnesses)
-``POST /faults``, ``GET``       :class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}`` switches all off
-``GET /stats``                  requests, most at once, the busiest second of ``/ship``; ``POST`` counts anew
-==============================  ===========================================================================
+==============================
+=========================================================================== ``POST /quote``,
+``/shop``      one shipment; ``POST /quotes`` an Arrow stream of many ``POST /ship``
+buys ``GET /shipments?reference=``   what was bought under a reference, with labels ``POST /void``
+``{"shipment_id": ...}`` ``GET /books``                  every purchase of every account, without
+labels (for harnesses) ``POST /faults``, ``GET``
+:class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}`` switches all off ``GET /stats``
+requests, most at once, the busiest second of ``/ship``; ``POST`` counts anew
+==============================
+===========================================================================
 """
 
 from __future__ import annotations
@@ -79,7 +80,12 @@ class Stats:
 
     def report(self) -> dict[str, Any]:
         """Return the counts."""
-        return {"requests": dict(self.requests), "answers": dict(self.answers), "busiest_second": self.asked.busiest, "most_at_once": self.most_at_once}
+        return {
+            "requests": dict(self.requests),
+            "answers": dict(self.answers),
+            "busiest_second": self.asked.busiest,
+            "most_at_once": self.most_at_once,
+        }
 
 
 class Server:
@@ -93,7 +99,13 @@ class Server:
         Faults with a later late commit are refused: clients count on it when they conclude absence.
     """
 
-    def __init__(self, desk: SandboxBackend, *, rate_limit: int | None = None, longest_late_s: float = LONGEST_LATE_S) -> None:
+    def __init__(
+        self,
+        desk: SandboxBackend,
+        *,
+        rate_limit: int | None = None,
+        longest_late_s: float = LONGEST_LATE_S,
+    ) -> None:
         self.desk = desk
         self.rate_limit = rate_limit
         self.longest_late_s = longest_late_s
@@ -103,14 +115,23 @@ class Server:
         """Return the application."""
         app = web.Application(client_max_size=256 * 2**20)
         for method, path, handler in (
-            ("POST", "/quote", self._quote), ("POST", "/quotes", self._quotes), ("POST", "/shop", self._shop), ("POST", "/ship", self._ship),
-            ("GET", "/shipments", self._find), ("POST", "/void", self._void),
+            ("POST", "/quote", self._quote),
+            ("POST", "/quotes", self._quotes),
+            ("POST", "/shop", self._shop),
+            ("POST", "/ship", self._ship),
+            ("GET", "/shipments", self._find),
+            ("POST", "/void", self._void),
         ):
             app.router.add_route(method, path, self._guarded(handler))
-        app.router.add_routes([
-            web.get("/books", self._books), web.get("/faults", self._get_faults), web.post("/faults", self._set_faults),
-            web.get("/stats", self._stats), web.post("/stats", self._reset_stats),
-        ])
+        app.router.add_routes(
+            [
+                web.get("/books", self._books),
+                web.get("/faults", self._get_faults),
+                web.post("/faults", self._set_faults),
+                web.get("/stats", self._stats),
+                web.post("/stats", self._reset_stats),
+            ]
+        )
         return app
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -130,13 +151,24 @@ class Server:
     async def _answered(self, handler: Handler, request: web.Request) -> web.StreamResponse:
         if request.path == "/ship" and not self._let_in():
             await request.read()
-            return _json({"code": "429", "message": "Too many requests."}, 429, {"Retry-After": "1"})
+            return _json(
+                {"code": "429", "message": "Too many requests."}, 429, {"Retry-After": "1"}
+            )
         try:
             return await handler(request)
         except CarrierRejected as no:
-            return _json({"code": no.carrier_code or no.code, "message": no.message, "fix": no.fix}, 400)
+            return _json(
+                {"code": no.carrier_code or no.code, "message": no.message, "fix": no.fix}, 400
+            )
         except (ValidationError, orjson.JSONDecodeError, KeyError) as error:
-            return _json({"code": "request_invalid", "message": f"The request cannot be read ({type(error).__name__}).", "fix": "Send what the client of this version sends."}, 400)
+            return _json(
+                {
+                    "code": "request_invalid",
+                    "message": f"The request cannot be read ({type(error).__name__}).",
+                    "fix": "Send what the client of this version sends.",
+                },
+                400,
+            )
         except AnswerLost as broken:
             return _json({"code": broken.code, "message": broken.message}, 500)
         except Trouble as trouble:
@@ -153,24 +185,43 @@ class Server:
         return _json((await self.desk.quote(shipment, shipper)).model_dump(mode="json"))
 
     async def _quotes(self, request: web.Request) -> web.Response:
-        shipper = Address.model_validate_json(base64.b64decode(request.headers["x-sandbox-shipper"]))
+        shipper = Address.model_validate_json(
+            base64.b64decode(request.headers["x-sandbox-shipper"])
+        )
         quotes = await self.desk.quote_table(table_from_bytes(await request.read()), shipper)
-        return web.Response(body=table_to_bytes(quotes), content_type="application/vnd.apache.arrow.stream")
+        return web.Response(
+            body=table_to_bytes(quotes), content_type="application/vnd.apache.arrow.stream"
+        )
 
     async def _shop(self, request: web.Request) -> web.Response:
         shipment, shipper, _ = await _asked(request)
-        return _json([rate.model_dump(mode="json") for rate in await self.desk.shop(shipment, shipper)])
+        return _json(
+            [rate.model_dump(mode="json") for rate in await self.desk.shop(shipment, shipper)]
+        )
 
     async def _ship(self, request: web.Request) -> web.Response:
         shipment, shipper, body = await _asked(request)
-        purchase = await self.desk.ship(shipment, shipper, str(body["reference"]), LabelSpec.model_validate(body["label"]), _account(request))
+        purchase = await self.desk.ship(
+            shipment,
+            shipper,
+            str(body["reference"]),
+            LabelSpec.model_validate(body["label"]),
+            _account(request),
+        )
         return _json(purchase_to_json(purchase))
 
     async def _find(self, request: web.Request) -> web.Response:
-        return _json([purchase_to_json(p) for p in await self.desk.find(request.query["reference"], _account(request))])
+        return _json(
+            [
+                purchase_to_json(p)
+                for p in await self.desk.find(request.query["reference"], _account(request))
+            ]
+        )
 
     async def _void(self, request: web.Request) -> web.Response:
-        await self.desk.void(str(orjson.loads(await request.read())["shipment_id"]), _account(request))
+        await self.desk.void(
+            str(orjson.loads(await request.read())["shipment_id"]), _account(request)
+        )
         return _json({"voided": True})
 
     async def _books(self, _: web.Request) -> web.Response:
@@ -185,7 +236,14 @@ class Server:
         except ValidationError as error:
             return _json({"code": "faults_invalid", "message": str(error)}, 400)
         if faults.late and faults.late_s > self.longest_late_s:
-            return _json({"code": "faults_invalid", "message": f"late_s is above {self.longest_late_s:g}, on which clients count.", "fix": "Start the server with --longest-late-s."}, 400)
+            return _json(
+                {
+                    "code": "faults_invalid",
+                    "message": f"late_s is above {self.longest_late_s:g}, on which clients count.",
+                    "fix": "Start the server with --longest-late-s.",
+                },
+                400,
+            )
         self.desk.switch(faults)
         return _json(faults.model_dump(mode="json"))
 
@@ -198,7 +256,9 @@ class Server:
         return _json(self.stats.report())
 
 
-async def serve(server: Server, *, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] = print) -> None:
+async def serve(
+    server: Server, *, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] = print
+) -> None:
     """Serve until cancelled. `ready` gets the URL."""
     runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=False)
     await runner.setup()
@@ -214,7 +274,9 @@ async def serve(server: Server, *, host: str = "127.0.0.1", port: int = 0, ready
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers)
+    return web.Response(
+        body=orjson.dumps(value), status=status, content_type="application/json", headers=headers
+    )
 
 
 async def _asked(request: web.Request) -> tuple[Shipment, Address, dict[str, Any]]:
@@ -226,7 +288,8 @@ def _account(request: web.Request) -> str:
     return request.headers.get("x-sandbox-account", "")
 
 
-# --- faults on the wire ----------------------------------------------------------------------------------
+# --- faults on the wire
+# ----------------------------------------------------------------------------------
 
 
 async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.StreamResponse:
@@ -234,10 +297,18 @@ async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.St
         case Fate.AUTH_REFUSED:
             return _json({"code": "401", "message": "Credentials refused."}, 401)
         case Fate.RATE_LIMITED:
-            wait = {} if faults.retry_after_s is None else {"Retry-After": f"{faults.retry_after_s:g}"}
+            wait = (
+                {} if faults.retry_after_s is None else {"Retry-After": f"{faults.retry_after_s:g}"}
+            )
             return _json({"code": "429", "message": "Too many requests."}, 429, wait)
         case Fate.REJECTED:
-            return _json({"code": faults.reject_code, "message": "The sandbox was told to refuse this request."}, 400)
+            return _json(
+                {
+                    "code": faults.reject_code,
+                    "message": "The sandbox was told to refuse this request.",
+                },
+                400,
+            )
         case Fate.ERROR_BEFORE | Fate.ERROR_AFTER:
             return _json({"code": str(faults.status), "message": "Out of order."}, faults.status)
         case _:
@@ -245,7 +316,10 @@ async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.St
             return web.Response(status=500)  # written to a connection that is gone
 
 
-_HALF = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{"shipment_id": "SANDBOX'
+_HALF = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+    b'9000\r\n\r\n{"shipment_id": "SANDBOX'
+)
 
 
 async def _no_answer(request: web.Request, wire: str) -> None:

@@ -1,7 +1,8 @@
 """UPS: quotes, sells, finds, voids and tracks through its REST API.
 
-What is said and read stands in :mod:`~shipkit.carriers.ups.wire` and :mod:`~shipkit.carriers.ups.responses` (pure), what an answer
-means in :mod:`~shipkit.carriers.ups.client`. Here is what is asked, in which order, and for whom.
+What is said and read stands in :mod:`~shipkit.carriers.ups.wire` and
+:mod:`~shipkit.carriers.ups.responses` (pure), what an answer means in
+:mod:`~shipkit.carriers.ups.client`. Here is what is asked, in which order, and for whom.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class UPS:
     base_url
         Another host: loopback only, or UPS's own for that environment.
     absence_proof_after_s
-        Seconds of negative look-ups, by both ways, after which ``resend="proven"`` may send a row again.
+        Seconds of negative look-ups, by both ways, after which ``resend="proven"`` may send a row
+        again.
     quote_cache
         Keeps prices for a while; None asks every time.
 
@@ -99,11 +101,22 @@ class UPS:
     ) -> None:
         number = account.strip().upper()
         if not (len(number) == 6 and number.isascii() and number.isalnum()):
-            raise SettingsError("SHIPKIT_UPS_ACCOUNT is not a UPS account: six letters and digits.", fix="Take it from a UPS invoice or your ups.com profile.")
+            raise SettingsError(
+                "SHIPKIT_UPS_ACCOUNT is not a UPS account: six letters and digits.",
+                fix="Take it from a UPS invoice or your ups.com profile.",
+            )
         self.identity = CarrierIdentity("ups", environment, number)
-        self.pace = Pace(concurrency=20, rate_per_s=None, timeout_s=timeout_s, processing_s=_PROCESSING_S)
+        self.pace = Pace(
+            concurrency=20, rate_per_s=None, timeout_s=timeout_s, processing_s=_PROCESSING_S
+        )
         self.absence_is_proof_after_s = absence_proof_after_s
-        self._line = UpsClient(_checked_host(base_url, environment), client_id=client_id, client_secret=client_secret, timeout_s=timeout_s, transport=transport)
+        self._line = UpsClient(
+            _checked_host(base_url, environment),
+            client_id=client_id,
+            client_secret=client_secret,
+            timeout_s=timeout_s,
+            transport=transport,
+        )
         self._cache = quote_cache
         self._today = today
 
@@ -115,13 +128,31 @@ class UPS:
     @classmethod
     def from_settings(cls, settings: Settings) -> UPS:
         """Return the account that `settings` name. Raises SettingsError naming every variable that is missing."""
-        wanted = {"SHIPKIT_UPS_CLIENT_ID": settings.ups_client_id, "SHIPKIT_UPS_CLIENT_SECRET": settings.ups_client_secret, "SHIPKIT_UPS_ACCOUNT": settings.ups_account}
+        wanted = {
+            "SHIPKIT_UPS_CLIENT_ID": settings.ups_client_id,
+            "SHIPKIT_UPS_CLIENT_SECRET": settings.ups_client_secret,
+            "SHIPKIT_UPS_ACCOUNT": settings.ups_account,
+        }
         missing = [name for name, value in wanted.items() if not value]
-        if missing or settings.ups_client_id is None or settings.ups_client_secret is None or settings.ups_account is None:
-            raise SettingsError(f"UPS needs {', '.join(missing)}.", fix="Set them; docs/how-to/ups.md says where they come from.")
+        if (
+            missing
+            or settings.ups_client_id is None
+            or settings.ups_client_secret is None
+            or settings.ups_account is None
+        ):
+            raise SettingsError(
+                f"UPS needs {', '.join(missing)}.",
+                fix="Set them; docs/how-to/ups.md says where they come from.",
+            )
         return cls(
-            settings.ups_client_id, settings.ups_client_secret, settings.ups_account, environment=settings.ups_env, base_url=settings.ups_base_url, timeout_s=settings.timeout_s,
-            absence_proof_after_s=settings.ups_absence_proof_s or _ABSENCE_PROOF_S, quote_cache=QuoteCache(settings.home / "quotes", max_age_s=settings.quote_cache_s),
+            settings.ups_client_id,
+            settings.ups_client_secret,
+            settings.ups_account,
+            environment=settings.ups_env,
+            base_url=settings.ups_base_url,
+            timeout_s=settings.timeout_s,
+            absence_proof_after_s=settings.ups_absence_proof_s or _ABSENCE_PROOF_S,
+            quote_cache=QuoteCache(settings.home / "quotes", max_age_s=settings.quote_cache_s),
         )
 
     def __repr__(self) -> str:
@@ -135,7 +166,9 @@ class UPS:
         wire.check(shipment, shipper)
         return self._found(await self._line.ask(self._rate_request(shipment, shipper)), shipment)
 
-    async def quote_table(self, table: pa.Table, shipper: Address, pacer: Pacer | None = None) -> pa.Table:
+    async def quote_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
         """Return a quote table; the same question is asked once, and not at all when the cache knows the answer."""
         rows: list[dict[str, Any] | str] = []
         questions: dict[str, tuple[wire.Request, Shipment]] = {}
@@ -143,42 +176,84 @@ class UPS:
             for row in batch.to_pylist():
                 rows.append(self._question(row, shipper, questions))  # noqa: PERF401 - a batch at a time, so that others may run
             await asyncio.sleep(0)
-        known = {key: _line_of(rate, "cached") for key, rate in (self._cache.get(self._keyed(questions)) if self._cache else {}).items()}
+        known = {
+            key: _line_of(rate, "cached")
+            for key, rate in (
+                self._cache.get(self._keyed(questions)) if self._cache else {}
+            ).items()
+        }
         fresh: dict[str, Rate] = {}
         try:
-            await _each(self.pace.concurrency, [key for key in questions if key not in known], lambda key: self._answered(key, questions[key], known, fresh, pacer))
+            await _each(
+                self.pace.concurrency,
+                [key for key in questions if key not in known],
+                lambda key: self._answered(key, questions[key], known, fresh, pacer),
+            )
         finally:
             if self._cache:
-                self._cache.put({question: fresh[key] for key, question in self._keyed(fresh).items()})
+                self._cache.put(
+                    {question: fresh[key] for key, question in self._keyed(fresh).items()}
+                )
         return quotes_table([row if isinstance(row, dict) else known[row] for row in rows])
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price of `shipment` by every service that UPS sells for it, with transit times, cheapest first."""
-        request = wire.rate(shipment, shipper, account=self.identity.account, shop=True, date=shipment.ship_date or self._today())
+        request = wire.rate(
+            shipment,
+            shipper,
+            account=self.identity.account,
+            shop=True,
+            date=shipment.ship_date or self._today(),
+        )
         return _read(responses.rates, await self._line.ask(request))
 
     async def transit_times(self, shipment: Shipment, shipper: Address) -> list[TransitTime]:
         """Return how long each service takes from the ship date (or today), fastest first."""
-        request = wire.transit(shipment, shipper, account=self.identity.account, date=shipment.ship_date or self._today())
+        request = wire.transit(
+            shipment,
+            shipper,
+            account=self.identity.account,
+            date=shipment.ship_date or self._today(),
+        )
         try:
             return responses.transits(await self._line.ask(request))
         except ValueError:  # 206 with candidates for a place, recorded as apierrorcode 1070
-            raise CarrierRejected("UPS does not know one of the two places for sure.", fix="Correct city, state and postal code.") from None
+            raise CarrierRejected(
+                "UPS does not know one of the two places for sure.",
+                fix="Correct city, state and postal code.",
+            ) from None
 
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
         return wire.rate(shipment, shipper, account=self.identity.account, date=shipment.ship_date)
 
     def _found(self, body: Any, shipment: Shipment) -> Rate:
-        found = [rate for rate in _read(lambda b: responses.rates(b, only=shipment.service), body) if rate.service is shipment.service]
+        found = [
+            rate
+            for rate in _read(lambda b: responses.rates(b, only=shipment.service), body)
+            if rate.service is shipment.service
+        ]
         if not found:
-            raise CarrierRejected(f"UPS gave no price for {shipment.service.title}.", fix="Choose another service: session.shop() lists what UPS sells for this row.")
+            raise CarrierRejected(
+                f"UPS gave no price for {shipment.service.title}.",
+                fix="Choose another service: session.shop() lists what UPS sells for this row.",
+            )
         rate = found[0]
-        if shipment.ship_date and shipment.ship_date > self._today() + dt.timedelta(days=_DAYS_AHEAD):
-            ahead = f"UPS makes labels at most {_DAYS_AHEAD} days ahead; buy on or after {shipment.ship_date - dt.timedelta(days=_DAYS_AHEAD)}"
+        if shipment.ship_date and shipment.ship_date > self._today() + dt.timedelta(
+            days=_DAYS_AHEAD
+        ):
+            ahead = (
+                f"UPS makes labels at most {_DAYS_AHEAD} days ahead; buy on or after "
+                f"{shipment.ship_date - dt.timedelta(days=_DAYS_AHEAD)}"
+            )
             return rate.model_copy(update={"warnings": (*rate.warnings, ahead)})
         return rate
 
-    def _question(self, row: dict[str, Any], shipper: Address, questions: dict[str, tuple[wire.Request, Shipment]]) -> dict[str, Any] | str:
+    def _question(
+        self,
+        row: dict[str, Any],
+        shipper: Address,
+        questions: dict[str, tuple[wire.Request, Shipment]],
+    ) -> dict[str, Any] | str:
         """Return the key of the row's question, or the row's quote line when UPS need not be asked to refuse it."""
         try:
             shipment = shipment_from_row(row)
@@ -191,9 +266,19 @@ class UPS:
         return key
 
     def _keyed(self, questions: Iterable[str]) -> dict[str, str]:
-        return {key: f"{self.identity.name}|{self.identity.environment}|{self.identity.account}|{key}" for key in questions}
+        return {
+            key: f"{self.identity.name}|{self.identity.environment}|{self.identity.account}|{key}"
+            for key in questions
+        }
 
-    async def _answered(self, key: str, question: tuple[wire.Request, Shipment], known: dict[str, dict[str, Any]], fresh: dict[str, Rate], pacer: Pacer | None) -> None:
+    async def _answered(
+        self,
+        key: str,
+        question: tuple[wire.Request, Shipment],
+        known: dict[str, dict[str, Any]],
+        fresh: dict[str, Rate],
+        pacer: Pacer | None,
+    ) -> None:
         request, shipment = question
 
         async def ask() -> Rate:
@@ -210,21 +295,41 @@ class UPS:
 
     # -- labels ----------------------------------------------------------------
 
-    async def ship(self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec) -> Purchase:
+    async def ship(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Purchase:
         """Buy. UPS stores `reference` with the shipment; labels come in the format asked for, converted on this machine where UPS has it not."""
         today = self._today()
         if shipment.ship_date and shipment.ship_date > today + dt.timedelta(days=_DAYS_AHEAD):
-            raise CarrierRejected(f"ship_date: {shipment.ship_date} is more than {_DAYS_AHEAD} days ahead, which UPS does not take.", fix="Buy this row nearer to its date.", field="ship_date")
-        request = wire.ship(shipment, shipper, account=self.identity.account, reference=reference, label=label, today=today)
+            raise CarrierRejected(
+                f"ship_date: {shipment.ship_date} is more than {_DAYS_AHEAD} days ahead, which "
+                "UPS does not take.",
+                fix="Buy this row nearer to its date.",
+                field="ship_date",
+            )
+        request = wire.ship(
+            shipment,
+            shipper,
+            account=self.identity.account,
+            reference=reference,
+            label=label,
+            today=today,
+        )
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._line.ask(request)
-        return await _as_asked(_read(lambda b: responses.purchase(b, shipment.service), body), label)
+        return await _as_asked(
+            _read(lambda b: responses.purchase(b, shipment.service), body), label
+        )
 
-    async def find(self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None) -> list[Purchase]:
+    async def find(
+        self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None
+    ) -> list[Purchase]:
         """Return the shipments under `reference`: by label recovery, then by tracking. Empty only when both say no."""
         label = label or LabelSpec()
         try:
-            body = await self._line.ask(wire.recover(account=self.identity.account, label=label, reference=reference))
+            body = await self._line.ask(
+                wire.recover(account=self.identity.account, label=label, reference=reference)
+            )
         except CarrierRejected as said:
             return await self._found_otherwise(said, reference, label)
         found = _read(responses.recovered, body)
@@ -235,7 +340,9 @@ class UPS:
     async def void(self, purchase: Purchase) -> None:
         """Give a shipment back, whole. Repeat-safe: what is voided already is success."""
         if not purchase.shipment_id.startswith("1Z"):
-            raise CarrierRejected(f"{purchase.shipment_id} is not a UPS shipment number.", fix="Void it on ups.com.")
+            raise CarrierRejected(
+                f"{purchase.shipment_id} is not a UPS shipment number.", fix="Void it on ups.com."
+            )
         try:
             body = await self._line.ask(wire.void(purchase.shipment_id))
         except CarrierRejected as said:
@@ -244,21 +351,48 @@ class UPS:
             raise
         left = _read(responses.voided, body)
         if left:
-            raise CarrierRejected(f"UPS did not void {purchase.shipment_id}: {left}.", fix="Look at the shipment on ups.com.")
+            raise CarrierRejected(
+                f"UPS did not void {purchase.shipment_id}: {left}.",
+                fix="Look at the shipment on ups.com.",
+            )
 
-    async def _found_otherwise(self, said: CarrierRejected, reference: str, label: LabelSpec) -> list[Purchase]:
+    async def _found_otherwise(
+        self, said: CarrierRejected, reference: str, label: LabelSpec
+    ) -> list[Purchase]:
         """Return what a refused recovery by reference leaves: tracking is the second source; it confirms, and alone it never denies."""
         code = said.carrier_code or ""
         if code not in Recovery.ABSENT | Recovery.SEVERAL | Recovery.NO_LABEL | Recovery.VOIDED:
-            raise AnswerLost(f"UPS cannot say what became of the shipment: {said.message}", fix="It is looked up again.", carrier_code=code, transaction_id=said.transaction_id) from None
+            raise AnswerLost(
+                f"UPS cannot say what became of the shipment: {said.message}",
+                fix="It is looked up again.",
+                carrier_code=code,
+                transaction_id=said.transaction_id,
+            ) from None
         numbers = await self._tracked(reference)
         if code in Recovery.VOIDED:
             numbers = numbers or [reference]
-            return [Purchase(shipment_id=numbers[0], tracking_numbers=tuple(numbers), voided=True, warnings=("UPS says that it was voided.",))]
+            return [
+                Purchase(
+                    shipment_id=numbers[0],
+                    tracking_numbers=tuple(numbers),
+                    voided=True,
+                    warnings=("UPS says that it was voided.",),
+                )
+            ]
         if not numbers and code not in Recovery.ABSENT:
-            raise AnswerLost(f"{said.message} UPS tells no number for it yet.", fix="It is looked up again; it is on ups.com too.", carrier_code=code) from None
+            raise AnswerLost(
+                f"{said.message} UPS tells no number for it yet.",
+                fix="It is looked up again; it is on ups.com too.",
+                carrier_code=code,
+            ) from None
         if code in Recovery.NO_LABEL:
-            return [Purchase(shipment_id=numbers[0], tracking_numbers=tuple(numbers), warnings=("UPS no longer gives out its label.",))]
+            return [
+                Purchase(
+                    shipment_id=numbers[0],
+                    tracking_numbers=tuple(numbers),
+                    warnings=("UPS no longer gives out its label.",),
+                )
+            ]
         return await self._recovered(numbers, label)
 
     async def _tracked(self, reference: str) -> list[str]:
@@ -278,28 +412,58 @@ class UPS:
 
     async def _by_number(self, number: str, label: LabelSpec) -> Purchase:
         try:
-            found = _read(responses.recovered, await self._line.ask(wire.recover(account=self.identity.account, label=label, tracking_number=number)))
+            found = _read(
+                responses.recovered,
+                await self._line.ask(
+                    wire.recover(account=self.identity.account, label=label, tracking_number=number)
+                ),
+            )
         except CarrierRejected as said:
             voided = (said.carrier_code or "") in Recovery.VOIDED
-            return Purchase(shipment_id=number, tracking_numbers=(number,), voided=voided, warnings=(f"UPS gives no label: {said.message}",))
-        return found or Purchase(shipment_id=number, tracking_numbers=(number,), warnings=("UPS gives no label for this number alone.",))
+            return Purchase(
+                shipment_id=number,
+                tracking_numbers=(number,),
+                voided=voided,
+                warnings=(f"UPS gives no label: {said.message}",),
+            )
+        return found or Purchase(
+            shipment_id=number,
+            tracking_numbers=(number,),
+            warnings=("UPS gives no label for this number alone.",),
+        )
 
-    async def _completed(self, found: Purchase, label: LabelSpec, shipment: Shipment | None) -> Purchase:
+    async def _completed(
+        self, found: Purchase, label: LabelSpec, shipment: Shipment | None
+    ) -> Purchase:
         """Return `found` with the parcels that the recovery left out: our reference stands on the first one only."""
         if shipment is None or len(found.tracking_numbers) >= len(shipment.parcels):
             return found
-        body = await self._line.ask(wire.track_shipment(found.tracking_numbers[0], count=len(shipment.parcels)))
+        body = await self._line.ask(
+            wire.track_shipment(found.tracking_numbers[0], count=len(shipment.parcels))
+        )
         for number in responses.parcels_of_shipment(body):
             if number not in found.tracking_numbers:
                 found = _joined(found, await self._by_number(number, label))
         missing = len(shipment.parcels) - len(found.tracking_numbers)
         if missing <= 0:
             return found
-        return found.model_copy(update={"warnings": (*found.warnings, f"UPS told the numbers of {len(found.tracking_numbers)} of {len(shipment.parcels)} parcels")})
+        return found.model_copy(
+            update={
+                "warnings": (
+                    *found.warnings,
+                    (
+                        f"UPS told the numbers of {len(found.tracking_numbers)} of "
+                        f"{len(shipment.parcels)} parcels"
+                    ),
+                )
+            }
+        )
 
     # -- afterwards --------------------------------------------------------------
 
-    async def track(self, tracking_numbers: Sequence[str], pacer: Pacer | None = None) -> list[dict[str, Any]]:
+    async def track(
+        self, tracking_numbers: Sequence[str], pacer: Pacer | None = None
+    ) -> list[dict[str, Any]]:
         """Return where parcels are, a dict each, in order (see :func:`shipkit.carriers.ups.responses.tracking`)."""
         found: dict[str, dict[str, Any]] = {}
 
@@ -312,7 +476,11 @@ class UPS:
             except AuthenticationFailed:
                 raise
             except CarrierError as error:
-                found[number] = {**responses.tracking(None, number), "status": "unknown", "problem": error.message}
+                found[number] = {
+                    **responses.tracking(None, number),
+                    "status": "unknown",
+                    "problem": error.message,
+                }
 
         await _each(self.pace.concurrency, list(dict.fromkeys(tracking_numbers)), one)
         return [found[number] for number in tracking_numbers]
@@ -321,11 +489,19 @@ class UPS:
         """Return what UPS thinks of a street address in the US or Puerto Rico, and whether it is a home."""
         request = wire.classify(address)
         if wire.country_of(request) not in {"US", "PR"}:
-            return AddressCheck(status="unsupported", message="UPS validates streets in the US and Puerto Rico only.")
+            return AddressCheck(
+                status="unsupported",
+                message="UPS validates streets in the US and Puerto Rico only.",
+            )
         try:
-            return _read(lambda body: responses.addresses(body, address), await self._line.ask(request))
+            return _read(
+                lambda body: responses.addresses(body, address), await self._line.ask(request)
+            )
         except CarrierRejected as said:
-            return AddressCheck(status="unsupported" if said.carrier_code == "9264030" else "not_found", message=said.message)
+            return AddressCheck(
+                status="unsupported" if said.carrier_code == "9264030" else "not_found",
+                message=said.message,
+            )
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -340,13 +516,22 @@ def _checked_host(base_url: str | None, environment: str) -> str:
         return _HOSTS[environment]
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
-    clean = not (parts.username or parts.password or parts.query or parts.fragment) and parts.path in {"", "/"}
+    clean = not (
+        parts.username or parts.password or parts.query or parts.fragment
+    ) and parts.path in {"", "/"}
     if clean and parts.scheme in {"http", "https"} and _loopback(host):
         return base_url
     if not (clean and parts.scheme == "https" and (host == "ups.com" or host.endswith(".ups.com"))):
-        raise SettingsError("SHIPKIT_UPS_BASE_URL is neither a UPS host over https nor this machine.", fix="Unset it, or use https://wwwcie.ups.com (test) or https://onlinetools.ups.com (live).")
+        raise SettingsError(
+            "SHIPKIT_UPS_BASE_URL is neither a UPS host over https nor this machine.",
+            fix="Unset it, or use https://wwwcie.ups.com (test) or https://onlinetools.ups.com "
+            "(live).",
+        )
     if f"https://{host}" in _HOSTS.values() and f"https://{host}" != _HOSTS[environment]:
-        raise SettingsError(f"SHIPKIT_UPS_BASE_URL is UPS's other host: SHIPKIT_UPS_ENV is {environment}.", fix="Unset SHIPKIT_UPS_BASE_URL, or set SHIPKIT_UPS_ENV to match.")
+        raise SettingsError(
+            f"SHIPKIT_UPS_BASE_URL is UPS's other host: SHIPKIT_UPS_ENV is {environment}.",
+            fix="Unset SHIPKIT_UPS_BASE_URL, or set SHIPKIT_UPS_ENV to match.",
+        )
     return base_url
 
 
@@ -361,9 +546,14 @@ def _read(reader: Callable[[Any], T], body: Any) -> T:
     """Return what `reader` makes of an answer; one that does not say what it must is a lost answer."""
     try:
         return reader(body)
-    except ValueError as error:  # Unreadable, and pydantic's error, whose text would show the answer
+    except (
+        ValueError
+    ) as error:  # Unreadable, and pydantic's error, whose text would show the answer
         what = str(error) if isinstance(error, responses.Unreadable) else "a value that cannot be"
-        raise AnswerLost(f"UPS's answer cannot be used: {what}. It may have acted.", fix="The row is looked up by its reference before anything is sent again.") from None
+        raise AnswerLost(
+            f"UPS's answer cannot be used: {what}. It may have acted.",
+            fix="The row is looked up by its reference before anything is sent again.",
+        ) from None
 
 
 async def _as_asked(purchase: Purchase, label: LabelSpec) -> Purchase:
@@ -371,19 +561,32 @@ async def _as_asked(purchase: Purchase, label: LabelSpec) -> Purchase:
     if not any(one.kind == "label" and one.format is not label.format for one in purchase.labels):
         return purchase
     labels, warnings = await asyncio.to_thread(_converted, purchase.labels, label.format)
-    return purchase.model_copy(update={"labels": labels, "warnings": (*purchase.warnings, *warnings)})
+    return purchase.model_copy(
+        update={"labels": labels, "warnings": (*purchase.warnings, *warnings)}
+    )
 
 
-def _converted(labels: Iterable[Label], wanted: LabelFormat) -> tuple[tuple[Label, ...], tuple[str, ...]]:
+def _converted(
+    labels: Iterable[Label], wanted: LabelFormat
+) -> tuple[tuple[Label, ...], tuple[str, ...]]:
     from shipkit.render.convert import can_convert, convert
 
     done, warnings = [], []
     for label in labels:
-        if label.kind == "label" and label.format is not wanted and can_convert(label.format, wanted):
+        if (
+            label.kind == "label"
+            and label.format is not wanted
+            and can_convert(label.format, wanted)
+        ):
             try:
-                label = label.model_copy(update={"data": convert(label.data, label.format, wanted), "format": wanted})  # noqa: PLW2901
+                label = label.model_copy(  # noqa: PLW2901
+                    update={"data": convert(label.data, label.format, wanted), "format": wanted}
+                )
             except LabelError as error:
-                warnings.append(f"label of {label.tracking_number} stays {label.format.value.upper()}: {error.message}")
+                warnings.append(
+                    f"label of {label.tracking_number} stays {label.format.value.upper()}: "
+                    f"{error.message}"
+                )
         done.append(label)
     return tuple(done), tuple(warnings)
 
@@ -392,10 +595,16 @@ def _joined(one: Purchase, other: Purchase) -> Purchase:
     """Return two parts of one shipment as one."""
     numbers = tuple(dict.fromkeys([*one.tracking_numbers, *other.tracking_numbers]))
     kept = {label.tracking_number for label in one.labels}
-    return one.model_copy(update={
-        "tracking_numbers": numbers, "labels": (*one.labels, *[label for label in other.labels if label.tracking_number not in kept]),
-        "warnings": tuple(dict.fromkeys([*one.warnings, *other.warnings])),
-    })
+    return one.model_copy(
+        update={
+            "tracking_numbers": numbers,
+            "labels": (
+                *one.labels,
+                *[label for label in other.labels if label.tracking_number not in kept],
+            ),
+            "warnings": tuple(dict.fromkeys([*one.warnings, *other.warnings])),
+        }
+    )
 
 
 def _refused(service: str | None, error: CarrierError) -> dict[str, Any]:
@@ -403,7 +612,12 @@ def _refused(service: str | None, error: CarrierError) -> dict[str, Any]:
 
 
 def _line_of(rate: Rate, basis: str) -> dict[str, Any]:
-    return {**rate.model_dump(), "service": str(rate.service), "cost_basis": basis, "warnings": "; ".join(rate.warnings)}
+    return {
+        **rate.model_dump(),
+        "service": str(rate.service),
+        "cost_basis": basis,
+        "warnings": "; ".join(rate.warnings),
+    }
 
 
 async def _each(at_once: int, keys: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:

@@ -1,17 +1,20 @@
 """The line to UPS: signs in, sends one request, and says what an answer means. The one place that decides an outcome at UPS.
 
-==========================================================  ====================================  ==========================
-what came                                                    error                                 what it means
-==========================================================  ====================================  ==========================
-no connection, TLS failed, no pool slot                      CarrierUnreachable                    not sent
-sign-in fails or does not answer                             AuthenticationFailed, CarrierUnreachable  not sent
-401, and 401 again with a fresh token                        AuthenticationFailed                  turned away unread
-429                                                          RateLimited                           turned away unread
-400, 403, another 4xx, a 2xx with an error                   CarrierRejected                       no
-200 without a body, with an error in the headers             CarrierRejected                       no (recorded, labels.malformed)
-time-out, reset, 5xx, half an answer, not JSON, no result    AnswerLost                            in doubt
-4xx 20001, 120001, 10004 (a failure of UPS's own)            AnswerLost                            in doubt
-==========================================================  ====================================  ==========================
+==========================================================  ====================================
+========================== what came                                                    error
+what it means ==========================================================
+====================================  ========================== no connection, TLS failed, no pool
+slot                      CarrierUnreachable                    not sent sign-in fails or does not
+answer                             AuthenticationFailed, CarrierUnreachable  not sent 401, and 401
+again with a fresh token                        AuthenticationFailed                  turned away
+unread 429                                                          RateLimited
+turned away unread 400, 403, another 4xx, a 2xx with an error                   CarrierRejected
+no 200 without a body, with an error in the headers             CarrierRejected
+no (recorded, labels.malformed) time-out, reset, 5xx, half an answer, not JSON, no result
+AnswerLost                            in doubt 4xx 20001, 120001, 10004 (a failure of UPS's own)
+AnswerLost                            in doubt
+==========================================================  ====================================
+==========================
 """
 
 from __future__ import annotations
@@ -50,13 +53,24 @@ _TOKEN_PATH = "/security/v1/oauth/token"  # noqa: S105 - a path
 _EARLY_S = 300.0
 """A token is renewed this long before it ends (a tenth of its life, if that is shorter): a request under way must not outlive it."""
 _LOOK_UP = "The row is looked up by its reference before anything is sent again."
-_CREDENTIALS = "Check SHIPKIT_UPS_CLIENT_ID and SHIPKIT_UPS_CLIENT_SECRET, and that they belong to this host (test or live)."
+_CREDENTIALS = (
+    "Check SHIPKIT_UPS_CLIENT_ID and SHIPKIT_UPS_CLIENT_SECRET, and that they belong to this host "
+    "(test or live)."
+)
 
 
 class UpsClient:
     """A signed-in line to one UPS host. One token for everybody; one refresh at a time."""
 
-    def __init__(self, base_url: str, *, client_id: str, client_secret: SecretStr, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        client_id: str,
+        client_secret: SecretStr,
+        timeout_s: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._http = HttpTransport(base_url, name="UPS", timeout_s=timeout_s, transport=transport)
         self._client_id, self._secret = client_id, client_secret
         self._token: SecretStr | None = None
@@ -72,7 +86,9 @@ class UpsClient:
         """Return the body of UPS's answer. Raises what the table above says."""
         token = await self._signed_in()
         answer, transaction = await self._send(request, token)
-        if answer.status == 401:  # turned away unread: asking again with a new token cannot buy twice
+        if (
+            answer.status == 401
+        ):  # turned away unread: asking again with a new token cannot buy twice
             token = await self._signed_in(refused=token)
             answer, transaction = await self._send(request, token)
         return _meaning(answer, transaction)
@@ -88,14 +104,35 @@ class UpsClient:
         began = time.perf_counter()
         try:
             answer = await self._http.request(
-                request.method, request.path, json=request.body, params=dict(request.query) or None, headers=headers, authorization=token, judge=False,
+                request.method,
+                request.path,
+                json=request.body,
+                params=dict(request.query) or None,
+                headers=headers,
+                authorization=token,
+                judge=False,
             )
         except CarrierError as error:
             error.transaction_id = transaction
-            log.info("%s %s transId=%s: %s after %.0f ms", request.method, request.path, transaction, error.code, (time.perf_counter() - began) * 1000)
+            log.info(
+                "%s %s transId=%s: %s after %.0f ms",
+                request.method,
+                request.path,
+                transaction,
+                error.code,
+                (time.perf_counter() - began) * 1000,
+            )
             raise
         theirs = answer.headers.get("bkndtransid", "-")
-        log.info("%s %s transId=%s bkndtransid=%s: %d in %.0f ms", request.method, request.path, transaction, theirs, answer.status, (time.perf_counter() - began) * 1000)
+        log.info(
+            "%s %s transId=%s bkndtransid=%s: %d in %.0f ms",
+            request.method,
+            request.path,
+            transaction,
+            theirs,
+            answer.status,
+            (time.perf_counter() - began) * 1000,
+        )
         return answer, transaction
 
     async def _signed_in(self, refused: SecretStr | None = None) -> SecretStr:
@@ -112,49 +149,96 @@ class UpsClient:
             return self._token  # type: ignore[return-value]
 
     def _basic(self) -> SecretStr:
-        return SecretStr("Basic " + base64.b64encode(f"{self._client_id}:{self._secret.get_secret_value()}".encode()).decode("ascii"))
+        return SecretStr(
+            "Basic "
+            + base64.b64encode(
+                f"{self._client_id}:{self._secret.get_secret_value()}".encode()
+            ).decode("ascii")
+        )
 
     def _usable(self, refused: SecretStr | None) -> bool:
-        return self._token is not None and self._token is not refused and time.monotonic() < self._good_until
+        return (
+            self._token is not None
+            and self._token is not refused
+            and time.monotonic() < self._good_until
+        )
 
     async def _fetch_token(self) -> tuple[SecretStr, float]:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         try:
-            answer = await self._http.request("POST", _TOKEN_PATH, content=b"grant_type=client_credentials", headers=headers, authorization=self._basic())
+            answer = await self._http.request(
+                "POST",
+                _TOKEN_PATH,
+                content=b"grant_type=client_credentials",
+                headers=headers,
+                authorization=self._basic(),
+            )
         except AnswerLost as error:  # only the sign-in was lost; the request behind it never left
-            raise CarrierUnreachable(f"UPS's sign-in gave no answer: {error.message}", fix="Try again; nothing was sent.") from None
+            raise CarrierUnreachable(
+                f"UPS's sign-in gave no answer: {error.message}", fix="Try again; nothing was sent."
+            ) from None
         log.info("POST %s: %d", _TOKEN_PATH, answer.status)
         said = responses.error_in(_json(answer), answer.headers)
         if answer.status != 200 or said is not None:
             words = _words(said)
-            raise AuthenticationFailed(f"UPS refused to sign in ({answer.status}). {words}", fix=_CREDENTIALS, carrier_code=said.code if said else str(answer.status), carrier_message=words)
+            raise AuthenticationFailed(
+                f"UPS refused to sign in ({answer.status}). {words}",
+                fix=_CREDENTIALS,
+                carrier_code=said.code if said else str(answer.status),
+                carrier_message=words,
+            )
         try:
             token, seconds = responses.token(_json(answer))
         except responses.Unreadable:
-            raise CarrierUnreachable("UPS's sign-in answered without a token.", fix="Try again; nothing was sent.") from None
+            raise CarrierUnreachable(
+                "UPS's sign-in answered without a token.", fix="Try again; nothing was sent."
+            ) from None
         return SecretStr(f"Bearer {token}"), seconds
 
 
 def _meaning(answer: Response, transaction: str) -> Any:
     """Return the body of a good answer, or raise what a bad one means."""
     body = _json(answer)
-    in_headers = answer.headers if answer.status >= 400 or not answer.content else {}  # beside a body that says yes, a header does not say no
+    in_headers = (
+        answer.headers if answer.status >= 400 or not answer.content else {}
+    )  # beside a body that says yes, a header does not say no
     said = responses.error_in(body, in_headers)
     code = said.code if said else None
     theirs = answer.headers.get("bkndtransid")
-    about: dict[str, Any] = {"carrier_code": code or str(answer.status), "carrier_message": _words(said) or None, "transaction_id": transaction, "bkndtransid": theirs, "status": answer.status}
+    about: dict[str, Any] = {
+        "carrier_code": code or str(answer.status),
+        "carrier_message": _words(said) or None,
+        "transaction_id": transaction,
+        "bkndtransid": theirs,
+        "status": answer.status,
+    }
     if answer.status == 401:
         raise AuthenticationFailed(_sentence(answer, said), fix=_CREDENTIALS, **about)
     if answer.status == 429:
         about["carrier_code"] = code or "10429"
-        raise RateLimited(_sentence(answer, said), fix="shipkit pauses and sends again.", retry_after_s=retry_after_s(answer.headers.get("retry-after")), **about)
+        raise RateLimited(
+            _sentence(answer, said),
+            fix="shipkit pauses and sends again.",
+            retry_after_s=retry_after_s(answer.headers.get("retry-after")),
+            **about,
+        )
     if answer.status >= 500 or code in IN_DOUBT:
         raise AnswerLost(f"{_sentence(answer, said)} It may have acted.", fix=_LOOK_UP, **about)
     if answer.status >= 400 or said is not None:
         known = explain(code)
-        raise CarrierRejected(_sentence(answer, said), fix=(known.fix if known else None) or f"Correct the row; UPS support knows code {about['carrier_code']}.", **about)
+        raise CarrierRejected(
+            _sentence(answer, said),
+            fix=(known.fix if known else None)
+            or f"Correct the row; UPS support knows code {about['carrier_code']}.",
+            **about,
+        )
     if not 200 <= answer.status < 300 or body is None:
-        raise AnswerLost(f"UPS answered {answer.status} with {len(answer.content)} bytes that say nothing. It may have acted.", fix=_LOOK_UP, **about)
+        raise AnswerLost(
+            f"UPS answered {answer.status} with {len(answer.content)} bytes that say nothing. It "
+            "may have acted.",
+            fix=_LOOK_UP,
+            **about,
+        )
     return body
 
 

@@ -15,28 +15,46 @@ from shipkit.models import Customs, CustomsItem, Money, Shipment
 
 __all__ = ["international_forms", "invoice_line_total", "rated_value"]
 
-_TERMS = frozenset({"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"})
+_TERMS = frozenset(
+    {"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"}
+)
 _MAX_ITEMS = 50
 _INVOICE, _PARTIAL_INVOICE = "01", "05"
 
 
-def international_forms(route: Route, shipment: Shipment, reference: str, date: dt.date) -> dict[str, Any]:
+def international_forms(
+    route: Route, shipment: Shipment, reference: str, date: dt.date
+) -> dict[str, Any]:
     """Return the commercial invoice. Raises CarrierRejected when the shipment does not say what customs must know."""
     customs = _demanded(route, shipment)
     buyer = route.destination
     forms: dict[str, Any] = {
         "FormType": [_PARTIAL_INVOICE if shipment.is_return else _INVOICE],
-        "InvoiceNumber": latin(cut(clean(customs.invoice_number) or clean(shipment.order_id) or reference, 35), "customs.invoice_number"),
+        "InvoiceNumber": latin(
+            cut(clean(customs.invoice_number) or clean(shipment.order_id) or reference, 35),
+            "customs.invoice_number",
+        ),
         "InvoiceDate": f"{date:%Y%m%d}",
         "ReasonForExport": _reason(customs),
         "CurrencyCode": customs.items[0].unit_value.currency,
-        "Contacts": {"SoldTo": {"Name": buyer.name, "AttentionName": buyer.contact, "Phone": buyer.phone_number(), "Address": buyer.address()}},
+        "Contacts": {
+            "SoldTo": {
+                "Name": buyer.name,
+                "AttentionName": buyer.contact,
+                "Phone": buyer.phone_number(),
+                "Address": buyer.address(),
+            }
+        },
         "Product": [_product(item, i) for i, item in enumerate(customs.items)],
     }
     terms = (customs.terms or "").strip().upper()
     if terms:
         if terms not in _TERMS:
-            raise refuse("customs.terms", f"UPS knows no terms of shipment {customs.terms!r}.", f"Use one of {', '.join(sorted(_TERMS))}.")
+            raise refuse(
+                "customs.terms",
+                f"UPS knows no terms of shipment {customs.terms!r}.",
+                f"Use one of {', '.join(sorted(_TERMS))}.",
+            )
         forms["TermsOfShipment"] = terms
     return forms
 
@@ -44,13 +62,18 @@ def international_forms(route: Route, shipment: Shipment, reference: str, date: 
 def invoice_line_total(route: Route, shipment: Shipment) -> dict[str, str] | None:
     """Return the total of the goods, which UPS wants from the US to Canada and to Puerto Rico; None elsewhere.
 
-    Without customs items the declared values are taken; without both the shipment is refused, because a made-up value is a false declaration.
+    Without customs items the declared values are taken; without both the shipment is refused,
+    because a made-up value is a false declaration.
     """
     if route.pair not in {("US", "CA"), ("US", "PR")} or shipment.is_return:
         return None
     total = _total(shipment)
     if total is None:
-        raise refuse("customs.items", f"UPS wants the value of the goods from US to {route.pair[1]}.", "Give customs items with values, or a declared value.")
+        raise refuse(
+            "customs.items",
+            f"UPS wants the value of the goods from US to {route.pair[1]}.",
+            "Give customs items with values, or a declared value.",
+        )
     return total
 
 
@@ -65,13 +88,21 @@ def _total(shipment: Shipment) -> dict[str, str] | None:
     if total <= 0:
         return None
     if total > Decimal(99_999_999):
-        raise refuse("customs.items", "the goods are worth more than UPS takes.", "Split the shipment.")
-    return {"CurrencyCode": values[0].currency, "MonetaryValue": f"{max(total, Decimal(1)).quantize(Decimal('0.01')):f}"}
+        raise refuse(
+            "customs.items", "the goods are worth more than UPS takes.", "Split the shipment."
+        )
+    return {
+        "CurrencyCode": values[0].currency,
+        "MonetaryValue": f"{max(total, Decimal(1)).quantize(Decimal('0.01')):f}",
+    }
 
 
 def _values(shipment: Shipment) -> list[Money]:
     items = shipment.customs.items if shipment.customs else ()
-    lines = [Money(amount=item.unit_value.amount * item.quantity, currency=item.unit_value.currency) for item in items]
+    lines = [
+        Money(amount=item.unit_value.amount * item.quantity, currency=item.unit_value.currency)
+        for item in items
+    ]
     return lines or [p.declared_value for p in shipment.parcels if p.declared_value]
 
 
@@ -79,20 +110,33 @@ def _demanded(route: Route, shipment: Shipment) -> Customs:
     customs = shipment.customs
     if customs is None or not customs.items:
         raise refuse(
-            "customs.items", f"goods that go from {route.pair[0]} to {route.pair[1]} need an invoice with a line for each item.",
-            "Map description, quantity, value and country of origin of the order's lines (customs.items).",
+            "customs.items",
+            f"goods that go from {route.pair[0]} to {route.pair[1]} need an invoice with a line "
+            "for each item.",
+            "Map description, quantity, value and country of origin of the order's lines "
+            "(customs.items).",
         )
     if len(customs.items) > _MAX_ITEMS:
-        raise refuse("customs.items", f"UPS's invoice takes {_MAX_ITEMS} lines, not {len(customs.items)}.", "Combine lines of the same goods.")
+        raise refuse(
+            "customs.items",
+            f"UPS's invoice takes {_MAX_ITEMS} lines, not {len(customs.items)}.",
+            "Combine lines of the same goods.",
+        )
     if len({item.unit_value.currency for item in customs.items}) > 1:
-        raise refuse("customs.items", "an invoice has one currency.", "Give all values in the same currency.")
+        raise refuse(
+            "customs.items", "an invoice has one currency.", "Give all values in the same currency."
+        )
     return customs
 
 
 def _reason(customs: Customs) -> str:
     reason = EXPORT_REASONS.get(customs.reason.strip().lower())
     if reason is None:
-        raise refuse("customs.reason", f"{customs.reason!r} is no reason for export that UPS knows.", f"Use one of {', '.join(EXPORT_REASONS)}.")
+        raise refuse(
+            "customs.reason",
+            f"{customs.reason!r} is no reason for export that UPS knows.",
+            f"Use one of {', '.join(EXPORT_REASONS)}.",
+        )
     return reason
 
 
@@ -100,19 +144,39 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
     field = f"customs.items[{index}]"
     description = textwrap.wrap(latin(clean(item.description), f"{field}.description"), 35)[:3]
     if not description:
-        raise refuse(f"{field}.description", "customs needs a description.", "Say what the item is, in English.")
+        raise refuse(
+            f"{field}.description",
+            "customs needs a description.",
+            "Say what the item is, in English.",
+        )
     if item.unit_value.amount <= 0:
-        raise refuse(f"{field}.unit_value", "customs needs a value above zero, for gifts and samples too.", "Give what the item is worth.")
+        raise refuse(
+            f"{field}.unit_value",
+            "customs needs a value above zero, for gifts and samples too.",
+            "Give what the item is worth.",
+        )
     if not item.origin_country:
-        raise refuse(f"{field}.origin_country", "customs needs the country where the item was made.", 'Map it, or give one for all: defaults={"origin_country": "US"}.')
+        raise refuse(
+            f"{field}.origin_country",
+            "customs needs the country where the item was made.",
+            'Map it, or give one for all: defaults={"origin_country": "US"}.',
+        )
     product: dict[str, Any] = {
         "Description": description,
-        "Unit": {"Number": _quantity(item, field), "UnitOfMeasurement": {"Code": "PCS"}, "Value": _value(item, field)},
+        "Unit": {
+            "Number": _quantity(item, field),
+            "UnitOfMeasurement": {"Code": "PCS"},
+            "Value": _value(item, field),
+        },
         "OriginCountryCode": item.origin_country,
     }
     code = re.sub(r"[^0-9A-Za-z]", "", item.hs_code or "")
     if code and not 6 <= len(code) <= 15:
-        raise refuse(f"{field}.hs_code", f"{item.hs_code!r} is not a tariff code of 6 to 15 characters.", "Correct or drop it.")
+        raise refuse(
+            f"{field}.hs_code",
+            f"{item.hs_code!r} is not a tariff code of 6 to 15 characters.",
+            "Correct or drop it.",
+        )
     if code:
         product["CommodityCode"] = code
     if clean(item.sku):
@@ -122,7 +186,9 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
 
 def _quantity(item: CustomsItem, field: str) -> str:
     if item.quantity > 9_999_999:
-        raise refuse(f"{field}.quantity", "UPS takes at most 9,999,999 pieces in a line.", "Split the line.")
+        raise refuse(
+            f"{field}.quantity", "UPS takes at most 9,999,999 pieces in a line.", "Split the line."
+        )
     return str(item.quantity)
 
 
@@ -130,5 +196,9 @@ def _value(item: CustomsItem, field: str) -> str:
     text = f"{item.unit_value.amount:f}"
     text = text if "." in text else f"{text}.00"
     if len(text) > 19 or len(text.partition(".")[2]) > 6:
-        raise refuse(f"{field}.unit_value", f"UPS does not take a value of {item.unit_value}.", "Round it to cents.")
+        raise refuse(
+            f"{field}.unit_value",
+            f"UPS does not take a value of {item.unit_value}.",
+            "Round it to cents.",
+        )
     return text

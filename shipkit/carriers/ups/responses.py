@@ -1,8 +1,9 @@
 """Answers of UPS -> shipkit's words. Pure; lenient in reading, because UPS is in writing.
 
-Seen in recorded answers of 2024: a bare object where a list of one is declared, ``""`` where an object is declared, numbers as
-text (``"10.0"``), base64 with too much padding. Shipment-level and package-level itemised charges are disjoint there, and the
-base charge stands on the shipment (international) or on the packages (US domestic, with 0.00 on the shipment).
+Seen in recorded answers of 2024: a bare object where a list of one is declared, ``""`` where an
+object is declared, numbers as text (``"10.0"``), base64 with too much padding. Shipment-level and
+package-level itemised charges are disjoint there, and the base charge stands on the shipment
+(international) or on the packages (US domestic, with 0.00 on the shipment).
 """
 
 from __future__ import annotations
@@ -31,7 +32,23 @@ from shipkit.models import (
     TransitTime,
 )
 
-__all__ = ["Said", "Unreadable", "addresses", "candidates", "error_in", "listed", "parcels_of_reference", "parcels_of_shipment", "purchase", "rates", "recovered", "token", "tracking", "transits", "voided"]
+__all__ = [
+    "Said",
+    "Unreadable",
+    "addresses",
+    "candidates",
+    "error_in",
+    "listed",
+    "parcels_of_reference",
+    "parcels_of_shipment",
+    "purchase",
+    "rates",
+    "recovered",
+    "token",
+    "tracking",
+    "transits",
+    "voided",
+]
 
 
 class Unreadable(ValueError):
@@ -49,11 +66,21 @@ class Said:
 def error_in(body: Any, headers: Mapping[str, str]) -> Said | None:
     """Return the error that an answer tells, in its body or (200 with an empty body) in its headers alone."""
     listed_errors = listed(at(body, "response", "errors")) or listed(at(body, "errors"))
-    found = listed_errors[0] if listed_errors else body if isinstance(body, dict) and "code" in body and "message" in body else None
+    found = (
+        listed_errors[0]
+        if listed_errors
+        else body
+        if isinstance(body, dict) and "code" in body and "message" in body
+        else None
+    )
     if found is not None:
         return Said(_text(found.get("code")) or None, _text(found.get("message")))
     code = headers.get("apierrorcode") or headers.get("errorcode")
-    return Said(code, headers.get("apierrormsg") or headers.get("errordescription") or "") if code else None
+    return (
+        Said(code, headers.get("apierrormsg") or headers.get("errordescription") or "")
+        if code
+        else None
+    )
 
 
 def token(body: Any) -> tuple[str, float]:
@@ -67,7 +94,8 @@ def token(body: Any) -> tuple[str, float]:
 def rates(body: Any, *, only: ServiceLevel | None = None) -> list[Rate]:
     """Return the prices of a Rate or Shop answer, cheapest first; services that shipkit does not sell are left out.
 
-    `only` is the service that was asked for: Rate answers with one, and some versions do not repeat its code.
+    `only` is the service that was asked for: Rate answers with one, and some versions do not
+    repeat its code.
     """
     response = at(body, "RateResponse")
     rated = listed(at(response, "RatedShipment"))
@@ -89,9 +117,15 @@ def _rate(shipment: dict[str, Any], service: ServiceLevel, general: list[dict[st
         raise Unreadable("no total charge in the answer")
     days, date = _when(shipment)
     return Rate(
-        service=service, cost_cents=total.cents, currency=total.currency, zone=_text(at(shipment, "Zone")) or None,
-        billable_weight_lb=_weight(at(shipment, "BillingWeight")), transit_days=days, delivery_date=date,
-        warnings=_alerts([*general, *listed(at(shipment, "RatedShipmentAlert"))]), **_parts(shipment, negotiated, total),
+        service=service,
+        cost_cents=total.cents,
+        currency=total.currency,
+        zone=_text(at(shipment, "Zone")) or None,
+        billable_weight_lb=_weight(at(shipment, "BillingWeight")),
+        transit_days=days,
+        delivery_date=date,
+        warnings=_alerts([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
+        **_parts(shipment, negotiated, total),
     )
 
 
@@ -99,7 +133,11 @@ def _parts(shipment: dict[str, Any], negotiated: Any, total: Money) -> dict[str,
     """Return base, fuel, residential, delivery area and the rest, which add up to the total; nothing where UPS gives a negotiated total without its parts."""
     packages = listed(at(shipment, "RatedPackage"))
     mine = _money(at(negotiated, "TotalCharge")) is not None
-    levels = [negotiated, *[at(p, "NegotiatedCharges") for p in packages]] if mine else [shipment, *packages]
+    levels = (
+        [negotiated, *[at(p, "NegotiatedCharges") for p in packages]]
+        if mine
+        else [shipment, *packages]
+    )
     bases = [_cents(listed(at(level, "BaseServiceCharge")), total.currency) for level in levels]
     items = [charge for level in levels for charge in listed(at(level, "ItemizedCharges"))]
     base = bases[0] or sum(bases[1:])
@@ -139,9 +177,14 @@ def purchase(body: Any, service: ServiceLevel) -> Purchase:
             raise Unreadable("a package without a label in the answer")
         labels += [*drawn, *_papers(package, number, ("Form",))]
     return Purchase(
-        shipment_id=_text(at(results, "ShipmentIdentificationNumber")) or numbers[0], tracking_numbers=numbers, service=service,
-        charge=None if total is None else Charge(cents=total.cents, currency=total.currency, billed_weight_lb=weight),
-        labels=(*labels, *_papers(results, numbers[0], _PAPERS)), warnings=_alerts(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
+        shipment_id=_text(at(results, "ShipmentIdentificationNumber")) or numbers[0],
+        tracking_numbers=numbers,
+        service=service,
+        charge=None
+        if total is None
+        else Charge(cents=total.cents, currency=total.currency, billed_weight_lb=weight),
+        labels=(*labels, *_papers(results, numbers[0], _PAPERS)),
+        warnings=_alerts(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
     )
 
 
@@ -149,7 +192,9 @@ def recovered(body: Any) -> Purchase | None:
     """Return the shipment of a LabelRecovery answer, without its charge; None when it names candidates only."""
     response = at(body, "LabelRecoveryResponse")
     results = listed(at(response, "LabelResults"))
-    numbers = tuple(dict.fromkeys(n for n in (_text(r.get("TrackingNumber")) for r in results) if n))
+    numbers = tuple(
+        dict.fromkeys(n for n in (_text(r.get("TrackingNumber")) for r in results) if n)
+    )
     if not numbers:
         if candidates(body):
             return None
@@ -160,7 +205,9 @@ def recovered(body: Any) -> Purchase | None:
         labels += _images(at(result, "LabelImage"), number)
         labels += _papers(result, number, ("Form",))
     return Purchase(
-        shipment_id=_text(at(response, "ShipmentIdentificationNumber")) or numbers[0], tracking_numbers=numbers, labels=(*labels, *_papers(response, numbers[0], _PAPERS)),
+        shipment_id=_text(at(response, "ShipmentIdentificationNumber")) or numbers[0],
+        tracking_numbers=numbers,
+        labels=(*labels, *_papers(response, numbers[0], _PAPERS)),
         warnings=_alerts(listed(at(response, "Response", "Alert"))),
     )
 
@@ -175,13 +222,19 @@ def voided(body: Any) -> str | None:
     """Return None when everything was voided, else UPS's words for what was not."""
     response = at(body, "VoidShipmentResponse")
     packages = listed(at(response, "PackageLevelResults"))
-    left = [_text(p.get("TrackingNumber")) for p in packages if _text(at(p, "Status", "Code")) != "1"]
+    left = [
+        _text(p.get("TrackingNumber")) for p in packages if _text(at(p, "Status", "Code")) != "1"
+    ]
     if left:
         return f"{len(left)} of {len(packages)} packages were not voided"
     code = _text(at(response, "SummaryResult", "Status", "Code"))
     if not code:
         raise Unreadable("no status in the answer")
-    return None if code == "1" or (packages and not left) else _text(at(response, "SummaryResult", "Status", "Description")) or "not voided"
+    return (
+        None
+        if code == "1" or (packages and not left)
+        else _text(at(response, "SummaryResult", "Status", "Description")) or "not voided"
+    )
 
 
 def parcels_of_reference(body: Any, reference: str) -> list[str]:
@@ -198,8 +251,18 @@ def parcels_of_reference(body: Any, reference: str) -> list[str]:
 
 def parcels_of_shipment(body: Any) -> list[str]:
     """Return the tracking numbers of every parcel in an answer."""
-    packages = [package for shipment in listed(at(body, "trackResponse", "shipment")) for package in listed(shipment.get("package"))]
-    return list(dict.fromkeys(number for number in (_text(package.get("trackingNumber")) for package in packages) if number))
+    packages = [
+        package
+        for shipment in listed(at(body, "trackResponse", "shipment"))
+        for package in listed(shipment.get("package"))
+    ]
+    return list(
+        dict.fromkeys(
+            number
+            for number in (_text(package.get("trackingNumber")) for package in packages)
+            if number
+        )
+    )
 
 
 def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
@@ -210,12 +273,17 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
     current = at(package, "currentStatus") or at(activity, "status")
     warning = next(iter(listed(shipment.get("warnings"))), {})
     kind = _text(at(activity, "status", "type")) or _text(at(current, "type"))
-    dates = {_text(d.get("type")): _date(d.get("date")) for d in listed(package.get("deliveryDate"))}
+    dates = {
+        _text(d.get("type")): _date(d.get("date")) for d in listed(package.get("deliveryDate"))
+    }
     return {
         "tracking_number": tracking_number,
         "status": _STATUS.get(kind, "unknown") if package else "not_found",
         "status_code": _text(at(current, "code")) or None,
-        "description": clean(_text(at(current, "description")) or _text(at(activity, "status", "description"))) or None,
+        "description": clean(
+            _text(at(current, "description")) or _text(at(activity, "status", "description"))
+        )
+        or None,
         "place": _place(at(activity, "location", "address")),
         "updated_at": _moment(activity),
         "delivery_date": dates.get("DEL") or dates.get("SDD") or dates.get("RDD"),
@@ -224,7 +292,19 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
     }
 
 
-_STATUS = {"D": "delivered", "I": "in_transit", "M": "label_created", "MV": "voided", "P": "picked_up", "X": "exception", "RS": "returned", "DO": "in_transit", "O": "out_for_delivery", "W": "in_transit", "NA": "unknown"}
+_STATUS = {
+    "D": "delivered",
+    "I": "in_transit",
+    "M": "label_created",
+    "MV": "voided",
+    "P": "picked_up",
+    "X": "exception",
+    "RS": "returned",
+    "DO": "in_transit",
+    "O": "out_for_delivery",
+    "W": "in_transit",
+    "NA": "unknown",
+}
 
 
 def addresses(body: Any, asked: Address) -> AddressCheck:
@@ -233,7 +313,13 @@ def addresses(body: Any, asked: Address) -> AddressCheck:
     if not isinstance(response, dict):
         raise Unreadable("no XAVResponse in the answer")
     found = tuple(_candidate(c, asked) for c in listed(response.get("Candidate")))
-    kinds = [_text(at(response, "AddressClassification", "Code")), *[_text(at(c, "AddressClassification", "Code")) for c in listed(response.get("Candidate"))[:1]]]
+    kinds = [
+        _text(at(response, "AddressClassification", "Code")),
+        *[
+            _text(at(c, "AddressClassification", "Code"))
+            for c in listed(response.get("Candidate"))[:1]
+        ],
+    ]
     residential = next((kind == "2" for kind in kinds if kind in {"1", "2"}), None)
     if "ValidAddressIndicator" in response:
         status = "corrected" if found and _differs(found[0], asked) else "valid"
@@ -251,17 +337,32 @@ def _candidate(found: dict[str, Any], asked: Address) -> Address:
     lines = [clean(line) for line in _texts(at(form, "AddressLine"))]
     extended = _text(at(form, "PostcodeExtendedLow"))
     zip_code = _text(at(form, "PostcodePrimaryLow"))
-    return asked.model_copy(update={
-        "address_line1": lines[0] if lines else None, "address_line2": lines[1] if len(lines) > 1 else None, "address_line3": lines[2] if len(lines) > 2 else None,
-        "city": _text(at(form, "PoliticalDivision2")) or asked.city, "state": _text(at(form, "PoliticalDivision1")) or asked.state,
-        "postal_code": f"{zip_code}-{extended}" if zip_code and extended else zip_code or asked.postal_code, "country": _text(at(form, "CountryCode")) or asked.country,
-        "residential": {"1": False, "2": True}.get(_text(at(found, "AddressClassification", "Code")), asked.residential),
-    })
+    return asked.model_copy(
+        update={
+            "address_line1": lines[0] if lines else None,
+            "address_line2": lines[1] if len(lines) > 1 else None,
+            "address_line3": lines[2] if len(lines) > 2 else None,
+            "city": _text(at(form, "PoliticalDivision2")) or asked.city,
+            "state": _text(at(form, "PoliticalDivision1")) or asked.state,
+            "postal_code": f"{zip_code}-{extended}"
+            if zip_code and extended
+            else zip_code or asked.postal_code,
+            "country": _text(at(form, "CountryCode")) or asked.country,
+            "residential": {"1": False, "2": True}.get(
+                _text(at(found, "AddressClassification", "Code")), asked.residential
+            ),
+        }
+    )
 
 
 def _differs(found: Address, asked: Address) -> bool:
     def key(a: Address) -> tuple[str, ...]:
-        return (" ".join(map(clean, a.lines)).casefold(), clean(a.city).casefold(), clean(a.state).casefold(), (a.postal_code or "")[:5])
+        return (
+            " ".join(map(clean, a.lines)).casefold(),
+            clean(a.city).casefold(),
+            clean(a.state).casefold(),
+            (a.postal_code or "")[:5],
+        )
 
     return key(found) != key(asked)
 
@@ -270,19 +371,35 @@ def transits(body: Any) -> list[TransitTime]:
     """Return how long each service takes, fastest first; services that shipkit does not sell are left out."""
     response = at(body, "emsResponse")
     if not isinstance(response, dict):
-        raise Unreadable("no emsResponse in the answer: UPS does not know one of the places for sure")
+        raise Unreadable(
+            "no emsResponse in the answer: UPS does not know one of the places for sure"
+        )
     found = []
     for line in listed(response.get("services")):
-        service = _SERVICE_LEVELS.get(_text(line.get("serviceLevel"))) or ServiceLevel.parse(_text(line.get("serviceLevelDescription")))
+        service = _SERVICE_LEVELS.get(_text(line.get("serviceLevel"))) or ServiceLevel.parse(
+            _text(line.get("serviceLevelDescription"))
+        )
         days, date = _number(line.get("businessTransitDays")), _date(line.get("deliveryDate"))
         if service is not None and days is not None:
-            found.append(TransitTime(service=service, transit_days=int(days), delivery_date=date, guaranteed=_text(line.get("guaranteeIndicator")) == "1"))
+            found.append(
+                TransitTime(
+                    service=service,
+                    transit_days=int(days),
+                    delivery_date=date,
+                    guaranteed=_text(line.get("guaranteeIndicator")) == "1",
+                )
+            )
     return sorted(found, key=lambda t: (t.delivery_date or dt.date.max, t.transit_days, t.service))
 
 
 _SERVICE_LEVELS = {
-    "1DM": ServiceLevel.NEXT_DAY_AIR_EARLY, "1DA": ServiceLevel.NEXT_DAY_AIR, "1DP": ServiceLevel.NEXT_DAY_AIR_SAVER, "2DM": ServiceLevel.SECOND_DAY_AIR_AM,
-    "2DA": ServiceLevel.SECOND_DAY_AIR, "3DS": ServiceLevel.THREE_DAY_SELECT, "GND": ServiceLevel.GROUND,
+    "1DM": ServiceLevel.NEXT_DAY_AIR_EARLY,
+    "1DA": ServiceLevel.NEXT_DAY_AIR,
+    "1DP": ServiceLevel.NEXT_DAY_AIR_SAVER,
+    "2DM": ServiceLevel.SECOND_DAY_AIR_AM,
+    "2DA": ServiceLevel.SECOND_DAY_AIR,
+    "3DS": ServiceLevel.THREE_DAY_SELECT,
+    "GND": ServiceLevel.GROUND,
 }
 
 _PAPERS = ("Form", "CODTurnInPage", "HighValueReport", "ControlLogReceipt")
@@ -291,14 +408,21 @@ _PAPERS = ("Form", "CODTurnInPage", "HighValueReport", "ControlLogReceipt")
 def _images(holder: Any, number: str) -> list[Label]:
     """Return the label of one package, and the signature box that UPS sends beside ZPL labels abroad."""
     code = _text(at(holder, "ImageFormat", "Code")) or _text(at(holder, "LabelImageFormat", "Code"))
-    image, box = _text(at(holder, "GraphicImage")), _text(at(holder, "InternationalSignatureGraphicImage"))
+    image, box = (
+        _text(at(holder, "GraphicImage")),
+        _text(at(holder, "InternationalSignatureGraphicImage")),
+    )
     kind = _FORMATS.get(code.upper())
     if not image:
         return []
     if kind is None:
         raise Unreadable(f"a label in the format {code[:8]!r}")
     found = [Label(tracking_number=number, format=kind, data=_decoded(image))]
-    return [*found, Label(tracking_number=number, format=kind, data=_decoded(box), kind="document")] if box else found
+    return (
+        [*found, Label(tracking_number=number, format=kind, data=_decoded(box), kind="document")]
+        if box
+        else found
+    )
 
 
 def _papers(holder: Any, number: str, names: Iterable[str]) -> list[Label]:
@@ -309,11 +433,18 @@ def _papers(holder: Any, number: str, names: Iterable[str]) -> list[Label]:
             kind = _FORMATS.get(_text(at(image, "ImageFormat", "Code")).upper())
             data = _text(at(image, "GraphicImage"))
             if kind is not None and data:
-                found.append(Label(tracking_number=number, format=kind, data=_decoded(data), kind="document"))
+                found.append(
+                    Label(tracking_number=number, format=kind, data=_decoded(data), kind="document")
+                )
     return found
 
 
-_FORMATS = {"GIF": LabelFormat.GIF, "PNG": LabelFormat.PNG, "ZPL": LabelFormat.ZPL, "PDF": LabelFormat.PDF}
+_FORMATS = {
+    "GIF": LabelFormat.GIF,
+    "PNG": LabelFormat.PNG,
+    "ZPL": LabelFormat.ZPL,
+    "PDF": LabelFormat.PDF,
+}
 
 
 def _decoded(text: str) -> bytes:
@@ -325,12 +456,21 @@ def _decoded(text: str) -> bytes:
 
 
 def _alerts(alerts: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(clean(_text(a.get("Description"))) for a in alerts if _text(a.get("Code")) not in NOISE and clean(_text(a.get("Description")))))
+    return tuple(
+        dict.fromkeys(
+            clean(_text(a.get("Description")))
+            for a in alerts
+            if _text(a.get("Code")) not in NOISE and clean(_text(a.get("Description")))
+        )
+    )
 
 
 def _total(published: Any, negotiated: Any) -> Money | None:
     """Return what will be billed: the account's own price first, with taxes where UPS tells them."""
-    for charges, names in ((negotiated, ("TotalChargesWithTaxes", "TotalCharge")), (published, ("TotalChargesWithTaxes", "TotalCharges"))):
+    for charges, names in (
+        (negotiated, ("TotalChargesWithTaxes", "TotalCharge")),
+        (published, ("TotalChargesWithTaxes", "TotalCharges")),
+    ):
         for name in names:
             found = _money(at(charges, name))
             if found is not None:
@@ -345,14 +485,22 @@ def _money(value: Any) -> Money | None:
 
 
 def _cents(charges: list[dict[str, Any]], currency: str) -> int:
-    return sum(money.cents for money in map(_money, charges) if money is not None and money.currency == currency)
+    return sum(
+        money.cents
+        for money in map(_money, charges)
+        if money is not None and money.currency == currency
+    )
 
 
 def _weight(value: Any) -> float | None:
     number = _number(at(value, "Weight"))
     if number is None:
         return None
-    return float(number) if _text(at(value, "UnitOfMeasurement", "Code")) != "KGS" else round(float(number) * 2.2046226218, 3)
+    return (
+        float(number)
+        if _text(at(value, "UnitOfMeasurement", "Code")) != "KGS"
+        else round(float(number) * 2.2046226218, 3)
+    )
 
 
 def _place(address: Any) -> str | None:
@@ -405,4 +553,8 @@ def at(value: Any, *path: str) -> Any:
 
 def listed(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list, of a bare object that should have been a list, or of nothing."""
-    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
+    return [
+        entry
+        for entry in (value if isinstance(value, list) else [value])
+        if isinstance(entry, dict)
+    ]

@@ -10,11 +10,49 @@ from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, ServiceLevel, Shipment
 
-__all__ = ["EU", "Party", "Route", "demand_a_service_that_runs", "demand_contacts", "latin", "place", "refuse", "route_of"]
+__all__ = [
+    "EU",
+    "Party",
+    "Route",
+    "demand_a_service_that_runs",
+    "demand_contacts",
+    "latin",
+    "place",
+    "refuse",
+    "route_of",
+]
 
-EU = frozenset({
-    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
-})
+EU = frozenset(
+    {
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IT",
+        "LT",
+        "LU",
+        "LV",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SE",
+        "SI",
+        "SK",
+    }
+)
 _US_PR = frozenset({"US", "PR"})
 _TERRITORIES = frozenset({"PR", "VI", "GU", "AS", "MP"})
 """What US mail calls states and UPS calls countries."""
@@ -22,14 +60,30 @@ _STATE_WANTED = frozenset({"US", "CA", "PR"})
 _ZIP_WANTED = frozenset({"US", "CA", "PR"})
 _NO_ZIP_LENGTH = frozenset({5, 9})
 
-_US_ONLY = frozenset({
-    ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.THREE_DAY_SELECT, ServiceLevel.SECOND_DAY_AIR, ServiceLevel.SECOND_DAY_AIR_AM,
-    ServiceLevel.NEXT_DAY_AIR, ServiceLevel.NEXT_DAY_AIR_SAVER, ServiceLevel.NEXT_DAY_AIR_EARLY,
-})
-_NOT_FROM_CANADA = frozenset({ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.SECOND_DAY_AIR_AM})
-_ABROAD_ONLY = frozenset({
-    ServiceLevel.STANDARD, ServiceLevel.WORLDWIDE_EXPRESS, ServiceLevel.WORLDWIDE_EXPRESS_PLUS, ServiceLevel.WORLDWIDE_EXPEDITED, ServiceLevel.WORLDWIDE_SAVER,
-})
+_US_ONLY = frozenset(
+    {
+        ServiceLevel.GROUND,
+        ServiceLevel.GROUND_SAVER,
+        ServiceLevel.THREE_DAY_SELECT,
+        ServiceLevel.SECOND_DAY_AIR,
+        ServiceLevel.SECOND_DAY_AIR_AM,
+        ServiceLevel.NEXT_DAY_AIR,
+        ServiceLevel.NEXT_DAY_AIR_SAVER,
+        ServiceLevel.NEXT_DAY_AIR_EARLY,
+    }
+)
+_NOT_FROM_CANADA = frozenset(
+    {ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.SECOND_DAY_AIR_AM}
+)
+_ABROAD_ONLY = frozenset(
+    {
+        ServiceLevel.STANDARD,
+        ServiceLevel.WORLDWIDE_EXPRESS,
+        ServiceLevel.WORLDWIDE_EXPRESS_PLUS,
+        ServiceLevel.WORLDWIDE_EXPEDITED,
+        ServiceLevel.WORLDWIDE_SAVER,
+    }
+)
 
 
 def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
@@ -65,39 +119,88 @@ class Party:
         country, state = place(address)
         lines = street(address.lines)
         if lines is None:
-            raise refuse(f"{field}.address_line1", "the street does not fit three lines of 35 characters.", "Shorten it: {{ row.address | truncate_address }} in the template.")
+            raise refuse(
+                f"{field}.address_line1",
+                "the street does not fit three lines of 35 characters.",
+                "Shorten it: {{ row.address | truncate_address }} in the template.",
+            )
         company, person = clean(address.company), clean(address.name)
         party = cls(
-            field=field, name=cut(company or person, 35), contact=cut(person or company, 35), number=phone(address.phone, country), lines=tuple(lines),
-            city=clean(address.city), state=state, postal_code=postal_code(address.postal_code), country=country, residential=bool(address.residential),
+            field=field,
+            name=cut(company or person, 35),
+            contact=cut(person or company, 35),
+            number=phone(address.phone, country),
+            lines=tuple(lines),
+            city=clean(address.city),
+            state=state,
+            postal_code=postal_code(address.postal_code),
+            country=country,
+            residential=bool(address.residential),
         )
         party._demand_what_is_printed()
         return party
 
     def _demand_what_is_printed(self) -> None:
-        for name, value in (("name", self.name), ("address_line1", "".join(self.lines)), ("city", self.city)):
+        for name, value in (
+            ("name", self.name),
+            ("address_line1", "".join(self.lines)),
+            ("city", self.city),
+        ):
             if not value:
-                raise refuse(f"{self.field}.{name}", "UPS needs it, and it is empty.", f"Fill in {name}.")
-        for name, value in (("name", self.name), ("name", self.contact), ("address", " ".join(self.lines)), ("city", self.city)):
+                raise refuse(
+                    f"{self.field}.{name}", "UPS needs it, and it is empty.", f"Fill in {name}."
+                )
+        for name, value in (
+            ("name", self.name),
+            ("name", self.contact),
+            ("address", " ".join(self.lines)),
+            ("city", self.city),
+        ):
             latin(value, f"{self.field}.{name}")
         if len(self.city) > 30:
-            raise refuse(f"{self.field}.city", "a city has at most 30 characters at UPS.", "Shorten it.")
-        if self.country in _STATE_WANTED and not (len(self.state) == 2 and self.state.isascii() and self.state.isalpha()):
-            raise refuse(f"{self.field}.state", f"{self.state or 'nothing'!r} is not a two-letter state or province.", "Give the two-letter code.")
+            raise refuse(
+                f"{self.field}.city", "a city has at most 30 characters at UPS.", "Shorten it."
+            )
+        if self.country in _STATE_WANTED and not (
+            len(self.state) == 2 and self.state.isascii() and self.state.isalpha()
+        ):
+            raise refuse(
+                f"{self.field}.state",
+                f"{self.state or 'nothing'!r} is not a two-letter state or province.",
+                "Give the two-letter code.",
+            )
         self._check_postal_code()
 
     def _check_postal_code(self) -> None:
         code, country = self.postal_code, self.country
         if country in _US_PR and not (code.isdigit() and len(code) in _NO_ZIP_LENGTH):
-            raise refuse(f"{self.field}.postal_code", f"{code!r} is not a ZIP code of 5 or 9 digits.", "Correct it; leading zeros count.")
-        if country == "CA" and not (len(code) == 6 and code[::2].isalpha() and code[1::2].isdigit()):
-            raise refuse(f"{self.field}.postal_code", f"{code!r} is not a Canadian postal code.", "Write it as A1A 1A1.")
+            raise refuse(
+                f"{self.field}.postal_code",
+                f"{code!r} is not a ZIP code of 5 or 9 digits.",
+                "Correct it; leading zeros count.",
+            )
+        if country == "CA" and not (
+            len(code) == 6 and code[::2].isalpha() and code[1::2].isdigit()
+        ):
+            raise refuse(
+                f"{self.field}.postal_code",
+                f"{code!r} is not a Canadian postal code.",
+                "Write it as A1A 1A1.",
+            )
         if len(code) > 9:
-            raise refuse(f"{self.field}.postal_code", f"{code!r} has more than nine characters.", "Correct it.")
+            raise refuse(
+                f"{self.field}.postal_code",
+                f"{code!r} has more than nine characters.",
+                "Correct it.",
+            )
 
     def address(self, *, residential: bool = False) -> dict[str, Any]:
         """Return the address as Ship wants it."""
-        found: dict[str, Any] = {"AddressLine": list(self.lines), "City": self.city, "CountryCode": self.country}
+        found: dict[str, Any] = {
+            "AddressLine": list(self.lines),
+            "City": self.city,
+            "CountryCode": self.country,
+        }
         if 0 < len(self.state) <= 5:
             found["StateProvinceCode"] = self.state
         if self.postal_code:
@@ -108,7 +211,11 @@ class Party:
 
     def shown(self, *, residential: bool = False) -> dict[str, Any]:
         """Return name, contact, phone and address as Ship wants them."""
-        found: dict[str, Any] = {"Name": self.name, "AttentionName": self.contact, "Address": self.address(residential=residential)}
+        found: dict[str, Any] = {
+            "Name": self.name,
+            "AttentionName": self.contact,
+            "Address": self.address(residential=residential),
+        }
         if self.number:
             found["Phone"] = self.phone_number()
         return found
@@ -127,7 +234,12 @@ class Party:
 
     def timed(self, side: str) -> dict[str, str]:
         """Return the place as TimeInTransit wants it; `side` is ``origin`` or ``destination``."""
-        found = {f"{side}CountryCode": self.country, f"{side}StateProvince": cut(self.state, 50), f"{side}CityName": self.city, f"{side}PostalCode": self.postal_code}
+        found = {
+            f"{side}CountryCode": self.country,
+            f"{side}StateProvince": cut(self.state, 50),
+            f"{side}CityName": self.city,
+            f"{side}PostalCode": self.postal_code,
+        }
         return {key: value for key, value in found.items() if value}
 
 
@@ -164,7 +276,11 @@ class Route:
     def description(self, shipment: Shipment) -> str:
         """Return the description of goods: the shipment's, else its customs items', else its parcels'."""
         items = shipment.customs.items if shipment.customs else ()
-        for texts in ([shipment.description], [i.description for i in items], [p.description for p in shipment.parcels]):
+        for texts in (
+            [shipment.description],
+            [i.description for i in items],
+            [p.description for p in shipment.parcels],
+        ):
             found = cut(", ".join(dict.fromkeys(t for t in map(clean, texts) if t)), 50)
             if found:
                 return latin(found, "description")
@@ -174,7 +290,8 @@ class Route:
 def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
     """Return the way of `shipment`, checked.
 
-    A return label goes the other way: from the recipient back to the shipper, unless the shipment names where it leaves from.
+    A return label goes the other way: from the recipient back to the shipper, unless the shipment
+    names where it leaves from.
     """
     payer = _payer(shipper)
     there = Party.of(shipment.ship_to, "ship_to")
@@ -196,11 +313,27 @@ def _payer(shipper: Address) -> Party:
 def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
     """Refuse what UPS does not sell on this way. shipkit never swaps a service by itself: that would buy what nobody approved."""
     origin, destination = route.pair
-    if service in _US_ONLY and not set(route.pair) <= _US_PR and not (origin == "CA" and service not in _NOT_FROM_CANADA):
-        wanted = "standard or worldwide_expedited" if {origin, destination} <= {"US", "CA", "MX"} or set(route.pair) <= EU else "worldwide_saver or worldwide_expedited"
-        raise refuse("service", f"UPS {service.title} does not run from {origin} to {destination}.", f"Choose {wanted}, by a service column or map(service=...).")
+    if (
+        service in _US_ONLY
+        and not set(route.pair) <= _US_PR
+        and not (origin == "CA" and service not in _NOT_FROM_CANADA)
+    ):
+        wanted = (
+            "standard or worldwide_expedited"
+            if {origin, destination} <= {"US", "CA", "MX"} or set(route.pair) <= EU
+            else "worldwide_saver or worldwide_expedited"
+        )
+        raise refuse(
+            "service",
+            f"UPS {service.title} does not run from {origin} to {destination}.",
+            f"Choose {wanted}, by a service column or map(service=...).",
+        )
     if service in _ABROAD_ONLY and route.pair == ("US", "US"):
-        raise refuse("service", f"UPS {service.title} does not run within the US.", "Choose ground, 2nd_day_air or another domestic service.")
+        raise refuse(
+            "service",
+            f"UPS {service.title} does not run within the US.",
+            "Choose ground, 2nd_day_air or another domestic service.",
+        )
 
 
 def demand_contacts(route: Route, shipment: Shipment) -> None:
@@ -208,11 +341,19 @@ def demand_contacts(route: Route, shipment: Shipment) -> None:
     if not route.crosses_customs:
         inside_eu = set(route.pair) <= EU and shipment.service is ServiceLevel.STANDARD
         if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):
-            raise refuse("description", "UPS wants a description of the goods on this way.", 'Give one: map(defaults={"description": "Books"}).')
+            raise refuse(
+                "description",
+                "UPS wants a description of the goods on this way.",
+                'Give one: map(defaults={"description": "Books"}).',
+            )
         return
     for party in (route.origin, route.destination, route.shipper):
         if not party.number:
-            raise refuse(f"{party.field}.phone", "customs needs a phone number, and there is none that UPS can use.", "Give it with its area code, digits only if in doubt.")
+            raise refuse(
+                f"{party.field}.phone",
+                "customs needs a phone number, and there is none that UPS can use.",
+                "Give it with its area code, digits only if in doubt.",
+            )
 
 
 def place(address: Address) -> tuple[str, str]:

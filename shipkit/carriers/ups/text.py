@@ -1,7 +1,8 @@
 """Text as UPS takes it: one line of Latin-1, no control characters, within the field's length.
 
-UPS prints labels in Latin-1 unless told otherwise (Shipping.yaml, LabelSpecification.CharacterSet: "Default is English
-(Latin-1)"), and a control character makes it answer 200 with an empty body (recorded: friendly.labels.malformed).
+UPS prints labels in Latin-1 unless told otherwise (Shipping.yaml, LabelSpecification.CharacterSet:
+"Default is English (Latin-1)"), and a control character makes it answer 200 with an empty body
+(recorded: friendly.labels.malformed).
 """
 
 from __future__ import annotations
@@ -14,10 +15,38 @@ __all__ = ["clean", "cut", "digits", "phone", "postal_code", "street"]
 
 _LINE = 35
 _LINES = 3
-_PLAIN = str.maketrans({
-    "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "…": "...",
-    "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "œ": "oe", "Œ": "OE", "ſ": "s", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N", "ŧ": "t", "Ŧ": "T", "ĸ": "k", "№": "No",
-})
+_PLAIN = str.maketrans(
+    {
+        "‘": "'",
+        "’": "'",
+        "‚": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "–": "-",
+        "—": "-",
+        "‐": "-",
+        "‑": "-",
+        "−": "-",
+        "…": "...",
+        "ł": "l",
+        "Ł": "L",
+        "đ": "d",
+        "Đ": "D",
+        "ı": "i",
+        "œ": "oe",
+        "Œ": "OE",
+        "ſ": "s",
+        "ħ": "h",
+        "Ħ": "H",
+        "ŋ": "n",
+        "Ŋ": "N",
+        "ŧ": "t",
+        "Ŧ": "T",
+        "ĸ": "k",
+        "№": "No",
+    }
+)
 _EXTENSION = re.compile(r"(?:x|ext\.?|extension|#)\s*(\d{1,4})\s*$", re.IGNORECASE)
 _NANP = frozenset({"US", "PR", "CA", "VI"})
 
@@ -25,7 +54,8 @@ _NANP = frozenset({"US", "PR", "CA", "VI"})
 def clean(text: str | None) -> str:
     r"""Return `text` on one line without control characters and symbols, letters brought to Latin-1 where an accent is all that is lost.
 
-    A letter of another script stays: whoever asked decides, with :func:`shipkit.carriers.ups.wire`, whether that is an error.
+    A letter of another script stays: whoever asked decides, with
+    :func:`shipkit.carriers.ups.wire`, whether that is an error.
 
     Examples
     --------
@@ -46,7 +76,9 @@ def _latin(char: str) -> str:
     if " " <= char <= "~" or "\xa1" <= char <= "\xff":
         return "" if char == "\xad" else char
     if unicodedata.category(char)[0] not in "LN":
-        return " " if unicodedata.category(char)[0] == "P" else ""  # marks, symbols, controls, private use, surrogates
+        return (
+            " " if unicodedata.category(char)[0] == "P" else ""
+        )  # marks, symbols, controls, private use, surrogates
     plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
     return plain if plain and all(" " <= c <= "\xff" for c in plain) else char
 
@@ -70,7 +102,10 @@ def street(lines: tuple[str, ...]) -> list[str] | None:
     cleaned = [line for line in map(clean, lines) if line]
     if _fit(cleaned):
         return cleaned
-    for attempt in ([piece for line in cleaned for piece in _wrapped(line)], _wrapped(" ".join(cleaned))):
+    for attempt in (
+        [piece for line in cleaned for piece in _wrapped(line)],
+        _wrapped(" ".join(cleaned)),
+    ):
         if _fit(attempt):
             return attempt
     return None

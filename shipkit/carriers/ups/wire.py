@@ -1,37 +1,37 @@
 """Requests to UPS: a shipment in shipkit's words -> the JSON that UPS takes. Pure: no clock, no network, no environment.
 
-Facts, and where they are from (S: UPS-API/api-documentation @ e6f36df, 21 Jul 2026; R: recorded answers of 2024; G: UPS's older
-guide, through public code; nothing here was tried against the live service):
+Facts, and where they are from (S: UPS-API/api-documentation @ e6f36df, 21 Jul 2026; R: recorded
+answers of 2024; G: UPS's older guide, through public code; nothing here was tried against the live
+service):
 
-==============================================  ===========================================================================
-fact                                            source
-==============================================  ===========================================================================
-Ship and Rate are spoken as v2409               S Shipping.yaml, Rating.yaml, path parameter ``version``
-Ship's SubVersion ends at 2205, Rate's at 2409  S Request.SubVersion; 2409 is what makes Rate tell the zone
-Rate says PackagingType, Ship says Packaging    S; likewise PaymentDetails and PaymentInformation
-Flags are present or absent; "" is sent         S ResidentialAddressIndicator: "any value inside is ignored"
-Misplaced and unknown fields are ignored        R friendly.labels.ground_saver_success (asked for ZPL, got GIF)
-References: package level for US-US and PR-PR   S Package.ReferenceNumber ("maximum": 5), Shipment.ReferenceNumber; G 120541, 120542
-only, shipment level otherwise
-Text is Latin-1, lines are 35 characters        S LabelSpecification.CharacterSet, Address.AddressLine
-Dimensions are whole inches, longest first      S Package.Dimensions (maxLength 3); R decimals were billed 10 lb by Rate, 8 lb by Ship
-Fractions of an inch are rounded up             UPS's announcement for August 2025, from memory: not verified
-Weights have at most 5 characters               S Package.PackageWeight.Weight
-Signature: package level 2 and 3 within the     S PackageServiceOptions.DeliveryConfirmation, ShipmentServiceOptions.DeliveryConfirmation
-country, shipment level 1 and 2 abroad
-Return label: ReturnService 9, description on   S Shipment.ReturnService, Package.Description
-each package
-InvoiceLineTotal: US to CA and US to PR         S, older text in the design notes
-Duties: second ShipmentCharge, type 02; not     S PaymentInformation.ShipmentCharge.Type ("Qualified Domestic Shipment")
-within a country, US-PR, or within the EU
-Forms: 01 invoice, 05 partial invoice for       S InternationalForms.FormType
-returns
-Labels: GIF and ZPL (EPL, SPL); GIF wants a     S LabelImageFormat.Code, HTTPUserAgent
-user agent
-Shipment date: today to seven days ahead        S Shipment.ShipmentDate
-Transit times need the date and total weight,   S DeliveryTimeInformation, Rating Shipment_InvoiceLineTotal; I 42, error 111549
-abroad the value of the goods too
-==============================================  ===========================================================================
+==============================================
+=========================================================================== fact
+source ==============================================
+=========================================================================== Ship and Rate are
+spoken as v2409               S Shipping.yaml, Rating.yaml, path parameter ``version`` Ship's
+SubVersion ends at 2205, Rate's at 2409  S Request.SubVersion; 2409 is what makes Rate tell the
+zone Rate says PackagingType, Ship says Packaging    S; likewise PaymentDetails and
+PaymentInformation Flags are present or absent; "" is sent         S ResidentialAddressIndicator:
+"any value inside is ignored" Misplaced and unknown fields are ignored        R
+friendly.labels.ground_saver_success (asked for ZPL, got GIF) References: package level for US-US
+and PR-PR   S Package.ReferenceNumber ("maximum": 5), Shipment.ReferenceNumber; G 120541, 120542
+only, shipment level otherwise Text is Latin-1, lines are 35 characters        S
+LabelSpecification.CharacterSet, Address.AddressLine Dimensions are whole inches, longest first
+S Package.Dimensions (maxLength 3); R decimals were billed 10 lb by Rate, 8 lb by Ship Fractions of
+an inch are rounded up             UPS's announcement for August 2025, from memory: not verified
+Weights have at most 5 characters               S Package.PackageWeight.Weight Signature: package
+level 2 and 3 within the     S PackageServiceOptions.DeliveryConfirmation,
+ShipmentServiceOptions.DeliveryConfirmation country, shipment level 1 and 2 abroad Return label:
+ReturnService 9, description on   S Shipment.ReturnService, Package.Description each package
+InvoiceLineTotal: US to CA and US to PR         S, older text in the design notes Duties: second
+ShipmentCharge, type 02; not     S PaymentInformation.ShipmentCharge.Type ("Qualified Domestic
+Shipment") within a country, US-PR, or within the EU Forms: 01 invoice, 05 partial invoice for
+S InternationalForms.FormType returns Labels: GIF and ZPL (EPL, SPL); GIF wants a     S
+LabelImageFormat.Code, HTTPUserAgent user agent Shipment date: today to seven days ahead        S
+Shipment.ShipmentDate Transit times need the date and total weight,   S DeliveryTimeInformation,
+Rating Shipment_InvoiceLineTotal; I 42, error 111549 abroad the value of the goods too
+==============================================
+===========================================================================
 """
 
 from __future__ import annotations
@@ -66,7 +66,20 @@ from shipkit.models import (
     Signature,
 )
 
-__all__ = ["Request", "check", "classify", "country_of", "rate", "recover", "ship", "track", "track_reference", "track_shipment", "transit", "void"]
+__all__ = [
+    "Request",
+    "check",
+    "classify",
+    "country_of",
+    "rate",
+    "recover",
+    "ship",
+    "track",
+    "track_reference",
+    "track_shipment",
+    "transit",
+    "void",
+]
 
 VERSION = "v2409"
 _DAYS_AHEAD = 7
@@ -76,16 +89,44 @@ _MAX_WEIGHT_LB = Decimal(150)
 _MAX_INCHES = 999
 _RETURN_LABEL = "9"
 
-PACKAGING: MappingProxyType[str, str] = MappingProxyType({
-    "package": "02", "box": "02", "letter": "01", "envelope": "01", "tube": "03", "pak": "04", "express_box": "21", "25kg_box": "24", "10kg_box": "25",
-    "pallet": "30", "express_box_small": "2a", "express_box_medium": "2b", "express_box_large": "2c",
-})
+PACKAGING: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "package": "02",
+        "box": "02",
+        "letter": "01",
+        "envelope": "01",
+        "tube": "03",
+        "pak": "04",
+        "express_box": "21",
+        "25kg_box": "24",
+        "10kg_box": "25",
+        "pallet": "30",
+        "express_box_small": "2a",
+        "express_box_medium": "2b",
+        "express_box_large": "2c",
+    }
+)
 """Parcel.packaging -> UPS's code. A UPS code itself is understood too."""
 
-REFERENCES: MappingProxyType[str, str] = MappingProxyType({
-    "po": "PO", "purchase_order": "PO", "po_number": "PO", "invoice": "IK", "invoice_number": "IK", "department": "DP", "rma": "RZ", "return": "RZ", "part": "PM",
-    "serial": "SE", "store": "ST", "salesperson": "SA", "bill_of_lading": "BM", "model": "MK", "order": "ON",
-})
+REFERENCES: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "po": "PO",
+        "purchase_order": "PO",
+        "po_number": "PO",
+        "invoice": "IK",
+        "invoice_number": "IK",
+        "department": "DP",
+        "rma": "RZ",
+        "return": "RZ",
+        "part": "PM",
+        "serial": "SE",
+        "store": "ST",
+        "salesperson": "SA",
+        "bill_of_lading": "BM",
+        "model": "MK",
+        "order": "ON",
+    }
+)
 """Name of a user's reference -> UPS's code (list of public code; the appendix is not in the specs). Another two-letter name is sent as it is, any other without a code."""
 
 
@@ -101,10 +142,24 @@ class Request:
 
 def check(shipment: Shipment, shipper: Address) -> None:
     """Raise CarrierRejected for what UPS would refuse and shipkit can see: asked at the quote, so that a preview shows it."""
-    ship(shipment, shipper, account="A1B2C3", reference="CHECK", label=LabelSpec(), today=dt.date(2000, 1, 1))
+    ship(
+        shipment,
+        shipper,
+        account="A1B2C3",
+        reference="CHECK",
+        label=LabelSpec(),
+        today=dt.date(2000, 1, 1),
+    )
 
 
-def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = False, date: dt.date | None = None) -> Request:
+def rate(
+    shipment: Shipment,
+    shipper: Address,
+    *,
+    account: str,
+    shop: bool = False,
+    date: dt.date | None = None,
+) -> Request:
     """Return the question for a price: one service, or all (`shop`); with transit times from `date` when there is one."""
     route = route_of(shipment, shipper, account)
     if not shop:
@@ -116,8 +171,14 @@ def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = Fal
         "PaymentDetails": {"ShipmentCharge": _charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
         "NumOfPieces": str(len(shipment.parcels)),
-        "ShipmentTotalWeight": {"UnitOfMeasurement": _POUNDS, "Weight": _pounds(shipment.total_weight_lb)},
-        "Package": [_rated_package(parcel, i, route, shipment) for i, parcel in enumerate(_parcels(shipment))],
+        "ShipmentTotalWeight": {
+            "UnitOfMeasurement": _POUNDS,
+            "Weight": _pounds(shipment.total_weight_lb),
+        },
+        "Package": [
+            _rated_package(parcel, i, route, shipment)
+            for i, parcel in enumerate(_parcels(shipment))
+        ],
     }
     if not shop:
         body["Service"] = {"Code": UPS_SERVICE_CODES[shipment.service]}
@@ -129,13 +190,28 @@ def rate(shipment: Shipment, shipper: Address, *, account: str, shop: bool = Fal
         body["InvoiceLineTotal"] = total
     timed = date is not None and (total is not None or route.pair[0] == route.pair[1])
     if timed:
-        body["DeliveryTimeInformation"] = {"PackageBillType": "03", "Pickup": {"Date": f"{date:%Y%m%d}"}}
+        body["DeliveryTimeInformation"] = {
+            "PackageBillType": "03",
+            "Pickup": {"Date": f"{date:%Y%m%d}"},
+        }
     option = ("Shop" if shop else "Rate") + ("timeintransit" if timed else "")
     request = {"SubVersion": "2409"}
-    return Request("POST", f"/api/rating/{VERSION}/{option}", {"RateRequest": {"Request": request, "PickupType": {"Code": "01"}, "Shipment": body}})
+    return Request(
+        "POST",
+        f"/api/rating/{VERSION}/{option}",
+        {"RateRequest": {"Request": request, "PickupType": {"Code": "01"}, "Shipment": body}},
+    )
 
 
-def ship(shipment: Shipment, shipper: Address, *, account: str, reference: str, label: LabelSpec, today: dt.date) -> Request:
+def ship(
+    shipment: Shipment,
+    shipper: Address,
+    *,
+    account: str,
+    reference: str,
+    label: LabelSpec,
+    today: dt.date,
+) -> Request:
     """Return the order to buy. `reference` is ours, first in line; `today` dates the invoice when the shipment has no date."""
     route = route_of(shipment, shipper, account)
     demand_a_service_that_runs(route, shipment.service)
@@ -146,7 +222,10 @@ def ship(shipment: Shipment, shipper: Address, *, account: str, reference: str, 
         "PaymentInformation": {"ShipmentCharge": _charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
         "Service": {"Code": UPS_SERVICE_CODES[shipment.service]},
-        "Package": [_shipped_package(parcel, i, route, shipment) for i, parcel in enumerate(_parcels(shipment))],
+        "Package": [
+            _shipped_package(parcel, i, route, shipment)
+            for i, parcel in enumerate(_parcels(shipment))
+        ],
     }
     if route.origin is not route.shipper:
         body["ShipFrom"] = route.origin.shown()
@@ -159,25 +238,46 @@ def ship(shipment: Shipment, shipper: Address, *, account: str, reference: str, 
         body["ReturnService"] = {"Code": _RETURN_LABEL}
     options = _service_options(route, shipment, rated=False)
     if route.crosses_customs:
-        options["InternationalForms"] = international_forms(route, shipment, reference, shipment.ship_date or today)
+        options["InternationalForms"] = international_forms(
+            route, shipment, reference, shipment.ship_date or today
+        )
     if options:
         body["ShipmentServiceOptions"] = options
     total = invoice_line_total(route, shipment)
     if total:
         body["InvoiceLineTotal"] = total
     _place_references(body, reference, shipment, on_package=route.domestic)
-    request = {"RequestOption": "nonvalidate", "SubVersion": "2205", "TransactionReference": {"CustomerContext": reference}}
-    whole = {"ShipmentRequest": {"Request": request, "Shipment": body, "LabelSpecification": _label(label)}}
+    request = {
+        "RequestOption": "nonvalidate",
+        "SubVersion": "2205",
+        "TransactionReference": {"CustomerContext": reference},
+    }
+    whole = {
+        "ShipmentRequest": {
+            "Request": request,
+            "Shipment": body,
+            "LabelSpecification": _label(label),
+        }
+    }
     return Request("POST", f"/api/shipments/{VERSION}/ship", whole)
 
 
-def recover(*, account: str, label: LabelSpec, reference: str | None = None, tracking_number: str | None = None) -> Request:
+def recover(
+    *,
+    account: str,
+    label: LabelSpec,
+    reference: str | None = None,
+    tracking_number: str | None = None,
+) -> Request:
     """Return the question for a shipment's numbers and labels, by our reference or by a tracking number."""
     body: dict[str, Any] = {"Request": {"SubVersion": "1903"}, "LabelSpecification": _label(label)}
     if tracking_number:
         body["TrackingNumber"] = tracking_number
     else:
-        body["ReferenceValues"] = {"ReferenceNumber": {"Value": reference}, "ShipperNumber": account}
+        body["ReferenceValues"] = {
+            "ReferenceNumber": {"Value": reference},
+            "ShipperNumber": account,
+        }
     return Request("POST", "/api/labels/v1/recovery", {"LabelRecoveryRequest": body})
 
 
@@ -193,7 +293,11 @@ def track(tracking_number: str) -> Request:
 
 def track_shipment(tracking_number: str, *, count: int = 50) -> Request:
     """Return the question which parcels travel with one."""
-    return Request("GET", f"/api/track/v1/shipment/details/{tracking_number}", query=(("offset", "0"), ("count", str(min(count, 50)))))
+    return Request(
+        "GET",
+        f"/api/track/v1/shipment/details/{tracking_number}",
+        query=(("offset", "0"), ("count", str(min(count, 50)))),
+    )
 
 
 def track_reference(reference: str, *, account: str) -> Request:
@@ -215,7 +319,11 @@ def classify(address: Address) -> Request:
         "PostcodeExtendedLow": zip_code[5:9],
         "CountryCode": country,
     }
-    return Request("POST", "/api/addressvalidation/v2/3", {"XAVRequest": {"AddressKeyFormat": {key: value for key, value in form.items() if value}}})
+    return Request(
+        "POST",
+        "/api/addressvalidation/v2/3",
+        {"XAVRequest": {"AddressKeyFormat": {key: value for key, value in form.items() if value}}},
+    )
 
 
 def country_of(request: Request) -> str:
@@ -238,7 +346,9 @@ def transit(shipment: Shipment, shipper: Address, *, account: str, date: dt.date
     }
     customs = shipment.customs
     if customs and customs.items:
-        body["shipmentContentsValue"] = float(sum(item.unit_value.amount * item.quantity for item in customs.items))
+        body["shipmentContentsValue"] = float(
+            sum(item.unit_value.amount * item.quantity for item in customs.items)
+        )
         body["shipmentContentsCurrencyCode"] = customs.items[0].unit_value.currency
     return Request("POST", "/api/shipments/v1/transittimes", body)
 
@@ -249,7 +359,11 @@ _INCHES = {"Code": "IN", "Description": "Inches"}
 
 def _parcels(shipment: Shipment) -> tuple[Parcel, ...]:
     if len(shipment.parcels) > _MAX_PARCELS:
-        raise refuse("parcels", f"UPS takes at most {_MAX_PARCELS} parcels in a shipment, not {len(shipment.parcels)}.", "Split the shipment.")
+        raise refuse(
+            "parcels",
+            f"UPS takes at most {_MAX_PARCELS} parcels in a shipment, not {len(shipment.parcels)}.",
+            "Split the shipment.",
+        )
     return shipment.parcels
 
 
@@ -258,59 +372,111 @@ def _rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment)
         "PackagingType": {"Code": _packaging(parcel, index)},
         "PackageWeight": {"UnitOfMeasurement": _POUNDS, "Weight": _parcel_weight(parcel, index)},
     }
-    return package | _measured(parcel, index, _INCHES) | _package_options(parcel, index, route, shipment)
+    return (
+        package
+        | _measured(parcel, index, _INCHES)
+        | _package_options(parcel, index, route, shipment)
+    )
 
 
-def _shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
+def _shipped_package(
+    parcel: Parcel, index: int, route: Route, shipment: Shipment
+) -> dict[str, Any]:
     package: dict[str, Any] = {
         "Packaging": {"Code": _packaging(parcel, index)},
-        "PackageWeight": {"UnitOfMeasurement": {"Code": "LBS"}, "Weight": _parcel_weight(parcel, index)},
+        "PackageWeight": {
+            "UnitOfMeasurement": {"Code": "LBS"},
+            "Weight": _parcel_weight(parcel, index),
+        },
     }
-    description = latin(cut(clean(parcel.description), 35), f"parcels[{index}].description") or (cut(route.description(shipment) or "Returned goods", 35) if shipment.is_return else "")
+    description = latin(cut(clean(parcel.description), 35), f"parcels[{index}].description") or (
+        cut(route.description(shipment) or "Returned goods", 35) if shipment.is_return else ""
+    )
     if description:
         package["Description"] = description
-    return package | _measured(parcel, index, {"Code": "IN"}) | _package_options(parcel, index, route, shipment)
+    return (
+        package
+        | _measured(parcel, index, {"Code": "IN"})
+        | _package_options(parcel, index, route, shipment)
+    )
 
 
 def _packaging(parcel: Parcel, index: int) -> str:
     name = parcel.packaging.strip().lower().replace(" ", "_").removeprefix("ups_")
     code = PACKAGING.get(name) or (name if name in PACKAGING.values() else None)
     if code is None:
-        raise refuse(f"parcels[{index}].packaging", f"UPS knows no packaging {parcel.packaging!r}.", f"Use one of {', '.join(PACKAGING)}.")
+        raise refuse(
+            f"parcels[{index}].packaging",
+            f"UPS knows no packaging {parcel.packaging!r}.",
+            f"Use one of {', '.join(PACKAGING)}.",
+        )
     return code
 
 
 def _parcel_weight(parcel: Parcel, index: int) -> str:
     if Decimal(str(round(parcel.weight_lb, 4))) > _MAX_WEIGHT_LB:
-        raise refuse(f"parcels[{index}].weight_lb", f"{parcel.weight_lb:g} lb is over UPS's limit of {_MAX_WEIGHT_LB} lb a parcel.", "Split it into more parcels.")
+        raise refuse(
+            f"parcels[{index}].weight_lb",
+            f"{parcel.weight_lb:g} lb is over UPS's limit of {_MAX_WEIGHT_LB} lb a parcel.",
+            "Split it into more parcels.",
+        )
     return _pounds(parcel.weight_lb)
 
 
 def _pounds(weight_lb: float) -> str:
     """Pounds with one decimal, rounded up: never below the scale, and never another billed pound, because UPS rounds up to whole ones."""
-    tenths = max(Decimal(str(round(weight_lb, 4))).quantize(Decimal("0.1"), ROUND_CEILING), Decimal("0.1"))
+    tenths = max(
+        Decimal(str(round(weight_lb, 4))).quantize(Decimal("0.1"), ROUND_CEILING), Decimal("0.1")
+    )
     return f"{tenths.normalize():f}"
 
 
 def _measured(parcel: Parcel, index: int, unit: Mapping[str, str]) -> dict[str, Any]:
-    sides = [side for side in (parcel.length_in, parcel.width_in, parcel.height_in) if side is not None]
+    sides = [
+        side for side in (parcel.length_in, parcel.width_in, parcel.height_in) if side is not None
+    ]
     if not sides:
         return {}
     field = f"parcels[{index}]"
     if len(sides) < 3:
-        raise refuse(field, "UPS wants length, width and height, or none of them.", "Fill in the missing dimension.")
-    whole = sorted((int(Decimal(str(round(side, 3))).quantize(Decimal(1), ROUND_CEILING)) or 1 for side in sides), reverse=True)
+        raise refuse(
+            field,
+            "UPS wants length, width and height, or none of them.",
+            "Fill in the missing dimension.",
+        )
+    whole = sorted(
+        (
+            int(Decimal(str(round(side, 3))).quantize(Decimal(1), ROUND_CEILING)) or 1
+            for side in sides
+        ),
+        reverse=True,
+    )
     if whole[0] > _MAX_INCHES:
-        raise refuse(field, f"A side of {whole[0]} in is more than UPS takes.", "Correct the dimensions; they are inches.")
-    return {"Dimensions": {"UnitOfMeasurement": dict(unit), "Length": str(whole[0]), "Width": str(whole[1]), "Height": str(whole[2])}}
+        raise refuse(
+            field,
+            f"A side of {whole[0]} in is more than UPS takes.",
+            "Correct the dimensions; they are inches.",
+        )
+    return {
+        "Dimensions": {
+            "UnitOfMeasurement": dict(unit),
+            "Length": str(whole[0]),
+            "Width": str(whole[1]),
+            "Height": str(whole[2]),
+        }
+    }
 
 
-def _package_options(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
+def _package_options(
+    parcel: Parcel, index: int, route: Route, shipment: Shipment
+) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if parcel.declared_value and parcel.declared_value.amount > 0:
         options["DeclaredValue"] = _declared(parcel.declared_value, index)
     if _wants_signature(shipment) and route.signature_on_package:
-        options["DeliveryConfirmation"] = {"DCISType": "3" if shipment.signature is Signature.ADULT else "2"}
+        options["DeliveryConfirmation"] = {
+            "DCISType": "3" if shipment.signature is Signature.ADULT else "2"
+        }
     return {"PackageServiceOptions": options} if options else {}
 
 
@@ -318,14 +484,22 @@ def _wants_signature(shipment: Shipment) -> bool:
     if shipment.signature is Signature.NONE:
         return False
     if shipment.is_return:
-        raise refuse("signature", "UPS takes no signature request on a return label.", "Drop the signature of this row.")
+        raise refuse(
+            "signature",
+            "UPS takes no signature request on a return label.",
+            "Drop the signature of this row.",
+        )
     return True
 
 
 def _declared(value: Money, index: int) -> dict[str, str]:
     text = f"{value.amount.quantize(Decimal('0.01')):f}"
     if len(text) > 8:
-        raise refuse(f"parcels[{index}].declared_value", f"UPS does not take a declared value of {value}.", "Lower it, or split the shipment.")
+        raise refuse(
+            f"parcels[{index}].declared_value",
+            f"UPS does not take a declared value of {value}.",
+            "Lower it, or split the shipment.",
+        )
     return {"CurrencyCode": value.currency, "MonetaryValue": text}
 
 
@@ -334,7 +508,9 @@ def _service_options(route: Route, shipment: Shipment, *, rated: bool) -> dict[s
     if shipment.saturday_delivery:
         options["SaturdayDeliveryIndicator"] = ""
     if _wants_signature(shipment) and not route.signature_on_package:
-        options["DeliveryConfirmation"] = {"DCISType": "2" if shipment.signature is Signature.ADULT else "1"}
+        options["DeliveryConfirmation"] = {
+            "DCISType": "2" if shipment.signature is Signature.ADULT else "1"
+        }
     if shipment.is_return and rated:
         options["ReturnService"] = {"Code": _RETURN_LABEL}
     return options
@@ -348,10 +524,13 @@ def _charges(route: Route, shipment: Shipment) -> list[dict[str, Any]]:
     return charges
 
 
-def _place_references(body: dict[str, Any], reference: str, shipment: Shipment, *, on_package: bool) -> None:
+def _place_references(
+    body: dict[str, Any], reference: str, shipment: Shipment, *, on_package: bool
+) -> None:
     """Put ours first and the user's behind it: on the packages inside the US and inside PR, on the shipment elsewhere.
 
-    Ours stands on the first package only, so that a look-up by it finds one parcel, whose answer names the shipment.
+    Ours stands on the first package only, so that a look-up by it finds one parcel, whose answer
+    names the shipment.
     """
     ours = {"Code": "TN", "Value": reference}
     users = _user_references(shipment)
@@ -371,12 +550,23 @@ def _user_references(shipment: Shipment) -> list[dict[str, str]]:
         if not value:
             continue
         if len(value) > 35:
-            raise refuse(f"references.{key}", f"A reference has at most 35 characters at UPS; this one has {len(value)}.", "Shorten it, or map another column.")
+            raise refuse(
+                f"references.{key}",
+                f"A reference has at most 35 characters at UPS; this one has {len(value)}.",
+                "Shorten it, or map another column.",
+            )
         name = key.strip().lower()
-        code = REFERENCES.get(name) or (name.upper() if len(name) == 2 and name.isascii() and name.isalnum() else None)
+        code = REFERENCES.get(name) or (
+            name.upper() if len(name) == 2 and name.isascii() and name.isalnum() else None
+        )
         found.append({"Code": code, "Value": value} if code else {"Value": value})
     if len(found) > _MAX_REFERENCES:
-        raise refuse("references", f"UPS takes {_MAX_REFERENCES} references beside shipkit's own; this shipment has {len(found)}.", "Map fewer references.")
+        raise refuse(
+            "references",
+            f"UPS takes {_MAX_REFERENCES} references beside shipkit's own; this shipment has "
+            f"{len(found)}.",
+            "Map fewer references.",
+        )
     return found
 
 
@@ -385,7 +575,11 @@ def _label(label: LabelSpec) -> dict[str, Any]:
     size = {"Height": height, "Width": width}
     if label.format is LabelFormat.ZPL:
         return {"LabelImageFormat": {"Code": "ZPL"}, "LabelStockSize": size}
-    return {"LabelImageFormat": {"Code": "GIF"}, "HTTPUserAgent": "Mozilla/4.5", "LabelStockSize": size}
+    return {
+        "LabelImageFormat": {"Code": "GIF"},
+        "HTTPUserAgent": "Mozilla/4.5",
+        "LabelStockSize": size,
+    }
 
 
 def service_of(code: str | None) -> ServiceLevel | None:

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Interrupted", "VoidOutcome", "cancel", "check_interrupted_jobs", "decide", "describe", "interrupted_jobs", "jobs", "prune", "restart", "void_rows", "void_surplus",
+    "Interrupted",
+    "VoidOutcome",
+    "cancel",
+    "check_interrupted_jobs",
+    "decide",
+    "describe",
+    "interrupted_jobs",
+    "jobs",
+    "prune",
+    "restart",
+    "void_rows",
+    "void_surplus",
 ]
 
 _OPEN = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
@@ -46,8 +57,10 @@ def jobs(home: str | Path | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``job_id``, ``name``, ``created_at`` (UTC), ``status``, ``mode``, ``carrier``, ``live``, ``shipments``, ``shipped``, ``failed``,
-        ``in_doubt``, ``remaining`` (Int64), ``total_charged_cents`` (Int64, minor units of ``currency``; null where a job was charged in several), ``currency``.
+        ``job_id``, ``name``, ``created_at`` (UTC), ``status``, ``mode``, ``carrier``, ``live``,
+        ``shipments``, ``shipped``, ``failed``, ``in_doubt``, ``remaining`` (Int64),
+        ``total_charged_cents`` (Int64, minor units of ``currency``; null where a job was charged
+        in several), ``currency``.
     """
     return _frame([_job_line(store) for store in JobStore.list(Settings.read(home=home).home)])
 
@@ -63,26 +76,59 @@ def check_interrupted_jobs(home: str | Path | None = None) -> list[Interrupted]:
 
 
 def _interrupted(home: Path) -> list[JobStore]:
-    return [job for job in JobStore.list(home) if job.owner() is None and job.status in (JobStatus.PAUSED, JobStatus.FAILED)]
+    return [
+        job
+        for job in JobStore.list(home)
+        if job.owner() is None and job.status in (JobStatus.PAUSED, JobStatus.FAILED)
+    ]
 
 
 def _job_line(store: JobStore) -> dict[str, Any]:
     manifest, counts = store.manifest, store.standing()
     totals = _charged(store)
-    one = next(iter(totals.items())) if len(totals) == 1 else (None, None) if totals else (next(iter(manifest.quoted_cents), "USD"), 0)
+    one = (
+        next(iter(totals.items()))
+        if len(totals) == 1
+        else (None, None)
+        if totals
+        else (next(iter(manifest.quoted_cents), "USD"), 0)
+    )
     return {
-        "job_id": manifest.job_id, "name": manifest.name, "created_at": manifest.created_at, "status": str(store.status), "mode": manifest.mode,
-        "carrier": manifest.carrier, "live": manifest.live, "shipments": manifest.shipments, "shipped": counts[RowState.SHIPPED],
-        "failed": counts[RowState.FAILED], "in_doubt": counts[RowState.IN_DOUBT] + counts[RowState.REVIEW],
-        "remaining": counts[RowState.PENDING] + counts[RowState.IN_FLIGHT], "total_charged_cents": one[1], "currency": one[0],
+        "job_id": manifest.job_id,
+        "name": manifest.name,
+        "created_at": manifest.created_at,
+        "status": str(store.status),
+        "mode": manifest.mode,
+        "carrier": manifest.carrier,
+        "live": manifest.live,
+        "shipments": manifest.shipments,
+        "shipped": counts[RowState.SHIPPED],
+        "failed": counts[RowState.FAILED],
+        "in_doubt": counts[RowState.IN_DOUBT] + counts[RowState.REVIEW],
+        "remaining": counts[RowState.PENDING] + counts[RowState.IN_FLIGHT],
+        "total_charged_cents": one[1],
+        "currency": one[0],
     }
 
 
-_JOBS = pa.schema([
-    ("job_id", pa.string()), ("name", pa.string()), ("created_at", pa.timestamp("us", "UTC")), ("status", pa.string()), ("mode", pa.string()),
-    ("carrier", pa.string()), ("live", pa.bool_()), ("shipments", pa.int64()), ("shipped", pa.int64()), ("failed", pa.int64()), ("in_doubt", pa.int64()),
-    ("remaining", pa.int64()), ("total_charged_cents", pa.int64()), ("currency", pa.string()),
-])
+_JOBS = pa.schema(
+    [
+        ("job_id", pa.string()),
+        ("name", pa.string()),
+        ("created_at", pa.timestamp("us", "UTC")),
+        ("status", pa.string()),
+        ("mode", pa.string()),
+        ("carrier", pa.string()),
+        ("live", pa.bool_()),
+        ("shipments", pa.int64()),
+        ("shipped", pa.int64()),
+        ("failed", pa.int64()),
+        ("in_doubt", pa.int64()),
+        ("remaining", pa.int64()),
+        ("total_charged_cents", pa.int64()),
+        ("currency", pa.string()),
+    ]
+)
 
 
 def _frame(lines: list[dict[str, Any]]) -> pd.DataFrame:
@@ -93,7 +139,9 @@ def _frame(lines: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _charged(store: JobStore) -> dict[str, int]:
     results = store.results()
-    standing = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(["currency", "charged_cents"])
+    standing = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(
+        ["currency", "charged_cents"]
+    )
     sums = standing.group_by("currency").aggregate([("charged_cents", "sum")]).to_pylist()
     return {line["currency"]: line["charged_cents_sum"] or 0 for line in sums}
 
@@ -127,28 +175,57 @@ class Interrupted:
     def choices(self) -> list[tuple[str, str]]:
         """Return what can be done, and what it does."""
         paid = " + ".join(map(str, self.charged.values())) or "nothing"
-        resume = f"sends the {self.pending:,} rows that were not sent" + (f" and looks up the {self.in_doubt:,} in doubt" if self.in_doubt else "") + "; nothing is bought twice"
-        doubtful = f" ({self.in_doubt + self.review:,} rows in doubt may be paid for too)" if self.in_doubt + self.review else ""
-        void = ", and void_first=True to give them back before anything is bought" if self.paid else ""
-        restart = f"buys all {self.total:,} again as a new job; {self.paid:,} labels ({paid}) are paid for and stay paid unless they are voided first{doubtful}"
+        resume = (
+            f"sends the {self.pending:,} rows that were not sent"
+            + (f" and looks up the {self.in_doubt:,} in doubt" if self.in_doubt else "")
+            + "; nothing is bought twice"
+        )
+        doubtful = (
+            f" ({self.in_doubt + self.review:,} rows in doubt may be paid for too)"
+            if self.in_doubt + self.review
+            else ""
+        )
+        void = (
+            ", and void_first=True to give them back before anything is bought" if self.paid else ""
+        )
+        restart = (
+            f"buys all {self.total:,} again as a new job; {self.paid:,} labels ({paid}) are paid "
+            f"for and stay paid unless they are voided first{doubtful}"
+        )
         return [
             ("resume", resume),
             ("restart", f"{restart}. Needs confirm_paid_labels={self.paid}{void}"),
-            ("cancel", f"ends the job; the {self.pending:,} rows that were not sent never will be, and the {self.paid:,} labels stay valid"),
+            (
+                "cancel",
+                (
+                    f"ends the job; the {self.pending:,} rows that were not sent never will be, "
+                    f"and the {self.paid:,} labels stay valid"
+                ),
+            ),
             ("review", "shows how each row stands; changes nothing"),
         ]
 
     def __str__(self) -> str:
-        head = f"{self.job_id}{f' ({self.name})' if self.name else ''} on {self.carrier}: {self.done:,} of {self.total:,} rows done, then it stopped"
+        head = (
+            f"{self.job_id}{f' ({self.name})' if self.name else ''} on {self.carrier}: "
+            f"{self.done:,} of {self.total:,} rows done, then it stopped"
+        )
         lines = [f"{head}{f' ({self.reason})' if self.reason else ''}."]
         lines += [f"Last shipped: {self.last_row}."] if self.last_row else []
         lines += [f"Last error: {self.last_error}"] if self.last_error else []
         if self.in_doubt:
-            lines.append(f"{self.in_doubt:,} rows are in doubt: sent, and no answer came. They are looked up by reference before anything else is done with them.")
+            lines.append(
+                f"{self.in_doubt:,} rows are in doubt: sent, and no answer came. They are looked "
+                "up by reference before anything else is done with them."
+            )
         if self.review:
-            lines.append(f"{self.review:,} rows wait for your decision: the carrier does not find them.")
+            lines.append(
+                f"{self.review:,} rows wait for your decision: the carrier does not find them."
+            )
         if self.surplus:
-            lines.append(f"{self.surplus:,} shipments exist twice at the carrier and can be voided.")
+            lines.append(
+                f"{self.surplus:,} shipments exist twice at the carrier and can be voided."
+            )
         lines += [f"  {name:<8} {text}." for name, text in self.choices()]
         return "\n".join(lines)
 
@@ -158,11 +235,24 @@ def describe(store: JobStore) -> Interrupted:
     counts, results = store.counts(), store.results()
     total = store.manifest.shipments - counts[RowState.SKIPPED]
     return Interrupted(
-        job_id=store.job_id, name=store.manifest.name, carrier=str(store.manifest.identity), live=store.manifest.live,
-        done=total - sum(counts[state] for state in _OPEN), total=total, paid=counts[RowState.SHIPPED], pending=counts[RowState.PENDING],
-        in_doubt=counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT], review=counts[RowState.REVIEW], failed=counts[RowState.FAILED],
-        reason=store.reason, last_row=_last_row(store, results), last_error=_last_error(store),
-        charged={currency: Money.from_cents(cents, currency) for currency, cents in _charged(store).items()},
+        job_id=store.job_id,
+        name=store.manifest.name,
+        carrier=str(store.manifest.identity),
+        live=store.manifest.live,
+        done=total - sum(counts[state] for state in _OPEN),
+        total=total,
+        paid=counts[RowState.SHIPPED],
+        pending=counts[RowState.PENDING],
+        in_doubt=counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT],
+        review=counts[RowState.REVIEW],
+        failed=counts[RowState.FAILED],
+        reason=store.reason,
+        last_row=_last_row(store, results),
+        last_error=_last_error(store),
+        charged={
+            currency: Money.from_cents(cents, currency)
+            for currency, cents in _charged(store).items()
+        },
         surplus=surplus(store).num_rows,
     )
 
@@ -174,12 +264,17 @@ def _last_row(store: JobStore, results: pa.Table) -> str | None:
     place = pc.index(times, pc.max(times)).as_py()
     to = store.plan.slice(place, 1).select(["name", "company", "city"]).to_pylist()[0]
     recipient = ", ".join(text for text in (to["name"] or to["company"], to["city"]) if text)
-    return f"row {results.column('row_number')[place]}, {recipient}, {results.column('tracking_number')[place]}"
+    return (
+        f"row {results.column('row_number')[place]}, {recipient}, "
+        f"{results.column('tracking_number')[place]}"
+    )
 
 
 def _last_error(store: JobStore) -> str | None:
     said = store.chain(("entry", "row", "state", "message")).table
-    said = said.filter(pc.and_(pc.is_valid(said.column("message")), pc.is_valid(said.column("state"))))
+    said = said.filter(
+        pc.and_(pc.is_valid(said.column("message")), pc.is_valid(said.column("state")))
+    )
     return said.sort_by("entry").column("message")[-1].as_py() if said.num_rows else None
 
 
@@ -192,30 +287,52 @@ def restart(store: JobStore, *, confirm_paid_labels: int | None = None) -> JobSt
     Raises
     ------
     RestartUnconfirmed
-        `confirm_paid_labels` is not the number of labels that are paid for. Void them first, or confirm the number.
+        `confirm_paid_labels` is not the number of labels that are paid for. Void them first, or
+        confirm the number.
     """
     counts = store.counts()
-    paid, doubtful = counts[RowState.SHIPPED], counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT] + counts[RowState.REVIEW]
+    paid, doubtful = (
+        counts[RowState.SHIPPED],
+        counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT] + counts[RowState.REVIEW],
+    )
     if store.owner() is not None:
         raise JobError(f"{store.job_id} is running.", fix="Pause it first.")
     if confirm_paid_labels != paid:
         also = f" and {doubtful:,} rows in doubt may have been" if doubtful else ""
         raise RestartUnconfirmed(
-            f"{store.job_id} has bought {paid:,} labels{also}; a restart buys the whole plan again.",
-            fix=f"Confirm the number: restart(confirm_paid_labels={paid}); with void_first=True these are given back before anything is bought.", paid=paid, in_doubt=doubtful,
+            f"{store.job_id} has bought {paid:,} labels{also}; a restart buys the whole plan "
+            "again.",
+            fix=f"Confirm the number: restart(confirm_paid_labels={paid}); with void_first=True "
+            "these are given back before anything is bought.",
+            paid=paid,
+            in_doubt=doubtful,
         )
     if store.status is not JobStatus.CANCELLED and any(counts[state] for state in _OPEN):
         cancel(store)
-    return JobStore.publish(store.path.parent.parent, _draft_again(store), ordinal=store.manifest.ordinal + 1)
+    return JobStore.publish(
+        store.path.parent.parent, _draft_again(store), ordinal=store.manifest.ordinal + 1
+    )
 
 
 def _draft_again(store: JobStore) -> JobDraft:
     manifest = store.manifest
     reasons = store.skipped_reasons()
     return JobDraft(
-        plan=store.plan, quotes=store.quotes, problems=store.problems, source=store.source, fingerprint=manifest.fingerprint,
-        identity=manifest.identity, shipper=manifest.shipper, label=manifest.label, name=manifest.name, mode=manifest.mode, approval=manifest.approval,
-        limits=manifest.limits, resend=manifest.resend, on_duplicate=manifest.on_duplicate, account=manifest.account_key,
+        plan=store.plan,
+        quotes=store.quotes,
+        problems=store.problems,
+        source=store.source,
+        fingerprint=manifest.fingerprint,
+        identity=manifest.identity,
+        shipper=manifest.shipper,
+        label=manifest.label,
+        name=manifest.name,
+        mode=manifest.mode,
+        approval=manifest.approval,
+        limits=manifest.limits,
+        resend=manifest.resend,
+        on_duplicate=manifest.on_duplicate,
+        account=manifest.account_key,
         skipped={row: text for row, text in enumerate(reasons.to_pylist()) if text is not None},
         facts={**manifest.facts, "restart_of": store.job_id},
     )
@@ -238,14 +355,25 @@ def decide(store: JobStore, rows: Sequence[int], choice: str) -> None:
         lines = []
         for row in rows:
             if row not in waiting:
-                raise InputError(f"Row {row} does not wait for a decision: it is {ledger.state(row)}.", fix="results('review') lists the rows that do.")
+                raise InputError(
+                    f"Row {row} does not wait for a decision: it is {ledger.state(row)}.",
+                    fix="results('review') lists the rows that do.",
+                )
             attempt = int(ledger.attempts[row])
             state = RowState.PENDING if choice == "resend" else RowState.SKIPPED
-            lines.append(LedgerEntry(
-                row=row, event="decided", state=state.value, attempt=attempt, reference=store.reference(row, attempt), at=now_us(),
-                watch=[*ledger.watch.get(row, ()), attempt], message=None if choice == "resend" else "set aside by a person",
-                code=None if choice == "resend" else "set_aside",
-            ))
+            lines.append(
+                LedgerEntry(
+                    row=row,
+                    event="decided",
+                    state=state.value,
+                    attempt=attempt,
+                    reference=store.reference(row, attempt),
+                    at=now_us(),
+                    watch=[*ledger.watch.get(row, ()), attempt],
+                    message=None if choice == "resend" else "set aside by a person",
+                    code=None if choice == "resend" else "set_aside",
+                )
+            )
         ledger.record_now(lines)
 
 
@@ -262,10 +390,13 @@ class VoidOutcome:
     """Row -> the carrier's words."""
 
 
-async def void_rows(store: JobStore, carrier: Carrier, rows: Sequence[int], *, pacer: Pacer | None = None) -> VoidOutcome:
+async def void_rows(
+    store: JobStore, carrier: Carrier, rows: Sequence[int], *, pacer: Pacer | None = None
+) -> VoidOutcome:
     """Give shipments back, and note it in the ledger. Repeat-safe: what is voided stays voided, and a repeat after a crash is harmless.
 
-    Raises CheckpointLocked. Rows that the carrier will not take back are in the outcome, not raised.
+    Raises CheckpointLocked. Rows that the carrier will not take back are in the outcome, not
+    raised.
     """
     pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
     with store.own("void") as ledger:
@@ -301,7 +432,17 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
     with store.own("void") as ledger:
         for line in surplus(store).to_pylist():
             await carrier.void(_purchase(line))
-            await ledger.record([LedgerEntry(row=line["row"], event="surplus_voided", state=None, at=now_us(), shipment_id=line["shipment_id"])])
+            await ledger.record(
+                [
+                    LedgerEntry(
+                        row=line["row"],
+                        event="surplus_voided",
+                        state=None,
+                        at=now_us(),
+                        shipment_id=line["shipment_id"],
+                    )
+                ]
+            )
             count += 1
     return count
 
@@ -316,12 +457,26 @@ def _said(store: JobStore, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 def _purchase(line: dict[str, Any]) -> Purchase:
     service = ServiceLevel(line["service"]) if line["service"] else None
-    return Purchase(shipment_id=line["shipment_id"], tracking_numbers=tuple(line["tracking_numbers"]), service=service)
+    return Purchase(
+        shipment_id=line["shipment_id"],
+        tracking_numbers=tuple(line["tracking_numbers"]),
+        service=service,
+    )
 
 
 def _voided(line: dict[str, Any]) -> LedgerEntry:
-    kept = {name: line[name] for name in LedgerEntry._fields if name not in ("labels", "at", "shipped_at", "event", "state")}
-    return LedgerEntry(**kept, event="voided", state=RowState.VOIDED.value, at=now_us(), shipped_at=_us(line["shipped_at"]))
+    kept = {
+        name: line[name]
+        for name in LedgerEntry._fields
+        if name not in ("labels", "at", "shipped_at", "event", "state")
+    }
+    return LedgerEntry(
+        **kept,
+        event="voided",
+        state=RowState.VOIDED.value,
+        at=now_us(),
+        shipped_at=_us(line["shipped_at"]),
+    )
 
 
 def _us(at: dt.datetime | None) -> int | None:

@@ -1,7 +1,8 @@
 """Buys an approved plan: every row once, at the pace the carrier allows, and keeps account of it whatever happens.
 
-A row goes pending -> in flight (durable) -> the carrier is asked -> shipped, failed, pending again, or in doubt.
-Rows that fail, breakers, pauses and full disks end with a status, never with an exception.
+A row goes pending -> in flight (durable) -> the carrier is asked -> shipped, failed, pending
+again, or in doubt. Rows that fail, breakers, pauses and full disks end with a status, never with
+an exception.
 
 ::
 
@@ -63,13 +64,15 @@ async def execute(
     on_error
         ``"continue"``, or ``"halt"`` at the first failed row.
     progress
-        Called with a :class:`Progress` at most ten times a second, and at the end. What it raises is logged once.
+        Called with a :class:`Progress` at most ten times a second, and at the end. What it raises
+        is logged once.
     pacer
         The pace; default: the carrier's own.
     timeout_s
         Longest a carrier call may take; default: the carrier's.
     grace_s
-        Wait before a look-up may conclude absence; default: 2 x `timeout_s` + the carrier's processing time.
+        Wait before a look-up may conclude absence; default: 2 x `timeout_s` + the carrier's
+        processing time.
     resend
         ``"proven"``, ``"ask"`` or ``"never"``; default: the job's.
 
@@ -84,8 +87,13 @@ async def execute(
     _same_account(store, carrier)
     timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
     options = Options(
-        pacer=pacer or _pacer(carrier), control=control or Control(), on_error=on_error, progress=progress, timeout_s=timeout,
-        grace_s=grace_s if grace_s is not None else 2 * timeout + carrier.pace.processing_s, resend=resend or store.manifest.resend,
+        pacer=pacer or _pacer(carrier),
+        control=control or Control(),
+        on_error=on_error,
+        progress=progress,
+        timeout_s=timeout,
+        grace_s=grace_s if grace_s is not None else 2 * timeout + carrier.pace.processing_s,
+        resend=resend or store.manifest.resend,
     )
     with ExitStack() as stack:
         try:
@@ -99,14 +107,23 @@ async def execute(
 async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None = None) -> int:
     """Look up old references of a job that is not running: attempts concluded absent, rows in doubt or waiting for a person. Buys nothing.
 
-    What turned up is adopted, or reported as surplus, which can be voided. Returns how many shipments that were; 0 also when
-    another owner is at work or the carrier cannot be asked: the references stay on the list.
+    What turned up is adopted, or reported as surplus, which can be voided. Returns how many
+    shipments that were; 0 also when another owner is at work or the carrier cannot be asked: the
+    references stay on the list.
     """
     if not await asyncio.to_thread(late_rows, store):
         return 0
     _same_account(store, carrier)
     timeout = carrier.pace.timeout_s
-    options = Options(pacer=pacer or _pacer(carrier), control=Control(), on_error="continue", progress=None, timeout_s=timeout, grace_s=float("inf"), resend="never")
+    options = Options(
+        pacer=pacer or _pacer(carrier),
+        control=Control(),
+        on_error="continue",
+        progress=None,
+        timeout_s=timeout,
+        grace_s=float("inf"),
+        resend="never",
+    )
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("look again"))
@@ -123,7 +140,8 @@ def _pacer(carrier: Carrier) -> Pacer:
 def _same_account(store: JobStore, carrier: Carrier) -> None:
     if history.account_key(carrier.identity) != store.manifest.account_key:
         raise JobError(
-            f"{store.job_id} belongs to {store.manifest.identity}, not to {carrier.identity}. Nothing was sent.",
+            f"{store.job_id} belongs to {store.manifest.identity}, not to {carrier.identity}. "
+            "Nothing was sent.",
             fix="Open it with the carrier and the account that it was approved for.",
         )
 
@@ -158,13 +176,22 @@ class Runner(RunState):
 
     async def only_look(self) -> int:
         """Look everything up once that may have turned up; return how many shipments did."""
-        before = self.ledger.count(RowState.SHIPPED) + self.ledger.count(RowState.VOIDED) + len(self.doubts.known_surplus)
+        before = (
+            self.ledger.count(RowState.SHIPPED)
+            + self.ledger.count(RowState.VOIDED)
+            + len(self.doubts.known_surplus)
+        )
         try:
             await self._take_over()
             await self._look_once_more()
         finally:
             self.rows.close()
-        return self.ledger.count(RowState.SHIPPED) + self.ledger.count(RowState.VOIDED) + len(self.doubts.known_surplus) - before
+        return (
+            self.ledger.count(RowState.SHIPPED)
+            + self.ledger.count(RowState.VOIDED)
+            + len(self.doubts.known_surplus)
+            - before
+        )
 
     async def _main(self) -> JobStatus:
         try:
@@ -180,17 +207,43 @@ class Runner(RunState):
 
     async def _open(self) -> None:
         """Note that a run began, hold back orders that another job has, and take over what a dead owner left."""
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "carrier": str(self.carrier.identity), "resend": self.options.resend}
-        await self.ledger.record([LedgerEntry(row=None, event="run", state=None, at=now_us(), details=json.dumps(facts))])
+        facts = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "carrier": str(self.carrier.identity),
+            "resend": self.options.resend,
+        }
+        await self.ledger.record(
+            [LedgerEntry(row=None, event="run", state=None, at=now_us(), details=json.dumps(facts))]
+        )
         held = await asyncio.to_thread(history.claim, self.store, self.ledger.states)
-        await self.ledger.record([
-            moved(row, "skipped", RowState.SKIPPED, code="shipped_before", message=text, fix='To ship it again: on_duplicate="ship".') for row, text in held.items()
-        ])
+        await self.ledger.record(
+            [
+                moved(
+                    row,
+                    "skipped",
+                    RowState.SKIPPED,
+                    code="shipped_before",
+                    message=text,
+                    fix='To ship it again: on_duplicate="ship".',
+                )
+                for row, text in held.items()
+            ]
+        )
         await self._take_over()
 
     async def _take_over(self) -> None:
         """Rows that a dead owner left in flight are in doubt; absence counts from now."""
-        left = [moved(int(row), "in_doubt", RowState.IN_DOUBT, **self.attempt(int(row)), code="interrupted") for row in self.ledger.rows(RowState.IN_FLIGHT)]
+        left = [
+            moved(
+                int(row),
+                "in_doubt",
+                RowState.IN_DOUBT,
+                **self.attempt(int(row)),
+                code="interrupted",
+            )
+            for row in self.ledger.rows(RowState.IN_FLIGHT)
+        ]
         await self.ledger.record(left)
         for row in self.ledger.rows(RowState.IN_DOUBT):
             self.doubts.add(int(row), since=self.began)
@@ -199,10 +252,25 @@ class Runner(RunState):
         """Write down how the run ended, and return how the job stands."""
         counts = {state: self.ledger.count(state) for state in RowState}
         doubtful = counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT]
-        status, reason = self.stop or (JobStatus.PAUSED, f"{doubtful:,} rows are in doubt; resume looks them up again" if doubtful else None)
+        status, reason = self.stop or (
+            JobStatus.PAUSED,
+            f"{doubtful:,} rows are in doubt; resume looks them up again" if doubtful else None,
+        )
         if not (doubtful or counts[RowState.PENDING]) and status is not JobStatus.CANCELLED:
-            status = JobStatus.COMPLETED_WITH_ERRORS if counts[RowState.FAILED] or counts[RowState.REVIEW] else JobStatus.COMPLETED
-        lines = [LedgerEntry(row=None, event="end", state=None, at=now_us(), details=json.dumps({"status": status, "reason": reason}))]
+            status = (
+                JobStatus.COMPLETED_WITH_ERRORS
+                if counts[RowState.FAILED] or counts[RowState.REVIEW]
+                else JobStatus.COMPLETED
+            )
+        lines = [
+            LedgerEntry(
+                row=None,
+                event="end",
+                state=None,
+                at=now_us(),
+                details=json.dumps({"status": status, "reason": reason}),
+            )
+        ]
         if status is JobStatus.CANCELLED:
             lines.insert(0, LedgerEntry(row=None, event="cancelled", state=None, at=now_us()))
         try:
@@ -241,7 +309,10 @@ class Runner(RunState):
         """Send what is pending while looking after what is in doubt, until neither is left."""
         feeder = self._feeder = Feeder(self)
         calls = self._calls = Calls(self, feeder)
-        tasks = [asyncio.create_task(work) for work in (feeder.feed(), calls.dispatch(), self._look_after())]
+        tasks = [
+            asyncio.create_task(work)
+            for work in (feeder.feed(), calls.dispatch(), self._look_after())
+        ]
         try:
             while self.stop is None and not self.ledger.broken and not self._done(feeder):
                 self.changed.clear()
@@ -266,7 +337,9 @@ class Runner(RunState):
             now = time.monotonic()
             due = self.doubts.due(now)
             if due:
-                await asyncio.gather(*(self.doubts.look(doubt) for doubt in due[: self.pacer.concurrency]))
+                await asyncio.gather(
+                    *(self.doubts.look(doubt) for doubt in due[: self.pacer.concurrency])
+                )
                 self.doubts.give_up(time.monotonic())
                 self.poke()
             waiting = self.doubts.doubts

@@ -60,10 +60,16 @@ class Calls:
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()) is not None:
-            # our own failure after the carrier answered: the row stays in flight, and is looked up on resume
+            # our own failure after the carrier answered: the row stays in flight, and is looked up
+            # on resume
             log.error("a row could not be booked: %s", type(error).__name__, exc_info=error)
-            ours = f"shipkit failed ({type(error).__name__}: {error}); rows on their way are looked up on resume"
-            self._run.halt(JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else ours)
+            ours = (
+                f"shipkit failed ({type(error).__name__}: {error}); rows on their way are looked "
+                "up on resume"
+            )
+            self._run.halt(
+                JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else ours
+            )
         self._run.poke()
 
     async def _ship(self, row: int, shipment: Shipment) -> None:
@@ -74,7 +80,9 @@ class Calls:
         try:
             # Before this line a repeat is free; after it a repeat may buy a second label.
             async with asyncio.timeout(longest_s):
-                answer: Purchase | CarrierError = await run.carrier.ship(shipment, run.manifest.shipper, reference, run.manifest.label)
+                answer: Purchase | CarrierError = await run.carrier.ship(
+                    shipment, run.manifest.shipper, reference, run.manifest.label
+                )
         except CarrierError as error:
             answer = error
         except asyncio.CancelledError:
@@ -96,8 +104,15 @@ class Calls:
         run = self._run
         run.pacer.saw(None)
         line = purchase_line(
-            purchase, row=row, event="result", state=RowState.SHIPPED, attempt=attempt, reference=reference,
-            quoted_cents=int(run.spend.quoted[row]), currency=run.spend.currency(row), watch=run.ledger.watch.get(row),
+            purchase,
+            row=row,
+            event="result",
+            state=RowState.SHIPPED,
+            attempt=attempt,
+            reference=reference,
+            quoted_cents=int(run.spend.quoted[row]),
+            currency=run.spend.currency(row),
+            watch=run.ledger.watch.get(row),
         )
         run.ledger.record([line], urgent=False)
         cents = line.charged_cents or 0
@@ -108,10 +123,25 @@ class Calls:
 
     def _book_error(self, row: int, attempt: int, reference: str, error: CarrierError) -> None:
         run, state = self._run, STATE_AFTER[error.outcome]
-        run.ledger.record([moved(
-            row, _EVENT[state], state, attempt=attempt, reference=reference, code=error.carrier_code or error.code, message=error.message, fix=error.fix,
-            details=json.dumps({"transaction_id": error.transaction_id}) if error.transaction_id else None, watch=run.ledger.watch.get(row),
-        )], urgent=False)
+        run.ledger.record(
+            [
+                moved(
+                    row,
+                    _EVENT[state],
+                    state,
+                    attempt=attempt,
+                    reference=reference,
+                    code=error.carrier_code or error.code,
+                    message=error.message,
+                    fix=error.fix,
+                    details=json.dumps({"transaction_id": error.transaction_id})
+                    if error.transaction_id
+                    else None,
+                    watch=run.ledger.watch.get(row),
+                )
+            ],
+            urgent=False,
+        )
         run.last_error = error.message
         run.pacer.saw(error)
         if state is RowState.IN_DOUBT:

@@ -48,10 +48,20 @@ class Feeder:
                 await wait(run.hungry, 0.25)
                 continue
             self._writing = batch
-            await run.ledger.record([
-                moved(row, "intent", RowState.IN_FLIGHT, attempt=attempt, reference=run.store.reference(row, attempt))
-                for row, attempt in ((row, int(run.ledger.attempts[row]) + 1) for row, _ in batch)
-            ])
+            await run.ledger.record(
+                [
+                    moved(
+                        row,
+                        "intent",
+                        RowState.IN_FLIGHT,
+                        attempt=attempt,
+                        reference=run.store.reference(row, attempt),
+                    )
+                    for row, attempt in (
+                        (row, int(run.ledger.attempts[row]) + 1) for row, _ in batch
+                    )
+                ]
+            )
             self.ready.extend(batch)
             self._writing = []
             self.filled.set()
@@ -62,7 +72,9 @@ class Feeder:
         self.ready.clear()
         run = self._run
         for row, _ in unsent if not run.ledger.broken else ():
-            run.ledger.record([moved(row, "not_sent", RowState.PENDING, **run.attempt(row))], urgent=False)
+            run.ledger.record(
+                [moved(row, "not_sent", RowState.PENDING, **run.attempt(row))], urgent=False
+            )
             run.spend.release(row)
 
     def _wanted(self) -> int:
@@ -77,15 +89,20 @@ class Feeder:
     def _ahead(self, calls_per_s: float | None) -> tuple[int, int]:
         """Return how many intents must be ready, so that no call waits for a commit, and how many more make one commit worth its while.
 
-        By the pace that is possible, not the one that was reached: else a slow disk would make the run slower, and that the supply smaller.
-        Never more than the concurrency: a kill leaves them to be looked up.
+        By the pace that is possible, not the one that was reached: else a slow disk would make the
+        run slower, and that the supply smaller. Never more than the concurrency: a kill leaves
+        them to be looked up.
         """
         pacer, commit_s = self._run.pacer, self._run.ledger.commit_s
         if pacer.rate_per_s:
-            return 1 + math.ceil(pacer.rate_per_s * commit_s * 2), math.ceil(pacer.rate_per_s * 2 * _REFILL_S)
+            return 1 + math.ceil(pacer.rate_per_s * commit_s * 2), math.ceil(
+                pacer.rate_per_s * 2 * _REFILL_S
+            )
         if calls_per_s is None:  # nothing was answered yet, and the first answers come together
             return 1 + math.ceil(pacer.allowed / 4), 0
-        return 1 + min(pacer.allowed, math.ceil(calls_per_s * commit_s * 2)), min(pacer.allowed, math.ceil(calls_per_s * _REFILL_S))
+        return 1 + min(pacer.allowed, math.ceil(calls_per_s * commit_s * 2)), min(
+            pacer.allowed, math.ceil(calls_per_s * _REFILL_S)
+        )
 
     def _next_batch(self, count: int) -> list[tuple[int, Shipment]]:
         """Return up to `count` shipments whose price is reserved."""
@@ -118,6 +135,13 @@ class Feeder:
             return self._run.rows.one(row) if fields is None else shipment_from_row(fields)
         except (ValueError, TypeError, KeyError) as error:
             text = f"The plan's row cannot be read as a shipment: {type(error).__name__}."
-            line = moved(row, "skipped", RowState.SKIPPED, code="row_unreadable", message=text, fix="Correct the row in the source and run it again.")
+            line = moved(
+                row,
+                "skipped",
+                RowState.SKIPPED,
+                code="row_unreadable",
+                message=text,
+                fix="Correct the row in the source and run it again.",
+            )
             self._run.ledger.record([line])
             return None

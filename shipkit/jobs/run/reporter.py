@@ -10,7 +10,7 @@ from shipkit.jobs.run.run_state import RunState
 from shipkit.jobs.signals import Progress
 from shipkit.state import RowState
 
-__all__ = ["Teller"]
+__all__ = ["ProgressReporter"]
 
 log = logging.getLogger("shipkit.jobs.run")
 
@@ -45,10 +45,20 @@ class ProgressReporter:
     def _standing(self) -> Progress:
         run, count = self._run, self._run.ledger.count
         elapsed = time.monotonic() - run.began
-        open_rows = sum(count(state) for state in (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT))
+        open_rows = sum(
+            count(state) for state in (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
+        )
         total = run.manifest.shipments - count(RowState.SKIPPED)
         return Progress(
-            done=total - open_rows, total=total, shipped=count(RowState.SHIPPED), failed=count(RowState.FAILED),
-            in_doubt=count(RowState.IN_DOUBT) + count(RowState.REVIEW), spent_cents=run.spend.spent, currency=run.spend.main_currency,
-            rate_per_s=run.bought / elapsed if elapsed > 0 else 0.0, elapsed_s=elapsed, last_error=run.last_error, note=run.note,
+            done=total - open_rows,
+            total=total,
+            shipped=count(RowState.SHIPPED),
+            failed=count(RowState.FAILED),
+            in_doubt=count(RowState.IN_DOUBT) + count(RowState.REVIEW),
+            spent_cents=run.spend.spent,
+            currency=run.spend.main_currency,
+            rate_per_s=run.bought / elapsed if elapsed > 0 else 0.0,
+            elapsed_s=elapsed,
+            last_error=run.last_error,
+            note=run.note,
         )

@@ -46,12 +46,27 @@ class RunState:
         self.manifest, self.pacer, self.control = store.manifest, options.pacer, options.control
         self.began = time.monotonic()
         self.rows = PlanRows(store.path)
-        quotes = pq.read_table(store.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None)
-        self.spend = Spend(ledger, quotes.column("cost_cents").fill_null(0).to_numpy(), quotes.column("currency"), self.manifest.limits)
+        quotes = pq.read_table(
+            store.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None
+        )
+        self.spend = Spend(
+            ledger,
+            quotes.column("cost_cents").fill_null(0).to_numpy(),
+            quotes.column("currency"),
+            self.manifest.limits,
+        )
         self.again: list[int] = []
         """Rows that came back and may be sent once more."""
         self.doubts = Reconciler(
-            store, ledger, carrier, pacer=self.pacer, rows=self.rows, spend=self.spend, grace_s=options.grace_s, resend=options.resend, again=self.send_again,
+            store,
+            ledger,
+            carrier,
+            pacer=self.pacer,
+            rows=self.rows,
+            spend=self.spend,
+            grace_s=options.grace_s,
+            resend=options.resend,
+            again=self.send_again,
         )
         self.changed, self.hungry = asyncio.Event(), asyncio.Event()
         """Something ended; intents are wanted."""
@@ -76,7 +91,9 @@ class RunState:
 
     def call_took(self, seconds: float) -> None:
         """Take note of how long a call took."""
-        self.call_s = seconds if self.call_s is None else self.call_s + 0.1 * (seconds - self.call_s)
+        self.call_s = (
+            seconds if self.call_s is None else self.call_s + 0.1 * (seconds - self.call_s)
+        )
 
     def send_again(self, row: int) -> None:
         """Send `row` once more, under its next reference."""
@@ -86,7 +103,11 @@ class RunState:
     def attempt(self, row: int) -> dict[str, Any]:
         """Return what a line says about the row's last attempt."""
         attempt = int(self.ledger.attempts[row])
-        return {"attempt": attempt, "reference": self.store.reference(row, attempt), "watch": self.ledger.watch.get(row)}
+        return {
+            "attempt": attempt,
+            "reference": self.store.reference(row, attempt),
+            "watch": self.ledger.watch.get(row),
+        }
 
 
 def moved(row: int, event: str, state: RowState, **fields: Any) -> LedgerEntry:

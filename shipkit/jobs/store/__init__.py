@@ -5,9 +5,8 @@
     <home>/jobs/<job_id>/
       manifest.json   what the job is; never changed
       plan.parquet quotes.parquet problems.parquet skipped.parquet source.parquet
-      segments/       the ledger: seg-<generation>-<sequence>-<digest>.parquet, cmp-... where they were compacted
-      HEAD            names the last segment
-      LOCK LOCK.json  one owner; who
+      segments/       the ledger: seg-<generation>-<sequence>-<digest>.parquet, cmp-... where they
+      were compacted HEAD            names the last segment LOCK LOCK.json  one owner; who
 
 Everything is plain parquet: DuckDB and pandas read it without shipkit, also while the job runs.
 """
@@ -96,7 +95,9 @@ class JobStore:
     # -- finding and publishing ----------------------------------------------------------------
 
     @classmethod
-    def publish(cls, home: Path, draft: JobDraft, *, ordinal: int = 1, disk: Disk | None = None) -> JobStore:
+    def publish(
+        cls, home: Path, draft: JobDraft, *, ordinal: int = 1, disk: Disk | None = None
+    ) -> JobStore:
         """Return the job of `draft`, new on disk or, when another caller was first, theirs.
 
         Raises
@@ -110,21 +111,28 @@ class JobStore:
         path = jobs / job_id_of(draft.fingerprint, draft.name, ordinal)
         try:
             make_private(jobs)
-            with held(jobs, what="publish", wait_s=30):  # the name is decided here, two callers of one plan by the rename
+            with held(
+                jobs, what="publish", wait_s=30
+            ):  # the name is decided here, two callers of one plan by the rename
                 for dead in jobs.glob(".stage-*"):  # a publisher that was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
                 if not path.exists():
                     _publish(path, draft, ordinal, disk or Disk())
         except OSError as error:
-            raise CheckpointWriteError(f"The job cannot be written to {jobs}: {error}.", fix="Free disk space, or set SHIPKIT_HOME to a folder you may write.") from error
+            raise CheckpointWriteError(
+                f"The job cannot be written to {jobs}: {error}.",
+                fix="Free disk space, or set SHIPKIT_HOME to a folder you may write.",
+            ) from error
         return cls(path)
 
     @classmethod
     def open(cls, home: Path, job_id: str) -> JobStore:
         """Return a job of this home. Raises JobNotFound, CheckpointVersion, CheckpointCorrupt."""
         if not job_id or Path(job_id).name != job_id or job_id.startswith("."):
-            raise JobNotFound(f"{job_id!r} is not a job's id.", fix="sk.jobs() lists the jobs of this home.")
+            raise JobNotFound(
+                f"{job_id!r} is not a job's id.", fix="sk.jobs() lists the jobs of this home."
+            )
         return cls(home / "jobs" / job_id)
 
     @classmethod
@@ -140,7 +148,9 @@ class JobStore:
                     continue
                 except (CheckpointCorrupt, CheckpointVersion) as error:
                     log.warning("%s is not listed: %s", path.name, error)
-        return sorted(found, key=lambda c: (c.manifest.created_at, c.manifest.ordinal), reverse=True)
+        return sorted(
+            found, key=lambda c: (c.manifest.created_at, c.manifest.ordinal), reverse=True
+        )
 
     @staticmethod
     def id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
@@ -163,8 +173,10 @@ class JobStore:
         for other in cls.list(home):
             if other.manifest.name == draft.name and other.manifest.lineage != lineage:
                 raise JobExists(
-                    f"The name {draft.name!r} belongs to {other.job_id}, a job with another plan. Nothing was bought.",
-                    fix="Choose another name, or run the plan that it had.", job_id=other.job_id,
+                    f"The name {draft.name!r} belongs to {other.job_id}, a job with another plan. "
+                    "Nothing was bought.",
+                    fix="Choose another name, or run the plan that it had.",
+                    job_id=other.job_id,
                 )
 
     # -- what the job is -----------------------------------------------------------------------
@@ -192,7 +204,11 @@ class JobStore:
     @property
     def source(self) -> pa.Table | None:
         """The source's own rows as text with `row_number`, where they were kept."""
-        return self._file("source.parquet") if "source.parquet" in self.manifest.files and not self.pruned else None
+        return (
+            self._file("source.parquet")
+            if "source.parquet" in self.manifest.files and not self.pruned
+            else None
+        )
 
     @property
     def pruned(self) -> bool:
@@ -210,7 +226,10 @@ class JobStore:
             with (self.path / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest not in (self.manifest.files[name], pruned.get(name)):
-                raise CheckpointCorrupt(f"{name} of {self.job_id} was altered after it was published.", fix="Put it back from a backup. Nothing was sent.")
+                raise CheckpointCorrupt(
+                    f"{name} of {self.job_id} was altered after it was published.",
+                    fix="Put it back from a backup. Nothing was sent.",
+                )
 
     # -- how it stands -------------------------------------------------------------------------
 
@@ -254,7 +273,9 @@ class JobStore:
         for _ in range(3):
             try:
                 return self._brief().notes()
-            except FileNotFoundError:  # compacted away since the chain was read, by the job that runs
+            except (
+                FileNotFoundError
+            ):  # compacted away since the chain was read, by the job that runs
                 self._kept = None
         return self._brief().notes()
 
@@ -276,7 +297,11 @@ class JobStore:
 
     def skipped_reasons(self) -> pa.Array:
         """Return, for each row, why it was never meant to be sent; null where it was."""
-        return scattered(self._born_skipped.column("row").to_numpy(), self._born_skipped.column("reason"), self.manifest.shipments)
+        return scattered(
+            self._born_skipped.column("row").to_numpy(),
+            self._born_skipped.column("reason"),
+            self.manifest.shipments,
+        )
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -304,7 +329,10 @@ class JobStore:
 
     def _brief(self) -> Chain:
         """Return the ledger's rows and states, kept as long as nothing was written."""
-        seen = ((self.path / "HEAD").read_bytes() if (self.path / "HEAD").exists() else b"", (self.path / "segments").stat().st_mtime_ns)
+        seen = (
+            (self.path / "HEAD").read_bytes() if (self.path / "HEAD").exists() else b"",
+            (self.path / "segments").stat().st_mtime_ns,
+        )
         if self._kept is None or self._kept[0] != seen:
             self._kept = (seen, self.chain(("row", "state")))
         return self._kept[1]
@@ -317,9 +345,14 @@ class JobStore:
         try:
             return pq.read_table(self.path / name, partitioning=None)
         except FileNotFoundError:
-            raise CheckpointCorrupt(f"{name} of {self.job_id} is missing.", fix="Put it back from a backup.") from None
+            raise CheckpointCorrupt(
+                f"{name} of {self.job_id} is missing.", fix="Put it back from a backup."
+            ) from None
         except (pa.ArrowException, OSError) as error:
-            raise CheckpointCorrupt(f"{name} of {self.job_id} cannot be read: {error}.", fix="Put it back from a backup.") from error
+            raise CheckpointCorrupt(
+                f"{name} of {self.job_id} cannot be read: {error}.",
+                fix="Put it back from a backup.",
+            ) from error
 
 
 def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
@@ -347,7 +380,10 @@ def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:
     yield "plan.parquet", draft.plan
     yield "quotes.parquet", draft.quotes
     yield "problems.parquet", draft.problems
-    skipped = {"row": pa.array(draft.skipped.keys(), pa.int32()), "reason": pa.array(draft.skipped.values(), pa.string())}
+    skipped = {
+        "row": pa.array(draft.skipped.keys(), pa.int32()),
+        "reason": pa.array(draft.skipped.values(), pa.string()),
+    }
     yield "skipped.parquet", pa.table(skipped)
     if draft.source is not None:
         yield "source.parquet", draft.source

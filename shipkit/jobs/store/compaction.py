@@ -1,7 +1,7 @@
 """Keeps the parts of a ledger few, beside the commits.
 
-The chain stays valid whatever happens to a compaction: the segments it stands for are removed only after it
-is durable, and never those that hold label bytes.
+The chain stays valid whatever happens to a compaction: the segments it stands for are removed only
+after it is durable, and never those that hold label bytes.
 """
 
 from __future__ import annotations
@@ -76,9 +76,14 @@ class Compactor:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shipkit-compaction")
         self._pool.submit(self._begin, chain)
 
-    def add(self, table: pa.Table, path: Path, sequence: int, previous: str, sha: str, *, labelled: bool) -> None:
+    def add(
+        self, table: pa.Table, path: Path, sequence: int, previous: str, sha: str, *, labelled: bool
+    ) -> None:
         """Take note of one commit."""
-        self._pool.submit(self._place, _Run(path, sequence, sequence, previous, sha, table.drop_columns(["labels"]), labelled))
+        self._pool.submit(
+            self._place,
+            _Run(path, sequence, sequence, previous, sha, table.drop_columns(["labels"]), labelled),
+        )
 
     def flatten(self) -> None:
         """Make one part of everything, and return when it is durable."""
@@ -93,7 +98,17 @@ class Compactor:
         self._drop(chain.spare)
         for link in chain.links:
             part = link.part
-            self._place(_Run(part.path, part.first, part.last, link.previous, link.sha256, None, part.labelled))
+            self._place(
+                _Run(
+                    part.path,
+                    part.first,
+                    part.last,
+                    link.previous,
+                    link.sha256,
+                    None,
+                    part.labelled,
+                )
+            )
 
     def _place(self, run: _Run) -> None:
         runs = self._levels.setdefault(run.level, [])
@@ -105,16 +120,23 @@ class Compactor:
             self._compact(runs)
 
     def _flatten(self) -> None:
-        runs = sorted((run for level in self._levels.values() for run in level), key=lambda run: run.first)
+        runs = sorted(
+            (run for level in self._levels.values() for run in level), key=lambda run: run.first
+        )
         made = self._write(runs)
-        self._spare += [(0.0, run.path) for run in runs if not run.labelled and run.path != made.path]
+        self._spare += [
+            (0.0, run.path) for run in runs if not run.labelled and run.path != made.path
+        ]
         self._levels = {made.level: [made]}
         self._sweep()
 
     def _compact(self, runs: list[_Run]) -> None:
         try:
             made = self._write(runs)
-        except (OSError, CheckpointCorrupt) as error:  # the segments are all there; the next owner tries again
+        except (
+            OSError,
+            CheckpointCorrupt,
+        ) as error:  # the segments are all there; the next owner tries again
             log.warning("compaction postponed: %s", error)
             return
         self._spare += [(time.monotonic(), run.path) for run in runs if not run.labelled]
@@ -123,9 +145,17 @@ class Compactor:
 
     def _write(self, runs: list[_Run]) -> _Run:
         first, last = runs[0], runs[-1]
-        meta = {"generation": self._generation, "first": first.first, "to": last.last, "previous": first.previous, "last": last.sha256}
+        meta = {
+            "generation": self._generation,
+            "first": first.first,
+            "to": last.last,
+            "previous": first.previous,
+            "last": last.sha256,
+        }
         data = encode(merge([run.lines() for run in runs]), meta)
-        path = self._folder / compaction_name(self._generation, first.first, last.last, sha256(data).hexdigest())
+        path = self._folder / compaction_name(
+            self._generation, first.first, last.last, sha256(data).hexdigest()
+        )
         self._disk.publish(self._folder, path.name, data)
         return _Run(path, first.first, last.last, first.previous, last.sha256, None, labelled=False)
 

@@ -1,7 +1,8 @@
 """The books of a job while somebody owns it: every move checked, every commit durable before it is believed.
 
-Only :meth:`shipkit.jobs.store.JobStore.own` makes one. Lines are gathered and committed together; the next
-commit starts when the previous one ends. Disk work happens on a thread of its own, never on the event loop.
+Only :meth:`shipkit.jobs.store.JobStore.own` makes one. Lines are gathered and committed together;
+the next commit starts when the previous one ends. Disk work happens on a thread of its own, never
+on the event loop.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def now_us() -> int:
 class Ledger:
     """A job's books, open for writing. One event loop uses it."""
 
-    def __init__(self, path: Path, chain: Chain, states: np.ndarray[Any, Any], *, disk: Disk | None = None) -> None:
+    def __init__(
+        self, path: Path, chain: Chain, states: np.ndarray[Any, Any], *, disk: Disk | None = None
+    ) -> None:
         self.path = path
         self.generation = chain.generation + 1
         self.states = states
@@ -140,7 +143,10 @@ class Ledger:
         row, new = line.row, RowState(line.state)
         old = STATES[self.states[row]]
         if not can_move(old, new):
-            raise AssertionError(f"row {row} cannot go from {old} to {new}: a defect in shipkit, nothing was recorded")
+            raise AssertionError(
+                f"row {row} cannot go from {old} to {new}: a defect in shipkit, nothing was "
+                "recorded"
+            )
         self._counts[self.states[row]] -= 1
         self.states[row] = _CODE[new]
         self._counts[_CODE[new]] += 1
@@ -188,7 +194,9 @@ class Ledger:
 
     def _break(self, error: BaseException, waiters: list[asyncio.Future[None]]) -> None:
         """Tell every waiter at once that a commit failed, and accept nothing any more."""
-        self.broken = error if isinstance(error, CheckpointWriteError) else _write_error(self.path, error)
+        self.broken = (
+            error if isinstance(error, CheckpointWriteError) else _write_error(self.path, error)
+        )
         waiters = waiters + self._waiters
         self._queue, self._waiters = [], []
         for waiter in waiters:
@@ -201,7 +209,9 @@ class Ledger:
             return
         sequence = self._sequence + 1
         table = to_table(lines, first_entry=self._entry + 1, sequence=sequence)
-        data = encode(table, {"generation": self.generation, "sequence": sequence, "previous": self._sha})
+        data = encode(
+            table, {"generation": self.generation, "sequence": sequence, "previous": self._sha}
+        )
         sha = sha256(data).hexdigest()
         labelled = any(line.labels for line in lines)
         name = segment_name(self.generation, sequence, sha, labelled=labelled)
@@ -210,7 +220,9 @@ class Ledger:
             write_head(self._disk, self.path, Head(sequence, name, sha))
         except OSError as error:
             raise _write_error(self.path, error) from error
-        self._compactor.add(table, self._segments / name, sequence, self._sha, sha, labelled=labelled)
+        self._compactor.add(
+            table, self._segments / name, sequence, self._sha, sha, labelled=labelled
+        )
         self._sequence, self._sha, self._entry = sequence, sha, self._entry + len(lines)
         self.commits += 1
 
@@ -224,7 +236,13 @@ def _read_rows(table: Any, count: int) -> tuple[Any, Any, dict[int, list[int]]]:
     bought = np.asarray(last.column("state")) == RowState.SHIPPED.value
     charged[rows] = np.where(bought, last.column("charged_cents").fill_null(0).to_numpy(), 0)
     watched = last.filter(last.column("watch").is_valid())
-    return attempts, charged, dict(zip(watched.column("row").to_pylist(), watched.column("watch").to_pylist(), strict=True))
+    return (
+        attempts,
+        charged,
+        dict(
+            zip(watched.column("row").to_pylist(), watched.column("watch").to_pylist(), strict=True)
+        ),
+    )
 
 
 def _highest_entry(table: Any) -> int:
@@ -234,7 +252,8 @@ def _highest_entry(table: Any) -> int:
 def _write_error(path: Path, error: BaseException) -> CheckpointWriteError:
     return CheckpointWriteError(
         f"The job {path.name} cannot be written: {error}.",
-        fix="Free disk space, or correct the folder's rights, then resume: nothing more was sent, and rows on their way are looked up.",
+        fix="Free disk space, or correct the folder's rights, then resume: nothing more was sent, "
+        "and rows on their way are looked up.",
     )
 
 

@@ -20,7 +20,16 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CheckpointCorrupt, CheckpointVersion, JobNotFound
 from shipkit.models import Address, LabelSpec
 
-__all__ = ["SCHEMA_VERSION", "JobDraft", "Manifest", "account_key", "attempt_reference", "job_id_of", "lineage_of", "make_manifest"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "JobDraft",
+    "Manifest",
+    "account_key",
+    "attempt_reference",
+    "job_id_of",
+    "lineage_of",
+    "make_manifest",
+]
 
 SCHEMA_VERSION = 1
 """Of a job directory. A job with a higher one was written by a newer shipkit."""
@@ -114,23 +123,33 @@ class Manifest(BaseModel):
         try:
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            raise JobNotFound(f"No job {folder.name} in {folder.parent.parent}.", fix="sk.jobs() lists the jobs of this home.") from None
+            raise JobNotFound(
+                f"No job {folder.name} in {folder.parent.parent}.",
+                fix="sk.jobs() lists the jobs of this home.",
+            ) from None
         try:
             fields = json.loads(data)
             version = fields["schema_version"]
             if version > SCHEMA_VERSION:
                 raise CheckpointVersion(
-                    f"The job {folder.name} was written by shipkit {fields.get('shipkit_version')} (schema {version}); this is {__version__} (schema {SCHEMA_VERSION}).",
+                    f"The job {folder.name} was written by shipkit "
+                    f"{fields.get('shipkit_version')} (schema {version}); this is {__version__} "
+                    f"(schema {SCHEMA_VERSION}).",
                     fix="Install the newer shipkit: pip install -U shipkit.",
                 )
             return cls(**fields), hashlib.sha256(data).hexdigest()
         except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise CheckpointCorrupt(f"The manifest of {folder.name} cannot be read: {type(error).__name__}.", fix="Put manifest.json back from a backup.") from error
+            raise CheckpointCorrupt(
+                f"The manifest of {folder.name} cannot be read: {type(error).__name__}.",
+                fix="Put manifest.json back from a backup.",
+            ) from error
 
 
 def account_key(identity: CarrierIdentity) -> str:
     """Return a digest that says whose money it is, without saying the account."""
-    return hashlib.sha256(f"{identity.name}\0{identity.environment}\0{identity.account}".encode()).hexdigest()[:32]
+    return hashlib.sha256(
+        f"{identity.name}\0{identity.environment}\0{identity.account}".encode()
+    ).hexdigest()[:32]
 
 
 def lineage_of(fingerprint: str, name: str | None) -> str:
@@ -140,11 +159,15 @@ def lineage_of(fingerprint: str, name: str | None) -> str:
 
 def job_id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
     """Return the job's id: the same plan, name and ordinal always have the same."""
-    number = int(hashlib.sha256(f"{lineage_of(fingerprint, name)}\0{ordinal}".encode()).hexdigest(), 16)
+    number = int(
+        hashlib.sha256(f"{lineage_of(fingerprint, name)}\0{ordinal}".encode()).hexdigest(), 16
+    )
     return "job-" + "".join(_BASE32[(number >> 5 * i) & 31] for i in range(12))
 
 
-def make_manifest(draft: JobDraft, *, ordinal: int, files: Mapping[str, str], now: dt.datetime) -> Manifest:
+def make_manifest(
+    draft: JobDraft, *, ordinal: int, files: Mapping[str, str], now: dt.datetime
+) -> Manifest:
     """Return the manifest of a job that is about to be published."""
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -181,7 +204,11 @@ def _quoted(draft: JobDraft) -> dict[str, int]:
     wanted[list(draft.skipped)] = False
     costs = draft.quotes.select(["currency", "cost_cents"]).filter(pa.array(wanted))
     sums = costs.group_by("currency").aggregate([("cost_cents", "sum")]).to_pylist()
-    return {line["currency"]: line["cost_cents_sum"] for line in sums if line["currency"] and line["cost_cents_sum"] is not None}
+    return {
+        line["currency"]: line["cost_cents_sum"]
+        for line in sums
+        if line["currency"] and line["cost_cents_sum"] is not None
+    }
 
 
 def new_reference_base() -> str:

@@ -24,7 +24,9 @@ class PlanRows:
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path / "plan.parquet")
-        counts = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
+        counts = [
+            self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)
+        ]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self._group: tuple[int, pa.Table] | None = None
 
@@ -32,7 +34,9 @@ class PlanRows:
         """Return one shipment."""
         return shipment_from_row(next(self.dicts([row]))[1])
 
-    def dicts(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def dicts(
+        self, rows: Sequence[int] | np.ndarray[Any, Any]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield row and its columns, in the order asked for."""
         wanted = np.asarray(rows, dtype=np.int64)
         groups = np.searchsorted(self._starts, wanted, side="right") - 1
@@ -41,7 +45,9 @@ class PlanRows:
             end = place + 1
             while end < len(wanted) and end - place < _DECODE and groups[end] == groups[place]:
                 end += 1
-            table = self._table(int(groups[place])).take(pa.array(wanted[place:end] - self._starts[groups[place]]))
+            table = self._table(int(groups[place])).take(
+                pa.array(wanted[place:end] - self._starts[groups[place]])
+            )
             yield from zip(wanted[place:end].tolist(), table.to_pylist(), strict=True)
             place = end
 

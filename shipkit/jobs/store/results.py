@@ -20,12 +20,33 @@ from shipkit.state import JobStatus, RowState
 if TYPE_CHECKING:
     from shipkit.jobs.store import JobStore
 
-__all__ = ["RESULT_COLUMNS", "StoredLabel", "job_reason", "job_status", "result_table", "scattered", "stored_labels"]
+__all__ = [
+    "RESULT_COLUMNS",
+    "StoredLabel",
+    "job_reason",
+    "job_status",
+    "result_table",
+    "scattered",
+    "stored_labels",
+]
 
 _CACHED_BYTES = 64_000_000
 RESULT_COLUMNS = (
-    "row", "state", "attempt", "reference", "at", "shipped_at", "tracking_numbers", "service", "charged_cents", "currency", "charge_basis",
-    "billed_weight_lb", "code", "message", "fix",
+    "row",
+    "state",
+    "attempt",
+    "reference",
+    "at",
+    "shipped_at",
+    "tracking_numbers",
+    "service",
+    "charged_cents",
+    "currency",
+    "charge_basis",
+    "billed_weight_lb",
+    "code",
+    "message",
+    "fix",
 )
 """Columns of the ledger that the results are made of."""
 
@@ -53,8 +74,16 @@ def job_status(notes: pa.Table, counts: Mapping[RowState, int], *, running: bool
         return JobStatus.CANCELLED
     if any(counts[state] for state in _OPEN):
         ended = _last_end(notes)
-        return JobStatus.FAILED if ended and ended.get("status") == JobStatus.FAILED else JobStatus.PAUSED
-    return JobStatus.COMPLETED_WITH_ERRORS if counts[RowState.FAILED] or counts[RowState.REVIEW] else JobStatus.COMPLETED
+        return (
+            JobStatus.FAILED
+            if ended and ended.get("status") == JobStatus.FAILED
+            else JobStatus.PAUSED
+        )
+    return (
+        JobStatus.COMPLETED_WITH_ERRORS
+        if counts[RowState.FAILED] or counts[RowState.REVIEW]
+        else JobStatus.COMPLETED
+    )
 
 
 def job_reason(notes: pa.Table, counts: Mapping[RowState, int]) -> str | None:
@@ -67,20 +96,35 @@ def job_reason(notes: pa.Table, counts: Mapping[RowState, int]) -> str | None:
 
 def _last_end(notes: pa.Table) -> dict[str, Any] | None:
     """Return the last `end` line's facts, None when the last run has none (it was killed) or there was no run."""
-    for event, details in zip(reversed(notes.column("event").to_pylist()), reversed(notes.column("details").to_pylist()), strict=True):
+    for event, details in zip(
+        reversed(notes.column("event").to_pylist()),
+        reversed(notes.column("details").to_pylist()),
+        strict=True,
+    ):
         if event == "end":
             found: dict[str, Any] = json.loads(details)
             return found
         if event == "run":
-            return {"status": JobStatus.PAUSED, "reason": "the process that ran it was killed or lost its machine"}
+            return {
+                "status": JobStatus.PAUSED,
+                "reason": "the process that ran it was killed or lost its machine",
+            }
     return None
 
 
 def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
     """Return the results of every row of the plan, in its order (columns: API, "Result columns")."""
     manifest = store.manifest
-    plan = pq.read_table(store.path / "plan.parquet", columns=["row_number", "order_id", "references", "service"], partitioning=None)
-    quotes = pq.read_table(store.path / "quotes.parquet", columns=["cost_cents", "currency", "service"], partitioning=None)
+    plan = pq.read_table(
+        store.path / "plan.parquet",
+        columns=["row_number", "order_id", "references", "service"],
+        partitioning=None,
+    )
+    quotes = pq.read_table(
+        store.path / "quotes.parquet",
+        columns=["cost_cents", "currency", "service"],
+        partitioning=None,
+    )
     count = manifest.shipments
     said = _aligned(chain, count)
     skipped = store.skipped_reasons()
@@ -91,30 +135,40 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
     currency = pc.coalesce(_if(bought, said["currency"]), quotes.column("currency"))
     skipped = store.skipped_reasons()
     codes, fixes = _first_problems(store, plan.column("row_number"), skipped)
-    return pa.table({
-        "row_number": plan.column("row_number"),
-        "order_id": plan.column("order_id"),
-        "state": states,
-        "tracking_number": pc.list_element(_if(pc.greater(pc.fill_null(pc.list_value_length(numbers), 0), 0), numbers), 0),
-        "tracking_numbers": numbers,
-        "service": pc.coalesce(_if(bought, said["service"]), plan.column("service"), quotes.column("service")),
-        "quoted_cents": quotes.column("cost_cents"),
-        "charged_cents": charged,
-        "charged": _major(charged, currency),
-        "charge_basis": _if(bought, said["charge_basis"]),
-        "billed_weight_lb": _if(bought, said["billed_weight_lb"]),
-        "currency": currency,
-        "shipkit_reference": said["reference"],
-        "user_references": plan.column("references"),
-        "attempts": pc.fill_null(said["attempt"], 0),
-        "shipped_at": _if(bought, said["shipped_at"]),
-        "voided_at": _if(pc.equal(states, RowState.VOIDED.value), said["at"]),
-        "live": pa.repeat(pa.scalar(manifest.live), count),
-        "account": pa.repeat(pa.scalar(manifest.account_tail), count),
-        "error_code": pc.coalesce(said["code"], codes, _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count))),
-        "error_message": pc.coalesce(said["message"], skipped),
-        "fix": pc.coalesce(said["fix"], fixes),
-    })
+    return pa.table(
+        {
+            "row_number": plan.column("row_number"),
+            "order_id": plan.column("order_id"),
+            "state": states,
+            "tracking_number": pc.list_element(
+                _if(pc.greater(pc.fill_null(pc.list_value_length(numbers), 0), 0), numbers), 0
+            ),
+            "tracking_numbers": numbers,
+            "service": pc.coalesce(
+                _if(bought, said["service"]), plan.column("service"), quotes.column("service")
+            ),
+            "quoted_cents": quotes.column("cost_cents"),
+            "charged_cents": charged,
+            "charged": _major(charged, currency),
+            "charge_basis": _if(bought, said["charge_basis"]),
+            "billed_weight_lb": _if(bought, said["billed_weight_lb"]),
+            "currency": currency,
+            "shipkit_reference": said["reference"],
+            "user_references": plan.column("references"),
+            "attempts": pc.fill_null(said["attempt"], 0),
+            "shipped_at": _if(bought, said["shipped_at"]),
+            "voided_at": _if(pc.equal(states, RowState.VOIDED.value), said["at"]),
+            "live": pa.repeat(pa.scalar(manifest.live), count),
+            "account": pa.repeat(pa.scalar(manifest.account_tail), count),
+            "error_code": pc.coalesce(
+                said["code"],
+                codes,
+                _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count)),
+            ),
+            "error_message": pc.coalesce(said["message"], skipped),
+            "fix": pc.coalesce(said["fix"], fixes),
+        }
+    )
 
 
 def _first_problems(store: JobStore, row_numbers: Any, skipped: Any) -> tuple[Any, Any]:
@@ -126,7 +180,9 @@ def _first_problems(store: JobStore, row_numbers: Any, skipped: Any) -> tuple[An
     wanted = pc.indices_nonzero(pc.is_valid(skipped)).to_pylist()
     codes: list[str | None] = [None] * len(skipped)
     fixes: list[str | None] = [None] * len(skipped)
-    for index, number in zip(wanted, row_numbers.take(pa.array(wanted, pa.int64())).to_pylist(), strict=True):
+    for index, number in zip(
+        wanted, row_numbers.take(pa.array(wanted, pa.int64())).to_pylist(), strict=True
+    ):
         codes[index], fixes[index] = errors.get(number, (None, None))
     return pa.array(codes, pa.string()), pa.array(fixes, pa.string())
 
@@ -144,7 +200,11 @@ def _aligned(chain: Chain, count: int) -> dict[str, Any]:
     said = chain.table
     last = said.take(last_lines(said))
     rows = last.column("row").to_numpy()
-    return {name: scattered(rows, last.column(name), count) for name in last.column_names if name != "row"}
+    return {
+        name: scattered(rows, last.column(name), count)
+        for name in last.column_names
+        if name != "row"
+    }
 
 
 def _states(skipped: Any, said: Mapping[str, Any], *, running: bool) -> Any:
@@ -176,7 +236,9 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
     said = chain.table
     last = said.take(last_lines(said))
     last = last.filter(last.column("label_sequence").is_valid())
-    held = dict(zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True))
+    held = dict(
+        zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True)
+    )
     reader = _LabelReader(store, chain.segments)
     for row in sorted(held) if rows is None else rows:
         sequence = held.get(row)
@@ -194,7 +256,10 @@ class _LabelReader:
     def read(self, sequence: int, row: int) -> list[StoredLabel]:
         if sequence not in self._cache:
             self._cache[sequence] = self._load(sequence)
-            while len(self._cache) > 1 and sum(size for size, _ in self._cache.values()) > _CACHED_BYTES:
+            while (
+                len(self._cache) > 1
+                and sum(size for size, _ in self._cache.values()) > _CACHED_BYTES
+            ):
                 self._cache.popitem(last=False)
         self._cache.move_to_end(sequence)
         return self._cache[sequence][1].get(row, [])
@@ -204,14 +269,21 @@ class _LabelReader:
         if part is None:
             raise CheckpointCorrupt(
                 f"Segment {sequence:08} of {self._store.job_id}, which holds labels, is missing.",
-                fix="Put it back from a backup; the carrier can print the labels again by their tracking numbers.",
+                fix="Put it back from a backup; the carrier can print the labels again by their "
+                "tracking numbers.",
             )
         data, _ = part.load()
         found: dict[int, list[StoredLabel]] = {}
         for line in pq.read_table(pa.BufferReader(data), columns=["row", "labels"]).to_pylist():
             for item in line["labels"] or ():
                 found.setdefault(line["row"], []).append(
-                    StoredLabel(line["row"], item["tracking_number"], item["format"], item["data"], item["kind"], item["parcel_index"])
+                    StoredLabel(
+                        line["row"],
+                        item["tracking_number"],
+                        item["format"],
+                        item["data"],
+                        item["kind"],
+                        item["parcel_index"],
+                    )
                 )
         return len(data), found
-

@@ -1,8 +1,9 @@
 """What a job's ledger is made of: lines, parquet segments, the hash chain between them, compaction.
 
-A segment is one commit. Its name carries its place and its own digest, its metadata the digest of the one before,
-and HEAD the last, so that a missing or altered one is seen. A compaction stands for a gapless range of
-segments: the last line of each row, without label bytes, which stay where they were written.
+A segment is one commit. Its name carries its place and its own digest, its metadata the digest of
+the one before, and HEAD the last, so that a missing or altered one is seen. A compaction stands
+for a gapless range of segments: the last line of each row, without label bytes, which stay where
+they were written.
 """
 
 from __future__ import annotations
@@ -27,40 +28,67 @@ from shipkit.common.files import Disk
 from shipkit.errors import CheckpointCorrupt
 from shipkit.state import RowState
 
-__all__ = ["LINES", "STATES", "Chain", "Head", "LabelBytes", "LedgerEntry", "Part", "encode", "last_lines", "read_chain", "read_head", "to_table", "write_head"]
+__all__ = [
+    "LINES",
+    "STATES",
+    "Chain",
+    "Head",
+    "LabelBytes",
+    "LedgerEntry",
+    "Part",
+    "encode",
+    "last_lines",
+    "read_chain",
+    "read_head",
+    "to_table",
+    "write_head",
+]
 
-_LABEL = pa.struct([
-    pa.field("tracking_number", pa.string()),
-    pa.field("format", pa.string()),
-    pa.field("kind", pa.string()),
-    pa.field("parcel_index", pa.int32()),
-    pa.field("data", pa.binary()),
-])
+_LABEL = pa.struct(
+    [
+        pa.field("tracking_number", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("parcel_index", pa.int32()),
+        pa.field("data", pa.binary()),
+    ]
+)
 
-LINES = pa.schema([
-    pa.field("entry", pa.int64()),  # 1, 2, 3, ... over the whole job; the highest of a row says where it stands
-    pa.field("row", pa.int32()),  # place in the plan; null: about the job
-    pa.field("event", pa.string()),  # intent, result, failed, not_sent, in_doubt, adopted, absent, review, voided, skipped; surplus, run, end, ...
-    pa.field("state", pa.string()),  # of the row after the event; null: the event moves no row
-    pa.field("attempt", pa.int32()),
-    pa.field("reference", pa.string()),
-    pa.field("at", pa.timestamp("us", "UTC")),
-    pa.field("shipped_at", pa.timestamp("us", "UTC")),
-    pa.field("shipment_id", pa.string()),
-    pa.field("tracking_numbers", pa.list_(pa.string())),
-    pa.field("service", pa.string()),
-    pa.field("charged_cents", pa.int64()),
-    pa.field("currency", pa.string()),
-    pa.field("charge_basis", pa.string()),
-    pa.field("billed_weight_lb", pa.float64()),
-    pa.field("code", pa.string()),
-    pa.field("message", pa.string()),
-    pa.field("fix", pa.string()),
-    pa.field("details", pa.string()),  # JSON
-    pa.field("watch", pa.list_(pa.int32())),  # earlier attempts whose reference was concluded absent, looked up again
-    pa.field("label_sequence", pa.int64()),  # the segment that holds the label bytes
-    pa.field("labels", pa.list_(_LABEL)),
-])
+LINES = pa.schema(
+    [
+        pa.field(
+            "entry", pa.int64()
+        ),  # 1, 2, 3, ... over the whole job; the highest of a row says where it stands
+        pa.field("row", pa.int32()),  # place in the plan; null: about the job
+        pa.field(
+            "event",
+            pa.string(),
+            # intent, result, failed, not_sent, in_doubt, adopted, absent, review, voided, skipped;
+            # surplus, run, end, ...
+        ),
+        pa.field("state", pa.string()),  # of the row after the event; null: the event moves no row
+        pa.field("attempt", pa.int32()),
+        pa.field("reference", pa.string()),
+        pa.field("at", pa.timestamp("us", "UTC")),
+        pa.field("shipped_at", pa.timestamp("us", "UTC")),
+        pa.field("shipment_id", pa.string()),
+        pa.field("tracking_numbers", pa.list_(pa.string())),
+        pa.field("service", pa.string()),
+        pa.field("charged_cents", pa.int64()),
+        pa.field("currency", pa.string()),
+        pa.field("charge_basis", pa.string()),
+        pa.field("billed_weight_lb", pa.float64()),
+        pa.field("code", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("fix", pa.string()),
+        pa.field("details", pa.string()),  # JSON
+        pa.field(
+            "watch", pa.list_(pa.int32())
+        ),  # earlier attempts whose reference was concluded absent, looked up again
+        pa.field("label_sequence", pa.int64()),  # the segment that holds the label bytes
+        pa.field("labels", pa.list_(_LABEL)),
+    ]
+)
 """Columns of a segment, and of a compaction (where `labels` is null)."""
 
 STATES: tuple[RowState, ...] = tuple(RowState)
@@ -115,7 +143,11 @@ def to_table(lines: Sequence[LedgerEntry], *, first_entry: int, sequence: int) -
     columns: list[Any] = [pa.array(np.arange(first_entry, first_entry + count))]
     for field, values in zip(list(LINES)[1:-2], zip(*lines, strict=True), strict=False):
         columns.append(_column(values, field.type, count))
-    columns.append(_column([sequence if line.labels else line.label_sequence for line in lines], pa.int64(), count))
+    columns.append(
+        _column(
+            [sequence if line.labels else line.label_sequence for line in lines], pa.int64(), count
+        )
+    )
     columns.append(_labels(lines))
     return pa.Table.from_arrays(columns, schema=LINES)
 
@@ -134,8 +166,13 @@ def _labels(lines: Sequence[LedgerEntry]) -> Any:
         offsets.append(place if line.labels else None)
         place += len(line.labels or ())
     offsets.append(place)
-    columns = [pa.array(values, field.type) for values, field in zip(zip(*flat, strict=True), _LABEL, strict=True)]
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(_LABEL)))
+    columns = [
+        pa.array(values, field.type)
+        for values, field in zip(zip(*flat, strict=True), _LABEL, strict=True)
+    ]
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(_LABEL))
+    )
 
 
 def encode(table: pa.Table, meta: dict[str, Any]) -> bytes:
@@ -145,10 +182,18 @@ def encode(table: pa.Table, meta: dict[str, Any]) -> bytes:
     noted = pc.is_null(table.column("state"))
     notes = noted.true_count if hasattr(noted, "true_count") else pc.sum(noted).as_py() or 0
     meta = {**meta, "notes": notes}
-    groups = [table] if notes in (0, table.num_rows) else [table.filter(noted), table.filter(pc.invert(noted))]
+    groups = (
+        [table]
+        if notes in (0, table.num_rows)
+        else [table.filter(noted), table.filter(pc.invert(noted))]
+    )
     with pq.ParquetWriter(
-        sink, LINES, write_statistics=False, use_dictionary=False,
-        compression="none" if labelled else "zstd", store_schema=False,  # labels are compressed already, mostly
+        sink,
+        LINES,
+        write_statistics=False,
+        use_dictionary=False,
+        compression="none" if labelled else "zstd",
+        store_schema=False,  # labels are compressed already, mostly
     ) as writer:
         writer.add_key_value_metadata({_META.decode(): json.dumps(meta)})
         for group in groups:
@@ -177,7 +222,9 @@ class Part:
     def of(cls, path: Path) -> Part | None:
         """Return the part that `path` names, None for other files."""
         if found := _SEGMENT.match(path.name):
-            return cls(path, int(found[1]), int(found[2]), int(found[2]), found[3], found[4] is not None)
+            return cls(
+                path, int(found[1]), int(found[2]), int(found[2]), found[3], found[4] is not None
+            )
         if found := _COMPACTION.match(path.name):
             return cls(path, int(found[1]), int(found[2]), int(found[3]), found[4])
         return None
@@ -240,11 +287,20 @@ class Chain:
     @property
     def table(self) -> pa.Table:
         """The columns read, in the order of writing."""
-        return pa.concat_tables([link.table for link in self.links]) if self.links else LINES.empty_table().drop_columns(["labels"])
+        return (
+            pa.concat_tables([link.table for link in self.links])
+            if self.links
+            else LINES.empty_table().drop_columns(["labels"])
+        )
 
     def notes(self) -> pa.Table:
         """Return the lines about the job itself and about surplus shipments, oldest first."""
-        return pa.concat_tables([LINES.empty_table().drop_columns(["labels"]), *(link.read_notes() for link in self.links if link.notes)])
+        return pa.concat_tables(
+            [
+                LINES.empty_table().drop_columns(["labels"]),
+                *(link.read_notes() for link in self.links if link.notes),
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -301,12 +357,15 @@ def read_chain(folder: Path, genesis: str, columns: Sequence[str] | None = None)
     Raises
     ------
     CheckpointCorrupt
-        A segment is missing, altered or unreadable. It is never read as "pending": restore it from a backup.
+        A segment is missing, altered or unreadable. It is never read as "pending": restore it from
+        a backup.
     """
     for _ in range(3):
         try:
             return _read_chain(folder, genesis, columns or LINES.names[:-1])
-        except FileNotFoundError:  # compacted away between listing and reading, by the job that runs
+        except (
+            FileNotFoundError
+        ):  # compacted away between listing and reading, by the job that runs
             continue
     return _read_chain(folder, genesis, columns or LINES.names[:-1])
 
@@ -314,7 +373,11 @@ def read_chain(folder: Path, genesis: str, columns: Sequence[str] | None = None)
 def _read_chain(folder: Path, genesis: str, columns: Sequence[str]) -> Chain:
     head = read_head(folder)  # before the listing, so that what it names must be listed
     segments_folder = folder / "segments"
-    parts = [part for name in sorted(os.listdir(segments_folder)) if (part := Part.of(segments_folder / name))]  # noqa: PTH208 - there may be 100,000
+    parts = [
+        part
+        for name in sorted(os.listdir(segments_folder))  # noqa: PTH208 - there may be 100,000 names
+        if (part := Part.of(segments_folder / name))
+    ]
     by_first: dict[int, list[Part]] = {}
     for part in parts:
         by_first.setdefault(part.first, []).append(part)
@@ -328,7 +391,9 @@ def _read_chain(folder: Path, genesis: str, columns: Sequence[str]) -> Chain:
     _check_end(folder, head, sequence, sha, parts)
     segments = {part.first: part for part in parts if not part.compacted}
     spare = tuple(part for part in parts if part.path not in used and not part.labelled)
-    return Chain(tuple(links), max((p.generation for p in parts), default=0), sequence, sha, segments, spare)
+    return Chain(
+        tuple(links), max((p.generation for p in parts), default=0), sequence, sha, segments, spare
+    )
 
 
 def _meta(file: pq.ParquetFile) -> dict[str, Any]:
@@ -353,7 +418,9 @@ def _next_link(candidates: list[Part], previous: str, columns: Sequence[str]) ->
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         meta = _meta(file)
-        table = file.read(columns=list(columns), use_threads=False)  # small files: threads cost more than they give
+        table = file.read(
+            columns=list(columns), use_threads=False
+        )  # small files: threads cost more than they give
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _corrupt(part.path, f"cannot be read ({error})") from error
     if meta["previous"] != previous:
@@ -364,9 +431,13 @@ def _next_link(candidates: list[Part], previous: str, columns: Sequence[str]) ->
 def _check_end(folder: Path, head: Head, sequence: int, sha: str, parts: Iterable[Part]) -> None:
     later = [part for part in parts if part.first > sequence + 1]
     if later or head.sequence > sequence:
-        raise _corrupt(folder / "segments", f"has no segment {sequence + 1:08} (HEAD names {head.sequence:08})")
+        raise _corrupt(
+            folder / "segments", f"has no segment {sequence + 1:08} (HEAD names {head.sequence:08})"
+        )
     if head.sequence == sequence and head.sha256 != sha:
-        raise _corrupt(folder / "HEAD", f"names another segment {sequence:08} than the one that is there")
+        raise _corrupt(
+            folder / "HEAD", f"names another segment {sequence:08} than the one that is there"
+        )
 
 
 def last_lines(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -405,7 +476,8 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
 def _corrupt(path: Path, what: str) -> CheckpointCorrupt:
     return CheckpointCorrupt(
         f"The job's ledger cannot be trusted: {path.name} in {path.parent} {what}.",
-        fix="Put the file back from a backup. Nothing is sent from a job whose books have a hole: rows could be bought twice.",
+        fix="Put the file back from a backup. Nothing is sent from a job whose books have a hole: "
+        "rows could be bought twice.",
         path=str(path),
     )
 

@@ -1,6 +1,7 @@
 """What differs between databases: connecting, quoting, reading, finding the key, and updating a chunk of rows.
 
-Values always travel as parameters. Identifiers come from the person who named the table and are quoted.
+Values always travel as parameters. Identifiers come from the person who named the table and are
+quoted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ __all__ = ["Change", "Dialect", "bound", "dialect_of", "failures", "kind_of", "t
 _BATCH = 50_000
 _TOKENS = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|::)|:([A-Za-z_]\w*)")
 _KINDS = (
-    ("text", re.compile(r"(n?var|bp|n)?char(acter)?( varying)?\b(?!.*\[)|(tiny|medium|long)?text$|clob")),
+    (
+        "text",
+        re.compile(r"(n?var|bp|n)?char(acter)?( varying)?\b(?!.*\[)|(tiny|medium|long)?text$|clob"),
+    ),
     ("integer", re.compile(r"(tiny|small|medium|big)?int(eger)?(\(\d+\))?( unsigned)?$")),
     ("number", re.compile(r"(numeric|decimal|double|real|float)(?!.*\[)")),
     ("date", re.compile(r"date|timestamp")),
@@ -53,7 +57,10 @@ class Dialect:
     primary_key: Callable[[Any, str | None], list[str]]
     types: Callable[[Any, str], dict[str, str]]
     """Columns of a table (as it writes them) -> type."""
-    update: Callable[[Any, str, Sequence[str], Sequence[str], Sequence[Change], Mapping[str, str]], dict[int, int]]
+    update: Callable[
+        [Any, str, Sequence[str], Sequence[str], Sequence[Change], Mapping[str, str]],
+        dict[int, int],
+    ]
     """(cursor, quoted table, key columns, columns, changes, types) -> line -> how many rows had its key."""
     upsert: str
     declared: Callable[[Any, str], dict[str, str]]
@@ -75,7 +82,10 @@ class Dialect:
             finally:
                 connection.close()
         except failures(self.name) as error:
-            raise SourceError(f"{location}: {location.clean(str(error))}", fix="Check the address, the user's rights, and the names of table and columns.") from None
+            raise SourceError(
+                f"{location}: {location.clean(str(error))}",
+                fix="Check the address, the user's rights, and the names of table and columns.",
+            ) from None
 
 
 def dialect_of(location: Location) -> Dialect:
@@ -106,8 +116,15 @@ def typed(table: pa.Table, declared: Mapping[str, str]) -> pa.Table:
 def failures(name: str) -> tuple[type[Exception], ...]:
     """Return the errors that the driver of a dialect raises."""
     if name == "sqlite":
-        return (sqlite3.Error, *((_driver("adbc_driver_manager").Error,) if _has("adbc_driver_sqlite") else ()))
-    return (_driver("adbc_driver_manager").Error,) if name == "postgresql" else (_driver("pymysql").err.Error,)
+        return (
+            sqlite3.Error,
+            *((_driver("adbc_driver_manager").Error,) if _has("adbc_driver_sqlite") else ()),
+        )
+    return (
+        (_driver("adbc_driver_manager").Error,)
+        if name == "postgresql"
+        else (_driver("pymysql").err.Error,)
+    )
 
 
 def bound(sql: str, params: Mapping[str, Any], mark: Callable[[int], str]) -> tuple[str, list[Any]]:
@@ -124,11 +141,16 @@ def bound(sql: str, params: Mapping[str, Any], mark: Callable[[int], str]) -> tu
         if found[2] is None:
             return found[1]
         if found[2] not in params:
-            raise SourceError(f"The query needs a value for :{found[2]}.", fix=f'Give it: params={{"{found[2]}": ...}}.')
+            raise SourceError(
+                f"The query needs a value for :{found[2]}.",
+                fix=f'Give it: params={{"{found[2]}": ...}}.',
+            )
         values.append(params[found[2]])
         return mark(len(values))
 
-    made = _TOKENS.sub(one, sql.replace("%", "%%") if mark(1) == "%s" else sql)  # PyMySQL formats where there are values
+    made = _TOKENS.sub(
+        one, sql.replace("%", "%%") if mark(1) == "%s" else sql
+    )  # PyMySQL formats where there are values
     return (made if values else sql), values
 
 
@@ -136,7 +158,10 @@ def _driver(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise SourceError(f"Databases need the package {module.replace('_', '-')}.", fix='pip install "shipkit[db]"') from None
+        raise SourceError(
+            f"Databases need the package {module.replace('_', '-')}.",
+            fix='pip install "shipkit[db]"',
+        ) from None
 
 
 def _has(module: str) -> bool:
@@ -165,10 +190,20 @@ def _array(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return pa.array([None if value is None else value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values], pa.string())
+        return pa.array(
+            [
+                None
+                if value is None
+                else value.decode("utf-8", "replace")
+                if isinstance(value, bytes)
+                else str(value)
+                for value in values
+            ],
+            pa.string(),
+        )
 
 
-# -- PostgreSQL --------------------------------------------------------------------------------------
+# -- PostgreSQL ------------------------------------------------------------------------------------
 
 
 def _pg_connect(location: Location, read_only: bool) -> Any:
@@ -188,13 +223,18 @@ def _arrow_fetch(connection: Any, sql: str, values: Sequence[Any]) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     """Return a table without the drivers' own types: what Arrow has no type for (numeric, enums) comes as text inside one."""
-    columns = [_unwrapped(column) if isinstance(column.type, pa.BaseExtensionType) else column for column in table.columns]
+    columns = [
+        _unwrapped(column) if isinstance(column.type, pa.BaseExtensionType) else column
+        for column in table.columns
+    ]
     return pa.Table.from_arrays(columns, names=[str(name) for name in table.column_names])
 
 
 def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     if column.type.extension_name == "arrow.uuid":
-        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+        return pa.array(
+            [None if value is None else str(value) for value in column.to_pylist()], pa.string()
+        )
     return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
 
 
@@ -207,40 +247,72 @@ def _pg_rows(connection: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 def _pg_key(connection: Any, table: str | None) -> list[str]:
     sql = (
-        "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-        "WHERE i.indrelid = CAST($1::text AS regclass) AND i.indisprimary ORDER BY array_position(i.indkey::int[], a.attnum::int)"
+        "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
+        "AND a.attnum = ANY (i.indkey) "
+        "WHERE i.indrelid = CAST($1::text AS regclass) AND i.indisprimary ORDER BY "
+        "array_position(i.indkey::int[], a.attnum::int)"
     )
     return [str(name) for (name,) in _pg_rows(connection, sql, _POSTGRESQL.table(str(table)))]
 
 
 def _pg_types(connection: Any, table: str) -> dict[str, str]:
-    sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = CAST($1::text AS regclass) AND attnum > 0 AND NOT attisdropped"
-    return {str(name): str(kind) for name, kind in _pg_rows(connection, sql, _POSTGRESQL.table(table))}
+    sql = (
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid "
+        "= CAST($1::text AS regclass) AND attnum > 0 AND NOT attisdropped"
+    )
+    return {
+        str(name): str(kind) for name, kind in _pg_rows(connection, sql, _POSTGRESQL.table(table))
+    }
 
 
-def _pg_update(cursor: Any, table: str, key: Sequence[str], columns: Sequence[str], changes: Sequence[Change], types: Mapping[str, str]) -> dict[int, int]:
+def _pg_update(
+    cursor: Any,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    changes: Sequence[Change],
+    types: Mapping[str, str],
+) -> dict[int, int]:
     """Update all rows of a chunk in one statement; it answers which lines found their row."""
     width = 1 + len(key) + len(columns)
     places = iter(range(1, width * len(changes) + 1))
-    rows = ", ".join("(" + ", ".join(f"${next(places)}::text" for _ in range(width)) + ")" for _ in changes)
-    values = [value for change in changes for value in (str(change.number), *change.key, *change.cells)]
-    names = ", ".join(["n", *(f"k{n}" for n in range(len(key))), *(f"c{n}" for n in range(len(columns)))])
-    sets = ", ".join(f"{_double(name)} = CAST(v.c{n} AS {types[name]})" for n, name in enumerate(columns))
-    same = " AND ".join(f"t.{_double(name)} = CAST(v.k{n} AS {types[name]})" for n, name in enumerate(key))
-    cursor.execute(f"UPDATE {table} t SET {sets} FROM (VALUES {rows}) AS v ({names}) WHERE {same} RETURNING v.n", values)
+    rows = ", ".join(
+        "(" + ", ".join(f"${next(places)}::text" for _ in range(width)) + ")" for _ in changes
+    )
+    values = [
+        value for change in changes for value in (str(change.number), *change.key, *change.cells)
+    ]
+    names = ", ".join(
+        ["n", *(f"k{n}" for n in range(len(key))), *(f"c{n}" for n in range(len(columns)))]
+    )
+    sets = ", ".join(
+        f"{_double(name)} = CAST(v.c{n} AS {types[name]})" for n, name in enumerate(columns)
+    )
+    same = " AND ".join(
+        f"t.{_double(name)} = CAST(v.k{n} AS {types[name]})" for n, name in enumerate(key)
+    )
+    cursor.execute(
+        f"UPDATE {table} t SET {sets} FROM (VALUES {rows}) AS v ({names}) WHERE {same} RETURNING "
+        "v.n",
+        values,
+    )
     found: dict[int, int] = {}
     for (number,) in cursor.fetchall():
         found[int(number)] = found.get(int(number), 0) + 1
     return found
 
 
-# -- SQLite ------------------------------------------------------------------------------------------
+# -- SQLite ----------------------------------------------------------------------------------------
 
 
 def _sqlite_connect(location: Location, read_only: bool) -> Any:
     path = Path(location.name).expanduser()
     if not path.is_file():
-        raise SourceError(f"{path} does not exist.", fix="Check the path: sqlite:///orders.db is beside the working folder, sqlite:////data/orders.db is absolute.")
+        raise SourceError(
+            f"{path} does not exist.",
+            fix="Check the path: sqlite:///orders.db is beside the working folder, "
+            "sqlite:////data/orders.db is absolute.",
+        )
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
     connection.execute("PRAGMA busy_timeout = 10000")
@@ -267,11 +339,21 @@ def _sqlite_key(connection: Any, table: str | None) -> list[str]:
 
 
 def _sqlite_types(connection: Any, table: str) -> dict[str, str]:
-    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({_double(table)})").fetchall()}
+    return {
+        row[1]: row[2]
+        for row in connection.execute(f"PRAGMA table_info({_double(table)})").fetchall()
+    }
 
 
 def _one_by_one(quote: Callable[[str], str], mark: str) -> Callable[..., dict[int, int]]:
-    def update(cursor: Any, table: str, key: Sequence[str], columns: Sequence[str], changes: Sequence[Change], types: Mapping[str, str]) -> dict[int, int]:  # noqa: ARG001 - these databases convert text themselves
+    def update(
+        cursor: Any,
+        table: str,
+        key: Sequence[str],
+        columns: Sequence[str],
+        changes: Sequence[Change],
+        types: Mapping[str, str],  # noqa: ARG001 - these databases convert text themselves
+    ) -> dict[int, int]:
         same = " AND ".join(f"{quote(name)} = {mark}" for name in key)
         sql = f"UPDATE {table} SET {_assigned(quote, columns, mark)} WHERE {same}"
         found = {}
@@ -283,7 +365,7 @@ def _one_by_one(quote: Callable[[str], str], mark: str) -> Callable[..., dict[in
     return update
 
 
-# -- MySQL and MariaDB -------------------------------------------------------------------------------
+# -- MySQL and MariaDB -----------------------------------------------------------------------------
 
 
 def _backtick(name: str) -> str:
@@ -292,10 +374,20 @@ def _backtick(name: str) -> str:
 
 def _mysql_connect(location: Location, read_only: bool) -> Any:
     driver = _driver("pymysql")
-    options = {name: location.options[name] for name in ("unix_socket", "ssl_ca", "charset") if name in location.options}
+    options = {
+        name: location.options[name]
+        for name in ("unix_socket", "ssl_ca", "charset")
+        if name in location.options
+    }
     connection = driver.connect(
-        host=location.host or "localhost", port=location.port or 3306, user=location.user, password=location.password.get_secret_value() if location.password else "",
-        database=location.name or None, client_flag=driver.constants.CLIENT.FOUND_ROWS, connect_timeout=10, **{"charset": "utf8mb4", **options},
+        host=location.host or "localhost",
+        port=location.port or 3306,
+        user=location.user,
+        password=location.password.get_secret_value() if location.password else "",
+        database=location.name or None,
+        client_flag=driver.constants.CLIENT.FOUND_ROWS,
+        connect_timeout=10,
+        **{"charset": "utf8mb4", **options},
     )
     if read_only:
         connection.query("START TRANSACTION READ ONLY")
@@ -321,7 +413,21 @@ def _joined(parts: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(parts, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         names = parts[0].column_names
-        return pa.concat_tables([pa.Table.from_arrays([pa.array([None if v is None else str(v) for v in part.column(n).to_pylist()], pa.string()) for n in range(len(names))], names=names) for part in parts])
+        return pa.concat_tables(
+            [
+                pa.Table.from_arrays(
+                    [
+                        pa.array(
+                            [None if v is None else str(v) for v in part.column(n).to_pylist()],
+                            pa.string(),
+                        )
+                        for n in range(len(names))
+                    ],
+                    names=names,
+                )
+                for part in parts
+            ]
+        )
 
 
 def _mysql_rows(connection: Any, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -332,37 +438,87 @@ def _mysql_rows(connection: Any, sql: str, values: Sequence[Any]) -> list[tuple[
 
 def _mysql_place(table: str) -> tuple[str, list[str]]:
     schema, _, name = table.rpartition(".")
-    return ("table_schema = %s AND table_name = %s", [schema, name]) if schema else ("table_schema = DATABASE() AND table_name = %s", [name])
+    return (
+        ("table_schema = %s AND table_name = %s", [schema, name])
+        if schema
+        else ("table_schema = DATABASE() AND table_name = %s", [name])
+    )
 
 
 def _mysql_key(connection: Any, table: str | None) -> list[str]:
     condition, values = _mysql_place(str(table))
-    sql = f"SELECT column_name FROM information_schema.key_column_usage WHERE {condition} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"
+    sql = (
+        f"SELECT column_name FROM information_schema.key_column_usage WHERE {condition} AND "
+        "constraint_name = 'PRIMARY' ORDER BY ordinal_position"
+    )
     return [str(name) for (name,) in _mysql_rows(connection, sql, values)]
 
 
 def _mysql_types(connection: Any, table: str) -> dict[str, str]:
     condition, values = _mysql_place(table)
-    engine = _mysql_rows(connection, f"SELECT engine FROM information_schema.tables WHERE {condition}", values)
+    engine = _mysql_rows(
+        connection, f"SELECT engine FROM information_schema.tables WHERE {condition}", values
+    )
     if engine and str(engine[0][0]).lower() in {"myisam", "aria", "memory", "csv"}:
-        raise SourceError(f"The table {table} is of the engine {engine[0][0]}, which knows no transactions.", fix=f"ALTER TABLE {table} ENGINE = InnoDB.")
+        raise SourceError(
+            f"The table {table} is of the engine {engine[0][0]}, which knows no transactions.",
+            fix=f"ALTER TABLE {table} ENGINE = InnoDB.",
+        )
     return _mysql_declared(connection, table)
 
 
 def _mysql_declared(connection: Any, table: str) -> dict[str, str]:
     condition, values = _mysql_place(table)
-    return {str(name): str(kind) for name, kind in _mysql_rows(connection, f"SELECT column_name, column_type FROM information_schema.columns WHERE {condition}", values)}
+    return {
+        str(name): str(kind)
+        for name, kind in _mysql_rows(
+            connection,
+            f"SELECT column_name, column_type FROM information_schema.columns WHERE {condition}",
+            values,
+        )
+    }
 
 
-_UPSERT = "ON CONFLICT (job_id, line_number) DO UPDATE SET digest = excluded.digest, written_at = excluded.written_at"
+_UPSERT = (
+    "ON CONFLICT (job_id, line_number) DO UPDATE SET digest = excluded.digest, written_at = "
+    "excluded.written_at"
+)
 _POSTGRESQL = Dialect(
-    "postgresql", _pg_connect, _double, lambda n: f"${n}", _arrow_fetch, _pg_key, _pg_types, _pg_update, _UPSERT, _pg_types, lambda c: f'trim(CAST({c} AS text)) COLLATE "C"',
+    "postgresql",
+    _pg_connect,
+    _double,
+    lambda n: f"${n}",
+    _arrow_fetch,
+    _pg_key,
+    _pg_types,
+    _pg_update,
+    _UPSERT,
+    _pg_types,
+    lambda c: f'trim(CAST({c} AS text)) COLLATE "C"',
 )
 _SQLITE = Dialect(
-    "sqlite", _sqlite_connect, _double, lambda _: "?", _sqlite_fetch, _sqlite_key, _sqlite_types, _one_by_one(_double, "?"), _UPSERT,
-    _sqlite_types, lambda c: f"trim(CAST({c} AS TEXT)) COLLATE BINARY",
+    "sqlite",
+    _sqlite_connect,
+    _double,
+    lambda _: "?",
+    _sqlite_fetch,
+    _sqlite_key,
+    _sqlite_types,
+    _one_by_one(_double, "?"),
+    _UPSERT,
+    _sqlite_types,
+    lambda c: f"trim(CAST({c} AS TEXT)) COLLATE BINARY",
 )
 _MYSQL = Dialect(
-    "mysql", _mysql_connect, _backtick, lambda _: "%s", _mysql_fetch, _mysql_key, _mysql_types, _one_by_one(_backtick, "%s"),
-    "ON DUPLICATE KEY UPDATE digest = VALUES(digest), written_at = VALUES(written_at)", _mysql_declared, lambda c: f"trim(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin",
+    "mysql",
+    _mysql_connect,
+    _backtick,
+    lambda _: "%s",
+    _mysql_fetch,
+    _mysql_key,
+    _mysql_types,
+    _one_by_one(_backtick, "%s"),
+    "ON DUPLICATE KEY UPDATE digest = VALUES(digest), written_at = VALUES(written_at)",
+    _mysql_declared,
+    lambda c: f"trim(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin",
 )

@@ -82,7 +82,10 @@ class Record:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean ...?" for the nearest name, or nothing."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, 1, 0.5) or [k for k in known if k.lower() == name.lower()][:1]
+    close = (
+        difflib.get_close_matches(name, known, 1, 0.5)
+        or [k for k in known if k.lower() == name.lower()][:1]
+    )
     return f"did you mean {close[0]}?" if close else ""
 
 
@@ -93,16 +96,65 @@ class _NoSuchCell(jinja2.StrictUndefined):
 
 
 _METHODS: Final[Mapping[type, frozenset[str]]] = {
-    str: frozenset({
-        "upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "title", "capitalize", "isdigit", "isalpha", "isalnum",
-        "isnumeric", "isupper", "islower", "isspace", "find", "rfind", "count", "partition", "rpartition", "removeprefix", "removesuffix", "swapcase", "casefold", "replace", "zfill",
-        "join", "ljust", "rjust", "center",
-    }),
+    str: frozenset(
+        {
+            "upper",
+            "lower",
+            "strip",
+            "lstrip",
+            "rstrip",
+            "split",
+            "rsplit",
+            "splitlines",
+            "startswith",
+            "endswith",
+            "title",
+            "capitalize",
+            "isdigit",
+            "isalpha",
+            "isalnum",
+            "isnumeric",
+            "isupper",
+            "islower",
+            "isspace",
+            "find",
+            "rfind",
+            "count",
+            "partition",
+            "rpartition",
+            "removeprefix",
+            "removesuffix",
+            "swapcase",
+            "casefold",
+            "replace",
+            "zfill",
+            "join",
+            "ljust",
+            "rjust",
+            "center",
+        }
+    ),
     dict: frozenset({"get", "keys", "values", "items"}),
     list: frozenset({"index", "count"}),
     tuple: frozenset({"index", "count", "grouper", "list"}),
     dt.date: frozenset({"year", "month", "day", "isoformat", "weekday", "isoweekday"}),
-    LoopContext: frozenset({"index", "index0", "first", "last", "length", "revindex", "revindex0", "previtem", "nextitem", "changed", "cycle", "depth", "depth0"}),
+    LoopContext: frozenset(
+        {
+            "index",
+            "index0",
+            "first",
+            "last",
+            "length",
+            "revindex",
+            "revindex0",
+            "previtem",
+            "nextitem",
+            "changed",
+            "cycle",
+            "depth",
+            "depth0",
+        }
+    ),
     float: frozenset({"is_integer"}),
 }
 
@@ -115,10 +167,16 @@ class ShipmentEnvironment(SandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=_NoSuchCell, autoescape=False, keep_trailing_newline=False, cache_size=0)
+        super().__init__(
+            undefined=_NoSuchCell, autoescape=False, keep_trailing_newline=False, cache_size=0
+        )
         self.globals = {"range": _range, "namespace": Namespace}
         self.filters = dict(_FILTERS)
-        self.tests = {name: test for name, test in self.tests.items() if name not in ("filter", "test", "callable", "escaped")}
+        self.tests = {
+            name: test
+            for name, test in self.tests.items()
+            if name not in ("filter", "test", "callable", "escaped")
+        }
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow the few methods of text, lists and loops; nothing else has attributes."""
@@ -174,9 +232,19 @@ def _check_operator(operator: str, left: Any, right: Any) -> None:
     elif operator == "*" and (isinstance(left, sized) or isinstance(right, sized)):
         text, times = (left, right) if isinstance(left, sized) else (right, left)
         _check_size(text, len(text) * max(0, times) if isinstance(times, int) else 0)
-    elif operator == "*" and isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > 512:
+    elif (
+        operator == "*"
+        and isinstance(left, int)
+        and isinstance(right, int)
+        and left.bit_length() + right.bit_length() > 512
+    ):
         raise OverBudget("a number grows too large")
-    elif operator == "**" and not (isinstance(right, int | float) and isinstance(left, int | float) and abs(right) <= 64 and abs(left) <= 1e9):
+    elif operator == "**" and not (
+        isinstance(right, int | float)
+        and isinstance(left, int | float)
+        and abs(right) <= 64
+        and abs(left) <= 1e9
+    ):
         raise OverBudget("a power grows too large")
     elif operator == "%" and isinstance(left, str):
         _check_format(left)
@@ -185,11 +253,16 @@ def _check_operator(operator: str, left: Any, right: Any) -> None:
 def _check_size(value: Any, size: int) -> None:
     limit = MAX_TEXT if isinstance(value, str) else MAX_ITEMS
     if size > limit:
-        raise OverBudget(f"a {'text' if isinstance(value, str) else 'list'} of {size:,} {'characters' if isinstance(value, str) else 'elements'} is more than {limit:,}")
+        raise OverBudget(
+            f"a {'text' if isinstance(value, str) else 'list'} of {size:,} "
+            f"{'characters' if isinstance(value, str) else 'elements'} is more than {limit:,}"
+        )
 
 
 def _check_format(text: str) -> None:
-    if any(int(width) > 1000 for width in re.findall(r"[0-9]+", text) if len(width) < 10) or re.search(r"[0-9]{10}|\*", text):
+    if any(
+        int(width) > 1000 for width in re.findall(r"[0-9]+", text) if len(width) < 10
+    ) or re.search(r"[0-9]{10}|\*", text):
         raise OverBudget("a format is wider than 1,000 characters")
 
 
@@ -203,7 +276,9 @@ def _check_method(text: str, name: str, args: tuple[Any, ...]) -> None:
 
 
 def _check_replace(text: str, old: str, new: str) -> None:
-    _check_size(text, len(text) + max(0, len(new) - len(old)) * (text.count(old) if old else len(text) + 1))
+    _check_size(
+        text, len(text) + max(0, len(new) - len(old)) * (text.count(old) if old else len(text) + 1)
+    )
 
 
 def _joined_size(glue: str, parts: Any) -> None:
@@ -229,7 +304,7 @@ def _weigh(value: Any) -> int:
     return count
 
 
-# -- filters ------------------------------------------------------------------------------------------
+# -- filters ---------------------------------------------------------------------------------------
 
 
 def _range(*args: int) -> range:
@@ -273,7 +348,10 @@ def _plain_text(value: Any) -> str:
         return str(value)
     if isinstance(value, jinja2.Undefined):
         str(value)  # says what is undefined
-    raise TypeError(f"a {type(value).__name__.lower()} cannot be written as text; use | tojson, or name the column")
+    raise TypeError(
+        f"a {type(value).__name__.lower()} cannot be written as text; use | tojson, or name the "
+        "column"
+    )
 
 
 def _text(value: Any) -> str:
@@ -308,7 +386,9 @@ def _tojson(value: Any) -> JsonText:
 
 
 def _default_value(value: Any, default: Any = "") -> Any:
-    return default if isinstance(value, jinja2.Undefined) else FILTERS["default_value"](value, default)
+    return (
+        default if isinstance(value, jinja2.Undefined) else FILTERS["default_value"](value, default)
+    )
 
 
 def _replace(value: Any, old: str, new: str) -> str | None:
@@ -348,7 +428,9 @@ def _clipped(function: Callable[..., Any], length: int = 300) -> Callable[..., A
     def filtered(value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, jinja2.Undefined):
             str(value)
-        return function(value[:length] if type(value) is str and len(value) > length else value, *args, **kwargs)
+        return function(
+            value[:length] if type(value) is str and len(value) > length else value, *args, **kwargs
+        )
 
     return filtered
 
@@ -364,15 +446,59 @@ def _of_text(name: str) -> Any:
 
 
 _STOCK: Final = (
-    "abs", "count", "d", "default", "first", "float", "int", "items", "last", "length", "list", "map", "max", "min", "reject", "rejectattr", "reverse",
-    "round", "select", "selectattr", "sort", "truncate", "unique", "wordcount", "groupby",
+    "abs",
+    "count",
+    "d",
+    "default",
+    "first",
+    "float",
+    "int",
+    "items",
+    "last",
+    "length",
+    "list",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "truncate",
+    "unique",
+    "wordcount",
+    "groupby",
 )
 
 _FILTERS: Final[Mapping[str, Any]] = {
     **{name: stock.FILTERS[name] for name in _STOCK},
     **{name: _of_text(name) for name in ("capitalize", "lower", "title", "trim", "upper")},
     **FILTERS,
-    **{name: _clipped(FILTERS[name]) for name in ("format_us_zip", "round_weight", "convert_weight", "convert_length", "lookup_service_code", "to_ups_date", "to_ups_phone")},
-    "default_value": _default_value, "tojson": _tojson, "replace": _replace, "join": _join, "sum": _sum, "format": _format, "string": _plain_text,
-    "counted_": _counted, "small_": _small, "concat_": _concat, "text_": _text, "json_": _json,
+    **{
+        name: _clipped(FILTERS[name])
+        for name in (
+            "format_us_zip",
+            "round_weight",
+            "convert_weight",
+            "convert_length",
+            "lookup_service_code",
+            "to_ups_date",
+            "to_ups_phone",
+        )
+    },
+    "default_value": _default_value,
+    "tojson": _tojson,
+    "replace": _replace,
+    "join": _join,
+    "sum": _sum,
+    "format": _format,
+    "string": _plain_text,
+    "counted_": _counted,
+    "small_": _small,
+    "concat_": _concat,
+    "text_": _text,
+    "json_": _json,
 }

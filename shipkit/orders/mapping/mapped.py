@@ -15,22 +15,74 @@ from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import ADDRESS_FIELDS
 
 __all__ = [
-    "ADDRESS_LEAVES", "CUSTOMS_DEFAULTS", "ITEM_LEAVES", "LEAVES", "PARCEL_LEAVES", "ROLE_LEAVES", "Mapped", "MappingSpec", "Question", "field_path", "leaf_of_role", "service_rule",
+    "ADDRESS_LEAVES",
+    "CUSTOMS_DEFAULTS",
+    "ITEM_LEAVES",
+    "LEAVES",
+    "PARCEL_LEAVES",
+    "ROLE_LEAVES",
+    "Mapped",
+    "MappingSpec",
+    "Question",
+    "field_path",
+    "leaf_of_role",
+    "service_rule",
     "service_text",
 ]
 
 ADDRESS_LEAVES: Final = ADDRESS_FIELDS
 LEAVES: Final = (
-    "order_id", *ADDRESS_FIELDS, "service", "weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "parcel_description", "ship_date",
-    "description", "signature", "saturday_delivery", "is_return", "currency",
+    "order_id",
+    *ADDRESS_FIELDS,
+    "service",
+    "weight_lb",
+    "length_in",
+    "width_in",
+    "height_in",
+    "packaging",
+    "declared_value",
+    "parcel_description",
+    "ship_date",
+    "description",
+    "signature",
+    "saturday_delivery",
+    "is_return",
+    "currency",
 )
 """Columns of the mapped relation that hold one text each."""
 
-PARCEL_LEAVES: Final = ("weight_lb", "length_in", "width_in", "height_in", "packaging", "declared_value", "description")
-ITEM_LEAVES: Final = ("description", "quantity", "unit_value", "weight_lb", "sku", "hs_code", "origin_country")
-CUSTOMS_DEFAULTS: Final = {"customs_reason": "reason", "duties_payer": "duties_payer", "customs_terms": "terms", "origin_country": "origin_country", "hs_code": "hs_code"}
+PARCEL_LEAVES: Final = (
+    "weight_lb",
+    "length_in",
+    "width_in",
+    "height_in",
+    "packaging",
+    "declared_value",
+    "description",
+)
+ITEM_LEAVES: Final = (
+    "description",
+    "quantity",
+    "unit_value",
+    "weight_lb",
+    "sku",
+    "hs_code",
+    "origin_country",
+)
+CUSTOMS_DEFAULTS: Final = {
+    "customs_reason": "reason",
+    "duties_payer": "duties_payer",
+    "customs_terms": "terms",
+    "origin_country": "origin_country",
+    "hs_code": "hs_code",
+}
 """What a default may fill in customs -> the field of the customs, or of each item, that it fills."""
-ROLE_LEAVES: Final = {"weight": "weight_lb", "length": "length_in", "width": "width_in", "height": "height_in"}
+ROLE_LEAVES: Final = {
+    "weight": "weight_lb",
+    "length": "length_in",
+    "width": "width_in",
+    "height": "height_in",
+}
 """Role of a column -> the leaf that it fills, where their names differ."""
 
 _RULE: Final = re.compile(r"(cheapest|fastest)(?: within (\d{1,3}) (?:business )?days?)?")
@@ -45,9 +97,11 @@ class MappingSpec:
     template
         Jinja2 text that renders one JSON object a shipment; None: by columns.
     columns
-        Field or role -> heading (or key) of the column it comes from: settles what is ambiguous or not recognised.
+        Field or role -> heading (or key) of the column it comes from: settles what is ambiguous or
+        not recognised.
     service
-        One service, or a rule ("cheapest within 3 days"), for all rows, whatever the service column says.
+        One service, or a rule ("cheapest within 3 days"), for all rows, whatever the service
+        column says.
     services
         Value of the service column -> service.
     defaults
@@ -98,7 +152,8 @@ class Mapped:
     template
         The Jinja2 text in use, or the one that says the same as the columns.
     problems
-        Met while mapping (:data:`shipkit.schema.PROBLEMS`): rows whose template failed, columns taken with a warning.
+        Met while mapping (:data:`shipkit.schema.PROBLEMS`): rows whose template failed, columns
+        taken with a warning.
     questions
         What :mod:`shipkit.orders.normalize` asks of the rows.
     fields

@@ -1,8 +1,10 @@
 """The template engine: sandboxed Jinja2, bounded in output and time, fast because columns become local names.
 
-A template sees ``row``, ``lines`` and ``shipper`` and nothing of Python: attributes and filters are allow-lists, every loop, call and
-growing value is charged to a budget that depends on no clock. Before compiling, the syntax tree is rewritten: ``row.<column>``
-becomes a plain name (measured 2-4 times faster), and text written into the JSON is escaped, so that a cell can never add a field.
+A template sees ``row``, ``lines`` and ``shipper`` and nothing of Python: attributes and filters
+are allow-lists, every loop, call and growing value is charged to a budget that depends on no
+clock. Before compiling, the syntax tree is rewritten: ``row.<column>`` becomes a plain name
+(measured 2-4 times faster), and text written into the JSON is escaped, so that a cell can never
+add a field.
 """
 
 # ruff: noqa: N802 - a visitor's methods are named after the nodes they visit
@@ -41,7 +43,15 @@ _WRITTEN: Final = "json_at_"
 _SENDER: Final = "shipper_at_"
 _SENDER_WRITTEN: Final = "shipper_json_at_"
 _GUARDS: Final = frozenset({"default", "d", "default_value"})
-ROW_FAULTS: Final = (jinja2.TemplateError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+ROW_FAULTS: Final = (
+    jinja2.TemplateError,
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+)
 """What a single row can make a template raise: a problem of that row."""
 
 
@@ -63,7 +73,8 @@ class Compiled:
     columns
         Keys of the columns whose values it reads; all columns when it uses ``row`` as a whole.
     written
-        Keys of the columns that it writes with ``tojson`` and nothing else: their JSON text is given, which DuckDB makes faster.
+        Keys of the columns that it writes with ``tojson`` and nothing else: their JSON text is
+        given, which DuckDB makes faster.
     whole_row, lines
         Whether it uses ``row`` as a whole, and ``lines``.
     straight
@@ -81,10 +92,24 @@ class Compiled:
     def scope(self, shipper: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         """Return the variables that are the same for every row."""
         sender = {_SENDER + name: value for name, value in shipper.items()}
-        written = {_SENDER_WRITTEN + name: FILTERS["tojson"](value) for name, value in shipper.items()}
-        return {**self.template.globals, **sender, **written, "shipper": Record(shipper), "budget_": budget}
+        written = {
+            _SENDER_WRITTEN + name: FILTERS["tojson"](value) for name, value in shipper.items()
+        }
+        return {
+            **self.template.globals,
+            **sender,
+            **written,
+            "shipper": Record(shipper),
+            "budget_": budget,
+        }
 
-    def render(self, values: Sequence[Any], scope: Mapping[str, Any], row: Record | None = None, lines: Sequence[Record] = ()) -> Rendered:
+    def render(
+        self,
+        values: Sequence[Any],
+        scope: Mapping[str, Any],
+        row: Record | None = None,
+        lines: Sequence[Record] = (),
+    ) -> Rendered:
         """Return the text for one row, of the values of `columns` and then the JSON texts of `written`.
 
         Parameters
@@ -103,12 +128,22 @@ class Compiled:
             context = self.template.new_context(variables, shared=True)
             text = "".join(self.template.root_render_func(context))
         except (OverBudget, SecurityError, RecursionError, MemoryError) as error:
-            what = str(error) if not isinstance(error, RecursionError | MemoryError) else "it runs too deep"
-            raise TemplateError(f"the template was stopped: {what}", line=self._line(error.__traceback__)) from None
+            what = (
+                str(error)
+                if not isinstance(error, RecursionError | MemoryError)
+                else "it runs too deep"
+            )
+            raise TemplateError(
+                f"the template was stopped: {what}", line=self._line(error.__traceback__)
+            ) from None
         except ROW_FAULTS as error:
             return Rendered(None, _said(error), self._line(error.__traceback__))
         if len(text) > MAX_OUTPUT:
-            raise TemplateError(f"the template was stopped: it wrote {len(text):,} characters for one row, and {MAX_OUTPUT:,} are allowed", line=None)
+            raise TemplateError(
+                f"the template was stopped: it wrote {len(text):,} characters for one row, and "
+                f"{MAX_OUTPUT:,} are allowed",
+                line=None,
+            )
         return Rendered(text)
 
     def _line(self, trace: TracebackType | None) -> int | None:
@@ -133,10 +168,14 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
     Raises
     ------
     TemplateError
-        Wrong syntax, an unknown column or filter, a forbidden statement; the message shows the line and the nearest name.
+        Wrong syntax, an unknown column or filter, a forbidden statement; the message shows the
+        line and the nearest name.
     """
     if len(text) > _MAX_SOURCE:
-        raise TemplateError(f"The template has {len(text):,} characters, and {_MAX_SOURCE:,} are allowed.", fix="Shorten it.")
+        raise TemplateError(
+            f"The template has {len(text):,} characters, and {_MAX_SOURCE:,} are allowed.",
+            fix="Shorten it.",
+        )
     environment = ShipmentEnvironment()
     try:
         tree = environment.parse(text)
@@ -144,30 +183,45 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
         finder = _Finder()
         finder.visit(tree)
         _known_filters(tree, environment)
-        _known_names(environment.parse(text), [key for _, key in columns])  # a tree of its own: looking for names folds constants in it
+        _known_names(
+            environment.parse(text), [key for _, key in columns]
+        )  # a tree of its own: looking for names folds constants in it
         straight = _is_straight(tree)
         rewriter = _Rewriter(dict(columns), {key for _, key in columns}, finder)
         tree = rewriter.visit(tree)
         tree.set_environment(environment)
         code = environment.compile(tree, filename="<template>")
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(f"The template cannot be read, line {error.lineno}: {(error.message or '').rstrip('.')}.", fix="Correct that line; session.template shows one that works.", line=error.lineno) from None
+        raise TemplateError(
+            f"The template cannot be read, line {error.lineno}: "
+            f"{(error.message or '').rstrip('.')}.",
+            fix="Correct that line; session.template shows one that works.",
+            line=error.lineno,
+        ) from None
     except (OverBudget, RecursionError, OverflowError) as error:
         what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise TemplateError(f"The template was stopped while it was compiled: {what}.", fix="Make it simpler.") from None
+        raise TemplateError(
+            f"The template was stopped while it was compiled: {what}.", fix="Make it simpler."
+        ) from None
     template = environment.template_class.from_code(environment, code, environment.globals)
     used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
     written = tuple(rewriter.written)
     names = (*(_PREFIX + key for key in used), *(_WRITTEN + key for key in written))
-    return Compiled(template, used, written, names, rewriter.whole_row, "lines" in finder.loaded, straight)
+    return Compiled(
+        template, used, written, names, rewriter.whole_row, "lines" in finder.loaded, straight
+    )
 
 
 def _said(error: Exception) -> str:
-    text = error.message if isinstance(error, jinja2.TemplateError | TemplateError) and error.message else str(error)
+    text = (
+        error.message
+        if isinstance(error, jinja2.TemplateError | TemplateError) and error.message
+        else str(error)
+    )
     return text.rstrip(".")
 
 
-# -- what a template may say ------------------------------------------------------------------------------
+# -- what a template may say -----------------------------------------------------------------------
 
 
 class _Forbidden(NodeVisitor):
@@ -206,11 +260,19 @@ class _Forbidden(NodeVisitor):
         self.generic_visit(node)
 
     def visit_Name(self, node: nodes.Name) -> None:
-        if node.name.startswith((_PREFIX, _WRITTEN, _SENDER, _SENDER_WRITTEN)) or node.name == "budget_":
+        if (
+            node.name.startswith((_PREFIX, _WRITTEN, _SENDER, _SENDER_WRITTEN))
+            or node.name == "budget_"
+        ):
             self._refuse(node, node.name)
 
     def _refuse(self, node: nodes.Node, what: str) -> None:
-        raise TemplateError(f"The template cannot be used, line {node.lineno}: {what!r} is not available in shipment templates.", fix="Write it out with if, for and set.", line=node.lineno)
+        raise TemplateError(
+            f"The template cannot be used, line {node.lineno}: {what!r} is not available in "
+            "shipment templates.",
+            fix="Write it out with if, for and set.",
+            line=node.lineno,
+        )
 
 
 class _Finder(NodeVisitor):
@@ -231,8 +293,13 @@ def _known_filters(tree: nodes.Template, environment: ShipmentEnvironment) -> No
                 shown = [name for name in known if not name.endswith("_")]
                 word = "filter" if kind is nodes.Filter else "test"
                 raise TemplateError(
-                    f"The template cannot be used, line {node.lineno}: there is no {word} {node.name!r}; {nearest(node.name, shown)}".rstrip("; ") + ("" if nearest(node.name, shown) else "."),
-                    fix=f"Available: {', '.join(sorted(shown))}.", line=node.lineno,
+                    (
+                        f"The template cannot be used, line {node.lineno}: there is no {word} "
+                        f"{node.name!r}; {nearest(node.name, shown)}"
+                    ).rstrip("; ")
+                    + ("" if nearest(node.name, shown) else "."),
+                    fix=f"Available: {', '.join(sorted(shown))}.",
+                    line=node.lineno,
                 )
 
 
@@ -241,13 +308,20 @@ def _known_names(tree: nodes.Template, keys: Sequence[str]) -> None:
     for name in sorted(meta.find_undeclared_variables(tree) - known):
         line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), None)
         hint = f"did you mean row.{name}?" if name in keys else nearest(name, known)
-        raise TemplateError(f"The template cannot be used, line {line}: there is no {name!r}{'; ' + hint if hint else '.'}", fix="A template has row, lines and shipper.", line=line)
+        raise TemplateError(
+            f"The template cannot be used, line {line}: there is no "
+            f"{name!r}{'; ' + hint if hint else '.'}",
+            fix="A template has row, lines and shipper.",
+            line=line,
+        )
 
 
 def _is_straight(tree: nodes.Template) -> bool:
     if any(not isinstance(node, nodes.Output | nodes.Assign) for node in tree.body):
         return False
-    return not any(isinstance(node.value, str) and '"' in node.value for node in tree.find_all(nodes.Const))
+    return not any(
+        isinstance(node.value, str) and '"' in node.value for node in tree.find_all(nodes.Const)
+    )
 
 
 class _Rewriter(NodeTransformer):
@@ -272,8 +346,14 @@ class _Rewriter(NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
-        if self._is_row(node.node) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-            return self._column(node, self.by_heading.get(node.arg.value, node.arg.value), node.arg.value)
+        if (
+            self._is_row(node.node)
+            and isinstance(node.arg, nodes.Const)
+            and isinstance(node.arg.value, str)
+        ):
+            return self._column(
+                node, self.by_heading.get(node.arg.value, node.arg.value), node.arg.value
+            )
         return self.generic_visit(node)
 
     def visit_Name(self, node: nodes.Name) -> nodes.Node:
@@ -282,15 +362,31 @@ class _Rewriter(NodeTransformer):
         return node
 
     def _is_sender(self, node: nodes.Node | None) -> TypeGuard[nodes.Getattr]:
-        return self.keeps_shipper and isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "shipper" and node.attr in ADDRESS_FIELDS
+        return (
+            self.keeps_shipper
+            and isinstance(node, nodes.Getattr)
+            and isinstance(node.node, nodes.Name)
+            and node.node.name == "shipper"
+            and node.attr in ADDRESS_FIELDS
+        )
 
     def _is_row(self, node: nodes.Node) -> bool:
-        return self.rewrites and isinstance(node, nodes.Name) and node.name == "row" and node.ctx == "load"
+        return (
+            self.rewrites
+            and isinstance(node, nodes.Name)
+            and node.name == "row"
+            and node.ctx == "load"
+        )
 
     def _column(self, node: nodes.Expr, key: str, shown: str) -> nodes.Node:
         if key not in self.keys and id(node) not in self.guarded:
             hint = nearest(shown, [*self.keys, *self.by_heading])
-            raise TemplateError(f"The template cannot be used, line {node.lineno}: there is no column {shown!r}{'; ' + hint if hint else '.'}", fix=f"Columns: {', '.join(sorted(self.keys))}.", line=node.lineno)
+            raise TemplateError(
+                f"The template cannot be used, line {node.lineno}: there is no column "
+                f"{shown!r}{'; ' + hint if hint else '.'}",
+                fix=f"Columns: {', '.join(sorted(self.keys))}.",
+                line=node.lineno,
+            )
         if key in self.keys:
             self.used[key] = None
         return nodes.Name(_PREFIX + key, "load", lineno=node.lineno)
@@ -328,8 +424,14 @@ class _Rewriter(NodeTransformer):
 
     def _grown(self, node: nodes.Expr) -> nodes.Node:
         self.generic_visit(node)
-        plain = all(isinstance(child, nodes.Const) for child in node.iter_child_nodes() if not isinstance(child, nodes.Pair))
-        plain = plain and all(isinstance(pair.value, nodes.Const) for pair in node.find_all(nodes.Pair))
+        plain = all(
+            isinstance(child, nodes.Const)
+            for child in node.iter_child_nodes()
+            if not isinstance(child, nodes.Pair)
+        )
+        plain = plain and all(
+            isinstance(pair.value, nodes.Const) for pair in node.find_all(nodes.Pair)
+        )
         return node if plain else self._through("small_", node)
 
     # writing
@@ -337,12 +439,20 @@ class _Rewriter(NodeTransformer):
     def visit_Output(self, node: nodes.Output) -> nodes.Node:
         node.nodes = [self._as_json(child) or child for child in node.nodes]
         self.generic_visit(node)
-        node.nodes = [child if isinstance(child, nodes.TemplateData) else self._written(child) for child in node.nodes]
+        node.nodes = [
+            child if isinstance(child, nodes.TemplateData) else self._written(child)
+            for child in node.nodes
+        ]
         return node
 
     def _as_json(self, node: nodes.Expr) -> nodes.Expr | None:
         """Return a name for ``row.<column> | tojson``, whose text is made for the whole column at once."""
-        if not (isinstance(node, nodes.Filter) and node.name == "tojson" and not node.args and not node.kwargs):
+        if not (
+            isinstance(node, nodes.Filter)
+            and node.name == "tojson"
+            and not node.args
+            and not node.kwargs
+        ):
             return None
         if self._is_sender(node.node):
             return nodes.Name(_SENDER_WRITTEN + node.node.attr, "load", lineno=node.lineno)
@@ -356,7 +466,11 @@ class _Rewriter(NodeTransformer):
         """Return the key of the column that ``row.<key>`` or ``row["<heading>"]`` reads, else nothing."""
         if isinstance(node, nodes.Getattr) and self._is_row(node.node):
             return node.attr
-        if isinstance(node, nodes.Getitem) and self._is_row(node.node) and isinstance(node.arg, nodes.Const):
+        if (
+            isinstance(node, nodes.Getitem)
+            and self._is_row(node.node)
+            and isinstance(node.arg, nodes.Const)
+        ):
             return self.by_heading.get(str(node.arg.value), str(node.arg.value))
         return ""
 
@@ -368,9 +482,19 @@ class _Rewriter(NodeTransformer):
             return node if isinstance(node.value, str) else self._through("text_", node)
         if isinstance(node, nodes.CondExpr):
             node.expr1 = self._written(node.expr1)
-            node.expr2 = self._written(node.expr2) if node.expr2 is not None else nodes.Const("", lineno=node.lineno)
+            node.expr2 = (
+                self._written(node.expr2)
+                if node.expr2 is not None
+                else nodes.Const("", lineno=node.lineno)
+            )
             return node
-        if isinstance(node, nodes.Filter) and node.name == "tojson" and not node.args and not node.kwargs and node.node is not None:
+        if (
+            isinstance(node, nodes.Filter)
+            and node.name == "tojson"
+            and not node.args
+            and not node.kwargs
+            and node.node is not None
+        ):
             return self._through("json_", node.node)
         return self._through("text_", node)
 

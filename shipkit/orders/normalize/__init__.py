@@ -1,10 +1,12 @@
 """Text becomes values: one SQL pass over the mapped table, whoever made it, and a note of everything repaired.
 
-Nothing is guessed: a cell that cannot be read is a problem with its text; a repair that a person should see is a
-warning; the many small ones (blanks, names of states) are counted by :func:`repairs`.
+Nothing is guessed: a cell that cannot be read is a problem with its text; a repair that a person
+should see is a warning; the many small ones (blanks, names of states) are counted by
+:func:`repairs`.
 
-The pass has no join, because DuckDB's joins do not keep the order of rows, and no costly expression. Rows with a ZIP,
-phone or address line that needs more go through a second, small query.
+The pass has no join, because DuckDB's joins do not keep the order of rows, and no costly
+expression. Rows with a ZIP, phone or address line that needs more go through a second, small
+query.
 """
 
 from __future__ import annotations
@@ -27,7 +29,17 @@ from shipkit.schema import SHIPMENTS
 
 __all__ = ["normalize", "repairs"]
 
-_TEXTS: Final = ("name", "company", "email", "address_line1", "address_line2", "address_line3", "city", "description", "parcel_description")
+_TEXTS: Final = (
+    "name",
+    "company",
+    "email",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "description",
+    "parcel_description",
+)
 _MEASURES: Final = {"weight_lb": True, "length_in": False, "width_in": False, "height_in": False}
 _TIDIED: Final = ("name", "company", "address_line1", "address_line2", "address_line3", "city")
 _COUNTED: Final = {
@@ -39,7 +51,9 @@ _COUNTED: Final = {
 }
 
 
-def normalize(con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems: pa.Table | None = None) -> tuple[pa.Table, pa.Table]:
+def normalize(
+    con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems: pa.Table | None = None
+) -> tuple[pa.Table, pa.Table]:
     """Return the shipments (:data:`shipkit.schema.SHIPMENTS`, in the order of `row_number`) and the problems met (:data:`shipkit.schema.PROBLEMS`).
 
     Parameters
@@ -47,13 +61,17 @@ def normalize(con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems
     mapped
         What :func:`shipkit.orders.mapping.map_rows` returned; its relation is in `con`.
     source_problems
-        Cells that the source could not read. Those of a mapped column make their row unshippable, the others are warnings.
+        Cells that the source could not read. Those of a mapped column make their row unshippable,
+        the others are warnings.
 
     Notes
     -----
     Leaves a line of counts in `con`, which :func:`repairs` reads.
     """
-    types = {str(name): str(kind) for name, kind, *_ in con.execute(f"DESCRIBE {mapped.relation}").fetchall()}
+    types = {
+        str(name): str(kind)
+        for name, kind, *_ in con.execute(f"DESCRIBE {mapped.relation}").fetchall()
+    }
     normal = _in_order(con.sql(_pass(con, mapped, types)).to_arrow_table())
     normal = _repaired(con, normal)
     if mapped.nested:
@@ -61,7 +79,11 @@ def normalize(con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems
     con.register("normal", normal)
     try:
         problems = problems_met(con, mapped, _read_leaves(mapped, types), source_problems)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE repair_counts AS SELECT {', '.join(f'count(*) FILTER (fixed_{name}) AS {name}' for name in _COUNTED)} FROM normal")
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE repair_counts AS SELECT "
+            f"{', '.join(f'count(*) FILTER (fixed_{name}) AS {name}' for name in _COUNTED)} FROM "
+            "normal"
+        )
     finally:
         con.unregister("normal")
     return normal.select(SHIPMENTS.names).cast(SHIPMENTS), problems
@@ -80,39 +102,52 @@ def _in_order(table: pa.Table) -> pa.Table:
     return table.take(pa.array(np.argsort(numbers, kind="stable")))
 
 
-# -- the pass over all rows ---------------------------------------------------------------------------
+# -- the pass over all rows ------------------------------------------------------------------------
 
 
 def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, str]) -> str:
     """Return the statement that makes shipments of the mapped relation."""
+
     def read(name: str, how: str, otherwise: str) -> str:
         """Return `how` where something fills the leaf: planning costs more than running for a few rows."""
         return how if mapped.filled is None or name in mapped.filled else otherwise
 
     cents = read("declared_value", sql.money_cents("declared_value", "currency_"), "NULL::BIGINT")
-    unread = ", ".join(f"{_unread(name, cents)} AS bad_{name}" for name in _read_leaves(mapped, types))
-    codes = {name: sql.code(name) for name in ("order_id", "postal_code", "phone")} | {name: sql.tidy(name) for name in _TEXTS}
+    unread = ", ".join(
+        f"{_unread(name, cents)} AS bad_{name}" for name in _read_leaves(mapped, types)
+    )
+    codes = {name: sql.code(name) for name in ("order_id", "postal_code", "phone")} | {
+        name: sql.tidy(name) for name in _TEXTS
+    }
     tidied = ", ".join(f"{read(name, how, name)} AS {name}" for name, how in codes.items())
-    measured = {name: read(name, _measured(name, types[name], weight=weight), "NULL::DOUBLE") for name, weight in _MEASURES.items()}
-    flags = {name: read(name, _flag(name, types), "NULL::BOOLEAN") for name in ("residential", "saturday_delivery", "is_return")}
-    changed = " OR ".join(read(name, f"coalesce({name} <> raw_{name}, false)", "false") for name in _TIDIED)
+    measured = {
+        name: read(name, _measured(name, types[name], weight=weight), "NULL::DOUBLE")
+        for name, weight in _MEASURES.items()
+    }
+    flags = {
+        name: read(name, _flag(name, types), "NULL::BOOLEAN")
+        for name in ("residential", "saturday_delivery", "is_return")
+    }
+    changed = " OR ".join(
+        read(name, f"coalesce({name} <> raw_{name}, false)", "false") for name in _TIDIED
+    )
     return f"""
     WITH tidied AS (
-        SELECT * REPLACE ({tidied}), {', '.join(f'{name} AS raw_{name}' for name in ('postal_code', 'phone', 'state', 'country', *_TIDIED))},
-        {', '.join(f'{how} AS {name}_' for name, how in (measured | flags).items())},
-        {read('ship_date', 'ship_date' if types['ship_date'] == 'DATE' else sql.date('trim(ship_date)'), 'NULL::DATE')} AS ship_date_,
-        coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {read('signature', _signature('signature'), quote('none'))} AS signature_,
+        SELECT * REPLACE ({tidied}), {", ".join(f"{name} AS raw_{name}" for name in ("postal_code", "phone", "state", "country", *_TIDIED))},
+        {", ".join(f"{how} AS {name}_" for name, how in (measured | flags).items())},
+        {read("ship_date", "ship_date" if types["ship_date"] == "DATE" else sql.date("trim(ship_date)"), "NULL::DATE")} AS ship_date_,
+        coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {read("signature", _signature("signature"), quote("none"))} AS signature_,
         {_places(con, mapped)}
         FROM {mapped.relation}
     )
     SELECT row_number, row_numbers, source_file, order_id, name, company, phone, email, address_line1, address_line2, address_line3,
-    city, state_ AS state, postal_code, country_ AS country, residential_ AS residential, NULL::{duck_type(SHIPMENTS.field('ship_from').type)} AS ship_from,
+    city, state_ AS state, postal_code, country_ AS country, residential_ AS residential, NULL::{duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
     service_ AS service,
-    [{{weight_lb: weight_lb_, length_in: length_in_, width_in: width_in_, height_in: height_in_, packaging: {read('packaging', sql.packaging('packaging'), quote('package'))},
+    [{{weight_lb: weight_lb_, length_in: length_in_, width_in: width_in_, height_in: height_in_, packaging: {read("packaging", sql.packaging("packaging"), quote("package"))},
        declared_value_cents: {cents}, description: parcel_description}}] AS parcels,
     ship_date_ AS ship_date, list_filter("references", lambda r: trim(r.value) <> '') AS "references", description, signature_ AS signature,
     coalesce(saturday_delivery_, false) AS saturday_delivery, coalesce(is_return_, false) AS is_return, currency_ AS currency,
-    NULL::{duck_type(SHIPMENTS.field('customs').type)} AS customs{', ' if unread else ''}{unread},
+    NULL::{duck_type(SHIPMENTS.field("customs").type)} AS customs{", " if unread else ""}{unread},
     american, coalesce(strlen(address_line1) > {sql.LINE_LENGTH} OR strlen(address_line2) > {sql.LINE_LENGTH} OR strlen(address_line3) > {sql.LINE_LENGTH}, false)
       OR coalesce(NOT regexp_full_match(phone, '[2-9][0-9]{{9}}'), false)
       OR coalesce(american AND NOT regexp_full_match(postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?'), false) AS repair,
@@ -125,7 +160,11 @@ def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, st
 
 def _read_leaves(mapped: Mapped, types: Mapping[str, str]) -> list[str]:
     """Leaves that are text and have to be read as something else: only these can turn out unreadable."""
-    return [name for name in (*UNREADABLE, "residential") if types[name] == "VARCHAR" and (mapped.filled is None or name in mapped.filled)]
+    return [
+        name
+        for name in (*UNREADABLE, "residential")
+        if types[name] == "VARCHAR" and (mapped.filled is None or name in mapped.filled)
+    ]
 
 
 def _unread(name: str, cents: str) -> str:
@@ -135,45 +174,87 @@ def _unread(name: str, cents: str) -> str:
 
 
 def _measured(name: str, kind: str, *, weight: bool) -> str:
-    return sql.measure(name, weight=weight) if kind == "VARCHAR" else f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
+    return (
+        sql.measure(name, weight=weight)
+        if kind == "VARCHAR"
+        else f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
+    )
 
 
 def _flag(name: str, types: Mapping[str, str]) -> str:
     if types[name] == "BOOLEAN":
         return name
-    return sql.residential(name) if name == "residential" else sql.flag(name, ("return",), ("", "none"))
+    return (
+        sql.residential(name)
+        if name == "residential"
+        else sql.flag(name, ("return",), ("", "none"))
+    )
 
 
 def _signature(x: str) -> str:
     words = {
         "none": ("", "none", "no", "n", "false", "0", "not required", "no signature"),
-        "required": ("required", "yes", "y", "true", "1", "signature", "signature required", "direct", "indirect"),
+        "required": (
+            "required",
+            "yes",
+            "y",
+            "true",
+            "1",
+            "signature",
+            "signature required",
+            "direct",
+            "indirect",
+        ),
         "adult": ("adult", "adult required", "adult signature", "adult signature required"),
     }
-    return f"CASE WHEN {x} IS NULL THEN 'none' ELSE {sql.choose(f'lower(trim({x}))', {word: quote(kind) for kind, group in words.items() for word in group}, 'NULL')} END"
+    return (
+        f"CASE WHEN {x} IS NULL THEN 'none' ELSE "
+        f"{sql.choose(f'lower(trim({x}))', {word: quote(kind) for kind, group in words.items() for word in group}, 'NULL')} "
+        "END"
+    )
 
 
 def duck_type(kind: pa.DataType) -> str:
     """Return DuckDB's name of an Arrow type of the shipments table."""
     if pa.types.is_struct(kind):
-        return "STRUCT(" + ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in kind) + ")"
+        return (
+            "STRUCT(" + ", ".join(f'"{field.name}" {duck_type(field.type)}' for field in kind) + ")"
+        )
     if pa.types.is_list(kind):
         return duck_type(kind.value_type) + "[]"
-    return {"string": "VARCHAR", "bool": "BOOLEAN", "int64": "BIGINT", "double": "DOUBLE", "date32[day]": "DATE"}[str(kind)]
+    return {
+        "string": "VARCHAR",
+        "bool": "BOOLEAN",
+        "int64": "BIGINT",
+        "double": "DOUBLE",
+        "date32[day]": "DATE",
+    }[str(kind)]
 
 
-# -- words that Python looks up, once for each distinct text --------------------------------------------
+# -- words that Python looks up, once for each distinct text ---------------------------------------
 
 
 def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     """Translate the texts of this file to services, null for a text that names none."""
-    texts = [text for (text,) in con.execute(f"SELECT DISTINCT service FROM {mapped.relation} WHERE service IS NOT NULL").fetchall()]
-    return sql.choose("service", {text: quote(found) for text in texts if (found := service_text(text))}, "NULL::VARCHAR")
+    texts = [
+        text
+        for (text,) in con.execute(
+            f"SELECT DISTINCT service FROM {mapped.relation} WHERE service IS NOT NULL"
+        ).fetchall()
+    ]
+    return sql.choose(
+        "service",
+        {text: quote(found) for text in texts if (found := service_text(text))},
+        "NULL::VARCHAR",
+    )
 
 
 def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     """Give country and state codes of the texts of this file; a text that is no place stays (tidied), for validation to name."""
-    pairs = con.execute(f"SELECT country, state, {sql.tidy('country')}, {sql.tidy('state')} FROM (SELECT DISTINCT country, state FROM {mapped.relation})").fetchall()
+    pairs = con.execute(
+        f"SELECT country, state, {sql.tidy('country')}, {sql.tidy('state')} FROM (SELECT DISTINCT "
+        f"country, state FROM {mapped.relation})"
+    ).fetchall()
     countries: dict[str, str] = {}
     states: dict[str, dict[str, str]] = {}
     for country, state, land, region in pairs:
@@ -187,11 +268,12 @@ def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     per_country = {iso: sql.choose("state", names, "state") for iso, names in states.items()}
     return (
         f"{iso_sql} AS country_, {sql.choose('country_', per_country, 'state')} AS state_, "
-        f"coalesce({sql.choose('country_', dict.fromkeys(US_DOMAIN, 'true'), 'false')}, false) AS american"
+        f"coalesce({sql.choose('country_', dict.fromkeys(US_DOMAIN, 'true'), 'false')}, false) AS "
+        "american"
     )
 
 
-# -- the pass over rows that need more --------------------------------------------------------------------
+# -- the pass over rows that need more -------------------------------------------------------------
 
 
 def _repaired(con: duckdb.DuckDBPyConnection, normal: pa.Table) -> pa.Table:
@@ -210,7 +292,13 @@ def _repaired(con: duckdb.DuckDBPyConnection, normal: pa.Table) -> pa.Table:
             continue
         at = normal.column_names.index(name)
         column = normal.column(at)
-        normal = normal.set_column(at, name, pc.replace_with_mask(column, chosen, found.column(name).cast(column.type).combine_chunks()))
+        normal = normal.set_column(
+            at,
+            name,
+            pc.replace_with_mask(
+                column, chosen, found.column(name).cast(column.type).combine_chunks()
+            ),
+        )
     return normal
 
 
@@ -219,26 +307,46 @@ _STATE: Final = "CASE WHEN country <> 'US' THEN country ELSE state END"
 
 def _repairs(con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array) -> pa.Table:
     """Return the repaired columns of the rows at `rows`, with their `place`."""
-    needed = ["postal_code", "phone", "address_line1", "address_line2", "address_line3", "american", "state", "country", "fixed_phone", "fixed_zip"]
+    needed = [
+        "postal_code",
+        "phone",
+        "address_line1",
+        "address_line2",
+        "address_line3",
+        "american",
+        "state",
+        "country",
+        "fixed_phone",
+        "fixed_zip",
+    ]
     con.register("repair_rows", normal.select(needed).take(rows).append_column("place", rows))
-    con.register("zip_ranges", pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())}))
-    split = f"folded IS NOT NULL AND len(folded) <= 3 AND len(list_filter(folded, lambda p: length(p) > {sql.LINE_LENGTH})) = 0"
-    long = f"coalesce(greatest(length(address_line1), length(address_line2), length(address_line3)), 0) > {sql.LINE_LENGTH}"
+    con.register(
+        "zip_ranges",
+        pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())}),
+    )
+    split = (
+        "folded IS NOT NULL AND len(folded) <= 3 AND len(list_filter(folded, lambda p: length(p) "
+        f"> {sql.LINE_LENGTH})) = 0"
+    )
+    long = (
+        "coalesce(greatest(length(address_line1), length(address_line2), length(address_line3)), "
+        f"0) > {sql.LINE_LENGTH}"
+    )
     try:
         return con.sql(f"""
             WITH keyed AS (
                 SELECT *, CASE WHEN american THEN {_zip_key()} END AS zip_key, regexp_replace(postal_code, '\\.0+$', '') AS bare,
-                CASE WHEN phone IS NOT NULL THEN {sql.digits_phone('phone', "(american OR country = 'CA')")} END AS phone_,
-                CASE WHEN {long} THEN {sql.wrapped_lines(['address_line1', 'address_line2', 'address_line3'])} END AS folded
+                CASE WHEN phone IS NOT NULL THEN {sql.digits_phone("phone", "(american OR country = 'CA')")} END AS phone_,
+                CASE WHEN {long} THEN {sql.wrapped_lines(["address_line1", "address_line2", "address_line3"])} END AS folded
                 FROM repair_rows
             ), zipped AS (
                 SELECT k.*, {split} AS split, zip_key IS NOT NULL AND list_contains(string_split(z.states, ' '), {_STATE}) AS padded
                 FROM keyed k LEFT JOIN zip_ranges z ON z.zip3 = left(zip_key, 3)
             )
             SELECT place, phone_ AS phone, CASE WHEN phone_ IS NULL THEN phone END AS was_phone, fixed_phone OR coalesce(phone_ <> phone, false) AS fixed_phone,
-            CASE WHEN NOT american THEN postal_code WHEN padded THEN {_plus4('zip_key')} ELSE {_plus4('bare')} END AS postal_code,
-            CASE WHEN padded THEN postal_code END AS was_zip, fixed_zip OR coalesce(american AND NOT padded AND {_plus4('bare')} <> postal_code, false) AS fixed_zip,
-            split, {', '.join(f'CASE WHEN split THEN folded[{n}] ELSE address_line{n} END AS address_line{n}' for n in (1, 2, 3))}
+            CASE WHEN NOT american THEN postal_code WHEN padded THEN {_plus4("zip_key")} ELSE {_plus4("bare")} END AS postal_code,
+            CASE WHEN padded THEN postal_code END AS was_zip, fixed_zip OR coalesce(american AND NOT padded AND {_plus4("bare")} <> postal_code, false) AS fixed_zip,
+            split, {", ".join(f"CASE WHEN split THEN folded[{n}] ELSE address_line{n} END AS address_line{n}" for n in (1, 2, 3))}
             FROM zipped ORDER BY place
         """).to_arrow_table()
     finally:
@@ -249,8 +357,16 @@ def _repairs(con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array) -
 def _zip_key() -> str:
     """Put the leading zeros of a ZIP back, where some may be lost: 3 or 4 digits, or 7 or 8 of a ZIP+4."""
     bare = "regexp_replace(postal_code, '\\.0+$', '')"
-    widths: Sequence[tuple[str, int]] = (("[0-9]{3,4}", 5), ("[0-9]{3,4}-[0-9]{4}", 10), ("[0-9]{7,8}", 9))
-    return f"CASE {' '.join(f'WHEN regexp_full_match({bare}, {quote(shape)}) THEN lpad({bare}, {width}, {quote(chr(48))})' for shape, width in widths)} END"
+    widths: Sequence[tuple[str, int]] = (
+        ("[0-9]{3,4}", 5),
+        ("[0-9]{3,4}-[0-9]{4}", 10),
+        ("[0-9]{7,8}", 9),
+    )
+    return (
+        "CASE "
+        f"{' '.join(f'WHEN regexp_full_match({bare}, {quote(shape)}) THEN lpad({bare}, {width}, {quote(chr(48))})' for shape, width in widths)} "
+        "END"
+    )
 
 
 def _plus4(x: str) -> str:

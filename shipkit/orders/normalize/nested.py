@@ -39,20 +39,34 @@ def add_nested(con: duckdb.DuckDBPyConnection, normal: pa.Table, relation: str) 
 def _places(con: duckdb.DuckDBPyConnection, relation: str) -> None:
     """Register what countries and states are called in this file."""
     pairs = con.execute(f"""
-        SELECT country, state, {sql.tidy('country')}, {sql.tidy('state')}
+        SELECT country, state, {sql.tidy("country")}, {sql.tidy("state")}
         FROM (SELECT DISTINCT ship_from.country AS country, ship_from.state AS state FROM {relation} WHERE ship_from IS NOT NULL)
     """).fetchall()
-    rows = [(country, state, iso, state_code(iso, region)) for country, state, land, region in pairs for iso in [country_code(land)]]
+    rows = [
+        (country, state, iso, state_code(iso, region))
+        for country, state, land, region in pairs
+        for iso in [country_code(land)]
+    ]
     names = ("raw_country", "raw_state", "country", "state")
-    con.register("origin_places", pa.table({name: pa.array([row[n] for row in rows], pa.string()) for n, name in enumerate(names)}))
-    con.register("country_names", pa.table({"name": list(country_codes()), "code": list(country_codes().values())}))
+    con.register(
+        "origin_places",
+        pa.table(
+            {name: pa.array([row[n] for row in rows], pa.string()) for n, name in enumerate(names)}
+        ),
+    )
+    con.register(
+        "country_names",
+        pa.table({"name": list(country_codes()), "code": list(country_codes().values())}),
+    )
 
 
 def _parcels(relation: str) -> str:
-    measures = ", ".join(f"{name}: {sql.measure(f'p.{name}', weight=weight)}" for name, weight in _MEASURES.items())
+    measures = ", ".join(
+        f"{name}: {sql.measure(f'p.{name}', weight=weight)}" for name, weight in _MEASURES.items()
+    )
     return f"""
-        SELECT row_number, list({{{measures}, packaging: {sql.packaging('p.packaging')},
-               declared_value_cents: {sql.money_cents('p.declared_value', 'currency_')}, description: {sql.tidy('p.description')}}} ORDER BY place) AS parcels
+        SELECT row_number, list({{{measures}, packaging: {sql.packaging("p.packaging")},
+               declared_value_cents: {sql.money_cents("p.declared_value", "currency_")}, description: {sql.tidy("p.description")}}} ORDER BY place) AS parcels
         FROM (SELECT row_number, unnest(more_parcels) AS p, unnest(range(len(more_parcels))) AS place, coalesce(upper(trim(currency)), 'USD') AS currency_
               FROM {relation} WHERE len(more_parcels) > 0)
         GROUP BY row_number
@@ -61,9 +75,15 @@ def _parcels(relation: str) -> str:
 
 def _origins(relation: str) -> str:
     readings = {
-        "state": "p.state", "country": "p.country", "phone": sql.digits_phone("phone", "true"), "residential": sql.residential("residential"), "postal_code": sql.code("postal_code"),
+        "state": "p.state",
+        "country": "p.country",
+        "phone": sql.digits_phone("phone", "true"),
+        "residential": sql.residential("residential"),
+        "postal_code": sql.code("postal_code"),
     }
-    texts = ", ".join(f"{name}: {readings.get(name) or sql.tidy(f'f.{name}')}" for name in ADDRESS_FIELDS)
+    texts = ", ".join(
+        f"{name}: {readings.get(name) or sql.tidy(f'f.{name}')}" for name in ADDRESS_FIELDS
+    )
     return f"""
         SELECT row_number, {{{texts}}} AS origin
         FROM (SELECT row_number, unnest(ship_from) FROM {relation} WHERE ship_from IS NOT NULL) f
@@ -73,8 +93,11 @@ def _origins(relation: str) -> str:
 
 def _customs(relation: str) -> str:
     item = (
-        f"{{description: {sql.tidy('i.description')}, quantity: TRY_CAST({sql.number('i.quantity')} AS BIGINT), unit_value_cents: {sql.money_cents('i.unit_value', 'currency_')}, "
-        f"weight_lb: {sql.measure('i.weight_lb', weight=True)}, sku: {sql.tidy('i.sku')}, hs_code: {sql.code('i.hs_code')}, "
+        f"{{description: {sql.tidy('i.description')}, quantity: "
+        f"TRY_CAST({sql.number('i.quantity')} AS BIGINT), unit_value_cents: "
+        f"{sql.money_cents('i.unit_value', 'currency_')}, "
+        f"weight_lb: {sql.measure('i.weight_lb', weight=True)}, sku: {sql.tidy('i.sku')}, "
+        f"hs_code: {sql.code('i.hs_code')}, "
         f"origin_country: coalesce(c.code, upper(trim(i.origin_country)))}}"
     )
     return f"""
@@ -85,6 +108,6 @@ def _customs(relation: str) -> str:
             LEFT JOIN country_names c ON c.name = lower(trim(i.origin_country)) GROUP BY row_number
         )
         SELECT row_number, {{reason: lower(trim(customs.reason)), duties_payer: lower(trim(customs.duties_payer)),
-               invoice_number: {sql.tidy('customs.invoice_number')}, terms: upper(trim(customs.terms)), items: coalesce(items, [])}} AS customs
+               invoice_number: {sql.tidy("customs.invoice_number")}, terms: upper(trim(customs.terms)), items: coalesce(items, [])}} AS customs
         FROM papers LEFT JOIN items USING (row_number)
     """

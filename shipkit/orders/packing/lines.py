@@ -19,7 +19,17 @@ from shipkit.schema import SHIPMENTS
 
 __all__ = ["Found", "numeric", "over"]
 
-_OF_THE_ORDER: Final = ("order weight", "total weight", "shipment weight", "package weight", "parcel weight", "box weight", "gross weight", "shipping weight", "ship weight")
+_OF_THE_ORDER: Final = (
+    "order weight",
+    "total weight",
+    "shipment weight",
+    "package weight",
+    "parcel weight",
+    "box weight",
+    "gross weight",
+    "shipping weight",
+    "ship weight",
+)
 _UNITS: Final = ("lb", "oz", "kg", "g")
 
 
@@ -54,7 +64,12 @@ class Found:
 
     def needed(self, orders: OrderSet, spec: MappingSpec) -> bool:
         """Whether lines have to be added up: not where every order is one line with its own weight."""
-        single = orders.single and spec.weights is None and len(self.weights) < 2 and self.basis != "unit"
+        single = (
+            orders.single
+            and spec.weights is None
+            and len(self.weights) < 2
+            and self.basis != "unit"
+        )
         return spec.skus is not None or not single
 
 
@@ -67,7 +82,9 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
             return [(column, unit if said == role else column.unit)]
     by_name = {column.name: column for column in orders.columns}
     listed = parts(spec.layout, role, list(by_name))
-    return [(by_name[name], unit) for name, unit in listed] or [(column, column.unit) for column in orders.columns if column.role == role]
+    return [(by_name[name], unit) for name, unit in listed] or [
+        (column, column.unit) for column in orders.columns if column.role == role
+    ]
 
 
 def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> str | None:

@@ -1,8 +1,9 @@
 """Orders from anywhere into the database, nothing lost to type guessing.
 
-A file, frame, table, list of dicts or DuckDB relation becomes three relations: ``source_cells`` (the cells as they are),
-``source_text`` (row_number, source_file, every column as text under its heading) and ``lines`` (row_number, source_file, a typed
-column under each snake_case key). The last two are views: nothing is copied.
+A file, frame, table, list of dicts or DuckDB relation becomes three relations: ``source_cells``
+(the cells as they are), ``source_text`` (row_number, source_file, every column as text under its
+heading) and ``lines`` (row_number, source_file, a typed column under each snake_case key). The
+last two are views: nothing is copied.
 """
 
 from __future__ import annotations
@@ -35,10 +36,27 @@ __all__ = ["LoadReport", "Loaded", "Origin", "connect", "load"]
 
 _BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
-_WHO = frozenset({"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"})
+_WHO = frozenset(
+    {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
+)
 _TOTALS = ("total", "totals", "grand total", "subtotal", "sum")
-_TYPES = {"text": "VARCHAR", "str": "VARCHAR", "string": "VARCHAR", "int": "BIGINT", "integer": "BIGINT", "float": "DOUBLE", "number": "DOUBLE", "bool": "BOOLEAN",
-          "varchar": "VARCHAR", "bigint": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP", "datetime": "TIMESTAMP"}
+_TYPES = {
+    "text": "VARCHAR",
+    "str": "VARCHAR",
+    "string": "VARCHAR",
+    "int": "BIGINT",
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "number": "DOUBLE",
+    "bool": "BOOLEAN",
+    "varchar": "VARCHAR",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "datetime": "TIMESTAMP",
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,9 @@ class LoadReport:
         """The notes as a frame: kind, text, count."""
         import pandas as pd
 
-        return pd.DataFrame([(n.kind, n.text, n.count) for n in self.notes], columns=["kind", "text", "count"])
+        return pd.DataFrame(
+            [(n.kind, n.text, n.count) for n in self.notes], columns=["kind", "text", "count"]
+        )
 
 
 @dataclass(frozen=True)
@@ -82,12 +102,21 @@ class Loaded:
         """Return a line for each column: name, type, non_null, distinct, examples (the commonest values), key, role, unit."""
         import pandas as pd
 
-        return pd.DataFrame([_described(self.con, column) for column in self.columns], columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"])
+        return pd.DataFrame(
+            [_described(self.con, column) for column in self.columns],
+            columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"],
+        )
 
     def sample(self, n: int = 5, seed: int = 1) -> pd.DataFrame:
         """Return `n` random lines in source order, the same ones each time: row_number, then every column under its heading."""
-        wanted = ", ".join(f"{quoted(c.key)} AS {quoted(name)}" for c, name in zip(self.columns, self.names, strict=True))
-        sql = f"SELECT row_number, {wanted} FROM (SELECT * FROM lines USING SAMPLE reservoir({int(n)} ROWS) REPEATABLE ({int(seed)})) ORDER BY row_number"
+        wanted = ", ".join(
+            f"{quoted(c.key)} AS {quoted(name)}"
+            for c, name in zip(self.columns, self.names, strict=True)
+        )
+        sql = (
+            f"SELECT row_number, {wanted} FROM (SELECT * FROM lines USING SAMPLE "
+            f"reservoir({int(n)} ROWS) REPEATABLE ({int(seed)})) ORDER BY row_number"
+        )
         found: pd.DataFrame = self.con.sql(sql).df()
         return found
 
@@ -101,15 +130,26 @@ class Loaded:
         for column in self.columns:
             if name in (column.name, column.key):
                 return column
-        near = difflib.get_close_matches(name, [c.name for c in self.columns] + [c.key for c in self.columns], n=1)
-        raise SourceError(f"There is no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else "."), fix="See session.columns.")
+        near = difflib.get_close_matches(
+            name, [c.name for c in self.columns] + [c.key for c in self.columns], n=1
+        )
+        raise SourceError(
+            f"There is no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else "."),
+            fix="See session.columns.",
+        )
 
 
 def connect() -> duckdb.DuckDBPyConnection:
     """Return a new in-memory database that never loads an extension, so never reaches for the network, and spills where only this user reads."""
     return duckdb.connect(
         ":memory:",
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "allow_community_extensions": "false", "python_enable_replacements": "false", **bounded()},
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "python_enable_replacements": "false",
+            **bounded(),
+        },
     )
 
 
@@ -131,34 +171,56 @@ def load(
     Parameters
     ----------
     source
-        A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; gz), a DataFrame, Arrow table, list of dicts, DuckDB relation, or Database.
+        A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; gz), a DataFrame, Arrow
+        table, list of dicts, DuckDB relation, or Database.
     con
         The database to read into (default: a new one in memory).
     types
-        Pins types: heading or key -> a DuckDB type, ``str``, or a date format such as ``"%d/%m/%Y"``.
+        Pins types: heading or key -> a DuckDB type, ``str``, or a date format such as
+        ``"%d/%m/%Y"``.
     sheet, delimiter, encoding, header
-        For files whose sheet, delimiter or encoding is not found rightly, or that have no line of headings (``header=False``).
+        For files whose sheet, delimiter or encoding is not found rightly, or that have no line of
+        headings (``header=False``).
     layout
         The name of a known export; None: recognised by its headings; False: not looked for.
     layout_folder
         A person's own layouts.
     copy
-        False: one parquet file is not copied into the database but read where it lies; it must stay as it is meanwhile.
+        False: one parquet file is not copied into the database but read where it lies; it must
+        stay as it is meanwhile.
 
     Raises
     ------
     SourceError
-        The source is missing, empty, damaged or of a kind that is not known; the message says where and what to do.
+        The source is missing, empty, damaged or of a kind that is not known; the message says
+        where and what to do.
     """
     con = connect() if con is None else con
     clear(con, "cells_incoming")
     named = layouts.the_layout(layout, layout_folder) if isinstance(layout, str) else None
-    cells, origin = read(con, source, sheet=sheet, delimiter=delimiter, encoding=encoding, header=header and not (named and named.headings), copy=copy)
+    cells, origin = read(
+        con,
+        source,
+        sheet=sheet,
+        delimiter=delimiter,
+        encoding=encoding,
+        header=header and not (named and named.headings),
+        copy=copy,
+    )
     names = unique_names(_headings(cells, named), ("row_number", "source_file"))
-    return _made(con, cells, origin, types or {}, names, _layout_of(names, named, layout_folder, wanted=layout is not False))
+    return _made(
+        con,
+        cells,
+        origin,
+        types or {},
+        names,
+        _layout_of(names, named, layout_folder, wanted=layout is not False),
+    )
 
 
-def _layout_of(names: Sequence[str], named: layouts.Layout | None, folder: Path | None, *, wanted: bool) -> LayoutMatch | None:
+def _layout_of(
+    names: Sequence[str], named: layouts.Layout | None, folder: Path | None, *, wanted: bool
+) -> LayoutMatch | None:
     if named is not None:
         return layouts.matched(named, names, "named by hand")
     return layouts.recognise_layout(names, layouts.known_layouts(folder)) if wanted else None
@@ -169,41 +231,101 @@ def _headings(cells: Cells, named: layouts.Layout | None) -> Sequence[str]:
     if named is None or not named.headings:
         return cells.headings
     count = len(cells.headings)
-    return [*named.headings[:count], *(f"column_{place}" for place in range(len(named.headings) + 1, count + 1))]
+    return [
+        *named.headings[:count],
+        *(f"column_{place}" for place in range(len(named.headings) + 1, count + 1)),
+    ]
 
 
-# -- cells -> views ---------------------------------------------------------------------------------
+# -- cells -> views --------------------------------------------------------------------------------
 
 
-def _made(con: duckdb.DuckDBPyConnection, cells: Cells, origin: Origin, types: Mapping[str, Any], names: Sequence[str], layout: LayoutMatch | None) -> Loaded:
+def _made(
+    con: duckdb.DuckDBPyConnection,
+    cells: Cells,
+    origin: Origin,
+    types: Mapping[str, Any],
+    names: Sequence[str],
+    layout: LayoutMatch | None,
+) -> Loaded:
     """Decide on types, put the views in place, and report."""
     rows = count(con, "cells_incoming")
     where = origin.paths[0].name if origin.paths else f"The {origin.kind}"
     if not rows:
-        raise SourceError(f"{where} has headings and no lines.", fix="Export it again with orders in it.", headings=list(cells.headings))
+        raise SourceError(
+            f"{where} has headings and no lines.",
+            fix="Export it again with orders in it.",
+            headings=list(cells.headings),
+        )
     all_keys = keys(names)
     roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
-    clear(con, "selected", "shipping_lines", "blank_lines", "orders", "order_lines", "lines", "source_text", "cells_text", "source_cells")
-    con.execute(f"ALTER {'TABLE' if is_table(con, 'cells_incoming') else 'VIEW'} cells_incoming RENAME TO source_cells")
+    clear(
+        con,
+        "selected",
+        "shipping_lines",
+        "blank_lines",
+        "orders",
+        "order_lines",
+        "lines",
+        "source_text",
+        "cells_text",
+        "source_cells",
+    )
+    con.execute(
+        f"ALTER {'TABLE' if is_table(con, 'cells_incoming') else 'VIEW'} cells_incoming RENAME TO "
+        "source_cells"
+    )
     pins = _layout_dates(con, names, layout) | _pins(types, names, all_keys)
     shapes = _shapes(con, names, roles, pins)
     totals = _views(con, names, all_keys, shapes, origin, layout, roles)
     columns = tuple(
-        Column(name=name, key=key, type=shape.type, role=roles[name].role if name in roles else None, unit=roles[name].unit if name in roles else None)
+        Column(
+            name=name,
+            key=key,
+            type=shape.type,
+            role=roles[name].role if name in roles else None,
+            unit=roles[name].unit if name in roles else None,
+        )
         for name, key, shape in zip(names, all_keys, shapes, strict=True)
     )
     blank = count(con, "blank_lines")
     footers = rows - blank - totals - count(con, "lines")
-    notes = [*cells.notes, *([Note("read", f"Layout: {layout}.")] if layout else []), *_heading_notes(_told(cells, names, layout), names), *_shape_notes(names, shapes)]
+    notes = [
+        *cells.notes,
+        *([Note("read", f"Layout: {layout}.")] if layout else []),
+        *_heading_notes(_told(cells, names, layout), names),
+        *_shape_notes(names, shapes),
+    ]
     notes += [Note("dropped", f"{blank:,} lines without any text.", blank)] if blank else []
-    notes += [Note("dropped", f"{footers:,} lines without {' or '.join(layout.layout.required)}: totals, footers.", footers)] if footers and layout else []
-    notes += [Note("dropped", f"{totals:,} lines that say Total and name nobody.", totals)] if totals else []
+    notes += (
+        [
+            Note(
+                "dropped",
+                f"{footers:,} lines without {' or '.join(layout.layout.required)}: totals, "
+                "footers.",
+                footers,
+            )
+        ]
+        if footers and layout
+        else []
+    )
+    notes += (
+        [Note("dropped", f"{totals:,} lines that say Total and name nobody.", totals)]
+        if totals
+        else []
+    )
     if blank + footers + totals == rows:
-        raise SourceError(f"{where} has headings and only empty lines.", fix="Export it again with orders in it.")
-    problems = pa.concat_tables([pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)])
+        raise SourceError(
+            f"{where} has headings and only empty lines.", fix="Export it again with orders in it."
+        )
+    problems = pa.concat_tables(
+        [pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)]
+    )
     problems = _of_lines(con, problems) if footers or totals else problems
     kept = rows - blank - footers - totals
-    return Loaded(con, columns, kept, origin, LoadReport(kept, len(columns), tuple(notes)), problems, layout)
+    return Loaded(
+        con, columns, kept, origin, LoadReport(kept, len(columns), tuple(notes)), problems, layout
+    )
 
 
 def _told(cells: Cells, names: Sequence[str], layout: LayoutMatch | None) -> Sequence[str]:
@@ -214,64 +336,134 @@ def _of_lines(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Table:
     """Return the problems of lines that were kept: a footer has none."""
     con.register("cell_problems", problems)
     try:
-        return con.sql("SELECT p.* FROM cell_problems p SEMI JOIN lines l USING (row_number) ORDER BY row_number").to_arrow_table().cast(PROBLEMS)
+        return (
+            con.sql(
+                "SELECT p.* FROM cell_problems p SEMI JOIN lines l USING (row_number) ORDER BY "
+                "row_number"
+            )
+            .to_arrow_table()
+            .cast(PROBLEMS)
+        )
     finally:
         con.unregister("cell_problems")
 
 
-def _layout_dates(con: duckdb.DuckDBPyConnection, names: Sequence[str], layout: LayoutMatch | None) -> dict[int, str]:
+def _layout_dates(
+    con: duckdb.DuckDBPyConnection, names: Sequence[str], layout: LayoutMatch | None
+) -> dict[int, str]:
     """Return the date formats that the layout says, for columns of text where every cell fits."""
-    said = {phrase(heading): form for heading, form in (layout.layout.dates if layout else {}).items()}
-    kinds = {str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()}
+    said = {
+        phrase(heading): form for heading, form in (layout.layout.dates if layout else {}).items()
+    }
+    kinds = {
+        str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
+    }
     found: dict[int, str] = {}
     for place, name in enumerate(names):
         form = said.get(phrase(name))
         if form and kinds.get(f"c{place + 1}") == "VARCHAR":
             cell = f"nullif(trim(c{place + 1}), '')"
-            misfits = one(con, f"SELECT count(*) FILTER ({cell} IS NOT NULL AND try_strptime({cell}, $form) IS NULL) FROM source_cells", {"form": form})[0]
+            misfits = one(
+                con,
+                f"SELECT count(*) FILTER ({cell} IS NOT NULL AND try_strptime({cell}, $form) IS "
+                "NULL) FROM source_cells",
+                {"form": form},
+            )[0]
             found |= {} if misfits else {place: form}
     return found
 
 
-def _pins(types: Mapping[str, Any], names: Sequence[str], all_keys: Sequence[str]) -> dict[int, str]:
+def _pins(
+    types: Mapping[str, Any], names: Sequence[str], all_keys: Sequence[str]
+) -> dict[int, str]:
     pins = {}
     for wanted, kind in types.items():
-        place = next((n for n, (name, key) in enumerate(zip(names, all_keys, strict=True)) if wanted in (name, key)), None)
+        place = next(
+            (
+                n
+                for n, (name, key) in enumerate(zip(names, all_keys, strict=True))
+                if wanted in (name, key)
+            ),
+            None,
+        )
         if place is None:
             near = difflib.get_close_matches(wanted, [*names, *all_keys], n=1)
-            raise SourceError(f"types: there is no column {wanted!r}" + (f"; did you mean {near[0]!r}?" if near else "."), fix="Use a heading or its snake_case key.")
+            raise SourceError(
+                f"types: there is no column {wanted!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "."),
+                fix="Use a heading or its snake_case key.",
+            )
         said = kind.__name__ if isinstance(kind, type) else str(kind)
         pin = said if "%" in said else _TYPES.get(said.lower())
         if pin is None:
-            raise SourceError(f"types: {wanted!r} cannot be read as {said!r}.", fix=f"Use one of {', '.join(sorted(set(_TYPES)))}, or a date format such as '%d/%m/%Y'.")
+            raise SourceError(
+                f"types: {wanted!r} cannot be read as {said!r}.",
+                fix=f"Use one of {', '.join(sorted(set(_TYPES)))}, or a date format such as "
+                "'%d/%m/%Y'.",
+            )
         pins[place] = pin
     return pins
 
 
-def _shapes(con: duckdb.DuckDBPyConnection, names: Sequence[str], roles: Mapping[str, Match], pins: Mapping[int, str]) -> list[Shape]:
+def _shapes(
+    con: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    roles: Mapping[str, Match],
+    pins: Mapping[int, str],
+) -> list[Shape]:
     """Make the view ``cells_text`` (each cell as text; typed cells also as they are, ``n1`` ...) and decide how each column is read."""
-    found = [(str(name), str(kind).upper()) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall() if name not in {"file", "rowid"}]
+    found = [
+        (str(name), str(kind).upper())
+        for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
+        if name not in {"file", "rowid"}
+    ]
     native = {name: kind for name, kind in found if kind != "VARCHAR"}
     typed_source = bool(native)
     as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found]
     as_is = [f"{_clean_sql(name, kind)} AS n{name[1:]}" for name, kind in native.items()]
-    file = ["file"] if any(row[0] == "file" for row in con.execute("DESCRIBE source_cells").fetchall()) else []
-    con.execute(f"CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, {', '.join([*as_text, *as_is, *file])} FROM source_cells")
+    file = (
+        ["file"]
+        if any(row[0] == "file" for row in con.execute("DESCRIBE source_cells").fetchall())
+        else []
+    )
+    con.execute(
+        "CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, "
+        f"{', '.join([*as_text, *as_is, *file])} FROM source_cells"
+    )
     shapes: dict[str, Shape] = {}
     questions = []
-    for place, ((name, kind), heading, meant) in enumerate(zip(found, names, _kinds(names, roles), strict=True)):
+    for place, ((name, kind), heading, meant) in enumerate(
+        zip(found, names, _kinds(names, roles), strict=True)
+    ):
         if place not in pins and name in native and _keeps(kind, meant):
             shapes[name] = Shape(sql=f"n{name[1:]}", type=_lasting(kind), raw=name)
         else:
             match = roles.get(heading)
-            questions.append(Question(name, "text" if typed_source and meant is None else meant, pins.get(place), match.role if match else None, match.unit if match else None))
-    shapes |= dict(zip((question.name for question in questions), celltypes.decide(con, "cells_text", questions), strict=True))
+            questions.append(
+                Question(
+                    name,
+                    "text" if typed_source and meant is None else meant,
+                    pins.get(place),
+                    match.role if match else None,
+                    match.unit if match else None,
+                )
+            )
+    shapes |= dict(
+        zip(
+            (question.name for question in questions),
+            celltypes.decide(con, "cells_text", questions),
+            strict=True,
+        )
+    )
     return [shapes[name] for name, _ in found]
 
 
 def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
     """Return the kind of each column: by the role that it was given, else by its heading alone."""
-    return [KIND[roles[name].role] if name in roles else kind for name, kind in zip(names, column_kinds(names), strict=True)]
+    return [
+        KIND[roles[name].role] if name in roles else kind
+        for name, kind in zip(names, column_kinds(names), strict=True)
+    ]
 
 
 def _keeps(kind: str, meant: str | None) -> bool:
@@ -280,7 +472,22 @@ def _keeps(kind: str, meant: str | None) -> bool:
         return meant in {None, "date"}
     if kind.startswith(("BOOL",)):
         return meant in {None, "flag"}
-    if kind.startswith(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")):
+    if kind.startswith(
+        (
+            "TINYINT",
+            "SMALLINT",
+            "INTEGER",
+            "BIGINT",
+            "HUGEINT",
+            "UTINYINT",
+            "USMALLINT",
+            "UINTEGER",
+            "UBIGINT",
+            "FLOAT",
+            "DOUBLE",
+            "DECIMAL",
+        )
+    ):
         return meant in {None, "number", "amount"}
     return False
 
@@ -302,33 +509,79 @@ def _text_sql(name: str, kind: str) -> str:
     if kind == "VARCHAR":
         return name
     if kind in {"FLOAT", "DOUBLE"}:
-        return f"CASE WHEN NOT isfinite({name}) THEN NULL WHEN {name} = trunc({name}) AND abs({name}) < 1e15 THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+        return (
+            f"CASE WHEN NOT isfinite({name}) THEN NULL WHEN {name} = trunc({name}) AND "
+            f"abs({name}) < 1e15 THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS "
+            "VARCHAR) END"
+        )
     if kind.startswith("TIMESTAMP"):
-        return f"CASE WHEN CAST(CAST({name} AS DATE) AS TIMESTAMP) = CAST({name} AS TIMESTAMP) THEN CAST(CAST({name} AS DATE) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+        return (
+            f"CASE WHEN CAST(CAST({name} AS DATE) AS TIMESTAMP) = CAST({name} AS TIMESTAMP) THEN "
+            f"CAST(CAST({name} AS DATE) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
+        )
     if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
         return f"CAST(to_json({name}) AS VARCHAR)"
     return f"CAST({name} AS VARCHAR)"
 
 
 def _views(
-    con: duckdb.DuckDBPyConnection, names: Sequence[str], all_keys: Sequence[str], shapes: Sequence[Shape], origin: Origin, layout: LayoutMatch | None, roles: Mapping[str, Match],
+    con: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    all_keys: Sequence[str],
+    shapes: Sequence[Shape],
+    origin: Origin,
+    layout: LayoutMatch | None,
+    roles: Mapping[str, Match],
 ) -> int:
     """Put ``source_text``, ``blank_lines`` and ``lines`` in place, and return how many lines are totals."""
     base = base_names(len(names))
-    file = "file" if len(origin.paths) > 1 else "'" + origin.paths[0].name.replace("'", "''") + "'" if origin.paths else "CAST(NULL AS VARCHAR)"
+    file = (
+        "file"
+        if len(origin.paths) > 1
+        else "'" + origin.paths[0].name.replace("'", "''") + "'"
+        if origin.paths
+        else "CAST(NULL AS VARCHAR)"
+    )
     text = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in zip(base, names, strict=True))
-    con.execute(f"CREATE VIEW source_text AS SELECT row_number, {file} AS source_file, {text} FROM cells_text")
-    typed = ", ".join(f"{shape.sql} AS {quoted(key)}" for shape, key in zip(shapes, all_keys, strict=True))
+    con.execute(
+        f"CREATE VIEW source_text AS SELECT row_number, {file} AS source_file, {text} FROM "
+        "cells_text"
+    )
+    typed = ", ".join(
+        f"{shape.sql} AS {quoted(key)}" for shape, key in zip(shapes, all_keys, strict=True)
+    )
     some = f"coalesce({', '.join(base)}) IS NOT NULL"
     con.execute(f"CREATE VIEW blank_lines AS SELECT row_number FROM cells_text WHERE NOT ({some})")
     needed = layouts.required_sql(layout, dict(zip(names, base, strict=True)))
     kept = [some] if one(con, "SELECT count(*) FROM blank_lines")[0] else []
-    kept += [f"({needed})"] if needed and one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({needed})")[0] else []
-    total = _total_sql([(cell, roles[name].role if name in roles else None) for cell, name in zip(base, names, strict=True)])
-    totals = int(one(con, f"SELECT count(*) FROM cells_text WHERE {total}{f' AND ({needed})' if needed else ''}")[0]) if total else 0
+    kept += (
+        [f"({needed})"]
+        if needed and one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({needed})")[0]
+        else []
+    )
+    total = _total_sql(
+        [
+            (cell, roles[name].role if name in roles else None)
+            for cell, name in zip(base, names, strict=True)
+        ]
+    )
+    totals = (
+        int(
+            one(
+                con,
+                "SELECT count(*) FROM cells_text WHERE "
+                f"{total}{f' AND ({needed})' if needed else ''}",
+            )[0]
+        )
+        if total
+        else 0
+    )
     kept += [f"({total}) IS NOT TRUE"] if totals else []
     condition = f" WHERE {' AND '.join(kept)}" if kept else ""
-    con.execute(f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM cells_text{condition}")
+    con.execute(
+        f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM "
+        f"cells_text{condition}"
+    )
     return totals
 
 
@@ -337,24 +590,42 @@ def _total_sql(columns: Sequence[tuple[str, str | None]]) -> str | None:
     who = [cell for cell, role in columns if role in _WHO]
     first = next((cell for cell, role in columns if role == "order_id"), columns[0][0])
     words = ", ".join(f"'{word}'" for word in _TOTALS)
-    return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND coalesce({', '.join(who)}) IS NULL" if len(who) > 1 else None
+    return (
+        f"lower(rtrim(trim({first}), ':')) IN ({words}) AND coalesce({', '.join(who)}) IS NULL"
+        if len(who) > 1
+        else None
+    )
 
 
-# -- notes and problems -----------------------------------------------------------------------------
+# -- notes and problems ----------------------------------------------------------------------------
 
 
 def _heading_notes(headings: Sequence[str], names: Sequence[str]) -> list[Note]:
-    changed = [(old.strip(), new) for old, new in zip(headings, names, strict=True) if old.strip() != new]
+    changed = [
+        (old.strip(), new) for old, new in zip(headings, names, strict=True) if old.strip() != new
+    ]
     return [
-        Note("repaired", f"The heading {old!r} stands twice; here it is {new!r}." if old else f"A column without heading is called {new!r}.") for old, new in changed
+        Note(
+            "repaired",
+            f"The heading {old!r} stands twice; here it is {new!r}."
+            if old
+            else f"A column without heading is called {new!r}.",
+        )
+        for old, new in changed
     ]
 
 
 def _shape_notes(names: Sequence[str], shapes: Sequence[Shape]) -> list[Note]:
-    return [Note("assumed" if "assumed" in text else "repaired", f"{name}: {text}.") for name, shape in zip(names, shapes, strict=True) for text in shape.notes]
+    return [
+        Note("assumed" if "assumed" in text else "repaired", f"{name}: {text}.")
+        for name, shape in zip(names, shapes, strict=True)
+        for text in shape.notes
+    ]
 
 
-def _misfits(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: Sequence[Shape]) -> list[pa.Table]:
+def _misfits(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: Sequence[Shape]
+) -> list[pa.Table]:
     """Return the cells that did not fit their column's type, as problems."""
     made = []
     for column, shape in zip(columns, shapes, strict=True):
@@ -363,10 +634,19 @@ def _misfits(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: 
         what, fix, code = celltypes.problem_of(shape.kind, column.name)
         severity = "error" if column.role in _BLOCKING else "warning"
         rows = con.sql(
-            f"SELECT row_number, $field AS field, {shape.raw} AS value, $what AS problem, $fix AS fix, "
-            f"CASE WHEN {celltypes.missing_sql(shape.raw)} THEN 'warning' ELSE $severity END AS severity, $code AS code "
-            f"FROM cells_text WHERE {shape.raw} IS NOT NULL AND {shape.sql} IS NULL ORDER BY row_number",
-            params={"field": column.key, "what": what, "fix": fix, "severity": severity, "code": code},
+            f"SELECT row_number, $field AS field, {shape.raw} AS value, $what AS problem, $fix AS "
+            "fix, "
+            f"CASE WHEN {celltypes.missing_sql(shape.raw)} THEN 'warning' ELSE $severity END AS "
+            "severity, $code AS code "
+            f"FROM cells_text WHERE {shape.raw} IS NOT NULL AND {shape.sql} IS NULL ORDER BY "
+            "row_number",
+            params={
+                "field": column.key,
+                "what": what,
+                "fix": fix,
+                "severity": severity,
+                "code": code,
+            },
         ).to_arrow_table()
         made.append(rows.cast(PROBLEMS))
     return made
@@ -375,5 +655,17 @@ def _misfits(con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: 
 def _described(con: duckdb.DuckDBPyConnection, column: Column) -> tuple[Any, ...]:
     key = quoted(column.key)
     counts = one(con, f"SELECT count({key}), count(DISTINCT {key}) FROM lines")
-    common = con.execute(f"SELECT CAST({key} AS VARCHAR) FROM lines WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 3").fetchall()
-    return column.name, column.type, int(counts[0]), int(counts[1]), ", ".join(str(value) for (value,) in common), column.key, column.role, column.unit
+    common = con.execute(
+        f"SELECT CAST({key} AS VARCHAR) FROM lines WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY "
+        "count(*) DESC, 1 LIMIT 3"
+    ).fetchall()
+    return (
+        column.name,
+        column.type,
+        int(counts[0]),
+        int(counts[1]),
+        ", ".join(str(value) for (value,) in common),
+        column.key,
+        column.role,
+        column.unit,
+    )

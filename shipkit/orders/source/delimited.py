@@ -1,7 +1,8 @@
 """Delimited text files (CSV, TSV and their relatives) into a table of text cells, nothing guessed away.
 
-DuckDB reads a well-formed file in parallel, every column as text. A file it refuses (ragged lines, mixed line ends, stray
-quotes, a preamble) is read again in Python, record by record, and every repair is noted.
+DuckDB reads a well-formed file in parallel, every column as text. A file it refuses (ragged lines,
+mixed line ends, stray quotes, a preamble) is read again in Python, record by record, and every
+repair is noted.
 """
 
 from __future__ import annotations
@@ -29,12 +30,22 @@ __all__ = ["read_delimited"]
 _CHUNK = 1 << 20
 _SAMPLE = 1 << 17
 _DELIMITERS = ",;\t|"
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _LONGEST_RECORD = 500  # lines; a quote that was never closed swallows the rest of the file
 
 
 def read_delimited(
-    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, delimiter: str | None = None, encoding: str | None = None, header: bool = True,
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: str,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
 ) -> Cells:
     """Read a delimited file into `table` (columns ``c1``, ``c2``, ... of text) and return its headings and what was noted.
 
@@ -49,12 +60,18 @@ def read_delimited(
         layout = _layout(plain, path.name, delimiter, header=header)
         read = _fast(con, plain, table, layout) or _slow(con, plain, table, layout, path.name)
     return Cells(
-        table=table, headings=layout.headings, kind="tsv" if layout.delimiter == "\t" else "csv", sha256=seen.sha256, delimiter=layout.delimiter,
-        encoding=seen.encoding, notes=(*seen.notes, *layout.notes, *read.notes), broken=tuple(read.broken),
+        table=table,
+        headings=layout.headings,
+        kind="tsv" if layout.delimiter == "\t" else "csv",
+        sha256=seen.sha256,
+        delimiter=layout.delimiter,
+        encoding=seen.encoding,
+        notes=(*seen.notes, *layout.notes, *read.notes),
+        broken=tuple(read.broken),
     )
 
 
-# -- bytes ------------------------------------------------------------------------------------------
+# -- bytes -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -76,23 +93,37 @@ def _scan(path: Path, wanted: str | None) -> _Scan:
         with _opened(path, packed=packed) as file:
             head = file.read(8192)
             if not head:
-                raise SourceError(f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path.")
+                raise SourceError(
+                    f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path."
+                )
             found = _by_mark(head)
             if wanted is not None:
                 _prove(path, packed, wanted)
-                return _Scan(sha, packed, "utf-8-sig" if found == "utf-8-sig" and codecs.lookup(wanted).name == "utf-8" else wanted)
+                return _Scan(
+                    sha,
+                    packed,
+                    "utf-8-sig"
+                    if found == "utf-8-sig" and codecs.lookup(wanted).name == "utf-8"
+                    else wanted,
+                )
             if found is None or found == "utf-8-sig":
                 _refuse_binary(path, head)
                 file.seek(0)
                 bad = _first_bad_line(file)
                 if bad is None:
                     return _Scan(sha, packed, found or "utf-8")
-                note = Note("read", f"{path.name} is not UTF-8 (line {bad}); such lines were read as Windows-1252. Give encoding= if names look wrong.")
+                note = Note(
+                    "read",
+                    f"{path.name} is not UTF-8 (line {bad}); such lines were read as "
+                    "Windows-1252. Give encoding= if names look wrong.",
+                )
                 return _Scan(sha, packed, "cp1252", mixed=True, notes=(note,))
             return _Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
     except (gzip.BadGzipFile, EOFError, OSError) as error:
         if packed:
-            raise SourceError(f"{path.name} is a damaged gz file: {error}.", fix="Download or pack it again.") from None
+            raise SourceError(
+                f"{path.name} is a damaged gz file: {error}.", fix="Download or pack it again."
+            ) from None
         raise
 
 
@@ -121,7 +152,10 @@ def _by_mark(head: bytes) -> str | None:
 def _refuse_binary(path: Path, head: bytes) -> None:
     controls = sum(1 for byte in head if byte < 9 or 13 < byte < 32)
     if b"\0" in head or controls > max(8, len(head) / 20):
-        raise SourceError(f"{path.name} is not a text file.", fix="Save the orders as CSV or XLSX; check that the file's ending tells its kind.")
+        raise SourceError(
+            f"{path.name} is not a text file.",
+            fix="Save the orders as CSV or XLSX; check that the file's ending tells its kind.",
+        )
 
 
 def _first_bad_line(file: IO[bytes]) -> int | None:
@@ -146,7 +180,10 @@ def _prove(path: Path, packed: bool, encoding: str) -> None:
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
     except LookupError:
-        raise SourceError(f"There is no encoding {encoding!r}.", fix="Common ones: utf-8, utf-16, cp1252 (Windows), latin-1.") from None
+        raise SourceError(
+            f"There is no encoding {encoding!r}.",
+            fix="Common ones: utf-8, utf-16, cp1252 (Windows), latin-1.",
+        ) from None
     lines = 1
     with _opened(path, packed=packed) as file:
         try:
@@ -154,12 +191,19 @@ def _prove(path: Path, packed: bool, encoding: str) -> None:
                 lines += decoder.decode(chunk).count("\n")
             decoder.decode(b"", final=True)
         except UnicodeError as error:
-            raise SourceError(f"{path.name} is not {encoding}: {error} (after line {lines}).", fix="Leave encoding= out to have it found, or give another one.") from None
+            raise SourceError(
+                f"{path.name} is not {encoding}: {error} (after line {lines}).",
+                fix="Leave encoding= out to have it found, or give another one.",
+            ) from None
 
 
 def _as_utf8(path: Path, folder: Path, seen: _Scan) -> Path:
     """Return a UTF-8 file with the same text: the file itself where it is one."""
-    if seen.encoding in {"utf-8", "utf-8-sig"} and not seen.packed and not set("*?[{") & set(str(path)):
+    if (
+        seen.encoding in {"utf-8", "utf-8-sig"}
+        and not seen.packed
+        and not set("*?[{") & set(str(path))
+    ):
         return path
     made = folder / "cells.csv"
     with _opened(path, packed=seen.packed) as source, made.open("wb") as target:
@@ -189,7 +233,7 @@ def _windows(line: bytes) -> bytes:
         return line.decode("latin-1").encode()
 
 
-# -- layout -----------------------------------------------------------------------------------------
+# -- layout ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -207,7 +251,10 @@ def _layout(path: Path, name: str, delimiter: str | None, *, header: bool) -> _L
     told = sample.partition("\n")[0].strip().lower()
     marked = told.startswith("sep=") and len(told) == 5  # Excel's own hint on the first line
     if delimiter is not None and len(delimiter) != 1:
-        raise SourceError(f"The delimiter {delimiter!r} is not one character.", fix="Give one, such as ',' or ';' or '\\t'.")
+        raise SourceError(
+            f"The delimiter {delimiter!r} is not one character.",
+            fix="Give one, such as ',' or ';' or '\\t'.",
+        )
     used = delimiter or (told[4] if marked else _sniff(sample))
     rows = _records(sample, used)
     filled = [place for place, row in enumerate(rows) if any(cell.strip() for cell in row)]
@@ -216,11 +263,28 @@ def _layout(path: Path, name: str, delimiter: str | None, *, header: bool) -> _L
     first = 1 if marked else 0
     if not header:
         width = Counter(len(row) for row in rows[first:] if row).most_common(1)[0][0]
-        return _Layout(used, tuple(f"Column {n}" for n in range(1, width + 1)), first, simple=not marked, header=False)
+        return _Layout(
+            used,
+            tuple(f"Column {n}" for n in range(1, width + 1)),
+            first,
+            simple=not marked,
+            header=False,
+        )
     place = first + find_header(rows[first:])
-    notes = (Note("dropped", f"{place} lines above the headings of {name}.", place),) if place > first else ()
+    notes = (
+        (Note("dropped", f"{place} lines above the headings of {name}.", place),)
+        if place > first
+        else ()
+    )
     headings = tuple(cell.strip().lstrip("\ufeff") for cell in rows[place])
-    return _Layout(used, headings, place + 1, simple=place == 0 and bool(sample.split("\n", 1)[0].strip()), header=True, notes=notes)
+    return _Layout(
+        used,
+        headings,
+        place + 1,
+        simple=place == 0 and bool(sample.split("\n", 1)[0].strip()),
+        header=True,
+        notes=notes,
+    )
 
 
 def _sample(path: Path) -> str:
@@ -248,13 +312,15 @@ def _sniff(sample: str) -> str:
     best, score = ",", 0.0
     for mark in _DELIMITERS:
         widths = Counter(len(row) for row in _records(sample, mark) if row)
-        width, count = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0))
+        width, count = max(
+            widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0)
+        )
         if width > 1 and count / widths.total() * (2 - 1 / width) > score:
             best, score = mark, count / widths.total() * (2 - 1 / width)
     return best
 
 
-# -- reading ----------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -269,7 +335,8 @@ def _fast(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layou
         return None
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in base_names(len(layout.headings)))
     sql = (
-        f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM read_csv($path, auto_detect=false, delim=$delimiter, quote='\"', escape='\"', "
+        f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM read_csv($path, "
+        "auto_detect=false, delim=$delimiter, quote='\"', escape='\"', "
         f"header={str(layout.header).lower()}, columns={{{columns}}}, max_line_size=16777216)"
     )
     try:
@@ -279,7 +346,9 @@ def _fast(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layou
     return _Read()
 
 
-def _slow(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout, name: str) -> _Read:
+def _slow(
+    con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout, name: str
+) -> _Read:
     """Read record by record and make every record as wide as the headings, noting each repair."""
     width, read = len(layout.headings), _Read()
     rows: list[list[str | None]] = []
@@ -296,33 +365,62 @@ def _slow(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layou
                     continue
                 rows.append(_widened(record, width, len(rows) + 1, read, short))
         except csv.Error as error:
-            raise SourceError(f"{name}, line {reader.line_num}: {error}.", fix="Correct that line, or export the file again.") from None
+            raise SourceError(
+                f"{name}, line {reader.line_num}: {error}.",
+                fix="Correct that line, or export the file again.",
+            ) from None
     _drop_footer(rows, short, width, read)
     if short:
         which = ", ".join(map(str, short[:5])) + (", ..." if len(short) > 5 else "")
-        read.notes.append(Note("repaired", f"{len(short)} lines have fewer cells than the headings (lines {which}); the missing ones are empty.", len(short)))
+        read.notes.append(
+            Note(
+                "repaired",
+                f"{len(short)} lines have fewer cells than the headings (lines {which}); the "
+                "missing ones are empty.",
+                len(short),
+            )
+        )
     put(con, table, text_columns(rows, width))
     return read
 
 
-def _widened(record: list[str], width: int, number: int, read: _Read, short: list[int]) -> list[str | None]:
+def _widened(
+    record: list[str], width: int, number: int, read: _Read, short: list[int]
+) -> list[str | None]:
     if len(record) < width:
         short.append(number)
         return [*record, *[None] * (width - len(record))]
     extra = [cell for cell in record[width:] if cell.strip()]
     if extra:
-        read.broken.append({
-            "row_number": number, "field": None, "value": None, "severity": "error", "code": "too_many_cells",
-            "problem": f"Line {number} has {len(record)} cells where the headings have {width}: cells may stand under the wrong heading.",
-            "fix": "Put quotes around the cell that holds the delimiter, or remove the extra cells.",
-        })
+        read.broken.append(
+            {
+                "row_number": number,
+                "field": None,
+                "value": None,
+                "severity": "error",
+                "code": "too_many_cells",
+                "problem": (
+                    f"Line {number} has {len(record)} cells where the headings have {width}: "
+                    "cells may stand under the wrong heading."
+                ),
+                "fix": (
+                    "Put quotes around the cell that holds the delimiter, or remove the extra "
+                    "cells."
+                ),
+            }
+        )
     return list(record[:width])
 
 
 def _drop_footer(rows: list[list[str | None]], short: list[int], width: int, read: _Read) -> None:
     """Drop lines at the end that fill one cell of many, such as "83 record(s) downloaded"."""
     dropped = 0
-    while width > 2 and short and short[-1] == len(rows) and sum(1 for cell in rows[-1] if cell and cell.strip()) <= 1:
+    while (
+        width > 2
+        and short
+        and short[-1] == len(rows)
+        and sum(1 for cell in rows[-1] if cell and cell.strip()) <= 1
+    ):
         rows.pop()
         short.pop()
         dropped += 1
@@ -331,4 +429,8 @@ def _drop_footer(rows: list[list[str | None]], short: list[int], width: int, rea
 
 
 def _refuse_open_quote(name: str, line: int) -> None:
-    raise SourceError(f'{name}, line {line}: a quote (") is opened and not closed within {_LONGEST_RECORD} lines.', fix="Close it, or double quotes that belong to the text.")
+    raise SourceError(
+        f'{name}, line {line}: a quote (") is opened and not closed within {_LONGEST_RECORD} '
+        "lines.",
+        fix="Close it, or double quotes that belong to the text.",
+    )

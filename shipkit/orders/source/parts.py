@@ -21,8 +21,9 @@ __all__ = ["parts"]
 def parts(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     """Yield the first and the last row number of each part of at most `rows` lines, in order.
 
-    Of a parquet file that was not copied, ``source_cells`` (and so every view over it) holds just the part that was yielded: a
-    file is read once, not once for each part. Of all others it holds everything, and the row numbers choose.
+    Of a parquet file that was not copied, ``source_cells`` (and so every view over it) holds just
+    the part that was yielded: a file is read once, not once for each part. Of all others it holds
+    everything, and the row numbers choose.
 
     Raises
     ------
@@ -40,16 +41,24 @@ def _of_file(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     import pyarrow.parquet as pq
 
     con, path = loaded.con, loaded.origin.paths[0]
-    kinds = [(str(name), str(kind)) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()]
+    kinds = [
+        (str(name), str(kind)) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
+    ]
     cast = ", ".join(f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in kinds)
     before, done = path.stat(), 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows):
-            cells = pa.table(batch).rename_columns(base_names(batch.num_columns)).append_column("rowid", pa.array(np.arange(done, done + batch.num_rows)))
+            cells = (
+                pa.table(batch)
+                .rename_columns(base_names(batch.num_columns))
+                .append_column("rowid", pa.array(np.arange(done, done + batch.num_rows)))
+            )
             con.register("cells_of_part", cells)
             con.execute(f"CREATE OR REPLACE VIEW source_cells AS SELECT {cast} FROM cells_of_part")
             yield done + 1, done + batch.num_rows
             done += batch.num_rows
     now = path.stat()
     if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
-        raise SourceError(f"{path.name} was changed while it was read.", fix="Read it again; nothing was written.")
+        raise SourceError(
+            f"{path.name} was changed while it was read.", fix="Read it again; nothing was written."
+        )

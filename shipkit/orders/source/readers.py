@@ -54,10 +54,19 @@ def read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[C
     """Return the cells of any source, in the table ``cells_incoming``, and where they came from. Raises SourceError."""
     if isinstance(source, str | Path):
         return _read_files(con, _paths(source), **options)
-    if isinstance(source, Sequence) and source and all(isinstance(item, str | Path) for item in source):
+    if (
+        isinstance(source, Sequence)
+        and source
+        and all(isinstance(item, str | Path) for item in source)
+    ):
         return _read_files(con, [path for item in source for path in _paths(item)], **options)
     if isinstance(source, Database | Fetched):
-        cells = read_arrow(con, source.read() if isinstance(source, Database) else source.rows, "cells_incoming", kind="database")
+        cells = read_arrow(
+            con,
+            source.read() if isinstance(source, Database) else source.rows,
+            "cells_incoming",
+            kind="database",
+        )
     elif is_frame(source):
         cells = read_frame(con, source, "cells_incoming")
     elif isinstance(source, duckdb.DuckDBPyRelation):
@@ -68,15 +77,21 @@ def read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[C
         cells = read_records(con, source, "cells_incoming")
     else:
         raise SourceError(
-            f"Orders cannot be read from a {type(source).__name__}.", fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
+            f"Orders cannot be read from a {type(source).__name__}.",
+            fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
         )
-    return cells, Origin(kind=cells.kind, headings=cells.headings, rows=(count(con, "cells_incoming"),))
+    return cells, Origin(
+        kind=cells.kind, headings=cells.headings, rows=(count(con, "cells_incoming"),)
+    )
 
 
 def _paths(source: str | Path) -> list[Path]:
     text = str(source)
     if "://" in text:
-        raise SourceError(f"{text.split('://', 1)[0]}:// addresses are not read.", fix="Download the file first, or give the rows.")
+        raise SourceError(
+            f"{text.split('://', 1)[0]}:// addresses are not read.",
+            fix="Download the file first, or give the rows.",
+        )
     path = Path(text).expanduser()
     if path.is_file():
         return [path]
@@ -89,21 +104,45 @@ def _paths(source: str | Path) -> list[Path]:
         raise SourceError(f"No file matches {path}.", fix="Check the pattern and the folder.")
     beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
-    where = f"{path} does not exist" if path.parent.is_dir() else f"The folder {path.parent} does not exist"
-    raise SourceError(where + (f"; did you mean {near[0]}?" if near else "."), fix=f"Check the path (the working folder is {Path.cwd()}).")
+    where = (
+        f"{path} does not exist"
+        if path.parent.is_dir()
+        else f"The folder {path.parent} does not exist"
+    )
+    raise SourceError(
+        where + (f"; did you mean {near[0]}?" if near else "."),
+        fix=f"Check the path (the working folder is {Path.cwd()}).",
+    )
 
 
-def _read_files(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], **options: Any) -> tuple[Cells, Origin]:
+def _read_files(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], **options: Any
+) -> tuple[Cells, Origin]:
     read: list[Cells] = []
     for number, path in enumerate(paths):
         try:
-            read.append(_read_file(con, path, f"cells_{number}" if len(paths) > 1 else "cells_incoming", **options))
+            read.append(
+                _read_file(
+                    con, path, f"cells_{number}" if len(paths) > 1 else "cells_incoming", **options
+                )
+            )
         except PermissionError:
-            raise SourceError(f"{path} may not be read.", fix="Check its permissions, and close it where it is open.") from None
+            raise SourceError(
+                f"{path} may not be read.",
+                fix="Check its permissions, and close it where it is open.",
+            ) from None
     first = read[0]
     origin = Origin(
-        kind=first.kind, paths=tuple(path.resolve() for path in paths), sha256=tuple(cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)),
-        rows=tuple(count(con, cells.table) for cells in read), headings=first.headings, sheet=first.sheet, delimiter=first.delimiter, encoding=first.encoding,
+        kind=first.kind,
+        paths=tuple(path.resolve() for path in paths),
+        sha256=tuple(
+            cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)
+        ),
+        rows=tuple(count(con, cells.table) for cells in read),
+        headings=first.headings,
+        sheet=first.sheet,
+        delimiter=first.delimiter,
+        encoding=first.encoding,
         header=bool(options.get("header", True)),
     )
     return (first if len(read) == 1 else _stacked(con, read, origin)), origin
@@ -122,14 +161,25 @@ def _read_file(con: duckdb.DuckDBPyConnection, path: Path, table: str, **options
         return read_parquet(con, path, table, copy=options["copy"] or table != "cells_incoming")
     if kind == "json":
         return read_json(con, path, table)
-    return read_delimited(con, path, table, delimiter=options["delimiter"], encoding=options["encoding"], header=options["header"])
+    return read_delimited(
+        con,
+        path,
+        table,
+        delimiter=options["delimiter"],
+        encoding=options["encoding"],
+        header=options["header"],
+    )
 
 
 def _kind_of(path: Path) -> str:
     """Return the kind of a file: by its first bytes where they tell, else by its ending."""
     with path.open("rb") as file:
         head = file.read(8)
-    ending = Path(path.stem).suffix.lower() if path.suffix.lower() in {".gz", ".gzip"} else path.suffix.lower()
+    ending = (
+        Path(path.stem).suffix.lower()
+        if path.suffix.lower() in {".gz", ".gzip"}
+        else path.suffix.lower()
+    )
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
@@ -139,7 +189,9 @@ def _kind_of(path: Path) -> str:
     if ending in _JSON_ENDINGS:
         return "json"
     if ending in _BOOK_ENDINGS and not head:
-        raise SourceError(f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path.")
+        raise SourceError(
+            f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path."
+        )
     if ending == ".parquet":
         return "parquet"
     return "text"
@@ -152,15 +204,31 @@ def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Orig
     parts = []
     for cells, names, path in zip(read, per_file, origin.paths, strict=True):
         own = dict(zip(names, base_names(len(names)), strict=True))
-        wanted = ", ".join(f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}" for n, name in enumerate(headings, start=1))
+        wanted = ", ".join(
+            f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}"
+            for n, name in enumerate(headings, start=1)
+        )
         file = path.name.replace("'", "''")
-        parts.append(f"(SELECT {wanted}, '{file}' AS file FROM {quoted(cells.table)} ORDER BY rowid)")
+        parts.append(
+            f"(SELECT {wanted}, '{file}' AS file FROM {quoted(cells.table)} ORDER BY rowid)"
+        )
     con.execute(f"CREATE OR REPLACE TABLE cells_incoming AS {' UNION ALL '.join(parts)}")
     clear(con, *(cells.table for cells in read))
     before = 0
     broken: list[Mapping[str, Any]] = []
     for cells, lines in zip(read, origin.rows, strict=True):
-        broken += [{**problem, "row_number": problem["row_number"] + before} for problem in cells.broken]
+        broken += [
+            {**problem, "row_number": problem["row_number"] + before} for problem in cells.broken
+        ]
         before += lines
-    notes = [Note("read", f"{path.name}: {lines:,} lines.", lines) for path, lines in zip(origin.paths, origin.rows, strict=True)]
-    return Cells(table="cells_incoming", headings=tuple(headings), kind=read[0].kind, notes=(*notes, *(n for cells in read for n in cells.notes)), broken=tuple(broken))
+    notes = [
+        Note("read", f"{path.name}: {lines:,} lines.", lines)
+        for path, lines in zip(origin.paths, origin.rows, strict=True)
+    ]
+    return Cells(
+        table="cells_incoming",
+        headings=tuple(headings),
+        kind=read[0].kind,
+        notes=(*notes, *(n for cells in read for n in cells.notes)),
+        broken=tuple(broken),
+    )

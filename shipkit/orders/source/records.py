@@ -24,14 +24,21 @@ _NESTING = 4
 
 def is_frame(source: Any) -> bool:
     """Return whether `source` is a pandas DataFrame, without importing pandas."""
-    return type(source).__name__ == "DataFrame" and type(source).__module__.split(".")[0] == "pandas"
+    return (
+        type(source).__name__ == "DataFrame" and type(source).__module__.split(".")[0] == "pandas"
+    )
 
 
 def read_frame(con: duckdb.DuckDBPyConnection, frame: Any, table: str) -> Cells:
     """Read a pandas DataFrame column by column; its index is ignored, None, NaN and NaT are null."""
-    headings = tuple(" ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name) for name in frame.columns)
+    headings = tuple(
+        " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
+        for name in frame.columns
+    )
     if not headings:
-        raise SourceError("The frame has no columns.", fix="Give a frame with a line for each order.")
+        raise SourceError(
+            "The frame has no columns.", fix="Give a frame with a line for each order."
+        )
     arrays = [_array(frame.iloc[:, place]) for place in range(len(headings))]
     put(con, table, pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True))))
     return Cells(table=table, headings=headings, kind="frame")
@@ -41,33 +48,64 @@ def _array(values: Any) -> Any:
     """Return a column as an Arrow array: with its type where it has one, as text where it is mixed."""
     try:
         made = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError):
-        return pa.array([None if value is None or value != value else text_of(value) for value in values], pa.string())  # noqa: PLR0124 - NaN is not itself
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    ):
+        return pa.array(
+            [None if value is None or value != value else text_of(value) for value in values],  # noqa: PLR0124 - NaN is not equal to itself
+            pa.string(),
+        )
     return made.cast(pa.string()) if pa.types.is_null(made.type) else made
 
 
-def read_arrow(con: duckdb.DuckDBPyConnection, source: Any, table: str, kind: str = "arrow") -> Cells:
+def read_arrow(
+    con: duckdb.DuckDBPyConnection, source: Any, table: str, kind: str = "arrow"
+) -> Cells:
     """Read an Arrow table, a record batch reader, or anything that hands out an Arrow stream."""
     data = source if isinstance(source, pa.Table) else pa.table(source)
     headings = tuple(str(name) for name in data.column_names)
     if not headings:
-        raise SourceError("The table has no columns.", fix="Give a table with a line for each order.")
+        raise SourceError(
+            "The table has no columns.", fix="Give a table with a line for each order."
+        )
     put(con, table, data.rename_columns(base_names(len(headings))))
     return Cells(table=table, headings=headings, kind=kind)
 
 
-def read_parquet(con: duckdb.DuckDBPyConnection, path: Path, table: str, *, copy: bool = True) -> Cells:
+def read_parquet(
+    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, copy: bool = True
+) -> Cells:
     """Read a parquet file with its types; with ``copy=False`` it is read where it lies, each time it is needed."""
     try:
-        found = con.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}).fetchall()
+        found = con.execute(
+            "DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}
+        ).fetchall()
         headings = tuple(str(row[0]) for row in found)
-        wanted = ", ".join(f"{quoted(old)} AS {new}" for old, new in zip(headings, base_names(len(headings)), strict=True))
+        wanted = ", ".join(
+            f"{quoted(old)} AS {new}"
+            for old, new in zip(headings, base_names(len(headings)), strict=True)
+        )
         if copy:
-            con.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM read_parquet($path)", {"path": _escaped(path)})
+            con.execute(
+                f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM "
+                "read_parquet($path)",
+                {"path": _escaped(path)},
+            )
         else:
-            con.execute(f"CREATE OR REPLACE VIEW {quoted(table)} AS SELECT {wanted}, file_row_number AS rowid FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)")
+            con.execute(
+                f"CREATE OR REPLACE VIEW {quoted(table)} AS SELECT {wanted}, file_row_number AS "
+                f"rowid FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)"
+            )
     except duckdb.Error as error:
-        raise SourceError(f"{path.name} is no readable parquet file: {str(error).splitlines()[0]}.", fix="Write it again.") from None
+        raise SourceError(
+            f"{path.name} is no readable parquet file: {str(error).splitlines()[0]}.",
+            fix="Write it again.",
+        ) from None
     return Cells(table=table, headings=headings, kind="parquet")
 
 
@@ -85,11 +123,20 @@ def read_json(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> Cells:
             text = file.read()
         found, kind = _parsed(text)
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path.name} is not UTF-8: {error.reason} at byte {error.start}.", fix="JSON is UTF-8; write it again.") from None
+        raise SourceError(
+            f"{path.name} is not UTF-8: {error.reason} at byte {error.start}.",
+            fix="JSON is UTF-8; write it again.",
+        ) from None
     except json.JSONDecodeError as error:
-        raise SourceError(f"{path.name}, line {error.lineno}, column {error.colno}: {error.msg}.", fix="Write one JSON list of objects, or one object a line.") from None
+        raise SourceError(
+            f"{path.name}, line {error.lineno}, column {error.colno}: {error.msg}.",
+            fix="Write one JSON list of objects, or one object a line.",
+        ) from None
     if not found or not all(isinstance(record, Mapping) for record in found):
-        raise SourceError(f"{path.name} holds no list of objects.", fix='Write [{"order_id": ...}, ...] or one object a line.')
+        raise SourceError(
+            f"{path.name} holds no list of objects.",
+            fix='Write [{"order_id": ...}, ...] or one object a line.',
+        )
     headings, rows = _flattened(found)
     put(con, table, text_columns([[text_of(cell) for cell in row] for row in rows], len(headings)))
     return Cells(table=table, headings=headings, kind=kind, encoding="utf-8")
@@ -100,12 +147,18 @@ def _parsed(text: str) -> tuple[list[Any], str]:
     try:
         data = json.loads(text, **options)
     except json.JSONDecodeError:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+        lines = [
+            (number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()
+        ]
         if len(lines) < 2:
             raise
         return [_parsed_line(number, line, options) for number, line in lines], "ndjson"
     if isinstance(data, dict):
-        inside = [value for value in data.values() if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)]
+        inside = [
+            value
+            for value in data.values()
+            if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
+        ]
         data = inside[0] if len(inside) == 1 else [data]
     return data if isinstance(data, list) else [], "json"
 
@@ -114,20 +167,42 @@ def _parsed_line(number: int, line: str, options: Mapping[str, Any]) -> Any:
     try:
         return json.loads(line, **options)
     except json.JSONDecodeError as error:
-        raise json.JSONDecodeError(error.msg, "\n" * (number - 1) + error.doc, error.pos + number - 1) from None
+        raise json.JSONDecodeError(
+            error.msg, "\n" * (number - 1) + error.doc, error.pos + number - 1
+        ) from None
 
 
-def read_records(con: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]], table: str) -> Cells:
+def read_records(
+    con: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]], table: str
+) -> Cells:
     """Read a list of dicts; a column of one type keeps it, a mixed one is text."""
     if not records:
         raise SourceError("The list of orders is empty.", fix="Give at least one dict.")
-    wrong = next((place for place, record in enumerate(records) if not isinstance(record, Mapping)), None)
+    wrong = next(
+        (place for place, record in enumerate(records) if not isinstance(record, Mapping)), None
+    )
     if wrong is not None:
-        raise SourceError(f"Item {wrong} of the list is a {type(records[wrong]).__name__}, not a dict.", fix='Give [{"order_id": ..., "zip": ...}, ...].')
+        raise SourceError(
+            f"Item {wrong} of the list is a {type(records[wrong]).__name__}, not a dict.",
+            fix='Give [{"order_id": ..., "zip": ...}, ...].',
+        )
     headings, rows = _flattened(records)
     columns = list(zip(*rows, strict=True))
-    put(con, table, pa.table({name: _array(list(column)) for name, column in zip(base_names(len(headings)), columns, strict=True)}))
-    notes = () if all(record.keys() == records[0].keys() for record in records) else (Note("repaired", "Some records lack some fields; those cells are empty."),)
+    put(
+        con,
+        table,
+        pa.table(
+            {
+                name: _array(list(column))
+                for name, column in zip(base_names(len(headings)), columns, strict=True)
+            }
+        ),
+    )
+    notes = (
+        ()
+        if all(record.keys() == records[0].keys() for record in records)
+        else (Note("repaired", "Some records lack some fields; those cells are empty."),)
+    )
     return Cells(table=table, headings=headings, kind="records", notes=notes)
 
 
@@ -138,9 +213,18 @@ def _flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], l
     return headings, [[record.get(name) for name in headings] for record in flat]
 
 
-def _pairs(record: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _pairs(
+    record: Mapping[str, Any], prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     for name, value in record.items():
         if isinstance(value, Mapping) and value and depth < _NESTING:
             yield from _pairs(value, f"{prefix}{name}.", depth + 1)
         else:
-            yield f"{prefix}{name}", text_of(value) if isinstance(value, Mapping | list | tuple) else None if value == "" else value
+            yield (
+                f"{prefix}{name}",
+                text_of(value)
+                if isinstance(value, Mapping | list | tuple)
+                else None
+                if value == ""
+                else value,
+            )

@@ -21,13 +21,24 @@ from shipkit.orders.fields import keys, recognise
 __all__ = ["read_spreadsheet", "sheet_parts"]
 
 _RELATION = re.compile(r"\{.*\}id$")
-_NO_VALUE = re.compile(rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\s[^>]*/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)")
-_ERROR = re.compile(rb'<(?:\w+:)?c\s[^>]*\bt="e"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]+)<', re.DOTALL)
+_NO_VALUE = re.compile(
+    rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\s[^>]*/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)"
+)
+_ERROR = re.compile(
+    rb'<(?:\w+:)?c\s[^>]*\bt="e"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]+)<', re.DOTALL
+)
 _PLACE = re.compile(rb'<(?:\w+:)?c\s[^>]*\br="([A-Z]+[0-9]+)"')
 _ODS_ERROR = b'calcext:value-type="error"'
 
 
-def read_spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, table: str, *, sheet: str | int | None = None, header: bool = True) -> Cells:
+def read_spreadsheet(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: str,
+    *,
+    sheet: str | int | None = None,
+    header: bool = True,
+) -> Cells:
     """Read one sheet of a workbook: the one named, or the one that looks most like orders.
 
     Raises
@@ -41,16 +52,26 @@ def read_spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, table: str, *, 
         book = python_calamine.CalamineWorkbook.from_path(str(path))
         name, rows, notes = _chosen(book, path.name, sheet)
     except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise SourceError(f"{path.name} cannot be read as a workbook: {error}.", fix="Open it and save it again as .xlsx, without a password.") from None
+        raise SourceError(
+            f"{path.name} cannot be read as a workbook: {error}.",
+            fix="Open it and save it again as .xlsx, without a password.",
+        ) from None
     if not rows:
-        raise SourceError(f"Sheet {name!r} of {path.name} is empty.", fix=f"Name another: load(..., sheet=...). It has: {', '.join(book.sheet_names)}.")
+        raise SourceError(
+            f"Sheet {name!r} of {path.name} is empty.",
+            fix=f"Name another: load(..., sheet=...). It has: {', '.join(book.sheet_names)}.",
+        )
     width = max(len(row) for row in rows)
     text = [[text_of(value) for value in row] + [None] * (width - len(row)) for row in rows]
     place = -1
     if header:
         place = find_header(text[:30])
         headings, body = tuple(cell or "" for cell in text[place]), text[place + 1 :]
-        notes += [Note("dropped", f"{place} lines above the headings of sheet {name!r}.", place)] if place else []
+        notes += (
+            [Note("dropped", f"{place} lines above the headings of sheet {name!r}.", place)]
+            if place
+            else []
+        )
     else:
         headings, body = tuple(f"Column {n}" for n in range(1, width + 1)), text
     while body and not any(body[-1]):
@@ -59,35 +80,64 @@ def read_spreadsheet(con: duckdb.DuckDBPyConnection, path: Path, table: str, *, 
     broken = _without_value(path, name, headings, above=place + 1, count=len(body))
     notes += _ods_notes(path)
     return Cells(
-        table=table, headings=headings, kind=path.suffix.lstrip(".").lower(), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), sheet=name, notes=tuple(notes), broken=broken,
+        table=table,
+        headings=headings,
+        kind=path.suffix.lstrip(".").lower(),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sheet=name,
+        notes=tuple(notes),
+        broken=broken,
     )
 
 
 def sheet_parts(book: zipfile.ZipFile) -> dict[str, str]:
     """Return the sheets of an .xlsx or .xlsm file: name -> name of the part that holds it."""
     root = ET.fromstring(book.read("xl/workbook.xml"))  # noqa: S314 - the user's own file, and expat bounds expansion
-    relations = {e.get("Id"): str(e.get("Target")) for e in ET.fromstring(book.read("xl/_rels/workbook.xml.rels"))}  # noqa: S314
+    relations = {
+        e.get("Id"): str(e.get("Target"))
+        for e in ET.fromstring(book.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
+    }
     found = {}
     for sheet in (e for e in root.iter() if e.tag.endswith("}sheet")):
-        target = relations[next(value for key, value in sheet.attrib.items() if _RELATION.match(key))]
-        found[str(sheet.get("name"))] = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
+        target = relations[
+            next(value for key, value in sheet.attrib.items() if _RELATION.match(key))
+        ]
+        found[str(sheet.get("name"))] = (
+            target.lstrip("/")
+            if target.startswith("/")
+            else posixpath.normpath(posixpath.join("xl", target))
+        )
     return found
 
 
-def _chosen(book: Any, file: str, sheet: str | int | None) -> tuple[str, list[list[Any]], list[Note]]:
+def _chosen(
+    book: Any, file: str, sheet: str | int | None
+) -> tuple[str, list[list[Any]], list[Note]]:
     """Return name, rows and notes of the sheet to read."""
     names: list[str] = list(book.sheet_names)
     if isinstance(sheet, int) and 0 <= sheet < len(names):
         sheet = names[sheet]
     if sheet is not None and sheet not in names:
-        raise SourceError(f"{file} has no sheet {sheet!r}.", fix=f"It has: {', '.join(names)}.", sheets=names)
+        raise SourceError(
+            f"{file} has no sheet {sheet!r}.", fix=f"It has: {', '.join(names)}.", sheets=names
+        )
     if isinstance(sheet, str):
         return sheet, _rows(book, sheet), []
     if len(names) == 1:
         return names[0], _rows(book, names[0]), []
     read = {name: _rows(book, name) for name in _worksheets(book)}
     best = max(read, key=lambda name: _likeness(read[name]))
-    return best, read[best], [Note("assumed", f"Sheet {best!r} looks like the orders; {file} also has: {', '.join(n for n in names if n != best)}.")]
+    return (
+        best,
+        read[best],
+        [
+            Note(
+                "assumed",
+                f"Sheet {best!r} looks like the orders; {file} also has: "
+                f"{', '.join(n for n in names if n != best)}.",
+            )
+        ],
+    )
 
 
 def _worksheets(book: Any) -> list[str]:
@@ -110,10 +160,12 @@ def _likeness(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
     return len(found.roles) + len(found.ambiguous), len(rows)
 
 
-# -- cells that show something and hold nothing -----------------------------------------------------
+# -- cells that show something and hold nothing ----------------------------------------------------
 
 
-def _without_value(path: Path, sheet: str, headings: Sequence[str], *, above: int, count: int) -> tuple[Mapping[str, Any], ...]:
+def _without_value(
+    path: Path, sheet: str, headings: Sequence[str], *, above: int, count: int
+) -> tuple[Mapping[str, Any], ...]:
     """Return a problem for each cell that holds an error, or a formula whose value nobody computed: read as nothing, a default could take its place."""
     if not zipfile.is_zipfile(path):
         return ()
@@ -129,11 +181,21 @@ def _without_value(path: Path, sheet: str, headings: Sequence[str], *, above: in
         if not 0 < line <= count or column > len(headings):
             continue
         heading = headings[column - 1]
-        made.append({
-            "row_number": line, "field": names[column - 1], "value": said, "severity": "error", "code": "cell_without_value",
-            "problem": f"{heading!r} (cell {reference}) is the error {said}." if said else f"{heading!r} (cell {reference}) is a formula whose value is not in the file.",
-            "fix": "Correct the formula, save the workbook and load it again." if said else "Open the workbook in Excel or LibreOffice, save it and load it again.",
-        })
+        made.append(
+            {
+                "row_number": line,
+                "field": names[column - 1],
+                "value": said,
+                "severity": "error",
+                "code": "cell_without_value",
+                "problem": f"{heading!r} (cell {reference}) is the error {said}."
+                if said
+                else f"{heading!r} (cell {reference}) is a formula whose value is not in the file.",
+                "fix": "Correct the formula, save the workbook and load it again."
+                if said
+                else "Open the workbook in Excel or LibreOffice, save it and load it again.",
+            }
+        )
     return tuple(made)
 
 
@@ -146,7 +208,9 @@ def _odd_cells(xml: bytes) -> Iterator[tuple[str, str | None]]:
     for found in _NO_VALUE.finditer(xml):
         start = max(xml.rfind(b"<c ", 0, found.start()), xml.rfind(b"<x:c ", 0, found.start()))
         place = _PLACE.match(xml, max(start, 0))
-        if place and b't="str"' not in xml[place.start() : found.start()]:  # a formula may well say nothing
+        if (
+            place and b't="str"' not in xml[place.start() : found.start()]
+        ):  # a formula may well say nothing
             yield place[1].decode(), None
 
 
@@ -163,5 +227,17 @@ def _ods_notes(path: Path) -> list[Note]:
     if not zipfile.is_zipfile(path):
         return []
     with zipfile.ZipFile(path) as book:
-        count = book.read("content.xml").count(_ODS_ERROR) if "content.xml" in book.namelist() else 0
-    return [Note("assumed", f"Cells of {path.name} that hold an error: {count:,}. They are taken as empty.", count)] if count else []
+        count = (
+            book.read("content.xml").count(_ODS_ERROR) if "content.xml" in book.namelist() else 0
+        )
+    return (
+        [
+            Note(
+                "assumed",
+                f"Cells of {path.name} that hold an error: {count:,}. They are taken as empty.",
+                count,
+            )
+        ]
+        if count
+        else []
+    )

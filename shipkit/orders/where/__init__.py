@@ -1,7 +1,8 @@
 """Which orders are meant: SQL conditions with bound values, an order kept whole when any of its lines matches.
 
-A clause is checked twice. :mod:`shipkit.orders.where.clauses` parses it alone and writes it anew from an allow-list; what is left runs in
-a database of its own, locked by DuckDB's configuration, that holds nothing but the columns the clause names.
+A clause is checked twice. :mod:`shipkit.orders.where.clauses` parses it alone and writes it anew
+from an allow-list; what is left runs in a database of its own, locked by DuckDB's configuration,
+that holds nothing but the columns the clause names.
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ from shipkit.orders.where.parsing import locked
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CheckedClause", "Selection", "check_clause", "describe", "include", "joined", "matching", "select"]
+__all__ = [
+    "CheckedClause",
+    "Selection",
+    "check_clause",
+    "describe",
+    "include",
+    "joined",
+    "matching",
+    "select",
+]
 
 _TIMEOUT_S = 30.0
 
@@ -53,10 +63,18 @@ class Selection:
 
     def sample(self, n: int = 5) -> pa.Table:
         """Return the first `n` orders: row_number, row_numbers, source_file, then the source's columns by key."""
-        return self.orders.con.sql(f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}").to_arrow_table()
+        return self.orders.con.sql(
+            f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}"
+        ).to_arrow_table()
 
 
-def select(orders: OrderSet, clauses: Sequence[str], params: Mapping[str, Any], *, timeout_s: float = _TIMEOUT_S) -> Selection:
+def select(
+    orders: OrderSet,
+    clauses: Sequence[str],
+    params: Mapping[str, Any],
+    *,
+    timeout_s: float = _TIMEOUT_S,
+) -> Selection:
     """Make the view ``selected`` of the orders that match all `clauses`; no clause takes all.
 
     Parameters
@@ -64,7 +82,8 @@ def select(orders: OrderSet, clauses: Sequence[str], params: Mapping[str, Any], 
     orders
         The grouped lines.
     clauses
-        SQL conditions, AND-ed on each line. Columns by snake_case key or by heading (in double quotes).
+        SQL conditions, AND-ed on each line. Columns by snake_case key or by heading (in double
+        quotes).
     params
         Values for the ``$names``; a list for IN.
     timeout_s
@@ -87,11 +106,16 @@ def select(orders: OrderSet, clauses: Sequence[str], params: Mapping[str, Any], 
     orders.con.register("selected_rows_arrow", found)
     orders.con.execute("CREATE OR REPLACE TABLE selected_keys AS SELECT * FROM selected_rows_arrow")
     orders.con.unregister("selected_rows_arrow")
-    orders.con.execute("CREATE OR REPLACE VIEW selected AS SELECT o.* FROM orders o SEMI JOIN selected_keys k ON o.row_number = k.row_number ORDER BY o.row_number")
+    orders.con.execute(
+        "CREATE OR REPLACE VIEW selected AS SELECT o.* FROM orders o SEMI JOIN selected_keys k ON "
+        "o.row_number = k.row_number ORDER BY o.row_number"
+    )
     return Selection(orders, checked, found.num_rows, orders.count)
 
 
-def check_clause(clause: str, columns: Sequence[Column], params: Mapping[str, Any] | None = None) -> CheckedClause:
+def check_clause(
+    clause: str, columns: Sequence[Column], params: Mapping[str, Any] | None = None
+) -> CheckedClause:
     """Return `clause`, checked against `columns`: the one safe door for SQL from outside.
 
     Examples
@@ -104,16 +128,23 @@ def check_clause(clause: str, columns: Sequence[Column], params: Mapping[str, An
 
 
 def matching(
-    table: pa.Table, clauses: str | Sequence[str], params: Mapping[str, Any] | None = None, *, columns: Sequence[Column] | None = None, timeout_s: float = _TIMEOUT_S,
+    table: pa.Table,
+    clauses: str | Sequence[str],
+    params: Mapping[str, Any] | None = None,
+    *,
+    columns: Sequence[Column] | None = None,
+    timeout_s: float = _TIMEOUT_S,
 ) -> npt.NDArray[np.int64]:
     """Return the places (0-based) of the rows of an Arrow table that match all clauses.
 
-    `columns` says which keys and headings stand for the table's columns; by default each column goes by its own name, and by
-    the heading that `joined` wrote beside it.
+    `columns` says which keys and headings stand for the table's columns; by default each column
+    goes by its own name, and by the heading that `joined` wrote beside it.
     """
     with _Bench() as bench:
         known = list(columns) if columns is not None else bench.columns_of(table)
-        checked = _check_all([clauses] if isinstance(clauses, str) else clauses, known, params or {}, bench)
+        checked = _check_all(
+            [clauses] if isinstance(clauses, str) else clauses, known, params or {}, bench
+        )
         used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
         lines = table.select(used).append_column("_place", pa.array(np.arange(table.num_rows)))
         found = bench.run(lines, "_place", checked, timeout_s)
@@ -128,7 +159,12 @@ def joined(view: pa.Table, selection: Selection) -> pa.Table:
     found = _beside(view.column("row_number"), own, selection)
     table = view
     for column in own:
-        table = table.append_column(pa.field(column.key, found.schema.field(column.key).type, metadata={"heading": column.name}), found.column(column.key))
+        table = table.append_column(
+            pa.field(
+                column.key, found.schema.field(column.key).type, metadata={"heading": column.name}
+            ),
+            found.column(column.key),
+        )
     return table
 
 
@@ -138,9 +174,18 @@ def include(frame: pd.DataFrame, selection: Selection, names: Sequence[str]) -> 
 
     columns = [selection.orders.loaded.column(name) for name in names]
     found = _beside(pa.array(frame["row_number"].to_numpy(dtype="int64")), columns, selection)
-    integers = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    integers = {
+        pa.int8(): pd.Int8Dtype(),
+        pa.int16(): pd.Int16Dtype(),
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
     made = found.to_pandas(types_mapper=integers.get, date_as_object=False)
-    added = {name if name not in frame.columns else f"{name}_source": made[column.key].array for name, column in zip(names, columns, strict=True)}
+    added = {
+        name if name not in frame.columns else f"{name}_source": made[column.key].array
+        for name, column in zip(names, columns, strict=True)
+    }
     return frame.assign(**added)
 
 
@@ -152,23 +197,36 @@ def describe(orders: OrderSet) -> pd.DataFrame:
 def _beside(row_numbers: Any, columns: Sequence[Column], selection: Selection) -> pa.Table:
     """Return the source's columns of the orders with these row numbers, in their order."""
     con = selection.orders.con
-    con.register("_wanted_rows", pa.table({"row_number": row_numbers, "_place": np.arange(len(row_numbers))}))
+    con.register(
+        "_wanted_rows", pa.table({"row_number": row_numbers, "_place": np.arange(len(row_numbers))})
+    )
     try:
-        wanted = ", ".join(["w._place", *dict.fromkeys(f"o.{quoted(column.key)}" for column in columns)])
-        return con.sql(f"SELECT {wanted} FROM _wanted_rows w LEFT JOIN orders o ON o.row_number = w.row_number ORDER BY w._place").to_arrow_table()
+        wanted = ", ".join(
+            ["w._place", *dict.fromkeys(f"o.{quoted(column.key)}" for column in columns)]
+        )
+        return con.sql(
+            f"SELECT {wanted} FROM _wanted_rows w LEFT JOIN orders o ON o.row_number = "
+            "w.row_number ORDER BY w._place"
+        ).to_arrow_table()
     finally:
         con.unregister("_wanted_rows")
 
 
-# -- checking ---------------------------------------------------------------------------------------
+# -- checking --------------------------------------------------------------------------------------
 
 
-def _check_all(clauses: Sequence[str], columns: Sequence[Column], params: Mapping[str, Any], bench: _Bench) -> tuple[CheckedClause, ...]:
+def _check_all(
+    clauses: Sequence[str], columns: Sequence[Column], params: Mapping[str, Any], bench: _Bench
+) -> tuple[CheckedClause, ...]:
     checked = tuple(checking.check(clause, columns, params, bench.con) for clause in clauses)
     used = {name for clause in checked for name in clause.params}
     unused = [name for name in params if name not in used]
     if unused:
-        raise FilterError(f"No filter uses ${unused[0]}.", fix=f"Write ${unused[0]} in the clause, or leave the value out.", parameter=unused[0])
+        raise FilterError(
+            f"No filter uses ${unused[0]}.",
+            fix=f"Write ${unused[0]} in the clause, or leave the value out.",
+            parameter=unused[0],
+        )
     for clause in checked:
         bench.bind(clause, columns)
     return checked
@@ -191,31 +249,54 @@ class _Bench:
         self.con.register("shape", table.slice(0, 0))
         described = self.con.execute("DESCRIBE shape").fetchall()
         self.con.unregister("shape")
-        headings = [(field.metadata or {}).get(b"heading", field.name.encode()).decode() for field in table.schema]
-        return [Column(name=heading, key=str(name), type=str(kind)) for heading, (name, kind, *_) in zip(headings, described, strict=True)]
+        headings = [
+            (field.metadata or {}).get(b"heading", field.name.encode()).decode()
+            for field in table.schema
+        ]
+        return [
+            Column(name=heading, key=str(name), type=str(kind))
+            for heading, (name, kind, *_) in zip(headings, described, strict=True)
+        ]
 
     def bind(self, clause: CheckedClause, columns: Sequence[Column]) -> None:
         """Let DuckDB decide on types and read the patterns, over no rows: what does not fit is said before any row is read."""
         types = {column.key: column.type for column in columns if column.key in clause.columns}
-        shape = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in types.items()) or "1 AS _"
+        shape = (
+            ", ".join(f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in types.items())
+            or "1 AS _"
+        )
         try:
-            found = self.con.execute(f"SELECT {clause.sql} FROM (SELECT {shape} FROM range(0))", dict(clause.params))  # LIMIT 0 would be folded away, patterns unread
+            found = self.con.execute(
+                f"SELECT {clause.sql} FROM (SELECT {shape} FROM range(0))", dict(clause.params)
+            )  # LIMIT 0 would be folded away, patterns unread
             kind = str(found.description[0][1]) if found.description else ""
         except duckdb.Error as error:
             raise _translated(error, clause) from None
         if not kind.startswith("BOOL"):
-            raise FilterError(f"The filter {clause.text!r} is no condition: it is {kind.lower()}, not true or false.", fix="Compare it with something: state = 'CA'.")
+            raise FilterError(
+                f"The filter {clause.text!r} is no condition: it is {kind.lower()}, not true or "
+                "false.",
+                fix="Compare it with something: state = 'CA'.",
+            )
 
-    def run(self, lines: Any, key: str, checked: Sequence[CheckedClause], timeout_s: float) -> pa.Table:
+    def run(
+        self, lines: Any, key: str, checked: Sequence[CheckedClause], timeout_s: float
+    ) -> pa.Table:
         """Return the distinct values of `key`, sorted, over the lines that match all clauses."""
         condition = " AND ".join(f"({clause.sql})" for clause in checked) or "true"
         values = {name: value for clause in checked for name, value in clause.params.items()}
         self.con.register("lines", lines)
         try:
             with _stopped_after(self.con, timeout_s):
-                return self.con.sql(f"SELECT DISTINCT {quoted(key)} FROM lines WHERE {condition} ORDER BY 1", params=values).to_arrow_table()
+                return self.con.sql(
+                    f"SELECT DISTINCT {quoted(key)} FROM lines WHERE {condition} ORDER BY 1",
+                    params=values,
+                ).to_arrow_table()
         except duckdb.InterruptException:
-            raise FilterError(f"The filter took longer than {timeout_s:g} s and was stopped.", fix="Make it simpler.") from None
+            raise FilterError(
+                f"The filter took longer than {timeout_s:g} s and was stopped.",
+                fix="Make it simpler.",
+            ) from None
         except duckdb.Error as error:
             raise _translated(error, checked[0] if len(checked) == 1 else None) from None
         finally:
@@ -224,7 +305,9 @@ class _Bench:
     def count(self, lines: Any, key: str, sql: str, params: Mapping[str, Any]) -> int:
         """Return how many distinct `key` one condition lets through."""
         self.con.register("lines", lines)
-        found = int(one(self.con, f"SELECT count(DISTINCT {quoted(key)}) FROM lines WHERE {sql}", params)[0])
+        found = int(
+            one(self.con, f"SELECT count(DISTINCT {quoted(key)}) FROM lines WHERE {sql}", params)[0]
+        )
         self.con.unregister("lines")
         return found
 
@@ -235,7 +318,9 @@ def _stopped_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[N
 
     def watch() -> None:
         waited = done.wait(seconds)
-        while not waited:  # again and again: an interrupt that comes before the query began is forgotten by DuckDB
+        while (
+            not waited
+        ):  # again and again: an interrupt that comes before the query began is forgotten by DuckDB
             con.interrupt()
             waited = done.wait(0.1)
 
@@ -254,18 +339,26 @@ def _translated(error: duckdb.Error, clause: CheckedClause | None) -> FilterErro
     shown = f" in {clause.text!r}" if clause else ""
     fix = "Check the types of the columns: session.describe()."
     if isinstance(error, duckdb.ConversionException):
-        fix = "Write dates as '2026-11-01'." if "expected format" in words else "Use TRY_CAST, which gives null where a cell does not fit."
+        fix = (
+            "Write dates as '2026-11-01'."
+            if "expected format" in words
+            else "Use TRY_CAST, which gives null where a cell does not fit."
+        )
     if isinstance(error, duckdb.OutOfMemoryException):
         fix = "Make it simpler."
     return FilterError(f"The filter cannot be used{shown}: {words}.", fix=fix)
 
 
-# -- orders -----------------------------------------------------------------------------------------
+# -- orders ----------------------------------------------------------------------------------------
 
 
-def _matching_orders(orders: OrderSet, checked: Sequence[CheckedClause], bench: _Bench, timeout_s: float) -> pa.Table:
+def _matching_orders(
+    orders: OrderSet, checked: Sequence[CheckedClause], bench: _Bench, timeout_s: float
+) -> pa.Table:
     used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
-    return bench.run(orders.line_cells(used), "_order", checked, timeout_s).rename_columns(["row_number"])
+    return bench.run(orders.line_cells(used), "_order", checked, timeout_s).rename_columns(
+        ["row_number"]
+    )
 
 
 def _explain(selection: Selection) -> str:
@@ -279,19 +372,30 @@ def _explain(selection: Selection) -> str:
     with _Bench() as bench:
         for clause in selection.clauses:
             for text, sql in clause.parts:
-                needed = {name: value for name, value in clause.params.items() if re.search(rf"\${name}\b", sql)}
+                needed = {
+                    name: value
+                    for name, value in clause.params.items()
+                    if re.search(rf"\${name}\b", sql)
+                }
                 alone = bench.count(cells, "_order", sql, needed)
                 lines.append(f"{text}: {alone:,} of {selection.total:,} orders")
                 if not alone:
                     blocking.update(c.key for c in clause.comparisons if c.text in text)
         held = [_commonest(bench, cells, key) for key in used if key in blocking]
-    head = f"No order matches. Each condition alone: {'; '.join(lines)}." if not selection.count else f"{selection}. Each condition alone: {'; '.join(lines)}."
+    head = (
+        f"No order matches. Each condition alone: {'; '.join(lines)}."
+        if not selection.count
+        else f"{selection}. Each condition alone: {'; '.join(lines)}."
+    )
     return " ".join([head, *held])
 
 
 def _commonest(bench: _Bench, cells: Any, key: str) -> str:
     bench.con.register("lines", cells)
-    rows = bench.con.execute(f"SELECT CAST({quoted(key)} AS VARCHAR), count(DISTINCT _order) FROM lines GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5").fetchall()
+    rows = bench.con.execute(
+        f"SELECT CAST({quoted(key)} AS VARCHAR), count(DISTINCT _order) FROM lines GROUP BY 1 "
+        "ORDER BY 2 DESC, 1 LIMIT 5"
+    ).fetchall()
     bench.con.unregister("lines")
     values = ", ".join(f"{_shown(value)} ({count:,})" for value, count in rows)
     return f"`{key}` commonly holds {values}." if values else f"`{key}` is empty."

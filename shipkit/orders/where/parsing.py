@@ -41,30 +41,51 @@ _PREFIX = "SELECT "
 def parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return the tree of `clause`, proven to be one expression and nothing beside it."""
     if not isinstance(clause, str):
-        raise FilterError(f"A filter is SQL text, not {type(clause).__name__}.", fix="""Write it as text: where("state = 'CA'").""")
+        raise FilterError(
+            f"A filter is SQL text, not {type(clause).__name__}.",
+            fix="""Write it as text: where("state = 'CA'").""",
+        )
     if not clause.strip():
-        raise FilterError("The filter is empty.", fix="Give a condition such as state = 'CA', or call where() without one to take all orders.")
+        raise FilterError(
+            "The filter is empty.",
+            fix="Give a condition such as state = 'CA', or call where() without one to take all "
+            "orders.",
+        )
     if len(clause) > _MAX_TEXT:
-        raise FilterError(f"The filter has {len(clause):,} characters; at most {_MAX_TEXT:,} are read.", fix="Bind long lists: order_id IN $ids.")
+        raise FilterError(
+            f"The filter has {len(clause):,} characters; at most {_MAX_TEXT:,} are read.",
+            fix="Bind long lists: order_id IN $ids.",
+        )
     if "\0" in clause:
         raise FilterError("The filter holds a NUL character.", fix="Remove it.")
     try:
         answer = json.loads(_serialize(con, _PREFIX + clause))
         plain = json.loads(_serialize(con, _PREFIX + "1"))
     except (duckdb.Error, RecursionError, UnicodeError) as error:
-        raise FilterError(f"The filter cannot be parsed: {_first_line(error)}.", fix="Write one plain condition.") from None
+        raise FilterError(
+            f"The filter cannot be parsed: {_first_line(error)}.", fix="Write one plain condition."
+        ) from None
     if answer["error"]:
         raise _bad_syntax(clause, answer)
     statements = answer["statements"]
     if len(statements) != 1:
-        raise FilterError("The filter holds more than one statement.", fix="Write one condition; join several with AND.")
+        raise FilterError(
+            "The filter holds more than one statement.",
+            fix="Write one condition; join several with AND.",
+        )
     node, empty = statements[0]["node"], plain["statements"][0]["node"]
     expressions = node.get("select_list", [])
     if len(expressions) != 1:
-        raise refused(clause, expressions[1] if len(expressions) > 1 else {}, "A filter is one condition; here a comma begins another.", fix="Join conditions with AND.")
+        raise refused(
+            clause,
+            expressions[1] if len(expressions) > 1 else {},
+            "A filter is one condition; here a comma begins another.",
+            fix="Join conditions with AND.",
+        )
     if {**node, "select_list": []} != {**empty, "select_list": []}:
         raise FilterError(
-            f"A filter is one condition, not a query: {_shown(clause, 0, len(clause))}", fix="Leave out FROM, WHERE, GROUP BY, ORDER BY, LIMIT and the like.",
+            f"A filter is one condition, not a query: {_shown(clause, 0, len(clause))}",
+            fix="Leave out FROM, WHERE, GROUP BY, ORDER BY, LIMIT and the like.",
         )
     return dict(expressions[0])
 
@@ -76,25 +97,90 @@ def _serialize(con: duckdb.DuckDBPyConnection, sql: str) -> str:
 def _bad_syntax(clause: str, answer: Mapping[str, Any]) -> FilterError:
     words = str(answer.get("error_message", ""))
     if answer.get("error_type") == "not implemented":
-        return FilterError("The filter holds more than one statement, or one that is not a condition.", fix="Write one condition; join several with AND.")
+        return FilterError(
+            "The filter holds more than one statement, or one that is not a condition.",
+            fix="Write one condition; join several with AND.",
+        )
     if "expression depth" in words:
-        return FilterError("The filter is nested too deeply.", fix="Write it flatter; bind long lists: order_id IN $ids.")
+        return FilterError(
+            "The filter is nested too deeply.",
+            fix="Write it flatter; bind long lists: order_id IN $ids.",
+        )
     place = int(answer.get("position") or len(_PREFIX)) - len(_PREFIX)
     word = re.match(r"\w+|\S", _from_byte(clause, place))
     before = re.search(r"(\w+)\s*$", _until_byte(clause, place))
     fix = "Check quotes (text in 'single', columns in \"double\" quotes) and brackets."
     if before and before[1].upper() in _RESERVED:
-        fix = f'`{before[1]}` is a word of SQL: as a column, write it in double quotes, "{before[1]}".'
+        fix = (
+            f"`{before[1]}` is a word of SQL: as a column, write it in double quotes, "
+            f'"{before[1]}".'
+        )
     length = len(word[0].encode()) if word else 1
-    return FilterError(f"The filter is not SQL: {words}.{_shown(clause, place, length)}", fix=fix, position=place)
+    return FilterError(
+        f"The filter is not SQL: {words}.{_shown(clause, place, length)}", fix=fix, position=place
+    )
 
 
-_RESERVED = frozenset({
-    "ALL", "ANALYZE", "AND", "ANY", "AS", "ASC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN", "CREATE", "DEFAULT", "DESC", "DISTINCT", "DO",
-    "ELSE", "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GRANT", "GROUP", "HAVING", "IN", "INTO", "LATERAL", "LIMIT", "NOT", "NULL",
-    "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "RETURNING", "SELECT", "SHOW", "SOME", "TABLE", "THEN", "TO", "TRUE", "UNION",
-    "UNIQUE", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
-})
+_RESERVED = frozenset(
+    {
+        "ALL",
+        "ANALYZE",
+        "AND",
+        "ANY",
+        "AS",
+        "ASC",
+        "BOTH",
+        "CASE",
+        "CAST",
+        "CHECK",
+        "COLLATE",
+        "COLUMN",
+        "CREATE",
+        "DEFAULT",
+        "DESC",
+        "DISTINCT",
+        "DO",
+        "ELSE",
+        "END",
+        "EXCEPT",
+        "FALSE",
+        "FETCH",
+        "FOR",
+        "FOREIGN",
+        "FROM",
+        "GRANT",
+        "GROUP",
+        "HAVING",
+        "IN",
+        "INTO",
+        "LATERAL",
+        "LIMIT",
+        "NOT",
+        "NULL",
+        "OFFSET",
+        "ON",
+        "ONLY",
+        "OR",
+        "ORDER",
+        "PRIMARY",
+        "REFERENCES",
+        "RETURNING",
+        "SELECT",
+        "SHOW",
+        "SOME",
+        "TABLE",
+        "THEN",
+        "TO",
+        "TRUE",
+        "UNION",
+        "UNIQUE",
+        "USING",
+        "WHEN",
+        "WHERE",
+        "WINDOW",
+        "WITH",
+    }
+)
 
 
 def nearest(name: str, options: Sequence[str]) -> str | None:
@@ -107,13 +193,21 @@ def nearest(name: str, options: Sequence[str]) -> str | None:
 def span(node: Mapping[str, Any]) -> tuple[int, int]:
     """Return place and length of a node in the clause, in bytes; (-1, 0) when the parser did not keep them."""
     place = int(node.get("query_location", 2**63))
-    return (place - len(_PREFIX), int(node.get("query_location_length", 0))) if place < 2**31 else (-1, 0)
+    return (
+        (place - len(_PREFIX), int(node.get("query_location_length", 0)))
+        if place < 2**31
+        else (-1, 0)
+    )
 
 
-def refused(clause: str, node: Mapping[str, Any], what: str, fix: str | None = None, **details: Any) -> FilterError:
+def refused(
+    clause: str, node: Mapping[str, Any], what: str, fix: str | None = None, **details: Any
+) -> FilterError:
     """Return the error that `node` is: what, and the clause with carets under the place."""
     place, length = span(node)
-    return FilterError(what + _shown(clause, place, length), fix=fix, position=max(place, 0), **details)
+    return FilterError(
+        what + _shown(clause, place, length), fix=fix, position=max(place, 0), **details
+    )
 
 
 def _from_byte(clause: str, place: int) -> str:
@@ -129,7 +223,12 @@ def _shown(clause: str, place: int, length: int) -> str:
     if place < 0:
         place, length = 0, len(clause.encode())
     before = _until_byte(clause, place)
-    marked = _from_byte(clause, place).encode()[: max(length, 1)].decode(errors="ignore").split("\n", 1)[0]
+    marked = (
+        _from_byte(clause, place)
+        .encode()[: max(length, 1)]
+        .decode(errors="ignore")
+        .split("\n", 1)[0]
+    )
     start = before.rfind("\n") + 1
     line = clause[start:].split("\n", 1)[0]
     offset = len(before) - start

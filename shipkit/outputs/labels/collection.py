@@ -62,7 +62,15 @@ class SavedLabels:
 
     def __repr__(self) -> str:
         files = "" if len(self.paths) == 1 else f" in {len(self.paths):,} files"
-        return "\n".join([f"{_count(self.labels, 'label')} of {_count(self.shipments, 'shipment')}{files} -> {self.path}", *self.notes])
+        return "\n".join(
+            [
+                (
+                    f"{_count(self.labels, 'label')} of "
+                    f"{_count(self.shipments, 'shipment')}{files} -> {self.path}"
+                ),
+                *self.notes,
+            ]
+        )
 
 
 class Labels:
@@ -71,11 +79,13 @@ class Labels:
     Parameters
     ----------
     results
-        A line a shipment of the plan, in its order, with at least ``row_number``, ``order_id``, ``state``, ``tracking_numbers``.
+        A line a shipment of the plan, in its order, with at least ``row_number``, ``order_id``,
+        ``state``, ``tracking_numbers``.
     read
         Rows of the plan -> their stored labels, one after the other, in the order of the rows.
     view
-        Gives the columns that `order_by`, `where` and `filename` may name: `results` and the source's own, as many lines.
+        Gives the columns that `order_by`, `where` and `filename` may name: `results` and the
+        source's own, as many lines.
     rows
         Only these rows of the plan, in this order.
     """
@@ -114,18 +124,22 @@ class Labels:
     ) -> SavedLabels:
         """Write labels to one file, to several, or to a folder with a file for each shipment or parcel.
 
-        Every file is written whole or not at all, and replaces one of the same name. Saving costs nothing and can be repeated.
+        Every file is written whole or not at all, and replaces one of the same name. Saving costs
+        nothing and can be repeated.
 
         Parameters
         ----------
         path
-            ``labels.pdf``, ``labels.zpl``: one file, its format by the suffix. Without a suffix: a folder.
+            ``labels.pdf``, ``labels.zpl``: one file, its format by the suffix. Without a suffix: a
+            folder.
         per
             ``"shipment"`` or ``"parcel"``: a file for each, in the folder `path`.
         order_by
-            Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts downwards. Default: the order of the source.
+            Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts downwards.
+            Default: the order of the source.
         split
-            At most this many labels a file: ``labels-001.pdf``, ``labels-002.pdf``, ... Parcels of a shipment stay together.
+            At most this many labels a file: ``labels-001.pdf``, ``labels-002.pdf``, ... Parcels of
+            a shipment stay together.
         where
             One SQL expression over the same columns.
         filename
@@ -143,7 +157,8 @@ class Labels:
         Raises
         ------
         LabelError
-            There is nothing to save, the path or format cannot be, or the file cannot be written. A label bought as ZPL stays ZPL.
+            There is nothing to save, the path or format cannot be, or the file cannot be written.
+            A label bought as ZPL stays ZPL.
         """
         out = Destination.of(Path(path), per=per, split=split, format=format)
         rows = self._ordered(self._chosen(where), order_by)
@@ -158,32 +173,47 @@ class Labels:
         if out.per:
             paths = self._save_each(out, names, shipments)
         elif split:
-            paths = write_in_parts(out.part(target), shipments, lambda parcels: self._pages(parcels, target), split, target)
+            paths = write_in_parts(
+                out.part(target),
+                shipments,
+                lambda parcels: self._pages(parcels, target),
+                split,
+                target,
+            )
         else:
             paths = [self._save_whole(out.path, shipments, target)]
         return tally.saved(paths, [*self._left_out(where), *out.leftovers(paths, target)])
 
     def _save_whole(self, path: Path, shipments: Iterable[Parcels], target: LabelFormat) -> Path:
-        pages: Iterator[Page] = (page for parcels in shipments for page in self._pages(parcels, target))
+        pages: Iterator[Page] = (
+            page for parcels in shipments for page in self._pages(parcels, target)
+        )
         if one_label_a_file(target):
             first, *more = itertools.islice(pages, 2)
             if more:
                 raise LabelError(
                     f"{path}: a {target.value.upper()} holds one label, and there are more.",
-                    fix=f'Save them to a folder: labels.save("labels", per="parcel", format="{target.value}"), or to one PDF.',
+                    fix='Save them to a folder: labels.save("labels", per="parcel", '
+                    f'format="{target.value}"), or to one PDF.',
                 )
             pages = iter([first])
         write_together(path, pages, target)
         return path
 
-    def _save_each(self, out: Destination, names: Names, shipments: Iterable[Parcels]) -> list[Path]:
+    def _save_each(
+        self, out: Destination, names: Names, shipments: Iterable[Parcels]
+    ) -> list[Path]:
         values = self._values(names.fields)
         paths = []
         for parcels in shipments:
             target = out.format or LabelFormat(parcels.labels[0].format)
             alone = out.per == "parcel" or one_label_a_file(target)
             for group in ([label] for label in parcels.labels) if alone else [list(parcels.labels)]:
-                cells = {**values(parcels.row), "tracking_number": group[0].tracking_number, "parcel_index": group[0].parcel_index}
+                cells = {
+                    **values(parcels.row),
+                    "tracking_number": group[0].tracking_number,
+                    "parcel_index": group[0].parcel_index,
+                }
                 path = out.path / f"{names.make(cells)}.{target.value}"
                 pages = self._pages(Parcels(parcels.row, tuple(group)), target)
                 write_together(path, pages, target)
@@ -191,7 +221,10 @@ class Labels:
         return paths
 
     def _pages(self, parcels: Parcels, target: LabelFormat) -> list[Page]:
-        return [as_page(label, target, f"Row {self._numbers[label.row]}, {label.tracking_number}") for label in parcels.labels]
+        return [
+            as_page(label, target, f"Row {self._numbers[label.row]}, {label.tracking_number}")
+            for label in parcels.labels
+        ]
 
     # -- choosing ---------------------------------------------------------------------------------
 
@@ -199,7 +232,11 @@ class Labels:
     def _rows(self) -> list[int]:
         """The rows of the plan whose labels stand."""
         standing = pc.equal(self._results.column("state"), RowState.SHIPPED.value).to_pylist()
-        return [row for row in (range(len(standing)) if self._only is None else self._only) if standing[row]]
+        return [
+            row
+            for row in (range(len(standing)) if self._only is None else self._only)
+            if standing[row]
+        ]
 
     @cached_property
     def _numbers(self) -> list[int]:
@@ -227,7 +264,10 @@ class Labels:
             name = self._column(given.removeprefix("-") if down else given, "order_by")
             column = self._view.column(name)
             if pa.types.is_nested(column.type):
-                raise LabelError(f"order_by: {name!r} holds lists, which have no order.", fix="Sort by another column.")
+                raise LabelError(
+                    f"order_by: {name!r} holds lists, which have no order.",
+                    fix="Sort by another column.",
+                )
             columns[str(place)] = column.take(pa.array(rows, pa.int64()))
             keys.append((str(place), "descending" if down else "ascending"))
         columns["source"] = pa.array(range(len(rows)), pa.int64())
@@ -243,18 +283,26 @@ class Labels:
             return key
         near = difflib.get_close_matches(name, known, 1)
         raise LabelError(
-            f"{asked}: there is no column {name!r}.", fix=f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known[:30])}.", column=name
+            f"{asked}: there is no column {name!r}.",
+            fix=f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known[:30])}.",
+            column=name,
         )
 
     def _values(self, fields: Sequence[str]) -> Callable[[int], Mapping[str, Any]]:
         """Return a function: row -> the cells that a file name shows."""
         own = {"tracking_number", "parcel_index"}
-        columns = {field: self._view.column(self._column(field, "filename")) for field in fields if field not in own}
+        columns = {
+            field: self._view.column(self._column(field, "filename"))
+            for field in fields
+            if field not in own
+        }
         return lambda row: {field: column[row].as_py() for field, column in columns.items()}
 
     def _shipments(self, rows: Sequence[int], kind: str) -> Iterator[Parcels]:
         for row, group in itertools.groupby(self._read(rows), attrgetter("row")):
-            labels = sorted((label for label in group if label.kind == kind), key=attrgetter("parcel_index"))
+            labels = sorted(
+                (label for label in group if label.kind == kind), key=attrgetter("parcel_index")
+            )
             if labels:
                 yield Parcels(row, tuple(labels))
 
@@ -262,16 +310,31 @@ class Labels:
 
     def _nothing(self, rows: Sequence[int], kind: str, where: str | None) -> LabelError:
         states = Counter(str(state) for state in self._results.column("state").to_pylist())
-        found = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items()) or "no shipments"
+        found = (
+            ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items())
+            or "no shipments"
+        )
         if rows:
-            fix = "Labels of pruned jobs are gone; the carrier prints them again by tracking number."
+            fix = (
+                "Labels of pruned jobs are gone; the carrier prints them again by tracking number."
+            )
             if kind != "label":
                 fix = "Customs papers exist only for shipments abroad."
-            return LabelError(f"There is no {kind} to save: {_count(len(rows), 'shipment')} bought, and no {kind} is stored for them.", fix=fix)
+            return LabelError(
+                f"There is no {kind} to save: {_count(len(rows), 'shipment')} bought, and no "
+                f"{kind} is stored for them.",
+                fix=fix,
+            )
         if where is not None and self._rows:
             bought = _count(len(self._rows), "bought shipment")
-            return LabelError(f"There is no label to save: none of {bought} matches {where!r}.", fix="Loosen the clause; session.results() shows the columns.")
-        return LabelError(f"There is no label to save: no shipment of this job is bought and stands ({found}).", fix="Run session.execute() or session.resume() first.")
+            return LabelError(
+                f"There is no label to save: none of {bought} matches {where!r}.",
+                fix="Loosen the clause; session.results() shows the columns.",
+            )
+        return LabelError(
+            f"There is no label to save: no shipment of this job is bought and stands ({found}).",
+            fix="Run session.execute() or session.resume() first.",
+        )
 
     def _left_out(self, where: str | None) -> list[str]:
         if where is not None or self._only is not None:
@@ -294,8 +357,18 @@ class Labels:
         """Return the labels of the shipment at a line of the source."""
         rows = [row for row in self._rows if self._numbers[row] == row_number]
         if not rows:
-            states = [str(state) for number, state in zip(self._numbers, self._results.column("state").to_pylist(), strict=True) if number == row_number]
-            why = f"the shipment of row {row_number} is {states[0].replace('_', ' ')}" if states else f"no shipment begins at row {row_number}"
+            states = [
+                str(state)
+                for number, state in zip(
+                    self._numbers, self._results.column("state").to_pylist(), strict=True
+                )
+                if number == row_number
+            ]
+            why = (
+                f"the shipment of row {row_number} is {states[0].replace('_', ' ')}"
+                if states
+                else f"no shipment begins at row {row_number}"
+            )
             raise LabelError(f"There is no label: {why}.", fix="session.results() lists the rows.")
         return Labels(self._results, self._read, view=self._make_view, rows=rows)
 
@@ -306,7 +379,10 @@ class Labels:
 
     def _picture(self, label: StoredLabel) -> LabelPicture:
         order = self._results.column("order_id")[label.row].as_py()
-        title = f"{label.kind.capitalize()} {label.tracking_number}, row {self._numbers[label.row]}" + (f", order {order}" if order else "")
+        title = (
+            f"{label.kind.capitalize()} {label.tracking_number}, row {self._numbers[label.row]}"
+            + (f", order {order}" if order else "")
+        )
         return LabelPicture(title, LabelFormat(label.format), label.data)
 
     def __repr__(self) -> str:
@@ -315,11 +391,16 @@ class Labels:
     def _said(self, shown: str = "") -> str:
         if not self._rows:
             return "No labels: nothing is bought yet, or nothing stands."
-        return f'{_count(len(self), "label")} of {_count(len(self._rows), "shipment")}{shown}. To save: labels.save("labels.pdf")'
+        return (
+            f"{_count(len(self), 'label')} of {_count(len(self._rows), 'shipment')}{shown}. To "
+            'save: labels.save("labels.pdf")'
+        )
 
     def _repr_html_(self) -> str:
         shown = self.pictures()
-        return figures(shown, self._said(f"; the first {len(shown)}" if len(self) > len(shown) else ""))
+        return figures(
+            shown, self._said(f"; the first {len(shown)}" if len(self) > len(shown) else "")
+        )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
@@ -342,7 +423,16 @@ class _Tally:
     def saved(self, paths: Sequence[Path], notes: Sequence[str]) -> SavedLabels:
         missing = tuple(self._numbers[row] for row in self._rows if row not in self._seen)
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        lost = [f"{_count(len(missing), 'bought shipment')} without a stored label: row {shown}. The carrier can print them again."] if missing else []
+        lost = (
+            [
+                (
+                    f"{_count(len(missing), 'bought shipment')} without a stored label: row "
+                    f"{shown}. The carrier can print them again."
+                )
+            ]
+            if missing
+            else []
+        )
         return SavedLabels(tuple(paths), self._labels, len(self._seen), missing, (*lost, *notes))
 
 

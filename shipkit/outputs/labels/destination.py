@@ -24,23 +24,38 @@ class Destination:
     folder: bool
 
     @classmethod
-    def of(cls, path: Path, *, per: str | None, split: int | None, format: str | None) -> Destination:  # noqa: A002 - the public name
+    def of(
+        cls,
+        path: Path,
+        *,
+        per: str | None,
+        split: int | None,
+        format: str | None,  # noqa: A002 - the public name
+    ) -> Destination:
         """Return what `path` and the choices mean together. Raises LabelError where they contradict each other."""
         if per not in {None, "shipment", "parcel"}:
-            raise LabelError(f"per={per!r} is not known.", fix='Use per="shipment" or per="parcel".')
+            raise LabelError(
+                f"per={per!r} is not known.", fix='Use per="shipment" or per="parcel".'
+            )
         if split is not None and (split < 1 or per):
-            raise LabelError(f"split={split} cannot be" + (" together with per." if per else "."), fix="Give split a number from 1 on, without per.")
+            raise LabelError(
+                f"split={split} cannot be" + (" together with per." if per else "."),
+                fix="Give split a number from 1 on, without per.",
+            )
         asked = _format(format, f"format={format!r}") if format else None
         if per or not path.suffix or path.is_dir():
             return cls._in_folder(path, per, split, asked)
         return cls._one_file(path, split, asked)
 
     @classmethod
-    def _in_folder(cls, path: Path, per: str | None, split: int | None, asked: LabelFormat | None) -> Destination:
+    def _in_folder(
+        cls, path: Path, per: str | None, split: int | None, asked: LabelFormat | None
+    ) -> Destination:
         suffix = path.suffix.lower().lstrip(".")
         if per and suffix in set(LabelFormat) and not path.is_dir():
             raise LabelError(
-                f'{path}: per="{per}" writes many files, and this is the name of one.', fix=f'Give a folder: save("{path.stem}", per="{per}", format="{suffix}").'
+                f'{path}: per="{per}" writes many files, and this is the name of one.',
+                fix=f'Give a folder: save("{path.stem}", per="{per}", format="{suffix}").',
             )
         return cls(path, per or (None if split else "shipment"), asked, folder=True)
 
@@ -48,16 +63,29 @@ class Destination:
     def _one_file(cls, path: Path, split: int | None, asked: LabelFormat | None) -> Destination:
         named = _format(path.suffix.lstrip("."), str(path))
         if asked and asked != named:
-            raise LabelError(f"{path}: the name says {named.value.upper()}, format= says {asked.value.upper()}.", fix="Leave format out, or change the name.")
+            raise LabelError(
+                f"{path}: the name says {named.value.upper()}, format= says {asked.value.upper()}.",
+                fix="Leave format out, or change the name.",
+            )
         if split and one_label_a_file(named):
-            raise LabelError(f"{path}: a {named.value.upper()} holds one label.", fix=f'Use a folder: save("{path.stem}", per="parcel", format="{named.value}").')
+            raise LabelError(
+                f"{path}: a {named.value.upper()} holds one label.",
+                fix=f'Use a folder: save("{path.stem}", per="parcel", format="{named.value}").',
+            )
         return cls(path, None, named, folder=False)
 
     def part(self, target: LabelFormat) -> Callable[[int], Path]:
         """Return the path of each part of a split."""
         if one_label_a_file(target):
-            raise LabelError(f"{self.path}: a {target.value.upper()} holds one label.", fix='Use per="parcel" instead of split.')
-        base, suffix = (self.path / "labels", target.value) if self.folder else (self.path.with_suffix(""), self.path.suffix.lstrip("."))
+            raise LabelError(
+                f"{self.path}: a {target.value.upper()} holds one label.",
+                fix='Use per="parcel" instead of split.',
+            )
+        base, suffix = (
+            (self.path / "labels", target.value)
+            if self.folder
+            else (self.path.with_suffix(""), self.path.suffix.lstrip("."))
+        )
         return lambda number: base.with_name(f"{base.name}-{number:03}.{suffix}")
 
     def leftovers(self, paths: Sequence[Path], target: LabelFormat) -> list[str]:
@@ -65,12 +93,28 @@ class Destination:
         if self.per or len(paths) == 0 or paths[0] == self.path:
             return []
         name = self.part(target)
-        stale = list(itertools.takewhile(Path.exists, (name(number) for number in itertools.count(len(paths) + 1))))
-        return [f"From an earlier save: {', '.join(path.name for path in stale)}. Remove before printing the folder."] if stale else []
+        stale = list(
+            itertools.takewhile(
+                Path.exists, (name(number) for number in itertools.count(len(paths) + 1))
+            )
+        )
+        return (
+            [
+                (
+                    f"From an earlier save: {', '.join(path.name for path in stale)}. Remove "
+                    "before printing the folder."
+                )
+            ]
+            if stale
+            else []
+        )
 
 
 def _format(name: str, asked: str) -> LabelFormat:
     try:
         return LabelFormat(name.lower())
     except ValueError:
-        raise LabelError(f"{asked}: labels are saved as {', '.join(LabelFormat)}.", fix="Use such a suffix, or a folder's name without a dot.") from None
+        raise LabelError(
+            f"{asked}: labels are saved as {', '.join(LabelFormat)}.",
+            fix="Use such a suffix, or a folder's name without a dot.",
+        ) from None

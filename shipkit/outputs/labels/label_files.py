@@ -14,7 +14,16 @@ from shipkit.models import LabelFormat
 from shipkit.render.convert import convert
 from shipkit.render.merge import PdfMerger
 
-__all__ = ["Page", "Parcels", "StoredLabel", "as_page", "one_label_a_file", "whole_file", "write_in_parts", "write_together"]
+__all__ = [
+    "Page",
+    "Parcels",
+    "StoredLabel",
+    "as_page",
+    "one_label_a_file",
+    "whole_file",
+    "write_in_parts",
+    "write_together",
+]
 
 
 class StoredLabel(Protocol):
@@ -77,7 +86,13 @@ def write_together(path: Path, pages: Iterable[Page], target: LabelFormat) -> No
                     file.write(b"\n")
 
 
-def write_in_parts(name: Callable[[int], Path], shipments: Iterable[Parcels], pages: Callable[[Parcels], list[Page]], limit: int, target: LabelFormat) -> list[Path]:
+def write_in_parts(
+    name: Callable[[int], Path],
+    shipments: Iterable[Parcels],
+    pages: Callable[[Parcels], list[Page]],
+    limit: int,
+    target: LabelFormat,
+) -> list[Path]:
     """Write at most `limit` labels a file; a shipment is never torn apart, so one with more parcels gets a file to itself."""
     paths: list[Path] = []
     batch: list[Page] = []
@@ -129,7 +144,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise LabelError(f"{path} cannot be written: {error.strerror or error}.", fix="Close it where it is open, or choose another path. No label is lost.") from error
+        raise LabelError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            fix="Close it where it is open, or choose another path. No label is lost.",
+        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -14,14 +14,16 @@ __all__ = ["Names", "file_stem"]
 
 _LONGEST_BYTES = 150
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE
+)
 
 
 def file_stem(text: str) -> str:
     """Return `text` as a file name without suffix.
 
-    Separators, control characters and what Windows forbids become ``-``; a name reserved there gets a ``_`` in front; dots
-    and blanks at the ends go; a long name is cut.
+    Separators, control characters and what Windows forbids become ``-``; a name reserved there
+    gets a ``_`` in front; dots and blanks at the ends go; a long name is cut.
 
     Examples
     --------
@@ -76,7 +78,8 @@ class Names:
             return format(value, spec)
         except (ValueError, TypeError):
             raise LabelError(
-                f'filename="{self.pattern}": {{{field}:{spec}}} does not fit the value {value!r}.', fix=f"Leave the format out: {{{field}}}."
+                f'filename="{self.pattern}": {{{field}:{spec}}} does not fit the value {value!r}.',
+                fix=f"Leave the format out: {{{field}}}.",
             ) from None
 
 
@@ -85,10 +88,16 @@ def _fields(pattern: str) -> Iterator[str]:
     try:
         parsed = list(string.Formatter().parse(pattern))
     except ValueError as error:
-        raise LabelError(f'filename="{pattern}" is not a pattern: {error}.', fix='Write it like "{row_number:05}_{order_id}".') from None
+        raise LabelError(
+            f'filename="{pattern}" is not a pattern: {error}.',
+            fix='Write it like "{row_number:05}_{order_id}".',
+        ) from None
     for _, field, spec, _ in parsed:
         if field is None:
             continue
         if not field or field.isdigit() or set(field) & set(".[]") or "{" in (spec or ""):
-            raise LabelError(f'filename="{pattern}": {{{field}}} is not a column.', fix='Write it like "{row_number:05}_{order_id}".')
+            raise LabelError(
+                f'filename="{pattern}": {{{field}}} is not a column.',
+                fix='Write it like "{row_number:05}_{order_id}".',
+            )
         yield field

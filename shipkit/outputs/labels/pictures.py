@@ -33,8 +33,15 @@ class LabelPicture:
     def png(self) -> bytes:
         """Return the label as a small PNG for the screen. Raises LabelError where only a printer can draw it (ZPL)."""
         if self.format == LabelFormat.ZPL:
-            raise LabelError("ZPL is drawn by the printer; there is no picture of it here.", fix='Buy with label_format="pdf" or "png" to see labels.')
-        image = pdf_pages(self.data, dpi=DPI * _SCREEN, at_most=1)[0] if self.format == LabelFormat.PDF else upright(self.data)
+            raise LabelError(
+                "ZPL is drawn by the printer; there is no picture of it here.",
+                fix='Buy with label_format="pdf" or "png" to see labels.',
+            )
+        image = (
+            pdf_pages(self.data, dpi=DPI * _SCREEN, at_most=1)[0]
+            if self.format == LabelFormat.PDF
+            else upright(self.data)
+        )
         image.thumbnail((WIDTH * _SCREEN, 3 * WIDTH * _SCREEN))
         out = io.BytesIO()
         image.quantize(16).save(out, "PNG", optimize=True)
@@ -58,14 +65,19 @@ def show(label: Label) -> LabelPicture:
     label
         As a carrier answered it: ``purchase.labels[0]``.
     """
-    return LabelPicture(f"{label.kind.capitalize()} {label.tracking_number}", LabelFormat(label.format), label.data)
+    return LabelPicture(
+        f"{label.kind.capitalize()} {label.tracking_number}", LabelFormat(label.format), label.data
+    )
 
 
 def figures(pictures: Sequence[LabelPicture], note: str = "") -> str:
     """Return pictures side by side as HTML, each with its title beneath, and a line of text in front."""
     line = f"<p>{html.escape(note)}</p>" if note else ""
     shown = "".join(_figure(picture) for picture in pictures)
-    return f'<div class="mathjax_ignore shipkit-labels">{line}<div style="display:flex;flex-wrap:wrap;gap:12px">{shown}</div></div>'
+    return (
+        f'<div class="mathjax_ignore shipkit-labels">{line}<div '
+        f'style="display:flex;flex-wrap:wrap;gap:12px">{shown}</div></div>'
+    )
 
 
 def _figure(picture: LabelPicture) -> str:
@@ -81,5 +93,11 @@ def _body(picture: LabelPicture, title: str) -> str:
     try:
         source = base64.b64encode(picture.png()).decode("ascii")
     except LabelError as error:
-        return f'<div style="{frame};padding:8px">{picture.format.value.upper()}, {len(picture.data):,} bytes. {html.escape(error.message)}</div>'
-    return f'<img alt="{title}" src="data:image/png;base64,{source}" style="width:100%;background:white;{frame}">'
+        return (
+            f'<div style="{frame};padding:8px">{picture.format.value.upper()}, '
+            f"{len(picture.data):,} bytes. {html.escape(error.message)}</div>"
+        )
+    return (
+        f'<img alt="{title}" src="data:image/png;base64,{source}" '
+        f'style="width:100%;background:white;{frame}">'
+    )

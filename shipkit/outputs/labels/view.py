@@ -19,12 +19,20 @@ __all__ = ["job_view", "with_source"]
 def job_view(store: JobStore) -> pa.Table:
     """Return a line a shipment of the job's plan, in its order.
 
-    The result columns; ``recipient``, ``city``, ``ship_to_state``, ``postal_code``, ``country`` of the plan; then the source's columns
-    under their snake_case names, with ``source_`` in front where the name is taken. Columns of numbers are numbers.
+    The result columns; ``recipient``, ``city``, ``ship_to_state``, ``postal_code``, ``country`` of
+    the plan; then the source's columns under their snake_case names, with ``source_`` in front
+    where the name is taken. Columns of numbers are numbers.
     """
     table, plan = store.results(), store.plan
-    table = table.append_column("recipient", pc.coalesce(plan.column("name"), plan.column("company")))
-    for name, given in (("city", "city"), ("ship_to_state", "state"), ("postal_code", "postal_code"), ("country", "country")):
+    table = table.append_column(
+        "recipient", pc.coalesce(plan.column("name"), plan.column("company"))
+    )
+    for name, given in (
+        ("city", "city"),
+        ("ship_to_state", "state"),
+        ("postal_code", "postal_code"),
+        ("country", "country"),
+    ):
         table = table.append_column(name, plan.column(given))
     source = store.source
     return table if source is None else with_source(table, source)
@@ -32,7 +40,9 @@ def job_view(store: JobStore) -> pa.Table:
 
 def with_source(table: pa.Table, source: pa.Table) -> pa.Table:
     """Return `table` with the columns of the source line that each shipment begins at."""
-    places = pc.index_in(table.column("row_number"), value_set=source.column("row_number").combine_chunks())
+    places = pc.index_in(
+        table.column("row_number"), value_set=source.column("row_number").combine_chunks()
+    )
     for name, column in _columns(source):
         taken = table.column_names
         key = name if name not in taken else f"source_{name}"

@@ -1,7 +1,7 @@
 """Tracking numbers back: into a new file beside the orders, into the orders with a backup, or into the file that a shop imports.
 
-Every source row is written, in its order, every other cell as it was; the file appears whole or not at all. A source that is
-no longer the file that was read is refused.
+Every source row is written, in its order, every other cell as it was; the file appears whole or
+not at all. A source that is no longer the file that was read is refused.
 """
 
 from __future__ import annotations
@@ -27,20 +27,26 @@ __all__ = ["DEFAULT_COLUMNS", "Additions", "Confirmation", "additions", "confirm
 
 
 def write_back(
-    store: JobStore, dest: str | Path | None = None, *, columns: Mapping[str, str] | None = None, in_place: bool | str = False,
+    store: JobStore,
+    dest: str | Path | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    in_place: bool | str = False,
 ) -> Path | tuple[Path, ...]:
     """Write a job's tracking numbers into a copy of its orders and return the copy's path.
 
     Parameters
     ----------
     dest
-        The file to write; default: ``<orders>_shipped`` beside the orders, in their format. Another ending (csv, xlsx, parquet)
-        makes a new file of that format. A file that is there is replaced.
+        The file to write; default: ``<orders>_shipped`` beside the orders, in their format.
+        Another ending (csv, xlsx, parquet) makes a new file of that format. A file that is there
+        is replaced.
     columns
-        Result column -> heading; default :data:`DEFAULT_COLUMNS`. A column that the source has and that is empty is filled.
+        Result column -> heading; default :data:`DEFAULT_COLUMNS`. A column that the source has and
+        that is empty is filled.
     in_place
-        True writes into the orders file itself and keeps a backup beside it. Labels of a sandbox or test job are not real: for such
-        a job it must be said twice, ``in_place="really"``.
+        True writes into the orders file itself and keeps a backup beside it. Labels of a sandbox
+        or test job are not real: for such a job it must be said twice, ``in_place="really"``.
 
     Returns
     -------
@@ -50,7 +56,8 @@ def write_back(
     Raises
     ------
     SourceChanged
-        The orders file is not the one that was read; the message says which rows where that can be told.
+        The orders file is not the one that was read; the message says which rows where that can be
+        told.
     WriteBackError
         The file cannot be written. No result is lost.
     """
@@ -73,14 +80,20 @@ def write_back(
     return targets[0] if len(targets) == 1 else tuple(targets)
 
 
-# -- where to ---------------------------------------------------------------------------------------
+# -- where to --------------------------------------------------------------------------------------
 
 
-def _targets(files: Sequence[SourceFile], dest: str | Path | None, *, in_place: bool) -> list[Path] | None:
+def _targets(
+    files: Sequence[SourceFile], dest: str | Path | None, *, in_place: bool
+) -> list[Path] | None:
     """Return the file to write for each file of the source in its own format; None to make one new file of the stored rows."""
     if dest is not None:
         refuse_source(Path(dest), files)
-        alike = len(files) == 1 and files[0].extendable and _format(Path(dest)) == _format(files[0].path)
+        alike = (
+            len(files) == 1
+            and files[0].extendable
+            and _format(Path(dest)) == _format(files[0].path)
+        )
         return [Path(dest)] if alike else None
     if not files or not files[0].extendable:
         return None
@@ -89,7 +102,11 @@ def _targets(files: Sequence[SourceFile], dest: str | Path | None, *, in_place: 
 
 def _format(path: Path) -> str:
     """Return what kind of file a name says: text files are one kind, whatever their ending."""
-    ending = path.with_suffix("").suffix.lower() if path.suffix.lower() in {".gz", ".gzip"} else path.suffix.lower()
+    ending = (
+        path.with_suffix("").suffix.lower()
+        if path.suffix.lower() in {".gz", ".gzip"}
+        else path.suffix.lower()
+    )
     return ending if ending in {".xlsx", ".xlsm", ".parquet"} else "text"
 
 
@@ -106,25 +123,39 @@ def _beside(store: JobStore, files: Sequence[SourceFile]) -> Path:
     return files[0].path.with_name(f"{stem}_shipped{ending}")
 
 
-def _refuse_in_place(store: JobStore, files: Sequence[SourceFile], dest: str | Path | None, in_place: bool | str) -> None:
+def _refuse_in_place(
+    store: JobStore, files: Sequence[SourceFile], dest: str | Path | None, in_place: bool | str
+) -> None:
     if dest is not None:
         raise InputError("in_place and a destination exclude each other.", fix="Give one of them.")
     if not files:
-        raise InputError("The orders did not come from a file: there is nothing to write into.", fix="Name a new file: write_back('orders_shipped.csv').")
+        raise InputError(
+            "The orders did not come from a file: there is nothing to write into.",
+            fix="Name a new file: write_back('orders_shipped.csv').",
+        )
     if not files[0].extendable:
-        raise InputError(f"A {files[0].path.suffix} file cannot be written in place.", fix="Name a new file: write_back('orders_shipped.csv').")
+        raise InputError(
+            f"A {files[0].path.suffix} file cannot be written in place.",
+            fix="Name a new file: write_back('orders_shipped.csv').",
+        )
     if not store.manifest.live and in_place != "really":
         raise WriteBackError(
-            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not real, and would stand among your orders.",
-            fix='Write a new file instead (leave in_place out), or say it twice: in_place="really".',
+            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
+            "real, and would stand among your orders.",
+            fix="Write a new file instead (leave in_place out), or say it twice: "
+            'in_place="really".',
         )
 
 
 def _line_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
-    return files[-1].first + files[-1].count - 1 if files else int(pc.max(stored.column("row_number")).as_py() or 0)
+    return (
+        files[-1].first + files[-1].count - 1
+        if files
+        else int(pc.max(stored.column("row_number")).as_py() or 0)
+    )
 
 
-# -- the source -------------------------------------------------------------------------------------
+# -- the source ------------------------------------------------------------------------------------
 
 
 def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
@@ -133,15 +164,24 @@ def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
             with file.path.open("rb") as handle:
                 same = hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256
         except FileNotFoundError:
-            raise SourceChanged(f"{file.path} is gone. Nothing was written.", fix="Put it back. The job keeps its rows: session.store.source.") from None
+            raise SourceChanged(
+                f"{file.path} is gone. Nothing was written.",
+                fix="Put it back. The job keeps its rows: session.store.source.",
+            ) from None
         if not same:
-            raise SourceChanged(f"{file.path.name} changed since it was read: {changed_rows(file, stored)}. Nothing was written.", fix="Put the old file back.")
+            raise SourceChanged(
+                f"{file.path.name} changed since it was read: {changed_rows(file, stored)}. "
+                "Nothing was written.",
+                fix="Put the old file back.",
+            )
 
 
-# -- writing ----------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
-def _write(file: SourceFile, part: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> None:
+def _write(
+    file: SourceFile, part: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
+) -> None:
     match _format(file.path):
         case ".parquet":
             tables.write_parquet(file.path, part, new)

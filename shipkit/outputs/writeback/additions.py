@@ -27,7 +27,18 @@ DEFAULT_COLUMNS: Mapping[str, str] = {
 }
 """Result column -> heading. No heading is one that shipkit would read as part of an address or an order."""
 
-_ALWAYS = frozenset({"state", "error_code", "error_message", "fix", "shipkit_reference", "row_number", "order_id", "voided_at"})
+_ALWAYS = frozenset(
+    {
+        "state",
+        "error_code",
+        "error_message",
+        "fix",
+        "shipkit_reference",
+        "row_number",
+        "order_id",
+        "voided_at",
+    }
+)
 """Result columns told of every shipment; the others are told only of shipments that stand (a voided number is no tracking number)."""
 
 _ONCE = frozenset({"charged", "charged_cents", "quoted_cents", "billed_weight_lb"})
@@ -43,8 +54,8 @@ class Additions:
     Attributes
     ----------
     table
-        A column for each new heading, a line for each line of the source in order (`row_number` 1 first);
-        all null for lines that were in no shipment.
+        A column for each new heading, a line for each line of the source in order (`row_number` 1
+        first); all null for lines that were in no shipment.
     """
 
     table: pa.Table
@@ -56,7 +67,9 @@ class Additions:
 
     def texts(self) -> pa.Table:
         """Return the table as text, empty where there is nothing to say."""
-        return pa.table({name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings})
+        return pa.table(
+            {name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings}
+        )
 
     def lines(self) -> Iterator[tuple[str, ...]]:
         """Yield the cells of each line as text."""
@@ -70,7 +83,9 @@ class Additions:
         texts = self.texts()
         for start in range(0, texts.num_rows, _BATCH):
             part = texts.slice(start, _BATCH)
-            cells = [_quoted(part.column(name), delimiter, quote_all=quote_all) for name in headings]
+            cells = [
+                _quoted(part.column(name), delimiter, quote_all=quote_all) for name in headings
+            ]
             yield from pc.binary_join_element_wise(*cells, delimiter).to_pylist()
 
     def slice(self, first: int, count: int) -> Additions:
@@ -78,7 +93,9 @@ class Additions:
         return Additions(self.table.slice(first - 1, count))
 
 
-def additions(results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[str, str] | None = None) -> Additions:
+def additions(
+    results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[str, str] | None = None
+) -> Additions:
     """Return what each of the source's `lines` lines gets: all lines of an order get what the order got, its charge only the first.
 
     Parameters
@@ -86,8 +103,8 @@ def additions(results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[st
     results
         The results of a job, in the order of `plan`.
     columns
-        Result column -> heading; default :data:`DEFAULT_COLUMNS`. ``tracking_number`` is the first number of a shipment,
-        ``tracking_numbers`` all of them, joined by ", ".
+        Result column -> heading; default :data:`DEFAULT_COLUMNS`. ``tracking_number`` is the first
+        number of a shipment, ``tracking_numbers`` all of them, joined by ", ".
 
     Raises
     ------
@@ -97,7 +114,13 @@ def additions(results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[st
     wanted = dict(DEFAULT_COLUMNS if columns is None else columns)
     _refuse_unknown(wanted, results)
     owner = _owner_of_lines(plan.column("row_numbers"), lines)
-    first = _owner_of_lines(pa.chunked_array([pc.list_slice(c, 0, 1) for c in plan.column("row_numbers").chunks], pa.list_(pa.int64())), lines)
+    first = _owner_of_lines(
+        pa.chunked_array(
+            [pc.list_slice(c, 0, 1) for c in plan.column("row_numbers").chunks],
+            pa.list_(pa.int64()),
+        ),
+        lines,
+    )
     stands = pc.equal(results.column("state"), RowState.SHIPPED.value)
     made = {}
     for name, heading in wanted.items():
@@ -111,11 +134,20 @@ def additions(results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[st
 def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
     for name, heading in wanted.items():
         if name not in results.column_names:
-            raise InputError(f"There is no result column {name!r} to write back.", fix=f"Result columns: {', '.join(results.column_names)}.")
+            raise InputError(
+                f"There is no result column {name!r} to write back.",
+                fix=f"Result columns: {', '.join(results.column_names)}.",
+            )
         if not isinstance(heading, str) or not heading.strip():
-            raise InputError(f"The heading for {name} is empty.", fix='Give one: columns={"tracking_number": "Tracking"}.')
+            raise InputError(
+                f"The heading for {name} is empty.",
+                fix='Give one: columns={"tracking_number": "Tracking"}.',
+            )
     if not wanted or len(set(wanted.values())) < len(wanted):
-        raise InputError("Every column to write back needs a heading of its own.", fix=f"Result columns: {', '.join(results.column_names)}.")
+        raise InputError(
+            "Every column to write back needs a heading of its own.",
+            fix=f"Result columns: {', '.join(results.column_names)}.",
+        )
 
 
 def _owner_of_lines(row_numbers: pa.ChunkedArray, lines: int) -> pa.Array:
@@ -133,7 +165,10 @@ def _charged(results: pa.Table) -> pa.ChunkedArray:
     scale = max(places.values(), default=2)
     column = pa.nulls(len(cents), pa.decimal128(38, scale))
     for code, count in places.items():
-        part = pc.multiply(cents.cast(pa.decimal128(20, 0)), pa.scalar(Decimal(1).scaleb(-count), pa.decimal128(4, 3)))
+        part = pc.multiply(
+            cents.cast(pa.decimal128(20, 0)),
+            pa.scalar(Decimal(1).scaleb(-count), pa.decimal128(4, 3)),
+        )
         column = pc.if_else(pc.equal(currency, code), part.cast(pa.decimal128(38, scale)), column)
     return column
 
@@ -144,7 +179,10 @@ def _flat(column: Any) -> Any:
         column = column.combine_chunks()
     kind = column.type
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        joined = ["; ".join(f"{r['key']}={r['value']}" for r in cell) if cell else None for cell in column.to_pylist()]
+        joined = [
+            "; ".join(f"{r['key']}={r['value']}" for r in cell) if cell else None
+            for cell in column.to_pylist()
+        ]
         return pa.array(joined, pa.string())
     if pa.types.is_list(kind):
         return pc.binary_join(column, ", ")
@@ -161,4 +199,8 @@ def _quoted(column: pa.ChunkedArray, delimiter: str, *, quote_all: bool) -> pa.C
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ") if pa.types.is_timestamp(column.type) else column.cast(pa.string())
+    return (
+        pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+        if pa.types.is_timestamp(column.type)
+        else column.cast(pa.string())
+    )

@@ -20,7 +20,14 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
     """Return what differs between a file now and the rows kept from when it was read."""
     con = connect()
     try:
-        load(file.path, con=con, sheet=file.sheet, delimiter=file.delimiter, encoding=file.encoding if file.kind in {"csv", "tsv"} else None, header=file.header)
+        load(
+            file.path,
+            con=con,
+            sheet=file.sheet,
+            delimiter=file.delimiter,
+            encoding=file.encoding if file.kind in {"csv", "tsv"} else None,
+            header=file.header,
+        )
         now: pa.Table = con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
     except SourceError as error:
         return error.message.rstrip(".")
@@ -31,7 +38,9 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
         return "its headings are others now"
     names = before.column_names[2:]
     old, new = _rows(before, names), _rows(now, names)
-    differ = [number for number, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b]
+    differ = [
+        number for number, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b
+    ]
     said = [f"{_numbered(differ)} {'differs' if len(differ) == 1 else 'differ'}"] if differ else []
     if len(new) != len(old):
         said.append(f"it has {len(new):,} rows now, {len(old):,} then")

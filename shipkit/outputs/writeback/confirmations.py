@@ -1,7 +1,8 @@
 """The file with which a shop is told what was shipped: ``write_back(layout="amazon")``.
 
-A format is a data file in ``formats``: its columns, where each cell comes from, what stands behind it and what was never
-tried. The cells come from the job alone (results, plan, the rows it keeps), so a reopened job writes the same file.
+A format is a data file in ``formats``: its columns, where each cell comes from, what stands behind
+it and what was never tried. The cells come from the job alone (results, plan, the rows it keeps),
+so a reopened job writes the same file.
 """
 
 from __future__ import annotations
@@ -35,7 +36,16 @@ from shipkit.state import RowState
 
 __all__ = ["Confirmation", "Field", "Format", "confirm", "file_name", "formats", "the_format"]
 
-_FACTS: Final = ("order_number", "tracking_number", "ship_date", "carrier", "other_carrier", "service", "whole", "nth")
+_FACTS: Final = (
+    "order_number",
+    "tracking_number",
+    "ship_date",
+    "carrier",
+    "other_carrier",
+    "service",
+    "whole",
+    "nth",
+)
 """What a cell may be: a fact of the shipment. `whole`: every shipment of its order went; `nth`: which line of its order this is."""
 _PER: Final = ("item", "order", "parcel")
 _BATCH: Final = 20_000
@@ -107,7 +117,12 @@ class Confirmation:
         return str(self.path)
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.path} ({self.lines:,} lines, {self.shipments:,} shipments)", *(f"- {note}" for note in self.notes)])
+        return "\n".join(
+            [
+                f"{self.path} ({self.lines:,} lines, {self.shipments:,} shipments)",
+                *(f"- {note}" for note in self.notes),
+            ]
+        )
 
 
 def formats() -> dict[str, Format]:
@@ -125,14 +140,24 @@ def the_format(name: str) -> Format:
     """Return the format called `name`. Raises InputError for one that is not known, or for a shop that imports no file."""
     known = _packaged()
     if name not in known:
-        raise InputError(f"There is no confirmation file for {name!r}.", fix=f"Known: {', '.join(n for n, made in known.items() if made.refused is None)}.")
+        raise InputError(
+            f"There is no confirmation file for {name!r}.",
+            fix=f"Known: {', '.join(n for n, made in known.items() if made.refused is None)}.",
+        )
     chosen = known[name]
     if chosen.refused is not None:
         raise InputError(f"{chosen.title}: {chosen.refused}.", fix=str(chosen.instead), layout=name)
     return chosen
 
 
-def confirm(store: JobStore, layout: str, dest: str | Path | None = None, *, really: bool = False, layout_folder: Path | None = None) -> Confirmation:
+def confirm(
+    store: JobStore,
+    layout: str,
+    dest: str | Path | None = None,
+    *,
+    really: bool = False,
+    layout_folder: Path | None = None,
+) -> Confirmation:
     """Write the file with which a shop is told what a job shipped, and return it with what a person should know.
 
     Only what is shipped and not voided is in it. A file that is there is replaced.
@@ -142,9 +167,11 @@ def confirm(store: JobStore, layout: str, dest: str | Path | None = None, *, rea
     layout
         ``amazon``, ``ebay``, ``shopify`` or ``woocommerce``.
     dest
-        The file; default: ``<orders>_<layout>_confirmation`` beside the orders, with ``_SAMPLE`` behind it for a job that is not live.
+        The file; default: ``<orders>_<layout>_confirmation`` beside the orders, with ``_SAMPLE``
+        behind it for a job that is not live.
     really
-        A sandbox or test job's numbers are not real, and the shop would tell them to its buyers; True writes them all the same, to try it out.
+        A sandbox or test job's numbers are not real, and the shop would tell them to its buyers;
+        True writes them all the same, to try it out.
     layout_folder
         A person's own layouts of orders.
 
@@ -153,13 +180,16 @@ def confirm(store: JobStore, layout: str, dest: str | Path | None = None, *, rea
     InputError
         There is no such format, or Etsy: no file is known that it imports.
     WriteBackError
-        The job is not live, nothing was shipped, the orders lack a column that the shop asks for, or the file cannot be written.
+        The job is not live, nothing was shipped, the orders lack a column that the shop asks for,
+        or the file cannot be written.
     """
     form = the_format(layout)
     if not store.manifest.live and not really:
         raise WriteBackError(
-            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not real, and the shop would tell them to its buyers.",
-            fix=f'To look at such a file, say it: write_back(layout="{layout}", really=True), in a terminal --really. Do not upload it.',
+            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
+            "real, and the shop would tell them to its buyers.",
+            fix=f'To look at such a file, say it: write_back(layout="{layout}", really=True), in '
+            "a terminal --really. Do not upload it.",
         )
     stored = stored_rows(store)
     path = _path(store, form, stored, dest)
@@ -169,9 +199,25 @@ def confirm(store: JobStore, layout: str, dest: str | Path | None = None, *, rea
         with whole(path) as part:
             _write(part, form, lines)
     said = [*notes, *_not_shipped(results), *form.said]
-    said += [f"Its import wants the word {form.named} in the name of the file."] if form.named and form.named.lower() not in path.name.lower() else []
-    said += [] if store.manifest.live else [f"These numbers are not real ({store.manifest.environment}): do not upload this file."]
-    return Confirmation(path, form.name, lines.num_rows, pc.count_distinct(lines.column("shipment")).as_py(), tuple(said))
+    said += (
+        [f"Its import wants the word {form.named} in the name of the file."]
+        if form.named and form.named.lower() not in path.name.lower()
+        else []
+    )
+    said += (
+        []
+        if store.manifest.live
+        else [
+            f"These numbers are not real ({store.manifest.environment}): do not upload this file."
+        ]
+    )
+    return Confirmation(
+        path,
+        form.name,
+        lines.num_rows,
+        pc.count_distinct(lines.column("shipment")).as_py(),
+        tuple(said),
+    )
 
 
 def file_name(form: Format, stem: str, *, live: bool = True) -> str:
@@ -186,7 +232,7 @@ def file_name(form: Format, stem: str, *, live: bool = True) -> str:
     return f"{stem}{named}_{form.name}_confirmation{'' if live else '_SAMPLE'}{form.ending}"
 
 
-# -- where to ---------------------------------------------------------------------------------------
+# -- where to --------------------------------------------------------------------------------------
 
 
 def _path(store: JobStore, form: Format, stored: pa.Table, dest: str | Path | None) -> Path:
@@ -195,29 +241,57 @@ def _path(store: JobStore, form: Format, stored: pa.Table, dest: str | Path | No
         path = Path(dest)
         refuse_source(path, files)
         if path.suffix.lower() != form.ending:
-            raise InputError(f"{path}: {form.title} is a {form.ending} file.", fix=f"Name it {path.with_suffix(form.ending).name}.")
+            raise InputError(
+                f"{path}: {form.title} is a {form.ending} file.",
+                fix=f"Name it {path.with_suffix(form.ending).name}.",
+            )
         return path
     stem = files[0].path.name.partition(".")[0] if files else store.manifest.name or store.job_id
     name = file_name(form, stem, live=store.manifest.live)
     return files[0].path.with_name(name) if files else Path(name)
 
 
-# -- the lines --------------------------------------------------------------------------------------
+# -- the lines -------------------------------------------------------------------------------------
 
 
-def _lines(store: JobStore, form: Format, results: pa.Table, stored: pa.Table, folder: Path | None) -> tuple[pa.Table, list[str]]:
+def _lines(
+    store: JobStore, form: Format, results: pa.Table, stored: pa.Table, folder: Path | None
+) -> tuple[pa.Table, list[str]]:
     """Return the file's lines (with ``shipment``, the row number, before its columns), and what had to be left out."""
     shipped = _shipped(store, form, results)
     if not shipped.num_rows:
-        raise WriteBackError(f"{store.job_id} has nothing shipped that the shop could be told of.", fix="See session.results().")
-    found = {column.heading: heading for column in form.columns if (heading := _heading(column, stored)) is not None}
-    lacks = [column for column in form.columns if column.required and column.source and column.fact is None and column.heading not in found]
+        raise WriteBackError(
+            f"{store.job_id} has nothing shipped that the shop could be told of.",
+            fix="See session.results().",
+        )
+    found = {
+        column.heading: heading
+        for column in form.columns
+        if (heading := _heading(column, stored)) is not None
+    }
+    lacks = [
+        column
+        for column in form.columns
+        if column.required and column.source and column.fact is None and column.heading not in found
+    ]
     if lacks:
         raise WriteBackError(
-            f"{form.title} needs {', '.join(column.heading for column in lacks)} of each line, and the orders have no such column.",
+            f"{form.title} needs {', '.join(column.heading for column in lacks)} of each line, "
+            "and the orders have no such column.",
             fix="Take the orders from that shop's own report, which has it, and ship those.",
         )
-    key = next((found[column.heading] for column in form.columns if column.item and column.heading in found), None) if form.per == "item" else None
+    key = (
+        next(
+            (
+                found[column.heading]
+                for column in form.columns
+                if column.item and column.heading in found
+            ),
+            None,
+        )
+        if form.per == "item"
+        else None
+    )
     with connect() as con:
         con.register("shipped", shipped)
         con.register("stored", stored)
@@ -226,8 +300,15 @@ def _lines(store: JobStore, form: Format, results: pa.Table, stored: pa.Table, f
     lines = made.filter(pc.is_null(made.column("wrong"))).drop_columns(["wrong"])
     notes = _wrong_notes(form, wrong)
     if not lines.num_rows:
-        raise WriteBackError(f"{form.title}: nothing is left to tell. {' '.join(notes)}", fix="Is it the right shop? Take the orders from its own report.")
-    return lines, [*notes, *([] if form.per == "parcel" else _parcel_notes(shipped)), *_date_notes(form, shipped)]
+        raise WriteBackError(
+            f"{form.title}: nothing is left to tell. {' '.join(notes)}",
+            fix="Is it the right shop? Take the orders from its own report.",
+        )
+    return lines, [
+        *notes,
+        *([] if form.per == "parcel" else _parcel_notes(shipped)),
+        *_date_notes(form, shipped),
+    ]
 
 
 def _shipped(store: JobStore, form: Format, results: pa.Table) -> pa.Table:
@@ -237,20 +318,35 @@ def _shipped(store: JobStore, form: Format, results: pa.Table) -> pa.Table:
     open_orders = pc.unique(results.column("order_id").filter(pc.invert(stands)))
     mine, planned = results.filter(stands), plan.filter(stands)
     name = store.manifest.identity.name
-    days = [day or when.astimezone().date() for day, when in zip(planned.column("ship_date").to_pylist(), mine.column("shipped_at").to_pylist(), strict=True)]
-    return pa.table({
-        "shipment": mine.column("row_number"),
-        "order_number": mine.column("order_id"),
-        "tracking_number": mine.column("tracking_number"),
-        "tracking_numbers": mine.column("tracking_numbers"),
-        "row_numbers": planned.column("row_numbers"),
-        "day": pa.array(days, pa.date32()),
-        "ship_date": pa.array([day.strftime(form.date) for day in days], pa.string()),
-        "carrier": pa.repeat(pa.scalar(form.carriers.get(name), pa.string()), len(days)),
-        "carrier_name": pa.repeat(pa.scalar(name), len(days)),
-        "service": pa.array([service_title(service) if service else None for service in mine.column("service").to_pylist()], pa.string()),
-        "whole": pc.invert(pc.is_in(mine.column("order_id"), value_set=open_orders)),
-    })
+    days = [
+        day or when.astimezone().date()
+        for day, when in zip(
+            planned.column("ship_date").to_pylist(),
+            mine.column("shipped_at").to_pylist(),
+            strict=True,
+        )
+    ]
+    return pa.table(
+        {
+            "shipment": mine.column("row_number"),
+            "order_number": mine.column("order_id"),
+            "tracking_number": mine.column("tracking_number"),
+            "tracking_numbers": mine.column("tracking_numbers"),
+            "row_numbers": planned.column("row_numbers"),
+            "day": pa.array(days, pa.date32()),
+            "ship_date": pa.array([day.strftime(form.date) for day in days], pa.string()),
+            "carrier": pa.repeat(pa.scalar(form.carriers.get(name), pa.string()), len(days)),
+            "carrier_name": pa.repeat(pa.scalar(name), len(days)),
+            "service": pa.array(
+                [
+                    service_title(service) if service else None
+                    for service in mine.column("service").to_pylist()
+                ],
+                pa.string(),
+            ),
+            "whole": pc.invert(pc.is_in(mine.column("order_id"), value_set=open_orders)),
+        }
+    )
 
 
 def _heading(column: Field, stored: pa.Table) -> str | None:
@@ -264,23 +360,53 @@ def _left_out(store: JobStore, stored: pa.Table, folder: Path | None) -> str:
     names, known = stored.column_names[2:], layouts.known_layouts(folder)
     facts = store.manifest.facts.get("source") or {}
     layout = facts.get("layout")
-    found = layouts.matched(known[layout], names, "as it was loaded") if layout in known else layouts.recognise_layout(names, known) if "layout" not in facts else None
+    found = (
+        layouts.matched(known[layout], names, "as it was loaded")
+        if layout in known
+        else layouts.recognise_layout(names, known)
+        if "layout" not in facts
+        else None
+    )
     return layouts.not_shipped_sql(found, {name: name for name in names}) or "false"
 
 
-def _asked(con: duckdb.DuckDBPyConnection, form: Format, found: Mapping[str, str], key: str | None, left_out: str) -> pa.Table:
+def _asked(
+    con: duckdb.DuckDBPyConnection,
+    form: Format,
+    found: Mapping[str, str],
+    key: str | None,
+    left_out: str,
+) -> pa.Table:
     """Return ``shipment``, ``wrong`` (the heading whose cell cannot be told, or null) and the columns of the format, all text."""
     cell = {name: f"c{n}" for n, name in enumerate(dict.fromkeys(found.values()))}
     texts = "".join(f", {_cell(name)} AS {short}" for name, short in cell.items())
     heads = "".join(f", arg_min({short}, row_number) AS {short}" for short in cell.values())
     if key is not None:
-        told = f"SELECT * FROM lines WHERE NOT left_out QUALIFY {cell[key]} IS NOT NULL OR count({cell[key]}) OVER (PARTITION BY shipment) = 0"
+        told = (
+            f"SELECT * FROM lines WHERE NOT left_out QUALIFY {cell[key]} IS NOT NULL OR "
+            f"count({cell[key]}) OVER (PARTITION BY shipment) = 0"
+        )
     elif form.per == "parcel":
-        told = "SELECT shipment, unnest(tracking_numbers) AS number, generate_subscripts(tracking_numbers, 1) AS row_number FROM shipped"
+        told = (
+            "SELECT shipment, unnest(tracking_numbers) AS number, "
+            "generate_subscripts(tracking_numbers, 1) AS row_number FROM shipped"
+        )
     else:
         told = "SELECT shipment, shipment AS row_number FROM shipped"
-    cells = {column.heading: _value(column, cell.get(found.get(column.heading, "")), item=key is not None, parcel=form.per == "parcel") for column in form.columns}
-    wrong = " ".join(f"WHEN {_is_wrong(column, quoted(column.heading))} THEN {quote(column.heading)}" for column in form.columns if column.required or column.form)
+    cells = {
+        column.heading: _value(
+            column,
+            cell.get(found.get(column.heading, "")),
+            item=key is not None,
+            parcel=form.per == "parcel",
+        )
+        for column in form.columns
+    }
+    wrong = " ".join(
+        f"WHEN {_is_wrong(column, quoted(column.heading))} THEN {quote(column.heading)}"
+        for column in form.columns
+        if column.required or column.form
+    )
     return con.sql(f"""
         WITH texts AS (SELECT row_number, {left_out} AS left_out{texts} FROM stored),
         lines AS (SELECT s.shipment, t.* FROM (SELECT shipment, unnest(row_numbers) AS row_number FROM shipped) s JOIN texts t ON t.row_number = s.row_number),
@@ -308,13 +434,20 @@ def _value(column: Field, cell: str | None, *, item: bool, parcel: bool) -> str:
         case "tracking_number":
             options.append("t.number" if parcel else "s.tracking_number")
         case "carrier":
-            options.append(f"coalesce(s.carrier, {quote(column.other) if column.other else 's.carrier_name'})")
+            options.append(
+                f"coalesce(s.carrier, {quote(column.other) if column.other else 's.carrier_name'})"
+            )
         case "other_carrier":
             options.append("CASE WHEN s.carrier IS NULL THEN s.carrier_name END")
         case "whole":
-            options.append(f"CASE WHEN s.whole THEN {quote(column.yes)} ELSE {quote(column.no)} END")
+            options.append(
+                f"CASE WHEN s.whole THEN {quote(column.yes)} ELSE {quote(column.no)} END"
+            )
         case "nth":
-            options.append("CAST(row_number() OVER (PARTITION BY s.order_number ORDER BY t.shipment, t.row_number) AS VARCHAR)")
+            options.append(
+                "CAST(row_number() OVER (PARTITION BY s.order_number ORDER BY t.shipment, "
+                "t.row_number) AS VARCHAR)"
+            )
         case str(name):
             options.append(f"s.{name}")
         case None if column.text is not None:
@@ -327,7 +460,7 @@ def _is_wrong(column: Field, cell: str) -> str:
     return f"NOT ({cell} <> '' AND {fits})" if column.required else f"{cell} <> '' AND NOT {fits}"
 
 
-# -- what a person should know ----------------------------------------------------------------------
+# -- what a person should know ---------------------------------------------------------------------
 
 
 def _wrong_notes(form: Format, wrong: pa.Table) -> list[str]:
@@ -337,41 +470,79 @@ def _wrong_notes(form: Format, wrong: pa.Table) -> list[str]:
         if mine.num_rows:
             example = mine.column(column.heading)[0].as_py()
             notes.append(
-                f"Not in the file: {_counted(mine.num_rows, 'line')} ({_rows(mine.column('shipment'))}), whose {column.heading} "
+                f"Not in the file: {_counted(mine.num_rows, 'line')} "
+                f"({_rows(mine.column('shipment'))}), whose {column.heading} "
                 f"{f'is not {column.wanted}: {example!r}' if example and column.wanted else 'is empty'}.",
             )
     return notes
 
 
 def _parcel_notes(shipped: pa.Table) -> list[str]:
-    several = shipped.filter(pc.greater(pc.list_value_length(shipped.column("tracking_numbers")), 1))
+    several = shipped.filter(
+        pc.greater(pc.list_value_length(shipped.column("tracking_numbers")), 1)
+    )
     if not several.num_rows:
         return []
-    return [f"{_counted(several.num_rows, 'shipment')} ({_rows(several.column('shipment'))}) of several parcels: only the first number is in the file, the others are in session.results()."]
+    return [
+        (
+            f"{_counted(several.num_rows, 'shipment')} ({_rows(several.column('shipment'))}) of "
+            "several parcels: only the first number is in the file, the others are in "
+            "session.results()."
+        )
+    ]
 
 
 def _date_notes(form: Format, shipped: pa.Table) -> list[str]:
     if not any(column.fact == "ship_date" for column in form.columns):
         return []
-    later = shipped.filter(pc.greater(shipped.column("day"), pa.scalar(dt.datetime.now().astimezone().date(), pa.date32())))
-    return [f"{_counted(later.num_rows, 'shipment')} ({_rows(later.column('shipment'))}) with a ship date that is still to come: upload the file on that day."] if later.num_rows else []
+    later = shipped.filter(
+        pc.greater(
+            shipped.column("day"), pa.scalar(dt.datetime.now().astimezone().date(), pa.date32())
+        )
+    )
+    return (
+        [
+            (
+                f"{_counted(later.num_rows, 'shipment')} ({_rows(later.column('shipment'))}) with "
+                "a ship date that is still to come: upload the file on that day."
+            )
+        ]
+        if later.num_rows
+        else []
+    )
 
 
 def _not_shipped(results: pa.Table) -> list[str]:
-    counts = {item["values"]: item["counts"] for item in pc.value_counts(results.column("state")).to_pylist() if item["values"] != RowState.SHIPPED.value}
-    return [f"Not in the file, because they were not shipped: {', '.join(f'{count:,} {state}' for state, count in sorted(counts.items()))}."] if counts else []
+    counts = {
+        item["values"]: item["counts"]
+        for item in pc.value_counts(results.column("state")).to_pylist()
+        if item["values"] != RowState.SHIPPED.value
+    }
+    return (
+        [
+            (
+                "Not in the file, because they were not shipped: "
+                f"{', '.join(f'{count:,} {state}' for state, count in sorted(counts.items()))}."
+            )
+        ]
+        if counts
+        else []
+    )
 
 
 def _rows(numbers: pa.ChunkedArray) -> str:
     some = sorted(set(numbers.to_pylist()))
-    return f"row{'' if len(some) == 1 else 's'} {', '.join(map(str, some[:_NAMED]))}{f' and {len(some) - _NAMED:,} more' if len(some) > _NAMED else ''}"
+    return (
+        f"row{'' if len(some) == 1 else 's'} "
+        f"{', '.join(map(str, some[:_NAMED]))}{f' and {len(some) - _NAMED:,} more' if len(some) > _NAMED else ''}"
+    )
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-# -- files ------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 
 def _write(path: Path, form: Format, lines: pa.Table) -> None:
@@ -386,11 +557,31 @@ def _write(path: Path, form: Format, lines: pa.Table) -> None:
 
 @cache
 def _packaged() -> Mapping[str, Format]:
-    files = sorted(resources.files("shipkit.outputs.writeback").joinpath("formats").iterdir(), key=lambda item: item.name)
-    return {Path(item.name).stem: _parsed(Path(item.name).stem, tomllib.loads(item.read_text(encoding="utf-8"))) for item in files if item.name.endswith(".toml")}
+    files = sorted(
+        resources.files("shipkit.outputs.writeback").joinpath("formats").iterdir(),
+        key=lambda item: item.name,
+    )
+    return {
+        Path(item.name).stem: _parsed(
+            Path(item.name).stem, tomllib.loads(item.read_text(encoding="utf-8"))
+        )
+        for item in files
+        if item.name.endswith(".toml")
+    }
 
 
 def _parsed(name: str, said: Mapping[str, Any]) -> Format:
-    columns = tuple(Field(source=tuple(entry.get("source", ())), fact=entry.get("is"), **{key: value for key, value in entry.items() if key not in {"source", "is"}}) for entry in said.get("column", ()))
-    rest: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items() if key != "column"}
+    columns = tuple(
+        Field(
+            source=tuple(entry.get("source", ())),
+            fact=entry.get("is"),
+            **{key: value for key, value in entry.items() if key not in {"source", "is"}},
+        )
+        for entry in said.get("column", ())
+    )
+    rest: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in said.items()
+        if key != "column"
+    }
     return Format(name=name, columns=columns, **rest)

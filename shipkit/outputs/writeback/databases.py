@@ -1,8 +1,8 @@
 """Tracking numbers into the database that the orders came from: a transaction for each chunk, never twice.
 
-A side table (``shipkit_written``) says which lines of which job were written and what. It changes in the same transaction as the
-orders, so a kill between two chunks loses nothing, and running again writes what is left. A row that a person changed after it was
-written stays as it is.
+A side table (``shipkit_written``) says which lines of which job were written and what. It changes
+in the same transaction as the orders, so a kill between two chunks loses nothing, and running
+again writes what is left. A row that a person changed after it was written stays as it is.
 """
 
 from __future__ import annotations
@@ -37,11 +37,18 @@ class Written:
     table: str
 
     def __str__(self) -> str:
-        return f"{self.rows:,} rows of {self.table} written" + (f", {self.already:,} were already" if self.already else "")
+        return f"{self.rows:,} rows of {self.table} written" + (
+            f", {self.already:,} were already" if self.already else ""
+        )
 
 
 def write_to_database(
-    store: JobStore, database: Database, *, columns: Mapping[str, str] | None = None, really: bool = False, chunk: int = _CHUNK,
+    store: JobStore,
+    database: Database,
+    *,
+    columns: Mapping[str, str] | None = None,
+    really: bool = False,
+    chunk: int = _CHUNK,
 ) -> Written:
     """Write a job's tracking numbers into the rows of the table that the orders came from.
 
@@ -50,7 +57,8 @@ def write_to_database(
     database
         The table; it needs a primary key (or ``key=``) whose columns were loaded with the orders.
     columns
-        Result column -> column of the table; default: those of :data:`DEFAULT_COLUMNS` that the table has.
+        Result column -> column of the table; default: those of :data:`DEFAULT_COLUMNS` that the
+        table has.
     really
         A sandbox or test job's numbers are not real; True writes them all the same.
     chunk
@@ -59,17 +67,24 @@ def write_to_database(
     Raises
     ------
     WriteBackError
-        The table has no key or none of the columns, or the database refuses. Chunks written before stay written, and are not written again.
+        The table has no key or none of the columns, or the database refuses. Chunks written before
+        stay written, and are not written again.
     SourceChanged
-        Rows that were loaded are no longer there; the message says which lines. All others were written.
+        Rows that were loaded are no longer there; the message says which lines. All others were
+        written.
     """
     if not store.manifest.live and not really:
         raise WriteBackError(
-            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not real, and would stand among your orders.",
-            fix='Write a file instead: write_back("orders_shipped.csv"), or say it: in_place="really".',
+            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
+            "real, and would stand among your orders.",
+            fix='Write a file instead: write_back("orders_shipped.csv"), or say it: '
+            'in_place="really".',
         )
     if database.table is None:
-        raise WriteBackError("A query cannot be written to.", fix='Name the table too: sk.Database(url, query=..., table="orders").')
+        raise WriteBackError(
+            "A query cannot be written to.",
+            fix='Name the table too: sk.Database(url, query=..., table="orders").',
+        )
     with held(store.path, what="write_back"):
         try:
             with database.dialect.connected(database.location) as connection:
@@ -78,7 +93,13 @@ def write_to_database(
             raise WriteBackError(error.message, fix=error.fix) from None
 
 
-def _write(connection: Any, database: Database, store: JobStore, columns: Mapping[str, str] | None, chunk: int) -> Written:
+def _write(
+    connection: Any,
+    database: Database,
+    store: JobStore,
+    columns: Mapping[str, str] | None,
+    chunk: int,
+) -> Written:
     dialect, table = database.dialect, str(database.table)
     types = dialect.types(connection, table)
     wanted = _wanted(columns, types, table)
@@ -89,28 +110,41 @@ def _write(connection: Any, database: Database, store: JobStore, columns: Mappin
     left = [change for change in changes if done.get(change.number) != _digest(change)]
     gone: list[int] = []
     for part in _parts(left, chunk):
-        gone += _write_part(connection, dialect, table, key, list(wanted.values()), part, types, store.job_id)
+        gone += _write_part(
+            connection, dialect, table, key, list(wanted.values()), part, types, store.job_id
+        )
     if gone:
-        shown = ", ".join(f"{number:,}" for number in gone[:20]) + (", ..." if len(gone) > 20 else "")
+        shown = ", ".join(f"{number:,}" for number in gone[:20]) + (
+            ", ..." if len(gone) > 20 else ""
+        )
         raise SourceChanged(
-            f"{len(gone):,} rows of {table} are no longer there (lines {shown}); the others were written.", fix="Their numbers are in session.results(), by order_id.",
+            f"{len(gone):,} rows of {table} are no longer there (lines {shown}); the others were "
+            "written.",
+            fix="Their numbers are in session.results(), by order_id.",
         )
     return Written(len(left), len(changes) - len(left), table)
 
 
-# -- what is written ---------------------------------------------------------------------------------
+# -- what is written -------------------------------------------------------------------------------
 
 
-def _wanted(columns: Mapping[str, str] | None, types: Mapping[str, str], table: str) -> dict[str, str]:
+def _wanted(
+    columns: Mapping[str, str] | None, types: Mapping[str, str], table: str
+) -> dict[str, str]:
     if not types:
         raise WriteBackError(f"There is no table {table}.", fix="Check its name, and its schema.")
-    chosen = dict(columns) if columns is not None else {name: heading for name, heading in DEFAULT_COLUMNS.items() if heading in types}
+    chosen = (
+        dict(columns)
+        if columns is not None
+        else {name: heading for name, heading in DEFAULT_COLUMNS.items() if heading in types}
+    )
     missing = [heading for heading in chosen.values() if heading not in types]
     if missing or not chosen:
         lacks = missing or list(DEFAULT_COLUMNS.values())
         raise WriteBackError(
             f"The table {table} has no column {' or '.join(lacks)}.",
-            fix=f'Add one: ALTER TABLE {table} ADD COLUMN {lacks[0]} VARCHAR(200); or name yours: columns={{"tracking_numbers": "<column>"}}.',
+            fix=f"Add one: ALTER TABLE {table} ADD COLUMN {lacks[0]} VARCHAR(200); or name yours: "
+            'columns={"tracking_numbers": "<column>"}.',
         )
     return chosen
 
@@ -120,17 +154,26 @@ def _key(database: Database, connection: Any, types: Mapping[str, str]) -> tuple
     unknown = [name for name in key if name not in types]
     if not key or unknown:
         problem = f"has no column {unknown[0]}" if unknown else "has no primary key"
-        raise WriteBackError(f"The table {database.table} {problem}, so its rows cannot be told apart.", fix='Name the column(s) that do: sk.Database(url, table=..., key="order_id").')
+        raise WriteBackError(
+            f"The table {database.table} {problem}, so its rows cannot be told apart.",
+            fix='Name the column(s) that do: sk.Database(url, table=..., key="order_id").',
+        )
     return key
 
 
 def _changes(store: JobStore, key: Sequence[str], wanted: Mapping[str, str]) -> list[Change]:
     stored = store.source
     if stored is None:
-        raise WriteBackError(f"{store.job_id} does not keep its orders any more (it was pruned).", fix="Its numbers are in session.results(), by row_number and order_id.")
+        raise WriteBackError(
+            f"{store.job_id} does not keep its orders any more (it was pruned).",
+            fix="Its numbers are in session.results(), by row_number and order_id.",
+        )
     missing = [name for name in key if name not in stored.column_names]
     if missing:
-        raise WriteBackError(f"The orders were loaded without the key column {missing[0]}.", fix="Load them with it, so that each line knows its row.")
+        raise WriteBackError(
+            f"The orders were loaded without the key column {missing[0]}.",
+            fix="Load them with it, so that each line knows its row.",
+        )
     new = additions(store.results(), store.plan, stored.num_rows, wanted)
     texts = new.texts().select(list(wanted.values()))
     cells = zip(*(column.to_pylist() for column in texts.columns), strict=True)
@@ -138,7 +181,8 @@ def _changes(store: JobStore, key: Sequence[str], wanted: Mapping[str, str]) -> 
     numbers = stored.column("row_number").to_pylist()
     return [
         Change(number, tuple(names), tuple(cell or None for cell in row))
-        for number, names, row in zip(numbers, keys, cells, strict=True) if any(row) and all(name is not None for name in names)
+        for number, names, row in zip(numbers, keys, cells, strict=True)
+        if any(row) and all(name is not None for name in names)
     ]
 
 
@@ -151,22 +195,32 @@ def _parts(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
         yield changes[start : start + size]
 
 
-# -- the side table ----------------------------------------------------------------------------------
+# -- the side table --------------------------------------------------------------------------------
 
 
 def _make_ledger(connection: Any, dialect: Dialect) -> None:
     text = "VARCHAR(100)"
-    ddl = f"CREATE TABLE IF NOT EXISTS {_LEDGER} (job_id {text} NOT NULL, line_number BIGINT NOT NULL, digest {text} NOT NULL, written_at {text} NOT NULL, PRIMARY KEY (job_id, line_number))"
+    ddl = (
+        f"CREATE TABLE IF NOT EXISTS {_LEDGER} (job_id {text} NOT NULL, line_number BIGINT NOT "
+        f"NULL, digest {text} NOT NULL, written_at {text} NOT NULL, PRIMARY KEY (job_id, "
+        "line_number))"
+    )
     try:
         with _transaction(connection, dialect) as cursor:
             cursor.execute(ddl)
     except failures(dialect.name) as error:
-        raise WriteBackError(f"The table {_LEDGER}, which notes what was written, cannot be made: {' '.join(str(error).split())[:200]}", fix=f"Have it made once: {ddl}") from None
+        raise WriteBackError(
+            f"The table {_LEDGER}, which notes what was written, cannot be made: "
+            f"{' '.join(str(error).split())[:200]}",
+            fix=f"Have it made once: {ddl}",
+        ) from None
 
 
 def _done(connection: Any, dialect: Dialect, job_id: str) -> dict[int, str]:
     with _transaction(connection, dialect) as cursor:
-        cursor.execute(f"SELECT line_number, digest FROM {_LEDGER} WHERE job_id = {dialect.mark(1)}", [job_id])
+        cursor.execute(
+            f"SELECT line_number, digest FROM {_LEDGER} WHERE job_id = {dialect.mark(1)}", [job_id]
+        )
         return {int(number): str(digest) for number, digest in cursor.fetchall()}
 
 
@@ -187,7 +241,14 @@ def _transaction(connection: Any, dialect: Dialect) -> Iterator[Any]:
 
 
 def _write_part(
-    connection: Any, dialect: Dialect, table: str, key: Sequence[str], columns: Sequence[str], part: Sequence[Change], types: Mapping[str, str], job_id: str,
+    connection: Any,
+    dialect: Dialect,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    part: Sequence[Change],
+    types: Mapping[str, str],
+    job_id: str,
 ) -> list[int]:
     """Write one chunk and note it, both or neither; return the lines whose row is gone."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -195,7 +256,11 @@ def _write_part(
         found = dialect.update(cursor, dialect.table(table), key, columns, part, types)
         several = [number for number, count in found.items() if count > 1]
         if several:
-            raise WriteBackError(f"The key {', '.join(key)} names {found[several[0]]} rows of {table} for line {several[0]}. This chunk was not written.", fix="Name a key that is unique.")
+            raise WriteBackError(
+                f"The key {', '.join(key)} names {found[several[0]]} rows of {table} for line "
+                f"{several[0]}. This chunk was not written.",
+                fix="Name a key that is unique.",
+            )
         written = [change for change in part if found.get(change.number)]
         if written:
             _note(cursor, dialect, written, job_id, now)
@@ -204,6 +269,14 @@ def _write_part(
 
 def _note(cursor: Any, dialect: Dialect, written: Sequence[Change], job_id: str, now: str) -> None:
     places = iter(range(1, 4 * len(written) + 1))
-    rows = ", ".join("(" + ", ".join(dialect.mark(next(places)) for _ in range(4)) + ")" for _ in written)
-    values = [value for change in written for value in (job_id, change.number, _digest(change), now)]
-    cursor.execute(f"INSERT INTO {_LEDGER} (job_id, line_number, digest, written_at) VALUES {rows} {dialect.upsert}", values)
+    rows = ", ".join(
+        "(" + ", ".join(dialect.mark(next(places)) for _ in range(4)) + ")" for _ in written
+    )
+    values = [
+        value for change in written for value in (job_id, change.number, _digest(change), now)
+    ]
+    cursor.execute(
+        f"INSERT INTO {_LEDGER} (job_id, line_number, digest, written_at) VALUES {rows} "
+        f"{dialect.upsert}",
+        values,
+    )

@@ -1,7 +1,8 @@
 """New cells into a delimited text file, every other byte as it was.
 
-Records are found by counting quotes, never decoded and encoded again, so odd quoting, spaces and mixed line ends survive.
-Delimiters, quotes and line ends are ASCII; UTF-16 passes through UTF-8 on its way.
+Records are found by counting quotes, never decoded and encoded again, so odd quoting, spaces and
+mixed line ends survive. Delimiters, quotes and line ends are ASCII; UTF-16 passes through UTF-8 on
+its way.
 """
 
 from __future__ import annotations
@@ -47,25 +48,47 @@ class Layout:
     """Some lines of the file, to compare with what was read."""
 
 
-def write_text(file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> None:
+def write_text(
+    file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
+) -> None:
     """Write `dest`: the text file with the new cells; packed when its name ends in ``.gz``. Raises WriteBackError.
 
     `compare` holds some lines as they were read, to be sure that line and record are the same.
     """
     with file.open() as source:
-        layout = layout_of(_utf8_lines(source, file.encoding), file.delimiter, file.columns if file.header else (), compare, encoding=file.encoding)
+        layout = layout_of(
+            _utf8_lines(source, file.encoding),
+            file.delimiter,
+            file.columns if file.header else (),
+            compare,
+            encoding=file.encoding,
+        )
     for line, cells in compare.items():
         there = layout.probe.get(line, [])
-        if [cell or None for cell in there[: len(cells)]] != [cell or None for cell in cells[: len(there)]]:
-            raise WriteBackError(f"Line {line} of {file.path.name} is not where it was.", fix="Write to a new format: write_back('orders_shipped.xlsx').")
+        if [cell or None for cell in there[: len(cells)]] != [
+            cell or None for cell in cells[: len(there)]
+        ]:
+            raise WriteBackError(
+                f"Line {line} of {file.path.name} is not where it was.",
+                fix="Write to a new format: write_back('orders_shipped.xlsx').",
+            )
     mark, encoding = _utf16_mark(file)
     with file.open() as source, _created(dest) as out:
         made = appended(_utf8_lines(source, file.encoding), layout, new)
         out.write(mark)
-        out.writelines(made if encoding is None else (record.decode().encode(encoding) for record in made))
+        out.writelines(
+            made if encoding is None else (record.decode().encode(encoding) for record in made)
+        )
 
 
-def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wanted: Iterable[int], *, encoding: str = "utf-8") -> Layout:
+def layout_of(
+    lines: Iterable[bytes],
+    delimiter: str,
+    columns: Sequence[str],
+    wanted: Iterable[int],
+    *,
+    encoding: str = "utf-8",
+) -> Layout:
     """Return the layout of a file whose headings became `columns` when it was read; `wanted` lines are kept to compare."""
     mark, wanted = delimiter.encode(), set(wanted)
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-8")) else encoding
@@ -78,7 +101,9 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
             cells = _decoded(body, delimiter, codec)
             if _are_headings(cells, columns):
                 header, headings, width = place, tuple(cells), len(cells)
-                quote_all = all(raw.lstrip(b"\xef\xbb\xbf").startswith(b'"') for raw in _raw_cells(body, mark))
+                quote_all = all(
+                    raw.lstrip(b"\xef\xbb\xbf").startswith(b'"') for raw in _raw_cells(body, mark)
+                )
             continue
         if not body:
             continue
@@ -90,16 +115,31 @@ def layout_of(lines: Iterable[bytes], delimiter: str, columns: Sequence[str], wa
         if count in wanted:
             probe[count] = _decoded(body, delimiter, codec)
     if headings and header is None:
-        raise WriteBackError("The line of headings was not found in the source.", fix="Write to a new format, such as write_back('orders_shipped.xlsx').")
+        raise WriteBackError(
+            "The line of headings was not found in the source.",
+            fix="Write to a new format, such as write_back('orders_shipped.xlsx').",
+        )
     return Layout(mark, header, headings, width, count, quote_all, narrowest == width, codec, probe)
 
 
 def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator[bytes]:
     """Yield the file's records with the new cells: in the column that has the heading, else behind the last one."""
-    places = {heading: layout.headings.index(heading) for heading in new.headings if heading in layout.headings}
+    places = {
+        heading: layout.headings.index(heading)
+        for heading in new.headings
+        if heading in layout.headings
+    }
     behind = [heading for heading in new.headings if heading not in places]
-    suffixes = new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all) if behind else iter(())
-    inside = (dict(zip(new.headings, cells, strict=True)) for cells in new.lines()) if places else iter(())
+    suffixes = (
+        new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all)
+        if behind
+        else iter(())
+    )
+    inside = (
+        (dict(zip(new.headings, cells, strict=True)) for cells in new.lines())
+        if places
+        else iter(())
+    )
     blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(behind))
     mark = layout.delimiter
     number = 0
@@ -107,7 +147,12 @@ def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator
         body = record.rstrip(b"\r\n")
         if layout.header is not None and place <= layout.header:
             cell = _quoter(layout)
-            yield _widened(body, layout, layout.delimiter.join(map(cell, behind))) + record[len(body) :] if place == layout.header and behind else record
+            yield (
+                _widened(body, layout, layout.delimiter.join(map(cell, behind)))
+                + record[len(body) :]
+                if place == layout.header and behind
+                else record
+            )
             continue
         if not body:
             yield record
@@ -116,7 +161,12 @@ def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator
         end = record[len(body) :]
         if places:
             values = next(inside, {})
-            body = _filled(body, layout, number, {at: values[heading] for heading, at in places.items() if values.get(heading)})
+            body = _filled(
+                body,
+                layout,
+                number,
+                {at: values[heading] for heading, at in places.items() if values.get(heading)},
+            )
         if behind:
             suffix = next(suffixes, None)
             cells = blank if suffix is None else suffix.encode(layout.codec, errors="replace")
@@ -149,7 +199,9 @@ def _utf8_lines(file: io.BufferedIOBase, encoding: str) -> Iterator[bytes]:
         yield from (line.encode() for line in io.StringIO(text, newline=""))
         return
     for line in file:
-        if line.count(b"\r") > line.endswith(b"\r\n"):  # line ends of another age, alone or mixed in
+        if line.count(b"\r") > line.endswith(
+            b"\r\n"
+        ):  # line ends of another age, alone or mixed in
             yield from line.splitlines(keepends=True)
         else:
             yield line
@@ -167,7 +219,11 @@ def _utf16_mark(file: SourceFile) -> tuple[bytes, str | None]:
 
 
 def _created(dest: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(dest, "wb")) if dest.suffix.lower() in {".gz", ".gzip"} else dest.open("wb")
+    return (
+        cast("IO[bytes]", gzip.open(dest, "wb"))
+        if dest.suffix.lower() in {".gz", ".gzip"}
+        else dest.open("wb")
+    )
 
 
 def _none_above(columns: Sequence[str]) -> tuple[None, tuple[str, ...], int, int, bool]:
@@ -178,7 +234,9 @@ def _none_above(columns: Sequence[str]) -> tuple[None, tuple[str, ...], int, int
 
 def _are_headings(cells: Sequence[str], columns: Sequence[str]) -> bool:
     """Return whether a record became `columns` when it was read; one file of several may have only some of them."""
-    names = unique_names([cell.strip().lstrip("\ufeff") for cell in cells], ("row_number", "source_file"))
+    names = unique_names(
+        [cell.strip().lstrip("\ufeff") for cell in cells], ("row_number", "source_file")
+    )
     return names == list(columns) or (len(names) > 1 and set(names) <= set(columns))
 
 
@@ -244,8 +302,10 @@ def _filled(body: bytes, layout: Layout, number: int, values: Mapping[int, str])
         there = raw[place].strip().strip(b'"').strip()
         if text and there not in {b"", text.encode()}:
             raise WriteBackError(
-                f"Line {number} has {layout.headings[place]} already: it is not replaced by another value.",
-                fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking number 2"}).',
+                f"Line {number} has {layout.headings[place]} already: it is not replaced by "
+                "another value.",
+                fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking '
+                'number 2"}).',
             )
         if text and not there:
             raw[place] = cell(text)

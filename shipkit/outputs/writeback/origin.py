@@ -53,13 +53,17 @@ class SourceFile:
             return {}
         at = np.unique(np.linspace(0, self.count - 1, min(self.count, _COMPARED)).astype(int))
         some = self.lines(stored).take(pa.array(at)).drop_columns(["source_file"])
-        return {row.pop("row_number") - self.first + 1: list(row.values()) for row in some.to_pylist()}
+        return {
+            row.pop("row_number") - self.first + 1: list(row.values()) for row in some.to_pylist()
+        }
 
     def open(self) -> io.BufferedIOBase:
         """Open it for reading, unpacked."""
         with self.path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
-        return cast("io.BufferedIOBase", gzip.open(self.path, "rb") if packed else self.path.open("rb"))
+        return cast(
+            "io.BufferedIOBase", gzip.open(self.path, "rb") if packed else self.path.open("rb")
+        )
 
 
 def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
@@ -67,11 +71,23 @@ def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
     facts = store.manifest.facts.get("source") or {}
     columns = tuple(stored.column_names[2:])
     files, first = [], 1
-    for path, sha256, count in zip(facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False):  # frames have rows and no paths
-        files.append(SourceFile(
-            Path(path), facts["kind"], sha256, first, count, columns, sheet=facts.get("sheet"), delimiter=facts.get("delimiter") or ",",
-            encoding=facts.get("encoding") or "utf-8", header=facts.get("header", True),
-        ))
+    for path, sha256, count in zip(
+        facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False
+    ):  # frames have rows and no paths
+        files.append(
+            SourceFile(
+                Path(path),
+                facts["kind"],
+                sha256,
+                first,
+                count,
+                columns,
+                sheet=facts.get("sheet"),
+                delimiter=facts.get("delimiter") or ",",
+                encoding=facts.get("encoding") or "utf-8",
+                header=facts.get("header", True),
+            )
+        )
         first += count
     return files
 
@@ -80,11 +96,17 @@ def stored_rows(store: JobStore) -> pa.Table:
     """Return the source's rows as they were read; without them nobody can say which line is which."""
     stored = store.source
     if stored is None:
-        raise WriteBackError(f"{store.job_id} does not keep its orders any more (it was pruned).", fix="Its numbers are in session.results(), by row_number and order_id.")
+        raise WriteBackError(
+            f"{store.job_id} does not keep its orders any more (it was pruned).",
+            fix="Its numbers are in session.results(), by row_number and order_id.",
+        )
     return stored
 
 
 def refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
     """Raise WriteBackError when `path` is one of the orders files themselves."""
     if any(path.resolve() == file.path.resolve() for file in files):
-        raise WriteBackError(f"{path} is the orders file itself.", fix="Name another file, or ask for it: in_place=True.")
+        raise WriteBackError(
+            f"{path} is the orders file itself.",
+            fix="Name another file, or ask for it: in_place=True.",
+        )

@@ -26,12 +26,21 @@ def write_parquet(source: Path, dest: Path, new: Additions) -> None:
         schema = file.schema_arrow
         clash = [name for name in new.headings if name in schema.names]
         if clash:
-            raise WriteBackError(f"{source.name} has a column {clash[0]!r} already.", fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).')
+            raise WriteBackError(
+                f"{source.name} has a column {clash[0]!r} already.",
+                fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).',
+            )
         for field in new.table.schema:
             schema = schema.append(field)
-        compression = file.metadata.row_group(0).column(0).compression if file.metadata.num_row_groups and len(file.schema_arrow) else "zstd"
+        compression = (
+            file.metadata.row_group(0).column(0).compression
+            if file.metadata.num_row_groups and len(file.schema_arrow)
+            else "zstd"
+        )
         at = 1
-        with pq.ParquetWriter(dest, schema, compression=compression.lower().replace("uncompressed", "none")) as writer:
+        with pq.ParquetWriter(
+            dest, schema, compression=compression.lower().replace("uncompressed", "none")
+        ) as writer:
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group)
                 part = new.slice(at, table.num_rows).table
@@ -46,7 +55,10 @@ def write_stored(rows: pa.Table, dest: Path, new: Additions) -> None:
         table = table.drop_columns(["source_file"])
     clash = [name for name in new.headings if name in table.column_names]
     if clash:
-        raise WriteBackError(f"The orders have a column {clash[0]!r} already.", fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).')
+        raise WriteBackError(
+            f"The orders have a column {clash[0]!r} already.",
+            fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).',
+        )
     match dest.suffix.lower():
         case ".csv" | ".tsv":
             _csv(_joined(table, new.texts()), dest, "\t" if dest.suffix.lower() == ".tsv" else ",")
@@ -55,7 +67,10 @@ def write_stored(rows: pa.Table, dest: Path, new: Additions) -> None:
         case ".xlsx":
             _xlsx(_joined(table, new.table), dest)
         case ending:
-            raise InputError(f"{dest}: {ending or 'no ending'} is not a format to write orders in.", fix="Name a .csv, .tsv, .xlsx or .parquet file.")
+            raise InputError(
+                f"{dest}: {ending or 'no ending'} is not a format to write orders in.",
+                fix="Name a .csv, .tsv, .xlsx or .parquet file.",
+            )
 
 
 def _joined(table: pa.Table, new: pa.Table) -> pa.Table:

@@ -20,7 +20,9 @@ def whole(path: Path, *, backup: str | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when all went well; what stood there can be kept as a backup."""
     disk = Disk()
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent or ".")
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent or "."
+        )
         os.close(handle)
         part = Path(name)
         try:
@@ -34,7 +36,10 @@ def whole(path: Path, *, backup: str | None = None) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise WriteBackError(f"{path} cannot be written: {error.strerror or error}.", fix="Check the folder, its rights and the space on the disk; no result is lost.") from error
+        raise WriteBackError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            fix="Check the folder, its rights and the space on the disk; no result is lost.",
+        ) from error
 
 
 def _same_rights(path: Path, part: Path) -> None:

@@ -1,7 +1,8 @@
 """New cells into one sheet of an .xlsx or .xlsm file: only that sheet's XML is touched, by inserting into it.
 
-A library that loads and saves a workbook drops what it does not know (charts, images, pivot caches, newer formats). Here
-every other part of the file is copied as it is, and the sheet keeps every byte that it had.
+A library that loads and saves a workbook drops what it does not know (charts, images, pivot
+caches, newer formats). Here every other part of the file is copied as it is, and the sheet keeps
+every byte that it had.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ __all__ = ["Sheet", "read_sheet", "spliced", "write_workbook"]
 
 _HEADER_WITHIN = 200
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
-_NS = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "p": "http://schemas.openxmlformats.org/package/2006/relationships"}
+_NS = {
+    "m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "p": "http://schemas.openxmlformats.org/package/2006/relationships",
+}
 _STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 
 
@@ -83,7 +87,9 @@ class Sheet:
             yield row
 
 
-def write_workbook(file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> None:
+def write_workbook(
+    file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
+) -> None:
     """Write `dest`: the workbook with the new cells in the sheet that was read. Raises WriteBackError.
 
     `compare` holds some lines as they were read, to be sure that line and row are the same.
@@ -91,47 +97,81 @@ def write_workbook(file: SourceFile, dest: Path, new: Additions, compare: Mappin
     with zipfile.ZipFile(file.path) as book:
         part = _sheet_part(book, file.sheet)
         xml = book.read(part)
-        changed = spliced(xml, read_sheet(xml, _shared_strings(book), file.columns, new.headings), new, compare)
+        changed = spliced(
+            xml, read_sheet(xml, _shared_strings(book), file.columns, new.headings), new, compare
+        )
         with zipfile.ZipFile(dest, "w", zipfile.ZIP_DEFLATED) as out:
             for info in book.infolist():
                 out.writestr(info, changed if info.filename == part else book.read(info))
 
 
-def read_sheet(xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]) -> Sheet:
+def read_sheet(
+    xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
+) -> Sheet:
     """Return where the rows and cells of a sheet are. Raises WriteBackError when the headings are not found."""
     return _Reader(xml, shared, columns, wanted).sheet()
 
 
-def spliced(xml: bytes, sheet: Sheet, new: Additions, compare: Mapping[int, Sequence[str | None]]) -> bytes:
+def spliced(
+    xml: bytes, sheet: Sheet, new: Additions, compare: Mapping[int, Sequence[str | None]]
+) -> bytes:
     """Return the sheet's XML with the new cells."""
     by_line = list(sheet.row_of_line())
     _be_sure(by_line, sheet, compare)
-    places = {i: column for column, text in sheet.headings.items() for i, heading in enumerate(new.headings) if text == heading}
+    places = {
+        i: column
+        for column, text in sheet.headings.items()
+        for i, heading in enumerate(new.headings)
+        if text == heading
+    }
     columns = [places.get(i, 0) for i in range(len(new.headings))]
     for i in range(len(columns)):
         columns[i] = columns[i] or max(sheet.last_column, *columns) + 1
     inserts: list[tuple[int, int, bytes]] = []
     head = sheet.rows[0]
-    inserts += _inserts(xml, sheet, head, [(columns[i], heading, sheet.header_style) for i, heading in enumerate(new.headings) if i not in places])
+    inserts += _inserts(
+        xml,
+        sheet,
+        head,
+        [
+            (columns[i], heading, sheet.header_style)
+            for i, heading in enumerate(new.headings)
+            if i not in places
+        ],
+    )
     values = zip(*(new.table.column(name).to_pylist() for name in new.headings), strict=True)
     for line, (row, cells) in enumerate(zip(by_line, values, strict=False), start=1):
-        given = [(columns[i], value, None) for i, value in enumerate(cells) if value is not None and value != ""]
+        given = [
+            (columns[i], value, None)
+            for i, value in enumerate(cells)
+            if value is not None and value != ""
+        ]
         if given and row is None:
-            raise WriteBackError(f"Line {line} has no row in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+            raise WriteBackError(
+                f"Line {line} has no row in the sheet.",
+                fix="Write to a new format: write_back('orders_shipped.csv').",
+            )
         if given and row is not None:
             inserts += _inserts(xml, sheet, row, given)
     inserts += _dimension(xml, max(columns))
     return _applied(xml, inserts)
 
 
-# -- reading ----------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------
 
 
 class _Reader:
     """One pass with expat, which tells the byte at which each thing stands."""
 
-    def __init__(self, xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]) -> None:
-        self._xml, self._shared, self._columns, self._wanted = xml, shared, list(columns), set(wanted)
+    def __init__(
+        self, xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
+    ) -> None:
+        self._xml, self._shared, self._columns, self._wanted = (
+            xml,
+            shared,
+            list(columns),
+            set(wanted),
+        )
         self._rows: list[_Row] = []
         self._texts: dict[int, dict[int, str]] = {}
         self._header: tuple[int, dict[int, str], str | None] | None = None
@@ -149,9 +189,14 @@ class _Reader:
     def sheet(self) -> Sheet:
         self._parser.Parse(self._xml, True)  # noqa: FBT003 - expat's "this is all"
         if self._header is None:
-            raise WriteBackError("The row of headings was not found in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+            raise WriteBackError(
+                "The row of headings was not found in the sheet.",
+                fix="Write to a new format: write_back('orders_shipped.csv').",
+            )
         number, headings, style = self._header
-        return Sheet(self._prefix, number, headings, style, self._rows, self._last_column, self._texts)
+        return Sheet(
+            self._prefix, number, headings, style, self._rows, self._last_column, self._texts
+        )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         at, name = self._parser.CurrentByteIndex, tag.rpartition(":")[2]
@@ -159,7 +204,9 @@ class _Reader:
             self._prefix = tag[: -len("row")]
             number = int(attributes.get("r") or (self._row.number if self._row else 0) + 1)
             end = self._xml.index(b">", at) + 1
-            self._row = _Row(number, at, end, end, self._xml[end - 2 : end] == b"/>", next_cell={}, found={})
+            self._row = _Row(
+                number, at, end, end, self._xml[end - 2 : end] == b"/>", next_cell={}, found={}
+            )
             self._cells, self._column = {}, 0
         elif name == "c":
             match = _REFERENCE.match(attributes.get("r", ""))
@@ -179,10 +226,20 @@ class _Reader:
             self._value = None
         elif name == "c" and self._cell:
             start, column, attributes = self._cell
-            text = self._shared[int(self._held)] if attributes.get("t") == "s" and self._held else self._held
+            text = (
+                self._shared[int(self._held)]
+                if attributes.get("t") == "s" and self._held
+                else self._held
+            )
             tag_end = self._xml.index(b">", start) + 1
-            end = tag_end if self._xml[tag_end - 2 : tag_end] == b"/>" else self._xml.index(b">", at) + 1
-            self._cells[column] = _Cell(start, end, attributes.get("s"), not self._held, text or None)
+            end = (
+                tag_end
+                if self._xml[tag_end - 2 : tag_end] == b"/>"
+                else self._xml.index(b">", at) + 1
+            )
+            self._cells[column] = _Cell(
+                start, end, attributes.get("s"), not self._held, text or None
+            )
             self._cell = None
         elif name == "row" and self._row:
             self._row.close = self._row.tag_end if self._row.hollow else at
@@ -194,10 +251,16 @@ class _Reader:
             if row.number > _HEADER_WITHIN or not self._is_header(texts):
                 return
             style = self._cells[max(texts)].style
-            self._header = (row.number, {column: text for column, text in texts.items() if text in self._wanted}, style)
+            self._header = (
+                row.number,
+                {column: text for column, text in texts.items() if text in self._wanted},
+                style,
+            )
         wanted = self._header[1]
         for column in wanted:
-            row.next_cell[column] = min((c.start for place, c in self._cells.items() if place > column), default=row.close)
+            row.next_cell[column] = min(
+                (c.start for place, c in self._cells.items() if place > column), default=row.close
+            )
             if column in self._cells:
                 row.found[column] = self._cells[column]
         self._last_column = max(self._last_column, *self._cells, 0)
@@ -207,14 +270,19 @@ class _Reader:
     def _is_header(self, texts: dict[int, str]) -> bool:
         """Return whether a row reads like the columns; titles above them do not."""
         width = max(len(self._columns), *texts, 1)
-        names = unique_names([texts.get(column, "").strip() for column in range(1, width + 1)], ("row_number", "source_file"))
+        names = unique_names(
+            [texts.get(column, "").strip() for column in range(1, width + 1)],
+            ("row_number", "source_file"),
+        )
         return bool(texts) and names[: len(self._columns)] == self._columns
 
 
 def _sheet_part(book: zipfile.ZipFile, name: str | None) -> str:
     parts = sheet_parts(book)
     if name and name not in parts:
-        raise WriteBackError(f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(parts)}.")
+        raise WriteBackError(
+            f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(parts)}."
+        )
     return parts[name] if name else next(iter(parts.values()))
 
 
@@ -239,27 +307,36 @@ def _runs(item: ET.Element) -> Iterator[str]:
             yield from (t.text or "" for t in child if t.tag.endswith("}t"))
 
 
-# -- lines and rows ---------------------------------------------------------------------------------
+# -- lines and rows --------------------------------------------------------------------------------
 
 
-def _be_sure(by_line: Sequence[_Row | None], sheet: Sheet, compare: Mapping[int, Sequence[str | None]]) -> None:
+def _be_sure(
+    by_line: Sequence[_Row | None], sheet: Sheet, compare: Mapping[int, Sequence[str | None]]
+) -> None:
     """Raise WriteBackError when the rows are not the lines that were read."""
     for line, cells in compare.items():
         row = by_line[line - 1] if line <= len(by_line) else None
         if not _alike(sheet.texts[row.number] if row else {}, cells):
-            raise WriteBackError(f"Line {line} is not where it was in the sheet.", fix="Write to a new format: write_back('orders_shipped.csv').")
+            raise WriteBackError(
+                f"Line {line} is not where it was in the sheet.",
+                fix="Write to a new format: write_back('orders_shipped.csv').",
+            )
 
 
 def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
     """Return whether a row holds the words of a line. Numbers and dates are left out: they are written in more than one way."""
     words = {text.strip() for text in texts.values()}
-    return all(cell.strip() in words for cell in cells if cell and re.match(r"[A-Za-z]", cell.strip()))
+    return all(
+        cell.strip() in words for cell in cells if cell and re.match(r"[A-Za-z]", cell.strip())
+    )
 
 
-# -- writing ----------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
-def _inserts(xml: bytes, sheet: Sheet, row: _Row, given: Sequence[tuple[int, Any, str | None]]) -> list[tuple[int, int, bytes]]:
+def _inserts(
+    xml: bytes, sheet: Sheet, row: _Row, given: Sequence[tuple[int, Any, str | None]]
+) -> list[tuple[int, int, bytes]]:
     """Return (start, end, bytes) of each change to a row."""
     behind, made = b"", []
     for column, value, style in sorted(given, key=lambda item: item[0]):
@@ -267,8 +344,10 @@ def _inserts(xml: bytes, sheet: Sheet, row: _Row, given: Sequence[tuple[int, Any
         if cell is not None and not cell.empty:
             if cell.text != _text(value):
                 raise WriteBackError(
-                    f"Cell {_column_name(column)}{row.number} has a value already: it is not replaced by another.",
-                    fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking number 2"}).',
+                    f"Cell {_column_name(column)}{row.number} has a value already: it is not "
+                    "replaced by another.",
+                    fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking '
+                    'number 2"}).',
                 )
             continue
         data = _cell_xml(sheet.prefix, column, row.number, value, cell.style if cell else style)
@@ -292,7 +371,10 @@ def _cell_xml(prefix: str, column: int, row: int, value: Any, style: str | None)
     if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
         return f'<{prefix}c r="{name}"{look}><{prefix}v>{value}</{prefix}v></{prefix}c>'.encode()
     text = escape("".join(c for c in _text(value) if c >= " " or c in "\t\n"))
-    return f'<{prefix}c r="{name}"{look} t="inlineStr"><{prefix}is><{prefix}t xml:space="preserve">{text}</{prefix}t></{prefix}is></{prefix}c>'.encode()
+    return (
+        f'<{prefix}c r="{name}"{look} t="inlineStr"><{prefix}is><{prefix}t '
+        f'xml:space="preserve">{text}</{prefix}t></{prefix}is></{prefix}c>'
+    ).encode()
 
 
 def _text(value: Any) -> str:

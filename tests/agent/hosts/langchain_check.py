@@ -21,13 +21,28 @@ approve(Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="dana", 
 
 def orders(count):
     return [
-        {"order_id": str(i), "name": "Ada Lee", "address1": f"{i} Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2, "service": "ground"}
+        {
+            "order_id": str(i),
+            "name": "Ada Lee",
+            "address1": f"{i} Main St",
+            "city": "Austin",
+            "state": "TX",
+            "zip": "78701",
+            "weight_lb": 2,
+            "service": "ground",
+        }
         for i in range(1, count + 1)
     ]
 
 
 async def main(python, home, shop):
-    connection = langchain_connection("--shipper", f"harbor={shop}", "--home", home, command=[python, "-m", "shipkit.agent.mcp_server"])
+    connection = langchain_connection(
+        "--shipper",
+        f"harbor={shop}",
+        "--home",
+        home,
+        command=[python, "-m", "shipkit.agent.mcp_server"],
+    )
     async with MultiServerMCPClient({"shipkit": connection}).session("shipkit") as session:
         tools = {tool.name: tool for tool in await load_mcp_tools(session)}
         assert len(tools) == 10

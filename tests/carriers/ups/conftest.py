@@ -48,7 +48,10 @@ def specs() -> Path:
         return Path(named)
     path = HERE.parents[3] / "shared" / "ups" / "specs"
     if not path.is_dir():
-        pytest.skip("no UPS OpenAPI files: set SHIPKIT_UPS_SPECS to a clone of github.com/UPS-API/api-documentation")
+        pytest.skip(
+            "no UPS OpenAPI files: set SHIPKIT_UPS_SPECS to a clone of "
+            "github.com/UPS-API/api-documentation"
+        )
     return path
 
 
@@ -70,7 +73,14 @@ def shipment() -> Shipment:
     """Within the US, one parcel."""
     return Shipment(
         order_id="4412",
-        ship_to=Address(name="Jo Ng", address_line1="1 Main Street", city="Timonium", state="MD", postal_code="21093", residential=True),
+        ship_to=Address(
+            name="Jo Ng",
+            address_line1="1 Main Street",
+            city="Timonium",
+            state="MD",
+            postal_code="21093",
+            residential=True,
+        ),
         service="ground",
         parcels=(Parcel(weight_lb=2.3, length_in=10, width_in=8, height_in=4),),
         references={"po": "PO-77"},
@@ -81,11 +91,29 @@ def shipment() -> Shipment:
 def abroad() -> Shipment:
     """To Germany, with an invoice of two lines."""
     return Shipment(
-        ship_to=Address(name="Jürgen Groß", address_line1="Schönhauser Allee 6", city="Berlin", postal_code="10119", country="DE", phone="+49 30 123456"),
+        ship_to=Address(
+            name="Jürgen Groß",
+            address_line1="Schönhauser Allee 6",
+            city="Berlin",
+            postal_code="10119",
+            country="DE",
+            phone="+49 30 123456",
+        ),
         service="worldwide_saver",
         parcels=(Parcel(weight_lb=3),),
-        customs=Customs(items=(
-            CustomsItem(description="Cotton T-shirt", quantity=2, unit_value=Money.of("15"), hs_code="6109.10", origin_country="US", sku="TS-1"),
-            CustomsItem(description="Mug", quantity=1, unit_value=Money.of("9.50"), origin_country="MX"),
-        )),
+        customs=Customs(
+            items=(
+                CustomsItem(
+                    description="Cotton T-shirt",
+                    quantity=2,
+                    unit_value=Money.of("15"),
+                    hs_code="6109.10",
+                    origin_country="US",
+                    sku="TS-1",
+                ),
+                CustomsItem(
+                    description="Mug", quantity=1, unit_value=Money.of("9.50"), origin_country="MX"
+                ),
+            )
+        ),
     )

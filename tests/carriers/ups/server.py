@@ -1,16 +1,19 @@
 """A UPS server on loopback for tests: real HTTP, UPS's own OpenAPI as the judge, UPS's rules beyond it, and faults on demand.
 
-It shares no module with shipkit: what it believes about UPS comes from the specs and the recorded answers. A request that breaks a rule is
-answered as UPS would (400 and a code) and noted in `objections`, so that a test can demand that there were none.
+It shares no module with shipkit: what it believes about UPS comes from the specs and the recorded
+answers. A request that breaks a rule is answered as UPS would (400 and a code) and noted in
+`objections`, so that a test can demand that there were none.
 
-Faults, by call ("ship", "rate", "recovery", "void", "track", "track_reference", "track_shipment", "address", "transit", "token"): see `FAULTS`.
+Faults, by call ("ship", "rate", "recovery", "void", "track", "track_reference", "track_shipment",
+"address", "transit", "token"): see `FAULTS`.
 
     server = UpsServer(contract).start()
     server.fault("ship", "reset_after", times=1)
     ...
     server.stop()
 
-As a process of its own (crash tests, benchmarks): ``python server.py --port 8123 [--latency 0.1] [--specs DIR]``.
+As a process of its own (crash tests, benchmarks): ``python server.py --port 8123 [--latency 0.1]
+[--specs DIR]``.
 """
 
 from __future__ import annotations
@@ -165,8 +168,18 @@ class UpsServer:
             ("DELETE", "/api/shipments/{version}/void/cancel/{number}", "void", self._void),
             ("POST", "/api/labels/{version}/recovery", "recovery", self._recovery),
             ("GET", "/api/track/v1/details/{number}", "track", self._track),
-            ("GET", "/api/track/v1/reference/details/{reference}", "track_reference", self._track_reference),
-            ("GET", "/api/track/v1/shipment/details/{number}", "track_shipment", self._track_shipment),
+            (
+                "GET",
+                "/api/track/v1/reference/details/{reference}",
+                "track_reference",
+                self._track_reference,
+            ),
+            (
+                "GET",
+                "/api/track/v1/shipment/details/{number}",
+                "track_shipment",
+                self._track_shipment,
+            ),
             ("POST", "/api/addressvalidation/{version}/{option}", "address", self._address),
             ("POST", "/api/shipments/{version}/transittimes", "transit", self._transit),
         ]
@@ -192,7 +205,9 @@ class UpsServer:
 
         return handle
 
-    def _judge(self, call: str, request: web.Request, raw: bytes) -> tuple[Any, tuple[int, Any] | None]:
+    def _judge(
+        self, call: str, request: web.Request, raw: bytes
+    ) -> tuple[Any, tuple[int, Any] | None]:
         """Parse and check a request; the second value is the refusal."""
         if call == "token":
             return raw, None
@@ -206,13 +221,32 @@ class UpsServer:
                 self.objections.append(f"{call}: the body is not JSON")
                 return None, _error(400, "10001", "The JSON document is not well formed")
         if self.keep_seen:
-            self.seen.append((request.method, request.path_qs, {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}, body))
+            self.seen.append(
+                (
+                    request.method,
+                    request.path_qs,
+                    {
+                        k.lower(): v
+                        for k, v in request.headers.items()
+                        if k.lower() != "authorization"
+                    },
+                    body,
+                )
+            )
         if len(request.headers.get("transId", "")) != 32:
-            self.objections.append(f"{call}: transId has {len(request.headers.get('transId', ''))} characters, not 32")
+            self.objections.append(
+                f"{call}: transId has {len(request.headers.get('transId', ''))} characters, not 32"
+            )
         if self.contract is not None:
-            for problem in self.contract.request(request.method, request.path_qs, body, headers=dict(request.headers), mode="closed"):
+            for problem in self.contract.request(
+                request.method, request.path_qs, body, headers=dict(request.headers), mode="closed"
+            ):
                 self.objections.append(str(problem))
-                return body, _error(400, "10002", f"The JSON document is well formed but not valid: {problem.pointer}")
+                return body, _error(
+                    400,
+                    "10002",
+                    f"The JSON document is well formed but not valid: {problem.pointer}",
+                )
         return body, None
 
     def _signed_in(self, request: web.Request) -> bool:
@@ -236,7 +270,9 @@ class UpsServer:
             return kind
         return None
 
-    async def _failing(self, fault: str, request: web.Request, body: Any, refusal: Any, work: Any) -> web.StreamResponse:
+    async def _failing(
+        self, fault: str, request: web.Request, body: Any, refusal: Any, work: Any
+    ) -> web.StreamResponse:
         def done() -> tuple[int, Any]:
             return refusal or work(request, body)
 
@@ -249,9 +285,16 @@ class UpsServer:
             case "503_before" | "503_after":
                 if fault == "503_after":
                     done()
-                return self._send(_error(503, "10004", "The service is temporarily unavailable"), {"errorcode": "500", "errordescription": "UnexpectedEOFAtTarget"})
+                return self._send(
+                    _error(503, "10004", "The service is temporarily unavailable"),
+                    {"errorcode": "500", "errordescription": "UnexpectedEOFAtTarget"},
+                )
             case "500_html":
-                return web.Response(status=500, text="<html><body>Internal Server Error</body></html>", content_type="text/html")
+                return web.Response(
+                    status=500,
+                    text="<html><body>Internal Server Error</body></html>",
+                    content_type="text/html",
+                )
             case "502_after":
                 done()
                 return web.Response(status=502)
@@ -270,18 +313,36 @@ class UpsServer:
                 return await self._half(request, done())
             case "garbled":
                 done()
-                return web.Response(body=b'{"ShipmentResponse":{"Response":{"Respo', content_type="application/json")
+                return web.Response(
+                    body=b'{"ShipmentResponse":{"Response":{"Respo', content_type="application/json"
+                )
             case "hollow":
                 done()
-                return web.json_response({"ShipmentResponse": {"Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}}}})
+                return web.json_response(
+                    {
+                        "ShipmentResponse": {
+                            "Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}}
+                        }
+                    }
+                )
             case "empty":
-                return web.Response(status=200, headers={"apierrorcode": "1", "apierrormsg": "The request is not valid. Review for errors before re-submitting."})
+                return web.Response(
+                    status=200,
+                    headers={
+                        "apierrorcode": "1",
+                        "apierrormsg": "The request is not valid. Review for errors before re-submitting.",
+                    },
+                )
             case "silent":
                 done()
                 return web.Response(status=200)
             case "429" | "429_retry":
                 headers = {"Retry-After": "1"} if fault == "429_retry" else {}
-                return web.json_response({"response": {"errors": [{"code": "10429", "message": "Too Many Requests"}]}}, status=429, headers=headers)
+                return web.json_response(
+                    {"response": {"errors": [{"code": "10429", "message": "Too Many Requests"}]}},
+                    status=429,
+                    headers=headers,
+                )
             case "401":
                 return self._send(_error(401, "250002", "Invalid Authentication Information."))
             case "403":
@@ -311,21 +372,37 @@ class UpsServer:
 
     async def _half(self, request: web.Request, answer: tuple[int, Any]) -> web.StreamResponse:
         text = json.dumps(answer[1]).encode()
-        response = web.StreamResponse(status=answer[0], headers={"Content-Length": str(len(text)), "Content-Type": "application/json"})
+        response = web.StreamResponse(
+            status=answer[0],
+            headers={"Content-Length": str(len(text)), "Content-Type": "application/json"},
+        )
         await response.prepare(request)
         await response.write(text[: len(text) // 2])
         if request.transport is not None:
             request.transport.abort()
         return response
 
-    def _send(self, answer: tuple[int, Any], headers: dict[str, str] | None = None) -> web.StreamResponse:
+    def _send(
+        self, answer: tuple[int, Any], headers: dict[str, str] | None = None
+    ) -> web.StreamResponse:
         status, body = answer
         extra = {"bkndtransid": "loopback0000000000000000", **(headers or {})}
         if body is None:
-            return web.Response(status=status, headers={**extra, "apierrorcode": "1", "apierrormsg": "The request is not valid. Review for errors before re-submitting."})
+            return web.Response(
+                status=status,
+                headers={
+                    **extra,
+                    "apierrorcode": "1",
+                    "apierrormsg": "The request is not valid. Review for errors before re-submitting.",
+                },
+            )
         if status >= 400 and not headers:
             error = body["response"]["errors"][0]
-            extra |= {"apierrorcode": error["code"], "apierrormsg": error["message"], "errorcode": error["code"]}
+            extra |= {
+                "apierrorcode": error["code"],
+                "apierrormsg": error["message"],
+                "errorcode": error["code"],
+            }
         if self.quirks:
             body = _quirky(body)
         return web.json_response(body, status=status, headers=extra)
@@ -341,8 +418,12 @@ class UpsServer:
         token = f"token-{len(self._tokens)}-{time.monotonic_ns()}"
         self._tokens[token] = time.monotonic() + self.token_s
         return 200, {
-            "token_type": "Bearer", "issued_at": str(int(time.time() * 1000)), "client_id": CLIENT_ID, "access_token": token,
-            "expires_in": f"{self.token_s:g}", "status": "approved",
+            "token_type": "Bearer",
+            "issued_at": str(int(time.time() * 1000)),
+            "client_id": CLIENT_ID,
+            "access_token": token,
+            "expires_in": f"{self.token_s:g}",
+            "status": "approved",
         }
 
     def _rate(self, request: web.Request, body: Any) -> tuple[int, Any]:
@@ -354,59 +435,129 @@ class UpsServer:
         if option not in {"Rate", "Shop", "Ratetimeintransit", "Shoptimeintransit"}:
             return self._no(("111100", f"unknown request option {option}"))
         timed = option.endswith("timeintransit")
-        if timed and ("ShipmentTotalWeight" not in shipment or "DeliveryTimeInformation" not in shipment):
+        if timed and (
+            "ShipmentTotalWeight" not in shipment or "DeliveryTimeInformation" not in shipment
+        ):
             return self._no(("111549", "Shipment total weight is required"))
-        if timed and _countries(shipment)[0] != _countries(shipment)[1] and "InvoiceLineTotal" not in shipment:
+        if (
+            timed
+            and _countries(shipment)[0] != _countries(shipment)[1]
+            and "InvoiceLineTotal" not in shipment
+        ):
             return self._no(("111547", "Invoice line total is required"))
         if option.startswith("Shop"):
             domestic = {"US", "PR"} >= set(_countries(shipment))
-            codes = ["03", "12", "02", "59", "13", "01", "14"] if domestic else ["11", "08", "65", "07", "54", "96"]
+            codes = (
+                ["03", "12", "02", "59", "13", "01", "14"]
+                if domestic
+                else ["11", "08", "65", "07", "54", "96"]
+            )
         else:
             codes = [shipment["Service"]["Code"]]
-        alerts = [{"Code": "110971", "Description": "Your invoice may vary from the displayed reference rates"}]
+        alerts = [
+            {
+                "Code": "110971",
+                "Description": "Your invoice may vary from the displayed reference rates",
+            }
+        ]
         if not self.negotiated:
-            alerts.append({"Code": "120900", "Description": "User Id and Shipper Number combination is not qualified to receive negotiated rates"})
+            alerts.append(
+                {
+                    "Code": "120900",
+                    "Description": (
+                        "User Id and Shipper Number combination is not qualified to receive "
+                        "negotiated rates"
+                    ),
+                }
+            )
         rated = [self._rated(shipment, code, timed=timed) for code in codes]
-        return 200, {"RateResponse": {"Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}, "Alert": alerts, "TransactionReference": ""}, "RatedShipment": rated}}
+        return 200, {
+            "RateResponse": {
+                "Response": {
+                    "ResponseStatus": {"Code": "1", "Description": "Success"},
+                    "Alert": alerts,
+                    "TransactionReference": "",
+                },
+                "RatedShipment": rated,
+            }
+        }
 
     def _rated(self, shipment: dict[str, Any], code: str, *, timed: bool) -> dict[str, Any]:
         parts = [_price(p, code, shipment) for p in shipment["Package"]]
-        residential = 565 * len(parts) if "ResidentialAddressIndicator" in shipment["ShipTo"]["Address"] else 0
+        residential = (
+            565 * len(parts)
+            if "ResidentialAddressIndicator" in shipment["ShipTo"]["Address"]
+            else 0
+        )
         published = sum(sum(p.values()) for p in parts) + residential
         found: dict[str, Any] = {
             "Service": {"Code": code, "Description": ""},
             "Zone": "204",
-            "RatedShipmentAlert": [{"Code": "110971", "Description": "Your invoice may vary from the displayed reference rates"}],
-            "BillingWeight": {"UnitOfMeasurement": {"Code": "LBS", "Description": "Pounds"}, "Weight": f"{sum(_billed(p) for p in shipment['Package']):.1f}"},
+            "RatedShipmentAlert": [
+                {
+                    "Code": "110971",
+                    "Description": "Your invoice may vary from the displayed reference rates",
+                }
+            ],
+            "BillingWeight": {
+                "UnitOfMeasurement": {"Code": "LBS", "Description": "Pounds"},
+                "Weight": f"{sum(_billed(p) for p in shipment['Package']):.1f}",
+            },
             "TransportationCharges": _usd(published),
             "BaseServiceCharge": _usd(0),
             "ServiceOptionsCharges": _usd(0),
             "TotalCharges": _usd(published),
             "RatedPackage": [
                 {
-                    "BaseServiceCharge": _usd(p["base"]), "TransportationCharges": _usd(sum(p.values())), "ServiceOptionsCharges": _usd(0), "TotalCharges": _usd(sum(p.values())),
+                    "BaseServiceCharge": _usd(p["base"]),
+                    "TransportationCharges": _usd(sum(p.values())),
+                    "ServiceOptionsCharges": _usd(0),
+                    "TotalCharges": _usd(sum(p.values())),
                     "Weight": package["PackageWeight"]["Weight"],
-                    "BillingWeight": {"UnitOfMeasurement": {"Code": "LBS", "Description": "Pounds"}, "Weight": f"{_billed(package):.1f}"},
+                    "BillingWeight": {
+                        "UnitOfMeasurement": {"Code": "LBS", "Description": "Pounds"},
+                        "Weight": f"{_billed(package):.1f}",
+                    },
                     "ItemizedCharges": _itemised(p, 10),
-                    **({"NegotiatedCharges": {"BaseServiceCharge": _usd(p["base"] * 8 // 10), "ItemizedCharges": _itemised(p, 10)}} if self.negotiated else {}),
+                    **(
+                        {
+                            "NegotiatedCharges": {
+                                "BaseServiceCharge": _usd(p["base"] * 8 // 10),
+                                "ItemizedCharges": _itemised(p, 10),
+                            }
+                        }
+                        if self.negotiated
+                        else {}
+                    ),
                 }
                 for p, package in zip(parts, shipment["Package"], strict=True)
             ],
         }
         if residential:
-            found["ItemizedCharges"] = [{"Code": "270", "CurrencyCode": "USD", "MonetaryValue": f"{residential / 100:.2f}"}]
+            found["ItemizedCharges"] = [
+                {"Code": "270", "CurrencyCode": "USD", "MonetaryValue": f"{residential / 100:.2f}"}
+            ]
         if self.negotiated:
             mine = published - sum(p["base"] - p["base"] * 8 // 10 for p in parts)
-            found["NegotiatedRateCharges"] = {"TotalCharge": _usd(mine), "ItemizedCharges": found.get("ItemizedCharges", [])}
+            found["NegotiatedRateCharges"] = {
+                "TotalCharge": _usd(mine),
+                "ItemizedCharges": found.get("ItemizedCharges", []),
+            }
         if timed:
             pickup = shipment["DeliveryTimeInformation"]["Pickup"]["Date"]
             days = {"01": 1, "13": 1, "14": 1, "02": 2, "59": 2, "12": 3}.get(code, 4)
             found["TimeInTransit"] = {
-                "PickupDate": pickup, "PackageBillType": "03", "Disclaimer": ["Services listed as guaranteed are backed by a guarantee."],
+                "PickupDate": pickup,
+                "PackageBillType": "03",
+                "Disclaimer": ["Services listed as guaranteed are backed by a guarantee."],
                 "ServiceSummary": {
-                    "Service": {"Description": "A service"}, "SaturdayDelivery": "0",
+                    "Service": {"Description": "A service"},
+                    "SaturdayDelivery": "0",
                     "EstimatedArrival": {
-                        "Arrival": {"Date": str(int(pickup) + days), "Time": "230000"}, "BusinessDaysInTransit": str(days), "Pickup": {"Date": pickup, "Time": "170000"}, "DayOfWeek": "FRI",
+                        "Arrival": {"Date": str(int(pickup) + days), "Time": "230000"},
+                        "BusinessDaysInTransit": str(days),
+                        "Pickup": {"Date": pickup, "Time": "170000"},
+                        "DayOfWeek": "FRI",
                     },
                 },
             }
@@ -414,7 +565,11 @@ class UpsServer:
 
     def _ship(self, request: web.Request, body: Any) -> tuple[int, Any]:
         shipment = body["ShipmentRequest"]["Shipment"]
-        refusal = self._refuse("ship", body) or _lane(shipment) or _shipping_rules(shipment, body["ShipmentRequest"].get("LabelSpecification", {}))
+        refusal = (
+            self._refuse("ship", body)
+            or _lane(shipment)
+            or _shipping_rules(shipment, body["ShipmentRequest"].get("LabelSpecification", {}))
+        )
         if refusal == EMPTY:
             self.objections.append("ship: a control character")
             return 200, None
@@ -426,40 +581,79 @@ class UpsServer:
         label = body["ShipmentRequest"]["LabelSpecification"]["LabelImageFormat"]["Code"]
         count = len(self.shipments)
         parcels = [f"1Z{ACCOUNT}03{count:06d}{i:02d}"[:18] for i in range(len(shipment["Package"]))]
-        references = [r["Value"] for holder in (shipment, *shipment["Package"]) for r in holder.get("ReferenceNumber", [])]
+        references = [
+            r["Value"]
+            for holder in (shipment, *shipment["Package"])
+            for r in holder.get("ReferenceNumber", [])
+        ]
         forms = "InternationalForms" in shipment.get("ShipmentServiceOptions", {})
         address = shipment["ShipTo"]["Address"]
         new = Shipped(
-            parcels[0], parcels, references[0] if references else "", references, shipment["Service"]["Code"], address.get("PostalCode", ""), address["CountryCode"], label,
-            time.monotonic(), forms=forms,
+            parcels[0],
+            parcels,
+            references[0] if references else "",
+            references,
+            shipment["Service"]["Code"],
+            address.get("PostalCode", ""),
+            address["CountryCode"],
+            label,
+            time.monotonic(),
+            forms=forms,
         )
         self.shipments.append(new)
         rated = self._rated({**shipment, "Package": shipment["Package"]}, new.service, timed=False)
         abroad = _countries(shipment)[0] != _countries(shipment)[1]
         results: dict[str, Any] = {
             "ShipmentCharges": {
-                **{k: rated[k] for k in ("TransportationCharges", "ServiceOptionsCharges", "TotalCharges")},
-                **({"ItemizedCharges": rated["ItemizedCharges"]} if "ItemizedCharges" in rated else {}),
+                **{
+                    k: rated[k]
+                    for k in ("TransportationCharges", "ServiceOptionsCharges", "TotalCharges")
+                },
+                **(
+                    {"ItemizedCharges": rated["ItemizedCharges"]}
+                    if "ItemizedCharges" in rated
+                    else {}
+                ),
             },
             "BillingWeight": rated["BillingWeight"],
             "ShipmentIdentificationNumber": new.number,
             "PackageResults": [
                 {
-                    "TrackingNumber": number, "BaseServiceCharge": p["BaseServiceCharge"], "ServiceOptionsCharges": p["ServiceOptionsCharges"], "ItemizedCharges": p["ItemizedCharges"],
-                    "ShippingLabel": _label(label, number, signature=abroad and i == 0 and label == "ZPL"),
+                    "TrackingNumber": number,
+                    "BaseServiceCharge": p["BaseServiceCharge"],
+                    "ServiceOptionsCharges": p["ServiceOptionsCharges"],
+                    "ItemizedCharges": p["ItemizedCharges"],
+                    "ShippingLabel": _label(
+                        label, number, signature=abroad and i == 0 and label == "ZPL"
+                    ),
                 }
                 for i, (number, p) in enumerate(zip(parcels, rated["RatedPackage"], strict=True))
             ],
         }
         if self.negotiated:
-            results["NegotiatedRateCharges"] = {"TotalCharge": rated["NegotiatedRateCharges"]["TotalCharge"]}
+            results["NegotiatedRateCharges"] = {
+                "TotalCharge": rated["NegotiatedRateCharges"]["TotalCharge"]
+            }
         if forms:
             results["Form"] = {
-                "Code": "01", "Description": "All Requested International Forms",
-                "Image": {"ImageFormat": {"Code": "PDF", "Description": "PDF"}, "GraphicImage": base64.b64encode(b"%PDF-1.4\n% an invoice\n%%EOF\n").decode()},
+                "Code": "01",
+                "Description": "All Requested International Forms",
+                "Image": {
+                    "ImageFormat": {"Code": "PDF", "Description": "PDF"},
+                    "GraphicImage": base64.b64encode(b"%PDF-1.4\n% an invoice\n%%EOF\n").decode(),
+                },
             }
         context = body["ShipmentRequest"]["Request"].get("TransactionReference", "")
-        return {"ShipmentResponse": {"Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}, "Alert": [], "TransactionReference": context}, "ShipmentResults": results}}
+        return {
+            "ShipmentResponse": {
+                "Response": {
+                    "ResponseStatus": {"Code": "1", "Description": "Success"},
+                    "Alert": [],
+                    "TransactionReference": context,
+                },
+                "ShipmentResults": results,
+            }
+        }
 
     def _void(self, request: web.Request, body: Any) -> tuple[int, Any]:
         number = request.match_info["number"]
@@ -469,10 +663,19 @@ class UpsServer:
         if found is None or not self.voidable:
             return _error(400, "190102", "No shipment found within the allowed void period")
         if found.voided:
-            return _error(400, "190117", "The Pickup Request associated with this shipment has already been completed")
+            return _error(
+                400,
+                "190117",
+                "The Pickup Request associated with this shipment has already been completed",
+            )
         found.voided = True
         status = {"Code": "1", "Description": "Success"}
-        return 200, {"VoidShipmentResponse": {"Response": {"ResponseStatus": status, "TransactionReference": ""}, "SummaryResult": {"Status": {"Code": "1", "Description": "Voided"}}}}
+        return 200, {
+            "VoidShipmentResponse": {
+                "Response": {"ResponseStatus": status, "TransactionReference": ""},
+                "SummaryResult": {"Status": {"Code": "1", "Description": "Voided"}},
+            }
+        }
 
     def _recovery(self, request: web.Request, body: Any) -> tuple[int, Any]:
         wanted = body["LabelRecoveryRequest"]
@@ -482,7 +685,9 @@ class UpsServer:
             values = wanted.get("ReferenceValues", {})
             if values.get("ShipperNumber") != ACCOUNT:
                 return self._no(("300005", "Missing or invalid shipper number"))
-            found = [s for s in self.shipments if values["ReferenceNumber"]["Value"] in s.references]
+            found = [
+                s for s in self.shipments if values["ReferenceNumber"]["Value"] in s.references
+            ]
         label = wanted.get("LabelSpecification", {}).get("LabelImageFormat", {}).get("Code", "GIF")
         alive = [s for s in found if not s.voided]
         if not found:
@@ -491,23 +696,56 @@ class UpsServer:
             return _error(400, "300033", "The shipment was voided")
         if any(time.monotonic() - s.made_at < self.settle_s for s in alive):
             return _error(400, "300034", "The shipment is not processed yet")
-        answer: dict[str, Any] = {"Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}, "TransactionReference": ""}}
+        answer: dict[str, Any] = {
+            "Response": {
+                "ResponseStatus": {"Code": "1", "Description": "Success"},
+                "TransactionReference": "",
+            }
+        }
         if len(alive) > 1:
-            answer |= {"LabelResults": [], "TrackingCandidate": [{"TrackingNumber": s.number, "DestinationPostalCode": s.zip_code} for s in alive]}
+            answer |= {
+                "LabelResults": [],
+                "TrackingCandidate": [
+                    {"TrackingNumber": s.number, "DestinationPostalCode": s.zip_code} for s in alive
+                ],
+            }
             return 200, {"LabelRecoveryResponse": answer}
         [one] = alive
         results = []
-        wanted_parcels = [wanted["TrackingNumber"]] if self.lone_labels and "TrackingNumber" in wanted else one.parcels[:1] if self.lone_labels else one.parcels
+        wanted_parcels = (
+            [wanted["TrackingNumber"]]
+            if self.lone_labels and "TrackingNumber" in wanted
+            else one.parcels[:1]
+            if self.lone_labels
+            else one.parcels
+        )
         for number in wanted_parcels:
             drawn = _label(label, number)
-            results.append({"TrackingNumber": number, "LabelImage": {"LabelImageFormat": {"Code": label}, "GraphicImage": drawn["GraphicImage"]}, "Receipt": ""})
-        return 200, {"LabelRecoveryResponse": {**answer, "ShipmentIdentificationNumber": one.number, "LabelResults": results}}
+            results.append(
+                {
+                    "TrackingNumber": number,
+                    "LabelImage": {
+                        "LabelImageFormat": {"Code": label},
+                        "GraphicImage": drawn["GraphicImage"],
+                    },
+                    "Receipt": "",
+                }
+            )
+        return 200, {
+            "LabelRecoveryResponse": {
+                **answer,
+                "ShipmentIdentificationNumber": one.number,
+                "LabelResults": results,
+            }
+        }
 
     def _track(self, request: web.Request, body: Any) -> tuple[int, Any]:
         number = request.match_info["number"]
         if not 7 <= len(number) <= 34:
             return self._no(("TV1002", "Invalid inquiry number"))
-        return 200, self._tracked([(s, p) for s in self.shipments for p in s.parcels if p == number], number)
+        return 200, self._tracked(
+            [(s, p) for s in self.shipments for p in s.parcels if p == number], number
+        )
 
     def _track_shipment(self, request: web.Request, body: Any) -> tuple[int, Any]:
         number = request.match_info["number"]
@@ -518,65 +756,169 @@ class UpsServer:
         reference = request.match_info["reference"]
         if request.query.get("shipperNum") != ACCOUNT:
             return self._no(("151085", "Multiple shipper numbers found"))
-        hits = [(s, s.parcels[0]) for s in self.shipments if reference in s.references and time.monotonic() - s.made_at >= self.settle_s]
+        hits = [
+            (s, s.parcels[0])
+            for s in self.shipments
+            if reference in s.references and time.monotonic() - s.made_at >= self.settle_s
+        ]
         return 200, self._tracked(hits, reference)
 
     def _tracked(self, hits: list[tuple[Shipped, str]], asked: str) -> dict[str, Any]:
         if not hits:
-            return {"trackResponse": {"shipment": [{"inquiryNumber": asked, "warnings": [{"code": "TW0001", "message": "Tracking Information Not Found"}]}]}}
+            return {
+                "trackResponse": {
+                    "shipment": [
+                        {
+                            "inquiryNumber": asked,
+                            "warnings": [
+                                {"code": "TW0001", "message": "Tracking Information Not Found"}
+                            ],
+                        }
+                    ]
+                }
+            }
         packages = []
         for s, parcel in hits:
-            status = {"type": "MV" if s.voided else "M", "code": "MP", "description": "Shipper created a label, UPS has not received the package yet."}
-            packages.append({
-                "trackingNumber": parcel, "deliveryDate": [{"type": "SDD", "date": "20261124"}], "referenceNumber": [{"type": "SHIPMENT", "number": r} for r in s.references],
-                "currentStatus": {"code": "003", "description": status["description"]},
-                "activity": [{"location": {"address": {"city": "Louisville", "stateProvince": "KY", "countryCode": "US"}}, "status": status, "date": "20261122", "time": "101500"}],
-            })
+            status = {
+                "type": "MV" if s.voided else "M",
+                "code": "MP",
+                "description": "Shipper created a label, UPS has not received the package yet.",
+            }
+            packages.append(
+                {
+                    "trackingNumber": parcel,
+                    "deliveryDate": [{"type": "SDD", "date": "20261124"}],
+                    "referenceNumber": [{"type": "SHIPMENT", "number": r} for r in s.references],
+                    "currentStatus": {"code": "003", "description": status["description"]},
+                    "activity": [
+                        {
+                            "location": {
+                                "address": {
+                                    "city": "Louisville",
+                                    "stateProvince": "KY",
+                                    "countryCode": "US",
+                                }
+                            },
+                            "status": status,
+                            "date": "20261122",
+                            "time": "101500",
+                        }
+                    ],
+                }
+            )
         return {"trackResponse": {"shipment": [{"inquiryNumber": asked, "package": packages}]}}
 
     def _address(self, request: web.Request, body: Any) -> tuple[int, Any]:
         form = body["XAVRequest"]["AddressKeyFormat"]
         form = form[0] if isinstance(form, list) else form
-        state, street = form.get("PoliticalDivision1", ""), " ".join(form.get("AddressLine", [])).upper()
+        state, street = (
+            form.get("PoliticalDivision1", ""),
+            " ".join(form.get("AddressLine", [])).upper(),
+        )
         if self.test_host and state not in {"NY", "CA"}:
-            return _error(400, "9264030", "The state is not supported in the Customer Integration Environment.")
-        response: dict[str, Any] = {"Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}}}
-        key = {"PoliticalDivision2": form.get("PoliticalDivision2", "").upper(), "PoliticalDivision1": state, "PostcodePrimaryLow": form.get("PostcodePrimaryLow", ""),
-               "PostcodeExtendedLow": "1234", "CountryCode": form["CountryCode"]}
-        kind = {"Code": "1", "Description": "Commercial"} if "SUITE" in street else {"Code": "2", "Description": "Residential"}
+            return _error(
+                400,
+                "9264030",
+                "The state is not supported in the Customer Integration Environment.",
+            )
+        response: dict[str, Any] = {
+            "Response": {"ResponseStatus": {"Code": "1", "Description": "Success"}}
+        }
+        key = {
+            "PoliticalDivision2": form.get("PoliticalDivision2", "").upper(),
+            "PoliticalDivision1": state,
+            "PostcodePrimaryLow": form.get("PostcodePrimaryLow", ""),
+            "PostcodeExtendedLow": "1234",
+            "CountryCode": form["CountryCode"],
+        }
+        kind = (
+            {"Code": "1", "Description": "Commercial"}
+            if "SUITE" in street
+            else {"Code": "2", "Description": "Residential"}
+        )
         if "NOWHERE" in street:
             response["NoCandidatesIndicator"] = ""
         elif "AMBIGUOUS" in street:
-            response |= {"AmbiguousAddressIndicator": "", "AddressClassification": {"Code": "0", "Description": "UnClassified"}}
-            response["Candidate"] = [{"AddressClassification": kind, "AddressKeyFormat": {**key, "AddressLine": [f"{n} MAIN ST"]}} for n in (1, 3)]
+            response |= {
+                "AmbiguousAddressIndicator": "",
+                "AddressClassification": {"Code": "0", "Description": "UnClassified"},
+            }
+            response["Candidate"] = [
+                {
+                    "AddressClassification": kind,
+                    "AddressKeyFormat": {**key, "AddressLine": [f"{n} MAIN ST"]},
+                }
+                for n in (1, 3)
+            ]
         else:
             response |= {"ValidAddressIndicator": "", "AddressClassification": kind}
-            response["Candidate"] = [{"AddressClassification": kind, "AddressKeyFormat": {**key, "AddressLine": [street.replace("STREET", "ST")]}}]
+            response["Candidate"] = [
+                {
+                    "AddressClassification": kind,
+                    "AddressKeyFormat": {**key, "AddressLine": [street.replace("STREET", "ST")]},
+                }
+            ]
         return 200, {"XAVResponse": response}
 
     def _transit(self, request: web.Request, body: Any) -> tuple[int, Any]:
         if not (0 < body["weight"] < 10_000):
             return self._no(("270001", "Invalid weight"))
         services = []
-        for code, name, days in (("1DA", "UPS Next Day Air", 1), ("2DA", "UPS 2nd Day Air", 2), ("GND", "UPS Ground", 4)):
+        for code, name, days in (
+            ("1DA", "UPS Next Day Air", 1),
+            ("2DA", "UPS 2nd Day Air", 2),
+            ("GND", "UPS Ground", 4),
+        ):
             year, month, day = body["shipDate"].split("-")
-            services.append({
-                "serviceLevel": code, "serviceLevelDescription": name, "businessTransitDays": days, "totalTransitDays": days, "deliveryDate": f"{year}-{month}-{min(int(day) + days, 28):02d}",
-                "deliveryTime": "23:00:00", "commitTime": "23:00:00", "deliveryDayOfWeek": "TUE", "nextDayPickupIndicator": "0", "saturdayPickupIndicator": "0", "saturdayDeliveryIndicator": "0",
-                "guaranteeIndicator": "1" if days < 3 else "0", "restDaysCount": 0, "holidayCount": 0, "delayCount": 0, "shipDate": body["shipDate"], "pickupTime": "20:00:00",
-                "pickupDate": body["shipDate"], "poddays": 0, "cstccutoffTime": "18:00:00",
-            })
-        return 200, {"emsResponse": {
-            "shipDate": body["shipDate"], "shipTime": "11:25:18", "serviceLevel": "A", "billType": body.get("billType", "03"), "residentialIndicator": body.get("residentialIndicator", "02"),
-            "destinationCountryName": "UNITED STATES", "destinationCountryCode": body.get("destinationCountryCode", "US"), "originCountryName": "UNITED STATES",
-            "originCountryCode": body["originCountryCode"], "guaranteeSuspended": False, "numberOfServices": len(services), "services": services,
-        }}
+            services.append(
+                {
+                    "serviceLevel": code,
+                    "serviceLevelDescription": name,
+                    "businessTransitDays": days,
+                    "totalTransitDays": days,
+                    "deliveryDate": f"{year}-{month}-{min(int(day) + days, 28):02d}",
+                    "deliveryTime": "23:00:00",
+                    "commitTime": "23:00:00",
+                    "deliveryDayOfWeek": "TUE",
+                    "nextDayPickupIndicator": "0",
+                    "saturdayPickupIndicator": "0",
+                    "saturdayDeliveryIndicator": "0",
+                    "guaranteeIndicator": "1" if days < 3 else "0",
+                    "restDaysCount": 0,
+                    "holidayCount": 0,
+                    "delayCount": 0,
+                    "shipDate": body["shipDate"],
+                    "pickupTime": "20:00:00",
+                    "pickupDate": body["shipDate"],
+                    "poddays": 0,
+                    "cstccutoffTime": "18:00:00",
+                }
+            )
+        return 200, {
+            "emsResponse": {
+                "shipDate": body["shipDate"],
+                "shipTime": "11:25:18",
+                "serviceLevel": "A",
+                "billType": body.get("billType", "03"),
+                "residentialIndicator": body.get("residentialIndicator", "02"),
+                "destinationCountryName": "UNITED STATES",
+                "destinationCountryCode": body.get("destinationCountryCode", "US"),
+                "originCountryName": "UNITED STATES",
+                "originCountryCode": body["originCountryCode"],
+                "guaranteeSuspended": False,
+                "numberOfServices": len(services),
+                "services": services,
+            }
+        }
 
     # -- rules beyond the OpenAPI ----------------------------------------------
     def _refuse(self, call: str, body: Any) -> tuple[str, str] | None:
         [outer] = body.values()
         shipment, asked = outer["Shipment"], outer["Request"]
-        if asked.get("RequestOption", "nonvalidate") not in {"validate", "nonvalidate"} or asked.get("SubVersion", "2205") not in {"1801", "2108", "2205", "2407", "2409"}:
+        if asked.get("RequestOption", "nonvalidate") not in {
+            "validate",
+            "nonvalidate",
+        } or asked.get("SubVersion", "2205") not in {"1801", "2108", "2205", "2407", "2409"}:
             return "120010", "request option or subversion"
         if outer.get("PickupType", {}).get("Code", "01") not in {"01", "03", "06", "19", "20"}:
             return "110208", "pickup type"
@@ -594,11 +936,23 @@ class UpsServer:
 
     # -- for other processes -----------------------------------------------------
     async def _books(self, request: web.Request) -> web.Response:
-        return web.json_response({"calls": dict(self.calls), "objections": self.objections[:20], "shipments": [dataclasses.asdict(s) for s in self.shipments]})
+        return web.json_response(
+            {
+                "calls": dict(self.calls),
+                "objections": self.objections[:20],
+                "shipments": [dataclasses.asdict(s) for s in self.shipments],
+            }
+        )
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         wanted = await request.json()
-        self.fault(wanted["call"], wanted["kind"], times=wanted.get("times", 1), skip=wanted.get("skip", 0), every=wanted.get("every", 1))
+        self.fault(
+            wanted["call"],
+            wanted["kind"],
+            times=wanted.get("times", 1),
+            skip=wanted.get("skip", 0),
+            every=wanted.get("every", 1),
+        )
         return web.json_response({})
 
     async def _revoke(self, request: web.Request) -> web.Response:
@@ -607,8 +961,57 @@ class UpsServer:
 
 
 EMPTY = ("1", "")
-_EU = {"AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"}
-_SERVICES = {"01", "02", "03", "07", "08", "11", "12", "13", "14", "17", "54", "59", "65", "70", "71", "72", "74", "75", "93", "96"}
+_EU = {
+    "AT",
+    "BE",
+    "BG",
+    "CY",
+    "CZ",
+    "DE",
+    "DK",
+    "EE",
+    "ES",
+    "FI",
+    "FR",
+    "GR",
+    "HR",
+    "HU",
+    "IE",
+    "IT",
+    "LT",
+    "LU",
+    "LV",
+    "MT",
+    "NL",
+    "PL",
+    "PT",
+    "RO",
+    "SE",
+    "SI",
+    "SK",
+}
+_SERVICES = {
+    "01",
+    "02",
+    "03",
+    "07",
+    "08",
+    "11",
+    "12",
+    "13",
+    "14",
+    "17",
+    "54",
+    "59",
+    "65",
+    "70",
+    "71",
+    "72",
+    "74",
+    "75",
+    "93",
+    "96",
+}
 _DOMESTIC = {"01", "02", "03", "12", "13", "14", "59", "93"}
 _PACKAGING = {"01", "02", "03", "04", "21", "24", "25", "30", "2a", "2b", "2c"}
 
@@ -637,10 +1040,16 @@ def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
         if who not in shipment:
             continue
         address = shipment[who]["Address"]
-        country, code, lines = address["CountryCode"], address.get("PostalCode", ""), address.get("AddressLine", [])
+        country, code, lines = (
+            address["CountryCode"],
+            address.get("PostalCode", ""),
+            address.get("AddressLine", []),
+        )
         if not 1 <= len(lines) <= 3 or any(not 1 <= len(line) <= 35 for line in lines):
             return "120202", f"{who} address lines"
-        if country in {"US", "CA", "PR"} and not re.fullmatch(r"[A-Z]{2}", address.get("StateProvinceCode", "")):
+        if country in {"US", "CA", "PR"} and not re.fullmatch(
+            r"[A-Z]{2}", address.get("StateProvinceCode", "")
+        ):
             return "120206", f"{who} state"
         if country in {"US", "PR"} and not re.fullmatch(r"\d{5}(\d{4})?", code):
             return "120207", f"{who} postal code"
@@ -651,7 +1060,9 @@ def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
         if country == "US" and address.get("StateProvinceCode") in {"PR", "VI", "GU"}:
             return "120208", f"{who}: a territory is a country of its own"
         number = shipment[who].get("Phone", {}).get("Number", "0000000000")
-        if not re.fullmatch(r"[0-9]{5,15}", number) or (country in {"US", "PR", "CA"} and len(number) < 10):
+        if not re.fullmatch(r"[0-9]{5,15}", number) or (
+            country in {"US", "PR", "CA"} and len(number) < 10
+        ):
             return "120213", f"{who} phone"
     return None
 
@@ -669,10 +1080,17 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
         sides = package.get("Dimensions")
         if sides is not None:
             values = [sides.get(side, "") for side in ("Length", "Width", "Height")]
-            if not all(re.fullmatch(r"[1-9]\d{0,2}", v) for v in values) or int(values[0]) < max(map(int, values)) or sides["UnitOfMeasurement"].get("Code") != "IN":
+            if (
+                not all(re.fullmatch(r"[1-9]\d{0,2}", v) for v in values)
+                or int(values[0]) < max(map(int, values))
+                or sides["UnitOfMeasurement"].get("Code") != "IN"
+            ):
                 return "120602", f"dimensions {values}"
         value = package.get("PackageServiceOptions", {}).get("DeclaredValue")
-        if value is not None and not (re.fullmatch(r"\d{1,5}(\.\d{2})?", value["MonetaryValue"]) and re.fullmatch(r"[A-Z]{3}", value["CurrencyCode"])):
+        if value is not None and not (
+            re.fullmatch(r"\d{1,5}(\.\d{2})?", value["MonetaryValue"])
+            and re.fullmatch(r"[A-Z]{3}", value["CurrencyCode"])
+        ):
             return "120604", "declared value"
     return None
 
@@ -680,7 +1098,11 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
 def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[str, str] | None:
     origin, destination = _countries(shipment)
     inside = (origin, destination) in {("US", "US"), ("PR", "PR")}
-    customs = origin != destination and not {origin, destination} <= {"US", "PR"} and not {origin, destination} <= _EU
+    customs = (
+        origin != destination
+        and not {origin, destination} <= {"US", "PR"}
+        and not {origin, destination} <= _EU
+    )
     returned = "ReturnService" in shipment
     package_level = any("ReferenceNumber" in p for p in shipment["Package"])
     if inside and "ReferenceNumber" in shipment:
@@ -697,11 +1119,23 @@ def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[st
     if any(c.get("Type") == "02" for c in charges) and not customs:
         return "121524", "duties have no payer within a country"
     options = shipment.get("ShipmentServiceOptions", {})
-    if origin != destination and not shipment.get("Description") and not ({origin, destination} <= _EU and shipment["Service"]["Code"] == "11"):
+    if (
+        origin != destination
+        and not shipment.get("Description")
+        and not ({origin, destination} <= _EU and shipment["Service"]["Code"] == "11")
+    ):
         return "120512", "Shipment Description is required for this shipment."
-    if (origin, destination) in {("US", "CA"), ("US", "PR")} and not returned and not re.fullmatch(r"\d{1,8}(\.\d{2})?", shipment.get("InvoiceLineTotal", {}).get("MonetaryValue", "")):
+    if (
+        (origin, destination) in {("US", "CA"), ("US", "PR")}
+        and not returned
+        and not re.fullmatch(
+            r"\d{1,8}(\.\d{2})?", shipment.get("InvoiceLineTotal", {}).get("MonetaryValue", "")
+        )
+    ):
         return "121500", "invoice line total"
-    if not re.fullmatch(r"[A-Z]{3}", shipment.get("InvoiceLineTotal", {}).get("CurrencyCode", "USD")):
+    if not re.fullmatch(
+        r"[A-Z]{3}", shipment.get("InvoiceLineTotal", {}).get("CurrencyCode", "USD")
+    ):
         return "121500", "invoice line total currency"
     if customs:
         problem = _customs_rules(shipment, options.get("InternationalForms"), returned=returned)
@@ -714,30 +1148,57 @@ def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[st
     return _signature_rules(shipment, options, {origin, destination}) or _label_rules(label)
 
 
-def _customs_rules(shipment: dict[str, Any], forms: dict[str, Any] | None, *, returned: bool) -> tuple[str, str] | None:
+def _customs_rules(
+    shipment: dict[str, Any], forms: dict[str, Any] | None, *, returned: bool
+) -> tuple[str, str] | None:
     if not forms or not forms.get("Product"):
         return "128218", "no goods on the invoice"
     if forms["FormType"] != ["05" if returned else "01"]:
         return "128000", f"form type {forms['FormType']}"
     for who in ("Shipper", "ShipTo"):
-        if not shipment[who].get("Phone", {}).get("Number") or not shipment[who].get("AttentionName"):
+        if not shipment[who].get("Phone", {}).get("Number") or not shipment[who].get(
+            "AttentionName"
+        ):
             return "120209", f"{who} phone or contact"
-    for name, pattern in (("InvoiceNumber", r".{1,35}"), ("InvoiceDate", r"20\d{6}"), ("ReasonForExport", r"SALE|GIFT|SAMPLE|RETURN|REPAIR|INTERCOMPANYDATA"), ("CurrencyCode", r"[A-Z]{3}")):
+    for name, pattern in (
+        ("InvoiceNumber", r".{1,35}"),
+        ("InvoiceDate", r"20\d{6}"),
+        ("ReasonForExport", r"SALE|GIFT|SAMPLE|RETURN|REPAIR|INTERCOMPANYDATA"),
+        ("CurrencyCode", r"[A-Z]{3}"),
+    ):
         if not re.fullmatch(pattern, forms.get(name, "")):
             return "128001", name
-    if not re.fullmatch(r"(CFR|CIF|CIP|CPT|DAF|DAP|DDP|DEQ|DES|EXW|FAS|FCA|FOB)?", forms.get("TermsOfShipment", "")):
+    if not re.fullmatch(
+        r"(CFR|CIF|CIP|CPT|DAF|DAP|DDP|DEQ|DES|EXW|FAS|FCA|FOB)?", forms.get("TermsOfShipment", "")
+    ):
         return "128002", "terms"
     sold = forms.get("Contacts", {}).get("SoldTo")
-    if not sold or not re.fullmatch(r"[0-9]{5,15}", sold.get("Phone", {}).get("Number", "")) or not re.fullmatch(r"[0-9A-Z]{0,9}", sold["Address"].get("PostalCode", "")):
+    if (
+        not sold
+        or not re.fullmatch(r"[0-9]{5,15}", sold.get("Phone", {}).get("Number", ""))
+        or not re.fullmatch(r"[0-9A-Z]{0,9}", sold["Address"].get("PostalCode", ""))
+    ):
         return "128003", "sold to"
     for product in forms["Product"]:
         unit = product.get("Unit", {})
         lines = product["Description"]
         if not 1 <= len(lines) <= 3 or any(not 1 <= len(line) <= 35 for line in lines):
             return "128215", "product description"
-        if not re.fullmatch(r"[1-9]\d{0,6}", unit.get("Number", "")) or not re.fullmatch(r"\d+(\.\d{1,6})?", unit.get("Value", "")) or float(unit["Value"]) <= 0:
+        if (
+            not re.fullmatch(r"[1-9]\d{0,6}", unit.get("Number", ""))
+            or not re.fullmatch(r"\d+(\.\d{1,6})?", unit.get("Value", ""))
+            or float(unit["Value"]) <= 0
+        ):
             return "128216", "product quantity or value"
-        if unit.get("UnitOfMeasurement", {}).get("Code") not in {"PCS", "NMB", "EA", "BX", "PR", "KG", "LB"}:
+        if unit.get("UnitOfMeasurement", {}).get("Code") not in {
+            "PCS",
+            "NMB",
+            "EA",
+            "BX",
+            "PR",
+            "KG",
+            "LB",
+        }:
             return "128216", "unit of measurement"
         if not re.fullmatch(r"[0-9A-Z]{6,15}|", product.get("CommodityCode", "")):
             return "128219", "commodity code"
@@ -746,9 +1207,15 @@ def _customs_rules(shipment: dict[str, Any], forms: dict[str, Any] | None, *, re
     return None
 
 
-def _signature_rules(shipment: dict[str, Any], options: dict[str, Any], ends: set[str]) -> tuple[str, str] | None:
+def _signature_rules(
+    shipment: dict[str, Any], options: dict[str, Any], ends: set[str]
+) -> tuple[str, str] | None:
     on_package = ends <= {"US", "PR"} or ends == {"CA"}
-    kinds = [p["PackageServiceOptions"]["DeliveryConfirmation"]["DCISType"] for p in shipment["Package"] if "DeliveryConfirmation" in p.get("PackageServiceOptions", {})]
+    kinds = [
+        p["PackageServiceOptions"]["DeliveryConfirmation"]["DCISType"]
+        for p in shipment["Package"]
+        if "DeliveryConfirmation" in p.get("PackageServiceOptions", {})
+    ]
     if kinds and (not on_package or not set(kinds) <= {"2", "3"}):
         return "120606", "delivery confirmation of a package"
     whole = options.get("DeliveryConfirmation", {}).get("DCISType")
@@ -781,15 +1248,32 @@ def _billed(package: dict[str, Any]) -> float:
 
 
 def _price(package: dict[str, Any], code: str, shipment: dict[str, Any]) -> dict[str, int]:
-    base = 900 + int(_billed(package)) * 45 + {"01": 5200, "13": 4700, "14": 9900, "02": 2400, "59": 2900, "12": 1500}.get(code, 0)
+    base = (
+        900
+        + int(_billed(package)) * 45
+        + {"01": 5200, "13": 4700, "14": 9900, "02": 2400, "59": 2900, "12": 1500}.get(code, 0)
+    )
     area = 430 if shipment["ShipTo"]["Address"].get("PostalCode", "").endswith("9") else 0
     return {"base": base, "area": area, "fuel": (base + area) * 15 // 100}
 
 
 def _itemised(parts: dict[str, int], tenths: int) -> list[dict[str, str]]:
-    found = [{"Code": "375", "CurrencyCode": "USD", "MonetaryValue": f"{parts['fuel'] * tenths // 10 / 100:.2f}"}]
+    found = [
+        {
+            "Code": "375",
+            "CurrencyCode": "USD",
+            "MonetaryValue": f"{parts['fuel'] * tenths // 10 / 100:.2f}",
+        }
+    ]
     if parts["area"]:
-        found.append({"Code": "376", "CurrencyCode": "USD", "MonetaryValue": f"{parts['area'] / 100:.2f}", "SubType": "Rural"})
+        found.append(
+            {
+                "Code": "376",
+                "CurrencyCode": "USD",
+                "MonetaryValue": f"{parts['area'] / 100:.2f}",
+                "SubType": "Rural",
+            }
+        )
     return found
 
 
@@ -807,10 +1291,21 @@ def _label(code: str, number: str, *, signature: bool = False) -> dict[str, Any]
             out = io.BytesIO()
             picture.save(out, "GIF")
             _GIF.append(base64.b64encode(out.getvalue()).decode())
-        return {"ImageFormat": {"Code": "GIF", "Description": "GIF"}, "GraphicImage": _GIF[0], "HTMLImage": base64.b64encode(b"<html></html>").decode()}
+        return {
+            "ImageFormat": {"Code": "GIF", "Description": "GIF"},
+            "GraphicImage": _GIF[0],
+            "HTMLImage": base64.b64encode(b"<html></html>").decode(),
+        }
     text = f"\n^XA\r\n^LRN^MNY^MFN,N^LH10,12^MCY^POI^PW812^CI27\r\n^FO50,50^A0N,40,40^FD{number}^FS\r\n^XZ\n".encode()
-    found = {"ImageFormat": {"Code": code, "Description": code}, "GraphicImage": base64.b64encode(text).decode()}
-    return {**found, "InternationalSignatureGraphicImage": found["GraphicImage"]} if signature else found
+    found = {
+        "ImageFormat": {"Code": code, "Description": code},
+        "GraphicImage": base64.b64encode(text).decode(),
+    }
+    return (
+        {**found, "InternationalSignatureGraphicImage": found["GraphicImage"]}
+        if signature
+        else found
+    )
 
 
 def _texts(node: Any) -> Any:
@@ -829,19 +1324,37 @@ def _quirky(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _quirky(value) for key, value in node.items()} if node else ""
     if isinstance(node, list):
-        return _quirky(node[0]) if len(node) == 1 and isinstance(node[0], dict) else [_quirky(v) for v in node] if node else ""
+        return (
+            _quirky(node[0])
+            if len(node) == 1 and isinstance(node[0], dict)
+            else [_quirky(v) for v in node]
+            if node
+            else ""
+        )
     return node
 
 
 def load_contract(specs: pathlib.Path) -> Any:
     """Load UPS's OpenAPI files with the checker that lies beside this file."""
-    spec = importlib.util.spec_from_file_location("ups_contract", pathlib.Path(__file__).with_name("ups_contract.py"))
+    spec = importlib.util.spec_from_file_location(
+        "ups_contract", pathlib.Path(__file__).with_name("ups_contract.py")
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["ups_contract"] = module
     spec.loader.exec_module(module)
-    return module.Contract.load(specs, only=["Rating", "Shipping", "Tracking", "AddressValidation", "TimeInTransit", "OAuthClientCredentials"])
+    return module.Contract.load(
+        specs,
+        only=[
+            "Rating",
+            "Shipping",
+            "Tracking",
+            "AddressValidation",
+            "TimeInTransit",
+            "OAuthClientCredentials",
+        ],
+    )
 
 
 def main() -> None:
@@ -849,7 +1362,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--late", type=float, default=0.5, help="how late late work is")
-    parser.add_argument("--specs", type=pathlib.Path, help="UPS's OpenAPI files; without them requests are not checked against them")
+    parser.add_argument(
+        "--specs",
+        type=pathlib.Path,
+        help="UPS's OpenAPI files; without them requests are not checked against them",
+    )
     given = parser.parse_args()
     contract = load_contract(given.specs) if given.specs else None
     server = UpsServer(contract, latency_s=given.latency)

@@ -24,25 +24,74 @@ def recorded(shared_ups: Path, name: str) -> dict[str, Any]:
 
 def response(seen: dict[str, Any]) -> Response:
     content = b"" if seen["response"] is None else json.dumps(seen["response"]).encode()
-    return Response(seen["status"], {k.lower(): v for k, v in seen.get("headers", {}).items()}, content)
+    return Response(
+        seen["status"], {k.lower(): v for k, v in seen.get("headers", {}).items()}, content
+    )
 
 
 READS = {
     "access_token_success": lambda b: responses.token(b) == ("XXXXXXXXXXX", 14399.0),
-    "address_classification.commercial_address": lambda b: responses.addresses(b, Address()).residential is False,
-    "address_classification.residential_address": lambda b: responses.addresses(b, Address()).residential is True,
-    "city_state_lookup.known_zip": lambda b: (responses.addresses(b, Address()).status, len(responses.addresses(b, Address()).candidates)) == ("ambiguous", 7),
-    "city_state_lookup.unknown_zip": lambda b: responses.addresses(b, Address()).status == "not_found",
-    "fixture.city_state_lookup": lambda b: responses.addresses(b, Address()).candidates[0].city == "NEW YORK",
-    "fixture.labels_two_packages": lambda b: (responses.purchase(b, ServiceLevel.GROUND).charge.cents, len(responses.purchase(b, ServiceLevel.GROUND).labels)) == (5699, 2),
-    "fixture.rates_with_negotiated_charges": lambda b: (responses.rates(b)[0].service, responses.rates(b)[0].cost_cents) == ("ground", 1462),
-    "fixture.rates_with_rate_modifiers": lambda b: (responses.rates(b)[0].cost_cents, responses.rates(b)[0].other_cents) == (5724, -120),
-    "labels.ground_saver_success": lambda b: (responses.purchase(b, ServiceLevel.GROUND_SAVER).charge.cents, responses.purchase(b, ServiceLevel.GROUND_SAVER).labels[0].format) == (1823, LabelFormat.GIF),
-    "labels.international_paperless": lambda b: [(x.kind, x.format.value) for x in responses.purchase(b, ServiceLevel.WORLDWIDE_EXPRESS_PLUS).labels]
-    == [("label", "zpl"), ("document", "zpl"), ("label", "zpl"), ("document", "pdf")],
-    "labels.success": lambda b: (responses.purchase(b, ServiceLevel.GROUND).charge.cents, responses.purchase(b, ServiceLevel.GROUND).charge.billed_weight_lb) == (4748, 8.0),
-    "rates.success": lambda b: [(r.service.value, r.cost_cents) for r in responses.rates(b)][:2] == [("ground", 4836), ("3_day_select", 7376)],
-    "timings.success": lambda b: (len(responses.transits(b)), responses.transits(b)[0].delivery_date) == (6, dt.date(2024, 1, 30)),
+    "address_classification.commercial_address": lambda b: (
+        responses.addresses(b, Address()).residential is False
+    ),
+    "address_classification.residential_address": lambda b: (
+        responses.addresses(b, Address()).residential is True
+    ),
+    "city_state_lookup.known_zip": lambda b: (
+        (
+            responses.addresses(b, Address()).status,
+            len(responses.addresses(b, Address()).candidates),
+        )
+        == ("ambiguous", 7)
+    ),
+    "city_state_lookup.unknown_zip": lambda b: (
+        responses.addresses(b, Address()).status == "not_found"
+    ),
+    "fixture.city_state_lookup": lambda b: (
+        responses.addresses(b, Address()).candidates[0].city == "NEW YORK"
+    ),
+    "fixture.labels_two_packages": lambda b: (
+        (
+            responses.purchase(b, ServiceLevel.GROUND).charge.cents,
+            len(responses.purchase(b, ServiceLevel.GROUND).labels),
+        )
+        == (5699, 2)
+    ),
+    "fixture.rates_with_negotiated_charges": lambda b: (
+        (responses.rates(b)[0].service, responses.rates(b)[0].cost_cents) == ("ground", 1462)
+    ),
+    "fixture.rates_with_rate_modifiers": lambda b: (
+        (responses.rates(b)[0].cost_cents, responses.rates(b)[0].other_cents) == (5724, -120)
+    ),
+    "labels.ground_saver_success": lambda b: (
+        (
+            responses.purchase(b, ServiceLevel.GROUND_SAVER).charge.cents,
+            responses.purchase(b, ServiceLevel.GROUND_SAVER).labels[0].format,
+        )
+        == (1823, LabelFormat.GIF)
+    ),
+    "labels.international_paperless": lambda b: (
+        [
+            (x.kind, x.format.value)
+            for x in responses.purchase(b, ServiceLevel.WORLDWIDE_EXPRESS_PLUS).labels
+        ]
+        == [("label", "zpl"), ("document", "zpl"), ("label", "zpl"), ("document", "pdf")]
+    ),
+    "labels.success": lambda b: (
+        (
+            responses.purchase(b, ServiceLevel.GROUND).charge.cents,
+            responses.purchase(b, ServiceLevel.GROUND).charge.billed_weight_lb,
+        )
+        == (4748, 8.0)
+    ),
+    "rates.success": lambda b: (
+        [(r.service.value, r.cost_cents) for r in responses.rates(b)][:2]
+        == [("ground", 4836), ("3_day_select", 7376)]
+    ),
+    "timings.success": lambda b: (
+        (len(responses.transits(b)), responses.transits(b)[0].delivery_date)
+        == (6, dt.date(2024, 1, 30))
+    ),
     "void.success": lambda b: responses.voided(b) is None,
 }
 
@@ -57,7 +106,9 @@ REFUSES = {
 
 
 def test_the_tables_know_every_recording(shared_ups: Path) -> None:
-    assert {f.stem.removeprefix("friendly.") for f in (shared_ups / "recorded").glob("*.json")} == READS.keys() | REFUSES.keys()
+    assert {
+        f.stem.removeprefix("friendly.") for f in (shared_ups / "recorded").glob("*.json")
+    } == READS.keys() | REFUSES.keys()
 
 
 @pytest.mark.parametrize("name", READS)
@@ -66,7 +117,9 @@ def test_a_recorded_answer_is_read(shared_ups: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSES)
-def test_a_recorded_refusal_is_the_right_error_with_ups_s_words_and_ours(shared_ups: Path, name: str) -> None:
+def test_a_recorded_refusal_is_the_right_error_with_ups_s_words_and_ours(
+    shared_ups: Path, name: str
+) -> None:
     kind, code = REFUSES[name]
     seen = recorded(shared_ups, name)
     with pytest.raises(kind) as caught:
@@ -81,7 +134,10 @@ def test_a_recorded_refusal_is_the_right_error_with_ups_s_words_and_ours(shared_
 def test_200_with_an_empty_body_and_an_error_header_is_a_refusal() -> None:
     """Recorded as friendly.labels.malformed: a control character in an address line."""
     with pytest.raises(CarrierRejected) as caught:
-        _meaning(Response(200, {"apierrorcode": "1", "apierrormsg": "The request is not valid."}, b""), "t")
+        _meaning(
+            Response(200, {"apierrorcode": "1", "apierrormsg": "The request is not valid."}, b""),
+            "t",
+        )
     assert caught.value.carrier_code == "1"
     assert "control character" in caught.value.message
 
@@ -95,7 +151,14 @@ def test_an_error_header_beside_a_good_body_does_not_deny_a_shipment(shared_ups:
 @pytest.mark.parametrize("code", sorted(IN_DOUBT))
 def test_ups_s_own_failures_leave_the_row_in_doubt_whatever_the_status(code: str) -> None:
     with pytest.raises(AnswerLost):
-        _meaning(Response(400, {}, json.dumps({"response": {"errors": [{"code": code, "message": "x"}]}}).encode()), "t")
+        _meaning(
+            Response(
+                400,
+                {},
+                json.dumps({"response": {"errors": [{"code": code, "message": "x"}]}}).encode(),
+            ),
+            "t",
+        )
 
 
 def test_our_words_agree_with_the_curated_codes(shared_ups: Path) -> None:
@@ -106,10 +169,20 @@ def test_our_words_agree_with_the_curated_codes(shared_ups: Path) -> None:
     assert maybe == IN_DOUBT
 
 
-@pytest.mark.parametrize("name", ["rates.success", "fixture.rates_with_negotiated_charges", "fixture.rates_with_rate_modifiers"])
+@pytest.mark.parametrize(
+    "name",
+    ["rates.success", "fixture.rates_with_negotiated_charges", "fixture.rates_with_rate_modifiers"],
+)
 def test_the_parts_of_every_recorded_price_add_up_to_it(shared_ups: Path, name: str) -> None:
     for rate in responses.rates(recorded(shared_ups, name)["response"]):
-        assert rate.base_cents + rate.fuel_cents + rate.residential_cents + rate.delivery_area_cents + rate.other_cents == rate.cost_cents
+        assert (
+            rate.base_cents
+            + rate.fuel_cents
+            + rate.residential_cents
+            + rate.delivery_area_cents
+            + rate.other_cents
+            == rate.cost_cents
+        )
         assert rate.other_cents in {0, -120}  # -120: the rate modifier of that fixture
 
 
@@ -118,11 +191,19 @@ def test_a_negotiated_total_without_its_parts_has_no_parts(shared_ups: Path) -> 
     body = copy.deepcopy(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"])
     for shipment in body["RateResponse"]["RatedShipment"]:
         del shipment["RatedPackage"]["NegotiatedCharges"]
-    assert {(r.base_cents, r.fuel_cents, r.other_cents) for r in responses.rates(body)} == {(None, None, None)}
+    assert {(r.base_cents, r.fuel_cents, r.other_cents) for r in responses.rates(body)} == {
+        (None, None, None)
+    }
 
 
 def test_noise_is_no_warning_and_what_changes_the_price_is(shared_ups: Path) -> None:
-    warnings = {w for r in responses.rates(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"]) for w in r.warnings}
+    warnings = {
+        w
+        for r in responses.rates(
+            recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"]
+        )
+        for w in r.warnings
+    }
     assert warnings == {"Ship To Address Classification is changed from Residential to Commercial"}
 
 
@@ -131,22 +212,43 @@ def test_a_bare_object_and_a_list_of_one_read_alike(shared_ups: Path, ups_module
         body = recorded(shared_ups, name)["response"]
         listed = as_lists(body)
         if "RateResponse" in body:
-            assert responses.rates(body) == responses.rates(listed) == responses.rates(ups_module._quirky(listed))
+            assert (
+                responses.rates(body)
+                == responses.rates(listed)
+                == responses.rates(ups_module._quirky(listed))
+            )
         else:
-            assert responses.purchase(body, ServiceLevel.GROUND) == responses.purchase(listed, ServiceLevel.GROUND) == responses.purchase(ups_module._quirky(listed), ServiceLevel.GROUND)
+            assert (
+                responses.purchase(body, ServiceLevel.GROUND)
+                == responses.purchase(listed, ServiceLevel.GROUND)
+                == responses.purchase(ups_module._quirky(listed), ServiceLevel.GROUND)
+            )
 
 
-LISTS = {"ItemizedCharges", "RatedShipmentAlert", "RatedPackage", "PackageResults", "Alert", "RatedShipment"}
+LISTS = {
+    "ItemizedCharges",
+    "RatedShipmentAlert",
+    "RatedPackage",
+    "PackageResults",
+    "Alert",
+    "RatedShipment",
+}
 
 
 def as_lists(node: Any) -> Any:
     if isinstance(node, dict):
-        return {k: as_lists([v] if k in LISTS and isinstance(v, dict) else v) for k, v in node.items()}
+        return {
+            k: as_lists([v] if k in LISTS and isinstance(v, dict) else v) for k, v in node.items()
+        }
     return [as_lists(v) for v in node] if isinstance(node, list) else node
 
 
-@pytest.mark.parametrize("hole", ["PackageResults", "TrackingNumber", "ShippingLabel", "GraphicImage"])
-def test_a_purchase_with_a_hole_is_unreadable_not_half_a_purchase(shared_ups: Path, hole: str) -> None:
+@pytest.mark.parametrize(
+    "hole", ["PackageResults", "TrackingNumber", "ShippingLabel", "GraphicImage"]
+)
+def test_a_purchase_with_a_hole_is_unreadable_not_half_a_purchase(
+    shared_ups: Path, hole: str
+) -> None:
     body = without(recorded(shared_ups, "labels.success")["response"], hole)
     with pytest.raises(responses.Unreadable):
         responses.purchase(body, ServiceLevel.GROUND)
@@ -166,5 +268,7 @@ def test_padding_that_is_too_long_is_forgiven_and_garbage_is_not() -> None:
 
 def test_taxes_are_part_of_what_is_billed(shared_ups: Path) -> None:
     body = copy.deepcopy(recorded(shared_ups, "labels.success")["response"])
-    body["ShipmentResponse"]["ShipmentResults"]["NegotiatedRateCharges"]["TotalChargesWithTaxes"] = {"CurrencyCode": "USD", "MonetaryValue": "50.00"}
+    body["ShipmentResponse"]["ShipmentResults"]["NegotiatedRateCharges"][
+        "TotalChargesWithTaxes"
+    ] = {"CurrencyCode": "USD", "MonetaryValue": "50.00"}
     assert responses.purchase(body, ServiceLevel.GROUND).charge.cents == 5000

@@ -30,15 +30,34 @@ from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 
 HERE = Path(__file__).parent
-SHOP = Address(name="Dana Ortiz", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+SHOP = Address(
+    name="Dana Ortiz",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
 IDENTITY = CarrierIdentity("ups", "test", "A1B2C3")
 
 
 def plan_of(count: int) -> pa.Table:
     rows = [
         {
-            "row_number": i + 1, "row_numbers": [i + 1], "order_id": f"ORDER{i:05}", "name": f"Person {i}", "address_line1": f"{i + 1} Main St", "city": "Austin", "state": "TX", "postal_code": "73301",
-            "country": "US", "service": "ground", "parcels": [{"weight_lb": 2.0, "packaging": "package"}], "references": [{"key": "po", "value": f"ORDER{i:05}"}], "signature": "none", "currency": "USD",
+            "row_number": i + 1,
+            "row_numbers": [i + 1],
+            "order_id": f"ORDER{i:05}",
+            "name": f"Person {i}",
+            "address_line1": f"{i + 1} Main St",
+            "city": "Austin",
+            "state": "TX",
+            "postal_code": "73301",
+            "country": "US",
+            "service": "ground",
+            "parcels": [{"weight_lb": 2.0, "packaging": "package"}],
+            "references": [{"key": "po", "value": f"ORDER{i:05}"}],
+            "signature": "none",
+            "currency": "USD",
         }
         for i in range(count)
     ]
@@ -46,22 +65,48 @@ def plan_of(count: int) -> pa.Table:
 
 
 def job(home: Path, count: int, *, resend: str) -> JobStore:
-    quotes = pa.Table.from_pylist([{"service": "ground", "cost_cents": 940, "currency": "USD", "cost_basis": "quoted", "warnings": ""}] * count, schema=QUOTES)
+    quotes = pa.Table.from_pylist(
+        [
+            {
+                "service": "ground",
+                "cost_cents": 940,
+                "currency": "USD",
+                "cost_basis": "quoted",
+                "warnings": "",
+            }
+        ]
+        * count,
+        schema=QUOTES,
+    )
     draft = JobDraft(
-        plan=plan_of(count), quotes=quotes, problems=problems_table(), fingerprint=hashlib.sha256(str(home).encode()).hexdigest(), shipper=SHOP, identity=IDENTITY, resend=resend, label=LabelSpec(format="zpl"),
+        plan=plan_of(count),
+        quotes=quotes,
+        problems=problems_table(),
+        fingerprint=hashlib.sha256(str(home).encode()).hexdigest(),
+        shipper=SHOP,
+        identity=IDENTITY,
+        resend=resend,
+        label=LabelSpec(format="zpl"),
     )
     return JobStore.publish(home, draft)
 
 
 def ups(url: str, **options: Any) -> UPS:
     given = {"timeout_s": 1.5, "absence_proof_after_s": 2.5, **options}
-    return UPS("client-of-the-tests", SecretStr("s3cret-of-the-tests"), "A1B2C3", base_url=url, **given)
+    return UPS(
+        "client-of-the-tests", SecretStr("s3cret-of-the-tests"), "A1B2C3", base_url=url, **given
+    )
 
 
 def run(store: JobStore, carrier: UPS, *, concurrency: int = 16, grace_s: float = 2.5) -> JobStatus:
     async def main() -> JobStatus:
         try:
-            return await execute(store, carrier, pacer=Pacer(concurrency=concurrency, breaker_after=1000), grace_s=grace_s)
+            return await execute(
+                store,
+                carrier,
+                pacer=Pacer(concurrency=concurrency, breaker_after=1000),
+                grace_s=grace_s,
+            )
         finally:
             await carrier.aclose()
 
@@ -70,14 +115,40 @@ def run(store: JobStore, carrier: UPS, *, concurrency: int = 16, grace_s: float 
 
 def labels_by_order(shipments: list[Any]) -> Counter[str]:
     """Order -> how many labels stand at UPS."""
-    return Counter(reference for s in shipments if not s.voided for reference in s.references if reference.startswith("ORDER"))
+    return Counter(
+        reference
+        for s in shipments
+        if not s.voided
+        for reference in s.references
+        if reference.startswith("ORDER")
+    )
 
 
 MIXED = [
-    ("reset_after", 3), ("503_after", 3), ("half", 2), ("garbled", 2), ("silent", 2), ("hollow", 1), ("hang_after", 2), ("20001", 2), ("502_after", 1), ("reset_before", 2), ("503_before", 2), ("hang", 2),
-    ("late_work", 2), ("late", 3), ("429", 3), ("429_retry", 1), ("401", 1), ("empty", 2), ("401", 1), ("403", 1),
+    ("reset_after", 3),
+    ("503_after", 3),
+    ("half", 2),
+    ("garbled", 2),
+    ("silent", 2),
+    ("hollow", 1),
+    ("hang_after", 2),
+    ("20001", 2),
+    ("502_after", 1),
+    ("reset_before", 2),
+    ("503_before", 2),
+    ("hang", 2),
+    ("late_work", 2),
+    ("late", 3),
+    ("429", 3),
+    ("429_retry", 1),
+    ("401", 1),
+    ("empty", 2),
+    ("401", 1),
+    ("403", 1),
 ]
-LOST_WITH_LABEL = 3 + 3 + 2 + 2 + 2 + 1 + 2 + 2 + 1 + 2  # late_work's labels come into being after the client gave up
+LOST_WITH_LABEL = (
+    3 + 3 + 2 + 2 + 2 + 1 + 2 + 2 + 1 + 2
+)  # late_work's labels come into being after the client gave up
 LOST_WITHOUT = 2 + 2 + 2
 REFUSED = 2 + 1
 
@@ -88,24 +159,42 @@ def with_faults(server: Any) -> None:
 
 
 @pytest.mark.parametrize("resend", ["proven", "ask"])
-def test_a_job_through_every_fault_buys_each_order_once_and_says_what_is_open(home: Path, server: Any, resend: str) -> None:
+def test_a_job_through_every_fault_buys_each_order_once_and_says_what_is_open(
+    home: Path, server: Any, resend: str
+) -> None:
     with_faults(server)
-    server.late_s = 1.0  # shorter than the time-out: "late" answers arrive, "late_work" is done before the grace ends
+    # shorter than the time-out: "late" answers arrive, "late_work" is done before the grace ends
+    server.late_s = 1.0
     count = 150
     store = job(home, count, resend=resend)
     status = run(store, ups(server.url))
     frame = store.results().to_pylist()
     counts = Counter(row["state"] for row in frame)
     waiting = 0 if resend == "proven" else LOST_WITHOUT
-    assert counts == Counter({"shipped": count - REFUSED - waiting, "failed": REFUSED, **({"review": waiting} if waiting else {})})
+    assert counts == Counter(
+        {
+            "shipped": count - REFUSED - waiting,
+            "failed": REFUSED,
+            **({"review": waiting} if waiting else {}),
+        }
+    )
     assert status is JobStatus.COMPLETED_WITH_ERRORS
     labels = labels_by_order(server.shipments)
     assert max(labels.values()) == 1, "an order was bought twice"
     shipped = {row["order_id"]: row for row in frame if row["state"] == "shipped"}
     assert set(labels) == set(shipped), "an order is lost, or bought and not booked"
-    by_order = {reference: s for s in server.shipments for reference in s.references if reference.startswith("ORDER")}
+    by_order = {
+        reference: s
+        for s in server.shipments
+        for reference in s.references
+        if reference.startswith("ORDER")
+    }
     assert all(row["tracking_number"] == by_order[order].number for order, row in shipped.items())
-    assert all(row["error_code"] and row["error_message"] and row["fix"] for row in frame if row["state"] in {"failed", "review"})
+    assert all(
+        row["error_code"] and row["error_message"] and row["fix"]
+        for row in frame
+        if row["state"] in {"failed", "review"}
+    )
     estimated = [row for row in shipped.values() if row["charge_basis"] == "estimated"]
     assert len(estimated) >= LOST_WITH_LABEL  # a busy machine may lose more to the time-out
     assert {row["charged_cents"] for row in shipped.values()} == {940}
@@ -141,10 +230,14 @@ def test_a_429_storm_slows_down_and_loses_nothing(home: Path, server: Any) -> No
     store = job(home, 60, resend="ask")
     assert run(store, ups(server.url, timeout_s=20)) is JobStatus.COMPLETED
     assert labels_by_order(server.shipments) == Counter({f"ORDER{i:05}": 1 for i in range(60)})
-    assert 60 + 1 < server.calls["ship"] < 60 + 60, "it asked again while UPS said no, and not all the time"
+    assert 60 + 1 < server.calls["ship"] < 60 + 60, (
+        "it asked again while UPS said no, and not all the time"
+    )
 
 
-def test_rows_that_ups_does_not_find_wait_in_review_with_a_reason_and_what_turns_up_is_adopted(home: Path, server: Any) -> None:
+def test_rows_that_ups_does_not_find_wait_in_review_with_a_reason_and_what_turns_up_is_adopted(
+    home: Path, server: Any
+) -> None:
     """UPS's default policy: absence is no proof."""
     server.late_s = 4.0
     server.fault("ship", "late_work", times=1, skip=2)
@@ -183,7 +276,11 @@ asyncio.run(main())
 @pytest.fixture
 def elsewhere(specs: Path) -> Any:
     """The server as a process of its own: its books survive the client's kills."""
-    process = subprocess.Popen([sys.executable, str(HERE / "server.py"), "--latency", "0.05", "--specs", str(specs)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "server.py"), "--latency", "0.05", "--specs", str(specs)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     yield f"http://127.0.0.1:{int(process.stdout.readline())}"
     process.kill()
@@ -196,24 +293,43 @@ def books(url: str) -> dict[str, Any]:
         return json.loads(answer.read())
 
 
-@pytest.mark.parametrize(("resend", "count", "kills"), [("proven", 60, 2), pytest.param("ask", 150, 4, marks=pytest.mark.slow), pytest.param("proven", 300, 10, marks=pytest.mark.slow)])
-def test_a_job_that_is_killed_again_and_again_buys_each_order_once(home: Path, elsewhere: str, resend: str, count: int, kills: int) -> None:
+@pytest.mark.parametrize(
+    ("resend", "count", "kills"),
+    [
+        ("proven", 60, 2),
+        pytest.param("ask", 150, 4, marks=pytest.mark.slow),
+        pytest.param("proven", 300, 10, marks=pytest.mark.slow),
+    ],
+)
+def test_a_job_that_is_killed_again_and_again_buys_each_order_once(
+    home: Path, elsewhere: str, resend: str, count: int, kills: int
+) -> None:
     store = job(home, count, resend=resend)
     chance = random.Random(resend)
     for kind in ("reset_after", "503_after", "half"):
-        request = urllib.request.Request(f"{elsewhere}/_fault", json.dumps({"call": "ship", "kind": kind, "times": 2, "skip": 8}).encode(), method="POST")
+        request = urllib.request.Request(
+            f"{elsewhere}/_fault",
+            json.dumps({"call": "ship", "kind": kind, "times": 2, "skip": 8}).encode(),
+            method="POST",
+        )
         urllib.request.urlopen(request).close()
     command = [sys.executable, "-c", WORKER, str(home), store.job_id, elsewhere, str(HERE)]
     for _ in range(kills):
         worker = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         before = len(books(elsewhere)["shipments"])
         deadline = time.monotonic() + 20
-        while len(books(elsewhere)["shipments"]) < before + chance.randint(5, 25) and worker.poll() is None and time.monotonic() < deadline:
+        while (
+            len(books(elsewhere)["shipments"]) < before + chance.randint(5, 25)
+            and worker.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
         time.sleep(chance.random() * 0.05)
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True
+    ).stdout.strip()
     told = books(elsewhere)
     labels = Counter(r for s in told["shipments"] for r in s["references"] if r.startswith("ORDER"))
     frame = store.results().to_pylist()

@@ -11,26 +11,64 @@ import shipkit as sk
 from shipkit.errors import AuthenticationFailed
 
 ORDERS = [
-    {"Order ID": "A-1", "Name": "Ana Ruiz", "Address": "12 Oak Street", "City": "Austin", "State": "TX", "Zip": "73301", "Weight (lb)": 2},
-    {"Order ID": "A-2", "Name": "Ben Cole", "Address": "9 Ambiguous Ave", "City": "Boston", "State": "MA", "Zip": "02134", "Weight (lb)": 5},
-    {"Order ID": "A-3", "Name": "Chi Tran", "Address": "4 Bay Street", "City": "Denver", "State": "CO", "Zip": "80202", "Weight (lb)": 1},
+    {
+        "Order ID": "A-1",
+        "Name": "Ana Ruiz",
+        "Address": "12 Oak Street",
+        "City": "Austin",
+        "State": "TX",
+        "Zip": "73301",
+        "Weight (lb)": 2,
+    },
+    {
+        "Order ID": "A-2",
+        "Name": "Ben Cole",
+        "Address": "9 Ambiguous Ave",
+        "City": "Boston",
+        "State": "MA",
+        "Zip": "02134",
+        "Weight (lb)": 5,
+    },
+    {
+        "Order ID": "A-3",
+        "Name": "Chi Tran",
+        "Address": "4 Bay Street",
+        "City": "Denver",
+        "State": "CO",
+        "Zip": "80202",
+        "Weight (lb)": 1,
+    },
 ]
 
 
 @pytest.fixture
 def ups_env(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in {"CLIENT_ID": "client-of-the-tests", "CLIENT_SECRET": "s3cret-of-the-tests", "ACCOUNT": "A1B2C3", "BASE_URL": server.url}.items():
+    for name, value in {
+        "CLIENT_ID": "client-of-the-tests",
+        "CLIENT_SECRET": "s3cret-of-the-tests",
+        "ACCOUNT": "A1B2C3",
+        "BASE_URL": server.url,
+    }.items():
         monkeypatch.setenv(f"SHIPKIT_UPS_{name}", value)
     return server
 
 
-def test_three_variables_from_orders_to_labels_and_back(ups_env: Any, shop: sk.Address, tmp_path: Path) -> None:
+def test_three_variables_from_orders_to_labels_and_back(
+    ups_env: Any, shop: sk.Address, tmp_path: Path
+) -> None:
     with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session:
         session.map(service="ground", references={"po": "Order ID"})
         frame = session.preview()
         assert "...B2C3" in repr(session)
         assert not session.live
-        assert (frame["base_cents"] + frame["fuel_cents"] + frame["residential_cents"] + frame["delivery_area_cents"] + frame["other_cents"] == frame["cost_cents"]).all()
+        assert (
+            frame["base_cents"]
+            + frame["fuel_cents"]
+            + frame["residential_cents"]
+            + frame["delivery_area_cents"]
+            + frame["other_cents"]
+            == frame["cost_cents"]
+        ).all()
         session.approve()
         result = session.execute(progress=False)
         assert (result.status, result.shipped) == ("completed", 3)
@@ -63,12 +101,18 @@ def test_a_rule_chooses_among_what_ups_sells(ups_env: Any, shop: sk.Address) -> 
         session.map(service="cheapest within 0 days")
         assert session.preview()["problem"].notna().all()
         offered = session.shop()
-    assert chosen == {"cheapest": "ground", "fastest": "next_day_air_saver", "cheapest within 2 days": "2nd_day_air"}
+    assert chosen == {
+        "cheapest": "ground",
+        "fastest": "next_day_air_saver",
+        "cheapest within 2 days": "2nd_day_air",
+    }
     assert len(offered) == 7
     assert offered["cheapest"].sum() == offered["fastest"].sum() == 1
 
 
-def test_address_suggestions_become_visible_edits_and_move_the_plan(ups_env: Any, shop: sk.Address) -> None:
+def test_address_suggestions_become_visible_edits_and_move_the_plan(
+    ups_env: Any, shop: sk.Address
+) -> None:
     with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session:
         before = session.preview()
         checks = session.validate_addresses()
@@ -78,12 +122,40 @@ def test_address_suggestions_become_visible_edits_and_move_the_plan(ups_env: Any
         assert list(session.edits["action"]) == ["accept", "accept"]
         after = session.preview()
         assert list(after["postal_code"]) == ["73301-1234", "02134", "80202-1234"]
-        assert list(after["cost_cents"] - before["cost_cents"]) == [565, 0, 565]  # they are homes, and that costs
+        assert list(after["cost_cents"] - before["cost_cents"]) == [
+            565,
+            0,
+            565,
+        ]  # they are homes, and that costs
 
 
 LINES = [
-    {"Order ID": "B-1", "Name": "Jürgen Groß", "Address": "Schönhauser Allee 6", "City": "Berlin", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567", "Item": "Cotton T-shirt", "Qty": 2, "Price": "15.00", "HS Code": "6109.10"},
-    {"Order ID": "B-1", "Name": "", "Address": "", "City": "", "Zip": "", "Country": "", "Phone": "", "Item": "Mug", "Qty": 1, "Price": "9.50", "HS Code": ""},
+    {
+        "Order ID": "B-1",
+        "Name": "Jürgen Groß",
+        "Address": "Schönhauser Allee 6",
+        "City": "Berlin",
+        "Zip": "10119",
+        "Country": "DE",
+        "Phone": "+49 30 1234567",
+        "Item": "Cotton T-shirt",
+        "Qty": 2,
+        "Price": "15.00",
+        "HS Code": "6109.10",
+    },
+    {
+        "Order ID": "B-1",
+        "Name": "",
+        "Address": "",
+        "City": "",
+        "Zip": "",
+        "Country": "",
+        "Phone": "",
+        "Item": "Mug",
+        "Qty": 1,
+        "Price": "9.50",
+        "HS Code": "",
+    },
 ]
 TEMPLATE = """{
   "order_id": {{ row["Order ID"] | tojson }},
@@ -97,26 +169,46 @@ TEMPLATE = """{
 }"""
 
 
-def test_an_order_of_two_lines_goes_abroad_with_an_invoice_of_two_lines(ups_env: Any, shop: sk.Address, tmp_path: Path) -> None:
+def test_an_order_of_two_lines_goes_abroad_with_an_invoice_of_two_lines(
+    ups_env: Any, shop: sk.Address, tmp_path: Path
+) -> None:
     with sk.BatchSession(LINES, shipper=shop, template=TEMPLATE, carrier="ups") as session:
         frame = session.preview()
         assert list(frame["problem"].isna()) == [True], list(frame["problem"])
         session.approve()
         assert session.execute(progress=False).shipped == 1
-        kinds = [label.kind for _, labels in [(1, session.store.labels())] for stored in labels for label in getattr(stored, "labels", [stored])]
+        kinds = [
+            label.kind
+            for _, labels in [(1, session.store.labels())]
+            for stored in labels
+            for label in getattr(stored, "labels", [stored])
+        ]
         assert sorted(kinds) == ["document", "label"]
     [ship] = [body for _, path, _, body in ups_env.seen if path.endswith("/ship")]
     forms = ship["ShipmentRequest"]["Shipment"]["ShipmentServiceOptions"]["InternationalForms"]
-    assert [(p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p.get("CommodityCode")) for p in forms["Product"]] == [(["Cotton T-shirt"], "2", "15.00", "610910"), (["Mug"], "1", "9.50", None)]
+    assert [
+        (p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p.get("CommodityCode"))
+        for p in forms["Product"]
+    ] == [(["Cotton T-shirt"], "2", "15.00", "610910"), (["Mug"], "1", "9.50", None)]
     assert (forms["InvoiceNumber"], forms["TermsOfShipment"]) == ("B-1", "DDP")
-    assert [c["Type"] for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]] == ["01", "02"]
+    assert [
+        c["Type"]
+        for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]
+    ] == ["01", "02"]
     assert ups_env.objections == []
 
 
-def test_columns_alone_make_an_invoice_once_what_is_the_same_for_all_was_said(ups_env: Any, shop: sk.Address) -> None:
+def test_columns_alone_make_an_invoice_once_what_is_the_same_for_all_was_said(
+    ups_env: Any, shop: sk.Address
+) -> None:
     told = {"service": "worldwide_saver", "weights": "order", "columns": {"unit_price": "Price"}}
-    with sk.BatchSession([{**line, "weight_lb": 3} for line in LINES], shipper=shop, carrier="ups") as session:
-        assert "need an invoice" in session.map(**{**told, "columns": None}).preview()["problem"].iloc[0], "what a Price is of is not guessed"
+    with sk.BatchSession(
+        [{**line, "weight_lb": 3} for line in LINES], shipper=shop, carrier="ups"
+    ) as session:
+        assert (
+            "need an invoice"
+            in session.map(**{**told, "columns": None}).preview()["problem"].iloc[0]
+        ), "what a Price is of is not guessed"
         assert "country where the item was made" in session.map(**told).preview()["problem"].iloc[0]
         session.map(**told, defaults={"origin_country": "US", "duties_payer": "shipper"})
         frame = session.preview()
@@ -125,23 +217,45 @@ def test_columns_alone_make_an_invoice_once_what_is_the_same_for_all_was_said(up
         assert session.execute(progress=False).shipped == 1
     [ship] = [body for _, path, _, body in ups_env.seen if path.endswith("/ship")]
     forms = ship["ShipmentRequest"]["Shipment"]["ShipmentServiceOptions"]["InternationalForms"]
-    assert [(p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p["OriginCountryCode"]) for p in forms["Product"]] == [(["Cotton T-shirt"], "2", "15.00", "US"), (["Mug"], "1", "9.50", "US")]
-    assert [c["Type"] for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]] == ["01", "02"]
+    assert [
+        (p["Description"], p["Unit"]["Number"], p["Unit"]["Value"], p["OriginCountryCode"])
+        for p in forms["Product"]
+    ] == [(["Cotton T-shirt"], "2", "15.00", "US"), (["Mug"], "1", "9.50", "US")]
+    assert [
+        c["Type"]
+        for c in ship["ShipmentRequest"]["Shipment"]["PaymentInformation"]["ShipmentCharge"]
+    ] == ["01", "02"]
     assert ups_env.objections == []
 
 
 def test_a_domestic_service_abroad_is_a_problem_with_a_fix(ups_env: Any, shop: sk.Address) -> None:
-    abroad = [{**ORDERS[0], "City": "Berlin", "State": "", "Zip": "10119", "Country": "DE", "Phone": "+49 30 1234567"}]
+    abroad = [
+        {
+            **ORDERS[0],
+            "City": "Berlin",
+            "State": "",
+            "Zip": "10119",
+            "Country": "DE",
+            "Phone": "+49 30 1234567",
+        }
+    ]
     with sk.BatchSession(abroad, shipper=shop, service="ground", carrier="ups") as session:
         frame = session.preview()
         told = session.problems
     assert frame["cost_cents"].isna().all()
     assert list(frame["problem"]) == ["service: UPS Ground does not run from US to DE."]
-    assert list(told["fix"][told["field"] == "service"]) == ["Choose worldwide_saver or worldwide_expedited, by a service column or map(service=...)."]
+    assert list(told["fix"][told["field"] == "service"]) == [
+        "Choose worldwide_saver or worldwide_expedited, by a service column or map(service=...)."
+    ]
     assert ups_env.calls["rate"] == 0
 
 
-def test_wrong_credentials_end_a_preview_with_the_variables_to_check(ups_env: Any, shop: sk.Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_credentials_end_a_preview_with_the_variables_to_check(
+    ups_env: Any, shop: sk.Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SHIPKIT_UPS_CLIENT_SECRET", "wrong")
-    with sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session, pytest.raises(AuthenticationFailed, match="SHIPKIT_UPS_CLIENT_SECRET"):
+    with (
+        sk.BatchSession(ORDERS, shipper=shop, service="ground", carrier="ups") as session,
+        pytest.raises(AuthenticationFailed, match="SHIPKIT_UPS_CLIENT_SECRET"),
+    ):
         session.preview()

@@ -1,6 +1,6 @@
 """Make the sample job of this schema version: run once for each version, and never again for one that was released.
 
-    python tests/checkpoint/samples/make_job.py job-v1
+python tests/checkpoint/samples/make_job.py job-v1
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ async def hook(carrier, shipment, reference):
     """Row 2 is refused, row 3's answer is lost, row 4's request is lost, row 6 finds the carrier without credentials."""
     match shipment.order_id:
         case "A0000002":
-            raise CarrierRejected("The address is unknown.", fix="Correct the street.", carrier_code="120100")
+            raise CarrierRejected(
+                "The address is unknown.", fix="Correct the street.", carrier_code="120100"
+            )
         case "A0000003":
             carrier.sell(shipment, reference)
             raise AnswerLost("the connection was reset")
@@ -45,7 +47,10 @@ async def make(folder: Path) -> None:
     carrier = BookCarrier(folder / "books.db", hook=hook, resend="ask")
     status = await execute(job, carrier, pacer=Pacer(concurrency=1), grace_s=0.05)
     await void_rows(job, carrier, [5])
-    sys.stdout.write(f"{status}: {job.reason}\n{job.results().to_pandas()[['state', 'tracking_number', 'charge_basis']]}\n")
+    sys.stdout.write(
+        f"{status}: "
+        f"{job.reason}\n{job.results().to_pandas()[['state', 'tracking_number', 'charge_basis']]}\n"
+    )
     carrier.books.close()
     target = HERE / sys.argv[1]
     shutil.copytree(job.path, target / "jobs" / job.job_id, ignore=shutil.ignore_patterns("LOCK*"))

@@ -59,7 +59,13 @@ def _read_json(text: str) -> Any:
     """Read the author's JSON, numbers left as they are. Raises Unlike unless every reader reads it alike."""
     try:
         orjson.loads(text)
-        return json.loads(text, object_pairs_hook=_pairs, parse_int=Literal, parse_float=Literal, parse_constant=_unknown_word)
+        return json.loads(
+            text,
+            object_pairs_hook=_pairs,
+            parse_int=Literal,
+            parse_float=Literal,
+            parse_constant=_unknown_word,
+        )
     except ValueError:
         raise Unlike from None
 
@@ -89,7 +95,11 @@ class Writer(Reader):
             raise Unlike
         written, inside = "", False
         for node in self.environment.parse(text).body:
-            if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name) and node.target.name not in ("row", "lines", "shipper", "range", "namespace"):
+            if (
+                isinstance(node, nodes.Assign)
+                and isinstance(node.target, nodes.Name)
+                and node.target.name not in ("row", "lines", "shipper", "range", "namespace")
+            ):
                 self.variables[node.target.name] = self.value(node.node)
                 continue
             if not isinstance(node, nodes.Output):
@@ -97,7 +107,12 @@ class Writer(Reader):
             for child in node.nodes:
                 own = self._own(child)
                 if own is None:
-                    self.parts.append((Cells(self._inside(child), TEXT, 0) if inside else self._alone(child), inside))
+                    self.parts.append(
+                        (
+                            Cells(self._inside(child), TEXT, 0) if inside else self._alone(child),
+                            inside,
+                        )
+                    )
                     mark = f"{_OPEN}{len(self.parts) - 1}{_CLOSE}"
                     written += mark if inside else f'"{mark}"'
                     continue
@@ -124,7 +139,11 @@ class Writer(Reader):
         if parts and not parts[0][1]:
             return parts[0][0].sql if parts[0][0].kind in kinds else parts[0][0].text
         texts = [quote(piece.encode().decode()) for piece in pieces[::2]]
-        joined = [text for pair in zip(texts, (part.sql for part, _ in parts), strict=False) for text in pair]
+        joined = [
+            text
+            for pair in zip(texts, (part.sql for part, _ in parts), strict=False)
+            for text in pair
+        ]
         return " || ".join(text for text in (*joined, texts[-1]) if text != "''") or "''"
 
     def _own(self, node: nodes.Expr) -> str | None:
@@ -139,7 +158,11 @@ class Writer(Reader):
         """Return SQL of what is written inside a string of the JSON."""
         if isinstance(node, nodes.CondExpr):
             test = self.value(node.test)
-            return f"CASE WHEN {test.cells().truth if isinstance(test, Same) else test.truth} THEN {self._inside(node.expr1)} ELSE {self._inside(node.expr2) if node.expr2 is not None else quote('')} END"
+            return (
+                f"CASE WHEN {test.cells().truth if isinstance(test, Same) else test.truth} THEN "
+                f"{self._inside(node.expr1)} ELSE "
+                f"{self._inside(node.expr2) if node.expr2 is not None else quote('')} END"
+            )
         own = self._own(node)
         if own is not None:
             value: Value = Same(_read_json(f'"{own}"'))
@@ -154,12 +177,22 @@ class Writer(Reader):
     def _alone(self, node: nodes.Expr) -> Cells:
         """Return what a leaf is when `node` writes all of its JSON."""
         if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
-            return Cells(f"CASE WHEN {cells_of(self.value(node.test)).truth} THEN {self._alone(node.expr1).text} ELSE {self._alone(node.expr2).text} END", ANY, 0)
+            return Cells(
+                f"CASE WHEN {cells_of(self.value(node.test)).truth} THEN "
+                f"{self._alone(node.expr1).text} ELSE {self._alone(node.expr2).text} END",
+                ANY,
+                0,
+            )
         own = self._own(node)
         if own is not None:
             self.size += len(own)
             return Cells(self.leaf(_read_json(own)), ANY, 0)
-        if isinstance(node, nodes.Filter) and node.name == "tojson" and node.node is not None and not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs):
+        if (
+            isinstance(node, nodes.Filter)
+            and node.name == "tojson"
+            and node.node is not None
+            and not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
+        ):
             cells = cells_of(self.value(node.node))
             self.size += 6 * cells.size + 2
             return cells
@@ -170,5 +203,13 @@ class Writer(Reader):
         if cells.kind in (INT, FLOAT, FLAG):
             self.leave(f"{cells.sql} IS NULL")
             return cells
-        self.leave(rf"coalesce(NOT regexp_full_match({cells.sql}, '-?[1-9][0-9]{{0,14}}(?:\.[0-9]{{1,15}})?|0(?:\.[0-9]{{1,15}})?'), true)")
-        return Cells(f"CASE WHEN contains({cells.sql}, '.') THEN TRY_CAST({cells.sql} AS DOUBLE)::VARCHAR ELSE {cells.sql} END", ANY, 0)
+        self.leave(
+            rf"coalesce(NOT regexp_full_match({cells.sql}, "
+            r"'-?[1-9][0-9]{0,14}(?:\.[0-9]{1,15})?|0(?:\.[0-9]{1,15})?'), true)"
+        )
+        return Cells(
+            f"CASE WHEN contains({cells.sql}, '.') THEN TRY_CAST({cells.sql} AS DOUBLE)::VARCHAR "
+            f"ELSE {cells.sql} END",
+            ANY,
+            0,
+        )

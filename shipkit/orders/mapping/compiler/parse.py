@@ -68,7 +68,11 @@ class Reader:
 
     def key(self, node: nodes.Node | None) -> str | None:
         """Return the key that ``row.key`` or ``row["Heading"]`` reads, whether there is such a column or not."""
-        if not (isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name) and node.node.name == "row"):
+        if not (
+            isinstance(node, nodes.Getattr | nodes.Getitem)
+            and isinstance(node.node, nodes.Name)
+            and node.node.name == "row"
+        ):
             return None
         if isinstance(node, nodes.Getattr):
             return node.attr
@@ -104,7 +108,11 @@ class Reader:
         key = self.key(node)
         if key is not None:
             return self._column(key)
-        if isinstance(node.node, nodes.Name) and node.node.name == "shipper" and node.attr in ADDRESS_FIELDS:
+        if (
+            isinstance(node.node, nodes.Name)
+            and node.node.name == "shipper"
+            and node.attr in ADDRESS_FIELDS
+        ):
             return Same(self.shipper[node.attr])
         raise Unlike
 
@@ -112,7 +120,12 @@ class Reader:
         key = self.key(node)
         if key is not None:
             return self._column(key)
-        if not isinstance(node.arg, nodes.Slice) or node.arg.start is not None or node.arg.step is not None or not isinstance(node.arg.stop, nodes.Const):
+        if (
+            not isinstance(node.arg, nodes.Slice)
+            or node.arg.start is not None
+            or node.arg.step is not None
+            or not isinstance(node.arg.stop, nodes.Const)
+        ):
             raise Unlike
         text, end = self._text_cells(node.node), node.arg.stop.value
         if not isinstance(end, int) or isinstance(end, bool) or end < 0:
@@ -128,7 +141,14 @@ class Reader:
 
     def _call(self, node: nodes.Call) -> Value:
         """Read the methods of texts that templates often call."""
-        if not isinstance(node.node, nodes.Getattr) or node.kwargs or node.dyn_args or node.dyn_kwargs or node.node.attr not in ("strip", "upper", "lower") or node.args:
+        if (
+            not isinstance(node.node, nodes.Getattr)
+            or node.kwargs
+            or node.dyn_args
+            or node.dyn_kwargs
+            or node.node.attr not in ("strip", "upper", "lower")
+            or node.args
+        ):
             raise Unlike
         text = self._text_cells(node.node.node)
         self.leave(f"{text.sql} IS NULL")
@@ -144,9 +164,15 @@ class Reader:
     def _concat(self, node: nodes.Concat) -> Value:
         values = [self.value(part) for part in node.nodes]
         if all(isinstance(value, Same) for value in values):
-            return Same("".join(plain_text(value.value) for value in values if isinstance(value, Same)))
+            return Same(
+                "".join(plain_text(value.value) for value in values if isinstance(value, Same))
+            )
         cells = [cells_of(value) for value in values]
-        return Cells("(" + " || ".join(f"coalesce({each.text}, '')" for each in cells) + ")", TEXT, sum(each.size for each in cells))
+        return Cells(
+            "(" + " || ".join(f"coalesce({each.text}, '')" for each in cells) + ")",
+            TEXT,
+            sum(each.size for each in cells),
+        )
 
     def _either(self, node: nodes.Or | nodes.And) -> Value:
         left, right = self.value(node.left), self.value(node.right)
@@ -165,7 +191,11 @@ class Reader:
 
     def _negated(self, node: nodes.Not) -> Value:
         value = self.value(node.node)
-        return Same(not value.value) if isinstance(value, Same) else Cells(f"(NOT {value.truth})", FLAG, 5)
+        return (
+            Same(not value.value)
+            if isinstance(value, Same)
+            else Cells(f"(NOT {value.truth})", FLAG, 5)
+        )
 
     def _test(self, node: nodes.Test) -> Value:
         key = self.key(node.node)
@@ -175,7 +205,11 @@ class Reader:
             return Same((key in self.by_key) == (node.name == "defined"))
         if node.name == "none":
             value = self.value(node.node)
-            return Same(value.value is None) if isinstance(value, Same) else Cells(f"({value.sql} IS NULL)", FLAG, 5)
+            return (
+                Same(value.value is None)
+                if isinstance(value, Same)
+                else Cells(f"({value.sql} IS NULL)", FLAG, 5)
+            )
         raise Unlike
 
     def _comparison(self, node: nodes.Compare) -> Value:
@@ -184,8 +218,16 @@ class Reader:
         (operand,) = node.ops
         left = self.value(node.expr)
         if operand.op in ("in", "notin"):
-            words = [item.value for item in operand.expr.items if isinstance(item, nodes.Const)] if isinstance(operand.expr, nodes.List | nodes.Tuple) else []
-            if not words or len(words) < len(operand.expr.items) or not all(isinstance(word, str) and "\x00" not in word for word in words):  # type: ignore[attr-defined]
+            words = (
+                [item.value for item in operand.expr.items if isinstance(item, nodes.Const)]
+                if isinstance(operand.expr, nodes.List | nodes.Tuple)
+                else []
+            )
+            if (
+                not words
+                or len(words) < len(operand.expr.items)  # type: ignore[attr-defined]
+                or not all(isinstance(word, str) and "\x00" not in word for word in words)
+            ):
                 raise Unlike
             found = choose(only(left, TEXT).sql, dict.fromkeys(words, "true"), "false")
             return Cells(f"({'NOT ' if operand.op == 'notin' else ''}{found})", FLAG, 5)
@@ -194,9 +236,19 @@ class Reader:
             cells = [cells_of(left), cells_of(right)]
             if cells[0].kind != cells[1].kind or cells[0].kind in (MIXED, ANY):
                 raise Unlike
-            return Cells(f"({cells[0].sql} IS {'NOT ' if operand.op == 'eq' else ''}DISTINCT FROM {cells[1].sql})", FLAG, 5)
+            return Cells(
+                f"({cells[0].sql} IS {'NOT ' if operand.op == 'eq' else ''}DISTINCT FROM "
+                f"{cells[1].sql})",
+                FLAG,
+                5,
+            )
         sign = {"gt": ">", "gteq": ">=", "lt": "<", "lteq": "<="}[operand.op]
-        if not isinstance(right, Same) or isinstance(right.value, bool) or not isinstance(right.value, int | float) or abs(right.value) > 2**31:
+        if (
+            not isinstance(right, Same)
+            or isinstance(right.value, bool)
+            or not isinstance(right.value, int | float)
+            or abs(right.value) > 2**31
+        ):
             raise Unlike
         cells_left = only(left, INT, FLOAT)
         self.leave(f"{cells_left.sql} IS NULL")
@@ -215,7 +267,9 @@ class Reader:
         if node.node is None or node.name not in TWINS or node.dyn_args or node.dyn_kwargs:
             raise Unlike
         names, twin = TWINS[node.name]
-        given = dict(zip(names, node.args, strict=False)) | {str(pair.key): pair.value for pair in node.kwargs}
+        given = dict(zip(names, node.args, strict=False)) | {
+            str(pair.key): pair.value for pair in node.kwargs
+        }
         if len(given) < len(node.args) + len(node.kwargs) or not set(given) <= set(names):
             raise Unlike
         arguments = {name: self.value(argument) for name, argument in given.items()}
@@ -225,15 +279,37 @@ class Reader:
                 raise Unlike
             return arguments.get(names[0], Same(""))
         value = self.value(node.node)
-        if isinstance(value, Same) and all(isinstance(argument, Same) for argument in arguments.values()):
+        if isinstance(value, Same) and all(
+            isinstance(argument, Same) for argument in arguments.values()
+        ):
             try:
-                return Same(self.environment.filters[node.name](value.value, **{name: argument.value for name, argument in arguments.items() if isinstance(argument, Same)}))
+                return Same(
+                    self.environment.filters[node.name](
+                        value.value,
+                        **{
+                            name: argument.value
+                            for name, argument in arguments.items()
+                            if isinstance(argument, Same)
+                        },
+                    )
+                )
             except ROW_FAULTS:
                 raise Unlike from None
         return twin(self, cells_of(value), arguments)
 
     readings: ClassVar[Mapping[type[nodes.Node], Callable[[Any, Any], Value]]] = {
-        nodes.Const: _const, nodes.Name: _name, nodes.Getattr: _attribute, nodes.Getitem: _item, nodes.Call: _call, nodes.Concat: _concat,
-        nodes.Or: _either, nodes.And: _either, nodes.CondExpr: _condition, nodes.Not: _negated, nodes.Test: _test, nodes.Compare: _comparison,
-        nodes.Dict: _table, nodes.Filter: _filter,
+        nodes.Const: _const,
+        nodes.Name: _name,
+        nodes.Getattr: _attribute,
+        nodes.Getitem: _item,
+        nodes.Call: _call,
+        nodes.Concat: _concat,
+        nodes.Or: _either,
+        nodes.And: _either,
+        nodes.CondExpr: _condition,
+        nodes.Not: _negated,
+        nodes.Test: _test,
+        nodes.Compare: _comparison,
+        nodes.Dict: _table,
+        nodes.Filter: _filter,
     }

@@ -10,7 +10,28 @@ from typing import Any, Final
 from shipkit.orders.expressions import quote
 
 __all__ = [
-    "ANY", "CELL", "DATE", "FLAG", "FLOAT", "INT", "MIXED", "MOST_SQL", "SIZES", "TEXT", "Cells", "Same", "Unlike", "Value", "cells_of", "chosen", "constant", "only", "plain", "plain_text", "together", "whole_number",
+    "ANY",
+    "CELL",
+    "DATE",
+    "FLAG",
+    "FLOAT",
+    "INT",
+    "MIXED",
+    "MOST_SQL",
+    "SIZES",
+    "TEXT",
+    "Cells",
+    "Same",
+    "Unlike",
+    "Value",
+    "cells_of",
+    "chosen",
+    "constant",
+    "only",
+    "plain",
+    "plain_text",
+    "together",
+    "whole_number",
 ]
 
 CELL: Final = 300
@@ -47,7 +68,10 @@ class Cells:
         """SQL of what ``if`` makes of it."""
         if self.kind in (MIXED, ANY):
             raise Unlike
-        return f"coalesce({ {TEXT: f'{self.sql} <> {quote(str())}', FLAG: self.sql, DATE: f'{self.sql} IS NOT NULL'}.get(self.kind, f'{self.sql} <> 0') }, false)"
+        return (
+            f"coalesce({ {TEXT: f'{self.sql} <> {quote(str())}', FLAG: self.sql, DATE: f'{self.sql} IS NOT NULL'}.get(self.kind, f'{self.sql} <> 0') }, "
+            "false)"
+        )
 
 
 @dataclass(frozen=True)
@@ -108,16 +132,26 @@ def plain(value: Cells) -> Cells:
 def together(*values: Value) -> tuple[str, list[str]]:
     """Return the kind that holds all of the values, and their SQL in it."""
     cells = [cells_of(value) for value in values]
-    kinds = {each.kind for each, value in zip(cells, values, strict=True) if not (isinstance(value, Same) and value.value is None)} or {TEXT}
+    kinds = {
+        each.kind
+        for each, value in zip(cells, values, strict=True)
+        if not (isinstance(value, Same) and value.value is None)
+    } or {TEXT}
     if len(kinds) == 1 and kinds == {each.kind for each in cells}:
         return cells[0].kind, [each.sql for each in cells]
-    return (ANY if kinds & {FLAG, ANY} else MIXED) if len(kinds) > 1 or kinds != {TEXT} else TEXT, [each.text for each in cells]
+    return (ANY if kinds & {FLAG, ANY} else MIXED) if len(kinds) > 1 or kinds != {TEXT} else TEXT, [
+        each.text for each in cells
+    ]
 
 
 def chosen(test: str, yes: Value, no: Value) -> Cells:
     """Return `yes` where the SQL `test` holds, else `no`."""
     kind, (first, second) = together(yes, no)
-    return Cells(f"(CASE WHEN {test} THEN {first} ELSE {second} END)", kind, max(cells_of(yes).size, cells_of(no).size))
+    return Cells(
+        f"(CASE WHEN {test} THEN {first} ELSE {second} END)",
+        kind,
+        max(cells_of(yes).size, cells_of(no).size),
+    )
 
 
 def constant(arguments: Mapping[str, Value], name: str, otherwise: Any = None) -> Any:
