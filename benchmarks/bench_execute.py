@@ -46,10 +46,10 @@ from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.sandbox.messages import _question  # noqa: E402
 from shipkit.common.files import Disk  # noqa: E402
-from shipkit.jobs import history  # noqa: E402
-from shipkit.jobs.run import Control, execute  # noqa: E402
-from shipkit.jobs.store import JobStore  # noqa: E402
-from shipkit.jobs.store.segments import LabelBytes, Line  # noqa: E402
+from shipkit.purchasing import history  # noqa: E402
+from shipkit.purchasing.run import Control, execute  # noqa: E402
+from shipkit.purchasing.store import JobStore  # noqa: E402
+from shipkit.purchasing.store.segments import LabelBytes, Line  # noqa: E402
 from shipkit.schema import shipment_from_row  # noqa: E402
 
 LABEL_BYTES = 12_000

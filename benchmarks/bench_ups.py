@@ -32,9 +32,9 @@ from pydantic import SecretStr
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import UPS, wire
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 

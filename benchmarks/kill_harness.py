@@ -49,14 +49,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 
 import corekit  # noqa: E402
 
-import shipkit.jobs.store.compaction  # noqa: E402
+import shipkit.purchasing.store.compaction  # noqa: E402
 from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.ups import UPS  # noqa: E402
 from shipkit.common.files import Disk  # noqa: E402
-from shipkit.jobs.run import execute  # noqa: E402
-from shipkit.jobs.store import JobStore  # noqa: E402
 from shipkit.models import LabelSpec  # noqa: E402
+from shipkit.purchasing.run import execute  # noqa: E402
+from shipkit.purchasing.store import JobStore  # noqa: E402
 from shipkit.state import RowState  # noqa: E402
 
 PHASES = (
@@ -197,8 +197,10 @@ def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
 
 def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     """Run a job to its end. Exit code 0: nothing is left to do."""
-    concurrency, shipkit.jobs.store.compaction.COMPACT_AFTER = map(int, sizes)
-    shipkit.jobs.store.compaction._SPARE_FOR_S = 0.0  # so that removals happen in a short life too
+    concurrency, shipkit.purchasing.store.compaction.COMPACT_AFTER = map(int, sizes)
+    shipkit.purchasing.store.compaction._SPARE_FOR_S = (
+        0.0  # so that removals happen in a short life too
+    )
     job = JobStore.open(Path(home), job_id)
     job.disk = MarkedDisk(marks)
 

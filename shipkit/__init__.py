@@ -22,15 +22,15 @@ _HOMES = {
     "Rate": "models",
     "Charge": "models",
     "Label": "models",
-    "ExecutionMode": "jobs.approval",
-    "SpendLimits": "jobs.approval",
+    "ExecutionMode": "purchasing.approval",
+    "SpendLimits": "purchasing.approval",
     "BatchSession": "session",
-    "BatchResult": "jobs.result",
+    "BatchResult": "purchasing.result",
     "Database": "orders.database",
-    "jobs": "jobs.recovery",
-    "interrupted_jobs": "jobs.recovery",
-    "check_interrupted_jobs": "jobs.recovery",
-    "shipments": "jobs.result",
+    "jobs": "purchasing.recovery",
+    "interrupted_jobs": "purchasing.recovery",
+    "check_interrupted_jobs": "purchasing.recovery",
+    "shipments": "purchasing.result",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
     "rate": "rates.whatif",
@@ -49,13 +49,6 @@ if TYPE_CHECKING:
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
     from shipkit.errors import ShipkitError as ShipkitError
-    from shipkit.jobs.approval import ExecutionMode as ExecutionMode
-    from shipkit.jobs.approval import SpendLimits as SpendLimits
-    from shipkit.jobs.recovery import check_interrupted_jobs as check_interrupted_jobs
-    from shipkit.jobs.recovery import interrupted_jobs as interrupted_jobs
-    from shipkit.jobs.recovery import jobs as jobs
-    from shipkit.jobs.result import BatchResult as BatchResult
-    from shipkit.jobs.result import shipments as shipments
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge
     from shipkit.models import Customs as Customs
@@ -67,6 +60,13 @@ if TYPE_CHECKING:
     from shipkit.models import ServiceLevel as ServiceLevel
     from shipkit.models import Shipment as Shipment
     from shipkit.orders.database import Database as Database
+    from shipkit.purchasing.approval import ExecutionMode as ExecutionMode
+    from shipkit.purchasing.approval import SpendLimits as SpendLimits
+    from shipkit.purchasing.recovery import check_interrupted_jobs as check_interrupted_jobs
+    from shipkit.purchasing.recovery import interrupted_jobs as interrupted_jobs
+    from shipkit.purchasing.recovery import jobs as jobs
+    from shipkit.purchasing.result import BatchResult as BatchResult
+    from shipkit.purchasing.result import shipments as shipments
     from shipkit.rates.comparison import compare as compare
     from shipkit.rates.whatif import rate as rate
     from shipkit.session import BatchSession as BatchSession

@@ -32,13 +32,6 @@ from shipkit.errors import (
     PlanChanged,
     ShipkitError,
 )
-from shipkit.jobs import approval, history, recovery
-from shipkit.jobs.approval import Approval, ExecutionMode, SpendLimits
-from shipkit.jobs.purchase import Follower, RunHandle, Terms, all_problems, draft, renewed
-from shipkit.jobs.reconcile import late_rows
-from shipkit.jobs.result import BatchResult, failed_rows, results_frame
-from shipkit.jobs.run import look_again
-from shipkit.jobs.store import JobStore
 from shipkit.models import Address, LabelFormat, LabelSpec, Money
 from shipkit.orders import where
 from shipkit.orders.database import Database
@@ -59,6 +52,13 @@ from shipkit.plan.preview import (
     Summary,
     to_frame,
 )
+from shipkit.purchasing import approval, history, recovery
+from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits
+from shipkit.purchasing.purchase import Follower, RunHandle, Terms, all_problems, draft, renewed
+from shipkit.purchasing.reconcile import late_rows
+from shipkit.purchasing.result import BatchResult, failed_rows, results_frame
+from shipkit.purchasing.run import look_again
+from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
@@ -637,7 +637,7 @@ class BatchSession(html.Shown):
     # -- after buying -----------------------------------------------------------------------------
 
     def results(self, state: str | None = None) -> pd.DataFrame:
-        """Return the results, a line a shipment; see :func:`shipkit.jobs.result.results_frame` for the columns."""
+        """Return the results, a line a shipment; see :func:`shipkit.purchasing.result.results_frame` for the columns."""
         return results_frame(self.store, state)
 
     def failed_rows(self) -> pd.DataFrame:

@@ -76,8 +76,8 @@ def question_about_jobs(desk: BatchRegistry, args: given.Arguments) -> Question 
 
 
 def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Question | None:
-    from shipkit.jobs import approval
     from shipkit.plan import preview
+    from shipkit.purchasing import approval
 
     same_as_previewed(desk, batch, args)
     session = batch.session
@@ -118,7 +118,7 @@ def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Que
 
 
 def _ask_auto(desk: BatchRegistry, batch: Batch) -> Question | None:
-    from shipkit.jobs import approval
+    from shipkit.purchasing import approval
 
     session = batch.session
     if (
@@ -159,7 +159,7 @@ def _ask_shipper(desk: BatchRegistry, info: dict[str, Any]) -> Question | None:
 
 
 def _ask_restart(desk: BatchRegistry, batch: Batch, args: given.Resume) -> Question | None:
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
     target = desk.job_meant(batch, args.job_id)
     result = BatchResult.of(target.session.store)

@@ -25,7 +25,7 @@ from shipkit.models import Address, Money
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
-    from shipkit.jobs.approval import SpendLimits
+    from shipkit.purchasing.approval import SpendLimits
     from shipkit.session import BatchSession, RunHandle
 
 __all__ = ["Batch", "BatchRegistry", "Rules"]
@@ -236,7 +236,7 @@ class BatchRegistry:
             return self.find(job_id)
         if batch is not None and batch.session.job_id is not None:
             return batch
-        from shipkit.jobs import recovery
+        from shipkit.purchasing import recovery
 
         found = recovery.interrupted_jobs(home=self.settings.home)["job_id"].tolist()
         if not found:
@@ -294,7 +294,7 @@ class BatchRegistry:
         )
 
     def _session(self) -> BatchSession:
-        from shipkit.jobs.approval import ExecutionMode
+        from shipkit.purchasing.approval import ExecutionMode
         from shipkit.session import BatchSession
 
         shippers = list(self.rules.shippers.values())
@@ -427,7 +427,7 @@ class BatchRegistry:
                 self._reserved[key] = cents
 
     def _limits(self, cents: int | None = None) -> SpendLimits:
-        from shipkit.jobs.approval import SpendLimits
+        from shipkit.purchasing.approval import SpendLimits
 
         limit = self.rules.max_total
         if limit is None:

@@ -21,8 +21,8 @@ from shipkit.errors import (
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.jobs.purchase import RunHandle
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.purchase import RunHandle
+    from shipkit.purchasing.result import BatchResult
 
 __all__ = ["Report", "execute", "get_job_status", "get_labels", "resume", "set_mode", "void"]
 
@@ -66,8 +66,8 @@ def _begin(desk: BatchRegistry, batch: Batch, args: given.Execute, consent: Cons
 
 def _note_beginning(batch: Batch) -> None:
     """Write down that buying begins, and under whose word. Without a log nothing is bought."""
-    from shipkit.jobs import approval
     from shipkit.plan import preview
+    from shipkit.purchasing import approval
 
     session = batch.session
     given = None
@@ -258,7 +258,7 @@ def _cancelled(batch: Batch) -> Answer:
 
 
 def _reviewed(batch: Batch) -> Answer:
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
     frame = batch.session.review()
     open_rows = frame[~frame["state"].isin(["shipped", "voided", "skipped"])].head(20)
@@ -274,7 +274,7 @@ def _reviewed(batch: Batch) -> Answer:
 
 
 def _interrupted(desk: BatchRegistry, job_id: str) -> Answer:
-    from shipkit.jobs import recovery
+    from shipkit.purchasing import recovery
 
     found = [
         job

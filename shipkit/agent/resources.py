@@ -153,7 +153,7 @@ def _session(desk: BatchRegistry, job_id: str, what: str) -> Any:
 
 
 def _jobs(desk: BatchRegistry) -> str:
-    from shipkit.jobs import recovery
+    from shipkit.purchasing import recovery
 
     frame = recovery.jobs(home=desk.settings.home)
     return _csv(frame, tuple(frame.columns))

@@ -10,8 +10,8 @@ from shipkit.agent.tool_results import Answer, JobFacts, Link
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.jobs.result import BatchResult
-    from shipkit.jobs.run import Progress
+    from shipkit.purchasing.result import BatchResult
+    from shipkit.purchasing.run import Progress
 
 __all__ = ["links_of", "on_disk", "running", "standing", "stands"]
 
@@ -26,14 +26,14 @@ def standing(batch: Batch) -> str:
     """Return what an error says about money: nothing was bought, or how the job stands."""
     if batch.session.job_id is None:
         return "Nothing was bought."
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
     return _standing(BatchResult.of(batch.session.store))
 
 
 def running(batch: Batch) -> Answer:
     """Return the answer about a job that goes on."""
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
     progress: Progress | None = batch.execution.progress if batch.execution else None
     facts = _facts(BatchResult.of(batch.session.store)).model_copy(
@@ -129,7 +129,7 @@ def _uris(result: BatchResult) -> list[str]:
 
 async def on_disk(batch: Batch, wait_s: float) -> Answer:
     """Return the answer about a job that, if at all, another process is running; waits up to `wait_s` for its end."""
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s

@@ -16,15 +16,15 @@ from shipkit.cli.options import merged, open_session
 from shipkit.cli.printing import command
 from shipkit.cli.progress_lines import reporter
 from shipkit.errors import ApprovalRequired
-from shipkit.jobs import approval
 from shipkit.models import Money
 from shipkit.plan import preview as previews
+from shipkit.purchasing import approval
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
     from shipkit.session import BatchSession
 
 __all__ = ["approve", "check", "preview", "run", "run_one", "template"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shipkit import errors
 
 if TYPE_CHECKING:
-    from shipkit.jobs.result import BatchResult
+    from shipkit.purchasing.result import BatchResult
 
 __all__ = ["MEANING", "Exit", "of_error", "of_result"]
 

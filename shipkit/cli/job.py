@@ -28,7 +28,7 @@ __all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "wri
 
 def resume(args: Namespace, console: Console) -> End:
     """Go on with an interrupted job; without a name, with the only one there is."""
-    from shipkit.jobs import recovery
+    from shipkit.purchasing import recovery
 
     job = args.job
     if job is None:
@@ -55,7 +55,7 @@ def resume(args: Namespace, console: Console) -> End:
 
 def jobs(args: Namespace, console: Console) -> End:
     """List the jobs, newest first."""
-    from shipkit.jobs import recovery
+    from shipkit.purchasing import recovery
 
     frame = recovery.interrupted_jobs(args.home) if args.interrupted else recovery.jobs(args.home)
     if not len(frame):
@@ -71,8 +71,8 @@ def show(args: Namespace, console: Console) -> End:
     """Show how a job or a preview stands, and save results, failed rows or the day sheet."""
     if args.job.startswith("pv_"):
         return _show_preview(args, console)
-    from shipkit.jobs import recovery
-    from shipkit.jobs.result import BatchResult, next_step
+    from shipkit.purchasing import recovery
+    from shipkit.purchasing.result import BatchResult, next_step
 
     with _open(args, args.job) as session:
         store = session.store
@@ -234,7 +234,7 @@ def carriers(args: Namespace, console: Console) -> End:
 
 def prune(args: Namespace, console: Console) -> End:
     """Remove addresses and labels of old finished jobs; the books stay."""
-    from shipkit.jobs import recovery
+    from shipkit.purchasing import recovery
 
     found = recovery.prune(args.home, older_than=_age(args.older_than), dry_run=args.dry_run)
     for job in found:
@@ -313,8 +313,8 @@ def _list(frame: pd.DataFrame, console: Console) -> None:
 
 
 def _show_preview(args: Namespace, console: Console) -> End:
-    from shipkit.jobs.approval import stored_approval
     from shipkit.plan.preview import recall
+    from shipkit.purchasing.approval import stored_approval
 
     record = recall(Settings.read(home=args.home).home, args.job)
     given = stored_approval(record)

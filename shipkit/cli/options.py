@@ -118,7 +118,7 @@ def pairs(given: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
 
 def named(home: Path, given: str) -> str:
     """Return the id of the job that `given` is the id, or the name, of (the newest of that name)."""
-    from shipkit.jobs.store import JobStore
+    from shipkit.purchasing.store import JobStore
 
     if (home / "jobs" / given).is_dir():
         return given

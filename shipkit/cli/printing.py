@@ -23,9 +23,9 @@ from shipkit.models import Money, ServiceLevel
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.jobs.result import BatchResult
-    from shipkit.jobs.store import JobStore
     from shipkit.plan.preview import Summary
+    from shipkit.purchasing.result import BatchResult
+    from shipkit.purchasing.store import JobStore
 
 __all__ = [
     "cells",

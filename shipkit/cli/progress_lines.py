@@ -11,7 +11,7 @@ from shipkit.cli.console import Console
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.jobs.run import Progress
+    from shipkit.purchasing.run import Progress
 
 __all__ = ["reporter"]
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.jobs import recovery
-from shipkit.jobs.approval import SpendLimits
-from shipkit.jobs.result import BatchResult
-from shipkit.jobs.signals import Progress
-from shipkit.jobs.store import JobStore
 from shipkit.models import Money
 from shipkit.plan.preview import Summary
+from shipkit.purchasing import recovery
+from shipkit.purchasing.approval import SpendLimits
+from shipkit.purchasing.result import BatchResult
+from shipkit.purchasing.signals import Progress
+from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:

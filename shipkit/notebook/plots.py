@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from shipkit.errors import InputError
-from shipkit.jobs.result import results_frame
 from shipkit.models import Money
 from shipkit.plan.preview import service_title, to_frame
+from shipkit.purchasing.result import results_frame
 from shipkit.schema import minor_unit_scale
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipkit.common.html import Shown, block, facts
-from shipkit.jobs.store import JobStore
 from shipkit.notebook.model import Job, Offer, Phase, job_of, offered
 from shipkit.notebook.record import bundle
 from shipkit.notebook.wording import approve_text
+from shipkit.purchasing.store import JobStore
 
 if TYPE_CHECKING:
     from shipkit.session import BatchSession

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import ipywidgets as widgets
 
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
-from shipkit.jobs import recovery
-from shipkit.jobs.approval import ExecutionMode
-from shipkit.jobs.result import results_frame
-from shipkit.jobs.store import JobStore
 from shipkit.models import Money
 from shipkit.notebook import panel_html
 from shipkit.notebook.model import RUNS, Job, Offer, Phase, job_of, offered
@@ -22,6 +18,10 @@ from shipkit.notebook.record import Record, bundle
 from shipkit.notebook.widgets import LabelsBox, after_each_cell, button, html, style
 from shipkit.notebook.wording import approve_text, counted, mode_text
 from shipkit.outputs.labels import Labels
+from shipkit.purchasing import recovery
+from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.result import results_frame
+from shipkit.purchasing.store import JobStore
 from shipkit.state import RowState
 
 if TYPE_CHECKING:

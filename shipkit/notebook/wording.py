@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shipkit.jobs.approval import ExecutionMode
 from shipkit.models import Money
 from shipkit.plan.preview import Summary
+from shipkit.purchasing.approval import ExecutionMode
 
 __all__ = ["amount", "approve_text", "counted", "duration", "mode_text"]
 

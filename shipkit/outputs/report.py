@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipkit.common import html
-from shipkit.jobs.result import BatchResult, next_step, text_table
-from shipkit.jobs.store import JobStore
 from shipkit.models import Money
 from shipkit.plan.preview import service_title
+from shipkit.purchasing.result import BatchResult, next_step, text_table
+from shipkit.purchasing.store import JobStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.jobs.store.manifest import Manifest
+    from shipkit.purchasing.store.manifest import Manifest
 
 __all__ = ["Report"]
 

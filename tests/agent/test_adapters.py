@@ -131,6 +131,6 @@ def test_hosts_start_the_server_of_this_python():
 def approve(home, preview_id) -> None:
     import datetime as dt
 
-    from shipkit.jobs.approval import approve as record
+    from shipkit.purchasing.approval import approve as record
 
     record(home, preview_id, now=dt.datetime.now(dt.UTC), by="dana", via="terminal")

@@ -55,7 +55,7 @@ async def test_the_job_has_the_log_of_everything_that_led_to_it(serve, home):
 async def test_the_log_names_who_approved_elsewhere(serve, home):
     import datetime as dt
 
-    from shipkit.jobs.approval import approve
+    from shipkit.purchasing.approval import approve
 
     async with connected(serve()) as c:
         shown = await c.loaded(2)

@@ -91,7 +91,7 @@ async def test_a_client_that_cannot_ask_is_told_how_a_person_says_yes(serve, boo
 async def test_an_approval_given_elsewhere_is_enough(serve, books, home, era):
     import datetime as dt
 
-    from shipkit.jobs.approval import approve
+    from shipkit.purchasing.approval import approve
 
     async with connected(serve(), None, era) as c:
         shown = await c.loaded()
@@ -345,7 +345,7 @@ async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, 
 async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books, era):
     import datetime as dt
 
-    from shipkit.jobs.approval import approve
+    from shipkit.purchasing.approval import approve
 
     person = Person()
     async with connected(serve(approve_elsewhere=True), person, era) as c:

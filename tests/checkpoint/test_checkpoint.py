@@ -21,7 +21,7 @@ import pyarrow as pa
 import pytest
 from corekit import BookCarrier, draft_of, job_of, state_counts
 
-import shipkit.jobs.store.compaction
+import shipkit.purchasing.store.compaction
 from shipkit import __version__
 from shipkit.common.files import Disk
 from shipkit.errors import (
@@ -32,11 +32,11 @@ from shipkit.errors import (
     JobExists,
     JobNotFound,
 )
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store import segments as segments_module
-from shipkit.jobs.store.manifest import attempt_reference
-from shipkit.jobs.store.segments import LedgerEntry
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store import segments as segments_module
+from shipkit.purchasing.store.manifest import attempt_reference
+from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 
@@ -186,8 +186,8 @@ def test_threads_of_one_process_exclude_each_other(home):
 def test_a_killed_owner_frees_the_job(home):
     job = job_of(home, 2)
     code = f"""
-import time; from pathlib import Path; from shipkit.jobs.store import Checkpoint
-with Checkpoint.open(Path({str(home)!r}), {job.job_id!r}).own():
+import time; from pathlib import Path; from shipkit.purchasing.store import JobStore
+with JobStore.open(Path({str(home)!r}), {job.job_id!r}).own():
     print("owned", flush=True); time.sleep(60)
 """
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -512,8 +512,8 @@ def test_a_folder_whose_locks_do_not_hold_is_refused(home, monkeypatch):
 def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(
     home, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.purchasing.store.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.purchasing.store.compaction, "_SPARE_FOR_S", 0.0)
     written = []
 
     class Noting(Disk):

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 from corekit import BookCarrier, job_of
 
-from shipkit.jobs.run import execute
+from shipkit.purchasing.run import execute
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "explanation" / "money-safety.md").read_text(encoding="utf-8")

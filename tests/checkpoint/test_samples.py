@@ -12,9 +12,9 @@ from corekit import BookCarrier
 
 import shipkit as sk
 from shipkit.errors import CheckpointVersion
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.manifest import SCHEMA_VERSION
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.manifest import SCHEMA_VERSION
 from shipkit.state import JobStatus
 
 SAMPLES = Path(__file__).parent / "samples"

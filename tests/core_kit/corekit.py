@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.errors import AnswerLost
-from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import (
     Address,
     Charge,
@@ -26,6 +25,7 @@ from shipkit.models import (
     ServiceLevel,
     Shipment,
 )
+from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 
 SHOP = Address(

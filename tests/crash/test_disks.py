@@ -17,8 +17,8 @@ from corekit import BookCarrier, ask_after, draft_of, job_of, state_counts
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import CheckpointWriteError
-from shipkit.jobs.run import Control, execute
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus
 
 KIT = Path(__file__).parent.parent / "core_kit"
@@ -110,9 +110,9 @@ import asyncio, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {kit!r})
 from corekit import BookCarrier, draft_of, job_of
-from shipkit.jobs.store import Checkpoint
+from shipkit.purchasing.store import JobStore
 from shipkit.errors import CheckpointWriteError
-from shipkit.jobs.run import execute
+from shipkit.purchasing.run import execute
 
 def buy(job, carrier):
     return asyncio.run(execute(job, carrier, grace_s=0.1))
@@ -127,12 +127,12 @@ carrier = BookCarrier(folder / "books.db")
 (job.path / shut).chmod(0o500)
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 status, asked = str(buy(job, carrier)), len(carrier.calls)
-found = Checkpoint(job.path)
-reading = [sum(found.counts().values()), found.results().num_rows, str(found.status), found.job_id in [one.job_id for one in Checkpoint.list(folder / "home")]]
+found = JobStore(job.path)
+reading = [sum(found.counts().values()), found.results().num_rows, str(found.status), found.job_id in [one.job_id for one in JobStore.list(folder / "home")]]
 (job.path / shut).chmod(0o700)
 (folder / "home" / "jobs").chmod(0o500)
 try:
-    Checkpoint.publish(folder / "home", draft_of(3))
+    JobStore.publish(folder / "home", draft_of(3))
     publishing = "published"
 except CheckpointWriteError as error:
     publishing = str(error)
@@ -177,14 +177,14 @@ import asyncio, json, os, sys, time
 from pathlib import Path
 sys.path.insert(0, {kit!r})
 from corekit import BookCarrier, draft_of
-from shipkit.jobs.store import Checkpoint
+from shipkit.purchasing.store import JobStore
 from shipkit.errors import CheckpointLocked
-from shipkit.jobs.run import execute
+from shipkit.purchasing.run import execute
 
 home, books, gate = map(Path, sys.argv[1:4])
 while not gate.exists():
     time.sleep(0.001)
-job, carrier = Checkpoint.publish(home, draft_of(30)), BookCarrier(books, latency_s=0.3)
+job, carrier = JobStore.publish(home, draft_of(30)), BookCarrier(books, latency_s=0.3)
 try:
     said = dict(status=str(asyncio.run(execute(job, carrier, grace_s=0.1))))
 except CheckpointLocked as error:

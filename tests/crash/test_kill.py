@@ -58,7 +58,7 @@ def test_the_harness_sees_a_duplicate_a_missing_a_lost_and_an_unknown_shipment(h
     from corekit import BookCarrier, job_of
 
     from shipkit.carriers.pace import Pacer
-    from shipkit.jobs.run import execute
+    from shipkit.purchasing.run import execute
 
     spec = importlib.util.spec_from_file_location("kill_harness", HARNESS)
     harness = importlib.util.module_from_spec(spec)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from corekit import BookCarrier, job_of, state_counts
 
-import shipkit.jobs.store.compaction
+import shipkit.purchasing.store.compaction
 from shipkit.carriers.pace import Pacer
 from shipkit.common.files import Disk
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.segments import STATES
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.segments import STATES
 from shipkit.state import RowState
 
 
@@ -117,8 +117,8 @@ def rebuild(job: JobStore, started: dict[str, bytes], entries: dict, folder: Pat
 @pytest.fixture
 def recorded(home, tmp_path, monkeypatch):
     """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
-    monkeypatch.setattr(shipkit.jobs.store.compaction, "COMPACT_AFTER", 4)
-    monkeypatch.setattr(shipkit.jobs.store.compaction, "_SPARE_FOR_S", 0.0)
+    monkeypatch.setattr(shipkit.purchasing.store.compaction, "COMPACT_AFTER", 4)
+    monkeypatch.setattr(shipkit.purchasing.store.compaction, "_SPARE_FOR_S", 0.0)
     job = job_of(home, 40)
     started = {
         str(p.relative_to(job.path)): p.read_bytes() for p in job.path.rglob("*") if p.is_file()

@@ -13,11 +13,11 @@ import pytest
 
 import shipkit as sk
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
-from shipkit.jobs.store import JobStore
 from shipkit.orders import source
 from shipkit.orders.database.dialects import bound
 from shipkit.orders.database.urls import Location
 from shipkit.outputs.writeback.databases import write_to_database
+from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
 
 COLUMNS = (
@@ -198,7 +198,7 @@ def test_a_reopened_job_writes_back_too(server, shop):
 KILLED = """
 import sys, time
 from shipkit import database
-from shipkit.jobs.store import Checkpoint
+from shipkit.purchasing.store import JobStore
 from shipkit.orders.database import Database
 from shipkit.outputs.writeback import databases
 
@@ -209,7 +209,7 @@ def slowly(*args):
     time.sleep(0.05)
     return gone
 databases._write_part = slowly
-job = Checkpoint.open(__import__("pathlib").Path(sys.argv[1]), sys.argv[2])
+job = JobStore.open(__import__("pathlib").Path(sys.argv[1]), sys.argv[2])
 databases.write_to_database(job, Database(sys.argv[3], table="orders"), really=True, chunk=20)
 """
 

@@ -32,10 +32,10 @@ from shipkit.errors import (
     JobError,
     RateLimited,
 )
-from shipkit.jobs.run import Control, execute
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.segments import STATES
 from shipkit.models import Purchase
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.segments import STATES
 from shipkit.state import JobStatus, RowState
 
 

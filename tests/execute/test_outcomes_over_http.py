@@ -15,7 +15,7 @@ from corekit import job_of, plan_of, state_counts
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.jobs.run import execute
+from shipkit.purchasing.run import execute
 from shipkit.state import JobStatus
 
 ROWS = 3

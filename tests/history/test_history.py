@@ -12,9 +12,9 @@ from corekit import SANDBOX, BookCarrier, ask_after, draft_of, job_of, plan_of, 
 
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CarrierRejected
-from shipkit.jobs import history, recovery
-from shipkit.jobs.run import Control, execute
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing import history, recovery
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus
 
 

@@ -14,10 +14,10 @@ import zxingcpp
 
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.errors import LabelError
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelFormat, LabelSpec
 from shipkit.outputs.labels import Labels
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 
 NAMES = ["Ana Ruiz", "Łukasz Żółć", "Иван Петров", "O'Neil & Söhne (GmbH)", "محمد الأحمد"]

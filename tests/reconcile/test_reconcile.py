@@ -10,10 +10,10 @@ from corekit import BookCarrier, ask_after, job_of, lose_first, state_counts
 import shipkit as sk
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import AnswerLost, CarrierRejected, InputError
-from shipkit.jobs import recovery
-from shipkit.jobs.reconcile import surplus
-from shipkit.jobs.run import Control, execute, look_again
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing import recovery
+from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.run import Control, execute, look_again
+from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus
 
 

@@ -9,10 +9,10 @@ import pytest
 from corekit import BookCarrier, ask_after, job_of, state_counts
 
 from shipkit.common.files import Disk
-from shipkit.jobs import recovery
-from shipkit.jobs.recovery.pruning import prune_job
-from shipkit.jobs.run import Control, execute
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing import recovery
+from shipkit.purchasing.recovery.pruning import prune_job
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.store import JobStore
 
 DAY = dt.timedelta(days=1)
 LATER = dt.datetime.now(dt.UTC) + 100 * DAY

@@ -8,9 +8,9 @@ import pytest
 from corekit import QUOTE, BookCarrier, ask_after, job_of, state_counts
 
 from shipkit.errors import AnswerLost, CheckpointLocked, RestartUnconfirmed
-from shipkit.jobs import recovery
-from shipkit.jobs.run import Control, execute
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing import recovery
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus
 
 

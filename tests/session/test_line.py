@@ -186,7 +186,7 @@ def test_an_approval_given_by_another_process_counts(session, home):
     code = f"""
 import datetime as dt
 from pathlib import Path
-from shipkit.jobs.approval import approve
+from shipkit.purchasing.approval import approve
 approve(Path({str(home)!r}), {session.preview_id!r}, now=dt.datetime.now(dt.UTC), by="terminal")
 """
     subprocess.run([sys.executable, "-c", code], check=True)

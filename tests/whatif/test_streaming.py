@@ -13,8 +13,7 @@ import pytest
 import shipkit as sk
 from shipkit.errors import SourceError
 from shipkit.plan.preview import to_frame
-from shipkit.rates import whatif
-from shipkit.rates.whatif import reading
+from shipkit.rates import reading, whatif
 
 CARD = sk.RateCard.synthetic()
 

@@ -57,7 +57,7 @@ def three() -> grouping.OrderSet:
 
 def kept(orders: grouping.OrderSet, *clauses: str, **params: object) -> list[int]:
     where.select(orders, clauses, params)
-    return [row[0] for row in grouping.con.sql("SELECT row_number FROM selected").fetchall()]
+    return [row[0] for row in orders.con.sql("SELECT row_number FROM selected").fetchall()]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from shipkit.outputs.labels.view import job_view
 from shipkit.state import RowState
 
 if TYPE_CHECKING:
-    from shipkit.jobs.store import JobStore
+    from shipkit.purchasing.store import JobStore
 
 __all__ = ["Labels", "SavedLabels"]
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from shipkit.orders.fields import column_kinds, keys
 
 if TYPE_CHECKING:
-    from shipkit.jobs.store import JobStore
+    from shipkit.purchasing.store import JobStore
 
 __all__ = ["job_view", "with_source"]
 

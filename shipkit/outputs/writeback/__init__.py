@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 
 from shipkit.common.lock import held
 from shipkit.errors import InputError, SourceChanged, WriteBackError
-from shipkit.jobs.store import JobStore
 from shipkit.outputs.writeback import delimited_file, tables, workbook
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, Additions, additions
 from shipkit.outputs.writeback.changes import changed_rows
 from shipkit.outputs.writeback.confirmations import Confirmation, confirm
 from shipkit.outputs.writeback.origin import SourceFile, files_of, refuse_source, stored_rows
 from shipkit.outputs.writeback.whole import whole
+from shipkit.purchasing.store import JobStore
 
 __all__ = ["DEFAULT_COLUMNS", "Additions", "Confirmation", "additions", "confirm", "write_back"]
 

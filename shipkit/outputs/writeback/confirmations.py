@@ -24,7 +24,6 @@ import pyarrow.compute as pc
 from shipkit.common.lock import held
 from shipkit.common.sql import quoted
 from shipkit.errors import InputError, WriteBackError
-from shipkit.jobs.store import JobStore
 from shipkit.orders import layouts
 from shipkit.orders.expressions import quote
 from shipkit.orders.fields import phrase
@@ -32,6 +31,7 @@ from shipkit.orders.source import connect
 from shipkit.outputs.writeback.origin import files_of, refuse_source, stored_rows
 from shipkit.outputs.writeback.whole import whole
 from shipkit.plan.preview import service_title
+from shipkit.purchasing.store import JobStore
 from shipkit.state import RowState
 
 __all__ = ["Confirmation", "Field", "Format", "confirm", "file_name", "formats", "the_format"]

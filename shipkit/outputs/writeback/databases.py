@@ -17,10 +17,10 @@ from typing import Any
 
 from shipkit.common.lock import held
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
-from shipkit.jobs.store import JobStore
 from shipkit.orders.database import Database
 from shipkit.orders.database.dialects import Change, Dialect, failures
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, additions
+from shipkit.purchasing.store import JobStore
 
 __all__ = ["Written", "write_to_database"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from shipkit.errors import WriteBackError
-from shipkit.jobs.store import JobStore
+from shipkit.purchasing.store import JobStore
 
 __all__ = ["SourceFile", "files_of", "refuse_source", "stored_rows"]
 

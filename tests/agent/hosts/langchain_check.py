@@ -14,7 +14,7 @@ from shipkit.agent.adapters import langchain_connection
 APPROVE = """
 import datetime as dt, sys
 from pathlib import Path
-from shipkit.jobs.approval import approve
+from shipkit.purchasing.approval import approve
 approve(Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="dana", via="terminal")
 """
 

@@ -52,7 +52,7 @@ if call batch_execute --tool-arg "preview_id=$preview" > "$work/refused.txt" 2>&
 grep -q "Preview approval required" "$work/refused.txt"
 "$python" -c '
 import datetime as dt, pathlib, sys
-from shipkit.jobs.approval import approve
+from shipkit.purchasing.approval import approve
 approve(pathlib.Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="tester", via="terminal")' "$SHIPKIT_HOME" "$preview"
 job=$(call batch_execute --tool-arg "preview_id=$preview" --tool-arg wait_s=0.5 | grep -o 'job-[0-9a-z]*' | head -1)
 kill -9 "$server"

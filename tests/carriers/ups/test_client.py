@@ -734,7 +734,7 @@ def test_secrets_and_addresses_are_in_no_log_no_repr_and_no_traceback(
     assert "transId=" in caplog.text
     for secret in (SECRET, "token-", "Basic ", "Main Street", "Jo Ng", "21093", "Dana"):
         assert secret not in text, secret
-    assert "line.py" in "".join(with_locals)
+    assert "client.py" in "".join(with_locals)
     for secret in (SECRET, "token-", "Basic "):
         assert secret not in "".join(with_locals), secret
 

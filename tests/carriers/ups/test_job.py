@@ -23,9 +23,9 @@ from pydantic import SecretStr
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import UPS
-from shipkit.jobs.run import execute
-from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import Address, LabelSpec
+from shipkit.purchasing.run import execute
+from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 
@@ -258,14 +258,14 @@ WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[4])
 from pathlib import Path
-from test_job import Checkpoint, Pacer, execute, ups
+from test_job import JobStore, Pacer, execute, ups
 
-checkpoint = Checkpoint.open(Path(sys.argv[1]), sys.argv[2])
+store = JobStore.open(Path(sys.argv[1]), sys.argv[2])
 
 async def main():
     carrier = ups(sys.argv[3], timeout_s=1.5, absence_proof_after_s=2.0)
     try:
-        print((await execute(checkpoint, carrier, pacer=Pacer(concurrency=12, breaker_after=1000), grace_s=2.0)).value)
+        print((await execute(store, carrier, pacer=Pacer(concurrency=12, breaker_after=1000), grace_s=2.0)).value)
     finally:
         await carrier.aclose()
 

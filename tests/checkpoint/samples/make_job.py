@@ -18,11 +18,11 @@ sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1] / "core_kit")]
 
 from corekit import BookCarrier, job_of  # noqa: E402
 
-import shipkit.jobs.store.compaction  # noqa: E402
+import shipkit.purchasing.store.compaction  # noqa: E402
 from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected  # noqa: E402
-from shipkit.jobs.recovery import void_rows  # noqa: E402
-from shipkit.jobs.run import execute  # noqa: E402
+from shipkit.purchasing.recovery import void_rows  # noqa: E402
+from shipkit.purchasing.run import execute  # noqa: E402
 
 
 async def hook(carrier, shipment, reference):
@@ -57,7 +57,7 @@ async def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    shipkit.jobs.store.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
+    shipkit.purchasing.store.compaction.COMPACT_AFTER = 4  # so that the sample has a compaction
     socket.gethostname = lambda: "a-machine"
     os.getpid = lambda: 4242
     with tempfile.TemporaryDirectory() as name:

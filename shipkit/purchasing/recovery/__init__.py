@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirmed
-from shipkit.jobs.reconcile import surplus
-from shipkit.jobs.recovery.pruning import prune
-from shipkit.jobs.store import JobDraft, JobStore
-from shipkit.jobs.store.ledger import now_us
-from shipkit.jobs.store.segments import LedgerEntry, last_lines
 from shipkit.models import Money, Purchase, ServiceLevel
+from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.recovery.pruning import prune
+from shipkit.purchasing.store import JobDraft, JobStore
+from shipkit.purchasing.store.ledger import now_us
+from shipkit.purchasing.store.segments import LedgerEntry, last_lines
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 

@@ -20,17 +20,17 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.errors import AnswerLost, CarrierError
-from shipkit.jobs.spend import Spend
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.ledger import Ledger, now_us
-from shipkit.jobs.store.planrows import PlanRows
-from shipkit.jobs.store.segments import LabelBytes, LedgerEntry, last_lines
 from shipkit.models import ChargeBasis, Purchase, ServiceLevel
+from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.ledger import Ledger, now_us
+from shipkit.purchasing.store.planrows import PlanRows
+from shipkit.purchasing.store.segments import LabelBytes, LedgerEntry, last_lines
 from shipkit.state import RowState
 
 __all__ = ["Doubt", "Reconciler", "late_rows", "purchase_line", "surplus"]
 
-log = logging.getLogger("shipkit.jobs.reconcile")
+log = logging.getLogger("shipkit.purchasing.reconcile")
 
 _FIRST_LOOK_S = 1.0
 _LONGEST_LOOK_S = 30.0

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointCorrupt
-from shipkit.jobs.store.segments import (
+from shipkit.purchasing.store.segments import (
     LINES,
     Chain,
     Part,
@@ -31,7 +31,7 @@ from shipkit.jobs.store.segments import (
 
 __all__ = ["COMPACT_AFTER", "Compactor"]
 
-log = logging.getLogger("shipkit.jobs.store.compaction")
+log = logging.getLogger("shipkit.purchasing.store.compaction")
 
 COMPACT_AFTER = 64
 """Parts of one size that become one of the next: a million rows are opened from about a hundred parts."""

@@ -7,8 +7,8 @@ import math
 from collections import deque
 from typing import Any
 
-from shipkit.jobs.run.run_state import RunState, moved, wait
 from shipkit.models import Shipment
+from shipkit.purchasing.run.run_state import RunState, moved, wait
 from shipkit.schema import shipment_from_row
 from shipkit.state import JobStatus, RowState
 

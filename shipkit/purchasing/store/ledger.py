@@ -1,6 +1,6 @@
 """The books of a job while somebody owns it: every move checked, every commit durable before it is believed.
 
-Only :meth:`shipkit.jobs.store.JobStore.own` makes one. Lines are gathered and committed together;
+Only :meth:`shipkit.purchasing.store.JobStore.own` makes one. Lines are gathered and committed together;
 the next commit starts when the previous one ends. Disk work happens on a thread of its own, never
 on the event loop.
 """
@@ -19,8 +19,8 @@ import numpy as np
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointWriteError
-from shipkit.jobs.store.compaction import Compactor
-from shipkit.jobs.store.segments import (
+from shipkit.purchasing.store.compaction import Compactor
+from shipkit.purchasing.store.segments import (
     STATES,
     Chain,
     Head,
@@ -55,7 +55,7 @@ class Ledger:
         self.path = path
         self.generation = chain.generation + 1
         self.states = states
-        """Code of each row's state (see :data:`shipkit.jobs.store.segments.STATES`), queued moves included."""
+        """Code of each row's state (see :data:`shipkit.purchasing.store.segments.STATES`), queued moves included."""
         table = chain.table
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
         self.broken: CheckpointWriteError | None = None

@@ -26,21 +26,21 @@ from contextlib import ExitStack
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.errors import CheckpointLocked, CheckpointWriteError, JobError
-from shipkit.jobs import history
-from shipkit.jobs.reconcile import late_rows
-from shipkit.jobs.run.dispatch import Calls
-from shipkit.jobs.run.feeder import Feeder
-from shipkit.jobs.run.reporter import ProgressReporter
-from shipkit.jobs.run.run_state import Options, RunState, moved, wait
-from shipkit.jobs.signals import Control, Progress
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.ledger import Ledger, now_us
-from shipkit.jobs.store.segments import LedgerEntry
+from shipkit.purchasing import history
+from shipkit.purchasing.reconcile import late_rows
+from shipkit.purchasing.run.dispatch import Calls
+from shipkit.purchasing.run.feeder import Feeder
+from shipkit.purchasing.run.reporter import ProgressReporter
+from shipkit.purchasing.run.run_state import Options, RunState, moved, wait
+from shipkit.purchasing.signals import Control, Progress
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.ledger import Ledger, now_us
+from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Control", "Progress", "execute", "look_again"]
 
-log = logging.getLogger("shipkit.jobs.run")
+log = logging.getLogger("shipkit.purchasing.run")
 
 _FINISHED = (JobStatus.CANCELLED, JobStatus.COMPLETED)
 

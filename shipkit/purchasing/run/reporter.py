@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 
-from shipkit.jobs.run.run_state import RunState
-from shipkit.jobs.signals import Progress
+from shipkit.purchasing.run.run_state import RunState
+from shipkit.purchasing.signals import Progress
 from shipkit.state import RowState
 
 __all__ = ["ProgressReporter"]
 
-log = logging.getLogger("shipkit.jobs.run")
+log = logging.getLogger("shipkit.purchasing.run")
 
 _EVERY_S = 0.1
 

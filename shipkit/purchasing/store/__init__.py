@@ -39,8 +39,8 @@ from shipkit.errors import (
     JobExists,
     JobNotFound,
 )
-from shipkit.jobs.store.ledger import Ledger
-from shipkit.jobs.store.manifest import (
+from shipkit.purchasing.store.ledger import Ledger
+from shipkit.purchasing.store.manifest import (
     JobDraft,
     Manifest,
     attempt_reference,
@@ -48,7 +48,7 @@ from shipkit.jobs.store.manifest import (
     lineage_of,
     make_manifest,
 )
-from shipkit.jobs.store.results import (
+from shipkit.purchasing.store.results import (
     RESULT_COLUMNS,
     StoredLabel,
     job_reason,
@@ -57,7 +57,7 @@ from shipkit.jobs.store.results import (
     scattered,
     stored_labels,
 )
-from shipkit.jobs.store.segments import (
+from shipkit.purchasing.store.segments import (
     STATES,
     Chain,
     Head,
@@ -68,9 +68,9 @@ from shipkit.jobs.store.segments import (
 )
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["PRUNED", "Checkpoint", "JobDraft"]
+__all__ = ["PRUNED", "JobDraft", "JobStore"]
 
-log = logging.getLogger("shipkit.jobs.store")
+log = logging.getLogger("shipkit.purchasing.store")
 
 PRUNED = "PRUNED"
 """The file that says that addresses and labels are gone, with the digest of the plan that is left."""
@@ -247,7 +247,7 @@ class JobStore:
         return counts
 
     def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return the code of each row's state (its place in :data:`shipkit.jobs.store.segments.STATES`)."""
+        """Return the code of each row's state (its place in :data:`shipkit.purchasing.store.segments.STATES`)."""
         states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
         states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
         table = (chain or self._brief()).table

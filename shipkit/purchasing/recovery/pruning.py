@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked
-from shipkit.jobs.store import PRUNED, JobStore
-from shipkit.jobs.store.ledger import now_us
-from shipkit.jobs.store.segments import LedgerEntry, Part
+from shipkit.purchasing.store import PRUNED, JobStore
+from shipkit.purchasing.store.ledger import now_us
+from shipkit.purchasing.store.segments import LedgerEntry, Part
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.settings import Settings
 from shipkit.state import JobStatus

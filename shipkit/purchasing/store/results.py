@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.errors import CheckpointCorrupt
-from shipkit.jobs.store.segments import Chain, Part, last_lines
+from shipkit.purchasing.store.segments import Chain, Part, last_lines
 from shipkit.schema import minor_unit_scale
 from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:
-    from shipkit.jobs.store import JobStore
+    from shipkit.purchasing.store import JobStore
 
 __all__ = [
     "RESULT_COLUMNS",

@@ -22,9 +22,9 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.common.files import Disk, make_private
 from shipkit.common.lock import held
 from shipkit.errors import JobNotFound
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.manifest import account_key
-from shipkit.jobs.store.segments import STATES
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.manifest import account_key
+from shipkit.purchasing.store.segments import STATES
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.state import JobStatus, RowState
 

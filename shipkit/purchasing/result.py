@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from shipkit.common import html
 from shipkit.errors import InputError, ShipmentsFailed
-from shipkit.jobs.store import JobStore
 from shipkit.models import Money
 from shipkit.plan.preview import to_frame
+from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from shipkit.jobs.store.ledger import Ledger
 from shipkit.models import Money
+from shipkit.purchasing.store.ledger import Ledger
 from shipkit.state import RowState
 
 __all__ = ["Spend"]

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.portal import Portal
-from shipkit.jobs.approval import Approval, ExecutionMode, SpendLimits, renew
-from shipkit.jobs.progress import watcher
-from shipkit.jobs.result import BatchResult, charged
-from shipkit.jobs.run import Control, Progress, execute
-from shipkit.jobs.store import JobDraft, JobStore
 from shipkit.models import LabelSpec, Money
 from shipkit.plan.planner import Planner
 from shipkit.plan.preview import Preview, cents_by_currency
+from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits, renew
+from shipkit.purchasing.progress import watcher
+from shipkit.purchasing.result import BatchResult, charged
+from shipkit.purchasing.run import Control, Progress, execute
+from shipkit.purchasing.store import JobDraft, JobStore
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Follower", "RunHandle", "Terms", "draft", "renewed"]

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
-from shipkit.jobs.run import Progress
 from shipkit.models import Money
+from shipkit.purchasing.run import Progress
 
 __all__ = ["Watcher", "watcher"]
 

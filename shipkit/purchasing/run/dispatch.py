@@ -8,15 +8,15 @@ import logging
 import time
 
 from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
-from shipkit.jobs.reconcile import purchase_line
-from shipkit.jobs.run.feeder import Feeder
-from shipkit.jobs.run.run_state import RunState, moved
 from shipkit.models import Purchase, Shipment
+from shipkit.purchasing.reconcile import purchase_line
+from shipkit.purchasing.run.feeder import Feeder
+from shipkit.purchasing.run.run_state import RunState, moved
 from shipkit.state import STATE_AFTER, JobStatus, RowState
 
 __all__ = ["Calls"]
 
-log = logging.getLogger("shipkit.jobs.run")
+log = logging.getLogger("shipkit.purchasing.run")
 
 _EVENT = {RowState.FAILED: "failed", RowState.PENDING: "not_sent", RowState.IN_DOUBT: "in_doubt"}
 

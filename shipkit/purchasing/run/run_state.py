@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
-from shipkit.jobs.reconcile import Reconciler
-from shipkit.jobs.signals import Control, Progress
-from shipkit.jobs.spend import Spend
-from shipkit.jobs.store import JobStore
-from shipkit.jobs.store.ledger import Ledger, now_us
-from shipkit.jobs.store.planrows import PlanRows
-from shipkit.jobs.store.segments import LedgerEntry
+from shipkit.purchasing.reconcile import Reconciler
+from shipkit.purchasing.signals import Control, Progress
+from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.ledger import Ledger, now_us
+from shipkit.purchasing.store.planrows import PlanRows
+from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Options", "RunState", "moved", "wait"]
