@@ -1,45 +1,130 @@
-"""Writes that survive a crash: the few file operations everything durable is made of.
+"""Writes that survive a crash: the few file operations that everything durable is made of.
 
-One small object, so that a test can record what it does, cut the record at any place and see what
-is left.
+Two users, one order of operations (content, sync, rename, sync of the folder):
+
+* :func:`write_file` and :func:`whole_file` write a file somewhere on disk, wherever it may be: an
+  approval, an export, a rate card, a report.
+* :class:`Disk` writes the files of a job. It is an object so that a test can record what it does,
+  cut the record at any point and check what a power failure would have left.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PRIVATE", "Disk", "make_private"]
+__all__ = ["PRIVATE", "Disk", "make_private", "whole_file", "write_file"]
 
 PRIVATE = 0o700
-"""Mode of every folder: labels and addresses are private data."""
+"""Mode of every folder in the home: labels and addresses are private data."""
 
 _PRIVATE_FILE = 0o600
+_PUBLIC_FILE = 0o666
+"""Before the umask of the process, which the system itself applies."""
+
 _TEMPORARY = ".tmp-"
 
 
 def make_private(folder: Path) -> None:
-    """Make `folder` (and its parents), readable by its owner only."""
+    """Create `folder` and its missing parents, readable by their owner only."""
+    # `mkdir(parents=True)` would create the parents with the default mode, readable by everybody.
     for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
-        parent.mkdir(
-            mode=PRIVATE, exist_ok=True
-        )  # `parents=True` would make them readable by everybody
+        parent.mkdir(mode=PRIVATE, exist_ok=True)
     folder.mkdir(mode=PRIVATE, exist_ok=True)
+
+
+def write_file(
+    path: Path,
+    content: str | bytes | Callable[[Path], object],
+    *,
+    private: bool = False,
+    durable: bool = True,
+) -> None:
+    """Write a whole file: afterwards `path` holds either all of `content` or what it held before.
+
+    Parameters
+    ----------
+    content
+        Text (written as UTF-8, line ends as they are), bytes, or a function that writes the file
+        at the path it is given.
+    private, durable
+        As for :func:`whole_file`.
+    """
+    with whole_file(path, private=private, durable=durable) as temporary:
+        if isinstance(content, str):
+            temporary.write_bytes(content.encode())
+        elif isinstance(content, bytes):
+            temporary.write_bytes(content)
+        else:
+            content(temporary)
+
+
+@contextmanager
+def whole_file(path: Path, *, private: bool = False, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary file next to `path` that takes its place when the block succeeds.
+
+    The temporary file exists, is empty, and has the suffix of `path`, so that writers which look
+    at the suffix can be given it. When the block raises, it is removed and `path` is as before.
+
+    Parameters
+    ----------
+    path
+        A link is followed: what it points to is replaced, the link stays. A device or a pipe
+        (``/dev/stdout``) cannot be replaced and is yielded itself.
+    private
+        Make the file readable by its owner only. Otherwise a file that is replaced keeps its
+        mode, and a new one has the usual mode of the process.
+    durable
+        Return only when a power cut can no longer undo the new name. The content is synced before
+        the rename in any case: without that, a crash can leave the new name with an empty file.
+        False saves one sync per file where many files are written that can be written again.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    if _is_stream(path):
+        yield path
+        return
+    path = Path(os.path.realpath(path))
+    disk = Disk()
+    mode = _PRIVATE_FILE if private else _mode_of(path)
+    # The name is random because several processes may write one approval or one export at a time;
+    # of a long name only the beginning is kept, since file systems allow 255 bytes.
+    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(6)}{path.suffix}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    try:
+        yield temporary
+        disk.sync(temporary)
+        if not private and path.exists():
+            shutil.copymode(path, temporary)
+        disk.rename(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        disk.sync_folder(path.parent)
 
 
 class Disk:
     """The file operations of a job, in the order in which they must reach the disk."""
 
     def publish(self, folder: Path, name: str, data: bytes) -> None:
-        """Make `folder/name` hold `data`, entirely or not at all, and return when a power cut cannot undo it."""
+        """Make `folder/name` hold `data`, all or nothing, and return when a power cut cannot undo it."""
+        # Only the owner of the job's lock writes here, so the temporary name can be fixed: what a
+        # kill left behind is overwritten by the next owner instead of gathering in the folder.
         temporary = folder / f"{_TEMPORARY}{name}"
         self.write(temporary, data)
         self.rename(temporary, folder / name)
         self.sync_folder(folder)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a new file and sync it."""
+        """Write a new file, readable by its owner only, and sync it."""
         fd = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), _PRIVATE_FILE
         )
@@ -50,15 +135,15 @@ class Disk:
             os.close(fd)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Give a file or folder its final name; an existing file is replaced, an existing folder refused."""
+        """Give a file or folder its final name. Replace an existing file, refuse an existing folder."""
         if old.is_dir():
             old.rename(new)
         else:
             old.replace(new)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in `folder` durable, where the system has that."""
-        if os.name == "nt":
+        """Make the names in `folder` durable, where the operating system can do that."""
+        if os.name == "nt":  # Windows cannot open a folder, and NTFS journals names itself
             return
         fd = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
@@ -67,7 +152,10 @@ class Disk:
             os.close(fd)
 
     def patch(self, path: Path, offset: int, data: bytes) -> None:
-        """Overwrite bytes inside an existing file. Not synced: the reader must be able to live without it."""
+        """Overwrite bytes inside an existing file, without a sync.
+
+        A power cut may undo it, so what is written must be something that a reader can do without.
+        """
         fd = os.open(path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             os.lseek(fd, offset, os.SEEK_SET)
@@ -84,12 +172,25 @@ class Disk:
             os.close(fd)
 
     def remove(self, path: Path) -> None:
-        """Remove a file; one that is gone already is fine."""
+        """Remove a file. One that is already gone is not an error."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 
 
+def _is_stream(path: Path) -> bool:
+    # /dev/stdout may point to a regular file, which the shell has open: replacing that by a rename
+    # would leave the shell with the old one.
+    return path.parent == Path("/dev") or (
+        path.exists() and not path.is_file() and not path.is_dir()
+    )
+
+
+def _mode_of(path: Path) -> int:
+    """Return the mode of a new file that replaces `path`: for others never wider than the old one's."""
+    return path.stat().st_mode & 0o777 | _PRIVATE_FILE if path.exists() else _PUBLIC_FILE
+
+
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
-    while view:
+    while view:  # os.write may take only a part, for example when the disk is nearly full
         view = view[os.write(fd, view) :]

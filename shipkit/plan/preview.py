@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.protocol import Carrier, CarrierIdentity, Pacer
 from shipkit.common import html
+from shipkit.common.files import Disk, write_file
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Plan
@@ -469,16 +469,16 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     if not folder.exists():
         staging = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        pq.write_table(preview.plan.table, staging / "plan.parquet", compression="zstd")
-        pq.write_table(preview.plan.problems, staging / "problems.parquet", compression="zstd")
-        pq.write_table(preview.quotes, staging / "quotes.parquet", compression="zstd")
+        _write_table(staging / "plan.parquet", preview.plan.table)
+        _write_table(staging / "problems.parquet", preview.plan.problems)
+        _write_table(staging / "quotes.parquet", preview.quotes)
         _write(staging / "preview.json", facts)
+        disk = Disk()
         try:
-            staging.rename(folder)
-        except OSError:
-            shutil.rmtree(
-                staging, ignore_errors=True
-            )  # another process kept the same preview first
+            disk.rename(staging, folder)
+            disk.sync_folder(folder.parent)
+        except OSError:  # another process may have kept the same preview first
+            shutil.rmtree(staging, ignore_errors=True)
             if not folder.exists():
                 raise
     _write(folder / "preview.json", facts)
@@ -550,11 +550,12 @@ def _facts(preview: Preview) -> dict[str, Any]:
     }
 
 
+def _write_table(path: Path, table: pa.Table) -> None:
+    write_file(path, lambda to: pq.write_table(table, to, compression="zstd"), private=True)
+
+
 def _write(path: Path, facts: Mapping[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
-    Path(name).replace(path)
+    write_file(path, json.dumps(facts, indent=1), private=True)
 
 
 def _place(shipper: Address) -> str:

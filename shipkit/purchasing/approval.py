@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from shipkit.common.files import write_file
 from shipkit.errors import (
     ApprovalRequired,
     InputError,
@@ -43,6 +42,8 @@ __all__ = [
     "require_limits",
     "stored_approval",
 ]
+
+_APPROVAL = "approval.json"
 
 
 class ExecutionMode(StrEnum):
@@ -190,10 +191,9 @@ def approve(
         via=via,
         at=now,
     )
-    handle, name = tempfile.mkstemp(dir=record.path)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(approval.model_dump_json(indent=1))
-    Path(name).replace(record.path / "approval.json")
+    # Durable before anybody is told that it is approved: after a power cut the job would otherwise
+    # ask again, or find an empty file.
+    write_file(record.path / _APPROVAL, approval.model_dump_json(indent=1), private=True)
     return approval
 
 
@@ -201,7 +201,7 @@ def stored_approval(record: PreviewRecord) -> Approval | None:
     """Return the approval given to a kept preview, or None."""
     try:
         return Approval.model_validate(
-            json.loads((record.path / "approval.json").read_text(encoding="utf-8"))
+            json.loads((record.path / _APPROVAL).read_text(encoding="utf-8"))
         )
     except FileNotFoundError:
         return None
