@@ -413,7 +413,7 @@ def test_duckdb_and_pandas_read_the_books_without_shipkit_while_the_job_runs(hom
 def test_notes_are_read_again_when_a_compaction_took_their_file_away(bought, monkeypatch):
     """The race of a reader with a running job: found by the kill harness, forced here."""
     before = bought.notes()
-    read, taken = segments_module.Link.read_notes, []
+    read, taken = segments_module.ChainLink.read_notes, []
 
     def race(link):
         if not taken:
@@ -421,7 +421,7 @@ def test_notes_are_read_again_when_a_compaction_took_their_file_away(bought, mon
             raise FileNotFoundError(link.part.path)
         return read(link)
 
-    monkeypatch.setattr(segments_module.Link, "read_notes", race)
+    monkeypatch.setattr(segments_module.ChainLink, "read_notes", race)
     assert bought.notes().equals(before)
     assert taken
 
