@@ -197,7 +197,6 @@ def test_a_reopened_job_writes_back_too(server, shop):
 
 KILLED = """
 import sys, time
-from shipkit import database
 from shipkit.purchasing.store import JobStore
 from shipkit.orders.database import Database
 from shipkit.outputs.writeback import databases
