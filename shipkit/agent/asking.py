@@ -10,6 +10,7 @@ from typing import Any
 
 from shipkit.agent import arguments as given
 from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.common.words import total_text
 from shipkit.errors import ApprovalRequired, InputError, ModeLocked, PlanChanged
 from shipkit.models import Address, Money
 
@@ -98,7 +99,7 @@ def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Que
     approval.check_limits(session.limits, record.quotes)
     for currency, money in record.totals.items():
         desk.afford(money.cents, currency, preview_id)
-    total = " + ".join(map(str, record.totals.values())) or "nothing"
+    total = total_text(record.totals, nothing="nothing")
     left_out = record.quotes.num_rows - record.shipments
     text = (
         f"Buy {record.shipments:,} shipping labels for {total} on "
@@ -164,8 +165,8 @@ def _ask_restart(desk: BatchRegistry, batch: Batch, args: given.Resume) -> Quest
     target = desk.job_meant(batch, args.job_id)
     result = BatchResult.of(target.session.store)
     manifest = target.session.store.manifest
-    total = " + ".join(
-        str(Money.from_cents(cents, currency)) for currency, cents in manifest.quoted_cents.items()
+    total = total_text(
+        Money.from_cents(cents, currency) for currency, cents in manifest.quoted_cents.items()
     )
     if args.confirm_paid_labels != result.shipped:
         return None  # refused anyway, with the number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipkit.agent.batches import Batch
 from shipkit.agent.tool_results import Answer, JobFacts, Link
+from shipkit.common.words import total_text
 from shipkit.models import Money
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _standing(result: BatchResult) -> str:
         )
         if count or name == "shipped"
     )
-    total = " + ".join(map(str, result.totals.values())) or str(Money.from_cents(0))
+    total = total_text(result.totals)
     reason = f" ({result.reason})" if result.reason else ""
     return (
         f"{result.job_id} {result.status.replace('_', ' ')}{reason}: {counts}; {total} charged on "

@@ -19,6 +19,7 @@ from shipkit.agent.tool_results import (
     ProblemFacts,
     plain,
 )
+from shipkit.common.words import total_text
 from shipkit.errors import InputError, ShipkitError
 from shipkit.models import Money
 
@@ -238,7 +239,7 @@ def _column(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(summary: Summary, kept: str) -> str:
-    total = " + ".join(map(str, summary.totals.values())) or str(summary.total)
+    total = total_text(summary.totals)
     services = "; ".join(
         f"{line.service} {line.shipments:,} for {line.total}" for line in summary.by_service
     )

@@ -7,7 +7,6 @@ class of the error it raises (:class:`~shipkit.errors.CarrierError` and its ``ou
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, SettingsError
 from shipkit.models import Address, LabelSpec, Purchase, Rate, ServiceLevel, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, quotes_table, shipment_from_row
@@ -145,7 +145,6 @@ async def quote_each(
     The same question is asked once: two rows are the same question when they differ only in row
     numbers, order id, references, and who the recipient is.
     """
-    answers: dict[str, dict[str, Any]] = {}
     questions: dict[str, dict[str, Any]] = {}
     keys: list[str] = []
     for batch in table.to_batches(max_chunksize=2_000):
@@ -153,15 +152,12 @@ async def quote_each(
             key = repr([row[name] for name in _PRICED])
             keys.append(key)
             questions.setdefault(key, row)
-    queue = iter(list(questions.items()))
-
-    async def worker() -> None:
-        for key, row in queue:
-            answers[key] = await _answer(quote, row, shipper, pacer)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(questions))):
-            group.create_task(worker())
+    found = await each(
+        lambda row: _answer(quote, row, shipper, pacer),
+        list(questions.values()),
+        at_once=concurrency,
+    )
+    answers = dict(zip(questions, found, strict=True))
     return quotes_table([answers[key] for key in keys])
 
 
@@ -200,19 +196,13 @@ async def shop_each(
         for row in batch.to_pylist()
     ]
     keys = [repr([row[name] for name in _PRICED]) for row in rows]
-    queue = iter(list(dict(zip(keys, rows, strict=True)).items()))
-    answers: dict[str, list[dict[str, Any]]] = {}
-
-    async def worker() -> None:
-        for key, row in queue:
-            answers[key] = await _offers(shop, row, shipper, pacer)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, len(rows))):
-                group.create_task(worker())
-    except* (CarrierError, SettingsError) as errors:
-        raise errors.exceptions[0] from None
+    questions = dict(zip(keys, rows, strict=True))
+    found = await each(
+        lambda row: _offers(shop, row, shipper, pacer),
+        list(questions.values()),
+        at_once=concurrency,
+    )
+    answers = dict(zip(questions, found, strict=True))
     counts = [len(answers[key]) for key in keys]
     return best_of(
         quotes_table([offer for key in keys for offer in answers[key]]),

@@ -15,6 +15,7 @@ from shipkit.cli.grammar import UsageError, again
 from shipkit.cli.options import merged, open_session
 from shipkit.cli.printing import command
 from shipkit.cli.progress_lines import reporter
+from shipkit.common.words import counted, total_text
 from shipkit.errors import ApprovalRequired
 from shipkit.models import Money
 from shipkit.plan import preview as previews
@@ -266,9 +267,7 @@ def _typed_back(
     """Return whether a person typed the total(s) back."""
     assert isinstance(totals, dict)  # noqa: S101 - both callers hand over a mapping of totals
     money = "This spends real money." if live else "No money is spent."
-    console.note(
-        f"\n{shipments:,} shipments, {' + '.join(map(str, totals.values()))}, on {carrier}. {money}"
-    )
+    console.note(f"\n{counted(shipments, 'shipment')}, {total_text(totals)}, on {carrier}. {money}")
     for amount in totals.values() or [Money.from_cents(0)]:
         answer = console.ask(
             f"Type the total to approve it ({amount.currency}), or press Enter to leave: "

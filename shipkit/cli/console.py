@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from shipkit.cli.exits import Exit
+from shipkit.common.words import display_width, padded
 
 __all__ = ["Console", "End", "plain"]
 
@@ -109,9 +110,9 @@ class Console:
     def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print names and texts, the texts aligned."""
         known = [(plain(name), plain(text)) for name, text in lines]
-        width = max((_width(name) for name, _ in known), default=0)
+        width = max((display_width(name) for name, _ in known), default=0)
         for name, text in known:
-            self.say(f"{_fill(name, width)}  {text}")
+            self.say(f"{padded(name, width)}  {text}")
 
     def table(
         self,
@@ -124,7 +125,7 @@ class Console:
         """Print `rows` in aligned columns; the cells of column `wrap` take what room is left and are cut there."""
         cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
         widths = [
-            max([_width(name), *(_width(row[i]) for row in cells)])
+            max([display_width(name), *(display_width(row[i]) for row in cells)])
             for i, name in enumerate(columns)
         ]
         if wrap is not None:
@@ -134,7 +135,7 @@ class Console:
         flush = set(right)
         for line, row in enumerate([list(columns), *cells]):
             text = "  ".join(
-                _fill(_cut(cell, width), width, right=name in flush)
+                padded(_cut(cell, width), width, right=name in flush)
                 for name, cell, width in zip(columns, row, widths, strict=True)
             ).rstrip()
             self.say_raw(self._dim(text) if line == 0 else text)
@@ -218,25 +219,9 @@ def _visible(char: str) -> str:
     return repr(char)[1:-1] if unicodedata.category(char) in {"Cc", "Cf"} else "\ufffd"
 
 
-def _width(text: str) -> int:
-    return (
-        len(text)
-        if text.isascii()
-        else sum(
-            0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-            for c in text
-        )
-    )
-
-
-def _fill(text: str, width: int, *, right: bool = False) -> str:
-    gap = " " * max(width - _width(text), 0)
-    return gap + text if right else text + gap
-
-
 def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
+    if display_width(text) <= width:
         return text
-    while _width(text) > width - 1:
+    while display_width(text) > width - 1:
         text = text[:-1]
     return f"{text.rstrip()}…"

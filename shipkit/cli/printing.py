@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from shipkit.cli.console import Console
 from shipkit.cli.exits import Exit
 from shipkit.cli.grammar import typeable
+from shipkit.common.words import counted, row_list
 from shipkit.errors import InputError
 from shipkit.models import Money, ServiceLevel
 
@@ -84,7 +85,7 @@ def problems(frame: pd.DataFrame, console: Console) -> int:
     for title, part in (("Cannot ship", errors), ("Worth knowing", warnings)):
         if len(part):
             rows = part["row_number"].nunique()
-            console.title(f"{title}: {rows:,} row{'' if rows == 1 else 's'}")
+            console.title(f"{title}: {counted(rows, 'row')}")
             _grouped(part, console)
     return int(errors["row_number"].nunique())
 
@@ -114,7 +115,7 @@ def open_rows(result: BatchResult, console: Console, *, most: int = 10) -> None:
     waiting = frame[frame["state"].isin(["failed", "in_doubt", "review"])]
     if not len(waiting):
         return
-    console.title(f"Not shipped: {len(waiting):,} rows")
+    console.title(f"Not shipped: {counted(len(waiting), 'row')}")
     lines = [
         [r["row_number"], _text(r["order_id"]), r["state"], _text(r["error_message"])]
         for r in waiting.head(most).to_dict("records")
@@ -293,7 +294,7 @@ def _grouped(part: pd.DataFrame, console: Console) -> None:
             else f"{first['problem']} (row {first['row_number']})"
         )
         console.say(f"  {name}{one}", hang=4)
-        console.say(f"      {_rows(rows)}", hang=6)
+        console.say(f"      {row_list(rows, 8)}", hang=6)
         values = ", ".join(
             f"{value} ({count:,})" for value, count in group["value"].value_counts().head(9).items()
         )
@@ -334,13 +335,6 @@ def typed(fix: str) -> str:
 def _plain_field(field: str) -> str:
     """Return a field's name as a person says it, where that is clear."""
     return field.removeprefix("ship_to.").removeprefix("parcels[0].")
-
-
-def _rows(rows: Sequence[int], most: int = 8) -> str:
-    words = ", ".join(f"{row}" for row in rows[:most])
-    return f"{'row' if len(rows) == 1 else 'rows'} {words}" + (
-        f" and {len(rows) - most:,} more" if len(rows) > most else ""
-    )
 
 
 def _amounts(totals: Mapping[str, Money]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.words import counted, listed, total_text
 from shipkit.models import Money
 from shipkit.plan.preview import Summary
 from shipkit.purchasing import recovery
@@ -176,12 +177,10 @@ def job_of(store: JobStore, *, running: bool = False) -> Job:
         left=result.remaining,
         as_of=_now(),
         reason=None if running else result.reason,
-        spent=" + ".join(map(str, result.totals.values())) or str(Money.from_cents(0)),
-        quoted=" + ".join(
-            str(Money.from_cents(cents, currency))
-            for currency, cents in manifest.quoted_cents.items()
-        )
-        or str(Money.from_cents(0)),
+        spent=total_text(result.totals),
+        quoted=total_text(
+            Money.from_cents(cents, currency) for currency, cents in manifest.quoted_cents.items()
+        ),
         choices=tuple(told.choices()) if told else (),
         last_row=told.last_row if told else None,
         last_error=told.last_error if told else None,
@@ -205,7 +204,7 @@ def _phase(status: str) -> Phase:
 
 def _source(plan: pa.Table) -> str:
     names = [Path(name).name for name in pc.unique(plan.column("source_file")).to_pylist() if name]
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    return listed(names, 2)
 
 
 def _limits(limits: SpendLimits) -> str:
@@ -219,7 +218,7 @@ def _limits(limits: SpendLimits) -> str:
         if limits.per_shipment_cents is not None
         else []
     )
-    said += [f"{limits.max_shipments:,} shipments"] if limits.max_shipments is not None else []
+    said += [counted(limits.max_shipments, "shipment")] if limits.max_shipments is not None else []
     return ", ".join(said) or "without a limit"
 
 

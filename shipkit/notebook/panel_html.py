@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from shipkit.common.html import block, escape, grid
+from shipkit.common.words import counted, total_text
 from shipkit.models import Money
 from shipkit.notebook.model import RUNS, Job, Offer, Phase
-from shipkit.notebook.wording import amount, counted, duration
+from shipkit.notebook.wording import duration
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
 
@@ -82,7 +83,7 @@ def offer_page(offer: Offer) -> str:
     """Return what the orders come to: total, count, by service, what cannot ship."""
     summary = offer.summary
     tiles = [
-        _tile("Total", amount(summary.totals)),
+        _tile("Total", total_text(summary.totals)),
         _tile("Labels", f"{summary.shipments:,}"),
         _tile("Orders", offer.selection.removesuffix(" orders")),
         _tile("Cannot ship", f"{offer.errors:,}", "bad" if offer.errors else ""),

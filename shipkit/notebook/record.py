@@ -12,8 +12,8 @@ import uuid
 from typing import Any
 
 from shipkit.common.html import block, escape, facts
+from shipkit.common.words import aligned, counted, total_text
 from shipkit.notebook.model import RUNS, Job, Offer
-from shipkit.notebook.wording import amount, counted
 from shipkit.plan.preview import service_title
 
 __all__ = ["Record", "bundle"]
@@ -64,10 +64,7 @@ def bundle(told: Job | Offer) -> dict[str, str]:
     """Return the record as text and as HTML."""
     rows = _job(told) if isinstance(told, Job) else _offer(told)
     title, *lines = rows
-    width = max(len(name) for name, _ in lines)
-    text = "\n".join(
-        [f"{title[0]}: {title[1]}", *(f"  {name:<{width}}  {value}" for name, value in lines)]
-    )
+    text = f"{title[0]}: {title[1]}\n{aligned(lines, indent='  ')}"
     head = (
         f'<p style="margin:.6em 0 .2em;opacity:.75"><b>{escape(title[0])}</b> '
         f"{escape(title[1])}</p>"
@@ -88,7 +85,7 @@ def _offer(offer: Offer) -> list[tuple[str, str]]:
         (
             "Total",
             (
-                f"{amount(summary.totals)} for {counted(summary.shipments, 'label')} on "
+                f"{total_text(summary.totals)} for {counted(summary.shipments, 'label')} on "
                 f"{summary.carrier}"
             )
             + ("" if summary.live else ", no money is spent"),

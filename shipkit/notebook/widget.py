@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets as widgets
 
+from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.models import Money
 from shipkit.notebook import panel_html
 from shipkit.notebook.model import RUNS, Job, Offer, Phase, job_of, offered
 from shipkit.notebook.record import Record, bundle
 from shipkit.notebook.widgets import LabelsBox, after_each_cell, button, html, style
-from shipkit.notebook.wording import approve_text, counted, mode_text
+from shipkit.notebook.wording import approve_text, mode_text
 from shipkit.outputs.labels import Labels
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import ExecutionMode

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from shipkit.models import Money
+from shipkit.common.words import counted, total_text
 from shipkit.plan.preview import Summary
 from shipkit.purchasing.approval import ExecutionMode
 
-__all__ = ["amount", "approve_text", "counted", "duration", "mode_text"]
-
-
-def amount(totals: Mapping[str, Money]) -> str:
-    """Return one total per currency: "$1,234.50 + CA$20.00", never a sum across."""
-    return " + ".join(map(str, totals.values())) or str(Money.from_cents(0))
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 label", "2 labels"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+__all__ = ["approve_text", "duration", "mode_text"]
 
 
 def approve_text(summary: Summary, mode: ExecutionMode) -> str:
     """Return what the button that spends money says: how much, and for how many."""
     verb = "Approve" if mode is ExecutionMode.CONFIRM else "Buy now:"
-    return f"{verb} {amount(summary.totals)} for {counted(summary.shipments, 'label')}"
+    return f"{verb} {total_text(summary.totals)} for {counted(summary.shipments, 'label')}"
 
 
 def mode_text(mode: ExecutionMode, limits: str) -> str:

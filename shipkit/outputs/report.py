@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipkit.common import html
+from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
 from shipkit.plan.preview import service_title
-from shipkit.purchasing.result import BatchResult, next_step, text_table
+from shipkit.purchasing.result import BatchResult, next_step
 from shipkit.purchasing.store import JobStore
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Report(html.Shown):
         )
 
     def __repr__(self) -> str:
-        parts = [text_table([*self.result.lines(), ("Next", self.next)])]
+        parts = [aligned([*self.result.lines(), ("Next", self.next)])]
         parts += [
             frame.head(20).to_string(index=False)
             for frame in (self.by_service, self.open_rows)
@@ -102,7 +103,7 @@ class Report(html.Shown):
 
     def _tiles(self) -> str:
         result = self.result
-        spent = " + ".join(map(str, result.totals.values())) or str(Money.from_cents(0))
+        spent = total_text(result.totals)
         tiles = [("Spent", spent, False), ("Shipped", f"{result.shipped:,}", False)]
         tiles += [
             ("Failed", f"{result.failed:,}", result.failed > 0),
@@ -178,10 +179,8 @@ def _approved(manifest: Manifest) -> str:
     given = manifest.approval
     if not given:
         return f"Mode {manifest.mode.upper()}: bought without asking, within the limits."
-    total = " + ".join(
-        str(Money.of(amount, currency)) for currency, amount in given["totals"].items()
-    )
+    total = total_text(Money.of(amount, currency) for currency, amount in given["totals"].items())
     return (
         f"Approved by {given['by']} at {given['at'][:16].replace('T', ' ')} UTC: "
-        f"{given['shipments']:,} shipments for {total}."
+        f"{counted(given['shipments'], 'shipment')} for {total}."
     )

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from shipkit.carriers.protocol import Carrier, CarrierIdentity, Pacer
 from shipkit.common import html
 from shipkit.common.files import Disk, write_file
+from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Plan
@@ -142,18 +143,18 @@ class Summary(html.Shown):
         yield "Preview", self.preview_id
         yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
         yield "Shipments", f"{self.shipments:,}"
-        yield "Total", " + ".join(map(str, self.totals.values())) or str(self.total)
+        yield "Total", total_text(self.totals)
         for line in self.by_service:
             yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
         if self.problems:
             yield (
                 "Not shippable",
-                f"{self.problems:,} row{'' if self.problems == 1 else 's'}, in no total",
+                f"{counted(self.problems, 'row')}, in no total",
             )
             for reason, count in list(self.reasons.items())[:5]:
                 yield f"  {count:,} x", reason
         if self.warnings:
-            yield "Warnings", f"on {self.warnings:,} rows"
+            yield "Warnings", f"on {counted(self.warnings, 'row')}"
         yield (
             "Priced",
             f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC",
@@ -161,9 +162,7 @@ class Summary(html.Shown):
         yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
 
     def __str__(self) -> str:
-        rows = list(self.lines())
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+        return aligned(self.lines())
 
     __repr__ = __str__
 

@@ -6,7 +6,6 @@ exception.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.protocol import Carrier, Pacer
+from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
 from shipkit.plan import resolve
@@ -137,7 +137,11 @@ async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa
             return AddressCheck(status="unknown", message=error.message)
 
     answers = dict(
-        zip(asked, await _all(ask, list(asked.values()), carrier.pace.concurrency), strict=True)
+        zip(
+            asked,
+            await each(ask, list(asked.values()), at_once=carrier.pace.concurrency),
+            strict=True,
+        )
     )
     return pa.Table.from_pylist(
         [_check_line(row, answers[_place(row)]) for row in rows], schema=ADDRESSES
@@ -219,26 +223,6 @@ def _able(carrier: Carrier, name: str, what: str) -> Callable[..., Awaitable[Any
             fix='Use one that can: carrier="ups".',
         )
     return found  # type: ignore[no-any-return]
-
-
-async def _all(
-    ask: Callable[[Any], Awaitable[T]], questions: Sequence[Any], at_once: int
-) -> list[T]:
-    """Return the answers in order, asked `at_once` at a time; the pacer slows further down."""
-    found: list[Any] = [None] * len(questions)
-    queue = iter(enumerate(questions))
-
-    async def worker() -> None:
-        for i, question in queue:
-            found[i] = await ask(question)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(questions))):
-                group.create_task(worker())
-    except* CarrierError as errors:
-        raise errors.exceptions[0] from None
-    return found
 
 
 def _address(row: dict[str, Any]) -> Address:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shipkit.common.files import write_file
+from shipkit.common.words import total_text
 from shipkit.errors import (
     ApprovalRequired,
     InputError,
@@ -237,7 +238,7 @@ def authorize(
         summary = preview.summary()
         raise ApprovalRequired(
             f"Preview approval required: {summary.shipments:,} shipments for "
-            f"{_totals(summary.totals)} on {summary.carrier} ({preview.preview_id}). Nothing was "
+            f"{total_text(summary.totals)} on {summary.carrier} ({preview.preview_id}). Nothing was "
             "bought.",
             fix="Look at the preview, then call session.approve(), or type: shipkit approve "
             f"{preview.preview_id}",
@@ -320,7 +321,7 @@ def renew(
     limit, currency = limits.get("total_cents"), limits.get("currency", "USD")
     if limit is not None and charged.get(currency, 0) + now_quoted.get(currency, 0) > limit:
         raise SpendLimitExceeded(
-            f"The quotes expired, and at today's prices the rest comes to {_totals(rest)}: beyond "
+            f"The quotes expired, and at today's prices the rest comes to {total_text(rest)}: beyond "
             f"the limit of {Money.from_cents(limit, currency)}. Nothing more was bought.",
             fix="Cancel this job and preview the rest with a higher limit.",
         )
@@ -331,9 +332,9 @@ def renew(
         and grown
         and (confirmed is None or rest != {confirmed.currency: confirmed})
     ):
-        was = _totals({name: Money.from_cents(cents, name) for name, cents in quoted.items()})
+        was = total_text({name: Money.from_cents(cents, name) for name, cents in quoted.items()})
         raise ApprovalRequired(
-            f"The quotes expired, and the rest of the job now costs {_totals(rest)}; {was} was "
+            f"The quotes expired, and the rest of the job now costs {total_text(rest)}; {was} was "
             "approved. Nothing more was bought.",
             fix="To buy it at that price: "
             f'session.resume(confirm_total="{next(iter(rest.values())).amount}").',
@@ -357,10 +358,6 @@ def _fresh(record: PreviewRecord, now: dt.datetime) -> None:
             "prices may have changed. Nothing was bought.",
             fix="Preview again, look at the total, and approve that.",
         )
-
-
-def _totals(totals: Mapping[str, Money]) -> str:
-    return " + ".join(map(str, totals.values())) or str(Money.from_cents(0))
 
 
 def _who() -> str:

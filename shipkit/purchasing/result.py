@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common import html
+from shipkit.common.words import aligned, total_text
 from shipkit.errors import InputError, ShipmentsFailed
 from shipkit.models import Money
 from shipkit.plan.preview import to_frame
@@ -128,15 +129,13 @@ class BatchResult(html.Shown):
             )
             if count
         ]
-        rows.append(
-            ("Charged", " + ".join(map(str, self.totals.values())) or str(Money.from_cents(0)))
-        )
+        rows.append(("Charged", total_text(self.totals)))
         if self.elapsed_s:
             rows.append(("Time", f"{self.elapsed_s:,.1f} s"))
         return rows
 
     def __repr__(self) -> str:
-        return text_table(self.lines())
+        return aligned(self.lines())
 
     def _repr_html_(self) -> str:
         return html.block(html.facts(self.lines()), name="shipkit-result")
@@ -266,12 +265,6 @@ def charged(results: pa.Table) -> dict[str, Money]:
         for line in sums
         if line["currency"]
     }
-
-
-def text_table(rows: list[tuple[str, str]]) -> str:
-    """Return name-and-text lines with the texts aligned."""
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
 
 
 def _day(value: str | dt.date) -> pa.Scalar:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.ratecard import RateCard
 from shipkit.common import html
+from shipkit.common.words import aligned
 from shipkit.errors import InputError
 from shipkit.models import Money, minor_units
 from shipkit.plan.preview import to_frame
@@ -147,9 +148,7 @@ class Comparison(html.Shown):
             )
 
     def __repr__(self) -> str:
-        rows = list(self.lines())
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+        return aligned(self.lines())
 
     def _repr_html_(self) -> str:
         return html.block(html.facts(self.lines()), name="shipkit-comparison")

@@ -18,6 +18,7 @@ import pyarrow as pa
 from shipkit.carriers.ratecard import ZONES
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 from shipkit.common.places import zip3_states
+from shipkit.common.words import listed
 from shipkit.errors import RateCardError
 from shipkit.models import ServiceLevel
 
@@ -388,4 +389,4 @@ def _refuse_overlaps(lines: Sequence[ZoneLine]) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return listed(names, 8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.ups import responses, wire
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, Recovery
+from shipkit.common.pool import each
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -184,10 +185,10 @@ class UPS:
         }
         fresh: dict[str, Rate] = {}
         try:
-            await _each(
-                self.pace.concurrency,
-                [key for key in questions if key not in known],
+            await each(
                 lambda key: self._answered(key, questions[key], known, fresh, pacer),
+                [key for key in questions if key not in known],
+                at_once=self.pace.concurrency,
             )
         finally:
             if self._cache:
@@ -482,7 +483,7 @@ class UPS:
                     "problem": error.message,
                 }
 
-        await _each(self.pace.concurrency, list(dict.fromkeys(tracking_numbers)), one)
+        await each(one, list(dict.fromkeys(tracking_numbers)), at_once=self.pace.concurrency)
         return [found[number] for number in tracking_numbers]
 
     async def validate_address(self, address: Address) -> AddressCheck:
@@ -618,19 +619,3 @@ def _line_of(rate: Rate, basis: str) -> dict[str, Any]:
         "cost_basis": basis,
         "warnings": "; ".join(rate.warnings),
     }
-
-
-async def _each(at_once: int, keys: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Run `work` for every key, `at_once` at a time; the first error stops the rest."""
-    queue = iter(keys)
-
-    async def worker() -> None:
-        for key in queue:
-            await work(key)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(keys))):
-                group.create_task(worker())
-    except* CarrierError as errors:
-        raise errors.exceptions[0] from None

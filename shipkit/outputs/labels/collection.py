@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.words import counted
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.orders import where as filters
@@ -65,8 +66,8 @@ class SavedLabels:
         return "\n".join(
             [
                 (
-                    f"{_count(self.labels, 'label')} of "
-                    f"{_count(self.shipments, 'shipment')}{files} -> {self.path}"
+                    f"{counted(self.labels, 'label')} of "
+                    f"{counted(self.shipments, 'shipment')}{files} -> {self.path}"
                 ),
                 *self.notes,
             ]
@@ -321,12 +322,12 @@ class Labels:
             if kind != "label":
                 fix = "Customs papers exist only for shipments abroad."
             return LabelError(
-                f"There is no {kind} to save: {_count(len(rows), 'shipment')} bought, and no "
+                f"There is no {kind} to save: {counted(len(rows), 'shipment')} bought, and no "
                 f"{kind} is stored for them.",
                 fix=fix,
             )
         if where is not None and self._rows:
-            bought = _count(len(self._rows), "bought shipment")
+            bought = counted(len(self._rows), "bought shipment")
             return LabelError(
                 f"There is no label to save: none of {bought} matches {where!r}.",
                 fix="Loosen the clause; session.results() shows the columns.",
@@ -340,7 +341,7 @@ class Labels:
         if where is not None or self._only is not None:
             return []
         voided = pc.sum(pc.equal(self._results.column("state"), RowState.VOIDED.value)).as_py() or 0
-        return [f"{_count(voided, 'voided shipment')} left out."] if voided else []
+        return [f"{counted(voided, 'voided shipment')} left out."] if voided else []
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -392,7 +393,7 @@ class Labels:
         if not self._rows:
             return "No labels: nothing is bought yet, or nothing stands."
         return (
-            f"{_count(len(self), 'label')} of {_count(len(self._rows), 'shipment')}{shown}. To "
+            f"{counted(len(self), 'label')} of {counted(len(self._rows), 'shipment')}{shown}. To "
             'save: labels.save("labels.pdf")'
         )
 
@@ -426,7 +427,7 @@ class _Tally:
         lost = (
             [
                 (
-                    f"{_count(len(missing), 'bought shipment')} without a stored label: row "
+                    f"{counted(len(missing), 'bought shipment')} without a stored label: row "
                     f"{shown}. The carrier can print them again."
                 )
             ]
@@ -434,7 +435,3 @@ class _Tally:
             else []
         )
         return SavedLabels(tuple(paths), self._labels, len(self._seen), missing, (*lost, *notes))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -7,13 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from shipkit.common.words import plural, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.source import connect, load
 from shipkit.outputs.writeback.origin import SourceFile
 
 __all__ = ["changed_rows"]
-
-_NAMED = 5
 
 
 def changed_rows(file: SourceFile, stored: pa.Table) -> str:
@@ -41,7 +40,7 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
     differ = [
         number for number, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b
     ]
-    said = [f"{_numbered(differ)} {'differs' if len(differ) == 1 else 'differ'}"] if differ else []
+    said = [f"{row_list(differ)} {plural(len(differ), 'differs', 'differ')}"] if differ else []
     if len(new) != len(old):
         said.append(f"it has {len(new):,} rows now, {len(old):,} then")
     return ", ".join(said) or "its cells are the same, its bytes are not (it was saved again)"
@@ -49,9 +48,3 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
 
 def _rows(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
     return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
-
-
-def _numbered(rows: Sequence[int]) -> str:
-    some = ", ".join(map(str, rows[:_NAMED]))
-    more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return f"row{'' if len(rows) == 1 else 's'} {some}{more}"

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from shipkit.common.lock import held
 from shipkit.common.sql import quoted
+from shipkit.common.words import counted, row_list
 from shipkit.errors import InputError, WriteBackError
 from shipkit.orders import layouts
 from shipkit.orders.expressions import quote
@@ -49,7 +50,6 @@ _FACTS: Final = (
 """What a cell may be: a fact of the shipment. `whole`: every shipment of its order went; `nth`: which line of its order this is."""
 _PER: Final = ("item", "order", "parcel")
 _BATCH: Final = 20_000
-_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Confirmation:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"{self.path} ({self.lines:,} lines, {self.shipments:,} shipments)",
+                f"{self.path} ({counted(self.lines, 'line')}, {counted(self.shipments, 'shipment')})",
                 *(f"- {note}" for note in self.notes),
             ]
         )
@@ -470,7 +470,7 @@ def _wrong_notes(form: Format, wrong: pa.Table) -> list[str]:
         if mine.num_rows:
             example = mine.column(column.heading)[0].as_py()
             notes.append(
-                f"Not in the file: {_counted(mine.num_rows, 'line')} "
+                f"Not in the file: {counted(mine.num_rows, 'line')} "
                 f"({_rows(mine.column('shipment'))}), whose {column.heading} "
                 f"{f'is not {column.wanted}: {example!r}' if example and column.wanted else 'is empty'}.",
             )
@@ -485,7 +485,7 @@ def _parcel_notes(shipped: pa.Table) -> list[str]:
         return []
     return [
         (
-            f"{_counted(several.num_rows, 'shipment')} ({_rows(several.column('shipment'))}) of "
+            f"{counted(several.num_rows, 'shipment')} ({_rows(several.column('shipment'))}) of "
             "several parcels: only the first number is in the file, the others are in "
             "session.results()."
         )
@@ -503,7 +503,7 @@ def _date_notes(form: Format, shipped: pa.Table) -> list[str]:
     return (
         [
             (
-                f"{_counted(later.num_rows, 'shipment')} ({_rows(later.column('shipment'))}) with "
+                f"{counted(later.num_rows, 'shipment')} ({_rows(later.column('shipment'))}) with "
                 "a ship date that is still to come: upload the file on that day."
             )
         ]
@@ -531,15 +531,7 @@ def _not_shipped(results: pa.Table) -> list[str]:
 
 
 def _rows(numbers: pa.ChunkedArray) -> str:
-    some = sorted(set(numbers.to_pylist()))
-    return (
-        f"row{'' if len(some) == 1 else 's'} "
-        f"{', '.join(map(str, some[:_NAMED]))}{f' and {len(some) - _NAMED:,} more' if len(some) > _NAMED else ''}"
-    )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return row_list(sorted(set(numbers.to_pylist())))
 
 
 # -- files -----------------------------------------------------------------------------------------

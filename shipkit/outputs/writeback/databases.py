@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shipkit.common.lock import held
+from shipkit.common.words import counted
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.orders.database import Database
 from shipkit.orders.database.dialects import Change, Dialect, failures
@@ -37,7 +38,7 @@ class Written:
     table: str
 
     def __str__(self) -> str:
-        return f"{self.rows:,} rows of {self.table} written" + (
+        return f"{counted(self.rows, 'row')} of {self.table} written" + (
             f", {self.already:,} were already" if self.already else ""
         )
 

@@ -5,7 +5,6 @@ Session, command line and agents call the same functions, so that all of them sa
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.pool import each
+from shipkit.common.words import total_text
 from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirmed
 from shipkit.models import Money, Purchase, ServiceLevel
 from shipkit.purchasing.reconcile import surplus
@@ -174,7 +175,7 @@ class Interrupted:
 
     def choices(self) -> list[tuple[str, str]]:
         """Return what can be done, and what it does."""
-        paid = " + ".join(map(str, self.charged.values())) or "nothing"
+        paid = total_text(self.charged, nothing="nothing")
         resume = (
             f"sends the {self.pending:,} rows that were not sent"
             + (f" and looks up the {self.in_doubt:,} in doubt" if self.in_doubt else "")
@@ -413,15 +414,7 @@ async def void_rows(
                 return
             await ledger.record([_voided(said[row])], urgent=False)
 
-        queue = iter(wanted)
-
-        async def worker() -> None:
-            for row in queue:
-                await one(row)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(pacer.concurrency, len(wanted))):
-                group.create_task(worker())
+        await each(one, wanted, at_once=pacer.concurrency)
         await ledger.settled()
     return VoidOutcome(voided=len(wanted) - len(refused), already=len(already), refused=refused)
 
