@@ -57,19 +57,45 @@ def test_every_relative_link_leads_somewhere(page: Path):
     assert missing == []
 
 
-def test_the_stage_list_is_the_import_contract():
+ARCHITECTURE = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+
+
+def first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| `([\w/]+)`", text, re.MULTILINE)
+
+
+def section(heading: str) -> str:
+    found = re.search(
+        rf"^(#+) {heading}\n(.*?)(?=^#|\Z)", ARCHITECTURE, re.MULTILINE | re.DOTALL
+    )
+    return found[2] if found else ""
+
+
+def parts_of(folder: Path) -> set[str]:
+    """The modules of a package, its sub-packages with a slash behind the name."""
+    modules = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    return modules | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+
+
+def test_the_rooms_are_the_import_contract():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = [
         part.strip()
         for layer in config["tool"]["importlinter"]["contracts"][0]["layers"]
         for part in layer.split("|")
     ]
-    listed = re.findall(
-        r"^\| `([\w/]+)`",
-        (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8"),
-        re.MULTILINE,
-    )
+    listed = first_cells(section("Rooms"))
     assert [name.rstrip("/") for name in listed] == layers
+    assert set(listed) == parts_of(ROOT / "shipkit")
+
+
+@pytest.mark.parametrize("room", [n[:-1] for n in first_cells(section("Rooms")) if n[-1] == "/"])
+def test_the_architecture_page_has_a_line_for_each_file_of_a_room(room: str):
+    listed = first_cells(section(room))
+    there = parts_of(ROOT / "shipkit" / room)
+    assert len(listed) == len(set(listed))
+    assert set(listed) - there == set(), "listed in docs/explanation/architecture.md, but gone"
+    assert there - set(listed) == set(), "add a line to docs/explanation/architecture.md"
 
 
 def test_every_error_is_drawn_in_the_tree():
