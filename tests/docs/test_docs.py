@@ -1,4 +1,4 @@
-"""The docs tell the truth: every Python block runs, every link holds, the lists in them match the code."""
+"""The docs are true: every Python block runs, every link resolves, lists match the code."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def first_cells(text: str) -> list[str]:
 
 
 def section(heading: str) -> str:
-    found = re.search(
-        rf"^(#+) {heading}\n(.*?)(?=^#|\Z)", ARCHITECTURE, re.MULTILINE | re.DOTALL
-    )
+    found = re.search(rf"^(#+) {heading}\n(.*?)(?=^#|\Z)", ARCHITECTURE, re.MULTILINE | re.DOTALL)
     return found[2] if found else ""
 
 
