@@ -681,7 +681,7 @@ class BatchSession(html.Shown):
         columns: Mapping[str, str] | None = None,
         in_place: bool | str = False,
         layout: str | None = None,
-        really: bool = False,
+        allow_test_numbers: bool = False,
     ) -> Path | tuple[Path, ...] | Written | Confirmation:
         """Write the tracking numbers into a copy of the orders (default: beside them) and return its path; see :func:`shipkit.outputs.writeback.write_back`.
 
@@ -690,6 +690,7 @@ class BatchSession(html.Shown):
         ``"ebay"``, ``"shopify"``, ``"woocommerce"``) the file is the one that the shop imports;
         see :func:`shipkit.outputs.writeback.confirmations.confirm`.
         """
+        allow_test_numbers |= in_place == "really"  # the spelling of the first release
         if layout is not None:
             if columns is not None or in_place or isinstance(dest, Database):
                 raise InputError(
@@ -698,17 +699,27 @@ class BatchSession(html.Shown):
                     fix="Leave columns and in_place out; dest is a file.",
                 )
             return confirm(
-                self.store, layout, dest, really=really, layout_folder=self._planner.layouts
+                self.store,
+                layout,
+                dest,
+                allow_test_numbers=allow_test_numbers,
+                layout_folder=self._planner.layouts,
             )
         database = (
             dest if isinstance(dest, Database) else self._planner.database if dest is None else None
         )
         if database is not None:
             return write_to_database(
-                self.store, database, columns=columns, really=in_place == "really"
+                self.store, database, columns=columns, allow_test_numbers=allow_test_numbers
             )
         assert not isinstance(dest, Database)  # noqa: S101 - returned above
-        return write_back(self.store, dest, columns=columns, in_place=in_place)
+        return write_back(
+            self.store,
+            dest,
+            columns=columns,
+            in_place=bool(in_place),
+            allow_test_numbers=allow_test_numbers,
+        )
 
     def decide(self, clause: str, choice: str) -> pd.DataFrame:
         """Settle rows in state ``review`` that match `clause` (over the result columns): ``"resend"`` or ``"skip"``. Returns their results.

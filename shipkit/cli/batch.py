@@ -192,7 +192,7 @@ def _tell_shop(session: BatchSession, args: Namespace, console: Console) -> None
         console.say(
             "Shop confirmation: not written, the numbers of this job are not real. To look at "
             "one: "
-            f"{command('write-back', str(session.job_id), '--layout', args.confirmation, '--really', args=args)}"
+            f"{command('write-back', str(session.job_id), '--layout', args.confirmation, '--allow-test-numbers', args=args)}"
         )
         return
     console.say(

@@ -361,6 +361,7 @@ def _write_back(p: _Parser) -> None:
         help="the file that a shop imports instead: amazon, ebay, shopify or woocommerce",
     )
     p.add_argument(
+        "--allow-test-numbers",
         "--really",
         action="store_true",
         help="with --layout: also for a job that is not live, to look at it",

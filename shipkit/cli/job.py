@@ -171,13 +171,12 @@ def write_back(args: Namespace, console: Console) -> End:
     from shipkit.outputs.writeback import Confirmation
 
     with _open(args, args.job) as session:
-        twice: bool | str = "really" if args.in_place > 1 else bool(args.in_place)
         written = session.write_back(
             args.output,
             columns=pairs(args.column) or None,
-            in_place=twice,
+            in_place=bool(args.in_place),
             layout=args.layout,
-            really=args.really,
+            allow_test_numbers=args.allow_test_numbers or args.in_place > 1,
         )
         if isinstance(written, Confirmation):
             console.say(f"Written: {written}")

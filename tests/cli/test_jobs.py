@@ -105,8 +105,8 @@ def test_write_back_in_place_of_a_sandbox_job_needs_to_be_said_twice(cli, bought
 
 def test_write_back_tells_a_shop_of_a_sandbox_job_only_when_it_is_said(cli, bought, orders):
     refused = cli("write-back", bought, "--layout", "woocommerce")
-    assert (refused.code, "--really" in refused.err) == (1, True)
-    done = cli("write-back", bought, "--layout", "woocommerce", "--really", "--json")
+    assert (refused.code, "--allow-test-numbers" in refused.err) == (1, True)
+    done = cli("write-back", bought, "--layout", "woocommerce", "--allow-test-numbers", "--json")
     assert (done.code, done.last["files"], done.last["lines"], done.last["shipments"]) == (
         0,
         [str(orders.with_name("orders_woocommerce_confirmation_SAMPLE.csv"))],
@@ -118,7 +118,7 @@ def test_write_back_tells_a_shop_of_a_sandbox_job_only_when_it_is_said(cli, boug
 
 
 def test_write_back_for_etsy_says_what_to_do_instead(cli, bought):
-    done = cli("write-back", bought, "--layout", "etsy", "--really")
+    done = cli("write-back", bought, "--layout", "etsy", "--allow-test-numbers")
     assert (done.code, "Shop Manager" in done.err) == (1, True)
 
 

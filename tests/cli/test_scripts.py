@@ -161,7 +161,7 @@ def test_a_run_writes_no_file_of_a_shop_with_numbers_that_are_not_real(cli, orde
     )
     assert done.code == 0
     assert "write-back job-" in done.out
-    assert "--layout woocommerce --really" in done.out
+    assert "--layout woocommerce --allow-test-numbers" in done.out
     assert not list(tmp_path.glob("*confirmation*"))
 
 

@@ -108,7 +108,7 @@ def test_labels_are_bought_and_their_numbers_stand_in_their_rows(server, shop):
     with bought(server, shop) as session:
         with pytest.raises(WriteBackError, match="not real"):
             session.write_back()
-        done = session.write_back(in_place="really")
+        done = session.write_back(allow_test_numbers=True)
         assert (done.rows, done.already) == (5, 0)
         numbers = dict(
             zip(session.results()["row_number"], session.results()["tracking_number"], strict=True)
@@ -119,13 +119,13 @@ def test_labels_are_bought_and_their_numbers_stand_in_their_rows(server, shop):
 def test_a_second_run_writes_nothing_and_leaves_what_a_person_changed(server, shop):
     orders_table(server)
     with bought(server, shop) as session:
-        session.write_back(in_place="really")
+        session.write_back(allow_test_numbers=True)
         server.run("UPDATE orders SET tracking_number = 'by hand' WHERE id = 2")
-        done = session.write_back(in_place="really")
+        done = session.write_back(allow_test_numbers=True)
         assert (done.rows, done.already) == (0, 5)
         assert written(server)[1][1] == "by hand"
         session.void("row_number = 3")
-        assert session.write_back(in_place="really").rows == 1
+        assert session.write_back(allow_test_numbers=True).rows == 1
     assert [row[1:] for row in written(server)][2] == (None, "voided")
 
 
@@ -140,7 +140,7 @@ def test_only_the_rows_of_the_job_are_touched(server, shop):
         session.preview()
         session.approve()
         session.execute()
-        assert session.write_back(in_place="really").rows == 2
+        assert session.write_back(allow_test_numbers=True).rows == 2
     assert [bool(number) for _, number, _ in written(server)] == [False, True, False, True, False]
 
 
@@ -151,7 +151,7 @@ def test_rows_that_are_gone_are_named_and_the_others_written(server, shop):
         with pytest.raises(
             SourceChanged, match=r"2 rows of orders are no longer there \(lines 2, 5\)"
         ):
-            session.write_back(in_place="really")
+            session.write_back(allow_test_numbers=True)
     assert all(number for _, number, _ in written(server))
 
 
@@ -166,13 +166,13 @@ def test_another_table_with_a_key_of_ones_own_takes_the_numbers(server, shop):
     with bought(server, shop) as session:
         target = sk.Database(server.url, table="parcels", key="order_number")
         with pytest.raises(WriteBackError, match="no column tracking_number"):
-            session.write_back(target, in_place="really")
-        session.write_back(target, columns={"tracking_number": "tn"}, in_place="really")
+            session.write_back(target, allow_test_numbers=True)
+        session.write_back(target, columns={"tracking_number": "tn"}, allow_test_numbers=True)
         with pytest.raises(WriteBackError, match="has no primary key"):
             session.write_back(
                 sk.Database(server.url, table="parcels"),
                 columns={"tracking_number": "tn"},
-                in_place="really",
+                allow_test_numbers=True,
             )
     assert server.run("SELECT count(*) FROM parcels WHERE tn IS NOT NULL") == [(5,)]
 
@@ -181,7 +181,9 @@ def test_a_key_that_names_two_rows_is_refused_and_nothing_of_its_chunk_written(s
     orders_table(server)
     server.run("UPDATE orders SET zip = '02135' WHERE id > 1")
     with bought(server, shop) as session, pytest.raises(WriteBackError, match="names"):
-        session.write_back(sk.Database(server.url, table="orders", key="zip"), in_place="really")
+        session.write_back(
+            sk.Database(server.url, table="orders", key="zip"), allow_test_numbers=True
+        )
     assert not any(number for _, number, _ in written(server))
 
 
@@ -191,7 +193,10 @@ def test_a_reopened_job_writes_back_too(server, shop):
         job_id = session.job_id
     with sk.BatchSession.open(job_id) as session:
         assert (
-            session.write_back(sk.Database(server.url, table="orders"), in_place="really").rows == 5
+            session.write_back(
+                sk.Database(server.url, table="orders"), allow_test_numbers=True
+            ).rows
+            == 5
         )
 
 
@@ -209,7 +214,7 @@ def slowly(*args):
     return gone
 databases._write_part = slowly
 job = JobStore.open(__import__("pathlib").Path(sys.argv[1]), sys.argv[2])
-databases.write_to_database(job, Database(sys.argv[3], table="orders"), really=True, chunk=20)
+databases.write_to_database(job, Database(sys.argv[3], table="orders"), allow_test_numbers=True, chunk=20)
 """
 
 
@@ -237,7 +242,7 @@ def test_a_kill_between_chunks_and_a_second_run_end_as_one_run_would(server, sho
     done = write_to_database(
         JobStore.open(Settings.read().home, job_id),
         sk.Database(server.url, table="orders"),
-        really=True,
+        allow_test_numbers=True,
     )
     assert (done.rows, done.already) == (200 - half, half)
     assert written(server) == [(n, numbers[n], "shipped") for n in range(1, 201)]

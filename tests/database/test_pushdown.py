@@ -216,7 +216,7 @@ def test_tracking_numbers_go_back_into_the_rows_that_were_chosen(filled, shop):
         session.preview()
         session.approve()
         session.execute()
-        assert session.write_back(in_place="really").rows == 6
+        assert session.write_back(allow_test_numbers=True).rows == 6
     found = filled.run(
         "SELECT order_number, count(*), count(tracking_number) FROM order_items WHERE "
         "tracking_number IS NOT NULL OR order_number IN ('A-10001', 'A-10017') GROUP BY "

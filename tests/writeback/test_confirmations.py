@@ -405,9 +405,9 @@ def test_the_numbers_of_a_sandbox_job_are_told_to_no_shop_unless_it_is_said(sell
     session = sell(path, carrier="sandbox")
     with pytest.raises(WriteBackError, match="not real") as refused:
         session.write_back(layout="woocommerce")
-    assert "really=True" in refused.value.fix
+    assert "allow_test_numbers=True" in refused.value.fix
     assert sorted(found.name for found in tmp_path.glob("*.csv")) == ["orders.csv"]
-    written = session.write_back(layout="woocommerce", really=True)
+    written = session.write_back(layout="woocommerce", allow_test_numbers=True)
     assert written.path == tmp_path / "orders_woocommerce_confirmation_SAMPLE.csv"
     assert lines(written)[1][1:3] == ["sandbox", *numbers(session)]
     assert "do not upload" in str(written)
@@ -417,7 +417,7 @@ def test_amazon_has_a_word_for_carriers_that_it_does_not_know(sell):
     session = sell(
         [{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], carrier="sandbox"
     )
-    assert lines(session.write_back(layout="amazon", really=True), "\t")[1][4:6] == [
+    assert lines(session.write_back(layout="amazon", allow_test_numbers=True), "\t")[1][4:6] == [
         "Other",
         "sandbox",
     ]

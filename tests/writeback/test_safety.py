@@ -58,7 +58,7 @@ def test_in_place_of_a_sandbox_job_must_be_said_twice_and_keeps_a_backup(buy, pa
     with pytest.raises(WriteBackError, match="not real"):
         session.write_back(in_place=True)
     assert path.read_bytes() == before
-    assert session.write_back(in_place="really") == path
+    assert session.write_back(in_place=True, allow_test_numbers=True) == path
     assert pd.read_csv(path)["tracking_number"].str.startswith("SANDBOX").all()
     assert path.with_name(f"orders.csv.before-{session.job_id}").read_bytes() == before
 
@@ -132,7 +132,7 @@ def test_a_frame_is_written_to_a_new_file_of_any_format(buy, tmp_path, ending):
 
 def test_a_frame_cannot_be_written_in_place(buy):
     with pytest.raises(InputError, match="did not come from a file"):
-        buy(FRAME).write_back(in_place="really")
+        buy(FRAME).write_back(in_place=True, allow_test_numbers=True)
 
 
 def test_a_csv_becomes_a_workbook_when_the_destination_says_so(buy, path, tmp_path):

@@ -31,7 +31,8 @@ def write_back(
     dest: str | Path | None = None,
     *,
     columns: Mapping[str, str] | None = None,
-    in_place: bool | str = False,
+    in_place: bool = False,
+    allow_test_numbers: bool = False,
 ) -> Path | tuple[Path, ...]:
     """Write a job's tracking numbers into a copy of its orders and return the copy's path.
 
@@ -45,8 +46,10 @@ def write_back(
         Result column -> heading; default :data:`DEFAULT_COLUMNS`. A column that the source has and
         that is empty is filled.
     in_place
-        True writes into the orders file itself and keeps a backup beside it. Labels of a sandbox
-        or test job are not real: for such a job it must be said twice, ``in_place="really"``.
+        Write into the orders file itself and keep a backup next to it.
+    allow_test_numbers
+        The tracking numbers of a sandbox or test job are made up. They are written into the orders
+        file itself only if this is True.
 
     Returns
     -------
@@ -65,10 +68,10 @@ def write_back(
     files = files_of(store, stored)
     new = additions(store.results(), store.plan, _line_count(files, stored), columns)
     if in_place:
-        _refuse_in_place(store, files, dest, in_place)
+        _refuse_in_place(store, files, dest, allow_test_numbers=allow_test_numbers)
     with held(store.path, what="write_back"):
         _check_unchanged(files, stored)
-        targets = _targets(files, dest, in_place=bool(in_place))
+        targets = _targets(files, dest, in_place=in_place)
         if targets is None:
             path = Path(dest) if dest is not None else _beside(store, files)
             with whole(path) as part:
@@ -124,7 +127,11 @@ def _beside(store: JobStore, files: Sequence[SourceFile]) -> Path:
 
 
 def _refuse_in_place(
-    store: JobStore, files: Sequence[SourceFile], dest: str | Path | None, in_place: bool | str
+    store: JobStore,
+    files: Sequence[SourceFile],
+    dest: str | Path | None,
+    *,
+    allow_test_numbers: bool,
 ) -> None:
     if dest is not None:
         raise InputError("in_place and a destination exclude each other.", fix="Give one of them.")
@@ -138,12 +145,12 @@ def _refuse_in_place(
             f"A {files[0].path.suffix} file cannot be written in place.",
             fix="Name a new file: write_back('orders_shipped.csv').",
         )
-    if not store.manifest.live and in_place != "really":
+    if not store.manifest.live and not allow_test_numbers:
         raise WriteBackError(
             f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
-            "real, and would stand among your orders.",
-            fix="Write a new file instead (leave in_place out), or say it twice: "
-            'in_place="really".',
+            "real, and would be among your orders.",
+            fix="Leave in_place out to write a new file, or pass allow_test_numbers=True (in a "
+            "terminal --allow-test-numbers).",
         )
 
 

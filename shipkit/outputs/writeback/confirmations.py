@@ -155,7 +155,7 @@ def confirm(
     layout: str,
     dest: str | Path | None = None,
     *,
-    really: bool = False,
+    allow_test_numbers: bool = False,
     layout_folder: Path | None = None,
 ) -> Confirmation:
     """Write the file with which a shop is told what a job shipped, and return it with what a person should know.
@@ -169,9 +169,9 @@ def confirm(
     dest
         The file; default: ``<orders>_<layout>_confirmation`` beside the orders, with ``_SAMPLE``
         behind it for a job that is not live.
-    really
-        A sandbox or test job's numbers are not real, and the shop would tell them to its buyers;
-        True writes them all the same, to try it out.
+    allow_test_numbers
+        The tracking numbers of a sandbox or test job are made up, and a marketplace would send
+        them to its buyers. The file is written only if this is True, to look at it.
     layout_folder
         A person's own layouts of orders.
 
@@ -184,12 +184,12 @@ def confirm(
         or the file cannot be written.
     """
     form = the_format(layout)
-    if not store.manifest.live and not really:
+    if not store.manifest.live and not allow_test_numbers:
         raise WriteBackError(
             f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
-            "real, and the shop would tell them to its buyers.",
-            fix=f'To look at such a file, say it: write_back(layout="{layout}", really=True), in '
-            "a terminal --really. Do not upload it.",
+            "real, and the marketplace would send them to its buyers.",
+            fix=f'To look at the file, pass allow_test_numbers=True: write_back(layout="{layout}", '
+            "allow_test_numbers=True), in a terminal --allow-test-numbers. Do not upload it.",
         )
     stored = stored_rows(store)
     path = _path(store, form, stored, dest)

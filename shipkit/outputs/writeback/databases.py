@@ -48,7 +48,7 @@ def write_to_database(
     database: Database,
     *,
     columns: Mapping[str, str] | None = None,
-    really: bool = False,
+    allow_test_numbers: bool = False,
     chunk: int = _CHUNK,
 ) -> Written:
     """Write a job's tracking numbers into the rows of the table that the orders came from.
@@ -60,8 +60,9 @@ def write_to_database(
     columns
         Result column -> column of the table; default: those of :data:`DEFAULT_COLUMNS` that the
         table has.
-    really
-        A sandbox or test job's numbers are not real; True writes them all the same.
+    allow_test_numbers
+        The tracking numbers of a sandbox or test job are made up. They are written only if this is
+        True.
     chunk
         Rows in one transaction.
 
@@ -74,12 +75,12 @@ def write_to_database(
         Rows that were loaded are no longer there; the message says which lines. All others were
         written.
     """
-    if not store.manifest.live and not really:
+    if not store.manifest.live and not allow_test_numbers:
         raise WriteBackError(
             f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
-            "real, and would stand among your orders.",
-            fix='Write a file instead: write_back("orders_shipped.csv"), or say it: '
-            'in_place="really".',
+            "real, and would be among your orders.",
+            fix='Write a file instead: write_back("orders_shipped.csv"), or pass '
+            "allow_test_numbers=True.",
         )
     if database.table is None:
         raise WriteBackError(
