@@ -1,4 +1,4 @@
-"""What the tools cost a model and a person: characters of definitions and answers, import time, latency of a preview.
+"""Measure the agent tools: characters of definitions and answers, import time, preview latency.
 
 ``python benchmarks/bench_agent.py ORDERS.csv``
 (``../shared/orders/superstore_shipments_5009.csv``). Prints a table; needs no network.
@@ -26,7 +26,9 @@ SHOP = {
 
 
 TEMPLATE = """{"order_id": {{ row.order_id | tojson }},
- "ship_to": {"name": {{ row.name | tojson }}, "address_line1": {{ (row.address1 or "1 Main St") | tojson }}, "city": {{ row.city | tojson }},
+ "ship_to": {"name": {{ row.name | tojson }},
+  "address_line1": {{ (row.address1 or "1 Main St") | tojson }},
+  "city": {{ row.city | tojson }},
              "state": {{ row.state | tojson }}, "postal_code": {{ row.zip | tojson }}},
  "service": "ground", "parcels": [{"weight_lb": {{ row.qty }}}]}"""
 

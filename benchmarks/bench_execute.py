@@ -1,4 +1,4 @@
-"""The execution core against the limit: labels a second, CPU a shipment, the busiest second, and how fast a large job resumes.
+"""Measure execution: labels per second, CPU per label, the busiest second, and time to resume.
 
     python benchmarks/bench_execute.py --json execute.json --markdown execute.md
     python benchmarks/bench_execute.py --n 500 --rounds 1 --resume 10000          # small
@@ -133,7 +133,10 @@ async def one_after_the_other(url: str, work: list[bytes]) -> None:
 
 
 async def gather_and_sqlite(url: str, work: list[bytes], concurrency: int, path: Path) -> None:
-    """All at once behind a semaphore, each row committed to SQLite as it is answered: no intent, so a kill loses rows."""
+    """Send everything at once and commit each answer to SQLite.
+
+    There is no intent before the call, so a kill loses rows.
+    """
     with contextlib.closing(sqlite3.connect(path)) as con:
         con.execute("create table done (row integer primary key, tracking text, label text)")
         gate = asyncio.Semaphore(concurrency)
@@ -258,7 +261,7 @@ class _Fast(Disk):
 
 
 def resumed(options: argparse.Namespace, folder: Path) -> list[dict]:
-    """Return, for each size, how long it took a fresh process until the first new label, and its memory."""
+    """Return seconds until a fresh process buys its first label, and its memory, per job size."""
     lines, served = [], Served(folder, 0)
     try:
         for rows in options.resume:
@@ -287,7 +290,10 @@ def resumed(options: argparse.Namespace, folder: Path) -> list[dict]:
 
 
 def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> JobStore:
-    """Return a job of which 99 % are shipped, in the segments that a run leaves (labels of 100 bytes: they are not read)."""
+    """Return a job that is 99 % shipped, in the segments that a run leaves.
+
+    Labels have 100 bytes, because resuming does not read them.
+    """
     job = JobStore.publish(
         home, corekit.draft_of(rows, identity=SandboxCarrier(url=url).identity), disk=_Fast()
     )

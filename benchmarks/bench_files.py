@@ -1,4 +1,4 @@
-"""A file of orders loaded, filtered, and written back with tracking numbers: beside the pandas that an analyst would write.
+"""Load, filter and write back a file of orders, compared with an analyst's pandas.
 
 Usage: python benchmarks/bench_files.py [ROWS] [--who shipkit,pandas,pandas-text] [--json OUT.json]
 [--make make_orders.py]
@@ -40,7 +40,11 @@ WANTED = ("CA", "TX", "MA")
 
 
 def make(rows: int, path: Path, script: Path | None) -> None:
-    """Write a file with what a round trip loses: leading zeros, quotes around every address, trailing zeros of a weight, CRLF, empty cells, "NA"."""
+    """Write a file with everything that a careless round trip loses.
+
+    Leading zeros, quotes around every address, trailing zeros of weights, CRLF, empty cells,
+    and the text "NA".
+    """
     if script is not None:
         subprocess.run(
             [sys.executable, str(script), str(rows), str(path)],
@@ -182,7 +186,7 @@ def measure(who: str, path: Path, dest: Path) -> list[dict[str, Any]]:
 
 
 def left_of(path: Path, dest: Path) -> dict[str, int]:
-    """Return how many lines of the file still begin with the bytes they had, and how many ZIPs are what they were."""
+    """Return how many lines still begin with the same bytes, and how many ZIPs are unchanged."""
     with path.open("rb") as old, dest.open("rb") as new:
         same = sum(b.startswith(a.rstrip(b"\r\n")) for a, b in zip(old, new, strict=True)) - 1
     with (

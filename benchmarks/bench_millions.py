@@ -1,4 +1,4 @@
-"""A million orders, priced: load, filter, map and validate, preview, shop, compare, streaming, and rating alone; beside pandas and one by one; and templates.
+"""Price a million orders: the whole line, streaming, rating alone, templates; and pandas.
 
 Usage: python benchmarks/bench_millions.py [ROWS ...] [--steps
 preview,rate,shop,compare,stream,pandas,one,template,rendered] [--json OUT.json] [--make
@@ -129,21 +129,37 @@ def mapped(n: int) -> pa.Table:
 
 
 TEMPLATE = """{
-  "order_id": {{ row.order_id | tojson }}, "service": {{ row.service | translate({"2nd Day Air": "2nd_day_air", "Next Day Air": "next_day_air"}) | tojson }}, "ship_date": {{ row.order_date | tojson }},
-  "description": "{{ row.order_id }} for {{ row.recipient_name | split_name }}", "signature": {{ "none" | tojson }}, "saturday_delivery": false, "is_return": false, "currency": "USD",
+  "order_id": {{ row.order_id | tojson }},
+  "service": {{ row.service | translate({
+    "2nd Day Air": "2nd_day_air", "Next Day Air": "next_day_air"
+  }) | tojson }},
+  "ship_date": {{ row.order_date | tojson }},
+  "description": "{{ row.order_id }} for {{ row.recipient_name | split_name }}",
+  "signature": {{ "none" | tojson }}, "saturday_delivery": false, "is_return": false,
+  "currency": "USD",
   "ship_to": {
-    "name": "{{ row.recipient_name }}", "company": {{ row.company | default("") | tojson }}, "address_line1": {{ row.address1 | truncate_address | tojson }},
-    "address_line2": {{ ((row.address2 | default("")) or none) | tojson }}, "address_line3": "", "city": {{ row.city | upper | tojson }}, "state": {{ row.state | tojson }},
-    "postal_code": {{ row.zip | format_us_zip(row.country, row.state) | tojson }}, "country": {{ row.country | default_value("US") | tojson }}, "phone": {{ row.phone | to_ups_phone | tojson }},
+    "name": "{{ row.recipient_name }}", "company": {{ row.company | default("") | tojson }},
+    "address_line1": {{ row.address1 | truncate_address | tojson }},
+    "address_line2": {{ ((row.address2 | default("")) or none) | tojson }}, "address_line3": "",
+    "city": {{ row.city | upper | tojson }}, "state": {{ row.state | tojson }},
+    "postal_code": {{ row.zip | format_us_zip(row.country, row.state) | tojson }},
+    "country": {{ row.country | default_value("US") | tojson }},
+    "phone": {{ row.phone | to_ups_phone | tojson }},
     "email": "", "residential": {{ (true if row.residential == "yes" else false) | tojson }}
   },
   "parcels": [{
-    "weight_lb": {{ row.weight_lb | round_weight(1) | default_value(2) | tojson }}, "length_in": {{ row.length_in }}, "width_in": {{ row.width_in }}, "height_in": {{ row.height_in }},
-    "packaging": "package", "declared_value": {{ row.paid | tojson }}, "description": {{ (row.city ~ " / " ~ row.service) | tojson }}
+    "weight_lb": {{ row.weight_lb | round_weight(1) | default_value(2) | tojson }},
+    "length_in": {{ row.length_in }}, "width_in": {{ row.width_in }},
+    "height_in": {{ row.height_in }},
+    "packaging": "package", "declared_value": {{ row.paid | tojson }},
+    "description": {{ (row.city ~ " / " ~ row.service) | tojson }}
   }],
   "references": {
-    "order": {{ row.order_id | tojson }}, "date": {{ row.order_date | to_ups_date | tojson }}, "zip": {{ row.zip | tojson }}, "kg": {{ row.weight_lb | convert_weight("lb", "kg") | tojson }},
-    "service": {{ row.service | lookup_service_code | tojson }}, "from": {{ shipper.city | tojson }}, "paid": {{ row.paid | tojson }}
+    "order": {{ row.order_id | tojson }}, "date": {{ row.order_date | to_ups_date | tojson }},
+    "zip": {{ row.zip | tojson }},
+    "kg": {{ row.weight_lb | convert_weight("lb", "kg") | tojson }},
+    "service": {{ row.service | lookup_service_code | tojson }},
+    "from": {{ shipper.city | tojson }}, "paid": {{ row.paid | tojson }}
   }
 }"""
 """34 leaves with the filters of the reference."""
@@ -241,7 +257,7 @@ def stream(path: Path, _: int, laps: Laps) -> int:
 
 
 def by_pandas(_: Path, n: int, laps: Laps) -> int:
-    """The obvious pandas: merge zones, merge rates, add surcharges; ground only, no problems, no texts."""
+    """Rate ground only in plain pandas: merge zones and rates, add surcharges; no problems."""
     card = sk.RateCard.synthetic()
     zones, rates = card.zones.rows(["782"]).to_pandas(), card.rates.to_pandas()
     table = mapped(n)

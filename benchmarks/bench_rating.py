@@ -1,4 +1,4 @@
-"""Price N shipments by the synthetic rate card: rows a second, CPU, peak memory; beside one by one in plain Python.
+"""Price N shipments with the synthetic rate card, in bulk and one by one in plain Python.
 
 Usage: python benchmarks/bench_rating.py [ROWS ...] [--json OUT.json]
 """

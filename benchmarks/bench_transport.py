@@ -1,4 +1,4 @@
-"""Four ways to POST over HTTP, side by side against one loopback server: requests a second and CPU a request.
+"""Compare four HTTP clients against one loopback server: requests per second, CPU per request.
 
 Usage: python benchmarks/bench_transport.py [--n 1500] [--concurrency 50] [--latency-ms 100]
 [--json OUT.json]

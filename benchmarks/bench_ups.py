@@ -1,4 +1,4 @@
-"""UPS over HTTP, side by side on one server in one run: our client against a bare aiohttp loop with the same bodies.
+"""Compare our UPS client with a bare aiohttp loop that sends the same bodies to one server.
 
 Usage: python benchmarks/bench_ups.py [--n 3000] [--rounds 3] [--concurrency 50] [--latency-ms 100]
 [--json OUT.json]
@@ -168,7 +168,7 @@ class Answers:
 
 
 async def timed(call, n: int, concurrency: int) -> tuple[float, float, float]:
-    """Return wall and CPU seconds of `n` calls, connections open, and seconds from answer to answer."""
+    """Return wall and CPU seconds of `n` calls, and the seconds between answers."""
     await asyncio.gather(*(call(i) for i in range(concurrency)))
     left, answers = iter(range(n)), Answers(call, concurrency)
 
@@ -270,7 +270,7 @@ WAYS = {"bare aiohttp": bare, "UPS.ship": alone, "a job with UPS": whole_job}
 
 
 async def measure(url: str, n: int, concurrency: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the figures of each way; rounds alternate, so that a busy machine is as busy for all."""
+    """Return the figures of each way. Rounds alternate, so that load affects all alike."""
     spent = {name: [0.0, 0.0, 0.0] for name in WAYS}
     for _ in range(rounds):
         for name, way in WAYS.items():

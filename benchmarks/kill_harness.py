@@ -143,7 +143,10 @@ def fell(marks: mmap.mmap) -> str:
 
 
 class Zygote:
-    """A process, forked before anything here has a thread, that forks a child for each order: imports are paid once."""
+    """A process that forks one child per order, so that imports are paid once.
+
+    It is forked itself before this program has a thread.
+    """
 
     def __init__(self, others: list[Zygote]) -> None:
         self.marks = mmap.mmap(-1, 2)
@@ -261,7 +264,7 @@ class Served:
         self.url = self.process.stdout.readline().strip()
 
     def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
-        """Return reference, tracking numbers and whether voided, of all that the carrier sold to one job."""
+        """Return reference, tracking numbers and void state of all that one job bought."""
         with contextlib.closing(
             sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)
         ) as books:
@@ -281,7 +284,10 @@ class Served:
 
 
 class ServedUps:
-    """The UPS server of the tests in its own process. Requests are not checked against UPS's OpenAPI files here: that takes longer than the jobs."""
+    """The tests' UPS server in a process of its own.
+
+    Requests are not checked against UPS's OpenAPI files: that would take longer than the jobs.
+    """
 
     name, label = "ups", LabelSpec(format="zpl")
 
@@ -312,7 +318,7 @@ class ServedUps:
             )
 
     def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
-        """Return reference, tracking numbers and whether voided, of all that UPS sold to one job."""
+        """Return reference, tracking numbers and void state of all that one job bought from UPS."""
         with urllib.request.urlopen(f"{self.url}/_books") as answer:
             books = json.loads(answer.read())
         if books["objections"]:
@@ -476,7 +482,7 @@ def lane(
 
 
 def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:
-    """Wait a random time, or until a random disk operation goes on; returns whether it was aimed."""
+    """Wait a random time or for a random disk operation; return whether it was aimed."""
     choice = rng.random()
     if choice < 0.12:
         time.sleep(rng.uniform(0, 0.1))
