@@ -1,10 +1,10 @@
-# Two commands matter: `make demo` runs the main job, `make test` passes the tests. Each sets everything up.
+# `make demo` runs the main job, `make test` runs what the gate runs. Each sets everything up.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test quick coverage lint docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,9 +16,16 @@ demo: $(STAMP)  ## preview, approve and buy sandbox labels for the bundled order
 	$(BIN)/shipkit demo
 
 test: $(STAMP) lint  ## everything the gate runs
-	$(BIN)/python -m pytest -n 4 --reruns 2 --reruns-delay 1 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: a minute
+	$(BIN)/python -m pytest -n 2 -q -m "not long and not slow" $(ARGS)
+
+coverage: $(STAMP)  ## the tests of the gate, with the lines they miss
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term $(ARGS)
 
 lint: $(STAMP)
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,73 @@ from shipkit.models import Address
 
 ROOT = Path(__file__).parent.parent
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # started in the background: the programs that tests interrupt would inherit deafness
+# jsonschema takes this package for two formats that no test checks; its grammars cost each process
+# two seconds, and it is here only because a notebook server brings it along.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+# A run in the background ignores SIGINT, and programs that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+LONG = (
+    "tests/agent/test_node.py",
+    "tests/notebook/test_browser.py",
+    "tests/database/test_pushdown.py",
+    "tests/crash/test_kill.py",
+    "tests/cli/test_recording.py",
+    "tests/notebook/test_notebooks.py",
+    "tests/docs/",
+    "tests/cli/test_schedulers.py",
+    "tests/cli/test_scripts.py",
+    "tests/cli/test_docs.py",
+    "tests/carriers/own_carrier/",
+    "tests/carriers/ups/test_job.py",
+    "tests/orders/test_grouping.py",
+    "tests/mapping/test_round_trip.py",
+    "tests/layouts/test_variants.py",
+    "tests/carriers/test_ratecard.py",
+    "tests/packing/",
+    "tests/whatif/test_scale.py",
+    "tests/agent/test_processes.py",
+    "tests/notebook/",
+    "tests/cli/",
+    "tests/compat/",
+    "tests/crash/",
+    "tests/database/",
+    "tests/agent/",
+    "tests/session/test_line.py",
+    "tests/session/test_superstore.py",
+    "tests/carriers/test_sandbox_served.py",
+    "tests/execute/test_outcomes_over_http.py",
+)
+"""Files and folders whose tests take seconds each, the longest first.
+
+They are started before all others, so that no processor waits for a last long test at the end.
+``make quick`` leaves them out.
+"""
+
+ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/")
+"""Files and folders whose tests share something expensive: a browser, a database server, the site."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark and order the tests of `LONG`, and keep those of `ONE_PROCESS` together."""
+    ranks = {}
+    for item in items:
+        name = item.path.relative_to(ROOT).as_posix()
+        ranks[item] = next((n for n, start in enumerate(LONG) if name.startswith(start)), len(LONG))
+        if ranks[item] < len(LONG):
+            item.add_marker(pytest.mark.long)
+        shared = next((start for start in ONE_PROCESS if name.startswith(start)), None)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+    items.sort(key=ranks.__getitem__)  # stable: the order within a file stays
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own for every test, and no setting from outside."""
+    """A separate home for every test, and no settings from outside."""
     for name in [
         name for name in os.environ if name.startswith("SHIPKIT_") and name != "SHIPKIT_UPS_SPECS"
     ]:
@@ -33,7 +92,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder with real order files and UPS's specs, beside the project; tests skip where it is not."""
+    """The folder with real order files and UPS's specs; tests skip where it is missing."""
     path = ROOT.parent / "shared"
     if not path.is_dir():
         pytest.skip("the folder `shared` is not beside the project")
@@ -42,7 +101,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def shop() -> Address:
-    """Who ships in the tests."""
+    """The shipper of the tests."""
     return Address(
         name="Dana Ortiz",
         company="Harbor Goods",
