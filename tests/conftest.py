@@ -60,7 +60,7 @@ They are started before all others, so that no processor waits for a last long t
 """
 
 ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/")
-"""Files and folders whose tests share something expensive: a browser, a database server, the site."""
+"""Tests that share something expensive: a browser, a database server, the built site."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
