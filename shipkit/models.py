@@ -7,8 +7,11 @@ template renders. A million of these would take gigabytes, so plans are Arrow ta
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -32,6 +35,7 @@ __all__ = [
     "ServiceLevel",
     "Shipment",
     "Signature",
+    "Spec",
     "TransitTime",
     "minor_units",
 ]
@@ -280,24 +284,68 @@ def _service(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Spec:
+    """What shipkit needs to know of a field of a shipment beyond its Python type.
+
+    A field is declared once, in its model below. From the model and this, :mod:`shipkit.schema`
+    derives the column of the plan, the JSON that templates write, the headings that are
+    recognised, how a cell is read, what may be edited, and what a problem says.
+    """
+
+    kind: str
+    """How text becomes a value; one of :data:`KINDS`."""
+    headings: tuple[str, ...] = ()
+    """Column headings that mean this field, in lower case words."""
+    editable: bool = False
+    """Whether ``session.edit(clause, field=value)`` may set it."""
+    words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """For a choice: value -> the words that mean it, in lower case."""
+    since: int = 1
+    """The schema version that added the field. Version 1 is the first release.
+
+    A plan in which no row fills a later field has the fingerprint that it had before the field
+    existed, so the same orders stay the same job across an upgrade.
+    """
+
+
+KINDS = {
+    "text": "spaces tidied",
+    "code": "as written, trimmed: ZIPs, order numbers, phones keep their zeros",
+    "weight": "pounds; a unit in the cell is converted",
+    "length": "inches; a unit in the cell is converted",
+    "amount": "money, stored as whole minor units in a column ending in _cents",
+    "count": "a whole number",
+    "date": "a day",
+    "flag": "yes or no",
+    "choice": "one of the words of its Spec",
+    "service": "a service or a service rule",
+    "country": "an ISO 3166 code",
+}
+"""Kind of a field -> how a cell of that kind is read."""
+
+_Text = Annotated[str | None, Spec("text", editable=True)]
+_Private = Annotated[str | None, Field(repr=False)]
+
+
 class Address(_Frozen):
     """A postal address with its contact.
 
-    `postal_code` is text, always. `residential` None means not known.
+    `postal_code` is always text. `residential` is None when it is not known.
     """
 
-    name: str | None = None
-    company: str | None = None
-    phone: str | None = Field(default=None, repr=False)
-    email: str | None = Field(default=None, repr=False)
-    address_line1: str | None = None
-    address_line2: str | None = None
-    address_line3: str | None = None
-    city: str | None = None
-    state: str | None = None
-    postal_code: str | None = None
-    country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
-    residential: bool | None = None
+    name: _Text = None
+    company: _Text = None
+    phone: Annotated[_Private, Spec("code", editable=True)] = None
+    email: Annotated[_Private, Spec("text", editable=True)] = None
+    address_line1: _Text = None
+    address_line2: _Text = None
+    address_line3: _Text = None
+    city: _Text = None
+    state: _Text = None
+    postal_code: Annotated[str | None, Spec("code", editable=True)] = None
+    country: Annotated[str, Spec("country", editable=True), Field(pattern=r"^[A-Z]{2}$")] = "US"
+    residential: Annotated[bool | None, Spec("flag", editable=True)] = None
 
     @property
     def recipient(self) -> str:
@@ -312,39 +360,42 @@ class Address(_Frozen):
         )
 
 
+_Inches = Annotated[float | None, Spec("length", editable=True), Field(gt=0)]
+
+
 class Parcel(_Frozen):
     """One box: pounds and inches. `packaging` is ``package`` (your own box) or a carrier's packaging name."""
 
-    weight_lb: float = Field(gt=0)
-    length_in: float | None = Field(default=None, gt=0)
-    width_in: float | None = Field(default=None, gt=0)
-    height_in: float | None = Field(default=None, gt=0)
-    packaging: str = "package"
-    declared_value: Money | None = None
-    description: str | None = None
+    weight_lb: Annotated[float, Spec("weight", editable=True), Field(gt=0)]
+    length_in: _Inches = None
+    width_in: _Inches = None
+    height_in: _Inches = None
+    packaging: Annotated[str, Spec("text", editable=True)] = "package"
+    declared_value: Annotated[Money | None, Spec("amount", editable=True)] = None
+    description: Annotated[str | None, Spec("text")] = None
 
 
 class CustomsItem(_Frozen):
     """One line of a commercial invoice."""
 
-    description: str
-    quantity: int = Field(gt=0)
-    unit_value: Money
-    weight_lb: float | None = Field(default=None, gt=0)
-    sku: str | None = None
-    hs_code: str | None = None
-    origin_country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    description: Annotated[str, Spec("text")]
+    quantity: Annotated[int, Spec("count"), Field(gt=0)]
+    unit_value: Annotated[Money, Spec("amount")]
+    weight_lb: Annotated[float | None, Spec("weight"), Field(gt=0)] = None
+    sku: Annotated[str | None, Spec("text")] = None
+    hs_code: Annotated[str | None, Spec("code")] = None
+    origin_country: Annotated[str | None, Spec("country"), Field(pattern=r"^[A-Z]{2}$")] = None
 
 
 class Customs(_Frozen):
     """What customs needs for a shipment that crosses a border."""
 
-    reason: str = "sale"
+    reason: Annotated[str, Spec("text")] = "sale"
     """``sale``, ``gift``, ``sample``, ``return``, ``repair`` or ``intercompany``."""
-    duties_payer: str = "receiver"
+    duties_payer: Annotated[str, Spec("text")] = "receiver"
     """``receiver`` or ``shipper``."""
-    invoice_number: str | None = None
-    terms: str | None = None
+    invoice_number: Annotated[str | None, Spec("text")] = None
+    terms: Annotated[str | None, Spec("text")] = None
     """Incoterms code, "DAP"."""
     items: tuple[CustomsItem, ...] = ()
 
@@ -357,6 +408,23 @@ class Signature(StrEnum):
     ADULT = "adult"
 
 
+_SIGNATURE_WORDS = {
+    "none": ("", "none", "no", "n", "false", "0", "not required", "no signature"),
+    "required": (
+        "required",
+        "yes",
+        "y",
+        "true",
+        "1",
+        "signature",
+        "signature required",
+        "direct",
+        "indirect",
+    ),
+    "adult": ("adult", "adult required", "adult signature", "adult signature required"),
+}
+
+
 class Shipment(_Frozen):
     """One row of a plan as an object: what would be bought, and nothing about price.
 
@@ -365,17 +433,19 @@ class Shipment(_Frozen):
     attempt.
     """
 
-    order_id: str | None = None
+    order_id: Annotated[str | None, Spec("code")] = None
     ship_to: Address
     ship_from: Address | None = None
-    service: Annotated[ServiceLevel, BeforeValidator(_service)]
+    service: Annotated[ServiceLevel, BeforeValidator(_service), Spec("service", editable=True)]
     parcels: tuple[Parcel, ...] = Field(min_length=1)
-    ship_date: dt.date | None = None
+    ship_date: Annotated[dt.date | None, Spec("date", editable=True)] = None
     references: dict[str, str] = Field(default_factory=dict)
-    description: str | None = None
-    signature: Signature = Signature.NONE
-    saturday_delivery: bool = False
-    is_return: bool = False
+    description: Annotated[str | None, Spec("text", editable=True)] = None
+    signature: Annotated[Signature, Spec("choice", editable=True, words=_SIGNATURE_WORDS)] = (
+        Signature.NONE
+    )
+    saturday_delivery: Annotated[bool, Spec("flag", editable=True)] = False
+    is_return: Annotated[bool, Spec("flag")] = False
     customs: Customs | None = None
 
     @property

@@ -7,11 +7,13 @@ resume read this table, so the price shown and the parcel bought come from the s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel
 
 from shipkit.models import (
     Address,
@@ -19,18 +21,26 @@ from shipkit.models import (
     CustomsItem,
     Money,
     Parcel,
-    ServiceLevel,
     Shipment,
-    Signature,
+    Spec,
     minor_units,
 )
 
 __all__ = [
+    "ADDRESS",
     "ADDRESS_FIELDS",
+    "EDITABLE",
+    "FLAT",
+    "ITEMS",
+    "OWN",
+    "PAPERS",
     "PARCEL",
+    "PARCELS",
     "PROBLEMS",
     "QUOTES",
     "SHIPMENTS",
+    "Leaf",
+    "complete",
     "digest",
     "major",
     "problems_table",
@@ -38,96 +48,123 @@ __all__ = [
     "shipment_from_row",
 ]
 
-ADDRESS_FIELDS = (
-    "name",
-    "company",
-    "phone",
-    "email",
-    "address_line1",
-    "address_line2",
-    "address_line3",
-    "city",
-    "state",
-    "postal_code",
-    "country",
-    "residential",
+
+@dataclass(frozen=True)
+class Leaf:
+    """One value of a shipment, as its model declares it; see :class:`shipkit.models.Spec`."""
+
+    group: str
+    """``""`` for the shipment's own, else ``ship_to``, ``parcels``, ``customs`` or ``items``."""
+    name: str
+    """The field's name in its model and in the JSON of a template."""
+    spec: Spec
+    required: bool
+    """Whether the model has no empty value for it: a missing flag is then false."""
+
+    @property
+    def column(self) -> str:
+        """The name in the shipments table; amounts are whole minor units."""
+        return f"{self.name}_cents" if self.spec.kind == "amount" else self.name
+
+    @property
+    def flat(self) -> str:
+        """The name where parcels lie flat beside the shipment's own fields, as in mapping."""
+        return "parcel_description" if self.path == "parcels[0].description" else self.name
+
+    @property
+    def path(self) -> str:
+        """The path that problems name: ``ship_to.city``, ``parcels[0].weight_lb``."""
+        return {"": "", "parcels": "parcels[0]."}.get(self.group, f"{self.group}.") + self.name
+
+    @property
+    def arrow(self) -> pa.Field:
+        """The Arrow field of the shipments table."""
+        return pa.field(self.column, _ARROW.get(self.spec.kind, pa.string()))
+
+
+_ARROW = {
+    "weight": pa.float64(),
+    "length": pa.float64(),
+    "amount": pa.int64(),
+    "count": pa.int64(),
+    "date": pa.date32(),
+    "flag": pa.bool_(),
+}
+"""Kind of a field -> type of its column; all others are text."""
+
+
+def _leaves(model: type[BaseModel], group: str) -> tuple[Leaf, ...]:
+    return tuple(
+        Leaf(group, name, spec, required=field.is_required() or field.default is not None)
+        for name, field in model.model_fields.items()
+        for spec in field.metadata
+        if isinstance(spec, Spec)
+    )
+
+
+ADDRESS = _leaves(Address, "ship_to")
+PARCELS = _leaves(Parcel, "parcels")
+ITEMS = _leaves(CustomsItem, "items")
+PAPERS = _leaves(Customs, "customs")
+OWN = _leaves(Shipment, "")
+"""The fields of a shipment that are neither in its address, nor in its parcels or customs."""
+
+CURRENCY = Leaf("", "currency", Spec("code"), required=True)
+"""Of declared and customs values, never of the carrier's price. Models have it in each amount."""
+
+FLAT = (
+    *(leaf for leaf in OWN if leaf.name == "order_id"),
+    *ADDRESS,
+    *(leaf for leaf in OWN if leaf.name == "service"),
+    *PARCELS,
+    *(leaf for leaf in OWN if leaf.name not in ("order_id", "service")),
+    CURRENCY,
 )
+"""The fields that one row of orders can fill: the recipient, one parcel, the shipment's own."""
+
+EDITABLE = tuple(leaf for leaf in FLAT if leaf.spec.editable)
+"""Fields that ``session.edit(clause, field=value)`` may set."""
+
+ADDRESS_FIELDS = tuple(leaf.name for leaf in ADDRESS)
 """The fields of an address, in the order of the columns."""
 
-_ADDRESS = pa.struct(
-    [
-        pa.field(name, pa.bool_() if name == "residential" else pa.string())
-        for name in ADDRESS_FIELDS
-    ]
-)
+PARCEL = pa.struct([leaf.arrow for leaf in PARCELS])
 
-PARCEL = pa.struct(
-    [
-        pa.field("weight_lb", pa.float64()),
-        pa.field("length_in", pa.float64()),
-        pa.field("width_in", pa.float64()),
-        pa.field("height_in", pa.float64()),
-        pa.field("packaging", pa.string()),
-        pa.field("declared_value_cents", pa.int64()),
-        pa.field("description", pa.string()),
-    ]
-)
+_PAIRS = pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())]))
 
-_ITEM = pa.struct(
-    [
-        pa.field("description", pa.string()),
-        pa.field("quantity", pa.int64()),
-        pa.field("unit_value_cents", pa.int64()),
-        pa.field("weight_lb", pa.float64()),
-        pa.field("sku", pa.string()),
-        pa.field("hs_code", pa.string()),
-        pa.field("origin_country", pa.string()),
-    ]
-)
 
-_CUSTOMS = pa.struct(
-    [
-        pa.field("reason", pa.string()),
-        pa.field("duties_payer", pa.string()),
-        pa.field("invoice_number", pa.string()),
-        pa.field("terms", pa.string()),
-        pa.field("items", pa.list_(_ITEM)),
-    ]
-)
+def _columns() -> Iterator[pa.Field]:
+    """Yield the columns of a plan, in the order of :class:`~shipkit.models.Shipment`."""
+    yield pa.field("row_number", pa.int64())
+    yield pa.field("row_numbers", pa.list_(pa.int64()))
+    yield pa.field("source_file", pa.string())
+    own = {leaf.name: leaf for leaf in OWN}
+    for name in Shipment.model_fields:
+        match name:
+            case "ship_to":
+                yield from (leaf.arrow for leaf in ADDRESS)
+            case "ship_from":
+                yield pa.field(name, pa.struct([leaf.arrow for leaf in ADDRESS]))
+            case "parcels":
+                yield pa.field(name, pa.list_(PARCEL))
+            case "references":
+                yield pa.field(name, _PAIRS)
+            case "customs":
+                items = pa.field("items", pa.list_(pa.struct([leaf.arrow for leaf in ITEMS])))
+                yield CURRENCY.arrow
+                yield pa.field(name, pa.struct([*(leaf.arrow for leaf in PAPERS), items]))
+            case _:
+                yield own[name].arrow
 
-SHIPMENTS = pa.schema(
-    [
-        pa.field(
-            "row_number", pa.int64()
-        ),  # 1-based line of the source, header not counted; the first of an order
-        pa.field("row_numbers", pa.list_(pa.int64())),  # all lines of the order
-        pa.field("source_file", pa.string()),
-        pa.field("order_id", pa.string()),
-        *[
-            pa.field(name, pa.bool_() if name == "residential" else pa.string())
-            for name in ADDRESS_FIELDS
-        ],  # ship_to, flat
-        pa.field("ship_from", _ADDRESS),  # null: the session's shipper
-        pa.field(
-            "service", pa.string()
-        ),  # a ServiceLevel, or a rule for resolve ("cheapest"); null when unknown
-        pa.field("parcels", pa.list_(PARCEL)),
-        pa.field("ship_date", pa.date32()),
-        pa.field(
-            "references",
-            pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())])),
-        ),
-        pa.field("description", pa.string()),
-        pa.field("signature", pa.string()),
-        pa.field("saturday_delivery", pa.bool_()),
-        pa.field("is_return", pa.bool_()),
-        pa.field(
-            "currency", pa.string()
-        ),  # of declared and customs values, never of the carrier's price
-        pa.field("customs", _CUSTOMS),
-    ]
-)
-"""Columns of a plan. A problem row keeps what could be read of it and has nulls elsewhere."""
+
+SHIPMENTS = pa.schema(list(_columns()))
+"""Columns of a plan, one row per shipment, made from the models.
+
+`row_number` is the 1-based row of the source, header not counted: the first one of an order;
+`row_numbers` are all of them. `ship_to` is flat. `ship_from` is null for the session's shipper.
+`service` is a service, or a rule for the plan to resolve ("cheapest"), or null when unknown. A row
+with a problem keeps what could be read and has nulls elsewhere.
+"""
 
 PROBLEMS = pa.schema(
     [
@@ -178,65 +215,84 @@ def quotes_table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def shipment_from_row(row: Mapping[str, Any]) -> Shipment:
-    """Return the pydantic shipment of one row of a shipments table (as from ``table.slice(i, 1).to_pylist()[0]``)."""
+    """Return the shipment of one row of a shipments table, given as a dict of its columns.
+
+    Columns that are missing or null take the default of the model, so rows of plans that were
+    stored before a field existed are read too. Raises ValueError where a required value is null.
+    """
     currency = row.get("currency") or "USD"
-
-    def money(cents: int | None) -> Money | None:
-        return None if cents is None else Money.from_cents(cents, currency)
-
-    parcels = tuple(
-        Parcel(
-            weight_lb=p["weight_lb"],
-            length_in=p["length_in"],
-            width_in=p["width_in"],
-            height_in=p["height_in"],
-            packaging=p["packaging"] or "package",
-            declared_value=money(p["declared_value_cents"]),
-            description=p["description"],
-        )
-        for p in row["parcels"] or ()
-    )
-    customs = row.get("customs")
-    origin = row.get("ship_from")
+    customs, origin = row.get("customs"), row.get("ship_from")
     return Shipment(
-        order_id=row.get("order_id"),
-        ship_to=_address({name: row[name] for name in ADDRESS_FIELDS}),
-        ship_from=_address(origin) if origin else None,
-        service=ServiceLevel(row["service"]),
-        parcels=parcels,
-        ship_date=row.get("ship_date"),
-        references={r["key"]: r["value"] for r in row.get("references") or ()},
-        description=row.get("description"),
-        signature=Signature(row.get("signature") or "none"),
-        saturday_delivery=bool(row.get("saturday_delivery")),
-        is_return=bool(row.get("is_return")),
-        customs=None
-        if customs is None
-        else Customs(
-            reason=customs["reason"] or "sale",
-            duties_payer=customs["duties_payer"] or "receiver",
-            invoice_number=customs["invoice_number"],
-            terms=customs["terms"],
-            items=tuple(
-                CustomsItem(
-                    description=i["description"] or "",
-                    quantity=i["quantity"] or 1,
-                    unit_value=Money.from_cents(i["unit_value_cents"] or 0, currency),
-                    weight_lb=i["weight_lb"],
-                    sku=i["sku"],
-                    hs_code=i["hs_code"],
-                    origin_country=i["origin_country"],
-                )
-                for i in customs["items"] or ()
-            ),
-        ),
+        **_values(OWN, row, currency),
+        ship_to=Address(**_values(ADDRESS, row, currency)),
+        ship_from=Address(**_values(ADDRESS, origin, currency)) if origin else None,
+        parcels=tuple(Parcel(**_values(PARCELS, p, currency)) for p in row["parcels"] or ()),
+        references={pair["key"]: pair["value"] for pair in row.get("references") or ()},
+        customs=None if customs is None else _customs(customs, currency),
     )
 
 
-def _address(fields: Mapping[str, Any]) -> Address:
-    return Address(
-        **{**{name: fields[name] for name in ADDRESS_FIELDS}, "country": fields["country"] or "US"}
+def _values(leaves: Sequence[Leaf], row: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    found = {}
+    for leaf in leaves:
+        value = row.get(leaf.column)
+        if value is not None:
+            amount = leaf.spec.kind == "amount"
+            found[leaf.name] = Money.from_cents(value, currency) if amount else value
+    return found
+
+
+def _customs(customs: Mapping[str, Any], currency: str) -> Customs:
+    nothing = {"description": "", "quantity": 1, "unit_value": Money.from_cents(0, currency)}
+    items = tuple(
+        CustomsItem(**{**nothing, **_values(ITEMS, item, currency)})
+        for item in customs["items"] or ()
     )
+    return Customs(**_values(PAPERS, customs, currency), items=items)
+
+
+def complete(table: pa.Table) -> pa.Table:
+    """Return `table`, a plan of this or an earlier version, with every column of :data:`SHIPMENTS`.
+
+    Fields that did not exist when the plan was stored are null.
+    """
+    if table.schema.equals(SHIPMENTS):
+        return table
+    columns = [
+        _grown(table.column(field.name), field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in SHIPMENTS
+    ]
+    return pa.table(columns, schema=SHIPMENTS)
+
+
+def _grown(column: Any, kind: pa.DataType) -> Any:
+    """Return `column` as `kind`, whose structs may have more fields than the column's."""
+    if column.type.equals(kind):
+        return column
+    chunks = [_grown_chunk(chunk, kind) for chunk in column.chunks]
+    return pa.chunked_array(chunks, kind)
+
+
+def _grown_chunk(array: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(
+            array.offsets,
+            _grown_chunk(array.values, kind.value_type),
+            type=kind,
+            mask=array.is_null(),
+        )
+    if pa.types.is_struct(kind):
+        have = {array.type.field(i).name: i for i in range(array.type.num_fields)}
+        parts = [
+            _grown_chunk(array.field(have[field.name]), field.type)
+            if field.name in have
+            else pa.nulls(len(array), field.type)
+            for field in kind
+        ]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
+    return array.cast(kind)
 
 
 def digest(table: pa.Table) -> str:
@@ -249,10 +305,28 @@ def digest(table: pa.Table) -> str:
     """
     sha = hashlib.sha256()
     for name in table.column_names:
-        sha.update(f"{name}:{table.num_rows};".encode())
         column = table.column(name)
+        if name in _LATER and not _any_set(column):
+            continue
+        sha.update(f"{name}:{table.num_rows};".encode())
         _update(sha, column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
     return sha.hexdigest()
+
+
+_LATER = frozenset(
+    leaf.column for leaf in (*OWN, *ADDRESS, *PARCELS, *PAPERS, *ITEMS) if leaf.spec.since > 1
+)
+"""Columns and struct fields that the first release did not have; names are not used twice for them.
+
+They are hashed only where a row fills them. Otherwise an upgrade would change the fingerprint of
+every plan, and with it the job id: the orders of a job that was interrupted before the upgrade
+would be a new job, and could be bought again.
+"""
+
+
+def _any_set(values: Any) -> bool:
+    valid = pc.drop_null(values)
+    return bool(pc.any(valid).as_py()) if pa.types.is_boolean(values.type) else len(valid) > 0
 
 
 def _update(sha: Any, array: Any) -> None:
@@ -263,7 +337,9 @@ def _update(sha: Any, array: Any) -> None:
     kind = array.type
     if pa.types.is_struct(kind):
         for i in range(kind.num_fields):
-            _update(sha, pc.struct_field(array, [i]))
+            part = pc.struct_field(array, [i])
+            if kind.field(i).name not in _LATER or _any_set(part):
+                _update(sha, part)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
         _update(sha, pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64()))
         _update(sha, pc.list_flatten(array))

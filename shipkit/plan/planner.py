@@ -22,8 +22,8 @@ from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
 from shipkit.plan.plan import Edit, Plan
 from shipkit.plan.resolve import (
-    EDITABLE,
     apply_edits,
+    check_edit,
     choose_services,
     skipped_rows,
     without_edited,
@@ -125,12 +125,8 @@ class Planner:
         reason: str | None = None,
     ) -> Edit:
         """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
-        unknown = [name for name in fields or {} if name not in EDITABLE]
-        if unknown:
-            raise InputError(
-                f"A shipment has no field {unknown[0]!r} that can be edited.",
-                fix=f"Editable: {', '.join(EDITABLE)}.",
-            )
+        for name, value in (fields or {}).items():
+            check_edit(name, value)
         rows = where.matching(view, clause, {})
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:

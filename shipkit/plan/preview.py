@@ -31,7 +31,7 @@ from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Plan
-from shipkit.schema import QUOTES, major, problems_table
+from shipkit.schema import QUOTES, complete, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -457,7 +457,7 @@ class PreviewRecord:
     @cached_property
     def table(self) -> pa.Table:
         """The shipments."""
-        return pq.read_table(self.path / "plan.parquet")
+        return complete(pq.read_table(self.path / "plan.parquet"))
 
 
 def keep(home: Path, preview: Preview) -> PreviewRecord:

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.protocol import Carrier, Pacer, shop_each
 from shipkit.errors import InputError
-from shipkit.models import Address, ServiceLevel
+from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Edit
-from shipkit.schema import SHIPMENTS, problems_table
+from shipkit.schema import EDITABLE, SHIPMENTS, Leaf, problems_table
 
 __all__ = [
-    "EDITABLE",
     "apply_edits",
     "best_offers",
+    "check_edit",
     "choose_services",
     "is_rule",
     "shop",
@@ -31,38 +31,10 @@ __all__ = [
     "without_edited",
 ]
 
-_PARCEL_FIELDS = (
-    "weight_lb",
-    "length_in",
-    "width_in",
-    "height_in",
-    "packaging",
-    "declared_value_cents",
-)
-_TEXT_FIELDS = (
-    "name",
-    "company",
-    "phone",
-    "email",
-    "address_line1",
-    "address_line2",
-    "address_line3",
-    "city",
-    "state",
-    "postal_code",
-    "country",
-    "description",
-)
-EDITABLE = (
-    "service",
-    "residential",
-    "ship_date",
-    "signature",
-    "saturday_delivery",
-    *_TEXT_FIELDS,
-    *_PARCEL_FIELDS,
-)
-"""Fields that ``session.edit(clause, field=value)`` may set."""
+_EDITED = {leaf.name: leaf for leaf in EDITABLE} | {
+    leaf.column: leaf for leaf in EDITABLE if leaf.column != leaf.name
+}
+"""Name that ``session.edit`` takes -> the field; an amount may be given in minor units, too."""
 
 _RULE = re.compile(r"^(cheapest|fastest)(?: within (\d+) days?)?$")
 
@@ -239,62 +211,85 @@ def _unfitting(
     )
 
 
-def _set(table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any) -> pa.Table:
-    if name not in EDITABLE:
-        raise InputError(
-            f"A shipment has no field {name!r} that can be edited.",
-            fix=f"Editable: {', '.join(EDITABLE)}.",
-        )
-    if name in _PARCEL_FIELDS:
-        return _set_parcel(table, rows, name, value)
-    kind = SHIPMENTS.field(name).type
-    try:
-        new = pa.scalar(_typed(name, value), kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{name}={value!r} does not fit: {error}.", fix=f"Give a {kind} value."
-        ) from None
-    mask = np.zeros(table.num_rows, dtype=bool)
-    mask[rows] = True
-    column = pc.if_else(pa.array(mask), new, table.column(name))
-    return table.set_column(SHIPMENTS.get_field_index(name), SHIPMENTS.field(name), column)
+def check_edit(name: str, value: Any) -> None:
+    """Raise InputError where `name` is not editable or cannot hold `value`."""
+    _value(_editable(name), name, value)
 
 
-def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any) -> pa.Table:
-    try:
-        number = (
-            value
-            if value is None or name == "packaging"
-            else int(value)
-            if name.endswith("_cents")
-            else float(value)
-        )
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{name}={value!r} is not a number.",
-            fix="Give a number in the unit of the field's name.",
-        ) from None
-    parcels = table.column("parcels").to_pylist()
-    for row in rows:
-        first, *rest = parcels[row] or [dict.fromkeys(_PARCEL_FIELDS)]
-        parcels[row] = [{**first, name: number}, *rest]
-    return table.set_column(
-        SHIPMENTS.get_field_index("parcels"),
-        SHIPMENTS.field("parcels"),
-        pa.array(parcels, SHIPMENTS.field("parcels").type),
+def _editable(name: str) -> Leaf:
+    if name in _EDITED:
+        return _EDITED[name]
+    raise InputError(
+        f"A shipment has no field {name!r} that can be edited.",
+        fix=f"Editable: {', '.join(leaf.name for leaf in EDITABLE)}.",
     )
 
 
-def _typed(name: str, value: Any) -> Any:
+def _set(table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any) -> pa.Table:
+    leaf = _editable(name)
+    new = _value(leaf, name, value)
+    if leaf.group == "parcels":
+        return _set_parcel(table, rows, leaf, new)
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[rows] = True
+    column = pc.if_else(pa.array(mask), pa.scalar(new, leaf.arrow.type), table.column(leaf.column))
+    return table.set_column(SHIPMENTS.get_field_index(leaf.column), leaf.arrow, column)
+
+
+def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: Any) -> pa.Table:
+    """Set a field of the first parcel."""
+    kind = SHIPMENTS.field("parcels").type
+    parcels = table.column("parcels").to_pylist()
+    for row in rows:
+        first, *rest = parcels[row] or [{}]
+        parcels[row] = [{**first, leaf.column: value}, *rest]
+    at = SHIPMENTS.get_field_index("parcels")
+    return table.set_column(at, SHIPMENTS.field("parcels"), pa.array(parcels, kind))
+
+
+def _value(leaf: Leaf, name: str, value: Any) -> Any:
+    """Return `value` as the field's column holds it. Raises InputError where it does not fit."""
     if value is None:
         return None
-    if name == "service":
-        if is_rule(str(value)):
-            return str(value)
-        found = ServiceLevel.parse(str(value))
-        if found is None:
-            raise ValueError(
-                f"unknown service, known are {', '.join(s.value for s in ServiceLevel)}"
-            )
-        return found.value
-    return str(value) if name in _TEXT_FIELDS or name == "signature" else value
+    try:
+        match leaf.spec.kind:
+            case "service":
+                value = _service(str(value))
+            case "weight" | "length":
+                value = float(value)
+            case "amount":
+                value = int(value) if name.endswith("_cents") else Money.of(value).cents
+            case "choice":
+                value = str(value)
+                if value not in leaf.spec.words:
+                    raise ValueError(f"use one of {', '.join(leaf.spec.words)}")
+            case "text" | "code" | "country":
+                value = str(value)
+        return pa.scalar(value, leaf.arrow.type).as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{name}={value!r} cannot be used: {error}.", fix=f"Give a {_KINDS[leaf.spec.kind]}."
+        ) from None
+
+
+_KINDS = {
+    "service": "service or a service rule",
+    "weight": "number of pounds",
+    "length": "number of inches",
+    "amount": "amount of money, such as '12.50'",
+    "date": "date, such as datetime.date(2026, 11, 2)",
+    "flag": "flag: True or False",
+    "choice": "known word",
+    "text": "text",
+    "code": "text",
+    "country": "two-letter country code",
+}
+
+
+def _service(text: str) -> str:
+    if is_rule(text):
+        return text
+    found = ServiceLevel.parse(text)
+    if found is None:
+        raise ValueError(f"unknown service; known are {', '.join(s.value for s in ServiceLevel)}")
+    return found.value

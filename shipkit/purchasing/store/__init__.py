@@ -66,6 +66,7 @@ from shipkit.purchasing.store.segments import (
     read_chain,
     state_codes,
 )
+from shipkit.schema import complete
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["PRUNED", "JobDraft", "JobStore"]
@@ -189,7 +190,7 @@ class JobStore:
     @property
     def plan(self) -> pa.Table:
         """The plan: :data:`shipkit.schema.SHIPMENTS`."""
-        return self._file("plan.parquet")
+        return complete(self._file("plan.parquet"))
 
     @property
     def quotes(self) -> pa.Table:
