@@ -41,20 +41,30 @@ from mutation_operators import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_STORE = ["tests/checkpoint", "tests/crash/test_write_order.py", "tests/execute"]
-_RUN = ["tests/execute", "tests/reconcile"]
+_STORE = [
+    "tests/checkpoint",
+    "tests/crash/test_write_order.py",
+    "tests/execute/test_execute.py",
+    "tests/recovery",
+]
+_RUN = [
+    "tests/execute/test_execute.py",
+    "tests/execute/test_run.py",
+    "tests/execute/test_spend.py",
+    "tests/reconcile",
+]
 _RECOVERY = ["tests/recovery", "tests/reconcile"]
 _UPS_WIRE = ["tests/carriers/ups/test_wire_values.py", "tests/carriers/ups/test_wire.py"]
 
 TESTS: dict[str, list[str]] = {
-    "state.py": ["tests/checkpoint", "tests/execute"],
+    "state.py": ["tests/checkpoint", "tests/execute/test_execute.py"],
     "common/files.py": ["tests/checkpoint"],
     "common/lock.py": ["tests/checkpoint"],
-    "purchasing/approval.py": ["tests/execute/test_approval.py", "tests/execute"],
-    "purchasing/spend.py": ["tests/execute"],
-    "purchasing/reconcile.py": ["tests/reconcile", "tests/execute"],
+    "purchasing/approval.py": ["tests/execute/test_approval.py"],
+    "purchasing/spend.py": ["tests/execute/test_spend.py", "tests/execute/test_execute.py"],
+    "purchasing/reconcile.py": ["tests/reconcile", "tests/execute/test_execute.py"],
     "purchasing/history.py": ["tests/history"],
-    "purchasing/signals.py": ["tests/execute"],
+    "purchasing/signals.py": _RUN,
     "purchasing/store/*.py": _STORE,
     "purchasing/run/*.py": _RUN,
     "purchasing/recovery/*.py": _RECOVERY,

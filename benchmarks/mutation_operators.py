@@ -101,7 +101,9 @@ def _last_line(statement: ast.stmt) -> int:
 
 def _headline(statement: ast.stmt) -> str:
     """Return the statement as one line, without the block that it opens."""
-    if isinstance(statement, ast.For | ast.AsyncFor | ast.With | ast.AsyncWith | ast.If | ast.While):
+    if isinstance(
+        statement, ast.For | ast.AsyncFor | ast.With | ast.AsyncWith | ast.If | ast.While
+    ):
         return ast.unparse(statement).split("\n", 1)[0]
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return f"def {statement.name}({ast.unparse(statement.args)})"
@@ -234,7 +236,7 @@ def _changed(
             for other in (value + 1, value - 1):
                 yield "off by one", _set(node, "value", other)
         case ast.Name(id=found) | ast.Attribute(attr=found) if found in _NAMES:
-            if isinstance(parent, ast.Call) and name == "func" or found.isupper():
+            if (isinstance(parent, ast.Call) and name == "func") or found.isupper():
                 field = "id" if isinstance(node, ast.Name) else "attr"
                 yield "another function", _set(node, field, _NAMES[found])
         case ast.Attribute(value=ast.Name(id=kind), attr=member) if member in enums.get(kind, ()):
@@ -264,9 +266,7 @@ def _dictionary(
             continue
         yield (
             "entry left out",
-            _sets(
-                node, keys=[*keys[:i], *keys[i + 1 :]], values=[*values[:i], *values[i + 1 :]]
-            ),
+            _sets(node, keys=[*keys[:i], *keys[i + 1 :]], values=[*values[:i], *values[i + 1 :]]),
         )
         following = values[i + 1] if i + 1 < len(values) else None
         if following is not None and _simple(values[i]) and _simple(following):

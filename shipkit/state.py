@@ -1,6 +1,8 @@
 """Row states, the one table of legal moves, and the one table from outcome to state.
 
-Nothing here touches disk, clock or network. The counts of all states always add up to the plan.
+These tables are the whole logic of "never buy twice": code elsewhere asks them and decides nothing
+by itself. Nothing here touches disk, clock or network. The counts of all states always add up to
+the number of rows in the plan.
 """
 
 from __future__ import annotations
@@ -8,36 +10,38 @@ from __future__ import annotations
 from enum import Enum, StrEnum
 from types import MappingProxyType
 
-__all__ = ["FINAL", "MOVES", "STATE_AFTER", "JobStatus", "Outcome", "RowState", "can_move"]
+__all__ = ["MOVES", "STATE_AFTER", "JobStatus", "Outcome", "RowState", "can_move"]
 
 
 class RowState(StrEnum):
-    """Where one shipment of a plan stands."""
+    """The state of one shipment of a plan."""
 
     PENDING = "pending"
     """Not sent. Sending it is safe."""
     IN_FLIGHT = "in_flight"
-    """An INTENT is durable; the request may be on its way."""
+    """An intent is durable on disk; the request may be on its way to the carrier."""
     SHIPPED = "shipped"
     """The carrier answered with a shipment; label and charge are stored."""
     FAILED = "failed"
-    """The carrier said no. Never retried unchanged."""
+    """The carrier rejected it. Never sent again unchanged."""
     IN_DOUBT = "in_doubt"
-    """Sent, and no usable answer. Never sent again blindly."""
+    """Sent without a usable answer: it may have been bought. Never sent again blindly."""
     REVIEW = "review"
-    """Looked up and not found, and no policy may decide: a person does."""
+    """Looked up and not found, and no policy allows sending it again: a person decides."""
     VOIDED = "voided"
-    """Bought and given back."""
+    """Bought and voided."""
     SKIPPED = "skipped"
-    """Never meant to be sent: a problem row, a held duplicate, or set aside by a person."""
+    """Not to be sent: a row with a problem, a held duplicate, or one that a person skipped."""
 
 
 MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
     {
         RowState.PENDING: frozenset({RowState.IN_FLIGHT, RowState.SKIPPED}),
+        # Back to pending only when the request provably never left.
         RowState.IN_FLIGHT: frozenset(
             {RowState.SHIPPED, RowState.FAILED, RowState.IN_DOUBT, RowState.PENDING}
         ),
+        # Not to failed: a row in doubt that is not found was not rejected, and may be bought yet.
         RowState.IN_DOUBT: frozenset(
             {RowState.SHIPPED, RowState.PENDING, RowState.REVIEW, RowState.VOIDED}
         ),
@@ -50,13 +54,7 @@ MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
         RowState.SKIPPED: frozenset(),
     }
 )
-"""Every legal move. What is not here is a defect, and :func:`can_move` says so."""
-
-FINAL: frozenset[RowState] = frozenset(
-    {RowState.SHIPPED, RowState.FAILED, RowState.VOIDED, RowState.SKIPPED}
-)
-"""States in which a job owes nothing more to the row."""
-
+"""Every legal move. Any other is a defect in shipkit, refused before it is recorded."""
 
 def can_move(old: RowState, new: RowState) -> bool:
     """Return whether a row may go from `old` to `new`.
@@ -70,14 +68,14 @@ def can_move(old: RowState, new: RowState) -> bool:
 
 
 class Outcome(Enum):
-    """What became of one carrier call."""
+    """What is known after one carrier call."""
 
     ANSWERED = "answered"
     """The carrier answered with a shipment."""
     REJECTED = "rejected"
-    """The carrier said no: a 4xx, a business error, a 200 with an empty body and an error header."""
+    """The carrier rejected it: a 4xx, a business error, or a 200 with an error header."""
     NOT_SENT = "not_sent"
-    """The request provably never left, or was turned away unread (an allow-list of causes)."""
+    """The request provably never left, or was turned away unread. The causes are an allow-list."""
     UNKNOWN = "unknown"
     """Anything else once sending began, cancellation included."""
 
@@ -94,11 +92,17 @@ STATE_AFTER: MappingProxyType[Outcome, RowState] = MappingProxyType(
 
 
 class JobStatus(StrEnum):
-    """Where a whole job stands."""
+    """The status of a whole job."""
 
     RUNNING = "running"
+    """A process owns it now."""
     COMPLETED = "completed"
+    """Every row is shipped, voided or skipped."""
     COMPLETED_WITH_ERRORS = "completed_with_errors"
+    """Nothing is left to send, and some rows failed or wait for a person."""
     PAUSED = "paused"
+    """Interrupted; it can be resumed."""
     FAILED = "failed"
+    """shipkit itself could not go on (a full disk, a defect); it can be resumed."""
     CANCELLED = "cancelled"
+    """Ended by a person; rows that were not sent never will be."""

@@ -115,7 +115,7 @@ class Disk:
     """The file operations of a job, in the order in which they must reach the disk."""
 
     def publish(self, folder: Path, name: str, data: bytes) -> None:
-        """Make `folder/name` hold `data`, all or nothing, and return when a power cut cannot undo it."""
+        """Make `folder/name` hold `data`, all or nothing, and return when that is durable."""
         # Only the owner of the job's lock writes here, so the temporary name can be fixed: what a
         # kill left behind is overwritten by the next owner instead of gathering in the folder.
         temporary = folder / f"{_TEMPORARY}{name}"
@@ -135,7 +135,7 @@ class Disk:
             os.close(fd)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Give a file or folder its final name. Replace an existing file, refuse an existing folder."""
+        """Rename a file or folder. An existing file is replaced, an existing folder refused."""
         if old.is_dir():
             old.rename(new)
         else:
@@ -186,7 +186,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _mode_of(path: Path) -> int:
-    """Return the mode of a new file that replaces `path`: for others never wider than the old one's."""
+    """Return the mode of a new file that replaces `path`: never wider for others than before."""
     return path.stat().st_mode & 0o777 | _PRIVATE_FILE if path.exists() else _PUBLIC_FILE
 
 

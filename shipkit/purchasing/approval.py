@@ -1,14 +1,14 @@
-"""Who may say yes, and to what: modes, spend limits, and approvals bound to one fingerprint.
+"""Who may approve a purchase, and what exactly: modes, spend limits, and approvals.
 
-An approval is a record about exactly one preview, never a bare boolean. It is written beside the
-preview, so that another process (a terminal, a panel) can give it.
+An approval is a record about one preview (these shipments, at these prices, from this account) and
+never a bare boolean: a program that says "approved=True" proves nothing about what a person has
+seen. It is stored in the preview's folder, so another process (a terminal, a panel) can give it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import getpass
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shipkit.common.files import write_file
-from shipkit.common.words import total_text
+from shipkit.common.words import counted, plural, total_text
 from shipkit.errors import (
     ApprovalRequired,
     InputError,
@@ -45,32 +45,36 @@ __all__ = [
 ]
 
 _APPROVAL = "approval.json"
+"""The file in a preview's folder that holds its approval."""
 
 
 class ExecutionMode(StrEnum):
-    """Whether buying waits for a person."""
+    """Whether buying waits for a person's approval."""
 
     CONFIRM = "confirm"
-    """Nothing is bought before a person approved exactly this preview. The default."""
+    """Nothing is bought before a person has approved exactly this preview. The default."""
     AUTO = "auto"
-    """Buys without asking, within the spend limits."""
+    """Buy without asking, within the spend limits."""
 
     @classmethod
     def of(cls, value: str | ExecutionMode) -> ExecutionMode:
-        """Return the mode that `value` names, in any case. Raises InputError."""
+        """Return the mode named by `value`, in upper or lower case.
+
+        Raises
+        ------
+        InputError
+            There is no such mode.
+        """
         try:
             return cls(str(value).lower())
         except ValueError:
-            raise InputError(
-                f"There is no mode {value!r}.", fix="Use 'confirm' or 'auto'."
-            ) from None
+            raise InputError(f"Unknown mode {value!r}.", fix="Use 'confirm' or 'auto'.") from None
 
 
 def _cents(value: Any) -> Any:
+    """Return an amount for a limit. Floats are refused: 0.1 is not exactly ten cents."""
     if isinstance(value, float):
-        raise ValueError(
-            "money is exact: give the amount as text, Decimal or Money, not as a float"
-        )
+        raise ValueError("amounts must be exact: use text, Decimal or Money, not a float")
     return (
         Money.of(value).amount
         if isinstance(value, str | int | Money) and not isinstance(value, bool)
@@ -82,19 +86,24 @@ Amount = Annotated[Decimal, BeforeValidator(_cents), Field(ge=0)]
 
 
 class SpendLimits(BaseModel):
-    """Limits on real costs: checked on the preview, and reserved before every purchase.
+    """Limits on what a job may spend.
+
+    They are checked on the whole preview before anything is bought, and again, as a reservation,
+    before each shipment is sent. None means no limit.
 
     Attributes
     ----------
     total
-        Most to spend on a job; `Money`, `Decimal` or text, in `currency`.
+        The most to spend on a job: `Money`, `Decimal` or text, in `currency`.
     per_shipment
-        Most to spend on one shipment.
+        The most to spend on one shipment.
     max_shipments
-        Most shipments in a job.
+        The most shipments in a job.
     price_drift
-        How far a billed charge may lie above its quote, as a fraction (``0.05``); one beyond stops
-        the job.
+        How far a billed charge may exceed its quote, as a fraction (0.05 is 5 %). A charge beyond
+        that stops the job. It is also reserved, so that the other limits hold for what is billed.
+    currency
+        ISO code of the currency of the amounts.
 
     Examples
     --------
@@ -112,7 +121,13 @@ class SpendLimits(BaseModel):
 
     @classmethod
     def of(cls, value: SpendLimits | Mapping[str, Any] | None) -> SpendLimits:
-        """Return `value` as limits; None means none. Raises InputError."""
+        """Return `value` (limits, their fields as a mapping, or None for no limits) as limits.
+
+        Raises
+        ------
+        InputError
+            An amount or a field is invalid.
+        """
         if isinstance(value, SpendLimits):
             return value
         try:
@@ -123,20 +138,20 @@ class SpendLimits(BaseModel):
                 for e in error.errors(include_input=False)
             )
             raise InputError(
-                f"The spend limits cannot be used: {where}.",
+                f"Invalid spend limits: {where}.",
                 fix='Write amounts as text: SpendLimits(total="500").',
             ) from None
 
     @property
     def total_cents(self) -> int | None:
-        """`total` in minor units."""
+        """`total` in minor units, None where there is no limit."""
         return (
             None if self.total is None else Money(amount=self.total, currency=self.currency).cents
         )
 
     @property
     def per_shipment_cents(self) -> int | None:
-        """`per_shipment` in minor units."""
+        """`per_shipment` in minor units, None where there is no limit."""
         return (
             None
             if self.per_shipment is None
@@ -144,7 +159,7 @@ class SpendLimits(BaseModel):
         )
 
     def in_cents(self) -> dict[str, Any]:
-        """Return the limits for the execution core: minor units, nulls where there is none."""
+        """Return the limits as a job's manifest stores them: minor units, None for no limit."""
         return {
             "total_cents": self.total_cents,
             "per_shipment_cents": self.per_shipment_cents,
@@ -155,29 +170,50 @@ class SpendLimits(BaseModel):
 
 
 class Approval(BaseModel):
-    """A person's yes to one preview: these shipments, at these prices, from this account."""
+    """A person's approval of one preview: these shipments, at these prices, from this account."""
 
     model_config = ConfigDict(frozen=True)
 
     preview_id: str
     fingerprint: str
+    """Of the plan: shipments, shipper, carrier and account."""
     price_digest: str
+    """Of the prices."""
     shipments: int
     totals: dict[str, str]
     """Currency -> amount, as decimal text."""
     carrier: str
-    """Carrier, environment and the account's last four characters, as shown when it was given."""
+    """Carrier, environment and the last four characters of the account, as the person saw them."""
     live: bool
+    """Whether real money is spent."""
     by: str
+    """The user name of the person."""
     via: str
-    """``session``, ``terminal``, ``panel``, ``elicitation``, ``host``."""
+    """Where it was given: ``session``, ``terminal``, ``panel``, ``elicitation`` or ``host``."""
     at: dt.datetime
 
 
 def approve(
     home: Path, preview_id: str, *, now: dt.datetime, by: str | None = None, via: str = "session"
 ) -> Approval:
-    """Record a person's approval of the kept preview `preview_id`. Raises PreviewNotFound, PreviewExpired."""
+    """Record a person's approval of a stored preview.
+
+    Parameters
+    ----------
+    now
+        The time of the approval, with a time zone.
+    by
+        Who approves; default: the user of this process.
+    via
+        Where it was given, as in :attr:`Approval.via`.
+
+    Raises
+    ------
+    PreviewNotFound
+        There is no such preview in this home.
+    PreviewExpired
+        Its prices are too old to approve.
+    """
     record = recall(home, preview_id)
     _fresh(record, now)
     approval = Approval(
@@ -192,20 +228,18 @@ def approve(
         via=via,
         at=now,
     )
-    # Durable before anybody is told that it is approved: after a power cut the job would otherwise
-    # ask again, or find an empty file.
+    # Durable before this returns: a person who has seen "approved" must not be asked again after a
+    # power cut.
     write_file(record.path / _APPROVAL, approval.model_dump_json(indent=1), private=True)
     return approval
 
 
 def stored_approval(record: PreviewRecord) -> Approval | None:
-    """Return the approval given to a kept preview, or None."""
+    """Return the approval of a stored preview, or None when there is none that can be read."""
     try:
-        return Approval.model_validate(
-            json.loads((record.path / _APPROVAL).read_text(encoding="utf-8"))
-        )
-    except FileNotFoundError:
-        return None
+        return Approval.model_validate_json((record.path / _APPROVAL).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None  # asking a person once more costs a question; trusting half a file, money
 
 
 def authorize(
@@ -216,17 +250,20 @@ def authorize(
     *,
     now: dt.datetime,
 ) -> Approval | None:
-    """Return the approval under which `preview` may be bought (None in AUTO), or raise why it may not.
+    """Return the approval under which `preview` may be bought, None in AUTO, or raise an error.
 
     Raises
     ------
-    ApprovalRequired
-        CONFIRM, and nobody approved this preview.
-    PlanChanged
-        The approval is of other shipments or prices.
     PreviewExpired
-        The quotes are too old. Make a new preview.
-    SpendLimitExceeded, LimitsRequired
+        The quotes are too old, in either mode.
+    SpendLimitExceeded
+        The preview exceeds a limit, in either mode.
+    LimitsRequired
+        AUTO on a live carrier without a total limit.
+    ApprovalRequired
+        CONFIRM, and the preview is not approved.
+    PlanChanged
+        CONFIRM, and the approval is for other shipments or other prices.
     """
     _fresh(record, now)
     check_limits(limits, preview.quotes)
@@ -238,9 +275,9 @@ def authorize(
         summary = preview.summary()
         raise ApprovalRequired(
             f"Preview approval required: {summary.shipments:,} shipments for "
-            f"{total_text(summary.totals)} on {summary.carrier} ({preview.preview_id}). Nothing was "
-            "bought.",
-            fix="Look at the preview, then call session.approve(), or type: shipkit approve "
+            f"{total_text(summary.totals)} on {summary.carrier} ({preview.preview_id}). "
+            "Nothing was bought.",
+            fix="Review the preview, then call session.approve(), or run: shipkit approve "
             f"{preview.preview_id}",
             preview_id=preview.preview_id,
         )
@@ -249,18 +286,29 @@ def authorize(
         preview.price_digest,
     ):
         raise PlanChanged(
-            "What was approved is not what would be bought now. Nothing was bought.",
-            fix="Preview again and approve that.",
+            "The shipments or prices changed after the approval. Nothing was bought.",
+            fix="Preview again and approve the new preview.",
         )
     return approval
 
 
 def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
-    """Raise SpendLimitExceeded when the quoted costs of all rows that would be bought pass a limit."""
+    """Check the quotes of all rows that would be bought against the limits.
+
+    Parameters
+    ----------
+    quotes
+        A quote table (:data:`shipkit.schema.QUOTES`); rows without a cost are not bought.
+
+    Raises
+    ------
+    SpendLimitExceeded
+        A limit is exceeded, or an amount cannot be compared because its currency is another one.
+    """
     costs = quotes.column("cost_cents").drop_null()
     if limits.max_shipments is not None and len(costs) > limits.max_shipments:
         raise SpendLimitExceeded(
-            f"{len(costs):,} shipments are more than the limit of {limits.max_shipments:,}. "
+            f"{len(costs):,} shipments exceed the limit of {limits.max_shipments:,}. "
             "Nothing was bought.",
             fix="Filter further, or raise max_shipments.",
         )
@@ -273,25 +321,25 @@ def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
     ]
     if foreign:
         raise SpendLimitExceeded(
-            f"The limits are in {limits.currency} and prices in {', '.join(foreign)}: they cannot "
-            "be compared. Nothing was bought.",
-            fix=f"Give limits in that currency: SpendLimits(..., currency={foreign[0]!r}).",
+            f"The limits are in {limits.currency} and some prices in {', '.join(foreign)}: they "
+            "cannot be compared. Nothing was bought.",
+            fix=f"Set limits in that currency: SpendLimits(..., currency={foreign[0]!r}).",
         )
     total, most = pc.sum(costs).as_py(), pc.max(costs).as_py()
     if limits.total_cents is not None and total > limits.total_cents:
         raise SpendLimitExceeded(
-            f"The preview comes to {Money.from_cents(total, limits.currency)}, the limit is "
+            f"The preview costs {Money.from_cents(total, limits.currency)}; the limit is "
             f"{Money.from_cents(limits.total_cents, limits.currency)}. Nothing was bought.",
             fix="Filter further, or raise the total limit.",
         )
     if limits.per_shipment_cents is not None and most > limits.per_shipment_cents:
         over = pc.sum(pc.greater(costs, limits.per_shipment_cents)).as_py()
         raise SpendLimitExceeded(
-            f"{over:,} shipments cost more than "
-            f"{Money.from_cents(limits.per_shipment_cents, limits.currency)} each; "
-            f"the dearest costs {Money.from_cents(most, limits.currency)}. Nothing was bought.",
-            fix=f'Set them aside, session.skip("cost_cents > {limits.per_shipment_cents}"), or '
-            "raise per_shipment.",
+            f"{counted(over, 'shipment')} {plural(over, 'costs', 'cost')} more than the limit of "
+            f"{Money.from_cents(limits.per_shipment_cents, limits.currency)} per shipment; the "
+            f"most expensive costs {Money.from_cents(most, limits.currency)}. Nothing was bought.",
+            fix=f'Skip them, session.skip("cost_cents > {limits.per_shipment_cents}"), or raise '
+            "per_shipment.",
         )
 
 
@@ -304,50 +352,61 @@ def renew(
     charged: Mapping[str, int],
     confirmed: Money | None,
 ) -> None:
-    """Raise when the rest of an interrupted job, priced again after its quotes expired, is more than what was agreed to.
+    """Check the rest of an interrupted job that was priced again because its quotes expired.
 
     Parameters
     ----------
     quoted, now_quoted
-        Currency -> minor units for the rows not yet bought: as approved, and as quoted now.
+        Currency -> minor units of the rows that are not bought yet: as approved, and as quoted now.
+    mode
+        The job's mode.
     limits
-        The job's, as :meth:`SpendLimits.in_cents`.
+        The job's limits, as :meth:`SpendLimits.in_cents` returns them.
     charged
-        Currency -> minor units already charged.
+        Currency -> minor units that the job was charged so far.
     confirmed
-        The new total of the rest that a person said yes to.
+        The new total of the rest, as a person confirmed it; None when no person was asked.
+
+    Raises
+    ------
+    SpendLimitExceeded
+        The rest no longer fits in the total limit. Confirming does not help.
+    ApprovalRequired
+        CONFIRM, the price grew by more than the allowed drift, and `confirmed` is another amount.
     """
     rest = {currency: Money.from_cents(cents, currency) for currency, cents in now_quoted.items()}
     limit, currency = limits.get("total_cents"), limits.get("currency", "USD")
     if limit is not None and charged.get(currency, 0) + now_quoted.get(currency, 0) > limit:
         raise SpendLimitExceeded(
-            f"The quotes expired, and at today's prices the rest comes to {total_text(rest)}: beyond "
-            f"the limit of {Money.from_cents(limit, currency)}. Nothing more was bought.",
+            f"The quotes expired. At today's prices the rest costs {total_text(rest)}, which "
+            f"exceeds the limit of {Money.from_cents(limit, currency)}. Nothing more was bought.",
             fix="Cancel this job and preview the rest with a higher limit.",
         )
-    drift = limits.get("price_drift") or 0.0
-    grown = any(cents > quoted.get(name, 0) * (1 + drift) for name, cents in now_quoted.items())
-    if (
-        mode is ExecutionMode.CONFIRM
-        and grown
-        and (confirmed is None or rest != {confirmed.currency: confirmed})
-    ):
+    drift = 1 + Decimal(str(limits.get("price_drift") or 0))
+    grown = any(cents > quoted.get(name, 0) * drift for name, cents in now_quoted.items())
+    # A person confirms an amount, not "yes": if prices change again, the amount no longer matches.
+    agreed = confirmed is not None and rest == {confirmed.currency: confirmed}
+    if mode is ExecutionMode.CONFIRM and grown and not agreed:
         was = total_text({name: Money.from_cents(cents, name) for name, cents in quoted.items()})
         raise ApprovalRequired(
-            f"The quotes expired, and the rest of the job now costs {total_text(rest)}; {was} was "
+            f"The quotes expired. The rest of the job now costs {total_text(rest)}; {was} was "
             "approved. Nothing more was bought.",
-            fix="To buy it at that price: "
+            fix="To buy it at the new price: "
             f'session.resume(confirm_total="{next(iter(rest.values())).amount}").',
             total={n: str(m.amount) for n, m in rest.items()},
         )
 
 
 def require_limits(limits: SpendLimits, *, live: bool) -> None:
-    """Raise LimitsRequired when AUTO would buy on a live carrier without a total limit."""
+    """Raise LimitsRequired for AUTO on a live carrier without a total limit.
+
+    Only a total bounds the damage: with a limit per shipment alone, the wrong file of 100,000 rows
+    still buys 100,000 labels.
+    """
     if live and limits.total is None:
         raise LimitsRequired(
-            "AUTO on a live carrier needs a total limit: it buys without asking, with real money.",
-            fix='Give one: BatchSession(..., limits=sk.SpendLimits(total="500")).',
+            "AUTO on a live carrier needs a total limit: it spends real money without asking.",
+            fix='Set one: BatchSession(..., limits=sk.SpendLimits(total="500")).',
         )
 
 
@@ -356,7 +415,7 @@ def _fresh(record: PreviewRecord, now: dt.datetime) -> None:
         raise PreviewExpired(
             f"Preview {record.preview_id} expired at {record.expires_at:%Y-%m-%d %H:%M} UTC: its "
             "prices may have changed. Nothing was bought.",
-            fix="Preview again, look at the total, and approve that.",
+            fix="Preview again, check the total, and approve the new preview.",
         )
 
 

@@ -1,9 +1,16 @@
-"""Finds out what became of rows in doubt: looked up by reference, adopted, sent again by policy, or given to a person.
+"""Finds out what became of rows in doubt: bought, not bought, or a question for a person.
 
-The carrier's answer to a look-up that *began* later than the grace (longer than the client's
-time-out plus the carrier's processing) may conclude absence; an earlier one may only adopt. Time
-is monotonic and starts anew with every owner of the job, so a clock that is set back changes
-nothing.
+A row is in doubt when a request may have reached the carrier and no usable answer came back. It is
+looked up by its reference, at growing intervals:
+
+* found: the shipment is *adopted*, and the row is shipped. Sending it again would buy it twice.
+* not found, by a look-up that began later than the *grace*: it was not bought. It is sent again
+  under a new reference where the carrier declares that absence is proof and the job's policy is
+  ``proven``; otherwise the row goes to review.
+* not found earlier than that: nothing is concluded. The request may still be on its way.
+
+All times are monotonic and start when this process took over the job, so setting the clock back
+changes nothing.
 """
 
 from __future__ import annotations
@@ -28,33 +35,57 @@ from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.purchasing.store.segments import LabelBytes, LedgerEntry, last_lines
 from shipkit.state import RowState
 
-__all__ = ["Doubt", "Reconciler", "late_rows", "purchase_line", "surplus"]
+__all__ = ["Doubt", "Reconciler", "late_rows", "purchase_entry", "surplus"]
 
 log = logging.getLogger("shipkit.purchasing.reconcile")
 
 _FIRST_LOOK_S = 1.0
 _LONGEST_LOOK_S = 30.0
+_GROWTH = 1.7
+"""Each look-up waits this much longer than the one before, up to `_LONGEST_LOOK_S`."""
 _LONGEST_PROOF_S = 600.0
-"""A run waits this long for a proof of absence; a row that needs longer goes to a person."""
+"""The longest a run waits for proof of absence. A row that needs longer goes to review instead."""
 _UNREACHABLE_S = 30.0
-"""After the time to conclude, how long look-ups may go on failing before the run ends without them."""
+"""How long look-ups may keep failing, after absence could be concluded, before the run gives up."""
+_AFTER_S = 0.01
+"""Added to the moment of conclusion, so that a timer that fires early does not waste a look-up."""
 _MAY_TURN_UP = [RowState.IN_FLIGHT.value, RowState.IN_DOUBT.value, RowState.REVIEW.value]
 
 
 @dataclass
 class Doubt:
-    """One row in doubt: since when absence may be counted, and when it is looked up next. Monotonic seconds."""
+    """One row in doubt. Times are monotonic seconds."""
 
     row: int
     since: float
+    """From when the grace counts."""
     next_at: float
+    """When to look it up next."""
     delay_s: float
+    """How long the last wait was planned to be."""
     looks: int = 0
+    """How many look-ups were made, failed ones included."""
     error: str | None = None
+    """Why the last look-up failed, None when it was answered."""
 
 
 class Reconciler:
-    """Looks after the rows in doubt of a job that somebody owns."""
+    """Settles the rows in doubt of a job that this process owns.
+
+    Parameters
+    ----------
+    store, ledger, carrier, pacer, rows, spend
+        The job, its open ledger, the carrier and its pace, the plan's rows, the spend limits.
+    grace_s
+        How long after a row became doubtful a look-up must begin before it may conclude absence.
+    resend
+        The job's policy: ``proven`` sends again after proof of absence, ``ask`` and ``never`` leave
+        the row to a person.
+    again
+        Called with a row that is pending again and may be sent.
+    clock
+        Monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -68,9 +99,10 @@ class Reconciler:
         grace_s: float,
         resend: str,
         again: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._ledger, self._carrier, self._pacer = store, ledger, carrier, pacer
-        self._rows, self._spend, self._again = rows, spend, again
+        self._rows, self._spend, self._again, self._clock = rows, spend, again, clock
         self._grace_s = grace_s
         proof = carrier.absence_is_proof_after_s
         self._proof_s = (
@@ -79,39 +111,45 @@ class Reconciler:
             else None
         )
         self.doubts: dict[int, Doubt] = {}
+        """The rows in doubt that this run looks after."""
         self.known_surplus: set[str] = set(_ever_surplus(store))
-        """Shipments reported already, voided ones included."""
+        """Shipments that were reported as surplus before, voided ones included."""
 
     @property
     def conclude_after_s(self) -> float:
-        """When absence may be concluded: after the grace, and where the carrier can prove it, not before its proof."""
+        """How long a row must have been in doubt when a look-up begins that may conclude absence.
+
+        The grace, and where the carrier can prove absence, no less than the time it needs for that.
+        """
         return max(self._grace_s, self._proof_s or 0.0)
 
     def add(self, row: int, since: float | None = None) -> None:
-        """Look after `row` from now on."""
-        now = time.monotonic()
+        """Look after `row` from now on. The grace counts from `since`, by default from now."""
+        now = self._clock()
         delay = min(_FIRST_LOOK_S, max(self._grace_s / 4, 0.05))
         self.doubts[row] = Doubt(row, now if since is None else since, now + delay, delay)
 
     def due(self, now: float) -> list[Doubt]:
-        """Return what is to be looked up at `now`."""
+        """Return the doubts that should be looked up at `now`."""
         return [doubt for doubt in self.doubts.values() if doubt.next_at <= now]
 
     def unlooked(self) -> list[Doubt]:
-        """Return what was never looked up."""
+        """Return the doubts that were never looked up."""
         return [doubt for doubt in self.doubts.values() if doubt.looks == 0]
 
     def give_up(self, now: float) -> None:
-        """Leave rows whose look-ups keep failing: they stay in doubt, for the next run."""
+        """Stop looking up rows whose look-ups keep failing: they stay in doubt for the next run."""
         late = self.conclude_after_s + _UNREACHABLE_S
         for doubt in [d for d in self.doubts.values() if d.error and now - d.since > late]:
             del self.doubts[doubt.row]
 
     async def look(self, doubt: Doubt) -> None:
-        """Ask the carrier about one row in doubt, and record what follows."""
+        """Look one row up at the carrier, and record what follows from the answer."""
         row, attempt = doubt.row, int(self._ledger.attempts[doubt.row])
         await self._pacer.enter()
-        began = time.monotonic()
+        # The beginning counts, not the end: a look-up that began inside the grace may have read the
+        # carrier's books before the purchase landed there, however long its answer took.
+        began = self._clock()
         try:
             found = await self._find(row, attempt)
             doubt.error = None
@@ -130,7 +168,7 @@ class Reconciler:
             self._postpone(doubt)
 
     async def watch(self) -> None:
-        """Look up the references of attempts that were concluded absent; what turned up is reported as surplus."""
+        """Look up the references that were given up, and report late shipments as surplus."""
         for row, attempts in list(self._ledger.watch.items()):
             for attempt in attempts:
                 await self._pacer.enter()
@@ -144,7 +182,7 @@ class Reconciler:
                 self._surplus(row, attempt, [purchase for purchase in found if not purchase.voided])
 
     async def review(self, row: int) -> None:
-        """Look once more for a row that waits for a person: found means shipped."""
+        """Look up a row that waits for a person once more. If it is found, it is shipped."""
         attempt = int(self._ledger.attempts[row])
         try:
             found = await self._find(row, attempt)
@@ -160,68 +198,72 @@ class Reconciler:
             )
         except CarrierError:
             raise
-        except Exception as error:  # a defect in the carrier's code tells nothing about the row
+        except Exception as error:  # a defect in the carrier's code says nothing about the row
             log.warning("a look-up failed in the carrier's code", exc_info=error)
             raise AnswerLost(
                 f"The carrier's answer to a look-up could not be read ({type(error).__name__})."
             ) from error
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
-        standing = [purchase for purchase in found if not purchase.voided]
-        chosen = (standing or list(found))[0]
-        state = RowState.VOIDED if chosen.voided else RowState.SHIPPED
-        line = purchase_line(
+        """Book a shipment that was found; a valid one is preferred to one already voided."""
+        valid = [purchase for purchase in found if not purchase.voided]
+        chosen = (valid or list(found))[0]
+        entry = purchase_entry(
             chosen,
             row=row,
             event="adopted",
-            state=state,
+            state=RowState.VOIDED if chosen.voided else RowState.SHIPPED,
             attempt=attempt,
             reference=self._store.reference(row, attempt),
             quoted_cents=int(self._spend.quoted[row]),
             currency=self._spend.currency(row),
             watch=self._ledger.watch.get(row),
         )
-        self._ledger.record([line], urgent=False)
-        self._spend.charge(row, 0 if chosen.voided else line.charged_cents or 0)
+        self._ledger.record([entry], urgent=False)
+        if chosen.voided:  # as after a resume, where voided rows do not count either
+            self._spend.release(row)
+        else:
+            self._spend.charge(row, entry.charged_cents or 0)
         self.doubts.pop(row, None)
-        self._surplus(row, attempt, standing[1:])
+        self._surplus(row, attempt, valid[1:])
 
     def _absent(self, row: int, attempt: int) -> None:
-        reference = self._store.reference(row, attempt)
+        """Record that the carrier does not have the shipment, and send it again or ask a person."""
         again = self._proof_s is not None
-        watch = (
-            [*self._ledger.watch.get(row, ()), attempt] if again else self._ledger.watch.get(row)
-        )
-        line = LedgerEntry(
+        watch = self._ledger.watch.get(row)
+        if again:
+            # Proof can be wrong: the given-up reference is looked up again at the end of every run,
+            # and a shipment that turns up under it can be voided.
+            watch = [*(watch or ()), attempt]
+        entry = LedgerEntry(
             row=row,
             event="absent" if again else "review",
             state=(RowState.PENDING if again else RowState.REVIEW).value,
             attempt=attempt,
-            reference=reference,
+            reference=self._store.reference(row, attempt),
             at=now_us(),
             watch=watch,
-            code=None if again else "not_found",
-            message=None
-            if again
-            else "The carrier never answered, and does not find the shipment by its reference.",
-            fix=None
-            if again
-            else "Look at the carrier's own shipping history; then say resend, or set it aside.",
         )
-        self._ledger.record([line], urgent=False)
+        if not again:
+            entry = entry._replace(
+                code="not_found",
+                message="The carrier never answered and does not find the shipment by its "
+                "reference.",
+                fix="Check the carrier's own shipping history, then decide: resend or skip.",
+            )
+        self._ledger.record([entry], urgent=False)
         self.doubts.pop(row, None)
         if again:
             self._spend.release(row)
             self._again(row)
 
     def _surplus(self, row: int, attempt: int, purchases: Sequence[Purchase]) -> None:
-        """Report shipments that nobody asked for twice: they can be voided."""
+        """Report shipments in addition to the adopted one, each of them once."""
         for purchase in purchases:
             if purchase.shipment_id in self.known_surplus:
                 continue
             self.known_surplus.add(purchase.shipment_id)
-            facts = {"shipment_id": purchase.shipment_id, "row": row}
-            line = LedgerEntry(
+            entry = LedgerEntry(
                 row=row,
                 event="surplus",
                 state=None,
@@ -230,23 +272,27 @@ class Reconciler:
                 at=now_us(),
                 shipment_id=purchase.shipment_id,
                 tracking_numbers=purchase.tracking_numbers,
-                details=json.dumps(facts),
-                message="The carrier has one more shipment of this row than was adopted.",
-                fix="Give it back: session.void_surplus().",
+                details=json.dumps({"shipment_id": purchase.shipment_id, "row": row}),
+                message="The carrier has one more shipment for this row than the one adopted.",
+                fix="Void it: session.void_surplus().",
             )
-            self._ledger.record([line], urgent=False)
+            self._ledger.record([entry], urgent=False)
 
     def _postpone(self, doubt: Doubt) -> None:
-        now = time.monotonic()
-        doubt.delay_s = min(doubt.delay_s * 1.7, _LONGEST_LOOK_S)
-        conclude = doubt.since + self.conclude_after_s
+        """Plan the next look-up, not later than absence can be concluded."""
+        now = self._clock()
+        doubt.delay_s = min(doubt.delay_s * _GROWTH, _LONGEST_LOOK_S)
         doubt.next_at = now + doubt.delay_s
+        conclude = doubt.since + self.conclude_after_s
         if doubt.error is None and now < conclude < doubt.next_at:
-            doubt.next_at = conclude + 0.01
+            doubt.next_at = conclude + _AFTER_S
 
 
 def late_rows(store: JobStore) -> int:
-    """Return how many rows have something that may still turn up at the carrier: an old reference, a doubt, a decision to make."""
+    """Return how many rows have something that may still turn up at the carrier.
+
+    These are rows in flight, in doubt or in review, and rows with a given-up reference.
+    """
     table = store.chain(("row", "state", "watch")).table
     last = table.take(last_lines(table))
     doubtful = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
@@ -262,7 +308,10 @@ def _ever_surplus(store: JobStore) -> list[str]:
 
 
 def surplus(store: JobStore) -> pa.Table:
-    """Return the shipments that exist at the carrier beside the adopted ones, and were not voided yet."""
+    """Return the ledger entries of surplus shipments that are not voided yet.
+
+    A surplus shipment exists at the carrier in addition to the one that its row adopted.
+    """
     notes = store.notes()
     found = notes.filter(pc.equal(notes.column("event"), "surplus"))
     gone = notes.filter(pc.equal(notes.column("event"), "surplus_voided")).column("shipment_id")
@@ -271,7 +320,7 @@ def surplus(store: JobStore) -> pa.Table:
     )
 
 
-def purchase_line(
+def purchase_entry(
     purchase: Purchase,
     *,
     row: int,
@@ -283,9 +332,10 @@ def purchase_line(
     currency: str,
     watch: Sequence[int] | None = None,
 ) -> LedgerEntry:
-    """Return the line that books a shipment: charge, numbers and label bytes together, so that one commit keeps all or nothing.
+    """Return the ledger entry of a shipment: charge, tracking numbers and labels in one entry.
 
-    A charge that the carrier does not tell is estimated from the quote, and marked so.
+    One entry is in one commit, so a crash leaves all of it or nothing. Where the carrier does not
+    return a charge, the quote is taken and marked ``estimated``.
     """
     charge, at = purchase.charge, now_us()
     numbers = purchase.tracking_numbers

@@ -1,6 +1,11 @@
-"""Spend is reserved before a row is sent: charged + quoted (with the allowed drift) of all in flight, in doubt and next.
+"""The spend limits of a job, kept by reserving each price before its row is sent.
 
-All amounts are minor units, as integers.
+At any time, what was charged plus what is reserved (the quotes, with the allowed price drift, of
+every row in flight or in doubt) is an upper bound of what the carrier will bill. A row is sent only
+when its own price still fits. Checking afterwards would be too late: with 200 calls in progress,
+200 bills can arrive after the limit is reached.
+
+All amounts are integers in minor units (cents).
 """
 
 from __future__ import annotations
@@ -19,20 +24,26 @@ from shipkit.state import RowState
 __all__ = ["Spend"]
 
 _MAY_COST = (RowState.IN_FLIGHT, RowState.IN_DOUBT, RowState.REVIEW)
+"""States in which a shipment may exist without our knowing its charge: the price stays reserved."""
 
 
 class Spend:
-    """What a job has spent and may still spend, kept beside its ledger.
+    """What a job has spent and may still spend.
+
+    A new one is made for every run from the ledger, so limits belong to the job and not to the run:
+    after a resume, everything bought by earlier runs counts.
 
     Parameters
     ----------
+    ledger
+        The job's ledger, open for writing.
     quoted
-        Quoted minor units of each row.
+        The quote of each row, in minor units; 0 where there is none.
     currencies
-        Currency of each row's quote.
+        The currency of each row's quote (an Arrow array of text), null where there is none.
     limits
-        ``total_cents``, ``per_shipment_cents``, ``max_shipments``, ``price_drift``, ``currency``;
-        null where there is none.
+        ``total_cents``, ``per_shipment_cents``, ``max_shipments``, ``price_drift`` and
+        ``currency``; a missing or null entry means no such limit.
     """
 
     def __init__(
@@ -42,34 +53,38 @@ class Spend:
         currencies: Any,
         limits: Mapping[str, Any],
     ) -> None:
-        self._ledger, self.quoted, self._currencies = ledger, quoted, currencies
+        self.quoted, self._currencies = quoted, currencies
         self._total = limits.get("total_cents")
         self._each = limits.get("per_shipment_cents")
         self._most = limits.get("max_shipments")
         drift = limits.get("price_drift")
+        # Through text, because Decimal(0.1) is 0.1000000000000000055 and would round a cent up.
         self.drift = None if drift is None else Decimal(str(drift))
         self._currency = limits.get("currency") or "USD"
         self.spent = int(ledger.charged.sum())
+        """Charged for shipments that are not voided."""
         self.bought = sum(ledger.count(state) for state in (*_MAY_COST, RowState.SHIPPED))
-        """Shipments bought, or that may be."""
+        """Number of shipments that were bought or may have been."""
         self.reserved = sum(self.price(int(row)) for row in ledger.rows(*_MAY_COST))
+        """Set aside for rows whose charge is not known yet."""
 
     @property
     def main_currency(self) -> str:
-        """The currency of the first priced row, for showing one amount."""
+        """The currency of the first priced row, for displays that have room for one amount."""
         return next((c.as_py() for c in self._currencies if c.is_valid), self._currency)
 
     def currency(self, row: int) -> str:
-        """Return the currency of a row's quote."""
+        """Return the currency of a row's quote, that of the limits where there is no quote."""
         return self._currencies[row].as_py() or self._currency
 
     def price(self, row: int) -> int:
-        """Return what is set aside for `row`: its quote with the allowed drift."""
+        """Return what is reserved for `row`: its quote plus the allowed drift, rounded up."""
         quoted = int(self.quoted[row])
+        # Up, never down: a reservation below the largest accepted bill could pass the limit.
         return quoted if self.drift is None else math.ceil(quoted * (1 + self.drift))
 
     def refusal(self, row: int) -> str | None:
-        """Return why `row` may not be sent now, None when it may."""
+        """Return why the limits do not allow sending `row` now, or None when they do."""
         price = self.price(row)
         limited = self._total is not None or self._each is not None
         if limited and self._currencies[row].as_py() != self._currency:
@@ -79,36 +94,36 @@ class Spend:
             )
         if self._each is not None and price > self._each:
             return (
-                f"a shipment of {self._money(price)} passes the limit of "
-                f"{self._money(self._each)} each"
+                f"a shipment of {self._money(price)} exceeds the limit of "
+                f"{self._money(self._each)} per shipment"
             )
         if self._most is not None and self.bought >= self._most:
             return f"the limit of {self._most:,} shipments is reached"
         if self._total is not None and self.spent + self.reserved + price > self._total:
             return (
-                f"the next shipment ({self._money(price)}) would pass the limit of "
-                f"{self._money(self._total)}; {self._money(self.spent + self.reserved)} are spent "
-                "or on their way"
+                f"the next shipment ({self._money(price)}) would exceed the limit of "
+                f"{self._money(self._total)}; {self._money(self.spent + self.reserved)} is already "
+                "spent or reserved"
             )
         return None
 
     def reserve(self, row: int) -> None:
-        """Set the price of `row` aside."""
+        """Reserve the price of `row`: from now on it may be bought."""
         self.reserved += self.price(row)
         self.bought += 1
 
     def release(self, row: int) -> None:
-        """Give back what was set aside: nothing was bought."""
+        """Release the reservation of `row`: nothing was bought, or it is voided."""
         self.reserved -= self.price(row)
         self.bought -= 1
 
     def charge(self, row: int, cents: int) -> None:
-        """Turn what was set aside into what was charged."""
+        """Replace the reservation of `row` by what the carrier charged."""
         self.reserved -= self.price(row)
         self.spent += cents
 
     def drifted(self, row: int, cents: int) -> str | None:
-        """Return what is wrong when a bill lies above its quote by more than the allowed drift."""
+        """Return a reason to stop when a bill exceeds its quote by more than the allowed drift."""
         quoted = int(self.quoted[row])
         if self.drift is None or cents <= math.ceil(quoted * (1 + self.drift)):
             return None

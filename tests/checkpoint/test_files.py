@@ -13,6 +13,10 @@ import pytest
 from shipkit.common.files import Disk, make_private, whole_file, write_file
 
 
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
 @pytest.fixture
 def operations(monkeypatch):
     """The syncs and renames of the test, in order."""
@@ -34,7 +38,7 @@ def operations(monkeypatch):
 def test_text_bytes_and_writers_become_the_whole_file(tmp_path, content):
     write_file(tmp_path / "a.txt", content)
     assert (tmp_path / "a.txt").read_bytes() == "señor\r\n".encode()
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_the_content_is_synced_before_the_rename_and_the_folder_after_it(tmp_path, operations):
@@ -60,7 +64,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path):
     with pytest.raises(RuntimeError):
         write_file(tmp_path / "a.txt", fail)
     assert (tmp_path / "a.txt").read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
@@ -118,13 +122,13 @@ def test_standard_output_and_pipes_can_be_written_to(tmp_path):
     with (tmp_path / "out.txt").open("wb") as out:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=out, env=environment)
     assert (tmp_path / "out.txt").read_bytes() == b"hello\n"
-    assert os.listdir(tmp_path) == ["out.txt"]
+    assert names(tmp_path) == ["out.txt"]
 
 
 def test_a_long_name_has_a_temporary_name_that_fits(tmp_path):
     name = "x" * 251 + ".txt"
     write_file(tmp_path / name, "x")
-    assert os.listdir(tmp_path) == [name]
+    assert names(tmp_path) == [name]
 
 
 def test_a_folder_is_not_replaced_by_a_file(tmp_path):
@@ -132,7 +136,7 @@ def test_a_folder_is_not_replaced_by_a_file(tmp_path):
     with pytest.raises(OSError):
         write_file(tmp_path / "a", "x")
     assert (tmp_path / "a").is_dir()
-    assert os.listdir(tmp_path) == ["a"]
+    assert names(tmp_path) == ["a"]
 
 
 def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
@@ -145,7 +149,7 @@ def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
     for thread in threads:
         thread.join()
     assert (tmp_path / "a.txt").read_text() in texts
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_private_folders_have_private_parents(tmp_path):

@@ -198,8 +198,8 @@ approve(Path({str(home)!r}), {session.preview_id!r}, now=dt.datetime.now(dt.UTC)
     ("limits", "words"),
     [
         ({"total": "1"}, "the limit is \\$1.00"),
-        ({"per_shipment": "5"}, "cost more than \\$5.00 each"),
-        ({"max_shipments": 3}, "more than the limit of 3"),
+        ({"per_shipment": "5"}, "cost more than the limit of \\$5.00 per shipment"),
+        ({"max_shipments": 3}, "shipments exceed the limit of 3"),
     ],
 )
 def test_spend_limits_are_checked_on_the_preview(make, limits, words):
@@ -456,7 +456,7 @@ def test_resume_after_expiry_asks_anew_when_the_rest_got_dearer(make):
 def test_resume_after_expiry_keeps_the_limit_in_auto(make):
     job = interrupted(make, mode="auto", limits={"total": "70"}).job_id
     with sk.BatchSession.open(job, carrier=dearer()) as session:
-        with pytest.raises(errors.SpendLimitExceeded, match="beyond the limit"):
+        with pytest.raises(errors.SpendLimitExceeded, match="exceeds the limit"):
             session.resume(progress=False)
         assert books(session) < 4
 
@@ -565,7 +565,7 @@ def test_an_unknown_option_names_the_known_ones(make):
     ]:
         with pytest.raises(errors.InputError, match=f"{name}="):
             make(**{name: value})
-    with pytest.raises(errors.InputError, match="no mode 'yolo'"):
+    with pytest.raises(errors.InputError, match="Unknown mode 'yolo'"):
         make(mode="yolo")
     with pytest.raises(errors.SettingsError, match="no carrier 'pigeon'"):
         make(carrier="pigeon").preview()

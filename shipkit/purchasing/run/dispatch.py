@@ -9,7 +9,7 @@ import time
 
 from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
 from shipkit.models import Purchase, Shipment
-from shipkit.purchasing.reconcile import purchase_line
+from shipkit.purchasing.reconcile import purchase_entry
 from shipkit.purchasing.run.feeder import Feeder
 from shipkit.purchasing.run.run_state import RunState, moved
 from shipkit.state import STATE_AFTER, JobStatus, RowState
@@ -103,7 +103,7 @@ class Calls:
     def _book(self, row: int, attempt: int, reference: str, purchase: Purchase) -> None:
         run = self._run
         run.pacer.saw(None)
-        line = purchase_line(
+        line = purchase_entry(
             purchase,
             row=row,
             event="result",

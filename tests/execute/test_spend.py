@@ -1,0 +1,339 @@
+"""What a job may still spend: reserved before a row is sent, released when nothing was bought."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from corekit import QUOTE, BookCarrier, job_of, lose_first, quotes_of, state_counts
+
+from shipkit.carriers.pace import Pacer
+from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable
+from shipkit.purchasing import recovery
+from shipkit.purchasing.run import Control, execute
+from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store.segments import LedgerEntry
+from shipkit.state import JobStatus, RowState
+
+WAYS = {
+    "pending": [],
+    "in_flight": ["in_flight"],
+    "shipped": ["in_flight", "shipped"],
+    "failed": ["in_flight", "failed"],
+    "in_doubt": ["in_flight", "in_doubt"],
+    "review": ["in_flight", "in_doubt", "review"],
+    "voided": ["in_flight", "shipped", "voided"],
+    "skipped": ["skipped"],
+}
+"""How a row comes into each state."""
+
+
+@contextmanager
+def spend_of(
+    home, quoted: list[int], *, came=(), charged=None, currencies=None, **limits
+) -> Iterator[Spend]:
+    """Return the spend of a job whose first rows came into the states `came`."""
+    job = job_of(home, len(quoted))
+    with job.own() as ledger:
+        for row, state in enumerate(came):
+            for step in WAYS[state]:
+                cents = charged if step in ("shipped", "voided") else None
+                ledger.record_now([LedgerEntry(row, "test", step, attempt=1, charged_cents=cents)])
+    with job.own() as ledger:  # as a resume reads it
+        yield Spend(
+            ledger,
+            np.array(quoted),
+            pa.array(currencies or ["USD"] * len(quoted), pa.string()),
+            limits,
+        )
+
+
+# -- prices ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quoted", "drift", "reserved"),
+    [
+        (999, 0.05, 1049),  # 1048.95: a fraction of a cent is a whole one
+        (1000, 0.1, 1100),  # not 1100.0000000000002 rounded up, as with floats
+        (1000, 0.0, 1000),
+        (1, 0.001, 2),
+        (1000, None, 1000),
+    ],
+)
+def test_what_is_reserved_is_the_quote_with_its_drift_rounded_up(home, quoted, drift, reserved):
+    with spend_of(home, [quoted], price_drift=drift) as spend:
+        assert spend.price(0) == reserved
+        spend.reserve(0)
+        assert spend.reserved == reserved
+
+
+@pytest.mark.parametrize(
+    ("quoted", "drift", "billed", "stops"),
+    [
+        (999, 0.05, 1049, False),
+        (999, 0.05, 1050, True),
+        (1000, 0.1, 1100, False),
+        (1000, 0.1, 1101, True),
+        (1000, 0.0, 1000, False),
+        (1000, 0.0, 1001, True),
+        (1000, None, 99_999, False),
+        (1000, 0.05, 1, False),
+    ],
+)
+def test_a_bill_may_be_above_its_quote_by_the_drift_and_not_by_a_cent_more(
+    home, quoted, drift, billed, stops
+):
+    with spend_of(home, [quoted], price_drift=drift) as spend:
+        assert (spend.drifted(0, billed) is not None) is stops
+
+
+def test_a_bill_that_stops_the_job_is_explained_with_both_amounts(home):
+    with spend_of(home, [1000], price_drift=0.05) as spend:
+        assert spend.drifted(0, 1100) == (
+            "a shipment quoted at $10.00 was billed $11.00, more than the allowed drift of 5%"
+        )
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(2000, False), (1999, True)])
+def test_the_total_may_be_spent_to_the_last_cent(home, limit, refused):
+    with spend_of(home, [1000, 1000], total_cents=limit) as spend:
+        spend.reserve(0)
+        assert (spend.refusal(1) is not None) is refused
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(1000, False), (999, True)])
+def test_a_shipment_may_cost_its_limit_and_no_more(home, limit, refused):
+    with spend_of(home, [1000], per_shipment_cents=limit) as spend:
+        assert (spend.refusal(0) is not None) is refused
+
+
+def test_the_drift_counts_towards_both_limits(home):
+    with spend_of(home, [1000], per_shipment_cents=1049, price_drift=0.05) as spend:
+        assert "$10.50 exceeds the limit of $10.49" in spend.refusal(0)
+    with spend_of(home, [1000, 1001], total_cents=2101, price_drift=0.05) as spend:
+        spend.reserve(0)
+        assert "$10.52" in spend.refusal(1)
+
+
+def test_the_number_of_shipments_may_be_reached_and_not_passed(home):
+    with spend_of(home, [1000] * 3, max_shipments=2) as spend:
+        for row in (0, 1):
+            assert spend.refusal(row) is None
+            spend.reserve(row)
+        assert spend.refusal(2) == "the limit of 2 shipments is reached"
+
+
+@pytest.mark.parametrize("limit", ["total_cents", "per_shipment_cents"])
+def test_a_price_in_another_currency_than_the_limit_is_refused(home, limit):
+    with spend_of(home, [1, 1], currencies=["USD", "CAD"], **{limit: 10_000}) as spend:
+        assert spend.refusal(0) is None
+        assert "the spend limits are in USD" in spend.refusal(1)
+        assert "CAD" in spend.refusal(1)
+
+
+def test_a_row_without_a_currency_is_refused_when_there_are_limits(home):
+    with spend_of(home, [1], currencies=[None], total_cents=10_000) as spend:
+        assert spend.refusal(0) is not None
+
+
+def test_currencies_do_not_matter_to_a_limit_on_the_number(home):
+    with spend_of(home, [1, 1], currencies=["CAD", None], max_shipments=5) as spend:
+        assert spend.refusal(0) is spend.refusal(1) is None
+
+
+def test_limits_in_another_currency_hold_for_prices_in_it(home):
+    with spend_of(home, [900], currencies=["CAD"], currency="CAD", total_cents=899) as spend:
+        assert "9.00 CAD" in spend.refusal(0)
+        assert spend.currency(0) == spend.main_currency == "CAD"
+
+
+def test_the_currency_shown_is_that_of_the_first_priced_row(home):
+    with spend_of(home, [0, 5], currencies=[None, "EUR"]) as spend:
+        assert (spend.main_currency, spend.currency(0)) == ("EUR", "USD")
+    with spend_of(home, [0, 0, 0], currencies=[None] * 3) as spend:
+        assert spend.main_currency == "USD"
+
+
+# -- reserving, releasing, charging ----------------------------------------------------------------
+
+
+def test_a_released_row_leaves_its_money_and_its_place_to_the_next(home):
+    with spend_of(home, [1000, 700], total_cents=1000, max_shipments=1) as spend:
+        spend.reserve(0)
+        assert spend.refusal(1) is not None
+        spend.release(0)
+        assert (spend.reserved, spend.bought, spend.spent) == (0, 0, 0)
+        assert spend.refusal(1) is None
+
+
+def test_a_charge_replaces_what_was_reserved_and_keeps_its_place(home):
+    with spend_of(home, [1000, 1000], total_cents=1900, price_drift=0.1, max_shipments=2) as spend:
+        spend.reserve(0)
+        spend.charge(0, 800)
+        assert (spend.reserved, spend.spent, spend.bought) == (0, 800, 1)
+        assert spend.refusal(1) is None
+        spend.reserve(1)
+        spend.charge(1, 1100)
+        assert (spend.reserved, spend.spent, spend.bought) == (0, 1900, 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "reserved", "spent", "bought"),
+    [
+        ("pending", 0, 0, 0),
+        ("in_flight", 1050, 0, 1),
+        ("in_doubt", 1050, 0, 1),
+        ("review", 1050, 0, 1),
+        ("shipped", 0, 930, 1),
+        ("failed", 0, 0, 0),
+        ("voided", 0, 0, 0),
+        ("skipped", 0, 0, 0),
+    ],
+)
+def test_a_resume_counts_what_was_and_what_may_have_been_bought(
+    home, state, reserved, spent, bought
+):
+    with spend_of(home, [1000, 5000], came=[state], charged=930, price_drift=0.05) as spend:
+        assert (spend.reserved, spend.spent, spend.bought) == (reserved, spent, bought)
+
+
+# -- in a run --------------------------------------------------------------------------------------
+
+
+def buy(job, carrier, **options):
+    options.setdefault("pacer", Pacer(concurrency=1))
+    return asyncio.run(execute(job, carrier, grace_s=0.1, **options))
+
+
+@pytest.fixture
+def carrier(tmp_path):
+    return BookCarrier(tmp_path / "books.db")
+
+
+LIMITS = {
+    "money": lambda count: {"total_cents": count * QUOTE},
+    "number": lambda count: {"max_shipments": count},
+}
+
+
+@pytest.fixture(params=LIMITS)
+def limited_to(request):
+    """Limits that allow so many shipments."""
+    return LIMITS[request.param]
+
+
+def test_a_failed_row_leaves_its_place_in_the_limit_to_the_next(home, carrier, limited_to):
+    async def refuse_the_first(carrier, shipment, reference):
+        if shipment.order_id == "A0000000":
+            raise CarrierRejected("The address is unknown.")
+
+    carrier.hook, job = refuse_the_first, job_of(home, 3, limits=limited_to(2))
+    assert buy(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    assert state_counts(job) == {"shipped": 2, "failed": 1}
+
+
+def test_a_row_that_was_not_sent_is_reserved_once_however_often_it_is_tried(
+    home, carrier, limited_to
+):
+    tries = []
+
+    async def unreachable_three_times(carrier, shipment, reference):
+        tries.append(reference)
+        if len(tries) <= 3:
+            raise CarrierUnreachable("connection refused")
+
+    carrier.hook, job = unreachable_three_times, job_of(home, 1, limits=limited_to(1))
+    pacer = Pacer(concurrency=1, down_after_s=60, breaker_after=10)
+    assert buy(job, carrier, pacer=pacer) is JobStatus.COMPLETED
+    assert len(tries) == 4
+
+
+def test_a_row_that_was_proven_absent_is_reserved_once(home, carrier, limited_to):
+    carrier.hook = lose_first(2, after_sale=False)
+    job = job_of(home, 1, limits=limited_to(1))
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert len(carrier.calls) == 3
+
+
+def test_an_adopted_row_is_spent(home, carrier, limited_to):
+    carrier.hook, job = lose_first(1), job_of(home, 3, limits=limited_to(2))
+    assert buy(job, carrier) is JobStatus.PAUSED
+    assert state_counts(job) == {"shipped": 2, "pending": 1}
+    assert sum(carrier.sales().values()) == 2
+
+
+def test_a_row_that_was_voided_at_the_carrier_leaves_its_place_to_the_next(
+    home, carrier, limited_to
+):
+    async def void_the_first(carrier, shipment, reference):
+        if shipment.order_id == "A0000000":
+            await carrier.void(carrier.sell(shipment, reference))
+            raise AnswerLost("reset")
+
+    carrier.hook, job = void_the_first, job_of(home, 2, limits=limited_to(1))
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert state_counts(job) == {"shipped": 1, "voided": 1}
+
+
+def test_after_a_resume_the_limit_counts_what_was_charged_before(home, carrier):
+    """The limit is the job's, not the run's; and charges count, not quotes."""
+    carrier.cents, control = QUOTE + 100, Control()
+
+    async def pause_after_two(carrier, shipment, reference):
+        if len(carrier.calls) == 2:
+            await asyncio.to_thread(control.pause)
+
+    carrier.hook = pause_after_two
+    job = job_of(home, 6, limits={"total_cents": 2 * (QUOTE + 100) + 2 * QUOTE + 99})
+    assert buy(job, carrier, control=control) is JobStatus.PAUSED
+    assert state_counts(job) == {"shipped": 2, "pending": 4}
+    carrier.hook, carrier.cents = None, QUOTE
+    assert buy(job, carrier) is JobStatus.PAUSED
+    assert state_counts(job) == {"shipped": 4, "pending": 2}
+    assert "would exceed the limit" in job.reason
+
+
+@pytest.mark.parametrize("resend", ["ask", "proven"])
+def test_after_a_resume_rows_in_doubt_still_count(home, carrier, resend, limited_to):
+    async def unanswered(carrier, shipment, reference):
+        raise AnswerLost("reset")
+
+    async def out_of_order(reference, label, shipment=None):
+        raise CarrierUnreachable("connection refused")
+
+    find, carrier.hook, carrier.find = carrier.find, unanswered, out_of_order
+    job = job_of(home, 4, limits=limited_to(2), resend=resend)
+    pacer = Pacer(concurrency=1, breaker_after=2)
+    assert buy(job, carrier, pacer=pacer) is JobStatus.PAUSED
+    assert state_counts(job) == {"in_doubt": 2, "pending": 2}
+    carrier.hook, carrier.find = None, find
+    buy(job, carrier)
+    bought = {"ask": {"review": 2, "pending": 2}, "proven": {"shipped": 2, "pending": 2}}
+    assert state_counts(job) == bought[resend]
+
+
+def test_after_a_resume_voided_rows_do_not_count(home, carrier, limited_to):
+    job = job_of(home, 2, limits=limited_to(1))
+    buy(job, carrier)
+    asyncio.run(recovery.void_rows(job, carrier, [0]))
+    assert buy(job, carrier) is JobStatus.COMPLETED
+    assert state_counts(job) == {"shipped": 1, "voided": 1}
+
+
+def test_rows_are_limited_by_their_own_quotes(home, carrier):
+    quotes = quotes_of(3)
+    at = quotes.schema.get_field_index("cost_cents")
+    quotes = quotes.set_column(at, quotes.schema.field(at), pa.array([100, 5000, 100]))
+    job = job_of(home, 3, quotes=quotes, limits={"per_shipment_cents": 1000})
+    assert buy(job, carrier) is JobStatus.PAUSED
+    assert state_counts(job) == {"shipped": 1, "pending": 2}
+    assert "$50.00 exceeds the limit of $10.00 per shipment" in job.reason
+    assert job.counts()[RowState.SHIPPED] == len(carrier.calls)
