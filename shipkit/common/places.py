@@ -1,6 +1,7 @@
-"""Facts about places: ZIP ranges of the US states, names of states and countries.
+"""Facts about places: ZIP ranges of the US states, names of states and countries, zeros of ZIPs.
 
-Read once from small tables in ``shipkit/data``; a ZIP3 that no state has is in no range.
+The facts are small tables in the folder ``data``, each read once. A ZIP3 (the first three digits of
+a ZIP) that no state has is in no range.
 """
 
 from __future__ import annotations
@@ -9,25 +10,33 @@ import csv
 import re
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 __all__ = [
     "US_DOMAIN",
     "country_code",
     "country_codes",
     "place_key",
+    "plain_zip",
+    "plain_zip_sql",
     "state_code",
     "state_codes",
     "zip3_states",
+    "zip_with_zeros",
+    "zip_with_zeros_sql",
 ]
 
-US_DOMAIN = ("US", "PR", "VI", "GU", "AS", "MP")
+US_DOMAIN: Final = ("US", "PR", "VI", "GU", "AS", "MP")
 """Countries whose postal codes are US ZIPs."""
 
 _DATA = Path(__file__).parent / "data"
 
 
+# -- names and codes -------------------------------------------------------------------------------
+
+
 def place_key(name: str) -> str:
-    """Return what two spellings of a place have in common: lower case, dots and double spaces gone.
+    """Return what two spellings of a place have in common: lower case, no dots, single spaces.
 
     Examples
     --------
@@ -39,7 +48,7 @@ def place_key(name: str) -> str:
 
 @cache
 def zip3_states() -> dict[str, str]:
-    """Return first three digits of a ZIP -> its states, blank between: ``{"063": "CT NY", ...}``."""
+    """Return ZIP3 -> its states, separated by a blank: ``{"063": "CT NY", ...}``."""
     return {
         f"{number:03}": row["states"]
         for row in _rows("us_zip3.csv")
@@ -49,7 +58,10 @@ def zip3_states() -> dict[str, str]:
 
 @cache
 def state_codes() -> dict[tuple[str, str], str]:
-    """Return (country, name or code as :func:`place_key` writes it) -> state code, for the US, Canada and Australia."""
+    """Return (country, :func:`place_key` of a name or code) -> code.
+
+    For the US, Canada and Australia.
+    """
     rows = _rows("states.csv")
     codes = {(row["country"], place_key(row["code"])): row["code"] for row in rows}
     return {**{(row["country"], place_key(row["name"])): row["code"] for row in rows}, **codes}
@@ -57,26 +69,128 @@ def state_codes() -> dict[tuple[str, str], str]:
 
 @cache
 def country_codes() -> dict[str, str]:
-    """Return name or code as :func:`place_key` writes it -> ISO 3166 two-letter code."""
+    """Return :func:`place_key` of a name or code -> ISO 3166 two-letter code."""
     rows = _rows("countries.csv")
     codes = {place_key(row[column]): row["code"] for row in rows for column in ("code3", "code")}
     return {**{place_key(row["name"]): row["code"] for row in rows}, **codes}
 
 
 def country_code(text: str | None) -> str:
-    """Return the ISO code that `text` names, US for none, else `text` itself."""
+    """Return the ISO code that `text` names, ``US`` for nothing, else `text` itself."""
     return country_codes().get(place_key(text), text) if text else "US"
 
 
 def state_code(iso: str, text: str | None) -> str | None:
     """Return the code of the state that `text` names in the country `iso`, else `text` itself."""
-    return (
-        state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
-        if text
-        else None
-    )
+    if not text:
+        return None
+    return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
 
 
 def _rows(name: str) -> list[dict[str, str]]:
     with (_DATA / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+# -- ZIP codes -------------------------------------------------------------------------------------
+#
+# A spreadsheet that takes a ZIP for a number drops its leading zeros: 02134 becomes 2134, and
+# sometimes 2134.0. Putting zeros back is a guess unless something confirms it, because postal codes
+# of other countries have four digits too. So zeros come back only where the result begins like a
+# ZIP of the state; where no state is known, of any state. The rule is here once, for single texts
+# and for whole columns; tests compare the two forms.
+
+
+def zip_with_zeros(text: str, state: str | None = None) -> str | None:
+    """Return the US ZIP whose leading zeros `text` has lost, None where it has lost none.
+
+    Parameters
+    ----------
+    text
+        A ZIP or ZIP+4 without blanks around it.
+    state
+        Code of its state or territory. None: any state will do, and a ZIP+4 must have its dash,
+        because postal codes of eight digits are common abroad (Brazil).
+
+    Examples
+    --------
+    >>> zip_with_zeros("2134"), zip_with_zeros("2134.0", "MA"), zip_with_zeros("21341234", "MA")
+    ('02134', '02134', '02134-1234')
+    >>> zip_with_zeros("2134", "TX"), zip_with_zeros("02134", "MA"), zip_with_zeros("21341234")
+    (None, None, None)
+    """
+    found = _ZEROS_LOST.fullmatch(_without_decimals(text))
+    if found is None or (found["long"] and state is None):
+        return None
+    padded = plain_zip(found["long"].zfill(9) if found["long"] else _padded(found))
+    states = zip3_states().get(padded[:3], "").split()
+    return padded if (state in states if state is not None else states) else None
+
+
+def plain_zip(text: str) -> str:
+    """Return a ZIP without ``.0`` behind it, a ZIP of nine digits with its dash.
+
+    Examples
+    --------
+    >>> plain_zip("02134.0"), plain_zip("021341234"), plain_zip("02134 1234"), plain_zip("K1A 0B1")
+    ('02134', '02134-1234', '02134-1234', 'K1A 0B1')
+    """
+    return re.sub(rf"\A{_NINE_DIGITS}\Z", r"\1-\2", _without_decimals(text))
+
+
+def zip_with_zeros_sql(text: str, state: str | None = None) -> str:
+    """Return SQL of what :func:`zip_with_zeros` returns for a column.
+
+    Parameters
+    ----------
+    text, state
+        SQL expressions. None for `state`: no state is known of any row. A null state in a row fits
+        no ZIP.
+    """
+    bare = _without_decimals_sql(text)
+    shapes = [("[0-9]{3,4}", 5), ("[0-9]{3,4}-[0-9]{4}", 10)]
+    if state is not None:
+        shapes.append(("[0-9]{7,8}", 9))
+    lost = " ".join(
+        f"WHEN regexp_full_match({bare}, '{shape}') THEN lpad({bare}, {width}, '0')"
+        for shape, width in shapes
+    )
+    padded = f"(CASE {lost} END)"
+    # A search in one text, because a join would not keep the order of rows. Only ZIP3s that begin
+    # with a zero are needed: no other can have lost one.
+    first = f"substring({padded}, 1, 3)"
+    low = {zip3: states.split() for zip3, states in zip3_states().items() if zip3[0] == "0"}
+    if state is None:
+        known = "|".join(low)
+        fits = f"contains('|{known}|', '|' || {first} || '|')"
+    else:
+        known = "|".join(code + zip3 for zip3, states in low.items() for code in states)
+        fits = f"contains('|{known}|', '|' || {state} || {first} || '|')"
+    return f"CASE WHEN {fits} THEN {_dashed_sql(padded)} END"
+
+
+def plain_zip_sql(text: str) -> str:
+    """Return SQL of what :func:`plain_zip` returns for a column."""
+    return _dashed_sql(_without_decimals_sql(text))
+
+
+_NINE_DIGITS: Final = "([0-9]{5})[ -]*([0-9]{4})"
+_ZEROS_LOST: Final = re.compile(
+    "(?P<short>[0-9]{3,4})(?P<plus4>-[0-9]{4})?|(?P<long>[0-9]{7,8})", re.ASCII
+)
+
+
+def _padded(found: re.Match[str]) -> str:
+    return found["short"].zfill(5) + (found["plus4"] or "")
+
+
+def _without_decimals(text: str) -> str:
+    return re.sub(r"\.0+\Z", "", text)
+
+
+def _without_decimals_sql(text: str) -> str:
+    return f"regexp_replace({text}, '\\.0+$', '')"
+
+
+def _dashed_sql(text: str) -> str:
+    return rf"regexp_replace({text}, '^{_NINE_DIGITS}$', '\1-\2')"

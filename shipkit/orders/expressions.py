@@ -1,9 +1,12 @@
-r"""SQL expressions that read one text cell: tidy text, numbers, weights, dates, flags, amounts, phones, address lines.
+r"""SQL expressions that read one cell of text: a name, number, weight, date, flag, amount or phone.
 
-Each function takes a SQL expression and returns a SQL expression, so that a million cells cost
-what DuckDB asks. Most cells are clean: every expression first tests for that cheaply and only then
-repairs. The grammar of numbers and the factors of units are also in :mod:`shipkit.orders.filters`
-for templates; a test holds the two together.
+Each function takes SQL expressions and returns one, so that DuckDB reads a million cells at its own
+speed. Most cells of real files are clean: where cleaning is costly, an expression first tests for
+that with one regular expression, and only cleans the others.
+
+What a text means must not depend on the place where it is read. The Python forms of the number
+grammar and of the units are in :mod:`shipkit.orders.filters` and :mod:`shipkit.orders.units`, and
+tests compare the two.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shipkit.models import minor_units
+from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
 
 __all__ = [
+    "GROUPED_NUMBER",
     "LINE_LENGTH",
-    "TO_INCHES",
-    "TO_POUNDS",
+    "PLAIN_NUMBER",
     "amount_cents",
+    "case",
     "choose",
     "code",
     "convert",
@@ -34,282 +39,308 @@ __all__ = [
     "residential",
     "stripped",
     "tidy",
+    "trimmed",
     "wrapped_lines",
 ]
 
-LINE_LENGTH = 35
-"""Characters that a carrier prints of a name or an address line (UPS Shipping.yaml, AddressLine and Name)."""
+LINE_LENGTH: Final = 35
+"""Characters that a carrier prints of a name or an address line.
 
-TO_POUNDS = {"lb": None, "oz": "/ 16.0", "kg": "/ 0.45359237", "g": "/ 453.59237"}
-TO_INCHES = {"in": None, "cm": "/ 2.54", "mm": "/ 25.4", "m": "/ 0.0254", "ft": "* 12.0"}
-"""Unit -> what to do with a number in it; None: it is that unit already."""
+Source: UPS Shipping.yaml, the maxLength of AddressLine and Name.
+"""
 
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
-_GROUPED = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
-_OUTER = "".join(
-    map(
-        chr,
-        (
-            *range(9, 14),
-            *range(28, 33),
-            0x85,
-            0xA0,
-            0x1680,
-            *range(0x2000, 0x200B),
-            0x2028,
-            0x2029,
-            0x202F,
-            0x205F,
-            0x3000,
-        ),
+PLAIN_NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+GROUPED_NUMBER: Final = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
+"""Numbers as a regular expression that Python and DuckDB (RE2) read alike."""
+
+_STRIPPED: Final = "".join(
+    chr(code)
+    for code in (
+        *range(0x09, 0x0E),
+        *range(0x1C, 0x21),
+        *(0x85, 0xA0, 0x1680),
+        *range(0x2000, 0x200B),
+        *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
     )
 )
-_BLANKS = r"[\s\pZ\p{Cc}\x{200B}\x{FEFF}]+"
+"""All characters that Python's ``str.strip`` takes off; DuckDB's ``trim`` takes only spaces."""
+
+_BLANKS: Final = r"[\s\pZ\p{Cc}\x{200B}\x{FEFF}]+"
+"""Blanks, control characters, and the invisible ones that web pages and exports leave behind."""
+
+
+# -- building blocks -------------------------------------------------------------------------------
 
 
 def quote(text: str | None) -> str:
-    """Return `text` as a SQL string literal."""
+    """Return `text` as a SQL string literal, ``NULL`` for None."""
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
+def case(*branches: tuple[str, str], otherwise: str = "NULL") -> str:
+    """Return a CASE of (condition, value) branches, the first that holds first."""
+    whens = " ".join(f"WHEN {condition} THEN {value}" for condition, value in branches)
+    return f"CASE {whens} ELSE {otherwise} END"
+
+
+def choose(x: str, values: Mapping[str, str], otherwise: str) -> str:
+    """Return a CASE over the text `x`: text -> SQL of the value, `otherwise` for other texts.
+
+    A CASE also where ``IN`` would be shorter: DuckDB turns ``IN`` with many values into a join, and
+    its joins do not keep the order of rows.
+    """
+    if not values:
+        return otherwise
+    whens = " ".join(f"WHEN {quote(text)} THEN {value}" for text, value in values.items())
+    return f"CASE {x} {whens} ELSE {otherwise} END"
+
+
+def trimmed(x: str) -> str:
+    """Return a text without the blanks around a number or a code."""
+    return f"trim({x}, '{BLANKS}')"
+
+
 def stripped(x: str) -> str:
-    """Take the blanks at both ends of a text off, all that Python's ``str.strip`` takes: a cell that this leaves empty is blank."""
-    return f"trim({x}, {quote(_OUTER)})"
+    """Return a text as Python's ``str.strip`` does; a cell that is then empty is blank."""
+    return f"trim({x}, {quote(_STRIPPED)})"
 
 
 def filled(x: str, default: str) -> str:
-    """Put `default` where a text is missing or blank."""
-    return f"(CASE WHEN {stripped(x)} <> '' THEN {x} ELSE {default} END)"
+    """Return `default` where a text is missing or blank."""
+    has_text = f"{stripped(x)} <> ''"
+    return f"({case((has_text, x), otherwise=default)})"
+
+
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def tidy(x: str) -> str:
-    """Give text single blanks and no line breaks, null when empty. An apostrophe before a digit, which spreadsheets add, is dropped."""
-    clean = rf"regexp_full_match({x}, '[!-&(-~][!-~]*(?: [!-~]+)*')"
-    single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
-    return (
-        rf"CASE WHEN {clean} THEN {x} ELSE nullif(regexp_replace({single}, '^''([0-9])', '\1'), "
-        r"'') END"
-    )
+    """Return a text with single blanks and no line breaks, null when nothing is left.
+
+    An apostrophe before a digit, which spreadsheets add to keep a text a text, is dropped.
+    """
+    clean = f"regexp_full_match({x}, '[!-&(-~][!-~]*(?: [!-~]+)*')"
+    single = f"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
+    bare = rf"regexp_replace({single}, '^''([0-9])', '\1')"
+    return case((clean, x), otherwise=f"nullif({bare}, '')")
 
 
 def code(x: str) -> str:
-    """Clean the text of a code (ZIP, phone): tidy, without a leading apostrophe and without Excel's ``="..."``."""
-    clean = rf"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
-    single = rf"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
-    return (
-        rf"CASE WHEN {clean} THEN {x} ELSE nullif(trim(regexp_replace({single}, '^=?[''\"]?|\"$', "
-        r"'', 'g')), '') END"
-    )
+    """Return the text of a code (ZIP, phone) tidied.
+
+    A leading apostrophe and Excel's ``="02134"`` are taken off.
+    """
+    clean = f"regexp_full_match({x}, '[0-9A-Za-z](?:[!-~]*[0-9A-Za-z])?')"
+    single = f"trim(regexp_replace({x}, '{_BLANKS}', ' ', 'g'))"
+    bare = rf"trim(regexp_replace({single}, '^=?[''\"]?|\"$', '', 'g'))"
+    return case((clean, x), otherwise=f"nullif({bare}, '')")
+
+
+# -- numbers, weights, lengths ---------------------------------------------------------------------
 
 
 def is_number(x: str) -> str:
-    """Tell whether a text is a plain number: ``12``, ``.5``, ``1e3``, ``1,234.5``, an apostrophe before it allowed."""
-    return rf"regexp_full_match({x}, '\s*''?(?:{_NUMBER}|{_GROUPED})\s*')"
+    """Return whether a text is a plain number: ``12``, ``.5``, ``1e3``, ``1,234.5``, ``'12``."""
+    return rf"regexp_full_match({x}, '\s*''?(?:{PLAIN_NUMBER}|{GROUPED_NUMBER})\s*')"
 
 
 def number(x: str) -> str:
-    """Read a text as DOUBLE; null when it is not a plain number."""
-    return (
-        f"CASE WHEN {is_number(x)} THEN TRY_CAST(ltrim(replace(trim({x}, ' \t\r\n\f'), ',', ''), "
-        "'''') AS DOUBLE) END"
-    )
+    """Return a text as DOUBLE, null when it is not a plain number."""
+    digits = f"ltrim(replace({trimmed(x)}, ',', ''), '''')"
+    return f"CASE WHEN {is_number(x)} THEN TRY_CAST({digits} AS DOUBLE) END"
 
 
 def convert(x: str, unit: str) -> str:
-    """Turn a DOUBLE in `unit` into pounds or inches."""
-    step = {**TO_POUNDS, **TO_INCHES}[unit]
-    return f"({x} {step})" if step else x
-
-
-_WEIGHTS = (
-    ("oz|ounces?", "oz"),
-    ("lbs?|pounds?", "lb"),
-    ("kgs?|kilos?|kilograms?", "kg"),
-    ("g|grams?", "g"),
-)
-_LENGTHS = (
-    ('in|inch|inches|"', "in"),
-    ("cm|centimet(?:er|re)s?", "cm"),
-    ("mm|millimet(?:er|re)s?", "mm"),
-    ("ft|feet|foot", "ft"),
-    ("m|met(?:er|re)s?", "m"),
-)
+    """Return a DOUBLE of `unit` in pounds or inches."""
+    scale = WEIGHTS if unit in WEIGHTS.to_base else LENGTHS
+    return scale.convert_sql(x, unit)
 
 
 def measure(x: str, *, weight: bool) -> str:
-    """Read a text as pounds (`weight`) or inches: a plain number, or one with its unit (``12 oz``, ``2 lb 3 oz``, ``30cm``)."""
-    cases = [f"WHEN {is_number(x)} THEN {number(x)}"]
+    """Return a text as pounds (`weight`) or inches.
+
+    The text is a plain number, or one with its unit: ``12 oz``, ``2 lb 3 oz``, ``30cm``. Null for
+    any other.
+    """
+    scale = WEIGHTS if weight else LENGTHS
     plain = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-    for words, unit in _WEIGHTS if weight else _LENGTHS:
-        found = f"TRY_CAST(regexp_extract({x}, '{plain}') AS DOUBLE)"
-        cases.append(
-            rf"WHEN regexp_full_match(lower({x}), '\s*{plain}\s*(?:{words})\.?\s*') THEN "
-            rf"{convert(found, unit)}"
+    found = f"TRY_CAST(regexp_extract({x}, '{plain}') AS DOUBLE)"
+    branches = [(is_number(x), number(x))]
+    branches += [
+        (
+            rf"regexp_full_match(lower({x}), '\s*{plain}\s*(?:{_words_of(scale, unit)})\.?\s*')",
+            scale.convert_sql(found, unit),
         )
+        for unit in scale.to_base
+    ]
     if weight:
-        both = rf"^\s*({plain})\s*(?:lbs?|pounds?)\.?,?\s*({plain})\s*(?:oz|ounces?)\.?\s*$"
-        pounds, ounces = (
-            f"TRY_CAST(regexp_extract(lower({x}), '{both}', {n}) AS DOUBLE)" for n in (1, 2)
-        )
-        cases.append(f"WHEN regexp_matches(lower({x}), '{both}') THEN {pounds} + {ounces} / 16.0")
-    return f"CASE {' '.join(cases)} END"
+        pounds, ounces = _words_of(scale, "lb"), _words_of(scale, "oz")
+        both = rf"^\s*({plain})\s*(?:{pounds})\.?,?\s*({plain})\s*(?:{ounces})\.?\s*$"
+        parts = [f"TRY_CAST(regexp_extract(lower({x}), '{both}', {n}) AS DOUBLE)" for n in (1, 2)]
+        total = f"{parts[0]} + {scale.convert_sql(parts[1], 'oz')}"
+        branches.append((f"regexp_matches(lower({x}), '{both}')", total))
+    return case(*branches)
+
+
+def _words_of(scale: UnitScale, unit: str) -> str:
+    return "|".join(word for word, named in scale.words.items() if word and named == unit)
+
+
+# -- money -----------------------------------------------------------------------------------------
 
 
 def amount_cents(x: str, places: str = "2") -> str:
-    """Read a text amount as whole minor units: ``$1,234.50`` -> 123450. `places` is a SQL expression: decimals of the currency."""
+    """Return a text amount as whole minor units: ``$1,234.50`` -> 123450.
+
+    Parameters
+    ----------
+    places
+        SQL of the decimals of the currency.
+    """
     bare = rf"regexp_replace({x}, '[\s''$€£¥]|[A-Z]{{3}}', '', 'g')"
-    return (
-        rf"CASE WHEN regexp_full_match({bare}, "
-        r"'-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?|-?\.[0-9]+') "
-        rf"THEN TRY_CAST(round(TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6)) * (10 ** "
-        rf"{places})::DECIMAL(6, 0)) AS BIGINT) END"
+    is_amount = (
+        f"regexp_full_match({bare}, "
+        r"'-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?|-?\.[0-9]+')"
     )
+    # DECIMAL and not DOUBLE: 1.005 as DOUBLE lies below the half and would lose a cent.
+    exact = f"TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6))"
+    cents = f"TRY_CAST(round({exact} * (10 ** {places})::DECIMAL(6, 0)) AS BIGINT)"
+    return f"CASE WHEN {is_amount} THEN {cents} END"
 
 
-_OTHER_PLACES: Final = (
-    "BIF",
-    "CLP",
-    "DJF",
-    "GNF",
-    "ISK",
-    "JPY",
-    "KMF",
-    "KRW",
-    "PYG",
-    "RWF",
-    "UGX",
-    "VND",
-    "VUV",
-    "XAF",
-    "XOF",
-    "XPF",
-    "BHD",
-    "IQD",
-    "JOD",
-    "KWD",
-    "LYD",
-    "OMR",
-    "TND",
+_NO_DECIMALS: Final = (
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"),
+    *("PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
 )
+_THREE_DECIMALS: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
 
 def money_cents(x: str, currency: str) -> str:
-    """Read a text as minor units of the currency in the expression `currency`."""
-    places = choose(currency, {name: str(minor_units(name)) for name in _OTHER_PLACES}, "2")
+    """Return a text as minor units of the currency that the SQL `currency` gives."""
+    others = (*_NO_DECIMALS, *_THREE_DECIMALS)
+    places = choose(currency, {name: str(minor_units(name)) for name in others}, "2")
     return f"CASE WHEN {x} IS NOT NULL THEN {amount_cents(x, places)} END"
 
 
+# -- dates, flags, packaging -----------------------------------------------------------------------
+
+
 def date(x: str) -> str:
-    """Read a text as DATE: ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26`` (month first), ``Nov 2, 2026``."""
-    return (
-        rf"CASE WHEN regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])') THEN "
-        rf"TRY_CAST({x}[:10] AS DATE) "
-        rf"WHEN regexp_full_match({x}, '[0-9]{{8}}') THEN TRY_STRPTIME({x}, '%Y%m%d')::DATE "
-        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:$| )') THEN "
-        rf"TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%Y')::DATE "
-        rf"WHEN regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )') THEN "
-        rf"TRY_STRPTIME(split_part({x}, ' ', 1), '%m/%d/%y')::DATE "
-        rf"ELSE TRY_STRPTIME({x}, ['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B "
-        r"%Y'])::DATE END"
+    """Return a text as DATE, null when it is none.
+
+    Read are ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26``
+    (month first), ``Nov 2, 2026`` and ``2 November 2026``.
+    """
+    day = f"split_part({x}, ' ', 1)"
+    spelled = "['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B %Y']"
+    return case(
+        (
+            f"regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])')",
+            f"TRY_CAST({x}[:10] AS DATE)",
+        ),
+        (
+            f"regexp_full_match({x}, '[0-9]{{8}}')",
+            f"TRY_STRPTIME({x}, '%Y%m%d')::DATE",
+        ),
+        (
+            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:$| )')",
+            f"TRY_STRPTIME({day}, '%m/%d/%Y')::DATE",
+        ),
+        (
+            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )')",
+            f"TRY_STRPTIME({day}, '%m/%d/%y')::DATE",
+        ),
+        otherwise=f"TRY_STRPTIME({x}, {spelled})::DATE",
     )
 
 
-_YES = ("yes", "y", "true", "t", "1", "1.0", "x", "on")
-_NO = ("no", "n", "false", "f", "0", "0.0", "off")
+_YES: Final = ("yes", "y", "true", "t", "1", "1.0", "x", "on")
+_NO: Final = ("no", "n", "false", "f", "0", "0.0", "off")
 
 
 def flag(x: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> str:
-    """Read a text as BOOLEAN: yes/no, true/false, Y/N, 1/0, and the words given; null when it is none of these."""
-    return choose(
-        f"lower(trim({x}))",
-        {**dict.fromkeys((*_YES, *yes), "true"), **dict.fromkeys((*_NO, *no), "false")},
-        "NULL",
-    )
+    """Return a text as BOOLEAN: yes/no, true/false, Y/N, 1/0 and the words given, else null."""
+    meanings = {
+        **dict.fromkeys((*_YES, *yes), "true"),
+        **dict.fromkeys((*_NO, *no), "false"),
+    }
+    return choose(f"lower(trim({x}))", meanings, "NULL")
 
 
 def residential(x: str) -> str:
-    """Read a text as the residential flag."""
-    return flag(
-        x,
-        ("residential", "res", "r", "home", "house"),
-        ("commercial", "business", "com", "c", "b", "office"),
-    )
+    """Return a text as the residential flag."""
+    homes = ("residential", "res", "r", "home", "house")
+    businesses = ("commercial", "business", "com", "c", "b", "office")
+    return flag(x, homes, businesses)
+
+
+_OWN_PACKAGING: Final = (
+    "",
+    "package",
+    "parcel",
+    "box",
+    "own",
+    "your packaging",
+    "your_packaging",
+    "customer packaging",
+    "customer supplied package",
+    "customer_supplied_package",
+)
 
 
 def packaging(x: str) -> str:
-    """Read a text as the name of a packaging; an own box is ``package``."""
-    own = (
-        "package",
-        "your packaging",
-        "customer supplied package",
-        "customer packaging",
-        "own",
-        "box",
-        "parcel",
-        "your_packaging",
-        "customer_supplied_package",
-        "",
-    )
+    """Return a text as the name of a packaging; the shipper's own box is ``package``."""
     key = f"lower(trim({x}))"
-    return (
-        f"CASE WHEN {x} IS NULL THEN 'package' ELSE "
-        f"{choose(key, dict.fromkeys(own, quote('package')), f'replace({key}, {quote(chr(32))}, {quote(chr(95))})')} "
-        "END"
-    )
+    own = dict.fromkeys(_OWN_PACKAGING, "'package'")
+    named = choose(key, own, f"replace({key}, ' ', '_')")
+    return case((f"{x} IS NULL", "'package'"), otherwise=named)
 
 
-def choose(x: str, cases: Mapping[str, str], otherwise: str) -> str:
-    """Choose by text with a CASE: ``IN`` with many values becomes a join in DuckDB, and joins do not keep the order of rows."""
-    return (
-        (
-            f"CASE {x} "
-            f"{' '.join(f'WHEN {quote(text)} THEN {then}' for text, then in cases.items())} ELSE "
-            f"{otherwise} END"
-        )
-        if cases
-        else otherwise
-    )
+# -- phones and address lines ----------------------------------------------------------------------
 
 
 def digits_phone(x: str, american: str) -> str:
-    """Reduce a phone to digits: ten in the US and Canada (a leading 1 dropped), ``+`` kept elsewhere; ``x77`` behind it for an extension.
+    """Return a phone as digits, with ``x77`` behind it for an extension.
 
-    Null when `american` holds and there are not ten digits.
+    Where the SQL `american` holds, ten digits (a leading 1 dropped), else null; elsewhere 5 to 15
+    digits, a ``+`` kept.
     """
     mark = r"(?i)\s*[,;]?\s*(?:ext(?:ension)?\.?|x|#)\s*[:.]?\s*([0-9]{1,6})\s*$"
     extension = f"regexp_extract({x}, '{mark}', 1)"
     base = f"regexp_replace({x}, '{mark}', '')"
     digits = f"regexp_replace({base}, '[^0-9]', '', 'g')"
-    ten = (
-        f"CASE WHEN strlen({digits}) = 11 AND starts_with({digits}, '1') THEN {digits}[2:] WHEN "
-        f"strlen({digits}) = 10 THEN {digits} END"
+    ten_digits = case(
+        (f"strlen({digits}) = 11 AND starts_with({digits}, '1')", f"{digits}[2:]"),
+        (f"strlen({digits}) = 10", digits),
     )
-    abroad = (
-        f"CASE WHEN strlen({digits}) BETWEEN 5 AND 15 THEN CASE WHEN starts_with({base}, '+') "
-        f"THEN '+' ELSE '' END || {digits} END"
-    )
-    tail = f"CASE WHEN {extension} <> '' THEN 'x' || {extension} ELSE '' END"
-    return (
-        f"CASE WHEN regexp_full_match({x}, '[2-9][0-9]{{9}}') THEN {x} ELSE (CASE WHEN {american} "
-        f"THEN {ten} ELSE {abroad} END) || {tail} END"
-    )
+    plus = case((f"starts_with({base}, '+')", "'+'"), otherwise="''")
+    abroad = case((f"strlen({digits}) BETWEEN 5 AND 15", f"{plus} || {digits}"))
+    tail = case((f"{extension} <> ''", f"'x' || {extension}"), otherwise="''")
+    repaired = f"({case((american, ten_digits), otherwise=abroad)}) || {tail}"
+    return case((f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x), otherwise=repaired)
 
 
 def wrapped_lines(lines: Sequence[str]) -> str:
-    """Break address lines into a list of lines of at most 35 characters, broken at words; an element is longer only when a word is."""
+    """Return address lines as a list of lines of at most 35 characters, broken at words.
+
+    An element is longer only where a word is, or where three breaks are not enough.
+    """
     return f"list_concat({', '.join(_wrapped(line) for line in lines)})"
 
 
 def _wrapped(x: str) -> str:
-    step = rf"^(.{{1,{LINE_LENGTH}}})(?: (.*))?$"
+    step = f"^(.{{1,{LINE_LENGTH}}})(?: (.*))?$"
     parts, rest = [], x
     for _ in range(3):
         parts.append(f"regexp_extract({rest}, '{step}', 1)")
         rest = f"regexp_extract({rest}, '{step}', 2)"
     pieces = f"list_filter([{', '.join(parts)}, {rest}], lambda p: p <> '')"
-    # nothing was lost to a word without a break
-    whole = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"
-    return (
-        f"CASE WHEN {x} IS NULL THEN [] WHEN length({x}) <= {LINE_LENGTH} THEN [{x}] WHEN {whole} "
-        f"THEN {pieces} ELSE [{x}] END"
+    # A word of more than 35 characters matches no step and would vanish: the pieces only count
+    # when they have all characters of the line but the blanks at the breaks.
+    complete = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"
+    return case(
+        (f"{x} IS NULL", "[]"),
+        (f"length({x}) <= {LINE_LENGTH}", f"[{x}]"),
+        (complete, pieces),
+        otherwise=f"[{x}]",
     )

@@ -36,6 +36,7 @@ from shipkit.orders.mapping.mapped import (
     service_rule,
     service_text,
 )
+from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import ADDRESS_FIELDS, PROBLEMS
 
 __all__ = [
@@ -180,7 +181,7 @@ def _check(spec: MappingSpec, columns: Sequence[Column]) -> None:
         "weight_unit",
         "dimension_unit",
         "unit_price",
-        *(f"weight_{unit}" for unit in cells.TO_POUNDS),
+        *(f"weight_{unit}" for unit in WEIGHTS.to_base),
     }
     for name in spec.columns:
         _known(name, known, "field of a shipment", "columns")
@@ -256,7 +257,7 @@ def _recognised(
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
     role, _, unit = name.rpartition("_")
-    if role in ROLE_LEAVES and unit in {**cells.TO_POUNDS, **cells.TO_INCHES}:
+    if role in ROLE_LEAVES and unit in {**WEIGHTS.to_base, **LENGTHS.to_base}:
         return role, unit
     return name, None
 

@@ -15,7 +15,8 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
-from shipkit.orders.filters import FILTERS, JsonText
+from shipkit.orders.filters import FILTERS, Filter, JsonText
+from shipkit.orders.filters.text_filters import keeping_missing, template_text, tojson
 
 __all__ = ["MAX_OUTPUT", "Budget", "OverBudget", "Record", "ShipmentEnvironment", "nearest"]
 
@@ -334,24 +335,9 @@ def _small(value: Any) -> Any:
 
 
 def _concat(parts: Iterable[Any]) -> str:
-    texts = [_plain_text(part) for part in parts]
+    texts = [template_text(part) for part in parts]
     _check_size("", sum(map(len, texts)))
     return "".join(texts)
-
-
-def _plain_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, _SCALARS):
-        return str(value)
-    if isinstance(value, jinja2.Undefined):
-        str(value)  # says what is undefined
-    raise TypeError(
-        f"a {type(value).__name__.lower()} cannot be written as text; use | tojson, or name the "
-        "column"
-    )
 
 
 def _text(value: Any) -> str:
@@ -361,7 +347,7 @@ def _text(value: Any) -> str:
         return str(value)
     if kind is str:
         return orjson.dumps(value).decode()[1:-1]
-    text = _plain_text(value)
+    text = template_text(value)
     return text if isinstance(value, JsonText) else orjson.dumps(text).decode()[1:-1]
 
 
@@ -379,22 +365,16 @@ def _tojson(value: Any) -> JsonText:
         str(value)
     if isinstance(value, range):
         value = list(value)
-    made: JsonText = FILTERS["tojson"](value)
+    made: JsonText = tojson(value)
     if len(made) > MAX_OUTPUT:
         raise OverBudget(f"a JSON text of {len(made):,} characters is more than {MAX_OUTPUT:,}")
     return made
 
 
-def _default_value(value: Any, default: Any = "") -> Any:
-    return (
-        default if isinstance(value, jinja2.Undefined) else FILTERS["default_value"](value, default)
-    )
-
-
 def _replace(value: Any, old: str, new: str) -> str | None:
     if value is None:
         return None
-    text = _plain_text(value)
+    text = template_text(value)
     _check_replace(text, str(old), str(new))
     return text.replace(str(old), str(new))
 
@@ -404,7 +384,7 @@ def _join(value: Any, glue: str = "", attribute: str | None = None) -> str:
         raise TypeError("join takes texts; choose them with map(attribute=...)")
     parts = list(value)
     _joined_size(str(glue), parts)
-    return str(glue).join(_plain_text(part) for part in parts)
+    return str(glue).join(template_text(part) for part in parts)
 
 
 @jinja2.pass_environment
@@ -415,32 +395,28 @@ def _sum(environment: Any, value: Any, attribute: str | None = None, start: floa
 
 
 def _format(value: Any, *args: Any) -> str:
-    text = _plain_text(value)
+    text = template_text(value)
     _check_format(text)
     made = text % args
     _check_size(made, len(made))
     return made
 
 
-def _clipped(function: Callable[..., Any], length: int = 300) -> Callable[..., Any]:
-    """Make a filter that reads at most the first characters of its cell: nothing shorter than that is a phone, ZIP or date."""
+def _in_template(declared: Filter) -> Callable[..., Any]:
+    """Return the Python form of a filter, given no more of a text than it reads.
+
+    A regular expression over a long text would take time that no budget counts.
+    """
+    function, most = declared.python, declared.reads_at_most
+    if most is None:
+        return function
 
     def filtered(value: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(value, jinja2.Undefined):
-            str(value)
-        return function(
-            value[:length] if type(value) is str and len(value) > length else value, *args, **kwargs
-        )
-
-    return filtered
-
-
-def _of_text(name: str) -> Any:
-    """Return a filter of Jinja2 that leaves nothing as nothing: its own would print an empty city as ``NONE``."""
-    function = stock.FILTERS[name]
-
-    def filtered(value: Any, *args: Any, **kwargs: Any) -> Any:
-        return None if value is None else function(value, *args, **kwargs)
+            str(value)  # raises, and names what is undefined
+        if type(value) is str and len(value) > most:
+            value = value[:most]
+        return function(value, *args, **kwargs)
 
     return filtered
 
@@ -448,8 +424,6 @@ def _of_text(name: str) -> Any:
 _STOCK: Final = (
     "abs",
     "count",
-    "d",
-    "default",
     "first",
     "float",
     "int",
@@ -472,33 +446,21 @@ _STOCK: Final = (
     "wordcount",
     "groupby",
 )
+"""Filters of Jinja2 that are offered as they are."""
 
 _FILTERS: Final[Mapping[str, Any]] = {
     **{name: stock.FILTERS[name] for name in _STOCK},
-    **{name: _of_text(name) for name in ("capitalize", "lower", "title", "trim", "upper")},
-    **FILTERS,
-    **{
-        name: _clipped(FILTERS[name])
-        for name in (
-            "format_us_zip",
-            "round_weight",
-            "convert_weight",
-            "convert_length",
-            "lookup_service_code",
-            "to_ups_date",
-            "to_ups_phone",
-        )
-    },
-    "default_value": _default_value,
+    **{name: keeping_missing(stock.FILTERS[name]) for name in ("capitalize", "title")},
+    **{name: _in_template(declared) for name, declared in FILTERS.items()},
     "tojson": _tojson,
     "replace": _replace,
     "join": _join,
     "sum": _sum,
     "format": _format,
-    "string": _plain_text,
     "counted_": _counted,
     "small_": _small,
     "concat_": _concat,
     "text_": _text,
     "json_": _json,
 }
+"""Filters by name; those that end in ``_`` are put into templates before they are compiled."""

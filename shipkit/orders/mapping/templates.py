@@ -24,7 +24,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
-from shipkit.orders.filters import FILTERS
+from shipkit.orders.filters.text_filters import tojson
 from shipkit.orders.mapping.environment import (
     MAX_OUTPUT,
     Budget,
@@ -92,9 +92,7 @@ class Compiled:
     def scope(self, shipper: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         """Return the variables that are the same for every row."""
         sender = {_SENDER + name: value for name, value in shipper.items()}
-        written = {
-            _SENDER_WRITTEN + name: FILTERS["tojson"](value) for name, value in shipper.items()
-        }
+        written = {_SENDER_WRITTEN + name: tojson(value) for name, value in shipper.items()}
         return {
             **self.template.globals,
             **sender,

@@ -1,4 +1,4 @@
-"""Straight templates: whole columns say what rendering row by row says, for any rows, and everything else is rendered."""
+"""Compiled templates: SQL gives what rendering row by row gives, and all else is rendered."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 import shipkit as sk
 from shipkit.errors import TemplateError
-from shipkit.orders import filters
-from shipkit.orders.expressions import quote, stripped
+from shipkit.orders.expressions import stripped
+from shipkit.orders.filters import FILTERS, FilterCall
+from shipkit.orders.filters.code_filters import compact_date, lookup_service_code
+from shipkit.orders.filters.column_values import ColumnValue, ConstantValue, Kind, as_column
+from shipkit.orders.filters.measure_filters import round_weight
+from shipkit.orders.filters.text_filters import case_may_differ, split_name
 from shipkit.orders.mapping import MappingSpec, map_rows
-from shipkit.orders.mapping.compiler import filter_sql
 from shipkit.orders.mapping.rendering import render_rows
 from shipkit.orders.normalize import normalize
 
@@ -294,6 +297,8 @@ FILTERED = st.sampled_from(
         'lookup_service_code("03")',
         'translate({"standard class": "ground", "GROUND": 3})',
         'translate({"Boston": none, "x": true})',
+        "compact_date",
+        "phone_digits",
         "to_ups_date",
         "to_ups_phone",
     ]
@@ -419,9 +424,7 @@ TEMPLATE = st.tuples(
     suppress_health_check=list(HealthCheck),
 )
 @given(template=TEMPLATE, rows=st.lists(ROW, min_size=3, max_size=25))
-def test_whole_columns_say_what_rendering_says_of_any_template_and_any_rows(
-    orders, shop, template, rows
-):
+def test_sql_gives_what_rendering_gives_for_any_template_and_any_rows(orders, shop, template, rows):
     con, columns = orders([FIRST, *rows])
     spec = MappingSpec(template=template)
     made = {}
@@ -463,6 +466,7 @@ CALLS = [
     "format_us_zip(row.country, row.state)",
     'format_us_zip("Canada")',
     'format_us_zip(state="MA")',
+    'format_us_zip(state="TX")',
     "round_weight",
     "round_weight(0)",
     "round_weight(3)",
@@ -475,14 +479,17 @@ CALLS = [
     "lookup_service_code",
     'lookup_service_code("03")',
     'translate({"standard class": "ground", "GROUND": 3, "boston": none})',
+    "compact_date",
+    "phone_digits",
     "to_ups_date",
     "to_ups_phone",
+    "d",
     'convert_weight("oz") | round_weight(2) | default_value("none")',
 ]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_filter_says_of_every_text_and_number_what_its_twin_says(orders, shop, call):
+def test_both_forms_of_a_filter_agree_on_every_text_and_number(orders, shop, call):
     rows = [
         {
             "Note": text,
@@ -518,6 +525,20 @@ def test_a_filter_says_of_every_text_and_number_what_its_twin_says(orders, shop,
     assert len(odd) < len(rows) * 0.6
 
 
+def test_every_filter_with_a_sql_form_is_compared_with_its_python_form():
+    compared = {part.split("(")[0].strip() for call in CALLS for part in call.split("|")}
+    assert {name for name, declared in FILTERS.items() if declared.sql} - compared == set()
+
+
+def sql_form(name, x="x", kind=Kind.TEXT, **arguments):
+    """The SQL form of a filter over a column, and the condition of rows that are rendered."""
+    declared, conditions = FILTERS[name], []
+    given = {argument: ConstantValue(value) for argument, value in arguments.items()}
+    value = ColumnValue(x, kind, 25 if kind == Kind.FLOAT else 300)
+    made = declared.sql(FilterCall(value, given, declared.reads_at_most, conditions.append))
+    return as_column(made).sql, " OR ".join(f"({each})" for each in conditions) or "false"
+
+
 def characters(last=0xFFFF):
     """Every character up to `last`, one a row."""
     con = duckdb.connect()
@@ -531,9 +552,7 @@ def characters(last=0xFFFF):
 def test_letters_change_case_alike_or_are_left_to_python():
     rows = (
         characters(sys.maxunicode)
-        .execute(
-            f"SELECT x, upper(x), lower(x) FROM characters WHERE NOT ({filter_sql.odd_case('x')})"
-        )
+        .execute(f"SELECT x, upper(x), lower(x) FROM characters WHERE NOT ({case_may_differ('x')})")
         .fetchall()
     )
     assert len(rows) > 40_000
@@ -541,28 +560,16 @@ def test_letters_change_case_alike_or_are_left_to_python():
 
 
 def test_the_same_characters_are_blank():
-    rows = (
-        characters()
-        .execute(
-            f"SELECT x, {stripped('x')}, "
-            f"{filter_sql.split_name(quote('a') + ' || x || ' + quote('b'), 'first')} FROM "
-            "characters"
-        )
-        .fetchall()
-    )
+    first, _ = sql_form("split_name", "'a' || x || 'b'")
+    rows = characters().execute(f"SELECT x, {stripped('x')}, {first} FROM characters").fetchall()
     assert [x for x, bare, _ in rows if bare != x.strip()] == []
-    assert [x for x, _, first in rows if first != filters.split_name(f"a{x}b")] == []
+    assert [x for x, _, word in rows if word != split_name(f"a{x}b")] == []
 
 
 def test_services_are_known_by_the_same_letters():
-    rows = (
-        characters()
-        .execute(
-            f"SELECT x, {filter_sql.service_code('x || ' + quote('03'), 'NULL')} FROM characters"
-        )
-        .fetchall()
-    )
-    assert [x for x, code in rows if code != filters.lookup_service_code(f"{x}03")] == []
+    code, _ = sql_form("lookup_service_code", "x || '03'")
+    rows = characters().execute(f"SELECT x, {code} FROM characters").fetchall()
+    assert [x for x, made in rows if made != lookup_service_code(f"{x}03")] == []
 
 
 @pytest.mark.parametrize("places", range(7))
@@ -578,12 +585,10 @@ def test_weights_are_rounded_half_up_as_they_are_written(places):
         "numbers",
         pa.table({"x": pa.array([x for x in numbers if not 0 < x < 0.0001], pa.float64())}),
     )
-    rows = con.execute(
-        f"SELECT x, {filter_sql.rounded_number('x', places)} FROM numbers WHERE NOT "
-        f"({filter_sql.odd_double('x')})"
-    ).fetchall()
+    made, rendered_where = sql_form("round_weight", kind=Kind.FLOAT, places=places)
+    rows = con.execute(f"SELECT x, {made} FROM numbers WHERE NOT ({rendered_where})").fetchall()
     assert len(rows) > 24_000
-    assert [(x, made) for x, made in rows if made != filters.round_weight(x, places)] == []
+    assert [(x, made) for x, made in rows if made != round_weight(x, places)] == []
 
 
 def test_every_day_and_every_short_year_is_the_same_date():
@@ -599,11 +604,10 @@ def test_every_day_and_every_short_year_is_the_same_date():
         + [f"{year}-02-29" for year in range(1000, 3000)]
     )
     con.register("days", pa.table({"x": days}))
-    rows = con.execute(
-        f"SELECT x, {filter_sql.ups_date('x')} FROM days WHERE NOT ({filter_sql.odd_date('x')})"
-    ).fetchall()
+    made, rendered_where = sql_form("compact_date")
+    rows = con.execute(f"SELECT x, {made} FROM days WHERE NOT ({rendered_where})").fetchall()
     assert len(rows) > len(days) - 100
-    assert [(x, made) for x, made in rows if made != filters.to_ups_date(x)] == []
+    assert [(x, made) for x, made in rows if made != compact_date(x)] == []
 
 
 # -- which way a template goes ---------------------------------------------------------------------
@@ -707,7 +711,7 @@ def test_rows_that_fail_are_problems_and_the_others_ship_in_their_order(orders, 
     assert failing.startswith("The template fails for every row. Row 1: ")
 
 
-def test_what_else_the_person_said_goes_over_a_straight_template(orders, shop):
+def test_settings_go_over_a_compiled_template(orders, shop):
     rows = [
         {**SHORT, "City": city, "Weight": weight, "Count": count}
         for city, weight, count in (
