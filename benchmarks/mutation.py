@@ -57,7 +57,7 @@ _RECOVERY = ["tests/recovery", "tests/reconcile"]
 _UPS_WIRE = ["tests/carriers/ups/test_wire_values.py", "tests/carriers/ups/test_wire.py"]
 
 TESTS: dict[str, list[str]] = {
-    "state.py": ["tests/checkpoint", "tests/execute/test_execute.py"],
+    "state.py": ["tests/checkpoint/test_states.py", "tests/execute/test_execute.py"],
     "common/files.py": ["tests/checkpoint"],
     "common/lock.py": ["tests/checkpoint"],
     "purchasing/approval.py": ["tests/execute/test_approval.py"],
