@@ -167,4 +167,4 @@ def test_prune_lists_first_then_removes_addresses_and_keeps_the_books(cli, bough
     assert cli("labels", bought, "-o", tmp_path / "l.pdf").code == 1
     refused = cli("write-back", bought, "-o", tmp_path / "back.xlsx")
     assert refused.code == 1
-    assert "does not keep its orders any more" in refused.err
+    assert "no longer has its orders" in refused.err

@@ -1,4 +1,4 @@
-"""The file with which a shop is told what was shipped: its lines, what is left out and said, what is refused."""
+"""Confirmation files of marketplaces: their lines, notes on what is left out, and refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import shipkit as sk
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import InputError, WriteBackError
-from shipkit.outputs.writeback.confirmations import the_format
+from shipkit.outputs.writeback.marketplaces import the_format
 
 TODAY = dt.datetime.now().astimezone().date()
 HOME = {
@@ -78,7 +78,10 @@ class Till(sk.SandboxCarrier):
 
 @pytest.fixture
 def sell(shop, tmp_path, monkeypatch):
-    """Buy every order of a source with a carrier that counts as live, and return the session. Files of jobs without one go to `tmp_path`."""
+    """Buy every order of a source with a carrier that counts as live, and return the session.
+
+    A job without an orders file writes into the working directory, which is `tmp_path`.
+    """
     monkeypatch.chdir(tmp_path)
     made = []
 
@@ -107,7 +110,7 @@ def numbers(session):
     return session.results()["tracking_number"].tolist()
 
 
-# -- what is told ----------------------------------------------------------------------------------
+# -- lines of the file -----------------------------------------------------------------------------
 
 
 def test_amazon_is_told_each_item_of_each_order_with_its_quantity(sell, tmp_path):
@@ -331,7 +334,7 @@ def test_a_planned_ship_date_is_told_and_one_to_come_is_said(sell):
     written = session.write_back(layout="amazon")
     assert lines(written, "\t")[1][3] == later.isoformat()
     assert written.notes == (
-        "1 shipment (row 1) with a ship date that is still to come: upload the file on that day.",
+        "1 shipment (row 1) with a ship date in the future: upload the file on that day.",
     )
 
 
@@ -346,7 +349,7 @@ def test_only_what_is_shipped_and_not_voided_is_told_and_the_rest_is_counted(sel
     session.void("order_id = '501'")
     written = session.write_back(layout="woocommerce")
     assert [line[0] for line in lines(written)[1:]] == ["500", "502"]
-    assert "Not in the file, because they were not shipped: 1 skipped, 1 voided." in written.notes
+    assert "Not in the file because they were not shipped: 1 skipped, 1 voided." in written.notes
     session.void("order_id IN ('500', '502')")
     with pytest.raises(WriteBackError, match="nothing shipped"):
         session.write_back(layout="woocommerce")
@@ -360,8 +363,8 @@ def test_several_parcels_of_an_amazon_order_are_said_aloud(sell):
     assert [line[6] for line in lines(written, "\t")[1:]] == numbers(session)
     assert written.notes == (
         (
-            "1 shipment (row 1) of several parcels: only the first number is in the file, the "
-            "others are in session.results()."
+            "1 shipment (row 1) with several parcels: the file has the first tracking number, "
+            "session.results() has all of them."
         ),
     )
 
@@ -371,7 +374,7 @@ def test_an_item_number_that_a_spreadsheet_spoiled_is_left_out_and_said(sell):
         layout="ebay"
     )
     assert [line[1] for line in lines(written)[2:]] == ["01-2"]
-    assert "1 line (row 1), whose Item Number is not an item number of digits" in written.notes[0]
+    assert "1 line (row 1) whose Item Number is not an item number of digits" in written.notes[0]
     assert "'1.1E+11'" in written.notes[0]
 
 
@@ -432,7 +435,7 @@ def test_etsy_is_refused_with_what_to_do_instead(sell):
 
 def test_orders_of_another_shop_are_refused(sell):
     session = sell([{"order_id": "3001", "name": "Ada Lee", **PLACE}])
-    with pytest.raises(WriteBackError, match="needs Item Number of each line"):
+    with pytest.raises(WriteBackError, match="needs Item Number for each line"):
         session.write_back(layout="ebay")
     with pytest.raises(WriteBackError, match="not an Amazon order number"):
         session.write_back(layout="amazon")
@@ -464,7 +467,7 @@ def test_a_file_of_a_shop_goes_neither_into_the_orders_nor_over_them(sell, tmp_p
 def test_a_name_that_the_import_would_not_take_is_said(sell, tmp_path):
     session = sell([{"order_id": "#1001", "name": "Ada Lee", **PLACE}])
     assert (
-        "wants the word Orders" in session.write_back(tmp_path / "x.csv", layout="shopify").notes[0]
+        "needs the word Orders" in session.write_back(tmp_path / "x.csv", layout="shopify").notes[0]
     )
     assert session.write_back(tmp_path / "my-orders.csv", layout="shopify").notes == ()
 
@@ -509,7 +512,9 @@ def test_a_real_export_goes_through_a_whole_job_and_its_shop_is_told_also_by_a_r
             return
         written = again.write_back(layout=layout)
         shipped = again.results("shipped")
-        made = lines(written, the_format(layout).delimiter)[2 if the_format(layout).above else 1 :]
+        made = lines(written, the_format(layout).delimiter)[
+            2 if the_format(layout).first_line else 1 :
+        ]
         headings = [column.heading for column in the_format(layout).columns]
         told = [dict(zip(headings, line, strict=True)) for line in made]
     number = next(

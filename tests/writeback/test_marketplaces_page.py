@@ -1,4 +1,4 @@
-"""The page of shops and the format files say the same: run this file to write the sections anew."""
+"""The page of marketplaces and the format files agree; run this file to rewrite the sections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.outputs.writeback.confirmations import formats
+from shipkit.outputs.writeback.marketplaces import formats
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "marketplaces.md"
 BEGIN, END = (
@@ -14,18 +14,18 @@ BEGIN, END = (
     "<!-- end of formats -->\n",
 )
 PER = {
-    "item": "Each item of a shipped order is a line",
-    "order": "Each shipment is a line",
-    "parcel": "Each parcel is a line",
+    "item": "One line per item of a shipped order",
+    "order": "One line per shipment",
+    "parcel": "One line per parcel",
 }
 FACTS = {
-    "order_number": "the order's number",
+    "order_number": "the order number",
     "tracking_number": "the tracking number",
-    "ship_date": "the day it ships",
+    "ship_date": "the ship date",
     "carrier": "the carrier",
-    "other_carrier": "the carrier's name, where Amazon has no word for it",
+    "other_carrier": "the name of a carrier that Amazon does not know",
     "service": "the service",
-    "whole": "whether all of the order went",
+    "order_complete": "whether the whole order was shipped",
     "nth": "1, or 2, 3 for further shipments of the order",
 }
 
@@ -36,13 +36,29 @@ def cell(column) -> str:
         *([FACTS[column.fact]] if column.fact else []),
         *([f"`{column.text}`" if column.text else "empty"] if column.text is not None else []),
     ]
-    return ", else ".join(parts) + (" (needed)" if column.required else "")
+    return ", else ".join(parts) + (" (required)" if column.required else "")
 
 
 def section(made) -> str:
-    lines = [f"### {made.title}", "", f'`layout="{made.name}"`. Behind it: {made.evidence}']
+    lines = [f"### {made.title}", "", f'`layout="{made.name}"`', ""]
     if made.refused:
-        return "\n".join([*lines, "", f"Refused: {made.refused}. {made.instead}"]) + "\n"
+        return (
+            "\n".join(
+                [
+                    *lines,
+                    f"Refused: {made.refused}. {made.instead}",
+                    "",
+                    f"Evidence: {made.evidence}",
+                ]
+            )
+            + "\n"
+        )
+    items_needed = any(column.item and column.required for column in made.columns)
+    one_per = PER[made.per] + (
+        ""
+        if made.per != "item" or items_needed
+        else "; one per shipment if the orders have no item column"
+    )
     lines += [
         f"Upload: {made.upload}",
         "",
@@ -50,24 +66,22 @@ def section(made) -> str:
         "| --- | --- |",
         *(f"| `{column.heading}` | {cell(column)} |" for column in made.columns),
         "",
-    ]
-    lines += [
-        (
-            "- "
-            f"{PER[made.per]}{'' if made.per != 'item' or any(c.item and c.required for c in made.columns) else '; where the orders have no column for it, each shipment'}."
+        f"- {one_per}.",
+        *([f"- The first line of the file is `{made.first_line}`."] if made.first_line else []),
+        *(
+            [f"- The file name must contain the word {made.name_contains}."]
+            if made.name_contains
+            else []
         ),
-        *([f"- The first line of the file is `{made.above}`."] if made.above else []),
-        *([f"- The name of the file has the word {made.named}."] if made.named else []),
-    ]
-    lines += [
         *(f"- {remark}" for remark in made.remarks),
+        f"- Evidence: {made.evidence}",
         *(f"- Not verified: {doubt}" for doubt in made.unverified),
     ]
     return "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("name", sorted(formats()))
-def test_the_page_says_what_stands_behind_each_format_and_what_was_never_tried(name):
+def test_the_page_names_the_evidence_for_each_format_and_what_was_never_tried(name):
     assert section(formats()[name]) in PAGE.read_text(encoding="utf-8")
 
 

@@ -38,7 +38,7 @@ def test_a_changed_source_is_refused_naming_the_rows(buy, path):
     with pytest.raises(SourceChanged, match="row 2 differs"):
         session.write_back()
     pd.concat([FRAME, FRAME]).to_csv(path, index=False)
-    with pytest.raises(SourceChanged, match="6 rows now, 3 then"):
+    with pytest.raises(SourceChanged, match="it has 6 rows now and had 3"):
         session.write_back()
     assert not path.with_name("orders_shipped.csv").exists()
 
@@ -49,7 +49,7 @@ def test_a_source_that_was_saved_again_or_is_gone_is_refused_in_words(buy, path)
     with pytest.raises(SourceChanged, match="its cells are the same"):
         session.write_back()
     path.unlink()
-    with pytest.raises(SourceChanged, match="is gone"):
+    with pytest.raises(SourceChanged, match="is missing"):
         session.write_back()
 
 
@@ -67,7 +67,7 @@ def test_the_source_is_never_the_destination_by_accident(buy, path):
     session, before = buy(path), path.read_bytes()
     with pytest.raises(WriteBackError, match="orders file itself"):
         session.write_back(path)
-    with pytest.raises(InputError, match="exclude each other"):
+    with pytest.raises(InputError, match="cannot be combined"):
         session.write_back(path.with_name("x.csv"), in_place=True)
     assert path.read_bytes() == before
 
@@ -76,7 +76,7 @@ def test_a_failure_leaves_what_was_there_and_no_litter(buy, path, tmp_path):
     session = buy(path)
     done = session.write_back()
     good = done.read_bytes()
-    with pytest.raises(InputError, match="no result column 'tracking'"):
+    with pytest.raises(InputError, match="'tracking' is not a result column"):
         session.write_back(columns={"tracking": "Tracking"})
     with pytest.raises(WriteBackError, match="cannot be written"):
         session.write_back(tmp_path / "no" / "such" / "folder.csv")

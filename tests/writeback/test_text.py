@@ -152,7 +152,7 @@ def test_an_empty_column_of_that_name_is_filled_and_a_full_one_never_replaced(bu
     )
     assert written[0] == f"{lines[0]},Tracking,note", "no column is added"
     assert all(",SANDBOX" in line and line.endswith(",keep") for line in written[1:])
-    with pytest.raises(Exception, match="has note already"):
+    with pytest.raises(Exception, match="already has another value in 'note'"):
         session.write_back(tmp_path / "other.csv", columns={"tracking_numbers": "note"})
     assert not (tmp_path / "other.csv").exists(), "nothing is written when something is refused"
 

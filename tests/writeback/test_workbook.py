@@ -18,7 +18,10 @@ HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb", "or
 
 @pytest.fixture
 def book(tmp_path):
-    """A workbook with what people have in them: a title, formats, formulas, a comment, a chart, a second sheet, a blank row."""
+    """A workbook as people have them.
+
+    It has a title, formats, formulas, a comment, a chart, a second sheet and a blank row.
+    """
     path = tmp_path / "orders.xlsx"
     made = openpyxl.Workbook()
     notes = made.active
@@ -111,7 +114,7 @@ def test_an_empty_column_is_filled_and_a_full_one_refused(buy, book):
     assert [after[f"K{row}"].value for row in (4, 5, 7)] == ["keep"] * 3
     assert after["J4"].fill.fgColor.rgb == "0000FF00"
     assert after["L3"].value is None
-    with pytest.raises(WriteBackError, match="K4 has a value already"):
+    with pytest.raises(WriteBackError, match="K4 already has another value"):
         session.write_back(columns={"tracking_numbers": "Note"})
 
 

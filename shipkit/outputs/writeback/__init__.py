@@ -1,7 +1,7 @@
-"""Tracking numbers back: into a new file beside the orders, into the orders with a backup, or into the file that a shop imports.
+"""Write tracking numbers back: into a copy of the orders, into the orders, or for a marketplace.
 
-Every source row is written, in its order, every other cell as it was; the file appears whole or
-not at all. A source that is no longer the file that was read is refused.
+Every source row is written, in its order, with every other cell as it was. A file appears whole or
+not at all, and an orders file that changed since it was read is refused.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.lock import held
-from shipkit.errors import InputError, SourceChanged, WriteBackError
+from shipkit.errors import SourceChanged
 from shipkit.outputs.writeback import delimited_file, tables, workbook
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, Additions, additions
 from shipkit.outputs.writeback.changes import changed_rows
 from shipkit.outputs.writeback.confirmations import Confirmation, confirm
-from shipkit.outputs.writeback.origin import SourceFile, files_of, refuse_source, stored_rows
-from shipkit.outputs.writeback.whole import whole
+from shipkit.outputs.writeback.origin import SourceFile, files_of, stored_rows
+from shipkit.outputs.writeback.target import (
+    copy_path,
+    format_of,
+    refuse_in_place,
+    replaced,
+    targets,
+)
 from shipkit.purchasing.store import JobStore
 
 __all__ = ["DEFAULT_COLUMNS", "Additions", "Confirmation", "additions", "confirm", "write_back"]
@@ -39,12 +45,12 @@ def write_back(
     Parameters
     ----------
     dest
-        The file to write; default: ``<orders>_shipped`` beside the orders, in their format.
-        Another ending (csv, xlsx, parquet) makes a new file of that format. A file that is there
-        is replaced.
+        The file to write; default: ``<orders>_shipped`` next to the orders, in their format.
+        Another suffix (csv, xlsx, parquet) makes a new file of that format. An existing file is
+        replaced.
     columns
-        Result column -> heading; default :data:`DEFAULT_COLUMNS`. A column that the source has and
-        that is empty is filled.
+        Result column -> heading; default :data:`DEFAULT_COLUMNS`. A column that the orders already
+        have is filled where it is empty.
     in_place
         Write into the orders file itself and keep a backup next to it.
     allow_test_numbers
@@ -53,108 +59,39 @@ def write_back(
 
     Returns
     -------
-    Path, or a tuple of them
-        Several only where the orders were several files and no `dest` was given.
+    Path or tuple of Path
+        A tuple if the orders were several files and no `dest` was given.
 
     Raises
     ------
+    InputError
+        `columns`, `dest` and `in_place` do not fit each other or the orders.
     SourceChanged
-        The orders file is not the one that was read; the message says which rows where that can be
-        told.
+        The orders file changed since it was read; the message names the rows if it can.
     WriteBackError
         The file cannot be written. No result is lost.
     """
     stored = stored_rows(store)
     files = files_of(store, stored)
-    new = additions(store.results(), store.plan, _line_count(files, stored), columns)
+    new = additions(store.results(), store.plan, _row_count(files, stored), columns)
     if in_place:
-        _refuse_in_place(store, files, dest, allow_test_numbers=allow_test_numbers)
+        refuse_in_place(store, files, dest, allow_test_numbers=allow_test_numbers)
     with held(store.path, what="write_back"):
         _check_unchanged(files, stored)
-        targets = _targets(files, dest, in_place=in_place)
-        if targets is None:
-            path = Path(dest) if dest is not None else _beside(store, files)
-            with whole(path) as part:
-                tables.write_stored(stored, part, new)
+        paths = targets(files, dest, in_place=in_place)
+        if paths is None:
+            path = Path(dest) if dest is not None else copy_path(store, files)
+            with replaced(path) as temporary:
+                tables.write_stored(stored, temporary, new)
             return path
-        for file, path in zip(files, targets, strict=True):
-            with whole(path, backup=f".before-{store.job_id}" if in_place else None) as part:
-                _write(file, part, new.slice(file.first, file.count), file.probe(stored))
-    return targets[0] if len(targets) == 1 else tuple(targets)
+        backup = f".before-{store.job_id}" if in_place else None
+        for file, path in zip(files, paths, strict=True):
+            with replaced(path, backup=backup) as temporary:
+                _write(file, temporary, new.slice(file.first, file.count), file.probe(stored))
+    return paths[0] if len(paths) == 1 else tuple(paths)
 
 
-# -- where to --------------------------------------------------------------------------------------
-
-
-def _targets(
-    files: Sequence[SourceFile], dest: str | Path | None, *, in_place: bool
-) -> list[Path] | None:
-    """Return the file to write for each file of the source in its own format; None to make one new file of the stored rows."""
-    if dest is not None:
-        refuse_source(Path(dest), files)
-        alike = (
-            len(files) == 1
-            and files[0].extendable
-            and _format(Path(dest)) == _format(files[0].path)
-        )
-        return [Path(dest)] if alike else None
-    if not files or not files[0].extendable:
-        return None
-    return [file.path if in_place else _shipped(file.path) for file in files]
-
-
-def _format(path: Path) -> str:
-    """Return what kind of file a name says: text files are one kind, whatever their ending."""
-    ending = (
-        path.with_suffix("").suffix.lower()
-        if path.suffix.lower() in {".gz", ".gzip"}
-        else path.suffix.lower()
-    )
-    return ending if ending in {".xlsx", ".xlsm", ".parquet"} else "text"
-
-
-def _shipped(path: Path) -> Path:
-    stem, dot, endings = path.name.partition(".")
-    return path.with_name(f"{stem}_shipped{dot}{endings}")
-
-
-def _beside(store: JobStore, files: Sequence[SourceFile]) -> Path:
-    if not files:
-        return Path(f"{store.manifest.name or store.job_id}_shipped.csv")
-    stem = files[0].path.name.partition(".")[0]
-    ending = ".xlsx" if files[0].path.suffix.lower() in {".xls", ".ods", ".xlsb"} else ".csv"
-    return files[0].path.with_name(f"{stem}_shipped{ending}")
-
-
-def _refuse_in_place(
-    store: JobStore,
-    files: Sequence[SourceFile],
-    dest: str | Path | None,
-    *,
-    allow_test_numbers: bool,
-) -> None:
-    if dest is not None:
-        raise InputError("in_place and a destination exclude each other.", fix="Give one of them.")
-    if not files:
-        raise InputError(
-            "The orders did not come from a file: there is nothing to write into.",
-            fix="Name a new file: write_back('orders_shipped.csv').",
-        )
-    if not files[0].extendable:
-        raise InputError(
-            f"A {files[0].path.suffix} file cannot be written in place.",
-            fix="Name a new file: write_back('orders_shipped.csv').",
-        )
-    if not store.manifest.live and not allow_test_numbers:
-        raise WriteBackError(
-            f"{store.job_id} is a {store.manifest.environment} job: its tracking numbers are not "
-            "real, and would be among your orders.",
-            fix="Leave in_place out to write a new file, or pass allow_test_numbers=True (in a "
-            "terminal --allow-test-numbers).",
-        )
-
-
-def _line_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
+def _row_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
     return (
         files[-1].first + files[-1].count - 1
         if files
@@ -162,18 +99,20 @@ def _line_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
     )
 
 
-# -- the source ------------------------------------------------------------------------------------
-
-
 def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
+    """Raise SourceChanged for a file that is not, byte for byte, the one that was read.
+
+    Row numbers are the only link between a shipment and its row in the file. In a file that was
+    sorted or edited in between, numbers would be written to the wrong orders.
+    """
     for file in files:
         try:
             with file.path.open("rb") as handle:
                 same = hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256
         except FileNotFoundError:
             raise SourceChanged(
-                f"{file.path} is gone. Nothing was written.",
-                fix="Put it back. The job keeps its rows: session.store.source.",
+                f"{file.path} is missing. Nothing was written.",
+                fix="Put the file back. Its rows are also kept in session.store.source.",
             ) from None
         if not same:
             raise SourceChanged(
@@ -183,13 +122,10 @@ def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
             )
 
 
-# -- writing ---------------------------------------------------------------------------------------
-
-
 def _write(
     file: SourceFile, part: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
 ) -> None:
-    match _format(file.path):
+    match format_of(file.path):
         case ".parquet":
             tables.write_parquet(file.path, part, new)
         case ".xlsx" | ".xlsm":

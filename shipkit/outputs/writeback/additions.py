@@ -1,4 +1,4 @@
-"""What is written back: for each line of the source, the cells that its shipment earned."""
+"""The new cells of each source row: what its shipment was bought for, and its tracking numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ DEFAULT_COLUMNS: Mapping[str, str] = {
     "currency": "label_currency",
     "state": "label_status",
 }
-"""Result column -> heading. No heading is one that shipkit would read as part of an address or an order."""
+"""Result column -> heading.
+
+None of the headings is one that shipkit itself would read as part of an address or an order, so
+that a file with these columns can be loaded again.
+"""
 
 _ALWAYS = frozenset(
     {
@@ -39,23 +43,27 @@ _ALWAYS = frozenset(
         "voided_at",
     }
 )
-"""Result columns told of every shipment; the others are told only of shipments that stand (a voided number is no tracking number)."""
+"""Result columns that are written for every shipment.
+
+All others are written only for shipments that are bought and not voided: a voided tracking number
+must not reach a buyer.
+"""
 
 _ONCE = frozenset({"charged", "charged_cents", "quoted_cents", "billed_weight_lb"})
-"""Amounts of a shipment stand on its first line only, so that a column still adds up to the total."""
+"""Amounts of a shipment, written on its first row only, so that the column adds up to the total."""
 
 _BATCH = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Additions:
-    """New cells for every line of a source.
+    """New cells for every row of a source.
 
     Attributes
     ----------
     table
-        A column for each new heading, a line for each line of the source in order (`row_number` 1
-        first); all null for lines that were in no shipment.
+        One column per new heading and one row per source row, in the order of the source. A row
+        that belongs to no shipment is null in every column.
     """
 
     table: pa.Table
@@ -66,20 +74,20 @@ class Additions:
         return list(self.table.column_names)
 
     def texts(self) -> pa.Table:
-        """Return the table as text, empty where there is nothing to say."""
+        """Return the table as text, null cells as the empty string."""
         return pa.table(
             {name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings}
         )
 
     def lines(self) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of each line as text."""
+        """Yield the cells of each row as text."""
         texts = self.texts()
         for start in range(0, texts.num_rows, _BATCH):
             part = texts.slice(start, _BATCH)
             yield from zip(*(part.column(name).to_pylist() for name in self.headings), strict=True)
 
     def joined(self, headings: Sequence[str], delimiter: str, *, quote_all: bool) -> Iterator[str]:
-        """Yield, for each line, the cells under `headings` as delimited text, quoted where it must be."""
+        """Yield each row's cells under `headings` as delimited text, quoted where necessary."""
         texts = self.texts()
         for start in range(0, texts.num_rows, _BATCH):
             part = texts.slice(start, _BATCH)
@@ -89,19 +97,25 @@ class Additions:
             yield from pc.binary_join_element_wise(*cells, delimiter).to_pylist()
 
     def slice(self, first: int, count: int) -> Additions:
-        """Return the part for `count` lines from line `first` on."""
+        """Return the part for `count` rows, beginning with row number `first`."""
         return Additions(self.table.slice(first - 1, count))
 
 
 def additions(
     results: pa.Table, plan: pa.Table, lines: int, columns: Mapping[str, str] | None = None
 ) -> Additions:
-    """Return what each of the source's `lines` lines gets: all lines of an order get what the order got, its charge only the first.
+    """Return the new cells for each of the `lines` rows of a source.
+
+    Every row of an order gets the cells of its shipment; amounts are on the first of them only.
 
     Parameters
     ----------
     results
-        The results of a job, in the order of `plan`.
+        The results of a job: one row per shipment, in the order of `plan`.
+    plan
+        The job's shipments; ``row_numbers`` says which source rows each was made of.
+    lines
+        How many rows the source has.
     columns
         Result column -> heading; default :data:`DEFAULT_COLUMNS`. ``tracking_number`` is the first
         number of a shipment, ``tracking_numbers`` all of them, joined by ", ".
@@ -109,7 +123,7 @@ def additions(
     Raises
     ------
     InputError
-        A name is no result column, or two have the same heading.
+        A name is not a result column, a heading is empty, or two columns have the same heading.
     """
     wanted = dict(DEFAULT_COLUMNS if columns is None else columns)
     _refuse_unknown(wanted, results)
@@ -121,12 +135,12 @@ def additions(
         ),
         lines,
     )
-    stands = pc.equal(results.column("state"), RowState.SHIPPED.value)
+    bought = pc.equal(results.column("state"), RowState.SHIPPED.value)
     made = {}
     for name, heading in wanted.items():
         column = _charged(results) if name == "charged" else results.column(name)
         if name not in _ALWAYS:
-            column = pc.if_else(stands, column, pa.scalar(None, column.type))
+            column = pc.if_else(bought, column, pa.scalar(None, column.type))
         made[heading] = _flat(column).take(first if name in _ONCE else owner)
     return Additions(pa.table(made))
 
@@ -135,7 +149,7 @@ def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
     for name, heading in wanted.items():
         if name not in results.column_names:
             raise InputError(
-                f"There is no result column {name!r} to write back.",
+                f"{name!r} is not a result column.",
                 fix=f"Result columns: {', '.join(results.column_names)}.",
             )
         if not isinstance(heading, str) or not heading.strip():
@@ -145,21 +159,21 @@ def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
             )
     if not wanted or len(set(wanted.values())) < len(wanted):
         raise InputError(
-            "Every column to write back needs a heading of its own.",
+            "Each column to write back needs its own heading.",
             fix=f"Result columns: {', '.join(results.column_names)}.",
         )
 
 
 def _owner_of_lines(row_numbers: pa.ChunkedArray, lines: int) -> pa.Array:
-    """Return, for each line of the source, the index of its shipment; null where it is in none."""
-    held = pc.list_flatten(row_numbers).to_numpy()
+    """Return the index of each source row's shipment; null for a row that belongs to none."""
+    numbers = pc.list_flatten(row_numbers).to_numpy()
     owner = np.full(lines, -1, dtype=np.int64)
-    owner[held - 1] = pc.list_parent_indices(row_numbers).to_numpy()
+    owner[numbers - 1] = pc.list_parent_indices(row_numbers).to_numpy()
     return pa.array(owner, mask=owner < 0)
 
 
 def _charged(results: pa.Table) -> pa.ChunkedArray:
-    """Return what was charged as exact decimals of the currency's unit."""
+    """Return the charges as exact decimals in units of their currency."""
     cents, currency = results.column("charged_cents"), results.column("currency")
     places = {code: minor_units(code) for code in pc.unique(currency).to_pylist() if code}
     scale = max(places.values(), default=2)
@@ -174,7 +188,7 @@ def _charged(results: pa.Table) -> pa.ChunkedArray:
 
 
 def _flat(column: Any) -> Any:
-    """Return a column of single values: lists joined by ", ", structs as key=value."""
+    """Return a column without lists: items joined by ", ", structs as key=value."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     kind = column.type

@@ -1,4 +1,4 @@
-"""Which rows of a source changed since it was read, in words."""
+"""Describe which rows of a source file changed since it was read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shipkit.common.words import plural, row_list
+from shipkit.common.words import counted, plural, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.source import connect, load
 from shipkit.outputs.writeback.origin import SourceFile
@@ -16,7 +16,7 @@ __all__ = ["changed_rows"]
 
 
 def changed_rows(file: SourceFile, stored: pa.Table) -> str:
-    """Return what differs between a file now and the rows kept from when it was read."""
+    """Return how a file differs from the rows that were stored when it was read."""
     con = connect()
     try:
         load(
@@ -34,7 +34,7 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
         con.close()
     before = file.lines(stored)
     if now.column_names != before.column_names:
-        return "its headings are others now"
+        return "its headings are different now"
     names = before.column_names[2:]
     old, new = _rows(before, names), _rows(now, names)
     differ = [
@@ -42,8 +42,8 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
     ]
     said = [f"{row_list(differ)} {plural(len(differ), 'differs', 'differ')}"] if differ else []
     if len(new) != len(old):
-        said.append(f"it has {len(new):,} rows now, {len(old):,} then")
-    return ", ".join(said) or "its cells are the same, its bytes are not (it was saved again)"
+        said.append(f"it has {counted(len(new), 'row')} now and had {len(old):,}")
+    return ", ".join(said) or "its cells are the same but its bytes are not (it was saved again)"
 
 
 def _rows(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -1,8 +1,8 @@
-"""Tracking numbers into the database that the orders came from: a transaction for each chunk, never twice.
+"""Write tracking numbers into the database that the orders came from, one transaction per chunk.
 
-A side table (``shipkit_written``) says which lines of which job were written and what. It changes
-in the same transaction as the orders, so a kill between two chunks loses nothing, and running
-again writes what is left. A row that a person changed after it was written stays as it is.
+A table of its own (``shipkit_written``) records which rows of which job were written, and what. It
+changes in the same transaction as the orders: after a kill between two chunks, running again
+writes what is left. A row that somebody changed after it was written stays as it is.
 """
 
 from __future__ import annotations
@@ -16,22 +16,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from shipkit.common.lock import held
-from shipkit.common.words import counted
+from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.orders.database import Database
 from shipkit.orders.database.dialects import Change, Dialect, failures
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, additions
+from shipkit.outputs.writeback.origin import stored_rows
 from shipkit.purchasing.store import JobStore
 
 __all__ = ["Written", "write_to_database"]
 
 _LEDGER = "shipkit_written"
 _CHUNK = 500
+"""Rows in a transaction: large enough that commits do not dominate, small enough that a lock on
+the orders table is short."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a write-back into a database did: rows written now, and rows that an earlier run had written."""
+    """What a write-back into a database did: rows written now, and rows written before."""
 
     rows: int
     already: int
@@ -39,7 +42,7 @@ class Written:
 
     def __str__(self) -> str:
         return f"{counted(self.rows, 'row')} of {self.table} written" + (
-            f", {self.already:,} were already" if self.already else ""
+            f" ({self.already:,} were written before)" if self.already else ""
         )
 
 
@@ -56,7 +59,7 @@ def write_to_database(
     Parameters
     ----------
     database
-        The table; it needs a primary key (or ``key=``) whose columns were loaded with the orders.
+        The table. It needs a primary key (or ``key=``) whose columns were loaded with the orders.
     columns
         Result column -> column of the table; default: those of :data:`DEFAULT_COLUMNS` that the
         table has.
@@ -69,11 +72,11 @@ def write_to_database(
     Raises
     ------
     WriteBackError
-        The table has no key or none of the columns, or the database refuses. Chunks written before
-        stay written, and are not written again.
+        The job is not live, the table has no key or none of the columns, or the database refuses.
+        Chunks that were written stay written, and are not written again.
     SourceChanged
-        Rows that were loaded are no longer there; the message says which lines. All others were
-        written.
+        Rows that were loaded are no longer in the table; the message has their row numbers. All
+        others were written.
     """
     if not store.manifest.live and not allow_test_numbers:
         raise WriteBackError(
@@ -84,8 +87,8 @@ def write_to_database(
         )
     if database.table is None:
         raise WriteBackError(
-            "A query cannot be written to.",
-            fix='Name the table too: sk.Database(url, query=..., table="orders").',
+            "Orders that were read by a query cannot be written back.",
+            fix='Give the table as well: sk.Database(url, query=..., table="orders").',
         )
     with held(store.path, what="write_back"):
         try:
@@ -116,13 +119,10 @@ def _write(
             connection, dialect, table, key, list(wanted.values()), part, types, store.job_id
         )
     if gone:
-        shown = ", ".join(f"{number:,}" for number in gone[:20]) + (
-            ", ..." if len(gone) > 20 else ""
-        )
         raise SourceChanged(
-            f"{len(gone):,} rows of {table} are no longer there (lines {shown}); the others were "
-            "written.",
-            fix="Their numbers are in session.results(), by order_id.",
+            f"The table {table} no longer contains {row_list(gone, 20)} (as loaded). The other "
+            "rows were written.",
+            fix="Their tracking numbers are in session.results(), by order_id.",
         )
     return Written(len(left), len(changes) - len(left), table)
 
@@ -134,7 +134,7 @@ def _wanted(
     columns: Mapping[str, str] | None, types: Mapping[str, str], table: str
 ) -> dict[str, str]:
     if not types:
-        raise WriteBackError(f"There is no table {table}.", fix="Check its name, and its schema.")
+        raise WriteBackError(f"There is no table {table}.", fix="Check its name and its schema.")
     chosen = (
         dict(columns)
         if columns is not None
@@ -145,7 +145,7 @@ def _wanted(
         lacks = missing or list(DEFAULT_COLUMNS.values())
         raise WriteBackError(
             f"The table {table} has no column {' or '.join(lacks)}.",
-            fix=f"Add one: ALTER TABLE {table} ADD COLUMN {lacks[0]} VARCHAR(200); or name yours: "
+            fix=f"Add it: ALTER TABLE {table} ADD COLUMN {lacks[0]} VARCHAR(200); or use another: "
             'columns={"tracking_numbers": "<column>"}.',
         )
     return chosen
@@ -157,24 +157,19 @@ def _key(database: Database, connection: Any, types: Mapping[str, str]) -> tuple
     if not key or unknown:
         problem = f"has no column {unknown[0]}" if unknown else "has no primary key"
         raise WriteBackError(
-            f"The table {database.table} {problem}, so its rows cannot be told apart.",
-            fix='Name the column(s) that do: sk.Database(url, table=..., key="order_id").',
+            f"The table {database.table} {problem}, so its rows cannot be identified.",
+            fix='Give the columns that do: sk.Database(url, table=..., key="order_id").',
         )
     return key
 
 
 def _changes(store: JobStore, key: Sequence[str], wanted: Mapping[str, str]) -> list[Change]:
-    stored = store.source
-    if stored is None:
-        raise WriteBackError(
-            f"{store.job_id} does not keep its orders any more (it was pruned).",
-            fix="Its numbers are in session.results(), by row_number and order_id.",
-        )
+    stored = stored_rows(store)
     missing = [name for name in key if name not in stored.column_names]
     if missing:
         raise WriteBackError(
             f"The orders were loaded without the key column {missing[0]}.",
-            fix="Load them with it, so that each line knows its row.",
+            fix="Load the orders with that column: it links each of them to its row.",
         )
     new = additions(store.results(), store.plan, stored.num_rows, wanted)
     texts = new.texts().select(list(wanted.values()))
@@ -197,40 +192,51 @@ def _parts(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
         yield changes[start : start + size]
 
 
-# -- the side table --------------------------------------------------------------------------------
+# -- the table of what was written -----------------------------------------------------------------
 
 
 def _make_ledger(connection: Any, dialect: Dialect) -> None:
-    text = "VARCHAR(100)"
-    ddl = (
-        f"CREATE TABLE IF NOT EXISTS {_LEDGER} (job_id {text} NOT NULL, line_number BIGINT NOT "
-        f"NULL, digest {text} NOT NULL, written_at {text} NOT NULL, PRIMARY KEY (job_id, "
-        "line_number))"
-    )
+    # Plain SQL that SQLite, PostgreSQL and MySQL agree on; MySQL needs a length in a key column.
+    ddl = f"""
+        CREATE TABLE IF NOT EXISTS {_LEDGER} (
+            job_id VARCHAR(100) NOT NULL,
+            line_number BIGINT NOT NULL,
+            digest VARCHAR(100) NOT NULL,
+            written_at VARCHAR(100) NOT NULL,
+            PRIMARY KEY (job_id, line_number)
+        )
+    """
     try:
         with _transaction(connection, dialect) as cursor:
             cursor.execute(ddl)
     except failures(dialect.name) as error:
         raise WriteBackError(
-            f"The table {_LEDGER}, which notes what was written, cannot be made: "
+            f"The table {_LEDGER}, which records what was written, cannot be created: "
             f"{' '.join(str(error).split())[:200]}",
-            fix=f"Have it made once: {ddl}",
+            fix=f"Have it created once: {' '.join(ddl.split())}",
         ) from None
 
 
 def _done(connection: Any, dialect: Dialect, job_id: str) -> dict[int, str]:
     with _transaction(connection, dialect) as cursor:
         cursor.execute(
-            f"SELECT line_number, digest FROM {_LEDGER} WHERE job_id = {dialect.mark(1)}", [job_id]
+            f"""
+            SELECT line_number, digest
+            FROM {_LEDGER}
+            WHERE job_id = {dialect.mark(1)}
+            """,
+            [job_id],
         )
         return {int(number): str(digest) for number, digest in cursor.fetchall()}
 
 
 @contextmanager
 def _transaction(connection: Any, dialect: Dialect) -> Iterator[Any]:
-    """Give a cursor inside one transaction: committed when all went well, else rolled back."""
+    """Yield a cursor in a transaction that is committed on success and else rolled back."""
     cursor = connection.cursor()
     try:
+        # SQLite's driver would begin a transaction that only upgrades to a write lock later, and
+        # fails then if another process holds it, instead of waiting now.
         if dialect.name == "sqlite":
             cursor.execute("BEGIN IMMEDIATE")
         yield cursor
@@ -252,16 +258,16 @@ def _write_part(
     types: Mapping[str, str],
     job_id: str,
 ) -> list[int]:
-    """Write one chunk and note it, both or neither; return the lines whose row is gone."""
+    """Write one chunk and record it, both or neither; return the numbers of missing rows."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     with _transaction(connection, dialect) as cursor:
         found = dialect.update(cursor, dialect.table(table), key, columns, part, types)
         several = [number for number, count in found.items() if count > 1]
         if several:
             raise WriteBackError(
-                f"The key {', '.join(key)} names {found[several[0]]} rows of {table} for line "
-                f"{several[0]}. This chunk was not written.",
-                fix="Name a key that is unique.",
+                f"The key {', '.join(key)} matches {found[several[0]]} rows of {table} for row "
+                f"{several[0]} of the orders. This chunk was not written.",
+                fix="Give a key that is unique.",
             )
         written = [change for change in part if found.get(change.number)]
         if written:
@@ -278,7 +284,10 @@ def _note(cursor: Any, dialect: Dialect, written: Sequence[Change], job_id: str,
         value for change in written for value in (job_id, change.number, _digest(change), now)
     ]
     cursor.execute(
-        f"INSERT INTO {_LEDGER} (job_id, line_number, digest, written_at) VALUES {rows} "
-        f"{dialect.upsert}",
+        f"""
+        INSERT INTO {_LEDGER} (job_id, line_number, digest, written_at)
+        VALUES {rows}
+        {dialect.upsert}
+        """,
         values,
     )

@@ -1,8 +1,8 @@
-"""New cells into a delimited text file, every other byte as it was.
+"""Add cells to a delimited text file and leave every other byte as it was.
 
-Records are found by counting quotes, never decoded and encoded again, so odd quoting, spaces and
-mixed line ends survive. Delimiters, quotes and line ends are ASCII; UTF-16 passes through UTF-8 on
-its way.
+Records are found by counting quotes. They are never parsed and written again, so that unusual
+quoting, spaces and mixed line ends survive. Delimiters, quotes and line ends are ASCII in every
+supported encoding but UTF-16, which is converted to UTF-8 and back.
 """
 
 from __future__ import annotations
@@ -21,39 +21,40 @@ from shipkit.orders.cells import unique_names
 from shipkit.outputs.writeback.additions import Additions
 from shipkit.outputs.writeback.origin import SourceFile
 
-__all__ = ["Layout", "appended", "layout_of", "records", "write_text"]
+__all__ = ["DelimitedLayout", "appended", "layout_of", "records", "write_text"]
 
 _LINES_ABOVE = 200
-"""How many lines may stand above the headings."""
+"""How many lines above the headings are searched: reports begin with a title and a date range."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a file is laid out, found in a first pass."""
+class DelimitedLayout:
+    """How a file is laid out, as a first pass over it found."""
 
     delimiter: bytes
     header: int | None
-    """Place of the record of headings; None when there is none."""
+    """Index of the record of headings; None if the file has no headings."""
     headings: tuple[str, ...]
     width: int
-    """Cells in the widest record from the headings on."""
+    """How many cells the widest record has, headings included."""
     count: int
-    """Records below the headings, empty lines not counted."""
+    """How many records follow the headings, without empty lines."""
     quote_all: bool
     even: bool = False
-    """Every record below the headings is as wide as the widest: none needs widening."""
+    """Whether all records below the headings have `width` cells, so that none needs filling up."""
     codec: str = "utf-8"
-    """Of the bytes that are passed on; UTF-16 is passed on as UTF-8."""
+    """Encoding of the records as they are handled here: UTF-8 for a UTF-16 file."""
     probe: dict[int, list[str]] = field(default_factory=dict)
-    """Some lines of the file, to compare with what was read."""
+    """Some rows of the file by number, to compare with what was read."""
 
 
 def write_text(
     file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
 ) -> None:
-    """Write `dest`: the text file with the new cells; packed when its name ends in ``.gz``. Raises WriteBackError.
+    """Write the text file `file` with the new cells to `dest`, compressed if that ends in ``.gz``.
 
-    `compare` holds some lines as they were read, to be sure that line and record are the same.
+    `compare` holds some rows as they were read, by number. Raises WriteBackError when they are not
+    where they were: numbers must not be written to another order's row.
     """
     with file.open() as source:
         layout = layout_of(
@@ -69,8 +70,8 @@ def write_text(
             cell or None for cell in cells[: len(there)]
         ]:
             raise WriteBackError(
-                f"Line {line} of {file.path.name} is not where it was.",
-                fix="Write to a new format: write_back('orders_shipped.xlsx').",
+                f"Row {line} of {file.path.name} is not where it was when the file was read.",
+                fix="Write another format: write_back('orders_shipped.xlsx').",
             )
     mark, encoding = _utf16_mark(file)
     with file.open() as source, _created(dest) as out:
@@ -88,8 +89,11 @@ def layout_of(
     wanted: Iterable[int],
     *,
     encoding: str = "utf-8",
-) -> Layout:
-    """Return the layout of a file whose headings became `columns` when it was read; `wanted` lines are kept to compare."""
+) -> DelimitedLayout:
+    """Return the layout of a file whose headings were named `columns` when it was read.
+
+    `wanted` are the numbers of rows to keep for comparison.
+    """
     mark, wanted = delimiter.encode(), set(wanted)
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-8")) else encoding
     probe: dict[int, list[str]] = {}
@@ -116,14 +120,19 @@ def layout_of(
             probe[count] = _decoded(body, delimiter, codec)
     if headings and header is None:
         raise WriteBackError(
-            "The line of headings was not found in the source.",
-            fix="Write to a new format, such as write_back('orders_shipped.xlsx').",
+            "The headings were not found in the orders file.",
+            fix="Write another format: write_back('orders_shipped.xlsx').",
         )
-    return Layout(mark, header, headings, width, count, quote_all, narrowest == width, codec, probe)
+    return DelimitedLayout(
+        mark, header, headings, width, count, quote_all, narrowest == width, codec, probe
+    )
 
 
-def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator[bytes]:
-    """Yield the file's records with the new cells: in the column that has the heading, else behind the last one."""
+def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) -> Iterator[bytes]:
+    """Yield the records of the file with the new cells.
+
+    A new cell goes into the existing column with its heading, otherwise after the last column.
+    """
     places = {
         heading: layout.headings.index(heading)
         for heading in new.headings
@@ -175,7 +184,7 @@ def appended(lines: Iterable[bytes], layout: Layout, new: Additions) -> Iterator
 
 
 def records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield whole records with their line ends: a record goes on while a quote is open."""
+    """Yield whole records with their line ends; a record continues while a quote is open."""
     held: list[bytes] = []
     is_open = False
     for line in lines:
@@ -199,16 +208,15 @@ def _utf8_lines(file: io.BufferedIOBase, encoding: str) -> Iterator[bytes]:
         yield from (line.encode() for line in io.StringIO(text, newline=""))
         return
     for line in file:
-        if line.count(b"\r") > line.endswith(
-            b"\r\n"
-        ):  # line ends of another age, alone or mixed in
+        # A lone \r is a line end too (classic Mac OS, and exports that mix several files).
+        if line.count(b"\r") > line.endswith(b"\r\n"):
             yield from line.splitlines(keepends=True)
         else:
             yield line
 
 
 def _utf16_mark(file: SourceFile) -> tuple[bytes, str | None]:
-    """Return the byte order mark and the exact encoding of a UTF-16 file; nothing for any other."""
+    """Return the byte order mark and the exact encoding of a UTF-16 file, else ``(b"", None)``."""
     if not file.encoding.startswith("utf-16"):
         return b"", None
     if file.encoding != "utf-16":
@@ -227,13 +235,19 @@ def _created(dest: Path) -> IO[bytes]:
 
 
 def _none_above(columns: Sequence[str]) -> tuple[None, tuple[str, ...], int, int, bool]:
-    """Return the start of a first pass: headings are looked for unless the columns were numbered for want of any."""
+    """Return the initial values of a first pass.
+
+    There are no headings to look for if the reader had to number the columns.
+    """
     numbered = list(columns) == [f"Column {n}" for n in range(1, len(columns) + 1)]
     return None, () if numbered else tuple(columns), len(columns), 0, False
 
 
 def _are_headings(cells: Sequence[str], columns: Sequence[str]) -> bool:
-    """Return whether a record became `columns` when it was read; one file of several may have only some of them."""
+    """Return whether a record holds the headings that were named `columns` by the reader.
+
+    Of several files read together, one may have only some of the columns.
+    """
     names = unique_names(
         [cell.strip().lstrip("\ufeff") for cell in cells], ("row_number", "source_file")
     )
@@ -241,7 +255,7 @@ def _are_headings(cells: Sequence[str], columns: Sequence[str]) -> bool:
 
 
 def _raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
-    """Return the cells as they stand, quotes and all: joined by the delimiter they are the record again."""
+    """Return the cells with their quotes; joined by the delimiter they are the record again."""
     parts = body.split(delimiter)
     if b'"' not in body:
         return parts
@@ -261,7 +275,8 @@ def _decoded(body: bytes, delimiter: str, codec: str) -> list[str]:
 
 
 def _text(body: bytes, codec: str) -> str:
-    for name in ("utf-8", codec):  # a Windows file may hold lines of UTF-8
+    # A file that is mostly Windows-1252 may have lines in UTF-8: programs append to each other's.
+    for name in ("utf-8", codec):
         try:
             return body.decode(name)
         except UnicodeDecodeError:
@@ -269,7 +284,7 @@ def _text(body: bytes, codec: str) -> str:
     return body.decode("latin-1")
 
 
-def _quoter(layout: Layout) -> Callable[[str], bytes]:
+def _quoter(layout: DelimitedLayout) -> Callable[[str], bytes]:
     special = {*layout.delimiter.decode(), '"', "\r", "\n"}
 
     def quoted(text: str) -> bytes:
@@ -280,8 +295,8 @@ def _quoter(layout: Layout) -> Callable[[str], bytes]:
     return quoted
 
 
-def _widened(body: bytes, layout: Layout, suffix: bytes) -> bytes:
-    """Return a record as wide as the widest, then `suffix`."""
+def _widened(body: bytes, layout: DelimitedLayout, suffix: bytes) -> bytes:
+    """Return a record filled up to the width of the widest, followed by `suffix`."""
     return body + layout.delimiter * (layout.width - _width(body, layout.delimiter) + 1) + suffix
 
 
@@ -291,8 +306,11 @@ def _width(body: bytes, delimiter: bytes) -> int:
     return outside.count(delimiter) + 1
 
 
-def _filled(body: bytes, layout: Layout, number: int, values: Mapping[int, str]) -> bytes:
-    """Return the record with `values` (place -> text) in columns that the source has; what stands there is never replaced by something else."""
+def _filled(body: bytes, layout: DelimitedLayout, number: int, values: Mapping[int, str]) -> bytes:
+    """Return the record with `values` (column index -> text) in existing columns.
+
+    Raises WriteBackError for a cell that already has another value: it is never overwritten.
+    """
     if not values:
         return body
     cell = _quoter(layout)
@@ -302,9 +320,9 @@ def _filled(body: bytes, layout: Layout, number: int, values: Mapping[int, str])
         there = raw[place].strip().strip(b'"').strip()
         if text and there not in {b"", text.encode()}:
             raise WriteBackError(
-                f"Line {number} has {layout.headings[place]} already: it is not replaced by "
-                "another value.",
-                fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking '
+                f"Row {number} already has another value in {layout.headings[place]!r}. It is not "
+                "overwritten.",
+                fix='Choose another heading: write_back(columns={"tracking_numbers": "Tracking '
                 'number 2"}).',
             )
         if text and not there:

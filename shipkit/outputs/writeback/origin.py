@@ -1,4 +1,4 @@
-"""The files that the orders came from, as the job remembers them."""
+"""The files that the orders were read from, as the job recorded them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from shipkit.purchasing.store import JobStore
 __all__ = ["SourceFile", "files_of", "refuse_source", "stored_rows"]
 
 _COMPARED = 200
-"""Lines of a file that are compared cell by cell with what was read."""
+"""Rows of a file that are compared cell by cell with the stored rows, spread over the file.
+
+The file's SHA-256 is checked before; this catches a way of counting rows that differs from the
+reader's. 200 rows cost nothing next to the writing, and a shift by one row shows in each of them.
+"""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source: what it was when it was read, and which lines came from it."""
+    """One file of a source: its state when it was read, and which rows came from it."""
 
     path: Path
     kind: str
     sha256: str
     first: int
-    """Number of its first line; lines are numbered on over several files."""
+    """Row number of its first row; numbering continues over several files."""
     count: int
     columns: tuple[str, ...]
-    """The columns as they were named when it was read."""
+    """Its columns, under the names that they were given when it was read."""
     sheet: str | None = None
     delimiter: str = ","
     encoding: str = "utf-8"
@@ -40,15 +44,15 @@ class SourceFile:
 
     @property
     def extendable(self) -> bool:
-        """Whether new columns can be put into this kind of file; else a new file is made."""
+        """Whether columns can be added to a file of this kind; otherwise a new file is made."""
         return self.kind in {"csv", "tsv", "xlsx", "xlsm", "parquet"}
 
     def lines(self, stored: pa.Table) -> pa.Table:
-        """Return its lines among the rows that the job keeps."""
+        """Return the rows of this file from the rows stored by the job."""
         return stored.slice(self.first - 1, self.count)
 
     def probe(self, stored: pa.Table) -> dict[int, Sequence[str | None]]:
-        """Return some of its lines as they were read, by their number in the file."""
+        """Return some of its rows as they were read, by their number within the file."""
         if not self.count:
             return {}
         at = np.unique(np.linspace(0, self.count - 1, min(self.count, _COMPARED)).astype(int))
@@ -58,7 +62,7 @@ class SourceFile:
         }
 
     def open(self) -> io.BufferedIOBase:
-        """Open it for reading, unpacked."""
+        """Open it for reading, decompressed."""
         with self.path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         return cast(
@@ -67,13 +71,17 @@ class SourceFile:
 
 
 def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
-    """Return the files that a job's orders came from; none when they did not come from files. `stored` are the rows that it keeps."""
+    """Return the files that a job's orders came from; empty for a frame, records or a database.
+
+    `stored` is the table of source rows that the job keeps (:func:`stored_rows`).
+    """
     facts = store.manifest.facts.get("source") or {}
     columns = tuple(stored.column_names[2:])
     files, first = [], 1
+    # strict=False: a frame has a number of rows, and neither path nor hash.
     for path, sha256, count in zip(
         facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False
-    ):  # frames have rows and no paths
+    ):
         files.append(
             SourceFile(
                 Path(path),
@@ -93,20 +101,20 @@ def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
 
 
 def stored_rows(store: JobStore) -> pa.Table:
-    """Return the source's rows as they were read; without them nobody can say which line is which."""
+    """Return the source rows as they were read. Raises WriteBackError for a pruned job."""
     stored = store.source
     if stored is None:
         raise WriteBackError(
-            f"{store.job_id} does not keep its orders any more (it was pruned).",
-            fix="Its numbers are in session.results(), by row_number and order_id.",
+            f"{store.job_id} no longer has its orders: it was pruned.",
+            fix="Its tracking numbers are in session.results(), by row_number and order_id.",
         )
     return stored
 
 
 def refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
-    """Raise WriteBackError when `path` is one of the orders files themselves."""
+    """Raise WriteBackError when `path` is one of the orders files itself."""
     if any(path.resolve() == file.path.resolve() for file in files):
         raise WriteBackError(
             f"{path} is the orders file itself.",
-            fix="Name another file, or ask for it: in_place=True.",
+            fix="Give another file name, or pass in_place=True to write into the orders.",
         )

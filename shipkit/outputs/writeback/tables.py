@@ -1,4 +1,4 @@
-"""New columns into a parquet file, and whole new files from the rows that a job keeps."""
+"""Add columns to a Parquet file, or make a new file from the rows that a job keeps."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from shipkit.outputs.writeback.additions import Additions
 __all__ = ["write_parquet", "write_stored"]
 
 _BATCH = 20_000
+_OTHER_HEADING = 'Choose another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).'
 
 
 def write_parquet(source: Path, dest: Path, new: Additions) -> None:
-    """Write `dest`: the parquet file `source`, row group by row group, with the new columns behind."""
+    """Write the Parquet file `source` with the new columns to `dest`.
+
+    One row group at a time: memory does not grow with the file.
+    """
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
         clash = [name for name in new.headings if name in schema.names]
         if clash:
             raise WriteBackError(
-                f"{source.name} has a column {clash[0]!r} already.",
-                fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).',
+                f"{source.name} already has a column {clash[0]!r}.",
+                fix=_OTHER_HEADING,
             )
         for field in new.table.schema:
             schema = schema.append(field)
@@ -49,15 +53,18 @@ def write_parquet(source: Path, dest: Path, new: Additions) -> None:
 
 
 def write_stored(rows: pa.Table, dest: Path, new: Additions) -> None:
-    """Write `dest` (csv, tsv, xlsx or parquet, by its ending) from source rows that a job keeps, all cells as text, with the new columns."""
+    """Write the source rows that a job keeps, with the new columns, to a new file.
+
+    The suffix of `dest` decides the format: csv, tsv, xlsx or parquet. Source cells are text.
+    """
     table = rows.sort_by("row_number").drop_columns(["row_number"])
     if pc.count_distinct(table.column("source_file")).as_py() < 2:
         table = table.drop_columns(["source_file"])
     clash = [name for name in new.headings if name in table.column_names]
     if clash:
         raise WriteBackError(
-            f"The orders have a column {clash[0]!r} already.",
-            fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking 2"}).',
+            f"The orders already have a column {clash[0]!r}.",
+            fix=_OTHER_HEADING,
         )
     match dest.suffix.lower():
         case ".csv" | ".tsv":
@@ -68,8 +75,8 @@ def write_stored(rows: pa.Table, dest: Path, new: Additions) -> None:
             _xlsx(_joined(table, new.table), dest)
         case ending:
             raise InputError(
-                f"{dest}: {ending or 'no ending'} is not a format to write orders in.",
-                fix="Name a .csv, .tsv, .xlsx or .parquet file.",
+                f"{dest}: orders cannot be written as {ending or 'a file without a suffix'}.",
+                fix="Give the name of a .csv, .tsv, .xlsx or .parquet file.",
             )
 
 

@@ -1,8 +1,8 @@
-"""New cells into one sheet of an .xlsx or .xlsm file: only that sheet's XML is touched, by inserting into it.
+"""Add cells to one sheet of an .xlsx or .xlsm file by inserting into that sheet's XML.
 
-A library that loads and saves a workbook drops what it does not know (charts, images, pivot
+A library that loads a workbook and saves it drops what it does not know (charts, images, pivot
 caches, newer formats). Here every other part of the file is copied as it is, and the sheet keeps
-every byte that it had.
+every byte it had.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shipkit.orders.source.spreadsheets import sheet_parts
 from shipkit.outputs.writeback.additions import Additions
 from shipkit.outputs.writeback.origin import SourceFile
 
-__all__ = ["Sheet", "read_sheet", "spliced", "write_workbook"]
+__all__ = ["WorksheetIndex", "read_sheet", "spliced", "write_workbook"]
 
 _HEADER_WITHIN = 200
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
@@ -49,35 +49,38 @@ class _Row:
     number: int
     start: int
     tag_end: int
-    """Where the row's start tag ends."""
+    """Where its start tag ends."""
     close: int
-    """Where the row's end tag begins; for ``<row/>`` where the tag ends."""
+    """Where its end tag begins; for ``<row/>`` where that tag ends."""
     hollow: bool
     """Whether it is ``<row/>``."""
     next_cell: dict[int, int]
-    """Wanted column -> start of the first cell behind it."""
+    """Wanted column -> start of the first cell after it."""
     found: dict[int, _Cell]
-    """Wanted column -> the cell that is there."""
+    """Wanted column -> the existing cell."""
 
 
 @dataclass
-class Sheet:
-    """What a pass over a sheet's XML found."""
+class WorksheetIndex:
+    """Byte positions of the rows and cells of a sheet, as one pass over its XML found them."""
 
     prefix: str
     header: int
-    """Number of the row of headings."""
+    """Number of the row with the headings."""
     headings: dict[int, str]
     """Column number -> heading."""
     header_style: str | None
     rows: list[_Row]
-    """The row of headings and all below it."""
+    """The row with the headings and all rows below it."""
     last_column: int
     texts: dict[int, dict[int, str]] = field(default_factory=dict)
-    """Row number -> column number -> text, for rows to compare."""
+    """Row number -> column number -> text, to compare with what was read."""
 
     def row_of_line(self) -> Iterator[_Row | None]:
-        """Yield the row of each data line in order (blank rows are lines too); None where the file has no row for it."""
+        """Yield the row of each order line; None where the XML has no row for it.
+
+        Blank rows count: the reader numbers them too.
+        """
         number = self.header
         for row in self.rows[1:]:
             while number + 1 < row.number:
@@ -90,9 +93,10 @@ class Sheet:
 def write_workbook(
     file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
 ) -> None:
-    """Write `dest`: the workbook with the new cells in the sheet that was read. Raises WriteBackError.
+    """Write the workbook `file` with the new cells in the sheet that was read to `dest`.
 
-    `compare` holds some lines as they were read, to be sure that line and row are the same.
+    `compare` holds some rows as they were read, by number. Raises WriteBackError when they are not
+    where they were: numbers must not be written to another order's row.
     """
     with zipfile.ZipFile(file.path) as book:
         part = _sheet_part(book, file.sheet)
@@ -107,13 +111,13 @@ def write_workbook(
 
 def read_sheet(
     xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
-) -> Sheet:
-    """Return where the rows and cells of a sheet are. Raises WriteBackError when the headings are not found."""
+) -> WorksheetIndex:
+    """Return where the rows and cells of a sheet are. Raises WriteBackError without headings."""
     return _Reader(xml, shared, columns, wanted).sheet()
 
 
 def spliced(
-    xml: bytes, sheet: Sheet, new: Additions, compare: Mapping[int, Sequence[str | None]]
+    xml: bytes, sheet: WorksheetIndex, new: Additions, compare: Mapping[int, Sequence[str | None]]
 ) -> bytes:
     """Return the sheet's XML with the new cells."""
     by_line = list(sheet.row_of_line())
@@ -148,8 +152,8 @@ def spliced(
         ]
         if given and row is None:
             raise WriteBackError(
-                f"Line {line} has no row in the sheet.",
-                fix="Write to a new format: write_back('orders_shipped.csv').",
+                f"Row {line} of the orders has no row in the sheet.",
+                fix="Write another format: write_back('orders_shipped.csv').",
             )
         if given and row is not None:
             inserts += _inserts(xml, sheet, row, given)
@@ -161,7 +165,7 @@ def spliced(
 
 
 class _Reader:
-    """One pass with expat, which tells the byte at which each thing stands."""
+    """One pass over a sheet with expat, which reports the byte position of every tag."""
 
     def __init__(
         self, xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
@@ -186,15 +190,15 @@ class _Reader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
 
-    def sheet(self) -> Sheet:
+    def sheet(self) -> WorksheetIndex:
         self._parser.Parse(self._xml, True)  # noqa: FBT003 - expat's "this is all"
         if self._header is None:
             raise WriteBackError(
-                "The row of headings was not found in the sheet.",
-                fix="Write to a new format: write_back('orders_shipped.csv').",
+                "The headings were not found in the sheet.",
+                fix="Write another format: write_back('orders_shipped.csv').",
             )
         number, headings, style = self._header
-        return Sheet(
+        return WorksheetIndex(
             self._prefix, number, headings, style, self._rows, self._last_column, self._texts
         )
 
@@ -268,7 +272,7 @@ class _Reader:
         self._texts[row.number] = texts
 
     def _is_header(self, texts: dict[int, str]) -> bool:
-        """Return whether a row reads like the columns; titles above them do not."""
+        """Return whether a row holds the headings, unlike titles above them."""
         width = max(len(self._columns), *texts, 1)
         names = unique_names(
             [texts.get(column, "").strip() for column in range(1, width + 1)],
@@ -281,7 +285,7 @@ def _sheet_part(book: zipfile.ZipFile, name: str | None) -> str:
     parts = sheet_parts(book)
     if name and name not in parts:
         raise WriteBackError(
-            f"The workbook has no sheet {name!r}.", fix=f"It has: {', '.join(parts)}."
+            f"The workbook has no sheet {name!r}.", fix=f"Its sheets are {', '.join(parts)}."
         )
     return parts[name] if name else next(iter(parts.values()))
 
@@ -311,20 +315,25 @@ def _runs(item: ET.Element) -> Iterator[str]:
 
 
 def _be_sure(
-    by_line: Sequence[_Row | None], sheet: Sheet, compare: Mapping[int, Sequence[str | None]]
+    by_line: Sequence[_Row | None],
+    sheet: WorksheetIndex,
+    compare: Mapping[int, Sequence[str | None]],
 ) -> None:
-    """Raise WriteBackError when the rows are not the lines that were read."""
+    """Raise WriteBackError when the rows of the sheet are not those that were read."""
     for line, cells in compare.items():
         row = by_line[line - 1] if line <= len(by_line) else None
         if not _alike(sheet.texts[row.number] if row else {}, cells):
             raise WriteBackError(
-                f"Line {line} is not where it was in the sheet.",
-                fix="Write to a new format: write_back('orders_shipped.csv').",
+                f"Row {line} is not where it was in the sheet when it was read.",
+                fix="Write another format: write_back('orders_shipped.csv').",
             )
 
 
 def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
-    """Return whether a row holds the words of a line. Numbers and dates are left out: they are written in more than one way."""
+    """Return whether a row holds the words of an order line.
+
+    Numbers and dates are not compared: a sheet stores them otherwise than they were read.
+    """
     words = {text.strip() for text in texts.values()}
     return all(
         cell.strip() in words for cell in cells if cell and re.match(r"[A-Za-z]", cell.strip())
@@ -335,7 +344,7 @@ def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
 
 
 def _inserts(
-    xml: bytes, sheet: Sheet, row: _Row, given: Sequence[tuple[int, Any, str | None]]
+    xml: bytes, sheet: WorksheetIndex, row: _Row, given: Sequence[tuple[int, Any, str | None]]
 ) -> list[tuple[int, int, bytes]]:
     """Return (start, end, bytes) of each change to a row."""
     behind, made = b"", []
@@ -344,9 +353,9 @@ def _inserts(
         if cell is not None and not cell.empty:
             if cell.text != _text(value):
                 raise WriteBackError(
-                    f"Cell {_column_name(column)}{row.number} has a value already: it is not "
-                    "replaced by another.",
-                    fix='Name another heading: write_back(columns={"tracking_numbers": "Tracking '
+                    f"Cell {_column_name(column)}{row.number} already has another value. It is not "
+                    "overwritten.",
+                    fix='Choose another heading: write_back(columns={"tracking_numbers": "Tracking '
                     'number 2"}).',
                 )
             continue
@@ -357,6 +366,8 @@ def _inserts(
             made.append((row.next_cell[column], row.next_cell[column], data))
         else:
             behind += data
+    # "spans" is an optional hint at the first and last column of a row (ECMA-376 part 1,
+    # 18.3.1.73). It is wrong once a cell was added after the last one, so it is removed.
     tag = re.sub(rb'\sspans="[^"]*"', b"", xml[row.start : row.tag_end])
     if row.hollow:
         closing = f"</{sheet.prefix}row>".encode()
