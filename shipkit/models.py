@@ -349,7 +349,7 @@ class Address(_Frozen):
 
     @property
     def recipient(self) -> str:
-        """The name to show: the person's, else the company's."""
+        """The name to display: the person's, else the company's."""
         return self.name or self.company or ""
 
     @property
@@ -364,7 +364,10 @@ _Inches = Annotated[float | None, Spec("length", editable=True), Field(gt=0)]
 
 
 class Parcel(_Frozen):
-    """One box: pounds and inches. `packaging` is ``package`` (your own box) or a carrier's packaging name."""
+    """One box, in pounds and inches.
+
+    `packaging` is ``package`` (your own box) or the name of a carrier's packaging.
+    """
 
     weight_lb: Annotated[float, Spec("weight", editable=True), Field(gt=0)]
     length_in: _Inches = None
@@ -388,7 +391,7 @@ class CustomsItem(_Frozen):
 
 
 class Customs(_Frozen):
-    """What customs needs for a shipment that crosses a border."""
+    """Customs data of a shipment that crosses a border."""
 
     reason: Annotated[str, Spec("text")] = "sale"
     """``sale``, ``gift``, ``sample``, ``return``, ``repair`` or ``intercompany``."""
@@ -401,7 +404,7 @@ class Customs(_Frozen):
 
 
 class Signature(StrEnum):
-    """What the driver must bring back."""
+    """The signature that the driver must obtain."""
 
     NONE = "none"
     REQUIRED = "required"
@@ -426,11 +429,10 @@ _SIGNATURE_WORDS = {
 
 
 class Shipment(_Frozen):
-    """One row of a plan as an object: what would be bought, and nothing about price.
+    """One row of a plan as an object, without its price.
 
-    The JSON that a template renders has these fields. `ship_from` None means the session's shipper.
-    `references` are the user's own (``{"po": "4412"}``); shipkit adds one of its own to every
-    attempt.
+    The JSON that a template writes has these fields. `ship_from` None means the session's shipper.
+    `references` are your own (``{"po": "4412"}``); shipkit adds one to every attempt.
     """
 
     order_id: Annotated[str | None, Spec("code")] = None
@@ -450,7 +452,7 @@ class Shipment(_Frozen):
 
     @property
     def total_weight_lb(self) -> float:
-        """Actual weight of all parcels, pounds."""
+        """Total actual weight of all parcels, in pounds."""
         return sum(p.weight_lb for p in self.parcels)
 
 
@@ -464,14 +466,14 @@ class LabelFormat(StrEnum):
 
 
 class LabelSpec(_Frozen):
-    """What label to ask the carrier for. Size in inches, width x height."""
+    """Format and size of the labels to request. Size is width x height in inches."""
 
     format: LabelFormat = LabelFormat.PDF
     size: str = Field(default="4x6", pattern=r"^4x(6|8)$")
 
 
 class ChargeBasis(StrEnum):
-    """Whether the carrier told the charge, or it was taken from the quote."""
+    """Whether the carrier stated the charge, or it was taken from the quote."""
 
     BILLED = "billed"
     ESTIMATED = "estimated"
@@ -496,7 +498,7 @@ class Rate(_Frozen):
 
 
 class Charge(_Frozen):
-    """What the carrier billed for a shipment, in minor units."""
+    """The amount the carrier billed for a shipment, in minor units."""
 
     cents: int
     currency: str = "USD"
@@ -510,7 +512,7 @@ class Charge(_Frozen):
 
 
 class Label(_Frozen):
-    """One label as the carrier sent it: bytes and what they are."""
+    """One label as the carrier sent it: its bytes and their format."""
 
     tracking_number: str
     format: LabelFormat
@@ -520,9 +522,9 @@ class Label(_Frozen):
 
 
 class Purchase(_Frozen):
-    """A shipment as the carrier has it: what :meth:`Carrier.ship` answers and :meth:`Carrier.find` finds.
+    """A shipment in the carrier's books, as returned by ``Carrier.ship`` and ``Carrier.find``.
 
-    `charge` is None where the carrier does not tell it again (a look-up by reference at UPS).
+    `charge` is None where the carrier does not repeat it (a look-up by reference at UPS).
     """
 
     shipment_id: str
@@ -541,7 +543,7 @@ class Purchase(_Frozen):
 
 
 class AddressCheck(_Frozen):
-    """What a carrier thinks of an address.
+    """The carrier's verdict on an address.
 
     `status` is ``valid``, ``corrected`` (one candidate that differs), ``ambiguous``, ``not_found``
     or ``unsupported`` (the carrier cannot check addresses there). `residential` None means the
@@ -555,7 +557,7 @@ class AddressCheck(_Frozen):
 
 
 class TransitTime(_Frozen):
-    """How long a service takes for one shipment. `transit_days` are business days."""
+    """Transit time of one service for one shipment. `transit_days` are business days."""
 
     service: ServiceLevel
     transit_days: int

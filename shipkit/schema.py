@@ -1,7 +1,9 @@
-"""The shipments table: one Arrow schema that every producer fills and every consumer reads.
+"""The tables that rooms exchange: shipments, problems and quotes, as Arrow schemas.
 
-A line is a shipment: flat typed columns, parcels and customs items as lists. Preview, execution and
-resume read this table, so the price shown and the parcel bought come from the same bytes.
+The fields of a shipment are declared once, in :mod:`shipkit.models`. From there come the columns of
+a plan, one row per shipment: flat typed columns, with parcels and customs items as lists. Preview,
+execution and resume read the same table, so the price shown and the parcel bought come from the
+same bytes.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ __all__ = [
     "QUOTES",
     "SHIPMENTS",
     "Leaf",
+    "address_json",
     "complete",
     "digest",
     "major",
@@ -179,7 +182,7 @@ PROBLEMS = pa.schema(
         pa.field("code", pa.string()),  # stable, e.g. "zip_state_mismatch"
     ]
 )
-"""Columns of a problems table: every problem of every row."""
+"""Columns of a problems table: one row per problem."""
 
 QUOTES = pa.schema(
     [
@@ -201,16 +204,16 @@ QUOTES = pa.schema(
         pa.field("fix", pa.string()),
     ]
 )
-"""Columns of a quote table: one line for each line of the shipments table, in the same order."""
+"""Columns of a quote table: one row per row of the shipments table, in the same order."""
 
 
 def problems_table(rows: list[dict[str, Any]] | None = None) -> pa.Table:
-    """Return a problems table of `rows` (missing keys are null), empty when there are none."""
+    """Return a problems table of `rows`; missing keys are null."""
     return pa.Table.from_pylist(rows or [], schema=PROBLEMS)
 
 
 def quotes_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return a quote table of `rows` (missing keys are null)."""
+    """Return a quote table of `rows`; missing keys are null."""
     return pa.Table.from_pylist(rows, schema=QUOTES)
 
 
@@ -296,7 +299,7 @@ def _grown_chunk(array: Any, kind: pa.DataType) -> Any:
 
 
 def digest(table: pa.Table) -> str:
-    """Return a SHA-256 of the table's values: same values, same digest, whatever the chunks and in any process.
+    """Return a SHA-256 of the table's values, independent of chunking and process.
 
     Notes
     -----
@@ -322,6 +325,16 @@ They are hashed only where a row fills them. Otherwise an upgrade would change t
 every plan, and with it the job id: the orders of a job that was interrupted before the upgrade
 would be a new job, and could be bought again.
 """
+
+
+def address_json(address: Address) -> str:
+    """Return the JSON of `address` that fingerprints contain: without later fields not filled."""
+    empty = {
+        leaf.name
+        for leaf in ADDRESS
+        if leaf.spec.since > 1 and getattr(address, leaf.name) in (None, False)
+    }
+    return address.model_dump_json(exclude=empty)
 
 
 def _any_set(values: Any) -> bool:

@@ -56,6 +56,7 @@ MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
 )
 """Every legal move. Any other is a defect in shipkit, refused before it is recorded."""
 
+
 def can_move(old: RowState, new: RowState) -> bool:
     """Return whether a row may go from `old` to `new`.
 

@@ -1,7 +1,7 @@
-"""The Plan: what would be bought, as one Arrow table, with its problems and its fingerprint.
+"""The plan of a batch: one Arrow table of shipments, with its problems and its fingerprint.
 
-Preview prices this object, an approval names its fingerprint, execution reads it, resume finds it
-on disk. Whatever changes a shipment happens before it exists.
+A preview prices the plan, an approval names its fingerprint, a run buys it, and a resume reads it
+from disk. Everything that changes a shipment happens before the plan exists.
 """
 
 from __future__ import annotations
@@ -18,39 +18,42 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.models import Address, Shipment
-from shipkit.schema import digest, shipment_from_row
+from shipkit.schema import address_json, digest, shipment_from_row
 
 __all__ = ["Edit", "Plan"]
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A change made by a person after mapping: rows set aside, or fields set. Listed, and part of the fingerprint."""
+    """A manual change after mapping: rows set aside, or fields set.
+
+    Edits are listed in ``session.edits`` and are part of the plan's fingerprint.
+    """
 
     action: str
     """``skip``, ``edit`` or ``accept`` (an address suggestion)."""
     clause: str
-    """The SQL clause that chose the rows, as it was typed."""
+    """The SQL clause that selected the rows, as typed."""
     row_numbers: tuple[int, ...]
-    """The rows it chose when it was made."""
+    """The rows that it selected when the edit was made."""
     fields: tuple[tuple[str, Any], ...] = ()
-    """What was set."""
+    """The fields that were set, with their values."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One batch, decided. Immutable; `skip`, `edit` and `unskip` make a new one.
+    """One batch with every decision made. Immutable: skip, edit and unskip make a new plan.
 
     Attributes
     ----------
     table
-        :data:`shipkit.schema.SHIPMENTS`, a line a shipment. Its index is the shipment's number in
-        a job.
+        :data:`shipkit.schema.SHIPMENTS`, one row per shipment. The row's position identifies the
+        shipment within a job.
     problems
-        :data:`shipkit.schema.PROBLEMS`: every problem of every row, warnings included.
+        :data:`shipkit.schema.PROBLEMS`: every problem of every row, including warnings.
     skipped
-        Index -> reason, for rows that a person set aside.
+        Index -> reason, for rows that were set aside with ``session.skip``.
     """
 
     table: pa.Table
@@ -70,9 +73,13 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what would be bought, for whom and from whom: same shipments, same fingerprint. Prices are left out."""
+        """SHA-256 of the shipments, the shipper and the carrier account, without prices.
+
+        The same shipments have the same fingerprint in any process and on any day. Job ids are
+        made from it, so it must not change between versions.
+        """
         sha = hashlib.sha256(digest(self.table).encode())
-        sha.update(self.shipper.model_dump_json().encode())
+        sha.update(address_json(self.shipper).encode())
         sha.update(
             f"{self.identity.name}|{self.identity.environment}|{self.identity.account}".encode()
         )
@@ -81,23 +88,23 @@ class Plan:
 
     @cached_property
     def errors(self) -> dict[int, str]:
-        """Index -> why the row cannot ship, all its error problems in one line."""
+        """Index -> why the row cannot ship: all its errors in one line."""
         return self._by_index("error")
 
     @cached_property
     def warnings(self) -> dict[int, str]:
-        """Index -> what a person should know about a row that can ship."""
+        """Index -> the warnings of a row, in one line."""
         return self._by_index("warning")
 
     @cached_property
     def blocked(self) -> npt.NDArray[np.bool_]:
-        """Which rows are not to be priced or bought: those with errors and those set aside."""
+        """Which rows are neither priced nor bought: rows with errors and rows set aside."""
         mask = np.zeros(len(self), dtype=bool)
         mask[[*self.errors, *self.skipped]] = True
         return mask
 
     def index_of(self, row_numbers: Any) -> npt.NDArray[np.int64]:
-        """Return the index of the shipment that holds each source line; -1 where no shipment does."""
+        """Return the index of the shipment that contains each source row, or -1."""
         owners, lines = self._lines
         found = np.searchsorted(lines, row_numbers)
         found = np.minimum(found, max(len(lines) - 1, 0))

@@ -1,6 +1,6 @@
-"""Plan + carrier -> every row priced, as a frame with cost columns and totals that add up.
+"""A plan with a price for every row: the preview frame, its totals and its record on disk.
 
-A preview is kept on disk (``<home>/previews/<preview_id>/``), so that another process can show and
+A preview is stored in ``<home>/previews/<preview_id>/``, so that another process can show and
 approve it.
 """
 
@@ -87,7 +87,7 @@ PREVIEW_COLUMNS = (
 
 @dataclass(frozen=True)
 class ServiceTotal:
-    """One line of a summary."""
+    """The total of one service in a summary."""
 
     service: str
     shipments: int
@@ -96,11 +96,11 @@ class ServiceTotal:
 
 @dataclass(frozen=True)
 class Summary(html.Shown):
-    """What a preview comes to. Items can be read as attributes or by name (``summary["total"]``).
+    """The totals of a preview, as attributes or by name (``summary["total"]``).
 
-    `shipments` counts rows that would be bought; `problems` rows that would not. `total` is None
-    when the preview has more than one currency: there is one total per currency (`totals`), never
-    a sum across.
+    `shipments` counts the rows that would be bought, `problems` the rows that would not. There is
+    one total per currency (`totals`), never a sum across currencies, so `total` is None when a
+    preview has more than one.
     """
 
     preview_id: str
@@ -117,11 +117,11 @@ class Summary(html.Shown):
     mode: str = "confirm"
     approved: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Problem -> how many rows have it."""
+    """Problem -> number of rows that have it."""
 
     @property
     def total(self) -> Money | None:
-        """The total, when there is one currency (zero dollars when nothing is priced)."""
+        """The total when there is one currency; zero dollars when nothing is priced."""
         return (
             next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
         )
@@ -135,11 +135,11 @@ class Summary(html.Shown):
         return getattr(self, name)
 
     def keys(self) -> list[str]:
-        """Return the names that can be read."""
+        """Return the names that ``summary[name]`` takes."""
         return [*self.__dataclass_fields__, "total", "currency"]
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield what a person wants to know, name and text."""
+        """Yield the lines of the summary as (name, text)."""
         yield "Preview", self.preview_id
         yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
         yield "Shipments", f"{self.shipments:,}"
@@ -177,10 +177,10 @@ class Preview:
     Attributes
     ----------
     quotes
-        :data:`shipkit.schema.QUOTES`, one line for each line of the plan. Rows that are not to be
-        bought have null cost.
+        :data:`shipkit.schema.QUOTES`, one row per row of the plan. Rows that will not be bought
+        have a null cost.
     held
-        Index -> why a row is held back (an order shipped before).
+        Index -> why a row is held back (its order has shipped before).
     """
 
     plan: Plan
@@ -193,14 +193,14 @@ class Preview:
 
     @cached_property
     def preview_id(self) -> str:
-        """Names exactly these shipments at exactly these prices."""
+        """The id of exactly these shipments at exactly these prices."""
         sha = hashlib.sha256(self.plan.fingerprint.encode())
         sha.update(self.price_digest.encode())
         return f"pv_{sha.hexdigest()[:12]}"
 
     @cached_property
     def price_digest(self) -> str:
-        """SHA-256 of what each row costs."""
+        """SHA-256 of the price of each row."""
         cents = pc.fill_null(self.quotes.column("cost_cents"), -1).to_numpy()
         sha = hashlib.sha256(np.ascontiguousarray(cents, dtype="<i8").tobytes())
         sha.update("|".join(sorted(self.totals)).encode())
@@ -208,13 +208,13 @@ class Preview:
 
     @cached_property
     def buyable(self) -> npt.NDArray[np.bool_]:
-        """Which rows would be bought: priced, and nothing speaks against them."""
+        """Which rows would be bought: those with a price."""
         mask: npt.NDArray[np.bool_] = pc.is_valid(self.quotes.column("cost_cents")).to_numpy()
         return mask
 
     @cached_property
     def totals(self) -> dict[str, Money]:
-        """Currency -> total of all rows that would be bought."""
+        """Currency -> total of the rows that would be bought."""
         return {
             currency: Money.from_cents(cents, currency)
             for currency, cents in cents_by_currency(self.quotes).items()
@@ -231,7 +231,7 @@ class Preview:
         }
 
     def summary(self, *, mode: str = "confirm", approved: bool = False) -> Summary:
-        """Return what this preview comes to."""
+        """Return the totals of this preview."""
         grouped = pa.table(
             {name: self.quotes.column(name) for name in ("service", "currency", "cost_cents")}
         ).filter(pa.array(self.buyable))
@@ -277,7 +277,7 @@ class Preview:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Return the preview frame: a line a shipment, columns :data:`PREVIEW_COLUMNS`."""
+        """Return the preview frame: one row per shipment, columns :data:`PREVIEW_COLUMNS`."""
         return to_frame(self._columns)
 
     @cached_property
@@ -309,7 +309,10 @@ class Preview:
         return pa.table(columns)
 
     def problems(self) -> pa.Table:
-        """Return the problems found after the plan was made: rows that cannot be priced or are held back (:data:`shipkit.schema.PROBLEMS`)."""
+        """Return the problems found after planning (:data:`shipkit.schema.PROBLEMS`).
+
+        These are rows that could not be priced, are held back, or were set aside.
+        """
         numbers, values = self.plan.table.column("row_number"), self.plan.table.column("service")
         found = [
             {
@@ -341,7 +344,7 @@ class Preview:
                 "row_number": numbers[i].as_py(),
                 "field": None,
                 "problem": text,
-                "fix": "session.unskip() takes it back.",
+                "fix": "Undo it with session.unskip().",
                 "severity": "error",
                 "code": "set_aside",
             }
@@ -383,7 +386,10 @@ async def price(
     pacer: Pacer | None = None,
     max_age: dt.timedelta = MAX_QUOTE_AGE,
 ) -> Preview:
-    """Return `plan` priced by `carrier`: every row that could be bought is asked for, none is estimated."""
+    """Return `plan` priced by `carrier`.
+
+    Every row that can be bought is priced; no price is estimated or extrapolated.
+    """
     blocked = plan.blocked.copy()
     if held:
         blocked[list(held)] = True
@@ -409,7 +415,7 @@ async def price(
 
 
 def cents_by_currency(quotes: pa.Table) -> dict[str, int]:
-    """Return currency -> minor units of all priced rows of a quote table."""
+    """Return currency -> total in minor units of the priced rows of a quote table."""
     priced = quotes.select(["currency", "cost_cents"]).filter(
         pc.is_valid(quotes.column("cost_cents"))
     )
@@ -423,7 +429,7 @@ def cents_by_currency(quotes: pa.Table) -> dict[str, int]:
 
 
 def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
-    """Return `plan` as a preview without any price: for checks and clauses that need none."""
+    """Return `plan` as a preview without prices, for checks and clauses that need none."""
     return Preview(
         plan=plan,
         quotes=pa.table([pa.nulls(len(plan), f.type) for f in QUOTES], schema=QUOTES),
@@ -434,7 +440,7 @@ def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
 
 @dataclass(frozen=True)
 class PreviewRecord:
-    """A preview as it stands on disk: what approval needs, without loading the shipments."""
+    """A stored preview: what an approval needs, without loading the shipments."""
 
     path: Path
     preview_id: str
@@ -461,7 +467,10 @@ class PreviewRecord:
 
 
 def keep(home: Path, preview: Preview) -> PreviewRecord:
-    """Write `preview` under `home`, readable by this user only, and return its record. The same preview again renews its expiry."""
+    """Store `preview` under `home`, readable by this user only, and return its record.
+
+    Storing the same preview again renews its expiry.
+    """
     folder = home / "previews" / preview.preview_id
     facts = _facts(preview)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -485,7 +494,7 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
 
 
 def recall(home: Path, preview_id: str) -> PreviewRecord:
-    """Return the record of a kept preview. Raises PreviewNotFound."""
+    """Return the record of a stored preview. Raises PreviewNotFound."""
     folder = home / "previews" / preview_id
     try:
         if not re.fullmatch(r"pv_[0-9a-f]{12}", preview_id):
@@ -493,8 +502,8 @@ def recall(home: Path, preview_id: str) -> PreviewRecord:
         facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PreviewNotFound(
-            f"No preview {preview_id!r} in {home}.",
-            fix="Make one with session.preview(), and use the id it shows.",
+            f"There is no preview {preview_id!r} in {home}.",
+            fix="Make one with session.preview() and use the id that it shows.",
         ) from None
     return PreviewRecord(
         path=folder,
@@ -573,7 +582,7 @@ def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Arra
 
 
 def service_title(service: str) -> str:
-    """Return a service as people call it."""
+    """Return the name of a service for people: "2nd Day Air"."""
     return ServiceLevel(service).title if service in set(ServiceLevel) else service
 
 

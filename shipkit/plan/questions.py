@@ -1,7 +1,7 @@
-"""Questions to a carrier that buy nothing: every service of every shipment, addresses, where parcels are. Answers are tables.
+"""Questions to a carrier that buy nothing: rate shopping, address checks, tracking.
 
-What is the same for two shipments is asked once. One bad row is a line with a problem, never an
-exception.
+Each answer is a table. The same question is asked once, however many shipments share it. A row
+that the carrier cannot answer has a problem in its row; it never raises.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SHOP = pa.schema(
         pa.field("fix", pa.string()),
     ]
 )
-"""A line for each shipment and service, cheapest first."""
+"""Columns of rate shopping: one row per shipment and service, cheapest first."""
 
 _SUGGESTED = ("address_line1", "address_line2", "address_line3", "city", "state", "postal_code")
 
@@ -71,7 +71,7 @@ ADDRESSES = pa.schema(
         pa.field("message", pa.string()),
     ]
 )
-"""A line for each shipment."""
+"""Columns of address checks: one row per shipment."""
 
 TRACKING = pa.schema(
     [
@@ -93,13 +93,13 @@ TRACKING = pa.schema(
         pa.field("problem", pa.string()),
     ]
 )
-"""A line for each parcel that was bought."""
+"""Columns of tracking: one row per parcel that was bought."""
 
 
 async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`SHOP`: what every service costs for every shipment of `table` (:data:`shipkit.schema.SHIPMENTS`).
+    """Return :data:`SHOP`: the price of every service for every shipment of `table`.
 
-    A shipment that no service takes has one line, with a problem.
+    A shipment that no service takes has one row, with a problem.
     """
     offers = await resolve.shop(table, carrier, shipper, pacer)
     about = table.select(["row_number", "order_id"]).take(offers.column("row"))
@@ -114,7 +114,7 @@ async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer
 
 
 def _marked(offers: pa.Table, aim: str) -> pa.Array:
-    """Return which lines the rule `aim` would choose."""
+    """Return which rows the rule `aim` would choose."""
     placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
     return pc.is_in(
         placed.column("place"),
@@ -123,7 +123,10 @@ def _marked(offers: pa.Table, aim: str) -> pa.Array:
 
 
 async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`ADDRESSES` for every shipment of `table`. Raises InputError where the carrier cannot check addresses."""
+    """Return :data:`ADDRESSES` for every shipment of `table`.
+
+    Raises InputError where the carrier cannot check addresses.
+    """
     validate = _able(carrier, "validate_address", "check addresses")
     rows = table.select(["row_number", "order_id", *ADDRESS_FIELDS]).to_pylist()
     asked = {key: _address(row) for row in rows if (key := _place(row))}
@@ -163,10 +166,16 @@ def _check_line(row: dict[str, Any], check: AddressCheck) -> dict[str, Any]:
 
 
 def accepted(checks: pa.Table, rows: Sequence[int] | None = None) -> list[Edit]:
-    """Return the edits that take the suggestions of `checks`: of `rows`, or of every row with one candidate and status ``corrected``.
+    """Return edits that apply the suggested addresses of `checks`.
 
-    Whether the place is a home is taken along where the carrier knows it. Raises InputError for a
-    row without a suggestion.
+    Parameters
+    ----------
+    rows
+        Row numbers whose first candidate is taken; None for every row with exactly one candidate
+        and status ``corrected``.
+
+    Raises InputError for a row without a suggestion. `residential` is set, too, where the carrier
+    knows it.
     """
     lines = {line["row_number"]: line for line in checks.to_pylist()}
     if rows is None:
@@ -198,7 +207,10 @@ def accepted(checks: pa.Table, rows: Sequence[int] | None = None) -> list[Edit]:
 
 
 async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`TRACKING` for the parcels of `results` that were bought and not voided. Raises InputError where the carrier cannot track."""
+    """Return :data:`TRACKING` for the parcels of `results` that were bought and not voided.
+
+    Raises InputError where the carrier cannot track.
+    """
     ask = _able(carrier, "track", "track parcels")
     rows = results.select(["row_number", "order_id", "state", "tracking_numbers"]).to_pylist()
     parcels = [

@@ -1,7 +1,7 @@
-"""Choices made before a plan exists: edits, rows set aside, and services chosen by rule.
+"""The last decisions before a plan: edits, rows set aside, and services chosen by rule.
 
-Pure over the shipments table but for :func:`choose_services` and :func:`shop`, which ask the
-carrier what each service costs. The fingerprint of a plan is taken after this stage.
+Only :func:`choose_services` and :func:`shop` ask the carrier for prices; the rest works on the
+shipments table alone. The plan's fingerprint is taken after this stage.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def apply_edits(
 
 
 def without_edited(problems: pa.Table, edits: Sequence[Edit]) -> pa.Table:
-    """Return `problems` without those about a field that an edit has since set: validation judges the new value."""
+    """Return `problems` without those about fields that an edit has set since.
+
+    Validation checks the new value.
+    """
     if not edits or not problems.num_rows:
         return problems
     settled = {(row, name) for edit in edits for name, _ in edit.fields for row in edit.row_numbers}
@@ -77,7 +80,7 @@ def without_edited(problems: pa.Table, edits: Sequence[Edit]) -> pa.Table:
 def skipped_rows(
     edits: Sequence[Edit], indexes: Mapping[int, np.ndarray[Any, Any]]
 ) -> dict[int, str]:
-    """Return index -> reason for all rows that a person set aside."""
+    """Return index -> reason for all rows that were set aside."""
     return {
         int(row): edit.reason or f"set aside ({edit.clause})"
         for position, edit in enumerate(edits)
@@ -100,7 +103,10 @@ def is_rule(service: str | None) -> bool:
 async def choose_services(
     table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
 ) -> tuple[pa.Table, pa.Table]:
-    """Return `table` with each rule replaced by the service it chooses, and the problems of rows where none fits."""
+    """Return `table` with each rule replaced by the service it chooses, and the problems.
+
+    A row for which no service fits keeps a null service and has a problem.
+    """
     services = table.column("service")
     rules = {rule: _RULE.match(rule) for rule in pc.unique(services).to_pylist() if is_rule(rule)}
     rows = np.flatnonzero(
@@ -133,10 +139,9 @@ async def choose_services(
 async def shop(
     table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
 ) -> pa.Table:
-    """Return the price of each shipment by every service that `carrier` sells for it (:data:`shipkit.carriers.protocol.SHOPPED`).
+    """Return :data:`shipkit.carriers.protocol.SHOPPED`: each shipment priced by every service.
 
-    In one statement where the carrier can (``carrier.shop_table``), else by asking for each
-    shipment.
+    Asks for the whole table at once where the carrier can, else shipment by shipment.
     """
     at_once = getattr(carrier, "shop_table", None)
     if at_once is not None:
@@ -148,7 +153,10 @@ async def shop(
 
 
 def best_offers(offers: pa.Table, aim: str, within_days: int | None = None) -> pa.Table:
-    """Return the best priced line of each row of a shop table that has one: ``cheapest`` (then fastest), or ``fastest`` (then cheapest)."""
+    """Return the best offer of each row of a shop table that has a price.
+
+    `aim` is ``cheapest`` (ties: the fastest) or ``fastest`` (ties: the cheapest).
+    """
     fits = pc.is_valid(offers.column("cost_cents"))
     if within_days is not None:
         fits = pc.and_(
@@ -169,11 +177,11 @@ def best_offers(offers: pa.Table, aim: str, within_days: int | None = None) -> p
 
 
 _FAR = 10**9
-"""Slower and dearer than anything: what is not known comes last."""
+"""Larger than any price or transit time, so that unknown values sort last."""
 
 
 def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
-    """Return which rows have no weight: validation says so, and one problem is enough."""
+    """Return which rows have no weight. Validation reports it, and one problem is enough."""
     parcels = table.column("parcels").combine_chunks()
     lacking: np.ndarray[Any, Any] = np.asarray(pc.fill_null(pc.list_value_length(parcels), 0)) == 0
     weights = pc.struct_field(pc.list_flatten(parcels), "weight_lb")
@@ -188,7 +196,7 @@ def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
 def _unfitting(
     asked: pa.Table, offers: pa.Table, rows: np.ndarray[Any, Any], carrier: Carrier
 ) -> pa.Table:
-    """Return a problem for each of `rows`: what the carrier said of it, or that no service fits."""
+    """Return a problem for each of `rows`: the carrier's reason, or that no service fits."""
     without = offers.filter(pc.is_null(offers.column("cost_cents")))
     said = dict(
         zip(without.column("row").to_pylist(), without.column("problem").to_pylist(), strict=True)
