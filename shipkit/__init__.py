@@ -18,7 +18,7 @@ _HOMES = {
     "Customs": "models",
     "CustomsItem": "models",
     "Money": "models",
-    "ServiceLevel": "models",
+    "ServiceLevel": "carriers.ups.service_level",
     "Rate": "models",
     "Charge": "models",
     "Label": "models",
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
+    from shipkit.carriers.ups.service_level import ServiceLevel as ServiceLevel
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.models import Address as Address
     from shipkit.models import Charge as Charge
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from shipkit.models import Money as Money
     from shipkit.models import Parcel as Parcel
     from shipkit.models import Rate as Rate
-    from shipkit.models import ServiceLevel as ServiceLevel
     from shipkit.models import Shipment as Shipment
     from shipkit.orders.database import Database as Database
     from shipkit.purchasing.approval import ExecutionMode as ExecutionMode

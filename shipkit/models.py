@@ -16,7 +16,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 __all__ = [
     "Address",
@@ -32,6 +32,7 @@ __all__ = [
     "Parcel",
     "Purchase",
     "Rate",
+    "Service",
     "ServiceLevel",
     "Shipment",
     "Signature",
@@ -273,15 +274,12 @@ SERVICE_ALIASES: dict[str, ServiceLevel] = {
 """Spelling (see :func:`service_key`) -> service. One table for Python and SQL."""
 
 
-def _service(value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(value, ServiceLevel):
-        found = ServiceLevel.parse(value)
-        if found is None:
-            raise ValueError(
-                f"unknown service {value!r}; known: {', '.join(s.value for s in ServiceLevel)}"
-            )
-        return found
-    return value
+Service = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+"""A service as text: ``ground``, or with its carrier ``ups:ground``.
+
+Models do not know what a carrier offers. A carrier accepts every spelling that its service list
+knows (:class:`shipkit.services.ServiceList`) and refuses the rest; a plan holds the bare code.
+"""
 
 
 @dataclass(frozen=True)
@@ -438,7 +436,7 @@ class Shipment(_Frozen):
     order_id: Annotated[str | None, Spec("code")] = None
     ship_to: Address
     ship_from: Address | None = None
-    service: Annotated[ServiceLevel, BeforeValidator(_service), Spec("service", editable=True)]
+    service: Annotated[Service, Spec("service", editable=True)]
     parcels: tuple[Parcel, ...] = Field(min_length=1)
     ship_date: Annotated[dt.date | None, Spec("date", editable=True)] = None
     references: dict[str, str] = Field(default_factory=dict)
@@ -482,7 +480,7 @@ class ChargeBasis(StrEnum):
 class Rate(_Frozen):
     """A quoted price. Amounts are minor units of `currency`; the parts add up to `cost_cents`."""
 
-    service: ServiceLevel
+    service: Service
     cost_cents: int
     currency: str = "USD"
     zone: str | None = None
@@ -529,7 +527,7 @@ class Purchase(_Frozen):
 
     shipment_id: str
     tracking_numbers: tuple[str, ...]
-    service: ServiceLevel | None = None
+    service: Service | None = None
     charge: Charge | None = None
     labels: tuple[Label, ...] = ()
     voided: bool = False
@@ -559,7 +557,7 @@ class AddressCheck(_Frozen):
 class TransitTime(_Frozen):
     """Transit time of one service for one shipment. `transit_days` are business days."""
 
-    service: ServiceLevel
+    service: Service
     transit_days: int
     delivery_date: dt.date | None = None
     guaranteed: bool = False

@@ -1,44 +1,68 @@
-"""The carrier protocol: what shipkit asks of anybody who sells labels.
+"""The carrier protocol: what shipkit asks of whoever sells labels.
 
-A carrier translates and transports; it keeps no plan, no ledger and no policy. Whether a failed
-call may have bought something is decided here, at the place that still knows what was sent, by the
-class of the error it raises (:class:`~shipkit.errors.CarrierError` and its ``outcome``).
+A carrier translates and transports. It keeps no plan, no ledger and no policy. Whether a failed
+call may have bought something is decided in the carrier, at the place that still knows what was
+sent, by the class of the error it raises (:class:`~shipkit.errors.CarrierError`, `outcome`).
+
+What a carrier can do beyond the protocol is declared in its :class:`Capabilities`; each optional
+ability is a small protocol of its own (:class:`Tracks`, :class:`ShopsTables`, ...). Nothing is
+found by looking for a method: an ability that is not declared is not used, and one that is declared
+and missing is refused before the carrier is used at all (:func:`shipkit.carriers.registry.resolve`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from shipkit.common.pool import each
-from shipkit.errors import AuthenticationFailed, CarrierError, SettingsError
-from shipkit.models import Address, LabelSpec, Purchase, Rate, ServiceLevel, Shipment
-from shipkit.schema import QUOTES, SHIPMENTS, quotes_table, shipment_from_row
+from shipkit.carriers.pace import Pacer
+from shipkit.models import (
+    Address,
+    AddressCheck,
+    LabelFormat,
+    LabelSpec,
+    Purchase,
+    Rate,
+    Shipment,
+    TransitTime,
+)
+from shipkit.services import ServiceList
 
 __all__ = [
-    "SHOPPED",
+    "OPTIONAL",
+    "REQUIRED",
+    "Capabilities",
     "Carrier",
     "CarrierIdentity",
+    "GivesTransitTimes",
     "Pace",
-    "Pacer",
-    "best_of",
-    "quote_each",
-    "shop_each",
+    "Recovery",
+    "ShopsTables",
+    "Tracks",
+    "ValidatesAddresses",
+    "address_validator",
+    "table_shopper",
+    "tracker",
 ]
+
+Recovery = Literal["lookup", "two_step", "idempotency_key"]
+"""How a carrier settles a purchase whose answer was lost.
+
+``lookup``: our reference is stored with the shipment, and :meth:`Carrier.find` looks it up.
+``two_step``: a free first step gives an id, which is read after a lost second step.
+``idempotency_key``: the same request with the same key buys once, however often it is sent.
+"""
 
 
 @dataclass(frozen=True)
 class CarrierIdentity:
-    """Who sells: part of the plan's fingerprint and of everything that is shown to a person."""
+    """Which account is charged: part of a plan's fingerprint and shown with every price."""
 
     name: str
-    """``sandbox``, ``ups``."""
+    """The carrier's name in the registry: ``sandbox``, ``ups``."""
     environment: str
     """``sandbox``, ``test`` or ``live``."""
     account: str = ""
@@ -46,7 +70,7 @@ class CarrierIdentity:
 
     @property
     def live(self) -> bool:
-        """Whether a purchase here costs money."""
+        """Whether a purchase costs money."""
         return self.environment == "live"
 
     @property
@@ -61,11 +85,11 @@ class CarrierIdentity:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a carrier may be asked, and how long it takes.
+    """How fast a carrier may be called, and how long it takes.
 
-    `rate_per_s` None means no limit. `processing_s` is the longest a request may go on at the
-    carrier after the client gave up; with the client time-out it makes the grace before a look-up
-    concludes absence.
+    `rate_per_s` None means no limit. `processing_s` is the longest that a request may go on at the
+    carrier after the client gave up; with the client's time-out it makes the grace period before a
+    look-up may conclude that nothing was bought.
     """
 
     concurrency: int = 20
@@ -74,216 +98,160 @@ class Pace:
     processing_s: float = 5.0
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a carrier can do beyond the protocol, declared rather than discovered."""
+
+    track: bool = False
+    """Says where parcels are: :class:`Tracks`."""
+    shop_table: bool = False
+    """Prices a whole table by every service in one call: :class:`ShopsTables`."""
+    validate_address: bool = False
+    """Checks addresses: :class:`ValidatesAddresses`."""
+    transit_times: bool = False
+    """Says how long each service takes, without prices: :class:`GivesTransitTimes`."""
+    manifests: bool = False
+    """Closes a day with a manifest. Nothing in shipkit asks for one yet."""
+    multi_parcel: bool = True
+    """Sells one shipment of several parcels. Where False, a row has one parcel."""
+    recovery: Recovery = "lookup"
+    """How a purchase without a usable answer is settled. shipkit runs ``lookup`` today."""
+    label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
+    """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
+    priced_by: tuple[str, ...] | None = None
+    """The columns of a shipments table that `quote_table` reads; None: any of them."""
+
+
 @runtime_checkable
 class Carrier(Protocol):
-    """Anybody who sells labels."""
+    """Whoever sells labels."""
 
     identity: CarrierIdentity
+    services: ServiceList
+    """What the carrier offers, and how its services are written."""
+    capabilities: Capabilities
     pace: Pace
     absence_is_proof_after_s: float | None
-    """Seconds after which "not found by reference" proves that nothing was bought; None: it never does."""
+    """Seconds after which "not found by reference" proves that nothing was bought; None: never."""
     resend: str
     """Default policy for rows in doubt: ``proven``, ``ask`` or ``never``."""
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
-        """Return the price of `shipment`. Free to repeat. Raises CarrierRejected when it cannot be priced."""
+        """Return the price of `shipment`. Free to repeat.
+
+        Raises
+        ------
+        CarrierRejected
+            The shipment cannot be priced; the message says why.
+        """
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return a quote table (:data:`shipkit.schema.QUOTES`), a line for each line of `table`, in order.
+        """Return a quote table (:data:`shipkit.schema.QUOTES`) with a row per shipment, in order.
 
-        A row that cannot be priced has null cost and a problem; one bad row never costs another
-        its price. `pacer` runs each request at the pace in force and repeats what is free to
-        repeat.
+        A shipment that cannot be priced has null cost and a problem; it never costs another row its
+        price. `pacer` runs each request at the pace in force and repeats what is free to repeat.
+        :func:`shipkit.carriers.quoting.quote_each` does all this with `quote`.
         """
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
-        """Return the price of `shipment` by every service sold for it."""
+        """Return the price of `shipment` by every service offered for it, whatever its own is."""
 
     async def ship(
         self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
     ) -> Purchase:
-        """Buy. `reference` is unique for ever and is stored by the carrier with the shipment.
+        """Buy. `reference` is unique forever, and the carrier stores it with the shipment.
 
-        Raises CarrierRejected, NotSent (and its children) or AnswerLost. Anything else that
+        Raises CarrierRejected, NotSent (and its children) or AnswerLost. Any other exception that
         escapes, cancellation included, counts as "a shipment may exist".
         """
 
     async def find(
         self, reference: str, label: LabelSpec, shipment: Shipment | None = None
     ) -> list[Purchase]:
-        """Return the shipments bought under `reference`: none, one or several, voided ones marked."""
+        """Return the shipments bought under `reference`: none, one or several, voided ones marked.
+
+        An empty list says "the carrier has nothing". Where it cannot say, raise AnswerLost.
+        """
 
     async def void(self, purchase: Purchase) -> None:
-        """Give a shipment back. Repeat-safe: voiding what is voided is success. Raises CarrierRejected otherwise."""
+        """Void a shipment. Voiding what is voided already succeeds; CarrierRejected otherwise."""
 
     async def aclose(self) -> None:
         """Close connections."""
 
 
-T = TypeVar("T")
+REQUIRED: Final = (
+    "identity",
+    "services",
+    "capabilities",
+    "pace",
+    "absence_is_proof_after_s",
+    "resend",
+    "quote",
+    "quote_table",
+    "shop",
+    "ship",
+    "find",
+    "void",
+    "aclose",
+)
+"""The members of :class:`Carrier`."""
 
 
-class Pacer(Protocol):
-    """Runs idempotent carrier calls at the pace in force: concurrency, rate, pause on 429, retry."""
-
-    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return ``await call()``, repeated with back-off on 429, 5xx and lost answers. Only for what is free to repeat."""
+# -- optional abilities ----------------------------------------------------------------------------
 
 
-async def quote_each(
-    quote: Callable[[Shipment, Address], Awaitable[Rate]],
-    table: pa.Table,
-    shipper: Address,
-    *,
-    concurrency: int,
-    pacer: Pacer | None = None,
-) -> pa.Table:
-    """Return a quote table by asking `quote` for every row: what ``quote_table`` is without a faster way.
+class Tracks(Protocol):
+    """Declared by ``Capabilities(track=True)``."""
 
-    The same question is asked once: two rows are the same question when they differ only in row
-    numbers, order id, references, and who the recipient is.
-    """
-    questions: dict[str, dict[str, Any]] = {}
-    keys: list[str] = []
-    for batch in table.to_batches(max_chunksize=2_000):
-        for row in batch.to_pylist():
-            key = repr([row[name] for name in _PRICED])
-            keys.append(key)
-            questions.setdefault(key, row)
-    found = await each(
-        lambda row: _answer(quote, row, shipper, pacer),
-        list(questions.values()),
-        at_once=concurrency,
-    )
-    answers = dict(zip(questions, found, strict=True))
-    return quotes_table([answers[key] for key in keys])
+    async def track(
+        self, tracking_numbers: Sequence[str], pacer: Pacer | None = None
+    ) -> list[dict[str, Any]]:
+        """Return where parcels are: a dict per number, in order.
+
+        Keys are the columns of :data:`shipkit.plan.questions.TRACKING` from ``tracking_number`` on.
+        """
 
 
-SHOPPED = pa.schema([pa.field("row", pa.int64()), *QUOTES])
-"""Columns of a shop table: `row` is the index in the shipments table, the rest a quote by one service. Several lines a shipment."""
+class ShopsTables(Protocol):
+    """Declared by ``Capabilities(shop_table=True)``."""
+
+    async def shop_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
+        """Return a shop table (:data:`shipkit.carriers.quoting.SHOPPED`), by shipment and cost."""
 
 
-def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
-    """Return `quotes`, whose lines belong to `rows`, as a shop table: priced lines by row and cost; for a row without any, one with its problem."""
-    priced = np.asarray(pc.is_valid(quotes.column("cost_cents")))
-    unsold = np.flatnonzero(~priced & ~np.isin(rows, rows[priced]))
-    _, first = np.unique(rows[unsold], return_index=True)
-    keep = np.concatenate([np.flatnonzero(priced), unsold[first]])
-    cents = np.asarray(pc.fill_null(quotes.column("cost_cents"), 0))[keep]
-    keep = keep[np.lexsort((cents, rows[keep]))]
-    return (
-        quotes.take(pa.array(keep))
-        .add_column(0, SHOPPED.field("row"), pa.array(rows[keep]))
-        .select(SHOPPED.names)
-        .cast(SHOPPED)
-    )
+class ValidatesAddresses(Protocol):
+    """Declared by ``Capabilities(validate_address=True)``."""
+
+    async def validate_address(self, address: Address) -> AddressCheck:
+        """Return whether an address exists, with suggestions, and whether it is a home."""
 
 
-async def shop_each(
-    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]],
-    table: pa.Table,
-    shipper: Address,
-    *,
-    concurrency: int,
-    pacer: Pacer | None = None,
-) -> pa.Table:
-    """Return a shop table (:data:`SHOPPED`) by asking `shop` for every row, the same question once: for carriers without a ``shop_table``."""
-    rows = [
-        {**row, "service": ServiceLevel.GROUND.value}
-        for batch in table.to_batches(max_chunksize=2_000)
-        for row in batch.to_pylist()
-    ]
-    keys = [repr([row[name] for name in _PRICED]) for row in rows]
-    questions = dict(zip(keys, rows, strict=True))
-    found = await each(
-        lambda row: _offers(shop, row, shipper, pacer),
-        list(questions.values()),
-        at_once=concurrency,
-    )
-    answers = dict(zip(questions, found, strict=True))
-    counts = [len(answers[key]) for key in keys]
-    return best_of(
-        quotes_table([offer for key in keys for offer in answers[key]]),
-        np.repeat(np.arange(len(keys)), counts),
-    )
+class GivesTransitTimes(Protocol):
+    """Declared by ``Capabilities(transit_times=True)``."""
+
+    async def transit_times(self, shipment: Shipment, shipper: Address) -> list[TransitTime]:
+        """Return how long each service takes, fastest first."""
 
 
-async def _offers(
-    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]],
-    row: dict[str, Any],
-    shipper: Address,
-    pacer: Pacer | None,
-) -> list[dict[str, Any]]:
-    try:
-        shipment = shipment_from_row(row)
-    except ValueError:
-        return [
-            {
-                "problem": "The row is not a shipment yet.",
-                "fix": "session.problems says what it lacks.",
-            }
-        ]
-    try:
-        rates = await (
-            pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper)
-        )
-    except (AuthenticationFailed, SettingsError):
-        raise
-    except CarrierError as error:
-        return [{"problem": error.message, "fix": error.fix}]
-    offers = [
-        {
-            **rate.model_dump(),
-            "service": str(rate.service),
-            "cost_basis": "quoted",
-            "warnings": "; ".join(rate.warnings),
-        }
-        for rate in rates
-    ]
-    return offers or [
-        {"problem": "No service takes this shipment.", "fix": "Correct the address or the parcel."}
-    ]
+OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times")
+"""Capabilities that promise a method of the same name."""
 
 
-_PRICED = [
-    name
-    for name in SHIPMENTS.names
-    if name
-    not in {
-        "row_number",
-        "row_numbers",
-        "source_file",
-        "order_id",
-        "references",
-        "name",
-        "company",
-        "phone",
-        "email",
-    }
-]
+def tracker(carrier: Carrier) -> Tracks | None:
+    """Return `carrier` as one that tracks parcels, None when it does not declare it."""
+    return cast("Tracks", carrier) if carrier.capabilities.track else None
 
 
-async def _answer(
-    quote: Callable[[Shipment, Address], Awaitable[Rate]],
-    row: dict[str, Any],
-    shipper: Address,
-    pacer: Pacer | None,
-) -> dict[str, Any]:
-    try:
-        shipment = shipment_from_row(row)
-        rate = await (
-            pacer.repeat(lambda: quote(shipment, shipper)) if pacer else quote(shipment, shipper)
-        )
-    except (AuthenticationFailed, SettingsError):
-        raise
-    except CarrierError as error:
-        return {"service": row["service"], "problem": error.message, "fix": error.fix}
-    fields = rate.model_dump()
-    return {
-        **fields,
-        "service": str(rate.service),
-        "cost_basis": "quoted",
-        "warnings": "; ".join(rate.warnings),
-    }
+def table_shopper(carrier: Carrier) -> ShopsTables | None:
+    """Return `carrier` as one that shops tables, None when it does not declare it."""
+    return cast("ShopsTables", carrier) if carrier.capabilities.shop_table else None
+
+
+def address_validator(carrier: Carrier) -> ValidatesAddresses | None:
+    """Return `carrier` as one that validates addresses, None when it does not declare it."""
+    return cast("ValidatesAddresses", carrier) if carrier.capabilities.validate_address else None

@@ -196,28 +196,33 @@ def write_back(args: Namespace, console: Console) -> End:
 
 
 def carriers(args: Namespace, console: Console) -> End:
-    """List the carriers and whether they are set up. Shows no secret, and of an account only its end."""
-    from shipkit.carriers.registry import CARRIERS
+    """List the carriers and whether they are set up.
 
-    settings = Settings.read(home=args.home)
+    Secrets are never shown, and of an account only its last characters.
+    """
+    from shipkit.carriers.registry import BrokenCarrier, plugins
+
+    chosen = Settings.read(home=args.home).carrier.lower()
     rows, wanting = [], []
-    for name, what in CARRIERS.items():
-        missing, environment, account = _standing(name, settings)
-        default = name == settings.carrier.lower()
+    for found in plugins():
+        name, default = found.name, found.name == chosen
+        shown = f"{name}{' (default)' if default else ''}"
+        if isinstance(found, BrokenCarrier):
+            rows.append([shown, "", "", "no", "broken"])
+            wanting.append(found.problem)
+            console.record("carrier", name=name, ready=False, problem=found.problem)
+            continue
+        missing = found.settings.missing(name)
+        known = found.settings.shown(name)
+        environment, account = known["env"] or found.environment, known["account"]
         rows.append(
-            [
-                f"{name}{' (default)' if default else ''}",
-                environment,
-                account,
-                "no" if missing else "yes",
-                what,
-            ]
+            [shown, environment.upper(), account, "no" if missing else "yes", found.description]
         )
         wanting += [f"{name} needs {', '.join(missing)} in the environment."] if missing else []
         console.record(
             "carrier",
             name=name,
-            environment=environment.lower(),
+            environment=environment,
             account=account,
             ready=not missing,
             missing=missing,
@@ -344,22 +349,6 @@ def _would_void(session: BatchSession, args: Namespace, console: Console) -> End
     console.table(["row", "order", "tracking number"], lines, right=("row",))
     console.say(f"Dry run: {len(standing):,} shipments would be voided.")
     return End(job_id=session.job_id, facts={"would_void": len(standing), "dry_run": True})
-
-
-def _standing(name: str, settings: Settings) -> tuple[list[str], str, str]:
-    """Return which settings a carrier lacks, its environment, and the end of its account."""
-    if name != "ups":
-        return [], "SANDBOX", ""
-    missing = [
-        f"SHIPKIT_{field.upper()}"
-        for field in ("ups_client_id", "ups_client_secret", "ups_account")
-        if not getattr(settings, field)
-    ]
-    return (
-        missing,
-        settings.ups_env.upper(),
-        f"...{settings.ups_account[-4:]}" if settings.ups_account else "",
-    )
 
 
 def _age(text: str) -> dt.timedelta:

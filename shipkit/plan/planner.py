@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.protocol import Carrier, Pacer
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.orders import grouping, mapping, normalize, packing, source, validate, where

@@ -24,12 +24,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shipkit.carriers.protocol import Carrier, CarrierIdentity, Pacer
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier, CarrierIdentity
+from shipkit.carriers.registry import service_title
 from shipkit.common import html
 from shipkit.common.files import Disk, write_file
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import PreviewNotFound
-from shipkit.models import Address, Money, ServiceLevel
+from shipkit.models import Address, Money
 from shipkit.plan.plan import Plan
 from shipkit.schema import QUOTES, complete, major, problems_table
 
@@ -92,6 +94,8 @@ class ServiceTotal:
     service: str
     shipments: int
     total: Money
+    title: str = ""
+    """The service's name for people."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,10 @@ class Summary(html.Shown):
         yield "Shipments", f"{self.shipments:,}"
         yield "Total", total_text(self.totals)
         for line in self.by_service:
-            yield f"  {service_title(line.service)}", f"{line.shipments:,} for {line.total}"
+            yield (
+                f"  {line.title or service_title(line.service)}",
+                f"{line.shipments:,} for {line.total}",
+            )
         if self.problems:
             yield (
                 "Not shippable",
@@ -263,6 +270,7 @@ class Preview:
                     n["service"],
                     n["cost_cents_count"],
                     Money.from_cents(n["cost_cents_sum"], n["currency"]),
+                    service_title(n["service"], self.plan.identity.name),
                 )
                 for n in lines
             ),
@@ -397,9 +405,8 @@ async def price(
     if len(wanted) == len(plan):
         quotes = await carrier.quote_table(plan.table, plan.shipper, pacer)
     else:
-        asked = plan.table.select(
-            getattr(carrier, "priced_by", plan.table.column_names)
-        )  # what no price depends on need not be copied
+        # What no price depends on need not be copied.
+        asked = plan.table.select(carrier.capabilities.priced_by or plan.table.column_names)
         some = await carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
@@ -579,11 +586,6 @@ def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Arra
     for index, text in texts.items():
         column[index] = text
     return pa.array(column, pa.string())
-
-
-def service_title(service: str) -> str:
-    """Return the name of a service for people: "2nd Day Air"."""
-    return ServiceLevel(service).title if service in set(ServiceLevel) else service
 
 
 _QUOTED = re.compile(r'"[^"]*"|(?<![\w\[])\d[\d,.]*')

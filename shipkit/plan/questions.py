@@ -6,14 +6,16 @@ that the carrier cannot answer has a problem in its row; it never raises.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.protocol import Carrier, Pacer
+from shipkit.carriers import registry
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier, address_validator, tracker
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
@@ -127,13 +129,15 @@ async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa
 
     Raises InputError where the carrier cannot check addresses.
     """
-    validate = _able(carrier, "validate_address", "check addresses")
+    validator = address_validator(carrier)
+    if validator is None:
+        raise _unable(carrier, "validate_address", "check addresses")
     rows = table.select(["row_number", "order_id", *ADDRESS_FIELDS]).to_pylist()
     asked = {key: _address(row) for row in rows if (key := _place(row))}
 
     async def ask(address: Address) -> AddressCheck:
         try:
-            return await pacer.repeat(lambda: validate(address))
+            return await pacer.repeat(lambda: validator.validate_address(address))
         except (AuthenticationFailed, SettingsError):
             raise
         except CarrierError as error:
@@ -211,7 +215,9 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
 
     Raises InputError where the carrier cannot track.
     """
-    ask = _able(carrier, "track", "track parcels")
+    able = tracker(carrier)
+    if able is None:
+        raise _unable(carrier, "track", "track parcels")
     rows = results.select(["row_number", "order_id", "state", "tracking_numbers"]).to_pylist()
     parcels = [
         (row, number)
@@ -219,7 +225,7 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
         if row["state"] == "shipped"
         for number in row["tracking_numbers"] or ()
     ]
-    answers = await ask([number for _, number in parcels], pacer) if parcels else []
+    answers = await able.track([number for _, number in parcels], pacer) if parcels else []
     lines = [
         {"row_number": row["row_number"], "order_id": row["order_id"], **answer}
         for (row, _), answer in zip(parcels, answers, strict=True)
@@ -227,14 +233,11 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
     return pa.Table.from_pylist(lines, schema=TRACKING)
 
 
-def _able(carrier: Carrier, name: str, what: str) -> Callable[..., Awaitable[Any]]:
-    found = getattr(carrier, name, None)
-    if found is None:
-        raise InputError(
-            f"The carrier {carrier.identity.name} cannot {what}.",
-            fix='Use one that can: carrier="ups".',
-        )
-    return found  # type: ignore[no-any-return]
+def _unable(carrier: Carrier, capability: str, what: str) -> InputError:
+    others = ", ".join(f'carrier="{name}"' for name in registry.able(capability))
+    return InputError(
+        f"The carrier {carrier.identity.name} cannot {what}.", fix=f"Use one that can: {others}."
+    )
 
 
 def _address(row: dict[str, Any]) -> Address:

@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.protocol import Carrier, Pacer, shop_each
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier, table_shopper
+from shipkit.carriers.quoting import shop_each
 from shipkit.errors import InputError
 from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Edit
@@ -139,14 +141,13 @@ async def choose_services(
 async def shop(
     table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
 ) -> pa.Table:
-    """Return :data:`shipkit.carriers.protocol.SHOPPED`: each shipment priced by every service.
+    """Return :data:`shipkit.carriers.quoting.SHOPPED`: each shipment priced by every service.
 
     Asks for the whole table at once where the carrier can, else shipment by shipment.
     """
-    at_once = getattr(carrier, "shop_table", None)
+    at_once = table_shopper(carrier)
     if at_once is not None:
-        offers: pa.Table = await at_once(table, shipper, pacer)
-        return offers
+        return await at_once.shop_table(table, shipper, pacer)
     return await shop_each(
         carrier.shop, table, shipper, concurrency=carrier.pace.concurrency, pacer=pacer
     )

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.errors import AnswerLost, CarrierError
-from shipkit.models import ChargeBasis, Purchase, ServiceLevel
+from shipkit.models import ChargeBasis, Purchase
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.ledger import Ledger, now_us
@@ -359,7 +359,7 @@ def purchase_entry(
         shipped_at=at,
         shipment_id=purchase.shipment_id,
         tracking_numbers=numbers,
-        service=_service(purchase.service),
+        service=purchase.service,
         charged_cents=quoted_cents if charge is None else charge.cents,
         currency=currency if charge is None else charge.currency,
         charge_basis=(ChargeBasis.ESTIMATED if charge is None else charge.basis).value,
@@ -368,7 +368,3 @@ def purchase_entry(
         watch=watch,
         labels=labels or None,
     )
-
-
-def _service(service: ServiceLevel | None) -> str | None:
-    return None if service is None else service.value

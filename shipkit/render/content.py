@@ -41,15 +41,27 @@ def label_contents(
     shipper: Address,
     tracking_numbers: Sequence[str],
     *,
+    service: str,
     reference: str | None = None,
     date: dt.date | None = None,
     billing: str = "SANDBOX",
     watermark: str | None = "SAMPLE",
 ) -> tuple[LabelContent, ...]:
-    """Return what to draw for a shipment: a label a parcel, in the order of its parcels.
+    """Return what to draw for a shipment: one label per parcel, in the order of its parcels.
 
-    `tracking_numbers` has one number a parcel. `date` is used when the shipment has no ship date
-    of its own. A return label goes from the customer to the shop.
+    Parameters
+    ----------
+    tracking_numbers
+        One number per parcel.
+    service
+        The service's title, "2nd Day Air": a shipment only has its code.
+    date
+        Used when the shipment has no ship date of its own.
+
+    Returns
+    -------
+    tuple
+        A return label goes from the customer to the shop.
     """
     here, there = shipment.ship_from or shipper, shipment.ship_to
     if shipment.is_return:
@@ -58,7 +70,7 @@ def label_contents(
         LabelContent(
             ship_from=here,
             ship_to=there,
-            service=shipment.service.title,
+            service=service,
             tracking_number=number,
             parcel_index=index,
             parcel_count=len(shipment.parcels),

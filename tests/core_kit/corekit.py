@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shipkit.carriers.protocol import CarrierIdentity, Pace
+from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
+from shipkit.carriers.sandbox.backend import SERVICES
 from shipkit.errors import AnswerLost
 from shipkit.models import (
     Address,
@@ -22,7 +23,6 @@ from shipkit.models import (
     LabelFormat,
     LabelSpec,
     Purchase,
-    ServiceLevel,
     Shipment,
 )
 from shipkit.purchasing.store import JobDraft, JobStore
@@ -59,6 +59,7 @@ class BookCarrier:
         label: bytes = b"%PDF-label",
     ) -> None:
         self.identity = SANDBOX
+        self.services, self.capabilities = SERVICES, Capabilities()
         self.pace = Pace(concurrency=8, timeout_s=5.0, processing_s=0.0)
         self.absence_is_proof_after_s = proof_s
         self.resend = resend
@@ -103,7 +104,7 @@ class BookCarrier:
         return Purchase(
             shipment_id=tracking,
             tracking_numbers=(tracking,),
-            service=ServiceLevel.GROUND,
+            service="ground",
             charge=None if cents is None else Charge(cents=cents),
             labels=(
                 Label(

@@ -1,4 +1,4 @@
-"""Money, services, states: the words everything else is written in."""
+"""Money, states: the words everything else is written in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shipkit.models import Address, Money, Parcel, ServiceLevel, Shipment, minor_units
+from shipkit.models import Address, Money, minor_units
 from shipkit.state import MOVES, STATE_AFTER, Outcome, RowState
 
 CENTS = st.integers(-(10**12), 10**12)
@@ -57,46 +57,6 @@ def test_what_is_no_amount_is_refused(text: str):
 def test_yen_have_no_cents():
     assert minor_units("JPY") == 0
     assert str(Money.from_cents(1250, "JPY")) == "1,250 JPY"
-
-
-@pytest.mark.parametrize(
-    ("text", "service"),
-    [
-        ("ground", "ground"),
-        ("UPS Ground", "ground"),
-        ("03", "ground"),
-        ("3", "ground"),
-        ("UPS 2nd Day Air®", "2nd_day_air"),
-        ("Next Day Air", "next_day_air"),
-        ("NEXT-DAY AIR SAVER", "next_day_air_saver"),
-        ("2 Day", "2nd_day_air"),
-        ("overnight", "next_day_air"),
-    ],
-)
-def test_a_service_is_known_by_its_usual_names(text: str, service: str):
-    assert ServiceLevel.parse(text) == service
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Second Class",
-        "Standard Class",
-        "USPS Ground Advantage",
-        "free shipping",
-        "grounded",
-        "Economy",
-        "99",
-    ],
-)
-def test_an_unknown_service_is_never_guessed(text: str):
-    assert ServiceLevel.parse(text) is None
-
-
-def test_a_shipment_with_an_unknown_service_names_the_known_ones():
-    with pytest.raises(ValidationError, match="unknown service 'teleport'; known: ground"):
-        Shipment(ship_to=Address(name="A"), service="teleport", parcels=(Parcel(weight_lb=1),))  # type: ignore[arg-type]
 
 
 def test_contact_details_stay_out_of_reprs():

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
+
 import pytest
 
+import shipkit as sk
+from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.errors import SettingsError
 from shipkit.settings import Settings
 
@@ -16,20 +21,74 @@ def test_the_environment_is_read_when_asked_and_arguments_win(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SHIPKIT_TIMEOUT_S", "soon"), ("SHIPKIT_TIMEOUT_S", "-1"), ("SHIPKIT_UPS_ENV", "production")],
+    [
+        ("SHIPKIT_TIMEOUT_S", "soon"),
+        ("SHIPKIT_TIMEOUT_S", "-1"),
+        ("SHIPKIT_QUOTE_CACHE_S", "-1"),
+    ],
 )
 def test_a_bad_value_names_its_variable(name: str, value: str):
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})
 
 
-def test_a_secret_shows_in_no_repr_and_no_error():
-    settings = Settings.read({"SHIPKIT_UPS_CLIENT_SECRET": "hunter2"})
-    assert "hunter2" not in repr(settings)
-    assert "hunter2" not in settings.model_dump_json()
+UPS = {
+    "SHIPKIT_UPS_CLIENT_ID": "client",
+    "SHIPKIT_UPS_CLIENT_SECRET": "hunter2",
+    "SHIPKIT_UPS_ACCOUNT": "A1B2C3",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHIPKIT_UPS_ENV", "production"),
+        ("SHIPKIT_UPS_ABSENCE_PROOF_S", "-7.25"),
+        ("SHIPKIT_UPS_ABSENCE_PROOF_S", "hunter2"),
+    ],
+)
+def test_a_bad_value_of_a_carrier_names_its_variable_and_shows_no_value(name: str, value: str):
+    with pytest.raises(SettingsError, match=name) as caught:
+        UpsSettings.read("ups", {**UPS, name: value})
+    assert value not in str(caught.value)
+
+
+def test_the_variables_of_ups_are_those_of_the_first_release():
+    assert set(UpsSettings.variables("ups").values()) == {
+        *UPS,
+        "SHIPKIT_UPS_ENV",
+        "SHIPKIT_UPS_BASE_URL",
+        "SHIPKIT_UPS_ABSENCE_PROOF_S",
+    }
+    settings = UpsSettings.read("ups", {**UPS, "SHIPKIT_UPS_ENV": "live"})
+    assert (settings.client_id, settings.account, settings.env) == ("client", "A1B2C3", "live")
+    assert settings.client_secret.get_secret_value() == "hunter2"
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert UpsSettings.read("ups", {**UPS, "SHIPKIT_UPS_ENV": ""}).env == "test"
+    assert UpsSettings.missing("ups", {**UPS, "SHIPKIT_UPS_ACCOUNT": ""}) == ["SHIPKIT_UPS_ACCOUNT"]
+
+
+def test_a_secret_shows_in_no_repr_no_error_no_traceback_and_no_pickle():
+    settings = UpsSettings.read("ups", UPS)
+    assert "hunter2" not in repr(settings) + str(settings) + settings.model_dump_json()
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(settings)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(sk.UPS.from_env(UPS))
     with pytest.raises(SettingsError) as caught:
-        Settings.read({"SHIPKIT_UPS_CLIENT_SECRET": "hunter2", "SHIPKIT_TIMEOUT_S": "x"})
-    assert "hunter2" not in str(caught.value)
+        UpsSettings.read("ups", {**UPS, "SHIPKIT_UPS_ENV": "x"})
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if "shipkit/settings.py" in frame.filename]
+    assert ours
+    locals_shown = "".join(
+        text
+        for frame in ours
+        for name, text in (frame.locals or {}).items()
+        if name != "environ"  # the caller's own mapping
+    )
+    assert "hunter2" not in locals_shown + str(caught.value)
 
 
 def test_a_shipper_is_found_by_name_and_a_missing_one_lists_the_known(tmp_path):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.protocol import shop_each
+from shipkit.carriers.quoting import shop_each
 from shipkit.plan.questions import SHOP as COLUMNS
 
 SHOP = sk.Address(

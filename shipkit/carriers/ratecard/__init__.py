@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from shipkit.carriers.ups.service_level import SERVICES as CARD_SERVICES
 from shipkit.errors import RateCardError
-from shipkit.models import Address, Rate, ServiceLevel, Shipment
+from shipkit.models import Address, Rate, Shipment
 from shipkit.schema import QUOTES, digest
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths
 
 __all__ = [
+    "CARD_SERVICES",
     "PARTS",
     "PRICED",
     "RATES",
@@ -40,6 +42,8 @@ __all__ = [
     "ppm",
     "share",
 ]
+
+# Cards are written and read with UPS's names for services: the contracts that people have files of.
 
 PARTS = ("base", "fuel", "residential", "delivery_area", "other")
 """The parts of a price; they add up to the cost. A surcharge belongs to one of the last four."""
@@ -425,8 +429,9 @@ class RateCard:
         """
         from shipkit.carriers.ratecard.one import quote_one
 
+        settled = CARD_SERVICES.settled(shipment)
         return quote_one(
-            self.on(as_of or shipment.ship_date), shipment, shipment.ship_from or shipper, as_of
+            self.on(as_of or shipment.ship_date), settled, shipment.ship_from or shipper, as_of
         )
 
     def quote_table(
@@ -513,13 +518,13 @@ class RateCard:
         """The services with prices."""
         return tuple(sorted(set(self.rates.column("service").to_pylist())))
 
-    def services_for(self, shipment: Shipment, shipper: Address) -> list[ServiceLevel]:
-        """Return the services sold between these two addresses."""
+    def services_for(self, shipment: Shipment, shipper: Address) -> list[str]:
+        """Return the services with prices between these two addresses."""
         from shipkit.carriers.ratecard.one import ends_of
 
         ends = ends_of(self, shipment.ship_from or shipper, shipment.ship_to)
         return [
-            ServiceLevel(name)
+            name
             for name in self.services
             if self.zone(ends.origin, (ends.exact, ends.prefix), name) is not None
         ]

@@ -75,7 +75,7 @@ def _inches(card: RateCard, inches: float) -> int:
 
 def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.date | None) -> Rate:
     """Return the price of `shipment` from `origin`. Raises CarrierRejected when the card has none."""
-    service = str(shipment.service)
+    service = shipment.service
     sizes = [measure(card, p) for p in shipment.parcels]
     ends = ends_of(card, origin, shipment.ship_to)
     zone = card.zone(ends.origin, (ends.exact, ends.prefix), service)
@@ -110,7 +110,7 @@ def _amounts(
     as_of: dt.date | None,
 ) -> dict[str, int]:
     """Return what each part of the price comes to."""
-    service, day = str(shipment.service), as_of or shipment.ship_date
+    service, day = shipment.service, as_of or shipment.ship_date
     base = next(
         (d.of(list_cents) for d in card.discounts if not d.services or service in d.services),
         list_cents,
@@ -150,7 +150,7 @@ def _amount(
 def _applies(card: RateCard, rule: Surcharge, shipment: Shipment, day: dt.date | None) -> bool:
     to = shipment.ship_to
     return (
-        (not rule.services or str(shipment.service) in rule.services)
+        (not rule.services or shipment.service in rule.services)
         and (rule.residential is None or bool(to.residential) is rule.residential)
         and (
             rule.area is None
@@ -185,7 +185,7 @@ def _no_price(
     card: RateCard, shipment: Shipment, origin: Address, sizes: Sequence[Measure]
 ) -> tuple[str, str] | None:
     """Return problem and fix, or None. The SQL asks the same questions in the same order."""
-    service = str(shipment.service)
+    service = shipment.service
     if service not in card.services:
         return REFUSALS["service"][0].format(service=service), REFUSALS["service"][1].format(
             known=", ".join(card.services)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.protocol import best_of
+from shipkit.carriers.quoting import best_of
 from shipkit.carriers.ratecard import PARTS, ppm
 from shipkit.carriers.ratecard.one import REFUSALS
 from shipkit.common.spill import bounded

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shipkit.carriers.ratecard import ZONES
+from shipkit.carriers.ratecard import CARD_SERVICES, ZONES
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 from shipkit.common.places import zip3_states
 from shipkit.common.words import listed
 from shipkit.errors import RateCardError
-from shipkit.models import ServiceLevel
 
 __all__ = ["ANY", "ZoneLine", "chart_of", "complete", "read_zones", "service_named", "zone_name"]
 
@@ -95,8 +94,7 @@ def zone_name(text: str) -> str:
 def service_named(text: str, services: Mapping[str, str]) -> str | None:
     """Return the service that a heading names, by the person's own names first."""
     own = {heading_key(name): value for name, value in services.items()}.get(heading_key(text))
-    found = ServiceLevel.parse(own or text)
-    return found.value if found else None
+    return CARD_SERVICES.parse(own or text)
 
 
 def read_zones(
@@ -327,10 +325,9 @@ def _line(
 def _service(sheet: Sheet, row: int, column: int, services: Mapping[str, str]) -> str:
     found = service_named(sheet.cell(row, column), services)
     if found is None:
-        known = ", ".join(s.value for s in ServiceLevel)
         raise sheet.error(
             f"{sheet.cell(row, column)!r} is not a known service.",
-            fix=f'Say which it is: services={{"...": "ground"}}. Known: {known}.',
+            fix=f'Say which it is: services={{"...": "ground"}}. Known: {", ".join(CARD_SERVICES.codes)}.',
             row=row,
             column=column,
         )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,11 +29,13 @@ from shipkit.models import (
     LabelSpec,
     Purchase,
     Rate,
-    ServiceLevel,
     Shipment,
 )
+from shipkit.services import ServiceList
 
-__all__ = ["SandboxBackend", "Trouble"]
+__all__ = ["SERVICES", "SandboxBackend", "Trouble"]
+
+SERVICES = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
 
 
 class Trouble(Exception):
@@ -108,6 +111,7 @@ class SandboxBackend:
         """Sell. The purchase is in the books, durably, before this returns."""
         clock = asyncio.get_running_loop().time
         answer_at = clock() + self._pause("ship", reference)
+        shipment = SERVICES.settled(shipment)
         fate = await self._admit("ship", reference, shipment)
         if said := refusal(shipment, shipper, reference) or (
             _no(self.faults) if fate is Fate.REJECTED else None
@@ -205,7 +209,7 @@ class SandboxBackend:
             shipment_id=numbers[0],
             reference=reference,
             account=account,
-            service=str(rate.service),
+            service=rate.service,
             numbers=numbers,
             cents=self._billed(rate.cost_cents, reference),
             currency=rate.currency,
@@ -234,6 +238,7 @@ class SandboxBackend:
             shipment,
             shipper,
             numbers,
+            service=SERVICES.title_of(shipment.service),
             reference=reference,
             date=dt.date.today(),  # noqa: DTZ011 - the shop's local day
         )
@@ -264,7 +269,7 @@ def purchase_of(entry: Entry, parts: Sequence[StoredPart]) -> Purchase:
     return Purchase(
         shipment_id=entry.shipment_id,
         tracking_numbers=entry.numbers,
-        service=ServiceLevel(entry.service),
+        service=entry.service,
         voided=entry.voided_at is not None,
         charge=Charge(
             cents=entry.cents, currency=entry.currency, billed_weight_lb=entry.billed_weight_lb

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shipkit.carriers.protocol import CarrierIdentity, Pace, Pacer, shop_each
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
+from shipkit.carriers.quoting import shop_each
 from shipkit.carriers.ratecard import PRICED, RateCard
-from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
+from shipkit.carriers.sandbox.backend import SERVICES, SandboxBackend, Trouble
 from shipkit.carriers.sandbox.books import Books
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
 from shipkit.errors import (
@@ -28,7 +30,9 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     from shipkit.carriers.sandbox.messages import Wire
 
-__all__ = ["SandboxCarrier"]
+__all__ = ["CAPABILITIES", "SandboxCarrier"]
+
+CAPABILITIES = Capabilities(shop_table=True, recovery="lookup", priced_by=PRICED)
 
 _ROWS_A_REQUEST = 20_000
 """Shipments that a served sandbox quotes at a time."""
@@ -84,6 +88,7 @@ class SandboxCarrier:
             update={name: value for name, value in shorthands.items() if value is not None}
         )
         self.identity = CarrierIdentity("sandbox", "sandbox", account)
+        self.services, self.capabilities = SERVICES, CAPABILITIES
         timeout_s = timeout_s or (
             30.0 if url is not None else 5.0
         )  # embedded, nothing can be slow but the disk
@@ -132,11 +137,6 @@ class SandboxCarrier:
     def books(self) -> Books:
         """The embedded sandbox's books."""
         return self._embedded.books
-
-    @property
-    def priced_by(self) -> tuple[str, ...]:
-        """The columns of a shipments table that :meth:`quote_table` needs."""
-        return PRICED
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price. Raises CarrierRejected when there is none."""

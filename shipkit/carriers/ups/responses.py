@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shipkit.carriers.ups.codes import NOISE, SURCHARGES
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
 from shipkit.carriers.ups.wire import service_of
 from shipkit.models import (
@@ -28,7 +29,6 @@ from shipkit.models import (
     Money,
     Purchase,
     Rate,
-    ServiceLevel,
     TransitTime,
 )
 
@@ -91,7 +91,7 @@ def token(body: Any) -> tuple[str, float]:
     return value, float(seconds)
 
 
-def rates(body: Any, *, only: ServiceLevel | None = None) -> list[Rate]:
+def rates(body: Any, *, only: str | None = None) -> list[Rate]:
     """Return the prices of a Rate or Shop answer, cheapest first; services that shipkit does not sell are left out.
 
     `only` is the service that was asked for: Rate answers with one, and some versions do not
@@ -110,7 +110,7 @@ def rates(body: Any, *, only: ServiceLevel | None = None) -> list[Rate]:
     return sorted(found, key=lambda r: (r.cost_cents, r.service))
 
 
-def _rate(shipment: dict[str, Any], service: ServiceLevel, general: list[dict[str, Any]]) -> Rate:
+def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]]) -> Rate:
     negotiated = at(shipment, "NegotiatedRateCharges")
     total = _total(shipment, negotiated)
     if total is None:
@@ -161,7 +161,7 @@ def _when(shipment: dict[str, Any]) -> tuple[int | None, dt.date | None]:
     return (int(days) if days is not None else None), date
 
 
-def purchase(body: Any, service: ServiceLevel) -> Purchase:
+def purchase(body: Any, service: str) -> Purchase:
     """Return the shipment of a Ship answer: every tracking number, every label, customs papers, and the charge."""
     results = at(body, "ShipmentResponse", "ShipmentResults")
     packages = listed(at(results, "PackageResults"))
@@ -376,7 +376,7 @@ def transits(body: Any) -> list[TransitTime]:
         )
     found = []
     for line in listed(response.get("services")):
-        service = _SERVICE_LEVELS.get(_text(line.get("serviceLevel"))) or ServiceLevel.parse(
+        service = _BY_TRANSIT_CODE.get(_text(line.get("serviceLevel"))) or SERVICES.parse(
             _text(line.get("serviceLevelDescription"))
         )
         days, date = _number(line.get("businessTransitDays")), _date(line.get("deliveryDate"))
@@ -392,14 +392,8 @@ def transits(body: Any) -> list[TransitTime]:
     return sorted(found, key=lambda t: (t.delivery_date or dt.date.max, t.transit_days, t.service))
 
 
-_SERVICE_LEVELS = {
-    "1DM": ServiceLevel.NEXT_DAY_AIR_EARLY,
-    "1DA": ServiceLevel.NEXT_DAY_AIR,
-    "1DP": ServiceLevel.NEXT_DAY_AIR_SAVER,
-    "2DM": ServiceLevel.SECOND_DAY_AIR_AM,
-    "2DA": ServiceLevel.SECOND_DAY_AIR,
-    "3DS": ServiceLevel.THREE_DAY_SELECT,
-    "GND": ServiceLevel.GROUND,
+_BY_TRANSIT_CODE = {
+    each.facts["transit"]: each.code for each in SERVICES if "transit" in each.facts
 }
 
 _PAPERS = ("Form", "CODTurnInPage", "HighValueReport", "ControlLogReceipt")

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
 from shipkit.errors import CarrierRejected
-from shipkit.models import Address, ServiceLevel, Shipment
+from shipkit.models import Address, Shipment
 
 __all__ = [
     "EU",
@@ -60,30 +61,11 @@ _STATE_WANTED = frozenset({"US", "CA", "PR"})
 _ZIP_WANTED = frozenset({"US", "CA", "PR"})
 _NO_ZIP_LENGTH = frozenset({5, 9})
 
-_US_ONLY = frozenset(
-    {
-        ServiceLevel.GROUND,
-        ServiceLevel.GROUND_SAVER,
-        ServiceLevel.THREE_DAY_SELECT,
-        ServiceLevel.SECOND_DAY_AIR,
-        ServiceLevel.SECOND_DAY_AIR_AM,
-        ServiceLevel.NEXT_DAY_AIR,
-        ServiceLevel.NEXT_DAY_AIR_SAVER,
-        ServiceLevel.NEXT_DAY_AIR_EARLY,
-    }
-)
+_US_ONLY = frozenset(each.code for each in SERVICES if each.reach == "domestic")
 _NOT_FROM_CANADA = frozenset(
-    {ServiceLevel.GROUND, ServiceLevel.GROUND_SAVER, ServiceLevel.SECOND_DAY_AIR_AM}
+    each.code for each in SERVICES if not each.facts.get("from_canada", True)
 )
-_ABROAD_ONLY = frozenset(
-    {
-        ServiceLevel.STANDARD,
-        ServiceLevel.WORLDWIDE_EXPRESS,
-        ServiceLevel.WORLDWIDE_EXPRESS_PLUS,
-        ServiceLevel.WORLDWIDE_EXPEDITED,
-        ServiceLevel.WORLDWIDE_SAVER,
-    }
-)
+_ABROAD_ONLY = frozenset(each.code for each in SERVICES if each.reach == "abroad")
 
 
 def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
@@ -310,7 +292,7 @@ def _payer(shipper: Address) -> Party:
     return Party.of(shipper, "shipper")
 
 
-def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
+def demand_a_service_that_runs(route: Route, service: str) -> None:
     """Refuse what UPS does not sell on this way. shipkit never swaps a service by itself: that would buy what nobody approved."""
     origin, destination = route.pair
     if (
@@ -325,13 +307,13 @@ def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
         )
         raise refuse(
             "service",
-            f"UPS {service.title} does not run from {origin} to {destination}.",
+            f"UPS {SERVICES.title_of(service)} does not run from {origin} to {destination}.",
             f"Choose {wanted}, by a service column or map(service=...).",
         )
     if service in _ABROAD_ONLY and route.pair == ("US", "US"):
         raise refuse(
             "service",
-            f"UPS {service.title} does not run within the US.",
+            f"UPS {SERVICES.title_of(service)} does not run within the US.",
             "Choose ground, 2nd_day_air or another domestic service.",
         )
 
@@ -339,7 +321,7 @@ def demand_a_service_that_runs(route: Route, service: ServiceLevel) -> None:
 def demand_contacts(route: Route, shipment: Shipment) -> None:
     """Refuse a way through customs without phones, and one to another country without a description of the goods."""
     if not route.crosses_customs:
-        inside_eu = set(route.pair) <= EU and shipment.service is ServiceLevel.STANDARD
+        inside_eu = set(route.pair) <= EU and shipment.service == ServiceLevel.STANDARD
         if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):
             raise refuse(
                 "description",

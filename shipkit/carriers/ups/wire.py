@@ -53,15 +53,14 @@ from shipkit.carriers.ups.route import (
     refuse,
     route_of,
 )
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean, cut, postal_code
 from shipkit.models import (
-    UPS_SERVICE_CODES,
     Address,
     LabelFormat,
     LabelSpec,
     Money,
     Parcel,
-    ServiceLevel,
     Shipment,
     Signature,
 )
@@ -181,7 +180,7 @@ def rate(
         ],
     }
     if not shop:
-        body["Service"] = {"Code": UPS_SERVICE_CODES[shipment.service]}
+        body["Service"] = {"Code": SERVICES.wire(shipment.service)}
     options = _service_options(route, shipment, rated=True)
     if options:
         body["ShipmentServiceOptions"] = options
@@ -221,7 +220,7 @@ def ship(
         "ShipTo": route.destination.shown(residential=True),
         "PaymentInformation": {"ShipmentCharge": _charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
-        "Service": {"Code": UPS_SERVICE_CODES[shipment.service]},
+        "Service": {"Code": SERVICES.wire(shipment.service)},
         "Package": [
             _shipped_package(parcel, i, route, shipment)
             for i, parcel in enumerate(_parcels(shipment))
@@ -582,9 +581,6 @@ def _label(label: LabelSpec) -> dict[str, Any]:
     }
 
 
-def service_of(code: str | None) -> ServiceLevel | None:
-    """Return the service of a UPS code, or None for one that shipkit does not sell."""
-    return _SERVICES.get((code or "").strip().zfill(2))
-
-
-_SERVICES = {code: service for service, code in UPS_SERVICE_CODES.items()}
+def service_of(code: str | None) -> str | None:
+    """Return the service of a UPS code, or None for one that is not in UPS's service list."""
+    return SERVICES.from_wire((code or "").strip().zfill(2))

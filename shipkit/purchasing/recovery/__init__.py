@@ -19,7 +19,7 @@ from shipkit.carriers.protocol import Carrier
 from shipkit.common.pool import each
 from shipkit.common.words import total_text
 from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirmed
-from shipkit.models import Money, Purchase, ServiceLevel
+from shipkit.models import Money, Purchase
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery.pruning import prune
 from shipkit.purchasing.store import JobDraft, JobStore
@@ -449,11 +449,10 @@ def _said(store: JobStore, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 
 def _purchase(line: dict[str, Any]) -> Purchase:
-    service = ServiceLevel(line["service"]) if line["service"] else None
     return Purchase(
         shipment_id=line["shipment_id"],
         tracking_numbers=tuple(line["tracking_numbers"]),
-        service=service,
+        service=line["service"] or None,
     )
 
 

@@ -14,8 +14,9 @@ from shipkit.carriers.http import Response
 from shipkit.carriers.ups import responses
 from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
+from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import AnswerLost, CarrierRejected
-from shipkit.models import Address, LabelFormat, ServiceLevel
+from shipkit.models import Address, LabelFormat
 
 
 def recorded(shared_ups: Path, name: str) -> dict[str, Any]:
@@ -85,7 +86,7 @@ READS = {
         == (4748, 8.0)
     ),
     "rates.success": lambda b: (
-        [(r.service.value, r.cost_cents) for r in responses.rates(b)][:2]
+        [(r.service, r.cost_cents) for r in responses.rates(b)][:2]
         == [("ground", 4836), ("3_day_select", 7376)]
     ),
     "timings.success": lambda b: (

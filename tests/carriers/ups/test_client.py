@@ -17,10 +17,11 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit as sk
+from shipkit.carriers import registry
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.registry import carrier_named
 from shipkit.carriers.ups import UPS, wire
+from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -30,7 +31,7 @@ from shipkit.errors import (
     RateLimited,
     SettingsError,
 )
-from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, ServiceLevel, Shipment
+from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
 from shipkit.schema import SHIPMENTS
 from shipkit.settings import Settings
 
@@ -645,7 +646,7 @@ def test_three_variables_are_enough_and_mean_the_test_host() -> None:
     assert (ups.identity.environment, ups.identity.live) == ("test", False)
     assert "wwwcie.ups.com" in repr(ups._line)
     assert sk.UPS.from_env({**ENV, "SHIPKIT_UPS_ENV": "live"}).identity.live
-    assert isinstance(carrier_named("ups", Settings.read(ENV)), UPS)
+    assert isinstance(registry.create("ups", Settings.read(ENV), ENV), UPS)
     assert (ups.resend, ups.absence_is_proof_after_s) == ("ask", 600.0)
 
 

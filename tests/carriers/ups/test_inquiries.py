@@ -96,7 +96,7 @@ def test_every_service_of_every_shipment_with_the_cheapest_and_the_fastest_marke
             line["cost"] == line["cost_cents"] / 100 and line["delivery_date"] for line in by_row[n]
         )
     assert by_row[3][0]["problem"].startswith("ship_to.postal_code")
-    assert by_row[4][0]["problem"] == "The row is not a shipment yet."
+    assert by_row[4][0]["problem"] == "The row is not a complete shipment yet."
 
 
 def test_addresses_are_asked_once_and_one_lost_answer_is_one_line(server: Any) -> None:

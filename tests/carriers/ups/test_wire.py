@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from shipkit.carriers.ups import wire
+from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import CarrierRejected
 from shipkit.models import (
     Address,
@@ -21,7 +22,6 @@ from shipkit.models import (
     LabelSpec,
     Money,
     Parcel,
-    ServiceLevel,
     Shipment,
     Signature,
 )

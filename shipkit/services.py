@@ -1,0 +1,425 @@
+"""Services: what a carrier offers, what people call it, and the rules that choose one.
+
+A service is text: ``ground`` within the carrier of a batch, ``ups:ground`` where the carrier has to
+be named too. What a carrier offers is data, a ``services.toml`` in the carrier's folder, read into
+a :class:`ServiceList`. Everything that reads a service from a person reads it here: columns of
+files, ``map``, ``edit``, ``sk.rate``, the command line and the agent tools.
+
+The stages before a plan may not import carriers; the list of the session's carrier is handed to
+them as a value.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from shipkit.errors import CarrierRejected
+from shipkit.models import Shipment
+
+__all__ = [
+    "Limits",
+    "ServiceEntry",
+    "ServiceList",
+    "ServiceRule",
+    "UnknownService",
+    "is_rule",
+    "title_of",
+]
+
+_AIM: Final = r"(?P<aim>cheapest|fastest)"
+_DAYS: Final = r" within (?P<days>[0-9]{1,3}) days?"
+_RULES: Final = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_AIM}(?:{_DAYS})?",
+        rf"{_AIM} of (?P<of>.+?){_DAYS}",
+        rf"{_AIM}{_DAYS} of (?P<of>.+)",
+        rf"{_AIM} of (?P<of>.+)",
+    )
+)
+"""The forms of a rule; the first that fits decides."""
+
+_CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]*")
+_CARRIER: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class UnknownService(ValueError):
+    """A text that names no service of the carrier and is not a rule.
+
+    Attributes
+    ----------
+    problem
+        What is wrong, without a full stop: ``'Second Class' is not a known service``.
+    fix
+        What to write instead: the known services and the forms of a rule.
+    """
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a carrier, or one of its services, accepts. None means that no limit is known.
+
+    Weights are pounds and sides inches, each for one parcel; lengths of texts are characters.
+    """
+
+    weight_lb: float | None = None
+    longest_side_in: float | None = None
+    length_and_girth_in: float | None = None
+    """Longest side plus twice the sum of the other two."""
+    parcels: int | None = None
+    """Parcels in one shipment."""
+    name: int | None = None
+    """Name and company, each."""
+    address_line: int | None = None
+    city: int | None = None
+    reference: int | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Limits:
+        """Return the limits that a TOML table names. Raises ValueError for an unknown name."""
+        known = {each.name for each in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise ValueError(f"unknown limit {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        for name, value in data.items():
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+                raise ValueError(f"the limit {name} must be a number greater than 0, not {value!r}")
+        return cls(**data)
+
+    def given(self) -> dict[str, float]:
+        """Return the limits that are known, by name."""
+        values = {each.name: self.__dict__[each.name] for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+Reach = Literal["domestic", "abroad", "anywhere"]
+
+
+@dataclass(frozen=True)
+class ServiceEntry:
+    """One service of a carrier: a ``[[service]]`` of its ``services.toml``."""
+
+    carrier: str
+    code: str
+    """The name in plans, previews and results: lower case, digits and underscores."""
+    title: str
+    """The name for people: "2nd Day Air"."""
+    aliases: tuple[str, ...] = ()
+    """Other names that files use. Case, spaces and punctuation do not matter."""
+    wire: Mapping[str, str] = field(default_factory=dict)
+    """What is sent to whoever sells it: account kind -> code. The carrier's own is under its name."""
+    reach: Reach = "anywhere"
+    limits: Limits = field(default_factory=Limits)
+    """Limits that hold for this service in addition to those of the carrier."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else in the TOML: only the carrier's own code reads it."""
+
+    @property
+    def qualified(self) -> str:
+        """The service with its carrier: ``ups:ground``."""
+        return f"{self.carrier}:{self.code}"
+
+
+@dataclass(frozen=True)
+class ServiceRule:
+    """A rule that chooses a service for each shipment, once prices are known."""
+
+    aim: str
+    """``cheapest`` or ``fastest``."""
+    within_days: int | None = None
+    of: tuple[str, ...] = ()
+    """The services to choose from; empty: every service of the carrier."""
+
+    def __str__(self) -> str:
+        choice = f" of {', '.join(self.of)}" if self.of else ""
+        if self.within_days is None:
+            return f"{self.aim}{choice}"
+        return f"{self.aim}{choice} within {self.within_days} day{'s' * (self.within_days != 1)}"
+
+
+def is_rule(text: str | None) -> bool:
+    """Return whether `text` has the form of a rule rather than of a service.
+
+    Examples
+    --------
+    >>> is_rule("cheapest within 3 days"), is_rule("fastest of ground, 2nd_day_air"), is_rule("ground")
+    (True, True, False)
+    """
+    return bool(text and _rule_in(text))
+
+
+def title_of(code: str) -> str:
+    """Return a title for a service that no list knows: ``"parcel_select"`` is "Parcel Select"."""
+    return " ".join(word.capitalize() for word in code.rsplit(":", 1)[-1].split("_"))
+
+
+@dataclass(frozen=True, eq=False)
+class ServiceList:
+    """Every service of one carrier, and the one place that reads a service from text.
+
+    Parameters
+    ----------
+    carrier
+        The carrier's name in the registry.
+    spoken
+        Words that people write before a service of this carrier: ``("ups",)`` for "UPS Ground" and
+        ``ups:ground``. The carrier's own name is always accepted before a colon.
+    limits
+        What the carrier accepts, whatever the service.
+
+    Examples
+    --------
+    >>> entries = (ServiceEntry("acme", "express", "Express", aliases=("Next Day",)),)
+    >>> services = ServiceList("acme", entries)
+    >>> services.parse("next-day"), services.parse("acme:express"), services.parse("overnight")
+    ('express', 'express', None)
+    >>> services.read("Fastest of EXPRESS")
+    'fastest of express'
+    """
+
+    carrier: str
+    entries: tuple[ServiceEntry, ...]
+    title: str = ""
+    spoken: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> ServiceList:
+        """Return the list that a ``services.toml`` declares.
+
+        ``like = "../other/services.toml"`` starts from the services and limits of another file.
+
+        Raises
+        ------
+        ValueError
+            The file cannot be read as a list; the message says what is wrong.
+        """
+        return _from_toml(path, None)
+
+    def __iter__(self) -> Iterator[ServiceEntry]:
+        return iter(self.entries)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._by_code
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of all services, in the order of the file."""
+        return tuple(entry.code for entry in self.entries)
+
+    @cached_property
+    def spellings(self) -> Mapping[str, str]:
+        """Spelling, as :meth:`key` reduces it -> code. One table for Python and SQL."""
+        found: dict[str, str] = {}
+        for entry in self.entries:
+            sent = [*entry.wire.values()]
+            sent += [str(int(code)) for code in sent if code.isdecimal()]  # a spreadsheet's "03"
+            for text in (entry.code, entry.title, *sent, *entry.aliases):
+                key = self.key(text)
+                if key and found.setdefault(key, entry.code) != entry.code:
+                    raise ValueError(
+                        f"{self.carrier}: {text!r} names both {found[key]} and {entry.code}"
+                    )
+        return MappingProxyType(found)
+
+    @cached_property
+    def prefix(self) -> str:
+        """A regular expression for what :meth:`key` removes from the front of a spelling."""
+        return f"^(?:{'|'.join(map(re.escape, self.spoken))})" if self.spoken else "^$"
+
+    def key(self, text: str) -> str:
+        """Return what spellings of one service have in common: lower case letters and digits."""
+        bare = re.sub(r"[^a-z0-9]", "", text.lower())
+        return re.sub(self.prefix, "", bare, count=1)
+
+    def entry(self, code: str) -> ServiceEntry:
+        """Return the service with exactly this code. Raises KeyError."""
+        return self._by_code[code]
+
+    def title_of(self, code: str) -> str:
+        """Return the name for people of a service; of a code that is not listed, its words."""
+        entry = self._by_code.get(code.removeprefix(f"{self.carrier}:"))
+        return entry.title if entry else title_of(code)
+
+    def wire(self, code: str, account: str | None = None) -> str:
+        """Return what an account of this kind (default: the carrier's own) calls a service."""
+        return self._by_code[code].wire[account or self.carrier]
+
+    def from_wire(self, wire: str, account: str | None = None) -> str | None:
+        """Return the service that an account calls `wire`, or None."""
+        kind = account or self.carrier
+        return next((e.code for e in self.entries if e.wire.get(kind) == wire), None)
+
+    def parse(self, text: str) -> str | None:
+        """Return the code of the service that `text` names, or None.
+
+        An unknown service is never guessed, and a service of another carrier is unknown here.
+        """
+        head, colon, tail = text.partition(":")
+        if not colon:
+            return self.spellings.get(self.key(text))
+        return self.spellings.get(self.key(tail)) if self._is_ours(head) else None
+
+    def rule(self, text: str) -> ServiceRule | None:
+        """Return the rule that `text` is, or None when it does not have the form of one.
+
+        Raises
+        ------
+        UnknownService
+            The rule names a service or a carrier that this list does not have.
+        """
+        found = _rule_in(text)
+        if found is None:
+            return None
+        choice = found.get("of")
+        of = [] if choice is None else [self._chosen(part, text) for part in choice.split(",")]
+        codes = () if _WHOLE in of else tuple(dict.fromkeys(of))
+        days = found.get("days")
+        return ServiceRule(found["aim"].lower(), int(days) if days else None, codes)
+
+    def read(self, text: str) -> str:
+        """Return `text` as a plan holds it: the code of a service, or a rule in its usual form.
+
+        Raises
+        ------
+        UnknownService
+            `text` is neither; the error says why, and what is known.
+        """
+        code = self.parse(text)
+        if code is not None:
+            return code
+        rule = self.rule(text)
+        if rule is None:
+            raise self.unknown(text)
+        return str(rule)
+
+    def unknown(self, text: str, within: str | None = None) -> UnknownService:
+        """Return the error for a text that names no service here: one wording for every caller."""
+        word = text.strip()
+        place = f" in {' '.join(within.split())!r}" if within else ""
+        head, colon, tail = word.partition(":")
+        head = head.strip().lower()
+        if colon and tail.strip() and _CARRIER.fullmatch(head) and not self._is_ours(head):
+            return UnknownService(
+                f"{word!r}{place} is a service of {head}, and this batch ships with {self.carrier}",
+                self.known,
+            )
+        return UnknownService(f"{word!r}{place} is not a known service", self.known)
+
+    @cached_property
+    def known(self) -> str:
+        """A sentence that lists what may be written."""
+        some = ", ".join(self.codes[:2])
+        rules = f"cheapest, fastest, cheapest within 3 days, cheapest of {some}"
+        return f"Known: {', '.join(self.codes)}; or a rule: {rules}."
+
+    def settled(self, shipment: Shipment) -> Shipment:
+        """Return `shipment` with the bare code of its service, however that is written.
+
+        Raises
+        ------
+        CarrierRejected
+            The carrier has no such service.
+        """
+        if shipment.service in self._by_code:
+            return shipment
+        code = self.parse(shipment.service)
+        if code is None:
+            no = self.unknown(shipment.service)
+            raise CarrierRejected(f"service: {no.problem}.", fix=no.fix, field="service")
+        return shipment.model_copy(update={"service": code})
+
+    def _is_ours(self, word: str) -> bool:
+        return word.strip().lower() in {self.carrier, *self.spoken}
+
+    def _chosen(self, part: str, rule: str) -> str:
+        """Return the code that one word of a rule's choice names."""
+        if self._is_ours(part):
+            return _WHOLE
+        code = self.parse(part)
+        if code is None:
+            raise self.unknown(part, within=rule)
+        return code
+
+    @cached_property
+    def _by_code(self) -> dict[str, ServiceEntry]:
+        return {entry.code: entry for entry in self.entries}
+
+
+_WHOLE: Final = ""
+"""Stands for every service of the carrier in the choice of a rule: ``cheapest of ups``."""
+
+
+def _rule_in(text: str) -> dict[str, str] | None:
+    """Return the parts of a rule, or None when `text` does not have the form of one."""
+    spaced = " ".join(text.split())
+    found = next((found for form in _RULES if (found := form.fullmatch(spaced))), None)
+    return None if found is None else found.groupdict()
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+
+def _from_toml(path: Path, carrier: str | None) -> ServiceList:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    name = carrier or data.get("carrier")
+    if not isinstance(name, str) or not _CARRIER.fullmatch(name):
+        raise ValueError(
+            f"{path}: carrier must be lower case letters, digits and underscores, not {name!r}"
+        )
+    base = ServiceList(name, ())
+    if "like" in data:
+        base = _from_toml(path.parent / data["like"], name)
+    try:
+        made = ServiceList(
+            name,
+            (*base.entries, *(_entry(name, each) for each in data.get("service", ()))),
+            title=str(data.get("title") or title_of(name)),
+            spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
+            limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
+        )
+        if len(set(made.codes)) < len(made.entries):
+            raise ValueError("two services have the same code")
+        made.spellings  # noqa: B018 - raises when two services share a spelling
+    except KeyError as error:
+        raise ValueError(f"{path}: {error.args[0]} is missing") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return made
+
+
+def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
+    rest = dict(data)
+    code = rest.pop("code")
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        raise ValueError(
+            f"a code is lower case letters, digits and underscores, as in ground_saver, not {code!r}"
+        )
+    reach = rest.pop("reach", "anywhere")
+    if reach not in {"domestic", "abroad", "anywhere"}:
+        raise ValueError(f"{code}: reach must be domestic, abroad or anywhere, not {reach!r}")
+    wire = rest.pop("wire", {})
+    return ServiceEntry(
+        carrier=carrier,
+        code=code,
+        title=str(rest.pop("title", "") or title_of(code)),
+        aliases=tuple(map(str, rest.pop("aliases", ()))),
+        wire={carrier: wire} if isinstance(wire, str) else dict(wire),
+        reach=reach,
+        limits=Limits.of(rest.pop("limits", {})),
+        facts=rest,
+    )
