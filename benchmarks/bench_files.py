@@ -106,7 +106,7 @@ def by_shipkit(path: Path, dest: Path, laps: Laps) -> int:
             grouped, ["state IN $states AND weight_lb < 20"], {"states": list(WANTED)}
         )
     plan = loaded.con.sql(
-        "SELECT row_numbers, order_id FROM selected ORDER BY row_number"
+        f"SELECT row_numbers, order_id FROM {chosen.relation.sql} ORDER BY row_number"
     ).to_arrow_table()
     ids = plan.column("order_id").to_pylist()
     numbers = pa.array([f"SANDBOX{order[3:]}" for order in ids])

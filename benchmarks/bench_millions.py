@@ -195,7 +195,7 @@ def preview(path: Path, n: int, laps: Laps) -> int:
         with laps.lap("  filter"):
             session.where("weight_lb > 0")
         with laps.lap("  map and normalise"):
-            session._planner.normal  # noqa: B018 - the stages of preview(), one by one
+            session._planner.normalized()
         with laps.lap("  preview (validate, price, keep, frame)"):
             frame = session.preview()
         assert len(frame) == n
@@ -220,7 +220,7 @@ def template(path: Path, n: int, laps: Laps, text: str = TEMPLATE) -> int:
         with laps.lap(
             "template, rendered row by row" if text is not TEMPLATE else "template, as columns"
         ):
-            table, problems = session._planner.normal
+            table, problems, _ = session._planner.normalized()
         assert (table.num_rows, problems.num_rows) == (n, 0)
         return int(table.nbytes)
 

@@ -289,7 +289,7 @@ class BatchSession(html.Shown):
     @property
     def selection(self) -> str:
         """How many orders the filter keeps: "412 of 800 orders"; when none, what the compared columns commonly hold."""
-        chosen = self._planner.selection
+        chosen = self._planner.selected()
         return str(chosen) if chosen.count or not chosen.total else f"{chosen}. {chosen.explain()}"
 
     def map(
@@ -354,7 +354,7 @@ class BatchSession(html.Shown):
     @property
     def template(self) -> str:
         """The Jinja2 text in use, or the one that says the same as the recognised columns: edit it and pass it to :meth:`map`."""
-        return self._planner.template
+        return self._planner.template()
 
     def skip(self, clause: str, reason: str | None = None) -> Edit:
         """Set the shipments that match `clause` aside. The clause sees preview columns and the source's own."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from shipkit.common.sql import one, quoted
+from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.sql import quoted
 
 __all__ = ["Cells", "Note", "base_names", "find_header", "put", "text_columns", "unique_names"]
 
@@ -26,12 +26,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Cells:
-    """A source in the database: `table` with columns ``c1``, ``c2``, ... in source order, and nothing interpreted.
+    """A source in the database: `relation` with columns ``c1``, ``c2``, ... in source order, and nothing interpreted.
 
     Columns are text for files of text; tables that came with types (parquet, frames) keep them.
     """
 
-    table: str
+    relation: Relation
     headings: tuple[str, ...]  # literally, duplicates and empty ones included
     kind: str
     sha256: str | None = None
@@ -49,8 +49,9 @@ def base_names(count: int) -> list[str]:
     return [f"c{place}" for place in range(1, count + 1)]
 
 
-def put(con: duckdb.DuckDBPyConnection, table: str, data: Any) -> int:
-    """Make `table` of an Arrow table or reader whose columns are in source order; return the number of lines."""
+def put(schema: StageSchema, table: str, data: Any) -> Relation:
+    """Store an Arrow table or reader whose columns are in source order as `table`."""
+    con = schema.con
     con.register("incoming_cells", data)
     try:
         names = [str(row[0]) for row in con.execute("DESCRIBE incoming_cells").fetchall()]
@@ -58,12 +59,9 @@ def put(con: duckdb.DuckDBPyConnection, table: str, data: Any) -> int:
             f"{quoted(old)} AS {new}"
             for old, new in zip(names, base_names(len(names)), strict=True)
         )
-        con.execute(
-            f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM incoming_cells"
-        )
+        return schema.table(table, f"SELECT {wanted} FROM incoming_cells")
     finally:
         con.unregister("incoming_cells")
-    return int(one(con, f"SELECT count(*) FROM {quoted(table)}")[0])
 
 
 def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:

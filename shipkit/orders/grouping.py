@@ -1,20 +1,21 @@
 """Lines to orders: grouped by order key, cells filled down, line numbers kept.
 
-The views (or tables, where orders have several lines) ``orders`` (a line for each order: its first
-line's cells, filled) and ``order_lines`` (every line with ``order_row``, the row number of its
-order's first line) stand in the database.
+An :class:`OrderSet` has three relations (views, or tables where orders have several lines):
+``orders`` (a row for each order: its first line's cells, filled), ``all_lines`` (every line with
+``order_row``, the row number of its order's first line) and ``shipping_lines`` (those that ship).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from shipkit.common.sql import clear, one, quoted
+from shipkit.common.relation import Relation, StageSchema, count, fresh
+from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
 from shipkit.orders.expressions import number
 from shipkit.orders.fields import Column, phrase
@@ -57,9 +58,15 @@ _ADDRESS = ("name", "company", "address_line1", "city", "postal_code")
 
 @dataclass(frozen=True)
 class OrderSet:
-    """Orders in the database: ``orders`` and ``order_lines``."""
+    """Orders in the database."""
 
     loaded: Loaded = field(repr=False)
+    orders: Relation = field(repr=False)
+    """A row for each order: ``row_number``, ``row_numbers``, ``source_file``, then the source's columns by key."""
+    all_lines: Relation = field(repr=False)
+    """Every line: ``order_row`` (the order's row number), ``row_number``, then as in ``orders``."""
+    shipping_lines: Relation = field(repr=False)
+    """The lines that are shipped, with the columns of ``all_lines``."""
     count: int
     order_key: Column | None
     single: bool
@@ -90,14 +97,14 @@ class OrderSet:
     def line_cells(self, keys: Sequence[str]) -> pa.Table:
         """Return the cells of all lines: ``_order`` (the order's row number), then the columns asked for."""
         wanted = ", ".join(["order_row AS _order", *(quoted(key) for key in keys)])
-        return self.con.sql(f"SELECT {wanted} FROM order_lines").to_arrow_table()
+        return self.con.sql(f"SELECT {wanted} FROM {self.all_lines.sql}").to_arrow_table()
 
     def lines(self, row_numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return the lines with these row numbers, as dicts by key, in source order: what a template calls ``lines``."""
         wanted = ", ".join(["row_number", *(quoted(column.key) for column in self.columns)])
         found = self.con.execute(
-            f"SELECT {wanted} FROM shipping_lines WHERE list_contains($rows, row_number) ORDER BY "
-            "row_number",
+            f"SELECT {wanted} FROM {self.shipping_lines.sql} "
+            "WHERE list_contains($rows, row_number) ORDER BY row_number",
             {"rows": list(row_numbers)},
         )
         names = [str(item[0]) for item in found.description or ()]
@@ -133,49 +140,61 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
         if order_key
         else next((column for column in loaded.columns if column.role == "order_id"), None)
     )
+    with fresh(loaded.con, "orders") as schema:
+        return _grouped(schema, loaded, key, named=order_key is not None)
+
+
+def _grouped(schema: StageSchema, loaded: Loaded, key: Column | None, *, named: bool) -> OrderSet:
     con = loaded.con
-    clear(con, "selected", "orders", "shipping_lines", "order_lines", "order_groups", "order_heads")
     left_out = not_shipped_sql(
         loaded.layout, {column.name: column.key for column in loaded.columns}
     )
-    each_row = order_key is None and loaded.layout is not None and loaded.layout.layout.each_row
-    single = key is None or each_row or _each_line_its_own(con, key)
+    each_row = not named and loaded.layout is not None and loaded.layout.layout.each_row
+    single = key is None or each_row or _each_line_its_own(loaded, key)
     if single:
-        con.execute(
-            "CREATE VIEW order_lines AS SELECT row_number AS order_row, * FROM lines WHERE NOT "
-            f"({left_out or 'false'})"
+        lines = schema.view(
+            "all_lines",
+            f"SELECT row_number AS order_row, * FROM {loaded.lines.sql} "
+            f"WHERE NOT ({left_out or 'false'})",
         )
-        con.execute("CREATE VIEW shipping_lines AS SELECT * FROM order_lines")
-        con.execute(
-            "CREATE VIEW orders AS SELECT row_number, [row_number] AS row_numbers, * EXCLUDE "
-            "(row_number, order_row) FROM order_lines"
+        orders = schema.view(
+            "orders",
+            "SELECT row_number, [row_number] AS row_numbers, * EXCLUDE (row_number, order_row) "
+            f"FROM {lines.sql}",
         )
-        problems = problems_table()
+        made = OrderSet(
+            loaded,
+            orders,
+            lines,
+            shipping_lines=lines,
+            count=loaded.rows,
+            order_key=key,
+            single=True,
+            problems=problems_table(),
+        )
     else:
         assert key is not None  # noqa: S101 - `single` holds otherwise
         beside = (
             [loaded.column(heading) for heading in order_key_columns(loaded.layout, loaded.names)]
-            if order_key is None
+            if not named
             else []
         )
-        _find_groups(con, key, beside, loaded.columns)
-        _fill(con, loaded.columns, key, left_out)
-        problems = pa.concat_tables(
-            [
-                _conflicts(con, loaded, key),
-                *([_one_number_for_several(con, key, beside)] if beside else []),
-            ]
-        )
-    problems = pa.concat_tables([problems, *_notices(con, loaded)])
-    count = (
-        int(one(con, "SELECT count(*) FROM orders")[0]) if left_out or not single else loaded.rows
+        groups = _find_groups(schema, loaded, key, beside)
+        made = _filled(schema, loaded, groups, key, left_out)
+        problems = [_conflicts(loaded, groups, key)]
+        problems += [_one_number_for_several(made, key, beside)] if beside else []
+        made = replace(made, problems=pa.concat_tables(problems))
+    return replace(
+        made,
+        count=count(con, made.orders) if left_out or not single else loaded.rows,
+        problems=pa.concat_tables([made.problems, *_notices(made)]),
+        notes=_left_out(made) if left_out else (),
     )
-    notes = _left_out(con) if left_out else ()
-    return OrderSet(loaded, count, key, single=single, problems=problems, notes=notes)
 
 
-def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
+def _notices(orders: OrderSet) -> list[pa.Table]:
     """Return what the layout says a person should know of an order ("cancelled in the shop")."""
+    con, loaded = orders.con, orders.loaded
     by_words = {phrase(column.name): column for column in loaded.columns}
     found = []
     for notice in loaded.layout.layout.notices if loaded.layout else ():
@@ -198,7 +217,7 @@ def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
             con.sql(
                 f"SELECT order_row AS row_number, $field AS field, min({cell}) AS value, $problem "
                 "AS problem, $fix AS fix, $severity AS severity, $code AS code "
-                f"FROM order_lines WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
+                f"FROM {orders.all_lines.sql} WHERE {cell} IS NOT NULL{listed} GROUP BY order_row ORDER BY 1",
                 params=params
                 | (
                     {}
@@ -212,11 +231,10 @@ def _notices(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[pa.Table]:
     return found
 
 
-def _left_out(con: duckdb.DuckDBPyConnection) -> tuple[Note, ...]:
+def _left_out(orders: OrderSet) -> tuple[Note, ...]:
     """Say how many lines are sold and not shipped."""
-    lines, shipped = one(
-        con, "SELECT (SELECT count(*) FROM lines), (SELECT count(*) FROM shipping_lines)"
-    )
+    lines = count(orders.con, orders.loaded.lines)
+    shipped = count(orders.con, orders.shipping_lines)
     return (
         (
             Note(
@@ -234,24 +252,27 @@ def _key_sql(key: Column) -> str:
     return f"nullif(trim(CAST({quoted(key.key)} AS VARCHAR)), '')"
 
 
-def _each_line_its_own(con: duckdb.DuckDBPyConnection, key: Column) -> bool:
-    lines, named = one(con, f"SELECT count(*), count(DISTINCT {_key_sql(key)}) FROM lines")
+def _each_line_its_own(loaded: Loaded, key: Column) -> bool:
+    lines, named = one(
+        loaded.con, f"SELECT count(*), count(DISTINCT {_key_sql(key)}) FROM {loaded.lines.sql}"
+    )
     return bool(lines == named)
 
 
 def _find_groups(
-    con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column], columns: Sequence[Column]
-) -> None:
-    """Make ``order_groups``: row_number, order_row. Lines are one order when they have one order number and agree in the columns `beside` it."""
-    address = [quoted(c.key) for c in columns if c.role in _ADDRESS and c.key != key.key]
+    schema: StageSchema, loaded: Loaded, key: Column, beside: Sequence[Column]
+) -> Relation:
+    """Return a table of row_number and order_row. Lines are one order when they have one order number and agree in the columns `beside` it."""
+    address = [quoted(c.key) for c in loaded.columns if c.role in _ADDRESS and c.key != key.key]
     has_address = (
         f"coalesce({', '.join(f'CAST({c} AS VARCHAR)' for c in address)}) IS NOT NULL"
         if address
         else "true"
     )
-    con.execute(f"""
-        CREATE TABLE order_groups AS
-        WITH named AS (SELECT row_number, {_key_sql(key)}{_agreeing(beside)} AS k, {has_address} AS has_address FROM lines),
+    return schema.table(
+        "groups",
+        f"""
+        WITH named AS (SELECT row_number, {_key_sql(key)}{_agreeing(beside)} AS k, {has_address} AS has_address FROM {loaded.lines.sql}),
         anchored AS (
             SELECT row_number, coalesce(last_value(CASE WHEN k IS NOT NULL OR has_address THEN row_number END IGNORE NULLS)
                 OVER (ORDER BY row_number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), row_number) AS anchor
@@ -259,7 +280,8 @@ def _find_groups(
         ),
         keyed AS (SELECT a.row_number, coalesce('k' || n.k, 'r' || a.anchor) AS g FROM anchored a JOIN named n ON n.row_number = a.anchor)
         SELECT row_number, min(row_number) OVER (PARTITION BY g) AS order_row FROM keyed ORDER BY row_number
-    """)  # one line in file order decides where an unnamed line belongs
+    """,
+    )  # fmt: skip - one line in file order decides where an unnamed line belongs
 
 
 def _agreeing(beside: Sequence[Column]) -> str:
@@ -268,12 +290,10 @@ def _agreeing(beside: Sequence[Column]) -> str:
     )
 
 
-def _one_number_for_several(
-    con: duckdb.DuckDBPyConnection, key: Column, beside: Sequence[Column]
-) -> pa.Table:
+def _one_number_for_several(orders: OrderSet, key: Column, beside: Sequence[Column]) -> pa.Table:
     """Return a problem for each order whose number another order of the source has too: which is which, nobody could say later."""
-    return con.sql(f"""
-        WITH heads AS (SELECT DISTINCT order_row, {_key_sql(key)} AS k FROM order_lines WHERE order_row = row_number)
+    return orders.con.sql(f"""
+        WITH heads AS (SELECT DISTINCT order_row, {_key_sql(key)} AS k FROM {orders.all_lines.sql} WHERE order_row = row_number)
         SELECT order_row AS row_number, 'order_id' AS field, k AS value,
             count(*) OVER (PARTITION BY k) || ' orders have the number ''' || k || ''' and differ in their other cells.' AS problem,
             $fix AS fix, 'error' AS severity, 'order_number_not_unique' AS code
@@ -284,13 +304,14 @@ def _one_number_for_several(
     )}).to_arrow_table().cast(PROBLEMS)  # fmt: skip
 
 
-def _fill(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[Column], key: Column, left_out: str | None
-) -> None:
-    """Make ``order_lines`` with the order's cells filled down, ``shipping_lines`` of those that ship, and ``orders`` of first lines.
+def _filled(
+    schema: StageSchema, loaded: Loaded, groups: Relation, key: Column, left_out: str | None
+) -> OrderSet:
+    """Return the orders with the order's cells filled down into its lines.
 
     An order keeps the numbers of all its lines; one of which no line ships is no order here.
     """
+    con, columns = loaded.con, loaded.columns
     filled = {column.key for column in columns if _belongs_to_order(column, key)}
     unknown = [
         column
@@ -299,15 +320,16 @@ def _fill(
         and column.role not in _LINE_ROLES
         and not phrase(column.name).startswith(_LINE_WORDS)
     ]
-    filled |= _constant(con, unknown)
+    filled |= _constant(loaded, groups, unknown)
     heads = ", ".join(
         f"arg_min({quoted(c.key)}, row_number) AS {quoted(c.key)}"
         for c in columns
         if c.key in filled
     )
-    con.execute(
-        "CREATE TABLE order_heads AS SELECT order_row, list(row_number ORDER BY row_number) AS "
-        f"row_numbers, {heads} FROM lines JOIN order_groups USING (row_number) GROUP BY order_row"
+    firsts = schema.table(
+        "heads",
+        f"SELECT order_row, list(row_number ORDER BY row_number) AS row_numbers, {heads} "
+        f"FROM {loaded.lines.sql} JOIN {groups.sql} USING (row_number) GROUP BY order_row",
     )
     cells = ", ".join(
         f"coalesce(l.{quoted(c.key)}, h.{quoted(c.key)}) AS {quoted(c.key)}"
@@ -315,22 +337,34 @@ def _fill(
         else f"l.{quoted(c.key)}"
         for c in columns
     )
-    con.execute(
-        f"CREATE TABLE order_lines AS SELECT g.order_row, l.row_number, l.source_file, {cells} "
-        "FROM lines l JOIN order_groups g ON g.row_number = l.row_number JOIN order_heads h ON "
-        "h.order_row = g.order_row ORDER BY l.row_number",
+    lines = schema.table(
+        "all_lines",
+        f"SELECT g.order_row, l.row_number, l.source_file, {cells} FROM {loaded.lines.sql} l "
+        f"JOIN {groups.sql} g ON g.row_number = l.row_number "
+        f"JOIN {firsts.sql} h ON h.order_row = g.order_row ORDER BY l.row_number",
     )
-    con.execute(
-        f"CREATE VIEW shipping_lines AS SELECT * FROM order_lines WHERE NOT ({left_out or 'false'})"
+    shipped = schema.view(
+        "shipping_lines", f"SELECT * FROM {lines.sql} WHERE NOT ({left_out or 'false'})"
     )
     if left_out:
         con.execute(
-            "DELETE FROM order_lines WHERE order_row NOT IN (SELECT order_row FROM shipping_lines)"
+            f"DELETE FROM {lines.sql} WHERE order_row NOT IN (SELECT order_row FROM {shipped.sql})"
         )
-    con.execute(
-        "CREATE VIEW orders AS SELECT l.row_number, h.row_numbers, l.* EXCLUDE (row_number, "
-        "order_row) FROM order_lines l "
-        "JOIN order_heads h ON h.order_row = l.row_number ORDER BY l.row_number",
+    orders = schema.view(
+        "orders",
+        "SELECT l.row_number, h.row_numbers, l.* EXCLUDE (row_number, order_row) "
+        f"FROM {lines.sql} l JOIN {firsts.sql} h ON h.order_row = l.row_number "
+        "ORDER BY l.row_number",
+    )
+    return OrderSet(
+        loaded,
+        orders,
+        lines,
+        shipped,
+        count=0,
+        order_key=key,
+        single=False,
+        problems=problems_table(),
     )
 
 
@@ -338,7 +372,7 @@ def _belongs_to_order(column: Column, key: Column) -> bool:
     return column.key == key.key or (column.role is not None and column.role not in _LINE_ROLES)
 
 
-def _constant(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> set[str]:
+def _constant(loaded: Loaded, groups: Relation, columns: Sequence[Column]) -> set[str]:
     """Return the keys of columns that never hold two values within an order: they say something about the order."""
     if not columns:
         return set()
@@ -348,34 +382,34 @@ def _constant(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> set[
     )
     several = ", ".join(f"bool_or({quoted(c.key)})" for c in columns)
     row = one(
-        con,
-        f"SELECT {several} FROM (SELECT {spread} FROM lines JOIN order_groups USING (row_number) "
-        "GROUP BY order_row)",
+        loaded.con,
+        f"SELECT {several} FROM (SELECT {spread} FROM {loaded.lines.sql} "
+        f"JOIN {groups.sql} USING (row_number) GROUP BY order_row)",
     )
     return {column.key for column, varies in zip(columns, row, strict=True) if not varies}
 
 
-def _conflicts(con: duckdb.DuckDBPyConnection, loaded: Loaded, key: Column) -> pa.Table:
+def _conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
     """Return a problem for each order whose lines name two recipients or addresses, or that stands in two files."""
     tables = [
-        _differing(con, column, _PLACE[column.role])
+        _differing(loaded, groups, column, _PLACE[column.role])
         for column in loaded.columns
         if column.role in _PLACE and column.key != key.key
     ]
     if len(loaded.origin.paths) > 1:
-        tables.append(_in_two_files(con, key))
+        tables.append(_in_two_files(loaded, groups, key))
     found = pa.concat_tables([table for table in tables if table is not None] or [problems_table()])
     return _first_of_each(found)
 
 
-def _differing(con: duckdb.DuckDBPyConnection, column: Column, what: str) -> pa.Table:
+def _differing(loaded: Loaded, groups: Relation, column: Column, what: str) -> pa.Table:
     said = "recipients" if what == "recipient" else "addresses"
     cell = quoted(column.key)
     same = f"regexp_replace(lower(CAST({cell} AS VARCHAR)), '[^\\p{{L}}\\p{{N}}]', '', 'g')"
     if column.role == "postal_code":
         same = f"left(ltrim({same}, '0'), 4)"
-    return con.sql(f"""
-        WITH cells AS (SELECT g.order_row, l.row_number, CAST(l.{cell} AS VARCHAR) AS value, {same} AS same FROM lines l JOIN order_groups g USING (row_number) WHERE l.{cell} IS NOT NULL),
+    return loaded.con.sql(f"""
+        WITH cells AS (SELECT g.order_row, l.row_number, CAST(l.{cell} AS VARCHAR) AS value, {same} AS same FROM {loaded.lines.sql} l JOIN {groups.sql} g USING (row_number) WHERE l.{cell} IS NOT NULL),
         first AS (SELECT order_row, arg_min(same, row_number) AS same, arg_min(value, row_number) AS value, min(row_number) AS row_number FROM cells GROUP BY order_row),
         other AS (SELECT c.order_row, min(c.row_number) AS row_number, arg_min(c.value, c.row_number) AS value FROM cells c JOIN first f USING (order_row) WHERE c.same <> f.same GROUP BY c.order_row)
         SELECT o.order_row AS row_number, $field AS field, o.value AS value,
@@ -385,9 +419,9 @@ def _differing(con: duckdb.DuckDBPyConnection, column: Column, what: str) -> pa.
     """, params={"field": column.role}).to_arrow_table().cast(PROBLEMS)  # fmt: skip
 
 
-def _in_two_files(con: duckdb.DuckDBPyConnection, key: Column) -> pa.Table:
-    return con.sql(f"""
-        WITH files AS (SELECT g.order_row, l.source_file, min(l.row_number) AS row_number, any_value({_key_sql(key)}) AS k FROM lines l JOIN order_groups g USING (row_number) GROUP BY ALL)
+def _in_two_files(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
+    return loaded.con.sql(f"""
+        WITH files AS (SELECT g.order_row, l.source_file, min(l.row_number) AS row_number, any_value({_key_sql(key)}) AS k FROM {loaded.lines.sql} l JOIN {groups.sql} g USING (row_number) GROUP BY ALL)
         SELECT order_row AS row_number, 'order_id' AS field, any_value(k) AS value,
             'The order stands in ' || string_agg(source_file || ' (line ' || row_number || ')', ' and ' ORDER BY row_number) || '.' AS problem,
             'Load it from one file only.' AS fix, 'error' AS severity, 'order_in_two_files' AS code

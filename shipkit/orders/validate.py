@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
+from shipkit.common.relation import Relation, StageSchema, scratch
+from shipkit.common.sql import one
 from shipkit.models import Address, ServiceLevel
 from shipkit.orders.expressions import LINE_LENGTH, quote
 from shipkit.schema import PROBLEMS
@@ -85,27 +87,28 @@ def check(
         ),
     )
     try:
-        _suspects(con, shipments, shipper, today)
-        selects = [_select(rule, "suspects") for rule in RULES]
-        if con.execute("SELECT count(*) FROM suspects WHERE len(parcels) > 1").fetchall()[0][0]:
-            con.execute(
-                "CREATE OR REPLACE TEMP TABLE further AS SELECT row_number, unnest(parcels[2:]) "
-                "AS p, unnest(range(1, len(parcels))) AS place, 2 AS count FROM suspects WHERE "
-                "len(parcels) > 1"
-            )
-            selects += [
-                _select(rule, "further") for rule in RULES if rule.field.startswith("parcels[].")
-            ]
-        return (
-            con.sql(f"""
+        with scratch(con, "validation") as schema:
+            suspects = _suspects(schema, shipments, shipper, today)
+            selects = [_select(rule, suspects.sql) for rule in RULES]
+            if one(con, f"SELECT count(*) FROM {suspects.sql} WHERE len(parcels) > 1")[0]:
+                further = schema.table(
+                    "further",
+                    "SELECT row_number, unnest(parcels[2:]) AS p, "
+                    "unnest(range(1, len(parcels))) AS place, 2 AS count "
+                    f"FROM {suspects.sql} WHERE len(parcels) > 1",
+                )
+                selects += [
+                    _select(rule, further.sql)
+                    for rule in RULES
+                    if rule.field.startswith("parcels[].")
+                ]
+            found = con.sql(f"""
             WITH found AS ({" UNION ALL ".join(selects)}), errors AS (SELECT DISTINCT row_number, field FROM met_before WHERE severity = 'error')
             SELECT f.* FROM found f
             WHERE NOT EXISTS (SELECT 1 FROM errors e WHERE e.row_number = f.row_number AND (e.field IS NULL OR e.field = f.field))
             ORDER BY row_number
-        """)
-            .to_arrow_table()
-            .cast(PROBLEMS)
-        )
+        """).to_arrow_table()
+        return found.cast(PROBLEMS)
     finally:
         con.unregister("checked_rows")
         con.unregister("met_before")
@@ -127,9 +130,10 @@ def sentence(problem: Mapping[str, Any], order_id: str | None = None) -> str:
 
 
 def _suspects(
-    con: duckdb.DuckDBPyConnection, shipments: pa.Table, shipper: Address, today: dt.date | None
-) -> None:
-    """Make the small table of rows that break at least one rule; first only their numbers, so that the other columns are never moved."""
+    schema: StageSchema, shipments: pa.Table, shipper: Address, today: dt.date | None
+) -> Relation:
+    """Return the small table of rows that break at least one rule; first only their numbers, so that the other columns are never moved."""
+    con = schema.con
     ranges = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
     broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in RULES)])
     con.register("zip_ranges", ranges)
@@ -146,10 +150,10 @@ def _suspects(
                 )
             ),
         )
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE suspects AS {_judged('suspect_rows', shipper, today)}"
-        )
-        con.unregister("suspect_rows")
+        try:
+            return schema.table("suspects", _judged("suspect_rows", shipper, today))
+        finally:
+            con.unregister("suspect_rows")
     finally:
         con.unregister("zip_ranges")
 

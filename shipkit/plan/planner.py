@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.relation import drop
+from shipkit.common.sql import quoted
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.orders import grouping, mapping, normalize, packing, source, validate, where
@@ -52,12 +54,12 @@ class Planner:
     _selection: Selection | None = None
     _packed: packing.Packed | None = None
     _mapped: mapping.Mapped | None = None
-    _normal: tuple[pa.Table, pa.Table] | None = None
+    _normal: normalize.Normalized | None = None
 
     # -- what it was told -------------------------------------------------------------------------
 
     def load(self, given: Any, **options: Any) -> source.Loaded:
-        """Read `given` and forget what was made of an earlier source."""
+        """Read `given`, and drop what was made of an earlier source once it is read."""
         order_key = options.pop("order_key", None)
         told: tuple[Note, ...] = ()
         rows = given
@@ -67,12 +69,17 @@ class Planner:
             )
             told = (note,)
         loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
-        self._orders = grouping.group(loaded, order_key)
+        try:
+            orders = grouping.group(loaded, order_key)
+        except BaseException:
+            drop(self.con, loaded.cells)
+            raise
+        self._drop_source()
+        self._orders = orders
         self._loaded = replace(
             loaded,
-            report=replace(loaded.report, notes=(*told, *loaded.report.notes, *self._orders.notes)),
+            report=replace(loaded.report, notes=(*told, *loaded.report.notes, *orders.notes)),
         )
-        self._selection = self._mapped = self._normal = None
         self.edits = ()
         self.database = given if isinstance(given, Database) else None
         return self._loaded
@@ -80,8 +87,9 @@ class Planner:
     def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> Selection:
         """Replace the filter; a clause that cannot be used leaves the old one in force."""
         selection = where.select(self.orders, clauses, params)
+        self._drop_selection()
         self.clauses, self.params = tuple(clauses), dict(params)
-        self._selection, self._mapped, self._normal = selection, None, None
+        self._selection = selection
         return selection
 
     def map(self, **changes: Any) -> None:
@@ -95,26 +103,27 @@ class Planner:
                     f"The template {template} cannot be read: {error}.",
                     fix="Check the path; a template is UTF-8 text.",
                 ) from None
-        self.spec = mapping.MappingSpec(
+        spec = mapping.MappingSpec(
             **{name: value for name, value in changes.items() if value is not None}
         )
-        told = self.spec.columns.get("order_id")
-        if (
-            told is not None
-            and self._loaded is not None
-            and (self.orders.order_key is None or self.loaded.column(told) != self.orders.order_key)
-        ):
-            self._orders, self._selection = (
-                grouping.group(self.loaded, told),
-                None,
-            )  # lines are grouped by what the person named
-        self._mapped = self._normal = None
+        key = spec.columns.get("order_id")
+        if key is not None and self._loaded is not None:
+            self._group_by(key)
+        self._drop_mapping()
+        self.spec = spec
+
+    def _group_by(self, key: str) -> None:
+        """Group the lines by the column that a person named as the order number."""
+        if self.orders.order_key is None or self.loaded.column(key) != self.orders.order_key:
+            orders = grouping.group(self.loaded, key)
+            self._drop_orders()
+            self._orders = orders
 
     def ship_from(self, shipper: Address | None) -> None:
         """Replace who ships."""
         if shipper != self.shipper:
+            self._drop_mapping()
             self.shipper = shipper
-            self._mapped = self._normal = None
 
     def edit(
         self,
@@ -166,22 +175,18 @@ class Planner:
     def loaded(self) -> source.Loaded:
         """The source as read. Raises InputError before anything was loaded."""
         if self._loaded is None:
-            raise InputError(
-                "No orders were loaded.",
-                fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").',
-            )
+            raise _nothing_loaded()
         return self._loaded
 
     @property
     def orders(self) -> grouping.OrderSet:
         """Lines grouped to orders."""
-        self.loaded  # noqa: B018 - says so when nothing was loaded
-        assert self._orders is not None  # noqa: S101 - load() makes both
+        if self._orders is None:
+            raise _nothing_loaded()
         return self._orders
 
-    @property
-    def selection(self) -> Selection:
-        """The orders that the filter lets through."""
+    def selected(self) -> Selection:
+        """Return the orders that the filter lets through."""
         if self._selection is None:
             self._selection = where.select(self.orders, self.clauses, self.params)
         return self._selection
@@ -193,49 +198,47 @@ class Planner:
             return int(self._selection.count)
         return None if self._orders is None or self.clauses else int(self._orders.count)
 
-    @property
-    def mapped(self) -> mapping.Mapped:
-        """Shipments as text, from columns or template."""
-        if self._mapped is None:
-            self.selection  # noqa: B018 - makes the view that mapping reads
+    def packed(self) -> packing.Packed:
+        """Return the selected orders with the weights and quantities of their lines added up."""
+        if self._packed is None:
             spec = replace(self.spec, layout=self.loaded.layout)
-            packed = self._packed = packing.pack(self.con, self.orders, spec)
-            self._mapped = packed.note(
-                mapping.map_rows(
-                    self.con,
-                    packed.columns,
-                    packed.spec,
-                    self.payer,
-                    packed.relation,
-                    orders=self.orders,
-                )
+            selected = self.selected().relation
+            self._packed = packing.pack(self.con, self.orders, selected, spec)
+        return self._packed
+
+    def mapped(self) -> mapping.Mapped:
+        """Return the shipments as text, from columns or template."""
+        if self._mapped is None:
+            packed, payer = self.packed(), self.payer
+            made = mapping.map_rows(
+                self.con,
+                packed.columns,
+                packed.spec,
+                payer,
+                packed.relation,
+                self.orders.shipping_lines,
             )
+            self._mapped = packed.note(made)
         return self._mapped
 
-    @property
-    def normal(self) -> tuple[pa.Table, pa.Table]:
-        """Shipments with types, and the problems met on the way."""
+    def normalized(self) -> normalize.Normalized:
+        """Return the shipments with types, the problems met on the way and the repairs made."""
         if self._normal is None:
-            table, problems = normalize.normalize(
-                self.con, self.mapped, source_problems=self.loaded.problems
-            )
-            assert self._packed is not None  # noqa: S101 - mapped makes it
-            self._normal = (
-                packing.finish(self.con, table, self._packed, self.orders, self.payer),
-                problems,
-            )
+            mapped = self.mapped()
+            made = normalize.normalize(self.con, mapped, source_problems=self.loaded.problems)
+            finished = packing.finish(self.con, made.table, self.packed(), self.orders, self.payer)
+            self._normal = made._replace(table=finished)
         return self._normal
 
-    @property
     def template(self) -> str:
-        """The Jinja2 text in use, or the one that says the same as the recognised columns."""
-        return self.mapped.template
+        """Return the Jinja2 text in use, or the one that is equivalent to the recognised columns."""
+        return self.mapped().template
 
     async def plan(
         self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None
     ) -> Plan:
         """Return the plan: edits made, services chosen, rules checked."""
-        table, met = self.normal
+        table, met, _ = self.normalized()
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
         indexes = {
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
@@ -255,21 +258,22 @@ class Planner:
             blank,
             table=table,
             problems=problems,
-            template=self.template,
+            template=self.template(),
             edits=self.edits,
             skipped=skipped_rows(self.edits, indexes),
         )
 
     def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
         """Return the source's own rows as text: ``row_number``, ``source_file``, then every column under its heading."""
+        text = self.loaded.text.sql
         if row_numbers is None:
-            return self.con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+            return self.con.sql(f"SELECT * FROM {text} ORDER BY row_number").to_arrow_table()
         chosen = pa.table({"row_number": pa.array(row_numbers, pa.int64())})
         self.con.register("chosen_rows", chosen)
         try:
             return self.con.sql(
-                "SELECT s.* FROM source_text s SEMI JOIN chosen_rows c USING (row_number) ORDER "
-                "BY row_number"
+                f"SELECT s.* FROM {text} s SEMI JOIN chosen_rows c USING (row_number) "
+                "ORDER BY row_number"
             ).to_arrow_table()
         finally:
             self.con.unregister("chosen_rows")
@@ -286,26 +290,58 @@ class Planner:
 
     def joined(self, shown: pa.Table, keys: Sequence[str]) -> pa.Table:
         """Return `shown` (a line a shipment) with the source columns `keys` after it."""
-        columns = "".join(f', s."{key}"' for key in keys)
+        columns = "".join(f", s.{quoted(key)}" for key in keys)
+        selected = self.selected().relation.sql
         self.con.register("shown_rows", shown)
         try:
             return self.con.sql(
-                f"SELECT p.*{columns} FROM shown_rows p LEFT JOIN selected s USING (row_number) "
-                "ORDER BY p.row_number"
+                f"SELECT p.*{columns} FROM shown_rows p "
+                f"LEFT JOIN {selected} s USING (row_number) ORDER BY p.row_number"
             ).to_arrow_table()
         finally:
             self.con.unregister("shown_rows")
 
     def sample(self, n: int) -> pa.Table:
         """Return the first `n` orders that the filter lets through."""
-        self.selection  # noqa: B018 - makes the view
-        return self.con.sql(
-            f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}"
-        ).to_arrow_table()
+        return self.selected().sample(n)
+
+    # -- undoing stages: each drops what was made of it first -------------------------------------
+
+    def _drop_source(self) -> None:
+        self._drop_orders()
+        if self._loaded is not None:
+            drop(self.con, self._loaded.cells)
+        self._loaded = None
+
+    def _drop_orders(self) -> None:
+        self._drop_selection()
+        if self._orders is not None:
+            drop(self.con, self._orders.orders)
+        self._orders = None
+
+    def _drop_selection(self) -> None:
+        self._drop_mapping()
+        if self._selection is not None:
+            drop(self.con, self._selection.relation)
+        self._selection = None
+
+    def _drop_mapping(self) -> None:
+        if self._mapped is not None:
+            drop(self.con, self._mapped.relation)
+        if self._packed is not None:
+            drop(self.con, self._packed.relation)
+        self._packed = self._mapped = self._normal = None
 
     def close(self) -> None:
         """Close the database."""
         self.con.close()
+
+
+def _nothing_loaded() -> InputError:
+    return InputError(
+        "No orders were loaded.",
+        fix='Give a source: BatchSession("orders.csv", ...) or session.load("orders.csv").',
+    )
 
 
 def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

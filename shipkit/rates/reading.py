@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.places import zip3_states
+from shipkit.common.relation import Relation, scratch
 from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.orders import normalize
@@ -99,7 +100,7 @@ def read_orders(
     if mapped is not None:
         return Orders(_filled(mapped), {}, given=mapped)
     planner = _planner(orders, columns=columns, services=services, defaults=defaults)
-    return _read(planner, planner.mapped.relation)
+    return _read(planner, planner.mapped().relation)
 
 
 def orders_in_parts(orders: Any, **said: Any) -> Iterator[Orders]:
@@ -130,13 +131,14 @@ def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
     """Yield orders as they are normalised: types, units and grouping are decided on all of them, before the first part."""
     planner = _planner(orders, holds=_DATABASE_HOLDS, **said)
     try:
-        whole = planner.mapped.relation
-        for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
-            planner.con.execute(
-                f"CREATE OR REPLACE TEMP VIEW rated_part AS SELECT * FROM {whole} WHERE "
-                f"row_number BETWEEN {first} AND {last}"
-            )
-            yield _read(planner, "rated_part")
+        whole = planner.mapped().relation.sql
+        with scratch(planner.con, "rating") as schema:
+            for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
+                part = schema.view(
+                    "part",
+                    f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",
+                )
+                yield _read(planner, part)
     finally:
         planner.close()
 
@@ -153,14 +155,13 @@ def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
     return planner
 
 
-def _read(planner: Planner, relation: str) -> Orders:
+def _read(planner: Planner, relation: Relation) -> Orders:
     """Return the shipments of `relation`: what was mapped, or a part of it."""
-    asked = tuple(
-        question for question in planner.mapped.questions if _leaf(question.field) in _DECIDES
-    )
-    table, problems = normalize.normalize(
+    mapped = planner.mapped()
+    asked = tuple(question for question in mapped.questions if _leaf(question.field) in _DECIDES)
+    table, problems, _ = normalize.normalize(
         planner.con,
-        replace(planner.mapped, relation=relation, questions=asked),
+        replace(mapped, relation=relation, questions=asked),
         source_problems=planner.loaded.problems,
     )
     return Orders(_with_zeros(table), _unread(table, problems), planner)

@@ -63,7 +63,7 @@ def test_a_table_is_read_with_its_types_and_in_the_order_of_its_key(server):
     assert loaded.origin.kind == "database"
     first = loaded.con.sql(
         "SELECT id, order_number, ship_name, zip, CAST(weight_lb AS DOUBLE), CAST(placed AS "
-        "VARCHAR) FROM lines ORDER BY row_number"
+        f"VARCHAR) FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall()[0]
     assert first == ("1", "A-0001", "Åsa O'Neil", "02134", 2.5, "2026-11-02")
     assert {column.key: column.role for column in loaded.columns}["zip"] == "postal_code"
@@ -299,9 +299,12 @@ def test_a_sqlite_column_of_several_kinds_is_text(sqlite):
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, zip)",
         "INSERT INTO orders VALUES (1, 2134), (2, '02134'), (3, NULL)",
     )
-    assert source.load(sk.Database(sqlite.url, table="orders")).con.sql(
-        "SELECT zip FROM lines ORDER BY id"
-    ).fetchall() == [("2134",), ("02134",), (None,)]
+    loaded = source.load(sk.Database(sqlite.url, table="orders"))
+    assert loaded.con.sql(f"SELECT zip FROM {loaded.lines.sql} ORDER BY id").fetchall() == [
+        ("2134",),
+        ("02134",),
+        (None,),
+    ]
 
 
 def test_types_that_arrow_has_no_name_for_come_as_a_person_reads_them(postgresql):
@@ -315,7 +318,9 @@ def test_types_that_arrow_has_no_name_for_come_as_a_person_reads_them(postgresql
         "1}', '2026-01-02 03:04:05+00', true, '{x,y}')",
     )
     loaded = source.load(sk.Database(postgresql.url, table="odd"))
-    row = loaded.con.sql("SELECT id, m, CAST(n AS VARCHAR), j, b FROM lines").fetchall()[0]
+    row = loaded.con.sql(
+        f"SELECT id, m, CAST(n AS VARCHAR), j, b FROM {loaded.lines.sql}"
+    ).fetchall()[0]
     assert row == ("11111111-2222-3333-4444-555555555555", "ok", "12.345", '{"a": 1}', True)
 
 

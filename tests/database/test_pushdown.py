@@ -79,10 +79,10 @@ def lines_table(server, *, unnamed=False):
 def chosen(loaded, clauses=(), params=None):
     """The orders as texts, without their line numbers."""
     grouped = grouping.group(loaded)
-    where.select(grouped, clauses, params or {})
+    selected = where.select(grouped, clauses, params or {}).relation
     return loaded.con.sql(
-        "SELECT CAST(o AS VARCHAR) FROM (SELECT * EXCLUDE (row_number, row_numbers) FROM selected "
-        "ORDER BY row_number) o"
+        "SELECT CAST(o AS VARCHAR) FROM (SELECT * EXCLUDE (row_number, row_numbers) "
+        f"FROM {selected.sql} ORDER BY row_number) o"
     ).fetchall()
 
 
@@ -163,7 +163,8 @@ def test_a_session_holds_whole_orders_and_counts_them(filled, shop):
     with sk.BatchSession(database, shipper=shop) as session:
         assert session.selection == f"{session.order_count} of {session.order_count} orders"
         lines = session._planner.con.sql(
-            "SELECT count(*), count(*) FILTER (item_sku = 'SKU-3'), max(quantity) FROM lines"
+            "SELECT count(*), count(*) FILTER (item_sku = 'SKU-3'), max(quantity) "
+            f"FROM {session._planner.loaded.lines.sql}"
         ).fetchall()[0]
         assert lines[0] > lines[1] > 0
         assert lines[2] < 4

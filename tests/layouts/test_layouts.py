@@ -46,7 +46,7 @@ def shipments(path, shop, *, noted=False, **told):
         session.load(path)
         if told:
             session.map(**told)
-        table, problems = session._planner.normal
+        table, problems, _ = session._planner.normalized()
         problems = pa.concat_tables(
             [problems, session._planner.orders.problems] if noted else [problems]
         )
@@ -176,7 +176,7 @@ def test_a_file_without_headings_gets_those_of_the_layout_that_is_named(tmp_path
     )
     loaded = source.load(tmp_path / "rows.csv", layout="bare", layout_folder=tmp_path)
     assert loaded.con.sql(
-        "SELECT who, city, column_4 FROM lines ORDER BY row_number"
+        f"SELECT who, city, column_4 FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall() == [("Ada Lee", "Boston", "02134"), ("Bob Roe", "Salem", "01970")]
     with pytest.raises(LayoutError, match="no layout 'bore'"):
         source.load(tmp_path / "rows.csv", layout="bore", layout_folder=tmp_path)
@@ -225,7 +225,7 @@ def test_a_campusship_batch_file_has_no_headings_and_is_loaded_by_name(tmp_path,
     with sk.BatchSession(shipper=shop) as session:
         session.load(path, layout="ups_campusship_batch")
         assert session.layout.why == "named by hand"
-        rows = session._planner.normal[0].to_pylist()
+        rows = session._planner.normalized().table.to_pylist()
     assert [
         (row["name"], row["company"], row["postal_code"], row["residential"], row["service"])
         for row in rows
@@ -258,7 +258,7 @@ def test_a_filter_that_matches_one_line_keeps_the_whole_order(shared, shop):
         shared / "orders" / "exports" / "shopify_orders_export.csv", shipper=shop
     ) as session:
         session.where("lineitem_name = 'The Videographer Snowboard' AND lineitem_price = 896.72")
-        table, _ = session._planner.normal
+        table = session._planner.normalized().table
         (order,) = table.to_pylist()
         assert (order["order_id"], order["row_numbers"], order["city"]) == (
             "#1005",
@@ -282,9 +282,10 @@ def test_lines_that_are_sold_and_not_shipped_are_left_out_and_counted(shared, sh
             "17 lines that are sold and not shipped" in note.text
             for note in session.load_report.of("dropped")
         )
-        assert orders.con.sql("SELECT row_numbers FROM orders WHERE row_number = 1").fetchall() == [
-            ([1, 2, 3, 4],)
-        ]
+        heads = orders.orders.sql
+        assert orders.con.sql(
+            f"SELECT row_numbers FROM {heads} WHERE row_number = 1"
+        ).fetchall() == [([1, 2, 3, 4],)]
 
 
 def test_a_cancelled_order_waits_and_a_fulfilled_one_is_told(shop):
@@ -376,7 +377,9 @@ def order_problems(rows, shop, **options):
     with sk.BatchSession(shipper=shop) as session:
         session.load(rows, **options)
         orders = session._planner.orders
-        return orders.con.sql("SELECT row_numbers FROM orders ORDER BY row_number").fetchall(), [
+        return orders.con.sql(
+            f"SELECT row_numbers FROM {orders.orders.sql} ORDER BY row_number"
+        ).fetchall(), [
             (p["row_number"], p["code"], p["problem"], p["fix"])
             for p in orders.problems.to_pylist()
         ]

@@ -61,7 +61,7 @@ ORDER = {
 
 def shipments(path):
     with sk.BatchSession(path, shipper=SHOP) as session:
-        table, problems = session._planner.normal
+        table, problems, _ = session._planner.normalized()
         rows = table.drop_columns(["source_file"]).to_pylist()
         problems = pa.concat_tables([problems, session._planner.orders.problems])
         return (
@@ -210,5 +210,5 @@ def test_pounds_and_ounces_of_a_parcel_are_added_up():
     with sk.BatchSession(
         [row, {**row, "Reference ID": "8", "Package Weight (lb)": None}], shipper=SHOP
     ) as session:
-        table, _ = session._planner.normal
+        table = session._planner.normalized().table
         assert [r["parcels"][0]["weight_lb"] for r in table.to_pylist()] == [2.5, 0.5]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,12 +13,14 @@ import pytest
 
 from shipkit.orders.fields import Column, keys, recognise
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "core_kit"))
+
 Orders = Callable[..., tuple[duckdb.DuckDBPyConnection, list[Column]]]
 
 
 @pytest.fixture
 def orders() -> Orders:
-    """Make the relation ``selected`` of rows by heading; give (connection, columns)."""
+    """Make the tables ``selected`` and ``shipping_lines`` of rows by heading; give (connection, columns)."""
 
     def make(
         rows: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]] = ()
@@ -39,8 +43,13 @@ def orders() -> Orders:
         types = {name: kind for name, kind, *_ in con.execute("DESCRIBE selected").fetchall()}
         con.execute("ALTER TABLE selected ALTER COLUMN source_file TYPE VARCHAR")
         if lines:
-            con.register("order_lines", pa.Table.from_pylist(list(lines)))
-            con.execute("CREATE TEMP VIEW shipping_lines AS SELECT * FROM order_lines")
+            con.register("given_lines", pa.Table.from_pylist(list(lines)))
+            con.execute("CREATE TABLE shipping_lines AS SELECT * FROM given_lines")
+        else:
+            con.execute(
+                "CREATE VIEW shipping_lines AS SELECT row_number AS order_row, "
+                "* EXCLUDE (row_numbers) FROM selected"
+            )
         roles = {
             match.key: (match.role, match.unit) for match in recognise(headings).roles.values()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from stagekit import relations
 
 from shipkit.errors import MappingError
 from shipkit.orders.mapping import MappingSpec, map_rows
@@ -24,8 +25,8 @@ ORDER = {
 
 def shipments(orders, shop, rows, **spec):
     con, columns = orders(rows)
-    mapped = map_rows(con, columns, MappingSpec(**spec), shop)
-    table, problems = normalize(con, mapped)
+    mapped = map_rows(con, columns, MappingSpec(**spec), shop, *relations(con))
+    table, problems, _ = normalize(con, mapped)
     return mapped, table.to_pylist(), problems.to_pylist()
 
 
@@ -105,13 +106,15 @@ def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
 
     con, _ = orders([{"Zip": "02134", "zip 2": "02135"}])
     columns = [Column("Zip", "zip", "VARCHAR"), Column("Zip", "zip_2", "VARCHAR")]
-    mapped = map_rows(con, columns, MappingSpec(), shop)
+    mapped = map_rows(con, columns, MappingSpec(), shop, *relations(con))
     question = next(q for q in mapped.questions if q.field == "ship_to.postal_code")
     assert question.problem == '2 columns have the heading "Zip"'
     assert (
         question.fix == 'Say which: map(columns={"postal_code": "zip"}); their keys are zip, zip_2.'
     )
-    mapped = map_rows(con, columns, MappingSpec(columns={"postal_code": "zip_2"}), shop)
+    mapped = map_rows(
+        con, columns, MappingSpec(columns={"postal_code": "zip_2"}), shop, *relations(con)
+    )
     assert normalize(con, mapped)[0].column("postal_code").to_pylist() == ["02135"]
 
 
@@ -244,5 +247,7 @@ def test_a_wrong_name_in_the_mapping_is_refused_with_the_nearest(orders, shop, s
 def test_no_rows_make_an_empty_plan(orders, shop):
     con, columns = orders([ORDER])
     con.execute("DELETE FROM selected")
-    table, problems = normalize(con, map_rows(con, columns, MappingSpec(), shop))
+    table, problems, _ = normalize(
+        con, map_rows(con, columns, MappingSpec(), shop, *relations(con))
+    )
     assert (table.num_rows, problems.num_rows) == (0, 0)

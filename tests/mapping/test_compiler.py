@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from stagekit import relations
 
 import shipkit as sk
+from shipkit.common.relation import fresh
 from shipkit.errors import TemplateError
 from shipkit.orders.expressions import stripped
 from shipkit.orders.filters import FILTERS, FilterCall
@@ -26,13 +28,19 @@ from shipkit.orders.normalize import normalize
 # -- two ways, one result --------------------------------------------------------------------------
 
 
+def rendered_rows(con, *told):
+    """The other way: row by row, whatever the template says."""
+    with fresh(con, "mapping") as schema:
+        return render_rows(schema, *told)
+
+
 def result(con, columns, spec, shop, way):
     """What a template makes of the orders: everything that the stages behind it see."""
     try:
-        mapped = way(con, columns, spec, shop, "selected")
+        mapped = way(con, columns, spec, shop, *relations(con))
     except TemplateError as error:
         return str(error)
-    table, problems = normalize(con, mapped)
+    table, problems, _ = normalize(con, mapped)
     return {
         "shipments": table.to_pylist(),
         "problems": problems.to_pylist(),
@@ -46,20 +54,24 @@ def result(con, columns, spec, shop, way):
 def both(orders, shop, template, rows, **said):
     con, columns = orders(rows)
     spec = MappingSpec(template=template, **said)
-    return result(con, columns, spec, shop, map_rows), result(con, columns, spec, shop, render_rows)
+    return result(con, columns, spec, shop, map_rows), result(
+        con, columns, spec, shop, rendered_rows
+    )
 
 
 def rendered(orders, shop, template, rows):
     """Row numbers that were rendered one by one, None when all were."""
     con, columns = orders(rows)
-    mapped = map_rows(con, columns, MappingSpec(template=template), shop)
-    if mapped.relation == "mapped_text":
+    mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
+    if mapped.relation.name == "mapped_text":
         return None
     names = {name for (name,) in con.execute("SELECT view_name FROM duckdb_views()").fetchall()}
     return (
         [
             number
-            for (number,) in con.execute("SELECT row_number FROM odd_orders ORDER BY 1").fetchall()
+            for (number,) in con.execute(
+                "SELECT row_number FROM mapping.odd_orders ORDER BY 1"
+            ).fetchall()
         ]
         if "odd_orders" in names
         else []
@@ -70,7 +82,7 @@ def texts(con, mapped):
     """The mapped relation itself: every text, before anything is made of it."""
     return (
         con.sql(
-            f"SELECT row_number, COLUMNS(* EXCLUDE (row_number))::VARCHAR FROM {mapped.relation} "
+            f"SELECT row_number, COLUMNS(* EXCLUDE (row_number))::VARCHAR FROM {mapped.relation.sql} "
             "ORDER BY row_number"
         )
         .to_arrow_table()
@@ -428,14 +440,14 @@ def test_sql_gives_what_rendering_gives_for_any_template_and_any_rows(orders, sh
     con, columns = orders([FIRST, *rows])
     spec = MappingSpec(template=template)
     made = {}
-    for way in (map_rows, render_rows):
+    for way in (map_rows, rendered_rows):
         try:
-            mapped = way(con, columns, spec, shop, "selected")
+            mapped = way(con, columns, spec, shop, *relations(con))
         except TemplateError as error:
             made[way] = str(error)
             continue
         found = texts(con, mapped)
-        table, problems = normalize(con, mapped)
+        table, problems, _ = normalize(con, mapped)
         made[way] = (
             found,
             table.to_pylist(),
@@ -443,7 +455,7 @@ def test_sql_gives_what_rendering_gives_for_any_template_and_any_rows(orders, sh
             mapped.fields,
             mapped.defaulted,
         )
-    assert made[map_rows] == made[render_rows]
+    assert made[map_rows] == made[rendered_rows]
 
 
 # -- filters, one by one ---------------------------------------------------------------------------
@@ -669,8 +681,8 @@ def test_these_templates_are_rendered(orders, shop, template):
             }
         ],
     )
-    mapped = map_rows(con, columns, MappingSpec(template=template), shop)
-    assert mapped.relation == "mapped_text"
+    mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
+    assert mapped.relation.name == "mapped_text"
 
 
 def test_only_rows_that_python_alone_can_tell_are_rendered(orders, shop):
@@ -789,11 +801,11 @@ def test_the_template_that_is_shown_for_columns_takes_their_way_to_the_same_plan
             defaults={"weight_lb": 2},
         )
         session.preview()
-        digest, shown = session._planner.normal[0], session.template
+        digest, shown = session._planner.normalized().table, session.template
         session.map(template=shown)
         session.preview()
-        assert session._planner.mapped.relation == "mapped"
-        assert session._planner.normal[0].equals(digest)
+        assert session._planner.mapped().relation.name == "mapped"
+        assert session._planner.normalized().table.equals(digest)
         assert "odd_orders" not in {
             name
             for (name,) in session._planner.con.execute(

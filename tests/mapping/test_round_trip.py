@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shipkit.common.relation import Relation
 from shipkit.orders.fields import Column, keys
 from shipkit.orders.mapping import MappingSpec, map_rows
 from shipkit.orders.normalize import normalize
@@ -120,11 +121,17 @@ SPEC = MappingSpec(
 )
 
 
+SELECTED = Relation("main", "selected")
+
+
 def both_ways(con, columns, spec, shop):
-    by_columns = map_rows(con, columns, spec, shop)
+    by_columns = map_rows(con, columns, spec, shop, SELECTED, SELECTED)
     first = normalize(con, by_columns)
-    second = normalize(con, map_rows(con, columns, MappingSpec(template=by_columns.template), shop))
-    return first, second
+    second = normalize(
+        con,
+        map_rows(con, columns, MappingSpec(template=by_columns.template), shop, SELECTED, SELECTED),
+    )
+    return first[:2], second[:2]
 
 
 def without_notes(problems):

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from stagekit import relations
 
 from shipkit.errors import TemplateError
 from shipkit.orders.mapping import MappingSpec, map_rows
@@ -34,16 +35,22 @@ WHOLE = """{
 
 def made(orders, shop, template, rows=(ORDER,), **spec):
     con, columns = orders(list(rows))
-    mapped = map_rows(con, columns, MappingSpec(template=template, **spec), shop)
-    table, problems = normalize(con, mapped)
+    mapped = map_rows(con, columns, MappingSpec(template=template, **spec), shop, *relations(con))
+    table, problems, _ = normalize(con, mapped)
     return table.to_pylist(), problems.to_pylist()
 
 
 def value(orders, shop, expression, rows=(ORDER,), lines=(), **variables):
     """What an expression writes, read back through the field `description`."""
     con, columns = orders([{**row, **variables} for row in rows], lines)
-    mapped = map_rows(con, columns, MappingSpec(template=f'{{"description": {expression}}}'), shop)
-    return con.execute(f"SELECT description FROM {mapped.relation}").fetchall()[0][0]
+    mapped = map_rows(
+        con,
+        columns,
+        MappingSpec(template=f'{{"description": {expression}}}'),
+        shop,
+        *relations(con),
+    )
+    return con.execute(f"SELECT description FROM {mapped.relation.sql}").fetchall()[0][0]
 
 
 def test_a_template_makes_the_shipment_that_it_describes(orders, shop):
@@ -316,9 +323,15 @@ def test_an_error_in_one_row_is_that_rows_problem_and_the_others_go_on(orders, s
 
 def test_nothing_else_is_said_of_a_row_whose_template_failed(orders, shop):
     con, columns = orders([ORDER, {**ORDER, "qty": 0.0}])
-    table, problems = normalize(
+    table, problems, _ = normalize(
         con,
-        map_rows(con, columns, MappingSpec(template='{"description": "{{ 9 / row.qty }}"}'), shop),
+        map_rows(
+            con,
+            columns,
+            MappingSpec(template='{"description": "{{ 9 / row.qty }}"}'),
+            shop,
+            *relations(con),
+        ),
     )
     found = check(con, table, shop, known=problems)
     assert set(found.column("row_number").to_pylist()) == {1}
@@ -384,19 +397,27 @@ def test_what_a_shipment_does_not_have_is_refused_with_the_nearest_field(
 def test_ordinary_jinja_works(orders, shop, expression, written):
     con, columns = orders([ORDER])
     quoted = expression if expression.endswith("tojson }}") else f'"{expression}"'
-    mapped = map_rows(con, columns, MappingSpec(template=f'{{"description": {quoted}}}'), shop)
-    assert con.execute(f"SELECT description FROM {mapped.relation}").fetchall() == [(written,)]
+    mapped = map_rows(
+        con, columns, MappingSpec(template=f'{{"description": {quoted}}}'), shop, *relations(con)
+    )
+    assert con.execute(f"SELECT description FROM {mapped.relation.sql}").fetchall() == [(written,)]
 
 
 def test_the_template_in_use_is_the_text_that_was_given(orders, shop):
     con, columns = orders([ORDER])
-    assert map_rows(con, columns, MappingSpec(template=WHOLE), shop).template == WHOLE
+    assert (
+        map_rows(con, columns, MappingSpec(template=WHOLE), shop, *relations(con)).template == WHOLE
+    )
 
 
 def test_shown_templates_are_readable_json(orders, shop):
     con, columns = orders([ORDER])
     shown = map_rows(
-        con, columns, MappingSpec(service="ground", references={"po": "items"}), shop
+        con,
+        columns,
+        MappingSpec(service="ground", references={"po": "items"}),
+        shop,
+        *relations(con),
     ).template
     assert '"city": {{ row.ship_city | tojson }}' in shown
     import re
@@ -425,7 +446,8 @@ def test_an_empty_cell_stays_empty_through_the_filters_of_texts_and_never_become
             f'row.city | {name} }}}}"}}'
         ),
         shop,
+        *relations(con),
     )
-    assert con.execute(f"SELECT description, order_id FROM {mapped.relation}").fetchall() == [
+    assert con.execute(f"SELECT description, order_id FROM {mapped.relation.sql}").fetchall() == [
         (None, "x")
     ]

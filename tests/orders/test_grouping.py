@@ -18,7 +18,7 @@ def row_numbers(found):
     return {
         row[0]: list(row[1])
         for row in found.con.sql(
-            "SELECT row_number, row_numbers FROM orders ORDER BY row_number"
+            f"SELECT row_number, row_numbers FROM {found.orders.sql} ORDER BY row_number"
         ).fetchall()
     }
 
@@ -92,7 +92,9 @@ def test_the_orders_cells_are_filled_down_and_the_lines_own_are_not():
 
 def test_cells_that_only_a_later_line_has_are_the_orders_too():
     found = grouped([line("A", None, None, None), line("A", "Ann", "1 Main St", "02134")])
-    assert found.con.sql("SELECT ship_name, ship_zip FROM orders").fetchall() == [("Ann", "02134")]
+    assert found.con.sql(f"SELECT ship_name, ship_zip FROM {found.orders.sql}").fetchall() == [
+        ("Ann", "02134")
+    ]
 
 
 def test_lines_without_a_key_and_without_an_address_belong_to_the_order_above():
@@ -207,15 +209,16 @@ def test_the_shopify_export_keeps_orders_whole(shared):
     found = grouping.group(
         source.load(shared / "orders" / "exports" / "shopify_orders_export.csv"), "Name"
     )
-    assert found.con.sql("SELECT sum(len(row_numbers)) FROM orders").fetchall() == [
+    assert found.con.sql(f"SELECT sum(len(row_numbers)) FROM {found.orders.sql}").fetchall() == [
         (28,)
     ]  # the other 12 lines are orders of which nothing ships
     several = found.con.sql(
-        "SELECT row_numbers FROM orders WHERE len(row_numbers) > 1 ORDER BY row_number LIMIT 1"
+        f"SELECT row_numbers FROM {found.orders.sql} WHERE len(row_numbers) > 1 "
+        "ORDER BY row_number LIMIT 1"
     ).fetchall()[0][0]
     last = found.lines(several)[-1]
     selection = where.select(found, ['"Lineitem name" = $item'], {"item": last["lineitem_name"]})
-    kept = found.con.sql("SELECT unnest(row_numbers) FROM selected").fetchall()
+    kept = found.con.sql(f"SELECT unnest(row_numbers) FROM {selection.relation.sql}").fetchall()
     assert {(number,) for number in several} <= set(kept)
     assert last["shipping_city"] == found.lines(several)[0]["shipping_city"]
     assert selection.count < selection.total

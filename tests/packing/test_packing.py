@@ -40,7 +40,7 @@ def made(rows, shop=SHOP, **told):
     """Shipments, and (row, code, severity) of the problems, of lines mapped as told."""
     with sk.BatchSession(rows, shipper=shop) as session:
         session.map(**told)
-        table, problems = session._planner.normal
+        table, problems, _ = session._planner.normalized()
         return table.to_pylist(), [
             (p["row_number"], p["code"], p["severity"]) for p in problems.to_pylist()
         ]
@@ -94,7 +94,7 @@ def test_different_weights_of_one_whole_order_stop_it():
 
 def test_an_order_with_a_line_that_has_no_weight_has_none_and_says_which_line():
     with sk.BatchSession(lines("Item Weight (lb)", [5, None]), shipper=SHOP) as session:
-        table, problems = session._planner.normal
+        table, problems, _ = session._planner.normalized()
         assert weights(table.to_pylist()) == [[None]]
         (problem,) = problems.to_pylist()
         assert (problem["code"], problem["problem"]) == (
@@ -199,10 +199,10 @@ def test_a_template_with_several_parcels_has_the_last_word():
 def test_the_template_that_says_the_same_reads_the_added_up_weight():
     rows = lines("Item Weight (oz)", [8, 16], [3, 1])
     with sk.BatchSession(rows, shipper=SHOP) as session:
-        before = session._planner.normal[0].to_pylist()
+        before = session._planner.normalized().table.to_pylist()
         session.map(session.template)
         assert "row.packed_weight_lb" in session.template
-        assert session._planner.normal[0].to_pylist() == before
+        assert session._planner.normalized().table.to_pylist() == before
 
 
 def test_different_dimensions_of_lines_are_not_taken_for_the_parcel():

@@ -32,13 +32,13 @@ def write(folder, data, name="orders.csv"):
 
 def cells(loaded, *columns):
     wanted = ", ".join(f'"{column}"' for column in columns)
-    return loaded.con.sql(f"SELECT {wanted} FROM lines ORDER BY row_number").fetchall()
+    return loaded.con.sql(f"SELECT {wanted} FROM {loaded.lines.sql} ORDER BY row_number").fetchall()
 
 
 def as_in_the_source(loaded):
     return [
         list(row[2:])
-        for row in loaded.con.sql("SELECT * FROM source_text ORDER BY row_number").fetchall()
+        for row in loaded.con.sql(f"SELECT * FROM {loaded.text.sql} ORDER BY row_number").fetchall()
     ]
 
 
@@ -112,24 +112,29 @@ def test_a_leading_zero_that_comes_late_survives(tmp_path):
     lines = [f"SO-{n},{10000 + n % 80000}" for n in range(40_000)]
     lines[30_000] = "SO-x,02134"
     loaded = source.load(write(tmp_path, "order_id,zip\n" + "\n".join(lines) + "\n"))
-    assert loaded.con.sql("SELECT zip FROM lines WHERE row_number = 30001").fetchall() == [
-        ("02134",)
-    ]
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE zip LIKE '1000%'").fetchall() == [(10,)]
+    assert loaded.con.sql(
+        f"SELECT zip FROM {loaded.lines.sql} WHERE row_number = 30001"
+    ).fetchall() == [("02134",)]
+    assert loaded.con.sql(
+        f"SELECT count(*) FROM {loaded.lines.sql} WHERE zip LIKE '1000%'"
+    ).fetchall() == [(10,)]
 
 
 def test_row_numbers_are_the_lines_of_the_source(tmp_path):
     lines = [f"{n},x" for n in range(1, 50_001)]
     loaded = source.load(write(tmp_path, "number,word\n" + "\n".join(lines)))
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE row_number <> number").fetchall() == [
-        (0,)
-    ]
+    assert loaded.con.sql(
+        f"SELECT count(*) FROM {loaded.lines.sql} WHERE row_number <> number"
+    ).fetchall() == [(0,)]
     assert loaded.rows == 50_000
 
 
 def test_lines_with_nothing_but_delimiters_are_dropped_and_counted(tmp_path):
     loaded = source.load(write(tmp_path, "a,b\n1,2\n,\n3,4\n,\n"))
-    assert loaded.con.sql("SELECT row_number, a FROM lines").fetchall() == [(1, 1), (3, 3)]
+    assert loaded.con.sql(f"SELECT row_number, a FROM {loaded.lines.sql}").fetchall() == [
+        (1, 1),
+        (3, 3),
+    ]
     assert loaded.rows == 2
     assert "dropped: 2 lines without any text." in str(loaded.report)
     assert len(as_in_the_source(loaded)) == 4
@@ -139,7 +144,7 @@ def test_the_source_is_kept_as_it_was_under_its_own_headings(tmp_path):
     text = "Zip ,order_date,Total,Phone\n'02134, 2026-11-01,$1.50,2125550100.0\n"
     loaded = source.load(write(tmp_path, text))
     assert as_in_the_source(loaded) == [["'02134", " 2026-11-01", "$1.50", "2125550100.0"]]
-    assert loaded.con.sql("SELECT * FROM source_text").columns == [
+    assert loaded.con.sql(f"SELECT * FROM {loaded.text.sql}").columns == [
         "row_number",
         "source_file",
         "Zip",
@@ -177,7 +182,7 @@ def test_a_glob_reads_several_files_by_heading_and_numbers_on(tmp_path):
     write(tmp_path, "Zip;Order ID;Note\n10001;C;hi\n", "2.csv")
     loaded = source.load(str(tmp_path / "*.csv"))
     rows = loaded.con.sql(
-        "SELECT row_number, source_file, order_id, zip, note FROM lines ORDER BY row_number"
+        f"SELECT row_number, source_file, order_id, zip, note FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall()
     assert rows == [
         (1, "1.csv", "A", "02134", None),
@@ -260,7 +265,7 @@ def test_all_the_dirt_of_an_export_at_once_is_read_and_told(tmp_path, shop):
         path = tmp_path / f"{encoding}.csv"
         path.write_bytes(text.encode(encoding))
         with sk.BatchSession(path, shipper=shop) as session:
-            rows = session._planner.normal[0].to_pylist()
+            rows = session._planner.normalized().table.to_pylist()
             assert [
                 (r["order_id"], r["name"], r["state"], r["postal_code"], r["country"], r["phone"])
                 for r in rows
@@ -269,7 +274,7 @@ def test_all_the_dirt_of_an_export_at_once_is_read_and_told(tmp_path, shop):
                 ("A-2", "Bo Finch", "TX", "78704-1234", "US", "5125550101x9"),
             ]
             lines = session._planner.orders.con.sql(
-                "SELECT order_total, order_date, notes FROM lines"
+                f"SELECT order_total, order_date, notes FROM {session._planner.loaded.lines.sql}"
             ).fetchall()
             assert lines == [
                 (Decimal("1234.50"), dt.date(2026, 3, 9), "two\nlines"),

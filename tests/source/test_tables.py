@@ -26,13 +26,13 @@ def at(*parts):
 
 def lines(loaded):
     return loaded.con.sql(
-        "SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number"
+        f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall()
 
 
 def texts(loaded):
     return loaded.con.sql(
-        "SELECT * EXCLUDE (row_number, source_file) FROM source_text ORDER BY row_number"
+        f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.text.sql} ORDER BY row_number"
     ).fetchall()
 
 
@@ -231,7 +231,7 @@ def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
         "code": "VARCHAR",
         "size": "VARCHAR",
     }
-    assert loaded.con.sql("SELECT row_number, source_file FROM lines").fetchall() == [
+    assert loaded.con.sql(f"SELECT row_number, source_file FROM {loaded.lines.sql}").fetchall() == [
         (1, None),
         (2, None),
     ]
@@ -246,8 +246,9 @@ def test_an_empty_text_is_nothing_wherever_it_comes_from(tmp_path):
         frame.to_dict("records"),
         tmp_path / "orders.csv",
     ):
-        assert source.load(given).con.sql(
-            "SELECT order_id FROM lines WHERE state IS NULL"
+        loaded = source.load(given)
+        assert loaded.con.sql(
+            f"SELECT order_id FROM {loaded.lines.sql} WHERE state IS NULL"
         ).fetchall() == [("2",)]
 
 
@@ -354,10 +355,12 @@ def test_describe_and_sample_speak_of_headings():
 def test_the_superstore_file_is_read_whole(shared):
     loaded = source.load(shared / "orders" / "superstore_shipments_5009.csv")
     assert loaded.rows == 5009
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE length(zip) = 4").fetchall() == [(219,)]
-    assert loaded.con.sql("SELECT count(*) FROM lines WHERE address1 IS NULL").fetchall() == [
-        (270,)
-    ]
+    assert loaded.con.sql(
+        f"SELECT count(*) FROM {loaded.lines.sql} WHERE length(zip) = 4"
+    ).fetchall() == [(219,)]
+    assert loaded.con.sql(
+        f"SELECT count(*) FROM {loaded.lines.sql} WHERE address1 IS NULL"
+    ).fetchall() == [(270,)]
     assert loaded.column("zip").type == "VARCHAR"
     assert loaded.column("order_date").type == "DATE"
 

@@ -30,7 +30,7 @@ def load(tmp_path, heading, cells, **options):
     values = [
         value
         for (value,) in loaded.con.sql(
-            f'SELECT "{column.key}" FROM lines ORDER BY row_number'
+            f'SELECT "{column.key}" FROM {loaded.lines.sql} ORDER BY row_number'
         ).fetchall()
     ]
     return column, values, loaded
@@ -300,7 +300,9 @@ def test_a_unit_behind_a_number_is_converted_to_that_of_the_heading(
     path.write_text(json.dumps([{heading: cell} for cell in cells]))
     loaded = source.load(path)
     key = loaded.columns[0].key
-    assert loaded.con.sql(f"SELECT {key} FROM lines").fetchall() == [(value,) for value in values]
+    assert loaded.con.sql(f"SELECT {key} FROM {loaded.lines.sql}").fetchall() == [
+        (value,) for value in values
+    ]
     assert loaded.problems.num_rows == 0
 
 

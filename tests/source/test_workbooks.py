@@ -206,7 +206,7 @@ def test_every_format_gives_the_same_orders(made, tmp_path):
     assert "Sheet 'Week 46' looks like the orders" in str(loaded.report)
     assert "dropped: 3 lines above the headings" in str(loaded.report)
     assert loaded.con.sql(
-        "SELECT * EXCLUDE (row_number, source_file) FROM lines ORDER BY row_number"
+        f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall() == [
         (
             "1001",
@@ -307,7 +307,9 @@ def test_errors_in_an_ods_file_are_counted(tmp_path):
     )
     loaded = source.load(ods(tmp_path / "orders.ods", weight=weight))
     assert "hold an error: 1." in str(loaded.report)
-    assert loaded.con.sql("SELECT weight_lb FROM lines ORDER BY row_number").fetchall() == [
+    assert loaded.con.sql(
+        f"SELECT weight_lb FROM {loaded.lines.sql} ORDER BY row_number"
+    ).fetchall() == [
         (None,),
         (3.0,),
     ]

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from shipkit.common.relation import Relation
 from shipkit.models import Address
 from shipkit.orders.fields import Column, keys
 from shipkit.orders.mapping import MappingSpec, map_rows
@@ -348,15 +349,10 @@ def superstore(shared: Path, shop, **spec):
         "CREATE TABLE selected AS SELECT row_number, [row_number] AS row_numbers, "
         f"'superstore.csv' AS source_file, {wanted} FROM raw"
     )
-    shipments, met = normalize(
-        con,
-        map_rows(
-            con,
-            [Column(name, key, "VARCHAR") for name, key in zip(names, keys(names), strict=True)],
-            MappingSpec(**spec),
-            shop,
-        ),
-    )
+    columns = [Column(name, key, "VARCHAR") for name, key in zip(names, keys(names), strict=True)]
+    selected = Relation("main", "selected")
+    mapped = map_rows(con, columns, MappingSpec(**spec), shop, selected, selected)
+    shipments, met, _ = normalize(con, mapped)
     return shipments, met, check(con, shipments, shop, known=met)
 
 

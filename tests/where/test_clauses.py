@@ -56,8 +56,12 @@ def three() -> grouping.OrderSet:
 
 
 def kept(orders: grouping.OrderSet, *clauses: str, **params: object) -> list[int]:
-    where.select(orders, clauses, params)
-    return [row[0] for row in orders.con.sql("SELECT row_number FROM selected").fetchall()]
+    return numbers(where.select(orders, clauses, params))
+
+
+def numbers(selection: where.Selection) -> list[int]:
+    found = selection.orders.con.sql(f"SELECT row_number FROM {selection.relation.sql}")
+    return [number for (number,) in found.fetchall()]
 
 
 @pytest.mark.parametrize(
@@ -196,10 +200,10 @@ def test_the_error_points_at_the_place(three):
 
 
 def test_a_refused_clause_leaves_the_selection_as_it_was(three):
-    kept(three, "state = 'MA'")
+    selection = where.select(three, ["state = 'MA'"], {})
     with pytest.raises(FilterError):
         where.select(three, ["stat = 'CA'"], {})
-    assert three.con.sql("SELECT row_number FROM selected").fetchall() == [(1,)]
+    assert numbers(selection) == [1]
 
 
 def test_a_name_that_is_a_key_and_another_heading_is_a_question():

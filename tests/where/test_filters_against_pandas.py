@@ -156,6 +156,8 @@ def test_an_order_is_kept_whole_when_any_of_its_lines_matches(lines, wanted):
         for order, count in lines
         if count == wanted
     }
-    found = selection.orders.con.sql("SELECT order_id, row_numbers FROM selected").fetchall()
+    found = selection.orders.con.sql(
+        f"SELECT order_id, row_numbers FROM {selection.relation.sql}"
+    ).fetchall()
     assert {order: list(rows) for order, rows in found} == expected
     assert selection.count == len(expected)

@@ -251,7 +251,7 @@ def test_a_hostile_clause_is_refused_at_every_door(clause):
         where.select(three, [clause], {})
     with pytest.raises(FilterError):
         where.matching(pa.table({"state": ["CA"], "n": [2]}), clause)
-    assert three.con.execute("SELECT count(*) FROM lines").fetchall() == [(1,)]
+    assert three.con.execute(f"SELECT count(*) FROM {three.loaded.lines.sql}").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("pattern", ["(a{1000}){1000}", "((a{100}){100}){100}", "("])

@@ -16,6 +16,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.relation import Relation, fresh
 from shipkit.errors import MappingError
 from shipkit.models import Address, ServiceLevel
 from shipkit.orders import expressions as cells
@@ -129,9 +130,8 @@ def map_rows(
     columns: Sequence[Column],
     spec: MappingSpec,
     shipper: Address,
-    selection: str = "selected",
-    *,
-    orders: Any = None,  # noqa: ARG001 - the lines come from the database
+    selection: Relation,
+    lines: Relation,
 ) -> Mapped:
     """Return the mapped relation of the selected orders.
 
@@ -141,6 +141,10 @@ def map_rows(
         The columns of `selection`, as the source read them.
     shipper
         Given to templates as ``shipper``.
+    selection
+        The orders to map.
+    lines
+        The lines of all orders, which a template sees as ``lines``.
 
     Raises
     ------
@@ -150,20 +154,18 @@ def map_rows(
         The template cannot be used: syntax, an unknown column, or it runs away.
     """
     _check(spec, columns)
-    leaves, questions, notes = _recognised(con, columns, spec, selection)
-    if spec.template is not None:
-        return map_template(con, columns, spec, shipper, selection)
-    con.execute(
-        "CREATE OR REPLACE TEMP VIEW mapped AS "
-        f"{_select(leaves, _references(columns, spec), selection)}"
-    )
+    leaves, questions, notes = _recognised(con, columns, spec, selection.sql)
+    with fresh(con, "mapping") as schema:
+        if spec.template is not None:
+            return map_template(schema, columns, spec, shipper, selection, lines)
+        relation = schema.view("mapped", _select(leaves, _references(columns, spec), selection.sql))
     return Mapped(
-        relation="mapped",
+        relation=relation,
         template=_template(leaves, _references(columns, spec)),
         problems=notes,
         questions=questions,
         fields={key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
-        defaulted=_defaulted(con, leaves, spec, selection),
+        defaulted=_defaulted(con, leaves, spec, selection.sql),
         filled=frozenset(leaves),
     )
 

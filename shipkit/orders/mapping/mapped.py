@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from shipkit.common.relation import Relation
 from shipkit.models import ServiceLevel
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import ADDRESS_FIELDS
@@ -148,7 +149,7 @@ class Mapped:
     Parameters
     ----------
     relation
-        Name of the view or table: a line a shipment, leaves as :data:`LEAVES`.
+        View or table in the schema of the mapping: a line a shipment, leaves as :data:`LEAVES`.
     template
         The Jinja2 text in use, or the one that says the same as the columns.
     problems
@@ -166,7 +167,7 @@ class Mapped:
         Leaves that something fills; None: any may be.
     """
 
-    relation: str
+    relation: Relation
     template: str
     problems: pa.Table
     questions: tuple[Question, ...] = ()

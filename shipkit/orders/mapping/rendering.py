@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.relation import Relation, StageSchema
 from shipkit.errors import TemplateError
 from shipkit.models import Address
 from shipkit.orders.expressions import choose, filled, quote, stripped
@@ -62,11 +63,12 @@ _SHAPE: Final[Mapping[str, Any]] = {
 
 
 def render_rows(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
     columns: Sequence[Column],
     spec: MappingSpec,
     shipper: Address,
-    selection: str,
+    selection: Relation,
+    all_lines: Relation,
     *,
     others: int = 0,
 ) -> Mapped:
@@ -83,13 +85,14 @@ def render_rows(
         The template cannot be used, runs away, fails for every row, or writes what a shipment does
         not have.
     """
+    con = schema.con
     text = spec.template or ""
     compiled = compile_template(text, tuple((column.name, column.key) for column in columns))
     orders = con.sql(
         f"SELECT row_number, row_numbers, source_file{_wanted(compiled, columns)} FROM "
-        f"{selection} ORDER BY row_number"
+        f"{selection.sql} ORDER BY row_number"
     ).to_arrow_table()
-    texts, problems = _render(con, compiled, columns, orders, shipper)
+    texts, problems = _render(con, compiled, columns, orders, all_lines, shipper)
     con.register(
         "rendered_rows",
         orders.select(["row_number", "row_numbers", "source_file"]).append_column("json", texts),
@@ -102,16 +105,16 @@ def render_rows(
                 f"The template fails for every row. Row {first['row_number']}: {first['problem']}.",
                 fix=first["fix"],
             )
-        con.execute(f"CREATE OR REPLACE TEMP TABLE mapped_text AS {mapped_sql(spec, _READ)}")
-        _check_shape(con, compiled)
+        relation = schema.table("mapped_text", mapped_sql(spec, _READ))
+        _check_shape(con, relation, compiled)
         defaulted = filled_by_defaults(con, spec, _READ)
     finally:
         con.unregister("rendered_rows")
     return Mapped(
-        relation="mapped_text",
+        relation=relation,
         template=text,
         problems=pa.Table.from_pylist(problems, schema=PROBLEMS),
-        nested=_is_nested(con),
+        nested=_is_nested(con, relation),
         fields=fed_fields(compiled, columns),
         defaulted=defaulted,
     )
@@ -162,6 +165,7 @@ def _render(
     compiled: Compiled,
     columns: Sequence[Column],
     orders: pa.Table,
+    all_lines: Relation,
     shipper: Address,
 ) -> tuple[pa.ChunkedArray, list[dict[str, Any]]]:
     """Return the JSON text of each order (null where rendering failed), and the problems of those that failed."""
@@ -170,7 +174,7 @@ def _render(
         {name: plain_value(value) for name, value in shipper.model_dump().items()}, budget
     )
     headings = {column.key: column.name for column in columns}
-    lines = _lines(con, columns) if compiled.lines else {}
+    lines = _lines(con, all_lines, columns) if compiled.lines else {}
     chunks, problems = [], []
     for chunk in _chunks(orders):
         numbers = chunk.column("row_number").to_pylist()
@@ -217,14 +221,15 @@ def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, s
     return Record({**cells, **dict(zip(keys, values, strict=True))})
 
 
-def _lines(con: duckdb.DuckDBPyConnection, columns: Sequence[Column]) -> dict[int, list[Record]]:
+def _lines(
+    con: duckdb.DuckDBPyConnection, all_lines: Relation, columns: Sequence[Column]
+) -> dict[int, list[Record]]:
     """Return the lines of every order, by the order's row number. What packing added belongs to the order, not to its lines."""
-    held = {name for name, *_ in con.execute("DESCRIBE shipping_lines").fetchall()}
-    columns = [column for column in columns if column.key in held]
+    columns = [column for column in columns if column.key in all_lines.columns]
     keys = [column.key for column in columns]
     found = con.sql(
         f"SELECT order_row, row_number, {', '.join(_cell(column) for column in columns)} FROM "
-        "shipping_lines ORDER BY order_row, row_number"
+        f"{all_lines.sql} ORDER BY order_row, row_number"
     ).to_arrow_table()
     headings = {column.key: column.name for column in columns}
     lines: dict[int, list[Record]] = {}
@@ -290,7 +295,7 @@ def _json_fault(text: str) -> str:
     )
 
 
-def _check_shape(con: duckdb.DuckDBPyConnection, compiled: Compiled) -> None:
+def _check_shape(con: duckdb.DuckDBPyConnection, mapped: Relation, compiled: Compiled) -> None:
     """Raise TemplateError when a row writes a field that a shipment does not have, or an object where a value belongs.
 
     The structure is looked at once where all rows write the same fields, else once for each set of
@@ -313,7 +318,7 @@ def _check_shape(con: duckdb.DuckDBPyConnection, compiled: Compiled) -> None:
     shapes = con.execute(f"""
         WITH chosen AS (
             SELECT min(row_number) AS row_number FROM rendered_rows WHERE json IS NOT NULL {"" if compiled.straight else f"GROUP BY {objects}, {kinds}"}
-            UNION SELECT row_number FROM mapped_text WHERE {odd}
+            UNION SELECT row_number FROM {mapped.sql} WHERE {odd}
         )
         SELECT json_structure(json), row_number FROM rendered_rows SEMI JOIN chosen USING (row_number) ORDER BY row_number
     """).fetchall()
@@ -473,9 +478,9 @@ def filled_by_defaults(
     )
 
 
-def _is_nested(con: duckdb.DuckDBPyConnection) -> bool:
+def _is_nested(con: duckdb.DuckDBPyConnection, mapped: Relation) -> bool:
     found = con.execute(
         "SELECT bool_or(len(more_parcels) > 0 OR parcel_count <> 1 OR ship_from IS NOT NULL OR "
-        "customs IS NOT NULL) FROM mapped_text"
+        f"customs IS NOT NULL) FROM {mapped.sql}"
     ).fetchall()
     return bool(found[0][0])

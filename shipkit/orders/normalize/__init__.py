@@ -1,8 +1,8 @@
 """Text becomes values: one SQL pass over the mapped table, whoever made it, and a note of everything repaired.
 
 Nothing is guessed: a cell that cannot be read is a problem with its text; a repair that a person
-should see is a warning; the many small ones (blanks, names of states) are counted by
-:func:`repairs`.
+should see is a warning; the many small ones (blanks, names of states) are counted
+(:class:`Normalized`).
 
 The pass has no join, because DuckDB's joins do not keep the order of rows, and no costly
 expression. Rows with a ZIP, phone or address line that needs more go through a second, small
@@ -12,7 +12,7 @@ query.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import numpy as np
@@ -27,7 +27,7 @@ from shipkit.orders.normalize.nested import add_nested
 from shipkit.orders.normalize.unread import UNREADABLE, problems_met
 from shipkit.schema import SHIPMENTS
 
-__all__ = ["normalize", "repairs"]
+__all__ = ["Normalized", "normalize"]
 
 _TEXTS: Final = (
     "name",
@@ -51,10 +51,21 @@ _COUNTED: Final = {
 }
 
 
+class Normalized(NamedTuple):
+    """Shipments with types, and what was met on the way."""
+
+    table: pa.Table
+    """:data:`shipkit.schema.SHIPMENTS`, in the order of `row_number`."""
+    problems: pa.Table
+    """:data:`shipkit.schema.PROBLEMS`."""
+    repairs: Mapping[str, int]
+    """What was quietly put right -> in how many rows: ``{"states written as their code": 5009}``."""
+
+
 def normalize(
     con: duckdb.DuckDBPyConnection, mapped: Mapped, *, source_problems: pa.Table | None = None
-) -> tuple[pa.Table, pa.Table]:
-    """Return the shipments (:data:`shipkit.schema.SHIPMENTS`, in the order of `row_number`) and the problems met (:data:`shipkit.schema.PROBLEMS`).
+) -> Normalized:
+    """Return the shipments, the problems met and the repairs made.
 
     Parameters
     ----------
@@ -63,36 +74,28 @@ def normalize(
     source_problems
         Cells that the source could not read. Those of a mapped column make their row unshippable,
         the others are warnings.
-
-    Notes
-    -----
-    Leaves a line of counts in `con`, which :func:`repairs` reads.
     """
-    types = {
-        str(name): str(kind)
-        for name, kind, *_ in con.execute(f"DESCRIBE {mapped.relation}").fetchall()
-    }
+    types = mapped.relation.columns
     normal = _in_order(con.sql(_pass(con, mapped, types)).to_arrow_table())
     normal = _repaired(con, normal)
     if mapped.nested:
-        normal = _in_order(add_nested(con, normal, mapped.relation))
+        normal = _in_order(add_nested(con, normal, mapped.relation.sql))
     con.register("normal", normal)
     try:
         problems = problems_met(con, mapped, _read_leaves(mapped, types), source_problems)
-        con.execute(
-            "CREATE OR REPLACE TEMP TABLE repair_counts AS SELECT "
-            f"{', '.join(f'count(*) FILTER (fixed_{name}) AS {name}' for name in _COUNTED)} FROM "
-            "normal"
-        )
     finally:
         con.unregister("normal")
-    return normal.select(SHIPMENTS.names).cast(SHIPMENTS), problems
+    return Normalized(
+        normal.select(SHIPMENTS.names).cast(SHIPMENTS), problems, _repairs_made(normal)
+    )
 
 
-def repairs(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return what the last :func:`normalize` quietly put right -> in how many rows: ``{"states written as their code": 5009}``."""
-    counts = con.execute("SELECT * FROM repair_counts").fetchall()[0]
-    return {text: count for text, count in zip(_COUNTED.values(), counts, strict=True) if count}
+def _repairs_made(normal: pa.Table) -> dict[str, int]:
+    """Return what was put right -> in how many rows, for the repairs that are only counted."""
+    counts = {
+        text: pc.sum(normal.column(f"fixed_{name}")).as_py() or 0 for name, text in _COUNTED.items()
+    }
+    return {text: count for text, count in counts.items() if count}
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -138,7 +141,7 @@ def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, st
         {read("ship_date", "ship_date" if types["ship_date"] == "DATE" else sql.date("trim(ship_date)"), "NULL::DATE")} AS ship_date_,
         coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {read("signature", _signature("signature"), quote("none"))} AS signature_,
         {_places(con, mapped)}
-        FROM {mapped.relation}
+        FROM {mapped.relation.sql}
     )
     SELECT row_number, row_numbers, source_file, order_id, name, company, phone, email, address_line1, address_line2, address_line3,
     city, state_ AS state, postal_code, country_ AS country, residential_ AS residential, NULL::{duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
@@ -239,7 +242,7 @@ def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     texts = [
         text
         for (text,) in con.execute(
-            f"SELECT DISTINCT service FROM {mapped.relation} WHERE service IS NOT NULL"
+            f"SELECT DISTINCT service FROM {mapped.relation.sql} WHERE service IS NOT NULL"
         ).fetchall()
     ]
     return sql.choose(
@@ -253,7 +256,7 @@ def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     """Give country and state codes of the texts of this file; a text that is no place stays (tidied), for validation to name."""
     pairs = con.execute(
         f"SELECT country, state, {sql.tidy('country')}, {sql.tidy('state')} FROM (SELECT DISTINCT "
-        f"country, state FROM {mapped.relation})"
+        f"country, state FROM {mapped.relation.sql})"
     ).fetchall()
     countries: dict[str, str] = {}
     states: dict[str, dict[str, str]] = {}

@@ -101,16 +101,19 @@ def problems_met(
             "address_line3",
         )
     ]
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE noticed AS SELECT {', '.join(texts)} FROM normal WHERE "
-        f"{' OR '.join(conditions)}"
-    )
     selects = [
         *_unreadable(leaves),
         *_noted(bad),
         *(_asked(question) for question in mapped.questions),
     ]
-    found = con.sql(" UNION ALL ".join(selects)).to_arrow_table().cast(PROBLEMS)
+    noticed = con.sql(
+        f"SELECT {', '.join(texts)} FROM normal WHERE {' OR '.join(conditions)}"
+    ).to_arrow_table()
+    con.register("noticed", noticed)
+    try:
+        found = con.sql(" UNION ALL ".join(selects)).to_arrow_table().cast(PROBLEMS)
+    finally:
+        con.unregister("noticed")
     return _sorted(
         pa.concat_tables([mapped.problems, _of_the_source(con, mapped, source_problems), found])
     )

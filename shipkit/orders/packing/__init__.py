@@ -19,7 +19,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from shipkit.common.sql import clear, one, quoted
+from shipkit.common.relation import Relation, StageSchema, fresh
+from shipkit.common.sql import one, quoted
 from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders import expressions as sql
@@ -43,7 +44,7 @@ _POUNDS: Final = {"lb": 1.0, "oz": 1 / 16, "kg": 1 / 0.45359237, "g": 1 / 453.59
 class Packed:
     """What the mapping reads: the selected orders, with their weight and quantity beside them where they have lines to add up."""
 
-    relation: str
+    relation: Relation
     columns: tuple[Column, ...]
     spec: MappingSpec
     """What the mapping is told."""
@@ -52,8 +53,12 @@ class Packed:
     problems: pa.Table = field(repr=False)
     fed: Mapping[str, str] = field(default_factory=dict)
     """Key of a source column -> field of the shipment, beyond what the mapping knows."""
-    lines: bool = False
-    """Whether the table ``packed_lines`` was made: the lines with weight, quantity and SKU."""
+    lines: Relation | None = None
+    """The lines with weight, quantity and SKU; None where there is nothing to add up."""
+    sums: Relation | None = None
+    """Weight and quantity of each order, where there are `lines`."""
+    skus: Relation | None = None
+    """The table of SKUs that was given."""
 
     def note(self, mapped: Mapped) -> Mapped:
         """Return `mapped` with what packing met."""
@@ -82,8 +87,10 @@ def parcel_limit_lb(rule: str | None) -> float | None:
     return float(found[1]) * _POUNDS["lb" if found[2].startswith("lb") else found[2]]
 
 
-def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) -> Packed:
-    """Return what the mapping shall read: ``selected`` itself, or the view ``packed`` with the added-up columns.
+def pack(
+    con: duckdb.DuckDBPyConnection, orders: OrderSet, selected: Relation, spec: MappingSpec
+) -> Packed:
+    """Return what the mapping shall read: the `selected` orders, with the added-up columns where there are any.
 
     Raises
     ------
@@ -97,25 +104,32 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
         )
     parcel_limit_lb(spec.parcels)
     said_of_customs(spec)
-    clear(con, "packed", "packed_orders", "packed_lines", "sku_table")
     found = Found.of(orders, spec)
+    with fresh(con, "packing") as schema:
+        return _packed(schema, orders, selected, spec, found)
+
+
+def _packed(
+    schema: StageSchema, orders: OrderSet, selected: Relation, spec: MappingSpec, found: Found
+) -> Packed:
+    con = schema.con
     mapped = replace(
         spec,
         defaults={
             name: value for name, value in spec.defaults.items() if name not in CUSTOMS_DEFAULTS
         },
     )
-    if spec.skus is not None:
-        put_skus(con, spec.skus)
-        if found.sku is None:
-            raise MappingError(
-                "skus: the orders have no column that is recognised as the SKU.",
-                fix='Name it: map(columns={"sku": "<heading>"}, skus=...).',
-            )
+    skus = put_skus(schema, spec.skus) if spec.skus is not None else None
+    if skus is not None and found.sku is None:
+        raise MappingError(
+            "skus: the orders have no column that is recognised as the SKU.",
+            fix='Name it: map(columns={"sku": "<heading>"}, skus=...).',
+        )
     if not found.needed(orders, spec):
-        return Packed("selected", orders.columns, mapped, spec, PROBLEMS.empty_table())
-    _put_lines(con, found, skus=spec.skus is not None)
-    _put_orders(con, found)
+        same = schema.view("packed", f"SELECT * FROM {selected.sql}")
+        return Packed(same, orders.columns, mapped, spec, PROBLEMS.empty_table())
+    lines = _put_lines(schema, found, skus)
+    sums = _put_orders(schema, lines, found)
     dims = (
         [column for role in ("length", "width", "height") for column, _ in found.of_role(role)]
         if not orders.single
@@ -125,12 +139,15 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
         f"CASE WHEN o.same_{n} THEN s.{quoted(column.key)} END AS {quoted(column.key)}"
         for n, column in enumerate(dims)
     )
-    _put_same(con, dims)
-    con.execute(
-        f"CREATE VIEW packed AS SELECT s.*{f' REPLACE ({shown})' if shown else ''}, w.weight_lb "
-        f"AS {WEIGHT}, w.quantity AS {QUANTITY} "
-        "FROM selected s LEFT JOIN packed_orders w ON w.order_row = "
-        f"s.row_number{' LEFT JOIN packed_same o ON o.order_row = s.row_number' if dims else ''}",
+    agreeing = _put_same(schema, orders, dims) if dims else None
+    dims_join = (
+        f" LEFT JOIN {agreeing.sql} o ON o.order_row = s.row_number" if agreeing is not None else ""
+    )
+    relation = schema.view(
+        "packed",
+        f"SELECT s.*{f' REPLACE ({shown})' if shown else ''}, w.weight_lb AS {WEIGHT}, "
+        f"w.quantity AS {QUANTITY} FROM {selected.sql} s "
+        f"LEFT JOIN {sums.sql} w ON w.order_row = s.row_number{dims_join}",
     )
     told = {
         name: heading
@@ -138,8 +155,13 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
         if not re.fullmatch(r"(item_)?weight(_\w+)?", name)
     }
     weighed = bool(found.weights) or spec.skus is not None
+    problems = [
+        *_asked(con, lines, sums, found, skus=skus is not None),
+        _unit_assumed(con, selected, found),
+        *([_dims_differ(con, agreeing, dims)] if agreeing is not None else []),
+    ]
     return Packed(
-        "packed",
+        relation,
         (
             *orders.columns,
             *([Column(WEIGHT, WEIGHT, "DOUBLE", None, "lb")] if weighed else []),
@@ -147,17 +169,19 @@ def pack(con: duckdb.DuckDBPyConnection, orders: OrderSet, spec: MappingSpec) ->
         ),
         replace(mapped, columns={**told, "weight_lb": WEIGHT}) if weighed else mapped,
         spec,
-        _problems(con, found, dims, skus=spec.skus is not None),
+        _selected_only(con, selected, pa.concat_tables(problems)),
         {column.key: "parcels[0].weight_lb" for column, _ in found.weights},
-        lines=True,
+        lines=lines,
+        sums=sums,
+        skus=skus,
     )
 
 
 # -- lines and their sums --------------------------------------------------------------------------
 
 
-def _put_lines(con: duckdb.DuckDBPyConnection, found: Found, *, skus: bool) -> None:
-    """Make ``packed_lines``: order_row, row_number, quantity, own_lb (as the cell says), sku, and what the table of SKUs says of it."""
+def _put_lines(schema: StageSchema, found: Found, skus: Relation | None) -> Relation:
+    """Return the lines: order_row, row_number, quantity, own_lb (as the cell says), sku, and what the table of SKUs says of it."""
     own = _added([_pounds(column, unit, found.unit) for column, unit in found.weights])
     quantity = f"greatest({numeric(found.quantity)}, 0)" if found.quantity is not None else "1.0"
     sku = (
@@ -166,24 +190,26 @@ def _put_lines(con: duckdb.DuckDBPyConnection, found: Found, *, skus: bool) -> N
         else "NULL::VARCHAR"
     )
     table = (
-        "LEFT JOIN sku_table t ON t.sku_key = upper(l.sku)"
-        if skus
+        f"LEFT JOIN {skus.sql} t ON t.sku_key = upper(l.sku)"
+        if skus is not None
         else "LEFT JOIN (SELECT NULL::VARCHAR AS sku_key, NULL::DOUBLE AS weight_lb) t ON false"
     )
-    con.execute(f"""
-        CREATE TABLE packed_lines AS
-        WITH l AS (SELECT order_row, row_number, {quantity} AS quantity, {own} AS own_lb, {sku} AS sku FROM shipping_lines)
-        SELECT l.*, t.sku_key, t.weight_lb AS sku_lb FROM l {table}
-    """)
-
-
-def _put_orders(con: duckdb.DuckDBPyConnection, found: Found) -> None:
-    """Make ``packed_orders``: order_row, weight_lb, quantity; and ``line_lb`` of each line, where weights are of units or lines."""
     each = {"unit": "own_lb * quantity", "line": "own_lb"}.get(found.basis or "", "NULL::DOUBLE")
-    con.execute(
-        "ALTER TABLE packed_lines ADD COLUMN line_lb DOUBLE; UPDATE packed_lines SET line_lb = "
-        f"coalesce({each}, sku_lb * quantity)"
+    return schema.table(
+        "lines",
+        f"""
+        WITH l AS (
+            SELECT order_row, row_number, {quantity} AS quantity, {own} AS own_lb, {sku} AS sku
+            FROM {found.orders.shipping_lines.sql}
+        ),
+        weighed AS (SELECT l.*, t.sku_key, t.weight_lb AS sku_lb FROM l {table})
+        SELECT *, coalesce({each}, sku_lb * quantity)::DOUBLE AS line_lb FROM weighed
+        """,
     )
+
+
+def _put_orders(schema: StageSchema, lines: Relation, found: Found) -> Relation:
+    """Return the orders: order_row, weight_lb, quantity, and how many lines there are, with a weight, and different weights."""
     summed = "CASE WHEN count(*) FILTER (line_lb IS NULL) = 0 THEN sum(line_lb) END"
     whole = {
         "order": f"coalesce(arg_min(own_lb, row_number), {summed})",
@@ -192,28 +218,27 @@ def _put_orders(con: duckdb.DuckDBPyConnection, found: Found) -> None:
             f"THEN {summed} END"
         ),
     }
-    con.execute(
-        f"CREATE TABLE packed_orders AS SELECT order_row, {whole.get(found.basis, summed)} AS "
-        "weight_lb, sum(quantity) AS quantity, count(*) AS lines, "
-        "count(own_lb) AS weighed, count(DISTINCT own_lb) AS weights FROM packed_lines GROUP BY "
-        "order_row",
+    return schema.table(
+        "orders",
+        f"SELECT order_row, {whole.get(found.basis, summed)} AS weight_lb, "
+        "sum(quantity) AS quantity, count(*) AS lines, count(own_lb) AS weighed, "
+        f"count(DISTINCT own_lb) AS weights FROM {lines.sql} GROUP BY order_row",
     )
 
 
-def _put_same(con: duckdb.DuckDBPyConnection, dims: Sequence[Column]) -> None:
-    clear(con, "packed_same")
-    if dims:
-        same = ", ".join(
-            (
-                f"count(DISTINCT {quoted(c.key)}) < 2 AND (count(*) = 1 OR count({quoted(c.key)}) "
-                f"IN (0, 1, count(*))) AS same_{n}"
-            )
-            for n, c in enumerate(dims)
+def _put_same(schema: StageSchema, orders: OrderSet, dims: Sequence[Column]) -> Relation:
+    """Return for each order whether its lines agree in each dimension."""
+    same = ", ".join(
+        (
+            f"count(DISTINCT {quoted(c.key)}) < 2 AND (count(*) = 1 OR count({quoted(c.key)}) "
+            f"IN (0, 1, count(*))) AS same_{n}"
         )
-        con.execute(
-            f"CREATE TABLE packed_same AS SELECT order_row, {same} FROM shipping_lines GROUP BY "
-            "order_row"
-        )
+        for n, c in enumerate(dims)
+    )
+    return schema.table(
+        "agreeing",
+        f"SELECT order_row, {same} FROM {orders.shipping_lines.sql} GROUP BY order_row",
+    )
 
 
 def _pounds(column: Column, unit: str | None, unit_column: Column | None) -> str:
@@ -255,9 +280,9 @@ def _added(texts: Sequence[str]) -> str:
 # -- what a person must know -----------------------------------------------------------------------
 
 
-def _problems(
-    con: duckdb.DuckDBPyConnection, found: Found, dims: Sequence[Column], *, skus: bool
-) -> pa.Table:
+def _asked(
+    con: duckdb.DuckDBPyConnection, lines: Relation, sums: Relation, found: Found, *, skus: bool
+) -> list[pa.Table]:
     heading = found.weights[0][0].name if found.weights else ""
     asked: list[tuple[str, dict[str, str]]] = []
 
@@ -268,7 +293,7 @@ def _problems(
         severity: str,
         code: str,
         fix: str,
-        table: str = "packed_orders",
+        table: str = sums.sql,
     ) -> None:
         asked.append(
             (
@@ -306,7 +331,7 @@ def _problems(
         missing = (
             "(SELECT order_row, list(row_number ORDER BY row_number) AS numbers, count(*) AS "
             "missing, any_value(n) AS n FROM (SELECT *, count(*) OVER (PARTITION BY order_row) AS "
-            "n FROM packed_lines) WHERE line_lb IS NULL GROUP BY order_row)"
+            f"n FROM {lines.sql}) WHERE line_lb IS NULL GROUP BY order_row)"
         )
         ask(
             "missing < n",
@@ -321,7 +346,7 @@ def _problems(
     if skus:
         taken = (
             "(SELECT order_row, string_agg(DISTINCT sku, ', ') AS skus, sum(line_lb) AS lb FROM "
-            "packed_lines JOIN packed_orders o USING (order_row) WHERE own_lb IS NULL AND sku_lb "
+            f"{lines.sql} JOIN {sums.sql} o USING (order_row) WHERE own_lb IS NULL AND sku_lb "
             "IS NOT NULL AND o.weight_lb IS NOT NULL GROUP BY order_row)"
         )
         ask(
@@ -335,7 +360,7 @@ def _problems(
         )
         unknown = (
             "(SELECT order_row, min(row_number) AS line, string_agg(DISTINCT coalesce(sku, "
-            "'(none)'), ', ') AS skus FROM packed_lines WHERE line_lb IS NULL AND own_lb IS NULL "
+            f"'(none)'), ', ') AS skus FROM {lines.sql} WHERE line_lb IS NULL AND own_lb IS NULL "
             "AND sku_key IS NULL GROUP BY order_row)"
         )
         ask(
@@ -347,20 +372,18 @@ def _problems(
             "Add it to the table, or fill the weight.",
             unknown,
         )
-    tables = [
+    return [
         con.sql(f"{text} ORDER BY 1", params=params).to_arrow_table().cast(PROBLEMS)
         for text, params in asked
     ]
-    tables += [_unit_assumed(con, found), _dims_differ(con, dims)]
-    return _selected_only(con, pa.concat_tables(tables))
 
 
-def _unit_assumed(con: duckdb.DuckDBPyConnection, found: Found) -> pa.Table:
+def _unit_assumed(con: duckdb.DuckDBPyConnection, selected: Relation, found: Found) -> pa.Table:
     """Return a warning, at the first order, when no heading names the unit and pounds are assumed."""
     if not found.weights or found.unit is not None or any(unit for _, unit in found.weights):
         return PROBLEMS.empty_table()
     heading = found.weights[0][0].name
-    first = one(con, "SELECT min(row_number) FROM selected")[0]
+    first = one(con, f"SELECT min(row_number) FROM {selected.sql}")[0]
     row = {
         "row_number": first,
         "field": "parcels[0].weight_lb",
@@ -376,24 +399,26 @@ def _unit_assumed(con: duckdb.DuckDBPyConnection, found: Found) -> pa.Table:
     return pa.Table.from_pylist([row] if first is not None else [], schema=PROBLEMS)
 
 
-def _dims_differ(con: duckdb.DuckDBPyConnection, dims: Sequence[Column]) -> pa.Table:
-    if not dims:
-        return PROBLEMS.empty_table()
+def _dims_differ(
+    con: duckdb.DuckDBPyConnection, agreeing: Relation, dims: Sequence[Column]
+) -> pa.Table:
     same = " AND ".join(f"same_{n}" for n in range(len(dims)))
     return con.sql(f"""
         SELECT order_row AS row_number, 'parcels[0].length_in' AS field, NULL AS value, 'the lines have different dimensions; none were taken for the parcel' AS problem,
         'Give the parcel in a template, or boxes in a table of SKUs: map(skus=...).' AS fix, 'warning' AS severity, 'dimensions_differ' AS code
-        FROM packed_same WHERE NOT ({same}) ORDER BY 1
+        FROM {agreeing.sql} WHERE NOT ({same}) ORDER BY 1
     """).to_arrow_table().cast(PROBLEMS)  # fmt: skip
 
 
-def _selected_only(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Table:
+def _selected_only(
+    con: duckdb.DuckDBPyConnection, selected: Relation, problems: pa.Table
+) -> pa.Table:
     con.register("packing_problems", problems)
     try:
         return (
             con.sql(
-                "SELECT p.* FROM packing_problems p SEMI JOIN selected s ON s.row_number = "
-                "p.row_number ORDER BY p.row_number"
+                f"SELECT p.* FROM packing_problems p SEMI JOIN {selected.sql} s "
+                "ON s.row_number = p.row_number ORDER BY p.row_number"
             )
             .to_arrow_table()
             .cast(PROBLEMS)
@@ -417,8 +442,8 @@ def finish(
     A shipment with several parcels, or with customs, stays as the mapping made it: a template has
     the last word.
     """
-    if packed.lines and packed.given.skus is not None:
-        table = _boxed(con, table, packed.given)
+    if packed.lines is not None and packed.sums is not None and packed.skus is not None:
+        table = _boxed(con, table, packed.lines, packed.sums, packed.skus, packed.given)
     else:
         limit = parcel_limit_lb(packed.given.parcels)
         table = (
@@ -459,7 +484,14 @@ def _split(parcel: str, limit_lb: float | None) -> str:
     )
 
 
-def _boxed(con: duckdb.DuckDBPyConnection, table: pa.Table, spec: MappingSpec) -> pa.Table:
+def _boxed(
+    con: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    lines: Relation,
+    sums: Relation,
+    skus: Relation,
+    spec: MappingSpec,
+) -> pa.Table:
     """Put goods that ship in boxes of their own into parcels of their own, the rest into common ones."""
     limit = parcel_limit_lb(spec.parcels)
     dims = ", ".join(f"{name}: t.{name}" for name in ("length_in", "width_in", "height_in"))
@@ -482,7 +514,7 @@ def _boxed(con: duckdb.DuckDBPyConnection, table: pa.Table, spec: MappingSpec) -
         WITH goods AS (
             SELECT l.order_row, l.row_number, l.quantity, l.line_lb, t.boxes, t.length_in, t.width_in, t.height_in, t.boxes IS NOT NULL AND l.quantity > 0 AS own_box,
                 CASE WHEN t.boxes IS NOT NULL AND l.quantity > 0 THEN list_transform(range(CAST(l.quantity * t.boxes AS BIGINT)), lambda i: {box}) ELSE [] END AS boxes_of
-            FROM packed_lines l LEFT JOIN sku_table t USING (sku_key)
+            FROM {lines.sql} l LEFT JOIN {skus.sql} t USING (sku_key)
         ), b AS (
             SELECT order_row, flatten(list(boxes_of ORDER BY row_number)) AS own, sum(line_lb) FILTER (NOT own_box) AS rest_lb, count(*) FILTER (NOT own_box) AS common,
                 {", ".join(f"CASE WHEN count(*) = 1 AND min(quantity) = 1 THEN min({name}) END AS only_{name}" for name in ("length_in", "width_in", "height_in"))}
@@ -491,6 +523,6 @@ def _boxed(con: duckdb.DuckDBPyConnection, table: pa.Table, spec: MappingSpec) -
         SELECT p.* REPLACE (
             CASE WHEN len(p.parcels) <> 1 OR b.order_row IS NULL OR abs(p.parcels[1].weight_lb - w.weight_lb) > 1e-6 THEN p.parcels
                 WHEN b.common = 0 THEN b.own ELSE list_concat({_split(f"({rest})", limit)}, b.own) END AS parcels)
-        FROM packed_shipments p LEFT JOIN b ON b.order_row = p.row_number LEFT JOIN packed_orders w ON w.order_row = p.row_number
+        FROM packed_shipments p LEFT JOIN b ON b.order_row = p.row_number LEFT JOIN {sums.sql} w ON w.order_row = p.row_number
     """,
     )

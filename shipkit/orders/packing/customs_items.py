@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.places import US_DOMAIN, country_code, country_codes
+from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.errors import MappingError
 from shipkit.models import Address
@@ -63,7 +64,12 @@ def _iso(text: str) -> str | None:
 
 
 def declared(
-    con: duckdb.DuckDBPyConnection, table: pa.Table, found: Found, *, lines: bool, shipper: Address
+    con: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    found: Found,
+    *,
+    lines: Relation | None,
+    shipper: Address,
 ) -> pa.Table:
     """Return the shipments with customs items of their lines, where they go abroad and description, quantity and value of every line are known.
 
@@ -78,7 +84,8 @@ def declared(
         }
         price, per = _price(found)
         if columns["item_name"] is not None and price is not None:
-            table = _of_lines(con, table, {**columns, "item_price": price}, per, home, lines=lines)
+            goods = {**columns, "item_price": price}
+            table = _of_lines(con, table, found, goods, per, home, lines=lines)
     return (
         _filled(con, table, {"reason": "sale", "duties_payer": "receiver", **said})
         if table.column("customs").null_count < table.num_rows
@@ -89,11 +96,12 @@ def declared(
 def _of_lines(
     con: duckdb.DuckDBPyConnection,
     table: pa.Table,
+    found: Found,
     columns: Mapping[str, Column | None],
     per: str | None,
     home: Sequence[str],
     *,
-    lines: bool,
+    lines: Relation | None,
 ) -> pa.Table:
     """Return the shipments with items made of the lines, where every line tells all of an item."""
     text = {
@@ -108,20 +116,20 @@ def _of_lines(
     certain = (
         "true" if per else f"({quantity}) = 1"
     )  # of one piece the price of the line is the price of a unit
-    weight = "p.line_lb_ / nullif(p.count_, 0)" if lines else "NULL::DOUBLE"
+    weight = "p.line_lb_ / nullif(p.count_, 0)" if lines is not None else "NULL::DOUBLE"
     beside = (
         (
             "LEFT JOIN (SELECT row_number AS row_, line_lb AS line_lb_, quantity AS count_ FROM "
-            "packed_lines) p ON p.row_ = l.row_number"
+            f"{lines.sql}) p ON p.row_ = l.row_number"
         )
-        if lines
+        if lines is not None
         else ""
     )
     item = (
         f"{{description: left({text['item_name']}, 100), quantity: CAST({quantity} AS BIGINT), "
         f"unit_value_cents: {unit_cents}, weight_lb: {weight}, sku: {text['sku']}, "
         f"hs_code: {text['hs_code']}, origin_country: "
-        f"{_country(con, columns['origin_country'], text['origin_country'])}}}"
+        f"{_country(found, columns['origin_country'], text['origin_country'])}}}"
     )
     own = ", ".join(
         quoted(column.key)
@@ -135,7 +143,7 @@ def _of_lines(
         WITH abroad AS (SELECT row_number, currency FROM packed_shipments WHERE customs IS NULL AND country NOT IN ({", ".join(sql.quote(code) for code in home)})),
         goods AS (
             SELECT l.order_row, list({item} ORDER BY l.row_number) AS items, bool_and({_names_goods(text["item_name"])} AND ({cents}) IS NOT NULL AND {whole}) AS complete
-            FROM (SELECT order_row, row_number, {own} FROM shipping_lines) l JOIN (SELECT row_number AS order_, currency AS declared_in FROM abroad) t ON t.order_ = l.order_row {beside} GROUP BY l.order_row
+            FROM (SELECT order_row, row_number, {own} FROM {found.orders.shipping_lines.sql}) l JOIN (SELECT row_number AS order_, currency AS declared_in FROM abroad) t ON t.order_ = l.order_row {beside} GROUP BY l.order_row
         )
         SELECT t.* REPLACE (CASE WHEN g.complete THEN {{reason: NULL::VARCHAR, duties_payer: NULL::VARCHAR, invoice_number: t.order_id, terms: NULL::VARCHAR, items: g.items}} ELSE t.customs END AS customs)
         FROM packed_shipments t LEFT JOIN goods g ON g.order_row = t.row_number
@@ -148,15 +156,14 @@ def _names_goods(text: str) -> str:
     return f"coalesce(regexp_matches({text}, '\\p{{L}}{{3}}'), false)"
 
 
-def _country(con: duckdb.DuckDBPyConnection, column: Column | None, text: str) -> str:
+def _country(found: Found, column: Column | None, text: str) -> str:
     """Return SQL of the code of the country that a cell names; a text that names none is empty, which the carrier asks about."""
     if column is None:
         return "NULL::VARCHAR"
-    words = [
-        str(word)
-        for (word,) in con.execute(f"SELECT DISTINCT {text} FROM shipping_lines").fetchall()
-        if word
-    ]
+    cells = found.orders.con.execute(
+        f"SELECT DISTINCT {text} FROM {found.orders.shipping_lines.sql}"
+    ).fetchall()
+    words = [str(word) for (word,) in cells if word]
     codes = {word: sql.quote(code) for word in words if (code := _iso(word))}
     return sql.choose(text, codes, "NULL::VARCHAR")
 

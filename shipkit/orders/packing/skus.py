@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import duckdb
-
+from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
 from shipkit.errors import MappingError, SourceError
 from shipkit.orders import expressions as sql
@@ -17,8 +16,8 @@ __all__ = ["put_skus"]
 _BOXES: Final = frozenset({"boxes", "box count", "parcels", "packages", "cartons", "own boxes"})
 
 
-def put_skus(con: duckdb.DuckDBPyConnection, given: Any) -> None:
-    """Make the table ``sku_table`` of a frame, list of dicts or file: sku_key, weight_lb, length_in, width_in, height_in, boxes.
+def put_skus(schema: StageSchema, given: Any) -> Relation:
+    """Return the table of SKUs of a frame, list of dicts or file: sku_key, weight_lb, length_in, width_in, height_in, boxes.
 
     Its headings are recognised as those of orders are; a SKU with `boxes` ships by itself in so
     many parcels of these dimensions.
@@ -48,16 +47,18 @@ def put_skus(con: duckdb.DuckDBPyConnection, given: Any) -> None:
     )
     found = read.con.sql(f"""
         SELECT DISTINCT upper(trim(CAST({quoted(by_role["sku"].key)} AS VARCHAR))) AS sku_key, {_measured(weight)} AS weight_lb, {sizes},
-        {f"CAST({quoted(boxes.key)} AS BIGINT)" if boxes else "NULL::BIGINT"} AS boxes FROM lines WHERE nullif(trim(CAST({quoted(by_role["sku"].key)} AS VARCHAR)), '') IS NOT NULL ORDER BY 1
+        {f"CAST({quoted(boxes.key)} AS BIGINT)" if boxes else "NULL::BIGINT"} AS boxes FROM {read.lines.sql} WHERE nullif(trim(CAST({quoted(by_role["sku"].key)} AS VARCHAR)), '') IS NOT NULL ORDER BY 1
     """).to_arrow_table()
     read.con.close()
     _refuse_doubt(found.to_pylist(), read)
-    con.register("sku_rows", found)
-    con.execute(
-        "CREATE TABLE sku_table AS SELECT * REPLACE (CASE WHEN boxes > 0 THEN boxes END AS boxes) "
-        "FROM sku_rows"
-    )
-    con.unregister("sku_rows")
+    schema.con.register("sku_rows", found)
+    try:
+        return schema.table(
+            "skus",
+            "SELECT * REPLACE (CASE WHEN boxes > 0 THEN boxes END AS boxes) FROM sku_rows",
+        )
+    finally:
+        schema.con.unregister("sku_rows")
 
 
 def _measured(column: Column) -> str:

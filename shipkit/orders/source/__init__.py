@@ -1,24 +1,25 @@
 """Orders from anywhere into the database, nothing lost to type guessing.
 
-A file, frame, table, list of dicts or DuckDB relation becomes three relations: ``source_cells``
-(the cells as they are), ``source_text`` (row_number, source_file, every column as text under its
-heading) and ``lines`` (row_number, source_file, a typed column under each snake_case key). The
-last two are views: nothing is copied.
+A file, frame, table, list of dicts or DuckDB relation becomes three relations of a
+:class:`Loaded`: ``cells`` (the cells as they are), ``text`` (row_number, source_file, every column
+as text under its heading) and ``lines`` (row_number, source_file, a typed column under each
+snake_case key). The last two are views: nothing is copied.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.relation import Relation, StageSchema, count, fresh
 from shipkit.common.spill import bounded
-from shipkit.common.sql import clear, count, is_table, one, quoted
+from shipkit.common.sql import one, quoted
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, Note, base_names, unique_names
@@ -87,9 +88,15 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The source in the database `con`: views ``lines`` and ``source_text``."""
+    """The source in the database `con`."""
 
     con: duckdb.DuckDBPyConnection = field(repr=False)
+    cells: Relation = field(repr=False)
+    """Columns ``c1``, ``c2``, ... as the source has them."""
+    text: Relation = field(repr=False)
+    """``row_number``, ``source_file``, then every column as text under its heading."""
+    lines: Relation = field(repr=False)
+    """``row_number``, ``source_file``, then every column with its type under its key."""
     columns: tuple[Column, ...]
     rows: int
     origin: Origin
@@ -97,13 +104,15 @@ class Loaded:
     problems: pa.Table = field(repr=False)
     layout: LayoutMatch | None = None
     """The known export that the headings told, or None."""
+    copied: bool = True
+    """False for a parquet file that is read where it is, each time it is needed."""
 
     def describe(self) -> pd.DataFrame:
         """Return a line for each column: name, type, non_null, distinct, examples (the commonest values), key, role, unit."""
         import pandas as pd
 
         return pd.DataFrame(
-            [_described(self.con, column) for column in self.columns],
+            [_described(self.con, self.lines, column) for column in self.columns],
             columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"],
         )
 
@@ -114,7 +123,7 @@ class Loaded:
             for c, name in zip(self.columns, self.names, strict=True)
         )
         sql = (
-            f"SELECT row_number, {wanted} FROM (SELECT * FROM lines USING SAMPLE "
+            f"SELECT row_number, {wanted} FROM (SELECT * FROM {self.lines.sql} USING SAMPLE "
             f"reservoir({int(n)} ROWS) REPEATABLE ({int(seed)})) ORDER BY row_number"
         )
         found: pd.DataFrame = self.con.sql(sql).df()
@@ -122,7 +131,7 @@ class Loaded:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The headings, made unique: the columns of ``source_text``."""
+        """The headings, made unique."""
         return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> Column:
@@ -196,26 +205,21 @@ def load(
         where and what to do.
     """
     con = connect() if con is None else con
-    clear(con, "cells_incoming")
     named = layouts.the_layout(layout, layout_folder) if isinstance(layout, str) else None
-    cells, origin = read(
-        con,
-        source,
-        sheet=sheet,
-        delimiter=delimiter,
-        encoding=encoding,
-        header=header and not (named and named.headings),
-        copy=copy,
-    )
-    names = unique_names(_headings(cells, named), ("row_number", "source_file"))
-    return _made(
-        con,
-        cells,
-        origin,
-        types or {},
-        names,
-        _layout_of(names, named, layout_folder, wanted=layout is not False),
-    )
+    with fresh(con, "source") as schema:
+        cells, origin = read(
+            schema,
+            source,
+            sheet=sheet,
+            delimiter=delimiter,
+            encoding=encoding,
+            header=header and not (named and named.headings),
+            copy=copy,
+        )
+        names = unique_names(_headings(cells, named), ("row_number", "source_file"))
+        known = _layout_of(names, named, layout_folder, wanted=layout is not False)
+        loaded = _made(schema, cells, origin, types or {}, names, known)
+    return replace(loaded, copied="rowid" not in cells.relation.columns)
 
 
 def _layout_of(
@@ -241,7 +245,7 @@ def _headings(cells: Cells, named: layouts.Layout | None) -> Sequence[str]:
 
 
 def _made(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
     cells: Cells,
     origin: Origin,
     types: Mapping[str, Any],
@@ -249,7 +253,8 @@ def _made(
     layout: LayoutMatch | None,
 ) -> Loaded:
     """Decide on types, put the views in place, and report."""
-    rows = count(con, "cells_incoming")
+    con = schema.con
+    rows = count(con, cells.relation)
     where = origin.paths[0].name if origin.paths else f"The {origin.kind}"
     if not rows:
         raise SourceError(
@@ -259,25 +264,10 @@ def _made(
         )
     all_keys = keys(names)
     roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
-    clear(
-        con,
-        "selected",
-        "shipping_lines",
-        "blank_lines",
-        "orders",
-        "order_lines",
-        "lines",
-        "source_text",
-        "cells_text",
-        "source_cells",
-    )
-    con.execute(
-        f"ALTER {'TABLE' if is_table(con, 'cells_incoming') else 'VIEW'} cells_incoming RENAME TO "
-        "source_cells"
-    )
-    pins = _layout_dates(con, names, layout) | _pins(types, names, all_keys)
-    shapes = _shapes(con, names, roles, pins)
-    totals = _views(con, names, all_keys, shapes, origin, layout, roles)
+    pins = _layout_dates(con, cells.relation, names, layout) | _pins(types, names, all_keys)
+    as_text, shapes = _shapes(schema, cells.relation, names, roles, pins)
+    views = _views(schema, as_text, names, all_keys, shapes, origin, layout, roles)
+    totals = views.totals
     columns = tuple(
         Column(
             name=name,
@@ -288,8 +278,8 @@ def _made(
         )
         for name, key, shape in zip(names, all_keys, shapes, strict=True)
     )
-    blank = count(con, "blank_lines")
-    footers = rows - blank - totals - count(con, "lines")
+    blank = count(con, views.blank)
+    footers = rows - blank - totals - count(con, views.lines)
     notes = [
         *cells.notes,
         *([Note("read", f"Layout: {layout}.")] if layout else []),
@@ -319,12 +309,24 @@ def _made(
             f"{where} has headings and only empty lines.", fix="Export it again with orders in it."
         )
     problems = pa.concat_tables(
-        [pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS), *_misfits(con, columns, shapes)]
+        [
+            pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS),
+            *_misfits(con, as_text, columns, shapes),
+        ]
     )
-    problems = _of_lines(con, problems) if footers or totals else problems
+    problems = _of_lines(con, views.lines, problems) if footers or totals else problems
     kept = rows - blank - footers - totals
     return Loaded(
-        con, columns, kept, origin, LoadReport(kept, len(columns), tuple(notes)), problems, layout
+        con=con,
+        cells=cells.relation,
+        text=views.text,
+        lines=views.lines,
+        columns=columns,
+        rows=kept,
+        origin=origin,
+        report=LoadReport(kept, len(columns), tuple(notes)),
+        problems=problems,
+        layout=layout,
     )
 
 
@@ -332,14 +334,14 @@ def _told(cells: Cells, names: Sequence[str], layout: LayoutMatch | None) -> Seq
     return names if layout is not None and layout.layout.headings else cells.headings
 
 
-def _of_lines(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Table:
+def _of_lines(con: duckdb.DuckDBPyConnection, lines: Relation, problems: pa.Table) -> pa.Table:
     """Return the problems of lines that were kept: a footer has none."""
     con.register("cell_problems", problems)
     try:
         return (
             con.sql(
-                "SELECT p.* FROM cell_problems p SEMI JOIN lines l USING (row_number) ORDER BY "
-                "row_number"
+                f"SELECT p.* FROM cell_problems p SEMI JOIN {lines.sql} l USING (row_number) "
+                "ORDER BY row_number"
             )
             .to_arrow_table()
             .cast(PROBLEMS)
@@ -349,24 +351,24 @@ def _of_lines(con: duckdb.DuckDBPyConnection, problems: pa.Table) -> pa.Table:
 
 
 def _layout_dates(
-    con: duckdb.DuckDBPyConnection, names: Sequence[str], layout: LayoutMatch | None
+    con: duckdb.DuckDBPyConnection,
+    cells: Relation,
+    names: Sequence[str],
+    layout: LayoutMatch | None,
 ) -> dict[int, str]:
     """Return the date formats that the layout says, for columns of text where every cell fits."""
     said = {
         phrase(heading): form for heading, form in (layout.layout.dates if layout else {}).items()
     }
-    kinds = {
-        str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
-    }
     found: dict[int, str] = {}
     for place, name in enumerate(names):
         form = said.get(phrase(name))
-        if form and kinds.get(f"c{place + 1}") == "VARCHAR":
+        if form and cells.columns.get(f"c{place + 1}") == "VARCHAR":
             cell = f"nullif(trim(c{place + 1}), '')"
             misfits = one(
                 con,
                 f"SELECT count(*) FILTER ({cell} IS NOT NULL AND try_strptime({cell}, $form) IS "
-                "NULL) FROM source_cells",
+                f"NULL) FROM {cells.sql}",
                 {"form": form},
             )[0]
             found |= {} if misfits else {place: form}
@@ -406,29 +408,27 @@ def _pins(
 
 
 def _shapes(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
+    cells: Relation,
     names: Sequence[str],
     roles: Mapping[str, Match],
     pins: Mapping[int, str],
-) -> list[Shape]:
-    """Make the view ``cells_text`` (each cell as text; typed cells also as they are, ``n1`` ...) and decide how each column is read."""
+) -> tuple[Relation, list[Shape]]:
+    """Return a view of each cell as text (typed cells also as they are, ``n1`` ...) and how each column is read."""
+    con = schema.con
     found = [
-        (str(name), str(kind).upper())
-        for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
+        (name, kind.upper())
+        for name, kind in cells.columns.items()
         if name not in {"file", "rowid"}
     ]
     native = {name: kind for name, kind in found if kind != "VARCHAR"}
     typed_source = bool(native)
     as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found]
     as_is = [f"{_clean_sql(name, kind)} AS n{name[1:]}" for name, kind in native.items()]
-    file = (
-        ["file"]
-        if any(row[0] == "file" for row in con.execute("DESCRIBE source_cells").fetchall())
-        else []
-    )
-    con.execute(
-        "CREATE VIEW cells_text AS SELECT rowid + 1 AS row_number, "
-        f"{', '.join([*as_text, *as_is, *file])} FROM source_cells"
+    file = ["file"] if "file" in cells.columns else []
+    text = schema.view(
+        "cells_text",
+        f"SELECT rowid + 1 AS row_number, {', '.join([*as_text, *as_is, *file])} FROM {cells.sql}",
     )
     shapes: dict[str, Shape] = {}
     questions = []
@@ -451,11 +451,11 @@ def _shapes(
     shapes |= dict(
         zip(
             (question.name for question in questions),
-            celltypes.decide(con, "cells_text", questions),
+            celltypes.decide(con, text, questions),
             strict=True,
         )
     )
-    return [shapes[name] for name, _ in found]
+    return text, [shapes[name] for name, _ in found]
 
 
 def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
@@ -524,16 +524,26 @@ def _text_sql(name: str, kind: str) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
+@dataclass(frozen=True)
+class _Views:
+    text: Relation
+    blank: Relation
+    lines: Relation
+    totals: int
+
+
 def _views(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
+    cells: Relation,
     names: Sequence[str],
     all_keys: Sequence[str],
     shapes: Sequence[Shape],
     origin: Origin,
     layout: LayoutMatch | None,
     roles: Mapping[str, Match],
-) -> int:
-    """Put ``source_text``, ``blank_lines`` and ``lines`` in place, and return how many lines are totals."""
+) -> _Views:
+    """Return the views of the lines, and how many lines are totals."""
+    con = schema.con
     base = base_names(len(names))
     file = (
         "file"
@@ -543,20 +553,19 @@ def _views(
         else "CAST(NULL AS VARCHAR)"
     )
     text = ", ".join(f"{cell} AS {quoted(name)}" for cell, name in zip(base, names, strict=True))
-    con.execute(
-        f"CREATE VIEW source_text AS SELECT row_number, {file} AS source_file, {text} FROM "
-        "cells_text"
+    as_text = schema.view(
+        "text", f"SELECT row_number, {file} AS source_file, {text} FROM {cells.sql}"
     )
     typed = ", ".join(
         f"{shape.sql} AS {quoted(key)}" for shape, key in zip(shapes, all_keys, strict=True)
     )
     some = f"coalesce({', '.join(base)}) IS NOT NULL"
-    con.execute(f"CREATE VIEW blank_lines AS SELECT row_number FROM cells_text WHERE NOT ({some})")
+    blank = schema.view("blank", f"SELECT row_number FROM {cells.sql} WHERE NOT ({some})")
     needed = layouts.required_sql(layout, dict(zip(names, base, strict=True)))
-    kept = [some] if one(con, "SELECT count(*) FROM blank_lines")[0] else []
+    kept = [some] if count(con, blank) else []
     kept += (
         [f"({needed})"]
-        if needed and one(con, f"SELECT count(*) FROM cells_text WHERE NOT ({needed})")[0]
+        if needed and one(con, f"SELECT count(*) FROM {cells.sql} WHERE NOT ({needed})")[0]
         else []
     )
     total = _total_sql(
@@ -569,7 +578,7 @@ def _views(
         int(
             one(
                 con,
-                "SELECT count(*) FROM cells_text WHERE "
+                f"SELECT count(*) FROM {cells.sql} WHERE "
                 f"{total}{f' AND ({needed})' if needed else ''}",
             )[0]
         )
@@ -578,11 +587,10 @@ def _views(
     )
     kept += [f"({total}) IS NOT TRUE"] if totals else []
     condition = f" WHERE {' AND '.join(kept)}" if kept else ""
-    con.execute(
-        f"CREATE VIEW lines AS SELECT row_number, {file} AS source_file, {typed} FROM "
-        f"cells_text{condition}"
+    lines = schema.view(
+        "lines", f"SELECT row_number, {file} AS source_file, {typed} FROM {cells.sql}{condition}"
     )
-    return totals
+    return _Views(as_text, blank, lines, totals)
 
 
 def _total_sql(columns: Sequence[tuple[str, str | None]]) -> str | None:
@@ -624,7 +632,10 @@ def _shape_notes(names: Sequence[str], shapes: Sequence[Shape]) -> list[Note]:
 
 
 def _misfits(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[Column], shapes: Sequence[Shape]
+    con: duckdb.DuckDBPyConnection,
+    cells: Relation,
+    columns: Sequence[Column],
+    shapes: Sequence[Shape],
 ) -> list[pa.Table]:
     """Return the cells that did not fit their column's type, as problems."""
     made = []
@@ -638,7 +649,7 @@ def _misfits(
             "fix, "
             f"CASE WHEN {celltypes.missing_sql(shape.raw)} THEN 'warning' ELSE $severity END AS "
             "severity, $code AS code "
-            f"FROM cells_text WHERE {shape.raw} IS NOT NULL AND {shape.sql} IS NULL ORDER BY "
+            f"FROM {cells.sql} WHERE {shape.raw} IS NOT NULL AND {shape.sql} IS NULL ORDER BY "
             "row_number",
             params={
                 "field": column.key,
@@ -652,12 +663,12 @@ def _misfits(
     return made
 
 
-def _described(con: duckdb.DuckDBPyConnection, column: Column) -> tuple[Any, ...]:
+def _described(con: duckdb.DuckDBPyConnection, lines: Relation, column: Column) -> tuple[Any, ...]:
     key = quoted(column.key)
-    counts = one(con, f"SELECT count({key}), count(DISTINCT {key}) FROM lines")
+    counts = one(con, f"SELECT count({key}), count(DISTINCT {key}) FROM {lines.sql}")
     common = con.execute(
-        f"SELECT CAST({key} AS VARCHAR) FROM lines WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY "
-        "count(*) DESC, 1 LIMIT 3"
+        f"SELECT CAST({key} AS VARCHAR) FROM {lines.sql} WHERE {key} IS NOT NULL GROUP BY 1 "
+        "ORDER BY count(*) DESC, 1 LIMIT 3"
     ).fetchall()
     return (
         column.name,

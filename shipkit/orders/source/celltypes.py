@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 
 __all__ = ["Question", "Shape", "decide", "missing_sql", "problem_of"]
@@ -94,7 +95,7 @@ class Shape:
 
 
 def decide(
-    con: duckdb.DuckDBPyConnection, table: str, questions: Sequence[Question]
+    con: duckdb.DuckDBPyConnection, table: Relation, questions: Sequence[Question]
 ) -> list[Shape]:
     """Return the shape of each text column of `table` that is asked for."""
     plain = _plain_numbers(
@@ -112,7 +113,7 @@ def decide(
 
 
 def _decide(
-    con: duckdb.DuckDBPyConnection, table: str, question: Question, fact: Mapping[str, int]
+    con: duckdb.DuckDBPyConnection, table: Relation, question: Question, fact: Mapping[str, int]
 ) -> Shape:
     text = _text(question.name, question.kind, fact)
     if question.kind in {"text", "flag"}:
@@ -130,7 +131,7 @@ def _decide(
 
 
 def _facts(
-    con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]
+    con: duckdb.DuckDBPyConnection, table: Relation, names: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     """Return counts for each column: filled cells, cells with outer blanks or nothing in them, with an apostrophe before digits, with ".0" behind digits."""
     if not names:
@@ -139,7 +140,7 @@ def _facts(
         con,
         "SELECT "
         f"{', '.join(test.replace('{c}', quoted(name)) for name in names for _, test in _FACTS)} "
-        f"FROM {quoted(table)}",
+        f"FROM {table.sql}",
     )
     size = len(_FACTS)
     return {
@@ -190,15 +191,15 @@ def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> Shape:
     return Shape(sql=sql, type="VARCHAR", raw=sql, notes=tuple(notes))
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
-    return int(one(con, f"SELECT count(*) FILTER ({condition}) FROM {quoted(table)}")[0])
+def _count(con: duckdb.DuckDBPyConnection, table: Relation, condition: str) -> int:
+    return int(one(con, f"SELECT count(*) FILTER ({condition}) FROM {table.sql}")[0])
 
 
 # -- columns nobody knows --------------------------------------------------------------------------
 
 
 def _lossless(
-    con: duckdb.DuckDBPyConnection, table: str, fact: Mapping[str, int], text: Shape
+    con: duckdb.DuckDBPyConnection, table: Relation, fact: Mapping[str, int], text: Shape
 ) -> Shape:
     """Return a number or a date where every value is one, exactly; text otherwise."""
     c = text.sql
@@ -214,7 +215,7 @@ def _lossless(
         f"count(*) FILTER (NOT regexp_matches({c}, '{pattern}') OR TRY_CAST({c} AS {kind}) IS NULL)"
         for kind, pattern in options
     )
-    for source in (f"(SELECT * FROM {quoted(table)} LIMIT {_SAMPLE})", quoted(table)):
+    for source in (f"(SELECT * FROM {table.sql} LIMIT {_SAMPLE})", table.sql):
         row = one(con, f"SELECT {tests} FROM {source} WHERE {c} IS NOT NULL")
         fitting = [kind for (kind, _), misfits in zip(options, row, strict=True) if not misfits]
         if not fitting:
@@ -233,7 +234,7 @@ def _lossless(
 
 
 def _plain_numbers(
-    con: duckdb.DuckDBPyConnection, table: str, names: Sequence[str]
+    con: duckdb.DuckDBPyConnection, table: Relation, names: Sequence[str]
 ) -> dict[str, Shape]:
     """Return the shapes of the columns whose every cell is a plain number: most files need no more."""
     if not names:
@@ -245,7 +246,7 @@ def _plain_numbers(
         )
         for n in names
     )
-    row = one(con, f"SELECT {tests} FROM {quoted(table)}")
+    row = one(con, f"SELECT {tests} FROM {table.sql}")
     kinds = {
         name: "BIGINT" if row[2 * place] else "DOUBLE"
         for place, name in enumerate(names)
@@ -259,7 +260,9 @@ def _plain_numbers(
     }
 
 
-def _number(con: duckdb.DuckDBPyConnection, table: str, question: Question, text: Shape) -> Shape:
+def _number(
+    con: duckdb.DuckDBPyConnection, table: Relation, question: Question, text: Shape
+) -> Shape:
     """Return a number column with dirt: separators, blanks, units behind the number."""
     c, bare = text.sql, f"TRY_CAST({_bare_number(text.sql)} AS DOUBLE)"
     factors = (
@@ -272,7 +275,7 @@ def _number(con: duckdb.DuckDBPyConnection, table: str, question: Question, text
     suffix = f"lower(regexp_extract({c}, '^[0-9.,]+\\s*([A-Za-z\"]+)\\.?$', 1))"
     found = {
         str(value)
-        for (value,) in con.execute(f"SELECT DISTINCT {suffix} FROM {quoted(table)}").fetchall()
+        for (value,) in con.execute(f"SELECT DISTINCT {suffix} FROM {table.sql}").fetchall()
         if value
     }
     units = {word: _SUFFIXES[word] for word in found if _SUFFIXES.get(word) in factors}
@@ -298,14 +301,13 @@ def _number(con: duckdb.DuckDBPyConnection, table: str, question: Question, text
     )
 
 
-def _amount(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
+def _amount(con: duckdb.DuckDBPyConnection, table: Relation, text: Shape) -> Shape:
     """Return an exact decimal with as many places as the column has: money is never a float."""
     c = text.sql
     plain = (
         one(
             con,
-            f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM "
-            f"{quoted(table)}",
+            f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM {table.sql}",
         )[0]
         is not False
     )
@@ -313,7 +315,7 @@ def _amount(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
     longest, widest = one(
         con,
         f"SELECT max(length(rtrim(split_part({bare}, '.', 2), '0'))), "
-        f"max(length(split_part({bare}, '.', 1))) FROM {quoted(table)}",
+        f"max(length(split_part({bare}, '.', 1))) FROM {table.sql}",
     )
     places = min(max(int(longest or 0), 2), 8)
     kind = f"DECIMAL(18,{places})"
@@ -347,7 +349,7 @@ def _bare_number(c: str) -> str:
     )
 
 
-def _date(con: duckdb.DuckDBPyConnection, table: str, text: Shape) -> Shape:
+def _date(con: duckdb.DuckDBPyConnection, table: Relation, text: Shape) -> Shape:
     """Return a date column: ISO, or the formats that exports use; day or month first is decided by the whole column."""
     c = text.sql
     iso = (
@@ -408,7 +410,7 @@ _CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 
 
 def _formats(
-    con: duckdb.DuckDBPyConnection, table: str, c: str, iso: str
+    con: duckdb.DuckDBPyConnection, table: Relation, c: str, iso: str
 ) -> tuple[list[str], str | None]:
     """Return the strptime formats that a column needs beside ISO, and what had to be assumed."""
     rest = f"{c} IS NOT NULL AND {iso} IS NULL"
@@ -423,7 +425,7 @@ def _formats(
     row = one(
         con,
         f"SELECT {tests}, count(*) FILTER ({first} > 12), count(*) FILTER ({second} > 12), "
-        f"count(*) FILTER ({first} IS NOT NULL), {clock} FROM {quoted(table)} WHERE {rest}",
+        f"count(*) FILTER ({first} IS NOT NULL), {clock} FROM {table.sql} WHERE {rest}",
     )
     *counts, day_first, month_first, slashed, clocks = map(int, row)
     use_day = day_first > 0 and not month_first

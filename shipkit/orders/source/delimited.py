@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 
 import duckdb
 
-from shipkit.common.sql import quoted
+from shipkit.common.relation import Relation, StageSchema
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, find_header, put, text_columns
 
@@ -39,7 +39,7 @@ _LONGEST_RECORD = 500  # lines; a quote that was never closed swallows the rest 
 
 
 def read_delimited(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
     path: Path,
     table: str,
     *,
@@ -58,9 +58,9 @@ def read_delimited(
     with tempfile.TemporaryDirectory(prefix="shipkit-") as folder:
         plain = _as_utf8(path, Path(folder), seen)
         layout = _layout(plain, path.name, delimiter, header=header)
-        read = _fast(con, plain, table, layout) or _slow(con, plain, table, layout, path.name)
+        read = _fast(schema, plain, table, layout) or _slow(schema, plain, table, layout, path.name)
     return Cells(
-        table=table,
+        relation=read.relation,
         headings=layout.headings,
         kind="tsv" if layout.delimiter == "\t" else "csv",
         sha256=seen.sha256,
@@ -325,32 +325,33 @@ def _sniff(sample: str) -> str:
 
 @dataclass
 class _Read:
+    relation: Relation
     notes: list[Note] = field(default_factory=list)
     broken: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def _fast(con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout) -> _Read | None:
+def _fast(schema: StageSchema, path: Path, table: str, layout: _Layout) -> _Read | None:
     """Let DuckDB read a well-formed file; None when it is not one."""
     if not layout.simple:
         return None
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in base_names(len(layout.headings)))
     sql = (
-        f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT * FROM read_csv($path, "
+        "SELECT * FROM read_csv($path, "
         "auto_detect=false, delim=$delimiter, quote='\"', escape='\"', "
         f"header={str(layout.header).lower()}, columns={{{columns}}}, max_line_size=16777216)"
     )
     try:
-        con.execute(sql, {"path": str(path), "delimiter": layout.delimiter})
+        relation = schema.table(table, sql, {"path": str(path), "delimiter": layout.delimiter})
     except duckdb.Error:
         return None
-    return _Read()
+    return _Read(relation)
 
 
-def _slow(
-    con: duckdb.DuckDBPyConnection, path: Path, table: str, layout: _Layout, name: str
-) -> _Read:
+def _slow(schema: StageSchema, path: Path, table: str, layout: _Layout, name: str) -> _Read:
     """Read record by record and make every record as wide as the headings, noting each repair."""
-    width, read = len(layout.headings), _Read()
+    width = len(layout.headings)
+    notes: list[Note] = []
+    broken: list[Mapping[str, Any]] = []
     rows: list[list[str | None]] = []
     short: list[int] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -363,16 +364,16 @@ def _slow(
                 before = reader.line_num
                 if place < layout.skip or not record:
                     continue
-                rows.append(_widened(record, width, len(rows) + 1, read, short))
+                rows.append(_widened(record, width, len(rows) + 1, broken, short))
         except csv.Error as error:
             raise SourceError(
                 f"{name}, line {reader.line_num}: {error}.",
                 fix="Correct that line, or export the file again.",
             ) from None
-    _drop_footer(rows, short, width, read)
+    _drop_footer(rows, short, width, notes)
     if short:
         which = ", ".join(map(str, short[:5])) + (", ..." if len(short) > 5 else "")
-        read.notes.append(
+        notes.append(
             Note(
                 "repaired",
                 f"{len(short)} lines have fewer cells than the headings (lines {which}); the "
@@ -380,19 +381,22 @@ def _slow(
                 len(short),
             )
         )
-    put(con, table, text_columns(rows, width))
-    return read
+    return _Read(put(schema, table, text_columns(rows, width)), notes, broken)
 
 
 def _widened(
-    record: list[str], width: int, number: int, read: _Read, short: list[int]
+    record: list[str],
+    width: int,
+    number: int,
+    broken: list[Mapping[str, Any]],
+    short: list[int],
 ) -> list[str | None]:
     if len(record) < width:
         short.append(number)
         return [*record, *[None] * (width - len(record))]
     extra = [cell for cell in record[width:] if cell.strip()]
     if extra:
-        read.broken.append(
+        broken.append(
             {
                 "row_number": number,
                 "field": None,
@@ -412,7 +416,9 @@ def _widened(
     return list(record[:width])
 
 
-def _drop_footer(rows: list[list[str | None]], short: list[int], width: int, read: _Read) -> None:
+def _drop_footer(
+    rows: list[list[str | None]], short: list[int], width: int, notes: list[Note]
+) -> None:
     """Drop lines at the end that fill one cell of many, such as "83 record(s) downloaded"."""
     dropped = 0
     while (
@@ -425,7 +431,7 @@ def _drop_footer(rows: list[list[str | None]], short: list[int], width: int, rea
         short.pop()
         dropped += 1
     if dropped:
-        read.notes.append(Note("dropped", f"{dropped} lines below the orders (a footer).", dropped))
+        notes.append(Note("dropped", f"{dropped} lines below the orders (a footer).", dropped))
 
 
 def _refuse_open_quote(name: str, line: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from shipkit.common.sql import is_table, quoted
+from shipkit.common.sql import quoted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import base_names
 
@@ -21,7 +21,7 @@ __all__ = ["parts"]
 def parts(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     """Yield the first and the last row number of each part of at most `rows` lines, in order.
 
-    Of a parquet file that was not copied, ``source_cells`` (and so every view over it) holds just
+    Of a parquet file that was not copied, ``loaded.cells`` (and so every view over it) holds just
     the part that was yielded: a file is read once, not once for each part. Of all others it holds
     everything, and the row numbers choose.
 
@@ -30,7 +30,7 @@ def parts(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     SourceError
         The file is no longer the one that was loaded.
     """
-    if is_table(loaded.con, "source_cells"):
+    if loaded.copied:
         lines = sum(loaded.origin.rows)
         yield from ((first, min(first + rows - 1, lines)) for first in range(1, lines + 1, rows))
         return
@@ -41,10 +41,10 @@ def _of_file(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     import pyarrow.parquet as pq
 
     con, path = loaded.con, loaded.origin.paths[0]
-    kinds = [
-        (str(name), str(kind)) for name, kind, *_ in con.execute("DESCRIBE source_cells").fetchall()
-    ]
-    cast = ", ".join(f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in kinds)
+    cast = ", ".join(
+        f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
+        for name, kind in loaded.cells.columns.items()
+    )
     before, done = path.stat(), 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows):
@@ -54,7 +54,9 @@ def _of_file(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
                 .append_column("rowid", pa.array(np.arange(done, done + batch.num_rows)))
             )
             con.register("cells_of_part", cells)
-            con.execute(f"CREATE OR REPLACE VIEW source_cells AS SELECT {cast} FROM cells_of_part")
+            con.execute(
+                f"CREATE OR REPLACE VIEW {loaded.cells.sql} AS SELECT {cast} FROM cells_of_part"
+            )
             yield done + 1, done + batch.num_rows
             done += batch.num_rows
     now = path.stat()

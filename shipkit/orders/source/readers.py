@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from shipkit.common.sql import clear, count, quoted
+from shipkit.common.relation import StageSchema, count
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
@@ -50,38 +50,38 @@ class Origin:
     header: bool = True
 
 
-def read(con: duckdb.DuckDBPyConnection, source: Any, **options: Any) -> tuple[Cells, Origin]:
-    """Return the cells of any source, in the table ``cells_incoming``, and where they came from. Raises SourceError."""
+def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origin]:
+    """Read the cells of any source into `schema`; return them and where they came from."""
     if isinstance(source, str | Path):
-        return _read_files(con, _paths(source), **options)
+        return _read_files(schema, _paths(source), **options)
     if (
         isinstance(source, Sequence)
         and source
         and all(isinstance(item, str | Path) for item in source)
     ):
-        return _read_files(con, [path for item in source for path in _paths(item)], **options)
+        return _read_files(schema, [path for item in source for path in _paths(item)], **options)
     if isinstance(source, Database | Fetched):
         cells = read_arrow(
-            con,
+            schema,
             source.read() if isinstance(source, Database) else source.rows,
-            "cells_incoming",
+            "cells",
             kind="database",
         )
     elif is_frame(source):
-        cells = read_frame(con, source, "cells_incoming")
+        cells = read_frame(schema, source, "cells")
     elif isinstance(source, duckdb.DuckDBPyRelation):
-        cells = read_arrow(con, source.to_arrow_table(), "cells_incoming", kind="relation")
+        cells = read_arrow(schema, source.to_arrow_table(), "cells", kind="relation")
     elif hasattr(source, "__arrow_c_stream__") or isinstance(source, pa.RecordBatchReader):
-        cells = read_arrow(con, source, "cells_incoming")
+        cells = read_arrow(schema, source, "cells")
     elif isinstance(source, Sequence) and not isinstance(source, bytes):
-        cells = read_records(con, source, "cells_incoming")
+        cells = read_records(schema, source, "cells")
     else:
         raise SourceError(
             f"Orders cannot be read from a {type(source).__name__}.",
             fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
         )
     return cells, Origin(
-        kind=cells.kind, headings=cells.headings, rows=(count(con, "cells_incoming"),)
+        kind=cells.kind, headings=cells.headings, rows=(count(schema.con, cells.relation),)
     )
 
 
@@ -115,15 +115,13 @@ def _paths(source: str | Path) -> list[Path]:
     )
 
 
-def _read_files(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], **options: Any
-) -> tuple[Cells, Origin]:
+def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> tuple[Cells, Origin]:
     read: list[Cells] = []
     for number, path in enumerate(paths):
         try:
             read.append(
                 _read_file(
-                    con, path, f"cells_{number}" if len(paths) > 1 else "cells_incoming", **options
+                    schema, path, f"cells_{number}" if len(paths) > 1 else "cells", **options
                 )
             )
         except PermissionError:
@@ -138,14 +136,14 @@ def _read_files(
         sha256=tuple(
             cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)
         ),
-        rows=tuple(count(con, cells.table) for cells in read),
+        rows=tuple(count(schema.con, cells.relation) for cells in read),
         headings=first.headings,
         sheet=first.sheet,
         delimiter=first.delimiter,
         encoding=first.encoding,
         header=bool(options.get("header", True)),
     )
-    return (first if len(read) == 1 else _stacked(con, read, origin)), origin
+    return (first if len(read) == 1 else _stacked(schema, read, origin)), origin
 
 
 def _sha256(path: Path) -> str:
@@ -153,16 +151,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_file(con: duckdb.DuckDBPyConnection, path: Path, table: str, **options: Any) -> Cells:
+def _read_file(schema: StageSchema, path: Path, table: str, **options: Any) -> Cells:
     kind = _kind_of(path)
     if kind == "book":
-        return read_spreadsheet(con, path, table, sheet=options["sheet"], header=options["header"])
+        return read_spreadsheet(
+            schema, path, table, sheet=options["sheet"], header=options["header"]
+        )
     if kind == "parquet":
-        return read_parquet(con, path, table, copy=options["copy"] or table != "cells_incoming")
+        return read_parquet(schema, path, table, copy=options["copy"] or table != "cells")
     if kind == "json":
-        return read_json(con, path, table)
+        return read_json(schema, path, table)
     return read_delimited(
-        con,
+        schema,
         path,
         table,
         delimiter=options["delimiter"],
@@ -197,7 +197,7 @@ def _kind_of(path: Path) -> str:
     return "text"
 
 
-def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Origin) -> Cells:
+def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cells:
     """Put the files of a glob below one another, by heading; the file's name stays beside each line."""
     per_file = [unique_names(cells.headings, ()) for cells in read]
     headings = list(dict.fromkeys(name for names in per_file for name in names))
@@ -210,10 +210,11 @@ def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Orig
         )
         file = path.name.replace("'", "''")
         parts.append(
-            f"(SELECT {wanted}, '{file}' AS file FROM {quoted(cells.table)} ORDER BY rowid)"
+            f"(SELECT {wanted}, '{file}' AS file FROM {cells.relation.sql} ORDER BY rowid)"
         )
-    con.execute(f"CREATE OR REPLACE TABLE cells_incoming AS {' UNION ALL '.join(parts)}")
-    clear(con, *(cells.table for cells in read))
+    relation = schema.table("cells", " UNION ALL ".join(parts))
+    for cells in read:
+        schema.remove(cells.relation)
     before = 0
     broken: list[Mapping[str, Any]] = []
     for cells, lines in zip(read, origin.rows, strict=True):
@@ -226,7 +227,7 @@ def _stacked(con: duckdb.DuckDBPyConnection, read: Sequence[Cells], origin: Orig
         for path, lines in zip(origin.paths, origin.rows, strict=True)
     ]
     return Cells(
-        table="cells_incoming",
+        relation=relation,
         headings=tuple(headings),
         kind=read[0].kind,
         notes=(*notes, *(n for cells in read for n in cells.notes)),

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.cell_text import text_of
+from shipkit.common.relation import StageSchema
 from shipkit.common.sql import quoted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
@@ -29,7 +30,7 @@ def is_frame(source: Any) -> bool:
     )
 
 
-def read_frame(con: duckdb.DuckDBPyConnection, frame: Any, table: str) -> Cells:
+def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
     """Read a pandas DataFrame column by column; its index is ignored, None, NaN and NaT are null."""
     headings = tuple(
         " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
@@ -40,8 +41,8 @@ def read_frame(con: duckdb.DuckDBPyConnection, frame: Any, table: str) -> Cells:
             "The frame has no columns.", fix="Give a frame with a line for each order."
         )
     arrays = [_array(frame.iloc[:, place]) for place in range(len(headings))]
-    put(con, table, pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True))))
-    return Cells(table=table, headings=headings, kind="frame")
+    data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
+    return Cells(relation=put(schema, table, data), headings=headings, kind="frame")
 
 
 def _array(values: Any) -> Any:
@@ -63,9 +64,7 @@ def _array(values: Any) -> Any:
     return made.cast(pa.string()) if pa.types.is_null(made.type) else made
 
 
-def read_arrow(
-    con: duckdb.DuckDBPyConnection, source: Any, table: str, kind: str = "arrow"
-) -> Cells:
+def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow") -> Cells:
     """Read an Arrow table, a record batch reader, or anything that hands out an Arrow stream."""
     data = source if isinstance(source, pa.Table) else pa.table(source)
     headings = tuple(str(name) for name in data.column_names)
@@ -73,16 +72,14 @@ def read_arrow(
         raise SourceError(
             "The table has no columns.", fix="Give a table with a line for each order."
         )
-    put(con, table, data.rename_columns(base_names(len(headings))))
-    return Cells(table=table, headings=headings, kind=kind)
+    relation = put(schema, table, data.rename_columns(base_names(len(headings))))
+    return Cells(relation=relation, headings=headings, kind=kind)
 
 
-def read_parquet(
-    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, copy: bool = True
-) -> Cells:
+def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = True) -> Cells:
     """Read a parquet file with its types; with ``copy=False`` it is read where it lies, each time it is needed."""
     try:
-        found = con.execute(
+        found = schema.con.execute(
             "DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}
         ).fetchall()
         headings = tuple(str(row[0]) for row in found)
@@ -91,22 +88,21 @@ def read_parquet(
             for old, new in zip(headings, base_names(len(headings)), strict=True)
         )
         if copy:
-            con.execute(
-                f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT {wanted} FROM "
-                "read_parquet($path)",
-                {"path": _escaped(path)},
+            relation = schema.table(
+                table, f"SELECT {wanted} FROM read_parquet($path)", {"path": _escaped(path)}
             )
         else:
-            con.execute(
-                f"CREATE OR REPLACE VIEW {quoted(table)} AS SELECT {wanted}, file_row_number AS "
-                f"rowid FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)"
+            relation = schema.view(
+                table,
+                f"SELECT {wanted}, file_row_number AS rowid "
+                f"FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)",
             )
     except duckdb.Error as error:
         raise SourceError(
             f"{path.name} is no readable parquet file: {str(error).splitlines()[0]}.",
             fix="Write it again.",
         ) from None
-    return Cells(table=table, headings=headings, kind="parquet")
+    return Cells(relation=relation, headings=headings, kind="parquet")
 
 
 def _escaped(path: Path) -> str:
@@ -114,7 +110,7 @@ def _escaped(path: Path) -> str:
     return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path))
 
 
-def read_json(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> Cells:
+def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
     """Read JSON (a list of objects, also one level inside an object) or one object a line; numbers keep their spelling."""
     with path.open("rb") as packed:
         opened = gzip.open if packed.read(2) == b"\x1f\x8b" else open
@@ -138,8 +134,8 @@ def read_json(con: duckdb.DuckDBPyConnection, path: Path, table: str) -> Cells:
             fix='Write [{"order_id": ...}, ...] or one object a line.',
         )
     headings, rows = _flattened(found)
-    put(con, table, text_columns([[text_of(cell) for cell in row] for row in rows], len(headings)))
-    return Cells(table=table, headings=headings, kind=kind, encoding="utf-8")
+    text = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
+    return Cells(relation=put(schema, table, text), headings=headings, kind=kind, encoding="utf-8")
 
 
 def _parsed(text: str) -> tuple[list[Any], str]:
@@ -172,9 +168,7 @@ def _parsed_line(number: int, line: str, options: Mapping[str, Any]) -> Any:
         ) from None
 
 
-def read_records(
-    con: duckdb.DuckDBPyConnection, records: Sequence[Mapping[str, Any]], table: str
-) -> Cells:
+def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], table: str) -> Cells:
     """Read a list of dicts; a column of one type keeps it, a mixed one is text."""
     if not records:
         raise SourceError("The list of orders is empty.", fix="Give at least one dict.")
@@ -188,8 +182,8 @@ def read_records(
         )
     headings, rows = _flattened(records)
     columns = list(zip(*rows, strict=True))
-    put(
-        con,
+    relation = put(
+        schema,
         table,
         pa.table(
             {
@@ -203,7 +197,7 @@ def read_records(
         if all(record.keys() == records[0].keys() for record in records)
         else (Note("repaired", "Some records lack some fields; those cells are empty."),)
     )
-    return Cells(table=table, headings=headings, kind="records", notes=notes)
+    return Cells(relation=relation, headings=headings, kind="records", notes=notes)
 
 
 def _flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[Any]]]:

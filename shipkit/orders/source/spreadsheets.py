@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import duckdb
-
 from shipkit.common.cell_text import text_of
+from shipkit.common.relation import StageSchema
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, find_header, put, text_columns, unique_names
 from shipkit.orders.fields import keys, recognise
@@ -32,7 +31,7 @@ _ODS_ERROR = b'calcext:value-type="error"'
 
 
 def read_spreadsheet(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
     path: Path,
     table: str,
     *,
@@ -76,11 +75,11 @@ def read_spreadsheet(
         headings, body = tuple(f"Column {n}" for n in range(1, width + 1)), text
     while body and not any(body[-1]):
         body.pop()
-    put(con, table, text_columns(body, width))
+    relation = put(schema, table, text_columns(body, width))
     broken = _without_value(path, name, headings, above=place + 1, count=len(body))
     notes += _ods_notes(path)
     return Cells(
-        table=table,
+        relation=relation,
         headings=headings,
         kind=path.suffix.lstrip(".").lower(),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),

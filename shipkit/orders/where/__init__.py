@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from shipkit.common.relation import Relation, fresh
 from shipkit.common.sql import one, quoted
 from shipkit.errors import FilterError
 from shipkit.orders.fields import Column
@@ -46,13 +47,14 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Selection:
-    """The orders that a filter lets through: the view ``selected`` (columns as in ``orders``)."""
+    """The orders that a filter lets through."""
 
     orders: OrderSet = field(repr=False)
+    relation: Relation = field(repr=False)
+    """The selected orders, with the columns of ``orders.orders``."""
     clauses: tuple[CheckedClause, ...]
     count: int
     total: int
-    table: str = "selected"
 
     def __str__(self) -> str:
         return f"{self.count:,} of {self.total:,} orders"
@@ -64,7 +66,7 @@ class Selection:
     def sample(self, n: int = 5) -> pa.Table:
         """Return the first `n` orders: row_number, row_numbers, source_file, then the source's columns by key."""
         return self.orders.con.sql(
-            f"SELECT * FROM selected ORDER BY row_number LIMIT {int(n)}"
+            f"SELECT * FROM {self.relation.sql} ORDER BY row_number LIMIT {int(n)}"
         ).to_arrow_table()
 
 
@@ -75,7 +77,7 @@ def select(
     *,
     timeout_s: float = _TIMEOUT_S,
 ) -> Selection:
-    """Make the view ``selected`` of the orders that match all `clauses`; no clause takes all.
+    """Return the orders that match all `clauses`; no clause takes all.
 
     Parameters
     ----------
@@ -98,19 +100,22 @@ def select(
         clauses = (clauses,)
     with _Bench() as bench:
         checked = _check_all(clauses, orders.line_columns, params, bench)
-        if not checked:
-            orders.con.execute("CREATE OR REPLACE VIEW selected AS SELECT * FROM orders")
-            return Selection(orders, (), orders.count, orders.count)
-        found = _matching_orders(orders, checked, bench, timeout_s)
-    orders.con.execute("DROP TABLE IF EXISTS selected_rows")
-    orders.con.register("selected_rows_arrow", found)
-    orders.con.execute("CREATE OR REPLACE TABLE selected_keys AS SELECT * FROM selected_rows_arrow")
-    orders.con.unregister("selected_rows_arrow")
-    orders.con.execute(
-        "CREATE OR REPLACE VIEW selected AS SELECT o.* FROM orders o SEMI JOIN selected_keys k ON "
-        "o.row_number = k.row_number ORDER BY o.row_number"
-    )
-    return Selection(orders, checked, found.num_rows, orders.count)
+        found = _matching_orders(orders, checked, bench, timeout_s) if checked else None
+    with fresh(orders.con, "selection") as schema:
+        if found is None:
+            relation = schema.view("selected", f"SELECT * FROM {orders.orders.sql}")
+            return Selection(orders, relation, (), orders.count, orders.count)
+        orders.con.register("matching_rows", found)
+        try:
+            kept = schema.table("row_numbers", "SELECT * FROM matching_rows")
+        finally:
+            orders.con.unregister("matching_rows")
+        relation = schema.view(
+            "selected",
+            f"SELECT o.* FROM {orders.orders.sql} o SEMI JOIN {kept.sql} k "
+            "ON o.row_number = k.row_number ORDER BY o.row_number",
+        )
+    return Selection(orders, relation, checked, found.num_rows, orders.count)
 
 
 def check_clause(
@@ -205,8 +210,8 @@ def _beside(row_numbers: Any, columns: Sequence[Column], selection: Selection) -
             ["w._place", *dict.fromkeys(f"o.{quoted(column.key)}" for column in columns)]
         )
         return con.sql(
-            f"SELECT {wanted} FROM _wanted_rows w LEFT JOIN orders o ON o.row_number = "
-            "w.row_number ORDER BY w._place"
+            f"SELECT {wanted} FROM _wanted_rows w LEFT JOIN {selection.orders.orders.sql} o "
+            "ON o.row_number = w.row_number ORDER BY w._place"
         ).to_arrow_table()
     finally:
         con.unregister("_wanted_rows")

@@ -125,9 +125,9 @@ def _kept(
         types = {column.key: column.type for column in loaded.columns}
         if any(not types[name].startswith(_READ_AS[kind]) for name, kind in assumed.items()):
             return None
-        select(grouping.group(loaded, order_key), [text], params)
+        selected = select(grouping.group(loaded, order_key), [text], params).relation
         numbers = (
-            con.sql("SELECT unnest(row_numbers) - 1 AS place FROM selected ORDER BY 1")
+            con.sql(f"SELECT unnest(row_numbers) - 1 AS place FROM {selected.sql} ORDER BY 1")
             .to_arrow_table()
             .column(0)
         )

@@ -19,7 +19,7 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
     """Return how a file differs from the rows that were stored when it was read."""
     con = connect()
     try:
-        load(
+        loaded = load(
             file.path,
             con=con,
             sheet=file.sheet,
@@ -27,7 +27,9 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
             encoding=file.encoding if file.kind in {"csv", "tsv"} else None,
             header=file.header,
         )
-        now: pa.Table = con.sql("SELECT * FROM source_text ORDER BY row_number").to_arrow_table()
+        now: pa.Table = con.sql(
+            f"SELECT * FROM {loaded.text.sql} ORDER BY row_number"
+        ).to_arrow_table()
     except SourceError as error:
         return error.message.rstrip(".")
     finally:

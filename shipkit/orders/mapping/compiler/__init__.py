@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
-
+from shipkit.common.relation import Relation, StageSchema
 from shipkit.models import Address
 from shipkit.orders.fields import Column
 from shipkit.orders.mapping.compiler.shipment_sql import compile_template as compile_to_sql
@@ -25,11 +24,12 @@ __all__ = ["map_template"]
 
 
 def map_template(
-    con: duckdb.DuckDBPyConnection,
+    schema: StageSchema,
     columns: Sequence[Column],
     spec: MappingSpec,
     shipper: Address,
-    selection: str,
+    selection: Relation,
+    lines: Relation,
 ) -> Mapped:
     """Return the mapped relation that the template of `spec` makes of the selected orders: by whole columns where that says the same, else row by row.
 
@@ -47,27 +47,28 @@ def map_template(
         else compile_to_sql(spec.template or "", columns, shipper, as_text=spec.defaults)
     )
     if made is None:
-        return render_rows(con, columns, spec, shipper, selection)
+        return render_rows(schema, columns, spec, shipper, selection, lines)
+    con = schema.con
     count, odd = con.execute(
-        f"SELECT count(*), count(*) FILTER ({made.rendered_where}) FROM {selection}"
+        f"SELECT count(*), count(*) FILTER ({made.rendered_where}) FROM {selection.sql}"
     ).fetchall()[0]
     if odd == count:
-        return render_rows(con, columns, spec, shipper, selection)
+        return render_rows(schema, columns, spec, shipper, selection, lines)
     rest: Mapped | None = None
-    written, others = f"({made.select(selection)})", ""
+    written, others = f"({made.select(selection.sql)})", ""
     if odd:
-        con.execute(
-            f"CREATE OR REPLACE TEMP VIEW odd_orders AS SELECT * FROM {selection} WHERE {made.rendered_where}"
+        odd_orders = schema.view(
+            "odd_orders", f"SELECT * FROM {selection.sql} WHERE {made.rendered_where}"
         )
-        rest = render_rows(con, columns, spec, shipper, "odd_orders", others=count - odd)
+        rest = render_rows(schema, columns, spec, shipper, odd_orders, lines, others=count - odd)
         written, others = (
-            f"({made.select(selection)} WHERE NOT {made.rendered_where})",
-            f" UNION ALL SELECT * FROM {rest.relation}",
+            f"({made.select(selection.sql)} WHERE NOT {made.rendered_where})",
+            f" UNION ALL SELECT * FROM {rest.relation.sql}",
         )
-    con.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {mapped_sql(spec, written)}{others}")
+    relation = schema.view("mapped", f"{mapped_sql(spec, written)}{others}")
     defaulted = filled_by_defaults(con, spec, written)
     return Mapped(
-        relation="mapped",
+        relation=relation,
         template=spec.template or "",
         problems=rest.problems if rest else PROBLEMS.empty_table(),
         nested=made.nested or (rest is not None and rest.nested),
