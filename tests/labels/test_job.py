@@ -1,4 +1,4 @@
-"""From a job on disk, bought at the sandbox, to paper: the right labels in the order asked for, read back by a scanner."""
+"""From a job on disk to paper: labels in the order asked for, read back by a scanner."""
 
 from __future__ import annotations
 

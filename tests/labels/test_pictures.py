@@ -1,4 +1,4 @@
-"""A notebook shows labels as pictures with their text beside them, and nothing from a file becomes markup."""
+"""Labels as pictures in a notebook: their text alternatives, and nothing from a file is markup."""
 
 from __future__ import annotations
 
@@ -90,9 +90,11 @@ def test_nothing_from_a_file_becomes_markup() -> None:
 def test_only_the_first_few_of_many_labels_are_drawn() -> None:
     bundle = job("A", 500)._repr_mimebundle_()
     assert bundle["text/html"].count("<img") == 3
-    assert "500 labels of 500 shipments; the first 3." in bundle["text/html"]
+    assert "500 labels of 500 shipments, the first 3 shown." in bundle["text/html"]
     assert len(bundle["text/html"]) < 100_000
-    assert bundle["text/plain"] == '500 labels of 500 shipments. To save: labels.save("labels.pdf")'
+    assert bundle["text/plain"] == (
+        '500 labels of 500 shipments. Save them with labels.save("labels.pdf").'
+    )
 
 
 def test_one_shipment_can_be_looked_at_by_its_row() -> None:
@@ -112,7 +114,7 @@ def test_a_job_without_labels_says_so() -> None:
         }
     )
     labels = Labels(table, lambda rows: [])
-    assert repr(labels) == "No labels: nothing is bought yet, or nothing stands."
+    assert repr(labels) == "No labels: nothing is bought, or everything was voided."
     assert "No labels" in labels._repr_html_()
     with pytest.raises(Exception, match="shipment of row 1 is failed"):
         labels[1]

@@ -237,7 +237,7 @@ def test_a_folder_without_more_words_gets_a_file_for_each_shipment(tmp_path: Pat
 
 def test_pictures_hold_one_label_each(tmp_path: Path) -> None:
     job = Job([1, 2])
-    with pytest.raises(LabelError, match="holds one label"):
+    with pytest.raises(LabelError, match="file holds one label"):
         job.labels().save(tmp_path / "labels.png")
     assert list(tmp_path.iterdir()) == []
     assert [
@@ -296,21 +296,21 @@ def test_a_broken_label_in_the_middle_leaves_the_old_file_and_no_rest(tmp_path: 
 def test_a_bought_shipment_without_a_stored_label_is_reported_by_its_row(tmp_path: Path) -> None:
     saved = Job([1, 1, 1], lost=[1]).labels().save(tmp_path / "labels.pdf")
     assert saved.missing == (3,)
-    assert "1 bought shipment without a stored label: row 3" in repr(saved)
+    assert "1 bought shipment without a stored label (row 3)" in repr(saved)
 
 
 @pytest.mark.parametrize(
     ("job", "options", "message"),
     [
-        (Job([]), {}, r"no shipment of this job is bought and stands \(no shipments\)"),
+        (Job([]), {}, r"this job has no shipment that is bought \(no shipments\)"),
         (Job([1, 1], states=["failed", "in_doubt"]), {}, r"1 failed, 1 in doubt"),
         (
             Job([1]),
             {"where": "row_number > 5"},
             "none of 1 bought shipment matches 'row_number > 5'",
         ),
-        (Job([1], lost=[0]), {}, "1 shipment bought, and no label is stored"),
-        (Job([1]), {"kind": "document"}, "no document to save.*abroad"),
+        (Job([1], lost=[0]), {}, "no label is stored for the 1 bought shipment"),
+        (Job([1]), {"kind": "document"}, "no document to save.*international"),
     ],
 )
 def test_nothing_to_save_says_why(
@@ -325,17 +325,17 @@ def test_nothing_to_save_says_why(
     ("path", "options", "message"),
     [
         ("labels.docx", {}, "saved as pdf, zpl, png, gif"),
-        ("labels.pdf", {"format": "zpl"}, "the name says PDF"),
+        ("labels.pdf", {"format": "zpl"}, "the name ends in pdf, but format is zpl"),
         (
             "labels.pdf",
             {"per": "shipment"},
             'Give a folder: save\\("labels", per="shipment", format="pdf"\\)',
         ),
         ("labels", {"per": "label"}, "per='label' is not known"),
-        ("labels.pdf", {"split": 0}, "split=0"),
-        ("labels", {"split": 2, "per": "parcel"}, "together with per"),
-        ("labels.png", {"split": 2}, "holds one label"),
-        ("labels", {"split": 2, "format": "png"}, "holds one label"),
+        ("labels.pdf", {"split": 0}, "split must be at least 1, not 0"),
+        ("labels", {"split": 2, "per": "parcel"}, "combined with per"),
+        ("labels.png", {"split": 2}, "file holds one label"),
+        ("labels", {"split": 2, "format": "png"}, "file holds one label"),
         ("labels", {"filename": "{0}"}, "is not a column"),
         ("labels", {"filename": "{order_id.__class__}"}, "is not a column"),
         ("labels", {"filename": "{row_number"}, "is not a pattern"),

@@ -1,9 +1,8 @@
-"""Labels of a job: look at them in a notebook, save them as files."""
+"""The labels of a job: show them in a notebook, save them as files."""
 
 from __future__ import annotations
 
 from shipkit.outputs.labels.collection import Labels, SavedLabels
-from shipkit.outputs.labels.label_files import StoredLabel
 from shipkit.outputs.labels.pictures import LabelPicture, show
 
-__all__ = ["LabelPicture", "Labels", "SavedLabels", "StoredLabel", "show"]
+__all__ = ["LabelPicture", "Labels", "SavedLabels", "show"]

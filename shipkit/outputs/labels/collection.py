@@ -1,4 +1,4 @@
-"""The labels of a job: look at them, save them in the order and the format asked for."""
+"""The labels of a job: show them, or save them in any order and format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.words import counted
+from shipkit.common.words import counted, row_list
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.orders import where as filters
@@ -24,7 +24,6 @@ from shipkit.outputs.labels.destination import Destination
 from shipkit.outputs.labels.label_files import (
     Page,
     Parcels,
-    StoredLabel,
     as_page,
     one_label_a_file,
     write_in_parts,
@@ -37,6 +36,7 @@ from shipkit.state import RowState
 
 if TYPE_CHECKING:
     from shipkit.purchasing.store import JobStore
+    from shipkit.purchasing.store.results import StoredLabel
 
 __all__ = ["Labels", "SavedLabels"]
 
@@ -52,13 +52,13 @@ class SavedLabels:
     labels: int
     shipments: int
     missing: tuple[int, ...] = ()
-    """Row numbers of shipments that are bought and have no label here."""
+    """Row numbers of bought shipments for which no label is stored."""
     notes: tuple[str, ...] = ()
-    """What a person should know before printing."""
+    """What to know before printing."""
 
     @property
     def path(self) -> Path:
-        """The file, where there is one; else the folder of the files."""
+        """The file if there is only one, else the folder."""
         return self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
 
     def __repr__(self) -> str:
@@ -75,18 +75,21 @@ class SavedLabels:
 
 
 class Labels:
-    """The labels that are bought and stand; voided ones are never among them.
+    """The labels that were bought and not voided.
+
+    ``len(labels)`` counts them, ``labels[17]`` are those of the shipment at source row 17, and
+    iterating yields them one by one. In a notebook the first three are shown as pictures.
 
     Parameters
     ----------
     results
-        A line a shipment of the plan, in its order, with at least ``row_number``, ``order_id``,
-        ``state``, ``tracking_numbers``.
+        One row per shipment of the plan, in its order, with at least ``row_number``, ``order_id``,
+        ``state`` and ``tracking_numbers``.
     read
-        Rows of the plan -> their stored labels, one after the other, in the order of the rows.
+        Function that takes rows of the plan and returns their stored labels, in that order.
     view
-        Gives the columns that `order_by`, `where` and `filename` may name: `results` and the
-        source's own, as many lines.
+        Function that returns the columns which `order_by`, `where` and `filename` may use:
+        those of `results` and the source's own, with as many rows.
     rows
         Only these rows of the plan, in this order.
     """
@@ -123,43 +126,43 @@ class Labels:
         format: str | None = None,  # noqa: A002 - the public name
         kind: str = "label",
     ) -> SavedLabels:
-        """Write labels to one file, to several, or to a folder with a file for each shipment or parcel.
+        """Save labels in one file, in several, or in a folder with one file per shipment or parcel.
 
-        Every file is written whole or not at all, and replaces one of the same name. Saving costs
+        Each file is written whole or not at all, and replaces a file of the same name. Saving buys
         nothing and can be repeated.
 
         Parameters
         ----------
         path
-            ``labels.pdf``, ``labels.zpl``: one file, its format by the suffix. Without a suffix: a
-            folder.
+            ``labels.pdf`` or ``labels.zpl`` for one file of that format; a name without a suffix
+            for a folder.
         per
-            ``"shipment"`` or ``"parcel"``: a file for each, in the folder `path`.
+            ``"shipment"`` or ``"parcel"`` for one file each, in the folder `path`.
         order_by
-            Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts downwards.
-            Default: the order of the source.
+            Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts in descending
+            order. Default: the order of the source.
         split
-            At most this many labels a file: ``labels-001.pdf``, ``labels-002.pdf``, ... Parcels of
-            a shipment stay together.
+            At most this many labels per file: ``labels-001.pdf``, ``labels-002.pdf``, ... The
+            parcels of a shipment stay together.
         where
-            One SQL expression over the same columns.
+            Save only these shipments: an SQL condition over the same columns.
         filename
-            Names of the files with `per`; any column in braces.
+            Pattern of file names with `per`; any column in braces.
         format
-            ``pdf``, ``zpl``, ``png`` or ``gif`` for a folder; default as bought.
+            ``pdf``, ``zpl``, ``png`` or ``gif`` for a folder; default: as bought.
         kind
-            ``"label"``, or ``"document"`` for customs papers.
+            ``"label"``, or ``"document"`` for customs documents.
 
         Returns
         -------
         SavedLabels
-            ``paths``, counts, and what a person should know before printing.
+            ``paths``, counts, and notes for whoever prints them.
 
         Raises
         ------
         LabelError
-            There is nothing to save, the path or format cannot be, or the file cannot be written.
-            A label bought as ZPL stays ZPL.
+            There is nothing to save, the options contradict each other, the file cannot be
+            written, or a label cannot be converted: one bought as ZPL stays ZPL.
         """
         out = Destination.of(Path(path), per=per, split=split, format=format)
         rows = self._ordered(self._chosen(where), order_by)
@@ -193,7 +196,7 @@ class Labels:
             first, *more = itertools.islice(pages, 2)
             if more:
                 raise LabelError(
-                    f"{path}: a {target.value.upper()} holds one label, and there are more.",
+                    f"{path}: a {target.value.upper()} file holds one label, and there are more.",
                     fix='Save them to a folder: labels.save("labels", per="parcel", '
                     f'format="{target.value}"), or to one PDF.',
                 )
@@ -231,12 +234,10 @@ class Labels:
 
     @cached_property
     def _rows(self) -> list[int]:
-        """The rows of the plan whose labels stand."""
-        standing = pc.equal(self._results.column("state"), RowState.SHIPPED.value).to_pylist()
+        """The rows of the plan that are bought and not voided."""
+        bought = pc.equal(self._results.column("state"), RowState.SHIPPED.value).to_pylist()
         return [
-            row
-            for row in (range(len(standing)) if self._only is None else self._only)
-            if standing[row]
+            row for row in (range(len(bought)) if self._only is None else self._only) if bought[row]
         ]
 
     @cached_property
@@ -255,7 +256,7 @@ class Labels:
         return [row for row in self._rows if row in wanted]
 
     def _ordered(self, rows: list[int], order_by: str | Sequence[str] | None) -> list[int]:
-        """Return `rows` sorted by columns; rows alike stay in the order of the source, and empty cells come last."""
+        """Return `rows` sorted by columns: equal rows in source order, empty cells last."""
         wanted = [order_by] if isinstance(order_by, str) else list(order_by or ())
         if not wanted:
             return rows
@@ -266,7 +267,7 @@ class Labels:
             column = self._view.column(name)
             if pa.types.is_nested(column.type):
                 raise LabelError(
-                    f"order_by: {name!r} holds lists, which have no order.",
+                    f"order_by: column {name!r} holds lists and cannot be sorted.",
                     fix="Sort by another column.",
                 )
             columns[str(place)] = column.take(pa.array(rows, pa.int64()))
@@ -290,7 +291,7 @@ class Labels:
         )
 
     def _values(self, fields: Sequence[str]) -> Callable[[int], Mapping[str, Any]]:
-        """Return a function: row -> the cells that a file name shows."""
+        """Return a function that gives the cells for the file name of a row."""
         own = {"tracking_number", "parcel_index"}
         columns = {
             field: self._view.column(self._column(field, "filename"))
@@ -307,7 +308,7 @@ class Labels:
             if labels:
                 yield Parcels(row, tuple(labels))
 
-    # -- saying so --------------------------------------------------------------------------------
+    # -- messages ---------------------------------------------------------------------------------
 
     def _nothing(self, rows: Sequence[int], kind: str, where: str | None) -> LabelError:
         states = Counter(str(state) for state in self._results.column("state").to_pylist())
@@ -317,23 +318,24 @@ class Labels:
         )
         if rows:
             fix = (
-                "Labels of pruned jobs are gone; the carrier prints them again by tracking number."
+                "A pruned job no longer has labels. The carrier can print them again by tracking "
+                "number."
             )
             if kind != "label":
-                fix = "Customs papers exist only for shipments abroad."
+                fix = "Only international shipments have customs documents."
             return LabelError(
-                f"There is no {kind} to save: {counted(len(rows), 'shipment')} bought, and no "
-                f"{kind} is stored for them.",
+                f"There is no {kind} to save: no {kind} is stored for the "
+                f"{counted(len(rows), 'bought shipment')}.",
                 fix=fix,
             )
         if where is not None and self._rows:
             bought = counted(len(self._rows), "bought shipment")
             return LabelError(
                 f"There is no label to save: none of {bought} matches {where!r}.",
-                fix="Loosen the clause; session.results() shows the columns.",
+                fix="Check the clause; session.results() shows the columns.",
             )
         return LabelError(
-            f"There is no label to save: no shipment of this job is bought and stands ({found}).",
+            f"There is no label to save: this job has no shipment that is bought ({found}).",
             fix="Run session.execute() or session.resume() first.",
         )
 
@@ -346,16 +348,16 @@ class Labels:
     # -- looking ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        """How many labels stand: a tracking number each."""
+        """Return how many labels there are: one per tracking number."""
         counts = pc.list_value_length(self._results.column("tracking_numbers")).to_pylist()
         return sum(counts[row] or 0 for row in self._rows)
 
     def __iter__(self) -> Iterator[StoredLabel]:
-        """Go through the stored labels in the order of the source, a few in memory at a time."""
+        """Yield the stored labels in source order, with a few in memory at a time."""
         return iter(self._read(self._rows))
 
     def __getitem__(self, row_number: int) -> Labels:
-        """Return the labels of the shipment at a line of the source."""
+        """Return the labels of the shipment that begins at this source row."""
         rows = [row for row in self._rows if self._numbers[row] == row_number]
         if not rows:
             states = [
@@ -370,7 +372,7 @@ class Labels:
                 if states
                 else f"no shipment begins at row {row_number}"
             )
-            raise LabelError(f"There is no label: {why}.", fix="session.results() lists the rows.")
+            raise LabelError(f"There is no label: {why}.", fix="session.results() lists all rows.")
         return Labels(self._results, self._read, view=self._make_view, rows=rows)
 
     def pictures(self, count: int = _SHOWN) -> list[LabelPicture]:
@@ -391,16 +393,16 @@ class Labels:
 
     def _said(self, shown: str = "") -> str:
         if not self._rows:
-            return "No labels: nothing is bought yet, or nothing stands."
+            return "No labels: nothing is bought, or everything was voided."
         return (
-            f"{counted(len(self), 'label')} of {counted(len(self._rows), 'shipment')}{shown}. To "
-            'save: labels.save("labels.pdf")'
+            f"{counted(len(self), 'label')} of {counted(len(self._rows), 'shipment')}{shown}. "
+            'Save them with labels.save("labels.pdf").'
         )
 
     def _repr_html_(self) -> str:
         shown = self.pictures()
         return figures(
-            shown, self._said(f"; the first {len(shown)}" if len(self) > len(shown) else "")
+            shown, self._said(f", the first {len(shown)} shown" if len(self) > len(shown) else "")
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -408,7 +410,7 @@ class Labels:
 
 
 class _Tally:
-    """Counts what goes by, and which rows never did."""
+    """Counts labels while they are written, and notices rows that have none."""
 
     def __init__(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
         self._rows, self._numbers = rows, numbers
@@ -423,12 +425,11 @@ class _Tally:
 
     def saved(self, paths: Sequence[Path], notes: Sequence[str]) -> SavedLabels:
         missing = tuple(self._numbers[row] for row in self._rows if row not in self._seen)
-        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         lost = (
             [
                 (
-                    f"{counted(len(missing), 'bought shipment')} without a stored label: row "
-                    f"{shown}. The carrier can print them again."
+                    f"{counted(len(missing), 'bought shipment')} without a stored label "
+                    f"({row_list(missing, 10)}). The carrier can print them again."
                 )
             ]
             if missing

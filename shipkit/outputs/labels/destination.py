@@ -1,4 +1,7 @@
-"""Where labels go and in which format, read from what a person asked for; contradictions are refused before anything is read."""
+"""Where labels are saved and in which format.
+
+Contradicting options are refused before the first label is read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shipkit.common.words import listed
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.outputs.labels.label_files import one_label_a_file
@@ -16,7 +20,7 @@ __all__ = ["Destination"]
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the labels go, and in which format; None: as bought."""
+    """Where labels are saved, and in which format (None: the format they were bought in)."""
 
     path: Path
     per: str | None
@@ -32,15 +36,19 @@ class Destination:
         split: int | None,
         format: str | None,  # noqa: A002 - the public name
     ) -> Destination:
-        """Return what `path` and the choices mean together. Raises LabelError where they contradict each other."""
+        """Return what the options mean. Raises LabelError if they contradict each other."""
         if per not in {None, "shipment", "parcel"}:
             raise LabelError(
                 f"per={per!r} is not known.", fix='Use per="shipment" or per="parcel".'
             )
         if split is not None and (split < 1 or per):
             raise LabelError(
-                f"split={split} cannot be" + (" together with per." if per else "."),
-                fix="Give split a number from 1 on, without per.",
+                (
+                    "split cannot be combined with per."
+                    if per
+                    else f"split must be at least 1, not {split}."
+                ),
+                fix="Give split the most labels per file, without per.",
             )
         asked = _format(format, f"format={format!r}") if format else None
         if per or not path.suffix or path.is_dir():
@@ -54,7 +62,7 @@ class Destination:
         suffix = path.suffix.lower().lstrip(".")
         if per and suffix in set(LabelFormat) and not path.is_dir():
             raise LabelError(
-                f'{path}: per="{per}" writes many files, and this is the name of one.',
+                f'{path}: per="{per}" writes several files, and this is a file name.',
                 fix=f'Give a folder: save("{path.stem}", per="{per}", format="{suffix}").',
             )
         return cls(path, per or (None if split else "shipment"), asked, folder=True)
@@ -64,21 +72,21 @@ class Destination:
         named = _format(path.suffix.lstrip("."), str(path))
         if asked and asked != named:
             raise LabelError(
-                f"{path}: the name says {named.value.upper()}, format= says {asked.value.upper()}.",
+                f"{path}: the name ends in {named.value}, but format is {asked.value}.",
                 fix="Leave format out, or change the name.",
             )
         if split and one_label_a_file(named):
             raise LabelError(
-                f"{path}: a {named.value.upper()} holds one label.",
+                f"{path}: a {named.value.upper()} file holds one label.",
                 fix=f'Use a folder: save("{path.stem}", per="parcel", format="{named.value}").',
             )
         return cls(path, None, named, folder=False)
 
     def part(self, target: LabelFormat) -> Callable[[int], Path]:
-        """Return the path of each part of a split."""
+        """Return a function that gives the path of part 1, 2, ... of a split."""
         if one_label_a_file(target):
             raise LabelError(
-                f"{self.path}: a {target.value.upper()} holds one label.",
+                f"{self.path}: a {target.value.upper()} file holds one label.",
                 fix='Use per="parcel" instead of split.',
             )
         base, suffix = (
@@ -89,7 +97,7 @@ class Destination:
         return lambda number: base.with_name(f"{base.name}-{number:03}.{suffix}")
 
     def leftovers(self, paths: Sequence[Path], target: LabelFormat) -> list[str]:
-        """Say which parts of an earlier, longer split still lie there: they would be printed again."""
+        """Return a note on files of an earlier, longer split: they would be printed again."""
         if self.per or len(paths) == 0 or paths[0] == self.path:
             return []
         name = self.part(target)
@@ -101,8 +109,8 @@ class Destination:
         return (
             [
                 (
-                    f"From an earlier save: {', '.join(path.name for path in stale)}. Remove "
-                    "before printing the folder."
+                    f"Left from an earlier save: {listed([path.name for path in stale])}. Remove "
+                    "them before you print the folder."
                 )
             ]
             if stale
@@ -116,5 +124,5 @@ def _format(name: str, asked: str) -> LabelFormat:
     except ValueError:
         raise LabelError(
             f"{asked}: labels are saved as {', '.join(LabelFormat)}.",
-            fix="Use such a suffix, or a folder's name without a dot.",
+            fix="Use one of these suffixes, or the name of a folder without a dot.",
         ) from None

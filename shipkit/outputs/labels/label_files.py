@@ -1,57 +1,28 @@
-"""Writing label files: whole or not at all, in the order asked for, a few labels in memory at a time."""
+"""Write label files: all or nothing, in the given order, with a few labels in memory at a time."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
-from uuid import uuid4
+from typing import NamedTuple
 
+from shipkit.common.files import whole_file
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
+from shipkit.purchasing.store.results import StoredLabel
 from shipkit.render.convert import convert
 from shipkit.render.merge import PdfMerger
 
 __all__ = [
     "Page",
     "Parcels",
-    "StoredLabel",
     "as_page",
+    "label_file",
     "one_label_a_file",
-    "whole_file",
     "write_in_parts",
     "write_together",
 ]
-
-
-class StoredLabel(Protocol):
-    """A label as the job keeps it: the carrier's bytes, and the shipment of the plan they belong to."""
-
-    @property
-    def row(self) -> int:
-        """Place of the shipment in the plan, 0-based."""
-
-    @property
-    def tracking_number(self) -> str:
-        """The parcel's number."""
-
-    @property
-    def format(self) -> str:
-        """A :class:`~shipkit.models.LabelFormat`."""
-
-    @property
-    def data(self) -> bytes:
-        """The file as the carrier sent it."""
-
-    @property
-    def kind(self) -> str:
-        """``label`` or ``document``."""
-
-    @property
-    def parcel_index(self) -> int:
-        """Which parcel of the shipment."""
 
 
 class Parcels(NamedTuple):
@@ -66,12 +37,12 @@ class Page(NamedTuple):
 
     data: bytes
     name: str
-    """What it is, for an error: "Row 17, 1Z..."."""
+    """What it is, for an error message: "Row 17, 1Z..."."""
 
 
 def write_together(path: Path, pages: Iterable[Page], target: LabelFormat) -> None:
-    """Write `pages` as one file: a PDF with a page a label, or ZPL one after the other."""
-    with whole_file(path) as temporary:
+    """Write `pages` as one file: a PDF with one page per label, or ZPL one after the other."""
+    with label_file(path) as temporary:
         if target == LabelFormat.PDF:
             with PdfMerger() as merger:
                 for page in pages:
@@ -93,7 +64,10 @@ def write_in_parts(
     limit: int,
     target: LabelFormat,
 ) -> list[Path]:
-    """Write at most `limit` labels a file; a shipment is never torn apart, so one with more parcels gets a file to itself."""
+    """Write files of at most `limit` labels and return their paths.
+
+    The parcels of a shipment stay together; one with more than `limit` parcels has its own file.
+    """
     paths: list[Path] = []
     batch: list[Page] = []
     for parcels in shipments:
@@ -113,12 +87,12 @@ def _flush(path: Path, pages: list[Page], target: LabelFormat) -> Path:
 
 
 def one_label_a_file(target: LabelFormat) -> bool:
-    """Return whether a file of this format holds a single label (a picture)."""
+    """Return whether a file of this format holds a single label (PNG and GIF do)."""
     return target in {LabelFormat.PNG, LabelFormat.GIF}
 
 
 def as_page(label: StoredLabel, target: LabelFormat, name: str) -> Page:
-    """Return a label in the format `target`; an error begins with `name`."""
+    """Return a label converted to `target`. Raises LabelError, prefixed with `name`."""
     with _named(name):
         return Page(convert(label.data, LabelFormat(label.format), target), name)
 
@@ -132,27 +106,19 @@ def _named(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what stands there at the end becomes `path` by one rename, on an error nothing does."""
+def label_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary file that becomes `path` when the block succeeds.
+
+    Raises LabelError when the file cannot be written. The labels are kept by the job and can be
+    saved again, so that the name of the file need not survive a power cut (``durable=False``):
+    with one file per label that would be thousands of syncs of the folder.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{uuid4().hex}.tmp")
-        try:
+        with whole_file(path, durable=False) as temporary:
             yield temporary
-            _sync(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise LabelError(
             f"{path} cannot be written: {error.strerror or error}.",
-            fix="Close it where it is open, or choose another path. No label is lost.",
+            fix="Close the file if it is open, or choose another path. No label is lost.",
         ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

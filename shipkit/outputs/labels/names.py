@@ -1,4 +1,4 @@
-"""File names from a pattern: safe on every system, never outside their folder, never twice."""
+"""File names made from a pattern: valid on every system, inside their folder, each used once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from shipkit.errors import LabelError
 __all__ = ["Names", "file_stem"]
 
 _LONGEST_BYTES = 150
+"""File systems allow 255 bytes for a name.
+
+That leaves room for a number, a suffix, and what a backup or a synchronising service appends.
+"""
+# What Windows forbids in names, and the names that it reserves for devices with any suffix; see
+# "Naming Files, Paths, and Namespaces" in its documentation.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE
@@ -22,8 +28,9 @@ _RESERVED = re.compile(
 def file_stem(text: str) -> str:
     """Return `text` as a file name without suffix.
 
-    Separators, control characters and what Windows forbids become ``-``; a name reserved there
-    gets a ``_`` in front; dots and blanks at the ends go; a long name is cut.
+    Separators, control characters and characters that Windows forbids become ``-``; a name that
+    Windows reserves gets a leading ``_``; dots and blanks at both ends are removed; a long name is
+    cut.
 
     Examples
     --------
@@ -41,7 +48,7 @@ def file_stem(text: str) -> str:
 
 
 class Names:
-    """Makes file names of one folder from a pattern such as ``{row_number:05}_{order_id}``."""
+    """Make the file names of one folder from a pattern such as ``{row_number:05}_{order_id}``."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -49,9 +56,9 @@ class Names:
         self._taken: set[str] = set()
 
     def make(self, values: Mapping[str, Any], extra: str = "") -> str:
-        """Return the next name without suffix; a name that was given before gets ``-2``, ``-3``, ...
+        """Return a name without suffix; one that was used before gets ``-2``, ``-3``, ...
 
-        `extra` is put at its end, before the number.
+        `extra` is appended to the name, before the number.
         """
         stem = file_stem(self._filled(values)) + extra
         name, count = stem, 1
@@ -84,7 +91,7 @@ class Names:
 
 
 def _fields(pattern: str) -> Iterator[str]:
-    """Yield the columns of a pattern; refuse what is no plain column."""
+    """Yield the columns of a pattern. Raises LabelError for anything else in braces."""
     try:
         parsed = list(string.Formatter().parse(pattern))
     except ValueError as error:

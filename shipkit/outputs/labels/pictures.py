@@ -1,4 +1,4 @@
-"""Labels as pictures for a notebook: HTML with a text beside it, everything escaped, no other host asked."""
+"""Labels as pictures in a notebook: HTML with a text alternative, no external resources."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ from shipkit.render.raster import pdf_pages
 __all__ = ["LabelPicture", "figures", "show"]
 
 _SCREEN = 2 / 3
-"""Of the printer's dots: bars of three dots become bars of two pixels, which a scanner still reads off a screen."""
+"""Pixels per dot of the printer.
+
+The thinnest bars have three dots; as two pixels a scanner still reads them from a screen.
+"""
 
 
 @dataclass(frozen=True)
 class LabelPicture:
-    """One label to look at; a notebook shows it when it is a cell's last line."""
+    """One label as a picture; a notebook shows it as the value of a cell."""
 
     title: str
-    """What the label is, in words: the text alternative of the picture."""
+    """What the label is, in words; the text alternative of the picture."""
     format: LabelFormat
     data: bytes = field(repr=False)
 
     def png(self) -> bytes:
-        """Return the label as a small PNG for the screen. Raises LabelError where only a printer can draw it (ZPL)."""
+        """Return the label as a small PNG. Raises LabelError for ZPL, which only printers draw."""
         if self.format == LabelFormat.ZPL:
             raise LabelError(
-                "ZPL is drawn by the printer; there is no picture of it here.",
-                fix='Buy with label_format="pdf" or "png" to see labels.',
+                "ZPL is drawn by the printer, so there is no picture of the label.",
+                fix='Buy labels with label_format="pdf" or "png" to see them.',
             )
         image = (
             pdf_pages(self.data, dpi=DPI * _SCREEN, at_most=1)[0]
@@ -63,7 +66,7 @@ def show(label: Label) -> LabelPicture:
     Parameters
     ----------
     label
-        As a carrier answered it: ``purchase.labels[0]``.
+        A label from a carrier's answer: ``purchase.labels[0]``.
     """
     return LabelPicture(
         f"{label.kind.capitalize()} {label.tracking_number}", LabelFormat(label.format), label.data
@@ -71,7 +74,7 @@ def show(label: Label) -> LabelPicture:
 
 
 def figures(pictures: Sequence[LabelPicture], note: str = "") -> str:
-    """Return pictures side by side as HTML, each with its title beneath, and a line of text in front."""
+    """Return pictures side by side as HTML, each above its title, after a line of text."""
     line = f"<p>{html.escape(note)}</p>" if note else ""
     shown = "".join(_figure(picture) for picture in pictures)
     return (

@@ -1,4 +1,4 @@
-"""The columns by which labels are sorted, chosen and named: results, recipient, and the source's own."""
+"""The columns by which labels are sorted, selected and named."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["job_view", "with_source"]
 
 
 def job_view(store: JobStore) -> pa.Table:
-    """Return a line a shipment of the job's plan, in its order.
+    """Return one row per shipment of the job's plan, in its order.
 
-    The result columns; ``recipient``, ``city``, ``ship_to_state``, ``postal_code``, ``country`` of
-    the plan; then the source's columns under their snake_case names, with ``source_`` in front
-    where the name is taken. Columns of numbers are numbers.
+    The columns are those of the results; ``recipient``, ``city``, ``ship_to_state``,
+    ``postal_code`` and ``country`` of the plan; and the source's own under their snake_case names,
+    prefixed with ``source_`` where the name is taken. Text columns that hold only numbers are
+    converted to numbers.
     """
     table, plan = store.results(), store.plan
     table = table.append_column(
@@ -39,7 +40,7 @@ def job_view(store: JobStore) -> pa.Table:
 
 
 def with_source(table: pa.Table, source: pa.Table) -> pa.Table:
-    """Return `table` with the columns of the source line that each shipment begins at."""
+    """Return `table` with the columns of the source, taken from the first row of each shipment."""
     places = pc.index_in(
         table.column("row_number"), value_set=source.column("row_number").combine_chunks()
     )
@@ -59,7 +60,10 @@ def _columns(source: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
 
 
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a text column as numbers when every cell is one, so that 9 comes before 10; one with leading zeros stays text."""
+    """Return a text column as numbers if every cell is one, so that 9 sorts before 10.
+
+    Cells with leading zeros are codes (ZIPs, SKUs): such a column stays text.
+    """
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         return column
     cells = pc.utf8_trim_whitespace(column)
