@@ -353,7 +353,7 @@ def _write_back(p: _Parser) -> None:
         "--in-place",
         action="count",
         default=0,
-        help="into the orders file itself, with a backup; twice for a job that is not live",
+        help="into the orders file itself, with a backup",
     )
     p.add_argument(
         "--layout",
@@ -364,7 +364,7 @@ def _write_back(p: _Parser) -> None:
         "--allow-test-numbers",
         "--really",
         action="store_true",
-        help="with --layout: also for a job that is not live, to look at it",
+        help="with --in-place or --layout: also the made-up numbers of a sandbox or test job",
     )
 
 

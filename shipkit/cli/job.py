@@ -21,7 +21,7 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.session import BatchSession
+    from shipkit.job import Job
 
 __all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "write_back"]
 
@@ -36,11 +36,11 @@ def resume(args: Namespace, console: Console) -> End:
         if len(waiting) != 1:
             return _which(waiting, args, console)
         job = waiting["job_id"][0]
-    with _open(args, job) as session:
-        store = session.store
+    with _open(args, job) as opened:
+        store = opened.store
         if store.owner() is None and store.status in {"paused", "failed"}:
             console.say(str(recovery.describe(store)).partition("\n  resume")[0])
-        result = session.resume(on_error=args.on_error, progress=reporter(console))
+        result = opened.resume(on_error=args.on_error, progress=reporter(console))
         console.title("Result")
         console.pairs(result.lines())
         printing.open_rows(result, console)
@@ -74,8 +74,8 @@ def show(args: Namespace, console: Console) -> End:
     from shipkit.purchasing import recovery
     from shipkit.purchasing.result import BatchResult, next_step
 
-    with _open(args, args.job) as session:
-        store = session.store
+    with _open(args, args.job) as opened:
+        store = opened.store
         result = BatchResult.of(store)
         owner = store.owner()
         if owner is None and result.status in {"paused", "failed"}:
@@ -87,11 +87,11 @@ def show(args: Namespace, console: Console) -> End:
             printing.save_frame(result.frame, Path(args.results))
             console.say(f"Results: {args.results}")
         if args.failed:
-            failed = session.failed_rows()
+            failed = opened.failed_rows()
             printing.save_failed(failed, Path(args.failed))
             console.say(f"Rows that did not ship ({len(failed):,}): {args.failed}")
         if args.report:
-            console.say(f"Day sheet: {session.report().save(args.report)}")
+            console.say(f"Day sheet: {opened.report().save(args.report)}")
         code = (
             exits.of_result(result, unshippable=printing.unshippable_in(store))
             if owner is None
@@ -110,7 +110,7 @@ def show(args: Namespace, console: Console) -> End:
 
 def labels(args: Namespace, console: Console) -> End:
     """Save labels."""
-    with _open(args, args.job) as session:
+    with _open(args, args.job) as opened:
         options: dict[str, Any] = {
             "per": args.per,
             "order_by": args.order_by,
@@ -119,7 +119,7 @@ def labels(args: Namespace, console: Console) -> End:
             "format": args.format,
         }
         options |= {"filename": args.filename, "kind": "document" if args.documents else None}
-        saved = session.labels.save(
+        saved = opened.labels.save(
             args.output, **{name: value for name, value in options.items() if value is not None}
         )
         console.say(repr(saved))
@@ -130,19 +130,19 @@ def labels(args: Namespace, console: Console) -> End:
             "missing": list(saved.missing),
         }
         return End(
-            job_id=session.job_id,
-            next=command("write-back", str(session.job_id), args=args),
+            job_id=opened.job_id,
+            next=command("write-back", opened.job_id, args=args),
             facts=facts,
         )
 
 
 def void(args: Namespace, console: Console) -> End:
     """Give shipments back."""
-    with _open(args, args.job) as session:
-        console.say(f"{session.job_id} on {session.store.manifest.identity}")
+    with _open(args, args.job) as opened:
+        console.say(f"{opened.job_id} on {opened.store.manifest.identity}")
         if args.dry_run:
-            return _would_void(session, args, console)
-        frame = session.void(args.where, all=args.all)
+            return _would_void(opened, args, console)
+        frame = opened.void(args.where, all=args.all)
         counts = frame["state"].value_counts().to_dict()
         console.say(
             f"Voided: {counts.get('voided', 0):,}"
@@ -158,7 +158,7 @@ def void(args: Namespace, console: Console) -> End:
         code = Exit.SOME_FAILED if counts.get("shipped") else Exit.DONE
         return End(
             code,
-            job_id=session.job_id,
+            job_id=opened.job_id,
             facts={
                 "voided": int(counts.get("voided", 0)),
                 "not_voided": int(counts.get("shipped", 0)),
@@ -170,18 +170,19 @@ def write_back(args: Namespace, console: Console) -> End:
     """Write tracking numbers into a copy of the orders, into the orders file itself, or into the file that a shop imports."""
     from shipkit.outputs.writeback import Confirmation
 
-    with _open(args, args.job) as session:
-        written = session.write_back(
+    with _open(args, args.job) as opened:
+        # --in-place --in-place is how the first release spelled --allow-test-numbers
+        written = opened.write_back(
             args.output,
             columns=pairs(args.column) or None,
-            in_place=bool(args.in_place),
+            in_place=args.in_place > 0,
             layout=args.layout,
             allow_test_numbers=args.allow_test_numbers or args.in_place > 1,
         )
         if isinstance(written, Confirmation):
             console.say(f"Written: {written}")
             return End(
-                job_id=session.job_id,
+                job_id=opened.job_id,
                 facts={
                     "files": [str(written.path)],
                     "lines": written.lines,
@@ -192,7 +193,7 @@ def write_back(args: Namespace, console: Console) -> End:
         paths = [str(path) for path in (written if isinstance(written, tuple) else (written,))]
         for path in paths:
             console.say(f"Written: {path}")
-        return End(job_id=session.job_id, facts={"files": paths})
+        return End(job_id=opened.job_id, facts={"files": paths})
 
 
 def carriers(args: Namespace, console: Console) -> End:
@@ -254,11 +255,11 @@ def prune(args: Namespace, console: Console) -> End:
 # -- inside ----------------------------------------------------------------------------------------
 
 
-def _open(args: Namespace, job: str) -> BatchSession:
-    from shipkit.session import BatchSession
+def _open(args: Namespace, job: str) -> Job:
+    from shipkit.job import Job
 
     home = Settings.read(home=args.home).home
-    return BatchSession.open(named(home, job), home=home)
+    return Job.open(named(home, job), home=home)
 
 
 def _which(waiting: pd.DataFrame, args: Namespace, console: Console) -> End:
@@ -336,11 +337,11 @@ def _show_preview(args: Namespace, console: Console) -> End:
     )
 
 
-def _would_void(session: BatchSession, args: Namespace, console: Console) -> End:
+def _would_void(opened: Job, args: Namespace, console: Console) -> End:
     from shipkit.orders.where import matching
     from shipkit.plan.preview import to_frame
 
-    table = session.store.results()
+    table = opened.store.results()
     frame = to_frame(table.take(list(matching(table, args.where, {}))) if args.where else table)
     standing = frame[frame["state"] == "shipped"]
     lines = [
@@ -348,7 +349,7 @@ def _would_void(session: BatchSession, args: Namespace, console: Console) -> End
     ]
     console.table(["row", "order", "tracking number"], lines, right=("row",))
     console.say(f"Dry run: {len(standing):,} shipments would be voided.")
-    return End(job_id=session.job_id, facts={"would_void": len(standing), "dry_run": True})
+    return End(job_id=opened.job_id, facts={"would_void": len(standing), "dry_run": True})
 
 
 def _age(text: str) -> dt.timedelta:
