@@ -271,8 +271,8 @@ def test_a_template_that_runs_away_or_reaches_out_is_refused_at_once_with_its_ro
         ),
         ("{{ row.__class__ }}", "there is no column '__class__'"),
         ("{{ zip }}", "did you mean row.zip?"),
-        ("{{ lipsum() }}", "there is no 'lipsum'"),
-        ("{{ cycler.__init__.__globals__ }}", "there is no 'cycler'"),
+        ("{{ lipsum() }}", "there is no variable 'lipsum'"),
+        ("{{ cycler.__init__.__globals__ }}", "there is no variable 'cycler'"),
         ("{{ row.zip | format_us_zipp }}", "did you mean format_us_zip?"),
         ("{{ row.zip is evn }}", "there is no test 'evn'"),
         ("{{ row.zip", "line 1: unexpected end of template"),
@@ -286,7 +286,7 @@ def test_a_template_that_runs_away_or_reaches_out_is_refused_at_once_with_its_ro
             "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
             "'recursive loop' is not available",
         ),
-        ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "nested too deep"),
+        ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "nested too deeply"),
         ("x" * 300_000, "300,000 characters"),
         ("{{ row.zip | attr('__class__') }}", "there is no filter 'attr'"),
         ("{{ budget_ }}", "'budget_' is not available"),
@@ -367,7 +367,7 @@ def test_json_that_cannot_be_read_names_row_and_place(orders, shop):
         ("[1]", "not one JSON object"),
         ("", "does not write JSON"),
         ("{{ shipper.__class__ }}", "template line 1: there is no column '__class__'"),
-        ("{{ row }}", "a record cannot be written as text"),
+        ("{{ row }}", "a row cannot be written as text"),
     ],
 )
 def test_what_a_shipment_does_not_have_is_refused_with_the_nearest_field(

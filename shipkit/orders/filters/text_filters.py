@@ -149,10 +149,8 @@ def template_text(value: Any) -> str:
         return str(value)
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises, and names what is undefined
-    raise TypeError(
-        f"a {type(value).__name__.lower()} cannot be written as text; use | tojson, or name the "
-        "column"
-    )
+    kind = getattr(value, "described_as", type(value).__name__.lower())
+    raise TypeError(f"a {kind} cannot be written as text; use | tojson, or name the column")
 
 
 def _string_sql(call: FilterCall) -> Value:

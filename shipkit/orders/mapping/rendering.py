@@ -17,7 +17,7 @@ from shipkit.errors import TemplateError
 from shipkit.models import Address
 from shipkit.orders.expressions import choose, filled, quote, stripped
 from shipkit.orders.fields import Column
-from shipkit.orders.mapping.environment import Budget, Record
+from shipkit.orders.mapping.environment import RecordView
 from shipkit.orders.mapping.mapped import (
     ADDRESS_LEAVES,
     ITEM_LEAVES,
@@ -29,6 +29,7 @@ from shipkit.orders.mapping.mapped import (
     leaf_of_role,
     service_text,
 )
+from shipkit.orders.mapping.template_limits import Budget
 from shipkit.orders.mapping.templates import Compiled, compile_template, plain_value
 from shipkit.schema import PROBLEMS
 
@@ -216,14 +217,14 @@ def _chunks(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(start, _CHUNK)
 
 
-def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, str]) -> Record:
+def _record(keys: Sequence[str], values: Sequence[Any], headings: Mapping[str, str]) -> RecordView:
     cells = {headings[key]: value for key, value in zip(keys, values, strict=True)}
-    return Record({**cells, **dict(zip(keys, values, strict=True))})
+    return RecordView({**cells, **dict(zip(keys, values, strict=True))})
 
 
 def _lines(
     con: duckdb.DuckDBPyConnection, all_lines: Relation, columns: Sequence[Column]
-) -> dict[int, list[Record]]:
+) -> dict[int, list[RecordView]]:
     """Return the lines of every order, by the order's row number. What packing added belongs to the order, not to its lines."""
     columns = [column for column in columns if column.key in all_lines.columns]
     keys = [column.key for column in columns]
@@ -232,7 +233,7 @@ def _lines(
         f"{all_lines.sql} ORDER BY order_row, row_number"
     ).to_arrow_table()
     headings = {column.key: column.name for column in columns}
-    lines: dict[int, list[Record]] = {}
+    lines: dict[int, list[RecordView]] = {}
     cells = [found.column(key).to_pylist() for key in keys]
     for order, values in zip(
         found.column("order_row").to_pylist(), zip(*cells, strict=True), strict=True
@@ -317,7 +318,7 @@ def _check_shape(con: duckdb.DuckDBPyConnection, mapped: Relation, compiled: Com
     )
     shapes = con.execute(f"""
         WITH chosen AS (
-            SELECT min(row_number) AS row_number FROM rendered_rows WHERE json IS NOT NULL {"" if compiled.straight else f"GROUP BY {objects}, {kinds}"}
+            SELECT min(row_number) AS row_number FROM rendered_rows WHERE json IS NOT NULL {"" if compiled.same_fields else f"GROUP BY {objects}, {kinds}"}
             UNION SELECT row_number FROM {mapped.sql} WHERE {odd}
         )
         SELECT json_structure(json), row_number FROM rendered_rows SEMI JOIN chosen USING (row_number) ORDER BY row_number

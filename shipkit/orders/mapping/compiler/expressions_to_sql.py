@@ -22,8 +22,9 @@ from shipkit.orders.filters.column_values import (
     column_of,
 )
 from shipkit.orders.filters.text_filters import changed_case, template_text
-from shipkit.orders.mapping.environment import MAX_TEXT, ShipmentEnvironment
+from shipkit.orders.mapping.environment import ShipmentEnvironment
 from shipkit.orders.mapping.rendering import cell_value
+from shipkit.orders.mapping.template_limits import MAX_TEXT
 from shipkit.orders.mapping.templates import ROW_FAULTS, plain_value
 from shipkit.schema import ADDRESS_FIELDS
 

@@ -17,8 +17,8 @@ from shipkit.orders.fields import Column
 from shipkit.orders.filters.column_values import Kind, NotCompilable
 from shipkit.orders.mapping.compiler.expressions_to_sql import MOST_SQL
 from shipkit.orders.mapping.compiler.json_to_sql import JsonCompiler
-from shipkit.orders.mapping.environment import MAX_OUTPUT, OverBudget
 from shipkit.orders.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES
+from shipkit.orders.mapping.template_limits import MAX_OUTPUT, OverBudget
 
 __all__ = ["TemplateSql", "compile_template"]
 
