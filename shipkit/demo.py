@@ -1,4 +1,4 @@
-"""Bundled orders to try things on: invented people, typical dirt."""
+"""Bundled orders to try things with: invented people and typical mistakes."""
 
 from __future__ import annotations
 
@@ -9,5 +9,9 @@ __all__ = ["demo_orders"]
 
 
 def demo_orders() -> Path:
-    """Return the path of the bundled order file: a CSV as shops export it, with lost zeros, many-line orders and rows that cannot ship."""
+    """Return the path of the bundled order file.
+
+    It is a CSV as shops export it: ZIP codes without leading zeros, orders with several lines, and
+    rows that cannot ship.
+    """
     return Path(str(resources.files("shipkit") / "data" / "demo_orders.csv"))

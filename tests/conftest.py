@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,7 @@ LONG = (
     "tests/crash/test_kill.py",
     "tests/cli/test_recording.py",
     "tests/notebook/test_notebooks.py",
-    "tests/docs/test_blocks.py",
-    "tests/docs/test_site.py",
+    "tests/docs/",
     "tests/cli/test_schedulers.py",
     "tests/cli/test_scripts.py",
     "tests/cli/test_docs.py",
@@ -60,7 +61,7 @@ They are started before all others, so that no processor waits for a last long t
 ``make quick`` leaves them out.
 """
 
-ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/test_site.py")
+ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/")
 """Tests that share something expensive: a browser, a database server, the built site."""
 
 
@@ -113,3 +114,35 @@ def shop() -> Address:
         country="US",
         phone="2105550100",
     )
+
+
+HOUSE_LANGUAGE = (
+    r"stands?\b(?! for)",
+    "told",
+    "said",
+    "beside",
+    "nobody",
+    "somebody",
+    "whoever",
+    r"(?:give|gives|given|giving|gave)(?: \w+){0,2} back",
+    r"(?:say|says|said|saying) (?:yes|no)",
+    r"(?:a|the|his|her|their|person's|every) yes",
+    r"(?:at|in) hand",
+    "dearer",
+    "dearest",
+    r"(?:come|comes|came) to\b(?! be)",
+    "is not to be had",
+    "twins?",
+    r"a line a \w+",
+    "for good",
+    "anew",
+    r"(?:go|goes|went|going) on with",
+)
+"""Phrases of the first release that are not plain English, as patterns between word boundaries."""
+
+
+@pytest.fixture
+def house_language() -> Callable[[str], list[str]]:
+    """Return a function that lists the phrases of :data:`HOUSE_LANGUAGE` in a text."""
+    pattern = re.compile(rf"\b(?:{'|'.join(HOUSE_LANGUAGE)})\b", re.IGNORECASE)
+    return lambda text: [found[0] for found in pattern.finditer(text)]

@@ -26,16 +26,15 @@ from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     from shipkit.purchasing.approval import SpendLimits
-    from shipkit.purchasing.run.handle import RunHandle
-    from shipkit.session import BatchSession
+    from shipkit.session import BatchSession, RunHandle
 
-__all__ = ["Batch", "BatchRegistry", "Rules"]
+__all__ = ["Batch", "BatchRegistry", "OperatorRules"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Rules:
+class OperatorRules:
     """What the operator decided before any model spoke.
 
     Parameters
@@ -138,7 +137,7 @@ class Batch:
 class BatchRegistry:
     """The open batches under one operator's rules."""
 
-    def __init__(self, rules: Rules, session: BatchSession | None = None) -> None:
+    def __init__(self, rules: OperatorRules, session: BatchSession | None = None) -> None:
         self.rules = rules
         self.settings = session.settings if session is not None else Settings.read(home=rules.home)
         self._batches: dict[str, Batch] = {}

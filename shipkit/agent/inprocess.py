@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shipkit.agent.arguments import Command, ListTools, parse
-from shipkit.agent.batches import BatchRegistry, Rules
+from shipkit.agent.batches import BatchRegistry, OperatorRules
 from shipkit.agent.catalog import TOOLS, model_definition
 from shipkit.agent.tool_call import Approver, Caller, call
 from shipkit.agent.tool_results import Answer, Facts, as_result, failure
@@ -59,7 +59,9 @@ def get_orchestrator_tools(
     ['load_orders', 'describe_orders', 'batch_preview']
     """
     desk = BatchRegistry(
-        Rules(roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))),
+        OperatorRules(
+            roots=tuple(Path(root) for root in (roots if roots is not None else [Path.cwd()]))
+        ),
         session,
     )
     caller = Caller(name="host program", host=True, approve=approve)
@@ -132,7 +134,7 @@ def _default_desk() -> BatchRegistry:
 @cache
 def _desk_of(home: Path) -> BatchRegistry:
     """Return the default desk of a home: one for the process, as long as ``SHIPKIT_HOME`` stays what it is."""
-    return BatchRegistry(Rules(home=home, roots=(Path.cwd(),)))
+    return BatchRegistry(OperatorRules(home=home, roots=(Path.cwd(),)))
 
 
 def for_module(name: str) -> ToolFunction:

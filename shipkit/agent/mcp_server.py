@@ -6,26 +6,23 @@ the protocol's.
 
 from __future__ import annotations
 
-import argparse
 import contextvars
 import inspect
-import json
 import signal
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from shipkit._version import __version__
-from shipkit.agent import resources, tool_results
+from shipkit.agent import resources, server_options, tool_results
 from shipkit.agent.asking import Consent
-from shipkit.agent.batches import BatchRegistry, Rules
+from shipkit.agent.batches import BatchRegistry, OperatorRules
 from shipkit.agent.catalog import TOOLS, Tool
+from shipkit.agent.server_options import rules_of
 from shipkit.agent.tool_call import Call, Caller
-from shipkit.errors import InputError, SettingsError, ShipkitError
-from shipkit.models import Address, Money
+from shipkit.errors import InputError, ShipkitError
 
 try:
     from mcp.server.mcpserver import (
@@ -47,7 +44,7 @@ except ImportError as missing:  # pragma: no cover - the extra is installed in t
 
 from pydantic import BaseModel, Field
 
-__all__ = ["build", "main", "rules_of", "run"]
+__all__ = ["build", "main", "run"]
 
 INSTRUCTIONS = (
     "Ship orders: load_orders, describe_orders, batch_preview, then batch_execute with its "
@@ -67,7 +64,7 @@ class Approval(BaseModel):
     approve: bool = Field(description="Yes, go ahead")
 
 
-def build(rules: Rules) -> tuple[MCPServer[Any], BatchRegistry]:
+def build(rules: OperatorRules) -> tuple[MCPServer[Any], BatchRegistry]:
     """Return the server and the desk behind it; whoever runs it closes the desk."""
     desk = BatchRegistry(rules)
     server: MCPServer[Any] = MCPServer(
@@ -160,70 +157,6 @@ def run(
         pass
     finally:
         desk.close()
-
-
-def rules_of(
-    *,
-    roots: Sequence[str | Path] = (),
-    shippers: Sequence[str] = (),
-    carrier: Any = None,
-    mode: str = "confirm",
-    max_total: str | None = None,
-    trust_client_approval: bool = False,
-    approve_elsewhere: bool = False,
-    home: str | Path | None = None,
-    many_clients: bool = False,
-) -> Rules:
-    """Return the operator's options as rules for a server. Raises InputError, SettingsError."""
-    if mode not in {"confirm", "auto"}:
-        raise InputError(f"There is no mode {mode!r}.", fix="Use confirm or auto.")
-    if mode == "auto" and max_total is None:
-        raise InputError("A server in mode auto needs a limit.", fix="Add --max-total 500.")
-    if trust_client_approval and approve_elsewhere:
-        raise InputError(
-            "--trust-client-approval and --approve-elsewhere contradict each other.",
-            fix="Choose one.",
-        )
-    folders = tuple(Path(root).expanduser().resolve() for root in roots)
-    missing = [str(folder) for folder in folders if not folder.is_dir()]
-    if missing:
-        raise InputError(f"--root {missing[0]} is not a folder.", fix="Name folders that exist.")
-    try:
-        limit = None if max_total is None else Money.of(max_total)
-    except ValueError:
-        raise InputError(
-            f"--max-total {max_total} is not an amount.", fix="Write it like 500 or 500.00."
-        ) from None
-    return Rules(
-        wire=True,
-        many_clients=many_clients,
-        home=None if home is None else Path(home),
-        roots=folders,
-        shippers=dict(_shipper(text) for text in shippers),
-        carrier=carrier,
-        mode=mode,
-        max_total=limit,
-        trust_client_approval=trust_client_approval,
-        approve_elsewhere=approve_elsewhere,
-    )
-
-
-def _shipper(text: str) -> tuple[str, Address]:
-    name, _, file = text.partition("=")
-    if not name or not file:
-        raise InputError(
-            f"--shipper {text!r} is not NAME=FILE.", fix="Write it like --shipper harbor=shop.json."
-        )
-    path = Path(file).expanduser()
-    try:
-        words = path.read_text(encoding="utf-8")
-        fields = tomllib.loads(words) if path.suffix == ".toml" else json.loads(words)
-        return name, Address(**fields)
-    except (OSError, ValueError, TypeError) as error:
-        raise SettingsError(
-            f"The shipper file {path} cannot be used: {type(error).__name__}.",
-            fix="It holds the fields of an address, as JSON or TOML.",
-        ) from None
 
 
 def _rebinding_protection(port: int) -> TransportSecuritySettings:
@@ -380,57 +313,17 @@ def _hints(hints: Mapping[str, bool]) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None, *, run: Callable[..., None] = run) -> int:
-    """Read the command line and serve; `run` is what serves."""
-    parser = argparse.ArgumentParser(
-        prog="shipkit mcp", description="shipkit's tools over MCP, on stdio or on HTTP."
-    )
-    parser.add_argument(
-        "--http", action="store_true", help="streamable HTTP on loopback instead of stdio"
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8765)
-    parser.add_argument(
-        "--root",
-        dest="roots",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="a folder load_orders may read; repeatable",
-    )
-    parser.add_argument(
-        "--shipper",
-        dest="shippers",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="an address that may be named as the shipper; repeatable",
-    )
-    parser.add_argument("--carrier", choices=["sandbox", "ups"])
-    parser.add_argument(
-        "--mode",
-        default="confirm",
-        choices=["confirm", "auto"],
-        help="auto buys without asking, within --max-total",
-    )
-    parser.add_argument(
-        "--max-total", metavar="AMOUNT", help="the most all jobs of this server may cost together"
-    )
-    parser.add_argument(
-        "--trust-client-approval",
-        action="store_true",
-        help="take `approved: true` from the client for a person's yes",
-    )
-    parser.add_argument(
-        "--approve-elsewhere",
-        action="store_true",
-        help="never ask through the client: the only yes is `shipkit approve`, the panel or "
-        "session.approve()",
-    )
-    parser.add_argument("--home", metavar="FOLDER")
+    """Read the command line and serve until the client leaves; return the exit code.
+
+    Parameters
+    ----------
+    run
+        What serves; a program of your own can wrap :func:`run`.
+    """
     try:
-        run(**vars(parser.parse_args(argv)))
+        run(**vars(server_options.parser().parse_args(argv)))
     except ShipkitError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"Error: {error}\n")
         return 1
     return 0
 

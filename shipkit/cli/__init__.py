@@ -1,7 +1,7 @@
-"""The command line: ``shipkit COMMAND``. Thin: it reads options, calls a session, prints what came back.
+"""The command line: ``shipkit COMMAND`` reads options, calls a session and prints the result.
 
-Nothing heavy is imported before a command is known, so help, usage errors and completion answer at
-once.
+Nothing heavy is imported before the command is known, so help, usage errors and completion answer
+at once.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO, cast
 
+from shipkit.cli.advice import for_command_line
+from shipkit.cli.commands import COMMANDS, UsageError, nearest, parser
 from shipkit.cli.console import Console, End
-from shipkit.cli.exits import Exit, of_error
-from shipkit.cli.grammar import COMMANDS, UsageError, nearest, parser
+from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.errors import ShipkitError
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (see :mod:`shipkit.cli.exits`)."""
+    """Run one command and return its exit code (see :mod:`shipkit.cli.exit_codes`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     _write_anything(sys.stdout, sys.stderr)
     console = Console(as_json="--json" in words)
-    if words[:1] == ["mcp"]:
-        return _serve(words[1:], console)
     words = words or ["--help"]
     try:
+        if words[0] == "mcp":
+            return _serve(words[1:], console)
         with _stop_signal_interrupts():
             return _finish(console, _run(words, console))
     except SystemExit as stop:  # argparse: --help, --version
@@ -44,37 +45,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str], console: Console) -> End:
-    debug = "--debug" in words
+    """Run a command and return how it ended, whatever happens: ``--json`` needs a last line."""
     try:
         args = parser().parse_args(words)
         console.log = args.log
         console.logged("start", command=args.command)
         return _handler(COMMANDS[args.command].handler)(args, console)
     except UsageError as error:
-        return _usage(error, words, console)
-    except ShipkitError as error:
-        if debug:
-            traceback.print_exc()
-        code = of_error(error)
-        console.fail(error.message, error.fix, error.code, code)
-        return End(code, next=error.details.get("next"), facts={"code": error.code})
+        return _usage_error(error, words, console)
     except KeyboardInterrupt:
-        console.fail("Stopped by you.", None, "interrupted", Exit.UNFINISHED)
+        console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
         return End(Exit.UNFINISHED, facts={"code": "interrupted"})
     except BrokenPipeError:
         raise
-    except OSError as error:
-        console.fail(
-            f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
-            "Check the path, its rights, and the space on the disk.",
-            "machine",
-            Exit.BROKEN,
-        )
-        return End(Exit.BROKEN, facts={"code": "machine"})
+    except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
+        return _failed(error, words, console)
+
+
+def _failed(error: Exception, words: list[str], console: Console) -> End:
+    expected = isinstance(error, ShipkitError | OSError)
+    if "--debug" in words or not expected:
+        traceback.print_exc()
+    code = of_error(error)
+    match error:
+        case ShipkitError():
+            fix = None if error.fix is None else for_command_line(error.fix)
+            console.fail(error.message, fix, error.code, code)
+            return End(code, next=error.details.get("next"), facts={"code": error.code})
+        case OSError():
+            name, text = "machine", f"{error.strerror or error}: {error.filename or ''}"
+            fix = "Check the path, its permissions, and the free disk space."
+        case _:
+            name, text = "unexpected", f"shipkit failed: {type(error).__name__}: {error}"
+            fix = "This is a defect in shipkit. Please report it with the traceback above."
+    console.fail(text.rstrip(": "), fix, name, code)
+    return End(code, facts={"code": name})
 
 
 def _serve(words: list[str], console: Console) -> int:
-    """Hand over to the MCP server, which has options of its own and to which stdout belongs."""
+    """Start the MCP server, which parses its own options and needs stdout for the protocol."""
     try:
         from shipkit.agent import mcp_server
     except ImportError as error:
@@ -96,19 +105,17 @@ def _handler(where: str) -> Callable[[Namespace, Console], End]:
     )
 
 
-def _usage(error: UsageError, words: list[str], console: Console) -> End:
+def _usage_error(error: UsageError, words: list[str], console: Console) -> End:
     name = words[0]
     if name in COMMANDS:
-        message, fix = (
-            f"{str(error)[:1].upper()}{str(error)[1:]}.",
-            f"Write: shipkit {name} {COMMANDS[name].takes}   (all options: shipkit {name} --help)",
-        )
+        text = str(error)
+        message = f"{text[:1].upper()}{text[1:]}."
+        usage = f"shipkit {name} {COMMANDS[name].usage}"
+        fix = f"Usage: {usage}   (all options: shipkit {name} --help)"
     else:
         meant = nearest(name)
-        message, fix = (
-            f"There is no command {name!r}.",
-            f"Did you mean: shipkit {meant}" if meant else "See: shipkit --help",
-        )
+        message = f"Unknown command {name!r}."
+        fix = f"Did you mean: shipkit {meant}" if meant else "See: shipkit --help"
     console.fail(message, fix, "usage", Exit.UNUSABLE)
     return End(Exit.UNUSABLE, facts={"code": "usage"})
 
@@ -120,7 +127,7 @@ def _finish(console: Console, end: End) -> int:
 
 @contextmanager
 def _stop_signal_interrupts() -> Iterator[None]:
-    """Make the system's stop signal (systemd, cron, a shutdown) what Ctrl-C is: a job pauses and what is in flight is recorded."""
+    """Make the stop signal of the system (systemd, a shutdown) act like Ctrl-C: the job pauses."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -132,7 +139,7 @@ def _stop_signal_interrupts() -> Iterator[None]:
 
 
 def _write_anything(*streams: TextIO) -> None:
-    """Make a name that the terminal's encoding lacks print as an escape instead of ending the command."""
+    """Print characters that the encoding of the terminal lacks as escapes, instead of failing."""
     for stream in streams:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

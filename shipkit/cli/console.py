@@ -1,7 +1,7 @@
-"""Where a command's words go: results to stdout, progress and errors to stderr, JSON lines for machines.
+"""Output of a command: results to stdout, progress and errors to stderr, JSON lines for machines.
 
-Order files are written by strangers: every text is stripped of control characters before a
-terminal sees it.
+Order files are written by strangers, so control characters are removed from every text before it
+reaches a terminal.
 """
 
 from __future__ import annotations
@@ -18,35 +18,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from shipkit.cli.exits import Exit
+from shipkit.cli.exit_codes import Exit
 from shipkit.common.words import display_width, padded
 
 __all__ = ["Console", "End", "plain"]
 
 
 _LOGGED = frozenset({"preview", "file", "error", "end"})
-"""Events that are logged. None of them holds a name or an address."""
+"""Events that go to the log. None of them contains a name or an address."""
+
+_NARROWEST = 40
+"""Columns that are assumed at least; a terminal may report fewer, even none."""
 
 
 @dataclass
 class End:
-    """How a command ended: what its last line says."""
+    """How a command ended: the content of its last line."""
 
     exit: Exit = Exit.DONE
     job_id: str | None = None
     next: str | None = None
-    """The command to type."""
+    """The command to type next."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Console:
-    """One command's way to talk.
+    """The streams of one command.
 
     Parameters
     ----------
     as_json
-        Machines read stdout: one JSON object a line, nothing else, and nobody is asked anything.
+        Write one JSON object per line to stdout and nothing else, and never ask a question.
     """
 
     as_json: bool = False
@@ -54,15 +57,15 @@ class Console:
     err: TextIO = field(default_factory=lambda: sys.stderr)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     log: str | None = None
-    """File that gets a JSON line for each thing that happens."""
+    """File to which events are appended as JSON lines."""
 
     @property
     def interactive(self) -> bool:
-        """Whether a person sits at a terminal and can be asked."""
+        """Whether stdin and stderr are a terminal, so that a person can be asked."""
         return self.stdin.isatty() and self.err.isatty()
 
     def say(self, text: str = "", *, hang: int | None = None) -> None:
-        """Print a result for people; with `hang`, a long line is wrapped and goes on that far to the right."""
+        """Print a result for people; with `hang`, wrap long lines and indent the rest that far."""
         if self.as_json:
             return
         clean = plain(text, keep="\n")
@@ -77,25 +80,28 @@ class Console:
         self._line(clean)
 
     def title(self, text: str) -> None:
-        """Print a heading, set off by an empty line."""
+        """Print a heading after an empty line."""
         self.say()
         if not self.as_json:
             self._line(self._bold(plain(text)))
 
     def note(self, text: str) -> None:
-        """Tell on stderr what goes on."""
+        """Print a message to stderr."""
         self.err.write(f"{plain(text, keep=chr(10))}\n")
         self.err.flush()
 
     def record(self, event: str, **facts: Any) -> None:
-        """Print one JSON line, for machines only; what happens (not the rows, which have names and places) goes to the log too."""
+        """Write one JSON line for machines; events other than rows go to the log as well.
+
+        Rows have names and addresses, which a log must not contain.
+        """
         if self.as_json:
             self._json({"event": event, **facts})
         if event in _LOGGED:
             self.logged(event, **facts)
 
     def logged(self, event: str, **facts: Any) -> None:
-        """Append one JSON line to the log, where there is one."""
+        """Append one JSON line to the log, if there is a log."""
         if self.log is None:
             return
         line = {
@@ -108,7 +114,7 @@ class Console:
             log.write(json.dumps(line, default=str) + "\n")
 
     def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Print names and texts, the texts aligned."""
+        """Print names and texts in two aligned columns."""
         known = [(plain(name), plain(text)) for name, text in lines]
         width = max((display_width(name) for name, _ in known), default=0)
         for name, text in known:
@@ -122,7 +128,13 @@ class Console:
         right: Iterable[str] = (),
         wrap: str | None = None,
     ) -> None:
-        """Print `rows` in aligned columns; the cells of column `wrap` take what room is left and are cut there."""
+        """Print `rows` in aligned columns, with the cells of column `wrap` cut to fit.
+
+        Parameters
+        ----------
+        right
+            Columns that are aligned to the right.
+        """
         cells = [[plain("" if cell is None else str(cell)) for cell in row] for row in rows]
         widths = [
             max([display_width(name), *(display_width(row[i]) for row in cells)])
@@ -141,19 +153,19 @@ class Console:
             self.say_raw(self._dim(text) if line == 0 else text)
 
     def say_raw(self, text: str) -> None:
-        """Print text that was cleaned already and may carry our own colours."""
+        """Print text that is already clean and may contain our own colors."""
         if not self.as_json:
             self._line(text)
 
     def ask(self, question: str) -> str | None:
-        """Return what a person types, None when they type nothing at all. Only where `interactive`."""
+        """Return what a person types, None at the end of input; only when `interactive`."""
         self.err.write(plain(question, keep="\n"))
         self.err.flush()
         answer = self.stdin.readline()
         return answer.strip() if answer else None
 
     def fail(self, message: str, fix: str | None, code: str, exit_code: Exit) -> None:
-        """Print an error in three short lines: what and where, how to fix, the code."""
+        """Print an error in three short lines: what and where, how to fix it, and its code."""
         self.note(f"Error: {message}")
         if fix:
             self.note(f"Fix:   {fix}")
@@ -161,7 +173,7 @@ class Console:
         self.record("error", code=code, message=plain(message), fix=fix)
 
     def end(self, end: End) -> None:
-        """Say what to do next; the last JSON line."""
+        """Print the next command, or write the last JSON line."""
         if end.next and not self.as_json:
             self.say()
             self._line(f"{self._bold('Next')}  {plain(end.next)}")
@@ -178,16 +190,18 @@ class Console:
         self.out.flush()
 
     def _columns(self) -> int:
-        return shutil.get_terminal_size((120, 24)).columns if self.out.isatty() else 160
+        if not self.out.isatty():
+            return 160
+        return max(shutil.get_terminal_size((120, 24)).columns, _NARROWEST)
 
     def _bold(self, text: str) -> str:
-        return f"\x1b[1m{text}\x1b[0m" if self._coloured else text
+        return f"\x1b[1m{text}\x1b[0m" if self._colored else text
 
     def _dim(self, text: str) -> str:
-        return f"\x1b[2m{text}\x1b[0m" if self._coloured else text
+        return f"\x1b[2m{text}\x1b[0m" if self._colored else text
 
     @property
-    def _coloured(self) -> bool:
+    def _colored(self) -> bool:
         return (
             self.out.isatty()
             and not os.environ.get("NO_COLOR")
@@ -196,7 +210,14 @@ class Console:
 
 
 def plain(text: str, *, keep: str = "") -> str:
-    r"""Return `text` without anything a terminal would act on: control and format characters become visible or go.
+    r"""Return `text` without anything that a terminal would act on.
+
+    Line breaks and tabs become spaces, other control and format characters become visible.
+
+    Parameters
+    ----------
+    keep
+        Characters that stay as they are.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""``run --watch FOLDER``: each file that comes in is run once, and moves to ``done`` or ``failed``.
+"""``run --watch FOLDER``: each new file is run once and moved to ``done`` or ``failed``.
 
-A file whose run was interrupted, or that the carrier or the machine failed, stays where it is and
-is run again: the same plan is the same job, so nothing is bought twice.
+A file stays where it is, and is run again, when its run was interrupted or when the carrier or this
+machine failed: the same plan is the same job, so nothing is bought twice.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from shipkit.cli.batch import run_one
 from shipkit.cli.console import Console, End
-from shipkit.cli.exits import Exit, of_error
+from shipkit.cli.exit_codes import Exit, of_error
+from shipkit.cli.order_commands import run_one
 from shipkit.common.files import make_private
 from shipkit.common.lock import held
 from shipkit.errors import InputError, ShipkitError
@@ -41,34 +41,35 @@ _ENDINGS = (
     ".jsonl",
 )
 _STILL_S = 2.0
-"""A file is taken when it has not grown for so long: it may still be on its way."""
+"""A file is run when it has not grown for this long; until then it may still be uploading."""
 _EVERY_S = 10.0
 _LONGEST_WAIT_S = 600.0
-"""Longest wait before a file that the carrier or the machine failed is tried again."""
+"""Longest wait before a file is run again after the carrier or this machine failed."""
 
 
 def watch(args: Namespace, console: Console) -> End:
-    """Run each file of a folder, until stopped or, with ``--once``, until there is none. Ends with the highest code of any file."""
+    """Run each file of a folder until stopped or, with ``--once``, until none is left.
+
+    With ``--once`` the exit code is the highest one of any file.
+    """
     folder = Path(args.watch)
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder.", fix="Make it first; files that are put into it are run."
+            f"{folder} is not a folder.", fix="Create it first; files that are put into it are run."
         )
     args.every = args.every or _EVERY_S
     home = Settings.read(home=args.home).home
     mine = home / "watch" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     make_private(mine)
-    with held(mine, what="watch"), _told_to_stop() as stop:
-        console.note(
-            f"Watching {folder}/ ({'once' if args.once else f'every {args.every:g} s'}). Ctrl-C "
-            "stops after the file in hand."
-        )
+    with held(mine, what="watch"), _stop_requests() as stop:
+        how_often = "once" if args.once else f"every {args.every:g} s"
+        console.note(f"Watching {folder}/ ({how_often}). Press Ctrl-C to stop.")
         return _rounds(folder, args, console, stop)
 
 
 def _rounds(folder: Path, args: Namespace, console: Console, stop: _Stop) -> End:
     worst, count = Exit.DONE, 0
-    again: dict[Path, tuple[float, float]] = {}  # file -> not before, wait
+    again: dict[Path, tuple[float, float]] = {}  # file -> earliest time to run it again, last wait
     while not stop.wanted:
         for path in _ready(folder, again):
             stop.busy = True
@@ -90,37 +91,19 @@ def _rounds(folder: Path, args: Namespace, console: Console, stop: _Stop) -> End
 
 
 def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
-    """Run one file and move it where it belongs."""
-    done = folder / "done"
-    stem = path.name.partition(".")[0]
-    done.mkdir(exist_ok=True)
-    own = Namespace(
-        **{
-            **vars(args),
-            "file": str(path),
-            "watch": None,
-            "labels": str(_free(done / f"{stem}_labels.{args.label_format or 'pdf'}")),
-            "confirmation_file": str(_free(done / file_name(the_format(args.confirmation), stem)))
-            if args.confirmation
-            else None,
-            "write_back": str(_free(done / f"{stem}_shipped{''.join(path.suffixes)}")),
-            "failed": str(folder / "failed" / f"{stem}_failed.csv"),
-        }
-    )
-    (folder / "failed").mkdir(exist_ok=True)
+    """Run one file and move it to ``done`` or ``failed``."""
+    own = _options_for(path, folder, args)
     console.say()
     try:
         end = run_one(own, console)
-    except KeyboardInterrupt:  # before anything was bought: a job in hand pauses instead
+    except KeyboardInterrupt:  # before the purchase began; during it, the job is paused instead
         end = End(Exit.UNFINISHED)
     except ShipkitError as error:
         console.fail(error.message, error.fix, error.code, of_error(error))
         end = End(of_error(error), facts={"code": error.code, "message": error.message})
     moved = _moved(path, folder, end)
-    console.say(
-        f"{path.name}: exit {int(end.exit)}, "
-        f"{f'moved to {moved}' if moved else 'stays, and is run again'}"
-    )
+    what = f"moved to {moved}" if moved else "not moved; it will be run again"
+    console.say(f"{path.name}: exit {int(end.exit)}, {what}")
     console.record(
         "file",
         file=path.name,
@@ -132,8 +115,31 @@ def _run(path: Path, folder: Path, args: Namespace, console: Console) -> End:
     return end
 
 
+def _options_for(path: Path, folder: Path, args: Namespace) -> Namespace:
+    """Return the options that run one file and save its outputs in ``done`` and ``failed``."""
+    done, failed = folder / "done", folder / "failed"
+    for made in (done, failed):
+        made.mkdir(exist_ok=True)
+    stem = path.name.partition(".")[0]
+    confirmation = (
+        str(_free(done / file_name(the_format(args.confirmation), stem)))
+        if args.confirmation
+        else None
+    )
+    outputs = {
+        "labels": str(_free(done / f"{stem}_labels.{args.label_format or 'pdf'}")),
+        "write_back": str(_free(done / f"{stem}_shipped{''.join(path.suffixes)}")),
+        "failed": str(failed / f"{stem}_failed.csv"),
+        "confirmation_file": confirmation,
+    }
+    return Namespace(**{**vars(args), "file": str(path), "watch": None, **outputs})
+
+
 def _moved(path: Path, folder: Path, end: End) -> Path | None:
-    """Move a file that is finished; one that may go on stays. What a person must correct is in ``failed`` with the reason beside it."""
+    """Move a finished file and return its new path; return None for one that is run again.
+
+    A file that could not be run goes to ``failed``, next to a text file with the reason.
+    """
     if end.exit >= Exit.UNFINISHED:
         return None
     if end.exit in {Exit.DONE, Exit.SOME_FAILED}:
@@ -160,7 +166,7 @@ def _ready(folder: Path, again: dict[Path, tuple[float, float]]) -> list[Path]:
 
 
 def _growing(folder: Path) -> bool:
-    """Return whether a file is there that may still be on its way."""
+    """Return whether some file may still be uploading."""
     return any(time.time() - path.stat().st_mtime < _STILL_S for path in _files(folder))
 
 
@@ -172,7 +178,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _free(path: Path) -> Path:
-    """Return `path`, or a name beside it that nothing has."""
+    """Return `path`, or the first numbered variant of it that does not exist."""
     stem, dot, ending = path.name.partition(".")
     n, free = 1, path
     while free.exists():
@@ -182,7 +188,10 @@ def _free(path: Path) -> Path:
 
 
 class _Stop:
-    """Heeds Ctrl-C and the system's stop signal: between files it ends the watch, inside one it is an interrupt that pauses the job."""
+    """Reacts to Ctrl-C and to the stop signal of the system.
+
+    Between files it ends the watch; during a run it is an interrupt, which pauses the job.
+    """
 
     def __init__(self) -> None:
         self.busy = False
@@ -193,19 +202,21 @@ class _Stop:
         return self._wanted.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until stopped."""
+        """Wait for `seconds`, or until a stop is requested."""
         self._wanted.wait(seconds)
 
-    def heed(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what a signal handler is given
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
         self._wanted.set()
         if self.busy:
             raise KeyboardInterrupt
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[_Stop]:
+def _stop_requests() -> Iterator[_Stop]:
     stop = _Stop()
-    kept = {number: signal.signal(number, stop.heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {
+        number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield stop
     finally:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from shipkit.models import Money
+if TYPE_CHECKING:  # `shipkit --help` uses this module and must not load the models
+    from shipkit.models import Money
 
 __all__ = [
     "aligned",

@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from agentkit import SHOP, Books
 
-from shipkit.agent.mcp_server import build, rules_of
+from shipkit.agent.mcp_server import build
+from shipkit.agent.server_options import rules_of
 
 
 @pytest.fixture

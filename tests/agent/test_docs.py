@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from shipkit.agent import mcp_server
+from shipkit.agent import server_options
 from shipkit.agent.catalog import HOST_ONLY, TOOLS
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(
@@ -26,17 +25,10 @@ def test_every_tool_and_argument_is_in_the_page():
         assert missing == []
 
 
-def test_every_option_of_the_server_is_in_the_page(monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        argparse.ArgumentParser,
-        "parse_args",
-        lambda self, _: made.append(self) or argparse.Namespace(),
-    )
-    mcp_server.main([], run=lambda: None)
+def test_every_option_of_the_server_is_in_the_page():
     options = {
         text
-        for action in made[0]._actions
+        for action in server_options.parser()._actions
         for text in action.option_strings
         if text.startswith("--")
     } - {"--help"}

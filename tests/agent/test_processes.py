@@ -231,7 +231,7 @@ async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobo
         (["--shipper", "harbor=/no/such.json"], "cannot be used"),
         (["--max-total", "lots"], "not an amount"),
         (["--http", "--host", "0.0.0.0"], "this machine only"),
-        (["--trust-client-approval", "--approve-elsewhere"], "contradict"),
+        (["--trust-client-approval", "--approve-elsewhere"], "cannot be combined"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_said_on_stderr(options, said, capsys):

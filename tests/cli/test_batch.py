@@ -248,13 +248,13 @@ def test_a_job_name_with_another_plan_is_refused(cli, orders, shipper, bought):
     [
         (("run", "x.csv", "--yes"), "--max-total"),
         (("run", "x.csv", "--auto"), "--max-total"),
-        (("run", "x.csv", "--auto", "--yes", "--max-total", "5"), "exclude"),
+        (("run", "x.csv", "--auto", "--yes", "--max-total", "5"), "cannot be combined"),
         (("preview", "missing.csv"), "does not exist"),
         (("preview",), "No FILE was given"),
         (("rum",), "Did you mean: shipkit run"),
         (("labels", "job-x"), "required"),
         (("show", "job-x"), "No job job-x"),
-        (("approve", "pv_nothing"), "No preview"),
+        (("approve", "pv_nothing"), "There is no preview"),
         (("prune", "--older-than", "soon"), "not an age"),
         (
             ("run", "x.csv", "--param", "novalue", "--where", "a", "--yes", "--max-total", "5"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shipkit.cli.exits import Exit
-from shipkit.cli.grammar import COMMANDS
+from shipkit.cli.commands import COMMANDS
+from shipkit.cli.exit_codes import Exit
 from shipkit.demo import demo_orders
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "how-to"

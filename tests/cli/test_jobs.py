@@ -50,7 +50,7 @@ def test_results_are_saved_with_lists_as_text(cli, bought, tmp_path, ending):
 
 def test_a_table_of_an_unknown_format_is_refused(cli, bought, tmp_path):
     done = cli("show", bought, "--results", tmp_path / "r.docx")
-    assert (done.code, "not a format" in done.err) == (1, True)
+    assert (done.code, "not a supported table format" in done.err) == (1, True)
 
 
 def test_show_of_a_preview_tells_whether_it_is_approved(cli, orders, shipper):
@@ -95,15 +95,25 @@ def test_write_back_writes_beside_the_orders(cli, bought, orders):
     )
 
 
-def test_write_back_in_place_of_a_sandbox_job_needs_to_be_said_twice(cli, bought, orders):
+def test_write_back_in_place_of_a_sandbox_job_needs_the_test_numbers_to_be_allowed(
+    cli, bought, orders
+):
     before = orders.read_bytes()
     refused = cli("write-back", bought, "--in-place")
     assert (refused.code, orders.read_bytes()) == (1, before)
-    assert cli("write-back", bought, "--in-place", "--in-place").code == 0
+    assert "--allow-test-numbers" in refused.err
+    assert cli("write-back", bought, "--in-place", "--allow-test-numbers").code == 0
     assert orders.read_bytes() != before
 
 
-def test_write_back_tells_a_shop_of_a_sandbox_job_only_when_it_is_said(cli, bought, orders):
+@pytest.mark.parametrize("words", [("--in-place", "--in-place"), ("--in-place", "--really")])
+def test_the_ways_to_allow_test_numbers_of_the_first_release_still_work(cli, bought, orders, words):
+    before = orders.read_bytes()
+    assert cli("write-back", bought, *words).code == 0
+    assert orders.read_bytes() != before
+
+
+def test_a_confirmation_of_a_sandbox_job_needs_the_test_numbers_to_be_allowed(cli, bought, orders):
     refused = cli("write-back", bought, "--layout", "woocommerce")
     assert (refused.code, "--allow-test-numbers" in refused.err) == (1, True)
     done = cli("write-back", bought, "--layout", "woocommerce", "--allow-test-numbers", "--json")

@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 
 from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.registry import names
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.cli.batch import finish
+from shipkit.cli.commands import COMMANDS
 from shipkit.cli.console import Console
-from shipkit.cli.grammar import COMMANDS
+from shipkit.cli.order_commands import finish
 from shipkit.session import BatchSession
 
 
@@ -403,6 +404,8 @@ def test_completion_knows_commands_options_choices_and_jobs(cli, bought):
     assert completed("shipkit la", 1) == ["labels"]
     assert "--max-total" in completed("shipkit run --max", 2)
     assert completed('shipkit run --label-size ""', 3) == ["4x6", "4x8"]
+    assert completed('shipkit run --carrier ""', 3) == names()
+    assert completed("shipkit write-back job-x --rea", 3) == [], "an old name is not offered"
     assert completed("shipkit show job-", 2) == [bought]
 
 

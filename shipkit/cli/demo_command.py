@@ -1,4 +1,7 @@
-"""``shipkit demo``: the main job on bundled orders, in a folder of its own. The orders are invented, the carrier is the sandbox."""
+"""``shipkit demo``: the whole workflow on bundled orders with the sandbox carrier.
+
+The orders are invented, and everything is kept in a folder of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipkit.cli import printing
+from shipkit.cli import advice, display
 from shipkit.cli.console import Console, End
-from shipkit.cli.exits import Exit
+from shipkit.cli.exit_codes import Exit
+from shipkit.cli.json_facts import result_facts
+from shipkit.cli.table_files import save_failed
 from shipkit.demo import demo_orders
 from shipkit.errors import InputError
 from shipkit.models import Address
@@ -32,11 +37,11 @@ SHOP = Address(
 )
 
 _MADE = ("orders.csv", "orders_shipped.csv", "labels.pdf", "failed.csv", "home")
-"""Everything that a demo makes; nothing else in the folder is ever touched."""
+"""Everything that a demo writes; nothing else in the folder is ever deleted."""
 
 
 def demo(args: Namespace, console: Console) -> End:
-    """Price the bundled orders, buy their sandbox labels, save labels, tracking numbers and failed rows."""
+    """Price the bundled orders, buy sandbox labels, save labels and tracking numbers."""
     folder = Path(args.home) if args.home else Path(FOLDER)
     if args.fresh:
         _clear(folder)
@@ -44,38 +49,39 @@ def demo(args: Namespace, console: Console) -> End:
     from shipkit.session import BatchSession
 
     console.say(
-        "The orders are invented, the carrier is the embedded sandbox: no network, no money. "
-        f"Everything is kept in {folder}/",
+        "The orders are invented and the carrier is the built-in sandbox: no network, no money. "
+        f"Everything is saved in {folder}/",
         hang=0,
     )
     with BatchSession(
         orders, shipper=SHOP, carrier="sandbox", name="demo", home=folder / "home"
     ) as session:
-        console.title("1  Read")
+        console.title("1  Read the file")
         console.say(f"{orders}: {session.load_report}")
-        session.map(weights="line")  # in orders of several lines, a weight is the line's
+        session.map(weights="line")  # in this file, a weight is that of the whole line
         console.title("2  Price every order")
         frame = session.preview()
-        printing.preview_rows(frame, console, rows=8)
-        console.title("3  What is wrong with some")
-        printing.problems(session.problems, console)
-        printing.summary_lines(session.summary, console, title="4  Look at the total")
+        display.preview_rows(frame, console, rows=8)
+        console.title("3  Find the problems")
+        display.problems(session.problems, console)
+        display.summary_lines(session.summary, console, title="4  Check the total")
         return _bought(session, folder, console)
 
 
 def _bought(session: BatchSession, folder: Path, console: Console) -> End:
-    before = session.earlier_job is not None
-    if not before:
+    again = session.earlier_job is not None
+    if not again:
         session.approve(by="demo", via="demo")
     result = session.execute()
-    console.title("5  Buy, each label once")
-    if before:
+    console.title("5  Buy each label once")
+    if again:
         console.say(
-            "This demo was run before: the same orders are the same job, and nothing was bought "
-            "again. (Start over: shipkit demo --fresh)"
+            "This demo has run before: the same orders are the same job, so nothing was bought "
+            "again. (To start over: shipkit demo --fresh)"
         )
     console.pairs(result.lines())
-    console.title("6  Where everything is")
+    console.title("6  Output files")
+    save_failed(session.failed_rows(), folder / "failed.csv")
     console.pairs(
         [
             ("Labels to print", str(session.labels.save(folder / "labels.pdf").path)),
@@ -83,33 +89,26 @@ def _bought(session: BatchSession, folder: Path, console: Console) -> End:
                 "Orders with tracking numbers",
                 str(session.write_back(folder / "orders_shipped.csv")),
             ),
-            ("Rows to correct and run again", str(_failed(session, folder))),
-            ("The job, as plain parquet", f"{session.store.path}"),
+            ("Rows to correct and run again", str(folder / "failed.csv")),
+            ("The job, as Parquet files", f"{session.store.path}"),
         ]
     )
-    job = result.job_id
     return End(
         Exit.UNFINISHED if result.remaining or result.in_doubt else Exit.DONE,
-        job_id=job,
-        next=printing.command("show", job, args=Namespace(home=str(folder / "home"))),
-        facts=printing.result_facts(result),
+        job_id=result.job_id,
+        next=advice.command("show", result.job_id, args=Namespace(home=str(folder / "home"))),
+        facts=result_facts(result),
     )
-
-
-def _failed(session: BatchSession, folder: Path) -> Path:
-    path = folder / "failed.csv"
-    printing.save_failed(session.failed_rows(), path)
-    return path
 
 
 def _orders(folder: Path) -> Path:
-    """Put the bundled orders into the folder, where they are not already."""
+    """Copy the bundled orders into the folder unless they are there."""
     path = folder / "orders.csv"
     if path.exists():
         if path.read_bytes() != demo_orders().read_bytes():
             raise InputError(
-                f"{path} is not the demo's file.",
-                fix="Start over with: shipkit demo --fresh, or run it in another folder.",
+                f"{path} is not the file of the demo.",
+                fix="Start over with: shipkit demo --fresh, or run the demo in another folder.",
             )
         return path
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ __all__ = ["MEANING", "Exit", "of_error", "of_result"]
 
 
 class Exit(IntEnum):
-    """What a command ends with. The highest that applies wins."""
+    """The exit code of a command. When several apply, the highest wins."""
 
     DONE = 0
     UNUSABLE = 1
@@ -28,11 +28,11 @@ class Exit(IntEnum):
 
 MEANING: Mapping[Exit, str] = MappingProxyType(
     {
-        Exit.DONE: "done (also: nothing to do, or only orders shipped before)",
-        Exit.UNUSABLE: "the input or the command cannot be used",
-        Exit.SOME_FAILED: "done, but some rows did not ship",
-        Exit.NOT_APPROVED: "approval required, or a spend limit would be passed; nothing was bought",
-        Exit.UNFINISHED: "interrupted or in doubt; resume it",
+        Exit.DONE: "success, including nothing to do or only orders shipped before",
+        Exit.UNUSABLE: "the input or the command line is invalid",
+        Exit.SOME_FAILED: "finished, but some rows did not ship",
+        Exit.NOT_APPROVED: "approval required, or over a spend limit; nothing was bought",
+        Exit.UNFINISHED: "interrupted, in doubt, or in use elsewhere; shipkit resume continues",
         Exit.BROKEN: "the carrier or this machine failed",
     }
 )
@@ -49,7 +49,14 @@ _FOR_ERROR: tuple[tuple[type[errors.ShipkitError], Exit], ...] = (
     (errors.AnswerLost, Exit.UNFINISHED),
     (errors.CarrierError, Exit.BROKEN),
 )
-"""The first class that fits decides; everything else means that the input or the command cannot be used."""
+"""Error class to exit code; the first class that matches decides. Any other error is UNUSABLE."""
+
+_STOPPED_ON_REQUEST = ("paused", "stopped", "halted")
+"""How the reason of a job starts that a person or an option stopped.
+
+Every other reason (the carrier refused the credentials, the disk is full, the process was killed)
+means that something failed.
+"""
 
 
 def of_error(error: BaseException) -> Exit:
@@ -60,17 +67,28 @@ def of_error(error: BaseException) -> Exit:
 
 
 def of_result(result: BatchResult, *, unshippable: int) -> Exit:
-    """Return the exit code for a job that stands as `result`, with `unshippable` rows that have a problem (held duplicates are none)."""
+    """Return the exit code for the state of a job.
+
+    Parameters
+    ----------
+    unshippable
+        How many rows had a problem that kept them out of the job. Orders that an earlier job
+        shipped do not count.
+    """
     codes = [Exit.DONE]
     if result.failed or unshippable or result.status == "cancelled":
         codes.append(Exit.SOME_FAILED)
     if result.in_doubt or (result.remaining and result.status != "cancelled"):
         codes.append(Exit.UNFINISHED)
-    if result.status == "failed" or (
+    if result.status == "failed" or _failed_midway(result):
+        codes.append(Exit.BROKEN)
+    return max(codes)
+
+
+def _failed_midway(result: BatchResult) -> bool:
+    return bool(
         result.remaining
         and result.status == "paused"
         and result.reason
-        and not result.reason.startswith("paused")
-    ):
-        codes.append(Exit.BROKEN)
-    return max(codes)
+        and not result.reason.startswith(_STOPPED_ON_REQUEST)
+    )

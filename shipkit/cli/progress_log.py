@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar at a terminal, a calm line now and then in a log, JSON lines for machines."""
+"""Progress on stderr: a bar at a terminal, an occasional line in a log, JSON lines for machines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["reporter"]
 
 EVERY_S = 5.0
-"""Seconds between two lines in a log."""
+"""Seconds between two lines, so that the log of a long run stays readable."""
 
 
 def reporter(console: Console, *, every_s: float = EVERY_S) -> Callable[[Progress], None] | None:
-    """Return what follows a job; None at a terminal, where the session draws its own bar."""
+    """Return a function that writes progress; None at a terminal, where the session draws a bar."""
     if console.err.isatty() and not console.as_json:
         return None
     began = last = time.monotonic()

@@ -1,0 +1,163 @@
+"""The options of ``shipkit mcp``, and the operator's rules that they make."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from shipkit.agent.batches import OperatorRules
+from shipkit.carriers import registry
+from shipkit.common.number_options import amount, between, option_type
+from shipkit.errors import InputError, SettingsError
+from shipkit.models import Address, Money
+
+__all__ = ["parser", "rules_of"]
+
+
+class _RaisingParser(argparse.ArgumentParser):
+    """A parser that raises InputError, so that a usage error exits with 1 like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(
+            f"{message[:1].upper()}{message[1:]}.", fix="All options: shipkit mcp --help"
+        )
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``shipkit mcp``."""
+    made = _RaisingParser(
+        prog="shipkit mcp",
+        usage="shipkit mcp [options]",
+        description="Serve the agent tools over MCP, on stdio or HTTP.",
+        allow_abbrev=False,
+    )
+    _add_transport(made)
+    _add_rules(made)
+    return made
+
+
+def _add_transport(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--http", action="store_true", help="streamable HTTP on this machine instead of stdio"
+    )
+    p.add_argument("--host", default="127.0.0.1", help="a loopback address (default: 127.0.0.1)")
+    p.add_argument(
+        "--port",
+        type=option_type(between(1, 65_535)),
+        default=8765,
+        metavar="N",
+        help="port for HTTP (default: 8765)",
+    )
+
+
+def _add_rules(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--root",
+        dest="roots",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="folder that load_orders may read; may be repeated",
+    )
+    p.add_argument(
+        "--shipper",
+        dest="shippers",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="address that may be used as the shipper; may be repeated",
+    )
+    p.add_argument("--carrier", metavar="NAME", help="see: shipkit carriers (default: sandbox)")
+    p.add_argument(
+        "--mode",
+        default="confirm",
+        choices=["confirm", "auto"],
+        help="auto buys without asking, up to --max-total (default: confirm)",
+    )
+    p.add_argument(
+        "--max-total",
+        type=option_type(amount),
+        metavar="AMOUNT",
+        help="spend limit for all jobs of this server together",
+    )
+    p.add_argument(
+        "--trust-client-approval",
+        action="store_true",
+        help="accept `approved: true` from the client as a person's approval",
+    )
+    p.add_argument(
+        "--approve-elsewhere",
+        action="store_true",
+        help="never ask through the client; accept only `shipkit approve`, the notebook panel and "
+        "session.approve()",
+    )
+    p.add_argument("--home", metavar="FOLDER", help="folder of previews and jobs")
+
+
+def rules_of(
+    *,
+    roots: Sequence[str | Path] = (),
+    shippers: Sequence[str] = (),
+    carrier: Any = None,
+    mode: str = "confirm",
+    max_total: str | None = None,
+    trust_client_approval: bool = False,
+    approve_elsewhere: bool = False,
+    home: str | Path | None = None,
+    many_clients: bool = False,
+) -> OperatorRules:
+    """Return the operator's options as rules for a server. Raises InputError, SettingsError."""
+    if mode not in {"confirm", "auto"}:
+        raise InputError(f"Unknown mode {mode!r}.", fix="Use confirm or auto.")
+    if mode == "auto" and max_total is None:
+        raise InputError("A server in mode auto needs a spend limit.", fix="Add --max-total 500.")
+    if trust_client_approval and approve_elsewhere:
+        raise InputError(
+            "--trust-client-approval and --approve-elsewhere cannot be combined.",
+            fix="Choose one of them.",
+        )
+    folders = tuple(Path(root).expanduser().resolve() for root in roots)
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise InputError(f"--root {missing[0]} is not a folder.", fix="Use an existing folder.")
+    if isinstance(carrier, str):
+        registry.plugin(carrier)  # an unknown name must stop the server, not its first call
+    try:
+        limit = None if max_total is None else Money.of(amount(str(max_total)))
+    except ValueError as error:
+        raise InputError(f"--max-total: {error}.", fix="Correct --max-total.") from None
+    return OperatorRules(
+        wire=True,
+        many_clients=many_clients,
+        home=None if home is None else Path(home),
+        roots=folders,
+        shippers=dict(_shipper(text) for text in shippers),
+        carrier=carrier,
+        mode=mode,
+        max_total=limit,
+        trust_client_approval=trust_client_approval,
+        approve_elsewhere=approve_elsewhere,
+    )
+
+
+def _shipper(text: str) -> tuple[str, Address]:
+    name, _, file = text.partition("=")
+    if not name or not file:
+        raise InputError(
+            f"--shipper {text!r} is not NAME=FILE.", fix="Write it like --shipper harbor=shop.json."
+        )
+    path = Path(file).expanduser()
+    try:
+        content = path.read_text(encoding="utf-8")
+        fields = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
+        return name, Address(**fields)
+    except (OSError, ValueError, TypeError) as error:
+        # Only the kind of error: its text may quote the address.
+        raise SettingsError(
+            f"The shipper file {path} cannot be used: {type(error).__name__}.",
+            fix="It must contain the fields of an address, as JSON or TOML.",
+        ) from None

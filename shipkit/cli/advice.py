@@ -1,0 +1,100 @@
+"""Commands to type next, and advice that was written for Python in the words of the command line.
+
+An advised command must work: it is chosen from the state of the job, and a test runs what is
+advised after every command in every state.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from shipkit.cli.commands import quoted
+from shipkit.cli.exit_codes import Exit
+
+if TYPE_CHECKING:
+    from shipkit.purchasing.result import BatchResult
+
+__all__ = ["after_job", "can_write_back", "command", "for_command_line"]
+
+
+def after_job(result: BatchResult, code: Exit, args: Namespace) -> str | None:
+    """Return the command to type next for a job in the state of `result`, or None.
+
+    Parameters
+    ----------
+    code
+        The exit code that `result` leads to.
+    args
+        The options of the command that just ended: what it has already saved is not advised.
+    """
+    job = result.job_id
+    if result.status == "running":
+        words = ["show", job]
+    elif result.status in {"paused", "failed"}:
+        words = ["resume", job]
+    elif result.in_doubt and not _saved(args, "results"):  # in review: only a person can settle it
+        words = ["show", job, "--results", "results.csv"]
+    elif _has_rows_to_correct(result, code) and not _saved(args, "failed"):
+        words = ["show", job, "--failed", "failed.csv"]
+    elif result.shipped and not result.store.pruned and not _saved(args, "labels"):
+        words = ["labels", job, "-o", "labels.pdf"]
+    elif can_write_back(result) and not _saved(args, "write_back"):
+        words = ["write-back", job]
+    else:
+        return None
+    return command(*words, args=args)
+
+
+def can_write_back(result: BatchResult) -> bool:
+    """Whether ``write-back`` without further options can write: to a file that is still known."""
+    store = result.store
+    origin = store.manifest.facts.get("source") or {}
+    return bool(result.shipped and not store.pruned and origin.get("paths"))
+
+
+def command(*words: str, args: Namespace) -> str:
+    """Return a command to type, for the same home as the one that ran."""
+    home = ["--home", args.home] if getattr(args, "home", None) else []
+    return quoted(["shipkit", *words, *home])
+
+
+def _has_rows_to_correct(result: BatchResult, code: Exit) -> bool:
+    """Whether a person can correct rows and run them again; duplicates and cancelled rows are not.
+
+    `code` tells problem rows from rows that were left out on purpose: both are skipped.
+    """
+    return bool(result.failed or (result.skipped and code is Exit.SOME_FAILED))
+
+
+def _saved(args: Namespace, option: str) -> bool:
+    return getattr(args, option, None) is not None
+
+
+_COMMAND_LINE_WORDS = (
+    (re.compile(r'(?:session\.)?map\(service="([^"]*)"\)'), r"--service \1"),
+    (
+        re.compile(r'(?:session\.)?map\(services=\{"([^"]*)": "([^"]*)"\}\)'),
+        r'--map-service "\1=\2"',
+    ),
+    (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
+    (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
+    (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
+    (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),
+    (re.compile(r"session\.preview\(\)"), "shipkit preview"),
+    (re.compile(r"sk\.jobs\(\)"), "shipkit jobs"),
+)
+
+
+def for_command_line(fix: str) -> str:
+    """Return advice that was written for Python in the words of the command line.
+
+    Examples
+    --------
+    >>> for_command_line('Fill the cell, or give a default: map(defaults={"weight_lb": 2}).')
+    'Fill the cell, or give a default: --default weight_lb=2.'
+    """
+    for python, words in _COMMAND_LINE_WORDS:
+        fix = python.sub(words, fix)
+    return fix

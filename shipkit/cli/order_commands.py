@@ -1,0 +1,309 @@
+"""Commands from a file of orders to a job: check, template, preview, approve, run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from argparse import Namespace
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipkit.cli import advice, display, exit_codes
+from shipkit.cli.commands import UsageError, again
+from shipkit.cli.console import Console, End
+from shipkit.cli.exit_codes import Exit
+from shipkit.cli.job_config import with_config
+from shipkit.cli.json_facts import result_facts, summary_facts
+from shipkit.cli.progress_log import reporter
+from shipkit.cli.session_options import open_session
+from shipkit.cli.table_files import save_failed, save_frame
+from shipkit.common.words import counted, total_text
+from shipkit.errors import ApprovalRequired
+from shipkit.models import Money
+from shipkit.plan import preview as previews
+from shipkit.purchasing import approval
+from shipkit.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from shipkit.purchasing.result import BatchResult
+    from shipkit.session import BatchSession
+
+__all__ = ["approve", "check", "finish", "preview", "run", "run_one", "template", "total_typed"]
+
+
+def check(args: Namespace, console: Console) -> End:
+    """Read a file and list the problems of its rows; nothing is priced."""
+    args = with_config(args)
+    with open_session(args, shipper_needed=False) as session:
+        _loaded(session, args, console)
+        found = session.problems
+        bad = display.problems(found, console)
+        if args.output:
+            save_frame(found, Path(args.output))
+            console.say(f"Written: {args.output}")
+        facts = {
+            "problems": bad,
+            "warnings": int((found["severity"] == "warning").sum()),
+            "selection": session.selection,
+        }
+    if not len(found):
+        console.say("No problems found.")
+    return End(
+        Exit.SOME_FAILED if bad else Exit.DONE,
+        next=again("preview", args) if not bad else None,
+        facts=facts,
+    )
+
+
+def template(args: Namespace, console: Console) -> End:
+    """Print the template in use, or write it to a file."""
+    args = with_config(args)
+    with open_session(args, shipper_needed=False) as session:
+        text = session.template
+    if args.output:
+        Path(args.output).write_text(text, encoding="utf-8")
+        console.note(f"Written: {args.output}")
+        args.template = args.output
+    else:
+        console.say(text)
+    console.record("template", template=text)
+    return End(next=again("preview", args) if args.output else None)
+
+
+def preview(args: Namespace, console: Console) -> End:
+    """Price every row and print the preview.
+
+    Rows with problems are listed and are in no total; they do not change the exit code.
+    """
+    args = with_config(args)
+    with open_session(args) as session:
+        _loaded(session, args, console)
+        frame = _priced(session, args, console)
+        end = End(facts=summary_facts(session.summary))
+        end.next = again("run", args) if session.summary.shipments else None
+        if args.output:
+            save_frame(frame, Path(args.output))
+            console.say(f"Written: {args.output}")
+    return end
+
+
+def approve(args: Namespace, console: Console) -> End:
+    """Show a stored preview and record a person's approval of it."""
+    home = Settings.read(home=args.home).home
+    record = previews.recall(home, args.preview)
+    facts = {
+        "preview_id": record.preview_id,
+        "shipments": record.shipments,
+        "totals": {c: f"{m.amount}" for c, m in record.totals.items()},
+        "live": record.identity.live,
+    }
+    console.say(record.text)
+    console.record("preview", **facts)
+    if not console.interactive:
+        raise ApprovalRequired(
+            "approve needs a person at a terminal, who types the total. Nothing was approved.",
+            fix=f"At a terminal, run: shipkit approve {args.preview}",
+        )
+    identity = record.identity
+    if not total_typed(record.totals, record.shipments, str(identity), identity.live, console):
+        console.note("Not approved.")
+        return End(Exit.NOT_APPROVED, facts=facts)
+    given = approval.approve(
+        home, record.preview_id, now=dt.datetime.now(dt.UTC), by=args.by, via="terminal"
+    )
+    console.say(f"Approved by {given.by}. Run the same run command again to buy.")
+    return End(facts=facts)
+
+
+def run(args: Namespace, console: Console) -> End:
+    """Preview, get approval, buy, and save what was asked for.
+
+    With ``--watch``, do so for each file that arrives in a folder.
+    """
+    args = with_config(args)
+    _refuse_unlimited(args)
+    if args.confirmation is not None:
+        from shipkit.outputs.writeback.confirmations import the_format
+
+        the_format(args.confirmation)  # an unknown marketplace must not be found out after buying
+    if args.watch:
+        from shipkit.cli.watch import watch
+
+        return watch(args, console)
+    return run_one(args, console)
+
+
+def run_one(args: Namespace, console: Console) -> End:
+    """Preview one file, get approval, buy, and save what was asked for."""
+    with open_session(args) as session:
+        _loaded(session, args, console)
+        frame = _priced(session, args, console)
+        if args.output:
+            save_frame(frame, Path(args.output))
+        facts = summary_facts(session.summary)
+        unshippable = display.unshippable(session.problems)
+        if not session.summary.shipments:
+            console.say("Dry run: nothing would be bought." if args.dry_run else "Nothing to buy.")
+            return End(Exit.SOME_FAILED if unshippable else Exit.DONE, facts=facts)
+        if args.dry_run:
+            return _would_buy(session, args, console, facts)
+        result = _buy(session, args, console)
+        if result is None:
+            console.note("Not approved. Nothing was bought.")
+            return End(
+                Exit.NOT_APPROVED,
+                next=advice.command("approve", str(session.preview_id), args=args),
+                facts=facts,
+            )
+        return finish(session, result, args, console, unshippable=unshippable)
+
+
+def finish(
+    session: BatchSession,
+    result: BatchResult,
+    args: Namespace,
+    console: Console,
+    *,
+    unshippable: int,
+) -> End:
+    """Print the result of a job, save what was asked for, and return how the command ends."""
+    console.title("Result")
+    console.pairs(result.lines())
+    display.open_rows(result, console)
+    if result.shipped and args.labels:
+        session.labels.save(args.labels)
+        console.say(f"Labels: {args.labels}")
+    if result.shipped and args.write_back is not None:
+        console.say(f"Tracking numbers: {session.write_back(args.write_back or None)}")
+    if args.failed and (result.failed or unshippable):
+        save_failed(session.failed_rows(), Path(args.failed))
+        console.say(f"Rows that did not ship: {args.failed}")
+    if result.shipped and args.confirmation is not None:
+        _confirm_to_shop(session, args, console)
+    code = exit_codes.of_result(result, unshippable=unshippable)
+    return End(
+        code,
+        job_id=result.job_id,
+        next=advice.after_job(result, code, args),
+        facts=result_facts(result),
+    )
+
+
+def total_typed(
+    totals: Mapping[str, Money], shipments: int, carrier: str, live: bool, console: Console
+) -> bool:
+    """Ask a person to type the total of each currency, and return whether all were right."""
+    money = "This spends real money." if live else "No money is spent."
+    console.note(f"\n{counted(shipments, 'shipment')}, {total_text(totals)}, on {carrier}. {money}")
+    for expected in totals.values() or [Money.from_cents(0)]:
+        answer = console.ask(
+            f"Type the total to approve it ({expected.currency}), or press Enter to cancel: "
+        )
+        if not answer or _amount(answer) != expected.amount:
+            return False
+    return True
+
+
+# -- steps of a run --------------------------------------------------------------------------------
+
+
+def _loaded(session: BatchSession, args: Namespace, console: Console) -> None:
+    console.say(f"{args.file}: {session.selection}", hang=2)
+    for note in session.load_report.notes:
+        console.say(f"  {note.kind}: {note.text}", hang=4)
+
+
+def _priced(session: BatchSession, args: Namespace, console: Console) -> pd.DataFrame:
+    frame = session.preview()
+    display.preview_rows(frame, console, rows=args.rows)
+    display.problems(session.problems, console)
+    display.summary_lines(session.summary, console)
+    return frame
+
+
+def _refuse_unlimited(args: Namespace) -> None:
+    """Raise UsageError where something would be bought that neither a person nor a limit bounds."""
+    if args.yes and args.auto:
+        raise UsageError("--yes and --auto cannot be combined")
+    if (args.yes or args.auto) and args.max_total is None:
+        option = "--yes" if args.yes else "--auto"
+        raise UsageError(f"{option} requires --max-total, because no person checks the total")
+    if args.watch and not (args.yes or args.auto):
+        raise UsageError("--watch requires --yes or --auto, and --max-total for each file")
+    if args.watch and args.file:
+        raise UsageError("--watch runs the files of its folder and takes no FILE")
+
+
+def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResult | None:
+    """Buy and return the result; None when the person at the terminal does not approve.
+
+    A preview that still needs approval gets it from ``--yes``, or from the person.
+    """
+    progress = reporter(console)
+    on_error = args.on_error or "continue"
+    try:
+        return session.execute(on_error=on_error, progress=progress)
+    except ApprovalRequired:
+        if not args.yes and not (console.interactive and not console.as_json):
+            raise _approval_required(session, args) from None
+    summary = session.summary
+    if args.yes:
+        session.approve(via="command line --yes")
+    elif total_typed(summary.totals, summary.shipments, summary.carrier, summary.live, console):
+        session.approve(via="terminal")
+    else:
+        return None
+    return session.execute(on_error=on_error, progress=progress)
+
+
+def _approval_required(session: BatchSession, args: Namespace) -> ApprovalRequired:
+    approve_it = advice.command("approve", str(session.preview_id), args=args)
+    return ApprovalRequired(
+        f"Preview approval required: {counted(session.summary.shipments, 'shipment')} "
+        f"({session.preview_id}). Nothing was bought.",
+        fix=f"A person approves it with: {approve_it}   Then run this command again.",
+        next=approve_it,
+    )
+
+
+def _would_buy(
+    session: BatchSession, args: Namespace, console: Console, facts: dict[str, object]
+) -> End:
+    record = previews.recall(session.settings.home, str(session.preview_id))
+    approval.check_limits(session.limits, record.quotes)
+    summary = session.summary
+    approved = args.yes or args.auto or summary.approved
+    after = "" if approved else " after approval"
+    console.say(
+        f"Dry run: {counted(summary.shipments, 'shipment')} would be bought{after}. "
+        "Nothing was bought."
+    )
+    args.dry_run = False
+    return End(next=again("run", args), facts={**facts, "dry_run": True})
+
+
+def _confirm_to_shop(session: BatchSession, args: Namespace, console: Console) -> None:
+    """Write the confirmation file of a marketplace, for a live job only.
+
+    A marketplace that imports test numbers tells real customers that their orders were shipped.
+    """
+    if not session.store.manifest.live:
+        words = ("write-back", str(session.job_id), "--layout", args.confirmation)
+        sample = advice.command(*words, "--allow-test-numbers", args=args)
+        console.say(
+            "Shipment confirmation: not written, because the tracking numbers of this job are "
+            f"test numbers. For a sample file: {sample}"
+        )
+        return
+    written = session.write_back(getattr(args, "confirmation_file", None), layout=args.confirmation)
+    console.say(f"Shipment confirmation: {written}")
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return Decimal(text.replace("$", "").replace(",", "").strip())
+    except InvalidOperation:
+        return None

@@ -1,0 +1,179 @@
+"""From options to a session that has loaded, filtered and mapped the orders."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import warnings
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shipkit.cli.commands import UsageError
+from shipkit.errors import InputError
+
+if TYPE_CHECKING:
+    from shipkit.session import BatchSession
+
+__all__ = ["job_id_of", "limits", "open_session", "pairs"]
+
+_PLACEHOLDER_SHIPPER = {
+    "name": "No shipper",
+    "address_line1": "1 Main St",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
+"""The shipper of commands that price nothing (check, template)."""
+
+
+def open_session(args: Namespace, *, shipper_needed: bool = True) -> BatchSession:
+    """Return a session that has loaded, filtered and mapped the orders that `args` name.
+
+    Raises
+    ------
+    UsageError, InputError
+        An option cannot be used; the session is closed again.
+    """
+    from shipkit.session import BatchSession
+
+    if not args.file:
+        raise UsageError("No FILE was given")
+    session = BatchSession(
+        shipper=_shipper(args.shipper) or (None if shipper_needed else _PLACEHOLDER_SHIPPER),
+        carrier=args.carrier,
+        name=getattr(args, "name", None),
+        limits=limits(args),
+        on_duplicate=getattr(args, "on_duplicate", None) or "hold",
+        resend=getattr(args, "resend", None),
+        concurrency=getattr(args, "concurrency", None),
+        rate_limit=getattr(args, "rate_limit", None),
+        label_format=getattr(args, "label_format", None) or "pdf",
+        label_size=getattr(args, "label_size", None) or "4x6",
+        home=args.home,
+    )
+    try:
+        _load(session, args)
+        _map(session, args)
+        if getattr(args, "auto", False):
+            session.set_mode("auto")
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def limits(args: Namespace) -> dict[str, Any]:
+    """Return the spend limits that `args` set, as arguments of ``SpendLimits``."""
+    given = {
+        "total": getattr(args, "max_total", None),
+        "per_shipment": getattr(args, "max_each", None),
+        "max_shipments": getattr(args, "max_shipments", None),
+        "price_drift": getattr(args, "price_drift", None),
+        "currency": getattr(args, "currency", None),
+    }
+    return {
+        # text, because a config file may have `max_total = 500.10` and money is never a float
+        name: str(value) if name in {"total", "per_shipment"} else value
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def pairs(given: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return ``NAME=VALUE`` words as a dict; ``NAME:=JSON`` gives numbers and lists.
+
+    Examples
+    --------
+    >>> pairs(["zip=02134", "most:=20", 'states:=["CA", "WA"]'])
+    {'zip': '02134', 'most': 20, 'states': ['CA', 'WA']}
+    """
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    return dict(map(_pair, given))
+
+
+def job_id_of(home: Path, given: str) -> str:
+    """Return the id of the job that `given` names; of several jobs with that name, the newest."""
+    from shipkit.purchasing.store import JobStore
+
+    if (home / "jobs" / given).is_dir():
+        return given
+    return next((job.job_id for job in JobStore.list(home) if job.manifest.name == given), given)
+
+
+def _load(session: BatchSession, args: Namespace) -> None:
+    options = {
+        "types": pairs(args.type) or None,
+        "sheet": args.sheet,
+        "delimiter": args.delimiter,
+        "encoding": args.encoding,
+        "order_key": args.order_key,
+    }
+    session.load(args.file, **{name: value for name, value in options.items() if value is not None})
+    clauses = _as_list(args.where)
+    if clauses:
+        with warnings.catch_warnings():
+            # The session warns when nothing is left; the command prints that with the selection.
+            warnings.simplefilter("ignore", UserWarning)
+            session.where(*clauses, **pairs(args.param))
+
+
+def _map(session: BatchSession, args: Namespace) -> None:
+    session.map(
+        Path(args.template) if args.template else None,
+        service=args.service,
+        columns=pairs(args.column) or None,
+        defaults=pairs(args.default) or None,
+        services=pairs(args.map_service) or None,
+        references=pairs(args.reference) or None,
+        ship_date=args.ship_date,
+        weights=args.weights,
+        parcels=args.parcels,
+        skus=args.skus,
+    )
+    for clause in _as_list(args.skip):
+        session.skip(clause)
+
+
+def _as_list(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else list(given or ())
+
+
+def _pair(word: str) -> tuple[str, Any]:
+    name, sign, value = word.partition("=")
+    if not sign or not name.strip(":"):
+        raise UsageError(f"{word!r} is not NAME=VALUE")
+    if not name.endswith(":"):
+        return name, value
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError:
+        raise UsageError(f"{value!r} in {word!r} is not JSON") from None
+
+
+_ADDRESS_FILE = 'It must be JSON like {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza"}.'
+
+
+def _shipper(given: str | Mapping[str, Any] | None) -> Any:
+    """Return what a session takes: a name from the config file, or the fields of an address."""
+    if given is None or not isinstance(given, str):
+        return given
+    path = Path(given)
+    if path.suffix.lower() not in {".json", ".toml"} and not path.is_file():
+        return given
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"The shipper file {path} cannot be read: {reason}.", fix=_ADDRESS_FILE
+        ) from None
+    if not isinstance(fields, dict):
+        raise InputError(f"The shipper file {path} has no address.", fix=_ADDRESS_FILE)
+    return fields

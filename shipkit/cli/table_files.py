@@ -1,0 +1,69 @@
+"""Frames written to csv, tsv, xlsx and parquet files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shipkit.cli.advice import for_command_line
+from shipkit.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["save_failed", "save_frame"]
+
+
+def save_failed(frame: pd.DataFrame, path: Path) -> None:
+    """Write the rows that did not ship to a file that can be corrected and run again.
+
+    It has the columns of the source, then ``problem`` and ``fix``, with the fix in the words of
+    the command line.
+    """
+    own = frame.drop(columns=["row_number", "source_file"], errors="ignore")
+    fixes = own["fix"].map(lambda fix: for_command_line(fix) if isinstance(fix, str) else fix)
+    save_frame(own.assign(fix=fixes), path)
+
+
+def save_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` in the format that the ending of `path` names. Raises InputError.
+
+    Lists are joined with commas, except in Parquet, which can hold them.
+    """
+    match path.suffix.lower():
+        case ".csv":
+            _without_lists(frame).to_csv(path, index=False)
+        case ".tsv":
+            _without_lists(frame).to_csv(path, index=False, sep="\t")
+        case ".xlsx":
+            plain = _without_lists(frame)
+            for name in plain.select_dtypes("datetimetz").columns:
+                plain[name] = plain[name].dt.tz_localize(None)  # Excel has no time zones
+            plain.to_excel(path, index=False)
+        case ".parquet":
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            # Without its own metadata: pandas cannot read back what it notes about lists.
+            pq.write_table(table.replace_schema_metadata(), path, compression="zstd")
+        case ending:
+            raise InputError(
+                f"{path}: {ending or 'a name without an ending'} is not a supported table format.",
+                fix="Use a .csv, .tsv, .xlsx or .parquet file.",
+            )
+
+
+def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    plain = frame.copy()
+    for name in plain.columns:
+        if plain[name].map(_is_list).any():
+            plain[name] = plain[name].map(
+                lambda cell: ", ".join(map(str, cell)) if _is_list(cell) else None
+            )
+    return plain
+
+
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, list | np.ndarray)
