@@ -70,6 +70,7 @@ __all__ = [
     "JobError",
     "JobExists",
     "JobNotFound",
+    "JobRunning",
     "LabelError",
     "LayoutError",
     "LimitsRequired",
@@ -231,6 +232,16 @@ class JobError(ShipkitError):
     """A job on disk cannot do what was asked."""
 
     code = "job_error"
+
+
+class JobRunning(JobError, ModeLocked):
+    """The job is running in this session, and what was asked needs it at rest.
+
+    It is a :class:`ModeLocked` too, because the first release raised that here: code that catches
+    ModeLocked around ``void()`` or ``resume()`` keeps working.
+    """
+
+    code = "job_running"
 
 
 class JobNotFound(JobError):

@@ -31,7 +31,8 @@ LONG = (
     "tests/crash/test_kill.py",
     "tests/cli/test_recording.py",
     "tests/notebook/test_notebooks.py",
-    "tests/docs/",
+    "tests/docs/test_blocks.py",
+    "tests/docs/test_site.py",
     "tests/cli/test_schedulers.py",
     "tests/cli/test_scripts.py",
     "tests/cli/test_docs.py",
@@ -61,7 +62,7 @@ They are started before all others, so that no processor waits for a last long t
 ``make quick`` leaves them out.
 """
 
-ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/")
+ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/test_site.py")
 """Tests that share something expensive: a browser, a database server, the built site."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from shipkit.agent import arguments as given
 from shipkit.agent.batches import Batch, BatchRegistry
 from shipkit.common.words import total_text
-from shipkit.errors import ApprovalRequired, InputError, ModeLocked, PlanChanged
+from shipkit.errors import ApprovalRequired, InputError, JobRunning, PlanChanged
 from shipkit.models import Address, Money
 
 __all__ = [
@@ -248,7 +248,7 @@ def same_as_previewed(desk: BatchRegistry, batch: Batch, args: given.Execute) ->
             fix=f"batch_resume with job_id={batch.name} goes on with it.",
         )
     if batch.running and session.earlier_job != session.job_id:
-        raise ModeLocked(
+        raise JobRunning(
             f"{session.job_id} is still running in this batch; nothing of the new preview was "
             "bought.",
             fix=f"Wait for it: get_job_status with job_id={session.job_id}.",

@@ -26,7 +26,8 @@ from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     from shipkit.purchasing.approval import SpendLimits
-    from shipkit.session import BatchSession, RunHandle
+    from shipkit.purchasing.run.handle import RunHandle
+    from shipkit.session import BatchSession
 
 __all__ = ["Batch", "BatchRegistry", "OperatorRules"]
 

@@ -21,8 +21,8 @@ from shipkit.errors import (
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.purchasing.purchase import RunHandle
     from shipkit.purchasing.result import BatchResult
+    from shipkit.purchasing.run.handle import RunHandle
 
 __all__ = ["Report", "execute", "get_job_status", "get_labels", "resume", "set_mode", "void"]
 

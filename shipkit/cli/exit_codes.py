@@ -39,6 +39,7 @@ MEANING: Mapping[Exit, str] = MappingProxyType(
 
 _FOR_ERROR: tuple[tuple[type[errors.ShipkitError], Exit], ...] = (
     (errors.PreviewNotFound, Exit.UNUSABLE),
+    (errors.JobRunning, Exit.UNFINISHED),  # a ModeLocked as well, which is an ApprovalError
     (errors.ApprovalError, Exit.NOT_APPROVED),
     (errors.RestartUnconfirmed, Exit.NOT_APPROVED),
     (errors.CheckpointLocked, Exit.UNFINISHED),

@@ -23,8 +23,8 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from shipkit.job import Job
     from shipkit.purchasing.result import BatchResult
-    from shipkit.session import BatchSession
 
 __all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "write_back"]
 
@@ -35,17 +35,17 @@ def resume(args: Namespace, console: Console) -> End:
 
     if args.yes and args.max_total is None:
         raise UsageError("--yes requires --max-total, because no person checks the total")
-    job = args.job
-    if job is None:
+    name = args.job
+    if name is None:
         waiting = recovery.interrupted_jobs(args.home)
         if len(waiting) != 1:
             return _ask_which(waiting, args, console)
-        job = waiting["job_id"][0]
-    with _open(args, job) as session:
-        store = session.store
+        name = waiting["job_id"][0]
+    with _open(args, name) as job:
+        store = job.store
         if store.owner() is None and store.status in {"paused", "failed"}:
             console.say(str(recovery.describe(store)).partition("\n  resume")[0])
-        result = _resumed(session, args, console)
+        result = _resumed(job, args, console)
         console.title("Result")
         console.pairs(result.lines())
         display.open_rows(result, console)
@@ -77,8 +77,8 @@ def show(args: Namespace, console: Console) -> End:
     from shipkit.purchasing import recovery
     from shipkit.purchasing.result import BatchResult
 
-    with _open(args, args.job) as session:
-        store = session.store
+    with _open(args, args.job) as job:
+        store = job.store
         result = BatchResult.of(store)
         owner = store.owner()
         if owner is None and result.status in {"paused", "failed"}:
@@ -86,7 +86,7 @@ def show(args: Namespace, console: Console) -> End:
             console.say()
         console.pairs([*result.lines(), *([("Run by", str(owner))] if owner else [])])
         display.open_rows(result, console)
-        _save_parts(session, result, args, console)
+        _save_parts(job, result, args, console)
         code = (
             exit_codes.of_result(result, unshippable=display.unshippable_in(store))
             if owner is None
@@ -104,7 +104,7 @@ def labels(args: Namespace, console: Console) -> End:
     """Save labels."""
     from shipkit.purchasing.result import BatchResult
 
-    with _open(args, args.job) as session:
+    with _open(args, args.job) as job:
         options: dict[str, Any] = {
             "per": args.per,
             "order_by": args.order_by,
@@ -114,7 +114,7 @@ def labels(args: Namespace, console: Console) -> End:
             "filename": args.filename,
             "kind": "document" if args.documents else None,
         }
-        saved = session.labels.save(
+        saved = job.labels.save(
             args.output, **{name: value for name, value in options.items() if value is not None}
         )
         console.say(repr(saved))
@@ -124,22 +124,21 @@ def labels(args: Namespace, console: Console) -> End:
             "shipments": saved.shipments,
             "missing": list(saved.missing),
         }
-        job = str(session.job_id)
-        following = advice.can_write_back(BatchResult.of(session.store))
+        following = advice.can_write_back(BatchResult.of(job.store))
         return End(
-            job_id=job,
-            next=advice.command("write-back", job, args=args) if following else None,
+            job_id=job.job_id,
+            next=advice.command("write-back", job.job_id, args=args) if following else None,
             facts=facts,
         )
 
 
 def void(args: Namespace, console: Console) -> End:
     """Void shipments."""
-    with _open(args, args.job) as session:
-        console.say(f"{session.job_id} on {session.store.manifest.identity}")
+    with _open(args, args.job) as job:
+        console.say(f"{job.job_id} on {job.store.manifest.identity}")
         if args.dry_run:
-            return _would_void(session, args, console)
-        frame = session.void(args.where, all=args.all)
+            return _would_void(job, args, console)
+        frame = job.void(args.where, all=args.all)
         counts = frame["state"].value_counts().to_dict()
         voided, kept = int(counts.get("voided", 0)), int(counts.get("shipped", 0))
         console.say(f"Voided: {voided:,}" + (f"; not voided: {kept:,}" if kept else ""))
@@ -152,7 +151,7 @@ def void(args: Namespace, console: Console) -> End:
             )
         return End(
             Exit.SOME_FAILED if kept else Exit.DONE,
-            job_id=session.job_id,
+            job_id=job.job_id,
             facts={"voided": voided, "not_voided": kept},
         )
 
@@ -161,10 +160,10 @@ def write_back(args: Namespace, console: Console) -> End:
     """Write tracking numbers into a copy of the orders, the orders, or a marketplace's file."""
     from shipkit.outputs.writeback import Confirmation
 
-    with _open(args, args.job) as session:
+    with _open(args, args.job) as job:
         # Two --in-place were the confirmation in the first release.
         allowed = args.allow_test_numbers or args.in_place > 1
-        written = session.write_back(
+        written = job.write_back(
             args.output,
             columns=pairs(args.column) or None,
             in_place=bool(args.in_place),
@@ -174,7 +173,7 @@ def write_back(args: Namespace, console: Console) -> End:
         if isinstance(written, Confirmation):
             console.say(f"Written: {written}")
             return End(
-                job_id=session.job_id,
+                job_id=job.job_id,
                 facts={
                     "files": [str(written.path)],
                     "lines": written.lines,
@@ -185,7 +184,7 @@ def write_back(args: Namespace, console: Console) -> End:
         paths = [str(path) for path in (written if isinstance(written, tuple) else (written,))]
         for path in paths:
             console.say(f"Written: {path}")
-        return End(job_id=session.job_id, facts={"files": paths})
+        return End(job_id=job.job_id, facts={"files": paths})
 
 
 def carriers(args: Namespace, console: Console) -> End:
@@ -232,9 +231,9 @@ def prune(args: Namespace, console: Console) -> End:
     from shipkit.purchasing import recovery
 
     found = recovery.prune(args.home, older_than=args.older_than, dry_run=args.dry_run)
-    for job in found:
-        console.say(job)
-        console.record("pruned", job_id=job, dry_run=args.dry_run)
+    for job_id in found:
+        console.say(job_id)
+        console.record("pruned", job_id=job_id, dry_run=args.dry_run)
     done = "would be pruned" if args.dry_run else "pruned"
     console.say(
         f"{counted(len(found), 'job')} {done}: addresses and labels are deleted, numbers and "
@@ -246,18 +245,18 @@ def prune(args: Namespace, console: Console) -> End:
 # -- resuming --------------------------------------------------------------------------------------
 
 
-def _resumed(session: BatchSession, args: Namespace, console: Console) -> BatchResult:
+def _resumed(job: Job, args: Namespace, console: Console) -> BatchResult:
     """Resume, and get approval when the quotes have expired and the rest costs more now."""
     progress = reporter(console)
     try:
-        return session.resume(on_error=args.on_error, progress=progress)
+        return job.resume(on_error=args.on_error, progress=progress)
     except ApprovalRequired as error:
         rest = _new_price(error)
         if rest is None:  # several currencies: there is no one total to approve
             raise
-        if not _new_price_approved(session, rest, args, console):
-            raise _price_refused(session, error, rest, args) from None
-    return session.resume(on_error=args.on_error, confirm_total=rest, progress=progress)
+        if not _new_price_approved(job, rest, args, console):
+            raise _price_refused(job, error, rest, args) from None
+    return job.resume(on_error=args.on_error, confirm_total=rest, progress=progress)
 
 
 def _new_price(error: ApprovalRequired) -> Money | None:
@@ -269,11 +268,9 @@ def _new_price(error: ApprovalRequired) -> Money | None:
     return Money.of(amount, currency)
 
 
-def _new_price_approved(
-    session: BatchSession, rest: Money, args: Namespace, console: Console
-) -> bool:
+def _new_price_approved(job: Job, rest: Money, args: Namespace, console: Console) -> bool:
     if args.yes:
-        whole = _whole_job(session, rest)
+        whole = _whole_job(job, rest)
         limit = Money.of(args.max_total, rest.currency)
         if whole.cents > limit.cents:
             raise SpendLimitExceeded(
@@ -285,25 +282,25 @@ def _new_price_approved(
     if not console.interactive or console.as_json:
         return False
     console.note("The quotes have expired; this is the new price of the remaining shipments.")
-    identity = session.store.manifest.identity
-    remaining = session.results("pending")
+    identity = job.store.manifest.identity
+    remaining = job.results("pending")
     return total_typed({rest.currency: rest}, len(remaining), str(identity), identity.live, console)
 
 
 def _price_refused(
-    session: BatchSession, error: ApprovalRequired, rest: Money, args: Namespace
+    job: Job, error: ApprovalRequired, rest: Money, args: Namespace
 ) -> ApprovalRequired:
-    limit = f"{_whole_job(session, rest).amount}"
-    words = ("resume", str(session.job_id), "--yes", "--max-total", limit)
+    limit = f"{_whole_job(job, rest).amount}"
+    words = ("resume", job.job_id, "--yes", "--max-total", limit)
     approve_it = advice.command(*words, args=args)
     return ApprovalRequired(error.message, fix=f"To buy at that price: {approve_it}")
 
 
-def _whole_job(session: BatchSession, rest: Money) -> Money:
+def _whole_job(job: Job, rest: Money) -> Money:
     """Return what is charged so far plus the price of the rest."""
     from shipkit.purchasing.result import BatchResult
 
-    charged = BatchResult.of(session.store).totals.get(rest.currency)
+    charged = BatchResult.of(job.store).totals.get(rest.currency)
     return rest if charged is None else charged + rest
 
 
@@ -323,26 +320,24 @@ def _ask_which(waiting: pd.DataFrame, args: Namespace, console: Console) -> End:
 # -- inside ----------------------------------------------------------------------------------------
 
 
-def _open(args: Namespace, job: str) -> BatchSession:
-    from shipkit.session import BatchSession
+def _open(args: Namespace, name: str) -> Job:
+    from shipkit.job import Job
 
     home = Settings.read(home=args.home).home
-    return BatchSession.open(job_id_of(home, job), home=home)
+    return Job.open(job_id_of(home, name), home=home)
 
 
-def _save_parts(
-    session: BatchSession, result: BatchResult, args: Namespace, console: Console
-) -> None:
+def _save_parts(job: Job, result: BatchResult, args: Namespace, console: Console) -> None:
     """Save the parts of a job that ``show`` was asked for."""
     if args.results:
         save_frame(result.frame, Path(args.results))
         console.say(f"Results: {args.results}")
     if args.failed:
-        failed = session.failed_rows()
+        failed = job.failed_rows()
         save_failed(failed, Path(args.failed))
         console.say(f"Rows that did not ship ({len(failed):,}): {args.failed}")
     if args.report:
-        console.say(f"Day sheet: {session.report().save(args.report)}")
+        console.say(f"Day sheet: {job.report().save(args.report)}")
 
 
 _JOB_COUNTS = ("shipped", "failed", "in_doubt", "remaining")
@@ -396,11 +391,11 @@ def _show_preview(args: Namespace, console: Console) -> End:
     )
 
 
-def _would_void(session: BatchSession, args: Namespace, console: Console) -> End:
+def _would_void(job: Job, args: Namespace, console: Console) -> End:
     from shipkit.orders.where import matching
     from shipkit.plan.preview import to_frame
 
-    table = session.store.results()
+    table = job.store.results()
     frame = to_frame(table.take(list(matching(table, args.where, {}))) if args.where else table)
     shipped = frame[frame["state"] == "shipped"]
     lines = [
@@ -408,4 +403,4 @@ def _would_void(session: BatchSession, args: Namespace, console: Console) -> End
     ]
     console.table(["row", "order", "tracking number"], lines, right=("row",))
     console.say(f"Dry run: {counted(len(shipped), 'shipment')} would be voided.")
-    return End(job_id=session.job_id, facts={"would_void": len(shipped), "dry_run": True})
+    return End(job_id=job.job_id, facts={"would_void": len(shipped), "dry_run": True})

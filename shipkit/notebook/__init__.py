@@ -7,13 +7,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shipkit.job import Job
     from shipkit.session import BatchSession
 
 __all__ = ["panel"]
 
 
-def panel(session: BatchSession) -> Any:
-    """Return a panel on `session` for a notebook cell.
+def panel(session: BatchSession | Job) -> Any:
+    """Return a panel on a session, or on a job, for a notebook cell.
 
     It shows rows, filter, mode, count and total by service, problems, and a button that says what
     it buys and for how much; then progress, money spent, Pause, Resume, Cancel, labels and
@@ -27,7 +28,12 @@ def panel(session: BatchSession) -> Any:
     session
         Orders that are not priced yet are priced, which buys nothing.
     """
+    from shipkit.job import Job
+    from shipkit.session import BatchSession
+
     _listen_quietly()
+    if isinstance(session, Job):
+        session = BatchSession.of(session)
     if find_spec("ipywidgets") is None:
         from shipkit.notebook.static import StaticPanel
 

@@ -25,7 +25,7 @@ from shipkit.state import JobStatus, RowState
 if TYPE_CHECKING:
     from shipkit.session import BatchSession
 
-__all__ = ["Job", "Offer", "Phase", "job_of", "offered"]
+__all__ = ["JobView", "Offer", "Phase", "job_of", "offered"]
 
 SHOWN_PROBLEMS = 50
 SHOWN_ROWS = 8
@@ -74,7 +74,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobView:
     """How a job stands. Counts are the whole job's."""
 
     phase: Phase
@@ -103,11 +103,11 @@ class Job:
     waiting: int = 0
     """Of those in doubt, the ones that a person must decide: the carrier does not find them."""
 
-    def said(self, phase: Phase) -> Job:
+    def said(self, phase: Phase) -> JobView:
         """Return the same job in another phase."""
         return replace(self, phase=phase)
 
-    def moved(self, progress: Progress, phase: Phase) -> Job:
+    def moved(self, progress: Progress, phase: Phase) -> JobView:
         """Return the job as a run last reported it."""
         left = progress.total - progress.done - progress.in_doubt
         return replace(
@@ -155,14 +155,14 @@ def offered(session: BatchSession) -> Offer:
     )
 
 
-def job_of(store: JobStore, *, running: bool = False) -> Job:
+def job_of(store: JobStore, *, running: bool = False) -> JobView:
     """Return how the job of `checkpoint` stands on disk. `running`: this session runs it."""
     result = BatchResult.of(store)
     phase = Phase.RUNNING if running else _phase(result.status)
     told = recovery.describe(store) if phase is Phase.PAUSED else None
     manifest = store.manifest
     total = manifest.shipments - result.skipped
-    return Job(
+    return JobView(
         phase=phase,
         job_id=result.job_id,
         title=manifest.name or "Orders to ship",

@@ -10,7 +10,7 @@ import pandas as pd
 from shipkit.common.html import block, escape, grid
 from shipkit.common.words import counted, total_text
 from shipkit.models import Money
-from shipkit.notebook.model import RUNS, Job, Offer, Phase
+from shipkit.notebook.model import RUNS, JobView, Offer, Phase
 from shipkit.notebook.wording import duration
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
@@ -185,7 +185,7 @@ def _place(row: Mapping[str, Any]) -> str:
 # -- how a job stands ------------------------------------------------------------------------------
 
 
-def job_page(job: Job) -> str:
+def job_page(job: JobView) -> str:
     """Return how a job stands: state in words, a bar, money spent, counts, pace."""
     words, tone = _WORDS[job.phase]
     tiles = [_tile("Spent", job.spent), _tile("Shipped", f"{job.shipped:,} of {job.total:,}")]
@@ -217,7 +217,7 @@ def job_page(job: Job) -> str:
     )
 
 
-def _bar(job: Job) -> str:
+def _bar(job: JobView) -> str:
     """Return the bar: shipped, failed and in doubt as parts of what was to be bought."""
     parts = "".join(
         f'<div class="{css}" style="width:{100 * count / max(job.total, 1):.2f}%"></div>'
@@ -236,13 +236,13 @@ def _bar(job: Job) -> str:
     )
 
 
-def _why(job: Job) -> str:
+def _why(job: JobView) -> str:
     if job.phase is Phase.RUNNING:
         return f": {job.reason}" if job.reason else ""
     return f": {job.reason}" if job.reason and job.phase in (Phase.PAUSED, Phase.ELSEWHERE) else ""
 
 
-def _happened(job: Job) -> str:
+def _happened(job: JobView) -> str:
     lines = [f"Last shipped: {job.last_row}."] if job.last_row else []
     if job.last_error and job.phase is not Phase.DONE:
         lines.append(f"Last error: {job.last_error}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from shipkit.job import Job
     from shipkit.session import BatchSession
 
 __all__ = ["Plots"]
@@ -46,8 +47,10 @@ class Plots:
         Whose preview and job are shown.
     """
 
-    def __init__(self, session: BatchSession) -> None:
-        self._session = session
+    def __init__(self, session: BatchSession | Job) -> None:
+        from shipkit.session import BatchSession
+
+        self._session = session if isinstance(session, BatchSession) else BatchSession.of(session)
 
     def __repr__(self) -> str:
         return f"<Plots: {', '.join(name for name in dir(type(self)) if not name.startswith('_'))}>"

@@ -13,7 +13,7 @@ from typing import Any
 
 from shipkit.common.html import block, escape, facts
 from shipkit.common.words import aligned, counted, total_text
-from shipkit.notebook.model import RUNS, Job, Offer
+from shipkit.notebook.model import RUNS, JobView, Offer
 from shipkit.plan.preview import service_title
 
 __all__ = ["Record", "bundle"]
@@ -30,7 +30,7 @@ class Record:
         self._shown = False
         self._last: tuple[float, str] = (0.0, "")
 
-    def show(self, told: Job | Offer) -> None:
+    def show(self, told: JobView | Offer) -> None:
         """Display the record beneath whatever was displayed last."""
         from IPython.display import display
 
@@ -38,13 +38,13 @@ class Record:
             self._shown, self._last = True, (time.monotonic(), bundle(told)["text/plain"])
             display(bundle(told), raw=True, display_id=self._id)
 
-    def update(self, told: Job | Offer) -> None:
+    def update(self, told: JobView | Offer) -> None:
         """Bring the record up to date."""
         with self._guard:
             at, text = self._last
             now = time.monotonic()
             if not self._shown or (
-                isinstance(told, Job) and told.phase in RUNS and now - at < _EVERY_S
+                isinstance(told, JobView) and told.phase in RUNS and now - at < _EVERY_S
             ):
                 return
             made = bundle(told)
@@ -60,9 +60,9 @@ def _publish(made: dict[str, Any], display_id: str) -> None:
     display(made, raw=True, display_id=display_id, update=True)
 
 
-def bundle(told: Job | Offer) -> dict[str, str]:
+def bundle(told: JobView | Offer) -> dict[str, str]:
     """Return the record as text and as HTML."""
-    rows = _job(told) if isinstance(told, Job) else _offer(told)
+    rows = _job(told) if isinstance(told, JobView) else _offer(told)
     title, *lines = rows
     text = f"{title[0]}: {title[1]}\n{aligned(lines, indent='  ')}"
     head = (
@@ -111,7 +111,7 @@ def _offer(offer: Offer) -> list[tuple[str, str]]:
     ]
 
 
-def _job(job: Job) -> list[tuple[str, str]]:
+def _job(job: JobView) -> list[tuple[str, str]]:
     counts = [
         f"{job.shipped:,} shipped",
         *(

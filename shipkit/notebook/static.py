@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipkit.common.html import Shown, block, facts
-from shipkit.notebook.model import Job, Offer, Phase, job_of, offered
+from shipkit.notebook.model import JobView, Offer, Phase, job_of, offered
 from shipkit.notebook.record import bundle
 from shipkit.notebook.wording import approve_text
 from shipkit.purchasing.store import JobStore
@@ -23,7 +23,7 @@ class StaticPanel(Shown):
         self.session = session
 
     @property
-    def told(self) -> Offer | Job:
+    def told(self) -> Offer | JobView:
         """What is shown: an offer, or how a job stands now."""
         session = self.session
         if session.job_id is not None:
@@ -44,7 +44,7 @@ class StaticPanel(Shown):
             facts(self._steps(told), caption="To type"), f"<p>{_HOW}</p>", name="shipkit-static"
         )
 
-    def _steps(self, told: Offer | Job) -> list[tuple[str, str]]:
+    def _steps(self, told: Offer | JobView) -> list[tuple[str, str]]:
         if isinstance(told, Offer):
             approve = f'session.approve("{told.summary.preview_id}"); session.execute()'
             return [

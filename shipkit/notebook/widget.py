@@ -14,7 +14,7 @@ from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.models import Money
 from shipkit.notebook import panel_html
-from shipkit.notebook.model import RUNS, Job, Offer, Phase, job_of, offered
+from shipkit.notebook.model import RUNS, JobView, Offer, Phase, job_of, offered
 from shipkit.notebook.record import Record, bundle
 from shipkit.notebook.widgets import LabelsBox, after_each_cell, button, html, style
 from shipkit.notebook.wording import approve_text, mode_text
@@ -49,7 +49,7 @@ class Panel:
         What is shown, as plain values: an offer, or how a job stands.
     """
 
-    told: Offer | Job
+    told: Offer | JobView
     _seen: _Standing | None = None
 
     def __init__(self, session: BatchSession) -> None:
@@ -71,7 +71,7 @@ class Panel:
     @property
     def phase(self) -> Phase:
         """Where the panel stands."""
-        return self.told.phase if isinstance(self.told, Job) else Phase.OFFER
+        return self.told.phase if isinstance(self.told, JobView) else Phase.OFFER
 
     def refresh(self) -> None:
         """Look at the session again: its job where there is one, else what could be bought."""
@@ -143,7 +143,7 @@ class Panel:
             ]
             self._record.update(offer)
 
-    def _show_job(self, job: Job) -> None:
+    def _show_job(self, job: JobView) -> None:
         """Show a job that is not running here."""
         with self._guard:
             self._paint(job)
@@ -176,7 +176,7 @@ class Panel:
                 self._more,
             ]
 
-    def _show_run(self, job: Job) -> None:
+    def _show_run(self, job: JobView) -> None:
         """Show a job that this session runs."""
         with self._guard:
             self._wish = Phase.RUNNING
@@ -189,7 +189,7 @@ class Panel:
             self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
             self._box.children = [style(), self._head, self._state, self._alert, self._actions]
 
-    def _paint(self, job: Job) -> None:
+    def _paint(self, job: JobView) -> None:
         """Write down how a job stands. A widget that shows the same already sends nothing."""
         with self._guard:
             self.told = job
@@ -312,7 +312,7 @@ class Panel:
         made.disabled = offer.summary.shipments == 0
         return made
 
-    def _choices(self, job: Job) -> list[Any]:
+    def _choices(self, job: JobView) -> list[Any]:
         """Return the buttons for a job that nobody runs here."""
         if job.phase is Phase.ELSEWHERE:
             return [
@@ -347,7 +347,7 @@ class Panel:
         self._cancel.disabled = False
         return [resume, review, self._cancel, *waiting]
 
-    def _decisions(self, job: Job) -> list[Any]:
+    def _decisions(self, job: JobView) -> list[Any]:
         """Return the buttons for rows that the carrier does not find; each asks before it does anything."""
         rows = counted(job.waiting, "row")
         again = button(
@@ -395,12 +395,12 @@ class Panel:
         with self._telling(), self._guard:
             ask()
             self._wish = wish
-            if isinstance(self.told, Job) and self.told.phase in RUNS:
+            if isinstance(self.told, JobView) and self.told.phase in RUNS:
                 self._paint(self.told.said(wish))
 
     def _cancel_asked(self, _: Any) -> None:
         job = self.told
-        if not isinstance(job, Job):
+        if not isinstance(job, JobView):
             return
         left = (
             f"{counted(job.left, 'row')} that were not sent never will be"
@@ -424,7 +424,7 @@ class Panel:
 
     def _keep_pressed(self, _: Any) -> None:
         with self._guard:
-            if isinstance(self.told, Job) and self.told.phase not in RUNS:
+            if isinstance(self.told, JobView) and self.told.phase not in RUNS:
                 self._actions.children = [*self._choices(self.told), self._badge, self._hint]
             else:
                 self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
@@ -460,7 +460,7 @@ class Panel:
     def _ask_again(self, error: ApprovalRequired) -> None:
         """Offer the new total of a job whose quotes expired, where there is one."""
         totals = error.details.get("total", {})
-        if len(totals) != 1 or not isinstance(self.told, Job):
+        if len(totals) != 1 or not isinstance(self.told, JobView):
             return
         ((currency, text),) = totals.items()
         new = Money.of(text, currency)
@@ -537,7 +537,7 @@ class Panel:
             target=self._watch, args=(running, job), name="shipkit-panel", daemon=True
         ).start()
 
-    def _watch(self, running: RunHandle, job: Job) -> None:
+    def _watch(self, running: RunHandle, job: JobView) -> None:
         with self._telling():
             while running.wait(_PAINT_S) is None:
                 if running.progress is not None:
@@ -559,7 +559,7 @@ class _Standing(NamedTuple):
     unpriced: bool
 
 
-def _next_step(job: Job) -> str:
+def _next_step(job: JobView) -> str:
     match job.phase:
         case Phase.DONE_WITH_ERRORS:
             return "session.failed_rows() has the rows to correct, with what to fix."

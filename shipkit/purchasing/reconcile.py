@@ -288,15 +288,17 @@ class Reconciler:
             doubt.next_at = conclude + _AFTER_S
 
 
-def late_rows(store: JobStore) -> int:
-    """Return how many rows have something that may still turn up at the carrier.
+def late_rows(store: JobStore) -> list[int]:
+    """Return the rows for which a shipment may still turn up at the carrier.
 
     These are rows in flight, in doubt or in review, and rows with a given-up reference.
     """
     table = store.chain(("row", "state", "watch")).table
     last = table.take(last_lines(table))
     doubtful = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
-    return int(pc.sum(pc.or_(doubtful, pc.is_valid(last.column("watch")))).as_py() or 0)
+    late = last.filter(pc.or_(doubtful, pc.is_valid(last.column("watch"))))
+    rows: list[int] = late.column("row").to_pylist()
+    return rows
 
 
 def _ever_surplus(store: JobStore) -> list[str]:

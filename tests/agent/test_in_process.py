@@ -196,7 +196,7 @@ async def test_resume_tells_what_was_interrupted_and_then_acts(home, slow, books
         await asyncio.sleep(0.6)
         running.cancel()
         await asyncio.wait([running])
-        session._execution.wait(10)
+        session.execution.wait(10)
     left = 20 - books.bought
     assert 0 < left < 20
     with sk.BatchSession(carrier=slow, home=home) as fresh:

@@ -1,4 +1,4 @@
-"""The page of layouts and the layout files say the same: run this file to write the sections anew."""
+"""The page of layouts agrees with the layout files: run this file to write its sections again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PER = {
     "line": "of the line",
     "order": "of the whole order",
 }
-WHEN = {"filled": "filled", "nonzero": "not 0"}
+WHEN = {"filled": "is not empty", "nonzero": "is not 0"}
 JOINED = {"weight", "item_weight"}
 
 
@@ -43,13 +43,13 @@ def section(layout) -> str:
     lines = [
         f"### {layout.title}",
         "",
-        f"`{layout.name}`. Behind it: {layout.evidence}",
+        f"`{layout.name}`. Based on: {layout.evidence}",
         f"Recognised by: {', '.join(f'`{h}`' for h in layout.recognised_by)}."
         if layout.recognised_by
         else f'Loaded by name: `layout="{layout.name}"`.',
     ]
     lines += (
-        [f"Not when there is: {', '.join(f'`{h}`' for h in layout.without)}."]
+        [f"Unless the file has: {', '.join(f'`{h}`' for h in layout.without)}."]
         if layout.without
         else []
     )
@@ -64,15 +64,13 @@ def section(layout) -> str:
             f"{word.join(f'`{option}`{units.get(option, str())}' for option in options)} |"
         )
     lines.append("")
-    lines += (
-        ["- Each line is a shipment, also where order numbers repeat."] if layout.each_row else []
-    )
-    lines += [f"- A weight is {PER[layout.weight_of]}."] if layout.weight_of else []
+    lines += ["- Each line is a shipment, even if order numbers repeat."] if layout.each_row else []
+    lines += [f"- The weight is {PER[layout.weight_of]}."] if layout.weight_of else []
     lines += (
         [
             (
-                f"- A price is {PER[layout.price_of].replace(', times the quantity', '')}: "
-                "customs items are made of the lines."
+                f"- The price is {PER[layout.price_of].replace(', times the quantity', '')}: "
+                "customs items are made from the lines."
             )
         ]
         if layout.price_of
@@ -83,14 +81,14 @@ def section(layout) -> str:
             (
                 "- Dates as "
                 f"{', '.join(f'`{form}`' for form in dict.fromkeys(layout.dates.values()))}, "
-                "where all of a column fit."
+                "if every value of the column fits."
             )
         ]
         if layout.dates
         else []
     )
     lines += [
-        f"- Left out: lines where `{heading}` is {' or '.join(f'`{text}`' for text in texts)}."
+        f"- Left out: lines whose `{heading}` is {' or '.join(f'`{text}`' for text in texts)}."
         for heading, texts in layout.not_shipped.items()
     ]
     lines += (
@@ -101,8 +99,8 @@ def section(layout) -> str:
     lines += (
         [
             (
-                "- Speeds of the shop, no services: "
-                f"{', '.join(f'`{text}`' for text in layout.services)}. Say what they are: "
+                "- Delivery speeds, not services: "
+                f"{', '.join(f'`{text}`' for text in layout.services)}. Map them: "
                 f'`map(services={{"{next(iter(layout.services))}": "ground"}})`.'
             )
         ]
@@ -112,9 +110,9 @@ def section(layout) -> str:
     lines += (
         [
             (
-                "- Lines of one order number are one order only where "
+                "- Lines with the same order number are one order only if "
                 f"{', '.join(f'`{h}`' for h in layout.order_key)} agree too; a number that "
-                "several orders have is an error `order_number_not_unique`."
+                "several orders share is an error `order_number_not_unique`."
             )
         ]
         if layout.order_key

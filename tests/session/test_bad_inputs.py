@@ -93,7 +93,7 @@ RAISED = {
     "a shipper with an unknown field": (
         lambda f, s: sk.BatchSession([ROW], shipper={"nome": "D"}),
         errors.InputError,
-        "shipper cannot be used",
+        "shipper is not a valid address",
     ),
     "a shipper that no file names": (
         lambda f, s: sk.BatchSession([ROW], shipper="harbor"),
@@ -189,7 +189,7 @@ RAISED = {
     "a limit in words": (
         lambda f, s: sk.BatchSession([ROW], shipper=s, limits={"total": "lots"}),
         errors.InputError,
-        "limits cannot be used",
+        "invalid spend limits",
     ),
     "an unknown job": (
         lambda f, s: sk.BatchSession.open("job-nothere"),
@@ -207,10 +207,15 @@ RAISED = {
         errors.ApprovalRequired,
         "no preview",
     ),
-    "void without saying what": (
-        on_session(lambda x: x.void()),
+    "void before anything was bought": (
+        on_session(lambda x: x.void(all=True)),
+        errors.JobNotFound,
+        "no job yet",
+    ),
+    "a ship date that is none": (
+        on_session(lambda x: x.map(ship_date="tomorrow")),
         errors.InputError,
-        "which shipments",
+        "ship_date='tomorrow' is not a date",
     ),
     "a source column to carry that is not there": (
         on_session(lambda x: x.preview(include=["skuu"])),

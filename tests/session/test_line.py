@@ -426,9 +426,15 @@ def dearer() -> sk.SandboxCarrier:
 def test_a_resumed_job_keeps_the_pace_that_was_asked_for_unless_told_another(make):
     job = interrupted(make, concurrency=1, rate_limit=5.0).job_id
     with sk.BatchSession.open(job) as session:
-        assert (session._pacer().concurrency, session._pacer().rate_per_s) == (1, 5.0)
+        assert (
+            session.job.connection.pacer().concurrency,
+            session.job.connection.pacer().rate_per_s,
+        ) == (1, 5.0)
     with sk.BatchSession.open(job, rate_limit=200.0) as session:
-        assert (session._pacer().concurrency, session._pacer().rate_per_s) == (1, 200.0)
+        assert (
+            session.job.connection.pacer().concurrency,
+            session.job.connection.pacer().rate_per_s,
+        ) == (1, 200.0)
         assert session.resume(progress=False).shipped == 4
 
 

@@ -347,22 +347,20 @@ class RateCard:
             A cell cannot be read, weights are missing, lines overlap, a zone has no prices: the
             message names file, line and column.
         """
-        from shipkit.carriers.ratecard.from_files import card_from_files
+        from shipkit.carriers.ratecard import from_files as files
 
-        return card_from_files(
-            zones,
-            rates,
-            surcharges=surcharges,
-            discounts=discounts,
-            transit=transit,
-            areas=areas,
-            effective=effective,
-            name=name,
-            origin=origin,
-            services=services,
+        prices = files.prices_of(rates, services or {}, currency, breaks=breaks)
+        rules = files.rules_of(surcharges, discounts, areas or {}, services or {}, currency)
+        return cls(
+            name=name or files.stem_of(zones),
+            zones=files.zones_of(zones, prices, services or {}, origin, complete_chart=complete),
+            rates=files.table_of(prices, RATES),
+            transit=files.transit_of(transit, services or {}),
+            surcharges=rules.surcharges,
+            discounts=rules.discounts,
+            areas=rules.areas,
             currency=currency,
-            breaks=breaks,
-            complete_chart=complete,
+            effective=dt.date.fromisoformat(effective) if isinstance(effective, str) else effective,
             **rules_of_weight,
         )
 

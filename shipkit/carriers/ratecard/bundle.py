@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import os
-import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +25,7 @@ from shipkit.carriers.ratecard import (
     TableZones,
 )
 from shipkit.carriers.ratecard.synthetic import DistanceZones
+from shipkit.common.files import write_file
 from shipkit.errors import RateCardError
 
 __all__ = ["load_card", "save_card"]
@@ -59,12 +58,12 @@ def save_card(card: RateCard, path: str | Path) -> Path:
         and (not path.is_dir() or any(path.iterdir()))
     ):
         raise RateCardError(f"{path} exists and is not a rate card.", fix="Choose another name.")
-    for name, data in sorted(
-        files.items(), key=lambda item: item[0].endswith("card.toml")
-    ):  # the description last
+    # The description, with the fingerprint of all the rest, is written last: a crash in between
+    # leaves a folder that is refused when it is loaded, never one with half of the new prices.
+    for name, data in sorted(files.items(), key=lambda item: item[0].endswith("card.toml")):
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        _put(file, data)
+        write_file(file, data)
     return path
 
 
@@ -183,20 +182,13 @@ def _parquet(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _put(file: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(handle, "wb") as out:
-        out.write(data)
-    Path(name).replace(file)
-
-
 def _zip(path: Path, files: Mapping[str, bytes]) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, data in files.items():
             bundle.writestr(name, data)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _put(path, buffer.getvalue())
+    write_file(path, buffer.getvalue())
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
-"""A person's own contract, from files to a :class:`~shipkit.carriers.ratecard.RateCard`."""
+"""The parts of a rate card, read from files: see :meth:`RateCard.from_files`."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from shipkit.carriers.ratecard import RATES, TRANSIT, Discount, RateCard, Surcharge, TableZones
+from shipkit.carriers.ratecard import TRANSIT, Discount, Surcharge, TableZones
 from shipkit.carriers.ratecard.prices import read_prices, read_transit, written_out
 from shipkit.carriers.ratecard.sheets import Paths, Sheet, files_of, read_sheets
 from shipkit.carriers.ratecard.surcharges import read_area, read_rules
@@ -24,69 +24,109 @@ from shipkit.carriers.ratecard.zones import (
 )
 from shipkit.errors import RateCardError
 
-__all__ = ["card_from_files"]
+__all__ = [
+    "ContractRules",
+    "prices_of",
+    "rules_of",
+    "stem_of",
+    "table_of",
+    "transit_of",
+    "zones_of",
+]
 
 
-def card_from_files(
-    zones: Paths,
+Prices = Sequence[tuple[str, str, int, int, int]]
+
+
+@dataclass(frozen=True)
+class ContractRules:
+    """Surcharges, discounts and the lists of ZIPs that they apply to."""
+
+    surcharges: tuple[Surcharge, ...]
+    discounts: tuple[Discount, ...]
+    areas: Mapping[str, frozenset[str]]
+
+
+def prices_of(
     rates: Paths | Mapping[str, Paths],
+    services: Mapping[str, str],
+    currency: str,
     *,
-    surcharges: Any = None,
-    discounts: Any = None,
-    transit: Paths | None = None,
-    areas: Mapping[str, Any] | None = None,
-    effective: dt.date | str | None = None,
-    name: str | None = None,
-    origin: str | None = None,
-    services: Mapping[str, str] | None = None,
-    currency: str = "USD",
-    breaks: bool = False,
-    complete_chart: bool = False,
-    **rules_of_weight: Any,
-) -> RateCard:
-    """Return the card that the files describe (see :meth:`RateCard.from_files`)."""
-    said = services or {}
-    prices = written_out(read_prices(_rate_sheets(rates, said), said, currency), breaks=breaks)
+    breaks: bool,
+) -> Prices:
+    """Return the rows of all rate files, in the columns of :data:`RATES`."""
+    return written_out(
+        read_prices(_rate_sheets(rates, services), services, currency), breaks=breaks
+    )
+
+
+def zones_of(
+    zones: Paths,
+    prices: Prices,
+    services: Mapping[str, str],
+    origin: str | None,
+    *,
+    complete_chart: bool,
+) -> TableZones:
+    """Return the zone chart of the files, for the services that have prices."""
     lines = _for_services(
-        read_zones(
-            [sheet for path in files_of(zones) for sheet in read_sheets(path)], said, origin
-        ),
-        sorted({row[0] for row in prices}),
+        read_zones(_sheets(zones), services, origin), sorted({row[0] for row in prices})
     )
     if complete_chart:
         complete(lines)
-    days = (
-        read_transit([sheet for path in files_of(transit) for sheet in read_sheets(path)], said)
-        if transit is not None
-        else []
-    )
-    rules = read_rules(_each(surcharges), "surcharge", said, currency)
-    more = read_rules(_each(discounts), "discount", said, currency)
-    lists = (
-        rules.areas
-        | more.areas
-        | {key: zips for key, given in (areas or {}).items() for zips in [_area(key, given)]}
-    )
-    day = dt.date.fromisoformat(effective) if isinstance(effective, str) else effective
-    return RateCard(
-        name=name or Path(str(files_of(zones)[0])).stem,
-        zones=TableZones(chart_of(_priced(lines, prices))),
-        rates=_table(prices, RATES),
-        transit=_table(days, TRANSIT),
+    return TableZones(chart_of(_priced(lines, prices)))
+
+
+def transit_of(transit: Paths | None, services: Mapping[str, str]) -> pa.Table:
+    """Return :data:`TRANSIT` from the files, empty without any."""
+    days = read_transit(_sheets(transit), services) if transit is not None else []
+    return table_of(days, TRANSIT)
+
+
+def rules_of(
+    surcharges: Any,
+    discounts: Any,
+    areas: Mapping[str, Any],
+    services: Mapping[str, str],
+    currency: str,
+) -> ContractRules:
+    """Return the rules of all files. Either kind of file may hold both kinds of rules."""
+    rules = read_rules(_each(surcharges), "surcharge", services, currency)
+    more = read_rules(_each(discounts), "discount", services, currency)
+    return ContractRules(
         surcharges=(*rules.surcharges, *more.surcharges),
         discounts=(*rules.discounts, *more.discounts),
-        areas=lists,
-        currency=currency,
-        effective=day,
-        **rules_of_weight,
+        areas={
+            **rules.areas,
+            **more.areas,
+            **{key: _area(key, given) for key, given in areas.items()},
+        },
     )
+
+
+def stem_of(zones: Paths) -> str:
+    """Return the name of the first zone file, which names a card that was given no name."""
+    return Path(str(files_of(zones)[0])).stem
+
+
+def table_of(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    """Return `rows` as a table of `schema`."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table(
+        [pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)],
+        schema=schema,
+    )
+
+
+def _sheets(paths: Paths) -> list[Sheet]:
+    return [sheet for path in files_of(paths) for sheet in read_sheets(path)]
 
 
 def _rate_sheets(
     rates: Paths | Mapping[str, Paths], services: Mapping[str, str]
 ) -> list[tuple[Sheet, str | None]]:
     if not isinstance(rates, Mapping):
-        return [(sheet, None) for path in files_of(rates) for sheet in read_sheets(path)]
+        return [(sheet, None) for sheet in _sheets(rates)]
     found: list[tuple[Sheet, str | None]] = []
     for text, paths in rates.items():
         service = service_named(text, services)
@@ -95,7 +135,7 @@ def _rate_sheets(
                 f"rates: {text!r} is not a known service.",
                 fix='Use a name such as "ground" or "2nd_day_air".',
             )
-        found += [(sheet, service) for path in files_of(paths) for sheet in read_sheets(path)]
+        found += [(sheet, service) for sheet in _sheets(paths)]
     return found
 
 
@@ -115,9 +155,7 @@ def _for_services(lines: Sequence[ZoneLine], sold: Sequence[str]) -> list[ZoneLi
     return spread
 
 
-def _priced(
-    lines: Sequence[ZoneLine], prices: Sequence[tuple[str, str, int, int, int]]
-) -> list[ZoneLine]:
+def _priced(lines: Sequence[ZoneLine], prices: Prices) -> list[ZoneLine]:
     """Return the lines with the names that zones have in the price tables. Raises RateCardError for zones without a price.
 
     UPS's charts write the service's digits before the zone (208 is zone 8 of 2nd Day Air); price
@@ -171,11 +209,3 @@ def _area(name: str, given: Any) -> frozenset[str]:
         return frozenset(given)
     lists = read_area(files_of(given)[0])
     return lists[name] if name in lists else frozenset().union(*lists.values())
-
-
-def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table(
-        [pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)],
-        schema=schema,
-    )

@@ -18,8 +18,9 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.pool import each
 from shipkit.common.words import total_text
-from shipkit.errors import CarrierError, InputError, JobError, RestartUnconfirmed
+from shipkit.errors import CarrierError, InputError, JobRunning, RestartUnconfirmed
 from shipkit.models import Money, Purchase
+from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery.pruning import prune
 from shipkit.purchasing.store import JobDraft, JobStore
@@ -297,7 +298,7 @@ def restart(store: JobStore, *, confirm_paid_labels: int | None = None) -> JobSt
         counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT] + counts[RowState.REVIEW],
     )
     if store.owner() is not None:
-        raise JobError(f"{store.job_id} is running.", fix="Pause it first.")
+        raise JobRunning(f"{store.job_id} is running.", fix="Pause it first.")
     if confirm_paid_labels != paid:
         also = f" and {doubtful:,} rows in doubt may have been" if doubtful else ""
         raise RestartUnconfirmed(
@@ -399,6 +400,7 @@ async def void_rows(
     Raises CheckpointLocked. Rows that the carrier will not take back are in the outcome, not
     raised.
     """
+    require_account(store.manifest, carrier)
     pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
     with store.own("void") as ledger:
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
@@ -421,6 +423,7 @@ async def void_rows(
 
 async def void_surplus(store: JobStore, carrier: Carrier) -> int:
     """Give back the shipments that exist beside the adopted ones; returns how many."""
+    require_account(store.manifest, carrier)
     count = 0
     with store.own("void") as ledger:
         for line in surplus(store).to_pylist():

@@ -25,8 +25,9 @@ from contextlib import ExitStack
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
-from shipkit.errors import CheckpointLocked, CheckpointWriteError, JobError
+from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
+from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import late_rows
 from shipkit.purchasing.run.dispatch import Calls
 from shipkit.purchasing.run.feeder import Feeder
@@ -84,7 +85,7 @@ async def execute(
     if store.status in _FINISHED:
         await look_again(store, carrier, pacer=pacer)
         return store.status
-    _same_account(store, carrier)
+    require_account(store.manifest, carrier)
     timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
     options = Options(
         pacer=pacer or _pacer(carrier),
@@ -113,7 +114,7 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
     """
     if not await asyncio.to_thread(late_rows, store):
         return 0
-    _same_account(store, carrier)
+    require_account(store.manifest, carrier)
     timeout = carrier.pace.timeout_s
     options = Options(
         pacer=pacer or _pacer(carrier),
@@ -135,15 +136,6 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
 
 def _pacer(carrier: Carrier) -> Pacer:
     return Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
-
-
-def _same_account(store: JobStore, carrier: Carrier) -> None:
-    if history.account_key(carrier.identity) != store.manifest.account_key:
-        raise JobError(
-            f"{store.job_id} belongs to {store.manifest.identity}, not to {carrier.identity}. "
-            "Nothing was sent.",
-            fix="Open it with the carrier and the account that it was approved for.",
-        )
 
 
 class Runner(RunState):

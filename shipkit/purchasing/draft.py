@@ -1,0 +1,85 @@
+"""From a priced preview to the draft of a job: what will be bought, and the terms it is bought on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from shipkit.models import LabelSpec
+from shipkit.plan.planner import Planner
+from shipkit.plan.preview import Preview
+from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits
+from shipkit.purchasing.store import JobDraft
+
+__all__ = ["PurchaseTerms", "all_problems", "draft_job"]
+
+
+@dataclass(frozen=True)
+class PurchaseTerms:
+    """What a session decides about a purchase, apart from the shipments themselves."""
+
+    name: str | None
+    label: LabelSpec
+    mode: ExecutionMode
+    limits: SpendLimits
+    resend: str
+    on_duplicate: str
+    concurrency: int | None = None
+    rate_limit: float | None = None
+    """The pace that was asked for, which a resumed job keeps. None: the carrier's own."""
+
+
+def draft_job(
+    shown: Preview, planner: Planner, terms: PurchaseTerms, approval: Approval | None
+) -> JobDraft:
+    """Return the draft of the job that buys exactly what `shown` priced.
+
+    Everything that is needed after the session is gone is copied into it: the source's own rows
+    (for corrections and write-back), where they came from, the filter, the template and the pace.
+    """
+    plan, origin = shown.plan, planner.loaded.origin
+    return JobDraft(
+        plan=plan.table,
+        quotes=shown.quotes,
+        problems=all_problems(shown),
+        source=planner.source_rows(),
+        fingerprint=plan.fingerprint,
+        name=terms.name,
+        identity=plan.identity,
+        shipper=plan.shipper,
+        label=terms.label,
+        mode=str(terms.mode),
+        approval=approval.model_dump(mode="json") if approval else None,
+        limits=terms.limits.in_cents(),
+        resend=terms.resend,
+        on_duplicate=terms.on_duplicate,
+        skipped=shown.reasons,
+        facts={
+            "preview_id": shown.preview_id,
+            "priced_at": shown.priced_at.isoformat(),
+            "expires_at": shown.expires_at.isoformat(),
+            "where": list(planner.clauses),
+            "template": plan.template,
+            "pace": {"concurrency": terms.concurrency, "rate_limit": terms.rate_limit},
+            "source": {
+                "kind": origin.kind,
+                "paths": [str(p) for p in origin.paths],
+                "sha256": list(origin.sha256),
+                "rows": list(origin.rows),
+                "sheet": origin.sheet,
+                "delimiter": origin.delimiter,
+                "encoding": origin.encoding,
+                "header": origin.header,
+                "layout": planner.loaded.layout.name if planner.loaded.layout else None,
+            },
+            "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
+        },
+    )
+
+
+def all_problems(shown: Preview) -> pa.Table:
+    """Return every problem of every row, from before and after the plan was made, by row number."""
+    table: Any = pa.concat_tables([shown.plan.problems, shown.problems()]).sort_by("row_number")
+    return table

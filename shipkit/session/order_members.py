@@ -1,0 +1,315 @@
+"""What a session knows about its orders: read, filtered, mapped and edited, not yet priced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from shipkit.errors import InputError
+from shipkit.models import Address
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.plan.plan import Edit
+from shipkit.plan.planner import Planner
+from shipkit.plan.preview import to_frame
+from shipkit.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["OrderMembers", "shipper_from"]
+
+
+class OrderMembers:
+    """The members of a session that belong to its orders. Nothing here buys, most ask no carrier."""
+
+    settings: Settings
+    _planner: Planner
+    _was: int | None = None
+    """How many orders the previous filter kept, if the current one keeps another number."""
+
+    @abstractmethod
+    def _forget(self, *, keep_view: bool = False) -> None:
+        """Drop the preview and the job that were made before this change."""
+
+    @abstractmethod
+    def _view(self, clause: str) -> pa.Table:
+        """Return the shipments that `clause` chooses from, with preview and source columns."""
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def load(self, source: Any, **options: Any) -> Self:
+        """Read orders, in place of any that were read before.
+
+        Parameters
+        ----------
+        source
+            A path or glob (csv, tsv, xlsx, xls, ods, parquet, json, ndjson; also gzipped), a
+            DataFrame, an Arrow table, a list of dicts, a DuckDB relation or a
+            :class:`~shipkit.Database`.
+        **options
+            ``types={"column": "VARCHAR"}`` pins a column's type; ``sheet``, ``delimiter`` and
+            ``encoding`` override what was detected; ``order_key`` names the column that groups
+            lines to orders; ``layout`` names a known export (see :attr:`layout`), or is False to
+            recognise none.
+
+        Raises
+        ------
+        SourceError
+            The source cannot be read.
+        """
+        self._planner.load(source, **options)
+        self._forget()
+        return self
+
+    @property
+    def shipper(self) -> Address | None:
+        """The address that labels are sent from and charged to; None if none was given yet."""
+        return self._planner.shipper
+
+    def ship_from(self, shipper: Address | Mapping[str, Any] | str) -> Self:
+        """Set the shipper: an Address, a dict of its fields, or a name from the config file."""
+        self._planner.ship_from(shipper_from(shipper, self.settings))
+        self._forget()
+        return self
+
+    @property
+    def order_count(self) -> int:
+        """The number of orders that were read, before any filter."""
+        return int(self._planner.orders.count)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the source's columns, as filters and templates use them."""
+        return [column.key for column in self._planner.loaded.columns]
+
+    @property
+    def layout(self) -> LayoutMatch | None:
+        """The known export that the headings match, and why; None if columns were recognised singly."""
+        return self._planner.loaded.layout
+
+    @property
+    def load_report(self) -> Any:
+        """What was read, repaired and dropped."""
+        return self._planner.loaded.report
+
+    def describe(self) -> pd.DataFrame:
+        """Return one row per column: ``name``, ``type``, ``non_null``, ``distinct``, ``examples``."""
+        return self._planner.loaded.describe()
+
+    def sample(self, n: int = 5) -> pd.DataFrame:
+        """Return the first `n` orders that pass the filter, with the source's own columns."""
+        return to_frame(self._planner.sample(n))
+
+    # -- filtering -------------------------------------------------------------------------------
+
+    def where(self, *clauses: str, **params: Any) -> Self:
+        """Keep only the orders that match; replaces the previous filter.
+
+        An order is kept whole if any of its lines matches. The session's repr shows the effect:
+        "412 of 800 orders (was 800)". A filter that keeps nothing warns, with the values that the
+        compared columns commonly hold.
+
+        Parameters
+        ----------
+        *clauses
+            SQL expressions over the source's columns, all of which must hold. None clears the
+            filter.
+        **params
+            Values for ``$name`` in the clauses; a list for ``IN``.
+
+        Raises
+        ------
+        FilterError
+            A clause is not valid. The message shows the place and the nearest column, and the
+            previous filter stays.
+
+        Examples
+        --------
+        >>> session.where("state = $state AND weight_lb < 20", state="CA")  # doctest: +SKIP
+        """
+        before = self._planner.kept
+        now = self._planner.where(clauses, params).count
+        self._was = before if before != now else None
+        self._forget()
+        if not now:
+            warnings.warn(self.selection, stacklevel=2)
+        return self
+
+    @property
+    def filter(self) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """The clauses of the current filter, and the values bound in them."""
+        return self._planner.clauses, dict(self._planner.params)
+
+    @property
+    def selection(self) -> str:
+        """How many orders the filter keeps: "412 of 800 orders"; if none, what the columns hold."""
+        chosen = self._planner.selected()
+        return str(chosen) if chosen.count or not chosen.total else f"{chosen}. {chosen.explain()}"
+
+    # -- mapping ---------------------------------------------------------------------------------
+
+    def map(
+        self,
+        template: str | Path | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        service: str | None = None,
+        services: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        references: Mapping[str, str] | None = None,
+        ship_date: dt.date | str | None = None,
+        weights: str | None = None,
+        parcels: str | None = None,
+        skus: Any = None,
+    ) -> Self:
+        """Set how a source row becomes a shipment; replaces the previous mapping as a whole.
+
+        Parameters
+        ----------
+        template
+            A Jinja2 template that renders one shipment as JSON: a `str` is the text itself, a
+            `Path` is a file. Without one, columns are recognised by their headings and values.
+        columns
+            Field -> heading, where recognition found none or the wrong one.
+        service
+            One service for all rows, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within
+            3 days"``. Overrides any service column.
+        services
+            Value in the service column -> service.
+        defaults
+            Field -> value for rows in which it is missing: ``{"weight_lb": 2}``.
+        references
+            Reference -> heading, printed on the label: ``{"po": "PO Number"}``.
+        ship_date
+            The day of shipping, a date or ISO text; default: the day of purchase.
+        weights
+            What the weight column of orders with several lines holds, the weight of one
+            ``"unit"``, of the ``"line"`` or of the ``"order"``; default: what the layout or the
+            heading says.
+        parcels
+            ``"one"`` parcel per order (default), or a limit such as ``"max 40 lb"`` above which an
+            order is split into several equal parcels.
+        skus
+            A table (frame, list of dicts, file) with the weight of each SKU, and its dimensions
+            and boxes if known. Fills in missing weights, with a warning on each such row.
+
+        Raises
+        ------
+        MappingError, TemplateError
+            A column does not exist, or the template cannot be used.
+        """
+        self._planner.map(
+            template=template,
+            columns=columns,
+            service=service,
+            services=services,
+            defaults=defaults,
+            references=references,
+            ship_date=_day(ship_date),
+            weights=weights,
+            parcels=parcels,
+            skus=skus,
+        )
+        self._forget()
+        return self
+
+    @property
+    def template(self) -> str:
+        """The Jinja2 text in use, or the one equivalent to the recognised columns.
+
+        Edit it and pass it back to :meth:`map`.
+        """
+        return self._planner.template()
+
+    # -- editing by hand -------------------------------------------------------------------------
+
+    def skip(self, clause: str, reason: str | None = None) -> Edit:
+        """Set aside the shipments that match `clause`: they are shown, and not bought.
+
+        Parameters
+        ----------
+        clause
+            A SQL expression over the preview columns and the source's own. One that mentions a
+            price gets the orders priced first.
+        reason
+            Shown in :attr:`edits` and in the results.
+        """
+        made = self._planner.edit("skip", clause, self._view(clause), reason=reason)
+        self._forget(keep_view=True)
+        return made
+
+    def unskip(self) -> Self:
+        """Undo every :meth:`skip`."""
+        self._planner.drop_edits("skip")
+        self._forget(keep_view=True)
+        return self
+
+    def edit(self, clause: str, **fields: Any) -> Edit:
+        """Set fields of the shipments that match `clause`.
+
+        Examples
+        --------
+        >>> session.edit("order_id = '17'", postal_code="02134")  # doctest: +SKIP
+        """
+        made = self._planner.edit("edit", clause, self._view(clause), fields=fields)
+        self._forget(keep_view=True)
+        return made
+
+    @property
+    def edits(self) -> pd.DataFrame:
+        """What was set aside or changed by hand: ``action``, ``clause``, ``rows``, ``fields``, ``reason``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "action": e.action,
+                    "clause": e.clause,
+                    "rows": len(e.row_numbers),
+                    "fields": dict(e.fields),
+                    "reason": e.reason,
+                }
+                for e in self._planner.edits
+            ],
+            columns=["action", "clause", "rows", "fields", "reason"],
+        )
+
+
+def _day(value: dt.date | str | None) -> dt.date | None:
+    if not isinstance(value, str):
+        return value
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise InputError(
+            f"ship_date={value!r} is not a date.", fix='Write it like "2026-11-23".'
+        ) from None
+
+
+def shipper_from(
+    given: Address | Mapping[str, Any] | str | None, settings: Settings
+) -> Address | None:
+    """Return the shipper that `given` names or describes.
+
+    None is the only shipper of the config file, if there is exactly one. Raises InputError for
+    fields that are not an address, SettingsError for a name that the config file lacks.
+    """
+    if isinstance(given, Address):
+        return given
+    if isinstance(given, str):
+        return settings.shipper(given)
+    if given is None:
+        known = list(settings.file.get("shippers", {}))
+        return settings.shipper(known[0]) if len(known) == 1 else None
+    try:
+        return Address(**given)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"The shipper is not a valid address: {error}.", fix="Give the fields of sk.Address."
+        ) from None

@@ -1,0 +1,201 @@
+"""What a session knows about prices: previews, totals, problems, and questions to the carrier."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from shipkit.carriers.connection import Connection
+from shipkit.orders.masking import OPEN_ROLES, masked
+from shipkit.plan import preview, questions
+from shipkit.plan.plan import Plan
+from shipkit.plan.preview import PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
+from shipkit.purchasing import approval, history
+from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.draft import all_problems
+from shipkit.purchasing.store import JobStore
+from shipkit.session.order_members import OrderMembers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PriceMembers"]
+
+_ASKS_PRICES = re.compile(
+    r"\b(cost\w*|\w+_cents|zone|billable_weight_lb|transit_days|delivery_date|currency)\b",
+    re.IGNORECASE,
+)
+"""Preview columns that only exist once the carrier has priced the orders."""
+
+
+class PriceMembers(OrderMembers):
+    """The members of a session that ask the carrier for prices and advice. Nothing here buys."""
+
+    name: str | None
+    on_duplicate: str
+    max_quote_age: dt.timedelta
+    _connection: Connection
+    _preview: Preview | None
+    _record: PreviewRecord | None
+    """The last preview as it is on disk; it outlives `_preview`, which any change drops."""
+    _last_view: pa.Table | None
+
+    @property
+    @abstractmethod
+    def mode(self) -> ExecutionMode:
+        """CONFIRM or AUTO."""
+
+    def preview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
+        """Price every row, and return the preview: one row per shipment.
+
+        A row that cannot be bought has a null cost and a ``problem``, and is in no total. Nothing
+        is bought.
+
+        Parameters
+        ----------
+        include
+            Names of source columns to carry along.
+        mask
+            Show initials instead of names, and hide every other text that may identify a person:
+            for notebooks that other people read.
+
+        Returns
+        -------
+        DataFrame
+            The columns of :data:`shipkit.plan.preview.PREVIEW_COLUMNS`. ``cost_cents`` is exact
+            (Int64, minor units of ``currency``), ``cost`` is a float for reading and plotting.
+
+        Raises
+        ------
+        InputError
+            No orders or no shipper were given, or the orders cannot be mapped.
+        SettingsError, CarrierError
+            The carrier is not set up, or cannot be asked.
+        """
+        return self._connection.run(self._price_and_frame(include, mask=mask))
+
+    async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
+        """Return what :meth:`preview` returns, for callers on an event loop of their own."""
+        return await asyncio.wrap_future(
+            self._connection.portal.start(self._price_and_frame(include, mask=mask))
+        )
+
+    @property
+    def previewed(self) -> Preview:
+        """The current preview. Prices the orders if there is none."""
+        return self._preview or self._connection.run(self._price())
+
+    @property
+    def summary(self) -> Summary:
+        """Totals of the current preview, by service and currency. Prices the orders if there is none."""
+        shown = self.previewed
+        record = preview.recall(self.settings.home, shown.preview_id)
+        return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """Every problem of every row: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``, ``code``."""
+        shown = self._preview or self._connection.run(self._unpriced())
+        return to_frame(all_problems(shown))
+
+    def shop(self) -> pd.DataFrame:
+        """Return what every service costs for every shipment, cheapest first. Buys nothing.
+
+        See :data:`shipkit.plan.questions.SHOP` for the columns.
+        """
+        run, pacer = self._connection.run, self._connection.pacer
+        plan = run(self._plan())
+        return to_frame(
+            run(questions.shop(plan.table, plan.shipper, self._connection.carrier, pacer()))
+        )
+
+    def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
+        """Ask the carrier which addresses exist and which are homes: one row per shipment.
+
+        Parameters
+        ----------
+        accept
+            Take suggestions over as edits, listed in :attr:`edits`. True: of every row with one
+            correction; row numbers: the first candidate of each.
+
+        Returns
+        -------
+        DataFrame
+            The columns of :data:`shipkit.plan.questions.ADDRESSES`.
+        """
+        run, pacer = self._connection.run, self._connection.pacer
+        plan = run(self._plan())
+        checks = run(questions.check_addresses(plan.table, self._connection.carrier, pacer()))
+        if accept is not False:
+            self._planner.edits = (
+                *self._planner.edits,
+                *questions.accepted(checks, None if accept is True else accept),
+            )
+            self._forget()
+        return to_frame(checks)
+
+    @property
+    def preview_id(self) -> str | None:
+        """The id of the last preview, None before there is one."""
+        return self._record.preview_id if self._record else None
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _view(self, clause: str) -> pa.Table:
+        if self._last_view is None or self._preview is not None:
+            priced = self._preview is not None or _ASKS_PRICES.search(clause)
+            shown = self.previewed if priced else self._connection.run(self._unpriced())
+            self._last_view = self._planner.beside(shown.view())
+        return self._last_view
+
+    async def _plan(self) -> Plan:
+        connection = self._connection
+        return await self._planner.plan(
+            connection.carrier, connection.pacer(), today=_now().astimezone().date()
+        )
+
+    async def _unpriced(self) -> Preview:
+        return preview.unpriced(await self._plan(), now=_now())
+
+    async def _price(self) -> Preview:
+        plan = await self._plan()
+        seen = history.seen(
+            self.settings.home,
+            plan.identity,
+            plan.table,
+            but_not=JobStore.id_of(plan.fingerprint, self.name),
+        )
+        held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
+        self._preview = await preview.price(
+            plan,
+            self._connection.carrier,
+            now=_now(),
+            held=held,
+            notes=notes,
+            pacer=self._connection.pacer(),
+            max_age=self.max_quote_age,
+        )
+        self._record = preview.keep(self.settings.home, self._preview)
+        return self._preview
+
+    async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
+        shown = await self._price()
+        table = shown.view()
+        keys = [key for key in self._planner.carried(include) if key not in table.column_names]
+        table = self._planner.joined(table, keys) if keys else table
+        if mask:
+            harmless = [
+                column.key for column in self._planner.loaded.columns if column.role in OPEN_ROLES
+            ]
+            table = masked(table, {*PREVIEW_COLUMNS, *harmless})
+        return to_frame(table)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
