@@ -371,8 +371,18 @@ class Parcel(_Frozen):
     length_in: _Inches = None
     width_in: _Inches = None
     height_in: _Inches = None
-    packaging: Annotated[str, Spec("text", editable=True)] = "package"
-    declared_value: Annotated[Money | None, Spec("amount", editable=True)] = None
+    packaging: Annotated[
+        str,
+        Spec("text", headings=("packaging", "packaging type", "package type"), editable=True),
+    ] = "package"
+    declared_value: Annotated[
+        Money | None,
+        Spec(
+            "amount",
+            headings=("declared value", "insured value", "insurance value", "insured amount"),
+            editable=True,
+        ),
+    ] = None
     description: Annotated[str | None, Spec("text")] = None
 
 
@@ -409,6 +419,13 @@ class Signature(StrEnum):
     ADULT = "adult"
 
 
+_SIGNATURE_HEADINGS = (
+    "signature",
+    "signature required",
+    "signature option",
+    "signature confirmation",
+    "delivery confirmation",
+)
 _SIGNATURE_WORDS = {
     "none": ("", "none", "no", "n", "false", "0", "not required", "no signature"),
     "required": (
@@ -441,10 +458,13 @@ class Shipment(_Frozen):
     ship_date: Annotated[dt.date | None, Spec("date", editable=True)] = None
     references: dict[str, str] = Field(default_factory=dict)
     description: Annotated[str | None, Spec("text", editable=True)] = None
-    signature: Annotated[Signature, Spec("choice", editable=True, words=_SIGNATURE_WORDS)] = (
-        Signature.NONE
-    )
-    saturday_delivery: Annotated[bool, Spec("flag", editable=True)] = False
+    signature: Annotated[
+        Signature,
+        Spec("choice", headings=_SIGNATURE_HEADINGS, editable=True, words=_SIGNATURE_WORDS),
+    ] = Signature.NONE
+    saturday_delivery: Annotated[
+        bool, Spec("flag", headings=("saturday delivery", "saturday"), editable=True)
+    ] = False
     is_return: Annotated[bool, Spec("flag")] = False
     customs: Customs | None = None
 

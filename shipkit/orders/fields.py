@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shipkit.schema import FLAT
+
 __all__ = [
     "ADDRESS_ROLES",
     "KIND",
@@ -28,30 +30,21 @@ __all__ = [
 SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
 """Columns that every relation has; a heading with such a name gets a number behind its key."""
 
+_VALUES = {"date": "date", "flag": "flag", "amount": "amount", "count": "number"}
+"""Kind of a field -> the kind of its column's values, where that is not text."""
+
 KIND: Mapping[str, str] = {
+    **{
+        leaf.name: _VALUES.get(leaf.spec.kind, "text")
+        for leaf in FLAT
+        if leaf.spec.kind not in ("weight", "length") and leaf.flat == leaf.name
+    },
     **dict.fromkeys(
         (
-            "order_id",
-            "name",
             "first_name",
             "last_name",
-            "company",
-            "phone",
-            "email",
-            "address_line1",
-            "address_line2",
-            "address_line3",
-            "city",
-            "state",
-            "postal_code",
-            "country",
-            "service",
             "weight_unit",
             "dimension_unit",
-            "packaging",
-            "description",
-            "signature",
-            "currency",
             "sku",
             "item_name",
             "hs_code",
@@ -60,13 +53,11 @@ KIND: Mapping[str, str] = {
         "text",
     ),
     **dict.fromkeys(("weight", "item_weight", "length", "width", "height", "quantity"), "number"),
-    **dict.fromkeys(("order_date", "ship_date"), "date"),
-    **dict.fromkeys(
-        ("order_total", "shipping_amount", "tax_amount", "item_price", "declared_value"), "amount"
-    ),
-    **dict.fromkeys(("residential", "requires_shipping", "saturday_delivery"), "flag"),
+    "order_date": "date",
+    **dict.fromkeys(("order_total", "shipping_amount", "tax_amount", "item_price"), "amount"),
+    "requires_shipping": "flag",
 }
-"""Role -> the kind of its values. Text roles are never guessed to be numbers; the others always get their type."""
+"""Role -> the kind of its values. Text is never read as a number; other kinds always get a type."""
 
 ADDRESS_ROLES = (
     "name",
@@ -563,8 +554,6 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "length": (("length", "package length", "parcel length", "box length", "pkg length"),),
     "width": (("width", "package width", "parcel width", "box width", "pkg width"),),
     "height": (("height", "package height", "parcel height", "box height", "pkg height"),),
-    "packaging": (("packaging", "packaging type", "package type"),),
-    "declared_value": (("declared value", "insured value", "insurance value", "insured amount"),),
     "description": (
         (
             "package contents",
@@ -575,16 +564,6 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ),
         ("contents",),
     ),
-    "signature": (
-        (
-            "signature",
-            "signature required",
-            "signature option",
-            "signature confirmation",
-            "delivery confirmation",
-        ),
-    ),
-    "saturday_delivery": (("saturday delivery", "saturday"),),
     "quantity": (
         (
             "quantity",
@@ -677,6 +656,7 @@ _PHRASES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "tax_amount": (("tax", "taxes", "sales tax", "tax amount", "order tax amount", "item tax"),),
     "currency": (("currency", "currency code"),),
+    **{leaf.name: (leaf.spec.headings,) for leaf in FLAT if leaf.spec.headings},
 }
 
 

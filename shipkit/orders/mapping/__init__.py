@@ -38,7 +38,7 @@ from shipkit.orders.mapping.mapped import (
     service_text,
 )
 from shipkit.orders.units import LENGTHS, WEIGHTS
-from shipkit.schema import ADDRESS_FIELDS, PROBLEMS
+from shipkit.schema import ADDRESS_FIELDS, CURRENCY, FLAT, OWN, PAPERS, PARCELS, PROBLEMS
 
 __all__ = [
     "LEAVES",
@@ -54,12 +54,9 @@ _STRUCT_ADDRESS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ADDRESS_FI
 _STRUCT_PARCELS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in PARCEL_LEAVES) + ")[]"
 _STRUCT_REFERENCES = 'STRUCT("key" VARCHAR, "value" VARCHAR)[]'
 _STRUCT_CUSTOMS = (
-    (
-        "STRUCT(reason VARCHAR, duties_payer VARCHAR, invoice_number VARCHAR, terms VARCHAR, "
-        "items STRUCT("
-    )
-    + ", ".join(f"{name} VARCHAR" for name in ITEM_LEAVES)
-    + ")[])"
+    "STRUCT("
+    + "".join(f"{leaf.name} VARCHAR, " for leaf in PAPERS)
+    + f"items STRUCT({', '.join(f'{name} VARCHAR' for name in ITEM_LEAVES)})[])"
 )
 
 _BLOCKING: Final = (
@@ -93,27 +90,21 @@ _NEEDED: Final = {
     "service": "service",
     "weight_lb": "weight",
 }
-_TYPED: Final = {
-    **dict.fromkeys(
-        ("weight_lb", "length_in", "width_in", "height_in"),
-        (
-            "DOUBLE",
-            "FLOAT",
-            "DECIMAL",
-            "BIGINT",
-            "INTEGER",
-            "SMALLINT",
-            "TINYINT",
-            "HUGEINT",
-            "UBIGINT",
-            "UINTEGER",
-        ),
-    ),
-    "ship_date": ("DATE",),
-    "residential": ("BOOLEAN",),
-    "saturday_delivery": ("BOOLEAN",),
-    "is_return": ("BOOLEAN",),
-}
+_NUMBERS: Final = (
+    "DOUBLE",
+    "FLOAT",
+    "DECIMAL",
+    "BIGINT",
+    "INTEGER",
+    "SMALLINT",
+    "TINYINT",
+    "HUGEINT",
+    "UBIGINT",
+    "UINTEGER",
+)
+_KEPT: Final = {"weight": _NUMBERS, "length": _NUMBERS, "date": ("DATE",), "flag": ("BOOLEAN",)}
+"""Kind of a field -> DuckDB types that normalize reads as they are; others become text."""
+_TYPED: Final = {leaf.flat: _KEPT[leaf.spec.kind] for leaf in FLAT if leaf.spec.kind in _KEPT}
 
 
 @dataclass(frozen=True)
@@ -600,7 +591,7 @@ def _template(leaves: Mapping[str, _Leaf], references: Mapping[str, _Leaf]) -> s
 
     parcel = ",\n".join(
         member("description" if name == "parcel_description" else name, leaves[name], 6)
-        for name in (*PARCEL_LEAVES[:6], "parcel_description")
+        for name in (leaf.flat for leaf in PARCELS)
         if name in leaves
     )
     sections = [
@@ -617,7 +608,7 @@ def _template(leaves: Mapping[str, _Leaf], references: Mapping[str, _Leaf]) -> s
         )
     sections.append(
         block(
-            ["ship_date", "description", "signature", "saturday_delivery", "is_return", "currency"],
+            [leaf.name for leaf in (*OWN, CURRENCY) if leaf.name not in ("order_id", "service")],
             2,
         )
     )

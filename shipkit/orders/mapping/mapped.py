@@ -13,7 +13,7 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.models import ServiceLevel
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.schema import ADDRESS_FIELDS
+from shipkit.schema import ADDRESS_FIELDS, FLAT, ITEMS, PARCELS
 
 __all__ = [
     "ADDRESS_LEAVES",
@@ -32,44 +32,11 @@ __all__ = [
 ]
 
 ADDRESS_LEAVES: Final = ADDRESS_FIELDS
-LEAVES: Final = (
-    "order_id",
-    *ADDRESS_FIELDS,
-    "service",
-    "weight_lb",
-    "length_in",
-    "width_in",
-    "height_in",
-    "packaging",
-    "declared_value",
-    "parcel_description",
-    "ship_date",
-    "description",
-    "signature",
-    "saturday_delivery",
-    "is_return",
-    "currency",
-)
+LEAVES: Final = tuple(leaf.flat for leaf in FLAT)
 """Columns of the mapped relation that hold one text each."""
 
-PARCEL_LEAVES: Final = (
-    "weight_lb",
-    "length_in",
-    "width_in",
-    "height_in",
-    "packaging",
-    "declared_value",
-    "description",
-)
-ITEM_LEAVES: Final = (
-    "description",
-    "quantity",
-    "unit_value",
-    "weight_lb",
-    "sku",
-    "hs_code",
-    "origin_country",
-)
+PARCEL_LEAVES: Final = tuple(leaf.name for leaf in PARCELS)
+ITEM_LEAVES: Final = tuple(leaf.name for leaf in ITEMS)
 CUSTOMS_DEFAULTS: Final = {
     "customs_reason": "reason",
     "duties_payer": "duties_payer",
@@ -206,12 +173,11 @@ def service_text(text: str | None) -> str | None:
 
 
 def field_path(leaf: str) -> str:
-    """Return the path of a leaf in the shipment, as problems name it: ``ship_to.city``, ``parcels[0].weight_lb``."""
-    if leaf in ADDRESS_FIELDS:
-        return f"ship_to.{leaf}"
-    if leaf in PARCEL_LEAVES[:6]:
-        return f"parcels[0].{leaf}"
-    return "parcels[0].description" if leaf == "parcel_description" else leaf
+    """Return the path of a leaf, as problems name it: ``ship_to.city``, ``parcels[0].weight_lb``."""
+    return _PATHS.get(leaf, leaf)
+
+
+_PATHS: Final = {leaf.flat: leaf.path for leaf in FLAT}
 
 
 def leaf_of_role(role: str | None) -> str:

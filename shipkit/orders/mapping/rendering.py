@@ -31,7 +31,7 @@ from shipkit.orders.mapping.mapped import (
 )
 from shipkit.orders.mapping.template_limits import Budget
 from shipkit.orders.mapping.templates import Compiled, compile_template, plain_value
-from shipkit.schema import PROBLEMS
+from shipkit.schema import CURRENCY, OWN, PAPERS, PROBLEMS
 
 __all__ = ["render_rows"]
 
@@ -40,23 +40,13 @@ _FREE: Final = ("declared_value", "unit_value")
 """Leaves that may be an amount or an object with ``amount`` and ``currency``."""
 
 _SHAPE: Final[Mapping[str, Any]] = {
-    "order_id": "",
+    **{leaf.name: "" for leaf in (*OWN, CURRENCY)},
     "ship_to": dict.fromkeys(ADDRESS_LEAVES, ""),
     "ship_from": dict.fromkeys(ADDRESS_LEAVES, ""),
-    "service": "",
     "parcels": [dict.fromkeys(PARCEL_LEAVES, "")],
-    "ship_date": "",
     "references": {"*": ""},
-    "description": "",
-    "signature": "",
-    "saturday_delivery": "",
-    "is_return": "",
-    "currency": "",
     "customs": {
-        "reason": "",
-        "duties_payer": "",
-        "invoice_number": "",
-        "terms": "",
+        **{leaf.name: "" for leaf in PAPERS},
         "items": [dict.fromkeys(ITEM_LEAVES, "")],
     },
 }
@@ -384,12 +374,8 @@ def _structure(shape: Any) -> Any:
 
 
 def _written(leaf: str) -> str:
-    """Return SQL of what was written for a leaf, in the structure ``j`` that the JSON was read into."""
-    if leaf in ADDRESS_LEAVES:
-        return f"j.ship_to.{leaf}"
-    if leaf in PARCEL_LEAVES[:6]:
-        return f"j.parcels[1].{leaf}"
-    return "j.parcels[1].description" if leaf == "parcel_description" else f"j.{leaf}"
+    """Return SQL of what was written for a leaf, in the structure ``j`` of the parsed JSON."""
+    return f"j.{field_path(leaf).replace('parcels[0]', 'parcels[1]')}"  # SQL lists begin with 1
 
 
 _READ: Final = f"""(

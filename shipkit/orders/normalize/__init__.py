@@ -24,23 +24,24 @@ from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.mapped import Mapped, service_text
 from shipkit.orders.normalize.nested import add_nested
+from shipkit.orders.normalize.readings import reading
 from shipkit.orders.normalize.unread import UNREADABLE, problems_met
-from shipkit.schema import SHIPMENTS
+from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, SHIPMENTS, Leaf
 
 __all__ = ["Normalized", "normalize"]
 
-_TEXTS: Final = (
-    "name",
-    "company",
-    "email",
-    "address_line1",
-    "address_line2",
-    "address_line3",
-    "city",
-    "description",
-    "parcel_description",
+_LOOKED_UP: Final = ("state", "country", "service", "currency", "packaging")
+"""Fields that are not read by their kind alone."""
+_TIDY: Final = tuple(
+    leaf for leaf in FLAT if leaf.spec.kind in ("text", "code") and leaf.name not in _LOOKED_UP
 )
-_MEASURES: Final = {"weight_lb": True, "length_in": False, "width_in": False, "height_in": False}
+"""Fields that stay texts: their column is tidied in place."""
+_TYPED: Final = tuple(
+    leaf
+    for leaf in FLAT
+    if leaf.spec.kind in ("weight", "length", "count", "date", "flag", "choice")
+)
+"""Fields whose value goes into a column of its own, ``<name>_``, beside the text."""
 _TIDIED: Final = ("name", "company", "address_line1", "address_line2", "address_line3", "city")
 _COUNTED: Final = {
     "spaces": "blanks, line breaks or apostrophes taken out of names and addresses",
@@ -115,48 +116,82 @@ def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, st
         """Return `how` where something fills the leaf: planning costs more than running for a few rows."""
         return how if mapped.filled is None or name in mapped.filled else otherwise
 
-    cents = read("declared_value", sql.money_cents("declared_value", "currency_"), "NULL::BIGINT")
-    unread = ", ".join(
-        f"{_unread(name, cents)} AS bad_{name}" for name in _read_leaves(mapped, types)
+    def typed(leaf: Leaf) -> str:
+        how = reading(leaf, leaf.flat, cell_type=types[leaf.flat])
+        nothing = (
+            quote(next(iter(leaf.spec.words)))
+            if leaf.spec.kind == "choice"
+            else f"NULL::{duck_type(leaf.arrow.type)}"
+        )
+        return read(leaf.flat, how, nothing)
+
+    amounts = {
+        leaf.flat: read(leaf.flat, reading(leaf, leaf.flat, currency="currency_"), "NULL::BIGINT")
+        for leaf in FLAT
+        if leaf.spec.kind == "amount"
+    }
+
+    def value(leaf: Leaf) -> str:
+        """Return SQL of a field's value, over the columns of ``tidied``."""
+        if leaf.name == "packaging":
+            return read("packaging", reading(leaf, "packaging"), quote("package"))
+        if leaf.spec.kind == "amount":
+            return amounts[leaf.flat]
+        if leaf in _TIDY:
+            return leaf.flat
+        if leaf.spec.kind == "flag" and leaf.required:
+            return f"coalesce({leaf.flat}_, false)"
+        return f"{leaf.flat}_"
+
+    own = ",\n        ".join(
+        f"{value(leaf)} AS {leaf.column}" for leaf in (*ADDRESS, *OWN, CURRENCY)
     )
-    codes = {name: sql.code(name) for name in ("order_id", "postal_code", "phone")} | {
-        name: sql.tidy(name) for name in _TEXTS
-    }
-    tidied = ", ".join(f"{read(name, how, name)} AS {name}" for name, how in codes.items())
-    measured = {
-        name: read(name, _measured(name, types[name], weight=weight), "NULL::DOUBLE")
-        for name, weight in _MEASURES.items()
-    }
-    flags = {
-        name: read(name, _flag(name, types), "NULL::BOOLEAN")
-        for name in ("residential", "saturday_delivery", "is_return")
-    }
+    parcel = ", ".join(f"{leaf.column}: {value(leaf)}" for leaf in PARCELS)
+    tidied = ", ".join(
+        f"{read(leaf.flat, reading(leaf, leaf.flat), leaf.flat)} AS {leaf.flat}" for leaf in _TIDY
+    )
+    before = ", ".join(
+        f"{name} AS raw_{name}" for name in ("postal_code", "phone", "state", "country", *_TIDIED)
+    )
+    unread = "".join(
+        f",\n        {_unread(name, amounts)} AS bad_{name}" for name in _read_leaves(mapped, types)
+    )
+    long = " OR ".join(
+        f"strlen({name}) > {sql.LINE_LENGTH}"
+        for name in ("address_line1", "address_line2", "address_line3")
+    )
     changed = " OR ".join(
         read(name, f"coalesce({name} <> raw_{name}, false)", "false") for name in _TIDIED
     )
     return f"""
     WITH tidied AS (
-        SELECT * REPLACE ({tidied}), {", ".join(f"{name} AS raw_{name}" for name in ("postal_code", "phone", "state", "country", *_TIDIED))},
-        {", ".join(f"{how} AS {name}_" for name, how in (measured | flags).items())},
-        {read("ship_date", "ship_date" if types["ship_date"] == "DATE" else sql.date("trim(ship_date)"), "NULL::DATE")} AS ship_date_,
-        coalesce(upper(trim(currency)), 'USD') AS currency_, {_services(con, mapped)} AS service_, {read("signature", _signature("signature"), quote("none"))} AS signature_,
-        {_places(con, mapped)}
+        SELECT
+            * REPLACE ({tidied}),
+            {before},
+            {", ".join(f"{typed(leaf)} AS {leaf.flat}_" for leaf in _TYPED)},
+            coalesce(upper(trim(currency)), 'USD') AS currency_,
+            {_services(con, mapped)} AS service_,
+            {_places(con, mapped)}
         FROM {mapped.relation.sql}
     )
-    SELECT row_number, row_numbers, source_file, order_id, name, company, phone, email, address_line1, address_line2, address_line3,
-    city, state_ AS state, postal_code, country_ AS country, residential_ AS residential, NULL::{duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
-    service_ AS service,
-    [{{weight_lb: weight_lb_, length_in: length_in_, width_in: width_in_, height_in: height_in_, packaging: {read("packaging", sql.packaging("packaging"), quote("package"))},
-       declared_value_cents: {cents}, description: parcel_description}}] AS parcels,
-    ship_date_ AS ship_date, list_filter("references", lambda r: trim(r.value) <> '') AS "references", description, signature_ AS signature,
-    coalesce(saturday_delivery_, false) AS saturday_delivery, coalesce(is_return_, false) AS is_return, currency_ AS currency,
-    NULL::{duck_type(SHIPMENTS.field("customs").type)} AS customs{", " if unread else ""}{unread},
-    american, coalesce(strlen(address_line1) > {sql.LINE_LENGTH} OR strlen(address_line2) > {sql.LINE_LENGTH} OR strlen(address_line3) > {sql.LINE_LENGTH}, false)
-      OR coalesce(NOT regexp_full_match(phone, '[2-9][0-9]{{9}}'), false)
-      OR coalesce(american AND NOT regexp_full_match(postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?'), false) AS repair,
-    {changed} AS fixed_spaces,
-    coalesce(state_ <> raw_state, false) AS fixed_state, coalesce(country_ <> raw_country, false) AS fixed_country,
-    coalesce(phone <> raw_phone, false) AS fixed_phone, coalesce(postal_code <> raw_postal_code, false) AS fixed_zip
+    SELECT
+        row_number, row_numbers, source_file,
+        {own},
+        NULL::{duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
+        [{{{parcel}}}] AS parcels,
+        list_filter("references", lambda r: trim(r.value) <> '') AS "references",
+        NULL::{duck_type(SHIPMENTS.field("customs").type)} AS customs{unread},
+        american,
+        coalesce({long}, false)
+            OR coalesce(NOT regexp_full_match(phone, '[2-9][0-9]{{9}}'), false)
+            OR coalesce(
+                american AND NOT regexp_full_match(postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?'), false
+            ) AS repair,
+        {changed} AS fixed_spaces,
+        coalesce(state_ <> raw_state, false) AS fixed_state,
+        coalesce(country_ <> raw_country, false) AS fixed_country,
+        coalesce(phone <> raw_phone, false) AS fixed_phone,
+        coalesce(postal_code <> raw_postal_code, false) AS fixed_zip
     FROM tidied
     """
 
@@ -170,51 +205,9 @@ def _read_leaves(mapped: Mapped, types: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _unread(name: str, cents: str) -> str:
+def _unread(name: str, amounts: Mapping[str, str]) -> str:
     """Keep the text of a cell that could not be read, else null."""
-    value = cents if name == "declared_value" else f"{name}_"
-    return f"CASE WHEN {value} IS NULL THEN nullif(trim({name}), '') END"
-
-
-def _measured(name: str, kind: str, *, weight: bool) -> str:
-    return (
-        sql.measure(name, weight=weight)
-        if kind == "VARCHAR"
-        else f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
-    )
-
-
-def _flag(name: str, types: Mapping[str, str]) -> str:
-    if types[name] == "BOOLEAN":
-        return name
-    return (
-        sql.residential(name)
-        if name == "residential"
-        else sql.flag(name, ("return",), ("", "none"))
-    )
-
-
-def _signature(x: str) -> str:
-    words = {
-        "none": ("", "none", "no", "n", "false", "0", "not required", "no signature"),
-        "required": (
-            "required",
-            "yes",
-            "y",
-            "true",
-            "1",
-            "signature",
-            "signature required",
-            "direct",
-            "indirect",
-        ),
-        "adult": ("adult", "adult required", "adult signature", "adult signature required"),
-    }
-    return (
-        f"CASE WHEN {x} IS NULL THEN 'none' ELSE "
-        f"{sql.choose(f'lower(trim({x}))', {word: quote(kind) for kind, group in words.items() for word in group}, 'NULL')} "
-        "END"
-    )
+    return f"CASE WHEN {amounts.get(name, name + '_')} IS NULL THEN nullif(trim({name}), '') END"
 
 
 def duck_type(kind: pa.DataType) -> str:

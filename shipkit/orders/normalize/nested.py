@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import duckdb
 import pyarrow as pa
 
 from shipkit.common.places import country_code, country_codes, state_code
 from shipkit.orders import expressions as sql
-from shipkit.schema import ADDRESS_FIELDS
+from shipkit.orders.normalize.readings import reading
+from shipkit.schema import ADDRESS_FIELDS, ITEMS, PARCELS, Leaf
 
 __all__ = ["add_nested"]
-
-_MEASURES: Final = {"weight_lb": True, "length_in": False, "width_in": False, "height_in": False}
 
 
 def add_nested(con: duckdb.DuckDBPyConnection, normal: pa.Table, relation: str) -> pa.Table:
@@ -61,14 +58,21 @@ def _places(con: duckdb.DuckDBPyConnection, relation: str) -> None:
 
 
 def _parcels(relation: str) -> str:
-    measures = ", ".join(
-        f"{name}: {sql.measure(f'p.{name}', weight=weight)}" for name, weight in _MEASURES.items()
+    parcel = ", ".join(
+        f"{leaf.column}: {reading(leaf, f'p.{leaf.name}', currency='currency_')}"
+        for leaf in PARCELS
     )
     return f"""
-        SELECT row_number, list({{{measures}, packaging: {sql.packaging("p.packaging")},
-               declared_value_cents: {sql.money_cents("p.declared_value", "currency_")}, description: {sql.tidy("p.description")}}} ORDER BY place) AS parcels
-        FROM (SELECT row_number, unnest(more_parcels) AS p, unnest(range(len(more_parcels))) AS place, coalesce(upper(trim(currency)), 'USD') AS currency_
-              FROM {relation} WHERE len(more_parcels) > 0)
+        SELECT row_number, list({{{parcel}}} ORDER BY place) AS parcels
+        FROM (
+            SELECT
+                row_number,
+                unnest(more_parcels) AS p,
+                unnest(range(len(more_parcels))) AS place,
+                coalesce(upper(trim(currency)), 'USD') AS currency_
+            FROM {relation}
+            WHERE len(more_parcels) > 0
+        )
         GROUP BY row_number
     """
 
@@ -92,18 +96,11 @@ def _origins(relation: str) -> str:
 
 
 def _customs(relation: str) -> str:
-    item = (
-        f"{{description: {sql.tidy('i.description')}, quantity: "
-        f"TRY_CAST({sql.number('i.quantity')} AS BIGINT), unit_value_cents: "
-        f"{sql.money_cents('i.unit_value', 'currency_')}, "
-        f"weight_lb: {sql.measure('i.weight_lb', weight=True)}, sku: {sql.tidy('i.sku')}, "
-        f"hs_code: {sql.code('i.hs_code')}, "
-        f"origin_country: coalesce(c.code, upper(trim(i.origin_country)))}}"
-    )
+    item = ", ".join(f"{leaf.column}: {_item_value(leaf)}" for leaf in ITEMS)
     return f"""
         WITH papers AS (SELECT row_number, customs, coalesce(upper(trim(currency)), 'USD') AS currency_ FROM {relation} WHERE customs IS NOT NULL),
         items AS (
-            SELECT row_number, list({item} ORDER BY place) AS items
+            SELECT row_number, list({{{item}}} ORDER BY place) AS items
             FROM (SELECT row_number, currency_, unnest(customs.items) AS i, unnest(range(len(customs.items))) AS place FROM papers) lines
             LEFT JOIN country_names c ON c.name = lower(trim(i.origin_country)) GROUP BY row_number
         )
@@ -111,3 +108,9 @@ def _customs(relation: str) -> str:
                invoice_number: {sql.tidy("customs.invoice_number")}, terms: upper(trim(customs.terms)), items: coalesce(items, [])}} AS customs
         FROM papers LEFT JOIN items USING (row_number)
     """
+
+
+def _item_value(leaf: Leaf) -> str:
+    if leaf.name == "origin_country":
+        return "coalesce(c.code, upper(trim(i.origin_country)))"
+    return reading(leaf, f"i.{leaf.name}", currency="currency_")

@@ -12,27 +12,14 @@ import pyarrow.compute as pc
 from shipkit.models import ServiceLevel
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.mapped import Mapped, Question
+from shipkit.orders.normalize import readings
 from shipkit.schema import PROBLEMS
 
 __all__ = ["UNREADABLE", "problems_met"]
 
 _SERVICES = ", ".join(service.value for service in ServiceLevel)
-_LENGTH = ("is not a length", "Give a number of inches, or write the unit behind it (30 cm).")
-
 UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
-    "weight_lb": (
-        "parcels[0].weight_lb",
-        "is not a weight",
-        "Give a number of pounds, or write the unit behind it (12 oz).",
-    ),
-    "length_in": ("parcels[0].length_in", *_LENGTH),
-    "width_in": ("parcels[0].width_in", *_LENGTH),
-    "height_in": ("parcels[0].height_in", *_LENGTH),
-    "declared_value": (
-        "parcels[0].declared_value",
-        "is not an amount of money",
-        "Write it as 1234.50 or $1,234.50.",
-    ),
+    **readings.UNREADABLE,
     "service": (
         "service",
         "is not a known service",
@@ -42,12 +29,8 @@ UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
             "within 3 days."
         ),
     ),
-    "ship_date": ("ship_date", "is not a date", "Write it as 2026-11-02."),
-    "signature": ("signature", "is not a signature option", "Use none, required or adult."),
-    "saturday_delivery": ("saturday_delivery", "is neither yes nor no", "Write yes or no."),
-    "is_return": ("is_return", "is neither yes nor no", "Write yes or no."),
 }
-"""Leaf -> field, what is wrong with its text, what to do: errors. The text is in the column ``bad_<leaf>``."""
+"""Leaf -> path, what is wrong with its text, how to fix it. The text is in ``bad_<leaf>``."""
 
 _NOTED: Final[Mapping[str, tuple[str, str, str, str]]] = {
     "bad_residential": (

@@ -19,6 +19,7 @@ from shipkit.orders.mapping.compiler.expressions_to_sql import MOST_SQL
 from shipkit.orders.mapping.compiler.json_to_sql import JsonCompiler
 from shipkit.orders.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, OverBudget
+from shipkit.schema import CURRENCY, FLAT, OWN, PAPERS
 
 __all__ = ["TemplateSql", "compile_template"]
 
@@ -87,15 +88,18 @@ def compile_template(
 # -- the parts of a shipment -----------------------------------------------------------------------
 
 _NESTED: Final = ("ship_to", "ship_from", "parcels", "references", "customs")
-_CUSTOMS: Final = ("reason", "duties_payer", "invoice_number", "terms")
-_BELOW: Final = {*ADDRESS_LEAVES, *PARCEL_LEAVES, "parcel_description"} - {"description"}
-_OWN_FIELDS: Final = {*LEAVES, *_NESTED} - _BELOW
+_CUSTOMS: Final = tuple(leaf.name for leaf in PAPERS)
+_OWN_FIELDS: Final = {*(leaf.name for leaf in (*OWN, CURRENCY)), *_NESTED}
 """Fields of the shipment itself; those of its address and its parcels are one level below."""
 
+_BY_KIND: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "weight": (Kind.INT, Kind.FLOAT),
+    "length": (Kind.INT, Kind.FLOAT),
+    "flag": (Kind.FLAG,),
+    "date": (Kind.DATE,),
+}
 _TYPED: Final[Mapping[str, tuple[Kind, ...]]] = {
-    **dict.fromkeys(("weight_lb", "length_in", "width_in", "height_in"), (Kind.INT, Kind.FLOAT)),
-    **dict.fromkeys(("residential", "saturday_delivery", "is_return"), (Kind.FLAG,)),
-    "ship_date": (Kind.DATE,),
+    leaf.flat: _BY_KIND[leaf.spec.kind] for leaf in FLAT if leaf.spec.kind in _BY_KIND
 }
 """Leaves that normalising takes as values of these kinds, and not only as text."""
 

@@ -1,0 +1,84 @@
+"""How the text of a cell becomes the value of a field, by the kind that the field declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from shipkit.orders import expressions as sql
+from shipkit.orders.expressions import quote
+from shipkit.schema import FLAT, Leaf
+
+__all__ = ["UNREADABLE", "reading"]
+
+
+def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VARCHAR") -> str:
+    """Return SQL that reads the cell `x` as a value of `leaf`, null where it cannot be read.
+
+    Parameters
+    ----------
+    currency
+        SQL of the currency, whose decimal places an amount is counted in.
+    cell_type
+        DuckDB type of `x`. A source with types gives numbers, dates and flags as they are.
+    """
+    match leaf.spec.kind:
+        case "weight" | "length":
+            if cell_type != "VARCHAR":
+                return f"CASE WHEN isfinite({x}::DOUBLE) THEN {x}::DOUBLE END"
+            return sql.measure(x, weight=leaf.spec.kind == "weight")
+        case "amount":
+            return sql.money_cents(x, currency)
+        case "count":
+            return f"TRY_CAST({sql.number(x)} AS BIGINT)"
+        case "date":
+            return x if cell_type == "DATE" else sql.date(f"trim({x})")
+        case "flag":
+            if cell_type == "BOOLEAN":
+                return x
+            if leaf.name == "residential":
+                return sql.residential(x)
+            return sql.flag(x, ("return",), ("", "none"))
+        case "choice":
+            return _choice(leaf, x)
+        case "code":
+            return sql.code(x)
+        case _:
+            return sql.packaging(x) if leaf.name == "packaging" else sql.tidy(x)
+
+
+def _choice(leaf: Leaf, x: str) -> str:
+    """Return SQL that reads one of the words of a choice. An empty cell is the first choice."""
+    words = {word: quote(value) for value, group in leaf.spec.words.items() for word in group}
+    first = quote(next(iter(leaf.spec.words)))
+    return f"CASE WHEN {x} IS NULL THEN {first} ELSE {sql.choose(f'lower(trim({x}))', words, 'NULL')} END"
+
+
+_LENGTH: Final = ("is not a length", "Give inches, or a number with its unit (30 cm).")
+_BY_KIND: Final[Mapping[str, tuple[str, str]]] = {
+    "weight": ("is not a weight", "Give pounds, or a number with its unit (12 oz)."),
+    "length": _LENGTH,
+    "amount": ("is not an amount of money", "Write it as 1234.50 or $1,234.50."),
+    "count": ("is not a whole number", "Write a whole number."),
+    "date": ("is not a date", "Write it as 2026-11-02."),
+    "flag": ("is neither yes nor no", "Write yes or no."),
+}
+
+
+def _unreadable(leaf: Leaf) -> tuple[str, str, str]:
+    if leaf.spec.kind == "choice":
+        *others, last = leaf.spec.words
+        option = f"is not a {leaf.name.replace('_', ' ')} option"
+        return leaf.path, option, f"Use {', '.join(others)} or {last}."
+    return (leaf.path, *_BY_KIND[leaf.spec.kind])
+
+
+UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
+    leaf.flat: _unreadable(leaf)
+    for leaf in FLAT
+    if leaf.spec.kind in {*_BY_KIND, "choice"} and leaf.name != "residential"
+}
+"""Leaf -> path, what is wrong with its text, how to fix it. Such a row cannot ship.
+
+An unreadable `residential` is only a warning: the carrier decides it then.
+"""
