@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import zip3_states
+from shipkit.common.places import zip_with_zeros
 from shipkit.common.relation import Relation, scratch
 from shipkit.errors import InputError
 from shipkit.models import Address
@@ -208,27 +208,24 @@ def _filled(table: pa.Table) -> pa.Table:
 
 
 def _with_zeros(table: pa.Table) -> pa.Table:
-    """Return `table` with the leading zeros of short ZIPs put back where no state says otherwise: no US ZIP has four digits."""
+    """Return `table` with the leading zeros of US ZIPs restored where there is no state.
+
+    With a state, normalising has already done so.
+    """
     at = table.schema.get_field_index("postal_code")
     codes = table.column(at)
-    short = pc.and_(
-        pc.match_substring_regex(codes, r"^\d{3,4}$"),
-        pc.and_(
-            pc.is_null(table.column("state")),
-            pc.equal(pc.fill_null(table.column("country"), "US"), "US"),
-        ),
-    )
-    if not pc.any(short).as_py():
+    # Whole ZIPs have 5 or 10 characters: this keeps the distinct texts below few.
+    short = pc.and_(pc.not_equal(pc.utf8_length(codes), 5), pc.less(pc.utf8_length(codes), 10))
+    here = pc.equal(pc.fill_null(table.column("country"), "US"), "US")
+    lost = pc.and_(short, pc.and_(pc.is_null(table.column("state")), here))
+    restored = {code: zip_with_zeros(code) for code in pc.unique(codes.filter(lost)).to_pylist()}
+    restored = {code: made for code, made in restored.items() if made is not None}
+    if not restored:
         return table
-    padded = pc.utf8_lpad(codes, 5, "0")
-    known = pc.is_in(
-        pc.utf8_slice_codeunits(padded, 0, 3), value_set=pa.array(list(zip3_states()), pa.string())
-    )
-    return table.set_column(
-        at,
-        SHIPMENTS.field("postal_code"),
-        pc.if_else(pc.fill_null(pc.and_(short, known), False), padded, codes),  # noqa: FBT003 - a fill value
-    )
+    found = pc.index_in(codes, value_set=pa.array(list(restored), pa.string()))
+    made = pc.take(pa.array(list(restored.values()), pa.string()), found)
+    chosen = pc.and_(pc.fill_null(lost, False), pc.is_valid(made))  # noqa: FBT003 - a fill value
+    return table.set_column(at, SHIPMENTS.field("postal_code"), pc.if_else(chosen, made, codes))
 
 
 def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
