@@ -1,4 +1,4 @@
-"""Two prices for the same orders: a contract against another, or against what was paid."""
+"""Compare two prices of the same orders: one contract with another, or with what was paid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shipkit.common.words import aligned
 from shipkit.errors import InputError
 from shipkit.models import Money, minor_units
 from shipkit.plan.preview import to_frame
-from shipkit.rates.whatif import Boxes, Orders, Origins, Place, rated, read_orders
+from shipkit.rates.whatif import Boxes, Orders, Origins, Place, Scenario, rated, read_orders
 from shipkit.schema import major
 
 if TYPE_CHECKING:
@@ -44,24 +44,28 @@ COMPARED_COLUMNS = (
     "baseline_zone",
     "baseline_billable_weight_lb",
 )
-"""Columns of :attr:`Comparison.frame`. ``service``, ``zone`` and weight are the candidate's."""
+"""Columns of :attr:`Comparison.frame`; service, zone and weight are the candidate's."""
 
 _BANDS = (1, 5, 10, 20, 50, 70, 150)
+"""Highest weight in pounds of each weight band."""
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What the rated orders come to."""
+    """The totals of the orders that have both prices."""
 
     baseline: Money
     candidate: Money
     change: Money
-    """Candidate less baseline: negative where it saves."""
+    """Candidate minus baseline: negative if the candidate is cheaper."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison(html.Shown):
-    """What changes when `candidate` replaces `baseline`. Orders that one of them has no price for are in neither total."""
+    """What changes when `candidate` replaces `baseline`.
+
+    Orders for which one of the two has no price are in neither total; `unrated` lists them.
+    """
 
     table: pa.Table
     """:data:`COMPARED_COLUMNS`, the orders with both prices."""
@@ -72,17 +76,21 @@ class Comparison(html.Shown):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """A line for each order with both prices: :data:`COMPARED_COLUMNS`."""
+        """The orders with both prices, one row each: :data:`COMPARED_COLUMNS`."""
         return to_frame(self.table)
 
     @cached_property
     def unrated(self) -> pd.DataFrame:
-        """Orders that are in neither total: ``row_number``, ``order_id``, ``service``, ``postal_code``, ``side``, ``problem``, ``fix``."""
+        """The orders that are in neither total, one row each.
+
+        Columns: ``row_number``, ``order_id``, ``service``, ``postal_code``, ``side`` (which price
+        is missing: ``baseline``, ``candidate`` or ``both``), ``problem``, ``fix``.
+        """
         return to_frame(self.unrated_table)
 
     @cached_property
     def total(self) -> Totals:
-        """Both totals, and the difference."""
+        """Both totals and their difference."""
         before, after = (
             int(pc.sum(self.table.column(name), min_count=0).as_py())
             for name in ("baseline_cents", "candidate_cents")
@@ -92,16 +100,30 @@ class Comparison(html.Shown):
         )
 
     def by(self, *keys: str) -> pd.DataFrame:
-        """Return a line for each value of `keys` (``service``, ``zone``, ``weight_band``, ``state``, any column), the biggest change first.
+        """Return one row per value of `keys`, the biggest change first.
 
-        Columns: the keys, ``orders``, ``baseline_cents``, ``candidate_cents``, ``change_cents``
-        (exact), ``change_percent`` (null where nothing was paid), ``dearer`` and ``cheaper`` (how
-        many orders). Raises InputError for an unknown key.
+        Parameters
+        ----------
+        *keys
+            ``service`` (the default), ``zone``, ``weight_band``, ``state`` or any other column of
+            `frame`.
+
+        Returns
+        -------
+        DataFrame
+            The keys, ``orders``, ``baseline_cents``, ``candidate_cents``, ``change_cents`` (exact),
+            ``change_percent`` (null where the baseline is 0), and ``more_expensive`` and
+            ``cheaper``: how many orders would cost more, and less.
+
+        Raises
+        ------
+        InputError
+            A key is unknown.
         """
         return to_frame(self._by(keys or ("service",)))
 
     def plot(self, by: str = "service") -> Any:
-        """Return a bar chart of the change per value of `by` (needs matplotlib)."""
+        """Return a bar chart of the change per value of `by`, as a matplotlib figure."""
         from matplotlib.figure import Figure
 
         lines = self._by((by,)).slice(0, 20).to_pylist()
@@ -124,13 +146,13 @@ class Comparison(html.Shown):
         return figure
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield what a person wants to know, name and text."""
+        """Yield the summary as pairs of name and text."""
         total = self.total
         yield (
             "Orders",
             f"{self.table.num_rows:,}"
             + (
-                f" ({self.unrated_table.num_rows:,} more unrated, in neither total)"
+                f" ({self.unrated_table.num_rows:,} more without a price, in neither total)"
                 if self.unrated_table.num_rows
                 else ""
             ),
@@ -157,47 +179,38 @@ class Comparison(html.Shown):
         for key in keys:
             if key not in self.table.column_names:
                 raise InputError(
-                    f"There is nothing to group by {key!r}.",
+                    f"{key!r} is not a column to group by.",
                     fix=f"Use one of: {', '.join(self.table.column_names)}.",
                 )
         change = self.table.column("change_cents")
         table = self.table.append_column(
-            "dearer", pc.greater(change, 0).cast(pa.int64())
+            "more_expensive", pc.greater(change, 0).cast(pa.int64())
         ).append_column("cheaper", pc.less(change, 0).cast(pa.int64()))
-        sums = ("baseline_cents", "candidate_cents", "change_cents", "dearer", "cheaper")
+        sums = ("baseline_cents", "candidate_cents", "change_cents", "more_expensive", "cheaper")
         grouped = table.group_by(list(keys)).aggregate(
             [*((name, "sum") for name in sums), ("row_number", "count")]
         )
-        grouped = grouped.rename_columns(
-            [
-                name.removesuffix("_sum").replace("row_number_count", "orders")
-                for name in grouped.column_names
-            ]
+        named = pa.table(
+            {
+                **{key: grouped.column(key) for key in keys},
+                "orders": grouped.column("row_number_count"),
+                **{name: grouped.column(f"{name}_sum") for name in sums[:3]},
+                "change_percent": _percent(
+                    grouped.column("change_cents_sum"), grouped.column("baseline_cents_sum")
+                ),
+                **{name: grouped.column(f"{name}_sum") for name in sums[3:]},
+                "size": pc.abs(grouped.column("change_cents_sum")),
+            }
         )
-        before = grouped.column("baseline_cents").cast(pa.float64())
-        percent = pc.if_else(
-            pc.greater(before, 0),
-            pc.multiply(
-                pc.divide(grouped.column("change_cents").cast(pa.float64()), before), 100.0
-            ),
-            pa.scalar(None, pa.float64()),
-        )
-        grouped = grouped.append_column("change_percent", percent).append_column(
-            "size", pc.abs(grouped.column("change_cents"))
-        )
-        names = [
-            *keys,
-            "orders",
-            "baseline_cents",
-            "candidate_cents",
-            "change_cents",
-            "change_percent",
-            "dearer",
-            "cheaper",
-        ]
-        return grouped.sort_by(
-            [("size", "descending"), *((key, "ascending") for key in keys)]
-        ).select(names)
+        order = [("size", "descending"), *((key, "ascending") for key in keys)]
+        return named.sort_by(order).drop_columns(["size"])
+
+
+def _percent(change: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return `change` in percent of `before`; null where that is 0."""
+    base = before.cast(pa.float64())
+    ratio = pc.divide(change.cast(pa.float64()), base)
+    return pc.if_else(pc.greater(base, 0), pc.multiply(ratio, 100.0), pa.scalar(None, pa.float64()))
 
 
 def compare(
@@ -219,44 +232,43 @@ def compare(
     Parameters
     ----------
     baseline
-        A card, or the name of the column with what was paid.
+        A card, or the name of the column with the amounts that were paid.
     candidate
-        A card. The same card as `baseline` with `origins`, `boxes` or `service` answers what those
+        A card. Pass the same card as `baseline` to see what only `origins`, `boxes` or `service`
         would change.
-    as_of
-        Price both by the rules of this day.
-    origin
-        Where orders start, for both.
+    orders, as_of, origin, columns, services, defaults
+        As in :func:`shipkit.rate`, for both sides.
     origins, boxes, service
         As in :func:`shipkit.rate`, for the candidate only.
-    columns, services, defaults
-        As in :meth:`shipkit.BatchSession.map`.
 
     Raises
     ------
     InputError
-        There is no such column, or the two are in different currencies.
+        There is no such column, or the two cards are in different currencies.
 
     Examples
     --------
     >>> import shipkit as sk
-    >>> orders = [{"zip": "10001", "weight_lb": 3, "service": "Ground", "paid": "25.00"}, {"zip": "94103", "weight_lb": 1, "service": "Ground", "paid": ""}]
+    >>> orders = [
+    ...     {"zip": "10001", "weight_lb": 3, "service": "Ground", "paid": "25.00"},
+    ...     {"zip": "94103", "weight_lb": 1, "service": "Ground", "paid": ""},
+    ... ]
     >>> result = sk.compare("paid", sk.RateCard.synthetic(), orders, origin="78205")
     >>> len(result.frame), len(result.unrated), str(result.total.baseline)
     (1, 1, '25.00 USD')
     """
     read = read_orders(orders, columns=columns, services=services, defaults=defaults)
     day = dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    start = None if origins is not None else origin
-    after = rated(read, candidate, day, origin=start, origins=origins, boxes=boxes, service=service)
+    start = None if origins is not None else origin  # for the baseline only, then
+    after = rated(read, candidate, Scenario(day, start, origins, boxes, service))
     if isinstance(baseline, RateCard):
         if baseline.currency != candidate.currency:
             raise InputError(
                 f"{baseline.name} is in {baseline.currency} and {candidate.name} in "
                 f"{candidate.currency}.",
-                fix="Compare cards of one currency.",
+                fix="Compare cards in the same currency.",
             )
-        before, name = rated(read, baseline, day, origin=origin), baseline.name
+        before, name = rated(read, baseline, Scenario(day, origin)), baseline.name
     else:
         before, name = _paid(read, baseline, candidate.currency), f"column {baseline!r}"
     return _compared(before, after, name, candidate)
@@ -267,23 +279,9 @@ def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard)
         pc.is_valid(side.column("cost_cents")) for side in (before, after)
     )
     both = pc.and_(priced_before, priced_after)
-    weight = after.column("billable_weight_lb")
     columns = {
-        **{
-            key: after.column(key)
-            for key in (
-                "row_number",
-                "order_id",
-                "state",
-                "postal_code",
-                "country",
-                "service",
-                "zone",
-                "billable_weight_lb",
-                "currency",
-            )
-        },
-        "weight_band": _bands(weight),
+        **{key: after.column(key) for key in COMPARED_COLUMNS if key in after.column_names},
+        "weight_band": _bands(after.column("billable_weight_lb")),
         "baseline_cents": before.column("cost_cents"),
         "candidate_cents": after.column("cost_cents"),
         "change_cents": pc.subtract(after.column("cost_cents"), before.column("cost_cents")),
@@ -291,14 +289,14 @@ def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard)
         "baseline_billable_weight_lb": before.column("billable_weight_lb"),
     }
     table = pa.table({key: columns[key] for key in COMPARED_COLUMNS})
-    side = pc.if_else(priced_before, "candidate", pc.if_else(priced_after, "baseline", "both"))
+    missing = pc.if_else(priced_before, "candidate", pc.if_else(priced_after, "baseline", "both"))
     unrated = pa.table(
         {
             **{
                 key: after.column(key)
                 for key in ("row_number", "order_id", "service", "postal_code")
             },
-            "side": side,
+            "side": missing,
             **{
                 key: pc.coalesce(after.column(key), before.column(key))
                 for key in ("problem", "fix")
@@ -315,7 +313,7 @@ def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard)
 
 
 def _bands(weight: pa.ChunkedArray) -> pa.Array:
-    """Return the name of each billable weight's band."""
+    """Return the name of the weight band of each billable weight."""
     names = [
         "1 lb",
         *(f"{low + 1}-{high} lb" for low, high in pairwise(_BANDS)),
@@ -326,40 +324,14 @@ def _bands(weight: pa.ChunkedArray) -> pa.Array:
 
 
 def _paid(orders: Orders, column: str, currency: str) -> pa.Table:
-    """Return what was paid, shaped as a rated table: exact cents, null where the cell is empty or no amount."""
+    """Return what was paid, in the columns of a rated table that a comparison needs."""
     values = orders.column(column)
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    text = pc.utf8_trim_whitespace(
-        pc.replace_substring_regex(values.cast(pa.string()), r"[$,\s]|USD", "")
-    )
-    text = pc.replace_substring_regex(
-        text, r"(\.\d{12})\d+$", r"\1"
-    )  # floats have more digits than an amount
-    amount = pc.if_else(
-        pc.match_substring_regex(text, r"^\d{1,12}(\.\d{1,12})?$"),
-        text,
-        pa.scalar(None, pa.string()),
-    )
-    cents = (
-        pc.round(
-            pc.multiply(
-                amount.cast(pa.decimal128(30, 12)),
-                pa.scalar(10 ** minor_units(currency), pa.decimal128(5, 0)),
-            ),
-            ndigits=0,
-            round_mode="half_towards_infinity",
-        )
-        .cast(pa.decimal128(38, 0))
-        .cast(pa.int64())
-    )
+    cents = _cents(values, currency)
     n = orders.table.num_rows
     empty = pc.is_null(cents)
-    problem = pc.if_else(
-        empty,
-        pa.scalar(f"{column}: no amount was paid, or it cannot be read"),
-        pa.scalar(None, pa.string()),
-    )
+    no_text = pa.scalar(None, pa.string())
     return pa.table(
         {
             "cost_cents": cents,
@@ -368,11 +340,27 @@ def _paid(orders: Orders, column: str, currency: str) -> pa.Table:
             ),
             "zone": pa.nulls(n, pa.string()),
             "billable_weight_lb": pa.nulls(n, pa.float64()),
-            "problem": problem,
-            "fix": pc.if_else(
-                empty,
-                pa.scalar("Fill in the amount, or leave the order out."),
-                pa.scalar(None, pa.string()),
-            ),
+            "problem": pc.if_else(empty, f"{column}: the amount is missing or unreadable", no_text),
+            "fix": pc.if_else(empty, "Fill in the amount, or leave the order out.", no_text),
         }
     )
+
+
+def _cents(values: pa.Array, currency: str) -> pa.Array:
+    """Return amounts as exact minor units, rounded half up; null where a cell is not an amount."""
+    text = pc.utf8_trim_whitespace(
+        pc.replace_substring_regex(values.cast(pa.string()), r"[$,\s]|USD", "")
+    )
+    # A float such as 0.1 + 0.2 has 17 digits; 12 decimals are more than any amount has.
+    text = pc.replace_substring_regex(text, r"(\.\d{12})\d+$", r"\1")
+    amount = pc.if_else(
+        pc.match_substring_regex(text, r"^\d{1,12}(\.\d{1,12})?$"),
+        text,
+        pa.scalar(None, pa.string()),
+    )
+    exact = pc.multiply(
+        amount.cast(pa.decimal128(30, 12)),
+        pa.scalar(10 ** minor_units(currency), pa.decimal128(5, 0)),
+    )
+    rounded = pc.round(exact, ndigits=0, round_mode="half_towards_infinity")
+    return rounded.cast(pa.decimal128(38, 0)).cast(pa.int64())

@@ -1,15 +1,14 @@
-"""What orders would cost: priced by a rate card from little more than ZIP, weight and service. Nothing here can be bought.
+"""Price orders by a rate card from little more than ZIP, weight and service; nothing is bought.
 
-History has no streets, so none is asked for: :func:`rate` reads what a price depends on and leaves
-the rest of validation out.
+Past orders often have no street, so none is required: :func:`rate` reads only what a price depends
+on and leaves out the rest of validation.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.ratecard import RateCard, TableZones
+from shipkit.common.files import whole_file
 from shipkit.common.places import zip3_states
 from shipkit.errors import InputError
 from shipkit.models import Address, ServiceLevel
@@ -30,7 +30,7 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RATED_COLUMNS", "Orders", "place_of", "rate", "rated", "read_orders"]
+__all__ = ["RATED_COLUMNS", "Orders", "Scenario", "place_of", "rate", "rated", "read_orders"]
 
 RATED_COLUMNS = (
     "row_number",
@@ -55,7 +55,11 @@ RATED_COLUMNS = (
     "problem",
     "fix",
 )
-"""Columns that every rated frame has, in order. With several origins ``origin`` and ``cost_cents_<origin>`` follow, then a column for each surcharge."""
+"""Columns of every rated frame, in order.
+
+With several origins, ``origin`` and one ``cost_cents_<origin>`` per origin follow; then one column
+per surcharge of the card.
+"""
 
 
 Place = str | Address | Mapping[str, Any]
@@ -64,6 +68,17 @@ Boxes = (
     Sequence[tuple[float, float, float]]
     | Mapping[tuple[float, float, float], tuple[float, float, float]]
 )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How orders are shipped, beyond what they say themselves; see :func:`rate` for the fields."""
+
+    as_of: dt.date | None = None
+    origin: Place | None = None
+    origins: Origins | None = None
+    boxes: Boxes | None = None
+    service: str | None = None
 
 
 def rate(
@@ -80,101 +95,90 @@ def rate(
     defaults: Mapping[str, Any] | None = None,
     to: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Return what `orders` would cost by `card`: a line an order, in order, see :data:`RATED_COLUMNS`.
+    """Return what `orders` would cost by `card`: one row per order, in order.
 
     Parameters
     ----------
     orders
         A path, DataFrame, Arrow table, list of dicts or DuckDB relation with ZIP or country,
-        weight and service, and where there are such: dimensions, residential flag, declared value,
-        ship date. A shipments table (with a column ``parcels``) is taken as it is.
+        weight and service; dimensions, residential flag, declared value and ship date are used if
+        they are there. A shipments table (one with a column ``parcels``) is taken as it is.
+    card
+        The rate card.
     as_of
         Price by the rules of this day, whatever the ship dates.
     origin
-        Where orders start: a ZIP, an Address or its fields. Default: the only place that the card
-        has zones for, then the only shipper of the config file.
+        Where the orders are shipped from: a ZIP, an Address or its fields. Default: the only place
+        that the card has zones for, then the only shipper of the config file.
     origins
-        Several warehouses (ZIPs, or name -> ZIP): every order starts at the cheapest, named in
-        ``origin``.
+        Several warehouses (ZIPs, or name -> ZIP). Each order is shipped from the one where it
+        costs least, which the column ``origin`` names.
     boxes
-        Other box sizes in inches: a list (each parcel goes into the smallest box that holds its
-        own), or old size -> new size.
+        Other box sizes in inches: a list (each parcel goes into the smallest box in which its own
+        fits), or a mapping of old size to new size.
     service
-        One service for all, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within 3 days"``.
+        One service for all orders, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within 3
+        days"``.
     columns, services, defaults
         As in :meth:`shipkit.BatchSession.map`.
     to
-        A parquet file to write the lines to. The orders then stream past in parts, whatever their
-        number: what the database cannot hold lies on disk, and memory stays flat.
+        A Parquet file to write the rows to. The orders are then processed in parts, so that memory
+        does not grow with their number; the file appears when it is complete.
 
     Returns
     -------
     DataFrame
-        ``cost_cents`` is exact and null where the card has no price; ``problem`` says why. With
-        `to`, a line for each service instead: ``service``, ``currency``, ``orders``, ``unrated``,
-        ``cost_cents``.
+        :data:`RATED_COLUMNS`. ``cost_cents`` is exact, and null where the card has no price:
+        ``problem`` then says why. With `to`, one row per service instead: ``service``,
+        ``currency``, ``orders``, ``unrated``, ``cost_cents``.
+
+    Raises
+    ------
+    InputError
+        The origin is unknown, the service does not exist, or options contradict each other.
 
     Examples
     --------
     >>> import shipkit as sk
-    >>> frame = sk.rate([{"zip": "10001", "weight_lb": 3, "service": "Ground"}], sk.RateCard.synthetic(), origin="78205")
+    >>> orders = [{"zip": "10001", "weight_lb": 3, "service": "Ground"}]
+    >>> frame = sk.rate(orders, sk.RateCard.synthetic(), origin="78205")
     >>> frame[["zone", "billable_weight_lb", "currency"]].to_dict("records")
     [{'zone': '7', 'billable_weight_lb': 3.0, 'currency': 'USD'}]
     """
-
-    def priced(read: Orders) -> pa.Table:
-        return rated(
-            read, card, _day(as_of), origin=origin, origins=origins, boxes=boxes, service=service
-        )
-
-    said: dict[str, Any] = {"columns": columns, "services": services, "defaults": defaults}
-    return to_frame(
-        priced(read_orders(orders, **said))
-        if to is None
-        else _written(map(priced, orders_in_parts(orders, **said)), Path(to))
-    )
+    scenario = Scenario(_day(as_of), origin, origins, boxes, service)
+    mapping: dict[str, Any] = {"columns": columns, "services": services, "defaults": defaults}
+    if to is None:
+        return to_frame(rated(read_orders(orders, **mapping), card, scenario))
+    parts = orders_in_parts(orders, **mapping)
+    return to_frame(_written((rated(part, card, scenario) for part in parts), Path(to)))
 
 
-def rated(
-    orders: Orders,
-    card: RateCard,
-    as_of: dt.date | None,
-    *,
-    origin: Place | None = None,
-    origins: Origins | None = None,
-    boxes: Boxes | None = None,
-    service: str | None = None,
-) -> pa.Table:
+def rated(orders: Orders, card: RateCard, scenario: Scenario) -> pa.Table:
     """Return the table that :func:`rate` shows."""
-    table = orders.table if boxes is None else _repacked(orders.table, boxes)
-    if origins is None:
-        quotes, extra = (
-            _priced(table, card, place_of(card, origin), as_of, service),
-            dict[str, Any](),
-        )
+    table = orders.table if scenario.boxes is None else _repacked(orders.table, scenario.boxes)
+    if scenario.origins is None:
+        start = place_of(card, scenario.origin)
+        quotes = _priced(table, card, start, scenario)
+        extra: dict[str, Any] = {}
     else:
-        if not origins or origin is not None:
-            raise InputError(
-                "origins is empty, or given beside origin.",
-                fix='Give one of the two: origin="78205", or origins=["78205", "08901"].',
-            )
-        starts = (
-            origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
-        )
-        quotes, extra = _cheapest_start(
-            {
-                name: _priced(table, card, place_of(card, place), as_of, service)
-                for name, place in starts.items()
-            }
-        )
+        by_start = {
+            name: _priced(table, card, place_of(card, place), scenario)
+            for name, place in _named_origins(scenario).items()
+        }
+        quotes, extra = _cheapest_start(by_start)
     unread = {
-        i: why for i, why in orders.unread.items() if service is None or why.field != "service"
+        i: why
+        for i, why in orders.unread.items()
+        if scenario.service is None or why.field != "service"
     }
-    return _shown(table, _refused(quotes, unread), extra)
+    return _shown(table, _without_unread(quotes, unread), extra)
+
+
+# -- where and when --------------------------------------------------------------------------------
 
 
 def place_of(card: RateCard, place: Place | None) -> Address:
-    """Return where shipments start. Raises InputError when nobody said and it cannot be known."""
+    """Return the address that orders are shipped from. Raises InputError if it is unknown."""
     if isinstance(place, Address):
         return place
     if isinstance(place, Mapping):
@@ -195,16 +199,27 @@ def place_of(card: RateCard, place: Place | None) -> Address:
     if card.is_synthetic:
         return Address(postal_code=SANDBOX_ZIP)
     raise InputError(
-        "Where do these orders start? Nobody said.",
+        "It is unknown where these orders are shipped from.",
         fix='Pass origin="78205" (a ZIP or an Address), or origins=[...] for several warehouses.',
     )
 
 
-# -- where and when --------------------------------------------------------------------------------
+def _named_origins(scenario: Scenario) -> Mapping[str, Place]:
+    origins = scenario.origins
+    if not origins or scenario.origin is not None:
+        raise InputError(
+            "origins is empty, or combined with origin.",
+            fix='Give one of the two: origin="78205", or origins=["78205", "08901"].',
+        )
+    return origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
 
 
 def _only_origin(card: RateCard) -> str | None:
-    """Return the ZIP3 that a chart is for, where all of its origins have the same zones."""
+    """Return a ZIP3 of the chart's origins if all of them have the same zones, else None.
+
+    UPS publishes one chart for several origin prefixes, which then share all zones. Twenty origins
+    with different zones already mean that there is no single one.
+    """
     if not isinstance(card.zones, TableZones):
         return None
     origins = [
@@ -234,36 +249,40 @@ def _label(place: Place) -> str:
 
 # -- to a file -------------------------------------------------------------------------------------
 
-
 _SUMMED = ["service", "currency", "orders", "unrated", "cost_cents"]
 
 
 def _written(parts: Iterator[pa.Table], to: Path) -> pa.Table:
-    """Write `parts` to one parquet file, which appears when it is whole, and return the totals."""
+    """Write `parts` to one Parquet file, which appears when it is complete; return the totals."""
     import pyarrow.parquet as pq
 
-    handle, name = tempfile.mkstemp(dir=to.parent, prefix=".new-")
-    os.close(handle)
-    sums, writer = [], None
-    try:
-        for part in parts:
-            writer = writer or pq.ParquetWriter(name, part.schema, compression="zstd")
-            writer.write_table(part)
-            flat = part.select(["service", "currency", "cost_cents"]).append_column(
-                "orders", pa.repeat(pa.scalar(1), part.num_rows)
-            )
-            sums.append(
-                flat.append_column(
-                    "unrated", pc.is_null(flat.column("cost_cents")).cast(pa.int64())
-                ).select(_SUMMED)
-            )
-            sums = [_summed(pa.concat_tables(sums))]
-        if writer is not None:
-            writer.close()
-        Path(name).replace(to)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    sums: list[pa.Table] = []
+    writer: pq.ParquetWriter | None = None
+    with whole_file(to) as temporary:
+        try:
+            for part in parts:
+                writer = writer or pq.ParquetWriter(temporary, part.schema, compression="zstd")
+                writer.write_table(part)
+                # The sums of the parts are summed at once: a year of orders has thousands of parts.
+                sums = [_summed(pa.concat_tables([*sums, _counts(part)]))]
+        finally:
+            if writer is not None:
+                writer.close()
     return sums[0].sort_by("service")
+
+
+def _counts(part: pa.Table) -> pa.Table:
+    """Return `part` in the columns that are summed, one row per order."""
+    cents = part.column("cost_cents")
+    return pa.table(
+        {
+            "service": part.column("service"),
+            "currency": part.column("currency"),
+            "orders": pa.repeat(pa.scalar(1), part.num_rows),
+            "unrated": pc.is_null(cents).cast(pa.int64()),
+            "cost_cents": cents,
+        }
+    )
 
 
 def _summed(table: pa.Table) -> pa.Table:
@@ -276,14 +295,13 @@ def _summed(table: pa.Table) -> pa.Table:
 # -- pricing ---------------------------------------------------------------------------------------
 
 
-def _priced(
-    table: pa.Table, card: RateCard, start: Address, as_of: dt.date | None, service: str | None
-) -> pa.Table:
+def _priced(table: pa.Table, card: RateCard, start: Address, scenario: Scenario) -> pa.Table:
+    """Return the quotes of all rows from one origin."""
+    service, as_of = scenario.service, scenario.as_of
     if service is None:
         return card.itemise(table, start, as_of)
-    at = table.schema.get_field_index("service")
     if is_rule(service):
-        words = service.split()
+        words = service.split()  # "cheapest within 3 days": is_rule has checked the form
         best = best_offers(
             card.shop_table(table, start, as_of),
             words[0],
@@ -293,14 +311,11 @@ def _priced(
         chosen[np.asarray(best.column("row"))] = best.column("service").to_numpy(
             zero_copy_only=False
         )
-        return card.itemise(
-            table.set_column(at, "service", pa.array(chosen, pa.string())), start, as_of
-        )
-    return card.itemise(
-        table.set_column(at, "service", pa.repeat(pa.scalar(_service(service)), table.num_rows)),
-        start,
-        as_of,
-    )
+        services = pa.array(chosen, pa.string())
+    else:
+        services = pa.repeat(pa.scalar(_service(service)), table.num_rows)
+    at = table.schema.get_field_index("service")
+    return card.itemise(table.set_column(at, "service", services), start, as_of)
 
 
 def _service(text: str) -> str:
@@ -308,42 +323,47 @@ def _service(text: str) -> str:
     if found is None:
         raise InputError(
             f"{text!r} is not a known service.",
-            fix=f"Known: {', '.join(s.value for s in ServiceLevel)}; or a rule: cheapest, "
+            fix=f"Use one of {', '.join(s.value for s in ServiceLevel)}, or a rule: cheapest, "
             "fastest, cheapest within 3 days.",
         )
     return found.value
 
 
 def _cheapest_start(by_start: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the quotes of each order from where it costs least, and the columns that say where and what else."""
+    """Return each order's quote from the origin where it costs least, and the extra columns.
+
+    Those are ``origin`` and the cost from each origin.
+    """
     names = list(by_start)
+    unpriced = np.iinfo(np.int64).max
     cents = np.stack(
         [
-            np.asarray(pc.fill_null(quotes.column("cost_cents"), np.iinfo(np.int64).max))
+            np.asarray(pc.fill_null(quotes.column("cost_cents"), unpriced))
             for quotes in by_start.values()
         ]
     )
     best = cents.argmin(axis=0)
     n = cents.shape[1]
-    whole = pa.concat_tables(by_start.values()).take(pa.array(best * n + np.arange(n)))
-    nowhere = cents.min(axis=0) == np.iinfo(np.int64).max
+    # The tables of all origins, one below the other: origin k has the rows k * n to (k + 1) * n.
+    cheapest = pa.concat_tables(by_start.values()).take(pa.array(best * n + np.arange(n)))
+    nowhere = cents.min(axis=0) == unpriced
     extra = {
         "origin": pa.array(np.array(names, dtype=object)[best], pa.string(), mask=nowhere),
         **{f"cost_cents_{name}": quotes.column("cost_cents") for name, quotes in by_start.items()},
     }
-    return whole, extra
+    return cheapest, extra
 
 
-def _refused(quotes: pa.Table, unread: Mapping[int, Unread]) -> pa.Table:
-    """Return `quotes` without prices on rows that could not be read, and with why."""
+def _without_unread(quotes: pa.Table, unread: Mapping[int, Unread]) -> pa.Table:
+    """Return `quotes` with a problem instead of a price on rows that could not be read."""
     if not unread:
         return quotes
     flags = np.zeros(quotes.num_rows, dtype=bool)
     flags[list(unread)] = True
-    mask, said = pa.array(flags), [unread[i] for i in sorted(unread)]
+    mask, reasons = pa.array(flags), [unread[i] for i in sorted(unread)]
     texts = {
-        "problem": pa.array([why.problem for why in said], pa.string()),
-        "fix": pa.array([why.fix for why in said], pa.string()),
+        "problem": pa.array([why.problem for why in reasons], pa.string()),
+        "fix": pa.array([why.fix for why in reasons], pa.string()),
     }
     kept = {"service", "currency", "cost_basis", "warnings", "zone", "billable_weight_lb"}
     columns = []
@@ -379,7 +399,10 @@ def _shown(table: pa.Table, quotes: pa.Table, extra: Mapping[str, Any]) -> pa.Ta
 
 
 def _states(table: pa.Table) -> pa.ChunkedArray:
-    """Return the state of each shipment, of its ZIP where none was given; ZIPs of two states have none."""
+    """Return the state of each shipment, where none was given that of its ZIP.
+
+    A ZIP prefix that two states share gives no state.
+    """
     column = table.column("state")
     if not column.null_count:
         return column
@@ -403,7 +426,10 @@ def _states(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _repacked(table: pa.Table, boxes: Boxes) -> pa.Table:
-    """Return `table` with its parcels in other boxes. A parcel without dimensions, or one that fits no box, stays as it is."""
+    """Return `table` with its parcels in other boxes.
+
+    A parcel without dimensions, or one that fits in none of the boxes, stays as it is.
+    """
     parcels = table.column("parcels").combine_chunks()
     values = parcels.values  # noqa: PD011 - of Arrow
     names = ("length_in", "width_in", "height_in")

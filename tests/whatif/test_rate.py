@@ -1,4 +1,4 @@
-"""What orders would cost: to the cent, with little more than a ZIP and a weight, and nothing that could be bought."""
+"""What orders would cost, to the cent, from little more than a ZIP and a weight."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_every_order_starts_at_the_cheapest_warehouse():
     assert frame.cost_cents.dropna().tolist() == np.minimum(*alone.values()).dropna().tolist()
     assert frame.cost_cents_west.dropna().tolist() == alone["west"].dropna().tolist()
     assert frame.origin[3] is None or pd.isna(frame.origin[3])
-    with pytest.raises(InputError, match="beside origin"):
+    with pytest.raises(InputError, match="combined with origin"):
         sk.rate(ORDERS, CARD, origins=starts, origin="94103")
 
 
@@ -200,7 +200,7 @@ def test_where_orders_start_is_asked_when_it_cannot_be_known(tmp_path, monkeypat
     (tmp_path / "ground.csv").write_text("Weight,5,6\n1,5.00,6.00\n")
     two = sk.RateCard.from_files(tmp_path / "zones.csv", tmp_path / "ground.csv")
     monkeypatch.setenv("SHIPKIT_CONFIG", str(tmp_path / "none.toml"))
-    with pytest.raises(InputError, match="Nobody said"):
+    with pytest.raises(InputError, match="unknown where these orders are shipped from"):
         sk.rate([{"zip": "10001", "weight": 1, "service": "ground"}], two)
     (tmp_path / "zones.csv").write_text("origin,destination,zone\n277,010-999,5\n276,010-999,5\n")
     (tmp_path / "ground.csv").write_text("Weight,5\n1,5.00\n")
@@ -239,15 +239,15 @@ def test_compare_with_what_was_paid_leaves_unrated_orders_out_of_both_totals():
         "5": "baseline",
     }
     assert result.unrated.problem.notna().all()
-    assert "3 more unrated" in repr(result)
+    assert "3 more without a price" in repr(result)
     assert "<table" in result._repr_html_()
 
 
 def test_compare_says_what_changes_per_service_zone_weight_and_state(tmp_path):
-    dearer = sk.RateCard(
+    more_expensive = sk.RateCard(
         **{
             **{f: getattr(CARD, f) for f in CARD.__dataclass_fields__},
-            "name": "dearer",
+            "name": "more expensive",
             "dim_divisor": 100,
         }
     )
@@ -262,15 +262,17 @@ def test_compare_says_what_changes_per_service_zone_weight_and_state(tmp_path):
             "service": rng.choice(["ground", "2nd day air"], 200),
         }
     )
-    result = sk.compare(CARD, dearer, orders, origin="78205")
+    result = sk.compare(CARD, more_expensive, orders, origin="78205")
     for keys in (("service",), ("zone",), ("weight_band",), ("state",), ("state", "service")):
         lines = result.by(*keys)
         assert lines.change_cents.sum() == result.total.change.cents > 0
         assert lines.orders.sum() == len(result.frame) == 200
         assert lines.change_cents.abs().is_monotonic_decreasing
     assert set(result.by("state").state) == {"NY", "CA", "IL", "AK"}
-    assert (result.by("weight_band").cheaper == 0).all()
-    with pytest.raises(InputError, match="nothing to group by"):
+    bands = result.by("weight_band")
+    assert (bands.cheaper == 0).all()
+    assert 0 < bands.more_expensive.sum() < 200
+    with pytest.raises(InputError, match="'moon' is not a column to group by"):
         result.by("moon")
     assert len(result.plot("state").axes[0].patches) == 4
 

@@ -1,4 +1,4 @@
-"""Ten times the rows, the same work: nothing that prices or plans goes row by row. Counts, not clocks."""
+"""Ten times the rows, as many statements: nothing that prices or plans goes row by row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def orders(n: int) -> pd.DataFrame:
 
 
 def planned(n: int, tmp_path: Path, service: str | None = None) -> tuple[int, int]:
-    """Return how many statements the session's database ran for a preview of n orders, and how many rows have a price."""
+    """Return how many statements a preview of n orders ran, and how many rows have a price."""
     with sk.BatchSession(shipper=SHOP, home=tmp_path / str(n)) as session:
         con = session._planner.con
         con.execute("CALL enable_logging('QueryLog')")
