@@ -1,4 +1,4 @@
-"""Every Python block of the README and of the docs runs, page by page."""
+"""Every Python block of the README and of the docs runs, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import shipkit
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path) -> list[str]:
-    return BLOCK.findall(page.read_text(encoding="utf-8"))
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```$(?:\n\n```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+"""A block of Python, and the output that the page shows right after it."""
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix()
+    "page",
+    [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
 )
 def test_every_python_block_of_a_page_runs_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -33,10 +35,12 @@ def test_every_python_block_of_a_page_runs_in_order(
     names: dict[str, object] = {"__name__": "page"}
     text = page.read_text(encoding="utf-8")
     for found in BLOCK.finditer(text):
-        line = text[: found.start(1)].count("\n")
-        code = compile("\n" * line + found[1], str(page), "exec")
-        with contextlib.redirect_stdout(io.StringIO()):
+        line = text[: found.start("code")].count("\n")
+        code = compile("\n" * line + found["code"], str(page), "exec")
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(code, names)  # our own docs
+        if found["output"] is not None:
+            assert printed.getvalue() == found["output"]
     for value in names.values():
         if isinstance(value, shipkit.BatchSession):
             value.close()
