@@ -42,5 +42,5 @@ def test_every_python_block_of_a_page_runs_in_order(
         if found["output"] is not None:
             assert printed.getvalue() == found["output"]
     for value in names.values():
-        if isinstance(value, shipkit.BatchSession):
+        if isinstance(value, shipkit.BatchSession | shipkit.Job):
             value.close()
