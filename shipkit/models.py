@@ -299,6 +299,12 @@ class Spec:
     """Whether ``session.edit(clause, field=value)`` may set it."""
     words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """For a choice: value -> the words that mean it, in lower case."""
+    option: bool = False
+    """Whether it asks the carrier for something that not every carrier offers.
+
+    Options are columns of the preview. A row that asks a carrier for an option that its
+    ``capabilities.options`` does not list has a problem; nothing is dropped silently.
+    """
     since: int = 1
     """The schema version that added the field. Version 1 is the first release.
 
@@ -467,6 +473,17 @@ class Shipment(_Frozen):
     ] = False
     is_return: Annotated[bool, Spec("flag")] = False
     customs: Customs | None = None
+    direct_delivery_only: Annotated[
+        bool,
+        Spec(
+            "flag",
+            headings=("direct delivery only", "direct delivery"),
+            editable=True,
+            option=True,
+            since=2,
+        ),
+    ] = False
+    """Deliver to this address only: never redirect to a pick-up point."""
 
     @property
     def total_weight_lb(self) -> float:

@@ -34,6 +34,7 @@ __all__ = [
     "EDITABLE",
     "FLAT",
     "ITEMS",
+    "OPTIONS",
     "OWN",
     "PAPERS",
     "PARCEL",
@@ -124,6 +125,9 @@ FLAT = (
     CURRENCY,
 )
 """The fields that one row of orders can fill: the recipient, one parcel, the shipment's own."""
+
+OPTIONS = tuple(leaf for leaf in OWN if leaf.spec.option)
+"""Services on top of delivery that a row may ask for and a carrier may not offer."""
 
 EDITABLE = tuple(leaf for leaf in FLAT if leaf.spec.editable)
 """Fields that ``session.edit(clause, field=value)`` may set."""

@@ -118,6 +118,8 @@ class Capabilities:
     """How a purchase without a usable answer is settled. shipkit runs ``lookup`` today."""
     label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
     """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
+    options: frozenset[str] = frozenset()
+    """The fields of :data:`shipkit.schema.OPTIONS` that the carrier offers."""
     priced_by: tuple[str, ...] | None = None
     """The columns of a shipments table that `quote_table` reads; None: any of them."""
 

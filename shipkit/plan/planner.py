@@ -29,6 +29,7 @@ from shipkit.plan.resolve import (
     check_edit,
     choose_services,
     skipped_rows,
+    unsupported_options,
     without_edited,
 )
 
@@ -250,7 +251,8 @@ class Planner:
                 self.orders.problems.column("row_number"), value_set=table.column("row_number")
             )
         )
-        known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved])
+        refused = unsupported_options(table, carrier)
+        known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, refused])
         problems = pa.concat_tables(
             [known, validate.check(self.con, table, self.payer, known=known, today=today)]
         )

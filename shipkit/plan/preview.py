@@ -33,7 +33,7 @@ from shipkit.common.words import aligned, counted, total_text
 from shipkit.errors import PreviewNotFound
 from shipkit.models import Address, Money
 from shipkit.plan.plan import Plan
-from shipkit.schema import QUOTES, complete, major, problems_table
+from shipkit.schema import OPTIONS, QUOTES, complete, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,15 @@ __all__ = [
 ]
 
 MAX_QUOTE_AGE = dt.timedelta(hours=24)
+
+PRICE_PARTS = (
+    "base_cents",
+    "fuel_cents",
+    "residential_cents",
+    "delivery_area_cents",
+    "other_cents",
+)
+"""What a price is made of, in minor units; the parts add up to the cost."""
 
 PREVIEW_COLUMNS = (
     "row_number",
@@ -78,11 +87,8 @@ PREVIEW_COLUMNS = (
     "delivery_date",
     "warnings",
     "problem",
-    "base_cents",
-    "fuel_cents",
-    "residential_cents",
-    "delivery_area_cents",
-    "other_cents",
+    *PRICE_PARTS,
+    *(leaf.column for leaf in OPTIONS),
 )
 """Columns of a preview frame, in order."""
 
@@ -312,7 +318,8 @@ class Preview:
             **{name: quotes.column(name) for name in ("transit_days", "delivery_date")},
             "warnings": self._warning_column(),
             "problem": _scatter(self.reasons, len(self.plan), None),
-            **{name: quotes.column(name) for name in PREVIEW_COLUMNS[-5:]},
+            **{name: quotes.column(name) for name in PRICE_PARTS},
+            **{leaf.column: plan.column(leaf.column) for leaf in OPTIONS},
         }
         return pa.table(columns)
 

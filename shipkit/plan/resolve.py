@@ -20,7 +20,7 @@ from shipkit.carriers.quoting import shop_each
 from shipkit.errors import InputError
 from shipkit.models import Address, Money, ServiceLevel
 from shipkit.plan.plan import Edit
-from shipkit.schema import EDITABLE, SHIPMENTS, Leaf, problems_table
+from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, problems_table
 
 __all__ = [
     "apply_edits",
@@ -30,6 +30,7 @@ __all__ = [
     "is_rule",
     "shop",
     "skipped_rows",
+    "unsupported_options",
     "without_edited",
 ]
 
@@ -218,6 +219,29 @@ def _unfitting(
             for row, line in zip(rows.tolist(), lines, strict=True)
         ]
     )
+
+
+def unsupported_options(table: pa.Table, carrier: Carrier) -> pa.Table:
+    """Return a problem for each row that asks `carrier` for an option that it does not offer."""
+    found = []
+    for leaf in OPTIONS:
+        if leaf.name in carrier.capabilities.options:
+            continue
+        column = table.column(leaf.column)
+        wanted = column if leaf.spec.kind == "flag" else pc.is_valid(column)
+        found += [
+            {
+                "row_number": table.column("row_number")[row].as_py(),
+                "field": leaf.path,
+                "value": str(column[row].as_py()),
+                "problem": f"{carrier.identity.name} does not offer {leaf.name}",
+                "fix": f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
+                "severity": "error",
+                "code": "option_not_supported",
+            }
+            for row in pc.indices_nonzero(wanted).to_pylist()
+        ]
+    return problems_table(found)
 
 
 def check_edit(name: str, value: Any) -> None:

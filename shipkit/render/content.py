@@ -98,6 +98,7 @@ def _notices(shipment: Shipment) -> tuple[str, ...]:
         for words, wanted in (
             ("RETURN", shipment.is_return),
             ("SATURDAY DELIVERY", shipment.saturday_delivery),
+            ("DIRECT DELIVERY ONLY", shipment.direct_delivery_only),
             ("SIGNATURE REQUIRED", shipment.signature is Signature.REQUIRED),
             ("ADULT SIGNATURE", shipment.signature is Signature.ADULT),
             ("RESIDENTIAL", shipment.ship_to.residential is True and not shipment.is_return),

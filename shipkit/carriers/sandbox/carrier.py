@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPABILITIES", "SandboxCarrier"]
 
-CAPABILITIES = Capabilities(shop_table=True, recovery="lookup", priced_by=PRICED)
+CAPABILITIES = Capabilities(
+    shop_table=True,
+    recovery="lookup",
+    options=frozenset({"direct_delivery_only"}),
+    priced_by=PRICED,
+)
 
 _ROWS_A_REQUEST = 20_000
 """Shipments that a served sandbox quotes at a time."""

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["CAPABILITIES", "PLUGIN", "UPS"]
 
 CAPABILITIES = Capabilities(
-    track=True, validate_address=True, transit_times=True, multi_parcel=True, recovery="lookup"
+    track=True,
+    validate_address=True,
+    transit_times=True,
+    multi_parcel=True,
+    recovery="lookup",
+    options=frozenset({"direct_delivery_only"}),
 )
 """UPS answers with GIF and ZPL labels; the other formats are converted on this machine."""
 

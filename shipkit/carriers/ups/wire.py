@@ -506,6 +506,9 @@ def _service_options(route: Route, shipment: Shipment, *, rated: bool) -> dict[s
     options: dict[str, Any] = {}
     if shipment.saturday_delivery:
         options["SaturdayDeliveryIndicator"] = ""
+    if shipment.direct_delivery_only:
+        # Shipping and Rating: ShipmentServiceOptions.DirectDeliveryOnlyIndicator, an empty tag.
+        options["DirectDeliveryOnlyIndicator"] = ""
     if _wants_signature(shipment) and not route.signature_on_package:
         options["DeliveryConfirmation"] = {
             "DCISType": "2" if shipment.signature is Signature.ADULT else "1"

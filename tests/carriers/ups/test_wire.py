@@ -105,6 +105,7 @@ def variants(base: Shipment, abroad: Shipment) -> dict[str, Shipment]:
         "saturday": base.model_copy(
             update={"saturday_delivery": True, "service": ServiceLevel.NEXT_DAY_AIR}
         ),
+        "direct": base.model_copy(update={"direct_delivery_only": True}),
         "dated": base.model_copy(update={"ship_date": TODAY + dt.timedelta(days=2)}),
         "parcels": base.model_copy(
             update={
@@ -256,6 +257,7 @@ def shipments(draw: st.DrawFn) -> Shipment:
         signature=draw(st.sampled_from(list(Signature))),
         saturday_delivery=draw(st.booleans()),
         is_return=draw(st.booleans()),
+        direct_delivery_only=draw(st.booleans()),
         customs=draw(st.none() | customs()),
     )
 
