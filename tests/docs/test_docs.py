@@ -48,7 +48,7 @@ def test_the_rooms_are_the_import_contract():
     layers = [
         part.strip()
         for layer in config["tool"]["importlinter"]["contracts"][0]["layers"]
-        for part in layer.split("|")
+        for part in re.split("[|:]", layer)
     ]
     listed = first_cells(section("Rooms"))
     assert [name.rstrip("/") for name in listed] == layers
