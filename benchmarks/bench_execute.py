@@ -49,7 +49,7 @@ from shipkit.common.files import Disk  # noqa: E402
 from shipkit.purchasing import history  # noqa: E402
 from shipkit.purchasing.run import Control, execute  # noqa: E402
 from shipkit.purchasing.store import JobStore  # noqa: E402
-from shipkit.purchasing.store.segments import LabelBytes, Line  # noqa: E402
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry  # noqa: E402
 from shipkit.schema import shipment_from_row  # noqa: E402
 
 LABEL_BYTES = 12_000
@@ -304,7 +304,7 @@ def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> JobStore:
             now = range(first, min(first + per_commit, done))
             ledger.record_now(
                 [
-                    Line(
+                    LedgerEntry(
                         row=r,
                         event="intent",
                         state="in_flight",
@@ -317,7 +317,7 @@ def nearly_done(home: Path, rows: int, url: str, per_commit: int) -> JobStore:
             )
             ledger.record_now(
                 [
-                    Line(
+                    LedgerEntry(
                         row=r,
                         event="result",
                         state="shipped",

@@ -587,7 +587,7 @@ class Job(html.Shown):
         self.close()
 
     def __repr__(self) -> str:
-        counts = self.store.standing()
+        counts = self.store.status_counts()
         to_ship = self.store.manifest.shipments - counts[RowState.SKIPPED]
         parts = [
             self.name or "job",

@@ -61,7 +61,7 @@ def watch(args: Namespace, console: Console) -> End:
     home = Settings.read(home=args.home).home
     mine = home / "watch" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     make_private(mine)
-    with held(mine, what="watch"), _stop_requests() as stop:
+    with held(mine, what="watch", named=f"The folder {folder}"), _stop_requests() as stop:
         how_often = "once" if args.once else f"every {args.every:g} s"
         console.note(f"Watching {folder}/ ({how_often}). Press Ctrl-C to stop.")
         return _rounds(folder, args, console, stop)

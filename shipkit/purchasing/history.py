@@ -1,7 +1,8 @@
-"""Orders that earlier jobs of the same home and account have: shown in the preview, and claimed before anything is sent.
+"""Orders that an earlier job of the same home and account has: the second one is held back.
 
-Every job that begins leaves a small file of keys (digests, no addresses) under ``<home>/claims``.
-Two jobs that begin at the same moment take turns under one lock, so the second sees the first.
+Every job that starts leaves a small file of keys under ``<home>/claims``: digests of order numbers
+and of parcels, no addresses. Two jobs that start at the same moment take turns under one lock, so
+the second sees the claims of the first.
 """
 
 from __future__ import annotations
@@ -23,59 +24,83 @@ from shipkit.common.files import Disk, make_private
 from shipkit.common.lock import held
 from shipkit.errors import JobNotFound
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import STATES
 from shipkit.purchasing.store.manifest import account_key
-from shipkit.purchasing.store.segments import STATES
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["Before", "account_key", "claim", "order_keys", "seen"]
+__all__ = ["EarlierOrder", "account_key", "claim", "order_keys", "seen"]
 
 _PLAIN = r"trim(regexp_replace(lower(coalesce({0}, '')), '[\s\p{{Z}}]+', ' ', 'g'))"
+"""SQL for a text without differences of case and spaces."""
 _DIGEST = "unhex(left(sha256({0}), 32))"
+"""SQL for the first 16 bytes of a text's SHA-256."""
 _CONTENTS = ("parcels", "customs", "description", "is_return")
-_WHERE_TO = tuple(name for name in ADDRESS_FIELDS if name not in ("phone", "email", "residential"))
+# Phone, e-mail and kind of building are often completed between two exports of one order.
+_DESTINATION = tuple(
+    name for name in ADDRESS_FIELDS if name not in ("phone", "email", "residential")
+)
 
-_KEY_COLUMNS = ["order_id", "ship_date", *_WHERE_TO, *_CONTENTS]
+_KEY_COLUMNS = ["order_id", "ship_date", *_DESTINATION, *_CONTENTS]
 
 _CLAIMS = pa.schema(
     [
         pa.field("row", pa.int32()),
         pa.field("row_number", pa.int64()),
-        pa.field("order_key", pa.binary()),  # null: the row has no order number
-        pa.field("parcel_key", pa.binary()),  # address, contents and day
+        pa.field("order_key", pa.binary()),  # null where the row has no order number
+        pa.field("parcel_key", pa.binary()),  # of address, contents and day
     ]
 )
 
 
 @dataclass(frozen=True)
-class Before:
-    """Where an order was met before."""
+class EarlierOrder:
+    """A row of an earlier job that is the same order."""
 
     job_id: str
     row: int
     row_number: int
     same: str
-    """``order`` or ``parcel``."""
+    """What is the same: ``order`` (its number) or ``parcel`` (address, contents and day)."""
 
 
 def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
-    """Return, for each row, what the same order would have in another file: ``order_key`` by order number, ``parcel_key`` by address, contents and day.
+    """Return two keys per row, equal for the same order in another file.
 
-    Digests. An order number counts whatever its case and spaces, and so does a line of an address.
+    Case and spaces make no difference, neither in order numbers nor in addresses.
+
+    Parameters
+    ----------
+    today
+        The day of shipping for rows that do not name one.
+
+    Returns
+    -------
+    Table
+        ``order_key`` (of the order number, null where there is none) and ``parcel_key`` (of
+        address, contents and day), 16 bytes each, one row per row of `plan`.
     """
-    place = [_PLAIN.format(name) for name in _WHERE_TO]
-    contents = [f"coalesce({name}::varchar, '')" for name in _CONTENTS]
-    parcel = (
-        f"concat_ws(chr(31), {', '.join([*place, *contents])}, coalesce(ship_date, "
-        "?::date)::varchar)"
-    )
-    number = _PLAIN.format("order_id")
+    destination = [_PLAIN.format(name) for name in _DESTINATION]
+    contents = [f"coalesce({name}::VARCHAR, '')" for name in _CONTENTS]
+    # chr(31), the unit separator, occurs in no field: "a" + "bc" and "ab" + "c" must differ.
+    query = f"""
+        WITH texts AS (
+            SELECT
+                {_PLAIN.format("order_id")} AS order_number,
+                concat_ws(
+                    chr(31),
+                    {", ".join([*destination, *contents])},
+                    coalesce(ship_date, ?::DATE)::VARCHAR
+                ) AS parcel
+            FROM orders
+        )
+        SELECT
+            CASE WHEN order_number <> '' THEN {_DIGEST.format("order_number")} END AS order_key,
+            {_DIGEST.format("parcel")} AS parcel_key
+        FROM texts
+    """
     with duckdb.connect() as con:
         con.register("orders", plan.select(_KEY_COLUMNS))
-        query = (
-            f"select case when {number} <> '' then {_DIGEST.format(number)} end as order_key, "
-            f"{_DIGEST.format(parcel)} as parcel_key from orders"
-        )
         return con.sql(query, params=[today]).to_arrow_table()
 
 
@@ -87,10 +112,21 @@ def seen(
     but_not: str | None = None,
     today: dt.date | None = None,
 ) -> dict[int, str]:
-    """Return, for each row that an earlier job of this home and account has, where it was met, in words.
+    """Return the rows of a plan that an earlier job of this home and account has.
 
-    The same order number, or the same address and contents on the same day. `but_not` is a job
-    whose kin does not count: the plan's own.
+    Rows are the same by order number, or by address and contents on the same day.
+
+    Parameters
+    ----------
+    but_not
+        A job that does not count, and neither do its restarts: the plan's own.
+    today
+        The day of shipping for rows that do not name one; default: today.
+
+    Returns
+    -------
+    dict
+        Row -> a sentence that names the earlier job.
     """
     account = account_key(identity)
     if not any((home / "claims" / account).glob("job-*.parquet")):
@@ -111,16 +147,23 @@ def claim(
     today: dt.date | None = None,
     disk: Disk | None = None,
 ) -> dict[int, str]:
-    """Claim the orders of a job that is about to be sent, and return those that another job has already, in words.
+    """Claim the orders of a job that is about to be sent.
 
-    Under one lock for the whole home and account, so that of two jobs that begin together one has
-    the order. Whoever claims again (a resume) keeps what it has: a row without a claim is another
-    job's.
+    One lock for the whole home and account makes sure that of two jobs that start together, only
+    one gets an order. A resumed job keeps the claims it has; its rows without a claim belong to
+    another job, and are checked again.
 
     Parameters
     ----------
     states
         Code of each row's state; only pending rows are claimed.
+    today, disk
+        For tests.
+
+    Returns
+    -------
+    dict
+        Row -> a sentence that names the other job that has it.
     """
     manifest = store.manifest
     home = store.path.parent.parent
@@ -130,12 +173,11 @@ def claim(
     if not len(rows):
         return {}
     make_private(folder)
-    with held(folder, what="claim", wait_s=60):
+    with held(folder, what="claim", wait_s=60, named="The list of claimed orders"):
         if path.exists():
+            claimed = pq.read_table(path, columns=["row"], partitioning=None)
             mine = np.zeros(manifest.shipments, dtype=bool)
-            mine[
-                pq.read_table(path, columns=["row"], partitioning=None).column("row").to_numpy()
-            ] = True
+            mine[claimed.column("row").to_numpy()] = True
             rows = rows[~mine[rows]]
             if not len(rows):
                 return {}
@@ -178,7 +220,7 @@ def _today() -> dt.date:
 
 
 def _kin(home: Path, job_id: str) -> set[str]:
-    """Return a job and those of the same plan and name: a restart is confirmed by a person, and no duplicate."""
+    """Return the ids of a job and its restarts, which a person confirmed: no duplicates."""
     try:
         lineage = JobStore.open(home, job_id).manifest
     except JobNotFound:
@@ -192,17 +234,17 @@ def _kin(home: Path, job_id: str) -> set[str]:
     return kin
 
 
-def _standing(home: Path, job_id: str, rows: list[int]) -> dict[int, tuple[str, str | None]]:
-    """Return state and tracking number of those rows of a job that were bought, or may still be."""
+def _possibly_bought(home: Path, job_id: str, rows: list[int]) -> dict[int, tuple[str, str | None]]:
+    """Return state and tracking number of the rows that were bought, or may still be."""
     try:
         other = JobStore.open(home, job_id)
-    except JobNotFound:  # removed by hand: nobody can tell any more
+    except JobNotFound:  # the job's folder was removed by hand, and its claims are all that is left
         return {}
     results = other.results().take(pa.array(rows))
     cancelled = other.status is JobStatus.CANCELLED
-    lost = {RowState.FAILED, RowState.VOIDED, RowState.SKIPPED} | (
-        {RowState.PENDING} if cancelled else set()
-    )
+    free = {RowState.FAILED, RowState.VOIDED, RowState.SKIPPED}
+    if cancelled:
+        free.add(RowState.PENDING)
     states, numbers = (
         results.column("state").to_pylist(),
         results.column("tracking_number").to_pylist(),
@@ -210,16 +252,19 @@ def _standing(home: Path, job_id: str, rows: list[int]) -> dict[int, tuple[str, 
     return {
         row: (state, number)
         for row, state, number in zip(rows, states, numbers, strict=True)
-        if state not in lost
+        if state not in free
     }
 
 
-def _matches(home: Path, account: str, wanted: pa.Table, kin: set[str]) -> dict[int, list[Before]]:
-    """Return, for each place in `wanted`, where other jobs of the account have the same order."""
-    found: dict[int, list[Before]] = {}
+def _matches(
+    home: Path, account: str, wanted: pa.Table, kin: set[str]
+) -> dict[int, list[EarlierOrder]]:
+    """Return, for each row of `wanted`, where other jobs of the account have the same order."""
+    found: dict[int, list[EarlierOrder]] = {}
     for job_id, table in _claims(home, account, kin):
         for same in ("order", "parcel"):
             theirs, mine = table.column(f"{same}_key"), wanted.column(f"{same}_key")
+            # A null key matches nothing: orders without a number are not the same order.
             hits = table.filter(pc.is_in(theirs, value_set=mine.drop_null())).to_pylist()
             if not hits:
                 continue
@@ -227,13 +272,13 @@ def _matches(home: Path, account: str, wanted: pa.Table, kin: set[str]) -> dict[
             for line in hits:
                 for place in places[line[f"{same}_key"]]:
                     found.setdefault(place, []).append(
-                        Before(job_id, line["row"], line["row_number"], same)
+                        EarlierOrder(job_id, line["row"], line["row_number"], same)
                     )
     return found
 
 
 def _places(keys: Any, chosen: pa.Array) -> dict[bytes, list[int]]:
-    """Return where each of the `chosen` keys stands."""
+    """Return the indices of each of the `chosen` keys."""
     places: dict[bytes, list[int]] = {}
     for place in pc.indices_nonzero(pc.is_in(keys, value_set=chosen)).to_pylist():
         places.setdefault(keys[place].as_py(), []).append(place)
@@ -247,31 +292,36 @@ def _claims(home: Path, account: str, kin: set[str]) -> Iterator[tuple[str, pa.T
             yield path.stem, pq.read_table(path, partitioning=None)
 
 
-def _in_words(home: Path, found: Mapping[int, list[Before]]) -> dict[int, str]:
+def _in_words(home: Path, found: Mapping[int, list[EarlierOrder]]) -> dict[int, str]:
+    """Return a sentence for each row whose earlier order was bought, or may still be."""
     rows: dict[str, set[int]] = {}
-    for befores in found.values():
-        for before in befores:
-            rows.setdefault(before.job_id, set()).add(before.row)
-    states = {job_id: _standing(home, job_id, sorted(wanted)) for job_id, wanted in rows.items()}
+    for orders in found.values():
+        for earlier in orders:
+            rows.setdefault(earlier.job_id, set()).add(earlier.row)
+    states = {
+        job_id: _possibly_bought(home, job_id, sorted(wanted)) for job_id, wanted in rows.items()
+    }
     words = {}
-    for place, befores in found.items():
-        for before in befores:
-            state = states[before.job_id].get(before.row)
+    for place, orders in found.items():
+        for earlier in orders:
+            state = states[earlier.job_id].get(earlier.row)
             if state is not None:
-                words[place] = _sentence(before, *state)
+                words[place] = _sentence(earlier, *state)
                 break
     return words
 
 
-def _sentence(before: Before, state: str, tracking: str | None) -> str:
+def _sentence(earlier: EarlierOrder, state: str, tracking: str | None) -> str:
     what = (
         "The order"
-        if before.same == "order"
-        else "A parcel like this, to the same address on the same day,"
+        if earlier.same == "order"
+        else "A parcel with the same contents, to the same address on the same day,"
     )
     if tracking:
-        return f"{what} was shipped before: {before.job_id}, row {before.row_number}, {tracking}."
+        return (
+            f"{what} was already shipped: {earlier.job_id}, row {earlier.row_number}, {tracking}."
+        )
     return (
-        f"{what} is in another job already: {before.job_id}, row {before.row_number} "
+        f"{what} is already in another job: {earlier.job_id}, row {earlier.row_number} "
         f"({state.replace('_', ' ')})."
     )

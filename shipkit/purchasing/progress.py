@@ -1,4 +1,4 @@
-"""A progress bar for whoever watches: in a terminal, in a notebook, or none at all."""
+"""The progress bar of a job: in a terminal, in a notebook, or none at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Callback = Callable[[Progress], None]
 
 
 class Watcher(AbstractContextManager["Watcher"]):
-    """A bar that follows a job. Drawn on stderr, so that stdout stays for results."""
+    """A progress bar for one job. Drawn on stderr, so that stdout has nothing but results."""
 
     def __init__(self, total: int, label: str) -> None:
         bar = _bar_class()
@@ -51,7 +51,17 @@ class Watcher(AbstractContextManager["Watcher"]):
 def watcher(
     progress: Callback | bool | None, total: int, label: str
 ) -> AbstractContextManager[Callback | None]:
-    """Return what follows a job: the caller's own callback, a bar where somebody looks (None), or nothing (False)."""
+    """Return the callback that shows the progress of a job, as a context manager.
+
+    Parameters
+    ----------
+    progress
+        The caller's own callback; None for a bar in a notebook or a terminal; False for nothing.
+    total
+        How many labels the job has to buy.
+    label
+        The text in front of the bar.
+    """
     if callable(progress):
         return nullcontext(progress)
     if progress is False or (progress is None and not (_in_notebook() or sys.stderr.isatty())):

@@ -30,9 +30,9 @@ from shipkit.errors import AnswerLost, CarrierError
 from shipkit.models import ChargeBasis, Purchase
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry, last_entries
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
-from shipkit.purchasing.store.segments import LabelBytes, LedgerEntry, last_lines
 from shipkit.state import RowState
 
 __all__ = ["Doubt", "Reconciler", "late_rows", "purchase_entry", "surplus"]
@@ -294,7 +294,7 @@ def late_rows(store: JobStore) -> list[int]:
     These are rows in flight, in doubt or in review, and rows with a given-up reference.
     """
     table = store.chain(("row", "state", "watch")).table
-    last = table.take(last_lines(table))
+    last = table.take(last_entries(table))
     doubtful = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
     late = last.filter(pc.or_(doubtful, pc.is_valid(last.column("watch"))))
     rows: list[int] = late.column("row").to_pylist()

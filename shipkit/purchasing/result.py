@@ -54,7 +54,7 @@ class BatchResult(html.Shown):
     @classmethod
     def of(cls, store: JobStore, *, elapsed_s: float = 0.0) -> BatchResult:
         """Return how the job of `checkpoint` stands."""
-        counts = store.standing()
+        counts = store.status_counts()
         identity = store.manifest.identity
         return cls(
             job_id=store.job_id,

@@ -1,4 +1,4 @@
-"""What a run is told from outside, and what it tells: stop requests from any thread, and progress."""
+"""What goes into a running job and what comes out: requests to stop it, and its progress."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 __all__ = ["Control", "Progress"]
 
+_STRENGTH = {None: 0, "pause": 1, "cancel": 2, "stop": 3}
+"""Requests that replace others. A second Ctrl-C must be able to stop even a job that is ending."""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How a run stands. Counts are the whole job's."""
+    """The progress of a run. Counts are those of the whole job, earlier runs included."""
 
     done: int
-    """Rows that need nothing more: shipped, failed, voided, given to a person."""
+    """Rows that a run has nothing left to do for: shipped, failed, voided, in review."""
     total: int
-    """Rows that were to be bought."""
+    """Rows of the job without skipped ones."""
     shipped: int
     failed: int
     in_doubt: int
@@ -27,45 +30,46 @@ class Progress:
     elapsed_s: float
     last_error: str | None = None
     note: str | None = None
-    """What the run waits for, in words."""
+    """What the run is waiting for, in words."""
 
 
 class Control:
-    """Stops a run from any thread. What is asked before the run begins counts too."""
+    """Stops a run, from any thread. A request made before the run starts counts too."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._wish: str | None = None
-        self._tell: Callable[[], None] | None = None
+        self._request: str | None = None
+        self._notify: Callable[[], None] | None = None
 
     def pause(self) -> None:
-        """Stop sending; what is in flight is finished and recorded. Resumable."""
+        """Stop sending, finish and record what is in flight. The job can be resumed."""
         self._ask("pause")
 
     def stop_now(self) -> None:
-        """Cancel what is in flight too: it becomes in doubt, and is looked up on resume."""
+        """Stop sending and cancel what is in flight: it is in doubt, and looked up on resume."""
         self._ask("stop")
 
     def cancel(self) -> None:
-        """Stop sending, finish what is in flight, and end the job for good."""
+        """Stop sending, finish what is in flight, and end the job: it cannot be resumed."""
         self._ask("cancel")
 
     @property
-    def wish(self) -> str | None:
-        """What was asked: ``pause``, ``stop``, ``cancel`` or None."""
-        return self._wish
+    def request(self) -> str | None:
+        """The request in force: ``pause``, ``stop``, ``cancel`` or None."""
+        return self._request
 
-    def listen(self, tell: Callable[[], None] | None) -> None:
-        """Call `tell` when something is asked, and now if something was."""
+    def listen(self, notify: Callable[[], None] | None) -> None:
+        """Call `notify` at every request, and now if one was made before."""
         with self._guard:
-            self._tell = tell
-        if tell and self._wish:
-            tell()
+            self._notify = notify
+        if notify and self._request:
+            notify()
 
-    def _ask(self, wish: str) -> None:
+    def _ask(self, request: str) -> None:
+        """Make a request. A later, weaker one does not take back an earlier one."""
         with self._guard:
-            if self._wish in (None, "pause") or wish == "stop":
-                self._wish = "cancel" if self._wish == "cancel" and wish == "pause" else wish
-            tell = self._tell
-        if tell:
-            tell()
+            if _STRENGTH[request] > _STRENGTH[self._request]:
+                self._request = request
+            notify = self._notify
+        if notify:
+            notify()

@@ -34,9 +34,9 @@ from shipkit.errors import (
 )
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store import segments as segments_module
+from shipkit.purchasing.store import chain as chain_module
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.manifest import attempt_reference
-from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 
@@ -413,7 +413,7 @@ def test_duckdb_and_pandas_read_the_books_without_shipkit_while_the_job_runs(hom
 def test_notes_are_read_again_when_a_compaction_took_their_file_away(bought, monkeypatch):
     """The race of a reader with a running job: found by the kill harness, forced here."""
     before = bought.notes()
-    read, taken = segments_module.ChainLink.read_notes, []
+    read, taken = chain_module.ChainLink.read_notes, []
 
     def race(link):
         if not taken:
@@ -421,7 +421,7 @@ def test_notes_are_read_again_when_a_compaction_took_their_file_away(bought, mon
             raise FileNotFoundError(link.part.path)
         return read(link)
 
-    monkeypatch.setattr(segments_module.ChainLink, "read_notes", race)
+    monkeypatch.setattr(chain_module.ChainLink, "read_notes", race)
     assert bought.notes().equals(before)
     assert taken
 

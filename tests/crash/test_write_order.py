@@ -17,7 +17,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.common.files import Disk
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.segments import STATES
+from shipkit.purchasing.store.entries import STATES
 from shipkit.state import RowState
 
 

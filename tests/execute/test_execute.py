@@ -35,7 +35,7 @@ from shipkit.errors import (
 from shipkit.models import Purchase
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.segments import STATES
+from shipkit.purchasing.store.entries import STATES
 from shipkit.state import JobStatus, RowState
 
 
@@ -443,8 +443,10 @@ def test_a_job_is_not_run_with_another_account(home, carrier):
 
 def test_a_row_that_is_no_shipment_is_set_aside_before_anything_is_sent(home, carrier):
     plan = plan_of(3)
-    at = plan.schema.get_field_index("service")
-    plan = plan.set_column(at, "service", pa.array(["ground", "by owl", "ground"]))
+    at = plan.schema.get_field_index("parcels")
+    parcels = plan.column("parcels").to_pylist()
+    parcels[1] = [{"weight_lb": -1.0}]
+    plan = plan.set_column(at, plan.schema.field(at), pa.array(parcels, plan.schema.field(at).type))
     job = JobStore.publish(home, draft_of(3, plan=plan, quotes=quotes_of(3)))
     assert buy(job, carrier) is JobStatus.COMPLETED
     assert state_counts(job) == {"shipped": 2, "skipped": 1}

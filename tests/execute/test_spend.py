@@ -16,7 +16,7 @@ from shipkit.errors import AnswerLost, CarrierRejected, CarrierUnreachable
 from shipkit.purchasing import recovery
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.spend import Spend
-from shipkit.purchasing.store.segments import LedgerEntry
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 WAYS = {

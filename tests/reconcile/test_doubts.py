@@ -19,8 +19,8 @@ from shipkit.models import Charge, ChargeBasis, Purchase
 from shipkit.purchasing.reconcile import Reconciler, late_rows, purchase_entry, surplus
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.planrows import PlanRows
-from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import RowState
 
 GRACE = 10.0

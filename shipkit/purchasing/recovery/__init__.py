@@ -24,8 +24,8 @@ from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.recovery.pruning import prune
 from shipkit.purchasing.store import JobDraft, JobStore
+from shipkit.purchasing.store.entries import LedgerEntry, last_entries
 from shipkit.purchasing.store.ledger import now_us
-from shipkit.purchasing.store.segments import LedgerEntry, last_lines
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
@@ -86,7 +86,7 @@ def _interrupted(home: Path) -> list[JobStore]:
 
 
 def _job_line(store: JobStore) -> dict[str, Any]:
-    manifest, counts = store.manifest, store.standing()
+    manifest, counts = store.manifest, store.status_counts()
     totals = _charged(store)
     one = (
         next(iter(totals.items()))
@@ -446,7 +446,7 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
 def _said(store: JobStore, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Return the last line of each of some rows."""
     table = store.chain().table
-    last = table.take(last_lines(table))
+    last = table.take(last_entries(table))
     chosen = last.filter(pc.is_in(last.column("row"), value_set=pa.array(rows, pa.int32())))
     return {line["row"]: line for line in chosen.to_pylist()}
 

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked
 from shipkit.purchasing.store import PRUNED, JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.ledger import now_us
-from shipkit.purchasing.store.segments import LedgerEntry, Part
+from shipkit.purchasing.store.segments import Part
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.settings import Settings
 from shipkit.state import JobStatus

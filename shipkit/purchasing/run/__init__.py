@@ -1,15 +1,15 @@
-"""Buys an approved plan: every row once, at the pace the carrier allows, and keeps account of it whatever happens.
+"""Runs a job: buys every row of an approved plan once, at the pace that the carrier allows.
 
-A row goes pending -> in flight (durable) -> the carrier is asked -> shipped, failed, pending
-again, or in doubt. Rows that fail, breakers, pauses and full disks end with a status, never with
-an exception.
+A row goes from pending to in flight (durable on disk), then the carrier is called, then the row is
+shipped, failed, pending again, or in doubt. Failed rows, an unreachable carrier, pauses and full
+disks end the run with a status and never with an exception.
 
-::
+.. code-block:: text
 
-    feeder   what is next, its price reserved, its intent durable
-    calls    the carrier is asked, the outcome booked
-    here     the run as a whole: beginning, rows in doubt, stopping, end
-    teller   how it stands
+    feeder      chooses the next row, reserves its price, writes its intent
+    dispatch    calls the carrier and books the outcome
+    (here)      the run as a whole: its beginning, rows in doubt, stopping, its end
+    reporter    progress
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from contextlib import ExitStack
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.words import counted
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import late_rows
-from shipkit.purchasing.run.dispatch import Calls
+from shipkit.purchasing.run.dispatch import Dispatcher
 from shipkit.purchasing.run.feeder import Feeder
 from shipkit.purchasing.run.reporter import ProgressReporter
 from shipkit.purchasing.run.run_state import Options, RunState, moved, wait
 from shipkit.purchasing.signals import Control, Progress
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
-from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Control", "Progress", "execute", "look_again"]
@@ -44,6 +45,9 @@ __all__ = ["Control", "Progress", "execute", "look_again"]
 log = logging.getLogger("shipkit.purchasing.run")
 
 _FINISHED = (JobStatus.CANCELLED, JobStatus.COMPLETED)
+
+_LOOK_EVERY_S = 0.25
+"""How often rows in doubt are checked for one that is due."""
 
 
 async def execute(
@@ -58,35 +62,45 @@ async def execute(
     grace_s: float | None = None,
     resend: str | None = None,
 ) -> JobStatus:
-    """Buy what is left of a job, and return how the job stands then. Of a finished job, only old references are looked up.
+    """Buy what is left of a job, and return the status of the job afterwards.
+
+    Of a finished job, only old references are looked up.
 
     Parameters
     ----------
+    control
+        Stops the run from another thread.
     on_error
-        ``"continue"``, or ``"halt"`` at the first failed row.
+        ``"continue"``, or ``"halt"`` to stop at the first failed row.
     progress
-        Called with a :class:`Progress` at most ten times a second, and at the end. What it raises
-        is logged once.
+        Called with a :class:`Progress` at most ten times a second, and at the end. The first
+        exception that it raises is logged; none stops the job.
     pacer
         The pace; default: the carrier's own.
     timeout_s
-        Longest a carrier call may take; default: the carrier's.
+        The longest a carrier call may take, in seconds; default: the carrier's.
     grace_s
-        Wait before a look-up may conclude absence; default: 2 x `timeout_s` + the carrier's
-        processing time.
+        How long a row must be in doubt before a look-up may conclude that it was not bought;
+        default: twice `timeout_s` plus the carrier's processing time.
     resend
         ``"proven"``, ``"ask"`` or ``"never"``; default: the job's.
 
     Raises
     ------
-    CheckpointLocked, CheckpointCorrupt, JobError
-        Before anything is sent.
+    JobError
+        The job belongs to another account, environment or carrier. Nothing was sent.
+    CheckpointLocked
+        Another process runs the job. Nothing was sent.
+    CheckpointCorrupt
+        The ledger or the plan cannot be trusted. Nothing was sent.
     """
     if store.status in _FINISHED:
         await look_again(store, carrier, pacer=pacer)
         return store.status
     require_account(store.manifest, carrier)
     timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
+    # The grace: the client may wait for one time-out, a proxy or a retry inside the carrier for
+    # another, and then the carrier itself may take its time to finish.
     options = Options(
         pacer=pacer or _pacer(carrier),
         control=control or Control(),
@@ -106,11 +120,21 @@ async def execute(
 
 
 async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None = None) -> int:
-    """Look up old references of a job that is not running: attempts concluded absent, rows in doubt or waiting for a person. Buys nothing.
+    """Look up the old references of a job that is not running. Buys nothing.
 
-    What turned up is adopted, or reported as surplus, which can be voided. Returns how many
-    shipments that were; 0 also when another owner is at work or the carrier cannot be asked: the
-    references stay on the list.
+    These are attempts that were concluded absent, rows in doubt, and rows in review. What turned up
+    is adopted, or reported as surplus, which can be voided.
+
+    Returns
+    -------
+    int
+        How many shipments turned up. 0 also when another process owns the job or the carrier cannot
+        be reached: the references stay on the list.
+
+    Raises
+    ------
+    JobError
+        The job belongs to another account, environment or carrier.
     """
     if not await asyncio.to_thread(late_rows, store):
         return 0
@@ -122,7 +146,7 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
         on_error="continue",
         progress=None,
         timeout_s=timeout,
-        grace_s=float("inf"),
+        grace_s=float("inf"),  # so that nothing is concluded to be absent
         resend="never",
     )
     with ExitStack() as stack:
@@ -139,21 +163,25 @@ def _pacer(carrier: Carrier) -> Pacer:
 
 
 class Runner(RunState):
-    """One run from its beginning to its end."""
+    """One run, from its beginning to its end."""
 
     def __init__(self, store: JobStore, ledger: Ledger, carrier: Carrier, options: Options) -> None:
         super().__init__(store, ledger, carrier, options)
-        self._teller = ProgressReporter(self)
+        self._reporter = ProgressReporter(self)
         self._feeder: Feeder | None = None
-        self._calls: Calls | None = None
+        self._dispatcher: Dispatcher | None = None
 
     async def work(self) -> JobStatus:
-        """Run until nothing is left to do, or something stops it."""
+        """Run until nothing is left to do or something stops it, and return the job's status.
+
+        Cancelling the task that awaits this stops the run at once, and records that.
+        """
         loop = asyncio.get_running_loop()
         self.control.listen(lambda: _ignore(loop.call_soon_threadsafe(self._heed)))
-        ticker = asyncio.create_task(self._teller.tick())
+        ticker = asyncio.create_task(self._reporter.tick())
         main = asyncio.create_task(self._main())
         try:
+            # Shielded: the run must record what is in flight before it may be cancelled.
             return await asyncio.shield(main)
         except asyncio.CancelledError:
             self.control.stop_now()
@@ -163,11 +191,11 @@ class Runner(RunState):
         finally:
             self.control.listen(None)
             ticker.cancel()
-            self._teller.tell()
+            self._reporter.report()
             self.rows.close()
 
     async def only_look(self) -> int:
-        """Look everything up once that may have turned up; return how many shipments did."""
+        """Look up once everything that may have turned up; return how many shipments did."""
         before = (
             self.ledger.count(RowState.SHIPPED)
             + self.ledger.count(RowState.VOIDED)
@@ -198,7 +226,7 @@ class Runner(RunState):
     # -- beginning and end -----------------------------------------------------------------------
 
     async def _open(self) -> None:
-        """Note that a run began, hold back orders that another job has, and take over what a dead owner left."""
+        """Record that a run began, hold back orders of other jobs, take over from a dead owner."""
         facts = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -217,7 +245,7 @@ class Runner(RunState):
                     RowState.SKIPPED,
                     code="shipped_before",
                     message=text,
-                    fix='To ship it again: on_duplicate="ship".',
+                    fix='To ship it again, use on_duplicate="ship".',
                 )
                 for row, text in held.items()
             ]
@@ -225,7 +253,7 @@ class Runner(RunState):
         await self._take_over()
 
     async def _take_over(self) -> None:
-        """Rows that a dead owner left in flight are in doubt; absence counts from now."""
+        """Put rows that a dead owner left in flight in doubt; the grace counts from now."""
         left = [
             moved(
                 int(row),
@@ -241,12 +269,14 @@ class Runner(RunState):
             self.doubts.add(int(row), since=self.began)
 
     async def _end(self) -> JobStatus:
-        """Write down how the run ended, and return how the job stands."""
+        """Record how the run ended, and return the status of the job."""
         counts = {state: self.ledger.count(state) for state in RowState}
         doubtful = counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT]
         status, reason = self.stop or (
             JobStatus.PAUSED,
-            f"{doubtful:,} rows are in doubt; resume looks them up again" if doubtful else None,
+            f"{counted(doubtful, 'row')} in doubt; resume looks them up again"
+            if doubtful
+            else None,
         )
         if not (doubtful or counts[RowState.PENDING]) and status is not JobStatus.CANCELLED:
             status = (
@@ -276,41 +306,41 @@ class Runner(RunState):
     # -- stopping --------------------------------------------------------------------------------
 
     def _heed(self) -> None:
-        """Do what was asked from outside."""
-        match self.control.wish:
+        """Act on a request from outside."""
+        match self.control.request:
             case "pause":
                 self.halt(JobStatus.PAUSED, "paused")
             case "cancel":
                 self.halt(JobStatus.CANCELLED, "cancelled")
             case "stop":
                 self.halt(JobStatus.PAUSED, "stopped at once")
-                if self._calls:
-                    self._calls.cancel()
+                if self._dispatcher:
+                    self._dispatcher.cancel()
 
     async def _drain(self) -> None:
-        """Let what is in flight end, and take back what was never sent."""
-        if self._feeder and self._calls:
+        """Take back what was never sent, and wait until what is in flight has ended."""
+        if self._feeder and self._dispatcher:
             self._feeder.take_back()
-            await self._calls.ended()
+            await self._dispatcher.ended()
         if not self.ledger.broken:
             await self.ledger.settled()
 
     # -- buying ----------------------------------------------------------------------------------
 
     async def _buy(self) -> None:
-        """Send what is pending while looking after what is in doubt, until neither is left."""
+        """Send what is pending and look up what is in doubt, until neither is left."""
         feeder = self._feeder = Feeder(self)
-        calls = self._calls = Calls(self, feeder)
+        dispatcher = self._dispatcher = Dispatcher(self, feeder)
         tasks = [
             asyncio.create_task(work)
-            for work in (feeder.feed(), calls.dispatch(), self._look_after())
+            for work in (feeder.feed(), dispatcher.dispatch(), self._look_after())
         ]
         try:
             while self.stop is None and not self.ledger.broken and not self._done(feeder):
                 self.changed.clear()
                 for task in tasks:
                     if task.done():
-                        task.result()  # what went wrong there goes wrong here
+                        task.result()  # raises what ended it
                 await wait(self.changed, 1.0)
         finally:
             for task in tasks:
@@ -324,7 +354,7 @@ class Runner(RunState):
     # -- rows in doubt ---------------------------------------------------------------------------
 
     async def _look_after(self) -> None:
-        """Look up rows in doubt at growing intervals, as long as the run lasts."""
+        """Look up rows in doubt when they are due, until cancelled."""
         while True:
             now = time.monotonic()
             due = self.doubts.due(now)
@@ -335,13 +365,15 @@ class Runner(RunState):
                 self.doubts.give_up(time.monotonic())
                 self.poke()
             waiting = self.doubts.doubts
-            self.note = f"{len(waiting):,} rows in doubt are being looked up" if waiting else None
-            next_at = min((doubt.next_at for doubt in waiting.values()), default=now + 0.25)
-            await asyncio.sleep(min(max(next_at - time.monotonic(), 0.01), 0.25))
+            self.note = f"looking up {counted(len(waiting), 'row')} in doubt" if waiting else None
+            next_at = min(
+                (doubt.next_at for doubt in waiting.values()), default=now + _LOOK_EVERY_S
+            )
+            await asyncio.sleep(min(max(next_at - time.monotonic(), 0.01), _LOOK_EVERY_S))
 
     async def _look_once_more(self) -> None:
-        """Look up what was not looked up yet, what waits for a person, and old references."""
-        if self.control.wish == "stop" or self.ledger.broken:
+        """Look up rows that were not looked up yet, rows in review, and old references."""
+        if self.control.request == "stop" or self.ledger.broken:
             return
         try:
             async with asyncio.timeout(max(self.options.timeout_s, 1.0)):

@@ -1,4 +1,4 @@
-"""Asks the carrier, at the pace in force, and books what came of each call: the one place where money is spent."""
+"""Calls the carrier at the pace in force and books each outcome: the place where money is spent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shipkit.purchasing.run.feeder import Feeder
 from shipkit.purchasing.run.run_state import RunState, moved
 from shipkit.state import STATE_AFTER, JobStatus, RowState
 
-__all__ = ["Calls"]
+__all__ = ["Dispatcher"]
 
 log = logging.getLogger("shipkit.purchasing.run")
 
 _EVENT = {RowState.FAILED: "failed", RowState.PENDING: "not_sent", RowState.IN_DOUBT: "in_doubt"}
 
 
-class Calls:
-    """The calls under way."""
+class Dispatcher:
+    """Starts carrier calls and keeps track of those in progress."""
 
     def __init__(self, run: RunState, feeder: Feeder) -> None:
         self._run, self._feeder = run, feeder
@@ -37,6 +37,8 @@ class Calls:
                 run.hungry.set()
                 await feeder.filled.wait()
             await run.pacer.enter()
+            # Waiting for the pacer can take minutes: the run may have been stopped meanwhile, and
+            # the feeder may have taken back what was ready.
             if run.stop is not None or not feeder.ready:
                 run.pacer.leave()
                 if run.stop is not None:
@@ -48,33 +50,34 @@ class Calls:
             run.hungry.set()
 
     def cancel(self) -> None:
-        """Stop what is on its way: it is in doubt then."""
+        """Cancel the calls in progress. Their rows are in doubt: the carrier may have acted."""
         for call in self._calls:
             call.cancel()
 
     async def ended(self) -> None:
-        """Wait until no call is under way."""
+        """Wait until no call is in progress."""
         while self._calls:
             await asyncio.wait(self._calls)
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()) is not None:
-            # our own failure after the carrier answered: the row stays in flight, and is looked up
-            # on resume
+            # shipkit itself failed after the carrier had answered. The row stays in flight on disk,
+            # which is the truth: it is looked up on resume.
             log.error("a row could not be booked: %s", type(error).__name__, exc_info=error)
-            ours = (
-                f"shipkit failed ({type(error).__name__}: {error}); rows on their way are looked "
-                "up on resume"
+            reason = (
+                f"shipkit failed ({type(error).__name__}: {error}); rows in flight are looked up "
+                "on resume"
             )
             self._run.halt(
-                JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else ours
+                JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else reason
             )
         self._run.poke()
 
     async def _ship(self, row: int, shipment: Shipment) -> None:
-        """Buy one row and book what came of it."""
+        """Buy one row and book the outcome."""
         run, attempt = self._run, int(self._run.ledger.attempts[row])
+        # The carrier's client has a time-out of its own; twice that catches a client that hangs.
         reference, longest_s = run.store.reference(row, attempt), 2 * run.options.timeout_s
         began = time.monotonic()
         try:
@@ -86,10 +89,11 @@ class Calls:
         except CarrierError as error:
             answer = error
         except asyncio.CancelledError:
-            answer = AnswerLost("The call was stopped before the carrier answered.")
+            answer = AnswerLost("The call was cancelled before the carrier answered.")
         except TimeoutError:
             answer = AnswerLost(f"The carrier did not answer within {longest_s:g} s.")
         except Exception as error:
+            # A defect in the carrier's code says nothing about what the carrier did.
             log.warning("the carrier's code failed after sending began", exc_info=error)
             answer = AnswerLost(f"The carrier's answer could not be read ({type(error).__name__}).")
         finally:
@@ -101,9 +105,10 @@ class Calls:
             self._book(row, attempt, reference, answer)
 
     def _book(self, row: int, attempt: int, reference: str, purchase: Purchase) -> None:
+        """Record a purchase."""
         run = self._run
         run.pacer.saw(None)
-        line = purchase_entry(
+        entry = purchase_entry(
             purchase,
             row=row,
             event="result",
@@ -114,38 +119,36 @@ class Calls:
             currency=run.spend.currency(row),
             watch=run.ledger.watch.get(row),
         )
-        run.ledger.record([line], urgent=False)
-        cents = line.charged_cents or 0
+        # Not awaited: until the entry is durable the row is in flight on disk, so a crash now leads
+        # to a look-up that adopts the shipment. Waiting would only slow the run down.
+        run.ledger.record([entry], urgent=False)
+        cents = entry.charged_cents or 0
         run.spend.charge(row, cents)
         run.bought += 1
         if drift := run.spend.drifted(row, cents):
             run.halt(JobStatus.PAUSED, drift)
 
     def _book_error(self, row: int, attempt: int, reference: str, error: CarrierError) -> None:
+        """Record an error, and do with the row what its outcome allows."""
         run, state = self._run, STATE_AFTER[error.outcome]
-        run.ledger.record(
-            [
-                moved(
-                    row,
-                    _EVENT[state],
-                    state,
-                    attempt=attempt,
-                    reference=reference,
-                    code=error.carrier_code or error.code,
-                    message=error.message,
-                    fix=error.fix,
-                    details=json.dumps({"transaction_id": error.transaction_id})
-                    if error.transaction_id
-                    else None,
-                    watch=run.ledger.watch.get(row),
-                )
-            ],
-            urgent=False,
+        details = json.dumps({"transaction_id": error.transaction_id})
+        entry = moved(
+            row,
+            _EVENT[state],
+            state,
+            attempt=attempt,
+            reference=reference,
+            code=error.carrier_code or error.code,
+            message=error.message,
+            fix=error.fix,
+            details=details if error.transaction_id else None,
+            watch=run.ledger.watch.get(row),
         )
+        run.ledger.record([entry], urgent=False)
         run.last_error = error.message
         run.pacer.saw(error)
         if state is RowState.IN_DOUBT:
-            run.doubts.add(row)
+            run.doubts.add(row)  # it may have been bought, so its reservation stays
         else:
             run.spend.release(row)
         if state is RowState.PENDING:

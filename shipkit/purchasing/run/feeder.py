@@ -1,4 +1,9 @@
-"""Chooses what is sent next and writes its intents, durable before anything is sent and only a little ahead of the calls."""
+"""Chooses what is sent next and writes its intent, durably, shortly before it is sent.
+
+An intent says "this row may be on its way, under this reference". It must be on disk before the
+request leaves. And there should be few of them ahead of the calls: after a kill, each is a row that
+must be looked up.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +14,40 @@ from typing import Any
 
 from shipkit.models import Shipment
 from shipkit.purchasing.run.run_state import RunState, moved, wait
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.schema import shipment_from_row
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Feeder"]
 
 _REFILL_S = 0.02
-"""Intents are written ahead for about this long, so that commits stay off the critical path and a kill leaves few in doubt."""
+"""One commit writes the intents for about this many seconds of calls, on top of the reserve.
+
+Fewer would make a commit per call; more would leave more rows to look up after a kill.
+"""
+
+_IDLE_S = 0.25
+"""How often the feeder looks by itself whether intents are wanted."""
 
 
 class Feeder:
-    """The untouched rows in the order of the plan, and those that came back; each reserved, then written, then ready."""
+    """Feeds the dispatcher: a row is chosen, its price reserved, its intent written, then ready.
+
+    Rows that came back (not sent, or proven absent) go before untouched ones, which are taken in
+    the order of the plan.
+    """
 
     def __init__(self, run: RunState) -> None:
         self._run = run
         self.ready: deque[tuple[int, Shipment]] = deque()
-        """Intent durable, call not begun."""
+        """Rows whose intent is durable and whose call has not begun."""
         self.filled = asyncio.Event()
+        """Set when something became ready."""
         self._source = run.rows.dicts(run.ledger.rows(RowState.PENDING))
         self._writing: list[tuple[int, Shipment]] = []
+        """Rows whose intents are being written."""
         self._held: tuple[int, dict[str, Any] | None] | None = None
-        """The next row, when the limits do not allow it yet."""
+        """The next row, when it was chosen but the limits do not allow it yet."""
         self._exhausted = False
 
     @property
@@ -45,29 +63,16 @@ class Feeder:
             if not batch:
                 run.hungry.clear()
                 run.changed.set()
-                await wait(run.hungry, 0.25)
+                await wait(run.hungry, _IDLE_S)
                 continue
             self._writing = batch
-            await run.ledger.record(
-                [
-                    moved(
-                        row,
-                        "intent",
-                        RowState.IN_FLIGHT,
-                        attempt=attempt,
-                        reference=run.store.reference(row, attempt),
-                    )
-                    for row, attempt in (
-                        (row, int(run.ledger.attempts[row]) + 1) for row, _ in batch
-                    )
-                ]
-            )
+            await run.ledger.record([self._intent(row) for row, _ in batch])
             self.ready.extend(batch)
             self._writing = []
             self.filled.set()
 
     def take_back(self) -> None:
-        """Make pending again what has an intent and was provably not sent."""
+        """Make rows pending again that have an intent and whose call never began."""
         unsent, self._writing = [*self.ready, *self._writing], []
         self.ready.clear()
         run = self._run
@@ -77,8 +82,23 @@ class Feeder:
             )
             run.spend.release(row)
 
+    def _intent(self, row: int) -> LedgerEntry:
+        """Return the entry that starts the next attempt of a row, under a reference of its own."""
+        run = self._run
+        attempt = int(run.ledger.attempts[row]) + 1
+        return moved(
+            row,
+            "intent",
+            RowState.IN_FLIGHT,
+            attempt=attempt,
+            reference=run.store.reference(row, attempt),
+        )
+
     def _wanted(self) -> int:
-        """Return how many intents to write now: enough for the calls that could start before the next commit ends, and no more."""
+        """Return how many intents to write now.
+
+        Enough for the calls that can start before the next commit ends, and no more.
+        """
         run, pacer = self._run, self._run.pacer
         if run.stop or pacer.pause_s > 0:
             return 0
@@ -87,11 +107,11 @@ class Feeder:
         return low + refill - len(self.ready) if len(self.ready) < low else 0
 
     def _ahead(self, calls_per_s: float | None) -> tuple[int, int]:
-        """Return how many intents must be ready, so that no call waits for a commit, and how many more make one commit worth its while.
+        """Return how many intents must be ready, and how many more make a commit worth its while.
 
-        By the pace that is possible, not the one that was reached: else a slow disk would make the
-        run slower, and that the supply smaller. Never more than the concurrency: a kill leaves
-        them to be looked up.
+        Ready, so that no call waits for a commit. Both follow the pace that is possible, not the
+        pace that was reached: otherwise a slow disk would slow the run, which would shrink the
+        supply, which would slow the run further. Neither exceeds the concurrency.
         """
         pacer, commit_s = self._run.pacer, self._run.ledger.commit_s
         if pacer.rate_per_s:
@@ -105,11 +125,13 @@ class Feeder:
         )
 
     def _next_batch(self, count: int) -> list[tuple[int, Shipment]]:
-        """Return up to `count` shipments whose price is reserved."""
+        """Return up to `count` shipments whose prices are reserved."""
         run, batch = self._run, list[tuple[int, Shipment]]()
         while len(batch) < count and run.stop is None and (chosen := self._choose()):
             row, fields = chosen
             if refusal := run.spend.refusal(row):
+                # What is in flight or in doubt may still give its reservation back. Only when
+                # there is no such row is the limit really reached.
                 if not (batch or run.ledger.count(RowState.IN_FLIGHT) or run.doubts.doubts):
                     run.halt(JobStatus.PAUSED, refusal)
                 break
@@ -121,7 +143,10 @@ class Feeder:
         return batch
 
     def _choose(self) -> tuple[int, dict[str, Any] | None] | None:
-        """Hold the next row and return it, None when there is none. What came back goes first, and is read anew."""
+        """Return the next row and its columns, None when there is none.
+
+        The columns of a row that came back are None: they are read again when it is sent.
+        """
         if self._held is None and self._run.again:
             self._held = (self._run.again.pop(0), None)
         if self._held is None:
@@ -130,18 +155,17 @@ class Feeder:
         return self._held
 
     def _shipment(self, row: int, fields: dict[str, Any] | None) -> Shipment | None:
-        """Return the shipment of a row; one that cannot be made is set aside, before anything is sent."""
+        """Return a row as a shipment; skip the row and return None when it is not one."""
         try:
             return self._run.rows.one(row) if fields is None else shipment_from_row(fields)
         except (ValueError, TypeError, KeyError) as error:
-            text = f"The plan's row cannot be read as a shipment: {type(error).__name__}."
-            line = moved(
+            entry = moved(
                 row,
                 "skipped",
                 RowState.SKIPPED,
                 code="row_unreadable",
-                message=text,
+                message=f"The plan's row is not a shipment: {type(error).__name__}.",
                 fix="Correct the row in the source and run it again.",
             )
-            self._run.ledger.record([line])
+            self._run.ledger.record([entry])
             return None

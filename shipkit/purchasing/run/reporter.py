@@ -1,4 +1,4 @@
-"""Tells how a run stands, about ten times a second. What the listener does never changes the books."""
+"""Reports the progress of a run about ten times a second."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _EVERY_S = 0.1
 
 
 class ProgressReporter:
-    """Calls the progress callback."""
+    """Calls the progress callback. Whatever the callback does, the job goes on."""
 
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._failed = False
 
     async def tick(self) -> None:
-        """Tell, until cancelled."""
+        """Report at intervals, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            self.tell()
+            self.report()
 
-    def tell(self) -> None:
-        """Tell once."""
+    def report(self) -> None:
+        """Report once."""
         progress = self._run.options.progress
         if progress is None:
             return
         try:
-            progress(self._standing())
-        except Exception as error:  # noqa: BLE001 - somebody else's code; what it does never changes the books
-            if not self._failed:
+            progress(self._progress())
+        except Exception as error:  # noqa: BLE001 - a broken progress bar must not stop purchases
+            if not self._failed:  # ten warnings a second would bury everything else
                 log.warning("the progress callback failed, and the job goes on: %s", error)
             self._failed = True
 
-    def _standing(self) -> Progress:
+    def _progress(self) -> Progress:
         run, count = self._run, self._run.ledger.count
         elapsed = time.monotonic() - run.began
         open_rows = sum(

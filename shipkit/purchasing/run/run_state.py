@@ -1,4 +1,4 @@
-"""What the parts of one run share: the books, the carrier and its pace, what was said, and why it stops."""
+"""What the parts of one run share: ledger, carrier, pace, limits, rows in doubt, why it stops."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.signals import Control, Progress
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
-from shipkit.purchasing.store.segments import LedgerEntry
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Options", "RunState", "moved", "wait"]
 
+_SMOOTHING = 0.1
+"""Weight of the newest call in the smoothed duration."""
+
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is made, settled: nothing here is a default any more."""
+    """The options of a run, with every default already applied."""
 
     pacer: Pacer
     control: Control
     on_error: str
+    """``continue`` or ``halt``."""
     progress: Callable[[Progress], None] | None
     timeout_s: float
+    """The longest a carrier call should take."""
     grace_s: float
+    """How long a row must be in doubt before a look-up may conclude absence."""
     resend: str
+    """``proven``, ``ask`` or ``never``."""
 
 
 class RunState:
-    """One run of a job by its owner. Lives on one event loop."""
+    """One run of a job by the process that owns it. Used by one event loop."""
 
     def __init__(self, store: JobStore, ledger: Ledger, carrier: Carrier, options: Options) -> None:
         self.store, self.ledger, self.carrier, self.options = store, ledger, carrier, options
@@ -56,7 +63,7 @@ class RunState:
             self.manifest.limits,
         )
         self.again: list[int] = []
-        """Rows that came back and may be sent once more."""
+        """Rows that are pending again and go first."""
         self.doubts = Reconciler(
             store,
             ledger,
@@ -68,31 +75,35 @@ class RunState:
             resend=options.resend,
             again=self.send_again,
         )
-        self.changed, self.hungry = asyncio.Event(), asyncio.Event()
-        """Something ended; intents are wanted."""
+        self.changed = asyncio.Event()
+        """Set when anything has happened that may end the run."""
+        self.hungry = asyncio.Event()
+        """Set when intents are wanted."""
         self.stop: tuple[JobStatus, str] | None = None
+        """Why nothing more is sent: the status to end with, and the reason in words."""
         self.last_error: str | None = None
         self.note: str | None = None
-        """What the run waits for, in words."""
+        """What the run is waiting for, in words."""
         self.bought = 0
+        """Shipments bought by this run."""
         self.call_s: float | None = None
-        """Smoothed duration of a call; None before the first ended."""
+        """Smoothed duration of a carrier call in seconds, None before the first has ended."""
 
     def halt(self, status: JobStatus, reason: str) -> None:
-        """Stop sending. The first reason stands, but cancelling is final."""
+        """Stop sending. The first reason is kept, except that a cancellation replaces any other."""
         if self.stop is None or status is JobStatus.CANCELLED:
             self.stop = (status, reason)
         self.poke()
 
     def poke(self) -> None:
-        """Something moved: whoever waits looks again."""
+        """Wake everything that waits for a change."""
         self.changed.set()
         self.hungry.set()
 
     def call_took(self, seconds: float) -> None:
-        """Take note of how long a call took."""
+        """Take note of the duration of a call."""
         self.call_s = (
-            seconds if self.call_s is None else self.call_s + 0.1 * (seconds - self.call_s)
+            seconds if self.call_s is None else self.call_s + _SMOOTHING * (seconds - self.call_s)
         )
 
     def send_again(self, row: int) -> None:
@@ -101,7 +112,7 @@ class RunState:
         self.poke()
 
     def attempt(self, row: int) -> dict[str, Any]:
-        """Return what a line says about the row's last attempt."""
+        """Return the fields of a ledger entry that say which attempt it is about: the last one."""
         attempt = int(self.ledger.attempts[row])
         return {
             "attempt": attempt,
@@ -111,12 +122,12 @@ class RunState:
 
 
 def moved(row: int, event: str, state: RowState, **fields: Any) -> LedgerEntry:
-    """Return the line that moves `row` to `state` now."""
+    """Return the ledger entry that moves `row` to `state` now."""
     return LedgerEntry(row=row, event=event, state=state.value, at=now_us(), **fields)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for `event`, so long at most."""
+    """Wait for `event`, but not longer than `seconds`."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,19 +1,21 @@
-"""A job on disk: published by one rename, read by anybody, written by one owner at a time.
+"""A job on disk: published by one rename, readable by anyone, written by one owner at a time.
 
-::
+.. code-block:: text
 
     <home>/jobs/<job_id>/
-      manifest.json   what the job is; never changed
-      plan.parquet quotes.parquet problems.parquet skipped.parquet source.parquet
-      segments/       the ledger: seg-<generation>-<sequence>-<digest>.parquet, cmp-... where they
-      were compacted HEAD            names the last segment LOCK LOCK.json  one owner; who
+      manifest.json     what the job is; never changed
+      plan.parquet      the shipments; also quotes, problems, skipped, source
+      segments/         the ledger
+        seg-<generation>-<sequence>-<digest>.parquet          one commit
+        cmp-<generation>-<first>-<last>-<digest>.parquet      many, merged
+      HEAD              names the last segment
+      LOCK LOCK.json    one owner, and who it is
 
-Everything is plain parquet: DuckDB and pandas read it without shipkit, also while the job runs.
+Everything is plain parquet: DuckDB and pandas read it without shipkit, even while the job runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -39,6 +41,8 @@ from shipkit.errors import (
     JobExists,
     JobNotFound,
 )
+from shipkit.purchasing.store.chain import Chain, read_chain
+from shipkit.purchasing.store.entries import STATES, last_entries, state_codes
 from shipkit.purchasing.store.ledger import Ledger
 from shipkit.purchasing.store.manifest import (
     JobDraft,
@@ -57,15 +61,7 @@ from shipkit.purchasing.store.results import (
     scattered,
     stored_labels,
 )
-from shipkit.purchasing.store.segments import (
-    STATES,
-    Chain,
-    Head,
-    head_bytes,
-    last_lines,
-    read_chain,
-    state_codes,
-)
+from shipkit.purchasing.store.segments import Head, head_bytes
 from shipkit.schema import complete
 from shipkit.state import JobStatus, RowState
 
@@ -74,16 +70,27 @@ __all__ = ["PRUNED", "JobDraft", "JobStore"]
 log = logging.getLogger("shipkit.purchasing.store")
 
 PRUNED = "PRUNED"
-"""The file that says that addresses and labels are gone, with the digest of the plan that is left."""
+"""The file that marks a job whose addresses and labels were removed, with the new plan's digest."""
 
 _ROW_GROUP = 8_192
-"""Rows read together; a resume reads only the groups that hold a row to send."""
+"""Rows per row group of a table: a resume reads only the groups with a row that is to be sent."""
 
 _STATE_COLUMNS = ("entry", "row", "state", "attempt", "charged_cents", "watch")
 
 
 class JobStore:
-    """One job on disk. Reading needs no lock; :meth:`own` is for writing."""
+    """One job on disk. Reading needs no lock; :meth:`own` takes it, for writing.
+
+    Parameters
+    ----------
+    path
+        The job's folder.
+
+    Raises
+    ------
+    JobNotFound, CheckpointVersion, CheckpointCorrupt
+        There is no job, a newer shipkit wrote it, or its manifest cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +98,7 @@ class JobStore:
         self.disk = Disk()
         self._kept: tuple[tuple[bytes, int], Chain] | None = None
         self.ended: tuple[JobStatus, str] | None = None
-        """How the last run in this process ended, where the disk refused to take it down."""
+        """How the last run of this process ended, when that could not be written to disk."""
 
     # -- finding and publishing ----------------------------------------------------------------
 
@@ -99,12 +106,19 @@ class JobStore:
     def publish(
         cls, home: Path, draft: JobDraft, *, ordinal: int = 1, disk: Disk | None = None
     ) -> JobStore:
-        """Return the job of `draft`, new on disk or, when another caller was first, theirs.
+        """Write the job of `draft` to disk, or return it when it exists already.
+
+        The id follows from plan and name, so two callers with the same plan get the same job.
+
+        Parameters
+        ----------
+        ordinal
+            1, or one more for each restart of the job.
 
         Raises
         ------
         JobExists
-            The name belongs to a job with another plan. Choose another name.
+            The name belongs to a job with another plan.
         CheckpointWriteError
             The home cannot be written. Nothing was sent.
         """
@@ -112,10 +126,9 @@ class JobStore:
         path = jobs / job_id_of(draft.fingerprint, draft.name, ordinal)
         try:
             make_private(jobs)
-            with held(
-                jobs, what="publish", wait_s=30
-            ):  # the name is decided here, two callers of one plan by the rename
-                for dead in jobs.glob(".stage-*"):  # a publisher that was killed
+            # The lock decides who gets a name; of two callers with one plan, the rename decides.
+            with held(jobs, what="publish", wait_s=30, named="The list of jobs"):
+                for dead in jobs.glob(".stage-*"):  # left by a process that was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
                 if not path.exists():
@@ -129,10 +142,16 @@ class JobStore:
 
     @classmethod
     def open(cls, home: Path, job_id: str) -> JobStore:
-        """Return a job of this home. Raises JobNotFound, CheckpointVersion, CheckpointCorrupt."""
+        """Return a job of this home.
+
+        Raises
+        ------
+        JobNotFound, CheckpointVersion, CheckpointCorrupt
+            As for the class.
+        """
         if not job_id or Path(job_id).name != job_id or job_id.startswith("."):
             raise JobNotFound(
-                f"{job_id!r} is not a job's id.", fix="sk.jobs() lists the jobs of this home."
+                f"{job_id!r} is not a job id.", fix="sk.jobs() lists the jobs of this home."
             )
         return cls(home / "jobs" / job_id)
 
@@ -145,7 +164,7 @@ class JobStore:
             if path.name.startswith("job-") and path.is_dir():
                 try:
                     found.append(cls(path))
-                except JobNotFound:  # removed meanwhile
+                except JobNotFound:  # removed since the folder was listed
                     continue
                 except (CheckpointCorrupt, CheckpointVersion) as error:
                     log.warning("%s is not listed: %s", path.name, error)
@@ -155,12 +174,12 @@ class JobStore:
 
     @staticmethod
     def id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
-        """Return the id that the job of a plan has or would have."""
+        """Return the id of the job of a plan, whether it exists or not."""
         return job_id_of(fingerprint, name, ordinal)
 
     @classmethod
     def of_plan(cls, home: Path, fingerprint: str, name: str | None) -> JobStore | None:
-        """Return the job of a plan (the latest, when it was restarted), or None."""
+        """Return the latest job of a plan and name (it may have been restarted), or None."""
         found, ordinal = None, 1
         while (path := home / "jobs" / job_id_of(fingerprint, name, ordinal)).exists():
             found, ordinal = path, ordinal + 1
@@ -174,9 +193,9 @@ class JobStore:
         for other in cls.list(home):
             if other.manifest.name == draft.name and other.manifest.lineage != lineage:
                 raise JobExists(
-                    f"The name {draft.name!r} belongs to {other.job_id}, a job with another plan. "
-                    "Nothing was bought.",
-                    fix="Choose another name, or run the plan that it had.",
+                    f"The name {draft.name!r} belongs to {other.job_id}, a job with a different "
+                    "plan. Nothing was bought.",
+                    fix="Choose another name, or execute the plan of that job.",
                     job_id=other.job_id,
                 )
 
@@ -194,7 +213,7 @@ class JobStore:
 
     @property
     def quotes(self) -> pa.Table:
-        """What was quoted: :data:`shipkit.schema.QUOTES`."""
+        """The quotes, one row per shipment: :data:`shipkit.schema.QUOTES`."""
         return self._file("quotes.parquet")
 
     @property
@@ -204,7 +223,7 @@ class JobStore:
 
     @property
     def source(self) -> pa.Table | None:
-        """The source's own rows as text with `row_number`, where they were kept."""
+        """The source's own rows as text, with `row_number`; None when they were not stored."""
         return (
             self._file("source.parquet")
             if "source.parquet" in self.manifest.files and not self.pruned
@@ -217,11 +236,17 @@ class JobStore:
         return (self.path / PRUNED).exists()
 
     def reference(self, row: int, attempt: int) -> str:
-        """Return the reference of one attempt."""
+        """Return the reference under which one attempt of a row is sent to the carrier."""
         return attempt_reference(self.manifest.reference_base, row, attempt)
 
     def verify(self) -> None:
-        """Raise CheckpointCorrupt when the plan or the quotes are not what was published."""
+        """Check that plan, quotes and skipped rows are what was published.
+
+        Raises
+        ------
+        CheckpointCorrupt
+            A file was changed. Sending it would buy something that no one approved.
+        """
         pruned = json.loads((self.path / PRUNED).read_bytes()) if self.pruned else {}
         for name in ("plan.parquet", "quotes.parquet", "skipped.parquet"):
             with (self.path / name).open("rb") as file:
@@ -229,18 +254,21 @@ class JobStore:
             if digest not in (self.manifest.files[name], pruned.get(name)):
                 raise CheckpointCorrupt(
                     f"{name} of {self.job_id} was altered after it was published.",
-                    fix="Put it back from a backup. Nothing was sent.",
+                    fix="Restore it from a backup. Nothing was sent.",
                 )
 
-    # -- how it stands -------------------------------------------------------------------------
+    # -- states and results --------------------------------------------------------------------
 
     def counts(self) -> dict[RowState, int]:
-        """Return how many rows are in each state; they add up to the plan."""
+        """Return the number of rows in each state. They add up to the rows of the plan."""
         counts = np.bincount(self.states(), minlength=len(STATES))
         return {state: int(counts[code]) for code, state in enumerate(STATES)}
 
-    def standing(self) -> dict[RowState, int]:
-        """Return the counts as a person should read them: what a dead owner left in flight is in doubt."""
+    def status_counts(self) -> dict[RowState, int]:
+        """Return the counts as a person should read them.
+
+        When no process owns the job, rows that the last owner left in flight count as in doubt.
+        """
         counts = self.counts()
         if self.owner() is None:
             counts[RowState.IN_DOUBT] += counts[RowState.IN_FLIGHT]
@@ -248,17 +276,17 @@ class JobStore:
         return counts
 
     def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return the code of each row's state (its place in :data:`shipkit.purchasing.store.segments.STATES`)."""
+        """Return the code of each row's state: its index in ``entries.STATES``."""
         states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
         states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
         table = (chain or self._brief()).table
-        last = table.take(last_lines(table))
+        last = table.take(last_entries(table))
         states[last.column("row").to_numpy()] = state_codes(last)
         return states
 
     @property
     def status(self) -> JobStatus:
-        """Where the job stands, whoever is running it."""
+        """The status of the job, also while another process runs it."""
         running = self.owner() is not None
         if self.ended and not running:
             return self.ended[0]
@@ -266,38 +294,48 @@ class JobStore:
 
     @property
     def reason(self) -> str | None:
-        """Why the last run ended before its end, in words; None when it did not."""
+        """Why the last run ended early, in words; None when it did not."""
         return self.ended[1] if self.ended else job_reason(self.notes(), self.counts())
 
     def notes(self) -> pa.Table:
-        """Return the ledger's lines about the job itself and about surplus shipments, oldest first."""
+        """Return the ledger entries about the job itself and surplus shipments, oldest first."""
         for _ in range(3):
             try:
                 return self._brief().notes()
-            except (
-                FileNotFoundError
-            ):  # compacted away since the chain was read, by the job that runs
+            except FileNotFoundError:  # the running job merged the file since the chain was read
                 self._kept = None
         return self._brief().notes()
 
     def owner(self) -> Holder | None:
-        """Return who is running the job, None when nobody is."""
+        """Return the process that owns the job, None when none does."""
         return holder_of(self.path)
 
     def chain(self, columns: Sequence[str] | None = None) -> Chain:
-        """Return the ledger, every link checked. Raises CheckpointCorrupt."""
+        """Return the ledger, every link checked.
+
+        Raises
+        ------
+        CheckpointCorrupt
+            A part of it is missing or altered.
+        """
         return read_chain(self.path, self._genesis, columns)
 
     def results(self) -> pa.Table:
-        """Return a line for each row of the plan, in its order, with the result columns of the API."""
+        """Return the results, one row per shipment, in the order of the plan."""
         return result_table(self, self.chain(RESULT_COLUMNS), running=self.owner() is not None)
 
     def labels(self, rows: Sequence[int] | None = None) -> Iterator[StoredLabel]:
-        """Return the stored labels of `rows` (default: all that have one), in that order, a few in memory at a time."""
+        """Return stored labels, a few in memory at a time.
+
+        Parameters
+        ----------
+        rows
+            Rows of the plan, in the order wanted; default: all, in the order of the plan.
+        """
         return stored_labels(self, rows)
 
     def skipped_reasons(self) -> pa.Array:
-        """Return, for each row, why it was never meant to be sent; null where it was."""
+        """Return why each row was skipped when the job was made, null where it was not."""
         return scattered(
             self._born_skipped.column("row").to_numpy(),
             self._born_skipped.column("reason"),
@@ -308,18 +346,23 @@ class JobStore:
 
     @contextmanager
     def own(self, what: str = "execute", *, disk: Disk | None = None) -> Iterator[Ledger]:
-        """Hold the job and give its ledger.
+        """Own the job and yield its ledger, open for writing.
+
+        Parameters
+        ----------
+        what
+            What it is owned for, shown to others that want it.
 
         Raises
         ------
         CheckpointLocked
-            Somebody else holds it.
+            Another process or thread owns it.
         CheckpointCorrupt
-            The books have a hole. Nothing is sent.
+            The ledger has a gap, or the plan was altered. Nothing is sent.
         CheckpointWriteError
-            The folder cannot be written.
+            The folder cannot be locked or written.
         """
-        with held(self.path, what=what):
+        with held(self.path, what=what, named=f"The job {self.job_id}"):
             self.verify()
             chain = self.chain(_STATE_COLUMNS)
             ledger = Ledger(self.path, chain, self.states(chain), disk=disk or self.disk)
@@ -329,7 +372,7 @@ class JobStore:
                 ledger.close()
 
     def _brief(self) -> Chain:
-        """Return the ledger's rows and states, kept as long as nothing was written."""
+        """Return rows and states of the ledger, cached as long as nothing was written."""
         seen = (
             (self.path / "HEAD").read_bytes() if (self.path / "HEAD").exists() else b"",
             (self.path / "segments").stat().st_mtime_ns,
@@ -347,17 +390,21 @@ class JobStore:
             return pq.read_table(self.path / name, partitioning=None)
         except FileNotFoundError:
             raise CheckpointCorrupt(
-                f"{name} of {self.job_id} is missing.", fix="Put it back from a backup."
+                f"{name} of {self.job_id} is missing.", fix="Restore it from a backup."
             ) from None
         except (pa.ArrowException, OSError) as error:
             raise CheckpointCorrupt(
                 f"{name} of {self.job_id} cannot be read: {error}.",
-                fix="Put it back from a backup.",
+                fix="Restore it from a backup.",
             ) from error
 
 
 def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
-    """Stage the job aside and publish it by one rename, so that half a job is never seen."""
+    """Write the job to a staging folder and rename that, so that half a job is never visible.
+
+    The order is what makes a power cut harmless: contents are synced before the names of their
+    folder, those before the rename, and the name of the job last.
+    """
     stage = path.parent / f".stage-{uuid.uuid4().hex}"
     try:
         stage.mkdir(mode=PRIVATE)
@@ -370,8 +417,11 @@ def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
         disk.write(stage / "HEAD", head_bytes(genesis) * 2)
         disk.sync_folder(stage / "segments")
         disk.sync_folder(stage)
-        with contextlib.suppress(FileExistsError):
+        try:
             disk.rename(stage, path)
+        except OSError:
+            if not path.exists():  # else another process published the same job, which is as good
+                raise
         disk.sync_folder(path.parent)
     finally:
         shutil.rmtree(stage, ignore_errors=True)

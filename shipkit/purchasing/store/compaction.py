@@ -1,7 +1,8 @@
-"""Keeps the parts of a ledger few, beside the commits.
+"""Merges the small files of a ledger into fewer, larger ones, in the background of the commits.
 
-The chain stays valid whatever happens to a compaction: the segments it stands for are removed only
-after it is durable, and never those that hold label bytes.
+Without it a job of a million rows would end with tens of thousands of files. The ledger is valid
+whatever happens to a compaction: the segments it stands for are removed only after it is durable,
+and segments that hold label bytes are never removed.
 """
 
 from __future__ import annotations
@@ -19,30 +20,27 @@ import pyarrow as pa
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointCorrupt
-from shipkit.purchasing.store.segments import (
-    LINES,
-    Chain,
-    Part,
-    compaction_name,
-    encode,
-    merge,
-    read_part,
-)
+from shipkit.purchasing.store.chain import Chain
+from shipkit.purchasing.store.entries import ENTRIES, encode, merge
+from shipkit.purchasing.store.segments import Part, compaction_name, read_part
 
 __all__ = ["COMPACT_AFTER", "Compactor"]
 
 log = logging.getLogger("shipkit.purchasing.store.compaction")
 
 COMPACT_AFTER = 64
-"""Parts of one size that become one of the next: a million rows are opened from about a hundred parts."""
+"""Files of one size that are merged into one of the next.
+
+With 64, a job of a million rows is opened from about a hundred files.
+"""
 
 _SPARE_FOR_S = 10.0
-"""How long a file stays after a compaction made it unnecessary, for readers from outside."""
+"""How long a file stays after a compaction replaced it, for other processes that are reading."""
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A gapless range of segments, as one part or as the lines of a fresh commit."""
+class _Range:
+    """A gapless range of segments: a file, and for a fresh commit also its entries."""
 
     path: Path
     first: int
@@ -50,28 +48,28 @@ class _Run:
     previous: str
     sha256: str
     table: pa.Table | None = None
-    """State columns, kept in memory only for fresh commits."""
+    """Without label bytes; kept in memory for fresh commits only."""
     labelled: bool = True
 
     @property
     def level(self) -> int:
-        """0 for segments, 1 for compactions of segments, and so on."""
+        """0 for segments, 1 for compactions of segments, 2 for compactions of those, and so on."""
         level, size = 0, self.last - self.first + 1
         while size >= COMPACT_AFTER:
             level, size = level + 1, size // COMPACT_AFTER
         return level
 
-    def lines(self) -> pa.Table:
-        """Return the state columns."""
-        return read_part(self.path, LINES.names[:-1]) if self.table is None else self.table
+    def entries(self) -> pa.Table:
+        """Return the entries without label bytes."""
+        return read_part(self.path, ENTRIES.names[:-1]) if self.table is None else self.table
 
 
 class Compactor:
-    """Makes one part of 64 of a size, on a thread of its own: everything below runs there."""
+    """Merges files on a thread of its own; everything below the public methods runs there."""
 
     def __init__(self, folder: Path, generation: int, chain: Chain, disk: Disk) -> None:
         self._folder, self._generation, self._disk = folder, generation, disk
-        self._levels: dict[int, list[_Run]] = {}
+        self._levels: dict[int, list[_Range]] = {}
         self._spare: list[tuple[float, Path]] = []
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="shipkit-compaction")
         self._pool.submit(self._begin, chain)
@@ -82,24 +80,28 @@ class Compactor:
         """Take note of one commit."""
         self._pool.submit(
             self._place,
-            _Run(path, sequence, sequence, previous, sha, table.drop_columns(["labels"]), labelled),
+            _Range(
+                path, sequence, sequence, previous, sha, table.drop_columns(["labels"]), labelled
+            ),
         )
 
     def flatten(self) -> None:
-        """Make one part of everything, and return when it is durable."""
+        """Merge everything into one file, and return when it is durable."""
         self._pool.submit(self._flatten).result()
 
     def close(self) -> None:
-        """Wait for what runs, and remove what was spare for long enough."""
+        """Wait for work in progress, and remove what has been spare for long enough."""
         self._pool.submit(self._sweep)
         self._pool.shutdown(wait=True)
 
     def _begin(self, chain: Chain) -> None:
+        """Take over what earlier owners wrote."""
+        # What an earlier owner left to be removed has been spare since it ended.
         self._drop(chain.spare)
         for link in chain.links:
             part = link.part
             self._place(
-                _Run(
+                _Range(
                     part.path,
                     part.first,
                     part.last,
@@ -110,41 +112,39 @@ class Compactor:
                 )
             )
 
-    def _place(self, run: _Run) -> None:
-        runs = self._levels.setdefault(run.level, [])
-        runs.append(run)
-        if len(runs) < COMPACT_AFTER:
+    def _place(self, new: _Range) -> None:
+        ranges = self._levels.setdefault(new.level, [])
+        ranges.append(new)
+        if len(ranges) < COMPACT_AFTER:
             return
-        self._levels[run.level] = []
-        if all(a.last + 1 == b.first for a, b in pairwise(runs)):
-            self._compact(runs)
+        self._levels[new.level] = []
+        if all(a.last + 1 == b.first for a, b in pairwise(ranges)):
+            self._compact(ranges)
 
     def _flatten(self) -> None:
-        runs = sorted(
-            (run for level in self._levels.values() for run in level), key=lambda run: run.first
+        ranges = sorted(
+            (one for level in self._levels.values() for one in level), key=lambda one: one.first
         )
-        made = self._write(runs)
+        made = self._write(ranges)
         self._spare += [
-            (0.0, run.path) for run in runs if not run.labelled and run.path != made.path
+            (0.0, one.path) for one in ranges if not one.labelled and one.path != made.path
         ]
         self._levels = {made.level: [made]}
         self._sweep()
 
-    def _compact(self, runs: list[_Run]) -> None:
+    def _compact(self, ranges: list[_Range]) -> None:
         try:
-            made = self._write(runs)
-        except (
-            OSError,
-            CheckpointCorrupt,
-        ) as error:  # the segments are all there; the next owner tries again
+            made = self._write(ranges)
+        except (OSError, CheckpointCorrupt) as error:
+            # Not a reason to stop buying: the segments are all there, the next owner tries again.
             log.warning("compaction postponed: %s", error)
             return
-        self._spare += [(time.monotonic(), run.path) for run in runs if not run.labelled]
+        self._spare += [(time.monotonic(), one.path) for one in ranges if not one.labelled]
         self._sweep()
         self._place(made)
 
-    def _write(self, runs: list[_Run]) -> _Run:
-        first, last = runs[0], runs[-1]
+    def _write(self, ranges: list[_Range]) -> _Range:
+        first, last = ranges[0], ranges[-1]
         meta = {
             "generation": self._generation,
             "first": first.first,
@@ -152,15 +152,14 @@ class Compactor:
             "previous": first.previous,
             "last": last.sha256,
         }
-        data = encode(merge([run.lines() for run in runs]), meta)
+        data = encode(merge([one.entries() for one in ranges]), meta)
         path = self._folder / compaction_name(
             self._generation, first.first, last.last, sha256(data).hexdigest()
         )
         self._disk.publish(self._folder, path.name, data)
-        return _Run(path, first.first, last.last, first.previous, last.sha256, None, labelled=False)
+        return _Range(path, first.first, last.last, first.previous, last.sha256, labelled=False)
 
     def _drop(self, parts: Iterable[Part]) -> None:
-        """Note what an earlier owner left behind: it is old enough."""
         self._spare += [(0.0, part.path) for part in parts]
 
     def _sweep(self) -> None:

@@ -1,8 +1,9 @@
-"""The books of a job while somebody owns it: every move checked, every commit durable before it is believed.
+"""The ledger of a job while a process owns it: moves are checked, commits are durable.
 
-Only :meth:`shipkit.purchasing.store.JobStore.own` makes one. Lines are gathered and committed together;
-the next commit starts when the previous one ends. Disk work happens on a thread of its own, never
-on the event loop.
+Only :meth:`shipkit.purchasing.store.JobStore.own` creates one. Entries are queued and committed
+together, one parquet segment per commit; the next commit starts when the previous one has ended,
+so a slow disk makes commits larger and not more. Disk work runs on a thread of its own, never on
+the event loop.
 """
 
 from __future__ import annotations
@@ -19,49 +20,64 @@ import numpy as np
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointWriteError
+from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.compaction import Compactor
-from shipkit.purchasing.store.segments import (
+from shipkit.purchasing.store.entries import (
     STATES,
-    Chain,
-    Head,
     LedgerEntry,
     encode,
-    last_lines,
-    segment_name,
+    last_entries,
     to_table,
-    write_head,
 )
+from shipkit.purchasing.store.segments import Head, segment_name, write_head
 from shipkit.state import RowState, can_move
 
 __all__ = ["Ledger", "now_us"]
 
 _LINGER_S = 0.02
-"""Between the starts of two commits, when nobody waits for the second: fewer, larger segments."""
+"""Time between the starts of two commits when nothing waits for the second: larger segments."""
 
 _CODE = {state: code for code, state in enumerate(STATES)}
 
 
 def now_us() -> int:
-    """Return the wall clock in microseconds since 1970: for people, never for deciding."""
+    """Return the wall clock in microseconds since 1970.
+
+    It is for people to read. Nothing is decided by it, because it can be set back.
+    """
     return time.time_ns() // 1000
 
 
 class Ledger:
-    """A job's books, open for writing. One event loop uses it."""
+    """A job's ledger, open for writing, used by one event loop.
+
+    Parameters
+    ----------
+    path
+        The job's folder.
+    chain
+        The ledger as read from disk, with the columns ``entry``, ``row``, ``state``, ``attempt``,
+        ``charged_cents`` and ``watch``.
+    states
+        The code of each row's state (its index in :data:`shipkit.purchasing.store.entries.STATES`).
+        It is updated in place, queued moves included.
+    """
 
     def __init__(
         self, path: Path, chain: Chain, states: np.ndarray[Any, Any], *, disk: Disk | None = None
     ) -> None:
         self.path = path
+        # Every owner writes under a number of its own, so that a segment's name is never used
+        # twice, not even after a crash in the middle of a commit.
         self.generation = chain.generation + 1
         self.states = states
-        """Code of each row's state (see :data:`shipkit.purchasing.store.segments.STATES`), queued moves included."""
         table = chain.table
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
         self.broken: CheckpointWriteError | None = None
+        """Why a commit failed; nothing can be recorded after that."""
         self.commits = 0
         self.commit_s = 0.005
-        """Smoothed duration of a commit."""
+        """Smoothed duration of a commit, in seconds."""
         self._disk = disk or Disk()
         self._segments = path / "segments"
         self._sequence, self._sha = chain.sequence, chain.sha256
@@ -77,32 +93,45 @@ class Ledger:
         self._compactor = Compactor(self._segments, self.generation, chain, self._disk)
 
     def count(self, state: RowState) -> int:
-        """How many rows are in `state`, queued moves included."""
+        """Return how many rows are in `state`, queued moves included."""
         return int(self._counts[_CODE[state]])
 
     def state(self, row: int) -> RowState:
-        """Where `row` stands."""
+        """Return the state of `row`, queued moves included."""
         return STATES[int(self.states[row])]
 
     def rows(self, *wanted: RowState) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Return the rows that are in one of the states, ascending."""
+        """Return the rows in any of the states `wanted`, ascending."""
         return np.flatnonzero(np.isin(self.states, [_CODE[s] for s in wanted]))
 
-    def record(self, lines: Sequence[LedgerEntry], *, urgent: bool = True) -> asyncio.Future[None]:
-        """Queue `lines` for the next commit; the future returned is done when they are durable.
+    def record(
+        self, entries: Sequence[LedgerEntry], *, urgent: bool = True
+    ) -> asyncio.Future[None]:
+        """Queue entries for the next commit.
+
+        Parameters
+        ----------
+        urgent
+            False lets the commit wait up to 20 ms for more entries, where nothing waits for it.
+
+        Returns
+        -------
+        Future
+            Done when the entries are durable. Await it before doing what they announce: an intent
+            that is only queued does not protect against buying twice.
 
         Raises
         ------
         CheckpointWriteError
-            An earlier commit failed. Nothing may be sent any more; the job is resumable.
+            An earlier commit failed. Nothing may be sent any more; the job can be resumed.
         """
         if self.broken:
             raise self.broken
-        for line in lines:
-            self._move(line)
+        for entry in entries:
+            self._move(entry)
         waiter = asyncio.get_running_loop().create_future()
         waiter.add_done_callback(_seen)
-        self._queue.extend(lines)
+        self._queue.extend(entries)
         self._waiters.append(waiter)
         self._urgent = self._urgent or urgent
         self._schedule()
@@ -113,34 +142,40 @@ class Ledger:
         if self._waiters or self._busy or self._queue:
             await self.record([])
 
-    def record_now(self, lines: Sequence[LedgerEntry]) -> None:
-        """Commit `lines` before returning: for callers without an event loop."""
+    def record_now(self, entries: Sequence[LedgerEntry]) -> None:
+        """Commit entries before returning: for callers without an event loop.
+
+        Raises
+        ------
+        CheckpointWriteError
+            This commit or an earlier one failed.
+        """
         if self.broken:
             raise self.broken
-        for line in lines:
-            self._move(line)
+        for entry in entries:
+            self._move(entry)
         try:
-            self._commit(list(lines))
+            self._commit(list(entries))
         except CheckpointWriteError as error:
             self.broken = error
             raise
 
     def flatten(self) -> None:
-        """Make one part of everything that was committed; label bytes stay where they are."""
+        """Merge everything committed so far into one file. Label bytes stay in their segments."""
         self._compactor.flatten()
 
     def close(self) -> None:
-        """Wait for the disk, tidy up. Called when nothing is queued any more."""
+        """Wait for the disk and remove files that compactions replaced. The queue must be empty."""
         if self._timer:
             self._timer.cancel()
         self._writer.shutdown(wait=True)
         self._compactor.close()
 
-    def _move(self, line: LedgerEntry) -> None:
-        """Check one move against the one table, and make it in memory."""
-        if line.state is None or line.row is None:
+    def _move(self, entry: LedgerEntry) -> None:
+        """Check one move against the table of legal moves, and make it in memory."""
+        if entry.state is None or entry.row is None:
             return
-        row, new = line.row, RowState(line.state)
+        row, new = entry.row, RowState(entry.state)
         old = STATES[self.states[row]]
         if not can_move(old, new):
             raise AssertionError(
@@ -150,11 +185,11 @@ class Ledger:
         self._counts[self.states[row]] -= 1
         self.states[row] = _CODE[new]
         self._counts[_CODE[new]] += 1
-        if line.attempt is not None:
-            self.attempts[row] = line.attempt
-        if line.watch:
-            self.watch[row] = list(line.watch)
-        self.charged[row] = (line.charged_cents or 0) if new is RowState.SHIPPED else 0
+        if entry.attempt is not None:
+            self.attempts[row] = entry.attempt
+        if entry.watch:
+            self.watch[row] = list(entry.watch)
+        self.charged[row] = (entry.charged_cents or 0) if new is RowState.SHIPPED else 0
 
     def _schedule(self) -> None:
         if self._busy or not (self._queue or self._waiters):
@@ -171,10 +206,10 @@ class Ledger:
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
-        lines, waiters = self._queue, self._waiters
+        entries, waiters = self._queue, self._waiters
         self._queue, self._waiters, self._urgent = [], [], False
         self._busy, self._started = True, time.monotonic()
-        work = loop.run_in_executor(self._writer, self._commit, lines)
+        work = loop.run_in_executor(self._writer, self._commit, entries)
         work.add_done_callback(lambda done: self._finish(done, waiters))
 
     def _finish(self, work: asyncio.Future[None], waiters: list[asyncio.Future[None]]) -> None:
@@ -193,7 +228,11 @@ class Ledger:
         self._schedule()
 
     def _break(self, error: BaseException, waiters: list[asyncio.Future[None]]) -> None:
-        """Tell every waiter at once that a commit failed, and accept nothing any more."""
+        """Fail every waiter at once after a failed commit, and accept nothing any more.
+
+        The in-memory states are ahead of the disk from here on, so going on could send a row whose
+        intent was never written.
+        """
         self.broken = (
             error if isinstance(error, CheckpointWriteError) else _write_error(self.path, error)
         )
@@ -203,36 +242,42 @@ class Ledger:
             if not waiter.done():
                 waiter.set_exception(self.broken)
 
-    def _commit(self, lines: list[LedgerEntry]) -> None:
-        """Make `lines` durable (writer thread). After this line a carrier may be asked; before it, it may not."""
-        if not lines:
+    def _commit(self, entries: list[LedgerEntry]) -> None:
+        """Make entries durable, on the writer thread.
+
+        After this returns a carrier may be called for a row whose intent is among them; before it
+        returns, a crash would leave a purchase without a trace.
+        """
+        if not entries:
             return
         sequence = self._sequence + 1
-        table = to_table(lines, first_entry=self._entry + 1, sequence=sequence)
+        table = to_table(entries, first_entry=self._entry + 1, sequence=sequence)
         data = encode(
             table, {"generation": self.generation, "sequence": sequence, "previous": self._sha}
         )
         sha = sha256(data).hexdigest()
-        labelled = any(line.labels for line in lines)
+        labelled = any(entry.labels for entry in entries)
         name = segment_name(self.generation, sequence, sha, labelled=labelled)
         try:
             self._disk.publish(self._segments, name, data)
+            # After the segment, never before: HEAD must not name one that a crash prevented.
             write_head(self._disk, self.path, Head(sequence, name, sha))
         except OSError as error:
             raise _write_error(self.path, error) from error
         self._compactor.add(
             table, self._segments / name, sequence, self._sha, sha, labelled=labelled
         )
-        self._sequence, self._sha, self._entry = sequence, sha, self._entry + len(lines)
+        self._sequence, self._sha, self._entry = sequence, sha, self._entry + len(entries)
         self.commits += 1
 
 
 def _read_rows(table: Any, count: int) -> tuple[Any, Any, dict[int, list[int]]]:
-    """Return attempts and charged minor units of each row, and the attempts to look up again."""
+    """Return the attempts and the charge of each row, and the attempts to look up again."""
     attempts, charged = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int64)
-    last = table.take(last_lines(table))
+    last = table.take(last_entries(table))
     rows = last.column("row").to_numpy()
     attempts[rows] = last.column("attempt").fill_null(0).to_numpy()
+    # A voided row keeps its charge in the ledger, for the record; it is no longer spent.
     bought = np.asarray(last.column("state")) == RowState.SHIPPED.value
     charged[rows] = np.where(bought, last.column("charged_cents").fill_null(0).to_numpy(), 0)
     watched = last.filter(last.column("watch").is_valid())
@@ -252,12 +297,16 @@ def _highest_entry(table: Any) -> int:
 def _write_error(path: Path, error: BaseException) -> CheckpointWriteError:
     return CheckpointWriteError(
         f"The job {path.name} cannot be written: {error}.",
-        fix="Free disk space, or correct the folder's rights, then resume: nothing more was sent, "
-        "and rows on their way are looked up.",
+        fix="Free disk space, or correct the folder's permissions, then resume: nothing more was "
+        "sent, and rows in flight will be looked up.",
     )
 
 
 def _seen(waiter: asyncio.Future[None]) -> None:
-    """Mark a failure as seen: not everybody waits for what they recorded, and `broken` says it to all."""
+    """Mark a failure as retrieved.
+
+    Not every caller awaits what it recorded, and asyncio would log each failure that nothing
+    retrieved; `broken` reports it to all of them.
+    """
     if not waiter.cancelled():
         waiter.exception()

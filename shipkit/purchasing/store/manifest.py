@@ -1,4 +1,4 @@
-"""What a job is, written once when it is published and never changed: the draft, the manifest, the references."""
+"""What a job is: its draft, its manifest (written once, never changed), and its references."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Of a job directory. A job with a higher one was written by a newer shipkit."""
+"""Version of a job folder's format. A job with a higher one was written by a newer shipkit."""
 
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -42,20 +42,21 @@ _ATTEMPT_DIGITS = 3
 
 @dataclass(frozen=True)
 class JobDraft:
-    """Everything a job needs, before it exists."""
+    """Everything that a job is made of, before it exists on disk."""
 
     plan: pa.Table
-    """:data:`shipkit.schema.SHIPMENTS`; the place in it is the row's identity inside the job."""
+    """:data:`shipkit.schema.SHIPMENTS`. A row's index in it identifies the row within the job."""
     quotes: pa.Table
-    """:data:`shipkit.schema.QUOTES`, same order."""
+    """:data:`shipkit.schema.QUOTES`, in the same order."""
     problems: pa.Table
+    """:data:`shipkit.schema.PROBLEMS`."""
     fingerprint: str
-    """Of the plan, prices left out."""
+    """Of the plan, without prices."""
     identity: CarrierIdentity
     shipper: Address
     label: LabelSpec = field(default_factory=LabelSpec)
     source: pa.Table | None = None
-    """The source's own rows as text, with `row_number`."""
+    """The source's own rows as text, with `row_number`; None when they are not kept."""
     name: str | None = None
     mode: str = "confirm"
     approval: Mapping[str, Any] | None = None
@@ -63,15 +64,15 @@ class JobDraft:
     resend: str = "ask"
     on_duplicate: str = "hold"
     skipped: Mapping[int, str] = field(default_factory=dict)
-    """Row -> why it is not to be sent."""
+    """Row -> why it is not sent."""
     account: str | None = None
-    """Digest of the account; None: of `identity`."""
+    """Digest of the account; None takes that of `identity`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Filter, template and shipper fingerprints, where the source is, what a write-back needs: anything JSON."""
+    """Other facts for later readers, as JSON values: filters, template, source, pace, ..."""
 
 
 class Manifest(BaseModel):
-    """What a job is."""
+    """What a job is, as ``manifest.json`` has it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,13 +83,13 @@ class Manifest(BaseModel):
     ordinal: int
     fingerprint: str
     lineage: str
-    """What a job and its restarts have in common."""
+    """The same for a job and its restarts."""
     created_at: dt.datetime
     carrier: str
     environment: str
     account_tail: str
     account_key: str
-    """Digest of carrier, environment and account: whose money it is."""
+    """Digest of carrier, environment and account: whose money is spent, without naming it."""
     live: bool
     shipper: Address
     label: LabelSpec
@@ -98,17 +99,20 @@ class Manifest(BaseModel):
     resend: str
     on_duplicate: str
     shipments: int
+    """Number of rows in the plan."""
     skipped: int
+    """How many of them are not sent."""
     quoted_cents: dict[str, int]
-    """Currency -> quoted total of the rows that are to be sent."""
+    """Currency -> quoted total of the rows that are sent, in minor units."""
     reference_base: str
+    """What all references of the job begin with."""
     files: dict[str, str]
-    """File -> SHA-256."""
+    """File name -> SHA-256."""
     facts: dict[str, Any]
 
     @property
     def identity(self) -> CarrierIdentity:
-        """Who sells; of the account only the last four characters are kept."""
+        """The carrier. Of the account, only the last four characters are stored."""
         return CarrierIdentity(self.carrier, self.environment, self.account_tail)
 
     @property
@@ -118,7 +122,17 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> tuple[Manifest, str]:
-        """Return the manifest of a job folder and its digest."""
+        """Return the manifest of a job's folder, and its SHA-256.
+
+        Raises
+        ------
+        JobNotFound
+            The folder has no manifest.
+        CheckpointVersion
+            A newer shipkit wrote the job.
+        CheckpointCorrupt
+            The manifest cannot be read.
+        """
         path = folder / "manifest.json"
         try:
             data = path.read_bytes()
@@ -135,30 +149,36 @@ class Manifest(BaseModel):
                     f"The job {folder.name} was written by shipkit "
                     f"{fields.get('shipkit_version')} (schema {version}); this is {__version__} "
                     f"(schema {SCHEMA_VERSION}).",
-                    fix="Install the newer shipkit: pip install -U shipkit.",
+                    fix="Upgrade shipkit: pip install -U shipkit.",
                 )
             return cls(**fields), hashlib.sha256(data).hexdigest()
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise CheckpointCorrupt(
                 f"The manifest of {folder.name} cannot be read: {type(error).__name__}.",
-                fix="Put manifest.json back from a backup.",
+                fix="Restore manifest.json from a backup.",
             ) from error
 
 
 def account_key(identity: CarrierIdentity) -> str:
-    """Return a digest that says whose money it is, without saying the account."""
+    """Return a digest of carrier, environment and account."""
     return hashlib.sha256(
         f"{identity.name}\0{identity.environment}\0{identity.account}".encode()
     ).hexdigest()[:32]
 
 
 def lineage_of(fingerprint: str, name: str | None) -> str:
-    """Return what a job has in common with its restarts: the plan (carrier and account are in its fingerprint) and the name."""
+    """Return what identifies a job and its restarts: plan and name.
+
+    Carrier and account are part of the plan's fingerprint.
+    """
     return hashlib.sha256(f"{fingerprint}\0{name or ''}".encode()).hexdigest()
 
 
 def job_id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
-    """Return the job's id: the same plan, name and ordinal always have the same."""
+    """Return a job's id. It depends on plan, name and ordinal only.
+
+    That is what makes "execute the same plan twice" open the first job instead of buying again.
+    """
     number = int(
         hashlib.sha256(f"{lineage_of(fingerprint, name)}\0{ordinal}".encode()).hexdigest(), 16
     )
@@ -168,7 +188,15 @@ def job_id_of(fingerprint: str, name: str | None, ordinal: int = 1) -> str:
 def make_manifest(
     draft: JobDraft, *, ordinal: int, files: Mapping[str, str], now: dt.datetime
 ) -> Manifest:
-    """Return the manifest of a job that is about to be published."""
+    """Return the manifest of a job that is about to be written.
+
+    Parameters
+    ----------
+    ordinal
+        1, or one more for each restart.
+    files
+        File name -> SHA-256.
+    """
     return Manifest(
         schema_version=SCHEMA_VERSION,
         shipkit_version=__version__,
@@ -212,12 +240,19 @@ def _quoted(draft: JobDraft) -> dict[str, int]:
 
 
 def new_reference_base() -> str:
-    """Return what a job's references begin with. Random, so that the same plan in another home never meets our references."""
+    """Return what a job's references begin with: "S" and 11 random letters or digits.
+
+    Random, because two homes with the same plan on the same account must not look up each other's
+    shipments. 36^11 makes a collision unlikely even after billions of jobs.
+    """
     return "S" + "".join(secrets.choice(_BASE36) for _ in range(11))
 
 
 def attempt_reference(base: str, row: int, attempt: int) -> str:
-    """Return the reference of one attempt: at most 20 characters of A-Z and 0-9, unique for ever.
+    """Return the reference of one attempt: 20 characters of A-Z and 0-9, never used again.
+
+    20 characters of plain letters and digits fit the reference field of every carrier known to us
+    (UPS allows 35).
 
     Examples
     --------
@@ -229,7 +264,7 @@ def attempt_reference(base: str, row: int, attempt: int) -> str:
 
 def _digits(number: int, width: int) -> str:
     if not 0 <= number < 36**width:
-        raise ValueError(f"{number} does not fit {width} digits")
+        raise ValueError(f"{number} does not fit in {width} digits of base 36")
     text = ""
     for _ in range(width):
         number, rest = divmod(number, 36)

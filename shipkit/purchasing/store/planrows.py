@@ -1,4 +1,4 @@
-"""Rows of a job's plan as shipments, a few at a time: a million of them never stand in memory together."""
+"""Rows of a job's plan as shipments, a few at a time: a plan may have a million of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from shipkit.schema import shipment_from_row
 __all__ = ["PlanRows"]
 
 _DECODE = 64
-"""Rows turned into Python objects together."""
+"""How many rows are converted to Python objects at once."""
 
 
 class PlanRows:
-    """Reads the row groups that hold what is asked for, and keeps the last one."""
+    """Reads rows of a plan by their index.
+
+    Only the row groups that hold a wanted row are read, and the last one is kept: rows are mostly
+    asked for in order.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path / "plan.parquet")
@@ -31,13 +35,13 @@ class PlanRows:
         self._group: tuple[int, pa.Table] | None = None
 
     def one(self, row: int) -> Shipment:
-        """Return one shipment."""
+        """Return one row as a shipment."""
         return shipment_from_row(next(self.dicts([row]))[1])
 
     def dicts(
         self, rows: Sequence[int] | np.ndarray[Any, Any]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield row and its columns, in the order asked for."""
+        """Yield the index and the columns of each of `rows`, in that order."""
         wanted = np.asarray(rows, dtype=np.int64)
         groups = np.searchsorted(self._starts, wanted, side="right") - 1
         place = 0

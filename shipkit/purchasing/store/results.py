@@ -1,4 +1,4 @@
-"""A job's books -> what a person asks: how it stands, a line for each row, the stored labels."""
+"""From a ledger to answers: the status of a job, its results row by row, the stored labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.errors import CheckpointCorrupt
-from shipkit.purchasing.store.segments import Chain, Part, last_lines
+from shipkit.purchasing.store.chain import Chain
+from shipkit.purchasing.store.entries import last_entries
+from shipkit.purchasing.store.segments import Part
 from shipkit.schema import minor_unit_scale
 from shipkit.state import JobStatus, RowState
 
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 _CACHED_BYTES = 64_000_000
+"""Segments kept in memory while labels are read. One segment holds a few hundred labels."""
+
 RESULT_COLUMNS = (
     "row",
     "state",
@@ -48,25 +52,28 @@ RESULT_COLUMNS = (
     "message",
     "fix",
 )
-"""Columns of the ledger that the results are made of."""
+"""Columns of the ledger from which results are made."""
 
 _OPEN = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
+"""States in which a row keeps its job from being complete."""
 
 
 class StoredLabel(NamedTuple):
-    """One label as it was bought."""
+    """One label, as the carrier sent it."""
 
     row: int
+    """Index of the shipment in the plan."""
     tracking_number: str
     format: str
     data: bytes
     kind: str
     """``label``, or ``document`` for customs papers."""
     parcel_index: int
+    """Which parcel of the shipment."""
 
 
 def job_status(notes: pa.Table, counts: Mapping[RowState, int], *, running: bool) -> JobStatus:
-    """Return where a job stands, from its own lines and the counts of its rows."""
+    """Return the status of a job, from its notes and the counts of its rows."""
     if running:
         return JobStatus.RUNNING
     events = set(notes.column("event").to_pylist())
@@ -87,7 +94,7 @@ def job_status(notes: pa.Table, counts: Mapping[RowState, int], *, running: bool
 
 
 def job_reason(notes: pa.Table, counts: Mapping[RowState, int]) -> str | None:
-    """Return why the last run ended before its end, None when nothing is open."""
+    """Return why the last run ended early, None when no row is open."""
     if not any(counts[state] for state in _OPEN):
         return None
     ended = _last_end(notes)
@@ -95,7 +102,7 @@ def job_reason(notes: pa.Table, counts: Mapping[RowState, int]) -> str | None:
 
 
 def _last_end(notes: pa.Table) -> dict[str, Any] | None:
-    """Return the last `end` line's facts, None when the last run has none (it was killed) or there was no run."""
+    """Return how the last run ended, None when there was no run."""
     for event, details in zip(
         reversed(notes.column("event").to_pylist()),
         reversed(notes.column("details").to_pylist()),
@@ -105,15 +112,22 @@ def _last_end(notes: pa.Table) -> dict[str, Any] | None:
             found: dict[str, Any] = json.loads(details)
             return found
         if event == "run":
+            # The last run has no end: nothing else leaves that behind.
             return {
                 "status": JobStatus.PAUSED,
-                "reason": "the process that ran it was killed or lost its machine",
+                "reason": "the process that ran it was killed, or its machine stopped",
             }
     return None
 
 
 def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
-    """Return the results of every row of the plan, in its order (columns: API, "Result columns")."""
+    """Return the results, one row per shipment, in the order of the plan.
+
+    Parameters
+    ----------
+    running
+        Whether a process owns the job. When none does, rows in flight are shown as in doubt.
+    """
     manifest = store.manifest
     plan = pq.read_table(
         store.path / "plan.parquet",
@@ -126,14 +140,13 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
         partitioning=None,
     )
     count = manifest.shipments
-    said = _aligned(chain, count)
+    last = _aligned(chain, count)
     skipped = store.skipped_reasons()
-    states = _states(skipped, said, running=running)
+    states = _states(skipped, last, running=running)
     bought = pc.is_in(states, value_set=pa.array([RowState.SHIPPED.value, RowState.VOIDED.value]))
-    numbers = _if(bought, said["tracking_numbers"])
-    charged = _if(bought, said["charged_cents"])
-    currency = pc.coalesce(_if(bought, said["currency"]), quotes.column("currency"))
-    skipped = store.skipped_reasons()
+    numbers = _if(bought, last["tracking_numbers"])
+    charged = _if(bought, last["charged_cents"])
+    currency = pc.coalesce(_if(bought, last["currency"]), quotes.column("currency"))
     codes, fixes = _first_problems(store, plan.column("row_number"), skipped)
     return pa.table(
         {
@@ -145,34 +158,34 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             ),
             "tracking_numbers": numbers,
             "service": pc.coalesce(
-                _if(bought, said["service"]), plan.column("service"), quotes.column("service")
+                _if(bought, last["service"]), plan.column("service"), quotes.column("service")
             ),
             "quoted_cents": quotes.column("cost_cents"),
             "charged_cents": charged,
             "charged": _major(charged, currency),
-            "charge_basis": _if(bought, said["charge_basis"]),
-            "billed_weight_lb": _if(bought, said["billed_weight_lb"]),
+            "charge_basis": _if(bought, last["charge_basis"]),
+            "billed_weight_lb": _if(bought, last["billed_weight_lb"]),
             "currency": currency,
-            "shipkit_reference": said["reference"],
+            "shipkit_reference": last["reference"],
             "user_references": plan.column("references"),
-            "attempts": pc.fill_null(said["attempt"], 0),
-            "shipped_at": _if(bought, said["shipped_at"]),
-            "voided_at": _if(pc.equal(states, RowState.VOIDED.value), said["at"]),
+            "attempts": pc.fill_null(last["attempt"], 0),
+            "shipped_at": _if(bought, last["shipped_at"]),
+            "voided_at": _if(pc.equal(states, RowState.VOIDED.value), last["at"]),
             "live": pa.repeat(pa.scalar(manifest.live), count),
             "account": pa.repeat(pa.scalar(manifest.account_tail), count),
             "error_code": pc.coalesce(
-                said["code"],
+                last["code"],
                 codes,
                 _if(pc.is_valid(skipped), pa.repeat(pa.scalar("skipped"), count)),
             ),
-            "error_message": pc.coalesce(said["message"], skipped),
-            "fix": pc.coalesce(said["fix"], fixes),
+            "error_message": pc.coalesce(last["message"], skipped),
+            "fix": pc.coalesce(last["fix"], fixes),
         }
     )
 
 
 def _first_problems(store: JobStore, row_numbers: Any, skipped: Any) -> tuple[Any, Any]:
-    """Return the code and the fix of each skipped row's first error."""
+    """Return the code and the fix of the first error of each skipped row."""
     errors: dict[int, tuple[str | None, str | None]] = {}
     for line in store.problems.select(["row_number", "code", "fix", "severity"]).to_pylist():
         if line["severity"] == "error":
@@ -188,7 +201,7 @@ def _first_problems(store: JobStore, row_numbers: Any, skipped: Any) -> tuple[An
 
 
 def scattered(rows: Any, values: Any, count: int) -> Any:
-    """Return an array of `count` with `values` at `rows` and null elsewhere."""
+    """Return an array of length `count` with `values` at `rows` and null elsewhere."""
     places = np.full(count, -1, dtype=np.int64)
     places[rows] = np.arange(len(rows))
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -196,9 +209,8 @@ def scattered(rows: Any, values: Any, count: int) -> Any:
 
 
 def _aligned(chain: Chain, count: int) -> dict[str, Any]:
-    """Return each column of the last lines as an array over all rows, null where a row has no line."""
-    said = chain.table
-    last = said.take(last_lines(said))
+    """Return each column of the last entries as an array over all rows, null without an entry."""
+    last = chain.table.take(last_entries(chain.table))
     rows = last.column("row").to_numpy()
     return {
         name: scattered(rows, last.column(name), count)
@@ -207,12 +219,12 @@ def _aligned(chain: Chain, count: int) -> dict[str, Any]:
     }
 
 
-def _states(skipped: Any, said: Mapping[str, Any], *, running: bool) -> Any:
+def _states(skipped: Any, last: Mapping[str, Any], *, running: bool) -> Any:
     born = pc.if_else(pc.is_valid(skipped), RowState.SKIPPED.value, RowState.PENDING.value)
-    states = pc.coalesce(said["state"], born)
+    states = pc.coalesce(last["state"], born)
     if running:
         return states
-    # nobody is running the job: what was on its way may have been bought, and nobody knows yet
+    # No process owns the job: what was in flight may have been bought, and no one knows yet.
     return pc.if_else(pc.equal(states, RowState.IN_FLIGHT.value), RowState.IN_DOUBT.value, states)
 
 
@@ -229,12 +241,11 @@ def _major(cents: Any, currency: Any) -> Any:
 
 
 def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[StoredLabel]:
-    """Yield the stored labels of `rows`, in that order (default: all, in the order of the plan)."""
+    """Yield the stored labels of `rows` in that order; None means all, in the plan's order."""
     if store.pruned:
         return
     chain = store.chain(("row", "state", "label_sequence"))
-    said = chain.table
-    last = said.take(last_lines(said))
+    last = chain.table.take(last_entries(chain.table))
     last = last.filter(last.column("label_sequence").is_valid())
     held = dict(
         zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True)
@@ -247,7 +258,10 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
 
 
 class _LabelReader:
-    """Reads label bytes segment by segment and keeps the last ones: neighbours in the plan were bought together."""
+    """Reads label bytes segment by segment, and keeps the segments read last.
+
+    Rows that are neighbours in the plan were mostly bought together, so they share segments.
+    """
 
     def __init__(self, store: JobStore, segments: Mapping[int, Part]) -> None:
         self._store, self._segments = store, segments
@@ -269,7 +283,7 @@ class _LabelReader:
         if part is None:
             raise CheckpointCorrupt(
                 f"Segment {sequence:08} of {self._store.job_id}, which holds labels, is missing.",
-                fix="Put it back from a backup; the carrier can print the labels again by their "
+                fix="Restore it from a backup. The carrier can reprint the labels by their "
                 "tracking numbers.",
             )
         data, _ = part.load()

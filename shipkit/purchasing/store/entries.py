@@ -1,0 +1,242 @@
+"""Ledger entries: what one says, how many become a parquet table, which one counts for a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shipkit.state import RowState
+
+__all__ = [
+    "ENTRIES",
+    "STATES",
+    "LabelBytes",
+    "LedgerEntry",
+    "encode",
+    "last_entries",
+    "merge",
+    "metadata",
+    "state_codes",
+    "to_table",
+]
+
+_LABEL = pa.struct(
+    [
+        pa.field("tracking_number", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("parcel_index", pa.int32()),
+        pa.field("data", pa.binary()),
+    ]
+)
+
+ENTRIES = pa.schema(
+    [
+        # 1, 2, 3, ... over the whole job. The highest entry of a row that has a state is its state.
+        pa.field("entry", pa.int64()),
+        # Index in the plan; null for an entry about the job itself.
+        pa.field("row", pa.int32()),
+        # intent, result, failed, not_sent, in_doubt, adopted, absent, review, decided, voided,
+        # skipped; of the job: run, end, cancelled, pruned; of neither: surplus, surplus_voided.
+        pa.field("event", pa.string()),
+        # Of the row after the event; null when the event does not move a row.
+        pa.field("state", pa.string()),
+        pa.field("attempt", pa.int32()),
+        pa.field("reference", pa.string()),
+        pa.field("at", pa.timestamp("us", "UTC")),
+        pa.field("shipped_at", pa.timestamp("us", "UTC")),
+        pa.field("shipment_id", pa.string()),
+        pa.field("tracking_numbers", pa.list_(pa.string())),
+        pa.field("service", pa.string()),
+        pa.field("charged_cents", pa.int64()),
+        pa.field("currency", pa.string()),
+        pa.field("charge_basis", pa.string()),
+        pa.field("billed_weight_lb", pa.float64()),
+        pa.field("code", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("fix", pa.string()),
+        # JSON.
+        pa.field("details", pa.string()),
+        # Earlier attempts whose reference was given up, to be looked up again.
+        pa.field("watch", pa.list_(pa.int32())),
+        # The segment that holds the label bytes, kept when a compaction leaves them out.
+        pa.field("label_sequence", pa.int64()),
+        pa.field("labels", pa.list_(_LABEL)),
+    ]
+)
+"""Columns of a segment, and of a compaction (where `labels` is null)."""
+
+STATES: tuple[RowState, ...] = tuple(RowState)
+"""The code of a state in arrays is its index here."""
+
+_META = b"shipkit"
+
+
+class LabelBytes(NamedTuple):
+    """One label to store."""
+
+    tracking_number: str
+    format: str
+    kind: str
+    parcel_index: int
+    data: bytes
+
+
+class LedgerEntry(NamedTuple):
+    """One entry, with the fields of :data:`ENTRIES` without `entry`.
+
+    Times are microseconds since 1970.
+    """
+
+    row: int | None
+    event: str
+    state: str | None
+    attempt: int | None = None
+    reference: str | None = None
+    at: int | None = None
+    shipped_at: int | None = None
+    shipment_id: str | None = None
+    tracking_numbers: Sequence[str] | None = None
+    service: str | None = None
+    charged_cents: int | None = None
+    currency: str | None = None
+    charge_basis: str | None = None
+    billed_weight_lb: float | None = None
+    code: str | None = None
+    message: str | None = None
+    fix: str | None = None
+    details: str | None = None
+    watch: Sequence[int] | None = None
+    label_sequence: int | None = None
+    labels: Sequence[LabelBytes] | None = None
+
+
+def to_table(entries: Sequence[LedgerEntry], *, first_entry: int, sequence: int) -> pa.Table:
+    """Return entries as a table of :data:`ENTRIES`.
+
+    Parameters
+    ----------
+    first_entry
+        The number of the first one.
+    sequence
+        The segment that is being written: entries with labels point to it.
+    """
+    count = len(entries)
+    columns: list[Any] = [pa.array(np.arange(first_entry, first_entry + count))]
+    for field, values in zip(list(ENTRIES)[1:-2], zip(*entries, strict=True), strict=False):
+        columns.append(_column(values, field.type, count))
+    places = [sequence if entry.labels else entry.label_sequence for entry in entries]
+    columns.append(_column(places, pa.int64(), count))
+    columns.append(_labels(entries))
+    return pa.Table.from_arrays(columns, schema=ENTRIES)
+
+
+def _column(values: Sequence[Any], kind: pa.DataType, count: int) -> Any:
+    # Most columns of most commits are empty, and making nulls is many times cheaper than scanning.
+    return pa.array(values, kind) if any(v is not None for v in values) else pa.nulls(count, kind)
+
+
+def _labels(entries: Sequence[LedgerEntry]) -> Any:
+    """Return the labels column. Built from flat arrays, so that label bytes are copied once."""
+    flat = [label for entry in entries if entry.labels for label in entry.labels]
+    if not flat:
+        return pa.nulls(len(entries), pa.list_(_LABEL))
+    offsets: list[int | None] = []
+    place = 0
+    for entry in entries:
+        offsets.append(place if entry.labels else None)
+        place += len(entry.labels or ())
+    offsets.append(place)
+    columns = [
+        pa.array(values, field.type)
+        for values, field in zip(zip(*flat, strict=True), _LABEL, strict=True)
+    ]
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(_LABEL))
+    )
+
+
+def encode(table: pa.Table, meta: dict[str, Any]) -> bytes:
+    """Return a table of entries as parquet bytes, with `meta` as JSON in the file's metadata.
+
+    Entries that move no row come first, in a row group of their own: reading the notes of a job
+    with a million rows then costs a few kilobytes per file.
+    """
+    sink = pa.BufferOutputStream()
+    labelled = table.column("labels").null_count < table.num_rows
+    noted = pc.is_null(table.column("state"))
+    # ChunkedArray has no `true_count`, Array has one that is faster than a sum.
+    notes = noted.true_count if hasattr(noted, "true_count") else pc.sum(noted).as_py() or 0
+    groups = (
+        [table]
+        if notes in (0, table.num_rows)
+        else [table.filter(noted), table.filter(pc.invert(noted))]
+    )
+    with pq.ParquetWriter(
+        sink,
+        ENTRIES,
+        write_statistics=False,
+        use_dictionary=False,
+        # Labels are PDF, PNG or GIF, which are compressed already: zstd would only cost time.
+        compression="none" if labelled else "zstd",
+        store_schema=False,
+    ) as writer:
+        writer.add_key_value_metadata({_META.decode(): json.dumps({**meta, "notes": notes})})
+        for group in groups:
+            writer.write_table(group)
+    return bytes(sink.getvalue())
+
+
+def metadata(file: pq.ParquetFile) -> dict[str, Any]:
+    """Return what :func:`encode` was given as `meta`, with the number of ``notes``."""
+    found: dict[str, Any] = json.loads((file.metadata.metadata or {})[_META])
+    return found
+
+
+def last_entries(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the index of the last entry of each row that has a state, in the order of rows."""
+    rows, moves = _moves(table)
+    if not len(rows):
+        return np.zeros(0, dtype=np.int64)
+    place = np.full(int(rows.max()) + 1, -1, dtype=np.int64)
+    place[rows] = moves  # of a repeated row, numpy keeps the last assignment
+    return place[place >= 0]
+
+
+def _moves(table: pa.Table) -> tuple[Any, Any]:
+    """Return rows and indices of the entries that move a row."""
+    valid = np.asarray(table.column("state").is_valid())
+    places = np.flatnonzero(valid)
+    rows = table.column("row").fill_null(-1).to_numpy()[places].astype(np.int64)
+    return rows, places
+
+
+def state_codes(table: pa.Table) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the code of each entry's state. Every entry of `table` must have one."""
+    return np.asarray(pc.index_in(table.column("state"), value_set=_state_texts())).astype(np.uint8)
+
+
+def merge(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return what a compaction keeps: the last entry of each row, and all that move no row.
+
+    Label bytes are left out; they stay in the segments that were written with them.
+    """
+    whole = pa.concat_tables(tables)
+    whole = whole.drop_columns(["labels"]) if "labels" in whole.column_names else whole
+    notes = np.flatnonzero(~np.asarray(whole.column("state").is_valid()))
+    keep = np.sort(np.concatenate([last_entries(whole), notes]))
+    kept = whole.take(pa.array(keep))
+    return kept.append_column(ENTRIES.field("labels"), pa.nulls(kept.num_rows, pa.list_(_LABEL)))
+
+
+@cache
+def _state_texts() -> pa.Array:
+    # Not at import time: pyarrow imports pandas for the first array of Python objects.
+    return pa.array([s.value for s in STATES])
