@@ -29,7 +29,7 @@ from shipkit.plan.resolve import (
     check_edit,
     choose_services,
     skipped_rows,
-    unsupported_options,
+    unsupported,
     without_edited,
 )
 
@@ -251,7 +251,7 @@ class Planner:
                 self.orders.problems.column("row_number"), value_set=table.column("row_number")
             )
         )
-        refused = unsupported_options(table, carrier)
+        refused = unsupported(table, carrier)
         known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, refused])
         problems = pa.concat_tables(
             [known, validate.check(self.con, table, self.payer, known=known, today=today)]

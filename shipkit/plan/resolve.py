@@ -30,7 +30,7 @@ __all__ = [
     "is_rule",
     "shop",
     "skipped_rows",
-    "unsupported_options",
+    "unsupported",
     "without_edited",
 ]
 
@@ -221,27 +221,58 @@ def _unfitting(
     )
 
 
-def unsupported_options(table: pa.Table, carrier: Carrier) -> pa.Table:
-    """Return a problem for each row that asks `carrier` for an option that it does not offer."""
+def unsupported(table: pa.Table, carrier: Carrier) -> pa.Table:
+    """Return a problem for each row that asks `carrier` for something that it does not offer."""
+    name, able = carrier.identity.name, carrier.capabilities
     found = []
     for leaf in OPTIONS:
-        if leaf.name in carrier.capabilities.options:
+        if leaf.name in able.options:
             continue
         column = table.column(leaf.column)
-        wanted = column if leaf.spec.kind == "flag" else pc.is_valid(column)
         found += [
-            {
-                "row_number": table.column("row_number")[row].as_py(),
-                "field": leaf.path,
-                "value": str(column[row].as_py()),
-                "problem": f"{carrier.identity.name} does not offer {leaf.name}",
-                "fix": f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
-                "severity": "error",
-                "code": "option_not_supported",
-            }
-            for row in pc.indices_nonzero(wanted).to_pylist()
+            _unsupported(
+                table,
+                row,
+                leaf.path,
+                str(column[row].as_py()),
+                f"{name} does not offer {leaf.name}",
+                f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
+            )
+            for row in _rows_where(column if leaf.spec.kind == "flag" else pc.is_valid(column))
+        ]
+    if not able.multi_parcel:
+        counts = pc.list_value_length(table.column("parcels"))
+        found += [
+            _unsupported(
+                table,
+                row,
+                "parcels",
+                str(counts[row].as_py()),
+                f"{name} sells one parcel per shipment",
+                "Give each parcel a row of its own, or use another carrier.",
+            )
+            for row in _rows_where(pc.greater(counts, 1))
         ]
     return problems_table(found)
+
+
+def _rows_where(flags: Any) -> list[int]:
+    rows: list[int] = pc.indices_nonzero(pc.fill_null(flags, False)).to_pylist()  # noqa: FBT003 - a fill value
+    return rows
+
+
+def _unsupported(
+    table: pa.Table, row: int, field: str, value: str, problem: str, fix: str
+) -> dict[str, Any]:
+    return {
+        "row_number": table.column("row_number")[row].as_py(),
+        "field": field,
+        "value": value,
+        "problem": problem,
+        "fix": fix,
+        "severity": "error",
+        "code": "option_not_supported",
+    }
 
 
 def check_edit(name: str, value: Any) -> None:

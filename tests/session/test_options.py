@@ -68,6 +68,18 @@ def test_a_carrier_without_it_refuses_the_rows_that_ask_and_ships_the_others(sho
     assert problem["problem"] == "sandbox does not offer direct_delivery_only"
 
 
+def test_a_carrier_of_single_parcels_refuses_rows_of_several_and_ships_the_others(shop, home):
+    carrier = SandboxCarrier(home=home)
+    carrier.capabilities = Capabilities(multi_parcel=False)
+    rows = [{**ORDER, "order_id": "1", "weight_lb": 90}, {**ORDER, "order_id": "2"}]
+    with sk.BatchSession(rows, shipper=shop, carrier=carrier) as session:
+        frame = session.map(parcels="max 40 lb").preview()
+        problem = session.problems.iloc[0]
+    assert frame["cost_cents"].isna().tolist() == [True, False]
+    assert (problem["field"], problem["value"]) == ("parcels", "3")
+    assert problem["problem"] == "sandbox sells one parcel per shipment"
+
+
 def test_an_edit_that_the_field_cannot_hold_changes_nothing(shop, home):
     with sk.BatchSession(NAMED, shipper=shop) as session:
         with pytest.raises(InputError, match="direct_delivery_only='perhaps' cannot be used"):
