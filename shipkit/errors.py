@@ -22,7 +22,7 @@
     ├── JobError                    a job on disk cannot do what was asked
     │   ├── JobNotFound             no such job in this home
     │   ├── JobExists               the name belongs to another plan
-    │   ├── JobRunning              the job is running in this session (also a ModeLocked)
+    │   ├── JobRunning              the job is running in this session
     │   ├── CheckpointLocked        another process or thread owns the job
     │   ├── CheckpointCorrupt       a segment is missing, altered or unreadable
     │   ├── CheckpointVersion       the job was written by a newer shipkit

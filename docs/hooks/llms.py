@@ -21,6 +21,7 @@ from roles import Roles
 
 LINK = re.compile(r"\]\(([^)#\s]+\.md)(#[^)]*)?\)")
 DIRECTIVE = re.compile(r"(?m)^::: (\S+)$(?:\n(?: {4}.*|[ ]*)$)*")
+HEADING = re.compile(r"heading: (\S+)")
 AUTOREF = re.compile(r"<autoref [^>]*><code>(.*?)</code></autoref>")
 
 _texts: dict[str, str] = {}
@@ -93,25 +94,26 @@ def described(package: griffe.Object, directive: re.Match[str]) -> str:
     """Return signature and docstring of what a directive names, and of its public members."""
     found = package[directive[1].removeprefix("shipkit.")]
     inherited = "inherited_members: true" in directive[0]
-    return "\n\n".join(sections(found, level=2, inherited=inherited))
+    heading = HEADING.search(directive[0])
+    shown = heading[1] if heading else found.path
+    return "\n\n".join(sections(found, shown, level=2, inherited=inherited))
 
 
-def sections(found: Any, level: int, *, inherited: bool) -> list[str]:
-    """Return a section for `found` and for each documented public member."""
+def sections(found: Any, path: str, level: int, *, inherited: bool) -> list[str]:
+    """Return a section for `found`, shown as `path`, and for each documented public member."""
     imported = found.is_alias and not (found.inherited or found.is_exported)
     if level > 2 and (imported or not found.is_public):
         return []
-    path = found.path
     if found.is_alias:
         found = found.final_target
     if level > 2 and found.is_module:
         return []
     called = found.signature() if found.is_function or found.is_class else found.name
-    title = f"{'#' * level} `{path.removesuffix(path.split('.')[-1])}{called}`"
+    title = f"{'#' * level} `{path.removesuffix(path.rpartition('.')[2])}{called}`"
     text = AUTOREF.sub(r"`\1`", found.docstring.value) if found.docstring else ""
     parts = [f"{title}\n\n{text}".strip()] if text or level == 2 else []
     if found.is_module or found.is_class:
         members = found.all_members if inherited else found.members
-        for member in members.values():
-            parts += sections(member, level + 1, inherited=False)
+        for name, member in members.items():
+            parts += sections(member, f"{path}.{name}", level + 1, inherited=False)
     return parts

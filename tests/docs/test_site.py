@@ -10,6 +10,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+import shipkit
+
 ROLE = re.compile(r":(?:attr|class|const|data|exc|func|meth|mod|obj|ref):")
 
 
@@ -70,6 +72,13 @@ def test_the_site_has_a_page_for_each_source(site: Path, pages: dict[str, Page])
     assert "BatchSession" in "".join(pages["/reference/session/index.html"].text)
 
 
+@pytest.mark.parametrize("name", sorted(set(shipkit.__all__) - {"__version__"}))
+def test_every_public_name_is_on_a_reference_page(name: str, pages: dict[str, Page]):
+    found = getattr(shipkit, name)
+    path = found.__name__ if name == "errors" else f"{found.__module__}.{found.__qualname__}"
+    assert any(path in page.anchors for at, page in pages.items() if at.startswith("/reference/"))
+
+
 def test_every_link_on_the_site_resolves(site: Path, pages: dict[str, Page]):
     assert sum(len(page.links) for page in pages.values()) > 1000
     assert [b for at, page in pages.items() for b in broken(page.links, at, site, pages)] == []
@@ -89,7 +98,7 @@ def test_llms_full_txt_has_every_page_and_the_docstrings(site: Path):
     for source in docs.rglob("*.md"):
         assert source.read_text(encoding="utf-8").splitlines()[0] in text, source.name
     assert "\n::: " not in text
-    assert "`shipkit.session.BatchSession.preview(" in text
+    assert "`sk.BatchSession.preview(" in text
     assert "autoref" not in text
 
 
