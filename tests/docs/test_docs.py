@@ -75,3 +75,10 @@ def test_the_page_of_dependencies_has_the_bounds_of_the_package():
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| ([\w-]+) >= ([\d.]+) \|", page, re.MULTILINE)
     assert sorted(">=".join(pair) for pair in listed) == sorted(config["project"]["dependencies"])
+
+
+def test_every_path_in_contributing_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:shipkit|tests|benchmarks|docs)/[\w./-]*)`", text)
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
