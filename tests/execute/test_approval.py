@@ -363,6 +363,12 @@ def test_a_currency_that_was_not_approved_must_be_confirmed():
         renew({"USD": 10}, {"CAD": 1}, mode=CONFIRM, limits={}, charged={}, confirmed=None)
 
 
+def test_one_currency_that_grew_among_several_must_be_confirmed():
+    was, now = {"USD": 1000, "CAD": 1000}, {"USD": 1000, "CAD": 1001}
+    with pytest.raises(ApprovalRequired, match=r"\$10\.00 \+ 10\.01 CAD"):
+        renew(was, now, mode=CONFIRM, limits={}, charged={}, confirmed=None)
+
+
 def test_a_preview_for_live_money_has_another_fingerprint_than_one_for_the_sandbox():
     """An approval given in the sandbox is none for real money."""
     preview = preview_of()

@@ -85,7 +85,7 @@ def test_the_prompt_says_in_words_what_stands_and_what_each_choice_does(paused):
     )
     assert "(paused)" in text
     assert f"confirm_paid_labels={counts['shipped']}" in text
-    assert "void_first=True to give them back before anything is bought" in text
+    assert "void_first=True to void them before anything is bought" in text
     assert f"sends the {counts['pending']} rows that were not sent" in text
     assert "Person" in text
     assert "SANDBOX" in found.last_row
@@ -104,7 +104,7 @@ def test_rows_in_doubt_and_the_last_error_are_told(home, tmp_path):
     text = str(recovery.describe(job))
     assert "4 rows are in doubt" in text
     assert (
-        "stay paid unless they are voided first (4 rows in doubt may be paid for too). Needs "
+        "stay paid unless voided first (4 rows in doubt may be paid for too). Needs "
         "confirm_paid_labels=0."
     ) in text
     assert "the line went dead" in text

@@ -1,8 +1,8 @@
-"""Removes what is private from old jobs and keeps the books: numbers, states and charges stay, addresses and labels go.
+"""Removes private data from old jobs: addresses and labels go, numbers and charges stay.
 
-The chain of segments stays whole: one compaction stands for all of it, and the segments with label
-bytes go. The plan is written again without addresses; ``PRUNED`` names its new digest, so that the
-job is still checked when it is read.
+The ledger stays valid. One compaction replaces all of it, and the segments with label bytes are
+removed. The plan is written again without addresses; a file named ``PRUNED`` has its new digest, so
+that the job is still checked when it is read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ __all__ = ["prune", "prune_job"]
 
 _FINISHED = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.CANCELLED)
 _PRIVATE = (
+    # What is left of an address is enough for totals by state and country.
     *(name for name in ADDRESS_FIELDS if name not in ("state", "country", "residential")),
     "ship_from",
     "description",
@@ -44,15 +46,24 @@ def prune(
     dry_run: bool = False,
     now: dt.datetime | None = None,
 ) -> list[str]:
-    """Remove addresses and labels of finished jobs, and return which jobs.
+    """Remove addresses and labels of finished jobs.
 
     Parameters
     ----------
+    home
+        Default: the home of the settings.
     older_than
-        Only jobs made longer ago than this. Jobs that are not finished, or that somebody is using,
-        are left alone.
+        Only jobs that were made longer ago than this. Jobs that are not finished, or that a process
+        owns, are left alone.
     dry_run
-        Only say which.
+        Return the jobs and change nothing.
+    now
+        The time from which `older_than` counts, with a time zone; default: now.
+
+    Returns
+    -------
+    list
+        The ids of the jobs, newest first.
     """
     limit = (now or dt.datetime.now(dt.UTC)) - older_than
     pruned = []
@@ -69,7 +80,7 @@ def prune(
 
 
 def _is_done(store: JobStore) -> bool:
-    """Whether a job was pruned, and not cut short in it."""
+    """Return whether a job was pruned to the end."""
     folder = store.path
     if (
         not store.pruned
@@ -82,34 +93,26 @@ def _is_done(store: JobStore) -> bool:
 
 
 def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
-    """Remove addresses and labels of one finished job. Repeat-safe: a prune that was cut short is finished by the next."""
+    """Remove addresses and labels of one finished job.
+
+    It can be repeated: one that was cut short is completed by the next.
+
+    Raises
+    ------
+    CheckpointLocked
+        A process owns the job.
+    """
     disk, folder = disk or Disk(), store.path
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
         ledger.flatten()
-    plan = store.plan
-    for name in _PRIVATE:
-        place = plan.schema.get_field_index(name)
-        plan = plan.set_column(
-            place, plan.schema.field(place), pa.nulls(plan.num_rows, plan.schema.field(place).type)
-        )
-    sink = pa.BufferOutputStream()
-    pq.write_table(plan, sink, compression="zstd")
-    data = bytes(sink.getvalue())
-    problems = store.problems
-    place = problems.schema.get_field_index("value")
-    hidden = pa.BufferOutputStream()
-    pq.write_table(
-        problems.set_column(
-            place, problems.schema.field(place), pa.nulls(problems.num_rows, pa.string())
-        ),
-        hidden,
-    )
-    disk.publish(
-        folder, PRUNED, json.dumps({"plan.parquet": hashlib.sha256(data).hexdigest()}).encode()
-    )  # before this line the job is whole
-    disk.publish(folder, "plan.parquet", data)
-    disk.publish(folder, "problems.parquet", bytes(hidden.getvalue()))
+    plan = _encoded(_without(store.plan, _PRIVATE))
+    problems = _encoded(_without(store.problems, ("value",)))
+    digest = {"plan.parquet": hashlib.sha256(plan).hexdigest()}
+    # First: from here on, both the old plan and the new one are accepted, whichever a crash leaves.
+    disk.publish(folder, PRUNED, json.dumps(digest).encode())
+    disk.publish(folder, "plan.parquet", plan)
+    disk.publish(folder, "problems.parquet", problems)
     disk.remove(folder / "source.parquet")
     for path in sorted((folder / "segments").iterdir()):
         part = Part.of(path)
@@ -117,3 +120,18 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
             disk.remove(path)
     disk.sync_folder(folder / "segments")
     disk.sync_folder(folder)
+
+
+def _without(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """Return `table` with nulls in the columns `names`."""
+    for name in names:
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(place)
+        table = table.set_column(place, field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+def _encoded(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())

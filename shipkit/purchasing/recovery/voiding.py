@@ -1,0 +1,156 @@
+"""Voids shipments at the carrier and records it in the job's ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier
+from shipkit.common.pool import each
+from shipkit.errors import CarrierError
+from shipkit.models import Purchase
+from shipkit.purchasing.account import require_account
+from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry, last_entries
+from shipkit.purchasing.store.ledger import now_us
+from shipkit.state import RowState
+
+__all__ = ["VoidOutcome", "void_rows", "void_surplus"]
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class VoidOutcome:
+    """The outcome of a request to void."""
+
+    voided: int
+    already: int
+    """How many were voided before."""
+    refused: dict[int, str]
+    """Row -> the carrier's message."""
+
+
+async def void_rows(
+    store: JobStore, carrier: Carrier, rows: Sequence[int], *, pacer: Pacer | None = None
+) -> VoidOutcome:
+    """Void the shipments of some rows, and record it in the ledger.
+
+    It can be repeated: rows that are not shipped are left out, and the carrier accepts voiding what
+    is already voided, so a crash between its answer and the ledger is harmless.
+
+    Parameters
+    ----------
+    rows
+        Indices in the plan.
+    pacer
+        The pace; default: the carrier's own.
+
+    Returns
+    -------
+    VoidOutcome
+        Rows that the carrier refuses to void are in it; they are not raised.
+
+    Raises
+    ------
+    JobError
+        The job belongs to another account, environment or carrier.
+    CheckpointLocked
+        A process runs the job.
+    """
+    require_account(store.manifest, carrier)
+    pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
+    with store.own("void") as ledger:
+        wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
+        already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
+        entries = _last_entries_of(store, wanted)
+        refused: dict[int, str] = {}
+
+        async def one(row: int) -> None:
+            try:
+                await pacer.repeat(lambda: carrier.void(_purchase(entries[row])))
+            except CarrierError as error:
+                refused[row] = error.message
+                return
+            # Only after the carrier's answer: a row recorded too early would be paid for and look
+            # voided.
+            await ledger.record([_voided(entries[row])], urgent=False)
+
+        await each(one, wanted, at_once=pacer.concurrency)
+        await ledger.settled()
+    return VoidOutcome(voided=len(wanted) - len(refused), already=len(already), refused=refused)
+
+
+async def void_surplus(store: JobStore, carrier: Carrier) -> int:
+    """Void the shipments that exist in addition to the adopted ones, and return how many.
+
+    Raises
+    ------
+    JobError
+        The job belongs to another account, environment or carrier.
+    CheckpointLocked
+        A process runs the job.
+    CarrierError
+        The carrier refused one, or could not be reached. Those before it are voided and recorded.
+    """
+    require_account(store.manifest, carrier)
+    count = 0
+    with store.own("void") as ledger:
+        for entry in surplus(store).to_pylist():
+            await carrier.void(_purchase(entry))
+            await ledger.record(
+                [
+                    LedgerEntry(
+                        row=entry["row"],
+                        event="surplus_voided",
+                        state=None,
+                        at=now_us(),
+                        shipment_id=entry["shipment_id"],
+                    )
+                ]
+            )
+            count += 1
+    return count
+
+
+def _last_entries_of(store: JobStore, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return the last entry of each of some rows."""
+    table = store.chain().table
+    last = table.take(last_entries(table))
+    chosen = last.filter(pc.is_in(last.column("row"), value_set=pa.array(rows, pa.int32())))
+    return {entry["row"]: entry for entry in chosen.to_pylist()}
+
+
+def _purchase(entry: dict[str, Any]) -> Purchase:
+    return Purchase(
+        shipment_id=entry["shipment_id"],
+        tracking_numbers=tuple(entry["tracking_numbers"]),
+        service=entry["service"] or None,
+    )
+
+
+def _voided(entry: dict[str, Any]) -> LedgerEntry:
+    """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
+    kept = {
+        name: entry[name]
+        for name in LedgerEntry._fields
+        if name not in ("labels", "at", "shipped_at", "event", "state")
+    }
+    return LedgerEntry(
+        **kept,
+        event="voided",
+        state=RowState.VOIDED.value,
+        at=now_us(),
+        shipped_at=_us(entry["shipped_at"]),
+    )
+
+
+def _us(at: dt.datetime | None) -> int | None:
+    return None if at is None else (at - _EPOCH) // dt.timedelta(microseconds=1)
