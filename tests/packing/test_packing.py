@@ -1,4 +1,4 @@
-"""Orders of several lines become one shipment: what is certain is added up, what is not is asked."""
+"""Orders of several lines become one shipment; what is not certain is a question."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_order_with_a_line_that_has_no_weight_has_none_and_says_which_line():
         (problem,) = problems.to_pylist()
         assert (problem["code"], problem["problem"]) == (
             "weight_missing_in_lines",
-            "no weight (or quantity) in line 2, so the order has none",
+            "weight or quantity is missing in line 2, so the weight of the order is unknown",
         )
 
 
@@ -137,6 +137,18 @@ def test_missing_weights_come_from_the_table_of_skus_and_that_is_shown():
 
 def test_a_sku_that_the_table_does_not_have_is_named_and_the_order_has_no_weight():
     rows, problems = made([{**row, "SKU": "HAT"} for row in lines("Note", ["x"])], skus=SKUS)
+    assert weights(rows) == [[None]]
+    assert problems == [(1, "sku_unknown", "warning")]
+
+
+def test_an_order_with_an_unknown_sku_has_no_weight_rather_than_that_of_its_other_lines():
+    rows, problems = made(
+        [
+            {**row, "SKU": sku}
+            for row, sku in zip(lines("Note", ["x", "y"]), ["MUG", "HAT"], strict=True)
+        ],
+        skus=SKUS,
+    )
     assert weights(rows) == [[None]]
     assert problems == [(1, "sku_unknown", "warning")]
 
@@ -327,8 +339,16 @@ def test_what_is_said_for_all_fills_customs_of_columns_and_of_templates_where_th
         [(i["description"], i["origin_country"], i["hs_code"]) for i in r["customs"]["items"]]
         for r in (row, other)
     ] == [[("Mug", "PT", "691200")], [("Mug", "CN", "691200")]]
-    template = """{"order_id": "A", "ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Ottawa", "state": "ON", "postal_code": "K2P 2L8", "country": "CA"}, "service": "standard",
-        "parcels": [{"weight_lb": 1}], "customs": {"reason": "sample", "items": [{"description": "Hat", "quantity": 2, "unit_value": "3", "origin_country": "IT"}, {"description": "Cap", "quantity": 1, "unit_value": "4"}]}}"""
+    template = """{
+        "order_id": "A", "service": "standard",
+        "ship_to": {"name": "A", "address_line1": "1 Main St", "city": "Ottawa", "state": "ON",
+                    "postal_code": "K2P 2L8", "country": "CA"},
+        "parcels": [{"weight_lb": 1}],
+        "customs": {"reason": "sample", "items": [
+            {"description": "Hat", "quantity": 2, "unit_value": "3", "origin_country": "IT"},
+            {"description": "Cap", "quantity": 1, "unit_value": "4"}
+        ]}
+    }"""
     (drawn,), _ = made([goods], template=template, defaults=said)
     assert (
         drawn["customs"]["reason"],
@@ -379,9 +399,9 @@ def test_a_country_of_origin_that_is_none_stays_open(text):
         ({"skus": [{"sku": "A"}]}, "no column for the weight"),
         (
             {"skus": [{"sku": "A", "weight_lb": 1}, {"sku": "a ", "weight_lb": 2}]},
-            "'A' stands in the table twice",
+            "'A' is listed twice",
         ),
-        ({"skus": [{"sku": "A", "weight_lb": 0}]}, "'A' weighs 0.0"),
+        ({"skus": [{"sku": "A", "weight_lb": 0}]}, "'A' must be greater than 0, not 0"),
         ({"skus": [{"sku": "A", "weight_lb": "heavy"}, {"sku": "B", "weight_lb": "2"}]}, "heavy"),
         ({"skus": "nowhere.csv"}, "nowhere.csv does not exist"),
     ],

@@ -1,23 +1,21 @@
-"""What the parts of packing share: which columns of the lines say what, and SQL over the shipments."""
+"""The lines of orders: which columns describe them, and what they weigh."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-import duckdb
-import pyarrow as pa
-
+from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
 from shipkit.orders import expressions as sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import parts
 from shipkit.orders.mapping.mapped import MappingSpec
-from shipkit.schema import SHIPMENTS
+from shipkit.orders.units import WEIGHTS
 
-__all__ = ["Found", "numeric", "over"]
+__all__ = ["LineColumns", "Sums", "numeric", "sum_lines"]
 
 _OF_THE_ORDER: Final = (
     "order weight",
@@ -30,14 +28,26 @@ _OF_THE_ORDER: Final = (
     "shipping weight",
     "ship weight",
 )
-_UNITS: Final = ("lb", "oz", "kg", "g")
+"""How a heading begins that names the weight of a whole order."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """The columns of the lines, and what their weight is of."""
+class LineColumns:
+    """The columns that describe the lines of orders.
 
-    orders: OrderSet
+    Parameters
+    ----------
+    orders, spec
+        What they were found in.
+    weights
+        The columns to add up for the weight of a line, each with its unit.
+    basis
+        What a weight is of: ``unit``, ``line`` or ``order``; None when it is not certain.
+    quantity, sku, unit
+        The columns of the quantity, of the SKU, and of the unit of `weights`.
+    """
+
+    orders: OrderSet = field(repr=False)
     spec: MappingSpec
     weights: tuple[tuple[Column, str | None], ...]
     basis: str | None
@@ -46,40 +56,82 @@ class Found:
     unit: Column | None
 
     @classmethod
-    def of(cls, orders: OrderSet, spec: MappingSpec) -> Found:
-        """Return the columns that a person, the layout or the headings name."""
+    def of(cls, orders: OrderSet, spec: MappingSpec) -> LineColumns:
+        """Return the columns that `spec`, the layout or the headings name, in this order."""
         whole, each = _columns(orders, spec, "weight"), _columns(orders, spec, "item_weight")
         basis = spec.weights or (_basis(whole, spec) if whole else "unit" if each else None)
-        chosen = whole or each
+        weights = whole or each
 
         def first(role: str) -> Column | None:
             return next((column for column, _ in _columns(orders, spec, role)), None)
 
-        unit = first("weight_unit") if all(unit is None for _, unit in chosen) else None
-        return cls(orders, spec, tuple(chosen), basis, first("quantity"), first("sku"), unit)
+        unit = first("weight_unit") if all(unit is None for _, unit in weights) else None
+        return cls(orders, spec, tuple(weights), basis, first("quantity"), first("sku"), unit)
 
     def of_role(self, role: str) -> list[tuple[Column, str | None]]:
         """Return the columns that give `role`, each with its unit."""
         return _columns(self.orders, self.spec, role)
 
-    def needed(self, orders: OrderSet, spec: MappingSpec) -> bool:
-        """Whether lines have to be added up: not where every order is one line with its own weight."""
-        single = (
-            orders.single
-            and spec.weights is None
+    @property
+    def to_be_added_up(self) -> bool:
+        """Whether there is anything to add up; not where each order is one line with its weight."""
+        plain = (
+            self.orders.single
+            and self.spec.weights is None
             and len(self.weights) < 2
             and self.basis != "unit"
         )
-        return spec.skus is not None or not single
+        return self.spec.skus is not None or not plain
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The lines of orders and what they add up to.
+
+    Parameters
+    ----------
+    lines
+        ``order_row``, ``row_number``, ``quantity``, ``own_lb`` (what the weight cell says),
+        ``sku``, ``sku_key`` and ``sku_lb`` (null where the table of SKUs does not list it), and
+        ``line_lb``.
+    orders
+        ``order_row``, ``weight_lb`` (null when it is not known), ``quantity``, and how many
+        ``lines`` there are, how many ``weighed``, and how many different ``weights``.
+    skus
+        The table of SKUs, when one was given.
+    """
+
+    lines: Relation
+    orders: Relation
+    skus: Relation | None
+
+
+def sum_lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) -> Sums:
+    """Return the weight and quantity of each line, added up for each order."""
+    lines = _lines(schema, columns, skus)
+    return Sums(lines, _orders(schema, lines, columns.basis), skus)
+
+
+def numeric(column: Column) -> str:
+    """Return SQL of a cell as a number, null when it is not one."""
+    if column.type == "VARCHAR":
+        return f"TRY_CAST({sql.number(quoted(column.key))} AS DOUBLE)"
+    return f"CAST({quoted(column.key)} AS DOUBLE)"
+
+
+# -- finding the columns ---------------------------------------------------------------------------
 
 
 def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Column, str | None]]:
-    """Return the columns that give `role`, each with its unit: as the person said, else as the layout says, else as recognised."""
+    """Return the columns that give `role`, each with its unit.
+
+    What the settings name comes first, then what the layout names, then the headings.
+    """
     for name, heading in spec.columns.items():
-        said, _, unit = name.rpartition("_")
-        if name == role or (said == role and unit in _UNITS):
+        named, _, unit = name.rpartition("_")
+        if name == role or (named == role and unit in WEIGHTS.to_base):
             column = orders.loaded.column(heading)
-            return [(column, unit if said == role else column.unit)]
+            return [(column, unit if named == role else column.unit)]
     by_name = {column.name: column for column in orders.columns}
     listed = parts(spec.layout, role, list(by_name))
     return [(by_name[name], unit) for name, unit in listed] or [
@@ -88,23 +140,91 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
 
 
 def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> str | None:
-    words = phrase(weights[0][0].name)
+    """Return what the weight of a "Weight" column is of, None when it is not certain."""
     if spec.layout is not None and "weight" in spec.layout.fields:
         return spec.layout.layout.weight_of
-    return "order" if any(words.startswith(known) for known in _OF_THE_ORDER) else None
+    words = phrase(weights[0][0].name)
+    return "order" if words.startswith(_OF_THE_ORDER) else None
 
 
-def numeric(column: Column) -> str:
-    """Return SQL of a cell as a number, null when it is none."""
+# -- adding up -------------------------------------------------------------------------------------
+
+
+def _lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) -> Relation:
+    quantity = "1.0" if columns.quantity is None else f"greatest({numeric(columns.quantity)}, 0)"
+    sku = "NULL::VARCHAR"
+    if columns.sku is not None:
+        sku = f"nullif(trim(CAST({quoted(columns.sku.key)} AS VARCHAR)), '')"
+    own_lb = _sum([_pounds(column, unit, columns.unit) for column, unit in columns.weights])
+    weight = {"unit": "own_lb * quantity", "line": "own_lb"}.get(columns.basis or "", "NULL")
+    listed = "(SELECT NULL::VARCHAR AS sku_key, NULL::DOUBLE AS weight_lb)"
+    return schema.table(
+        "lines",
+        f"""
+        WITH cells AS (
+            SELECT order_row, row_number, {quantity} AS quantity, {own_lb} AS own_lb, {sku} AS sku
+            FROM {columns.orders.shipping_lines.sql}
+        ),
+        matched AS (
+            SELECT c.*, s.sku_key, s.weight_lb AS sku_lb
+            FROM cells c
+            LEFT JOIN {listed if skus is None else skus.sql} s ON s.sku_key = upper(c.sku)
+        )
+        SELECT *, coalesce({weight}, sku_lb * quantity)::DOUBLE AS line_lb
+        FROM matched
+        """,
+    )
+
+
+def _orders(schema: StageSchema, lines: Relation, basis: str | None) -> Relation:
+    # One line without a weight leaves the order without one: a sum of the others is too small.
+    summed = "CASE WHEN count(*) = count(line_lb) THEN sum(line_lb) END"
+    weight = summed
+    if basis == "order":
+        weight = f"coalesce(arg_min(own_lb, row_number), {summed})"
+    elif basis is None:
+        weight = sql.case(
+            ("count(*) = 1", f"coalesce(min(own_lb), {summed})"),
+            ("count(own_lb) = 0", summed),
+        )
+    return schema.table(
+        "orders",
+        f"""
+        SELECT
+            order_row,
+            {weight} AS weight_lb,
+            sum(quantity) AS quantity,
+            count(*) AS lines,
+            count(own_lb) AS weighed,
+            count(DISTINCT own_lb) AS weights
+        FROM {lines.sql}
+        GROUP BY order_row
+        """,
+    )
+
+
+def _pounds(column: Column, unit: str | None, unit_column: Column | None) -> str:
+    """Return SQL of a weight cell in pounds, null when it cannot be read."""
+    cell = quoted(column.key)
+    if unit_column is not None:
+        text = f"CAST({cell} AS VARCHAR)"
+        with_unit = f"concat_ws(' ', {text}, {quoted(unit_column.key)})"
+        return sql.measure(sql.case((sql.is_number(text), with_unit), otherwise=text), weight=True)
     if column.type == "VARCHAR":
-        return f"TRY_CAST({sql.number(quoted(column.key))} AS DOUBLE)"
-    return f"CAST({quoted(column.key)} AS DOUBLE)"
+        with_unit = sql.measure(cell, weight=True)
+        if unit in (None, "lb"):
+            return with_unit
+        bare = sql.case((sql.is_number(cell), sql.convert(sql.number(cell), unit)))
+        return f"coalesce({bare}, {with_unit})"
+    value = f"CAST({cell} AS DOUBLE)"
+    return sql.case((f"isfinite({value})", sql.convert(value, unit or "lb")))
 
 
-def over(con: duckdb.DuckDBPyConnection, table: pa.Table, query: str) -> pa.Table:
-    """Return what `query` makes of the shipments, which it calls ``packed_shipments``."""
-    con.register("packed_shipments", table)
-    try:
-        return con.sql(f"{query} ORDER BY row_number").to_arrow_table().cast(SHIPMENTS)
-    finally:
-        con.unregister("packed_shipments")
+def _sum(texts: Sequence[str]) -> str:
+    """Return SQL of a sum that takes a missing part as 0, and is null when all are missing."""
+    if not texts:
+        return "NULL::DOUBLE"
+    if len(texts) == 1:
+        return texts[0]
+    total = " + ".join(f"coalesce({text}, 0)" for text in texts)
+    return sql.case((f"coalesce({', '.join(texts)}) IS NOT NULL", total))

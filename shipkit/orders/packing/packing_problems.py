@@ -1,0 +1,203 @@
+"""What packing could not be sure of, as problems of the orders."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation
+from shipkit.common.sql import one
+from shipkit.orders.expressions import quote
+from shipkit.orders.packing.lines import LineColumns, Sums
+from shipkit.schema import PROBLEMS, problems_table
+
+__all__ = ["packing_problems"]
+
+_WEIGHT: Final = "parcels[0].weight_lb"
+
+
+def packing_problems(
+    con: duckdb.DuckDBPyConnection,
+    selected: Relation,
+    columns: LineColumns,
+    sums: Sums,
+    agreeing: Relation | None,
+) -> pa.Table:
+    """Return the problems of the selected orders (:data:`shipkit.schema.PROBLEMS`), by row.
+
+    Parameters
+    ----------
+    agreeing
+        For each order, whether its lines agree in each dimension; None when they need not.
+    """
+    queries = _of_weights(columns, sums)
+    if sums.skus is not None:
+        queries += [_weight_from_sku(sums), _sku_unknown(sums)]
+    if agreeing is not None:
+        queries.append(_dimensions_differ(agreeing))
+    found = [
+        con.sql(
+            f"""
+            SELECT p.*
+            FROM ({query}) p
+            SEMI JOIN {selected.sql} s ON s.row_number = p.row_number
+            ORDER BY p.row_number
+            """
+        )
+        .to_arrow_table()
+        .cast(PROBLEMS)
+        for query in queries
+    ]
+    found.append(_unit_assumed(con, selected, columns))
+    return pa.concat_tables(found).sort_by("row_number")
+
+
+def _problem(
+    source: str,
+    *,
+    problem: str,
+    fix: str,
+    code: str,
+    value: str = "NULL::VARCHAR",
+    field: str = _WEIGHT,
+    severity: str = "warning",
+) -> str:
+    """Return a query of one problem per row of `source`, which is what follows FROM.
+
+    Parameters
+    ----------
+    problem, value
+        SQL expressions over `source`; the others are plain texts.
+    """
+    return f"""
+        SELECT
+            order_row AS row_number,
+            {quote(field)} AS field,
+            {value} AS value,
+            {problem} AS problem,
+            {quote(fix)} AS fix,
+            {quote(severity)} AS severity,
+            {quote(code)} AS code
+        FROM {source}
+    """
+
+
+# -- weights ---------------------------------------------------------------------------------------
+
+
+def _of_weights(columns: LineColumns, sums: Sums) -> list[str]:
+    heading = quote(columns.weights[0][0].name) if columns.weights else "NULL"
+    if columns.weights and columns.basis is None:
+        return [
+            _problem(
+                f"{sums.orders.sql} WHERE lines > 1 AND weighed > 0",
+                problem="'the order has ' || lines || ' lines, and \"' || "
+                f"{heading} || '\" may be the weight of a unit, of a line or of the whole order'",
+                fix='Say which: map(weights="unit"), "line" or "order".',
+                code="weight_basis_unknown",
+                value=heading,
+                severity="error",
+            )
+        ]
+    if columns.basis == "order":
+        return [
+            _problem(
+                f"{sums.orders.sql} WHERE weights > 1",
+                problem="'the lines of the order give ' || weights"
+                " || ' different weights of the whole order'",
+                fix='Correct the cells, or add them up with map(weights="line").',
+                code="weight_of_order_differs",
+                value=heading,
+                severity="error",
+            )
+        ]
+    return [_weight_missing(sums)] if columns.basis else []
+
+
+def _weight_missing(sums: Sums) -> str:
+    """Return a warning for orders in which some of the lines have no weight."""
+    return _problem(
+        f"""(
+            SELECT order_row, list(row_number ORDER BY row_number) AS numbers
+            FROM {sums.lines.sql}
+            WHERE line_lb IS NULL
+            GROUP BY order_row
+        ) JOIN {sums.orders.sql} USING (order_row) WHERE len(numbers) < lines""",
+        problem="'weight or quantity is missing in line ' || array_to_string(numbers, ', ')"
+        " || ', so the weight of the order is unknown'",
+        fix="Fill in the cells, or give a table of SKU weights: map(skus=...).",
+        code="weight_missing_in_lines",
+    )
+
+
+def _weight_from_sku(sums: Sums) -> str:
+    return _problem(
+        f"""(
+            SELECT order_row, string_agg(DISTINCT sku, ', ') AS skus, sum(line_lb) AS lb
+            FROM {sums.lines.sql}
+            JOIN {sums.orders.sql} o USING (order_row)
+            WHERE own_lb IS NULL AND sku_lb IS NOT NULL AND o.weight_lb IS NOT NULL
+            GROUP BY order_row
+        )""",
+        problem="round(lb, 2) || ' lb come from the table of SKUs (' || skus || ')'",
+        fix="No action is needed if the table is right.",
+        code="weight_from_sku",
+        value="round(lb, 4)::VARCHAR",
+    )
+
+
+def _sku_unknown(sums: Sums) -> str:
+    return _problem(
+        f"""(
+            SELECT
+                order_row,
+                min(row_number) AS line,
+                string_agg(DISTINCT coalesce(sku, '(none)'), ', ') AS skus
+            FROM {sums.lines.sql}
+            WHERE line_lb IS NULL AND own_lb IS NULL AND sku_key IS NULL
+            GROUP BY order_row
+        )""",
+        problem="'weight is missing in line ' || line"
+        " || ', and the table of SKUs does not list ' || skus",
+        fix="Add the SKU to the table, or fill in the weight.",
+        code="sku_unknown",
+        value="skus",
+    )
+
+
+def _unit_assumed(
+    con: duckdb.DuckDBPyConnection, selected: Relation, columns: LineColumns
+) -> pa.Table:
+    """Return a warning at the first order when pounds are assumed, because nothing names a unit."""
+    named = columns.unit is not None or any(unit for _, unit in columns.weights)
+    first = one(con, f"SELECT min(row_number) FROM {selected.sql}")[0]
+    if not columns.weights or named or first is None:
+        return PROBLEMS.empty_table()
+    heading = columns.weights[0][0].name
+    row = {
+        "row_number": first,
+        "field": _WEIGHT,
+        "value": heading,
+        "severity": "warning",
+        "code": "weight_unit_assumed",
+        "problem": f'the heading "{heading}" names no unit: pounds are assumed for all rows',
+        "fix": f'Name the unit: map(columns={{"weight_oz": "{heading}"}}), or weight_lb if pounds '
+        "are right.",
+    }
+    return problems_table([row])
+
+
+# -- dimensions ------------------------------------------------------------------------------------
+
+
+def _dimensions_differ(agreeing: Relation) -> str:
+    same = " AND ".join(name for name in agreeing.columns if name.startswith("same_"))
+    return _problem(
+        f"{agreeing.sql} WHERE NOT ({same})",
+        problem="'the lines have different dimensions, so the parcel has none'",
+        fix="Give the parcel in a template, or boxes in a table of SKUs: map(skus=...).",
+        code="dimensions_differ",
+        field="parcels[0].length_in",
+    )
