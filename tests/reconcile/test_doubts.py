@@ -414,6 +414,13 @@ def test_an_adopted_shipment_is_booked_whole_under_its_own_attempt(home, carrier
         assert [label.data for label in case.job.labels()] == [b"%PDF-labelSANDBOX7"]
 
 
+def test_a_shipment_that_cost_nothing_is_adopted_for_nothing(home, carrier, clock):
+    with in_doubt(home, carrier, clock, quote=0) as case:
+        sell(carrier, case.job)
+        look(case)
+        assert (case.spend.spent, case.spend.reserved, case.spend.bought) == (0, 0, 1)
+
+
 def test_shipments_beyond_the_adopted_one_are_surplus_each_reported_once(home, carrier, clock):
     with in_doubt(home, carrier, clock) as case:
         for number in ("SANDBOX1", "SANDBOX2", "SANDBOX3"):
