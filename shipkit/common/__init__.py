@@ -1,1 +1,1 @@
-"""What every room uses and no room owns: SQL helpers, durable files, locks, async work from sync code."""
+"""Helpers used in all rooms: SQL, durable files, locks, worker pools, wording, HTML."""

@@ -1,4 +1,4 @@
-"""A value of a spreadsheet or of JSON as the text that a person sees."""
+"""The text of a value from a spreadsheet, a database or JSON, as a person sees it there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["text_of"]
 
 
 def text_of(value: Any) -> str | None:
-    """Return a value of a spreadsheet or of JSON as the text a person sees: no ".0" behind whole numbers, ISO dates, null for nothing.
+    """Return the text of a value; None for nothing.
+
+    Whole numbers have no ".0", because a spreadsheet stores every number as a float; dates are in
+    ISO format; lists and dicts are JSON.
 
     Examples
     --------
@@ -27,8 +30,10 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, float):
         if math.isnan(value):
             return None
+        # From 1e15 on, not every whole number is a float: its digits would be invented.
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, dt.datetime):
+        # Excel has no dates without a time: midnight means that none was given.
         return (
             value.date().isoformat()
             if value.time() == dt.time() and value.tzinfo is None

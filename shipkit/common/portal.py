@@ -1,8 +1,7 @@
-"""Run async code from sync code, also inside a running event loop (Jupyter, an agent host).
+"""Run async code from sync code, even inside a running event loop (Jupyter, an agent host).
 
-One background thread with one loop per :class:`Portal`. The caller polls, so that an interrupt
-reaches it within a tenth of a second; what an interrupt means is the caller's business
-(`on_interrupt`).
+Each :class:`Portal` has one background thread with one event loop. ``asyncio.run`` would fail
+where a loop is already running, and a nested loop would need to patch asyncio.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ __all__ = ["Portal"]
 
 T = TypeVar("T")
 _POLL_S = 0.1
+"""How often a waiting thread wakes up: on Windows, Ctrl-C does not interrupt a longer wait."""
 
 
 class Portal:
-    """A background event loop. Starts with the first call, ends with :meth:`close`."""
+    """A background event loop that starts with the first call and ends with :meth:`close`."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -34,17 +34,22 @@ class Portal:
     def run(
         self, work: Coroutine[Any, Any, T], *, on_interrupt: Callable[[int], None] | None = None
     ) -> T:
-        """Return what `work` returns, from any thread, whether or not a loop runs there.
+        """Wait for `work` and return its result, from any thread, even one that runs a loop.
 
         Parameters
         ----------
         on_interrupt
-            Called with 1 at the first Ctrl-C, 2 at the second, ...; the wait then goes on. Without
-            it an interrupt cancels `work`, waits for it to end, and is raised.
+            Called with 1 at the first Ctrl-C, 2 at the second, and so on, after which the wait
+            continues. Without it, an interrupt cancels `work`, waits for it to end and is raised.
+
+        Raises
+        ------
+        RuntimeError
+            Called from the portal's own thread, which would wait for itself forever.
         """
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("a portal cannot wait for itself: await the async twin instead")
+            raise RuntimeError("a portal cannot wait for itself: await the coroutine instead")
         future = self.start(work)
         interrupts = 0
         while True:
@@ -62,7 +67,7 @@ class Portal:
                 on_interrupt(interrupts)
 
     def close(self) -> None:
-        """Stop the loop and its thread. Repeat-safe."""
+        """Stop the loop and its thread. Safe to repeat."""
         with self._guard:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:

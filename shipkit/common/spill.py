@@ -1,4 +1,4 @@
-"""Where a database puts what does not fit in memory: a folder of this process, for this user's eyes only, gone when the process ends."""
+"""Where DuckDB puts what does not fit in memory: a private folder, removed with the process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _PREFIX = "shipkit-spill-"
 
 @cache
 def bounded() -> dict[str, str]:
-    """Return the settings of a DuckDB database that may grow: half of the machine's memory, the rest on disk.
+    """Return settings for a DuckDB database that may outgrow the memory.
 
-    Without them it would spill addresses into the working directory.
+    It may use half of the machine's memory and puts the rest into a folder that only this user can
+    read. By default DuckDB would write addresses into ``.tmp`` in the working directory.
     """
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -28,8 +29,9 @@ def bounded() -> dict[str, str]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the folders of this user's processes that were killed: they could not do it themselves."""
-    if os.name != "posix":  # elsewhere asking whether a process lives may end it
+    """Remove the folders of killed processes of this user, which could not do it themselves."""
+    # On Windows, os.kill ends the process whatever the signal: there is no harmless way to ask.
+    if os.name != "posix":
         return
     for folder in parent.glob(f"{_PREFIX}*"):
         found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)

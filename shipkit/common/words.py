@@ -1,6 +1,6 @@
 """Numbers and money in sentences: plurals, lists of rows, totals, and texts aligned in columns.
 
-Everything here is for people. Whatever a program reads (JSON, frames) has plain numbers.
+Everything here is for people. What a program reads (JSON, frames) has plain numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a panel shows, as plain values: what could be bought now, or how a job stands."""
+"""What a panel shows, as plain values: an offer (what could be bought now), or a job."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["JobView", "Offer", "Phase", "job_of", "offered"]
 
-SHOWN_PROBLEMS = 50
-SHOWN_ROWS = 8
+_SHOWN_PROBLEMS = 50
+_SHOWN_ROWS = 8
 
 
 class Phase(StrEnum):
-    """Where a panel stands. Shown on the page as ``data-state``."""
+    """What a panel is showing; on the page it is the attribute ``data-state``."""
 
     OFFER = "offer"
     """Priced, nothing bought."""
@@ -40,7 +40,7 @@ class Phase(StrEnum):
     PAUSING = "pausing"
     CANCELLING = "cancelling"
     PAUSED = "paused"
-    """Not at its end, and nobody runs it: paused, killed, stopped by a limit or by the carrier."""
+    """Unfinished and not running: paused, killed, stopped by a limit or by the carrier."""
     ELSEWHERE = "elsewhere"
     """Another process runs it."""
     DONE = "completed"
@@ -49,25 +49,26 @@ class Phase(StrEnum):
 
 
 RUNS = frozenset({Phase.RUNNING, Phase.PAUSING, Phase.CANCELLING})
+"""The phases in which this session is running the job."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What could be bought now."""
+    """What could be bought now: the preview, its problems and its first rows."""
 
     summary: Summary
     title: str
     source: str
     selection: str
     clause: str
-    """The filter in force, as one condition."""
+    """The current filter, as one condition."""
     bound: str
-    """What its ``$names`` stand for."""
+    """The values of its ``$names``."""
     limits: str
     errors: int
     """Rows that cannot ship."""
     problems: tuple[Mapping[str, Any], ...]
-    """The first problems, those that stop rows in front."""
+    """The first problems; those that stop a row come first."""
     problem_count: int
     rows: tuple[Mapping[str, Any], ...]
     """The first shipments."""
@@ -75,7 +76,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class JobView:
-    """How a job stands. Counts are the whole job's."""
+    """The status of a job. All counts are those of the whole job."""
 
     phase: Phase
     job_id: str
@@ -89,27 +90,28 @@ class JobView:
     failed: int
     in_doubt: int
     skipped: int
-    left: int
+    unsent: int
+    """Rows that were not sent yet."""
     spent: str
     quoted: str
     as_of: dt.datetime
     reason: str | None = None
-    """Why it stopped before its end, or what it waits for."""
+    """Why it stopped early, or what it is waiting for."""
     rate_per_s: float | None = None
-    left_s: float | None = None
+    remaining_s: float | None = None
+    """Estimated time until the end, in seconds."""
     choices: tuple[tuple[str, str], ...] = ()
     last_row: str | None = None
     last_error: str | None = None
     waiting: int = 0
-    """Of those in doubt, the ones that a person must decide: the carrier does not find them."""
+    """Rows in doubt that the carrier does not find, so that a person must decide about them."""
 
-    def said(self, phase: Phase) -> JobView:
+    def in_phase(self, phase: Phase) -> JobView:
         """Return the same job in another phase."""
         return replace(self, phase=phase)
 
-    def moved(self, progress: Progress, phase: Phase) -> JobView:
-        """Return the job as a run last reported it."""
-        left = progress.total - progress.done - progress.in_doubt
+    def at(self, progress: Progress, phase: Phase) -> JobView:
+        """Return the job with the counts that its run last reported."""
         return replace(
             self,
             phase=phase,
@@ -118,27 +120,28 @@ class JobView:
             shipped=progress.shipped,
             failed=progress.failed,
             in_doubt=progress.in_doubt,
-            left=max(0, left),
+            unsent=max(0, progress.total - progress.done - progress.in_doubt),
             spent=str(Money.from_cents(progress.spent_cents, progress.currency)),
             as_of=_now(),
             reason=progress.note,
             rate_per_s=progress.rate_per_s,
             last_error=progress.last_error,
-            left_s=(progress.total - progress.done) / progress.rate_per_s
+            # At a rate near 0 (paused by the carrier) the estimate would be days, and wrong.
+            remaining_s=(progress.total - progress.done) / progress.rate_per_s
             if progress.rate_per_s > 0.05
             else None,
         )
 
 
 def offered(session: BatchSession) -> Offer:
-    """Return what `session` offers. Prices the orders when they are not priced yet."""
+    """Return what `session` could buy. Prices the orders if they are not priced yet."""
     shown = session.previewed
     clauses, params = session.filter
     problems = session.problems
     errors = problems["severity"] == "error"
     first: list[Mapping[Any, Any]] = [
-        *problems[errors].head(SHOWN_PROBLEMS).to_dict("records"),
-        *problems[~errors].head(SHOWN_PROBLEMS).to_dict("records"),
+        *problems[errors].head(_SHOWN_PROBLEMS).to_dict("records"),
+        *problems[~errors].head(_SHOWN_PROBLEMS).to_dict("records"),
     ]
     return Offer(
         summary=session.summary,
@@ -149,17 +152,17 @@ def offered(session: BatchSession) -> Offer:
         bound=", ".join(f"${name} = {value!r}" for name, value in params.items()),
         limits=_limits(session.limits),
         errors=int((~shown.buyable).sum()),
-        problems=tuple(first[:SHOWN_PROBLEMS]),
+        problems=tuple(first[:_SHOWN_PROBLEMS]),
         problem_count=len(problems),
-        rows=tuple(shown.view().slice(0, SHOWN_ROWS).to_pylist()),
+        rows=tuple(shown.view().slice(0, _SHOWN_ROWS).to_pylist()),
     )
 
 
 def job_of(store: JobStore, *, running: bool = False) -> JobView:
-    """Return how the job of `checkpoint` stands on disk. `running`: this session runs it."""
+    """Return the status of the job on disk; `running` if this session is running it."""
     result = BatchResult.of(store)
     phase = Phase.RUNNING if running else _phase(result.status)
-    told = recovery.describe(store) if phase is Phase.PAUSED else None
+    interrupted = recovery.describe(store) if phase is Phase.PAUSED else None
     manifest = store.manifest
     total = manifest.shipments - result.skipped
     return JobView(
@@ -174,16 +177,16 @@ def job_of(store: JobStore, *, running: bool = False) -> JobView:
         failed=result.failed,
         in_doubt=result.in_doubt,
         skipped=result.skipped,
-        left=result.remaining,
+        unsent=result.remaining,
         as_of=_now(),
         reason=None if running else result.reason,
         spent=total_text(result.totals),
         quoted=total_text(
             Money.from_cents(cents, currency) for currency, cents in manifest.quoted_cents.items()
         ),
-        choices=tuple(told.choices()) if told else (),
-        last_row=told.last_row if told else None,
-        last_error=told.last_error if told else None,
+        choices=tuple(interrupted.choices()) if interrupted else (),
+        last_row=interrupted.last_row if interrupted else None,
+        last_error=interrupted.last_error if interrupted else None,
         waiting=store.counts()[RowState.REVIEW],
     )
 
@@ -208,18 +211,15 @@ def _source(plan: pa.Table) -> str:
 
 
 def _limits(limits: SpendLimits) -> str:
-    said = (
-        [f"at most {Money.from_cents(limits.total_cents, limits.currency)}"]
-        if limits.total_cents is not None
-        else []
-    )
-    said += (
-        [f"{Money.from_cents(limits.per_shipment_cents, limits.currency)} a shipment"]
-        if limits.per_shipment_cents is not None
-        else []
-    )
-    said += [counted(limits.max_shipments, "shipment")] if limits.max_shipments is not None else []
-    return ", ".join(said) or "without a limit"
+    parts = []
+    if limits.total_cents is not None:
+        parts.append(f"at most {Money.from_cents(limits.total_cents, limits.currency)}")
+    if limits.per_shipment_cents is not None:
+        per_shipment = Money.from_cents(limits.per_shipment_cents, limits.currency)
+        parts.append(f"at most {per_shipment} per shipment")
+    if limits.max_shipments is not None:
+        parts.append(f"at most {counted(limits.max_shipments, 'shipment')}")
+    return ", ".join(parts) or "without a limit"
 
 
 def _now() -> dt.datetime:

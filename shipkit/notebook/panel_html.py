@@ -1,4 +1,8 @@
-"""Facts -> the panel's HTML. Everything that came from a file is escaped; state is said in words, not by colour alone."""
+"""The HTML of the panel, made from plain values.
+
+Everything that came from a file is escaped. A state is always written in words, never shown by
+colour alone.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +28,25 @@ __all__ = [
     "offer_page",
     "problem_page",
     "result_page",
-    "said",
+    "status_line",
 ]
 
 _SHOWN_RESULTS = 10
 
-_WORDS = {
+_PHASE_TEXT = {
     Phase.RUNNING: ("Buying labels", ""),
-    Phase.PAUSING: ("Pausing: what is in flight is finished and recorded first", "warn"),
-    Phase.CANCELLING: ("Ending the job: what is in flight is finished and recorded first", "warn"),
+    Phase.PAUSING: ("Pausing: requests in progress are finished and recorded first", "warn"),
+    Phase.CANCELLING: ("Cancelling: requests in progress are finished and recorded first", "warn"),
     Phase.PAUSED: ("Not finished", "warn"),
     Phase.ELSEWHERE: ("Running in another process", ""),
-    Phase.DONE: ("Done: every label was bought once", "good"),
-    Phase.DONE_WITH_ERRORS: ("Done, and some rows did not ship", "bad"),
-    Phase.CANCELLED: ("Cancelled: rows that were not sent never will be", "warn"),
+    Phase.DONE: ("Done: every label was bought exactly once", "good"),
+    Phase.DONE_WITH_ERRORS: ("Done, but some rows did not ship", "bad"),
+    Phase.CANCELLED: ("Cancelled: unsent rows will never be sent", "warn"),
 }
 
 
 def head(title: str, line: str) -> str:
-    """Return the panel's title and the line beneath."""
+    """Return the title of the panel and the line below it."""
     return block(
         f'<h3 class="sk-title">{escape(title)}</h3><div class="sk-soft">{escape(line)}</div>',
         name="sk-head-text",
@@ -50,7 +54,7 @@ def head(title: str, line: str) -> str:
 
 
 def badge(carrier: str, *, live: bool) -> str:
-    """Return where the money goes: carrier, LIVE or SANDBOX, the account's last characters."""
+    """Return whose money is spent: carrier, LIVE or SANDBOX, last characters of the account."""
     words = f"{carrier.removeprefix('sandbox ')}, {'real money' if live else 'no money is spent'}"
     return block(
         f'<span class="sk-badge{" sk-live" if live else ""}">{escape(words)}</span>',
@@ -59,28 +63,23 @@ def badge(carrier: str, *, live: bool) -> str:
 
 
 def alert(message: str, fix: str | None = None) -> str:
-    """Return what went wrong and what to do, announced by screen readers."""
-    return block(
-        '<div class="sk-alert" '
-        f'role="alert"><b>{escape(message.rstrip())}</b>{f"<br>{escape(fix)}" if fix else ""}</div>',
-        name="sk-alert-box",
-    )
+    """Return what went wrong and how to fix it; screen readers announce it."""
+    text = f"<b>{escape(message.rstrip())}</b>{f'<br>{escape(fix)}' if fix else ''}"
+    return block(f'<div class="sk-alert" role="alert">{text}</div>', name="sk-alert-box")
 
 
-def said(text: str) -> str:
-    """Return a quiet line, announced by screen readers."""
-    return (
-        block(f'<span class="sk-soft" role="status">{escape(text)}</span>', name="sk-said")
-        if text
-        else ""
-    )
+def status_line(text: str) -> str:
+    """Return a line in a muted colour; screen readers announce it."""
+    if not text:
+        return ""
+    return block(f'<span class="sk-soft" role="status">{escape(text)}</span>', name="sk-status")
 
 
-# -- what could be bought --------------------------------------------------------------------------
+# -- the offer -------------------------------------------------------------------------------------
 
 
 def offer_page(offer: Offer) -> str:
-    """Return what the orders come to: total, count, by service, what cannot ship."""
+    """Return the offer: total, number of labels, total by service, rows that cannot ship."""
     summary = offer.summary
     tiles = [
         _tile("Total", total_text(summary.totals)),
@@ -102,7 +101,7 @@ def offer_page(offer: Offer) -> str:
         else ""
     )
     until = (
-        f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, good until "
+        f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, valid until "
         f"{summary.expires_at:%Y-%m-%d %H:%M} UTC"
     )
     return block(
@@ -113,7 +112,7 @@ def offer_page(offer: Offer) -> str:
 
 
 def problem_page(offer: Offer) -> str:
-    """Return the problems and the first rows, folded away where they are not urgent."""
+    """Return the problems and the first rows, collapsed unless a row cannot ship."""
     parts = []
     if offer.problems:
         rows = [
@@ -126,12 +125,10 @@ def problem_page(offer: Offer) -> str:
             ]
             for line in offer.problems
         ]
-        table = grid(["Row", "", "Field", "Problem", "What to do"], rows, right=("Row",))
+        table = grid(["Row", "", "Field", "Problem", "How to fix it"], rows, right=("Row",))
         more = (
-            (
-                f'<div class="sk-soft">The first {len(rows)} of {offer.problem_count:,}. All of '
-                "them: session.problems</div>"
-            )
+            f'<div class="sk-soft">The first {len(rows)} of {offer.problem_count:,}. All of '
+            "them: session.problems</div>"
             if offer.problem_count > len(rows)
             else ""
         )
@@ -142,7 +139,7 @@ def problem_page(offer: Offer) -> str:
     if offer.rows:
         parts.append(
             _details(
-                f"First {counted(len(offer.rows), 'shipment')} of {len_text(offer)}",
+                f"First {counted(len(offer.rows), 'shipment')} of {_all_rows(offer)}",
                 _shipments(offer.rows),
                 name="sk-nowrap",
             )
@@ -150,8 +147,8 @@ def problem_page(offer: Offer) -> str:
     return block(*parts, name="sk-problems") if parts else ""
 
 
-def len_text(offer: Offer) -> str:
-    """Return how many shipments the preview has, problem rows included."""
+def _all_rows(offer: Offer) -> str:
+    """Return how many shipments the preview has, including those that cannot ship."""
     return f"{offer.summary.shipments + offer.summary.problems:,}"
 
 
@@ -182,12 +179,12 @@ def _place(row: Mapping[str, Any]) -> str:
     return ", ".join(part for part in (row["recipient"], row["city"], where) if part)
 
 
-# -- how a job stands ------------------------------------------------------------------------------
+# -- the job ---------------------------------------------------------------------------------------
 
 
 def job_page(job: JobView) -> str:
-    """Return how a job stands: state in words, a bar, money spent, counts, pace."""
-    words, tone = _WORDS[job.phase]
+    """Return the status of a job: state in words, progress bar, money spent, counts, rate."""
+    words, tone = _PHASE_TEXT[job.phase]
     tiles = [_tile("Spent", job.spent), _tile("Shipped", f"{job.shipped:,} of {job.total:,}")]
     tiles += [
         _tile("Failed", f"{job.failed:,}", "bad" if job.failed else ""),
@@ -195,13 +192,13 @@ def job_page(job: JobView) -> str:
     ]
     if job.phase in RUNS:
         tiles += [
-            _tile("Pace", f"{job.rate_per_s:,.1f} / s" if job.rate_per_s else "..."),
-            _tile("Time left", duration(job.left_s) if job.left_s is not None else "..."),
+            _tile("Rate", f"{job.rate_per_s:,.1f} / s" if job.rate_per_s else "..."),
+            _tile("Time left", duration(job.remaining_s) if job.remaining_s is not None else "..."),
         ]
     else:
         tiles += [
             _tile(name, f"{count:,}")
-            for name, count in (("Not sent", job.left), ("Left out", job.skipped))
+            for name, count in (("Not sent", job.unsent), ("Skipped", job.skipped))
             if count
         ]
     state = (
@@ -218,7 +215,7 @@ def job_page(job: JobView) -> str:
 
 
 def _bar(job: JobView) -> str:
-    """Return the bar: shipped, failed and in doubt as parts of what was to be bought."""
+    """Return the progress bar: shipped, failed and in doubt as parts of all rows to buy."""
     parts = "".join(
         f'<div class="{css}" style="width:{100 * count / max(job.total, 1):.2f}%"></div>'
         for css, count in (
@@ -237,9 +234,8 @@ def _bar(job: JobView) -> str:
 
 
 def _why(job: JobView) -> str:
-    if job.phase is Phase.RUNNING:
-        return f": {job.reason}" if job.reason else ""
-    return f": {job.reason}" if job.reason and job.phase in (Phase.PAUSED, Phase.ELSEWHERE) else ""
+    explained = (Phase.RUNNING, Phase.PAUSED, Phase.ELSEWHERE)
+    return f": {job.reason}" if job.reason and job.phase in explained else ""
 
 
 def _happened(job: JobView) -> str:
@@ -248,13 +244,13 @@ def _happened(job: JobView) -> str:
         lines.append(f"Last error: {job.last_error}")
     if job.phase is Phase.PAUSED and job.in_doubt > job.waiting:
         lines.append(
-            f"{counted(job.in_doubt - job.waiting, 'row')} in doubt: sent, and no answer came. "
-            "They are looked up at the carrier first; nothing is bought twice."
+            f"{counted(job.in_doubt - job.waiting, 'row')} in doubt: sent, but without an "
+            "answer. They are looked up at the carrier first, so that nothing is bought twice."
         )
     if job.waiting and job.phase not in RUNS:
         lines.append(
-            f"{counted(job.waiting, 'row')} in doubt for you to decide: sent, no answer came, and "
-            "the carrier does not find them. Ask the carrier where you can."
+            f"{counted(job.waiting, 'row')} in doubt for you to decide: sent, without an answer, "
+            "and the carrier does not find them. Ask the carrier if you can."
         )
     return (
         f'<div class="sk-soft" style="margin-top:8px">{"<br>".join(map(escape, lines))}</div>'
@@ -264,7 +260,7 @@ def _happened(job: JobView) -> str:
 
 
 def result_page(frame: pd.DataFrame, *, opened: bool = True) -> str:
-    """Return the first results, those that want attention in front."""
+    """Return the first results; those that need attention come first."""
     attention = frame["state"].isin(["failed", "in_doubt", "review"])
     first = pd.concat([frame[attention], frame[~attention & (frame["state"] != "skipped")]]).head(
         _SHOWN_RESULTS
@@ -283,7 +279,7 @@ def result_page(frame: pd.DataFrame, *, opened: bool = True) -> str:
     ]
     if not rows:
         return ""
-    headings = ["Row", "Order", "State", "Tracking number", "Service", "Charged", "What happened"]
+    headings = ["Row", "Order", "State", "Tracking number", "Service", "Charged", "Error"]
     if not any(isinstance(row[-1], str) for row in rows):
         headings, rows = headings[:-1], [row[:-1] for row in rows]
     table = grid(headings, rows, right=("Row", "Charged"))
@@ -300,7 +296,7 @@ def result_page(frame: pd.DataFrame, *, opened: bool = True) -> str:
 
 
 def label_pictures(pictures: Sequence[LabelPicture]) -> str:
-    """Return labels as pictures side by side."""
+    """Return labels as pictures, side by side."""
     from shipkit.outputs.labels.pictures import figures
 
     return figures(pictures)
@@ -310,10 +306,8 @@ def label_pictures(pictures: Sequence[LabelPicture]) -> str:
 
 
 def _tile(name: str, value: str, tone: str = "") -> str:
-    return (
-        "<div "
-        f'class="sk-tile{f" sk-is-{tone}" if tone else ""}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
-    )
+    css = f"sk-tile sk-is-{tone}" if tone else "sk-tile"
+    return f'<div class="{css}"><span>{escape(name)}</span><b>{escape(value)}</b></div>'
 
 
 def _details(
@@ -323,7 +317,8 @@ def _details(
         f'<div class="sk-scroll {name}" tabindex="0" role="region" '
         f'aria-label="{escape(title)}">{table}</div>'
     )
-    return f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>{region}{more}</details>"
+    head = f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>"
+    return f"{head}{region}{more}</details>"
 
 
 def _cents(cents: Any, currency: Any) -> str | None:
@@ -331,7 +326,7 @@ def _cents(cents: Any, currency: Any) -> str | None:
 
 
 def _short(text: Any, most: int = 140) -> Any:
-    """Return `text` cut at a word: a panel shows the gist, the frame has it all."""
+    """Return `text` cut off after a word; the frame has the whole text."""
     if not isinstance(text, str) or len(text) <= most:
         return text
     return text[:most].rsplit(" ", 1)[0] + " ..."

@@ -1,4 +1,4 @@
-"""``session.plot``: where people would rather look than read. Every plot is a matplotlib figure of the preview or of the job."""
+"""``session.plot``: matplotlib figures of the preview or of the job."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from shipkit.common.words import counted
 from shipkit.errors import InputError
 from shipkit.models import Money
 from shipkit.plan.preview import service_title, to_frame
@@ -35,7 +36,7 @@ _SHADES = ("#2f6db3", "#d9772b", "#4a9d7c", "#8a6bb8", "#9aa4b2")
 
 
 class Plots:
-    """Plots of a session. A method returns a ``matplotlib.figure.Figure``; change it, or ``save`` it with ``savefig``.
+    """Plots of a session or a job. Each method returns a ``matplotlib.figure.Figure``.
 
     Plots of costs show the preview in force (made when there is none) or, of a reopened job, its
     quotes; `quoted_vs_charged` needs a job. Amounts are in one currency: the one that most rows
@@ -62,11 +63,11 @@ class Plots:
         return self._bars("service", "Cost by service", titles=service_title)
 
     def cost_by_zone(self) -> Figure:
-        """Average cost of a label in each zone, with the number of labels."""
+        """Average cost per label in each zone, with the number of labels."""
         data, currency = self._priced()
         groups = data.dropna(subset=["zone"]).groupby("zone")["amount"].agg(["mean", "size"])
         groups = groups.loc[sorted(groups.index, key=lambda zone: (len(zone), zone))]
-        figure, axes = _figure("Cost of a label by zone")
+        figure, axes = _figure("Cost per label by zone")
         bars = axes.bar(groups.index, groups["mean"], color=_BLUE, width=0.7)
         axes.bar_label(
             bars,
@@ -84,10 +85,10 @@ class Plots:
         return figure
 
     def cost_distribution(self) -> Figure:
-        """How many labels cost how much, with the median and the dearest twentieth."""
+        """Distribution of the cost per label, with the median and the 95th percentile."""
         data, currency = self._priced()
         amounts = data["amount"]
-        figure, axes = _figure("What a label costs")
+        figure, axes = _figure("Cost per label")
         axes.hist(
             amounts,
             bins=min(40, max(8, len(amounts) // 4)),
@@ -97,7 +98,7 @@ class Plots:
         )
         axes.set_ylim(top=axes.get_ylim()[1] * 1.22)
         for place, (share, name) in enumerate(
-            ((0.5, "half cost less than"), (0.95, "19 of 20 cost less than"))
+            ((0.5, "half cost less than"), (0.95, "95% cost less than"))
         ):
             value = float(amounts.quantile(share))
             axes.axvline(value, color=_ORANGE, linewidth=1.4, linestyle="-" if place == 0 else "--")
@@ -108,13 +109,13 @@ class Plots:
                 color=_INK,
                 fontsize=9,
             )
-        axes.set_xlabel("Cost of a label")
+        axes.set_xlabel("Cost per label")
         axes.set_ylabel("Labels")
         _money_axis(axes.xaxis, currency)
         return figure
 
     def cost_parts(self) -> Figure:
-        """Show what the total is made of: base, fuel, residential, delivery area and other surcharges, by service."""
+        """Parts of the total by service: base, fuel, residential, delivery area and others."""
         data, currency = self._priced()
         scale = minor_unit_scale(currency)
         parts = (data.groupby("service")[list(_PARTS)].sum() / scale).astype(float)
@@ -124,10 +125,10 @@ class Plots:
         ]
         if parts.empty or not len(parts.columns):
             raise InputError(
-                "This carrier does not tell what a price is made of.",
+                "This carrier does not report the parts of a price.",
                 fix="session.plot.cost_by_service() shows the totals.",
             )
-        figure, axes = _figure("What the cost is made of", rows=len(parts) + 1)
+        figure, axes = _figure("Parts of the cost", rows=len(parts) + 1)
         left = pd.Series(0.0, index=parts.index)
         for (name, column), colour in zip(parts.items(), _SHADES, strict=False):
             axes.barh(
@@ -145,12 +146,12 @@ class Plots:
         return figure
 
     def by_state(self, top: int = 15) -> Figure:
-        """Total cost of the states (or countries) that cost most, with the number of labels.
+        """Total cost by state (or country), the highest first, with the number of labels.
 
         Parameters
         ----------
         top
-            How many; the rest is one bar.
+            How many bars; all others are one more.
         """
         data, _ = self._priced()
         place = data["state"].where(
@@ -158,16 +159,18 @@ class Plots:
         )
         return self._bars(place.rename("place"), "Cost by destination", top=top)
 
-    # -- why it costs that ------------------------------------------------------------------------
+    # -- weight -----------------------------------------------------------------------------------
 
     def weight_vs_billable(self) -> Figure:
-        """Actual weight against billable weight: what lies above the line is paid for as volume (dimensional weight) or by rounding up."""
+        """Actual against billable weight.
+
+        Points above the line are billed for their size (dimensional weight) or rounded up.
+        """
         data, currency = self._priced()
         data = data.dropna(subset=["weight_lb", "billable_weight_lb"])
-        figure, axes = _figure("Weight and what is billed for, lb")
-        by_size = (
-            data["billable_weight_lb"] > data["whole_lb"]
-        )  # carriers bill whole pounds; above them the size decides
+        figure, axes = _figure("Actual and billable weight, lb")
+        # Carriers bill whole pounds: what is billed beyond the weight rounded up is for the size.
+        by_size = data["billable_weight_lb"] > data["whole_lb"]
         most = (
             float(max(data["billable_weight_lb"].max(), data["weight_lb"].max(), 1))
             if len(data)
@@ -179,7 +182,9 @@ class Plots:
             (by_size, _ORANGE, "billed by size"),
         ):
             part = data[mask]
-            text = f"{name}: {len(part):,} labels, {_short(part['amount'].sum(), currency)}"
+            text = (
+                f"{name}: {counted(len(part), 'label')}, {_short(part['amount'].sum(), currency)}"
+            )
             spots = part.groupby(["weight_lb", "billable_weight_lb"], as_index=False).size()
             axes.scatter(
                 spots["weight_lb"],
@@ -199,14 +204,17 @@ class Plots:
         axes.grid(axis="both", color=_GREY, alpha=0.35, linewidth=0.7)
         return figure
 
-    # -- what it came to --------------------------------------------------------------------------
+    # -- charges ----------------------------------------------------------------------------------
 
     def quoted_vs_charged(self) -> Figure:
-        """Compare what each label was quoted with what was charged; a point off the line is a surprise. Raises JobNotFound before there is a job."""
+        """Quote against charge of each label; a point off the line was charged differently.
+
+        Raises JobNotFound if the session has no job yet.
+        """
         frame = results_frame(self._session.store)
         frame = frame[frame["charged_cents"].notna() & frame["quoted_cents"].notna()]
         if not len(frame):
-            raise InputError("Nothing was charged yet.", fix="Run session.execute() first.")
+            raise InputError("Nothing has been charged yet.", fix="Run session.execute() first.")
         currency = str(frame["currency"].mode().iloc[0])
         frame = frame[frame["currency"] == currency]
         scale = minor_unit_scale(currency)
@@ -218,7 +226,10 @@ class Plots:
         figure, axes = _figure("Quoted and charged")
         most = float(max(quoted.max(), charged.max())) * 1.06
         axes.plot([0, most], [0, most], color=_GREY, linewidth=1.2, zorder=1)
-        for mask, colour, name in ((~off, _BLUE, "as quoted"), (off, _ORANGE, "not as quoted")):
+        for mask, colour, name in (
+            (~off, _BLUE, "as quoted"),
+            (off, _ORANGE, "different from the quote"),
+        ):
             axes.scatter(
                 quoted[mask],
                 charged[mask],
@@ -226,18 +237,18 @@ class Plots:
                 color=colour,
                 alpha=0.75,
                 linewidths=0,
-                label=f"{name}: {int(mask.sum()):,} labels",
+                label=f"{name}: {counted(int(mask.sum()), 'label')}",
                 zorder=2,
             )
         gap = int((frame["charged_cents"] - frame["quoted_cents"]).sum())
         sign = "more" if gap > 0 else "less"
-        said = (
+        text = (
             f"{Money.from_cents(abs(gap), currency)} {sign} than quoted"
             if gap
-            else "charged exactly what was quoted"
+            else "charged exactly as quoted"
         )
         axes.annotate(
-            said, (0.98, 0.04), xycoords="axes fraction", ha="right", color=_INK, fontsize=10
+            text, (0.98, 0.04), xycoords="axes fraction", ha="right", color=_INK, fontsize=10
         )
         axes.legend(loc="upper left", frameon=False, fontsize=9)
         axes.set_xlabel("Quoted")
@@ -268,7 +279,8 @@ class Plots:
                 [*sizes, int(rest["size"].sum())],
             )
         figure, axes = _figure(
-            f"{title}: {_short(sum(sums), currency)} for {sum(sizes):,} labels", rows=len(names)
+            f"{title}: {_short(sum(sums), currency)} for {counted(sum(sizes), 'label')}",
+            rows=len(names),
         )
         colours = [_BLUE] * len(first) + [_GREY] * bool(len(rest))
         bars = axes.barh(names[::-1], sums[::-1], color=colours[::-1], height=0.66)
@@ -287,12 +299,16 @@ class Plots:
         return figure
 
     def _priced(self) -> tuple[pd.DataFrame, str]:
-        """Return the rows that have a price in the main currency, `amount` in major units, and that currency."""
+        """Return the rows priced in the main currency, and that currency.
+
+        The column ``amount`` is the cost in units of the currency.
+        """
         frame = self._frame()
         frame = frame[frame["cost_cents"].notna()]
         if not len(frame):
             raise InputError(
-                "No row has a price: there is nothing to plot.", fix="session.problems says why."
+                "No row has a price, so there is nothing to plot.",
+                fix="session.problems has the reasons.",
             )
         currency = str(frame["currency"].mode().iloc[0])
         frame = frame[frame["currency"] == currency].copy()
@@ -319,7 +335,10 @@ class Plots:
 
 
 def _figure(title: str, *, rows: int | None = None) -> tuple[Figure, Axes]:
-    """Return a figure that pyplot has let go of: a notebook shows it once, as the cell's value, and none stays open."""
+    """Return a figure that is closed in pyplot.
+
+    A notebook then shows it once, as the value of the cell, and no figure stays open.
+    """
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(
@@ -346,7 +365,10 @@ def _money_axis(axis: Any, currency: str) -> None:
 
 
 def _short(value: float, currency: str, *, whole: bool = False) -> str:
-    """Return an amount for a picture, without cents where they would not be read; ``$`` is escaped, because matplotlib would set it as a formula."""
+    """Return an amount for a label in a picture, without cents from 1,000 up.
+
+    ``$`` is escaped: between two of them matplotlib sets text as a formula.
+    """
     scale = minor_unit_scale(currency)
     text = str(Money.from_cents(round(float(value) * scale), currency))
     if (whole and float(value).is_integer()) or abs(value) >= 1000:

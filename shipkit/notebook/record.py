@@ -1,7 +1,7 @@
-"""The record beside the panel: plain HTML that stays readable when the widget is gone.
+"""The record below a panel: plain HTML that stays readable without the widget.
 
-A widget does not show its own fallback after a kernel restart, and static pages show nothing of
-it. The record is an output of its own, updated in place, and says as of when it is true.
+A widget shows nothing after a restart of its kernel and on static pages (GitHub, nbviewer). The
+record is an output of its own that is updated in place, and says when it was last true.
 """
 
 from __future__ import annotations
@@ -16,116 +16,92 @@ from shipkit.common.words import aligned, counted, total_text
 from shipkit.notebook.model import RUNS, JobView, Offer
 from shipkit.plan.preview import service_title
 
-__all__ = ["Record", "bundle"]
+__all__ = ["PanelRecord", "bundle"]
 
 _EVERY_S = 2.0
+"""Most often that a running job updates its record: each update is stored in the notebook."""
 
 
-class Record:
-    """One HTML output, updated by its display id, from any thread, at most every two seconds while a job runs."""
+class PanelRecord:
+    """One HTML output, updated by its display id from any thread."""
 
     def __init__(self) -> None:
         self._id = f"shipkit-{uuid.uuid4().hex}"
         self._guard = threading.Lock()
-        self._shown = False
+        self._displayed = False
         self._last: tuple[float, str] = (0.0, "")
 
-    def show(self, told: JobView | Offer) -> None:
-        """Display the record beneath whatever was displayed last."""
-        from IPython.display import display
-
+    def display(self, view: JobView | Offer) -> None:
+        """Display the record below whatever was displayed last."""
+        made = bundle(view)
         with self._guard:
-            self._shown, self._last = True, (time.monotonic(), bundle(told)["text/plain"])
-            display(bundle(told), raw=True, display_id=self._id)
+            self._displayed, self._last = True, (time.monotonic(), made["text/plain"])
+            _publish(made, self._id, update=False)
 
-    def update(self, told: JobView | Offer) -> None:
-        """Bring the record up to date."""
+    def update(self, view: JobView | Offer) -> None:
+        """Bring a displayed record up to date, at most every two seconds while a job runs."""
         with self._guard:
             at, text = self._last
             now = time.monotonic()
-            if not self._shown or (
-                isinstance(told, JobView) and told.phase in RUNS and now - at < _EVERY_S
-            ):
+            too_soon = isinstance(view, JobView) and view.phase in RUNS and now - at < _EVERY_S
+            if not self._displayed or too_soon:
                 return
-            made = bundle(told)
+            made = bundle(view)
             if made["text/plain"] == text:
                 return
             self._last = (now, made["text/plain"])
-            _publish(made, self._id)
+            _publish(made, self._id, update=True)
 
 
-def _publish(made: dict[str, Any], display_id: str) -> None:
+def _publish(made: dict[str, Any], display_id: str, *, update: bool) -> None:
     from IPython.display import display
 
-    display(made, raw=True, display_id=display_id, update=True)
+    display(made, raw=True, display_id=display_id, update=update)
 
 
-def bundle(told: JobView | Offer) -> dict[str, str]:
+def bundle(view: JobView | Offer) -> dict[str, str]:
     """Return the record as text and as HTML."""
-    rows = _job(told) if isinstance(told, JobView) else _offer(told)
-    title, *lines = rows
-    text = f"{title[0]}: {title[1]}\n{aligned(lines, indent='  ')}"
-    head = (
-        f'<p style="margin:.6em 0 .2em;opacity:.75"><b>{escape(title[0])}</b> '
-        f"{escape(title[1])}</p>"
-    )
-    return {"text/plain": text, "text/html": block(head, facts(lines), name="shipkit-record")}
+    (name, heading), *lines = _job(view) if isinstance(view, JobView) else _offer(view)
+    head = f'<p style="margin:.6em 0 .2em;opacity:.75"><b>{escape(name)}</b> {escape(heading)}</p>'
+    return {
+        "text/plain": f"{name}: {heading}\n{aligned(lines, indent='  ')}",
+        "text/html": block(head, facts(lines), name="shipkit-record"),
+    }
 
 
 def _offer(offer: Offer) -> list[tuple[str, str]]:
     summary = offer.summary
-    return [
-        (
-            "Record",
-            (
-                f"as of {summary.priced_at:%Y-%m-%d %H:%M:%S} UTC: priced, nothing bought "
-                f"({summary.preview_id})"
-            ),
-        ),
-        (
-            "Total",
-            (
-                f"{total_text(summary.totals)} for {counted(summary.shipments, 'label')} on "
-                f"{summary.carrier}"
-            )
-            + ("" if summary.live else ", no money is spent"),
-        ),
-        *(
-            [
-                (
-                    "By service",
-                    "; ".join(
-                        f"{service_title(line.service)} {line.shipments:,} for {line.total}"
-                        for line in summary.by_service
-                    ),
-                )
-            ]
-            if summary.by_service
-            else []
-        ),
-        *(
-            [("Cannot ship", f"{counted(offer.errors, 'row')}, in no total")]
-            if offer.errors
-            else []
-        ),
+    labels = counted(summary.shipments, "label")
+    total = f"{total_text(summary.totals)} for {labels} on {summary.carrier}"
+    services = "; ".join(
+        f"{service_title(line.service)} {line.shipments:,} for {line.total}"
+        for line in summary.by_service
+    )
+    when = f"{summary.priced_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [
+        ("Record", f"as of {when}: priced, nothing bought ({summary.preview_id})"),
+        ("Total", total + _no_money(live=summary.live)),
     ]
+    if services:
+        lines.append(("By service", services))
+    if offer.errors:
+        lines.append(("Cannot ship", f"{counted(offer.errors, 'row')}, not in the total"))
+    return lines
 
 
 def _job(job: JobView) -> list[tuple[str, str]]:
-    counts = [
-        f"{job.shipped:,} shipped",
-        *(
-            f"{count:,} {name}"
-            for name, count in (
-                ("failed", job.failed),
-                ("in doubt", job.in_doubt),
-                ("not sent", job.left),
-                ("left out", job.skipped),
-            )
-            if count
-        ),
+    counts = [f"{job.shipped:,} shipped"]
+    counts += [
+        f"{count:,} {name}"
+        for name, count in (
+            ("failed", job.failed),
+            ("in doubt", job.in_doubt),
+            ("not sent", job.unsent),
+            ("skipped", job.skipped),
+        )
+        if count
     ]
-    return [
+    lines = [
         (
             "Record",
             f"as of {job.as_of:%Y-%m-%d %H:%M:%S} UTC: {job.job_id}, {job.phase.replace('_', ' ')}",
@@ -133,9 +109,14 @@ def _job(job: JobView) -> list[tuple[str, str]]:
         ("Rows", ", ".join(counts)),
         (
             "Spent",
-            f"{job.spent} of {job.quoted} quoted on {job.carrier}"
-            + ("" if job.live else ", no money is spent"),
+            f"{job.spent} of {job.quoted} quoted on {job.carrier}{_no_money(live=job.live)}",
         ),
-        *([("Why", job.reason)] if job.reason else []),
-        ("Open it", f'sk.BatchSession.open("{job.job_id}").panel()'),
     ]
+    if job.reason:
+        lines.append(("Reason", job.reason))
+    lines.append(("Open it", f'sk.BatchSession.open("{job.job_id}").panel()'))
+    return lines
+
+
+def _no_money(*, live: bool) -> str:
+    return "" if live else ", no money is spent"

@@ -1,4 +1,4 @@
-"""Numbers as the words and amounts that stand on buttons and in captions."""
+"""The texts on buttons and in captions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ __all__ = ["approve_text", "duration", "mode_text"]
 
 
 def approve_text(summary: Summary, mode: ExecutionMode) -> str:
-    """Return what the button that spends money says: how much, and for how many."""
+    """Return the text of the button that spends money: how much, and for how many labels."""
     verb = "Approve" if mode is ExecutionMode.CONFIRM else "Buy now:"
     return f"{verb} {total_text(summary.totals)} for {counted(summary.shipments, 'label')}"
 
 
 def mode_text(mode: ExecutionMode, limits: str) -> str:
-    """Return what a mode means for the money."""
+    """Return what a mode means for the money. `limits` are the spend limits in words."""
     if mode is ExecutionMode.CONFIRM:
         return "Nothing is bought until you approve exactly this preview."
-    return f"Code in this notebook may buy without asking: session.execute() spends {limits}."
+    return f"Code in this notebook can buy without asking: session.execute() spends {limits}."
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: "8 s", "2 min 10 s", "3 h 5 min"."""
+    """Return a duration in words.
+
+    Examples
+    --------
+    >>> duration(8), duration(130), duration(11_100)
+    ('8 s', '2 min 10 s', '3 h 5 min')
+    """
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

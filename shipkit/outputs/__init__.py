@@ -1,1 +1,1 @@
-"""What comes out of a job: label files, tracking numbers written back, the day sheet."""
+"""What is made of a job: label files, tracking numbers written back, the day sheet."""

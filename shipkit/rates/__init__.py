@@ -1,1 +1,1 @@
-"""What orders would cost under a rate card; nothing here can buy."""
+"""What orders would cost under a rate card. Nothing here can buy anything."""

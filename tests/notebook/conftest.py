@@ -43,7 +43,10 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def make(rows: list[dict[str, Any]], shop: sk.Address) -> Iterator[Callable[..., sk.BatchSession]]:
-    """Return a maker of sessions; `latency_s` makes the sandbox slow enough to watch. They are closed at the end."""
+    """Return a maker of sessions, which are closed at the end.
+
+    `latency_s` makes the sandbox slow enough to watch.
+    """
     made: list[sk.BatchSession] = []
 
     def build(
@@ -65,24 +68,29 @@ def make(rows: list[dict[str, Any]], shop: sk.Address) -> Iterator[Callable[...,
         session.close()
 
 
+@pytest.fixture(name="purchases")
+def count_of_purchases() -> Callable[[Path], int]:
+    """Return a function that counts the shipments in a sandbox's books."""
+    return purchases
+
+
+def purchases(books: Path) -> int:
+    """Return how many shipments a sandbox's books have, 0 before they are made."""
+    if not books.exists():
+        return 0
+    con = sqlite3.connect(books)
+    try:
+        made = con.execute("SELECT count(*) FROM sqlite_master WHERE name = 'purchases'").fetchone()
+        return con.execute("SELECT count(*) FROM purchases").fetchone()[0] if made[0] else 0
+    finally:
+        con.close()
+
+
 @pytest.fixture
 def bought(home: Path) -> Callable[[], int]:
-    """Return how many shipments the sandbox's books have: the truth about duplicates."""
+    """Return a function that counts the labels that were really bought."""
 
-    def count() -> int:
-        books = home / "sandbox" / "books.sqlite"
-        if not books.exists():
-            return 0
-        con = sqlite3.connect(books)
-        try:
-            made = con.execute(
-                "SELECT count(*) FROM sqlite_master WHERE name = 'purchases'"
-            ).fetchone()[0]  # the books may be just about to be opened
-            return int(con.execute("SELECT count(*) FROM purchases").fetchone()[0]) if made else 0
-        finally:
-            con.close()
-
-    return count
+    return lambda: purchases(home / "sandbox" / "books.sqlite")
 
 
 def until(true: Callable[[], bool], *, timeout_s: float = 20) -> None:

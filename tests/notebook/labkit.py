@@ -35,7 +35,10 @@ def free_port() -> int:
 def served(
     command: list[str], ready: str, folder: Path, env: dict[str, str], *, any_answer: bool = False
 ) -> Iterator[None]:
-    """Run a server in `folder` until the block ends. `any_answer`: a page that is not found is an answer too."""
+    """Run a server in `folder` until the block ends.
+
+    It is up when `ready` answers; with `any_answer`, "not found" is an answer too.
+    """
     log = (folder.parent / "server.log").open("w")
     process = subprocess.Popen(
         command, cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log
@@ -60,7 +63,7 @@ def served(
 
 
 def private_env(tmp: Path) -> dict[str, str]:
-    """Settings of Jupyter in a temporary place, so that nothing of this machine's user plays a part."""
+    """Folders of Jupyter in a temporary place, so that settings of this user have no effect."""
     names = (
         "JUPYTER_CONFIG_DIR",
         "JUPYTER_DATA_DIR",
@@ -177,7 +180,7 @@ class Page:
     lab: Lab
 
     def idle(self) -> None:
-        """Wait until the kernel is connected and has nothing to do: a cell that is run earlier is dropped by JupyterLab."""
+        """Wait until the kernel is connected and idle: JupyterLab drops cells run before that."""
         end = time.monotonic() + 60
         while not any(
             k["connections"] and k["execution_state"] == "idle"
@@ -214,7 +217,7 @@ class Page:
         )
 
     def state(self, name: str, *, cell: int | None = None, timeout_s: float = 60) -> None:
-        """Wait until the panel says that it stands at `name`."""
+        """Wait until the panel shows the state `name`."""
         where = self.page if cell is None else self.output(cell)
         where.locator(f"[data-state={name}]").first.wait_for(timeout=timeout_s * 1000)
 
@@ -223,7 +226,7 @@ class Page:
         self.page.locator(f"button.{css}").first.click(**options)
 
     def text(self, css: str) -> str:
-        """What stands on the page in the first element of that class."""
+        """The text of the first element of that class."""
         return str(self.page.locator(f".{css}").first.inner_text())
 
     def shot(self, path: Path, css: str = ".sk-panel") -> None:

@@ -1,11 +1,10 @@
-"""Take the pictures of the docs: ``python tests/notebook/pictures.py``. They are of a real JupyterLab, and small."""
+"""Take the pictures of the docs in a real JupyterLab: ``python tests/notebook/pictures.py``."""
 
 from __future__ import annotations
 
 import io
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from PIL import Image
@@ -19,10 +18,19 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 START = """
 import shipkit as sk
 from shipkit.demo import demo_orders
-shop = sk.Address(name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
+shop = sk.Address(
+    name="Dana Ortiz", company="Harbor Goods", address_line1="300 Alamo Plaza",
+    city="San Antonio", state="TX", postal_code="78205", phone="2105550100",
+)
 carrier = sk.SandboxCarrier("books.sqlite", latency_s=0.4, concurrency=3)
-session = sk.BatchSession(demo_orders(), shipper=shop, carrier=carrier, name="Sunday orders", home="home")
-session.map(services={"Pony Express": "2nd_day_air", "Second Class": "ground"}, weights="line", defaults={"weight_lb": 1.5})
+session = sk.BatchSession(
+    demo_orders(), shipper=shop, carrier=carrier, name="Sunday orders", home="home"
+)
+session.map(
+    services={"Pony Express": "2nd_day_air", "Second Class": "ground"},
+    weights="line",
+    defaults={"weight_lb": 1.5},
+)
 """
 PREVIEW = [
     START.replace('carrier = sk.SandboxCarrier("books.sqlite", latency_s=0.4, concurrency=3)\n', "")
@@ -86,7 +94,7 @@ def main() -> None:
         page = lab.open(browser, "preview.ipynb", width=1360, height=1400, scale=1.6)
         for cell in range(3):
             page.run(cell)
-        time.sleep(1)
+        page.page.wait_for_selector(".shipkit-summary")
         first, last = (
             page.page.locator(".jp-CodeCell").nth(1).bounding_box(),
             page.page.locator(".jp-CodeCell").nth(2).bounding_box(),

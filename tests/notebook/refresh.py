@@ -1,4 +1,7 @@
-"""Run the notebooks of this repository; with ``--write``, keep their outputs: ``python tests/notebook/refresh.py --write [name ...]``."""
+"""Run the notebooks of this repository; with ``--write``, keep their outputs.
+
+Usage: ``python tests/notebook/refresh.py --write [name ...]``
+"""
 
 from __future__ import annotations
 

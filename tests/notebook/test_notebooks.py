@@ -1,4 +1,4 @@
-"""The notebooks of this repository: they run anywhere, and what is kept of them is fit for a static page."""
+"""The notebooks of this repository run anywhere, and their outputs suit a static page."""
 
 from __future__ import annotations
 

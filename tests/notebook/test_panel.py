@@ -18,14 +18,14 @@ import shipkit as sk
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.sandbox.faults import Faults
-from shipkit.notebook.widget import Panel
+from shipkit.notebook.live_panel import LivePanel
 
 
 def every(widget) -> list[widgets.Widget]:
     return [widget, *(part for child in getattr(widget, "children", ()) for part in every(child))]
 
 
-def shown(panel: Panel) -> str:
+def shown(panel: LivePanel) -> str:
     """All HTML on the panel, the style left out."""
     return "\n".join(
         w.value
@@ -34,11 +34,11 @@ def shown(panel: Panel) -> str:
     )
 
 
-def find(panel: Panel, css: str) -> widgets.Widget | None:
+def find(panel: LivePanel, css: str) -> widgets.Widget | None:
     return next((w for w in every(panel._box) if css in w._dom_classes), None)
 
 
-def press(panel: Panel, css: str) -> None:
+def press(panel: LivePanel, css: str) -> None:
     button = find(panel, css)
     assert button is not None, (
         f"there is no button {css}: "
@@ -48,7 +48,7 @@ def press(panel: Panel, css: str) -> None:
     button.click()
 
 
-def ended(panel: Panel) -> bool:
+def ended(panel: LivePanel) -> bool:
     """Whether the run is over and the thread that followed it has painted its last."""
     return panel.phase not in ("offer", "running", "pausing", "cancelling") and not any(
         t.name == "shipkit-panel" for t in threading.enumerate()
@@ -185,7 +185,7 @@ def test_a_paused_job_can_be_cancelled(make, wait):
     press(panel, "sk-pause")
     wait(lambda: ended(panel))
     press(panel, "sk-cancel")
-    assert "rows that were not sent never will be" in find(panel, "sk-sure").description
+    assert "unsent rows will never be sent" in find(panel, "sk-sure").description
     press(panel, "sk-sure")
     assert panel.phase == "cancelled"
 
@@ -206,6 +206,21 @@ def test_a_reopened_job_says_what_happened_and_goes_on(make, bought, wait):
         assert "<details open>" in find(panel, "sk-panel").children[-1].value
         press(panel, "sk-resume")
         wait(lambda: ended(panel))
+    assert bought() == 12
+
+
+def test_a_job_opened_on_its_own_has_a_panel_that_resumes_it(make, bought, wait):
+    session = make(latency_s=0.15, concurrency=2)
+    first = session.panel()
+    press(first, "sk-approve")
+    press(first, "sk-pause")
+    wait(lambda: ended(first))
+    with sk.Job.open(session.job_id) as job:
+        panel = job.panel()
+        assert panel.phase == "paused"
+        press(panel, "sk-resume")
+        wait(lambda: ended(panel))
+        assert panel.phase == job.status == "completed"
     assert bought() == 12
 
 
@@ -290,7 +305,7 @@ def test_the_page_is_updated_at_most_ten_times_a_second_and_the_last_state_is_se
 
 
 def test_nothing_is_printed_while_a_job_runs(tmp_path):
-    """In a process of its own: pytest's log handlers would hide what Python prints when nobody listens."""
+    """In a process of its own: pytest's log handlers would hide what Python prints without any."""
     program = tmp_path / "program.py"
     program.write_text(
         _CONFUSED.format(folder=str(Path(__file__).parent), home=str(tmp_path / "home")),
@@ -315,8 +330,13 @@ class Confused(sk.SandboxCarrier):
             raise RuntimeError("half an answer")
         return bought
 
-shop = dict(name="D", address_line1="300 Alamo Plaza", city="San Antonio", state="TX", postal_code="78205", phone="2105550100")
-session = sk.BatchSession(ROWS, shipper=shop, service="ground", home={home!r}, carrier=Confused(home={home!r}))
+shop = dict(
+    name="D", address_line1="300 Alamo Plaza", city="San Antonio", state="TX",
+    postal_code="78205", phone="2105550100",
+)
+session = sk.BatchSession(
+    ROWS, shipper=shop, service="ground", home={home!r}, carrier=Confused(home={home!r})
+)
 panel = session.panel()
 panel._actions.children[0].click()
 while any(t.name == "shipkit-panel" for t in threading.enumerate()):
@@ -414,7 +434,7 @@ def test_rows_that_the_carrier_does_not_find_wait_for_a_person(
     assert find(panel, choice) is None
 
 
-def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_that_was_shown(
+def test_a_job_that_became_more_expensive_is_resumed_only_at_a_total_that_was_shown(
     make, bought, wait
 ):
     session = make(latency_s=0.2, concurrency=1, max_quote_age=dt.timedelta(seconds=2))
@@ -436,8 +456,8 @@ def test_a_job_whose_quotes_expired_and_got_dearer_is_resumed_only_at_a_total_th
         press(panel, "sk-resume")
         assert bought() < 12
         assert "now costs" in shown(panel)
-        left = panel.told.left
-        assert find(panel, "sk-resume").description.endswith(f"for the {left} left")
+        left = panel.view.unsent
+        assert find(panel, "sk-resume").description.endswith(f"for the remaining {left} rows")
         press(panel, "sk-resume")
         wait(lambda: ended(panel))
     assert bought() == 12

@@ -101,7 +101,7 @@ def test_a_reopened_job_can_be_plotted(make):
     session.execute(progress=False)
     with sk.BatchSession.open(session.job_id) as again:
         assert "for 12 labels" in texts(again.plot.cost_by_service())
-        assert "charged exactly what was quoted" in texts(again.plot.quoted_vs_charged())
+        assert "charged exactly as quoted" in texts(again.plot.quoted_vs_charged())
 
 
 def test_quoted_against_charged_needs_a_job(session):

@@ -1,4 +1,4 @@
-"""What a notebook shows of shipkit's objects: text and HTML, safe on a static page, cheap to make."""
+"""What a notebook shows of shipkit's objects: text and HTML that is safe and cheap to make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import shipkit as sk
 from shipkit import errors
 from shipkit.common import html
-from shipkit.notebook.static import StaticPanel
+from shipkit.notebook.static_panel import StaticPanel
 
 NASTY = '<script>alert("x")</script>$x$'
 
@@ -176,7 +176,9 @@ def test_an_error_that_never_left_the_callers_code_names_its_line():
 
 
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
-def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_result(tmp_path):
+def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_result(
+    tmp_path, purchases, wait
+):
     manager, client = jupyter_client.manager.start_new_kernel(
         kernel_name="python3", cwd=str(tmp_path)
     )
@@ -199,7 +201,7 @@ def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_resul
             "result = session.execute(progress=False); print(result.status, result.shipped, "
             "result.remaining)"
         )
-        time.sleep(2.5)
+        wait(lambda: purchases(tmp_path / "books.sqlite") >= 2)
         manager.interrupt_kernel()
         while True:
             message = client.get_iopub_msg(timeout=30)

@@ -1,4 +1,4 @@
-"""The widgets a panel is made of."""
+"""The widgets that a panel is made of."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from shipkit.outputs.labels import Labels
 __all__ = ["LabelsBox", "after_each_cell", "button", "html", "style"]
 
 _DOWNLOAD_BYTES = 4_000_000
-"""A larger file is saved beside the notebook, and not put into the page."""
+"""Larger files are saved next to the notebook but not embedded in the page for download."""
 
 
 def html(value: str = "", *, css: str | None = None) -> Any:
-    """Return a widget that shows HTML; `css` is a class of its own."""
+    """Return a widget that shows HTML, with the CSS class `css`."""
     made = widgets.HTML(value)
     if css:
         made.add_class(css)
@@ -36,7 +36,7 @@ def style() -> Any:
 
 
 def button(text: str, press: Callable[[Any], None], *, css: str, tip: str) -> Any:
-    """Return a button that says what it does. `tip` is read to those who cannot see where it stands."""
+    """Return a button. `tip` is its tooltip, which screen readers read out."""
     made = widgets.Button(description=text, tooltip=tip)
     made.add_class(css)
     made.on_click(press)
@@ -44,7 +44,7 @@ def button(text: str, press: Callable[[Any], None], *, css: str, tip: str) -> An
 
 
 def after_each_cell(call: Callable[[], None]) -> None:
-    """Call a method after every cell that ran, for as long as its object lives."""
+    """Call a method after each cell that runs, for as long as its object exists."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -63,7 +63,7 @@ def after_each_cell(call: Callable[[], None]) -> None:
 
 
 class LabelsBox:
-    """Where the labels of a job are saved, downloaded and looked at."""
+    """The row of the panel in which labels are saved, downloaded and shown."""
 
     def __init__(self, labels: Callable[[], Labels], *, file: str) -> None:
         self._labels = labels
@@ -87,9 +87,9 @@ class LabelsBox:
             css="sk-show-labels",
             tip="Show pictures of the first three labels",
         )
-        self._said, self._shown = html(), html(css="sk-label-pictures")
+        self._message, self._shown = html(), html(css="sk-label-pictures")
         self.widget = widgets.VBox(
-            [widgets.HBox([self._path, save, look]), self._said, self._shown]
+            [widgets.HBox([self._path, save, look]), self._message, self._shown]
         )
         self.widget.add_class("sk-labels")
 
@@ -97,9 +97,9 @@ class LabelsBox:
         try:
             saved = self._labels().save(Path(self._path.value.strip()))
         except ShipkitError as error:
-            self._said.value = panel_html.alert(error.message, error.fix)
+            self._message.value = panel_html.alert(error.message, error.fix)
             return
-        self._said.value = block(
+        self._message.value = block(
             f'<span role="status">{escape(repr(saved))}</span> {_download(saved.paths)}',
             name="sk-saved",
         )

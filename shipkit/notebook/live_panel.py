@@ -1,4 +1,8 @@
-"""The panel: one view of a session, from the price to the labels. It decides nothing; every button calls the session."""
+"""The panel: one view of a session, from the price to the labels.
+
+It makes no decision of its own: each button calls a method of the session, and the panel shows
+what became of it.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,9 @@ from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.models import Money
 from shipkit.notebook import panel_html
+from shipkit.notebook.controls import LabelsBox, after_each_cell, button, html, style
 from shipkit.notebook.model import RUNS, JobView, Offer, Phase, job_of, offered
-from shipkit.notebook.record import Record, bundle
-from shipkit.notebook.widgets import LabelsBox, after_each_cell, button, html, style
+from shipkit.notebook.record import PanelRecord, bundle
 from shipkit.notebook.wording import approve_text, mode_text
 from shipkit.outputs.labels import Labels
 from shipkit.purchasing import recovery
@@ -28,37 +32,39 @@ from shipkit.state import RowState
 if TYPE_CHECKING:
     from shipkit.session import BatchSession, RunHandle
 
-__all__ = ["Panel"]
+__all__ = ["LivePanel"]
 
 _PAINT_S = 0.1
-"""While a job runs the page is brought up to date at most ten times a second; the last update is always sent."""
+"""How often the page is updated while a job runs; the last update is always sent.
+
+Faster is not seen, and a page in a browser far away would fall behind.
+"""
 
 
-class Panel:
-    """A panel on a session; a cell shows it when it is the cell's last line.
+class LivePanel:
+    """A panel on a session; a cell shows it if it is the last line of the cell.
 
     Parameters
     ----------
     session
-        Whose orders, prices and job are shown. Orders that are not priced yet are priced, which
-        buys nothing.
+        Its orders, prices and job are shown. Orders that are not priced yet are priced, which buys
+        nothing.
 
     Attributes
     ----------
-    told
-        What is shown, as plain values: an offer, or how a job stands.
+    view
+        What is shown, as plain values: an offer or a job.
     """
 
-    told: Offer | JobView
-    _seen: _Standing | None = None
+    view: Offer | JobView
+    _seen: _SessionState | None = None
 
     def __init__(self, session: BatchSession) -> None:
         self.session = session
-        self._guard = (
-            threading.RLock()
-        )  # the kernel's thread and the one that follows a run write the same widgets
-        self._record = Record()
-        self._wish = Phase.RUNNING
+        # The thread of the kernel and the one that follows a run write the same widgets.
+        self._guard = threading.RLock()
+        self._record = PanelRecord()
+        self._running_phase = Phase.RUNNING
         self._job: JobStore | None = None
         self._head, self._state, self._alert, self._more = html(), html(), html(), html()
         self._badge, self._hint, self._mode_hint = html(), html(css="sk-hint"), html()
@@ -70,11 +76,11 @@ class Panel:
 
     @property
     def phase(self) -> Phase:
-        """Where the panel stands."""
-        return self.told.phase if isinstance(self.told, JobView) else Phase.OFFER
+        """What the panel is showing."""
+        return self.view.phase if isinstance(self.view, JobView) else Phase.OFFER
 
     def refresh(self) -> None:
-        """Look at the session again: its job where there is one, else what could be bought."""
+        """Show the current state of the session: its job if it has one, otherwise the offer."""
         running = self.session.execution
         if running is not None and running.running:
             self._follow(running)
@@ -84,13 +90,13 @@ class Panel:
             self._show_offer(offered(self.session))
         else:
             self._show_job(job_of(self._job))
-        self._seen = self._standing()
+        self._seen = self._session_state()
 
     def _find_job(self) -> JobStore | None:
-        """Return the job to show: the session's own, or the one that its orders already have."""
+        """Return the job to show: the session's own, or an earlier one of the same orders."""
         if self.session.job_id is not None:
             return self.session.store
-        self.session.previewed  # noqa: B018 - prices the orders, so that an earlier job of theirs is known
+        self.session.previewed  # noqa: B018 - earlier_job needs the orders priced
         earlier = self.session.earlier_job
         return JobStore.open(self.session.settings.home, earlier) if earlier else None
 
@@ -110,16 +116,16 @@ class Panel:
             {"text/plain": "The panel is live only while its kernel runs. Its record:", **view},
             raw=True,
         )
-        self._record.show(self.told)
+        self._record.display(self.view)
         after_each_cell(self._cell_ran)
 
     def __repr__(self) -> str:
-        return bundle(self.told)["text/plain"]
+        return bundle(self.view)["text/plain"]
 
     def _show_offer(self, offer: Offer) -> None:
         summary = offer.summary
         with self._guard:
-            self.told = offer
+            self.view = offer
             self._head.value = panel_html.head(
                 offer.title, ", ".join(part for part in (offer.source, offer.selection) if part)
             )
@@ -128,8 +134,10 @@ class Panel:
             self._more.value = panel_html.problem_page(offer)
             self._clause.value = offer.clause
             self._mode.value = self.session.mode
-            self._mode_hint.value = panel_html.said(mode_text(self.session.mode, offer.limits))
-            self._hint.value = panel_html.said(f"with {offer.bound}" if offer.bound else "")
+            self._mode_hint.value = panel_html.status_line(
+                mode_text(self.session.mode, offer.limits)
+            )
+            self._hint.value = panel_html.status_line(f"with {offer.bound}" if offer.bound else "")
             self._actions.children = [self._approve_button(offer), self._badge, self._hint]
             self._box.children = [
                 style(),
@@ -147,7 +155,7 @@ class Panel:
         """Show a job that is not running here."""
         with self._guard:
             self._paint(job)
-            self._hint.value = panel_html.said(_next_step(job))
+            self._hint.value = panel_html.status_line(_next_step(job))
             self._actions.children = [*self._choices(job), self._badge, self._hint]
             self._more.value = (
                 panel_html.result_page(
@@ -177,22 +185,21 @@ class Panel:
             ]
 
     def _show_run(self, job: JobView) -> None:
-        """Show a job that this session runs."""
+        """Show a job that this session is running."""
         with self._guard:
-            self._wish = Phase.RUNNING
+            self._running_phase = Phase.RUNNING
             self._paint(job)
-            self._hint.value = panel_html.said(
-                "Other cells can run meanwhile. Closing the notebook loses nothing: the job is on "
-                "disk."
+            self._hint.value = panel_html.status_line(
+                "Other cells can run meanwhile. You can close the notebook: the job is on disk."
             )
             self._pause.disabled = self._cancel.disabled = False
             self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
             self._box.children = [style(), self._head, self._state, self._alert, self._actions]
 
     def _paint(self, job: JobView) -> None:
-        """Write down how a job stands. A widget that shows the same already sends nothing."""
+        """Update the status of the job. A widget whose value stays the same sends nothing."""
         with self._guard:
-            self.told = job
+            self.view = job
             self._head.value = panel_html.head(job.title, job.job_id)
             self._badge.value = panel_html.badge(job.carrier, live=job.live)
             self._state.value = panel_html.job_page(job)
@@ -204,14 +211,14 @@ class Panel:
         return self._job
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say on the panel what goes wrong: a callback's error would be seen by nobody."""
+    def _errors_shown(self) -> Iterator[None]:
+        """Show errors on the panel: Jupyter does not show those of a widget's callback."""
         self._alert.value = ""
         try:
             yield
         except (PlanChanged, PreviewExpired) as error:
             self._alert.value = panel_html.alert(
-                error.message, "Nothing was bought. Price again and look at the new total."
+                error.message, "Nothing was bought. Price again and check the new total."
             )
             self._actions.children = [self._price_again, self._badge, self._hint]
         except ModeLocked as error:
@@ -219,31 +226,31 @@ class Panel:
             self._alert.value = panel_html.alert(error.message, error.fix)
         except ShipkitError as error:
             self._alert.value = panel_html.alert(error.message, error.fix)
-        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person must see it
+        except Exception as error:  # noqa: BLE001 - any error of a callback must be visible
             self._alert.value = panel_html.alert(
                 f"{type(error).__name__}: {error}",
-                "This is not expected; the job's books are safe on disk.",
+                "This is unexpected. The records of the job are safe on disk.",
             )
 
     def _cell_ran(self) -> None:
-        """Catch up with what another cell did to the session: filtered, priced, bought."""
-        seen = self._standing()
+        """Follow what another cell did with the session: filter, price or buy."""
+        seen = self._session_state()
         if seen == self._seen:
             return
-        with self._telling():
+        with self._errors_shown():
             if seen.unpriced:
                 self._seen = seen
                 self._actions.children = [self._price_again, self._badge, self._hint]
-                self._hint.value = panel_html.said(
-                    "Another cell changed the orders. What is shown is from before."
+                self._hint.value = panel_html.status_line(
+                    "Another cell changed the orders. The panel shows them as they were before."
                 )
             else:
                 self.refresh()
 
-    def _standing(self) -> _Standing:
+    def _session_state(self) -> _SessionState:
         session = self.session
         job_id = session.job_id
-        return _Standing(
+        return _SessionState(
             session.preview_id,
             job_id,
             id(session.execution),
@@ -259,7 +266,7 @@ class Panel:
             placeholder="state = 'CA' AND weight_lb < 20",
             continuous_update=False,
             style={"description_width": "initial"},
-            tooltip="A SQL condition over the columns of the orders. Empty: all orders.",
+            tooltip="An SQL condition over the columns of the orders. Empty: all orders.",
         )
         self._clause.add_class("sk-clause")
         self._clause.observe(lambda _: self._filter(), "value")
@@ -267,7 +274,7 @@ class Panel:
             "Filter and price",
             lambda _: self._filter(),
             css="sk-apply",
-            tip="Apply the filter and price what it keeps. Buys nothing.",
+            tip="Apply the filter and price the remaining orders. Buys nothing.",
         )
         self._filter_row = widgets.HBox([self._clause, apply])
         self._mode = widgets.RadioButtons(
@@ -283,13 +290,13 @@ class Panel:
             "Pause",
             self._pause_pressed,
             css="sk-pause",
-            tip="Stop sending. What is in flight is finished and recorded; Resume goes on.",
+            tip="Stop sending. Requests in progress are finished and recorded; Resume continues.",
         )
         self._cancel = button(
             "Cancel ...",
             self._cancel_asked,
             css="sk-cancel",
-            tip="Ask before the job ends for good",
+            tip="Asks before it ends the job",
         )
         self._price_again = button(
             "Price again",
@@ -300,27 +307,30 @@ class Panel:
         self._price_again.add_class("sk-primary")
 
     def _approve_button(self, offer: Offer) -> Any:
-        """Return a button for exactly this offer: a click that was meant for an earlier total buys nothing."""
+        """Return a button for exactly this offer.
+
+        A click on the button of an earlier offer buys nothing: the total has changed since.
+        """
         text = approve_text(offer.summary, self.session.mode)
         made = button(
             text,
             lambda pressed: self._approve(pressed, offer),
             css="sk-approve",
-            tip=f"Buys on {offer.summary.carrier}; what is shown above, at these prices",
+            tip=f"Buys the labels shown above, at these prices, on {offer.summary.carrier}",
         )
         made.add_class("sk-primary")
         made.disabled = offer.summary.shipments == 0
         return made
 
     def _choices(self, job: JobView) -> list[Any]:
-        """Return the buttons for a job that nobody runs here."""
+        """Return the buttons for a job that this session is not running."""
         if job.phase is Phase.ELSEWHERE:
             return [
                 button(
-                    "Look again",
+                    "Refresh",
                     lambda _: self.refresh(),
                     css="sk-again",
-                    tip="Read from disk how the job stands",
+                    tip="Read the status of the job from disk",
                 )
             ]
         waiting = self._decisions(job) if job.waiting and job.phase is not Phase.CANCELLED else []
@@ -328,58 +338,60 @@ class Panel:
             return waiting
         doubt = f"look up {job.in_doubt:,}" if job.in_doubt else ""
         does = (
-            " and ".join(part for part in (doubt, f"send {job.left:,}" if job.left else "") if part)
-            or "look again"
+            " and ".join(
+                part for part in (doubt, f"send {job.unsent:,}" if job.unsent else "") if part
+            )
+            or "check the rest"
         )
         resume = button(
             f"Resume: {does}",
             self._resume,
             css="sk-resume",
-            tip="Go on where the job stands; nothing is bought twice",
+            tip="Continue the job where it stopped; nothing is bought twice",
         )
         resume.add_class("sk-primary")
         review = button(
             "Review rows",
             self._review,
             css="sk-review",
-            tip="Show how each row stands; changes nothing",
+            tip="Show the state of each row; changes nothing",
         )
         self._cancel.disabled = False
         return [resume, review, self._cancel, *waiting]
 
     def _decisions(self, job: JobView) -> list[Any]:
-        """Return the buttons for rows that the carrier does not find; each asks before it does anything."""
+        """Return the buttons for rows that the carrier does not find; each asks before it acts."""
         rows = counted(job.waiting, "row")
         again = button(
             f"Send {rows} again ...",
             lambda _: self._ask(
-                f"Yes, send {rows} again: if the carrier has them after all, they are bought twice",
+                f"Yes, send {rows} again. If the carrier has them after all, they are bought twice",
                 lambda p: self._decide(p, "resend"),
             ),
             css="sk-resend",
-            tip="Ask before the rows in doubt are sent again",
+            tip="Asks before it sends the rows in doubt again",
         )
         aside = button(
             f"Set {rows} aside ...",
             lambda _: self._ask(
-                f"Yes, set {rows} aside: they are never sent by this job",
+                f"Yes, set {rows} aside. This job will never send them",
                 lambda p: self._decide(p, "skip"),
             ),
             css="sk-aside",
-            tip="Ask before the rows in doubt are given up",
+            tip="Asks before it gives up the rows in doubt",
         )
         return [again, aside]
 
-    # -- what the buttons do -----------------------------------------------------------------------
+    # -- callbacks of the buttons ------------------------------------------------------------------
 
     def _approve(self, pressed: Any, offer: Offer) -> None:
-        pressed.disabled = True  # before anything else: a double click buys once
-        if self.told is not offer:
+        pressed.disabled = True  # first of all, so that a double click buys once
+        if self.view is not offer:
             return
-        with self._telling():
+        with self._errors_shown():
             if self._clause.value.strip() != offer.clause:
                 raise PlanChanged(
-                    "The filter in the box is not the one that this total was made with."
+                    "The filter in the box is not the one that this total was computed with."
                 )
             self.session.approve(offer.summary.preview_id, via="panel")
             self._follow(self.session.start(progress=False))
@@ -389,43 +401,43 @@ class Panel:
 
     def _pause_pressed(self, _: Any) -> None:
         self._pause.disabled = True
-        self._wind_down(Phase.PAUSING, self.session.pause)
+        self._stop(Phase.PAUSING, self.session.pause)
 
-    def _wind_down(self, wish: Phase, ask: Callable[[], None]) -> None:
-        with self._telling(), self._guard:
+    def _stop(self, phase: Phase, ask: Callable[[], None]) -> None:
+        with self._errors_shown(), self._guard:
             ask()
-            self._wish = wish
-            if isinstance(self.told, JobView) and self.told.phase in RUNS:
-                self._paint(self.told.said(wish))
+            self._running_phase = phase
+            if isinstance(self.view, JobView) and self.view.phase in RUNS:
+                self._paint(self.view.in_phase(phase))
 
     def _cancel_asked(self, _: Any) -> None:
-        job = self.told
+        job = self.view
         if not isinstance(job, JobView):
             return
-        left = (
-            f"{counted(job.left, 'row')} that were not sent never will be"
+        unsent = (
+            f"{counted(job.unsent, 'unsent row')} will never be sent"
             if job.phase is Phase.PAUSED
-            else "rows that are not sent by then never will be"
+            else "rows that are not sent by then will never be sent"
         )
-        self._ask(f"End the job for good: {left}", self._cancel_pressed)
+        self._ask(f"End the job: {unsent}", self._cancel_pressed)
 
     def _ask(self, yes: str, press: Callable[[Any], None]) -> None:
-        """Ask before something that cannot be taken back."""
+        """Ask before something that cannot be undone."""
         sure = button(
             yes,
             press,
             css="sk-sure",
-            tip="This cannot be taken back. Labels that are bought stay valid and paid for.",
+            tip="This cannot be undone. Labels that are bought stay valid and paid for.",
         )
-        keep = button("Keep it", self._keep_pressed, css="sk-keep", tip="Do nothing")
+        keep = button("Back", self._keep_pressed, css="sk-keep", tip="Change nothing")
         with self._guard:
             self._actions.children = [sure, keep, self._badge]
         keep.focus()
 
     def _keep_pressed(self, _: Any) -> None:
         with self._guard:
-            if isinstance(self.told, JobView) and self.told.phase not in RUNS:
-                self._actions.children = [*self._choices(self.told), self._badge, self._hint]
+            if isinstance(self.view, JobView) and self.view.phase not in RUNS:
+                self._actions.children = [*self._choices(self.view), self._badge, self._hint]
             else:
                 self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
 
@@ -433,16 +445,16 @@ class Panel:
         pressed.disabled = True
         running = self.session.execution
         if running is not None and running.running:
-            self._wind_down(Phase.CANCELLING, running.cancel)
+            self._stop(Phase.CANCELLING, running.cancel)
             return
-        with self._telling():
+        with self._errors_shown():
             recovery.cancel(self._store)
             self._show_job(job_of(self._store))
 
     def _resume(self, pressed: Any, confirmed: Money | None = None) -> None:
         pressed.disabled = True
         own = self.session.job_id is not None
-        with self._telling():
+        with self._errors_shown():
             try:
                 running = (
                     self.session.start_resume(confirm_total=confirmed, progress=False)
@@ -458,49 +470,52 @@ class Panel:
         pressed.disabled = False
 
     def _ask_again(self, error: ApprovalRequired) -> None:
-        """Offer the new total of a job whose quotes expired, where there is one."""
+        """Offer to approve the new total of a job whose quotes expired."""
         totals = error.details.get("total", {})
-        if len(totals) != 1 or not isinstance(self.told, JobView):
+        if len(totals) != 1 or not isinstance(self.view, JobView):
             return
         ((currency, text),) = totals.items()
         new = Money.of(text, currency)
         yes = button(
-            f"Approve {new} for the {self.told.left:,} left",
+            f"Approve {new} for the remaining {counted(self.view.unsent, 'row')}",
             lambda pressed: self._resume(pressed, new),
             css="sk-resume",
-            tip="Go on at the prices of now",
+            tip="Continue at today's prices",
         )
         yes.add_class("sk-primary")
         with self._guard:
             self._actions.children = [yes, self._cancel, self._badge, self._hint]
 
     def _decide(self, pressed: Any, choice: str) -> None:
-        """Carry out what a person decided about the rows that the carrier does not find."""
+        """Settle the rows that the carrier does not find: send them again, or set them aside."""
         pressed.disabled = True
-        with self._telling():
-            states = self._store.results().column("state").to_pylist()
-            recovery.decide(
-                self._store,
-                [row for row, state in enumerate(states) if state == RowState.REVIEW],
-                choice,
-            )
+        with self._errors_shown():
+            self._settle(choice)
             if choice == "resend":
                 self._resume(pressed)
             else:
                 self._show_job(job_of(self._store))
 
+    def _settle(self, choice: str) -> None:
+        if self.session.job_id is not None:
+            self.session.decide("true", choice)  # refuses another account than the job's
+            return
+        states = self._store.results().column("state").to_pylist()
+        rows = [row for row, state in enumerate(states) if state == RowState.REVIEW]
+        recovery.decide(self._store, rows, choice)
+
     def _review(self, _: Any) -> None:
-        with self._telling():
+        with self._errors_shown():
             self._more.value = panel_html.result_page(results_frame(self._store), opened=True)
 
     def _filter(self) -> None:
         text = self._clause.value.strip()
-        if not isinstance(self.told, Offer) or text == self.told.clause:
+        if not isinstance(self.view, Offer) or text == self.view.clause:
             return
         _, params = self.session.filter
-        with self._telling(), warnings.catch_warnings(record=True) as noted:
+        with self._errors_shown(), warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
-            self._hint.value = panel_html.said("Filtering and pricing ...")
+            self._hint.value = panel_html.status_line("Filtering and pricing ...")
             self.session.where(
                 *([text] if text else []),
                 **{name: value for name, value in params.items() if f"${name}" in text},
@@ -512,15 +527,15 @@ class Panel:
         self._hint.value = ""
 
     def _set_mode(self, mode: ExecutionMode) -> None:
-        if mode is self.session.mode or not isinstance(self.told, Offer):
+        if mode is self.session.mode or not isinstance(self.view, Offer):
             return
-        with self._telling():
+        with self._errors_shown():
             self.session.set_mode(mode)
-        self._show_offer(self.told)  # a mode that was refused goes back to the one in force
+        self._show_offer(self.view)  # if the mode was refused, the switch goes back
 
     def _price_pressed(self, pressed: Any) -> None:
         pressed.disabled = True
-        with self._telling():
+        with self._errors_shown():
             self.session.preview()
             self.refresh()
         pressed.disabled = False
@@ -528,9 +543,9 @@ class Panel:
     # -- following a run ---------------------------------------------------------------------------
 
     def _follow(self, running: RunHandle) -> None:
-        """Show the run that was started, and keep the page up to date from a thread of its own: the kernel stays free."""
+        """Show a run, and keep the page up to date from a thread, so that the kernel stays free."""
         self._job = self.session.store
-        self._seen = self._standing()
+        self._seen = self._session_state()
         job = job_of(self._job, running=True)
         self._show_run(job)
         threading.Thread(
@@ -538,19 +553,19 @@ class Panel:
         ).start()
 
     def _watch(self, running: RunHandle, job: JobView) -> None:
-        with self._telling():
+        with self._errors_shown():
             while running.wait(_PAINT_S) is None:
                 if running.progress is not None:
-                    self._paint(job.moved(running.progress, self._wish))
+                    self._paint(job.at(running.progress, self._running_phase))
         with self._guard:
-            said = self._alert.value
-            with self._telling():
+            alert = self._alert.value
+            with self._errors_shown():
                 self._show_job(job_of(self._store))
-            self._alert.value = self._alert.value or said
+            self._alert.value = self._alert.value or alert
 
 
-class _Standing(NamedTuple):
-    """What tells whether a session moved on since it was last looked at; cheap to read."""
+class _SessionState(NamedTuple):
+    """What changes when a cell does something with the session; cheap to read."""
 
     preview_id: str | None
     job_id: str | None
@@ -562,11 +577,11 @@ class _Standing(NamedTuple):
 def _next_step(job: JobView) -> str:
     match job.phase:
         case Phase.DONE_WITH_ERRORS:
-            return "session.failed_rows() has the rows to correct, with what to fix."
+            return "session.failed_rows() has the rows to correct, with fixes."
         case Phase.DONE if job.skipped:
             return (
-                f"{counted(job.skipped, 'row')} left out from the start: session.failed_rows() "
-                "has them, with what to fix."
+                f"{counted(job.skipped, 'row')} skipped because of problems: "
+                "session.failed_rows() has them, with fixes."
             )
         case _:
             return ""
