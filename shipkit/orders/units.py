@@ -89,7 +89,7 @@ WEIGHTS: Final = UnitScale(
             "lb": "lb lbs pound pounds",
             "oz": "oz ounce ounces",
             "kg": "kg kgs kilo kilos kilogram kilograms",
-            "g": "g gram grams",
+            "g": "g gr gram grams",
         },
     ),
 )
@@ -100,7 +100,7 @@ LENGTHS: Final = UnitScale(
         "in",
         {
             "in": 'in inch inches "',
-            "cm": "cm centimeter centimeters centimetre centimetres",
+            "cm": "cm cms centimeter centimeters centimetre centimetres",
             "mm": "mm millimeter millimeters millimetre millimetres",
             "m": "m meter meters metre metres",
             "ft": "ft foot feet",
