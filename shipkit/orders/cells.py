@@ -1,4 +1,7 @@
-"""What every reader hands over: a table of cells as the source has them, its headings, and what was noted on the way."""
+"""What every reader returns: a table of cells as the source has them, and notes about reading it.
+
+Nothing is interpreted here: types, fields and orders come later.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ["Cells", "Note", "base_names", "find_header", "put", "text_columns", 
 
 @dataclass(frozen=True)
 class Note:
-    """One thing that reading did beside reading."""
+    """One thing that reading did or assumed, for the load report."""
 
     kind: str
     """``read`` (a fact, such as the encoding), ``repaired``, ``dropped`` or ``assumed``."""
@@ -26,22 +29,23 @@ class Note:
 
 @dataclass(frozen=True)
 class Cells:
-    """A source in the database: `relation` with columns ``c1``, ``c2``, ... in source order, and nothing interpreted.
+    """The cells of a source.
 
-    Columns are text for files of text; tables that came with types (parquet, frames) keep them.
+    Text files have columns of text; tables that came with types (Parquet, DataFrames) keep them.
     """
 
     relation: Relation
-    headings: tuple[str, ...]  # literally, duplicates and empty ones included
+    """Columns ``c1``, ``c2``, ... in source order."""
+    headings: tuple[str, ...]
+    """As the source has them, duplicate and empty ones included."""
     kind: str
     sha256: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
     notes: tuple[Note, ...] = ()
-    broken: tuple[Mapping[str, Any], ...] = field(
-        default=(), repr=False
-    )  # problems of single lines, as dicts of a problems table
+    broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Problems of single rows, as dicts of :data:`shipkit.schema.PROBLEMS`."""
 
 
 def base_names(count: int) -> list[str]:
@@ -65,7 +69,7 @@ def put(schema: StageSchema, table: str, data: Any) -> Relation:
 
 
 def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:
-    """Return rows of text, all of `width`, as an Arrow table with columns ``c1``, ``c2``, ...; empty cells are null."""
+    """Return rows of text, each of `width` cells, as an Arrow table; empty cells are null."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     return pa.table(
         {
@@ -75,15 +79,17 @@ def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:
     )
 
 
-def unique_names(headings: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """Return the headings, made unique without regard to case; empty ones are named by their place.
+def unique_names(headings: Sequence[str], reserved: Sequence[str]) -> list[str]:
+    """Return the headings, unique without regard to case, and none of them `reserved`.
+
+    A number is added to a duplicate; an empty heading is named after its place.
 
     Examples
     --------
     >>> unique_names(["Phone", "phone", "", "row_number"], ["row_number"])
     ['Phone', 'phone_2', 'column_3', 'row_number_2']
     """
-    seen = {name.casefold() for name in taken}
+    seen = {name.casefold() for name in reserved}
     made = []
     for place, heading in enumerate(headings, start=1):
         base = heading.strip() or f"column_{place}"
@@ -97,10 +103,10 @@ def unique_names(headings: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 
 def find_header(rows: Sequence[Sequence[str | None]]) -> int:
-    """Return the place of the line of headings among the first lines of a source: the first one that is about as wide as the widest.
+    """Return the index of the header row among the first rows of a source.
 
-    Titles, blank lines and "Exported on ..." above a table have one or two filled cells; the
-    headings fill most of the width.
+    Titles, blank rows and "Exported on ..." above a table fill one or two cells; headings fill
+    most of the width. So the header is the first row that is about as full as the fullest one.
     """
     filled = [sum(1 for cell in row if cell and cell.strip()) for row in rows]
     widest = max((len(row) for row, count in zip(rows, filled, strict=True) if count), default=0)

@@ -16,7 +16,7 @@ from shipkit.common.relation import Relation, scratch
 from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.orders import normalize
-from shipkit.orders.source.parts import parts
+from shipkit.orders.source.row_ranges import row_ranges
 from shipkit.plan.planner import Planner
 from shipkit.schema import SHIPMENTS
 
@@ -133,7 +133,7 @@ def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
     try:
         whole = planner.mapped().relation.sql
         with scratch(planner.con, "rating") as schema:
-            for first, last in parts(planner.loaded, _ROWS_AT_A_TIME):
+            for first, last in row_ranges(planner.loaded, _ROWS_AT_A_TIME):
                 part = schema.view(
                     "part",
                     f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",

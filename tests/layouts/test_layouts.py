@@ -148,13 +148,13 @@ def test_a_person_adds_a_layout_as_a_file(tmp_path, monkeypatch, shop):
     ("text", "fault"),
     [
         ("title = ", "is not TOML"),
-        ('recognised_by = ["A"]\n[fields]\nzipp = "A"\n', "no field 'zipp'"),
-        ('[fields]\nname = "A"\n', "neither `recognised_by` nor `headings`"),
+        ('recognised_by = ["A"]\n[fields]\nzipp = "A"\n', "unknown field 'zipp'"),
+        ('[fields]\nname = "A"\n', "`recognised_by` or `headings` is missing"),
         (
             'recognised_by = ["A"]\nweight_of = "box"\n[fields]\nname = "A"\n',
-            "weight_of is not one of unit, line, order",
+            "weight_of must be one of unit, line, order",
         ),
-        ('colour = "red"\nrecognised_by = ["A"]\n[fields]\nname = "A"\n', "no key 'colour'"),
+        ('colour = "red"\nrecognised_by = ["A"]\n[fields]\nname = "A"\n', "unknown key 'colour'"),
         ('recognised_by = ["A"]\nunsupported = "it has no addresses"\n', "needs `instead`"),
     ],
 )
@@ -224,7 +224,7 @@ def test_a_campusship_batch_file_has_no_headings_and_is_loaded_by_name(tmp_path,
     )
     with sk.BatchSession(shipper=shop) as session:
         session.load(path, layout="ups_campusship_batch")
-        assert session.layout.why == "named by hand"
+        assert session.layout.why == "chosen by name"
         rows = session._planner.normalized().table.to_pylist()
     assert [
         (row["name"], row["company"], row["postal_code"], row["residential"], row["service"])
@@ -279,7 +279,7 @@ def test_lines_that_are_sold_and_not_shipped_are_left_out_and_counted(shared, sh
             "The Collection Snowboard: Oxygen",
         ]
         assert any(
-            "17 lines that are sold and not shipped" in note.text
+            "17 lines sold but not shipped" in note.text
             for note in session.load_report.of("dropped")
         )
         heads = orders.orders.sql

@@ -148,7 +148,7 @@ def test_one_key_with_two_recipients_or_addresses_is_a_problem(other, field, wor
         "error",
         "order_conflict",
     )
-    assert problem["problem"].startswith("Lines 2 and 4")
+    assert problem["problem"].startswith("rows 2 and 4")
     assert words in problem["problem"]
     assert found.problems.num_rows == 1
 
@@ -184,7 +184,7 @@ def test_an_order_that_stands_in_two_files_is_a_problem(tmp_path):
         "error",
         "order_in_two_files",
     )
-    assert problem["problem"] == "The order stands in 1.csv (line 1) and 2.csv (line 4)."
+    assert problem["problem"] == "the order is in two files: 1.csv (row 1) and 2.csv (row 4)"
 
 
 def test_a_filter_that_matches_a_follow_on_line_keeps_the_order_and_sees_its_filled_cells():

@@ -94,7 +94,7 @@ def test_the_sheet_that_looks_like_orders_is_read(tmp_path):
     )
     loaded = source.load(path)
     assert loaded.origin.sheet == "Data"
-    assert "Sheet 'Data' looks like the orders" in str(loaded.report)
+    assert "the orders are in sheet 'Data'" in str(loaded.report)
     assert source.load(path, sheet="Summary", header=False).rows == 1
     with pytest.raises(SourceError, match="no sheet 'Datta'") as caught:
         source.load(path, sheet="Datta")
@@ -112,13 +112,13 @@ def test_titles_above_the_headings_of_a_sheet_are_dropped(tmp_path):
     ]
     loaded = source.load(workbook(tmp_path / "orders.xlsx", Orders=rows))
     assert lines(loaded) == [("A", "02134", "Rome"), ("B", None, None)]
-    assert "dropped: 2 lines above" in str(loaded.report)
+    assert "dropped: 2 rows above" in str(loaded.report)
 
 
 def test_an_empty_sheet_says_so(tmp_path):
     with pytest.raises(SourceError, match="is empty"):
         source.load(workbook(tmp_path / "orders.xlsx", Orders=[]))
-    with pytest.raises(SourceError, match="headings and no lines"):
+    with pytest.raises(SourceError, match="a header row and no data rows"):
         source.load(workbook(tmp_path / "heads.xlsx", Orders=[["Order ID", "Zip"]]))
 
 
@@ -308,7 +308,7 @@ def test_records_may_lack_fields_and_nest():
         [{"Order ID": 17, "ship_to": {"zip": 2134}}, {"Order ID": 18, "note": "x"}]
     )
     assert lines(loaded) == [("17", "2134", None), ("18", None, "x")]
-    assert "lack some fields" in str(loaded.report)
+    assert "do not have every field" in str(loaded.report)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_records_may_lack_fields_and_nest():
         ([], "empty"),
         ([1, 2], "Item 0 of the list is a int"),
         (pd.DataFrame(), "no columns"),
-        (pd.DataFrame({"a": []}), "no lines"),
+        (pd.DataFrame({"a": []}), "The DataFrame has columns and no data rows"),
         (pa.table({}), "no columns"),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_weight_that_is_no_number_is_null_and_a_problem(tmp_path, cell, severi
     column, values, loaded = load(tmp_path, "Weight (oz)", ["1", cell, "2.5"])
     assert (column.type, values) == ("DOUBLE", [1.0, None, 2.5])
     assert loaded.problems.to_pylist() == [{
-        "row_number": 2, "field": "weight_oz", "value": cell, "problem": "'Weight (oz)' is not a number.", "fix": "Correct the cell in the source and load it again.",
+        "row_number": 2, "field": "weight_oz", "value": cell, "problem": "the value in column 'Weight (oz)' is not a number", "fix": "Correct the cell in the source and load it again.",
         "severity": severity, "code": "cell_not_number",
     }]  # fmt: skip
 
@@ -200,7 +200,7 @@ def test_an_order_date_is_read_in_the_formats_of_the_exports(tmp_path, cells, va
 
 
 def test_a_day_that_could_be_a_month_is_told(tmp_path):
-    assert "month before day assumed" in str(load(tmp_path, "Order Date", ["01/02/2026"])[2].report)
+    assert "assumed month before day" in str(load(tmp_path, "Order Date", ["01/02/2026"])[2].report)
     assert "assumed" not in str(
         load(tmp_path, "Order Date", ["01/02/2026", "01/31/2026"])[2].report
     )

@@ -203,8 +203,8 @@ def ods(
 def test_every_format_gives_the_same_orders(made, tmp_path):
     loaded = source.load(made(tmp_path / f"orders.{made.__name__}"))
     assert loaded.origin.sheet == "Week 46"
-    assert "Sheet 'Week 46' looks like the orders" in str(loaded.report)
-    assert "dropped: 3 lines above the headings" in str(loaded.report)
+    assert "the orders are in sheet 'Week 46'" in str(loaded.report)
+    assert "dropped: 3 rows above the header" in str(loaded.report)
     assert loaded.con.sql(
         f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall() == [
@@ -274,7 +274,7 @@ def test_a_formula_whose_value_is_not_in_the_file_stops_its_row_before_a_default
         (2, "error", "cell_without_value"),
     ]
     assert (
-        "'Weight (lb)' (cell G5) is a formula whose value is not in the file"
+        "cell G5 in column 'Weight (lb)' is a formula whose value is not stored"
         in problems[0]["problem"]
     )
     with sk.BatchSession(path, shipper=shop) as session:
@@ -296,7 +296,7 @@ def test_an_error_in_a_cell_is_named_by_its_place(tmp_path):
     book.close()
     (problem,) = source.load(path).problems.to_pylist()
     assert (problem["row_number"], problem["value"]) == (1, "#N/A")
-    assert "'Order Total' (cell I5) is the error #N/A" in problem["problem"]
+    assert "cell I5 in column 'Order Total' contains the error #N/A" in problem["problem"]
 
 
 def test_errors_in_an_ods_file_are_counted(tmp_path):
@@ -306,7 +306,7 @@ def test_errors_in_an_ods_file_are_counted(tmp_path):
         'calcext:value-type="error"><text:p>#DIV/0!</text:p></table:table-cell>'
     )
     loaded = source.load(ods(tmp_path / "orders.ods", weight=weight))
-    assert "hold an error: 1." in str(loaded.report)
+    assert "1 cell of orders.ods with an error" in str(loaded.report)
     assert loaded.con.sql(
         f"SELECT weight_lb FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall() == [

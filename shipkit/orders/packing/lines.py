@@ -11,7 +11,7 @@ from shipkit.common.sql import quoted
 from shipkit.orders import expressions as sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
-from shipkit.orders.layouts import parts
+from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.units import WEIGHTS
 
@@ -133,7 +133,7 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
             column = orders.loaded.column(heading)
             return [(column, unit if named == role else column.unit)]
     by_name = {column.name: column for column in orders.columns}
-    listed = parts(spec.layout, role, list(by_name))
+    listed = summed_columns(spec.layout, role, list(by_name))
     return [(by_name[name], unit) for name, unit in listed] or [
         (column, column.unit) for column in orders.columns if column.role == role
     ]

@@ -1,8 +1,8 @@
-"""Delimited text files (CSV, TSV and their relatives) into a table of text cells, nothing guessed away.
+"""Delimited text files (CSV, TSV and similar) into a table of text cells.
 
-DuckDB reads a well-formed file in parallel, every column as text. A file it refuses (ragged lines,
-mixed line ends, stray quotes, a preamble) is read again in Python, record by record, and every
-repair is noted.
+DuckDB reads a well-formed file in parallel, every column as text. A file that it refuses (ragged
+rows, mixed line ends, stray quotes, a preamble) is read again in Python, record by record, and
+every repair is noted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 import duckdb
 
 from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, find_header, put, text_columns
 
@@ -35,7 +36,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LONGEST_RECORD = 500  # lines; a quote that was never closed swallows the rest of the file
+_LONGEST_RECORD = 500
+"""Lines of a file that one record may have. A quote that is never closed would swallow the rest."""
 
 
 def read_delimited(
@@ -47,7 +49,7 @@ def read_delimited(
     encoding: str | None = None,
     header: bool = True,
 ) -> Cells:
-    """Read a delimited file into `table` (columns ``c1``, ``c2``, ... of text) and return its headings and what was noted.
+    """Read a delimited file into `table`, every column as text.
 
     Raises
     ------
@@ -57,16 +59,16 @@ def read_delimited(
     seen = _scan(path, encoding)
     with tempfile.TemporaryDirectory(prefix="shipkit-") as folder:
         plain = _as_utf8(path, Path(folder), seen)
-        layout = _layout(plain, path.name, delimiter, header=header)
-        read = _fast(schema, plain, table, layout) or _slow(schema, plain, table, layout, path.name)
+        form = _text_form(plain, path.name, delimiter, header=header)
+        read = _fast(schema, plain, table, form) or _slow(schema, plain, table, form, path.name)
     return Cells(
         relation=read.relation,
-        headings=layout.headings,
-        kind="tsv" if layout.delimiter == "\t" else "csv",
+        headings=form.headings,
+        kind="tsv" if form.delimiter == "\t" else "csv",
         sha256=seen.sha256,
-        delimiter=layout.delimiter,
+        delimiter=form.delimiter,
         encoding=seen.encoding,
-        notes=(*seen.notes, *layout.notes, *read.notes),
+        notes=(*seen.notes, *form.notes, *read.notes),
         broken=tuple(read.broken),
     )
 
@@ -76,12 +78,14 @@ def read_delimited(
 
 @dataclass(frozen=True)
 class _Scan:
-    """What one pass over a file's bytes told."""
+    """What one pass over the bytes of a file found."""
 
     sha256: str
     packed: bool
-    encoding: str  # utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, cp1252; or what was asked for
-    mixed: bool = False  # decode line by line, UTF-8 first
+    encoding: str
+    """utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, cp1252; or the one that was given."""
+    mixed: bool = False
+    """Whether to decode line by line, as UTF-8 where possible."""
     notes: tuple[Note, ...] = ()
 
 
@@ -114,15 +118,16 @@ def _scan(path: Path, wanted: str | None) -> _Scan:
                     return _Scan(sha, packed, found or "utf-8")
                 note = Note(
                     "read",
-                    f"{path.name} is not UTF-8 (line {bad}); such lines were read as "
-                    "Windows-1252. Give encoding= if names look wrong.",
+                    f"{path.name} is not UTF-8 (first in line {bad}); such lines were read as "
+                    "Windows-1252. Pass encoding= if names look wrong.",
                 )
                 return _Scan(sha, packed, "cp1252", mixed=True, notes=(note,))
             return _Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
     except (gzip.BadGzipFile, EOFError, OSError) as error:
         if packed:
             raise SourceError(
-                f"{path.name} is a damaged gz file: {error}.", fix="Download or pack it again."
+                f"{path.name} is a damaged gzip file: {error}.",
+                fix="Download or compress it again.",
             ) from None
         raise
 
@@ -137,7 +142,7 @@ def _opened(path: Path, *, packed: bool) -> IO[bytes]:
 
 
 def _by_mark(head: bytes) -> str | None:
-    """Return the encoding that a byte order mark names, or that every other byte being NUL betrays."""
+    """Return the encoding that a byte order mark names, or UTF-16 if every other byte is NUL."""
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
@@ -154,7 +159,7 @@ def _refuse_binary(path: Path, head: bytes) -> None:
     if b"\0" in head or controls > max(8, len(head) / 20):
         raise SourceError(
             f"{path.name} is not a text file.",
-            fix="Save the orders as CSV or XLSX; check that the file's ending tells its kind.",
+            fix="Save the orders as CSV or XLSX, and check that the file extension is right.",
         )
 
 
@@ -181,7 +186,7 @@ def _prove(path: Path, packed: bool, encoding: str) -> None:
         decoder = codecs.getincrementaldecoder(encoding)()
     except LookupError:
         raise SourceError(
-            f"There is no encoding {encoding!r}.",
+            f"Unknown encoding {encoding!r}.",
             fix="Common ones: utf-8, utf-16, cp1252 (Windows), latin-1.",
         ) from None
     lines = 1
@@ -193,12 +198,12 @@ def _prove(path: Path, packed: bool, encoding: str) -> None:
         except UnicodeError as error:
             raise SourceError(
                 f"{path.name} is not {encoding}: {error} (after line {lines}).",
-                fix="Leave encoding= out to have it found, or give another one.",
+                fix="Leave encoding= out to have it detected, or pass another one.",
             ) from None
 
 
 def _as_utf8(path: Path, folder: Path, seen: _Scan) -> Path:
-    """Return a UTF-8 file with the same text: the file itself where it is one."""
+    """Return a UTF-8 file with the same text: the file itself if it is one."""
     if (
         seen.encoding in {"utf-8", "utf-8-sig"}
         and not seen.packed
@@ -229,41 +234,45 @@ def _line_by_line(source: IO[bytes]) -> Any:
 def _windows(line: bytes) -> bytes:
     try:
         return line.decode("cp1252").encode()
-    except UnicodeDecodeError:  # one of five bytes that Windows-1252 leaves open
+    except UnicodeDecodeError:  # one of five bytes that are undefined in Windows-1252
         return line.decode("latin-1").encode()
 
 
-# -- layout ----------------------------------------------------------------------------------------
+# -- form ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _TextForm:
+    """How a text file is laid out."""
+
     delimiter: str
     headings: tuple[str, ...]
-    skip: int  # records before the first data record, headings included
-    simple: bool  # the headings are the first record, or there are none
+    skip: int
+    """Records before the first data record, the header included."""
+    simple: bool
+    """Whether the header is the first record, or there is none: then DuckDB can try."""
     header: bool
     notes: tuple[Note, ...] = ()
 
 
-def _layout(path: Path, name: str, delimiter: str | None, *, header: bool) -> _Layout:
+def _text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> _TextForm:
     sample = _sample(path)
-    told = sample.partition("\n")[0].strip().lower()
-    marked = told.startswith("sep=") and len(told) == 5  # Excel's own hint on the first line
+    first_line = sample.partition("\n")[0].strip().lower()
+    marked = first_line.startswith("sep=") and len(first_line) == 5  # Excel's own hint
     if delimiter is not None and len(delimiter) != 1:
         raise SourceError(
             f"The delimiter {delimiter!r} is not one character.",
-            fix="Give one, such as ',' or ';' or '\\t'.",
+            fix="Pass one, such as ',', ';' or '\\t'.",
         )
-    used = delimiter or (told[4] if marked else _sniff(sample))
+    used = delimiter or (first_line[4] if marked else _sniff(sample))
     rows = _records(sample, used)
     filled = [place for place, row in enumerate(rows) if any(cell.strip() for cell in row)]
     if not filled or (marked and len(filled) < 2):
-        raise SourceError(f"{name} has no text in it.", fix="Export it again, or check the path.")
+        raise SourceError(f"{name} contains no text.", fix="Export it again, or check the path.")
     first = 1 if marked else 0
     if not header:
         width = Counter(len(row) for row in rows[first:] if row).most_common(1)[0][0]
-        return _Layout(
+        return _TextForm(
             used,
             tuple(f"Column {n}" for n in range(1, width + 1)),
             first,
@@ -272,12 +281,12 @@ def _layout(path: Path, name: str, delimiter: str | None, *, header: bool) -> _L
         )
     place = first + find_header(rows[first:])
     notes = (
-        (Note("dropped", f"{place} lines above the headings of {name}.", place),)
+        (Note("dropped", f"{counted(place, 'row')} above the header of {name}.", place),)
         if place > first
         else ()
     )
     headings = tuple(cell.strip().lstrip("\ufeff") for cell in rows[place])
-    return _Layout(
+    return _TextForm(
         used,
         headings,
         place + 1,
@@ -308,7 +317,7 @@ def _records(sample: str, delimiter: str, most: int = 200) -> list[list[str]]:
 
 
 def _sniff(sample: str) -> str:
-    """Return the delimiter that cuts the most lines into the same number of cells, more than one."""
+    """Return the delimiter that splits most lines into the same number of cells, more than one."""
     best, score = ",", 0.0
     for mark in _DELIMITERS:
         widths = Counter(len(row) for row in _records(sample, mark) if row)
@@ -330,39 +339,46 @@ class _Read:
     broken: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def _fast(schema: StageSchema, path: Path, table: str, layout: _Layout) -> _Read | None:
-    """Let DuckDB read a well-formed file; None when it is not one."""
-    if not layout.simple:
+def _fast(schema: StageSchema, path: Path, table: str, form: _TextForm) -> _Read | None:
+    """Let DuckDB read the file; None when it is not well-formed."""
+    if not form.simple:
         return None
-    columns = ", ".join(f"{name}: 'VARCHAR'" for name in base_names(len(layout.headings)))
-    sql = (
-        "SELECT * FROM read_csv($path, "
-        "auto_detect=false, delim=$delimiter, quote='\"', escape='\"', "
-        f"header={str(layout.header).lower()}, columns={{{columns}}}, max_line_size=16777216)"
-    )
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in base_names(len(form.headings)))
+    sql = f"""
+        SELECT * FROM read_csv(
+            $path,
+            auto_detect = false,
+            delim = $delimiter,
+            quote = '"',
+            escape = '"',
+            header = {str(form.header).lower()},
+            columns = {{{columns}}},
+            max_line_size = 16777216
+        )
+    """
     try:
-        relation = schema.table(table, sql, {"path": str(path), "delimiter": layout.delimiter})
+        relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.Error:
         return None
     return _Read(relation)
 
 
-def _slow(schema: StageSchema, path: Path, table: str, layout: _Layout, name: str) -> _Read:
-    """Read record by record and make every record as wide as the headings, noting each repair."""
-    width = len(layout.headings)
+def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: str) -> _Read:
+    """Read record by record, make every record as wide as the header, and note each repair."""
+    width = len(form.headings)
     notes: list[Note] = []
     broken: list[Mapping[str, Any]] = []
     rows: list[list[str | None]] = []
     short: list[int] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=layout.delimiter)
+        reader = csv.reader(file, delimiter=form.delimiter)
         before = 0
         try:
             for place, record in enumerate(reader):
                 if reader.line_num - before > _LONGEST_RECORD:
                     _refuse_open_quote(name, before + 1)
                 before = reader.line_num
-                if place < layout.skip or not record:
+                if place < form.skip or not record:
                     continue
                 rows.append(_widened(record, width, len(rows) + 1, broken, short))
         except csv.Error as error:
@@ -372,15 +388,11 @@ def _slow(schema: StageSchema, path: Path, table: str, layout: _Layout, name: st
             ) from None
     _drop_footer(rows, short, width, notes)
     if short:
-        which = ", ".join(map(str, short[:5])) + (", ..." if len(short) > 5 else "")
-        notes.append(
-            Note(
-                "repaired",
-                f"{len(short)} lines have fewer cells than the headings (lines {which}); the "
-                "missing ones are empty.",
-                len(short),
-            )
+        text = (
+            f"{counted(len(short), 'row')} with fewer cells than the header ({row_list(short)}): "
+            "the missing cells are empty."
         )
+        notes.append(Note("repaired", text, len(short)))
     return _Read(put(schema, table, text_columns(rows, width)), notes, broken)
 
 
@@ -404,11 +416,11 @@ def _widened(
                 "severity": "error",
                 "code": "too_many_cells",
                 "problem": (
-                    f"Line {number} has {len(record)} cells where the headings have {width}: "
-                    "cells may stand under the wrong heading."
+                    f"the row has {len(record)} cells and the header has {width}, so cells may "
+                    "be in the wrong columns"
                 ),
                 "fix": (
-                    "Put quotes around the cell that holds the delimiter, or remove the extra "
+                    "Put quotes around the cell that contains the delimiter, or remove the extra "
                     "cells."
                 ),
             }
@@ -419,7 +431,7 @@ def _widened(
 def _drop_footer(
     rows: list[list[str | None]], short: list[int], width: int, notes: list[Note]
 ) -> None:
-    """Drop lines at the end that fill one cell of many, such as "83 record(s) downloaded"."""
+    """Drop rows at the end with one cell, such as "83 record(s) downloaded"."""
     dropped = 0
     while (
         width > 2
@@ -431,12 +443,12 @@ def _drop_footer(
         short.pop()
         dropped += 1
     if dropped:
-        notes.append(Note("dropped", f"{dropped} lines below the orders (a footer).", dropped))
+        text = f"{counted(dropped, 'row')} below the orders (a footer)."
+        notes.append(Note("dropped", text, dropped))
 
 
 def _refuse_open_quote(name: str, line: int) -> None:
     raise SourceError(
-        f'{name}, line {line}: a quote (") is opened and not closed within {_LONGEST_RECORD} '
-        "lines.",
-        fix="Close it, or double quotes that belong to the text.",
+        f'{name}, line {line}: a quote (") is not closed within {_LONGEST_RECORD} lines.',
+        fix="Close it; a quote that is part of a text is written twice.",
     )

@@ -1,4 +1,7 @@
-"""Which reader takes a source: by what it is, a file by its first bytes and then by its ending. Several files stand below one another."""
+"""Choose the reader of a source: by its type; of a file by its first bytes, then its extension.
+
+The rows of several files follow one another.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import StageSchema, count
+from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
+from shipkit.orders.expressions import quote
 from shipkit.orders.source.delimited import read_delimited
 from shipkit.orders.source.records import (
     is_frame,
@@ -35,15 +40,16 @@ _JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the lines came from. `sha256` of each file, for write-back to notice a changed source."""
+    """Where the rows came from."""
 
     kind: str
     paths: tuple[Path, ...] = ()
     sha256: tuple[str, ...] = ()
+    """Of each file, so that write-back notices a changed source."""
     rows: tuple[int, ...] = ()
-    """Lines of each file: `row_number` runs on over all of them."""
+    """Rows of each file; `row_number` runs on over all of them."""
     headings: tuple[str, ...] = field(default=(), repr=False)
-    """Literally as in the source, duplicates and empty ones included."""
+    """As the source has them, duplicate and empty ones included."""
     sheet: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -51,7 +57,13 @@ class Origin:
 
 
 def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origin]:
-    """Read the cells of any source into `schema`; return them and where they came from."""
+    """Read the cells of any source into `schema`; return them and where they came from.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read; the message says what to do.
+    """
     if isinstance(source, str | Path):
         return _read_files(schema, _paths(source), **options)
     if (
@@ -77,8 +89,8 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
         cells = read_records(schema, source, "cells")
     else:
         raise SourceError(
-            f"Orders cannot be read from a {type(source).__name__}.",
-            fix="Give a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
+            f"Cannot read orders from an object of type {type(source).__name__}.",
+            fix="Pass a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
         )
     return cells, Origin(
         kind=cells.kind, headings=cells.headings, rows=(count(schema.con, cells.relation),)
@@ -89,8 +101,8 @@ def _paths(source: str | Path) -> list[Path]:
     text = str(source)
     if "://" in text:
         raise SourceError(
-            f"{text.split('://', 1)[0]}:// addresses are not read.",
-            fix="Download the file first, or give the rows.",
+            f"Cannot read {text.split('://', 1)[0]}:// addresses.",
+            fix="Download the file first, or pass its rows.",
         )
     path = Path(text).expanduser()
     if path.is_file():
@@ -102,8 +114,10 @@ def _paths(source: str | Path) -> list[Path]:
         if found:
             return found
         raise SourceError(f"No file matches {path}.", fix="Check the pattern and the folder.")
-    beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=1)
+    siblings = (
+        [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+    )
+    near = difflib.get_close_matches(path.name, siblings, n=1)
     where = (
         f"{path} does not exist"
         if path.parent.is_dir()
@@ -126,8 +140,8 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
             )
         except PermissionError:
             raise SourceError(
-                f"{path} may not be read.",
-                fix="Check its permissions, and close it where it is open.",
+                f"No permission to read {path}.",
+                fix="Check its permissions, and close it if another program has it open.",
             ) from None
     first = read[0]
     origin = Origin(
@@ -172,7 +186,7 @@ def _read_file(schema: StageSchema, path: Path, table: str, **options: Any) -> C
 
 
 def _kind_of(path: Path) -> str:
-    """Return the kind of a file: by its first bytes where they tell, else by its ending."""
+    """Return the kind of a file: by its first bytes if they show it, else by its extension."""
     with path.open("rb") as file:
         head = file.read(8)
     ending = (
@@ -198,7 +212,7 @@ def _kind_of(path: Path) -> str:
 
 
 def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cells:
-    """Put the files of a glob below one another, by heading; the file's name stays beside each line."""
+    """Combine the files of a glob by heading; each row keeps the name of its file."""
     per_file = [unique_names(cells.headings, ()) for cells in read]
     headings = list(dict.fromkeys(name for names in per_file for name in names))
     parts = []
@@ -208,10 +222,8 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
             f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}"
             for n, name in enumerate(headings, start=1)
         )
-        file = path.name.replace("'", "''")
-        parts.append(
-            f"(SELECT {wanted}, '{file}' AS file FROM {cells.relation.sql} ORDER BY rowid)"
-        )
+        source = f"SELECT {wanted}, {quote(path.name)} AS file FROM {cells.relation.sql}"
+        parts.append(f"({source} ORDER BY rowid)")
     relation = schema.table("cells", " UNION ALL ".join(parts))
     for cells in read:
         schema.remove(cells.relation)
@@ -223,7 +235,7 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
         ]
         before += lines
     notes = [
-        Note("read", f"{path.name}: {lines:,} lines.", lines)
+        Note("read", f"{path.name}: {counted(lines, 'row')}.", lines)
         for path, lines in zip(origin.paths, origin.rows, strict=True)
     ]
     return Cells(

@@ -1,4 +1,4 @@
-"""Tables that come with types, and records: frames, Arrow, parquet, DuckDB relations, JSON, lists of dicts."""
+"""Sources with types or records: DataFrames, Arrow, Parquet, DuckDB, JSON, lists of dicts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shipkit.orders.expressions import quote as sql_text
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
 
 _NESTING = 4
+"""How deep objects inside a record become columns ("ship_to.city"); deeper ones stay JSON text."""
 
 
 def is_frame(source: Any) -> bool:
@@ -31,14 +32,14 @@ def is_frame(source: Any) -> bool:
 
 
 def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
-    """Read a pandas DataFrame column by column; its index is ignored, None, NaN and NaT are null."""
+    """Read a pandas DataFrame without its index; None, NaN and NaT are null."""
     headings = tuple(
         " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
         for name in frame.columns
     )
     if not headings:
         raise SourceError(
-            "The frame has no columns.", fix="Give a frame with a line for each order."
+            "The DataFrame has no columns.", fix="Pass a DataFrame with one row per order or line."
         )
     arrays = [_array(frame.iloc[:, place]) for place in range(len(headings))]
     data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
@@ -46,7 +47,7 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
 
 
 def _array(values: Any) -> Any:
-    """Return a column as an Arrow array: with its type where it has one, as text where it is mixed."""
+    """Return a column as an Arrow array: with its type if it has one, as text if it is mixed."""
     try:
         made = pa.array(values, from_pandas=True)
     except (
@@ -65,19 +66,22 @@ def _array(values: Any) -> Any:
 
 
 def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow") -> Cells:
-    """Read an Arrow table, a record batch reader, or anything that hands out an Arrow stream."""
+    """Read an Arrow table, a record batch reader, or any object with an Arrow stream."""
     data = source if isinstance(source, pa.Table) else pa.table(source)
     headings = tuple(str(name) for name in data.column_names)
     if not headings:
         raise SourceError(
-            "The table has no columns.", fix="Give a table with a line for each order."
+            "The table has no columns.", fix="Pass a table with one row per order or line."
         )
     relation = put(schema, table, data.rename_columns(base_names(len(headings))))
     return Cells(relation=relation, headings=headings, kind=kind)
 
 
 def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = True) -> Cells:
-    """Read a parquet file with its types; with ``copy=False`` it is read where it lies, each time it is needed."""
+    """Read a Parquet file with its types.
+
+    With ``copy=False`` nothing is stored: the file is read each time its rows are needed.
+    """
     try:
         found = schema.con.execute(
             "DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}
@@ -99,19 +103,22 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
             )
     except duckdb.Error as error:
         raise SourceError(
-            f"{path.name} is no readable parquet file: {str(error).splitlines()[0]}.",
-            fix="Write it again.",
+            f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}.",
+            fix="Export it again.",
         ) from None
     return Cells(relation=relation, headings=headings, kind="parquet")
 
 
 def _escaped(path: Path) -> str:
-    """Return a path that DuckDB takes literally."""
+    """Return a path that DuckDB does not read as a glob."""
     return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in str(path))
 
 
 def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
-    """Read JSON (a list of objects, also one level inside an object) or one object a line; numbers keep their spelling."""
+    """Read JSON: a list of objects, also one level inside an object, or one object per line.
+
+    Numbers keep their spelling, so that no digit is lost.
+    """
     with path.open("rb") as packed:
         opened = gzip.open if packed.read(2) == b"\x1f\x8b" else open
     try:
@@ -121,17 +128,17 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{path.name} is not UTF-8: {error.reason} at byte {error.start}.",
-            fix="JSON is UTF-8; write it again.",
+            fix="JSON must be UTF-8; export it again.",
         ) from None
     except json.JSONDecodeError as error:
         raise SourceError(
             f"{path.name}, line {error.lineno}, column {error.colno}: {error.msg}.",
-            fix="Write one JSON list of objects, or one object a line.",
+            fix="Write one JSON list of objects, or one object per line.",
         ) from None
     if not found or not all(isinstance(record, Mapping) for record in found):
         raise SourceError(
-            f"{path.name} holds no list of objects.",
-            fix='Write [{"order_id": ...}, ...] or one object a line.',
+            f"{path.name} does not contain a list of objects.",
+            fix='Write [{"order_id": ...}, ...] or one object per line.',
         )
     headings, rows = _flattened(found)
     text = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
@@ -169,16 +176,16 @@ def _parsed_line(number: int, line: str, options: Mapping[str, Any]) -> Any:
 
 
 def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], table: str) -> Cells:
-    """Read a list of dicts; a column of one type keeps it, a mixed one is text."""
+    """Read a list of dicts; a column of one type keeps it, a mixed one becomes text."""
     if not records:
-        raise SourceError("The list of orders is empty.", fix="Give at least one dict.")
+        raise SourceError("The list of orders is empty.", fix="Pass at least one dict.")
     wrong = next(
         (place for place, record in enumerate(records) if not isinstance(record, Mapping)), None
     )
     if wrong is not None:
         raise SourceError(
             f"Item {wrong} of the list is a {type(records[wrong]).__name__}, not a dict.",
-            fix='Give [{"order_id": ..., "zip": ...}, ...].',
+            fix='Pass [{"order_id": ..., "zip": ...}, ...].',
         )
     headings, rows = _flattened(records)
     columns = list(zip(*rows, strict=True))
@@ -195,13 +202,16 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
     notes = (
         ()
         if all(record.keys() == records[0].keys() for record in records)
-        else (Note("repaired", "Some records lack some fields; those cells are empty."),)
+        else (Note("repaired", "Some records do not have every field; those cells are empty."),)
     )
     return Cells(relation=relation, headings=headings, kind="records", notes=notes)
 
 
 def _flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[Any]]]:
-    """Return headings in order of appearance and a row for each record; an object inside becomes columns "ship_to.city"."""
+    """Return headings in order of appearance and one row per record.
+
+    An object inside a record becomes columns such as "ship_to.city".
+    """
     flat = [dict(_pairs(record)) for record in records]
     headings = tuple(dict.fromkeys(name for record in flat for name in record))
     return headings, [[record.get(name) for name in headings] for record in flat]

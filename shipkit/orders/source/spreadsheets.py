@@ -1,4 +1,7 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) into a table of text cells: what a person sees, without ".0" behind whole numbers."""
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) into a table of text cells.
+
+A cell is the text that a person sees: a whole number without ".0", a date without a time.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
+from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, find_header, put, text_columns, unique_names
 from shipkit.orders.fields import keys, recognise
@@ -58,7 +62,7 @@ def read_spreadsheet(
     if not rows:
         raise SourceError(
             f"Sheet {name!r} of {path.name} is empty.",
-            fix=f"Name another: load(..., sheet=...). It has: {', '.join(book.sheet_names)}.",
+            fix=f"Choose another: load(..., sheet=...). Sheets: {', '.join(book.sheet_names)}.",
         )
     width = max(len(row) for row in rows)
     text = [[text_of(value) for value in row] + [None] * (width - len(row)) for row in rows]
@@ -67,7 +71,7 @@ def read_spreadsheet(
         place = find_header(text[:30])
         headings, body = tuple(cell or "" for cell in text[place]), text[place + 1 :]
         notes += (
-            [Note("dropped", f"{place} lines above the headings of sheet {name!r}.", place)]
+            [Note("dropped", f"{counted(place, 'row')} above the header of sheet {name!r}.", place)]
             if place
             else []
         )
@@ -90,7 +94,7 @@ def read_spreadsheet(
 
 
 def sheet_parts(book: zipfile.ZipFile) -> dict[str, str]:
-    """Return the sheets of an .xlsx or .xlsm file: name -> name of the part that holds it."""
+    """Return the sheets of an .xlsx or .xlsm file: name -> name of its part in the zip file."""
     root = ET.fromstring(book.read("xl/workbook.xml"))  # noqa: S314 - the user's own file, and expat bounds expansion
     relations = {
         e.get("Id"): str(e.get("Target"))
@@ -118,7 +122,7 @@ def _chosen(
         sheet = names[sheet]
     if sheet is not None and sheet not in names:
         raise SourceError(
-            f"{file} has no sheet {sheet!r}.", fix=f"It has: {', '.join(names)}.", sheets=names
+            f"{file} has no sheet {sheet!r}.", fix=f"Sheets: {', '.join(names)}.", sheets=names
         )
     if isinstance(sheet, str):
         return sheet, _rows(book, sheet), []
@@ -132,7 +136,7 @@ def _chosen(
         [
             Note(
                 "assumed",
-                f"Sheet {best!r} looks like the orders; {file} also has: "
+                f"the orders are in sheet {best!r}; {file} also has: "
                 f"{', '.join(n for n in names if n != best)}.",
             )
         ],
@@ -140,7 +144,7 @@ def _chosen(
 
 
 def _worksheets(book: Any) -> list[str]:
-    """Return the names of the sheets that may hold orders: those that a person sees, or all where all are hidden."""
+    """Return the names of the visible worksheets, or of all when all are hidden."""
     sheets = [sheet for sheet in book.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
     seen = [sheet.name for sheet in sheets if str(sheet.visible).endswith(".Visible")]
     return seen or [sheet.name for sheet in sheets] or list(book.sheet_names)
@@ -151,7 +155,7 @@ def _rows(book: Any, name: str) -> list[list[Any]]:
 
 
 def _likeness(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """Return how many headings are recognised, and how many lines there are."""
+    """Return how many headings are recognised, and how many rows there are."""
     if not rows:
         return (-1, 0)
     head = [[text_of(value) for value in row] for row in rows[:30]]
@@ -159,13 +163,16 @@ def _likeness(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
     return len(found.roles) + len(found.ambiguous), len(rows)
 
 
-# -- cells that show something and hold nothing ----------------------------------------------------
+# -- cells that show something but have no value ---------------------------------------------------
 
 
 def _without_value(
     path: Path, sheet: str, headings: Sequence[str], *, above: int, count: int
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return a problem for each cell that holds an error, or a formula whose value nobody computed: read as nothing, a default could take its place."""
+    """Return a problem for each cell with an error, or with a formula without a stored value.
+
+    Such a cell is read as empty. Without the problem, a default could silently replace it.
+    """
     if not zipfile.is_zipfile(path):
         return ()
     with zipfile.ZipFile(path) as book:
@@ -174,7 +181,7 @@ def _without_value(
         xml = book.read(sheet_parts(book)[sheet])
     names = keys(unique_names(headings, ("row_number", "source_file")))
     made = []
-    for reference, said in _odd_cells(xml):
+    for reference, shown in _odd_cells(xml):
         letters = reference.rstrip("0123456789")
         column, line = _column(letters), int(reference.removeprefix(letters)) - above
         if not 0 < line <= count or column > len(headings):
@@ -184,14 +191,15 @@ def _without_value(
             {
                 "row_number": line,
                 "field": names[column - 1],
-                "value": said,
+                "value": shown,
                 "severity": "error",
                 "code": "cell_without_value",
-                "problem": f"{heading!r} (cell {reference}) is the error {said}."
-                if said
-                else f"{heading!r} (cell {reference}) is a formula whose value is not in the file.",
+                "problem": f"cell {reference} in column {heading!r} contains the error {shown}"
+                if shown
+                else f"cell {reference} in column {heading!r} is a formula whose value is not "
+                "stored in the file",
                 "fix": "Correct the formula, save the workbook and load it again."
-                if said
+                if shown
                 else "Open the workbook in Excel or LibreOffice, save it and load it again.",
             }
         )
@@ -199,7 +207,7 @@ def _without_value(
 
 
 def _odd_cells(xml: bytes) -> Iterator[tuple[str, str | None]]:
-    """Yield place and error text of cells with an error, place and None of formulas without a value."""
+    """Yield the reference and error text of each cell with an error; None for a missing value."""
     for found in _ERROR.finditer(xml) if b't="e"' in xml else ():
         place = _PLACE.match(found[0])
         if place:
@@ -207,9 +215,8 @@ def _odd_cells(xml: bytes) -> Iterator[tuple[str, str | None]]:
     for found in _NO_VALUE.finditer(xml):
         start = max(xml.rfind(b"<c ", 0, found.start()), xml.rfind(b"<x:c ", 0, found.start()))
         place = _PLACE.match(xml, max(start, 0))
-        if (
-            place and b't="str"' not in xml[place.start() : found.start()]
-        ):  # a formula may well say nothing
+        # t="str" marks a formula whose value is text, and an empty text is a value.
+        if place and b't="str"' not in xml[place.start() : found.start()]:
             yield place[1].decode(), None
 
 
@@ -222,7 +229,7 @@ def _column(letters: str) -> int:
 
 
 def _ods_notes(path: Path) -> list[Note]:
-    """Say how many cells of an .ods file hold an error: they are read as nothing."""
+    """Return a note of how many cells of an .ods file contain an error: they are read as empty."""
     if not zipfile.is_zipfile(path):
         return []
     with zipfile.ZipFile(path) as book:
@@ -233,7 +240,7 @@ def _ods_notes(path: Path) -> list[Note]:
         [
             Note(
                 "assumed",
-                f"Cells of {path.name} that hold an error: {count:,}. They are taken as empty.",
+                f"{counted(count, 'cell')} of {path.name} with an error: read as empty.",
                 count,
             )
         ]

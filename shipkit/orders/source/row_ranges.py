@@ -1,4 +1,7 @@
-"""A source part by part: what is decided on all of its lines stays, and the views show only some of them at a time."""
+"""A source range by range, for files that memory does not hold.
+
+Types and grouping are decided on all rows before; here the views only show some rows at a time.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,24 @@ from shipkit.orders.cells import base_names
 if TYPE_CHECKING:
     from shipkit.orders.source import Loaded
 
-__all__ = ["parts"]
+__all__ = ["row_ranges"]
 
 
-def parts(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last row number of each part of at most `rows` lines, in order.
+def row_ranges(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and last row number of each range of at most `rows` rows, in order.
 
-    Of a parquet file that was not copied, ``loaded.cells`` (and so every view over it) holds just
-    the part that was yielded: a file is read once, not once for each part. Of all others it holds
-    everything, and the row numbers choose.
+    If the source is a Parquet file that was not copied, ``loaded.cells`` and all views of it hold
+    just the range that was yielded, so that the file is read once and not once per range. Any other
+    source stays complete, and the caller selects by row number.
 
     Raises
     ------
     SourceError
-        The file is no longer the one that was loaded.
+        The file changed while it was read.
     """
     if loaded.copied:
-        lines = sum(loaded.origin.rows)
-        yield from ((first, min(first + rows - 1, lines)) for first in range(1, lines + 1, rows))
+        last = sum(loaded.origin.rows)
+        yield from ((first, min(first + rows - 1, last)) for first in range(1, last + 1, rows))
         return
     yield from _of_file(loaded, rows)
 
@@ -41,7 +44,8 @@ def _of_file(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     import pyarrow.parquet as pq
 
     con, path = loaded.con, loaded.origin.paths[0]
-    cast = ", ".join(
+    # Arrow and DuckDB read some Parquet types differently; the views were made for DuckDB's.
+    wanted = ", ".join(
         f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}"
         for name, kind in loaded.cells.columns.items()
     )
@@ -53,14 +57,14 @@ def _of_file(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
                 .rename_columns(base_names(batch.num_columns))
                 .append_column("rowid", pa.array(np.arange(done, done + batch.num_rows)))
             )
-            con.register("cells_of_part", cells)
+            con.register("cells_of_range", cells)
             con.execute(
-                f"CREATE OR REPLACE VIEW {loaded.cells.sql} AS SELECT {cast} FROM cells_of_part"
+                f"CREATE OR REPLACE VIEW {loaded.cells.sql} AS SELECT {wanted} FROM cells_of_range"
             )
             yield done + 1, done + batch.num_rows
             done += batch.num_rows
     now = path.stat()
     if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
         raise SourceError(
-            f"{path.name} was changed while it was read.", fix="Read it again; nothing was written."
+            f"{path.name} changed while it was read.", fix="Read it again; nothing was written."
         )

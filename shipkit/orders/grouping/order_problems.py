@@ -1,0 +1,232 @@
+"""What grouping finds wrong: conflicting lines, repeated order numbers, notices of the export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from shipkit.common.relation import Relation
+from shipkit.common.sql import quoted
+from shipkit.orders.expressions import number
+from shipkit.orders.fields import Column, phrase
+from shipkit.orders.layouts import Notice
+from shipkit.orders.source import Loaded
+from shipkit.schema import PROBLEMS, problems_table
+
+if TYPE_CHECKING:
+    from shipkit.orders.grouping import OrderSet
+
+__all__ = ["ambiguous_numbers", "conflicts", "key_sql", "notices"]
+
+_PLACE: Final = {
+    "name": "recipients",
+    "first_name": "recipients",
+    "last_name": "recipients",
+    "address_line1": "addresses",
+    "city": "addresses",
+    "postal_code": "addresses",
+    "country": "addresses",
+}
+"""Roles of which an order has only one value, and what several values are called."""
+
+
+def key_sql(key: Column) -> str:
+    """Return SQL of the order number of a line, null when it is blank."""
+    return f"nullif(trim(CAST({quoted(key.key)} AS VARCHAR)), '')"
+
+
+def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
+    """Return a problem for each order with two recipients or addresses, or in two files."""
+    tables = [
+        _differing(loaded, groups, column)
+        for column in loaded.columns
+        if column.role in _PLACE and column.key != key.key
+    ]
+    if len(loaded.origin.paths) > 1:
+        tables.append(_in_two_files(loaded, groups, key))
+    return _first_of_each(pa.concat_tables(tables or [problems_table()]))
+
+
+def _differing(loaded: Loaded, groups: Relation, column: Column) -> pa.Table:
+    """Return a problem for each order whose lines differ in a cell of the recipient or address.
+
+    Case and punctuation do not count. Of a ZIP only the first four digits without leading zeros
+    count: spreadsheets drop the zeros of some lines, and a ZIP+4 names the same place.
+    """
+    cell = quoted(column.key)
+    same = rf"regexp_replace(lower(CAST({cell} AS VARCHAR)), '[^\p{{L}}\p{{N}}]', '', 'g')"
+    if column.role == "postal_code":
+        same = f"left(ltrim({same}, '0'), 4)"
+    found = loaded.con.sql(
+        f"""
+        WITH cells AS (
+            SELECT g.order_row, l.row_number, CAST(l.{cell} AS VARCHAR) AS value, {same} AS same
+            FROM {loaded.lines.sql} l
+            JOIN {groups.sql} g USING (row_number)
+            WHERE l.{cell} IS NOT NULL
+        ),
+        firsts AS (
+            SELECT order_row, arg_min(same, row_number) AS same, min(row_number) AS row_number
+            FROM cells
+            GROUP BY order_row
+        ),
+        others AS (
+            SELECT
+                c.order_row,
+                min(c.row_number) AS row_number,
+                arg_min(c.value, c.row_number) AS value
+            FROM cells c
+            JOIN firsts f USING (order_row)
+            WHERE c.same <> f.same
+            GROUP BY c.order_row
+        )
+        SELECT
+            o.order_row AS row_number,
+            $field AS field,
+            o.value AS value,
+            'rows ' || f.row_number || ' and ' || o.row_number
+                || ' have the same order number but different {_PLACE[str(column.role)]}'
+                AS problem,
+            'Correct one of the rows, or give one of them another order number.' AS fix,
+            'error' AS severity,
+            'order_conflict' AS code
+        FROM others o
+        JOIN firsts f USING (order_row)
+        ORDER BY 1
+        """,
+        params={"field": column.role},
+    )
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def _in_two_files(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
+    """Return a problem for each order with lines in more than one file."""
+    found = loaded.con.sql(f"""
+        WITH files AS (
+            SELECT
+                g.order_row,
+                l.source_file,
+                min(l.row_number) AS row_number,
+                any_value({key_sql(key)}) AS number
+            FROM {loaded.lines.sql} l
+            JOIN {groups.sql} g USING (row_number)
+            GROUP BY ALL
+        )
+        SELECT
+            order_row AS row_number,
+            'order_id' AS field,
+            any_value(number) AS value,
+            'the order is in two files: ' || string_agg(
+                source_file || ' (row ' || row_number || ')', ' and ' ORDER BY row_number
+            ) AS problem,
+            'Load it from one file only.' AS fix,
+            'error' AS severity,
+            'order_in_two_files' AS code
+        FROM files
+        GROUP BY order_row
+        HAVING count(*) > 1
+        ORDER BY 1
+    """)
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def ambiguous_numbers(orders: OrderSet, key: Column, also: Sequence[Column]) -> pa.Table:
+    """Return a problem for each order whose number another order of the source has too.
+
+    Nothing could tell the two apart later: neither a re-import nor a confirmation to the shop.
+    """
+    same = ", ".join(column.name for column in also)
+    found = orders.con.sql(
+        f"""
+        WITH heads AS (
+            SELECT DISTINCT order_row, {key_sql(key)} AS number
+            FROM {orders.all_lines.sql}
+            WHERE order_row = row_number
+        ),
+        repeated AS (
+            SELECT order_row, number, count(*) OVER (PARTITION BY number) AS orders
+            FROM heads
+            WHERE number IS NOT NULL
+        )
+        SELECT
+            order_row AS row_number,
+            'order_id' AS field,
+            number AS value,
+            orders || ' orders have the number ''' || number || ''' but differ in other cells'
+                AS problem,
+            $fix AS fix,
+            'error' AS severity,
+            'order_number_not_unique' AS code
+        FROM repeated
+        WHERE orders > 1
+        ORDER BY 1
+        """,
+        params={
+            "fix": (
+                "Give each order a number of its own in the file; or, if they are one order, "
+                f"make {same} the same."
+            )
+        },
+    )
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def _first_of_each(problems: pa.Table) -> pa.Table:
+    """Keep one problem per order and text: two addresses are one fact, in however many cells."""
+    if problems.num_rows < 2:
+        return problems
+    rows = problems.column("row_number").to_pylist()
+    texts = problems.column("problem").to_pylist()
+    firsts: dict[tuple[Any, Any], int] = {}
+    for place, pair in enumerate(zip(rows, texts, strict=True)):
+        firsts.setdefault(pair, place)
+    return problems.take(list(firsts.values()))
+
+
+def notices(orders: OrderSet) -> list[pa.Table]:
+    """Return what the layout wants a person to know, such as a cancellation in the shop."""
+    by_words = {phrase(column.name): column for column in orders.columns}
+    layout = orders.loaded.layout
+    return [
+        _noticed(orders, column, notice)
+        for notice in (layout.layout.notices if layout else ())
+        if (column := by_words.get(phrase(notice.heading))) is not None
+    ]
+
+
+def _noticed(orders: OrderSet, column: Column, notice: Notice) -> pa.Table:
+    cell = f"nullif(trim(CAST({quoted(column.key)} AS VARCHAR)), '')"
+    params: dict[str, Any] = {
+        "field": column.key,
+        "problem": notice.problem,
+        "fix": notice.fix,
+        "severity": notice.severity,
+        "code": notice.code,
+    }
+    if notice.when == "filled":
+        condition = f"{cell} IS NOT NULL"
+    elif notice.when == "nonzero":
+        condition = f"coalesce(TRY_CAST({number(cell)} AS DOUBLE), 1) <> 0"
+    else:
+        condition = f"lower({cell}) IN (SELECT unnest($texts))"
+        params["texts"] = [text.lower() for text in notice.when]
+    found = orders.con.sql(
+        f"""
+        SELECT
+            order_row AS row_number,
+            $field AS field,
+            min({cell}) AS value,
+            $problem AS problem,
+            $fix AS fix,
+            $severity AS severity,
+            $code AS code
+        FROM {orders.all_lines.sql}
+        WHERE {cell} IS NOT NULL AND {condition}
+        GROUP BY order_row
+        ORDER BY 1
+        """,
+        params=params,
+    )
+    return found.to_arrow_table().cast(PROBLEMS)

@@ -1,0 +1,167 @@
+"""A source after it was read: its relations, its columns, and a report of what reading did."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation
+from shipkit.common.sql import one, quoted
+from shipkit.common.words import counted
+from shipkit.errors import SourceError
+from shipkit.orders.cells import Note
+from shipkit.orders.fields import Column
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.source.readers import Origin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LoadReport", "Loaded"]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was read from a source, and what was repaired, dropped or assumed.
+
+    Parameters
+    ----------
+    rows
+        Rows that were kept.
+    columns
+        Number of columns.
+    notes
+        What reading did, in the order in which it happened.
+    """
+
+    rows: int
+    columns: int
+    notes: tuple[Note, ...] = ()
+
+    def __str__(self) -> str:
+        head = f"{counted(self.rows, 'row')}, {counted(self.columns, 'column')}"
+        return "\n".join([head, *(f"{note.kind}: {note.text}" for note in self.notes)])
+
+    def of(self, kind: str) -> tuple[Note, ...]:
+        """Return the notes of one kind: ``read``, ``repaired``, ``dropped`` or ``assumed``."""
+        return tuple(note for note in self.notes if note.kind == kind)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The notes as a DataFrame with the columns kind, text and count."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [(n.kind, n.text, n.count) for n in self.notes], columns=["kind", "text", "count"]
+        )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The rows of a source in the database `con`.
+
+    ``row_number`` counts the rows of the source from 1, the header row not included, and runs on
+    over the files of a glob.
+    """
+
+    con: duckdb.DuckDBPyConnection = field(repr=False)
+    cells: Relation = field(repr=False)
+    """The cells as the source has them: columns ``c1``, ``c2``, ..."""
+    text: Relation = field(repr=False)
+    """``row_number``, ``source_file``, then every column as text under its heading."""
+    lines: Relation = field(repr=False)
+    """``row_number``, ``source_file``, then every column with its type under its key."""
+    columns: tuple[Column, ...]
+    rows: int
+    origin: Origin
+    report: LoadReport = field(repr=False)
+    problems: pa.Table = field(repr=False)
+    layout: LayoutMatch | None = None
+    """The known export that was recognised by its headings, or None."""
+    copied: bool = True
+    """False for a Parquet file that stays where it is and is read each time it is needed."""
+
+    def describe(self) -> pd.DataFrame:
+        """Return one row per column of the source.
+
+        Returns
+        -------
+        pandas.DataFrame
+            name, type, non_null, distinct, examples (the most common values), key, role, unit.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            [self._described(column) for column in self.columns],
+            columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"],
+        )
+
+    def _described(self, column: Column) -> tuple[Any, ...]:
+        key = quoted(column.key)
+        counts = one(self.con, f"SELECT count({key}), count(DISTINCT {key}) FROM {self.lines.sql}")
+        common = self.con.execute(f"""
+            SELECT CAST({key} AS VARCHAR)
+            FROM {self.lines.sql}
+            WHERE {key} IS NOT NULL
+            GROUP BY 1
+            ORDER BY count(*) DESC, 1
+            LIMIT 3
+        """).fetchall()
+        return (
+            column.name,
+            column.type,
+            int(counts[0]),
+            int(counts[1]),
+            ", ".join(str(value) for (value,) in common),
+            column.key,
+            column.role,
+            column.unit,
+        )
+
+    def sample(self, n: int = 5, seed: int = 1) -> pd.DataFrame:
+        """Return `n` random rows in source order; the same seed gives the same rows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            row_number, then every column under its heading.
+        """
+        wanted = ", ".join(
+            f"{quoted(column.key)} AS {quoted(column.name)}" for column in self.columns
+        )
+        found: pd.DataFrame = self.con.sql(f"""
+            SELECT row_number, {wanted}
+            FROM (
+                SELECT * FROM {self.lines.sql}
+                USING SAMPLE reservoir({int(n)} ROWS) REPEATABLE ({int(seed)})
+            )
+            ORDER BY row_number
+        """).df()
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The headings, made unique."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column with this heading or key.
+
+        Raises
+        ------
+        SourceError
+            There is no such column; the message names the nearest one.
+        """
+        for column in self.columns:
+            if name in (column.name, column.key):
+                return column
+        known = [c.name for c in self.columns] + [c.key for c in self.columns]
+        near = difflib.get_close_matches(name, known, n=1)
+        raise SourceError(
+            f"There is no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else "."),
+            fix="See session.columns.",
+        )

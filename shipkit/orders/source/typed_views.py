@@ -1,0 +1,516 @@
+"""From cells to rows: decide what type each column has, and which rows are data.
+
+Everything here is a view over the cells. The types are decided on all rows, but no row is copied.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation, StageSchema, count
+from shipkit.common.sql import one, quoted
+from shipkit.common.words import counted
+from shipkit.errors import SourceError
+from shipkit.orders import layouts
+from shipkit.orders.cells import Cells, Note, base_names
+from shipkit.orders.expressions import quote
+from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.source import celltypes
+from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
+from shipkit.orders.source.loaded import Loaded, LoadReport
+from shipkit.orders.source.readers import Origin
+from shipkit.schema import PROBLEMS
+
+__all__ = ["loaded_from"]
+
+_BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
+"""Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
+_WHO = frozenset(
+    {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
+)
+"""Roles of which a row with an address has at least one."""
+_ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+_TOTALS = ("total", "totals", "grand total", "subtotal", "sum")
+_PINNED_TYPES = {
+    "text": "VARCHAR",
+    "str": "VARCHAR",
+    "string": "VARCHAR",
+    "int": "BIGINT",
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "number": "DOUBLE",
+    "bool": "BOOLEAN",
+    "varchar": "VARCHAR",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "datetime": "TIMESTAMP",
+}
+"""What ``load(types=...)`` accepts -> the type of DuckDB."""
+_SOURCES = {
+    "frame": "DataFrame",
+    "arrow": "Arrow table",
+    "relation": "DuckDB relation",
+    "records": "list of dicts",
+    "database": "database table",
+}
+"""Kind of a source that is not a file -> its name in messages."""
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+)
+
+
+def loaded_from(
+    schema: StageSchema,
+    cells: Cells,
+    origin: Origin,
+    *,
+    types: Mapping[str, object],
+    names: Sequence[str],
+    layout: LayoutMatch | None,
+) -> Loaded:
+    """Decide the types, make the views and report what was done.
+
+    Parameters
+    ----------
+    cells
+        What a reader stored in `schema`.
+    types
+        Heading or key -> the type that a person asked for.
+    names
+        The headings, made unique.
+
+    Raises
+    ------
+    SourceError
+        There are no data rows, or `types` names an unknown column or type.
+    """
+    con = schema.con
+    read = count(con, cells.relation)
+    if not read:
+        raise _no_orders(origin, "no data rows", headings=list(cells.headings))
+    all_keys = keys(names)
+    roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
+    pins = _layout_dates(con, cells.relation, names, layout) | _pins(types, names, all_keys)
+    as_text, readings = _readings(schema, cells.relation, names, roles, pins)
+    columns = tuple(
+        Column(
+            name=name,
+            key=key,
+            type=reading.type,
+            role=roles[name].role if name in roles else None,
+            unit=roles[name].unit if name in roles else None,
+        )
+        for name, key, reading in zip(names, all_keys, readings, strict=True)
+    )
+    rows = _Rows(as_text, columns, readings, origin, layout)
+    lines = rows.lines(schema)
+    dropped = rows.dropped(con, read, count(con, lines))
+    if not read - sum(note.count for note in dropped):
+        raise _no_orders(origin, "only blank rows")
+    problems = pa.concat_tables(
+        [
+            pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS),
+            *_misfits(con, as_text, columns, readings),
+        ]
+    )
+    headings = (
+        names if layout is not None and layout.layout.headings else cells.headings
+    )  # a layout that names the columns has nothing to repair
+    notes = (
+        *cells.notes,
+        *([Note("read", f"Layout: {layout}.")] if layout else []),
+        *_heading_notes(headings, names),
+        *_reading_notes(names, readings),
+        *dropped,
+    )
+    kept = read - sum(note.count for note in dropped)
+    return Loaded(
+        con=con,
+        cells=cells.relation,
+        text=rows.text(schema),
+        lines=lines,
+        columns=columns,
+        rows=kept,
+        origin=origin,
+        report=LoadReport(kept, len(columns), notes),
+        problems=_of_rows(con, lines, problems) if kept < read else problems,
+        layout=layout,
+        copied="rowid" not in cells.relation.columns,
+    )
+
+
+def _no_orders(origin: Origin, rows: str, **details: object) -> SourceError:
+    if origin.paths:
+        return SourceError(
+            f"{origin.paths[0].name} has a header row and {rows}.",
+            fix="Export it again with orders in it.",
+            **details,
+        )
+    source = _SOURCES.get(origin.kind, "source")
+    return SourceError(
+        f"The {source} has columns and {rows}.", fix="Pass at least one order.", **details
+    )
+
+
+# -- what type a column has ------------------------------------------------------------------------
+
+
+def _layout_dates(
+    con: duckdb.DuckDBPyConnection,
+    cells: Relation,
+    names: Sequence[str],
+    layout: LayoutMatch | None,
+) -> dict[int, str]:
+    """Return the date formats that the layout gives, for text columns where every cell fits."""
+    given = layout.layout.dates if layout else {}
+    formats = {phrase(heading): form for heading, form in given.items()}
+    found: dict[int, str] = {}
+    for place, name in enumerate(names):
+        form = formats.get(phrase(name))
+        if form is None or cells.columns.get(f"c{place + 1}") != "VARCHAR":
+            continue
+        cell = f"nullif(trim(c{place + 1}), '')"
+        query = f"""
+            SELECT count(*)
+            FROM {cells.sql}
+            WHERE {cell} IS NOT NULL AND try_strptime({cell}, $form) IS NULL
+        """
+        if not one(con, query, {"form": form})[0]:
+            found[place] = form
+    return found
+
+
+def _pins(
+    types: Mapping[str, object], names: Sequence[str], all_keys: Sequence[str]
+) -> dict[int, str]:
+    """Return place of a column -> the type or date format that a person asked for."""
+    pins = {}
+    places = {key: place for place, key in enumerate(all_keys)}
+    places |= {name: place for place, name in enumerate(names)}
+    for wanted, kind in types.items():
+        if wanted not in places:
+            near = difflib.get_close_matches(wanted, [*names, *all_keys], n=1)
+            raise SourceError(
+                f"types: there is no column {wanted!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "."),
+                fix="Use a heading or its snake_case key.",
+            )
+        given = kind.__name__ if isinstance(kind, type) else str(kind)
+        pin = given if "%" in given else _PINNED_TYPES.get(given.lower())
+        if pin is None:
+            raise SourceError(
+                f"types: {wanted!r} cannot be read as {given!r}.",
+                fix=f"Use one of {', '.join(sorted(set(_PINNED_TYPES)))}, or a date format such "
+                "as '%d/%m/%Y'.",
+            )
+        pins[places[wanted]] = pin
+    return pins
+
+
+def _readings(
+    schema: StageSchema,
+    cells: Relation,
+    names: Sequence[str],
+    roles: Mapping[str, Match],
+    pins: Mapping[int, str],
+) -> tuple[Relation, list[ColumnReading]]:
+    """Return a view of the cells as text, and how each column of it is read.
+
+    The view has ``row_number``, ``c1`` ... as text, ``n1`` ... for columns that came with a type,
+    and ``file`` where there are several.
+    """
+    found = {
+        name: kind.upper() for name, kind in cells.columns.items() if name not in {"file", "rowid"}
+    }
+    native = {name: kind for name, kind in found.items() if kind != "VARCHAR"}
+    as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
+    as_is = [f"{_clean_sql(name, kind)} AS n{name[1:]}" for name, kind in native.items()]
+    wanted = ["rowid + 1 AS row_number", *as_text, *as_is]
+    wanted += ["file"] if "file" in cells.columns else []
+    text = schema.view("cells_text", f"SELECT {', '.join(wanted)} FROM {cells.sql}")
+    readings: dict[str, ColumnReading] = {}
+    open_columns: list[ColumnSpec] = []
+    kinds = _kinds(names, roles)
+    for place, ((name, kind), heading) in enumerate(zip(found.items(), names, strict=True)):
+        meant = kinds[place]
+        if place not in pins and name in native and _keeps_type(kind, meant):
+            lasting = "TIMESTAMP" if kind.startswith("TIMESTAMP") else kind
+            readings[name] = ColumnReading(sql=f"n{name[1:]}", type=lasting, raw=name)
+            continue
+        match = roles.get(heading)
+        open_columns.append(
+            ColumnSpec(
+                name,
+                # In a source with types, a text column is text: only its role may say otherwise.
+                "text" if native and meant is None else meant,
+                pins.get(place),
+                match.role if match else None,
+                match.unit if match else None,
+            )
+        )
+    decided = celltypes.decide(schema.con, text, open_columns)
+    readings |= {spec.name: made for spec, made in zip(open_columns, decided, strict=True)}
+    return text, [readings[name] for name in found]
+
+
+def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
+    """Return the kind of each column: by its role where it has one, else by its heading alone."""
+    return [
+        KIND[roles[name].role] if name in roles else kind
+        for name, kind in zip(names, column_kinds(names), strict=True)
+    ]
+
+
+def _keeps_type(kind: str, meant: str | None) -> bool:
+    """Whether a column that came with a type keeps it: not where its heading means another one."""
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return meant in {None, "date"}
+    if kind.startswith("BOOL"):
+        return meant in {None, "flag"}
+    return kind.startswith(_NUMBERS) and meant in {None, "number", "amount"}
+
+
+def _clean_sql(name: str, kind: str) -> str:
+    """Return SQL of a typed cell without values that Arrow and DuckDB treat differently."""
+    if kind in {"FLOAT", "DOUBLE"}:
+        return f"CASE WHEN isfinite({name}) THEN {name} END"
+    return f"CAST({name} AS TIMESTAMP)" if kind.startswith("TIMESTAMP") else name
+
+
+def _text_sql(name: str, kind: str) -> str:
+    """Return SQL of a typed cell as a person would write it: 12, not 12.0; dates without 00:00."""
+    if kind == "VARCHAR":
+        return name
+    if kind in {"FLOAT", "DOUBLE"}:
+        return f"""
+            CASE
+                WHEN NOT isfinite({name}) THEN NULL
+                WHEN {name} = trunc({name}) AND abs({name}) < 1e15
+                    THEN CAST(CAST({name} AS BIGINT) AS VARCHAR)
+                ELSE CAST({name} AS VARCHAR)
+            END"""
+    if kind.startswith("TIMESTAMP"):
+        return f"""
+            CASE
+                WHEN CAST(CAST({name} AS DATE) AS TIMESTAMP) = CAST({name} AS TIMESTAMP)
+                    THEN CAST(CAST({name} AS DATE) AS VARCHAR)
+                ELSE CAST({name} AS VARCHAR)
+            END"""
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
+        return f"CAST(to_json({name}) AS VARCHAR)"
+    return f"CAST({name} AS VARCHAR)"
+
+
+# -- which rows are data ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a source: which are data, and which are blank, totals or footers."""
+
+    cells: Relation
+    columns: Sequence[Column]
+    readings: Sequence[ColumnReading]
+    origin: Origin
+    layout: LayoutMatch | None
+
+    @property
+    def base(self) -> list[str]:
+        """The names of the text cells: ``c1``, ``c2``, ..."""
+        return base_names(len(self.columns))
+
+    @property
+    def source_file(self) -> str:
+        """SQL of the file that a row came from."""
+        if len(self.origin.paths) > 1:
+            return "file"
+        return quote(self.origin.paths[0].name) if self.origin.paths else "CAST(NULL AS VARCHAR)"
+
+    @property
+    def filled(self) -> str:
+        """SQL that is true of a row with any text."""
+        return f"coalesce({', '.join(self.base)}) IS NOT NULL"
+
+    @property
+    def required(self) -> str | None:
+        """SQL that is true of a row with the cells that the layout requires; None without any."""
+        names = [column.name for column in self.columns]
+        return layouts.required_sql(self.layout, dict(zip(names, self.base, strict=True)))
+
+    @property
+    def total(self) -> str | None:
+        """SQL that is true of a row of totals; None where that cannot be told.
+
+        Such a row has "Total" where an order has its number, and neither a name nor an address: no
+        parcel could be made of it.
+        """
+        cells = list(zip(self.base, self.columns, strict=True))
+        who = [cell for cell, column in cells if column.role in _WHO]
+        if len(who) < 2:
+            return None
+        first = next((cell for cell, column in cells if column.role == "order_id"), cells[0][0])
+        words = ", ".join(quote(word) for word in _TOTALS)
+        nobody = f"coalesce({', '.join(who)}) IS NULL"
+        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {nobody}"
+
+    def text(self, schema: StageSchema) -> Relation:
+        """Return all rows with every column as text under its heading."""
+        wanted = ", ".join(
+            f"{cell} AS {quoted(column.name)}"
+            for cell, column in zip(self.base, self.columns, strict=True)
+        )
+        return schema.view(
+            "text",
+            f"SELECT row_number, {self.source_file} AS source_file, {wanted} FROM {self.cells.sql}",
+        )
+
+    def lines(self, schema: StageSchema) -> Relation:
+        """Return the data rows with every column with its type under its key.
+
+        A condition that no row fails is left out: every later stage evaluates this view.
+        """
+        wanted = ", ".join(
+            f"{reading.sql} AS {quoted(column.key)}"
+            for reading, column in zip(self.readings, self.columns, strict=True)
+        )
+        conditions = [
+            condition
+            for condition in (
+                self.filled,
+                f"({self.required})" if self.required else None,
+                f"({self.total}) IS NOT TRUE" if self.total else None,
+            )
+            if condition and self._count(schema.con, f"({condition}) IS NOT TRUE")
+        ]
+        return schema.view(
+            "lines",
+            f"SELECT row_number, {self.source_file} AS source_file, {wanted} "
+            f"FROM {self.cells.sql} WHERE {' AND '.join(conditions) or 'true'}",
+        )
+
+    def dropped(self, con: duckdb.DuckDBPyConnection, read: int, kept: int) -> list[Note]:
+        """Return what was dropped of the rows that were read."""
+        blank = self._count(con, f"NOT ({self.filled})") if kept < read else 0
+        required = f" AND ({self.required})" if self.required else ""
+        totals = self._count(con, f"{self.total}{required}") if self.total and kept < read else 0
+        footers = read - kept - blank - totals
+        notes = []
+        if blank:
+            notes.append(Note("dropped", f"{counted(blank, 'blank row')}.", blank))
+        if footers and self.layout:
+            without = " or ".join(self.layout.layout.required)
+            text = f"{counted(footers, 'row')} without {without} (totals or footers)."
+            notes.append(Note("dropped", text, footers))
+        if totals:
+            text = f"{counted(totals, 'row')} of totals, without a name or address."
+            notes.append(Note("dropped", text, totals))
+        return notes
+
+    def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
+        return int(one(con, f"SELECT count(*) FROM {self.cells.sql} WHERE {condition}")[0])
+
+
+# -- notes and problems ----------------------------------------------------------------------------
+
+
+def _heading_notes(headings: Sequence[str], names: Sequence[str]) -> list[Note]:
+    """Return a note for each heading that was missing or had to be made unique."""
+    notes = []
+    seen: Counter[str] = Counter()
+    for given, name in zip(headings, names, strict=True):
+        heading = given.strip()
+        seen[heading.casefold()] += 1
+        place = _ORDINALS.get(seen[heading.casefold()], "last")
+        if not heading:
+            text = f"column without a heading: named {name!r}."
+        elif heading == name:
+            continue
+        elif place == "first":
+            text = f"reserved heading {heading!r}: renamed {name!r}."
+        else:
+            text = f"duplicate heading {heading!r}: the {place} is renamed {name!r}."
+        notes.append(Note("repaired", text))
+    return notes
+
+
+def _reading_notes(names: Sequence[str], readings: Sequence[ColumnReading]) -> list[Note]:
+    return [
+        replace(note, text=f"{name}: {note.text}.")
+        for name, reading in zip(names, readings, strict=True)
+        for note in reading.notes
+    ]
+
+
+def _misfits(
+    con: duckdb.DuckDBPyConnection,
+    cells: Relation,
+    columns: Sequence[Column],
+    readings: Sequence[ColumnReading],
+) -> list[pa.Table]:
+    """Return the cells that do not fit the type of their column, as problems."""
+    made = []
+    for column, reading in zip(columns, readings, strict=True):
+        if not reading.can_fail:
+            continue
+        problem, fix, code = celltypes.problem_of(reading.kind, column.name)
+        rows = con.sql(
+            f"""
+            SELECT
+                row_number,
+                $field AS field,
+                {reading.raw} AS value,
+                $problem AS problem,
+                $fix AS fix,
+                CASE WHEN {celltypes.missing_sql(reading.raw)}
+                    THEN 'warning' ELSE $severity END AS severity,
+                $code AS code
+            FROM {cells.sql}
+            WHERE {reading.raw} IS NOT NULL AND {reading.sql} IS NULL
+            ORDER BY row_number
+            """,
+            params={
+                "field": column.key,
+                "problem": problem,
+                "fix": fix,
+                "severity": "error" if column.role in _BLOCKING else "warning",
+                "code": code,
+            },
+        ).to_arrow_table()
+        made.append(rows.cast(PROBLEMS))
+    return made
+
+
+def _of_rows(con: duckdb.DuckDBPyConnection, lines: Relation, problems: pa.Table) -> pa.Table:
+    """Return the problems of rows that were kept."""
+    con.register("cell_problems", problems)
+    try:
+        found = con.sql(f"""
+            SELECT p.*
+            FROM cell_problems p
+            SEMI JOIN {lines.sql} l USING (row_number)
+            ORDER BY row_number
+        """).to_arrow_table()
+        return found.cast(PROBLEMS)
+    finally:
+        con.unregister("cell_problems")
