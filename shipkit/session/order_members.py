@@ -227,6 +227,15 @@ class OrderMembers:
         """
         return self._planner.template()
 
+    @property
+    def repairs(self) -> dict[str, int]:
+        """What was corrected in cells without a warning, and in how many rows.
+
+        For example ``{"states written as their code": 5009}``. Repairs that a person should look at
+        are warnings in :attr:`problems` instead.
+        """
+        return dict(self._planner.normalized().repairs)
+
     # -- editing by hand -------------------------------------------------------------------------
 
     def skip(self, clause: str, reason: str | None = None) -> Edit:

@@ -42,6 +42,17 @@ def test_the_preview_prices_every_row_that_could_ship_and_explains_the_others(se
     assert str(frame["cost_cents"].dtype) == "Int64"
 
 
+def test_repairs_without_a_warning_are_counted(shop):
+    row = {"order_id": "1", "name": "Ada Lee", "address1": "1 Main St", "city": "Austin"}
+    rows = [
+        {**row, "state": "Texas", "zip": "78701.0", "weight_lb": 2},
+        {**row, "order_id": "2", "state": "TX", "zip": "787011234", "weight_lb": 2},
+    ]
+    with sk.BatchSession(rows, shipper=shop, service="ground") as session:
+        assert sorted(session.repairs.values()) == [1, 2]
+        assert session.repairs["states written as their code"] == 1
+
+
 def test_the_total_is_the_sum_of_the_rows_to_the_cent(session):
     frame = session.preview()
     assert session.summary.total.cents == frame["cost_cents"].sum()
