@@ -1,47 +1,48 @@
-"""The error tree: everything a user can meet, and its stable code, in one place.
+"""Every error that shipkit raises on purpose, and its stable code, in one place.
 
 ::
 
     ShipkitError
-    ├── InputError                  what was handed in cannot be used
-    │   ├── SettingsError           an environment variable or config file is wrong
+    ├── InputError                  an argument, file or option cannot be used
+    │   ├── SettingsError           an environment variable or the config file is wrong
     │   ├── SourceError             the orders cannot be read
-    │   ├── FilterError             a SQL clause cannot be used
+    │   ├── FilterError             a SQL clause is not valid
     │   ├── MappingError            columns cannot be mapped to a shipment
-    │   ├── LayoutError             a layout of an export cannot be used
-    │   ├── TemplateError           a Jinja2 template cannot be used
+    │   ├── LayoutError             the layout of an export is not valid
+    │   ├── TemplateError           a Jinja2 template is not valid
     │   └── RateCardError           a rate card has gaps, overlaps or unreadable cells
-    ├── ApprovalError               money would move without a valid yes
-    │   ├── ApprovalRequired        CONFIRM mode, and nobody approved this preview
+    ├── ApprovalError               nothing was bought: a valid approval is missing
+    │   ├── ApprovalRequired        mode CONFIRM, and this preview is not approved
     │   ├── PlanChanged             what was approved is not what would be bought
     │   ├── PreviewExpired          the preview is older than its quotes may be
-    │   ├── PreviewNotFound         no such preview in this home
-    │   ├── SpendLimitExceeded      a spend limit would be passed
-    │   ├── LimitsRequired          AUTO on a live carrier needs a total limit
-    │   └── ModeLocked              the mode cannot change while a job runs
+    │   ├── PreviewNotFound         there is no such preview in this home
+    │   ├── SpendLimitExceeded      a spend limit would be exceeded
+    │   ├── LimitsRequired          mode AUTO on a live carrier needs a total limit
+    │   └── ModeLocked              the mode cannot be changed while a job runs
     ├── JobError                    a job on disk cannot do what was asked
-    │   ├── JobNotFound             no such job in this home
-    │   ├── JobExists               the name belongs to another plan
-    │   ├── JobRunning              the job is running in this session
-    │   ├── CheckpointLocked        another process or thread owns the job
-    │   ├── CheckpointCorrupt       a segment is missing, altered or unreadable
+    │   ├── JobNotFound             there is no such job in this home
+    │   ├── JobExists               the name belongs to a job with other orders
+    │   ├── JobRunning              the job is running in this session (also a ModeLocked)
+    │   ├── CheckpointLocked        another process or thread is using the job
+    │   ├── CheckpointCorrupt       a file of the job is missing, altered or unreadable
     │   ├── CheckpointVersion       the job was written by a newer shipkit
-    │   ├── CheckpointWriteError    the disk refused a commit (full, read-only)
-    │   ├── RestartUnconfirmed      restart needs the number of paid labels
+    │   ├── CheckpointWriteError    the disk refused to write (full, read-only)
+    │   ├── RestartUnconfirmed      a restart needs the number of paid labels
     │   └── ShipmentsFailed         raised by BatchResult.raise_for_failures()
     ├── CarrierError                a carrier call did not end in a shipment
-    │   ├── CarrierRejected         the carrier said no; nothing was bought
-    │   ├── NotSent                 the request provably never left
-    │   │   ├── RateLimited         429: wait, then send
-    │   │   └── CarrierUnreachable  no connection
-    │   ├── AuthenticationFailed    the carrier refused the credentials
-    │   └── AnswerLost              sent, and no usable answer: in doubt
+    │   ├── CarrierRejected         the carrier refused; nothing was bought
+    │   ├── NotSent                 the request certainly had no effect
+    │   │   ├── RateLimited         429, too many requests: wait, then send again
+    │   │   ├── CarrierUnreachable  no connection
+    │   │   └── AuthenticationFailed  the carrier refused the credentials
+    │   └── AnswerLost              sent, and no usable answer came: in doubt
     ├── LabelError                  a label cannot be drawn, converted or saved
     └── WriteBackError              tracking numbers cannot be written back
-        └── SourceChanged           the source is not the file that was read
+        └── SourceChanged           the orders are no longer those that were read
 
-A message says what, where and how to fix. Bad rows are data, not exceptions: they come back as a
-frame of problems (``row_number, field, value, problem, fix``).
+A message states what is wrong and where; ``fix`` states what to do about it. Rows that cannot ship
+raise nothing: they are listed in a frame of problems (``row_number``, ``field``, ``value``,
+``problem``, ``fix``).
 """
 
 from __future__ import annotations
@@ -96,19 +97,20 @@ __all__ = [
 
 
 class ShipkitError(Exception):
-    """Base of everything shipkit raises on purpose.
+    """The base of every error that shipkit raises on purpose.
 
     Parameters
     ----------
     message
-        What happened and where, one or two sentences.
+        What happened and where, in one or two sentences.
     fix
-        What to do about it, one sentence.
+        What to do about it, in one sentence.
     **details
-        Facts for programs, kept on `details` (never secrets, never addresses).
+        Facts for programs, kept on `details`. Never secrets, never addresses.
     """
 
     code: ClassVar[str] = "shipkit_error"
+    """A name for programs that stays the same from release to release, unlike the message."""
 
     def __init__(self, message: str, *, fix: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -117,13 +119,15 @@ class ShipkitError(Exception):
         self.details: dict[str, Any] = details
 
     def __str__(self) -> str:
-        between = (
-            "" if self.message.endswith("\n") else " "
-        )  # a message may end with a line of carets
+        # A message may end with a line of carets below the clause it is about.
+        between = "" if self.message.endswith("\n") else " "
         return f"{self.message}{between}{self.fix}" if self.fix else self.message.rstrip("\n")
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows in a cell: what, where, fix. ``%xmode Verbose`` brings the whole traceback back."""
+        """Return what IPython shows in a cell: what is wrong, where, and how to fix it.
+
+        ``%xmode Verbose`` shows the whole traceback as usual.
+        """
         shell = _ipython()
         if getattr(getattr(shell, "InteractiveTB", None), "mode", None) == "Verbose":
             return "".join(traceback.format_exception(self)).splitlines()
@@ -134,13 +138,13 @@ class ShipkitError(Exception):
 
 
 class InputError(ShipkitError):
-    """What was handed in cannot be used."""
+    """An argument, a file or an option cannot be used."""
 
     code = "input_unusable"
 
 
 class SettingsError(InputError):
-    """An environment variable or config file is wrong."""
+    """An environment variable or the config file is missing a value or has a wrong one."""
 
     code = "settings_invalid"
 
@@ -152,7 +156,7 @@ class SourceError(InputError):
 
 
 class FilterError(InputError):
-    """A SQL clause cannot be used; the message shows the place and the nearest column."""
+    """A SQL clause is not valid; the message shows the place and the nearest column."""
 
     code = "filter_invalid"
 
@@ -164,13 +168,13 @@ class MappingError(InputError):
 
 
 class LayoutError(InputError):
-    """A layout of an export cannot be used."""
+    """The layout of an export is not valid, or does not fit the file."""
 
     code = "layout_invalid"
 
 
 class TemplateError(InputError):
-    """A Jinja2 template cannot be used."""
+    """A Jinja2 template is not valid, or does not render a shipment."""
 
     code = "template_invalid"
 
@@ -182,13 +186,13 @@ class RateCardError(InputError):
 
 
 class ApprovalError(ShipkitError):
-    """Money would move without a valid yes. Nothing was bought."""
+    """A valid approval is missing, so nothing was bought."""
 
     code = "approval_invalid"
 
 
 class ApprovalRequired(ApprovalError):
-    """Mode CONFIRM, and nobody approved this preview."""
+    """The mode is CONFIRM, and this preview is not approved."""
 
     code = "approval_required"
 
@@ -200,31 +204,31 @@ class PlanChanged(ApprovalError):
 
 
 class PreviewExpired(ApprovalError):
-    """The preview is older than its quotes may be."""
+    """The preview is older than its quotes may be; make a new one."""
 
     code = "preview_expired"
 
 
 class PreviewNotFound(ApprovalError):
-    """No such preview in this home."""
+    """There is no such preview in this home."""
 
     code = "preview_not_found"
 
 
 class SpendLimitExceeded(ApprovalError):
-    """A spend limit would be passed."""
+    """A spend limit would be exceeded."""
 
     code = "spend_limit_exceeded"
 
 
 class LimitsRequired(ApprovalError):
-    """AUTO on a live carrier needs a total limit."""
+    """Mode AUTO on a live carrier needs a total limit, because no person is asked."""
 
     code = "limits_required"
 
 
 class ModeLocked(ApprovalError):
-    """The mode cannot change while a job of this session executes."""
+    """The mode cannot be changed while a job of this session is running."""
 
     code = "mode_locked"
 
@@ -246,25 +250,25 @@ class JobRunning(JobError, ModeLocked):
 
 
 class JobNotFound(JobError):
-    """No such job in this home."""
+    """There is no such job in this home."""
 
     code = "job_not_found"
 
 
 class JobExists(JobError):
-    """The name belongs to a job with another plan."""
+    """The name belongs to a job with other orders, or with other choices made for them."""
 
     code = "job_exists"
 
 
 class CheckpointLocked(JobError):
-    """Another process or thread owns the job; the message names it."""
+    """Another process or thread is using the job; the message names it."""
 
     code = "checkpoint_locked"
 
 
 class CheckpointCorrupt(JobError):
-    """A segment is missing, altered or unreadable."""
+    """A file of the job is missing, altered or unreadable. Nothing is sent for it."""
 
     code = "checkpoint_corrupt"
 
@@ -276,19 +280,19 @@ class CheckpointVersion(JobError):
 
 
 class CheckpointWriteError(JobError):
-    """The disk refused a commit (full, read-only). The job stays resumable."""
+    """The disk refused to write (full, read-only). The job can be resumed once it accepts."""
 
     code = "checkpoint_write_failed"
 
 
 class RestartUnconfirmed(JobError):
-    """Restart needs the number of paid labels as confirmation."""
+    """A restart needs the number of labels that are paid for, as a confirmation."""
 
     code = "restart_unconfirmed"
 
 
 class ShipmentsFailed(JobError):
-    """Raised by ``BatchResult.raise_for_failures()``; `problems` is the frame of failed rows."""
+    """Raised by ``BatchResult.raise_for_failures()``; `problems` is a frame of the failed rows."""
 
     code = "shipments_failed"
 
@@ -302,8 +306,10 @@ class ShipmentsFailed(JobError):
 class CarrierError(ShipkitError):
     """A carrier call did not end in a shipment.
 
-    `outcome` is what the one table in :mod:`shipkit.state` turns into a row state; a carrier
-    decides it at the place where it still knows what was sent.
+    Its class decides what becomes of the row, by its `outcome` and the one table in
+    :mod:`shipkit.state`. A carrier chooses the class at the place where it still knows what was
+    sent: one step later, a request that may have bought something and one that cannot have look
+    the same.
 
     Parameters
     ----------
@@ -312,7 +318,7 @@ class CarrierError(ShipkitError):
     carrier_message
         The carrier's own words.
     transaction_id
-        What the carrier calls this request in its logs.
+        The id of this request in the carrier's logs.
     """
 
     code = "carrier_error"
@@ -335,21 +341,27 @@ class CarrierError(ShipkitError):
 
 
 class CarrierRejected(CarrierError):
-    """The carrier said no; nothing was bought, and the same request would be refused again."""
+    """The carrier refused. Nothing was bought, and the same request would be refused again."""
 
     code = "carrier_rejected"
     outcome = Outcome.REJECTED
 
 
 class NotSent(CarrierError):
-    """The request provably never left this machine or was turned away unread; sending it again is free."""
+    """The request certainly had no effect: it never left, or was turned away unread.
+
+    Sending it again cannot buy a second label.
+    """
 
     code = "not_sent"
     outcome = Outcome.NOT_SENT
 
 
 class RateLimited(NotSent):
-    """The carrier answered 429. `retry_after_s` is its wish, where it told one."""
+    """The carrier answered 429, too many requests.
+
+    `retry_after_s` is how long it asked to wait, None if it did not say.
+    """
 
     code = "rate_limited"
 
@@ -365,13 +377,16 @@ class CarrierUnreachable(NotSent):
 
 
 class AuthenticationFailed(NotSent):
-    """The carrier refused the credentials, also after a fresh token. Nothing was bought."""
+    """The carrier refused the credentials, also with a fresh token. Nothing was bought."""
 
     code = "authentication_failed"
 
 
 class AnswerLost(CarrierError):
-    """Sent, and no usable answer came: a shipment may exist. Never sent again blindly."""
+    """The request was sent and no usable answer came: a shipment may exist.
+
+    It is never sent again before a look-up.
+    """
 
     code = "answer_lost"
     outcome = Outcome.UNKNOWN
@@ -390,7 +405,7 @@ class WriteBackError(ShipkitError):
 
 
 class SourceChanged(WriteBackError):
-    """The source is not the file that was read."""
+    """The orders are no longer the file, or the rows, that were read."""
 
     code = "source_changed"
 
@@ -404,7 +419,7 @@ def _ipython() -> Any:
 
 
 def _callers_line(error: BaseException, shell: Any) -> str | None:
-    """Return the caller's own line that led to `error`, without a path: "In[3], line 2: session.approve()"."""
+    """Return the caller's own line that led to `error`: "In[3], line 2: session.approve()"."""
     frames = traceback.extract_tb(error.__traceback__)
     entered = next(
         (i for i, frame in enumerate(frames) if frame.filename.startswith(_HERE)), len(frames)

@@ -1,9 +1,9 @@
 """A job on disk, and everything that can be done with it: read, print, resume, void, write back.
 
 A job knows whose money it spends. Carrier, environment and account come from its manifest, which
-was written when it was approved, and never from the settings of whoever opens it. Settings only
-supply the credentials, at the moment a call to the carrier is about to be sent; if they are those
-of another account, the call is refused.
+was written when it was approved, and never from the settings of the process that opens it.
+Settings only supply the credentials, at the moment a call to the carrier is about to be sent; if
+they are those of another account, the call is refused.
 """
 
 from __future__ import annotations
@@ -137,8 +137,9 @@ class Job(html.Shown):
         store = JobStore.open(settings.home, job_id)
         pace = store.manifest.facts.get("pace") or {}
         connection = Connection(
-            store.manifest.carrier if carrier is None else carrier,
+            carrier,
             settings,
+            default=store.manifest.carrier,
             concurrency=pace.get("concurrency") if concurrency is None else concurrency,
             rate_limit=pace.get("rate_limit") if rate_limit is None else rate_limit,
         )
@@ -180,7 +181,11 @@ class Job(html.Shown):
 
     @property
     def status(self) -> str:
-        """``running``, ``completed``, ``completed_with_errors``, ``paused``, ``failed`` or ``cancelled``."""
+        """Where the job is in its life.
+
+        ``running``, ``paused``, ``failed`` (both can be resumed), ``completed``,
+        ``completed_with_errors`` or ``cancelled``.
+        """
         return "running" if self.running else str(self.store.status)
 
     @property
@@ -357,7 +362,7 @@ class Job(html.Shown):
         return to_frame(self.store.results().take(pa.array(chosen, pa.int64())))
 
     def void_surplus(self) -> int:
-        """Void shipments that the carrier has in addition to the ones on record; return how many.
+        """Void shipments that the carrier has beyond the ones on record; return how many.
 
         They exist when an attempt that was concluded absent turned up after all.
         """
@@ -409,8 +414,8 @@ class Job(html.Shown):
                 fix='results("review") lists the rows that wait for a decision.',
             )
         if choice == "resend":
-            # Whoever looked for these rows in the account of today's settings looked in the wrong
-            # place, and a second label would be bought for each that exists in the right one.
+            # If today's settings are for another account, these rows may have been looked for in
+            # that one, and a second label would be bought for each that exists in the right one.
             self._refuse_other_account()
         recovery.decide(self.store, rows, choice)
         return to_frame(self.store.results().take(pa.array(rows, pa.int64())))
@@ -649,7 +654,7 @@ class Job(html.Shown):
             return
 
     def _look_up_late_rows(self) -> None:
-        """Look up the rows of a finished job whose shipment may still turn up, if that is possible."""
+        """Look up rows of a finished job whose shipment may still turn up, if that is possible."""
         if self.store.status not in _ENDED:
             return
         rows = late_rows(self.store)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
-from shipkit.carriers.registry import carrier_named
+from shipkit.carriers.registry import check, resolve
 from shipkit.common.portal import Portal
 from shipkit.errors import InputError
 from shipkit.settings import Settings
@@ -28,8 +28,10 @@ class Connection:
     Parameters
     ----------
     given
-        A carrier, or the name of one that is set up from `settings`; None means
-        ``settings.carrier``.
+        A carrier, or the name of one that is set up from `settings`.
+    default
+        The name used if `given` is None; default: ``settings.carrier``. It is not checked before
+        the first call: a job whose carrier is no longer installed can still be read.
     concurrency
         Most calls at the same time, 1 or more; default: the carrier's own.
     rate_limit
@@ -38,7 +40,9 @@ class Connection:
     Raises
     ------
     InputError
-        `concurrency` or `rate_limit` is out of range.
+        `given` is an object that is no carrier, or `concurrency` or `rate_limit` is out of range.
+    SettingsError
+        There is no carrier with this name.
     """
 
     def __init__(
@@ -46,11 +50,13 @@ class Connection:
         given: Carrier | str | None,
         settings: Settings,
         *,
+        default: str | None = None,
         concurrency: int | None = None,
         rate_limit: float | None = None,
     ) -> None:
+        check(given)
         _check_pace(concurrency, rate_limit)
-        self.given = given or settings.carrier
+        self.given: Carrier | str = given or default or settings.carrier
         """What :attr:`carrier` is or will be made from."""
         self.concurrency, self.rate_limit = concurrency, rate_limit
         self.portal = Portal()
@@ -61,10 +67,7 @@ class Connection:
     def carrier(self) -> Carrier:
         """The carrier. Raises SettingsError when it is not set up; sends nothing."""
         if self._carrier is None:
-            given = self.given
-            self._carrier = (
-                carrier_named(given, self._settings) if isinstance(given, str) else given
-            )
+            self._carrier = resolve(self.given, self._settings)
         return self._carrier
 
     def pacer(self) -> Pacer:
@@ -76,7 +79,7 @@ class Connection:
         )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` returns, run on the background loop; works inside a running loop too."""
+        """Return what `work` returns, run on the background loop; also from inside a loop."""
         return self.portal.run(work)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from shipkit.cli.exit_codes import Exit
 if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult
 
-__all__ = ["after_job", "can_write_back", "command", "for_command_line"]
+__all__ = ["after_job", "command", "for_command_line"]
 
 
 def after_job(result: BatchResult, code: Exit, args: Namespace) -> str | None:
@@ -29,29 +29,15 @@ def after_job(result: BatchResult, code: Exit, args: Namespace) -> str | None:
     args
         The options of the command that just ended: what it has already saved is not advised.
     """
-    job = result.job_id
-    if result.status == "running":
-        words = ["show", job]
-    elif result.status in {"paused", "failed"}:
-        words = ["resume", job]
-    elif result.in_doubt and not _saved(args, "results"):  # in review: only a person can settle it
-        words = ["show", job, "--results", "results.csv"]
-    elif _has_rows_to_correct(result, code) and not _saved(args, "failed"):
-        words = ["show", job, "--failed", "failed.csv"]
-    elif result.shipped and not result.store.pruned and not _saved(args, "labels"):
-        words = ["labels", job, "-o", "labels.pdf"]
-    elif can_write_back(result) and not _saved(args, "write_back"):
-        words = ["write-back", job]
-    else:
-        return None
-    return command(*words, args=args)
+    from shipkit.purchasing.result import next_words
 
-
-def can_write_back(result: BatchResult) -> bool:
-    """Whether ``write-back`` without further options can write: to a file that is still known."""
-    store = result.store
-    origin = store.manifest.facts.get("source") or {}
-    return bool(result.shipped and not store.pruned and origin.get("paths"))
+    saved = [
+        option
+        for option in ("results", "failed", "labels", "write_back")
+        if getattr(args, option, None) is not None
+    ]
+    words = next_words(result, to_correct=_has_rows_to_correct(result, code), saved=saved)
+    return None if words is None else command(*words, args=args)
 
 
 def command(*words: str, args: Namespace) -> str:
@@ -66,10 +52,6 @@ def _has_rows_to_correct(result: BatchResult, code: Exit) -> bool:
     `code` tells problem rows from rows that were left out on purpose: both are skipped.
     """
     return bool(result.failed or (result.skipped and code is Exit.SOME_FAILED))
-
-
-def _saved(args: Namespace, option: str) -> bool:
-    return getattr(args, option, None) is not None
 
 
 _COMMAND_LINE_WORDS = (

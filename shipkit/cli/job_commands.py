@@ -85,6 +85,12 @@ def show(args: Namespace, console: Console) -> End:
             console.say(str(recovery.describe(store)))
             console.say()
         console.pairs([*result.lines(), *([("Run by", str(owner))] if owner else [])])
+        if job.not_looked_up:
+            waiting = counted(len(job.not_looked_up), "row")
+            console.say(
+                f"{waiting} may still turn up at the carrier and could not be looked up: set up "
+                f"{job.identity}, then resume."
+            )
         display.open_rows(result, console)
         _save_parts(job, result, args, console)
         code = (
@@ -102,7 +108,7 @@ def show(args: Namespace, console: Console) -> End:
 
 def labels(args: Namespace, console: Console) -> End:
     """Save labels."""
-    from shipkit.purchasing.result import BatchResult
+    from shipkit.purchasing.result import BatchResult, can_write_back
 
     with _open(args, args.job) as job:
         options: dict[str, Any] = {
@@ -124,7 +130,7 @@ def labels(args: Namespace, console: Console) -> End:
             "shipments": saved.shipments,
             "missing": list(saved.missing),
         }
-        following = advice.can_write_back(BatchResult.of(job.store))
+        following = can_write_back(BatchResult.of(job.store))
         return End(
             job_id=job.job_id,
             next=advice.command("write-back", job.job_id, args=args) if following else None,

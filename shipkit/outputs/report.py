@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shipkit.carriers.registry import service_title
 from shipkit.common import html
+from shipkit.common.files import write_file
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
-from shipkit.plan.preview import service_title
-from shipkit.purchasing.result import BatchResult, next_step
+from shipkit.purchasing.result import BatchResult, next_words
 from shipkit.purchasing.store import JobStore
 
 if TYPE_CHECKING:
@@ -21,19 +22,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
+_NOTEBOOK_ROWS = 50
+"""Most rows of a table in a notebook cell; the saved page has all of them."""
+
+_TEXT_ROWS = 20
+"""Most rows of a table in a terminal."""
+
 
 @dataclass(frozen=True, eq=False)
 class Report(html.Shown):
-    """The day sheet of one job: what was spent, what failed, what is in doubt, and the next command."""
+    """The day sheet of one job, as text, as a notebook table, or as a page to print."""
 
     result: BatchResult
+    """Status, counts and totals."""
     by_service: pd.DataFrame
+    """One row per service and currency: ``service``, ``currency``, ``shipments``,
+    ``charged_cents`` (minor units). Without voided rows."""
     open_rows: pd.DataFrame
-    next: str
+    """Rows that were neither shipped nor voided: ``row_number``, ``order_id``, ``state``,
+    ``error_code``, ``error_message``, ``fix``."""
+    next: str | None
+    """The command to type next, None if nothing is left to do."""
 
     @classmethod
     def of(cls, store: JobStore) -> Report:
-        """Return the day sheet of a job."""
+        """Return the day sheet of a job as it is on disk now."""
         result = BatchResult.of(store)
         frame = result.frame
         bought = frame[frame["state"] == "shipped"]
@@ -41,71 +54,78 @@ class Report(html.Shown):
             shipments=("row_number", "size"), charged_cents=("charged_cents", "sum")
         )
         columns = ["row_number", "order_id", "state", "error_code", "error_message", "fix"]
+        words = next_words(result)
         return cls(
             result=result,
             by_service=by_service,
             open_rows=frame.loc[~frame["state"].isin(["shipped", "voided"]), columns],
-            next=next_step(result),
+            next=None if words is None else " ".join(["shipkit", *words]),
         )
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the facts that a person reads first, as pairs of name and text."""
+        return [*self.result.lines(), *([("Next", self.next)] if self.next else [])]
+
     def __repr__(self) -> str:
-        parts = [aligned([*self.result.lines(), ("Next", self.next)])]
-        parts += [
-            frame.head(20).to_string(index=False)
+        tables = [
+            frame.head(_TEXT_ROWS).to_string(index=False)
             for frame in (self.by_service, self.open_rows)
             if len(frame)
         ]
-        return "\n\n".join(parts)
+        return "\n\n".join([aligned(self.lines()), *tables])
 
     def _repr_html_(self) -> str:
         return html.block(
-            html.facts([*self.result.lines(), ("Next", self.next)]),
-            self._services(),
-            self._not_shipped(_SHOWN),
+            html.facts(self.lines()),
+            self._services("By service"),
+            self._not_shipped(_NOTEBOOK_ROWS, "Not shipped"),
             name="shipkit-report",
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the day sheet as one HTML page, readable on a screen and on paper without network, and return its path."""
+        """Write the day sheet as one HTML page, and return its path.
+
+        The page needs no network, and is laid out for a screen and for paper.
+        """
         page = Path(path)
-        page.write_text(
-            html.page(f"Day sheet {self.result.job_id}", self._sheet()), encoding="utf-8"
-        )
+        title = f"Day sheet {self.result.job_id}"
+        write_file(page, html.page(title, self._sheet()), durable=False)
         return page
 
+    # -- the page --------------------------------------------------------------------------------
+
     def _sheet(self) -> str:
-        result, escape = self.result, html.escape
-        manifest = result.store.manifest
-        badge = (
-            "<span "
-            f'class="badge{" live" if result.live else ""}">{escape(result.carrier)}</span>{"" if result.live else " no money is spent"}'
+        parts = [
+            self._heading(),
+            f"<p><b>{html.escape(self.result.status_text.capitalize())}</b></p>",
+            self._tiles(),
+            f"<p class='soft'>{html.escape(_approved(self.result.store.manifest))}</p>",
+        ]
+        if self.next:
+            parts.append(f"<h2>Next</h2><p><code>{html.escape(self.next)}</code></p>")
+        if len(self.by_service):
+            parts.append(f"<h2>By service</h2>{self._services(None)}")
+        if len(self.open_rows):
+            table = self._not_shipped(None, None)
+            parts.append(f'<h2>Not shipped</h2><div class="scroll">{table}</div>')
+        return "".join(parts)
+
+    def _heading(self) -> str:
+        result, manifest = self.result, self.result.store.manifest
+        now = dt.datetime.now(dt.UTC)
+        times = f"created {manifest.created_at:%Y-%m-%d %H:%M} UTC, read {now:%Y-%m-%d %H:%M} UTC"
+        badge = f'<span class="badge{" live" if result.live else ""}">{html.escape(result.carrier)}'
+        return (
+            f"<h1>{html.escape(manifest.name or 'Day sheet')}</h1>"
+            f"<p class='soft'>{html.escape(result.job_id)}, {times}</p>"
+            f"<p>{badge}</span>{'' if result.live else ' no money is spent'}</p>"
         )
-        said = result.standing
-        head = (
-            f"<h1>{escape(manifest.name or 'Day sheet')}</h1><p "
-            f"class='soft'>{escape(result.job_id)}, made {manifest.created_at:%Y-%m-%d %H:%M} "
-            "UTC, "
-            f"read {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC</p><p>{badge}</p>"
-        )
-        next_line = f"<h2>Next</h2><p><code>{escape(self.next)}</code></p>"
-        approved = f"<p class='soft'>{escape(_approved(manifest))}</p>"
-        titled = (
-            ("By service", self._services(None)),
-            (
-                "Not shipped",
-                f'<div class="scroll">{self._not_shipped(None, None)}</div>'
-                if len(self.open_rows)
-                else "",
-            ),
-        )
-        tables = "".join(f"<h2>{title}</h2>{table}" for title, table in titled if table)
-        return f"{head}<p><b>{escape(said.capitalize())}</b></p>{self._tiles()}{approved}{next_line}{tables}"
 
     def _tiles(self) -> str:
         result = self.result
-        spent = total_text(result.totals)
-        tiles = [("Spent", spent, False), ("Shipped", f"{result.shipped:,}", False)]
-        tiles += [
+        tiles = [
+            ("Spent", total_text(result.totals), False),
+            ("Shipped", f"{result.shipped:,}", False),
             ("Failed", f"{result.failed:,}", result.failed > 0),
             ("In doubt", f"{result.in_doubt:,}", result.in_doubt > 0),
         ]
@@ -118,61 +138,51 @@ class Report(html.Shown):
             )
             if count
         ]
-        return (
-            '<div class="tiles">'
-            + "".join(
-                f'<div class="tile{" bad" if bad else ""}">{name}<b>{html.escape(value)}</b></div>'
-                for name, value, bad in tiles
-            )
-            + "</div>"
+        boxes = (
+            f'<div class="tile{" bad" if bad else ""}">{name}<b>{html.escape(value)}</b></div>'
+            for name, value, bad in tiles
         )
+        return f'<div class="tiles">{"".join(boxes)}</div>'
 
-    def _services(self, caption: str | None = "By service") -> str:
+    # -- tables ----------------------------------------------------------------------------------
+
+    def _services(self, caption: str | None) -> str:
+        if not len(self.by_service):
+            return ""
+        carrier = self.result.store.manifest.carrier
         rows = [
             [
-                service_title(line["service"]),
+                service_title(line["service"], carrier),
                 f"{line['shipments']:,}",
                 Money.from_cents(int(line["charged_cents"]), line["currency"]),
             ]
             for line in self.by_service.to_dict("records")
         ]
-        return (
-            html.grid(
-                ["Service", "Shipments", "Charged"],
-                rows,
-                right=("Shipments", "Charged"),
-                caption=caption,
-            )
-            if rows
-            else ""
-        )
+        numbers = ("Shipments", "Charged")
+        return html.grid(["Service", *numbers], rows, right=numbers, caption=caption)
 
-    def _not_shipped(self, count: int | None, caption: str | None = "Not shipped") -> str:
+    def _not_shipped(self, count: int | None, caption: str | None) -> str:
         shown = self.open_rows if count is None else self.open_rows.head(count)
         if not len(shown):
             return ""
         rows = [
             [
-                r["row_number"],
-                r["order_id"],
-                str(r["state"]).replace("_", " "),
-                r["error_message"],
-                r["fix"],
+                line["row_number"],
+                line["order_id"],
+                str(line["state"]).replace("_", " "),
+                line["error_message"],
+                line["fix"],
             ]
-            for r in shown.to_dict("records")
+            for line in shown.to_dict("records")
         ]
-        more = len(self.open_rows) - len(shown)
         table = html.grid(
             ["Row", "Order", "State", "What happened", "What to do"],
             rows,
             right=("Row",),
             caption=caption,
         )
+        more = len(self.open_rows) - len(shown)
         return table + (f"<p>and {more:,} more: session.results()</p>" if more else "")
-
-
-_SHOWN = 50
-"""Rows of a table in a notebook; the page has them all."""
 
 
 def _approved(manifest: Manifest) -> str:

@@ -1,9 +1,9 @@
-"""A job -> frames, totals and the day sheet. Reads the checkpoint, changes nothing."""
+"""What became of a job, for people and programs: counts, totals, frames. Changes nothing."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,35 +25,52 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["BatchResult", "failed_rows", "results_frame", "shipments"]
+__all__ = [
+    "BatchResult",
+    "can_write_back",
+    "charged",
+    "failed_rows",
+    "next_words",
+    "results_frame",
+    "shipments",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class BatchResult(html.Shown):
-    """How a job stands: the whole job's counts, whichever call bought them.
-
-    `skipped` are rows that were never to be bought: problem rows, held duplicates, rows set aside.
-    """
+    """The status, counts and total of a whole job, whichever calls bought its rows."""
 
     job_id: str
     status: str
+    """``completed``, ``completed_with_errors``, ``paused``, ``failed``, ``cancelled``, or
+    ``running`` while another process runs the job."""
     shipped: int
+    """Rows that were bought and not voided."""
     failed: int
+    """Rows that the carrier refused."""
     in_doubt: int
+    """Rows that may have been bought: no answer came yet, or a person must decide."""
     skipped: int
+    """Rows that were never to be bought: with a problem, held as duplicates, or set aside."""
     voided: int
+    """Rows that were bought and voided since."""
     remaining: int
+    """Rows that are still to be sent."""
     totals: Mapping[str, Money]
+    """Currency -> amount charged, net of voided rows."""
     elapsed_s: float
+    """Seconds that this call took; 0 if it bought nothing."""
     live: bool
+    """Whether the labels cost real money."""
     carrier: str
+    """Carrier, environment and the last four characters of the account."""
     reason: str | None
     """Why the job stopped before its end, in words."""
     store: JobStore
 
     @classmethod
     def of(cls, store: JobStore, *, elapsed_s: float = 0.0) -> BatchResult:
-        """Return how the job of `checkpoint` stands."""
+        """Return the result of a job as it is on disk now."""
         counts = store.status_counts()
         identity = store.manifest.identity
         return cls(
@@ -75,28 +92,39 @@ class BatchResult(html.Shown):
 
     @property
     def total_charged(self) -> Money:
-        """What was charged, net of voided rows. Raises InputError when there are several currencies: see `totals`."""
+        """The amount charged, net of voided rows.
+
+        Raises
+        ------
+        InputError
+            The job was charged in several currencies, which have no common sum.
+        """
         if len(self.totals) > 1:
             raise InputError(
-                f"The job was charged in {', '.join(self.totals)}: there is no sum across "
-                "currencies.",
-                fix="Read result.totals.",
+                f"The job was charged in {', '.join(self.totals)}, which cannot be summed.",
+                fix="Use result.totals, which has one amount per currency.",
             )
         return next(iter(self.totals.values()), Money.from_cents(0))
 
     @property
-    def standing(self) -> str:
-        """How the job stands, in words, with the reason where it says more."""
+    def status_text(self) -> str:
+        """The status in words, with the reason if it adds anything."""
         status = self.status.replace("_", " ")
         return status if self.reason in {None, status} else f"{status}: {self.reason}"
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The results, a line a shipment; see :func:`results_frame`."""
+        """The results, one row per shipment; see :func:`results_frame`."""
         return results_frame(self.store)
 
     def raise_for_failures(self) -> BatchResult:
-        """Return this result when every row of it shipped or was skipped; raise ShipmentsFailed otherwise."""
+        """Return this result if every row shipped, was voided or was skipped.
+
+        Raises
+        ------
+        ShipmentsFailed
+            Rows failed, are in doubt or were not sent; ``error.problems`` is a frame of them.
+        """
         left = self.failed + self.in_doubt + self.remaining
         if left == 0:
             return self
@@ -104,17 +132,17 @@ class BatchResult(html.Shown):
         raise ShipmentsFailed(
             f"{self.failed:,} failed, {self.in_doubt:,} in doubt, {self.remaining:,} not sent "
             f"({self.job_id}, {self.status}).",
-            fix="Read error.problems; session.failed_rows() has the rows with what to fix.",
+            fix="error.problems lists them; session.failed_rows() has the rows to correct.",
             problems=frame[
                 frame["state"].isin(["failed", "in_doubt", "review", "pending", "in_flight"])
             ],
         )
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return what a person wants to know, name and text."""
+        """Return the facts that a person reads first, as pairs of name and text."""
         rows = [
             ("Job", self.job_id),
-            ("Status", self.standing),
+            ("Status", self.status_text),
             ("Carrier", self.carrier + ("" if self.live else " (no money is spent)")),
             ("Shipped", f"{self.shipped:,}"),
         ]
@@ -142,7 +170,7 @@ class BatchResult(html.Shown):
 
 
 def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
-    """Return the results of a job, a line a shipment of the plan, in plan order.
+    """Return the results of a job, one row per shipment of the plan, in its order.
 
     Parameters
     ----------
@@ -163,16 +191,17 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
     if state is not None:
         if state not in set(RowState):
             raise InputError(
-                f"There is no row state {state!r}.", fix=f"States: {', '.join(RowState)}."
+                f"{state!r} is not a row state.", fix=f"States: {', '.join(RowState)}."
             )
         table = table.filter(pc.equal(table.column("state"), state))
     return to_frame(table)
 
 
 def failed_rows(store: JobStore) -> pd.DataFrame:
-    """Return the source's own rows that did not ship, with ``problem`` and ``fix``: correct them, load them, buy only them.
+    """Return the source's own rows that did not ship, with ``problem`` and ``fix`` for each.
 
-    Rows in doubt are not among them: they may have been bought.
+    Correct them, load them as new orders, and only they are bought. Rows in doubt are not among
+    them, because they may have been bought.
     """
     results = store.results()
     states = results.column("state")
@@ -210,16 +239,24 @@ def shipments(
     *,
     home: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Return every shipment of every job of this home, newest job first, with ``job_id`` in front.
+    """Return every shipment of every job of a home, one row each, newest job first.
 
     Parameters
     ----------
     since, until
-        First and last day (UTC) of ``shipped_at``; a date or ISO text.
+        First and last day (UTC) of ``shipped_at``, inclusive; a date or ISO text.
     where
-        One SQL expression over the result columns.
+        A SQL expression over the result columns.
     live
-        True: only real ones. False: only sandbox and test ones.
+        True: only shipments that cost money. False: only sandbox and test ones.
+    home
+        Where jobs are kept; default: ``SHIPKIT_HOME``, then the user's data folder.
+
+    Returns
+    -------
+    DataFrame
+        ``job_id``, then the columns of :func:`results_frame`. Empty, without columns, if no job
+        has a shipment.
     """
     from shipkit.orders import where as filters
 
@@ -250,12 +287,12 @@ def shipments(
 
 
 def charged(results: pa.Table) -> dict[str, Money]:
-    """Return currency -> charged total of rows that stand, net of voided ones."""
-    standing = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(
+    """Return currency -> amount charged for the rows that were bought and not voided."""
+    bought = results.filter(pc.equal(results.column("state"), RowState.SHIPPED.value)).select(
         ["currency", "charged_cents"]
     )
     sums = (
-        standing.group_by("currency")
+        bought.group_by("currency")
         .aggregate([("charged_cents", "sum")])
         .sort_by("currency")
         .to_pylist()
@@ -275,19 +312,44 @@ def _day(value: str | dt.date) -> pa.Scalar:
             value if isinstance(value, dt.date) else dt.date.fromisoformat(value), pa.date32()
         )
     except ValueError:
-        raise InputError(f"{value!r} is not a day.", fix='Write it like "2026-11-01".') from None
+        raise InputError(f"{value!r} is not a date.", fix='Write it like "2026-11-01".') from None
 
 
-def next_step(result: BatchResult) -> str:
-    """Return the command to type next."""
-    match result.status:
-        case JobStatus.COMPLETED:
-            return f"shipkit labels {result.job_id} -o labels.pdf"
-        case JobStatus.COMPLETED_WITH_ERRORS if result.in_doubt:
-            return f"shipkit resume {result.job_id}"
-        case JobStatus.COMPLETED_WITH_ERRORS:
-            return f"shipkit show {result.job_id} --failed failed.csv"
-        case JobStatus.CANCELLED:
-            return f"shipkit show {result.job_id}"
-        case _:
-            return f"shipkit resume {result.job_id}"
+def next_words(
+    result: BatchResult, *, to_correct: bool | None = None, saved: Collection[str] = ()
+) -> list[str] | None:
+    """Return the command to type next, as the words after ``shipkit``; None if nothing is left.
+
+    The command works in the state that the job is in: a job whose labels were all voided has none
+    to save, and one in review waits for a person and not for another run.
+
+    Parameters
+    ----------
+    to_correct
+        Whether there are rows to correct and run again; default: whether any failed.
+    saved
+        What is saved already and not advised again: ``results``, ``failed``, ``labels``,
+        ``write_back``.
+    """
+    job = result.job_id
+    if to_correct is None:
+        to_correct = result.failed > 0
+    if result.status == JobStatus.RUNNING:
+        return ["show", job]
+    if result.status in (JobStatus.PAUSED, JobStatus.FAILED):
+        return ["resume", job]
+    if result.in_doubt and "results" not in saved:  # in review, which only a person can settle
+        return ["show", job, "--results", "results.csv"]
+    if to_correct and "failed" not in saved:
+        return ["show", job, "--failed", "failed.csv"]
+    if result.shipped and not result.store.pruned and "labels" not in saved:
+        return ["labels", job, "-o", "labels.pdf"]
+    if can_write_back(result) and "write_back" not in saved:
+        return ["write-back", job]
+    return None
+
+
+def can_write_back(result: BatchResult) -> bool:
+    """Whether a write-back without further options has something to write, and a known place."""
+    origin = result.store.manifest.facts.get("source") or {}
+    return bool(result.shipped and not result.store.pruned and origin.get("paths"))

@@ -1,4 +1,4 @@
-"""BatchSession: from an orders file to an approved, bought batch of labels, for a notebook or script.
+"""BatchSession: from an orders file to labels that were approved and bought, in one object.
 
 A session is orders that are not bought yet; :attr:`BatchSession.job` is the job that buying them
 made (:class:`shipkit.Job`). The class is written in four files by topic: what it knows about its
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from shipkit.carriers.connection import Connection
 from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.registry import demand_label_format
 from shipkit.common import html
 from shipkit.common.choices import one_of
 from shipkit.errors import ApprovalRequired, JobRunning, ModeLocked, PlanChanged, ShipkitError
@@ -55,7 +56,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
     3. :meth:`approve` records that a person agreed to exactly this preview: these shipments, at
        these prices, from this account.
     4. :meth:`execute` buys each label once, and makes a job on disk. If it is interrupted,
-       :meth:`resume` goes on where it stopped, also in another process.
+       :meth:`resume` continues it, also in another process.
     5. :attr:`labels`, :meth:`results` and :meth:`write_back` are what you came for.
 
     Steps can be repeated in any order, as notebook cells are. Changing the orders after an approval
@@ -245,7 +246,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         wanted = ExecutionMode.of(mode)
         if self._running:
             raise ModeLocked(
-                f"The mode cannot be changed while {self.job_id} executes.",
+                f"The mode is locked while {self.job_id} executes.",
                 fix="Wait until it ends, or pause it.",
             )
         if wanted is ExecutionMode.AUTO:
@@ -275,6 +276,8 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             Rows, filter, template, shipper, carrier, edits or prices changed since.
         PreviewExpired
             Its quotes are too old.
+        InputError
+            The carrier does not deliver labels in the format that was chosen.
         """
         record = self._record
         if record is None:
@@ -288,6 +291,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
                 fix=f"Look at {record.preview_id} and approve that.",
             )
         self._connection.run(self._unchanged())
+        demand_label_format(self._connection.carrier, self.label)
         return approval.approve(self.settings.home, record.preview_id, now=_now(), by=by, via=via)
 
     # -- buying ----------------------------------------------------------------------------------
@@ -369,7 +373,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
 
     @property
     def carrier(self) -> Carrier:
-        """The carrier. With a job, it is set up for that job's account; see :attr:`shipkit.Job.carrier`."""
+        """The carrier; with a job, set up for its account (see :attr:`shipkit.Job.carrier`)."""
         return self._connection.carrier if self._job is None else self._job.carrier
 
     @property
@@ -391,7 +395,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         return import_module("shipkit.notebook.plots").Plots(self)
 
     def close(self) -> None:
-        """Pause the job if it is running, then close connections and the database. Safe to repeat."""
+        """Pause the job if it is running, then close all connections. Safe to repeat."""
         if self._job is not None:
             self._job.close()
         self._connection.close()
@@ -440,7 +444,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
 
     @property
     def _account(self) -> str:
-        """Carrier, environment and account, as text that never fails: the job's, once there is one."""
+        """Carrier, environment and account as text, the job's once there is one. Never fails."""
         if self._job is not None:
             return str(self._job.identity)
         try:
@@ -472,7 +476,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             self._job = None
 
     async def _unchanged(self) -> Plan:
-        """Return the plan as it is now; raise PlanChanged if it is not the one that was previewed."""
+        """Return the current plan; raise PlanChanged if it is not the one that was previewed."""
         assert self._record is not None  # noqa: S101 - callers checked
         plan = await self._plan() if self._preview is None else self._preview.plan
         if plan.fingerprint != self._record.fingerprint:
@@ -499,6 +503,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             await self._price()
         shown = self._preview
         assert shown is not None  # noqa: S101 - made above
+        demand_label_format(self._connection.carrier, self.label)
         record = preview.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
         return JobStore.publish(

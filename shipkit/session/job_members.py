@@ -109,7 +109,7 @@ class JobMembers:
         return self._own_job.void(clause, all=all)
 
     def void_surplus(self) -> int:
-        """Void shipments that the carrier has in addition to the ones on record; return how many."""
+        """Void shipments that the carrier has beyond the ones on record; return how many."""
         return self._own_job.void_surplus()
 
     def track(self) -> pd.DataFrame:

@@ -26,7 +26,7 @@ __all__ = ["OrderMembers", "shipper_from"]
 
 
 class OrderMembers:
-    """The members of a session that belong to its orders. Nothing here buys, most ask no carrier."""
+    """The members of a session that belong to its orders. Nothing here buys."""
 
     settings: Settings
     _planner: Planner
@@ -90,7 +90,7 @@ class OrderMembers:
 
     @property
     def layout(self) -> LayoutMatch | None:
-        """The known export that the headings match, and why; None if columns were recognised singly."""
+        """The known export that the headings match, and why; None if they match none."""
         return self._planner.loaded.layout
 
     @property
@@ -99,7 +99,13 @@ class OrderMembers:
         return self._planner.loaded.report
 
     def describe(self) -> pd.DataFrame:
-        """Return one row per column: ``name``, ``type``, ``non_null``, ``distinct``, ``examples``."""
+        """Describe the source's columns, one row per column.
+
+        Returns
+        -------
+        DataFrame
+            ``name``, ``type``, ``non_null``, ``distinct`` (counts), ``examples``.
+        """
         return self._planner.loaded.describe()
 
     def sample(self, n: int = 5) -> pd.DataFrame:
@@ -118,8 +124,8 @@ class OrderMembers:
         Parameters
         ----------
         *clauses
-            SQL expressions over the source's columns, all of which must hold. None clears the
-            filter.
+            SQL expressions over the source's columns; an order must match every one. Without a
+            clause the filter is cleared.
         **params
             Values for ``$name`` in the clauses; a list for ``IN``.
 
@@ -272,7 +278,10 @@ class OrderMembers:
 
     @property
     def edits(self) -> pd.DataFrame:
-        """What was set aside or changed by hand: ``action``, ``clause``, ``rows``, ``fields``, ``reason``."""
+        """What was set aside or changed by hand, one row per edit.
+
+        Columns: ``action``, ``clause``, ``rows`` (count), ``fields``, ``reason``.
+        """
         import pandas as pd
 
         return pd.DataFrame(

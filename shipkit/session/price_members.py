@@ -93,14 +93,18 @@ class PriceMembers(OrderMembers):
 
     @property
     def summary(self) -> Summary:
-        """Totals of the current preview, by service and currency. Prices the orders if there is none."""
+        """Totals of the current preview, by service. Prices the orders if there is no preview."""
         shown = self.previewed
         record = preview.recall(self.settings.home, shown.preview_id)
         return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
 
     @property
     def problems(self) -> pd.DataFrame:
-        """Every problem of every row: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``, ``code``."""
+        """Every problem of every row, one row per problem.
+
+        Columns: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``
+        (``error`` stops the row, ``warning`` does not), ``code``.
+        """
         shown = self._preview or self._connection.run(self._unpriced())
         return to_frame(all_problems(shown))
 

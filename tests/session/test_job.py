@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 import shipkit as sk
 from shipkit import errors
 from shipkit.carriers.sandbox import Faults
+from shipkit.models import LabelFormat
 from shipkit.purchasing import recovery
 from shipkit.purchasing.run.handle import RunHandle
 from shipkit.purchasing.store import JobStore
@@ -411,6 +413,56 @@ def test_a_pace_out_of_range_is_refused(
     ):
         with pytest.raises(errors.InputError, match=f"{option}="):
             attempt()
+
+
+def test_a_voided_job_advises_no_command_that_fails(
+    make: Callable[..., sk.BatchSession], tmp_path: Path
+) -> None:
+    session = make(mode="auto")
+    job_id = session.execute(progress=False).job_id
+    report = session.report()
+    assert report.next == f"shipkit labels {job_id} -o labels.pdf"
+    assert report.next in report.save(tmp_path / "day.html").read_text()
+    session.void(all=True)
+    report = session.report()
+    assert report.next is None
+    for text in (
+        repr(report),
+        report._repr_html_(),
+        report.save(tmp_path / "day.html").read_text(),
+    ):
+        assert "Next" not in text
+        assert "shipkit labels" not in text
+    with pytest.raises(errors.LabelError):
+        session.labels.save(tmp_path / "labels.pdf")
+
+
+def test_what_is_no_carrier_is_refused_at_once(make: Callable[..., sk.BatchSession]) -> None:
+    job_id = make(mode="auto").execute(progress=False).job_id
+    for wrong, words in ((object(), "not a carrier"), (sk.SandboxCarrier, "is a class")):
+        for attempt in (
+            lambda: make(carrier=wrong),  # noqa: B023 - called at once
+            lambda: sk.Job.open(job_id, carrier=wrong),  # type: ignore[arg-type]  # noqa: B023
+        ):
+            with pytest.raises(errors.InputError, match=words):
+                attempt()
+
+
+def test_a_label_format_that_the_carrier_lacks_is_refused_before_an_approval(
+    make: Callable[..., sk.BatchSession],
+) -> None:
+    carrier = sk.SandboxCarrier()
+    carrier.capabilities = dataclasses.replace(
+        carrier.capabilities, label_formats=frozenset({LabelFormat.ZPL})
+    )
+    session = make(carrier=carrier)
+    session.preview()
+    with pytest.raises(errors.InputError, match="does not deliver PDF labels"):
+        session.approve()
+    automatic = make(carrier=carrier, mode="auto")
+    with pytest.raises(errors.InputError, match="label_format='zpl'"):
+        automatic.execute(progress=False)
+    assert len(sk.jobs()) == 0
 
 
 def test_a_job_that_is_not_there_says_where_it_was_looked_for(home: Path) -> None:
