@@ -53,7 +53,7 @@ def told(job: Any) -> dict[str, Any]:
         "results": lines(job.results(), RESULTS),
         "failed_rows": lines(job.failed_rows(), ["row_number", "problem", "fix"]),
         "result": {name: getattr(report.result, name) for name in RESULT},
-        "reason": report.result.reason,
+        "has_reason": report.result.reason is not None,
         "total_charged": str(report.result.total_charged),
         "open_rows": lines(report.open_rows, ["row_number", "order_id", "state"]),
         "labels": [
