@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -33,7 +32,6 @@ __all__ = [
     "Purchase",
     "Rate",
     "Service",
-    "ServiceLevel",
     "Shipment",
     "Signature",
     "Spec",
@@ -157,121 +155,6 @@ class Money(_Frozen):
         text = f"{abs(self.amount):,.{places}f}"
         sign = "-" if self.amount < 0 else ""
         return f"{sign}${text}" if self.currency == "USD" else f"{sign}{text} {self.currency}"
-
-
-class ServiceLevel(StrEnum):
-    """The service vocabulary: carrier-neutral names; each carrier knows which it sells and under what code."""
-
-    GROUND = "ground"
-    GROUND_SAVER = "ground_saver"
-    THREE_DAY_SELECT = "3_day_select"
-    SECOND_DAY_AIR = "2nd_day_air"
-    SECOND_DAY_AIR_AM = "2nd_day_air_am"
-    NEXT_DAY_AIR = "next_day_air"
-    NEXT_DAY_AIR_SAVER = "next_day_air_saver"
-    NEXT_DAY_AIR_EARLY = "next_day_air_early"
-    STANDARD = "standard"
-    WORLDWIDE_EXPRESS = "worldwide_express"
-    WORLDWIDE_EXPRESS_PLUS = "worldwide_express_plus"
-    WORLDWIDE_EXPEDITED = "worldwide_expedited"
-    WORLDWIDE_SAVER = "worldwide_saver"
-
-    @classmethod
-    def parse(cls, text: str) -> ServiceLevel | None:
-        """Return the service that `text` names, or None: an unknown service is asked about, never guessed.
-
-        Case, punctuation and a leading ``UPS`` do not matter; UPS codes are understood.
-
-        Examples
-        --------
-        >>> ServiceLevel.parse("UPS 2nd Day Air®")
-        <ServiceLevel.SECOND_DAY_AIR: '2nd_day_air'>
-        >>> ServiceLevel.parse("03")
-        <ServiceLevel.GROUND: 'ground'>
-        >>> ServiceLevel.parse("Second Class") is None
-        True
-        """
-        return SERVICE_ALIASES.get(service_key(text))
-
-    @property
-    def title(self) -> str:  # type: ignore[override]
-        """The name for people: "2nd Day Air"."""
-        return _SERVICE_TITLES[self]
-
-
-def service_key(text: str) -> str:
-    """Return what two spellings of one service have in common: lower case letters and digits, no ``ups``."""
-    key = re.sub(r"[^a-z0-9]", "", text.lower())
-    return key.removeprefix("ups")
-
-
-_SERVICE_TITLES = {
-    ServiceLevel.GROUND: "Ground",
-    ServiceLevel.GROUND_SAVER: "Ground Saver",
-    ServiceLevel.THREE_DAY_SELECT: "3 Day Select",
-    ServiceLevel.SECOND_DAY_AIR: "2nd Day Air",
-    ServiceLevel.SECOND_DAY_AIR_AM: "2nd Day Air A.M.",
-    ServiceLevel.NEXT_DAY_AIR: "Next Day Air",
-    ServiceLevel.NEXT_DAY_AIR_SAVER: "Next Day Air Saver",
-    ServiceLevel.NEXT_DAY_AIR_EARLY: "Next Day Air Early",
-    ServiceLevel.STANDARD: "Standard",
-    ServiceLevel.WORLDWIDE_EXPRESS: "Worldwide Express",
-    ServiceLevel.WORLDWIDE_EXPRESS_PLUS: "Worldwide Express Plus",
-    ServiceLevel.WORLDWIDE_EXPEDITED: "Worldwide Expedited",
-    ServiceLevel.WORLDWIDE_SAVER: "Worldwide Saver",
-}
-
-UPS_SERVICE_CODES = {
-    ServiceLevel.NEXT_DAY_AIR: "01",
-    ServiceLevel.SECOND_DAY_AIR: "02",
-    ServiceLevel.GROUND: "03",
-    ServiceLevel.WORLDWIDE_EXPRESS: "07",
-    ServiceLevel.WORLDWIDE_EXPEDITED: "08",
-    ServiceLevel.STANDARD: "11",
-    ServiceLevel.THREE_DAY_SELECT: "12",
-    ServiceLevel.NEXT_DAY_AIR_SAVER: "13",
-    ServiceLevel.NEXT_DAY_AIR_EARLY: "14",
-    ServiceLevel.WORLDWIDE_EXPRESS_PLUS: "54",
-    ServiceLevel.SECOND_DAY_AIR_AM: "59",
-    ServiceLevel.WORLDWIDE_SAVER: "65",
-    ServiceLevel.GROUND_SAVER: "93",
-}
-"""UPS's codes (Shipping.yaml, Service.Code; 93 was seen in answers and is missing from the list there)."""
-
-SERVICE_ALIASES: dict[str, ServiceLevel] = {
-    **{service_key(s.value): s for s in ServiceLevel},
-    **{service_key(title): s for s, title in _SERVICE_TITLES.items()},
-    **{code: s for s, code in UPS_SERVICE_CODES.items()},
-    **{str(int(code)): s for s, code in UPS_SERVICE_CODES.items()},
-    "gnd": ServiceLevel.GROUND,
-    "groundresidential": ServiceLevel.GROUND,
-    "groundcommercial": ServiceLevel.GROUND,
-    "surepost": ServiceLevel.GROUND_SAVER,
-    "3ds": ServiceLevel.THREE_DAY_SELECT,
-    "3day": ServiceLevel.THREE_DAY_SELECT,
-    "threeday": ServiceLevel.THREE_DAY_SELECT,
-    "threedayselect": ServiceLevel.THREE_DAY_SELECT,
-    "2da": ServiceLevel.SECOND_DAY_AIR,
-    "2day": ServiceLevel.SECOND_DAY_AIR,
-    "2ndday": ServiceLevel.SECOND_DAY_AIR,
-    "2dayair": ServiceLevel.SECOND_DAY_AIR,
-    "twoday": ServiceLevel.SECOND_DAY_AIR,
-    "secondday": ServiceLevel.SECOND_DAY_AIR,
-    "seconddayair": ServiceLevel.SECOND_DAY_AIR,
-    "seconddayairam": ServiceLevel.SECOND_DAY_AIR_AM,
-    "2dam": ServiceLevel.SECOND_DAY_AIR_AM,
-    "nda": ServiceLevel.NEXT_DAY_AIR,
-    "1da": ServiceLevel.NEXT_DAY_AIR,
-    "nextday": ServiceLevel.NEXT_DAY_AIR,
-    "overnight": ServiceLevel.NEXT_DAY_AIR,
-    "ndas": ServiceLevel.NEXT_DAY_AIR_SAVER,
-    "nextdaysaver": ServiceLevel.NEXT_DAY_AIR_SAVER,
-    "nextdayairearlyam": ServiceLevel.NEXT_DAY_AIR_EARLY,
-    "expressplus": ServiceLevel.WORLDWIDE_EXPRESS_PLUS,
-    "expedited": ServiceLevel.WORLDWIDE_EXPEDITED,
-    "expresssaver": ServiceLevel.WORLDWIDE_SAVER,
-}
-"""Spelling (see :func:`service_key`) -> service. One table for Python and SQL."""
 
 
 Service = Annotated[str, StringConstraints(min_length=1, max_length=80)]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +30,10 @@ __all__ = [
     "ServiceList",
     "ServiceRule",
     "UnknownService",
-    "is_rule",
-    "title_of",
 ]
 
 _AIM: Final = r"(?P<aim>cheapest|fastest)"
-_DAYS: Final = r" within (?P<days>[0-9]{1,3}) days?"
+_DAYS: Final = r" within (?P<days>[0-9]{1,3}) (?:business )?days?"
 _RULES: Final = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -56,7 +55,7 @@ class UnknownService(ValueError):
     Attributes
     ----------
     problem
-        What is wrong, without a full stop: ``'Second Class' is not a known service``.
+        What is wrong, without a full stop: ``"Second Class" is not a known service``.
     fix
         What to write instead: the known services and the forms of a rule.
     """
@@ -148,20 +147,9 @@ class ServiceRule:
         return f"{self.aim}{choice} within {self.within_days} day{'s' * (self.within_days != 1)}"
 
 
-def is_rule(text: str | None) -> bool:
-    """Return whether `text` has the form of a rule rather than of a service.
-
-    Examples
-    --------
-    >>> is_rule("cheapest within 3 days"), is_rule("fastest of ground, 2nd_day_air"), is_rule("ground")
-    (True, True, False)
-    """
-    return bool(text and _rule_in(text))
-
-
-def title_of(code: str) -> str:
-    """Return a title for a service that no list knows: ``"parcel_select"`` is "Parcel Select"."""
-    return " ".join(word.capitalize() for word in code.rsplit(":", 1)[-1].split("_"))
+def _words(code: str) -> str:
+    """Return the title that a code has by itself: ``"parcel_select"`` is "Parcel Select"."""
+    return " ".join(word.capitalize() for word in code.split("_"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +236,9 @@ class ServiceList:
         return self._by_code[code]
 
     def title_of(self, code: str) -> str:
-        """Return the name for people of a service; of a code that is not listed, its words."""
-        entry = self._by_code.get(code.removeprefix(f"{self.carrier}:"))
-        return entry.title if entry else title_of(code)
+        """Return the name for people of a service; a code that is not listed stays as it is."""
+        entry = self._by_code.get(code)
+        return entry.title if entry else code
 
     def wire(self, code: str, account: str | None = None) -> str:
         """Return what an account of this kind (default: the carrier's own) calls a service."""
@@ -304,18 +292,31 @@ class ServiceList:
             raise self.unknown(text)
         return str(rule)
 
+    def known_among(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return text -> :meth:`read` for those of `texts` that name a service or are a rule."""
+        found = {}
+        for text in texts:
+            with suppress(UnknownService):
+                found[text] = self.read(text)
+        return found
+
     def unknown(self, text: str, within: str | None = None) -> UnknownService:
         """Return the error for a text that names no service here: one wording for every caller."""
         word = text.strip()
-        place = f" in {' '.join(within.split())!r}" if within else ""
+        place = f' in "{" ".join(within.split())}"' if within else ""
         head, colon, tail = word.partition(":")
         head = head.strip().lower()
         if colon and tail.strip() and _CARRIER.fullmatch(head) and not self._is_ours(head):
             return UnknownService(
-                f"{word!r}{place} is a service of {head}, and this batch ships with {self.carrier}",
+                f'"{word}"{place} is a service of {head}, and this batch ships with {self.carrier}',
                 self.known,
             )
-        return UnknownService(f"{word!r}{place} is not a known service", self.known)
+        return UnknownService(f'"{word}"{place} is not a known service', self.known)
+
+    @cached_property
+    def example(self) -> str:
+        """A code for examples in messages: ``ground`` where it is offered."""
+        return "ground" if "ground" in self._by_code else next(iter(self.codes), "ground")
 
     @cached_property
     def known(self) -> str:
@@ -388,7 +389,7 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
         made = ServiceList(
             name,
             (*base.entries, *(_entry(name, each) for each in data.get("service", ()))),
-            title=str(data.get("title") or title_of(name)),
+            title=str(data.get("title") or _words(name)),
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
         )
@@ -416,7 +417,7 @@ def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
     return ServiceEntry(
         carrier=carrier,
         code=code,
-        title=str(rest.pop("title", "") or title_of(code)),
+        title=str(rest.pop("title", "") or _words(code)),
         aliases=tuple(map(str, rest.pop("aliases", ()))),
         wire={carrier: wire} if isinstance(wire, str) else dict(wire),
         reach=reach,

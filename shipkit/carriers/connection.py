@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
-from shipkit.carriers.registry import check, resolve
+from shipkit.carriers.registry import check, resolve, services_of
 from shipkit.common.portal import Portal
 from shipkit.errors import InputError
+from shipkit.services import ServiceList
 from shipkit.settings import Settings
 
 __all__ = ["Connection"]
@@ -69,6 +70,11 @@ class Connection:
         if self._carrier is None:
             self._carrier = resolve(self.given, self._settings)
         return self._carrier
+
+    @property
+    def services(self) -> ServiceList:
+        """What the carrier offers. Needs no credentials."""
+        return services_of(self.given, self._settings)
 
     def pacer(self) -> Pacer:
         """Return a pacer at the pace that was asked for, else at the carrier's own."""

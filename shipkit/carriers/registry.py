@@ -26,7 +26,7 @@ from shipkit.carriers.protocol import (
 )
 from shipkit.errors import InputError, SettingsError, ShipkitError
 from shipkit.models import LabelSpec
-from shipkit.services import ServiceList, title_of
+from shipkit.services import ServiceList
 from shipkit.settings import Settings
 
 __all__ = [
@@ -129,11 +129,6 @@ def create(
     return carrier
 
 
-def carrier_named(name: str, settings: Settings) -> Carrier:
-    """Return :func:`create` of a name: what the session calls."""
-    return create(name, settings)
-
-
 def check(carrier: object) -> None:
     """Refuse what can be no carrier: a name that is not known, or an object without the protocol.
 
@@ -185,8 +180,8 @@ def service_title(service: str, carrier: str = "") -> str:
     Parameters
     ----------
     carrier
-        The name of the carrier that it was planned with, where it is known. Else the package's own
-        carriers are asked; a code that nobody lists is shown as words.
+        The name of the carrier that it was planned with, where it is known. Otherwise the
+        package's own carriers are asked. A code that no list has is its own title.
     """
     for name in (carrier, *_OWN) if carrier else _OWN:
         try:
@@ -195,7 +190,7 @@ def service_title(service: str, carrier: str = "") -> str:
             continue
         if service in services:
             return services.title_of(service)
-    return title_of(service)
+    return service
 
 
 def able(capability: str) -> list[str]:

@@ -320,27 +320,27 @@ def digits_phone(x: str, american: str) -> str:
     return case((f"regexp_full_match({x}, '[2-9][0-9]{{9}}')", x), otherwise=repaired)
 
 
-def wrapped_lines(lines: Sequence[str]) -> str:
-    """Return address lines as a list of lines of at most 35 characters, broken at words.
+def wrapped_lines(lines: Sequence[str], length: int = LINE_LENGTH) -> str:
+    """Return address lines as a list of lines of at most `length` characters, broken at words.
 
     An element is longer only where a word is, or where three breaks are not enough.
     """
-    return f"list_concat({', '.join(_wrapped(line) for line in lines)})"
+    return f"list_concat({', '.join(_wrapped(line, length) for line in lines)})"
 
 
-def _wrapped(x: str) -> str:
-    step = f"^(.{{1,{LINE_LENGTH}}})(?: (.*))?$"
+def _wrapped(x: str, length: int) -> str:
+    step = f"^(.{{1,{length}}})(?: (.*))?$"
     parts, rest = [], x
     for _ in range(3):
         parts.append(f"regexp_extract({rest}, '{step}', 1)")
         rest = f"regexp_extract({rest}, '{step}', 2)"
     pieces = f"list_filter([{', '.join(parts)}, {rest}], lambda p: p <> '')"
-    # A word of more than 35 characters matches no step and would vanish: the pieces only count
+    # A word that is longer than a line matches no step and would vanish: the pieces only count
     # when they have all characters of the line but the blanks at the breaks.
     complete = f"len(array_to_string({pieces}, '')) + len({pieces}) - 1 = length({x})"
     return case(
         (f"{x} IS NULL", "[]"),
-        (f"length({x}) <= {LINE_LENGTH}", f"[{x}]"),
+        (f"length({x}) <= {length}", f"[{x}]"),
         (complete, pieces),
         otherwise=f"[{x}]",
     )

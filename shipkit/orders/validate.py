@@ -1,15 +1,15 @@
 """Rules over the shipments table, written once: every problem of every row, in one SQL pass.
 
-A rule is a line of :data:`RULES`. It says which rows it catches (SQL), what it says of them and
-what to do; nothing else in shipkit decides whether a shipment may be bought. Carriers may refuse
-more; they never see a row that fails here.
+A rule says which rows it catches (SQL), what is wrong with them and what to do. :data:`RULES` hold
+whatever the carrier; those of the carrier of a batch come from its limits
+(:mod:`shipkit.orders.carrier_rules`). A carrier may refuse more; it never sees a row that fails
+here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -19,49 +19,21 @@ import pyarrow.compute as pc
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
 from shipkit.common.relation import Relation, StageSchema, scratch
 from shipkit.common.sql import one
-from shipkit.models import Address, ServiceLevel
-from shipkit.orders.expressions import LINE_LENGTH, quote
+from shipkit.models import Address
+from shipkit.orders.carrier_rules import carrier_rules
+from shipkit.orders.expressions import quote
+from shipkit.orders.rule import Rule
 from shipkit.schema import PROBLEMS
+from shipkit.services import ServiceList
 
 __all__ = ["RULES", "Rule", "check", "sentence"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that must hold of a shipment.
-
-    Parameters
-    ----------
-    code
-        Stable name of the problem.
-    field
-        Path in the shipment; a parcel's begins with ``parcels[].``.
-    fails
-        SQL over the columns of :data:`shipkit.schema.SHIPMENTS`, ``american`` (ZIP codes are used
-        there), ``us_zip`` (and this is one), ``zip_states``, ``zip_home`` (the state or territory
-        said), ``abroad`` (not the shipper's country), ``today`` and, for a parcel, ``p`` and
-        ``count``: true for a row that breaks the rule.
-    value
-        SQL for the value shown.
-    problem
-        SQL text: what is wrong.
-    fix
-        What to do about it.
-    """
-
-    code: str
-    field: str
-    fails: str
-    value: str
-    problem: str
-    fix: str
-    severity: str = "error"
 
 
 def check(
     con: duckdb.DuckDBPyConnection,
     shipments: pa.Table,
     shipper: Address,
+    offered: ServiceList,
     *,
     known: pa.Table | None = None,
     today: dt.date | None = None,
@@ -72,6 +44,8 @@ def check(
     ----------
     shipments
         :data:`shipkit.schema.SHIPMENTS`, edited or not.
+    offered
+        The services of the carrier that will be used, with its limits.
     known
         Problems met before: what already has an error about the same field of the same row is not
         reported again, and nothing is said about the fields of a row whose template failed as a
@@ -88,18 +62,19 @@ def check(
     )
     try:
         with scratch(con, "validation") as schema:
-            suspects = _suspects(schema, shipments, shipper, today)
-            selects = [_select(rule, suspects.sql) for rule in RULES]
+            rules = (*RULES, *carrier_rules(offered))
+            suspects = _suspects(schema, shipments, shipper, rules, today)
+            selects = [_select(rule, suspects.sql) for rule in rules]
             if one(con, f"SELECT count(*) FROM {suspects.sql} WHERE len(parcels) > 1")[0]:
                 further = schema.table(
                     "further",
-                    "SELECT row_number, unnest(parcels[2:]) AS p, "
+                    "SELECT row_number, service, unnest(parcels[2:]) AS p, "
                     "unnest(range(1, len(parcels))) AS place, 2 AS count "
                     f"FROM {suspects.sql} WHERE len(parcels) > 1",
                 )
                 selects += [
                     _select(rule, further.sql)
-                    for rule in RULES
+                    for rule in rules
                     if rule.field.startswith("parcels[].")
                 ]
             found = con.sql(f"""
@@ -130,12 +105,16 @@ def sentence(problem: Mapping[str, Any], order_id: str | None = None) -> str:
 
 
 def _suspects(
-    schema: StageSchema, shipments: pa.Table, shipper: Address, today: dt.date | None
+    schema: StageSchema,
+    shipments: pa.Table,
+    shipper: Address,
+    rules: Sequence[Rule],
+    today: dt.date | None,
 ) -> Relation:
     """Return the small table of rows that break at least one rule; first only their numbers, so that the other columns are never moved."""
     con = schema.con
     ranges = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
-    broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in RULES)])
+    broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
     con.register("zip_ranges", ranges)
     try:
         found = con.sql(
@@ -201,18 +180,6 @@ def _missing(
     return Rule("missing", field, f"({when}) AND {column} IS NULL", "NULL", quote(what), fix)
 
 
-def _too_long(field: str, column: str, limit: int) -> Rule:
-    return Rule(
-        f"{column}_too_long",
-        field,
-        f"length({column}) > {limit}",
-        column,
-        f"'a carrier prints {limit} characters, and \"' || {column} || '\" has ' || "
-        f"length({column})",
-        "Shorten the cell, or map it with {{ row.<column> | truncate_address }}.",
-    )
-
-
 _US_STATES: Final = tuple(
     sorted({code for (country, _), code in state_codes().items() if country == "US"})
 )
@@ -221,9 +188,6 @@ _PROVINCES: Final = tuple(
 )
 _COUNTRIES: Final = tuple(sorted(set(country_codes().values())))
 _SIDES: Final = ("length_in", "width_in", "height_in")
-_LONGEST: Final = "greatest(p.length_in, p.width_in, p.height_in)"
-_GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_LONGEST}))"
-_LONG_REFERENCE: Final = f'list_filter("references", lambda r: length(r.value) > {LINE_LENGTH})'
 _BAD_ITEM: Final = (
     "list_filter(customs.items, lambda i: i.description IS NULL OR i.unit_value_cents IS NULL OR "
     "coalesce(i.quantity, 0) <= 0)"
@@ -355,23 +319,6 @@ RULES: Final[tuple[Rule, ...]] = (
         "'a customs item lacks its description, quantity or value'",
         "Give all three for every item.",
     ),
-    _too_long("ship_to.name", "name", LINE_LENGTH),
-    _too_long("ship_to.company", "company", LINE_LENGTH),
-    *(
-        _too_long(f"ship_to.{line}", line, LINE_LENGTH)
-        for line in ("address_line1", "address_line2", "address_line3")
-    ),
-    _too_long("ship_to.city", "city", 30),  # UPS Shipping.yaml, ShipTo.Address.City
-    Rule(
-        "service_unknown",
-        "service",
-        f"service NOT IN ({_words([s.value for s in ServiceLevel])}) AND NOT "
-        "regexp_full_match(service, '(?:cheapest|fastest)(?: within [0-9]+ days)?')",
-        "service",
-        "'\"' || service || '\" is not a known service'",
-        f"Known: {', '.join(s.value for s in ServiceLevel)}; or cheapest, fastest, cheapest "
-        "within 3 days.",
-    ),
     Rule(
         "weight_not_positive",
         "parcels[].weight_lb",
@@ -379,14 +326,6 @@ RULES: Final[tuple[Rule, ...]] = (
         "p.weight_lb",
         "'a parcel weighs more than nothing, not ' || p.weight_lb || ' lb'",
         "Fix the weight.",
-    ),
-    Rule(
-        "weight_over_limit",
-        "parcels[].weight_lb",
-        "p.weight_lb > 150",
-        "p.weight_lb",
-        "'a parcel weighs at most 150 lb, not ' || round(p.weight_lb, 2) || ' lb'",
-        "Split it into parcels, or check the unit of the column.",
     ),
     *(
         Rule(
@@ -398,22 +337,6 @@ RULES: Final[tuple[Rule, ...]] = (
             "Fix the dimension, or leave all three empty.",
         )
         for side in _SIDES
-    ),
-    Rule(
-        "length_over_limit",
-        "parcels[].length_in",
-        f"{_LONGEST} > 108",
-        _LONGEST,
-        f"'a side is at most 108 in, not ' || round({_LONGEST}, 2)",
-        "Ship it as freight, or check the unit of the column.",
-    ),
-    Rule(
-        "girth_over_limit",
-        "parcels[].length_in",
-        f"{_LONGEST} <= 108 AND {_GIRTH} > 165",
-        _GIRTH,
-        f"'length and girth together are at most 165 in, not ' || round({_GIRTH}, 2)",
-        "Ship it as freight, or check the unit of the column.",
     ),
     Rule(
         "dimensions_incomplete",
@@ -433,15 +356,6 @@ RULES: Final[tuple[Rule, ...]] = (
         "Give one for all: map(ship_date=...), or fix the cell.",
     ),
     Rule(
-        "reference_too_long",
-        "references",
-        f'len("references") > 0 AND len({_LONG_REFERENCE}) > 0',
-        f"{_LONG_REFERENCE}[1].value",
-        f"'a reference has at most {LINE_LENGTH} characters: \"' || {_LONG_REFERENCE}[1].value || "
-        "'\"'",
-        "Shorten it, or leave the reference out.",
-    ),
-    Rule(
         "ship_from_incomplete",
         "ship_from",
         "ship_from IS NOT NULL AND (ship_from.address_line1 IS NULL OR ship_from.city IS NULL OR "
@@ -451,4 +365,4 @@ RULES: Final[tuple[Rule, ...]] = (
         "Fill it in the template, or leave ship_from out: then it is the shipper.",
     ),
 )
-"""All rules, in the order in which problems of a row are told."""
+"""The rules that hold for every parcel, in the order in which problems of a row are listed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from shipkit.plan.resolve import (
     unsupported,
     without_edited,
 )
+from shipkit.services import ServiceList
 
 __all__ = ["Planner"]
 
@@ -43,6 +44,8 @@ class Planner:
     shipper: Address | None = None
     clauses: tuple[str, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
+    services: Callable[[], ServiceList] = lambda: mapping.NOTHING_OFFERED
+    """Returns the services of the carrier that the plan is for; asked when orders are mapped."""
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
     edits: tuple[Edit, ...] = ()
     con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
@@ -137,7 +140,7 @@ class Planner:
     ) -> Edit:
         """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
         for name, value in (fields or {}).items():
-            check_edit(name, value)
+            check_edit(name, value, self.services())
         rows = where.matching(view, clause, {})
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:
@@ -202,7 +205,7 @@ class Planner:
     def packed(self) -> packing.Packed:
         """Return the selected orders with the weights and quantities of their lines added up."""
         if self._packed is None:
-            spec = replace(self.spec, layout=self.loaded.layout)
+            spec = replace(self.spec, layout=self.loaded.layout, offered=self.services())
             selected = self.selected().relation
             self._packed = packing.pack(self.con, self.orders, selected, spec)
         return self._packed
@@ -244,7 +247,7 @@ class Planner:
         indexes = {
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
-        table = apply_edits(table, self.edits, indexes)
+        table = apply_edits(table, self.edits, indexes, carrier.services)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
         noted = self.orders.problems.filter(
             pc.is_in(
@@ -254,7 +257,12 @@ class Planner:
         refused = unsupported(table, carrier)
         known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, refused])
         problems = pa.concat_tables(
-            [known, validate.check(self.con, table, self.payer, known=known, today=today)]
+            [
+                known,
+                validate.check(
+                    self.con, table, self.payer, carrier.services, known=known, today=today
+                ),
+            ]
         )
         return replace(
             blank,

@@ -22,6 +22,7 @@ from shipkit.models import Address, AddressCheck
 from shipkit.plan import resolve
 from shipkit.plan.plan import Edit
 from shipkit.schema import ADDRESS_FIELDS, major
+from shipkit.services import ServiceRule
 
 __all__ = ["ADDRESSES", "SHOP", "TRACKING", "accepted", "check_addresses", "shop", "track"]
 
@@ -120,7 +121,7 @@ def _marked(offers: pa.Table, aim: str) -> pa.Array:
     placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
     return pc.is_in(
         placed.column("place"),
-        value_set=resolve.best_offers(placed, aim).column("place").combine_chunks(),
+        value_set=resolve.best_offers(placed, ServiceRule(aim)).column("place").combine_chunks(),
     )
 
 

@@ -6,7 +6,6 @@ shipments table alone. The plan's fingerprint is taken after this stage.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,16 +17,16 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, table_shopper
 from shipkit.carriers.quoting import shop_each
 from shipkit.errors import InputError
-from shipkit.models import Address, Money, ServiceLevel
+from shipkit.models import Address, Money
 from shipkit.plan.plan import Edit
 from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, problems_table
+from shipkit.services import ServiceList, ServiceRule, UnknownService
 
 __all__ = [
     "apply_edits",
     "best_offers",
     "check_edit",
     "choose_services",
-    "is_rule",
     "shop",
     "skipped_rows",
     "unsupported",
@@ -39,16 +38,19 @@ _EDITED = {leaf.name: leaf for leaf in EDITABLE} | {
 }
 """Name that ``session.edit`` takes -> the field; an amount may be given in minor units, too."""
 
-_RULE = re.compile(r"^(cheapest|fastest)(?: within (\d+) days?)?$")
-
 
 def apply_edits(
-    table: pa.Table, edits: Sequence[Edit], indexes: Mapping[int, np.ndarray[Any, Any]]
+    table: pa.Table,
+    edits: Sequence[Edit],
+    indexes: Mapping[int, np.ndarray[Any, Any]],
+    offered: ServiceList,
 ) -> pa.Table:
     """Return `table` with every edit's fields set on its rows.
 
     Parameters
     ----------
+    offered
+        The services that an edit of ``service`` may name.
     indexes
         Position in `edits` -> indexes of the rows it changes.
     """
@@ -57,7 +59,7 @@ def apply_edits(
         if rows is None or not len(rows):
             continue
         for name, value in edit.fields:
-            table = _set(table, rows, name, value)
+            table = _set(table, rows, name, value, offered)
     return table
 
 
@@ -92,17 +94,6 @@ def skipped_rows(
     }
 
 
-def is_rule(service: str | None) -> bool:
-    """Return whether `service` is a rule for this stage rather than a service.
-
-    Examples
-    --------
-    >>> is_rule("cheapest within 3 days"), is_rule("ground")
-    (True, False)
-    """
-    return bool(service and _RULE.match(service))
-
-
 async def choose_services(
     table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
 ) -> tuple[pa.Table, pa.Table]:
@@ -111,7 +102,11 @@ async def choose_services(
     A row for which no service fits keeps a null service and has a problem.
     """
     services = table.column("service")
-    rules = {rule: _RULE.match(rule) for rule in pc.unique(services).to_pylist() if is_rule(rule)}
+    rules = {
+        text: rule
+        for text in pc.unique(services.drop_null()).to_pylist()
+        if (rule := carrier.services.rule(text)) is not None
+    }
     rows = np.flatnonzero(
         np.asarray(pc.is_in(services, value_set=pa.array(list(rules), pa.string())))
     )
@@ -120,10 +115,9 @@ async def choose_services(
     asked = table.take(pa.array(rows))
     offers = await shop(asked, carrier, shipper, pacer)
     chosen = np.full(len(rows), None, dtype=object)
-    for rule, found in rules.items():
-        assert found is not None  # noqa: S101 - is_rule chose it
-        of_rule = np.asarray(pc.equal(asked.column("service"), rule))
-        best = best_offers(offers, found[1], int(found[2]) if found[2] else None)
+    for text, rule in rules.items():
+        of_rule = np.asarray(pc.equal(asked.column("service"), text))
+        best = best_offers(offers, rule)
         at = np.asarray(best.column("row"))
         keep = of_rule[at]
         chosen[at[keep]] = best.column("service").to_numpy(zero_copy_only=False)[keep]
@@ -154,23 +148,23 @@ async def shop(
     )
 
 
-def best_offers(offers: pa.Table, aim: str, within_days: int | None = None) -> pa.Table:
-    """Return the best offer of each row of a shop table that has a price.
+def best_offers(offers: pa.Table, rule: ServiceRule) -> pa.Table:
+    """Return the best offer of each row of a shop table that has one that fits `rule`.
 
-    `aim` is ``cheapest`` (ties: the fastest) or ``fastest`` (ties: the cheapest).
+    The cheapest offer wins a tie by being faster, the fastest by being cheaper.
     """
     fits = pc.is_valid(offers.column("cost_cents"))
-    if within_days is not None:
-        fits = pc.and_(
-            fits,
-            pc.fill_null(pc.less_equal(offers.column("transit_days"), within_days), False),  # noqa: FBT003 - a fill value
-        )
+    if rule.of:
+        fits = pc.and_(fits, pc.is_in(offers.column("service"), value_set=pa.array(rule.of)))
+    if rule.within_days is not None:
+        soon = pc.less_equal(offers.column("transit_days"), rule.within_days)
+        fits = pc.and_(fits, pc.fill_null(soon, False))  # noqa: FBT003 - a fill value
     offers = offers.filter(fits)
     cents, days = (
         np.asarray(pc.fill_null(offers.column(name).cast(pa.int64()), _FAR))
         for name in ("cost_cents", "transit_days")
     )
-    first, second = (cents, days) if aim == "cheapest" else (days, cents)
+    first, second = (cents, days) if rule.aim == "cheapest" else (days, cents)
     name = np.asarray(pc.rank(offers.column("service"))) if offers.num_rows else cents
     rows = np.asarray(offers.column("row"))
     order = np.lexsort((name, second, first, rows))
@@ -275,9 +269,9 @@ def _unsupported(
     }
 
 
-def check_edit(name: str, value: Any) -> None:
+def check_edit(name: str, value: Any, offered: ServiceList) -> None:
     """Raise InputError where `name` is not editable or cannot hold `value`."""
-    _value(_editable(name), name, value)
+    _value(_editable(name), name, value, offered)
 
 
 def _editable(name: str) -> Leaf:
@@ -289,9 +283,11 @@ def _editable(name: str) -> Leaf:
     )
 
 
-def _set(table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any) -> pa.Table:
+def _set(
+    table: pa.Table, rows: np.ndarray[Any, Any], name: str, value: Any, offered: ServiceList
+) -> pa.Table:
     leaf = _editable(name)
-    new = _value(leaf, name, value)
+    new = _value(leaf, name, value, offered)
     if leaf.group == "parcels":
         return _set_parcel(table, rows, leaf, new)
     mask = np.zeros(table.num_rows, dtype=bool)
@@ -311,14 +307,14 @@ def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: 
     return table.set_column(at, SHIPMENTS.field("parcels"), pa.array(parcels, kind))
 
 
-def _value(leaf: Leaf, name: str, value: Any) -> Any:
+def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
     """Return `value` as the field's column holds it. Raises InputError where it does not fit."""
     if value is None:
         return None
     try:
         match leaf.spec.kind:
             case "service":
-                value = _service(str(value))
+                value = offered.read(str(value))
             case "weight" | "length":
                 value = float(value)
             case "amount":
@@ -330,6 +326,8 @@ def _value(leaf: Leaf, name: str, value: Any) -> Any:
             case "text" | "code" | "country":
                 value = str(value)
         return pa.scalar(value, leaf.arrow.type).as_py()
+    except UnknownService as no:
+        raise InputError(f"{no.problem}.", fix=no.fix) from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
         raise InputError(
             f"{name}={value!r} cannot be used: {error}.", fix=f"Give a {_KINDS[leaf.spec.kind]}."
@@ -348,12 +346,3 @@ _KINDS = {
     "code": "text",
     "country": "two-letter country code",
 }
-
-
-def _service(text: str) -> str:
-    if is_rule(text):
-        return text
-    found = ServiceLevel.parse(text)
-    if found is None:
-        raise ValueError(f"unknown service; known are {', '.join(s.value for s in ServiceLevel)}")
-    return found.value

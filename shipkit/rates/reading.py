@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.carriers.ratecard import CARD_SERVICES
 from shipkit.common.places import zip_with_zeros
 from shipkit.common.relation import Relation, scratch
 from shipkit.errors import InputError
@@ -147,7 +148,7 @@ def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
 
 
 def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
-    planner = Planner(shipper=Address(postal_code=SANDBOX_ZIP))
+    planner = Planner(shipper=Address(postal_code=SANDBOX_ZIP), services=lambda: CARD_SERVICES)
     if holds:
         planner.con.execute(f"SET memory_limit = '{holds}'")
     planner.load(orders, copy=holds is None)

@@ -16,15 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.ratecard import RateCard, TableZones
+from shipkit.carriers.ratecard import CARD_SERVICES, RateCard, TableZones
 from shipkit.common.files import whole_file
 from shipkit.common.places import zip3_states
 from shipkit.errors import InputError
-from shipkit.models import Address, ServiceLevel
+from shipkit.models import Address
 from shipkit.plan.preview import to_frame
-from shipkit.plan.resolve import best_offers, is_rule
+from shipkit.plan.resolve import best_offers
 from shipkit.rates.reading import SANDBOX_ZIP, Orders, Unread, orders_in_parts, read_orders
 from shipkit.schema import PARCEL, QUOTES, SHIPMENTS, major
+from shipkit.services import UnknownService
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -300,33 +301,21 @@ def _priced(table: pa.Table, card: RateCard, start: Address, scenario: Scenario)
     service, as_of = scenario.service, scenario.as_of
     if service is None:
         return card.itemise(table, start, as_of)
-    if is_rule(service):
-        words = service.split()  # "cheapest within 3 days": is_rule has checked the form
-        best = best_offers(
-            card.shop_table(table, start, as_of),
-            words[0],
-            int(words[2]) if len(words) > 1 else None,
-        )
-        chosen = np.full(table.num_rows, None, dtype=object)
-        chosen[np.asarray(best.column("row"))] = best.column("service").to_numpy(
+    at = table.schema.get_field_index("service")
+    try:
+        rule = CARD_SERVICES.rule(service)
+        code = CARD_SERVICES.read(service)
+    except UnknownService as no:
+        raise InputError(f"{no.problem}.", fix=no.fix) from None
+    chosen: Any = pa.repeat(pa.scalar(code), table.num_rows)
+    if rule is not None:
+        best = best_offers(card.shop_table(table, start, as_of), rule)
+        found = np.full(table.num_rows, None, dtype=object)
+        found[np.asarray(best.column("row"))] = best.column("service").to_numpy(
             zero_copy_only=False
         )
-        services = pa.array(chosen, pa.string())
-    else:
-        services = pa.repeat(pa.scalar(_service(service)), table.num_rows)
-    at = table.schema.get_field_index("service")
-    return card.itemise(table.set_column(at, "service", services), start, as_of)
-
-
-def _service(text: str) -> str:
-    found = ServiceLevel.parse(text)
-    if found is None:
-        raise InputError(
-            f"{text!r} is not a known service.",
-            fix=f"Use one of {', '.join(s.value for s in ServiceLevel)}, or a rule: cheapest, "
-            "fastest, cheapest within 3 days.",
-        )
-    return found.value
+        chosen = pa.array(found, pa.string())
+    return card.itemise(table.set_column(at, "service", chosen), start, as_of)
 
 
 def _cheapest_start(by_start: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, Any]]:

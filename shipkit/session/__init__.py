@@ -173,6 +173,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             carrier, self.settings, concurrency=concurrency, rate_limit=rate_limit
         )
         self._planner = Planner(
+            services=lambda: self._connection.services,
             shipper=shipper_from(shipper, self.settings),
             layouts=self.settings.config.parent / "layouts",
         )

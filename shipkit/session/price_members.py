@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from shipkit.carriers import registry
 from shipkit.carriers.connection import Connection
+from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, questions
 from shipkit.plan.plan import Plan
@@ -38,6 +40,7 @@ class PriceMembers(OrderMembers):
     """The members of a session that ask the carrier for prices and advice. Nothing here buys."""
 
     name: str | None
+    label: LabelSpec
     on_duplicate: str
     max_quote_age: dt.timedelta
     _connection: Connection
@@ -160,6 +163,7 @@ class PriceMembers(OrderMembers):
 
     async def _plan(self) -> Plan:
         connection = self._connection
+        registry.demand_label_format(connection.carrier, self.label)
         return await self._planner.plan(
             connection.carrier, connection.pacer(), today=_now().astimezone().date()
         )

@@ -13,7 +13,7 @@ from shipkit.carriers.sandbox.backend import SERVICES as SANDBOX
 from shipkit.carriers.ups.service_level import SERVICES as UPS
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Parcel, Shipment
-from shipkit.services import ServiceList, UnknownService, is_rule
+from shipkit.services import ServiceList, UnknownService
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_service_of_another_carrier_says_whose_it_is():
     with pytest.raises(UnknownService) as caught:
         UPS.read("usps:ground_advantage")
     assert caught.value.problem == (
-        "'usps:ground_advantage' is a service of usps, and this batch ships with ups"
+        '"usps:ground_advantage" is a service of usps, and this batch ships with ups'
     )
 
 
@@ -94,14 +94,14 @@ def test_a_service_of_another_carrier_says_whose_it_is():
 def test_every_form_of_a_rule_has_one_usual_form(text: str, usual: str):
     assert UPS.read(text) == usual
     assert UPS.read(usual) == usual
-    assert is_rule(text)
+    assert UPS.rule(text) is not None
 
 
 def test_a_rule_with_an_unknown_word_names_the_word_and_the_rule():
     with pytest.raises(UnknownService) as caught:
         UPS.read("cheapest of ground, drone")
-    assert caught.value.problem == "'drone' in 'cheapest of ground, drone' is not a known service"
-    with pytest.raises(UnknownService, match=r"'usps:priority' in .* is a service of usps"):
+    assert caught.value.problem == '"drone" in "cheapest of ground, drone" is not a known service'
+    with pytest.raises(UnknownService, match=r'"usps:priority" in .* is a service of usps'):
         UPS.read("cheapest of ground, usps:priority")
 
 
@@ -126,15 +126,16 @@ def test_the_sandbox_offers_what_ups_offers():
 def test_a_shipment_is_settled_on_the_bare_code_or_refused():
     shipment = Shipment(ship_to=Address(), service="UPS Ground", parcels=(Parcel(weight_lb=1),))
     assert UPS.settled(shipment).service == "ground"
-    with pytest.raises(CarrierRejected, match=r"service: 'teleport' is not a known service\."):
+    with pytest.raises(CarrierRejected, match=r'service: "teleport" is not a known service\.'):
         UPS.settled(shipment.model_copy(update={"service": "teleport"}))
 
 
-def test_titles_are_those_of_the_carrier_and_words_for_what_is_no_longer_listed():
+def test_titles_are_those_of_the_carrier_and_an_unlisted_code_is_its_own():
     assert registry.service_title("2nd_day_air", "ups") == "2nd Day Air"
     assert registry.service_title("2nd_day_air") == "2nd Day Air"
     assert registry.service_title("2nd_day_air", "no_longer_installed") == "2nd Day Air"
-    assert registry.service_title("acme:parcel_select", "acme") == "Parcel Select"
+    assert registry.service_title("parcel_select", "no_longer_installed") == "parcel_select"
+    assert registry.service_title("cheapest within 3 days", "ups") == "cheapest within 3 days"
 
 
 # -- the file --------------------------------------------------------------------------------------

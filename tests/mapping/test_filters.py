@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import TemplateError
-from shipkit.models import UPS_SERVICE_CODES, ServiceLevel
 from shipkit.orders import expressions
-from shipkit.orders.filters import FILTERS
-from shipkit.orders.filters.code_filters import lookup_service_code
+from shipkit.orders.filters import filters_for
 from shipkit.orders.filters.measure_filters import convert_length, convert_weight, read_number
 from shipkit.orders.units import LENGTHS, WEIGHTS
+
+FILTERS = filters_for(SERVICES)
 
 CASES = [
     ("truncate_address", ("x" * 40,), "x" * 35),
@@ -109,10 +110,10 @@ def test_an_unknown_target_unit_is_refused():
         convert_weight("5", "oz", "stone")
 
 
-def test_every_service_has_its_ups_code():
-    assert {lookup_service_code(service.value) for service in ServiceLevel} == set(
-        UPS_SERVICE_CODES.values()
-    )
+def test_every_service_has_its_code_and_another_carriers_has_none():
+    lookup = FILTERS["lookup_service_code"].python
+    assert {lookup(each.code) for each in SERVICES} == {SERVICES.wire(c) for c in SERVICES.codes}
+    assert (lookup("ups:ground"), lookup("usps:ground")) == ("03", None)
 
 
 NUMERIC = st.one_of(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from shipkit.orders.filters import FILTERS
+from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.orders.filters import filters_for
 from shipkit.orders.mapping import template_limits
 from shipkit.orders.mapping.environment import ShipmentEnvironment
 from shipkit.orders.normalize.unread import UNREADABLE
@@ -21,9 +22,11 @@ def test_every_rule_is_on_the_page():
 
 
 def test_every_filter_is_on_the_page():
-    offered = {name for name in ShipmentEnvironment().filters if not name.endswith("_")} - {"d"}
+    offered = {name for name in ShipmentEnvironment(SERVICES).filters if not name.endswith("_")} - {
+        "d"
+    }
     assert offered - set(re.findall(r"`(\w+)", PAGE)) == set()
-    assert set(FILTERS) - {"d"} <= offered
+    assert set(filters_for(SERVICES)) - {"d"} <= offered
 
 
 def test_the_limits_on_the_page_are_the_limits():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -11,10 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.common.relation import Relation
+from shipkit.orders import mapping
 from shipkit.orders.fields import Column, keys
-from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.mapping import map_rows
 from shipkit.orders.normalize import normalize
+
+MappingSpec = partial(mapping.MappingSpec, offered=SERVICES)
 
 TEXT = st.one_of(
     st.none(),

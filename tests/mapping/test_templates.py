@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import pytest
 from stagekit import relations
 
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import TemplateError
-from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders import mapping
+from shipkit.orders.mapping import map_rows
 from shipkit.orders.normalize import normalize
 from shipkit.orders.validate import check
+
+MappingSpec = partial(mapping.MappingSpec, offered=SERVICES)
 
 ORDER = {
     "Order ID": "A1",
@@ -333,7 +338,7 @@ def test_nothing_else_is_said_of_a_row_whose_template_failed(orders, shop):
             *relations(con),
         ),
     )
-    found = check(con, table, shop, known=problems)
+    found = check(con, table, shop, SERVICES, known=problems)
     assert set(found.column("row_number").to_pylist()) == {1}
 
 

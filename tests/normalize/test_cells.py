@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 import pytest
 from stagekit import relations
 
-from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.orders import mapping
+from shipkit.orders.mapping import map_rows
 from shipkit.orders.normalize import normalize
+
+MappingSpec = partial(mapping.MappingSpec, offered=SERVICES)
 
 GOOD = {
     "Name": "Ada",

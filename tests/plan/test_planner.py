@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import FilterError, InputError, MappingError, SourceError, TemplateError
 from shipkit.plan.planner import Planner
 
@@ -30,7 +31,7 @@ TEMPLATE = '{"order_id": "{% for line in lines %}{{ line.order_id }}{% endfor %}
 
 @pytest.fixture
 def planner(shop):
-    made = Planner(shipper=shop)
+    made = Planner(shipper=shop, services=lambda: SERVICES)
     made.load(rows(1, 2, 3))
     yield made
     made.close()
@@ -139,7 +140,7 @@ def test_a_mapping_that_fails_leaves_no_half_of_itself(planner):
 
 
 def test_before_anything_is_loaded_every_stage_says_so(shop):
-    planner = Planner(shipper=shop)
+    planner = Planner(shipper=shop, services=lambda: SERVICES)
     for ask in (planner.selected, planner.packed, planner.mapped, planner.normalized):
         with pytest.raises(InputError, match="No orders"):
             ask()

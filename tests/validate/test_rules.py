@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.common.relation import Relation
 from shipkit.models import Address
+from shipkit.orders import mapping
 from shipkit.orders.fields import Column, keys
-from shipkit.orders.mapping import MappingSpec, map_rows
+from shipkit.orders.mapping import map_rows
 from shipkit.orders.normalize import normalize
 from shipkit.orders.validate import RULES, check, sentence
 from shipkit.schema import SHIPMENTS, problems_table
+
+MappingSpec = partial(mapping.MappingSpec, offered=SERVICES)
 
 PARCEL = {
     "weight_lb": 2.0,
@@ -84,7 +89,7 @@ def table(*changes):
 
 
 def found(shop, *changes, **options):
-    return check(duckdb.connect(), table(*changes), shop, **options).to_pylist()
+    return check(duckdb.connect(), table(*changes), shop, SERVICES, **options).to_pylist()
 
 
 def parcel(**change):
@@ -333,7 +338,7 @@ def test_abroad_is_seen_from_the_shippers_country():
 
 
 def test_an_empty_table_has_no_problems(shop):
-    assert check(duckdb.connect(), SHIPMENTS.empty_table(), shop).num_rows == 0
+    assert check(duckdb.connect(), SHIPMENTS.empty_table(), shop, SERVICES).num_rows == 0
 
 
 def superstore(shared: Path, shop, **spec):
@@ -353,7 +358,7 @@ def superstore(shared: Path, shop, **spec):
     selected = Relation("main", "selected")
     mapped = map_rows(con, columns, MappingSpec(**spec), shop, selected, selected)
     shipments, met, _ = normalize(con, mapped)
-    return shipments, met, check(con, shipments, shop, known=met)
+    return shipments, met, check(con, shipments, shop, SERVICES, known=met)
 
 
 def test_of_the_superstore_orders_exactly_those_without_a_street_cannot_ship(shared: Path, shop):

@@ -15,16 +15,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from shipkit.orders.filters.code_filters import CODE_FILTERS
+from shipkit.orders.filters.code_filters import CODE_FILTERS, service_filter
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.measure_filters import MEASURE_FILTERS
 from shipkit.orders.filters.text_filters import TEXT_FILTERS, JsonText
+from shipkit.services import ServiceList
 
-__all__ = ["FILTERS", "LONGEST_CELL", "Filter", "FilterCall", "JsonText"]
+__all__ = ["LONGEST_CELL", "Filter", "FilterCall", "JsonText", "filters_for"]
 
-FILTERS: Final[Mapping[str, Filter]] = {
+_FILTERS: Final[Mapping[str, Filter]] = {
     name: declared
     for declared in (*TEXT_FILTERS, *CODE_FILTERS, *MEASURE_FILTERS)
     for name in (declared.name, *declared.aliases)
 }
-"""Name in a template, aliases included -> filter."""
+
+
+def filters_for(offered: ServiceList) -> Mapping[str, Filter]:
+    """Return name in a template, aliases included -> filter.
+
+    Parameters
+    ----------
+    offered
+        The services of the carrier: ``lookup_service_code`` gives their codes.
+    """
+    services = service_filter(offered)
+    return {**_FILTERS, services.name: services}

@@ -14,7 +14,6 @@ from shipkit.common.places import (
     zip_with_zeros,
     zip_with_zeros_sql,
 )
-from shipkit.models import SERVICE_ALIASES, UPS_SERVICE_CODES, ServiceLevel
 from shipkit.orders.expressions import case, choose, quote, stripped, trimmed
 from shipkit.orders.filters.column_values import (
     ColumnValue,
@@ -28,14 +27,15 @@ from shipkit.orders.filters.column_values import (
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.text_filters import PYTHON_BLANKS, case_may_differ
 from shipkit.orders.units import BLANKS
+from shipkit.services import ServiceList
 
 __all__ = [
     "CODE_FILTERS",
     "compact_date",
     "format_us_zip",
-    "lookup_service_code",
     "phone_digits",
     "read_date",
+    "service_filter",
 ]
 
 
@@ -114,28 +114,32 @@ def _place_key_sql(x: str) -> str:
 # -- services --------------------------------------------------------------------------------------
 
 
-def lookup_service_code(value: Any, default: Any = None) -> Any:
-    """Return UPS's code of a service, or `default`; an unknown service never becomes Ground.
+def service_filter(offered: ServiceList) -> Filter:
+    """Return ``lookup_service_code`` for the services of one carrier.
 
-    Examples
-    --------
-    >>> lookup_service_code("UPS 2nd Day Air"), lookup_service_code("Second Class")
-    ('02', None)
+    It gives the carrier's own code of a service, or `default`: an unknown service never becomes
+    another one.
     """
-    service = ServiceLevel.parse(str(value)) if value is not None else None
-    return UPS_SERVICE_CODES[service] if service else default
 
+    def lookup_service_code(value: Any, default: Any = None) -> Any:
+        service = offered.parse(str(value)) if value is not None else None
+        return offered.wire(service) if service else default
 
-def _lookup_service_code_sql(call: FilterCall) -> Value:
-    text = call.text()
-    default = as_column(ConstantValue(call.constant("default")))
-    if default.kind == Kind.FLAG:
-        raise NotCompilable
-    letters = f"regexp_replace(lower({text.sql}), '[^a-z0-9]', '', 'g')"
-    codes = {alias: quote(UPS_SERVICE_CODES[level]) for alias, level in SERVICE_ALIASES.items()}
-    made = choose(f"regexp_replace({letters}, '^ups', '')", codes, default.text)
-    kind = Kind.TEXT if default.kind == Kind.TEXT else Kind.MIXED
-    return ColumnValue(f"({made})", kind, max(2, default.size))
+    def in_sql(call: FilterCall) -> Value:
+        text = call.text()
+        default = as_column(ConstantValue(call.constant("default")))
+        if default.kind == Kind.FLAG:
+            raise NotCompilable
+        letters = f"regexp_replace(lower({text.sql}), '[^a-z0-9]', '', 'g')"
+        key = f"regexp_replace({letters}, {quote(offered.prefix)}, '')"
+        codes = {text: quote(offered.wire(code)) for text, code in offered.spellings.items()}
+        call.render_where(f"contains({text.sql}, ':')")  # a carrier before the service
+        kind = Kind.TEXT if default.kind == Kind.TEXT else Kind.MIXED
+        longest = max((len(code) for code in map(offered.wire, offered.codes)), default=0)
+        made = choose(key, codes, default.text)
+        return ColumnValue(f"({made})", kind, max(longest, default.size))
+
+    return Filter("lookup_service_code", lookup_service_code, in_sql, reads_at_most=LONGEST_CELL)
 
 
 # -- dates -----------------------------------------------------------------------------------------
@@ -258,12 +262,6 @@ def _phone_digits_sql(call: FilterCall) -> Value:
 
 CODE_FILTERS: Final = (
     Filter("format_us_zip", format_us_zip, _format_us_zip_sql, reads_at_most=LONGEST_CELL),
-    Filter(
-        "lookup_service_code",
-        lookup_service_code,
-        _lookup_service_code_sql,
-        reads_at_most=LONGEST_CELL,
-    ),
     Filter(
         "compact_date",
         compact_date,

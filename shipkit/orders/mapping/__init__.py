@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, fresh
 from shipkit.errors import MappingError
-from shipkit.models import Address, ServiceLevel
+from shipkit.models import Address
 from shipkit.orders import expressions as cells
 from shipkit.orders.expressions import quote
 from shipkit.orders.fields import KIND, Column, Match, recognise
@@ -28,26 +28,25 @@ from shipkit.orders.mapping.mapped import (
     CUSTOMS_DEFAULTS,
     ITEM_LEAVES,
     LEAVES,
+    NOTHING_OFFERED,
     PARCEL_LEAVES,
     ROLE_LEAVES,
     Mapped,
     MappingSpec,
     Question,
     field_path,
-    service_rule,
-    service_text,
 )
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import ADDRESS_FIELDS, CURRENCY, FLAT, OWN, PAPERS, PARCELS, PROBLEMS
+from shipkit.services import ServiceList, UnknownService
 
 __all__ = [
     "LEAVES",
+    "NOTHING_OFFERED",
     "Mapped",
     "MappingSpec",
     "Question",
     "map_rows",
-    "service_rule",
-    "service_text",
 ]
 
 _STRUCT_ADDRESS = "STRUCT(" + ", ".join(f"{name} VARCHAR" for name in ADDRESS_FIELDS) + ")"
@@ -153,6 +152,7 @@ def map_rows(
     return Mapped(
         relation=relation,
         template=_template(leaves, _references(columns, spec)),
+        offered=spec.offered,
         problems=notes,
         questions=questions,
         fields={key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
@@ -183,12 +183,11 @@ def _check(spec: MappingSpec, columns: Sequence[Column]) -> None:
     for heading in (*spec.columns.values(), *spec.references.values()):
         find_column(columns, heading)
     for text in (spec.service, *spec.services.values(), spec.defaults.get("service")):
-        if text is not None and service_text(str(text)) is None:
-            raise MappingError(
-                f"{text!r} is not a known service.",
-                fix=f"Known: {', '.join(s.value for s in ServiceLevel)}; or a rule: cheapest, "
-                "fastest, cheapest within 3 days.",
-            )
+        if text is not None:
+            try:
+                spec.offered.read(str(text))
+            except UnknownService as no:
+                raise MappingError(f"{no.problem}.", fix=no.fix) from None
 
 
 def _known(name: str, known: set[str], what: str, argument: str) -> None:
@@ -241,7 +240,10 @@ def _recognised(
         leaf = _leaf(name, by_index, found.roles, spec)
         if leaf is not None:
             leaves[name] = leaf
-    questions = (*_ambiguities(ambiguous, columns, leaves, spec), *_missing(ambiguous, leaves))
+    questions = (
+        *_ambiguities(ambiguous, columns, leaves, spec),
+        *_missing(ambiguous, leaves, spec.offered),
+    )
     notes = (
         _unit_note(con, by_index, selection) if "weight_lb" in leaves else PROBLEMS.empty_table()
     )
@@ -266,7 +268,7 @@ _Taken = Mapping[str, tuple[Column, str | None]]
 def _leaf(name: str, taken: _Taken, roles: Mapping[str, Match], spec: MappingSpec) -> _Leaf | None:
     """Return how one leaf is filled, or None when nothing fills it."""
     if name == "service" and spec.service is not None:
-        return _constant(service_text(spec.service))
+        return _constant(spec.offered.read(spec.service))
     if name == "ship_date" and spec.ship_date is not None:
         return _constant(spec.ship_date.isoformat())
     leaf = _source_leaf(name, taken, roles, spec)
@@ -293,7 +295,7 @@ def _source_leaf(
             else _converted(leaf, column, unit, role)
         )
     services = _services(spec) if name == "service" else {}
-    return _translated(leaf, services) if services else leaf
+    return _translated(leaf, services, spec.offered) if services else leaf
 
 
 def _services(spec: MappingSpec) -> dict[str, str]:
@@ -361,8 +363,10 @@ def _with_default(leaf: _Leaf | None, value: Any) -> _Leaf:
     )
 
 
-def _translated(leaf: _Leaf, services: Mapping[str, str]) -> _Leaf:
-    meanings = {name: service_text(service) or service for name, service in services.items()}
+def _translated(leaf: _Leaf, services: Mapping[str, str], offered: ServiceList) -> _Leaf:
+    # A layout may name a service that this carrier does not have: the row says so later.
+    known = offered.known_among(services.values())
+    meanings = {name: known.get(service, service) for name, service in services.items()}
     cases = " ".join(
         f"WHEN {quote(name.strip().lower())} THEN {quote(meaning)}"
         for name, meaning in meanings.items()
@@ -476,7 +480,9 @@ def _which(role: str, names: Sequence[str], keys: Sequence[str]) -> tuple[str, s
     )
 
 
-def _missing(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf]) -> list[Question]:
+def _missing(
+    ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf], offered: ServiceList
+) -> list[Question]:
     asked = []
     for name, words in _NEEDED.items():
         role = next((r for r, leaf in ROLE_LEAVES.items() if leaf == name), name)
@@ -485,7 +491,7 @@ def _missing(ambiguous: Mapping[str, Sequence[str]], leaves: Mapping[str, _Leaf]
         value = (
             ' or give one for all: map(defaults={"weight_lb": 2})'
             if name == "weight_lb"
-            else ' or set one for all: map(service="ground")'
+            else f' or set one for all: map(service="{offered.example}")'
             if name == "service"
             else ""
         )

@@ -20,7 +20,7 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
-from shipkit.orders.filters import FILTERS, Filter, JsonText
+from shipkit.orders.filters import Filter, JsonText, filters_for
 from shipkit.orders.filters.text_filters import keeping_missing, template_text, tojson
 from shipkit.orders.mapping.template_limits import (
     MAX_ITEMS,
@@ -35,6 +35,7 @@ from shipkit.orders.mapping.template_limits import (
     check_size,
     weigh,
 )
+from shipkit.services import ServiceList
 
 __all__ = ["RecordView", "ShipmentEnvironment", "nearest"]
 
@@ -146,12 +147,13 @@ class ShipmentEnvironment(SandboxedEnvironment):
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
-    def __init__(self) -> None:
+    def __init__(self, offered: ServiceList) -> None:
         super().__init__(
             undefined=_NoSuchCell, autoescape=False, keep_trailing_newline=False, cache_size=0
         )
         self.globals = {"range": _range, "namespace": Namespace}
-        self.filters = dict(_FILTERS)
+        declared = filters_for(offered)
+        self.filters = {**{name: _in_template(each) for name, each in declared.items()}, **_FILTERS}
         self.tests = {
             name: test
             for name, test in self.tests.items()
@@ -362,7 +364,6 @@ _STOCK: Final = (
 _FILTERS: Final[Mapping[str, Any]] = {
     **{name: stock.FILTERS[name] for name in _STOCK},
     **{name: keeping_missing(stock.FILTERS[name]) for name in ("capitalize", "title")},
-    **{name: _in_template(declared) for name, declared in FILTERS.items()},
     "tojson": _tojson,
     "replace": _replace,
     "join": _join,

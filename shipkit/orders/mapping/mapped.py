@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,15 +10,17 @@ from typing import Any, Final
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
-from shipkit.models import ServiceLevel
+from shipkit.orders.expressions import LINE_LENGTH
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import ADDRESS_FIELDS, FLAT, ITEMS, PARCELS
+from shipkit.services import ServiceList
 
 __all__ = [
     "ADDRESS_LEAVES",
     "CUSTOMS_DEFAULTS",
     "ITEM_LEAVES",
     "LEAVES",
+    "NOTHING_OFFERED",
     "PARCEL_LEAVES",
     "ROLE_LEAVES",
     "Mapped",
@@ -27,8 +28,6 @@ __all__ = [
     "Question",
     "field_path",
     "leaf_of_role",
-    "service_rule",
-    "service_text",
 ]
 
 ADDRESS_LEAVES: Final = ADDRESS_FIELDS
@@ -53,7 +52,8 @@ ROLE_LEAVES: Final = {
 }
 """Role of a column -> the leaf that it fills, where their names differ."""
 
-_RULE: Final = re.compile(r"(cheapest|fastest)(?: within (\d{1,3}) (?:business )?days?)?")
+NOTHING_OFFERED: Final = ServiceList("", ())
+"""The services of nobody: every text of a service column is then unknown."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class MappingSpec:
         The known export that was recognised; its word goes before that of the headings.
     weights, parcels, skus
         How the lines of an order are packed: see :mod:`shipkit.orders.packing`.
+    offered
+        The services that the carrier of the batch offers, and how they are written.
     """
 
     template: str | None = None
@@ -95,6 +97,7 @@ class MappingSpec:
     weights: str | None = None
     parcels: str | None = None
     skus: Any = None
+    offered: ServiceList = NOTHING_OFFERED
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class Mapped:
         Field -> in how many rows a default filled a missing cell.
     filled
         Leaves that something fills; None: any may be.
+    offered
+        The services that service texts are read by.
     """
 
     relation: Relation
@@ -142,34 +147,12 @@ class Mapped:
     nested: bool = False
     defaulted: Mapping[str, int] = field(default_factory=dict)
     filled: frozenset[str] | None = None
+    offered: ServiceList = NOTHING_OFFERED
 
-
-def service_rule(text: str) -> str | None:
-    """Return the rule for choosing a service that `text` is ("cheapest within 3 days"), or None.
-
-    Examples
-    --------
-    >>> service_rule("Cheapest  within 3 days"), service_rule("cheap")
-    ('cheapest within 3 days', None)
-    """
-    found = _RULE.fullmatch(" ".join(text.lower().split()))
-    if found is None:
-        return None
-    return f"{found[1]} within {int(found[2])} days" if found[2] else found[1]
-
-
-def service_text(text: str | None) -> str | None:
-    """Return the service or rule that `text` names as the shipments table writes it, or None when it is neither.
-
-    Examples
-    --------
-    >>> service_text("UPS Ground"), service_text("Second Class")
-    ('ground', None)
-    """
-    if text is None or not text.strip():
-        return None
-    found = ServiceLevel.parse(text)
-    return found.value if found else service_rule(text)
+    @property
+    def line_length(self) -> int:
+        """How long an address line may be before it is split over the next one."""
+        return self.offered.limits.address_line or LINE_LENGTH
 
 
 def field_path(leaf: str) -> str:

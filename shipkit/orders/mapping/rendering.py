@@ -27,7 +27,6 @@ from shipkit.orders.mapping.mapped import (
     MappingSpec,
     field_path,
     leaf_of_role,
-    service_text,
 )
 from shipkit.orders.mapping.template_limits import Budget
 from shipkit.orders.mapping.templates import Compiled, compile_template, plain_value
@@ -78,7 +77,9 @@ def render_rows(
     """
     con = schema.con
     text = spec.template or ""
-    compiled = compile_template(text, tuple((column.name, column.key) for column in columns))
+    compiled = compile_template(
+        text, tuple((column.name, column.key) for column in columns), spec.offered
+    )
     orders = con.sql(
         f"SELECT row_number, row_numbers, source_file{_wanted(compiled, columns)} FROM "
         f"{selection.sql} ORDER BY row_number"
@@ -104,6 +105,7 @@ def render_rows(
     return Mapped(
         relation=relation,
         template=text,
+        offered=spec.offered,
         problems=pa.Table.from_pylist(problems, schema=PROBLEMS),
         nested=_is_nested(con, relation),
         fields=fed_fields(compiled, columns),
@@ -429,14 +431,14 @@ def _is_object(x: str) -> str:
 def _overridden(name: str, text: str, spec: MappingSpec) -> str:
     """Return SQL of a leaf with the person's service, translations, ship date and defaults over what the template wrote."""
     if name == "service" and spec.service is not None:
-        return quote(service_text(spec.service))
+        return quote(spec.offered.read(spec.service))
     if name == "ship_date" and spec.ship_date is not None:
         return quote(spec.ship_date.isoformat())
     if name == "service" and spec.services:
         text = choose(
             f"lower(trim({text}, ' \t\r\n\f'))",
             {
-                key.strip().lower(): quote(service_text(value))
+                key.strip().lower(): quote(spec.offered.read(value))
                 for key, value in spec.services.items()
             },
             text,

@@ -29,6 +29,7 @@ from shipkit.orders.filters.text_filters import tojson
 from shipkit.orders.mapping.environment import RecordView, ShipmentEnvironment, nearest
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, Budget, OverBudget
 from shipkit.schema import ADDRESS_FIELDS
+from shipkit.services import ServiceList
 
 __all__ = ["Compiled", "Rendered", "compile_template"]
 
@@ -156,13 +157,17 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compiled:
+def compile_template(
+    text: str, columns: tuple[tuple[str, str], ...], offered: ServiceList
+) -> Compiled:
     """Return a template prepared for orders with these columns.
 
     Parameters
     ----------
     columns
         (heading, key) of every column.
+    offered
+        The services whose codes ``lookup_service_code`` gives.
 
     Raises
     ------
@@ -175,7 +180,7 @@ def compile_template(text: str, columns: tuple[tuple[str, str], ...]) -> Compile
             f"The template has {len(text):,} characters; the limit is {_MAX_SOURCE:,}.",
             fix="Shorten the template.",
         )
-    environment = ShipmentEnvironment()
+    environment = ShipmentEnvironment(offered)
     try:
         tree = environment.parse(text)
         _Forbidden().visit(tree)

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from shipkit.common.places import US_DOMAIN, country_code, state_code, zip3_states
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
-from shipkit.orders.mapping.mapped import Mapped, service_text
+from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.nested import add_nested
 from shipkit.orders.normalize.readings import reading
 from shipkit.orders.normalize.unread import UNREADABLE, problems_met
@@ -78,7 +78,7 @@ def normalize(
     """
     types = mapped.relation.columns
     normal = _in_order(con.sql(_pass(con, mapped, types)).to_arrow_table())
-    normal = _repaired(con, normal)
+    normal = _repaired(con, normal, mapped.line_length)
     if mapped.nested:
         normal = _in_order(add_nested(con, normal, mapped.relation.sql))
     con.register("normal", normal)
@@ -157,7 +157,7 @@ def _pass(con: duckdb.DuckDBPyConnection, mapped: Mapped, types: Mapping[str, st
         f",\n        {_unread(name, amounts)} AS bad_{name}" for name in _read_leaves(mapped, types)
     )
     long = " OR ".join(
-        f"strlen({name}) > {sql.LINE_LENGTH}"
+        f"strlen({name}) > {mapped.line_length}"
         for name in ("address_line1", "address_line2", "address_line3")
     )
     changed = " OR ".join(
@@ -240,7 +240,7 @@ def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     ]
     return sql.choose(
         "service",
-        {text: quote(found) for text in texts if (found := service_text(text))},
+        {text: quote(code) for text, code in mapped.offered.known_among(texts).items()},
         "NULL::VARCHAR",
     )
 
@@ -272,10 +272,10 @@ def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
 # -- the pass over rows that need more -------------------------------------------------------------
 
 
-def _repaired(con: duckdb.DuckDBPyConnection, normal: pa.Table) -> pa.Table:
-    """Return `normal` with phones reduced to digits, lost zeros of ZIPs put back and long address lines split, and what that was."""
+def _repaired(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int) -> pa.Table:
+    """Return `normal` with its phones, ZIPs and long address lines repaired, and what they were."""
     rows = pc.indices_nonzero(normal.column("repair"))
-    found = _repairs(con, normal, rows) if len(rows) else None
+    found = _repairs(con, normal, rows, line) if len(rows) else None
     for name, kind in (("was_zip", pa.string()), ("was_phone", pa.string()), ("split", pa.bool_())):
         normal = normal.append_column(name, pa.nulls(normal.num_rows, kind))
     if found is None:
@@ -301,7 +301,9 @@ def _repaired(con: duckdb.DuckDBPyConnection, normal: pa.Table) -> pa.Table:
 _STATE: Final = "CASE WHEN country <> 'US' THEN country ELSE state END"
 
 
-def _repairs(con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array) -> pa.Table:
+def _repairs(
+    con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array, line: int
+) -> pa.Table:
     """Return the repaired columns of the rows at `rows`, with their `place`."""
     needed = [
         "postal_code",
@@ -322,18 +324,18 @@ def _repairs(con: duckdb.DuckDBPyConnection, normal: pa.Table, rows: pa.Array) -
     )
     split = (
         "folded IS NOT NULL AND len(folded) <= 3 AND len(list_filter(folded, lambda p: length(p) "
-        f"> {sql.LINE_LENGTH})) = 0"
+        f"> {line})) = 0"
     )
     long = (
         "coalesce(greatest(length(address_line1), length(address_line2), length(address_line3)), "
-        f"0) > {sql.LINE_LENGTH}"
+        f"0) > {line}"
     )
     try:
         return con.sql(f"""
             WITH keyed AS (
                 SELECT *, CASE WHEN american THEN {_zip_key()} END AS zip_key, regexp_replace(postal_code, '\\.0+$', '') AS bare,
                 CASE WHEN phone IS NOT NULL THEN {sql.digits_phone("phone", "(american OR country = 'CA')")} END AS phone_,
-                CASE WHEN {long} THEN {sql.wrapped_lines(["address_line1", "address_line2", "address_line3"])} END AS folded
+                CASE WHEN {long} THEN {sql.wrapped_lines(["address_line1", "address_line2", "address_line3"], line)} END AS folded
                 FROM repair_rows
             ), zipped AS (
                 SELECT k.*, {split} AS split, zip_key IS NOT NULL AND list_contains(string_split(z.states, ' '), {_STATE}) AS padded

@@ -9,26 +9,17 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.models import ServiceLevel
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import choose, quote
 from shipkit.orders.mapping.mapped import Mapped, Question
 from shipkit.orders.normalize import readings
 from shipkit.schema import PROBLEMS
+from shipkit.services import ServiceList, UnknownService
 
 __all__ = ["UNREADABLE", "problems_met"]
 
-_SERVICES = ", ".join(service.value for service in ServiceLevel)
 UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     **readings.UNREADABLE,
-    "service": (
-        "service",
-        "is not a known service",
-        (
-            'Translate it: map(services={"<text>": "ground"}), or set one for all: '
-            f'map(service="ground"). Known: {_SERVICES}; or a rule: cheapest, fastest, cheapest '
-            "within 3 days."
-        ),
-    ),
+    "service": ("service", "is not a known service", ""),  # see _unknown_services
 }
 """Leaf -> path, what is wrong with its text, how to fix it. The text is in ``bad_<leaf>``."""
 
@@ -85,8 +76,8 @@ def problems_met(
         )
     ]
     selects = [
-        *_unreadable(leaves),
-        *_noted(bad),
+        *_unreadable([name for name in leaves if name != "service"]),
+        *_noted(bad, mapped.line_length),
         *(_asked(question) for question in mapped.questions),
     ]
     noticed = con.sql(
@@ -94,6 +85,8 @@ def problems_met(
     ).to_arrow_table()
     con.register("noticed", noticed)
     try:
+        if "service" in leaves:
+            selects.insert(0, _unknown_services(con, mapped.offered))
         found = con.sql(" UNION ALL ".join(selects)).to_arrow_table().cast(PROBLEMS)
     finally:
         con.unregister("noticed")
@@ -107,11 +100,41 @@ def _unreadable(leaves: Sequence[str]) -> list[str]:
         f"SELECT row_number, {quote(field)} AS field, bad_{name} AS value, "
         f"{_said(f'bad_{name}', what)} AS problem, {quote(fix)} AS fix, "
         "'error' AS severity, "
-        f"{quote('service_unknown' if name == 'service' else name + '_unreadable')} AS code FROM "
+        f"{quote(name + '_unreadable')} AS code FROM "
         f"noticed WHERE bad_{name} IS NOT NULL"
         for name, (field, what, fix) in UNREADABLE.items()
         if name in leaves
     ]
+
+
+def _unknown_services(con: duckdb.DuckDBPyConnection, offered: ServiceList) -> str:
+    """Return the statement that reports texts of the service column which name no service.
+
+    Most are plain words, told in one sentence. What another carrier's service or the wrong word
+    in a rule is called, only the grammar knows.
+    """
+    texts = con.sql(
+        "SELECT DISTINCT bad_service FROM noticed "
+        "WHERE contains(bad_service, ':') OR contains(lower(bad_service), ' of ')"
+    ).fetchall()
+    told = {}
+    for (text,) in texts:
+        try:
+            offered.read(text)
+        except UnknownService as no:
+            if no.problem != f'"{text}" {UNREADABLE["service"][1]}':
+                told[text] = quote(no.problem)
+    fix = (
+        f'Translate it: map(services={{"<text>": "{offered.example}"}}), or set one for all: '
+        f'map(service="{offered.example}"). {offered.known}'
+    )
+    field, what, _ = UNREADABLE["service"]
+    problem = choose("bad_service", told, _said("bad_service", what))
+    return (
+        f"SELECT row_number, {quote(field)} AS field, bad_service AS value, {problem} AS problem, "
+        f"{quote(fix)} AS fix, 'error' AS severity, 'service_unknown' AS code "
+        "FROM noticed WHERE bad_service IS NOT NULL"
+    )
 
 
 def _said(name: str, what: str) -> str:
@@ -119,7 +142,7 @@ def _said(name: str, what: str) -> str:
     return f"'\"' || {name} || {quote(chr(34) + ' ' + what)}"
 
 
-def _noted(bad: Sequence[str]) -> list[str]:
+def _noted(bad: Sequence[str], line: int) -> list[str]:
     notes = [
         f"SELECT row_number, {quote(field)} AS field, {name} AS value, {_said(name, what)} AS "
         f"problem, {quote(fix)} AS fix, 'warning' AS severity, {quote(code)} AS code "
@@ -139,7 +162,8 @@ def _noted(bad: Sequence[str]) -> list[str]:
         (
             "SELECT row_number, 'ship_to.address_line1', concat_ws(' / ', address_line1, "
             "address_line2, address_line3), "
-            "'an address line over 35 characters was split at a word: \"' || concat_ws('\", \"', "
+            f"'an address line over {line} characters was split at a word: \"' || "
+            "concat_ws('\", \"', "
             "address_line1, address_line2, address_line3) || '\"', "
             "'Nothing to do if it reads well.', 'warning', 'address_split' FROM noticed WHERE split"
         ),

@@ -39,12 +39,16 @@ def map_template(
         As :func:`shipkit.orders.mapping.rendering.render_rows`.
     """
     compiled = compile_template(
-        spec.template or "", tuple((column.name, column.key) for column in columns)
+        spec.template or "",
+        tuple((column.name, column.key) for column in columns),
+        spec.offered,
     )
     made = (
         None
         if compiled.lines or compiled.whole_row
-        else compile_to_sql(spec.template or "", columns, shipper, as_text=spec.defaults)
+        else compile_to_sql(
+            spec.template or "", columns, shipper, spec.offered, as_text=spec.defaults
+        )
     )
     if made is None:
         return render_rows(schema, columns, spec, shipper, selection, lines)
@@ -70,6 +74,7 @@ def map_template(
     return Mapped(
         relation=relation,
         template=spec.template or "",
+        offered=spec.offered,
         problems=rest.problems if rest else PROBLEMS.empty_table(),
         nested=made.nested or (rest is not None and rest.nested),
         fields=fed_fields(compiled, columns),

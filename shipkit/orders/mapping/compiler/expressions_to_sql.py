@@ -10,7 +10,7 @@ from jinja2 import nodes
 from shipkit.models import Address
 from shipkit.orders.expressions import choose, stripped
 from shipkit.orders.fields import Column
-from shipkit.orders.filters import FILTERS, LONGEST_CELL, Filter, FilterCall
+from shipkit.orders.filters import LONGEST_CELL, Filter, FilterCall, filters_for
 from shipkit.orders.filters.column_values import (
     ColumnValue,
     ConstantValue,
@@ -27,6 +27,7 @@ from shipkit.orders.mapping.rendering import cell_value
 from shipkit.orders.mapping.template_limits import MAX_TEXT
 from shipkit.orders.mapping.templates import ROW_FAULTS, plain_value
 from shipkit.schema import ADDRESS_FIELDS
+from shipkit.services import ServiceList
 
 __all__ = ["MOST_SQL", "ExpressionCompiler", "constant_text"]
 
@@ -44,11 +45,12 @@ class ExpressionCompiler:
     would fail in some rows: a failing row is rendered, so that its problem has the usual text.
     """
 
-    def __init__(self, columns: Sequence[Column], shipper: Address) -> None:
+    def __init__(self, columns: Sequence[Column], shipper: Address, offered: ServiceList) -> None:
         self.by_key = {column.key: column for column in columns}
         self.by_heading = {column.name: column.key for column in columns}
         self.shipper = {name: plain_value(value) for name, value in shipper.model_dump().items()}
-        self.environment = ShipmentEnvironment()
+        self.filters = filters_for(offered)
+        self.environment = ShipmentEnvironment(offered)
         self.variables: dict[str, Value] = {}
         self.rendered_where: dict[str, None] = {}
         """SQL conditions of the rows that must be rendered; a dict, to keep each one once."""
@@ -266,7 +268,7 @@ class ExpressionCompiler:
     # filters
 
     def _filter(self, node: nodes.Filter) -> Value:
-        declared = FILTERS.get(node.name)
+        declared = self.filters.get(node.name)
         if declared is None or declared.sql is None or node.node is None:
             raise NotCompilable
         arguments = self._arguments(node, declared)

@@ -22,6 +22,7 @@ from shipkit.orders.filters.column_values import (
     as_column,
 )
 from shipkit.orders.mapping.compiler.expressions_to_sql import ExpressionCompiler, constant_text
+from shipkit.services import ServiceList
 
 __all__ = ["JsonCompiler"]
 
@@ -54,8 +55,8 @@ class _Insertion:
 class JsonCompiler(ExpressionCompiler):
     """Reads a template as one JSON object whose leaves are constants and values of cells."""
 
-    def __init__(self, columns: Sequence[Column], shipper: Address) -> None:
-        super().__init__(columns, shipper)
+    def __init__(self, columns: Sequence[Column], shipper: Address, offered: ServiceList) -> None:
+        super().__init__(columns, shipper, offered)
         self.size = 0
         """The most characters that the template writes for one row."""
         self.insertions: list[_Insertion] = []

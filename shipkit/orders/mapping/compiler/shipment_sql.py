@@ -20,6 +20,7 @@ from shipkit.orders.mapping.compiler.json_to_sql import JsonCompiler
 from shipkit.orders.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, OverBudget
 from shipkit.schema import CURRENCY, FLAT, OWN, PAPERS
+from shipkit.services import ServiceList
 
 __all__ = ["TemplateSql", "compile_template"]
 
@@ -61,7 +62,12 @@ class TemplateSql:
 
 
 def compile_template(
-    text: str, columns: Sequence[Column], shipper: Address, *, as_text: Collection[str] = ()
+    text: str,
+    columns: Sequence[Column],
+    shipper: Address,
+    offered: ServiceList,
+    *,
+    as_text: Collection[str] = (),
 ) -> TemplateSql | None:
     """Return a template compiled to SQL, or None when it has to be rendered row by row.
 
@@ -73,10 +79,12 @@ def compile_template(
         The columns of the orders.
     shipper
         What the template reads as ``shipper``.
+    offered
+        The services whose codes ``lookup_service_code`` gives.
     as_text
         Leaves to be given as text also where they are numbers, flags or dates.
     """
-    compiler = JsonCompiler(columns, shipper)
+    compiler = JsonCompiler(columns, shipper, offered)
     try:
         made = _shipment(compiler, compiler.shape(text), as_text)
     except (NotCompilable, OverBudget, RecursionError, UnicodeEncodeError):

@@ -1,0 +1,147 @@
+"""What the carrier of a batch accepts, as rules over the shipments table.
+
+The rules in :mod:`shipkit.orders.validate` hold for every parcel. Limits of weight, size and text
+belong to a carrier, and some to one of its services; they are data in its ``services.toml`` and
+arrive here as a :class:`~shipkit.services.ServiceList`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from shipkit.common.words import counted
+from shipkit.orders.expressions import quote
+from shipkit.orders.rule import Rule
+from shipkit.services import Limits, ServiceList
+
+__all__ = ["carrier_rules"]
+
+_LONGEST: Final = "greatest(p.length_in, p.width_in, p.height_in)"
+_GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_LONGEST}))"
+
+
+@lru_cache(maxsize=16)
+def carrier_rules(offered: ServiceList) -> tuple[Rule, ...]:
+    """Return the rules of the carrier that offers these services, and of each of its services."""
+    found = [_unknown_service(offered), *_of_limits(offered.limits, offered.title, "true")]
+    for entry in offered:
+        who = f"{offered.title} {entry.title}"
+        found += _of_limits(entry.limits, who, f"service = {quote(entry.code)}")
+    return tuple(found)
+
+
+def _unknown_service(offered: ServiceList) -> Rule:
+    codes = ", ".join(map(quote, offered.codes)) or "''"
+    return Rule(
+        "service_unknown",
+        "service",
+        f"service NOT IN ({codes}) AND NOT regexp_full_match(service, '(cheapest|fastest)( .*)?')",
+        "service",
+        "'\"' || service || '\" is not a known service'",
+        offered.known,
+    )
+
+
+def _of_limits(limits: Limits, who: str, when: str) -> list[Rule]:
+    """Return a rule for each limit that is known.
+
+    Parameters
+    ----------
+    who
+        Whose limits they are, for messages: "UPS", "Acme Letter".
+    when
+        SQL: the shipments that they hold for.
+    """
+    found = _of_texts(limits, who, when)
+    if limits.weight_lb is not None:
+        found.append(
+            Rule(
+                "weight_over_limit",
+                "parcels[].weight_lb",
+                f"{when} AND p.weight_lb > {limits.weight_lb:g}",
+                "p.weight_lb",
+                quote(f"{who} accepts at most {limits.weight_lb:g} lb per parcel, not ")
+                + " || round(p.weight_lb, 2) || ' lb'",
+                "Split it into parcels, or check the unit of the column.",
+            )
+        )
+    if limits.longest_side_in is not None:
+        found.append(
+            Rule(
+                "length_over_limit",
+                "parcels[].length_in",
+                f"{when} AND {_LONGEST} > {limits.longest_side_in:g}",
+                _LONGEST,
+                quote(f"{who} accepts sides of at most {limits.longest_side_in:g} in, not ")
+                + f" || round({_LONGEST}, 2)",
+                "Ship it as freight, or check the unit of the column.",
+            )
+        )
+    if limits.length_and_girth_in is not None:
+        side = limits.longest_side_in
+        short = f"{_LONGEST} <= {side:g}" if side is not None else "true"  # one problem is enough
+        most = f"{limits.length_and_girth_in:g}"
+        found.append(
+            Rule(
+                "girth_over_limit",
+                "parcels[].length_in",
+                f"{when} AND {short} AND {_GIRTH} > {most}",
+                _GIRTH,
+                quote(f"{who} accepts at most {most} in of length and girth together, not ")
+                + f" || round({_GIRTH}, 2)",
+                "Ship it as freight, or check the unit of the column.",
+            )
+        )
+    if limits.parcels is not None:
+        most_parcels = counted(limits.parcels, "parcel")
+        found.append(
+            Rule(
+                "parcels_over_limit",
+                "parcels",
+                f"{when} AND len(parcels) > {limits.parcels}",
+                "len(parcels)",
+                quote(f"{who} accepts at most {most_parcels} per shipment, not ")
+                + " || len(parcels)",
+                "Split the order into several shipments.",
+            )
+        )
+    return found
+
+
+def _of_texts(limits: Limits, who: str, when: str) -> list[Rule]:
+    columns = {
+        "name": limits.name,
+        "company": limits.name,
+        "address_line1": limits.address_line,
+        "address_line2": limits.address_line,
+        "address_line3": limits.address_line,
+        "city": limits.city,
+    }
+    found = [
+        Rule(
+            f"{column}_too_long",
+            f"ship_to.{column}",
+            f"{when} AND length({column}) > {limit}",
+            column,
+            quote(f"{who} prints at most {limit} characters, and ")
+            + f" || '\"' || {column} || '\" has ' || length({column})",
+            "Shorten the cell, or map it with {{ row.<column> | truncate_address }}.",
+        )
+        for column, limit in columns.items()
+        if limit is not None
+    ]
+    if limits.reference is not None:
+        long = f'list_filter("references", lambda r: length(r.value) > {limits.reference})'
+        found.append(
+            Rule(
+                "reference_too_long",
+                "references",
+                f'{when} AND len("references") > 0 AND len({long}) > 0',
+                f"{long}[1].value",
+                quote(f"{who} prints at most {limits.reference} characters of a reference: ")
+                + f" || '\"' || {long}[1].value || '\"'",
+                "Shorten it, or leave the reference out.",
+            )
+        )
+    return found
