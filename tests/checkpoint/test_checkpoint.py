@@ -164,23 +164,21 @@ def test_the_second_owner_is_told_who_holds_the_job(home):
 
 
 def test_threads_of_one_process_exclude_each_other(home):
-    job, inside, most = job_of(home, 2), 0, 0
+    job, found, all_tried = job_of(home, 2), [], threading.Barrier(6)
 
     def enter():
-        nonlocal inside, most
         try:
             with JobStore.open(home, job.job_id).own():
-                inside += 1
-                most = max(most, inside)
-                time.sleep(0.1)
-                inside -= 1
+                found.append("owner")
+                all_tried.wait()  # the owner stays until the others were refused
         except CheckpointLocked:
-            pass
+            found.append("refused")
+            all_tried.wait()
 
     threads = [threading.Thread(target=enter) for _ in range(6)]
     [t.start() for t in threads]
     [t.join() for t in threads]
-    assert most == 1
+    assert sorted(found) == ["owner"] + ["refused"] * 5
 
 
 def test_a_killed_owner_frees_the_job(home):
@@ -536,23 +534,29 @@ def test_compaction_writes_no_label_bytes_and_leaves_those_that_are_there(
 def test_the_next_commit_begins_when_the_one_before_ended_and_takes_all_that_waits(home):
     job, sizes = job_of(home, 50), []
 
+    writing, all_queued = threading.Event(), threading.Event()
+
     class Slow(Disk):
         def publish(self, folder, name, data):
-            time.sleep(0.05)
+            writing.set()
+            assert all_queued.wait(60)
             super().publish(folder, name, data)
 
     async def work():
         with job.own(disk=Slow()) as ledger:
-            waiters = []
-            for row in range(50):
-                waiters.append(
-                    ledger.record(
-                        [LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)]
-                    )
+
+            def intent(row):
+                return ledger.record(
+                    [LedgerEntry(row=row, event="intent", state="in_flight", attempt=1)]
                 )
-                await asyncio.sleep(0.001)
+
+            waiters = [intent(0)]
+            await asyncio.to_thread(writing.wait)
+            waiters += [intent(row) for row in range(1, 50)]
+            assert not any(waiter.done() for waiter in waiters)
+            all_queued.set()
             await asyncio.gather(*waiters)
             sizes.append(ledger.commits)
 
     asyncio.run(work())
-    assert 2 <= sizes[0] <= 12
+    assert sizes == [2], "one while the others were queued, and one for all of those"

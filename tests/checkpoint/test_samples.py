@@ -1,4 +1,4 @@
-"""A kept job of every schema version that was released opens, lists, tells its results and labels, and goes on."""
+"""A job of every released schema version opens, lists, has its results and labels, goes on."""
 
 from __future__ import annotations
 

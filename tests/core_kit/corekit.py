@@ -45,7 +45,7 @@ Hook = Callable[["BookCarrier", Shipment, str], Awaitable[Purchase | None]]
 
 
 class BookCarrier:
-    """Sells labels and writes every sale down in SQLite, so that a test can compare its books with ours."""
+    """Sells labels and keeps its own books in SQLite, so that a test can compare them with ours."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The relations that a stage is given, made by hand: what the tests of mapping and normalising share."""
+"""The relations that a stage is given, made by hand: for tests of mapping and normalising."""
 
 from __future__ import annotations
 

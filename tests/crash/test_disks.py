@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, two owners in two processes, and a clock that goes backwards: real ones."""
+"""Disks that are full or read-only, two owners in two processes, a clock that goes backwards."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,8 @@ def buy(job, carrier):
 
 folder, shut = Path(sys.argv[1]), sys.argv[2]
 warm = BookCarrier(folder / "warm.db")
-list(job_of(folder / "warm", 2).labels()), buy(job_of(folder / "warm", 2), warm)   # imports what is imported late, as root
+# What is imported late must be imported as root:
+list(job_of(folder / "warm", 2).labels()), buy(job_of(folder / "warm", 2), warm)
 job = job_of(folder / "home", 20)
 for path in [folder / "home", *(folder / "home").rglob("*")]:
     os.chown(path, 65534, 65534)
@@ -128,7 +130,8 @@ carrier = BookCarrier(folder / "books.db")
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 status, asked = str(buy(job, carrier)), len(carrier.calls)
 found = JobStore(job.path)
-reading = [sum(found.counts().values()), found.results().num_rows, str(found.status), found.job_id in [one.job_id for one in JobStore.list(folder / "home")]]
+listed = found.job_id in [one.job_id for one in JobStore.list(folder / "home")]
+reading = [sum(found.counts().values()), found.results().num_rows, str(found.status), listed]
 (job.path / shut).chmod(0o700)
 (folder / "home" / "jobs").chmod(0o500)
 try:
@@ -137,7 +140,8 @@ try:
 except CheckpointWriteError as error:
     publishing = str(error)
 (folder / "home" / "jobs").chmod(0o700)
-print(json.dumps(dict(status=status, reason=job.reason, asked=asked, reading=reading, publishing=publishing)))
+answer = dict(status=status, reason=job.reason, asked=asked)
+print(json.dumps(dict(answer, reading=reading, publishing=publishing)))
 """
 
 
@@ -173,7 +177,7 @@ def test_a_read_only_folder_sends_nothing_and_can_be_read(shut):
 
 
 _BUY = """
-import asyncio, json, os, sys, time
+import asyncio, json, os, sys
 from pathlib import Path
 sys.path.insert(0, {kit!r})
 from corekit import BookCarrier, draft_of
@@ -181,10 +185,16 @@ from shipkit.purchasing.store import JobStore
 from shipkit.errors import CheckpointLocked
 from shipkit.purchasing.run import execute
 
-home, books, gate = map(Path, sys.argv[1:4])
-while not gate.exists():
-    time.sleep(0.001)
-job, carrier = JobStore.publish(home, draft_of(30)), BookCarrier(books, latency_s=0.3)
+home, books, release = map(Path, sys.argv[1:4])
+
+async def until_the_other_was_refused(carrier, shipment, reference):
+    while not release.exists():
+        await asyncio.sleep(0.01)
+
+print("ready", flush=True)
+sys.stdin.readline()
+job = JobStore.publish(home, draft_of(30))
+carrier = BookCarrier(books, hook=until_the_other_was_refused)
 try:
     said = dict(status=str(asyncio.run(execute(job, carrier, grace_s=0.1))))
 except CheckpointLocked as error:
@@ -194,22 +204,26 @@ print(json.dumps(dict(said, pid=os.getpid(), asked=len(carrier.calls))))
 
 
 def test_two_processes_that_execute_one_plan_at_the_same_moment_buy_once(home, tmp_path):
-    carrier, gate = BookCarrier(tmp_path / "books.db"), tmp_path / "gate"
+    carrier, release = BookCarrier(tmp_path / "books.db"), tmp_path / "release"
     command = [
         sys.executable,
         "-c",
         _BUY.format(kit=str(KIT)),
         str(home),
         str(tmp_path / "books.db"),
-        str(gate),
+        str(release),
     ]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=KIT.parent.parent)
-        for _ in range(2)
-    ]
-    time.sleep(1.0)
-    gate.touch()
-    said = [json.loads(one.communicate(timeout=60)[0]) for one in both]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, cwd=KIT.parent.parent, **pipes) for _ in range(2)]
+    assert [one.stdout.readline() for one in both] == ["ready\n"] * 2
+    for one in both:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    with ThreadPoolExecutor(2) as threads:  # the owner waits for the release, so the other is first
+        ends = [threads.submit(one.communicate, timeout=120) for one in both]
+        wait(ends, return_when=FIRST_COMPLETED)
+        release.touch()
+        said = [json.loads(end.result()[0]) for end in ends]
     first, second = sorted(said, key=lambda one: "locked" in one)
     assert (first["status"], first["asked"]) == ("completed", 30)
     assert second["asked"] == 0, "the other asked the carrier for nothing"

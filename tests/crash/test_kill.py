@@ -1,4 +1,4 @@
-"""A real process is killed at random moments, the carrier lives on, and the books of both sides are compared."""
+"""A real process is killed at random moments; then both sides' books are compared."""
 
 from __future__ import annotations
 

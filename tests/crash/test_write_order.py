@@ -1,4 +1,4 @@
-"""What is left when the power fails: the file operations of a run, cut at every place, un-synced ones dropped or reordered."""
+"""What a power failure leaves: a run's file operations, cut anywhere, un-synced ones dropped."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RecordingDisk(Disk):
 
 
 def left_on_disk(ops: list[Op], lucky) -> dict[str, bytes]:
-    """Return the files that a power cut after `ops` leaves; `lucky(op)` says whether an un-synced operation reached the disk."""
+    """Return the files that a power cut after `ops` leaves; `lucky(op)`: it reached the disk."""
     entries: dict[str, bytes] = {}  # names that are durable
     written: dict[str, bytes] = {}  # content of files, synced when they were written
     waiting: list[Op] = []

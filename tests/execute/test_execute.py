@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 
 import pyarrow as pa
@@ -184,7 +183,7 @@ def test_absence_is_not_concluded_before_the_grace(home, tmp_path):
     started = time.monotonic()
     buy(job, carrier, grace_s=0.7)
     assert time.monotonic() - started >= 0.7
-    assert len(carrier.finds) >= 3, "and it is looked up at growing intervals meanwhile"
+    assert len(carrier.calls) == 2
 
 
 def test_a_shipment_that_appears_late_is_adopted_and_not_bought_again(home, tmp_path):
@@ -302,16 +301,17 @@ def test_pause_finishes_what_is_in_flight_and_resume_does_the_rest(home, tmp_pat
 
 
 def test_stop_now_leaves_what_is_in_flight_in_doubt_and_resume_looks_it_up(home, tmp_path):
-    async def slow_after_sale(carrier, shipment, reference):
+    async def no_answer_after_the_sale(carrier, shipment, reference):
         carrier.sell(shipment, reference)
-        await asyncio.sleep(30)
+        if carrier.active == 8:
+            await asyncio.to_thread(control.stop_now)
+        await asyncio.Event().wait()
 
     control, carrier, job = (
         Control(),
-        BookCarrier(tmp_path / "books.db", hook=slow_after_sale),
+        BookCarrier(tmp_path / "books.db", hook=no_answer_after_the_sale),
         job_of(home, 20),
     )
-    threading.Timer(0.5, control.stop_now).start()
     assert buy(job, carrier, control=control) is JobStatus.PAUSED
     assert state_counts(job)["in_doubt"] == 8
     carrier.hook = None
@@ -331,12 +331,18 @@ def test_cancel_is_final(home, tmp_path):
 
 
 def test_cancelling_the_task_records_a_pause(home, tmp_path):
-    carrier, job = BookCarrier(tmp_path / "books.db", latency_s=0.05), job_of(home, 100)
+    thirty_calls = asyncio.Event()
+
+    async def count(carrier, shipment, reference):
+        if len(carrier.calls) >= 30:
+            thirty_calls.set()
+
+    carrier = BookCarrier(tmp_path / "books.db", latency_s=0.05, hook=count)
+    job = job_of(home, 100)
 
     async def interrupted():
         task = asyncio.create_task(execute(job, carrier, pacer=Pacer(concurrency=8), grace_s=0.2))
-        while len(carrier.calls) < 30:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await thirty_calls.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -365,7 +371,7 @@ def test_a_progress_callback_that_raises_changes_nothing_and_is_logged_once(home
 def test_progress_comes_about_ten_times_a_second_and_the_last_one_tells_the_end(home, tmp_path):
     told, carrier, job = [], BookCarrier(tmp_path / "books.db", latency_s=0.05), job_of(home, 80)
     buy(job, carrier, progress=told.append)
-    assert 3 <= len(told) <= 15
+    assert 3 <= len(told) <= told[-1].elapsed_s / 0.1 + 1
     assert (told[-1].done, told[-1].total, told[-1].spent_cents, told[-1].currency) == (
         80,
         80,

@@ -1,4 +1,4 @@
-"""What became of rows in doubt: adopted, sent again, given to a person; what turns up late is reported."""
+"""Rows in doubt: adopted, sent again, or left to a person; what turns up late is reported."""
 
 from __future__ import annotations
 
@@ -99,15 +99,21 @@ def test_a_row_for_review_is_adopted_when_it_turns_up_and_decided_by_a_person_wh
 
 
 def test_rows_in_flight_of_a_dead_owner_are_looked_up_after_the_others_are_sent(home, tmp_path):
-    async def unbookable(carrier, shipment, reference):
-        if len(carrier.calls) == 1:
-            await asyncio.sleep(60)
+    others_shipped = asyncio.Event()
 
-    carrier, job = BookCarrier(tmp_path / "books.db", hook=unbookable), job_of(home, 6)
+    async def unanswered(carrier, shipment, reference):
+        if len(carrier.calls) == 1:
+            await asyncio.Event().wait()
+
+    def note(progress):
+        if progress.shipped == 5:
+            others_shipped.set()
+
+    carrier, job = BookCarrier(tmp_path / "books.db", hook=unanswered), job_of(home, 6)
 
     async def die():
-        task = asyncio.create_task(execute(job, carrier, grace_s=0.2))
-        await asyncio.sleep(0.4)
+        task = asyncio.create_task(execute(job, carrier, grace_s=0.2, progress=note))
+        await others_shipped.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""Make the sample job of this schema version: run once for each version, and never again for one that was released.
+"""Make the sample job of this schema version: once, never again after a release.
 
 python tests/checkpoint/samples/make_job.py job-v1
 """
@@ -26,7 +26,7 @@ from shipkit.purchasing.run import execute  # noqa: E402
 
 
 async def hook(carrier, shipment, reference):
-    """Row 2 is refused, row 3's answer is lost, row 4's request is lost, row 6 finds the carrier without credentials."""
+    """Refuse row 2, lose the answer of row 3, the request of row 4, the credentials of row 6."""
     match shipment.order_id:
         case "A0000002":
             raise CarrierRejected(
