@@ -15,6 +15,7 @@ from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit
 from shipkit.cli.json_facts import result_facts
 from shipkit.cli.table_files import save_failed
+from shipkit.common.files import write_file
 from shipkit.demo import demo_orders
 from shipkit.errors import InputError
 from shipkit.models import Address
@@ -112,7 +113,7 @@ def _orders(folder: Path) -> Path:
             )
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(demo_orders().read_bytes())
+    write_file(path, demo_orders().read_bytes())
     return path
 
 

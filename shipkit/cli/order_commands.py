@@ -18,6 +18,7 @@ from shipkit.cli.json_facts import result_facts, summary_facts
 from shipkit.cli.progress_log import reporter
 from shipkit.cli.session_options import open_session
 from shipkit.cli.table_files import save_failed, save_frame
+from shipkit.common.files import write_file
 from shipkit.common.words import counted, total_text
 from shipkit.errors import ApprovalRequired
 from shipkit.models import Money
@@ -64,7 +65,7 @@ def template(args: Namespace, console: Console) -> End:
     with open_session(args, shipper_needed=False) as session:
         text = session.template
     if args.output:
-        Path(args.output).write_text(text, encoding="utf-8")
+        write_file(Path(args.output), text)
         console.note(f"Written: {args.output}")
         args.template = args.output
     else:

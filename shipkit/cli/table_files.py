@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.cli.advice import for_command_line
+from shipkit.common.files import write_file
 from shipkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,25 +35,37 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
 
     Lists are joined with commas, except in Parquet, which can hold them.
     """
-    match path.suffix.lower():
-        case ".csv":
-            _without_lists(frame).to_csv(path, index=False)
-        case ".tsv":
-            _without_lists(frame).to_csv(path, index=False, sep="\t")
-        case ".xlsx":
-            plain = _without_lists(frame)
-            for name in plain.select_dtypes("datetimetz").columns:
-                plain[name] = plain[name].dt.tz_localize(None)  # Excel has no time zones
-            plain.to_excel(path, index=False)
-        case ".parquet":
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            # Without its own metadata: pandas cannot read back what it notes about lists.
-            pq.write_table(table.replace_schema_metadata(), path, compression="zstd")
-        case ending:
-            raise InputError(
-                f"{path}: {ending or 'a name without an ending'} is not a supported table format.",
-                fix="Use a .csv, .tsv, .xlsx or .parquet file.",
-            )
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        raise InputError(
+            f"{path}: {ending or 'a name without an ending'} is not a supported table format.",
+            fix="Use a .csv, .tsv, .xlsx or .parquet file.",
+        )
+    write_file(path, lambda file: _WRITERS[ending](frame, file))
+
+
+def _csv(frame: pd.DataFrame, file: Path) -> None:
+    _without_lists(frame).to_csv(file, index=False)
+
+
+def _tsv(frame: pd.DataFrame, file: Path) -> None:
+    _without_lists(frame).to_csv(file, index=False, sep="\t")
+
+
+def _xlsx(frame: pd.DataFrame, file: Path) -> None:
+    plain = _without_lists(frame)
+    for name in plain.select_dtypes("datetimetz").columns:
+        plain[name] = plain[name].dt.tz_localize(None)  # Excel has no time zones
+    plain.to_excel(file, index=False)
+
+
+def _parquet(frame: pd.DataFrame, file: Path) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    # Without its own metadata: pandas cannot read back what it notes about lists.
+    pq.write_table(table.replace_schema_metadata(), file, compression="zstd")
+
+
+_WRITERS = {".csv": _csv, ".tsv": _tsv, ".xlsx": _xlsx, ".parquet": _parquet}
 
 
 def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:

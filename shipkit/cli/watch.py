@@ -19,7 +19,7 @@ from types import FrameType
 from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.order_commands import run_one
-from shipkit.common.files import make_private
+from shipkit.common.files import make_private, write_file
 from shipkit.common.lock import held
 from shipkit.errors import InputError, ShipkitError
 from shipkit.outputs.writeback.confirmations import file_name, the_format
@@ -145,9 +145,7 @@ def _moved(path: Path, folder: Path, end: End) -> Path | None:
     if end.exit in {Exit.DONE, Exit.SOME_FAILED}:
         return path.rename(_free(folder / "done" / path.name))
     moved = path.rename(_free(folder / "failed" / path.name))
-    moved.with_name(f"{moved.name}.error.txt").write_text(
-        f"{end.facts.get('message', '')}\n", encoding="utf-8"
-    )
+    write_file(moved.with_name(f"{moved.name}.error.txt"), f"{end.facts.get('message', '')}\n")
     return moved
 
 

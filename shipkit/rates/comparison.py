@@ -25,7 +25,7 @@ from shipkit.schema import major
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COMPARED_COLUMNS", "Comparison", "Totals", "compare"]
+__all__ = ["COMPARED_COLUMNS", "RateComparison", "Totals", "compare"]
 
 COMPARED_COLUMNS = (
     "row_number",
@@ -44,7 +44,7 @@ COMPARED_COLUMNS = (
     "baseline_zone",
     "baseline_billable_weight_lb",
 )
-"""Columns of :attr:`Comparison.frame`; service, zone and weight are the candidate's."""
+"""Columns of :attr:`RateComparison.frame`; service, zone and weight are the candidate's."""
 
 _BANDS = (1, 5, 10, 20, 50, 70, 150)
 """Highest weight in pounds of each weight band."""
@@ -61,7 +61,7 @@ class Totals:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison(html.Shown):
+class RateComparison(html.Shown):
     """What changes when `candidate` replaces `baseline`.
 
     Orders for which one of the two has no price are in neither total; `unrated` lists them.
@@ -226,7 +226,7 @@ def compare(
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
-) -> Comparison:
+) -> RateComparison:
     """Return what changes when `candidate` prices `orders` instead of `baseline`.
 
     Parameters
@@ -274,7 +274,7 @@ def compare(
     return _compared(before, after, name, candidate)
 
 
-def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard) -> Comparison:
+def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard) -> RateComparison:
     priced_before, priced_after = (
         pc.is_valid(side.column("cost_cents")) for side in (before, after)
     )
@@ -303,7 +303,7 @@ def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard)
             },
         }
     )
-    return Comparison(
+    return RateComparison(
         table.filter(both),
         unrated.filter(pc.invert(both)),
         name,
