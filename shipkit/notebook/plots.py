@@ -38,9 +38,9 @@ _SHADES = ("#2f6db3", "#d9772b", "#4a9d7c", "#8a6bb8", "#9aa4b2")
 class Plots:
     """Plots of a session or a job. Each method returns a ``matplotlib.figure.Figure``.
 
-    Plots of costs show the preview in force (made when there is none) or, of a reopened job, its
-    quotes; `quoted_vs_charged` needs a job. Amounts are in one currency: the one that most rows
-    are priced in.
+    Plots of costs show the current preview (which is made if there is none) or, for a job that
+    was opened, its quotes; `quoted_vs_charged` needs a job. Amounts are in the currency in which
+    most rows are priced.
 
     Parameters
     ----------

@@ -218,8 +218,8 @@ def _named_origins(scenario: Scenario) -> Mapping[str, Place]:
 def _only_origin(card: RateCard) -> str | None:
     """Return a ZIP3 of the chart's origins if all of them have the same zones, else None.
 
-    UPS publishes one chart for several origin prefixes, which then share all zones. Twenty origins
-    with different zones already mean that there is no single one.
+    UPS publishes one chart for several origin prefixes, which then share all zones. A card with
+    more than 20 origins is for the whole country and has no single one.
     """
     if not isinstance(card.zones, TableZones):
         return None

@@ -42,10 +42,10 @@ def changed_rows(file: SourceFile, stored: pa.Table) -> str:
     differ = [
         number for number, (a, b) in enumerate(zip(old, new, strict=False), start=1) if a != b
     ]
-    said = [f"{row_list(differ)} {plural(len(differ), 'differs', 'differ')}"] if differ else []
+    parts = [f"{row_list(differ)} {plural(len(differ), 'differs', 'differ')}"] if differ else []
     if len(new) != len(old):
-        said.append(f"it has {counted(len(new), 'row')} now and had {len(old):,}")
-    return ", ".join(said) or "its cells are the same but its bytes are not (it was saved again)"
+        parts.append(f"it has {counted(len(new), 'row')} now and had {len(old):,}")
+    return ", ".join(parts) or "its cells are the same but its bytes are not (it was saved again)"
 
 
 def _rows(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
