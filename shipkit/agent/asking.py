@@ -77,7 +77,7 @@ def question_about_jobs(desk: BatchRegistry, args: given.Arguments) -> Question 
 
 
 def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Question | None:
-    from shipkit.plan import preview
+    from shipkit.plan import preview_store
     from shipkit.purchasing import approval
 
     same_as_previewed(desk, batch, args)
@@ -92,7 +92,7 @@ def _ask_purchase(desk: BatchRegistry, batch: Batch, args: given.Execute) -> Que
             "Preview approval required: there is no preview yet. Nothing was bought.",
             fix="Call batch_preview, show the person its total, then batch_execute.",
         )
-    record = preview.recall(session.settings.home, preview_id)
+    record = preview_store.recall(session.settings.home, preview_id)
     if approval.stored_approval(record) is not None:
         return None
     anything_to_buy(batch)

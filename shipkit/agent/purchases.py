@@ -66,7 +66,7 @@ def _begin(desk: BatchRegistry, batch: Batch, args: given.Execute, consent: Cons
 
 def _note_beginning(batch: Batch) -> None:
     """Write down that buying begins, and under whose word. Without a log nothing is bought."""
-    from shipkit.plan import preview
+    from shipkit.plan import preview_store
     from shipkit.purchasing import approval
 
     session = batch.session
@@ -76,7 +76,9 @@ def _note_beginning(batch: Batch) -> None:
         and session.earlier_job is None
         and session.mode is approval.ExecutionMode.CONFIRM
     ):
-        given = approval.stored_approval(preview.recall(session.settings.home, session.preview_id))
+        given = approval.stored_approval(
+            preview_store.recall(session.settings.home, session.preview_id)
+        )
     words = (
         (given.by, given.via)
         if given

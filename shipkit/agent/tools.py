@@ -26,7 +26,7 @@ from shipkit.models import Money
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.plan.preview import Summary
+    from shipkit.plan.summary import Summary
 
 __all__ = ["describe_orders", "load_orders", "preview", "problems", "shown"]
 

@@ -21,7 +21,7 @@ from shipkit.models import Money
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.plan.preview import Summary
+    from shipkit.plan.summary import Summary
     from shipkit.purchasing.result import BatchResult
     from shipkit.purchasing.store import JobStore
 

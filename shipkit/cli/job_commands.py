@@ -377,7 +377,7 @@ def _job_line(row: dict[Any, Any]) -> list[Any]:
 
 
 def _show_preview(args: Namespace, console: Console) -> End:
-    from shipkit.plan.preview import recall
+    from shipkit.plan.preview_store import recall
     from shipkit.purchasing.approval import stored_approval
 
     record = recall(Settings.read(home=args.home).home, args.job)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.plan.preview import Summary
+    from shipkit.plan.summary import Summary
     from shipkit.purchasing.result import BatchResult
 
 __all__ = ["JSON_RESULT", "JSON_ROW", "cells", "json_value", "result_facts", "summary_facts"]

@@ -22,7 +22,7 @@ from shipkit.common.files import write_file
 from shipkit.common.words import counted, total_text
 from shipkit.errors import ApprovalRequired
 from shipkit.models import Money
-from shipkit.plan import preview as previews
+from shipkit.plan import preview_store
 from shipkit.purchasing import approval
 from shipkit.settings import Settings
 
@@ -94,7 +94,7 @@ def preview(args: Namespace, console: Console) -> End:
 def approve(args: Namespace, console: Console) -> End:
     """Show a stored preview and record a person's approval of it."""
     home = Settings.read(home=args.home).home
-    record = previews.recall(home, args.preview)
+    record = preview_store.recall(home, args.preview)
     facts = {
         "preview_id": record.preview_id,
         "shipments": record.shipments,
@@ -273,7 +273,7 @@ def _approval_required(session: BatchSession, args: Namespace) -> ApprovalRequir
 def _would_buy(
     session: BatchSession, args: Namespace, console: Console, facts: dict[str, object]
 ) -> End:
-    record = previews.recall(session.settings.home, str(session.preview_id))
+    record = preview_store.recall(session.settings.home, str(session.preview_id))
     approval.check_limits(session.limits, record.quotes)
     summary = session.summary
     approved = args.yes or args.auto or summary.approved

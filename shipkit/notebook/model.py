@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from shipkit.common.words import counted, listed, total_text
 from shipkit.models import Money
-from shipkit.plan.preview import Summary
+from shipkit.plan.summary import Summary
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import SpendLimits
 from shipkit.purchasing.result import BatchResult

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipkit.common.words import counted, total_text
-from shipkit.plan.preview import Summary
+from shipkit.plan.summary import Summary
 from shipkit.purchasing.approval import ExecutionMode
 
 __all__ = ["approve_text", "duration", "mode_text"]

@@ -1,39 +1,27 @@
-"""A plan with a price for every row: the preview frame, its totals and its record on disk.
-
-A preview is stored in ``<home>/previews/<preview_id>/``, so that another process can show and
-approve it.
-"""
+"""A plan with a price for every row: the preview frame, its totals and its id."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, CarrierIdentity
+from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.registry import service_title
-from shipkit.common import html
-from shipkit.common.files import Disk, write_file
-from shipkit.common.words import aligned, counted, total_text
-from shipkit.errors import PreviewNotFound
-from shipkit.models import Address, Money
+from shipkit.models import Money
 from shipkit.plan.plan import Plan
-from shipkit.schema import OPTIONS, QUOTES, complete, major, problems_table
+from shipkit.plan.summary import ServiceTotal, Summary
+from shipkit.schema import OPTIONS, QUOTES, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PREVIEW_COLUMNS",
     "Preview",
-    "PreviewRecord",
-    "ServiceTotal",
-    "Summary",
     "cents_by_currency",
-    "keep",
     "price",
-    "recall",
     "service_title",
     "to_frame",
     "unpriced",
@@ -91,96 +74,6 @@ PREVIEW_COLUMNS = (
     *(leaf.column for leaf in OPTIONS),
 )
 """Columns of a preview frame, in order."""
-
-
-@dataclass(frozen=True)
-class ServiceTotal:
-    """The total of one service in a summary."""
-
-    service: str
-    shipments: int
-    total: Money
-    title: str = ""
-    """The service's name for people."""
-
-
-@dataclass(frozen=True)
-class Summary(html.Shown):
-    """The totals of a preview, as attributes or by name (``summary["total"]``).
-
-    `shipments` counts the rows that would be bought, `problems` the rows that would not. There is
-    one total per currency (`totals`), never a sum across currencies, so `total` is None when a
-    preview has more than one.
-    """
-
-    preview_id: str
-    shipments: int
-    problems: int
-    warnings: int
-    totals: Mapping[str, Money]
-    by_service: tuple[ServiceTotal, ...]
-    priced_at: dt.datetime
-    expires_at: dt.datetime
-    carrier: str
-    account_tail: str
-    live: bool
-    mode: str = "confirm"
-    approved: bool = False
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    """Problem -> number of rows that have it."""
-
-    @property
-    def total(self) -> Money | None:
-        """The total when there is one currency; zero dollars when nothing is priced."""
-        return (
-            next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
-        )
-
-    @property
-    def currency(self) -> str | None:
-        """The currency of `total`."""
-        return self.total.currency if self.total else None
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        """Return the names that ``summary[name]`` takes."""
-        return [*self.__dataclass_fields__, "total", "currency"]
-
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines of the summary as (name, text)."""
-        yield "Preview", self.preview_id
-        yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
-        yield "Shipments", f"{self.shipments:,}"
-        yield "Total", total_text(self.totals)
-        for line in self.by_service:
-            yield (
-                f"  {line.title or service_title(line.service)}",
-                f"{line.shipments:,} for {line.total}",
-            )
-        if self.problems:
-            yield (
-                "Not shippable",
-                f"{counted(self.problems, 'row')}, in no total",
-            )
-            for reason, count in list(self.reasons.items())[:5]:
-                yield f"  {count:,} x", reason
-        if self.warnings:
-            yield "Warnings", f"on {counted(self.warnings, 'row')}"
-        yield (
-            "Priced",
-            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC",
-        )
-        yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
-
-    def __str__(self) -> str:
-        return aligned(self.lines())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return html.block(html.facts(self.lines()), name="shipkit-summary")
 
 
 @dataclass(frozen=True, eq=False)
@@ -452,91 +345,6 @@ def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
     )
 
 
-@dataclass(frozen=True)
-class PreviewRecord:
-    """A stored preview: what an approval needs, without loading the shipments."""
-
-    path: Path
-    preview_id: str
-    fingerprint: str
-    price_digest: str
-    shipments: int
-    totals: Mapping[str, Money]
-    identity: CarrierIdentity
-    shipper: str
-    priced_at: dt.datetime
-    expires_at: dt.datetime
-    text: str
-    """The summary as text."""
-
-    @cached_property
-    def quotes(self) -> pa.Table:
-        """The quote table."""
-        return pq.read_table(self.path / "quotes.parquet")
-
-    @cached_property
-    def table(self) -> pa.Table:
-        """The shipments."""
-        return complete(pq.read_table(self.path / "plan.parquet"))
-
-
-def keep(home: Path, preview: Preview) -> PreviewRecord:
-    """Store `preview` under `home`, readable by this user only, and return its record.
-
-    Storing the same preview again renews its expiry.
-    """
-    folder = home / "previews" / preview.preview_id
-    facts = _facts(preview)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
-    if not folder.exists():
-        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        _write_table(staging / "plan.parquet", preview.plan.table)
-        _write_table(staging / "problems.parquet", preview.plan.problems)
-        _write_table(staging / "quotes.parquet", preview.quotes)
-        _write(staging / "preview.json", facts)
-        disk = Disk()
-        try:
-            disk.rename(staging, folder)
-            disk.sync_folder(folder.parent)
-        except OSError:  # another process may have kept the same preview first
-            shutil.rmtree(staging, ignore_errors=True)
-            if not folder.exists():
-                raise
-    _write(folder / "preview.json", facts)
-    return recall(home, preview.preview_id)
-
-
-def recall(home: Path, preview_id: str) -> PreviewRecord:
-    """Return the record of a stored preview. Raises PreviewNotFound."""
-    folder = home / "previews" / preview_id
-    try:
-        if not re.fullmatch(r"pv_[0-9a-f]{12}", preview_id):
-            raise FileNotFoundError(preview_id)
-        facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PreviewNotFound(
-            f"There is no preview {preview_id!r} in {home}.",
-            fix="Make one with session.preview() and use the id that it shows.",
-        ) from None
-    return PreviewRecord(
-        path=folder,
-        preview_id=facts["preview_id"],
-        fingerprint=facts["fingerprint"],
-        price_digest=facts["price_digest"],
-        shipments=facts["shipments"],
-        totals={
-            currency: Money.from_cents(cents, currency)
-            for currency, cents in facts["totals"].items()
-        },
-        identity=CarrierIdentity(**facts["identity"]),
-        shipper=facts["shipper"],
-        priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
-        expires_at=dt.datetime.fromisoformat(facts["expires_at"]),
-        text=facts["text"],
-    )
-
-
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Return `table` as pandas: nullable integers, real dates, text as `str`, lists as lists."""
     import pandas as pd
@@ -550,42 +358,6 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
     frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, date_as_object=False)
     return frame
-
-
-def _facts(preview: Preview) -> dict[str, Any]:
-    summary, identity = preview.summary(), preview.plan.identity
-    return {
-        "preview_id": preview.preview_id,
-        "fingerprint": preview.plan.fingerprint,
-        "price_digest": preview.price_digest,
-        "shipments": summary.shipments,
-        "totals": {currency: money.cents for currency, money in preview.totals.items()},
-        "identity": {
-            "name": identity.name,
-            "environment": identity.environment,
-            "account": identity.account,
-        },
-        "shipper": _place(preview.plan.shipper),
-        "priced_at": preview.priced_at.isoformat(),
-        "expires_at": preview.expires_at.isoformat(),
-        "text": str(summary),
-    }
-
-
-def _write_table(path: Path, table: pa.Table) -> None:
-    write_file(path, lambda to: pq.write_table(table, to, compression="zstd"), private=True)
-
-
-def _write(path: Path, facts: Mapping[str, Any]) -> None:
-    write_file(path, json.dumps(facts, indent=1), private=True)
-
-
-def _place(shipper: Address) -> str:
-    return ", ".join(
-        part
-        for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country)
-        if part
-    )
 
 
 def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:

@@ -30,7 +30,8 @@ from shipkit.errors import (
     SpendLimitExceeded,
 )
 from shipkit.models import Money
-from shipkit.plan.preview import Preview, PreviewRecord, recall
+from shipkit.plan.preview import Preview
+from shipkit.plan.preview_store import PreviewRecord, recall
 
 __all__ = [
     "Approval",

@@ -25,10 +25,11 @@ from shipkit.common.choices import one_of
 from shipkit.errors import ApprovalRequired, JobRunning, ModeLocked, PlanChanged, ShipkitError
 from shipkit.job import Job
 from shipkit.models import Address, LabelFormat, LabelSpec
-from shipkit.plan import preview
+from shipkit.plan import preview_store
 from shipkit.plan.plan import Plan
 from shipkit.plan.planner import Planner
-from shipkit.plan.preview import MAX_QUOTE_AGE, Preview, PreviewRecord
+from shipkit.plan.preview import MAX_QUOTE_AGE, Preview
+from shipkit.plan.preview_store import PreviewRecord
 from shipkit.purchasing import approval
 from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.purchasing.draft import PurchaseTerms, draft_job
@@ -505,7 +506,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         shown = self._preview
         assert shown is not None  # noqa: S101 - made above
         demand_label_format(self._connection.carrier, self.label)
-        record = preview.recall(self.settings.home, shown.preview_id)
+        record = preview_store.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
         return JobStore.publish(
             self.settings.home, draft_job(shown, self._planner, self._terms(), given)

@@ -15,9 +15,11 @@ from shipkit.carriers import registry
 from shipkit.carriers.connection import Connection
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
-from shipkit.plan import preview, questions
+from shipkit.plan import preview, preview_store, questions
 from shipkit.plan.plan import Plan
-from shipkit.plan.preview import PREVIEW_COLUMNS, Preview, PreviewRecord, Summary, to_frame
+from shipkit.plan.preview import PREVIEW_COLUMNS, Preview, to_frame
+from shipkit.plan.preview_store import PreviewRecord
+from shipkit.plan.summary import Summary
 from shipkit.purchasing import approval, history
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.draft import all_problems
@@ -98,7 +100,7 @@ class PriceMembers(OrderMembers):
     def summary(self) -> Summary:
         """Totals of the current preview, by service. Prices the orders if there is no preview."""
         shown = self.previewed
-        record = preview.recall(self.settings.home, shown.preview_id)
+        record = preview_store.recall(self.settings.home, shown.preview_id)
         return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
 
     @property
@@ -189,7 +191,7 @@ class PriceMembers(OrderMembers):
             pacer=self._connection.pacer(),
             max_age=self.max_quote_age,
         )
-        self._record = preview.keep(self.settings.home, self._preview)
+        self._record = preview_store.keep(self.settings.home, self._preview)
         return self._preview
 
     async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:

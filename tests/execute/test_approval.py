@@ -24,7 +24,8 @@ from shipkit.errors import (
 )
 from shipkit.models import Money
 from shipkit.plan.plan import Plan
-from shipkit.plan.preview import Preview, keep
+from shipkit.plan.preview import Preview
+from shipkit.plan.preview_store import keep
 from shipkit.purchasing.approval import (
     Approval,
     ExecutionMode,

@@ -1,0 +1,147 @@
+"""Previews on disk: ``<home>/previews/<preview_id>/``, for another process to show and approve."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.common.files import Disk, write_file
+from shipkit.errors import PreviewNotFound
+from shipkit.models import Address, Money
+from shipkit.plan.preview import Preview
+from shipkit.schema import complete
+
+__all__ = ["PreviewRecord", "keep", "recall"]
+
+
+@dataclass(frozen=True)
+class PreviewRecord:
+    """A stored preview: what an approval needs, without loading the shipments."""
+
+    path: Path
+    preview_id: str
+    fingerprint: str
+    price_digest: str
+    shipments: int
+    totals: Mapping[str, Money]
+    identity: CarrierIdentity
+    shipper: str
+    priced_at: dt.datetime
+    expires_at: dt.datetime
+    text: str
+    """The summary as text."""
+
+    @cached_property
+    def quotes(self) -> pa.Table:
+        """The quote table."""
+        return pq.read_table(self.path / "quotes.parquet")
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The shipments."""
+        return complete(pq.read_table(self.path / "plan.parquet"))
+
+
+def keep(home: Path, preview: Preview) -> PreviewRecord:
+    """Store `preview` under `home`, readable by this user only, and return its record.
+
+    Storing the same preview again renews its expiry.
+    """
+    folder = home / "previews" / preview.preview_id
+    facts = _facts(preview)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    if not folder.exists():
+        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        _write_table(staging / "plan.parquet", preview.plan.table)
+        _write_table(staging / "problems.parquet", preview.plan.problems)
+        _write_table(staging / "quotes.parquet", preview.quotes)
+        _write(staging / "preview.json", facts)
+        disk = Disk()
+        try:
+            disk.rename(staging, folder)
+            disk.sync_folder(folder.parent)
+        except OSError:  # another process may have kept the same preview first
+            shutil.rmtree(staging, ignore_errors=True)
+            if not folder.exists():
+                raise
+    _write(folder / "preview.json", facts)
+    return recall(home, preview.preview_id)
+
+
+def recall(home: Path, preview_id: str) -> PreviewRecord:
+    """Return the record of a stored preview. Raises PreviewNotFound."""
+    folder = home / "previews" / preview_id
+    try:
+        if not re.fullmatch(r"pv_[0-9a-f]{12}", preview_id):
+            raise FileNotFoundError(preview_id)
+        facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PreviewNotFound(
+            f"There is no preview {preview_id!r} in {home}.",
+            fix="Make one with session.preview() and use the id that it shows.",
+        ) from None
+    return PreviewRecord(
+        path=folder,
+        preview_id=facts["preview_id"],
+        fingerprint=facts["fingerprint"],
+        price_digest=facts["price_digest"],
+        shipments=facts["shipments"],
+        totals={
+            currency: Money.from_cents(cents, currency)
+            for currency, cents in facts["totals"].items()
+        },
+        identity=CarrierIdentity(**facts["identity"]),
+        shipper=facts["shipper"],
+        priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
+        expires_at=dt.datetime.fromisoformat(facts["expires_at"]),
+        text=facts["text"],
+    )
+
+
+def _facts(preview: Preview) -> dict[str, Any]:
+    summary, identity = preview.summary(), preview.plan.identity
+    return {
+        "preview_id": preview.preview_id,
+        "fingerprint": preview.plan.fingerprint,
+        "price_digest": preview.price_digest,
+        "shipments": summary.shipments,
+        "totals": {currency: money.cents for currency, money in preview.totals.items()},
+        "identity": {
+            "name": identity.name,
+            "environment": identity.environment,
+            "account": identity.account,
+        },
+        "shipper": _place(preview.plan.shipper),
+        "priced_at": preview.priced_at.isoformat(),
+        "expires_at": preview.expires_at.isoformat(),
+        "text": str(summary),
+    }
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    write_file(path, lambda to: pq.write_table(table, to, compression="zstd"), private=True)
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    write_file(path, json.dumps(facts, indent=1), private=True)
+
+
+def _place(shipper: Address) -> str:
+    return ", ".join(
+        part
+        for part in (shipper.company or shipper.name, shipper.city, shipper.state, shipper.country)
+        if part
+    )

@@ -1,0 +1,105 @@
+"""The totals of a preview, as values and as text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipkit.carriers.registry import service_title
+from shipkit.common import html
+from shipkit.common.words import aligned, counted, total_text
+from shipkit.models import Money
+
+__all__ = ["ServiceTotal", "Summary"]
+
+
+@dataclass(frozen=True)
+class ServiceTotal:
+    """The total of one service in a summary."""
+
+    service: str
+    shipments: int
+    total: Money
+    title: str = ""
+    """The service's name for people."""
+
+
+@dataclass(frozen=True)
+class Summary(html.Shown):
+    """The totals of a preview, as attributes or by name (``summary["total"]``).
+
+    `shipments` counts the rows that would be bought, `problems` the rows that would not. There is
+    one total per currency (`totals`), never a sum across currencies, so `total` is None when a
+    preview has more than one.
+    """
+
+    preview_id: str
+    shipments: int
+    problems: int
+    warnings: int
+    totals: Mapping[str, Money]
+    by_service: tuple[ServiceTotal, ...]
+    priced_at: dt.datetime
+    expires_at: dt.datetime
+    carrier: str
+    account_tail: str
+    live: bool
+    mode: str = "confirm"
+    approved: bool = False
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Problem -> number of rows that have it."""
+
+    @property
+    def total(self) -> Money | None:
+        """The total when there is one currency; zero dollars when nothing is priced."""
+        return (
+            next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
+        )
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of `total`."""
+        return self.total.currency if self.total else None
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        """Return the names that ``summary[name]`` takes."""
+        return [*self.__dataclass_fields__, "total", "currency"]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines of the summary as (name, text)."""
+        yield "Preview", self.preview_id
+        yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
+        yield "Shipments", f"{self.shipments:,}"
+        yield "Total", total_text(self.totals)
+        for line in self.by_service:
+            yield (
+                f"  {line.title or service_title(line.service)}",
+                f"{line.shipments:,} for {line.total}",
+            )
+        if self.problems:
+            yield (
+                "Not shippable",
+                f"{counted(self.problems, 'row')}, in no total",
+            )
+            for reason, count in list(self.reasons.items())[:5]:
+                yield f"  {count:,} x", reason
+        if self.warnings:
+            yield "Warnings", f"on {counted(self.warnings, 'row')}"
+        yield (
+            "Priced",
+            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC",
+        )
+        yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
+
+    def __str__(self) -> str:
+        return aligned(self.lines())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html.block(html.facts(self.lines()), name="shipkit-summary")
