@@ -476,7 +476,7 @@ class Job(html.Shown):
                 self.store,
                 self.carrier,
                 self.connection.pacer(),
-                now=dt.datetime.now(dt.UTC),
+                now=_now(),
                 confirmed=agreed,
             )
         )
@@ -665,6 +665,10 @@ class Job(html.Shown):
             self.connection.run(look_again(self.store, carrier, pacer=self.connection.pacer()))
         except ShipkitError:  # no credentials, another account: reading the job needs neither
             self.not_looked_up = tuple(sorted(rows))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def test_numbers_allowed(in_place: bool | str, *, really: bool, allow: bool) -> tuple[bool, bool]:

@@ -126,6 +126,12 @@ def create(
             fix="Report this to whoever maintains the carrier's package.",
         ) from error
     _demand_carrier(carrier, f"The carrier {found.name}", SettingsError)
+    if carrier.identity.name != found.name:
+        # A job is opened again by the name in its carrier's identity.
+        raise SettingsError(
+            f"The carrier {found.name} names itself {carrier.identity.name!r} in its identity.",
+            fix="Report this to the maintainer of the carrier's package.",
+        )
     return carrier
 
 

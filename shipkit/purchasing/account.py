@@ -19,7 +19,7 @@ __all__ = ["require_account", "require_carrier"]
 
 def require_carrier(manifest: Manifest, name: str) -> None:
     """Raise JobError unless `name` is the carrier of the job; asked before credentials are read."""
-    if name.lower() != manifest.carrier:
+    if name.strip().lower() != manifest.carrier:
         _refuse(manifest, f"the carrier {name!r}")
 
 

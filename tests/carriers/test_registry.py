@@ -170,8 +170,17 @@ GOOD = """
 from dataclasses import replace
 from shipkit.carriers.sandbox import PLUGIN as OTHER
 from shipkit.services import ServiceEntry, ServiceList
+
+def create(own, shared):
+    made = OTHER.create(own, shared)
+    made.identity = replace(made.identity, name="acme")
+    return made
+
 PLUGIN = replace(
-    OTHER, name="acme", services=ServiceList("acme", (ServiceEntry("acme", "express", "Express"),))
+    OTHER,
+    name="acme",
+    services=ServiceList("acme", (ServiceEntry("acme", "express", "Express"),)),
+    create=create,
 )
 """
 
@@ -245,3 +254,13 @@ def test_a_carrier_that_cannot_be_made_or_is_none_is_no_traceback(install, tmp_p
         registry.create("acme", Settings(home=tmp_path))
     with pytest.raises(SettingsError, match="The carrier half is not a carrier: it has no identi"):
         registry.create("half", Settings(home=tmp_path))
+
+
+def test_a_carrier_is_called_what_its_jobs_will_call_it(install, tmp_path: Path):
+    install(
+        "acme-shipkit",
+        "acme = acme_shipkit:PLUGIN",
+        GOOD + "PLUGIN = replace(PLUGIN, create=OTHER.create)",
+    )
+    with pytest.raises(SettingsError, match="acme names itself 'sandbox' in its identity"):
+        registry.create("acme", Settings(home=tmp_path))

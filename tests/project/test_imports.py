@@ -37,10 +37,10 @@ def test_importing_shipkit_imports_nothing_heavy():
     assert loaded == ""
 
 
-def test_a_session_needs_no_pandas_before_a_frame_is_made():
+def test_a_session_and_a_job_need_no_pandas_before_a_frame_is_made():
     loaded = run(
-        "import sys, shipkit; shipkit.BatchSession; print(*[m for m in ('pandas', 'ipywidgets', "
-        "'mcp', 'reportlab', 'matplotlib', 'tqdm') if m in sys.modules])"
+        "import sys, shipkit; shipkit.BatchSession; shipkit.Job; print(*[m for m in "
+        "('pandas', 'ipywidgets', 'mcp', 'reportlab', 'matplotlib', 'tqdm') if m in sys.modules])"
     )
     assert loaded == ""
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -74,9 +73,17 @@ def test_closing_ends_the_thread_and_may_be_repeated():
 
 def test_an_interrupt_is_told_and_the_wait_goes_on():
     code = """
-import asyncio
+import asyncio, sys, threading
 from shipkit.common.portal import Portal
+main = threading.main_thread().ident
+def waits():
+    frame = sys._current_frames()[main]
+    while frame is not None and frame.f_code.co_name != "result":
+        frame = frame.f_back
+    return frame is not None  # the caller is inside future.result()
 async def work():
+    while not waits():
+        await asyncio.sleep(0)
     print("ready", flush=True)
     for _ in range(1000):
         await asyncio.sleep(0.02)
@@ -90,7 +97,6 @@ portal.close()
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
-    time.sleep(0.3)
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=20)
     assert out.strip() == "drained [1]"

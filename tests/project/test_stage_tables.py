@@ -1,4 +1,4 @@
-"""Each stage keeps its tables in a schema of its own, and reads others' only as values it was given."""
+"""Each stage has tables in a schema of its own, and reads others' only as values it is given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ ELSEWHERE = {"orders.database"}
 """Its SQL is for the database of the person who loads orders."""
 
 AFTER = re.compile(
-    r"(?<!DISTINCT )\b(?:FROM|JOIN|INTO|UPDATE|DESCRIBE|TABLE|VIEW)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
+    r"(?<!DISTINCT )\b(?:FROM|JOIN|INTO|UPDATE|DESCRIBE|TABLE|VIEW)\s+"
+    r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
     r'"?([a-z_]\w*)"?(?![\w.]*\()'
 )
 DEFINED = re.compile(r"\b([a-z_]\w*) AS \(")
@@ -67,7 +68,7 @@ def stage_of(path: Path) -> str:
 
 
 def foreign(sources: Iterable[str]) -> set[str]:
-    """The tables that a stage's modules name in SQL although they neither made nor registered them."""
+    """The tables that a stage's modules name in SQL but neither made nor registered."""
     trees = [ast.parse(source) for source in sources]
     found = [text for tree in trees for text in texts(tree)]
     named = {name for text in found for name in AFTER.findall(text)}

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
+import threading
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -283,7 +283,7 @@ def test_a_clause_on_costs_prices_first_when_nothing_was_priced_yet(session):
 
 
 def test_rows_in_review_are_settled_by_a_person(make):
-    """The carrier loses every answer and cannot be asked again: the rows wait, one is sent again, the others are set aside."""
+    """The carrier loses every answer: the rows wait, one is sent again, the others set aside."""
     carrier = sk.SandboxCarrier(
         faults=Faults(lost_before=1.0), absence_is_proof_after_s=0.1, timeout_s=0.2
     )
@@ -403,26 +403,27 @@ def test_a_failing_progress_callback_changes_nothing(make):
     assert make(mode="auto").execute(progress=broken).shipped == 4
 
 
-def interrupted(make, **options) -> sk.BatchSession:
-    """Return a session whose job stopped after its first label, and whose quotes have expired."""
-    session = make(
-        **{"concurrency": 1, **options},
-        carrier=sk.SandboxCarrier(latency_s=0.3),
-        max_quote_age=dt.timedelta(seconds=3),
-    )
-    session.preview()
-    session.approve()
-    running = session.start(progress=False)
-    while running.progress is None or not running.progress.shipped:
-        time.sleep(0.02)
-    running.pause()
-    assert running.wait().remaining > 0
-    while dt.datetime.now(dt.UTC) < session.summary.expires_at:
-        time.sleep(0.1)
-    return session
+@pytest.fixture
+def interrupted(make, monkeypatch):
+    """Return a maker of sessions whose job stopped after a label and whose quotes have expired."""
+
+    def build(**options) -> sk.BatchSession:
+        session = make(**{"concurrency": 1, **options}, carrier=sk.SandboxCarrier(latency_s=0.3))
+        session.preview()
+        session.approve()
+        bought = threading.Event()
+        running = session.start(progress=lambda seen: seen.shipped and bought.set())
+        assert bought.wait(60)
+        running.pause()
+        assert running.wait().remaining > 0
+        later = session.summary.expires_at + dt.timedelta(seconds=1)
+        monkeypatch.setattr("shipkit.job._now", lambda: later)
+        return session
+
+    return build
 
 
-def dearer() -> sk.SandboxCarrier:
+def more_expensive() -> sk.SandboxCarrier:
     """A carrier that raised its prices."""
     card = sk.RateCard.synthetic()
     raised = dataclasses.replace(
@@ -434,29 +435,26 @@ def dearer() -> sk.SandboxCarrier:
     return sk.SandboxCarrier(card=raised)
 
 
-def test_a_resumed_job_keeps_the_pace_that_was_asked_for_unless_told_another(make):
-    job = interrupted(make, concurrency=1, rate_limit=5.0).job_id
+def test_a_resumed_job_keeps_its_pace_unless_another_is_given(interrupted):
+    job = interrupted(concurrency=1, rate_limit=5.0).job_id
     with sk.BatchSession.open(job) as session:
-        assert (
-            session.job.connection.pacer().concurrency,
-            session.job.connection.pacer().rate_per_s,
-        ) == (1, 5.0)
+        connection = session.job.connection
+        assert (connection.concurrency, connection.rate_limit) == (1, 5.0)
+        assert connection.pacer().concurrency == 1
     with sk.BatchSession.open(job, rate_limit=200.0) as session:
-        assert (
-            session.job.connection.pacer().concurrency,
-            session.job.connection.pacer().rate_per_s,
-        ) == (1, 200.0)
+        connection = session.job.connection
+        assert (connection.concurrency, connection.rate_limit) == (1, 200.0)
         assert session.resume(progress=False).shipped == 4
 
 
-def test_resume_after_expiry_goes_on_when_prices_stand(make):
-    session = interrupted(make)
+def test_resume_after_expiry_continues_when_prices_are_the_same(interrupted):
+    session = interrupted()
     assert session.resume(progress=False).shipped == 4
 
 
-def test_resume_after_expiry_asks_anew_when_the_rest_got_dearer(make):
-    job = interrupted(make).job_id
-    with sk.BatchSession.open(job, carrier=dearer()) as session:
+def test_resume_after_expiry_asks_again_when_the_rest_costs_more(interrupted):
+    job = interrupted().job_id
+    with sk.BatchSession.open(job, carrier=more_expensive()) as session:
         with pytest.raises(errors.ApprovalRequired, match="now costs") as caught:
             session.resume(progress=False)
         assert books(session) < 4
@@ -470,9 +468,9 @@ def test_resume_after_expiry_asks_anew_when_the_rest_got_dearer(make):
         )
 
 
-def test_resume_after_expiry_keeps_the_limit_in_auto(make):
-    job = interrupted(make, mode="auto", limits={"total": "70"}).job_id
-    with sk.BatchSession.open(job, carrier=dearer()) as session:
+def test_resume_after_expiry_keeps_the_limit_in_auto(interrupted):
+    job = interrupted(mode="auto", limits={"total": "70"}).job_id
+    with sk.BatchSession.open(job, carrier=more_expensive()) as session:
         with pytest.raises(errors.SpendLimitExceeded, match="exceeds the limit"):
             session.resume(progress=False)
         assert books(session) < 4
@@ -591,13 +589,28 @@ def test_an_unknown_option_names_the_known_ones(make):
 def test_ctrl_c_pauses_and_resume_finishes(tmp_path, home):
     code = """
 import sys, shipkit as sk
-shop = sk.Address(name="D", address_line1="1 A St", city="Austin", state="TX", postal_code="78701", phone="2105550100")
-rows = [{"order_id": str(i), "name": "Ada", "address1": f"{i} Main St", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 1} for i in range(40)]
-session = sk.BatchSession(rows, shipper=shop, service="ground", mode="auto", concurrency=2, carrier=sk.SandboxCarrier(latency_s=0.1))
+place = {"city": "Austin", "state": "TX"}
+shop = sk.Address(
+    name="D", address_line1="1 A St", postal_code="78701", phone="2105550100", **place
+)
+rows = [
+    {"order_id": str(i), "name": "Ada", "address1": f"{i} Main St", "zip": "78701", "weight_lb": 1}
+    | place
+    for i in range(40)
+]
+session = sk.BatchSession(
+    rows,
+    shipper=shop,
+    service="ground",
+    mode="auto",
+    concurrency=2,
+    carrier=sk.SandboxCarrier(latency_s=0.1),
+)
 session.preview()
 print("ready", flush=True)
 result = session.execute(progress=lambda p: p.done and print("some", flush=True))
-print("RESULT", result.status, result.shipped, result.remaining, result.in_doubt, result.job_id, flush=True)
+counts = (result.shipped, result.remaining, result.in_doubt)
+print("RESULT", result.status, *counts, result.job_id, flush=True)
 session.close()
 """
     child = subprocess.Popen(

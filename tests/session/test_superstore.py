@@ -1,4 +1,4 @@
-"""The main job on 5,009 real orders: lost zeros, states in full, no weights, 270 rows without a street."""
+"""5,009 real orders: lost zeros, full state names, no weights, 270 rows without a street."""
 
 from __future__ import annotations
 

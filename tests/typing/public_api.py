@@ -56,6 +56,22 @@ def notebook(orders: pd.DataFrame) -> str:
     return f"{len(frame)} {total} {len(shipped)} {charged} {len(jobs)}"
 
 
+def one_job(job_id: str, home: Path) -> str:
+    with sk.Job.open(job_id, home=home, concurrency=4, rate_limit=2.5) as job:
+        rows: pd.DataFrame = job.results("shipped")
+        waiting: pd.DataFrame = job.review()
+        if job.live and not rows.empty:
+            job.void("order_id = '17'")
+        job.decide("state = 'review'", "skip")
+        result: sk.BatchResult = job.resume(confirm_total="12.50", progress=False)
+        job.labels.save("labels.pdf")
+        job.write_back("orders_shipped.csv", columns={"tracking_number": "Tracking"})
+        text: str = f"{job.identity} {job.status} {job.path} {job.mode} {job.name}"
+    session: sk.BatchSession = sk.BatchSession.of(job)
+    own: sk.Job | None = session.job
+    return f"{text} {len(waiting)} {result.status} {own}"
+
+
 def what_if(orders: pd.DataFrame, contract: sk.RateCard) -> sk.Money | None:
     rated: pd.DataFrame = sk.rate(orders, contract, service="ground")
     change = sk.compare(sk.RateCard.synthetic(), contract, orders)
