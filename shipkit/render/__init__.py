@@ -3,7 +3,10 @@
 >>> from shipkit.models import Address
 >>> from shipkit.render import LabelContent, pdf
 >>> shop = Address(company="Harbor Goods", city="San Antonio", state="TX", postal_code="78205")
->>> pdf(LabelContent(ship_from=shop, ship_to=shop, service="Ground", tracking_number="SANDBOX00000000017"))[:8]
+>>> content = LabelContent(
+...     ship_from=shop, ship_to=shop, service="Ground", tracking_number="SANDBOX00000000017"
+... )
+>>> pdf(content)[:8]
 b'%PDF-1.4'
 """
 

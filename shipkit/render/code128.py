@@ -59,7 +59,9 @@ def widths(text: str) -> tuple[int, ...]:
 
 
 def runs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (subset, run): four digits or more as pairs in C; the odd one before them and all else in B.
+    """Yield (subset, run): runs of four or more digits as pairs in subset C, the rest in B.
+
+    The first digit of an odd run goes into B.
 
     Examples
     --------

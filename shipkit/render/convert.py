@@ -1,4 +1,7 @@
-"""Labels from one format to another, all on this machine; no pixel that a barcode needs is resampled without need."""
+"""Convert labels between formats on this machine.
+
+Pictures keep their pixels wherever they fit, because resampling can make a barcode unreadable.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,10 @@ def image_to_pdf(data: bytes) -> bytes:
 
 
 def image_to_zpl(data: bytes) -> bytes:
-    """Return a picture of a label as a ZPL graphic, a dot a pixel where it fits the label, else scaled down to it."""
+    """Return a picture of a label as a ZPL graphic.
+
+    Each pixel is one dot; a picture larger than the label is scaled down to it.
+    """
     return _zpl(upright(data))
 
 
@@ -125,8 +131,7 @@ def _open(data: bytes) -> Image:
         image: Image.Image = Image.open(io.BytesIO(data))
         if image.width * image.height > _LARGEST_PIXELS:
             raise LabelError(
-                f"A label's picture has {image.width} x {image.height} pixels; no label is that "
-                "large.",
+                f"A label's picture has {image.width} x {image.height} pixels: too large.",
                 fix="Ask the carrier for the label again.",
             )
         if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
@@ -141,13 +146,13 @@ def _open(data: bytes) -> Image:
         Image.DecompressionBombError,
     ) as error:
         raise LabelError(
-            "A label says it is a picture, but its bytes cannot be read as one.",
+            "A label that should be a picture cannot be read as one.",
             fix="Ask the carrier for the label again.",
         ) from error
 
 
 def upright(data: bytes) -> Image:
-    """Return a picture of a label in portrait, its top up, without the blank tail that is longer than the label.
+    """Return a picture of a label upright, without blank space beyond the label's length.
 
     UPS sends GIF labels lying on their side, the top at the left, with an inch of white at the end
     (1400 x 800 for 4x6).
@@ -184,9 +189,8 @@ def _zpl(image: Image) -> bytes:
         .convert("1", dither=Image.Dither.NONE)
     )
     x = (WIDTH - image.width) // 2
-    return f"^XA^PW{WIDTH}^LL{height}^LH0,0^FO{x},0{graphic(dots.tobytes(), dots.width)}^FS^XZ\n".encode(
-        "ascii"
-    )
+    field = graphic(dots.tobytes(), dots.width)
+    return f"^XA^PW{WIDTH}^LL{height}^LH0,0^FO{x},0{field}^FS^XZ\n".encode("ascii")
 
 
 def _saved(image: Image, kind: str) -> bytes:

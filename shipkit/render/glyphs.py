@@ -64,7 +64,10 @@ _MACHINE_FONTS = (
 
 
 class Glyphs(NamedTuple):
-    """Black dots in rows of whole bytes, the left dot in the highest bit; `ascent` rows stand above the baseline."""
+    """Black dots in rows of whole bytes, the left dot in the highest bit.
+
+    `ascent` is the number of rows above the baseline.
+    """
 
     width: int
     height: int
@@ -73,7 +76,7 @@ class Glyphs(NamedTuple):
 
 
 def needed(text: str) -> bool:
-    """Return whether `text` has characters beyond cp1252, which the standard fonts of PDF cannot show."""
+    """Return whether `text` has characters that PDF's standard fonts (cp1252) cannot show."""
     if text.isascii():
         return False
     try:
@@ -89,7 +92,10 @@ def width(text: str) -> int:
 
 
 def draw(text: str, size: int, *, bold: bool = False, stretch: int = 100) -> Glyphs:
-    """Return the dots of `text` at `size` dots, made bold by a thicker stroke, its width scaled by `stretch` percent."""
+    """Return the dots of `text`, `size` dots high and `stretch` percent wide.
+
+    Bold text has a thicker stroke.
+    """
     from PIL import Image, ImageDraw
 
     font = _font(_name(text), size)

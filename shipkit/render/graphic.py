@@ -1,4 +1,4 @@
-"""Dots as a ZPL graphic field, compressed the way every ZPL printer reads (repeat counts in the hexadecimal)."""
+"""Dots as a ZPL graphic field, in the compressed hexadecimal that every ZPL printer reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ _RUN = re.compile(r"(.)\1{2,}")
 
 
 def graphic(rows: bytes, width: int) -> str:
-    """Return the ``^GFA`` command of a bitmap `width` dots wide: rows of whole bytes, the left dot in the highest bit, 1 is black.
+    """Return the ``^GFA`` command of a bitmap `width` dots wide.
+
+    Rows are whole bytes with the left dot in the highest bit; 1 is black.
 
     Examples
     --------
@@ -27,7 +29,10 @@ def graphic(rows: bytes, width: int) -> str:
 
 
 def _packed(digits: str) -> str:
-    """Return one row: ``,`` stands for zeros and ``!`` for F to the end of the row, a letter for a repeat count."""
+    """Return one row, compressed.
+
+    ``,`` means zeros and ``!`` means F to the end of the row; a letter is a repeat count.
+    """
     kept = digits.rstrip("0")
     tail = "," if len(kept) < len(digits) else ""
     if not tail:

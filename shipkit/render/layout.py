@@ -1,4 +1,4 @@
-"""Where everything stands on a label: a list of marks in printer dots, from the top left corner.
+"""The positions of everything on a label, in printer dots from the top left corner.
 
 One layout, drawn by :mod:`~shipkit.render.pdf` and :mod:`~shipkit.render.zpl`. A dot is 1/203
 inch, so that the bars of the barcode fall on whole dots of a thermal printer and on whole pixels
@@ -66,7 +66,7 @@ Mark = Text | Box | Bars
 
 
 def marks(content: LabelContent, size: str = "4x6") -> Iterator[Mark]:
-    """Yield everything on the label of `size` in drawing order: black boxes before the white text on them."""
+    """Yield everything on the label in drawing order: black boxes before the white text on them."""
     yield from _sender(content)
     yield from _facts(content)
     yield Box(0, 222, WIDTH, 2)
@@ -219,7 +219,9 @@ def _column(
 def _fit(
     x: int, y: int, size: int, text: str, width: int, *, bold: bool = False, to_left: bool = False
 ) -> Text:
-    """Return `text` made smaller, then narrower, until it fits `width` dots; `x` is its right edge where `to_left`.
+    """Return `text` made smaller, then narrower, until it fits `width` dots.
+
+    `x` is the right edge where `to_left`, else the left edge.
 
     What would still be too narrow to read ends in an ellipsis, so that a cut can be seen.
     """
@@ -245,7 +247,11 @@ def _fit(
 
 
 def _clean(text: str) -> str:
-    """Return `text` on one line: control characters become spaces, invisible ones (bidi marks, soft hyphens) go, accents are composed."""
+    """Return `text` on one line.
+
+    Control characters become spaces, invisible characters (bidirectional marks, soft hyphens) are
+    removed, and accents are composed.
+    """
     if not text.isprintable():
         text = "".join(
             c if c.isprintable() else "" if unicodedata.category(c) == "Cf" else " " for c in text
@@ -273,7 +279,7 @@ def _country(address: Address, other: Address) -> str:
 
 
 def _grouped(number: str) -> str:
-    """Return a tracking number in groups that a person can read aloud: letters together, then fours."""
+    """Return a tracking number in groups that can be read aloud: letters, then fours."""
     head = len(number) - len(number.lstrip(string.ascii_letters))
     return " ".join(
         part

@@ -17,7 +17,10 @@ __all__ = ["PdfMerger"]
 
 
 class PdfMerger:
-    """Gathers pages; :meth:`save` writes them. Only what was imported is in memory, each source is closed at once."""
+    """Collects pages and writes them with :meth:`save`.
+
+    Each source is closed as soon as its pages are imported, so that only those are in memory.
+    """
 
     def __init__(self) -> None:
         self.pages = 0
@@ -54,7 +57,7 @@ class PdfMerger:
                 source = pypdfium2.PdfDocument(data)
             except pypdfium2.PdfiumError as error:
                 raise LabelError(
-                    "A label says it is a PDF, but its bytes cannot be read as one.",
+                    "A label that should be a PDF cannot be read as one.",
                     fix="Ask the carrier for the label again.",
                 ) from error
             try:

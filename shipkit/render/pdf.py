@@ -91,7 +91,7 @@ def _drawing(content: LabelContent, size: str) -> bytes:
 
 @cache
 def _ground(watermark: str | None, height: int) -> str:
-    """Return what lies under everything: the change to dots, and the watermark in pale grey from corner to corner."""
+    """Return the bottom layer: the scale to printer dots, and the watermark in pale grey."""
     matrix = f"{_POINTS:.6f} 0 0 {_POINTS:.6f} 0 0 cm"
     if not watermark:
         return matrix
@@ -123,7 +123,10 @@ def _text(mark: Text, height: int) -> str:
 
 
 def _glyphs(mark: Text, height: int) -> str:
-    """Return a line that the standard fonts cannot show: a bitmap of two dots a printer dot, with its text for copying and searching."""
+    """Return a line that the standard fonts cannot show, as a bitmap with invisible text.
+
+    The bitmap has two dots per printer dot. The text is for copying and searching.
+    """
     dots = glyphs.draw(mark.text, mark.size * 2, bold=mark.bold, stretch=mark.stretch)
     place = (
         f"{dots.width / 2} 0 0 {dots.height / 2} {mark.x} "

@@ -19,7 +19,7 @@ PDFIUM = threading.RLock()
 
 
 def pdf_to_png(data: bytes, *, dpi: int = DPI) -> bytes:
-    """Return the first page of a PDF as a grey PNG; the resolution stands in the file.
+    """Return the first page of a PDF as a grey PNG that states its resolution.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def pdf_pages(data: bytes, *, dpi: float = DPI, at_most: int | None = None) -> l
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as error:
             raise LabelError(
-                "A label says it is a PDF, but its bytes cannot be read as one.",
+                "A label that should be a PDF cannot be read as one.",
                 fix="Ask the carrier for the label again.",
             ) from error
         try:

@@ -59,7 +59,7 @@ _WIDEN, _WIDEN_BOLD = 108, 110
 
 
 def _subsets(text: str) -> str:
-    """Return barcode data with its subsets spelled out, so that printer and picture draw the same bars."""
+    """Return barcode data with explicit subsets, so that printer and picture draw the same bars."""
     parts, subset = [], ""
     for wanted, run in code128.runs(text):
         if wanted != subset:
