@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_rating_ten_times_the_rows_asks_the_card_as_often(monkeypatch):
 
 
 def test_chunks_change_no_price(monkeypatch):
-    table = read_orders(orders(1_000)).table
+    table = read_orders(orders(300)).table
     whole = sk.RateCard.synthetic().itemise(table, SHOP)
     offers = sk.RateCard.synthetic().shop_table(table, SHOP)
     monkeypatch.setattr(ratecard_sql, "_CHUNK", 97)
@@ -91,21 +92,39 @@ def test_chunks_change_no_price(monkeypatch):
     assert sk.RateCard.synthetic().shop_table(table, SHOP).equals(offers)
 
 
-def test_the_benchmark_runs_and_all_ways_of_rating_agree(tmp_path):
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("bench_millions", BENCH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_ways_of_rating_agree(bench, tmp_path):
+    """All steps of the benchmark, here in one process: as command it starts one for each."""
+    path = tmp_path / "orders.parquet"
+    bench.make(200, path, None)
+    laps = [lap for step in bench.STEPS for lap in bench.measure(step, 200, path)]
+    outcome = {lap["step"]: lap["outcome"] for lap in laps}
+    assert len(outcome) == len(laps)
+    assert (
+        outcome["rate, already mapped"]
+        == outcome["rate one by one"]
+        == outcome["load to preview, in all"]
+        == outcome["stream, raw orders to a file of prices"]
+    )
+    assert outcome["pandas (base, residential, handling, fuel)"] == pytest.approx(
+        outcome["rate, already mapped"], rel=0.02
+    )
+
+
+def test_the_benchmark_prints_a_table_and_writes_its_figures(tmp_path):
     out = subprocess.run(
-        [sys.executable, str(BENCH), "200", "--json", str(tmp_path / "out.json")],
+        [sys.executable, BENCH, "200", "--steps", "rate", "--json", tmp_path / "out.json"],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
     results = pd.read_json(tmp_path / "out.json").set_index("step")
+    assert results.rows["rate, already mapped"] == 200
     assert out.count("\n") == len(results) + 2
-    assert (
-        results.outcome["rate, already mapped"]
-        == results.outcome["rate one by one"]
-        == results.outcome["load to preview, in all"]
-        == results.outcome["stream, raw orders to a file of prices"]
-    )
-    assert results.outcome["pandas (base, residential, handling, fuel)"] == pytest.approx(
-        results.outcome["rate, already mapped"], rel=0.02
-    )
