@@ -110,7 +110,7 @@ def scanned(path: Path) -> list[str]:
         document.close()
 
 
-def test_twenty_barcodes_of_the_merged_pdf_read_back_in_the_order_of_the_shelves(
+def test_twenty_barcodes_of_the_merged_pdf_read_back_in_the_order_of_picking(
     job: JobStore, tmp_path: Path
 ) -> None:
     results = job.results().to_pylist()

@@ -52,7 +52,7 @@ def test_a_zpl_label_says_that_only_a_printer_draws_it() -> None:
     assert "drawn by the printer" in shown["text/html"]
 
 
-def test_bytes_that_are_no_label_are_said_to_be_so_and_break_no_notebook() -> None:
+def test_bytes_that_are_not_a_label_are_reported_and_break_no_notebook() -> None:
     broken = Label(tracking_number="X1", format=LabelFormat.PDF, data=b"<script>")
     assert "cannot be read" in show(broken)._repr_html_()
 

@@ -172,7 +172,7 @@ def test_voided_failed_and_doubtful_shipments_are_never_printed(tmp_path: Path) 
     assert saved.shipments == 2
 
 
-def test_a_split_never_tears_a_shipment_apart(tmp_path: Path) -> None:
+def test_a_split_keeps_the_parcels_of_a_shipment_together(tmp_path: Path) -> None:
     job = Job([1, 2, 2, 5, 1])
     saved = job.labels().save(tmp_path / "labels.pdf", split=3)
     assert [path.name for path in saved.paths] == [
@@ -231,7 +231,7 @@ def test_a_file_for_each_parcel_is_numbered_or_named_as_asked(tmp_path: Path) ->
     ]
 
 
-def test_a_folder_without_more_words_gets_a_file_for_each_shipment(tmp_path: Path) -> None:
+def test_a_folder_without_options_gets_a_file_per_shipment(tmp_path: Path) -> None:
     assert len(Job([1, 1]).labels().save(tmp_path / "labels").paths) == 2
 
 
@@ -256,9 +256,7 @@ def test_pictures_hold_one_label_each(tmp_path: Path) -> None:
         (LabelFormat.ZPL, "zpl"),
     ],
 )
-def test_zpl_labels_stand_one_after_the_other(
-    tmp_path: Path, bought: LabelFormat, suffix: str
-) -> None:
+def test_zpl_labels_follow_one_another(tmp_path: Path, bought: LabelFormat, suffix: str) -> None:
     Job([1, 2], kind=bought).labels().save(tmp_path / f"labels.{suffix}")
     data = (tmp_path / "labels.zpl").read_bytes()
     assert (data.count(b"^XA"), data.count(b"^XZ")) == (3, 3)
@@ -342,7 +340,7 @@ def test_nothing_to_save_says_why(
         ("labels", {"filename": "{order_id:05d}"}, "does not fit the value"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_way_out(
+def test_contradicting_options_are_refused_with_a_fix(
     tmp_path: Path, path: str, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(LabelError, match=message) as caught:

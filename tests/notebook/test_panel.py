@@ -162,7 +162,7 @@ def test_pause_and_resume_buy_every_row_once(make, bought, wait):
     assert bought() == 12
 
 
-def test_cancel_asks_first_and_then_ends_the_job_for_good(make, bought, wait):
+def test_cancel_asks_first_and_then_ends_the_job(make, bought, wait):
     session = make(latency_s=0.15, concurrency=2)
     panel = session.panel()
     press(panel, "sk-approve")
@@ -190,7 +190,7 @@ def test_a_paused_job_can_be_cancelled(make, wait):
     assert panel.phase == "cancelled"
 
 
-def test_a_reopened_job_says_what_happened_and_goes_on(make, bought, wait):
+def test_a_reopened_job_says_what_happened_and_continues(make, bought, wait):
     session = make(latency_s=0.15, concurrency=2)
     first = session.panel()
     press(first, "sk-approve")
@@ -234,7 +234,7 @@ def test_orders_that_have_a_job_already_show_it_instead_of_an_offer(make, wait):
     assert find(panel, "sk-approve") is None
 
 
-def test_failed_rows_stand_in_front_of_the_results(make, wait):
+def test_failed_rows_are_the_first_of_the_results(make, wait):
     session = make(
         carrier=SandboxCarrier(faults=Faults(reject=1.0, match="Cora", reject_code="120100"))
     )
@@ -266,7 +266,7 @@ def test_auto_on_a_live_account_without_a_limit_is_refused_and_the_switch_goes_b
     assert "needs a total limit" in shown(panel)
 
 
-def test_a_live_account_is_named_beside_the_button(make, home):
+def test_a_live_account_is_named_next_to_the_button(make, home):
     carrier = SandboxCarrier(home=home)
     carrier.identity = CarrierIdentity("ups", "live", "A1B2C3D4")
     page = shown(make(carrier=carrier).panel())
@@ -397,7 +397,7 @@ def test_an_unexpected_error_of_a_button_is_seen(make):
 
 
 @pytest.mark.parametrize("phase", ["offer", "completed"])
-def test_the_record_beside_the_widget_says_as_of_when_it_is_true(make, phase, wait):
+def test_the_record_below_the_widget_has_the_time_of_its_last_update(make, phase, wait):
     session = make()
     panel = session.panel()
     if phase == "completed":

@@ -68,7 +68,7 @@ def test_the_title_names_the_total_and_the_labels(session):
     assert f"for {session.summary.shipments} labels" in texts(session.plot.cost_by_service())
 
 
-def test_rows_that_are_many_are_one_bar(session):
+def test_the_rest_of_many_groups_is_one_bar(session):
     assert "others" in next(
         label.get_text() for label in session.plot.by_state(top=3).axes[0].get_yticklabels()
     )
@@ -109,7 +109,7 @@ def test_quoted_against_charged_needs_a_job(session):
         session.plot.quoted_vs_charged()
 
 
-def test_nothing_priced_is_said_aloud(make):
+def test_a_preview_without_prices_cannot_be_plotted(make):
     session = make([{"order_id": "1", "name": "Ada", "zip": "78701"}])
     with pytest.raises(errors.InputError, match="nothing to plot"):
         session.plot.cost_by_zone()

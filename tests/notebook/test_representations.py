@@ -73,7 +73,7 @@ def test_objects_show_as_text_and_as_html_that_is_escaped_and_never_latex(done, 
     assert parser.open == []
 
 
-def test_a_session_shows_where_it_stands(make):
+def test_a_session_shows_its_status(make):
     session = make()
     assert "new" in session._repr_html_()
     session.preview()
@@ -97,7 +97,7 @@ def test_the_html_of_a_large_batch_is_small_and_made_at_once(make, rows):
     assert len(page) < 10_000
 
 
-def test_the_day_sheet_is_one_page_that_asks_no_other_host(done, tmp_path):
+def test_the_day_sheet_is_one_page_that_loads_nothing(done, tmp_path):
     page = done.report().save(tmp_path / "day.html").read_text(encoding="utf-8")
     parser = Balanced()
     parser.feed(page.split("<body>", 1)[1].split("</body>", 1)[0])
@@ -149,7 +149,7 @@ def run(*cells: str) -> nbformat.NotebookNode:
 
 
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
-def test_an_error_in_a_cell_is_what_where_and_fix_and_verbose_brings_the_rest():
+def test_an_error_in_a_cell_is_short_and_verbose_shows_the_rest():
     start = "import shipkit as sk\nsession = sk.BatchSession([{'name': 'Ada', 'state': 'TX'}])"
     notebook = run(
         start, "x = 1\nsession.where(\"stat = 'TX'\")", "%xmode Verbose", "session.execute()"

@@ -113,7 +113,7 @@ def numbers(session):
 # -- lines of the file -----------------------------------------------------------------------------
 
 
-def test_amazon_is_told_each_item_of_each_order_with_its_quantity(sell, tmp_path):
+def test_amazon_gets_each_item_of_each_order_with_its_quantity(sell, tmp_path):
     path = tmp_path / "report.csv"
     pd.DataFrame(
         [
@@ -175,7 +175,7 @@ def test_amazon_is_told_each_item_of_each_order_with_its_quantity(sell, tmp_path
     ]
 
 
-def test_amazon_is_told_the_whole_order_where_the_orders_have_no_items(sell):
+def test_amazon_gets_whole_orders_if_the_orders_have_no_items(sell):
     session = sell([{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE, "quantity": 2}])
     assert lines(session.write_back(layout="amazon"), "\t")[1][:3] == [
         "123-4567890-0000001",
@@ -184,7 +184,7 @@ def test_amazon_is_told_the_whole_order_where_the_orders_have_no_items(sell):
     ]
 
 
-def test_amazon_is_not_told_of_items_that_the_order_report_says_are_shipped_already(sell):
+def test_amazon_gets_no_item_that_its_report_lists_as_shipped_already(sell):
     rows = [
         amazon("123-4567890-0000001", "11111111111111", "2", **{"quantity-to-ship": "0"}),
         amazon("123-4567890-0000001", "22222222222222", "3", **{"quantity-to-ship": "2"}),
@@ -196,7 +196,7 @@ def test_amazon_is_not_told_of_items_that_the_order_report_says_are_shipped_alre
     ]
 
 
-def test_ebay_is_told_item_numbers_under_its_first_line(sell):
+def test_ebay_gets_item_numbers_below_its_first_line(sell):
     session = sell([ebay("01-00001-00001", "110000000001"), ebay("01-00001-00002", "110000000002")])
     first, second = numbers(session)
     written = session.write_back(layout="ebay")
@@ -235,7 +235,7 @@ def test_ebay_is_told_item_numbers_under_its_first_line(sell):
     ]
 
 
-def test_the_line_of_an_ebay_order_without_an_item_is_no_item(sell):
+def test_the_line_of_an_ebay_order_without_an_item_number_is_not_an_item(sell):
     session = sell(
         [
             ebay("01-1", None, **{"Item Title": None}),
@@ -249,7 +249,7 @@ def test_the_line_of_an_ebay_order_without_an_item_is_no_item(sell):
     ]
 
 
-def test_woocommerce_is_told_every_parcel_and_the_order_of_the_date(sell):
+def test_woocommerce_gets_every_parcel_and_a_note_on_the_date_format(sell):
     session = sell(
         [
             {"order_id": "501", "name": "Ada Lee", **PLACE, "weight_lb": 90},
@@ -268,7 +268,7 @@ def test_woocommerce_is_told_every_parcel_and_the_order_of_the_date(sell):
     assert written.notes == ("Dates are MM-DD-YYYY: choose that format at the upload.",)
 
 
-def test_an_order_of_which_a_parcel_did_not_go_is_partially_shipped(sell):
+def test_an_order_with_a_voided_shipment_is_partially_shipped(sell):
     row = {
         "Name": "Ada Lee",
         "Address": "1 Main St",
@@ -289,7 +289,7 @@ def test_an_order_of_which_a_parcel_did_not_go_is_partially_shipped(sell):
     ]
 
 
-def test_shopify_gets_a_numbered_fulfilment_for_each_shipment_and_mails_nobody(sell):
+def test_shopify_gets_a_numbered_fulfilment_per_shipment_and_sends_no_mail(sell):
     row = {
         "Name": "Ada Lee",
         "Address": "1 Main St",
@@ -326,7 +326,7 @@ def test_shopify_gets_a_numbered_fulfilment_for_each_shipment_and_mails_nobody(s
     ]
 
 
-def test_a_planned_ship_date_is_told_and_one_to_come_is_said(sell):
+def test_a_planned_ship_date_is_written_and_one_in_the_future_noted(sell):
     later = TODAY + dt.timedelta(days=2)
     session = sell(
         [{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE}], ship_date=later
@@ -341,7 +341,7 @@ def test_a_planned_ship_date_is_told_and_one_to_come_is_said(sell):
 # -- what is left out ------------------------------------------------------------------------------
 
 
-def test_only_what_is_shipped_and_not_voided_is_told_and_the_rest_is_counted(sell):
+def test_only_what_is_shipped_and_not_voided_is_written_and_the_rest_is_counted(sell):
     rows = [
         {"order_id": str(500 + n), "name": "Ada Lee", **PLACE, "weight_lb": 2 + n} for n in range(3)
     ]
@@ -355,7 +355,7 @@ def test_only_what_is_shipped_and_not_voided_is_told_and_the_rest_is_counted(sel
         session.write_back(layout="woocommerce")
 
 
-def test_several_parcels_of_an_amazon_order_are_said_aloud(sell):
+def test_several_parcels_of_an_amazon_order_are_noted(sell):
     session = sell(
         [amazon("123-4567890-0000001", "11111111111111", weight_lb=90)], parcels="max 40 lb"
     )
@@ -369,7 +369,7 @@ def test_several_parcels_of_an_amazon_order_are_said_aloud(sell):
     )
 
 
-def test_an_item_number_that_a_spreadsheet_spoiled_is_left_out_and_said(sell):
+def test_an_item_number_that_a_spreadsheet_damaged_is_left_out_and_noted(sell):
     written = sell([ebay("01-1", "1.1E+11"), ebay("01-2", "110000000002")]).write_back(
         layout="ebay"
     )
@@ -378,7 +378,7 @@ def test_an_item_number_that_a_spreadsheet_spoiled_is_left_out_and_said(sell):
     assert "'1.1E+11'" in written.notes[0]
 
 
-def test_an_apostrophe_before_a_number_is_no_part_of_it(sell):
+def test_an_apostrophe_before_a_number_is_not_part_of_it(sell):
     assert (
         lines(sell([ebay("01-1", "'110000000001")]).write_back(layout="ebay"))[2][2]
         == "110000000001"
@@ -402,7 +402,7 @@ def test_a_heading_of_the_orders_with_the_name_of_a_column_in_use_does_no_harm(s
 # -- what is refused -------------------------------------------------------------------------------
 
 
-def test_the_numbers_of_a_sandbox_job_are_told_to_no_shop_unless_it_is_said(sell, tmp_path):
+def test_the_numbers_of_a_sandbox_job_are_written_only_if_allowed(sell, tmp_path):
     path = tmp_path / "orders.csv"
     pd.DataFrame([{"order_id": "501", "name": "Ada Lee", **PLACE}]).to_csv(path, index=False)
     session = sell(path, carrier="sandbox")
@@ -443,7 +443,7 @@ def test_orders_of_another_shop_are_refused(sell):
         session.write_back(layout="amazn")
 
 
-def test_a_file_of_a_shop_goes_neither_into_the_orders_nor_over_them(sell, tmp_path):
+def test_a_confirmation_is_never_written_into_the_orders_or_over_them(sell, tmp_path):
     path = tmp_path / "orders.csv"
     pd.DataFrame([{"order_id": "501", "name": "Ada Lee", **PLACE}]).to_csv(path, index=False)
     session, before = sell(path), path.read_bytes()
@@ -464,7 +464,7 @@ def test_a_file_of_a_shop_goes_neither_into_the_orders_nor_over_them(sell, tmp_p
     assert [found.name for found in tmp_path.glob("*.csv")] == ["orders.csv"]
 
 
-def test_a_name_that_the_import_would_not_take_is_said(sell, tmp_path):
+def test_a_name_that_the_import_would_not_accept_is_noted(sell, tmp_path):
     session = sell([{"order_id": "#1001", "name": "Ada Lee", **PLACE}])
     assert (
         "needs the word Orders" in session.write_back(tmp_path / "x.csv", layout="shopify").notes[0]
@@ -484,7 +484,7 @@ def test_a_name_that_the_import_would_not_take_is_said(sell, tmp_path):
         ("etsy_sold_orders.csv", None, "3001", 0),
     ],
 )
-def test_a_real_export_goes_through_a_whole_job_and_its_shop_is_told_also_by_a_reopened_one(
+def test_a_real_export_goes_through_a_whole_job_and_is_confirmed_by_a_reopened_one(
     shared, tmp_path, shop, sample, layout, first, lines_expected
 ):
     path = tmp_path / sample

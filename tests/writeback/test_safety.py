@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from shipkit.common.files import Disk
 from shipkit.common.lock import held
 from shipkit.errors import CheckpointLocked, InputError, SourceChanged, WriteBackError
 
@@ -43,7 +44,7 @@ def test_a_changed_source_is_refused_naming_the_rows(buy, path):
     assert not path.with_name("orders_shipped.csv").exists()
 
 
-def test_a_source_that_was_saved_again_or_is_gone_is_refused_in_words(buy, path):
+def test_a_source_that_was_saved_again_or_is_missing_is_refused_with_the_reason(buy, path):
     session = buy(path)
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     with pytest.raises(SourceChanged, match="its cells are the same"):
@@ -53,7 +54,7 @@ def test_a_source_that_was_saved_again_or_is_gone_is_refused_in_words(buy, path)
         session.write_back()
 
 
-def test_in_place_of_a_sandbox_job_must_be_said_twice_and_keeps_a_backup(buy, path):
+def test_in_place_of_a_sandbox_job_must_be_allowed_and_keeps_a_backup(buy, path):
     session, before = buy(path), path.read_bytes()
     with pytest.raises(WriteBackError, match="not real"):
         session.write_back(in_place=True)
@@ -72,7 +73,7 @@ def test_the_source_is_never_the_destination_by_accident(buy, path):
     assert path.read_bytes() == before
 
 
-def test_a_failure_leaves_what_was_there_and_no_litter(buy, path, tmp_path):
+def test_a_failure_leaves_the_old_file_and_no_temporary_one(buy, path, tmp_path):
     session = buy(path)
     done = session.write_back()
     good = done.read_bytes()
@@ -87,13 +88,43 @@ def test_a_failure_leaves_what_was_there_and_no_litter(buy, path, tmp_path):
     ]
 
 
+def test_a_link_is_followed_and_stays_a_link(buy, path, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    real = tmp_path / "elsewhere" / "shipped.csv"
+    real.write_text("old")
+    link = tmp_path / "link.csv"
+    link.symlink_to(real)
+    assert buy(path).write_back(link) == link
+    assert link.is_symlink()
+    assert "SANDBOX" in real.read_text()
+
+
+def test_the_backup_is_on_disk_before_the_orders_are_replaced(buy, path, monkeypatch):
+    session, before = buy(path), path.read_bytes()
+    done: list[tuple[str, str]] = []
+    for name in ("sync", "rename", "sync_folder"):
+        operation = getattr(Disk, name)
+
+        def noted(disk, *paths, name=name, operation=operation):
+            done.append((name, paths[-1].name))
+            operation(disk, *paths)
+
+        monkeypatch.setattr(Disk, name, noted)
+    session.write_back(in_place=True, allow_test_numbers=True)
+    backup = f"orders.csv.before-{session.job_id}"
+    assert path.with_name(backup).read_bytes() == before
+    order = [done.index(step) for step in [("sync", backup), ("rename", "orders.csv")]]
+    assert order == sorted(order)
+    assert ("sync_folder", path.parent.name) in done[order[0] : order[1]]
+
+
 def test_two_write_backs_at_a_time_are_refused(buy, path):
     session = buy(path)
     with held(session.store.path, what="execute"), pytest.raises(CheckpointLocked):
         session.write_back()
 
 
-def test_the_written_file_has_the_rights_of_a_new_file_and_keeps_those_of_an_old_one(buy, path):
+def test_the_written_file_has_the_mode_of_a_new_file_and_keeps_that_of_an_old_one(buy, path):
     session = buy(path)
     written = session.write_back()
     mask = os.umask(0)
