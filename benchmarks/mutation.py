@@ -78,7 +78,8 @@ TESTS: dict[str, list[str]] = {
 
 _ENUMS = {
     "shipkit.state": ("RowState", "JobStatus", "Outcome"),
-    "shipkit.models": ("ServiceLevel", "Signature", "LabelFormat", "ChargeBasis"),
+    "shipkit.models": ("Signature", "LabelFormat", "ChargeBasis"),
+    "shipkit.carriers.ups.service_level": ("ServiceLevel",),
     "shipkit.purchasing.approval": ("ExecutionMode",),
 }
 

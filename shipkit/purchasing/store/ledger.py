@@ -86,7 +86,7 @@ class Ledger:
         self._queue: list[LedgerEntry] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._urgent = False
-        self._busy = False
+        self._busy = self._closed = False
         self._started = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="shipkit-ledger")
@@ -125,8 +125,7 @@ class Ledger:
         CheckpointWriteError
             An earlier commit failed. Nothing may be sent any more; the job can be resumed.
         """
-        if self.broken:
-            raise self.broken
+        self._demand_open()
         for entry in entries:
             self._move(entry)
         waiter = asyncio.get_running_loop().create_future()
@@ -150,8 +149,7 @@ class Ledger:
         CheckpointWriteError
             This commit or an earlier one failed.
         """
-        if self.broken:
-            raise self.broken
+        self._demand_open()
         for entry in entries:
             self._move(entry)
         try:
@@ -166,10 +164,17 @@ class Ledger:
 
     def close(self) -> None:
         """Wait for the disk and remove files that compactions replaced. The queue must be empty."""
+        self._closed = True
         if self._timer:
             self._timer.cancel()
         self._writer.shutdown(wait=True)
         self._compactor.close()
+
+    def _demand_open(self) -> None:
+        if self._closed:  # the lock is free, and another process may be writing
+            raise RuntimeError("the ledger is closed: its job is no longer owned")
+        if self.broken:
+            raise self.broken
 
     def _move(self, entry: LedgerEntry) -> None:
         """Check one move against the table of legal moves, and make it in memory."""
