@@ -2,7 +2,7 @@
 
 Weights are pounds, dimensions inches, money exact. The same words are the fields of the JSON that a
 template renders. A million of these would take gigabytes, so plans are Arrow tables
-(:mod:`shipkit.schema`) and these stand at the borders.
+(:mod:`shipkit.schema`), and these are used at the borders.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every stage from a source to normalised shipments works in the one database of a session. A stage
 opens a :class:`StageSchema`, makes tables and views in it, and returns the :class:`Relation` values
 that later stages read. No stage knows the names of another's tables, so none can read, replace or
-drop them by accident; whoever holds a stage's relation can undo the whole stage with :func:`drop`.
+drop them by accident; with a stage's relation, :func:`drop` undoes the whole stage.
 """
 
 from __future__ import annotations

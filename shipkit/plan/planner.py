@@ -1,4 +1,7 @@
-"""From source to plan: the stages in order, each computed when it is first needed and kept until something above it changes."""
+"""From source to plan: the stages in order.
+
+Each stage is computed when it is first needed, and kept until something before it changes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ __all__ = ["Planner"]
 
 @dataclass
 class Planner:
-    """What a session was told, and the stages made of it. Setting anything drops the stages below it."""
+    """The settings of a session, and the stages made from them."""
 
     shipper: Address | None = None
     clauses: tuple[str, ...] = ()
@@ -50,9 +53,9 @@ class Planner:
     edits: tuple[Edit, ...] = ()
     con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
     database: Database | None = None
-    """Where the orders came from, when that was a database."""
+    """The source, if the orders came from a database."""
     layouts: Path | None = None
-    """The folder with a person's own layouts."""
+    """The folder with the user's own layouts."""
     _loaded: source.Loaded | None = None
     _orders: grouping.OrderSet | None = None
     _selection: Selection | None = None
@@ -97,7 +100,7 @@ class Planner:
         return selection
 
     def map(self, **changes: Any) -> None:
-        """Replace what the mapping was told; names left out go back to their default."""
+        """Replace the options of the mapping; those left out return to their defaults."""
         template = changes.get("template")
         if isinstance(template, Path):
             try:
@@ -117,14 +120,14 @@ class Planner:
         self.spec = spec
 
     def _group_by(self, key: str) -> None:
-        """Group the lines by the column that a person named as the order number."""
+        """Group the lines by the column that was given as the order number."""
         if self.orders.order_key is None or self.loaded.column(key) != self.orders.order_key:
             orders = grouping.group(self.loaded, key)
             self._drop_orders()
             self._orders = orders
 
     def ship_from(self, shipper: Address | None) -> None:
-        """Replace who ships."""
+        """Replace the shipper."""
         if shipper != self.shipper:
             self._drop_mapping()
             self.shipper = shipper
@@ -138,7 +141,10 @@ class Planner:
         fields: Mapping[str, Any] | None = None,
         reason: str | None = None,
     ) -> Edit:
-        """Record a change of the rows of `view` (a row for each shipment, with preview and source columns) that `clause` chooses."""
+        """Record a change of the rows of `view` that match `clause`.
+
+        `view` has one row per shipment, with the columns of the preview and of the source.
+        """
         for name, value in (fields or {}).items():
             check_edit(name, value, self.services())
         rows = where.matching(view, clause, {})
@@ -164,7 +170,7 @@ class Planner:
 
     @property
     def payer(self) -> Address:
-        """Who ships. Raises InputError when nobody was named."""
+        """The shipper. Raises InputError if there is none."""
         if self.shipper is None:
             raise InputError(
                 "Who ships? No shipper was given.",
@@ -177,7 +183,7 @@ class Planner:
 
     @property
     def loaded(self) -> source.Loaded:
-        """The source as read. Raises InputError before anything was loaded."""
+        """The source as read. Raises InputError if nothing was loaded."""
         if self._loaded is None:
             raise _nothing_loaded()
         return self._loaded
@@ -197,7 +203,7 @@ class Planner:
 
     @property
     def kept(self) -> int | None:
-        """How many orders the filter in force keeps, None before anything was asked of it."""
+        """How many orders the current filter keeps; None before it was applied."""
         if self._selection is not None:
             return int(self._selection.count)
         return None if self._orders is None or self.clauses else int(self._orders.count)
@@ -235,7 +241,7 @@ class Planner:
         return self._normal
 
     def template(self) -> str:
-        """Return the Jinja2 text in use, or the one that is equivalent to the recognised columns."""
+        """Return the Jinja2 text in use, or the equivalent of the recognised columns."""
         return self.mapped().template
 
     async def plan(
@@ -274,7 +280,7 @@ class Planner:
         )
 
     def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
-        """Return the source's own rows as text: ``row_number``, ``source_file``, then every column under its heading."""
+        """Return the source's rows as text, after ``row_number`` and ``source_file``."""
         text = self.loaded.text.sql
         if row_numbers is None:
             return self.con.sql(f"SELECT * FROM {text} ORDER BY row_number").to_arrow_table()
@@ -289,17 +295,24 @@ class Planner:
             self.con.unregister("chosen_rows")
 
     def beside(self, shown: pa.Table) -> pa.Table:
-        """Return `shown` (a line a shipment) with the source's own columns of each order's first line after it; its own names win."""
+        """Return `shown`, one row per shipment, followed by the source's columns.
+
+        The source's values are those of each order's first line. Where both have a column of one
+        name, that of `shown` is kept.
+        """
         taken = set(shown.column_names)
         own = [column.key for column in self.loaded.columns if column.key not in taken]
         return self.joined(shown, own)
 
     def carried(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the keys of the source columns called `names` (keys or headings). Raises InputError naming the nearest."""
+        """Return the keys of the source columns `names`, which are keys or headings.
+
+        Raises InputError, with the most similar name, for one that is unknown.
+        """
         return tuple(self.loaded.column(name).key for name in names)
 
     def joined(self, shown: pa.Table, keys: Sequence[str]) -> pa.Table:
-        """Return `shown` (a line a shipment) with the source columns `keys` after it."""
+        """Return `shown`, one row per shipment, followed by the source columns `keys`."""
         columns = "".join(f", s.{quoted(key)}" for key in keys)
         selected = self.selected().relation.sql
         self.con.register("shown_rows", shown)

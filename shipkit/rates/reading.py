@@ -1,4 +1,7 @@
-"""Orders read for a price alone: what none depends on is not asked for. Whole, or in parts when there are more than memory holds."""
+"""Read orders for a price: what no price depends on is not required.
+
+Orders are read whole, or in parts if there are more than fit in memory.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from shipkit.schema import SHIPMENTS
 __all__ = ["SANDBOX_ZIP", "Orders", "Unread", "orders_in_parts", "read_orders"]
 
 SANDBOX_ZIP = "78205"
-"""Where orders of the synthetic card start when nobody says: as made up as its prices."""
+"""The default origin of the synthetic card: as made up as its prices."""
 _DECIDES = (
     "postal_code",
     "country",
@@ -41,12 +44,12 @@ _DECIDES = (
 )
 _ROWS_AT_A_TIME = 250_000
 _DATABASE_HOLDS = "1GB"
-"""Of orders that stream past; the rest lies in the spill folder of the process."""
+"""The memory for orders that are streamed; the rest is in the spill folder of the process."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """Why a row has no price: something in `field` cannot be read, and a price would be a guess."""
+    """Why a row has no price: `field` cannot be read, and a price would be a guess."""
 
     field: str
     problem: str
@@ -64,16 +67,19 @@ class Orders:
     planner: Planner | None = None
     """Holds the source's own columns; None for a table that was mapped already."""
     given: pa.Table | None = None
-    """The table that was mapped already, with whatever columns it has beside."""
+    """The table that was mapped already, with any other columns it has."""
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return a column of the source, a value a shipment (an order's first line). Raises InputError naming the nearest."""
+        """Return a column of the source: per shipment, the value of the order's first line.
+
+        Raises InputError, with the most similar name, for an unknown column.
+        """
         if self.planner is None:
             if self.given is None or name not in self.given.column_names:
                 raise InputError(f"The orders have no column {name!r}.", fix="Name one they have.")
             return self.given.column(name)
         key = self.planner.carried([name])[0]
-        beside = self.planner.joined(
+        joined = self.planner.joined(
             pa.table(
                 {
                     "row_number": self.table.column("row_number"),
@@ -82,8 +88,8 @@ class Orders:
             ),
             [key],
         )
-        return beside.sort_by("place").column(
-            beside.column_names.index(key) if key in beside.column_names else -1
+        return joined.sort_by("place").column(
+            joined.column_names.index(key) if key in joined.column_names else -1
         )
 
 
@@ -94,7 +100,7 @@ def read_orders(
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Orders:
-    """Return `orders` as shipments, without asking for what no price depends on."""
+    """Return `orders` as shipments; what no price depends on may be missing."""
     if isinstance(orders, Orders):
         return orders
     mapped = _mapped_already(orders)
@@ -104,14 +110,14 @@ def read_orders(
     return _read(planner, planner.mapped().relation)
 
 
-def orders_in_parts(orders: Any, **said: Any) -> Iterator[Orders]:
-    """Yield `orders` in parts, rows numbered throughout. An order is in one part, whole."""
+def orders_in_parts(orders: Any, **options: Any) -> Iterator[Orders]:
+    """Yield `orders` in parts with continuous row numbers. Each order is whole, in one part."""
     if _is_shipments_file(orders):
         yield from _parts_of_shipments(orders)
     elif _mapped_already(orders) is not None:
         yield read_orders(orders)
     else:
-        yield from _parts_of_orders(orders, **said)
+        yield from _parts_of_orders(orders, **options)
 
 
 def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
@@ -128,9 +134,12 @@ def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
         yield read_orders(part)
 
 
-def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
-    """Yield orders as they are normalised: types, units and grouping are decided on all of them, before the first part."""
-    planner = _planner(orders, holds=_DATABASE_HOLDS, **said)
+def _parts_of_orders(orders: Any, **options: Any) -> Iterator[Orders]:
+    """Yield orders part by part as they are normalised.
+
+    Types, units and grouping are decided before the first part, from all orders.
+    """
+    planner = _planner(orders, holds=_DATABASE_HOLDS, **options)
     try:
         whole = planner.mapped().relation.sql
         with scratch(planner.con, "rating") as schema:
@@ -147,12 +156,12 @@ def _parts_of_orders(orders: Any, **said: Any) -> Iterator[Orders]:
 # -- one lot ---------------------------------------------------------------------------------------
 
 
-def _planner(orders: Any, *, holds: str | None = None, **said: Any) -> Planner:
+def _planner(orders: Any, *, holds: str | None = None, **options: Any) -> Planner:
     planner = Planner(shipper=Address(postal_code=SANDBOX_ZIP), services=lambda: CARD_SERVICES)
     if holds:
         planner.con.execute(f"SET memory_limit = '{holds}'")
     planner.load(orders, copy=holds is None)
-    planner.map(**said)
+    planner.map(**options)
     return planner
 
 
@@ -230,7 +239,10 @@ def _with_zeros(table: pa.Table) -> pa.Table:
 
 
 def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
-    """Return the rows with an error in what decides a price; where several, not the service, which may be given for all rows."""
+    """Return the rows with an error in a field that decides the price.
+
+    If a row has several, the service is not the one returned, since it may be given for all rows.
+    """
     errors = (
         problems.filter(pc.equal(problems.column("severity"), "error"))
         .select(["row_number", "field", "problem", "fix"])

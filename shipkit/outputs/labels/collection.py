@@ -156,7 +156,7 @@ class Labels:
         Returns
         -------
         SavedLabels
-            ``paths``, counts, and notes for whoever prints them.
+            ``paths``, counts, and notes for printing.
 
         Raises
         ------

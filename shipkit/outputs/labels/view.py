@@ -62,7 +62,7 @@ def _columns(source: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
 def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a text column as numbers if every cell is one, so that 9 sorts before 10.
 
-    Cells with leading zeros are codes (ZIPs, SKUs): such a column stays text.
+    Cells with leading zeros are codes (ZIPs, SKUs): their column stays text.
     """
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         return column

@@ -24,7 +24,7 @@ def restart(store: JobStore, *, confirm_paid_labels: int | None = None) -> JobSt
     Parameters
     ----------
     confirm_paid_labels
-        How many labels are paid for. A number, because "yes" can be said without knowing it.
+        How many labels are paid for. A number, because "yes" can be given without knowing it.
 
     Raises
     ------
