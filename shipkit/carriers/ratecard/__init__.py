@@ -1,4 +1,6 @@
-"""A rate card: zones, prices by weight, surcharges, and two ways to price with them that agree to the cent.
+"""A rate card: zones, prices by weight, and surcharges.
+
+It can price one shipment in Python or a whole table in SQL; the two agree to the cent.
 
 :meth:`RateCard.quote` prices one shipment in plain Python (:mod:`shipkit.carriers.ratecard.one`),
 :meth:`RateCard.quote_table` a whole shipments table in one SQL statement
@@ -69,8 +71,12 @@ ZONES = pa.schema(
         ("zone", pa.string()),
     ]
 )
-"""A zone chart. Inside one ZIP system both ends are ZIP prefixes: the origin 3 digits, the destination 3, or 5 where
-one ZIP differs from its neighbours (Alaska, Hawaii). Across a border both ends are country codes."""
+"""A zone chart.
+
+Within one ZIP system both ends are ZIP prefixes: 3 digits for the origin; 3 for the destination, or
+5 where one ZIP differs from its neighbours (Alaska, Hawaii). Across a border both ends are country
+codes.
+"""
 
 RATES = pa.schema(
     [
@@ -81,8 +87,11 @@ RATES = pa.schema(
         ("cents_per_lb", pa.int64()),
     ]
 )
-"""Prices: `cents` + `cents_per_lb` x billable pounds. `lb` is the billable weight the row holds for; the row one above
-:attr:`RateCard.last_lb` holds for everything heavier."""
+"""Prices: `cents` + `cents_per_lb` x billable pounds.
+
+`lb` is the billable weight that the row prices. The row one above :attr:`RateCard.last_lb` prices
+everything heavier.
+"""
 
 TRANSIT = pa.schema([("service", pa.string()), ("zone", pa.string()), ("days", pa.int32())])
 """Business days from shipping to delivery."""
@@ -115,7 +124,7 @@ class ZoneChart(Protocol):
     fingerprint: str
 
     def rows(self, origins: Sequence[str]) -> pa.Table:
-        """Return the lines of the chart (:data:`ZONES`) for `origins` (ZIP3 prefixes and country codes)."""
+        """Return the rows of the chart (:data:`ZONES`) for ZIP3 prefixes and country codes."""
 
 
 class TableZones:
@@ -149,7 +158,9 @@ class Discount:
 
 @dataclass(frozen=True)
 class Surcharge:
-    """One rule that adds to a price. Rules apply in order; a later one may take percent of an earlier one.
+    """One rule that adds to a price.
+
+    Rules apply in order; a later one may be a percentage of an earlier one.
 
     Every condition that is set must hold. The amount is `cents` (a shipment, or with `per_parcel`
     or a size condition each parcel that meets it), or `percent` of what `of` names, or `cents` for
@@ -183,10 +194,15 @@ class Surcharge:
     """Least amount where the rule applies with more than nothing."""
     since: dt.date | None = None
     until: dt.date | None = None
-    """In force from `since` up to the day before `until`. A shipment without a date is priced by rules without `until`."""
+    """In force from `since` to the day before `until`.
+
+    A shipment without a date is priced by the rules without `until`.
+    """
     steps: tuple[tuple[dt.date, Decimal], ...] = ()
-    """Later amounts by the day they begin, percent or cents as the rule's own (a fuel surcharge week by week). A shipment
-    without a date is priced by the last."""
+    """Later amounts by their first day, in percent or cents as the rule's own.
+
+    A fuel surcharge changes week by week this way. A shipment without a date has the last amount.
+    """
 
     def __post_init__(self) -> None:
         if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(
@@ -213,7 +229,10 @@ class Surcharge:
 
     @property
     def amounts(self) -> tuple[tuple[dt.date | None, int], ...]:
-        """All amounts, in cents or millionths, each with the day it begins; the first holds for all days before the second."""
+        """All amounts, in cents or millionths, each with its first day.
+
+        The first amount also applies to all earlier days.
+        """
         first = self.cents if self.percent is None else ppm(self.percent)
         return (
             (None, first),
@@ -281,7 +300,7 @@ class RateCard:
 
     @classmethod
     def synthetic(cls) -> RateCard:
-        """Return the sandbox's card: made-up prices, zones by distance. No carrier charges these."""
+        """Return the sandbox's card: made-up prices, with zones by distance."""
         from shipkit.carriers.ratecard.synthetic import synthetic_card
 
         return synthetic_card()
@@ -305,7 +324,7 @@ class RateCard:
         complete: bool = False,
         **rules_of_weight: Any,
     ) -> RateCard:
-        """Return the card of a contract, read from the person's own files (CSV, XLSX, XLS, ODS, parquet).
+        """Return the card of a contract, read from files (CSV, XLSX, XLS, ODS, Parquet).
 
         Parameters
         ----------
@@ -366,7 +385,9 @@ class RateCard:
 
     @classmethod
     def dated(cls, *cards: RateCard) -> RateCard:
-        """Return several versions as one card: each shipment is priced by the one in force on its day.
+        """Return several versions as one card.
+
+        Each shipment is priced by the version in force on its day.
 
         The oldest also holds for the days before it, the newest for shipments without a date.
 
@@ -405,14 +426,20 @@ class RateCard:
         return replace(self, older=())
 
     def save(self, path: str | Path) -> Path:
-        """Write the card to one folder, or one file when `path` ends in ``.zip``: parquet tables and a ``card.toml`` to read."""
+        """Write the card to a folder, or to one file when `path` ends in ``.zip``.
+
+        It contains Parquet tables and a readable ``card.toml``.
+        """
         from shipkit.carriers.ratecard.bundle import save_card
 
         return save_card(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> RateCard:
-        """Return the card that :meth:`save` wrote. Raises RateCardError when it is damaged or was changed."""
+        """Return the card that :meth:`save` wrote.
+
+        Raises RateCardError when it is damaged or was changed.
+        """
         from shipkit.carriers.ratecard.bundle import load_card
 
         return load_card(path)
@@ -440,7 +467,7 @@ class RateCard:
         *,
         basis: str = "rate_card",
     ) -> pa.Table:
-        """Return a quote table (:data:`shipkit.schema.QUOTES`), a line for each line of `table`, in order.
+        """Return a quote table (:data:`shipkit.schema.QUOTES`), row for row.
 
         A row that the card cannot price has null cost, a problem and a fix.
 
@@ -464,7 +491,9 @@ class RateCard:
         *,
         basis: str = "rate_card",
     ) -> pa.Table:
-        """Return a price by each service sold, in one statement: the columns of :data:`shipkit.carriers.protocol.SHOPPED`, by row and cost.
+        """Return a price by each service, in one statement, sorted by row and cost.
+
+        The columns are those of :data:`shipkit.carriers.protocol.SHOPPED`.
 
         A row that no service takes has one line without a price, with a problem and a fix.
         """
@@ -480,7 +509,7 @@ class RateCard:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A SHA-256 of everything that decides a price: same card, same fingerprint, in any process."""
+        """SHA-256 of everything that decides a price, the same in any process."""
         rules = (
             self.zones.fingerprint,
             digest(self.rates),
@@ -502,7 +531,10 @@ class RateCard:
 
     @cached_property
     def last_lb(self) -> int:
-        """The heaviest billable weight with a price of its own; the row above it, where there is one, holds for all heavier."""
+        """The highest billable weight with its own price.
+
+        Where there is a row above it, that row prices everything heavier.
+        """
         open_ended = {
             row["lb"]
             for row in self.rates.select(["lb", "cents_per_lb"]).to_pylist()

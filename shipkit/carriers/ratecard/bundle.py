@@ -1,4 +1,4 @@
-"""A rate card on disk: one folder, or one zip file, of parquet tables and a TOML file that a person can read."""
+"""A rate card on disk: a folder or zip file of Parquet tables and a readable TOML file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ _PLAIN = (
 
 
 def save_card(card: RateCard, path: str | Path) -> Path:
-    """Write `card` to `path`, a zip file when its name ends so, else a folder; replaces what a bundle wrote there before."""
+    """Write `card` to `path`: a zip file when its name ends in ``.zip``, else a folder.
+
+    An earlier bundle there is replaced.
+    """
     path = Path(path).expanduser()
     files = dict(_files(card))
     if path.suffix.lower() == ".zip":

@@ -156,7 +156,9 @@ def _for_services(lines: Sequence[ZoneLine], sold: Sequence[str]) -> list[ZoneLi
 
 
 def _priced(lines: Sequence[ZoneLine], prices: Prices) -> list[ZoneLine]:
-    """Return the lines with the names that zones have in the price tables. Raises RateCardError for zones without a price.
+    """Return the rows with zones named as in the price tables.
+
+    Raises RateCardError for zones without a price.
 
     UPS's charts write the service's digits before the zone (208 is zone 8 of 2nd Day Air); price
     tables may or may not.

@@ -1,4 +1,4 @@
-"""One shipment by a rate card, in plain Python: the reference that :mod:`shipkit.carriers.ratecard.sql` is held to.
+"""Price one shipment by a rate card, in plain Python: the reference for the SQL version.
 
 Rules of weight (UPS service guide, "How to determine billable weight"): dimensions to whole
 inches, their product divided by the divisor and rounded up, actual weight rounded up, the larger
@@ -74,7 +74,7 @@ def _inches(card: RateCard, inches: float) -> int:
 
 
 def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.date | None) -> Rate:
-    """Return the price of `shipment` from `origin`. Raises CarrierRejected when the card has none."""
+    """Return the price of `shipment` from `origin`. Raises CarrierRejected when there is none."""
     service = shipment.service
     sizes = [measure(card, p) for p in shipment.parcels]
     ends = ends_of(card, origin, shipment.ship_to)
@@ -249,7 +249,10 @@ REFUSALS = {
 
 
 def add_business_days(start: dt.date, days: int) -> dt.date:
-    """Return the day `days` business days after `start`; a weekend start counts as its Friday. Holidays are not known here."""
+    """Return the day `days` business days after `start`.
+
+    A start at the weekend counts as the Friday before. Holidays are not taken into account.
+    """
     weekday = start.isoweekday()
     friday = min(weekday, 5)
     weeks, rest = divmod(days, 5)

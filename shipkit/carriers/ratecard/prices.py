@@ -41,7 +41,7 @@ _NONE = {"-", "--", "n/a", "na"}
 
 @dataclass(frozen=True)
 class Price:
-    """One price of a file, and where it stands. `lb` None: a price a pound for all that is heavier."""
+    """One price of a file and its place. `lb` None: a price per pound for everything heavier."""
 
     service: str
     zone: str
@@ -291,7 +291,11 @@ def _of_lines(
 
 
 def _zone_heading(sheet: Sheet) -> int | None:
-    """Return the line of zones: the first with zones beside a cell that is no weight, and a weight with a price below."""
+    """Return the row of zones.
+
+    It is the first row that has zones next to a cell that is not a weight, with a weight and a
+    price below.
+    """
     for k, row in enumerate(sheet.rows[:40]):
         zones = [
             n

@@ -46,7 +46,10 @@ class Sheet:
     def error(
         self, message: str, *, fix: str, row: int | None = None, column: int | None = None
     ) -> RateCardError:
-        """Return an error that says where (row and column count from 0 here, and from 1 in the message)."""
+        """Return an error that names the place.
+
+        Row and column count from 0 here and from 1 in the message.
+        """
         where = self.file + (f", sheet {self.title!r}" if self.named else "")
         if row is not None:
             where += f", line {row + 1}"
@@ -56,7 +59,10 @@ class Sheet:
 
 
 def files_of(given: Paths) -> list[Path]:
-    """Return the files that `given` names, a folder's in order of name. Raises RateCardError when there is none."""
+    """Return the files that `given` names; those of a folder by name.
+
+    Raises RateCardError when there is none.
+    """
     if not isinstance(given, str | Path):
         return [path for one in given for path in files_of(one)]
     path = Path(given).expanduser()
@@ -104,7 +110,10 @@ def heading_key(text: str) -> str:
 
 
 def cents_of(text: str, currency: str) -> int | None:
-    """Return an amount ("$1,234.50") in minor units, exactly; None when it is no amount, negative, or finer than the currency."""
+    """Return an amount ("$1,234.50") in minor units, exactly.
+
+    None when it is not an amount, is negative, or has more decimals than the currency.
+    """
     bare = text.replace("$", "").replace(",", "").strip()
     try:
         amount = Decimal(bare).scaleb(minor_units(currency))

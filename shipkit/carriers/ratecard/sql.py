@@ -1,8 +1,8 @@
-"""A rate card as one SQL statement over a whole shipments table.
+"""Price a whole shipments table by a rate card, in one SQL statement.
 
-Every rule of :mod:`shipkit.carriers.ratecard.one` a second time, as columns; a property test holds
-the two together to the cent, problems included. Lookup tables are small and hashed, the shipments
-stream past.
+It has every rule of :mod:`shipkit.carriers.ratecard.one`, as columns; a property test holds the two
+together to the cent, problems included. The lookup tables are small and hashed; the shipments
+stream past them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def quote_table(
     basis: str = "rate_card",
     itemised: bool = False,
 ) -> pa.Table:
-    """Return the quote table of `table` by `card`, with a column for each surcharge where `itemised`.
+    """Return the quote table of `table` by `card`.
+
+    Where `itemised`, each surcharge is a column, too.
 
     The database is private to the call: opening one costs some milliseconds, and nothing is left
     open or shared.
@@ -96,7 +98,7 @@ def _by_version(
     basis: str,
     itemised: bool,
 ) -> pa.Table:
-    """Return the quotes of `table`, each row by the version in force on its day, in the order of the rows."""
+    """Return the quotes of `table` in order, each row by the version in force on its day."""
     n = table.num_rows
     starts = [card.on(version.effective).effective for version in (*card.older, card)][1:]
     given = (
@@ -139,7 +141,7 @@ def shop_table(
     *,
     basis: str = "rate_card",
 ) -> pa.Table:
-    """Return the prices of `table` by every service of `card` (:data:`SHOPPED`), by row, then cost."""
+    """Return :data:`SHOPPED`: `table` priced by every service of `card`, by row, then cost."""
     services = sorted({service for version in (*card.older, card) for service in version.services})
     rows = max(1, _CHUNK // max(1, len(services)))
     column = table.schema.get_field_index("service")
@@ -191,7 +193,10 @@ def _in_order(priced: pa.Table) -> pa.Table:
 
 
 def questions(table: pa.Table, shipper: Address, as_of: dt.date | None) -> pa.Table:
-    """Return the columns of a shipments table that decide a price, with a position; missing ones are null."""
+    """Return the columns of a shipments table that decide a price, and a position.
+
+    Columns that are missing are null.
+    """
     n = table.num_rows
 
     def column(name: str) -> pa.ChunkedArray:
@@ -234,7 +239,10 @@ def questions(table: pa.Table, shipper: Address, as_of: dt.date | None) -> pa.Ta
 
 
 def _parcels(column: pa.ChunkedArray) -> dict[str, pa.Array]:
-    """Return the first parcel of each shipment as columns and the others as lists: most shipments are one box, and columns are fast."""
+    """Return the first parcel of each shipment as columns, and the others as lists.
+
+    Most shipments are one box, and columns are fast.
+    """
     parcels = (
         column.chunk(0)
         if column.num_chunks == 1
@@ -271,69 +279,138 @@ def _areas(card: RateCard) -> pa.Table:
     )
 
 
-# --- the statement
-# ---------------------------------------------------------------------------------------
+# -- the statement ---------------------------------------------------------------------------------
 
 
 def statement(card: RateCard, *, itemised: bool = False) -> str:
-    """Return the SQL that prices the view ``shipments`` by `card`, from the tables ``zones``, ``rates``, ``transit``, ``areas``.
+    """Return the SQL that prices the view ``shipments`` by `card`.
 
-    Written as many small steps: a name that another expression of the same step uses is computed
-    again for each use, a name of an earlier step only once.
+    It reads the tables ``zones``, ``rates``, ``transit`` and ``areas``, too. It is written in many
+    small steps: an expression that the same step uses twice is computed twice, a column of an
+    earlier step only once.
     """
     rules, rule_names = _rules(card)
-    extra = (
-        "".join(
-            (
-                f", CASE WHEN problem IS NULL THEN {column} END AS "
-                f'"{name.replace(chr(34), chr(34) * 2)}"'
-            )
-            for name, column in rule_names
-        )
-        if itemised
-        else ""
+    outputs = {
+        "cost_cents": "base_c + fuel_c + residential_c + delivery_area_c + other_c",
+        "transit_days": "days",
+        "delivery_date": _delivery(),
+        **{f"{part}_cents": f"{part}_c" for part in PARTS},
+    }
+    if itemised:
+        outputs |= {_name(name): column for name, column in rule_names}
+    shown = ",\n    ".join(
+        f"CASE WHEN problem IS NULL THEN {value} END AS {name}" for name, value in outputs.items()
     )
     return f"""
 WITH homed AS (
-  SELECT *, {_any_of("origin_country", card.zip_countries)} AS from_home, {_any_of("coalesce(country, 'US')", card.zip_countries)} AS to_home FROM shipments
-), keyed AS (
-  SELECT *,
-    CASE WHEN from_home AND to_home THEN left(origin_zip, 3) WHEN from_home THEN 'US' ELSE origin_country END AS origin_key,
-    CASE WHEN from_home AND to_home THEN left(postal_code, 3) WHEN to_home THEN 'US' ELSE country END AS prefix,
-    CASE WHEN from_home AND to_home THEN left(postal_code, 5) ELSE '' END AS exact,
-    CASE WHEN to_home THEN left(postal_code, 5) END AS area_zip
-  FROM homed
-), whole AS (
-  SELECT *, {_columns(_whole(card, "first_"))}, list_transform(rest, lambda p: {_struct(_whole(card, "p."))}) AS rest_whole FROM keyed
-), measured AS (
-  SELECT *, {_columns(_measures(card, ""))}, list_transform(rest_whole, lambda p: {_struct(_measures(card, "p."))}) AS others FROM whole
-), weighed AS (
-  SELECT *, {_over("billable_lb", "sum")} AS billable, pieces = 0 OR NOT good OR coalesce(list_bool_or(list_transform(others, lambda p: NOT p.good)), false) AS no_weight,
-    {_over("lb", "max")} AS heaviest, {_over("longest", "max")} AS longest_in, {_over("girth", "max")} AS girth_in
-  FROM measured
-), chart AS (
-  SELECT origin, destination, z.service AS service, z.zone AS zone, days FROM zones z LEFT JOIN transit t ON t.service = z.service AND t.zone = z.zone
-), placed AS (
-  SELECT w.*, coalesce(near.zone, far.zone) AS zone, coalesce(near.days, far.days) AS days{_area_flags(card)}
-  FROM weighed w
-  LEFT JOIN chart near ON near.origin = w.origin_key AND near.destination = w.exact AND near.service = w.service AND length(near.destination) = 5
-  LEFT JOIN chart far ON far.origin = w.origin_key AND far.destination = w.prefix AND far.service = w.service AND length(far.destination) < 5
+    SELECT
+        *,
+        {_any_of("origin_country", card.zip_countries)} AS from_home,
+        {_any_of("coalesce(country, 'US')", card.zip_countries)} AS to_home
+    FROM shipments
+),
+keyed AS (
+    SELECT
+        *,
+        CASE
+            WHEN from_home AND to_home THEN left(origin_zip, 3)
+            WHEN from_home THEN 'US'
+            ELSE origin_country
+        END AS origin_key,
+        CASE
+            WHEN from_home AND to_home THEN left(postal_code, 3)
+            WHEN to_home THEN 'US'
+            ELSE country
+        END AS prefix,
+        CASE WHEN from_home AND to_home THEN left(postal_code, 5) ELSE '' END AS exact,
+        CASE WHEN to_home THEN left(postal_code, 5) END AS area_zip
+    FROM homed
+),
+whole AS (
+    SELECT
+        *,
+        {_columns(_whole(card, "first_"))},
+        list_transform(rest, lambda p: {_struct(_whole(card, "p."))}) AS rest_whole
+    FROM keyed
+),
+measured AS (
+    SELECT
+        *,
+        {_columns(_measures(card, ""))},
+        list_transform(rest_whole, lambda p: {_struct(_measures(card, "p."))}) AS others
+    FROM whole
+),
+weighed AS (
+    SELECT
+        *,
+        {_over("billable_lb", "sum")} AS billable,
+        pieces = 0
+            OR NOT good
+            OR coalesce(list_bool_or(list_transform(others, lambda p: NOT p.good)), false)
+            AS no_weight,
+        {_over("lb", "max")} AS heaviest,
+        {_over("longest", "max")} AS longest_in,
+        {_over("girth", "max")} AS girth_in
+    FROM measured
+),
+chart AS (
+    SELECT origin, destination, z.service AS service, z.zone AS zone, days
+    FROM zones z
+    LEFT JOIN transit t ON t.service = z.service AND t.zone = z.zone
+),
+placed AS (
+    SELECT
+        w.*,
+        coalesce(near.zone, far.zone) AS zone,
+        coalesce(near.days, far.days) AS days{_area_flags(card)}
+    FROM weighed w
+    LEFT JOIN chart near
+        ON near.origin = w.origin_key
+        AND near.destination = w.exact
+        AND near.service = w.service
+        AND length(near.destination) = 5
+    LEFT JOIN chart far
+        ON far.origin = w.origin_key
+        AND far.destination = w.prefix
+        AND far.service = w.service
+        AND length(far.destination) < 5
 {_area_joins(card)}
-), listed AS (
-  SELECT p.*, r.cents + r.cents_per_lb * p.billable AS list_cents
-  FROM placed p LEFT JOIN rates r ON r.service = p.service AND r.zone = p.zone AND r.lb = least(p.billable, {card.last_lb + 1})
-), based AS (
-  SELECT *, {_base(card)} AS base_c, {_problem(card)} AS problem FROM listed
-), {rules}
-SELECT i, CASE WHEN problem IS NULL THEN base_c + fuel_c + residential_c + delivery_area_c + other_c END AS cost_cents,
-  zone, CASE WHEN NOT no_weight THEN billable::DOUBLE END AS billable_weight_lb,
-  CASE WHEN problem IS NULL THEN days END AS transit_days, CASE WHEN problem IS NULL THEN {_delivery()} END AS delivery_date,
-  {", ".join(f"CASE WHEN problem IS NULL THEN {part}_c END AS {part}_cents" for part in PARTS)}, problem, CASE WHEN problem IS NOT NULL THEN {_fix(card)} END AS fix{extra}
+),
+listed AS (
+    SELECT p.*, r.cents + r.cents_per_lb * p.billable AS list_cents
+    FROM placed p
+    LEFT JOIN rates r
+        ON r.service = p.service
+        AND r.zone = p.zone
+        AND r.lb = least(p.billable, {card.last_lb + 1})
+),
+based AS (
+    SELECT
+        *,
+        {_base(card)} AS base_c,
+        {_problem(card)} AS problem
+    FROM listed
+),
+{rules}
+SELECT
+    i,
+    zone,
+    CASE WHEN NOT no_weight THEN billable::DOUBLE END AS billable_weight_lb,
+    {shown},
+    problem,
+    CASE WHEN problem IS NOT NULL THEN {_fix(card)} END AS fix
 FROM summed"""
 
 
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _whole(card: RateCard, parcel: str) -> dict[str, str]:
-    """Return a parcel in whole pounds and inches. The arithmetic is ``one.measure``, float operation by float operation."""
+    """Return a parcel in whole pounds and inches.
+
+    The arithmetic is that of ``one.measure``, one floating-point operation after the other.
+    """
     size = (
         "greatest(1, floor({} + 0.5))"
         if card.dim_rounding == "nearest"
@@ -344,7 +421,9 @@ def _whole(card: RateCard, parcel: str) -> dict[str, str]:
     good = f"coalesce({parcel}weight_lb > 0 AND {parcel}weight_lb < 1e9, false)"
     return {
         "good": good,
-        "lb": f"CASE WHEN {good} THEN greatest(1, ceil({parcel}weight_lb - 1e-6))::BIGINT ELSE 0 END",
+        "lb": (
+            f"CASE WHEN {good} THEN greatest(1, ceil({parcel}weight_lb - 1e-6))::BIGINT ELSE 0 END"
+        ),
         **{
             name: f"CASE WHEN {boxed} THEN {size.format(side)}::BIGINT ELSE 0 END"
             for name, side in zip("abc", sides, strict=True)
@@ -416,7 +495,10 @@ def _base(card: RateCard) -> str:
 
 
 def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
-    """Return the steps that add the surcharges, up to the step ``summed``, and the column of each surcharge by name."""
+    """Return the steps that add the surcharges, and the column of each surcharge by name.
+
+    The last step is ``summed``.
+    """
     columns: dict[str, list[str]] = {
         "base": ["base_c"],
         "fuel": [],
@@ -461,10 +543,7 @@ def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> 
             ("girth", rule.over_girth_in),
         )
         passed = [(name, limit) for name, limit in limits if limit is not None]
-        amount = (
-            f"{each} * "
-            f"{_each(lambda p: '(' + ' OR '.join(f'{p}{name} > {limit}' for name, limit in passed) + ')::BIGINT')}"
-        )
+        amount = f"{each} * {_each(lambda p: _exceeds(p, passed))}"
     else:
         amount = f"{each} * pieces" if rule.per_parcel else each
     least = (
@@ -473,6 +552,12 @@ def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> 
         else amount
     )
     return f"CASE WHEN {_condition(card, rule)} THEN {least} ELSE 0 END::BIGINT"
+
+
+def _exceeds(parcel: str, limits: list[tuple[str, int]]) -> str:
+    """Return 1 where a parcel exceeds any of the limits, else 0."""
+    tests = " OR ".join(f"{parcel}{name} > {limit}" for name, limit in limits)
+    return f"({tests})::BIGINT"
 
 
 def _in_force(rule: Surcharge) -> str:
@@ -508,34 +593,48 @@ def _condition(card: RateCard, rule: Surcharge) -> str:
     return " AND ".join(t for t in tests if t) or "true"
 
 
+def _refused(card: RateCard) -> dict[str, str]:
+    """Return SQL of the day `days` business days after ship_date, as ``one.add_business_days``."""
+    domestic = "from_home AND to_home"
+    return {
+        "no_service": "service IS NULL",
+        "service": f"NOT {_any_of('service', card.services)}",
+        "no_weight": "no_weight",
+        "weight": f"heaviest > {card.max_parcel_lb}",
+        "size": f"longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in}",
+        "origin": f"{domestic} AND coalesce(origin_zip, '') = ''",
+        "destination": f"{domestic} AND coalesce(postal_code, '') = ''",
+        "zone": "zone IS NULL",
+        "price": "list_cents IS NULL",
+    }
+
+
+def _cases(card: RateCard, texts: Mapping[str, str]) -> str:
+    whens = "\n        ".join(
+        f"WHEN {condition} THEN {texts[name]}" for name, condition in _refused(card).items()
+    )
+    return f"CASE\n        {whens}\n    END"
+
+
 def _problem(card: RateCard) -> str:
-    text = {name: words for name, (words, _) in REFUSALS.items()}
-    return f"""CASE
-    WHEN service IS NULL THEN {_text(text["no_service"])}
-    WHEN NOT {_any_of("service", card.services)} THEN {_filled(text["service"], service="service")}
-    WHEN no_weight THEN {_text(text["no_weight"])}
-    WHEN heaviest > {card.max_parcel_lb} THEN {_text(text["weight"].format(limit=card.max_parcel_lb))}
-    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(text["size"].format(longest=card.max_longest_in, girth=card.max_girth_in))}
-    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(text["origin"])}
-    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(text["destination"])}
-    WHEN zone IS NULL THEN {_filled(text["zone"], service="service", origin="origin_key", to="CASE WHEN exact <> '' THEN exact ELSE prefix END")}
-    WHEN list_cents IS NULL THEN {_filled(text["price"], service="service", zone="zone", lb="billable")}
-  END"""
+    """Return SQL of why a row has no price, null where it has one."""
+    words = {name: problem for name, (problem, _) in REFUSALS.items()}
+    words["weight"] = words["weight"].format(limit=card.max_parcel_lb)
+    words["size"] = words["size"].format(longest=card.max_longest_in, girth=card.max_girth_in)
+    place = "CASE WHEN exact <> '' THEN exact ELSE prefix END"
+    filled = {
+        "service": _filled(words["service"], service="service"),
+        "zone": _filled(words["zone"], service="service", origin="origin_key", to=place),
+        "price": _filled(words["price"], service="service", zone="zone", lb="billable"),
+    }
+    return _cases(card, {name: _text(text) for name, text in words.items()} | filled)
 
 
 def _fix(card: RateCard) -> str:
-    fix = {name: words for name, (_, words) in REFUSALS.items()}
-    return f"""CASE
-    WHEN service IS NULL THEN {_text(fix["no_service"])}
-    WHEN NOT {_any_of("service", card.services)} THEN {_text(fix["service"].format(known=", ".join(card.services)))}
-    WHEN no_weight THEN {_text(fix["no_weight"])}
-    WHEN heaviest > {card.max_parcel_lb} THEN {_text(fix["weight"])}
-    WHEN longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in} THEN {_text(fix["size"])}
-    WHEN from_home AND to_home AND coalesce(origin_zip, '') = '' THEN {_text(fix["origin"])}
-    WHEN from_home AND to_home AND coalesce(postal_code, '') = '' THEN {_text(fix["destination"])}
-    WHEN zone IS NULL THEN {_text(fix["zone"])}
-    WHEN list_cents IS NULL THEN {_text(fix["price"])}
-  END"""
+    """Return SQL of how to fix a row without a price."""
+    words = {name: fix for name, (_, fix) in REFUSALS.items()}
+    words["service"] = words["service"].format(known=", ".join(card.services))
+    return _cases(card, {name: _text(text) for name, text in words.items()})
 
 
 def _filled(template: str, **columns: str) -> str:
@@ -549,7 +648,10 @@ def _filled(template: str, **columns: str) -> str:
 def _delivery() -> str:
     """Return the day `days` business days after ship_date (``one.add_business_days``)."""
     weekday = "isodow(ship_date)"
-    return f"""(ship_date + (least({weekday}, 5) - {weekday} + days // 5 * 7 + days % 5 + CASE WHEN least({weekday}, 5) + days % 5 > 5 THEN 2 ELSE 0 END)::INTEGER)"""
+    start = f"least({weekday}, 5)"  # a start at the weekend counts as its Friday
+    weekend = f"CASE WHEN {start} + days % 5 > 5 THEN 2 ELSE 0 END"
+    days = f"{start} - {weekday} + days // 5 * 7 + days % 5 + {weekend}"
+    return f"(ship_date + ({days})::INTEGER)"
 
 
 def _share(amount: str, millionths: int | str) -> str:
@@ -561,7 +663,11 @@ def _sum(columns: list[str]) -> str:
 
 
 def _any_of(expression: str, values: tuple[str, ...]) -> str:
-    """Return the test for one of `values`. Comparisons, not IN: a list of six becomes a join, which costs ten times as much."""
+    """Return the test for one of `values`.
+
+    DuckDB makes a join of an IN with six values or more, which costs ten times as much as
+    comparisons.
+    """
     return (
         "(" + (" OR ".join(f"{expression} = {_text(value)}" for value in values) or "false") + ")"
     )

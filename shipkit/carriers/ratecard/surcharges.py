@@ -121,7 +121,7 @@ def _no_zip(sheet: Sheet, row: int, column: int, said: str) -> RateCardError:
 
 
 def merged(rules: Sequence[Surcharge]) -> list[Surcharge]:
-    """Return `rules` with those of one name that differ only in amount and start made one rule with steps.
+    """Return `rules`, those that differ only in amount and first day made one rule with steps.
 
     Raises
     ------
@@ -250,10 +250,11 @@ def _lines(sheet: Sheet, names: Sequence[str]) -> Iterator[_Entry]:
             if key and sheet.cell(row, column)
         }
         if values:
-            yield _Entry(
-                values,
-                lambda message, fix, row=row: sheet.error(message, fix=fix, row=row),  # type: ignore[misc]
-            )
+            yield _Entry(values, _error_at(sheet, row))
+
+
+def _error_at(sheet: Sheet, row: int) -> Callable[[str, str], RateCardError]:
+    return lambda message, fix: sheet.error(message, fix=fix, row=row)
 
 
 def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Surcharge:
@@ -394,7 +395,10 @@ def _services(entry: _Entry, services: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _words(value: Any, *, spaces: bool = True) -> tuple[str, ...]:
-    """Return a list of names: of TOML as it is, of a cell cut at commas, semicolons, plus signs (and blanks)."""
+    """Return a list of names: a list of TOML as it is, a cell split at its separators.
+
+    Separators are commas, semicolons, plus signs and, where asked for, blanks.
+    """
     if value is None:
         return ()
     if not isinstance(value, str):

@@ -194,7 +194,10 @@ def _of_ups(sheet: Sheet, services: Mapping[str, str]) -> Iterator[ZoneLine]:
 def _footer(
     sheet: Sheet, rows: Sequence[int], origins: Sequence[str], services: Mapping[str, str]
 ) -> Iterator[ZoneLine]:
-    """Yield the lines of 5-digit ZIPs below the chart: they belong to the zones that were named last above them."""
+    """Yield the rows of 5-digit ZIPs below the chart.
+
+    They belong to the zones that were named last above them.
+    """
     zones: dict[str, str] = {}
     used = True
     for row in rows:
@@ -327,7 +330,7 @@ def _service(sheet: Sheet, row: int, column: int, services: Mapping[str, str]) -
     if found is None:
         raise sheet.error(
             f"{sheet.cell(row, column)!r} is not a known service.",
-            fix=f'Say which it is: services={{"...": "ground"}}. Known: {", ".join(CARD_SERVICES.codes)}.',
+            fix=f'Name it: services={{"...": "ground"}}. Known: {", ".join(CARD_SERVICES.codes)}.',
             row=row,
             column=column,
         )
