@@ -1,4 +1,4 @@
-"""What stands on a label, as a value."""
+"""What is printed on a label, as a value."""
 
 from __future__ import annotations
 

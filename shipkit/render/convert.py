@@ -47,7 +47,7 @@ def convert(data: bytes, source: LabelFormat, target: LabelFormat) -> bytes:
     Raises
     ------
     LabelError
-        ZPL was asked to become something else, or the bytes are not what they are said to be.
+        The source is ZPL and the target is not, or the bytes are not in the format `source`.
     """
     if not can_convert(source, target):
         raise LabelError(

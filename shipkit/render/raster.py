@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PDFIUM", "pdf_pages", "pdf_to_png"]
 
 PDFIUM = threading.RLock()
-"""pdfium is not safe for threads; whoever calls it holds this."""
+"""pdfium is not thread-safe: hold this lock for every call."""
 
 
 def pdf_to_png(data: bytes, *, dpi: int = DPI) -> bytes:

@@ -1,6 +1,6 @@
 """A label as ZPL II for thermal printers of 203 dpi: native text and a native barcode.
 
-Every text stands in an ``^FH`` field, where ``^``, ``~``, ``_``, control characters and everything
+Every text is in an ``^FH`` field, where ``^``, ``~``, ``_``, control characters and everything
 beyond ASCII are hexadecimal, so that no address can end its field or give the printer a command;
 ``^CI28`` reads the bytes as UTF-8. A line beyond cp1252 is sent as dots, because older printers
 have no font for it.

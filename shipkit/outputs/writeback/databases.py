@@ -2,7 +2,7 @@
 
 A table of its own (``shipkit_written``) records which rows of which job were written, and what. It
 changes in the same transaction as the orders: after a kill between two chunks, running again
-writes what is left. A row that somebody changed after it was written stays as it is.
+writes what is left. A row that someone changed after it was written stays as it is.
 """
 
 from __future__ import annotations
