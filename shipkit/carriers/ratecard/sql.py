@@ -594,7 +594,7 @@ def _condition(card: RateCard, rule: Surcharge) -> str:
 
 
 def _refused(card: RateCard) -> dict[str, str]:
-    """Return SQL of the day `days` business days after ship_date, as ``one.add_business_days``."""
+    """Return reason -> SQL of when a row has no price for it; the first that holds counts."""
     domestic = "from_home AND to_home"
     return {
         "no_service": "service IS NULL",
