@@ -182,6 +182,25 @@ def batch(rows: list[dict[str, str]], **options: Any) -> sk.BatchSession:
     return sk.BatchSession(rows, shipper=SHOP, carrier="pony", **options)
 
 
+# -- the page --------------------------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "how-to" / "write-a-carrier.md"
+BLOCK = re.compile(
+    r'^```(?:py|toml) title="(?P<file>[^"]+)"\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
+)
+
+
+def test_every_block_of_the_how_to_is_a_part_of_the_package():
+    blocks = [(found["file"], found["text"]) for found in BLOCK.finditer(PAGE.read_text("utf-8"))]
+    assert {file for file, _ in blocks} == {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*")
+        if path.suffix in {".py", ".toml"} and path.name != "pony_server.py"
+    }
+    for file, text in blocks:
+        assert text in (PACKAGE / file).read_text("utf-8"), f"{file}: {text}"
+
+
 # -- the whole line --------------------------------------------------------------------------------
 
 

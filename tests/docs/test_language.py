@@ -28,6 +28,7 @@ PLACES = (
     "docs/how-to/databases.md",
     "docs/how-to/sandbox.md",
     "docs/how-to/ups.md",
+    "docs/how-to/write-a-carrier.md",
     "docs/how-to/void-cancel-restart-resume.md",
     "docs/how-to/labels.md",
     "docs/how-to/marketplaces.md",
