@@ -174,6 +174,8 @@ def _owner_of_lines(row_numbers: pa.ChunkedArray, lines: int) -> pa.Array:
 
 def _charged(results: pa.Table) -> pa.ChunkedArray:
     """Return the charges as exact decimals in units of their currency."""
+    # Decimals, not floats: these numbers end up in people's books. The currencies of a job may
+    # have different numbers of places (USD 2, JPY 0); one column has the highest of them.
     cents, currency = results.column("charged_cents"), results.column("currency")
     places = {code: minor_units(code) for code in pc.unique(currency).to_pylist() if code}
     scale = max(places.values(), default=2)

@@ -138,10 +138,10 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
         for heading in new.headings
         if heading in layout.headings
     }
-    behind = [heading for heading in new.headings if heading not in places]
+    appended_headings = [heading for heading in new.headings if heading not in places]
     suffixes = (
-        new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all)
-        if behind
+        new.joined(appended_headings, layout.delimiter.decode(), quote_all=layout.quote_all)
+        if appended_headings
         else iter(())
     )
     inside = (
@@ -149,7 +149,7 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
         if places
         else iter(())
     )
-    blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(behind))
+    blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(appended_headings))
     mark = layout.delimiter
     number = 0
     for place, record in enumerate(records(lines)):
@@ -157,9 +157,9 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
         if layout.header is not None and place <= layout.header:
             cell = _quoter(layout)
             yield (
-                _widened(body, layout, layout.delimiter.join(map(cell, behind)))
+                _widened(body, layout, layout.delimiter.join(map(cell, appended_headings)))
                 + record[len(body) :]
-                if place == layout.header and behind
+                if place == layout.header and appended_headings
                 else record
             )
             continue
@@ -176,8 +176,9 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
                 number,
                 {at: values[heading] for heading, at in places.items() if values.get(heading)},
             )
-        if behind:
+        if appended_headings:
             suffix = next(suffixes, None)
+            # "replace": a service title may have a character that the file's encoding lacks.
             cells = blank if suffix is None else suffix.encode(layout.codec, errors="replace")
             body = body + mark + cells if layout.even else _widened(body, layout, cells)
         yield body + end
@@ -188,6 +189,7 @@ def records(lines: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     is_open = False
     for line in lines:
+        # A doubled quote inside a quoted cell counts twice and changes nothing.
         if line.count(b'"') % 2:
             is_open = not is_open
         if is_open:

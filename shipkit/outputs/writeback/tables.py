@@ -36,6 +36,7 @@ def write_parquet(source: Path, dest: Path, new: Additions) -> None:
             )
         for field in new.table.schema:
             schema = schema.append(field)
+        # The new file is compressed as the old one is; a file without rows says nothing about it.
         compression = (
             file.metadata.row_group(0).column(0).compression
             if file.metadata.num_row_groups and len(file.schema_arrow)
@@ -99,6 +100,8 @@ def _csv(table: pa.Table, dest: Path, delimiter: str) -> None:
 def _xlsx(table: pa.Table, dest: Path) -> None:
     import openpyxl
 
+    # Write-only mode: otherwise all cells are kept in memory, 50 times the size of the file
+    # (openpyxl's documentation, "Performance").
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Orders")
     sheet.append(table.column_names)

@@ -27,12 +27,8 @@ from shipkit.outputs.writeback.origin import SourceFile
 __all__ = ["WorksheetIndex", "read_sheet", "spliced", "write_workbook"]
 
 _HEADER_WITHIN = 200
+"""How many rows above the headings are searched, as in a text file."""
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
-_NS = {
-    "m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
-    "p": "http://schemas.openxmlformats.org/package/2006/relationships",
-}
-_STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 
 
 @dataclass
@@ -121,13 +117,14 @@ def spliced(
 ) -> bytes:
     """Return the sheet's XML with the new cells."""
     by_line = list(sheet.row_of_line())
-    _be_sure(by_line, sheet, compare)
+    _refuse_moved(by_line, sheet, compare)
     places = {
         i: column
         for column, text in sheet.headings.items()
         for i, heading in enumerate(new.headings)
         if text == heading
     }
+    # A heading that the sheet has keeps its column; the others follow the last column, in order.
     columns = [places.get(i, 0) for i in range(len(new.headings))]
     for i in range(len(columns)):
         columns[i] = columns[i] or max(sheet.last_column, *columns) + 1
@@ -296,7 +293,8 @@ def _shared_strings(book: zipfile.ZipFile) -> list[str]:
         return []
     made = []
     with book.open(name) as file:
-        for _, item in ET.iterparse(file):  # noqa: S314
+        # The Python docs on XML security: expat from 2.4.1 on limits the expansion of entities.
+        for _, item in ET.iterparse(file):  # noqa: S314 - see above
             if item.tag.endswith("}si"):
                 made.append("".join(_runs(item)))
                 item.clear()
@@ -314,7 +312,7 @@ def _runs(item: ET.Element) -> Iterator[str]:
 # -- lines and rows --------------------------------------------------------------------------------
 
 
-def _be_sure(
+def _refuse_moved(
     by_line: Sequence[_Row | None],
     sheet: WorksheetIndex,
     compare: Mapping[int, Sequence[str | None]],
@@ -346,8 +344,8 @@ def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
 def _inserts(
     xml: bytes, sheet: WorksheetIndex, row: _Row, given: Sequence[tuple[int, Any, str | None]]
 ) -> list[tuple[int, int, bytes]]:
-    """Return (start, end, bytes) of each change to a row."""
-    behind, made = b"", []
+    """Return the changes to a row, each as (start, end, new bytes)."""
+    appended, made = b"", []
     for column, value, style in sorted(given, key=lambda item: item[0]):
         cell = row.found.get(column)
         if cell is not None and not cell.empty:
@@ -365,22 +363,27 @@ def _inserts(
         elif column in row.next_cell and not row.hollow:
             made.append((row.next_cell[column], row.next_cell[column], data))
         else:
-            behind += data
+            appended += data
     # "spans" is an optional hint at the first and last column of a row (ECMA-376 part 1,
     # 18.3.1.73). It is wrong once a cell was added after the last one, so it is removed.
     tag = re.sub(rb'\sspans="[^"]*"', b"", xml[row.start : row.tag_end])
     if row.hollow:
         closing = f"</{sheet.prefix}row>".encode()
-        return [(row.start, row.tag_end, tag[:-2].rstrip() + b">" + behind + closing)]
+        return [(row.start, row.tag_end, tag[:-2].rstrip() + b">" + appended + closing)]
     made.append((row.start, row.tag_end, tag))
-    return [*made, (row.close, row.close, behind)] if behind else made
+    return [*made, (row.close, row.close, appended)] if appended else made
 
 
 def _cell_xml(prefix: str, column: int, row: int, value: Any, style: str | None) -> bytes:
+    """Return a cell with the style of the one it replaces.
+
+    Text is inline, so that the table of shared strings, another part of the file, stays as it is.
+    """
     look = f' s="{style}"' if style else ""
     name = f"{_column_name(column)}{row}"
     if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
         return f'<{prefix}c r="{name}"{look}><{prefix}v>{value}</{prefix}v></{prefix}c>'.encode()
+    # XML 1.0 cannot hold other control characters, not even escaped.
     text = escape("".join(c for c in _text(value) if c >= " " or c in "\t\n"))
     return (
         f'<{prefix}c r="{name}"{look} t="inlineStr"><{prefix}is><{prefix}t '
@@ -393,6 +396,7 @@ def _text(value: Any) -> str:
 
 
 def _dimension(xml: bytes, last_column: int) -> list[tuple[int, int, bytes]]:
+    """Return the change that widens the sheet's declared range, which some readers rely on."""
     found = re.search(rb'<(?:\w+:)?dimension ref="([A-Z]+\d+):([A-Z]+)(\d+)"', xml)
     if not found or _column_number(found[2].decode()) >= last_column:
         return []
