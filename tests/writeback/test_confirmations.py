@@ -452,7 +452,7 @@ def test_a_confirmation_is_never_written_into_the_orders_or_over_them(sell, tmp_
         {"columns": {"tracking_number": "T"}},
         {"dest": sk.Database("sqlite:///x.db", table="t")},
     ):
-        with pytest.raises(InputError, match="its own columns"):
+        with pytest.raises(InputError, match="columns of its own"):
             session.write_back(layout="woocommerce", **options)
     with pytest.raises(WriteBackError, match="orders file itself"):
         session.write_back(path, layout="woocommerce")
