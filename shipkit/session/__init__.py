@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from shipkit.carriers.connection import Connection
 from shipkit.carriers.protocol import Carrier
-from shipkit.carriers.registry import demand_label_format
 from shipkit.common import html
 from shipkit.common.choices import one_of
 from shipkit.errors import ApprovalRequired, JobRunning, ModeLocked, PlanChanged, ShipkitError
@@ -278,8 +277,6 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             Rows, filter, template, shipper, carrier, edits or prices changed since.
         PreviewExpired
             Its quotes are too old.
-        InputError
-            The carrier does not deliver labels in the format that was chosen.
         """
         record = self._record
         if record is None:
@@ -293,7 +290,6 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
                 fix=f"Look at {record.preview_id} and approve that.",
             )
         self._connection.run(self._unchanged())
-        demand_label_format(self._connection.carrier, self.label)
         return approval.approve(self.settings.home, record.preview_id, now=_now(), by=by, via=via)
 
     # -- buying ----------------------------------------------------------------------------------
@@ -505,7 +501,6 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             await self._price()
         shown = self._preview
         assert shown is not None  # noqa: S101 - made above
-        demand_label_format(self._connection.carrier, self.label)
         record = preview_store.recall(self.settings.home, shown.preview_id)
         given = approval.authorize(shown, record, self._mode, self.limits, now=_now())
         return JobStore.publish(

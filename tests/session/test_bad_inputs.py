@@ -50,7 +50,7 @@ RAISED = {
     "headings and no rows": (
         load(b"order_id,name\n"),
         errors.SourceError,
-        "no (rows|orders|lines)|is empty",
+        "no (data )?(rows|orders|lines)|is empty",
     ),
     "a folder": (
         lambda f, s: sk.BatchSession(f, shipper=s),
@@ -77,7 +77,7 @@ RAISED = {
     "an empty list": (
         on_session(lambda x: None, source=[]),
         errors.SourceError,
-        "no (rows|orders|lines)|is empty",
+        "no (data )?(rows|orders|lines)|is empty",
     ),
     "a number as source": (lambda f, s: sk.BatchSession(7, shipper=s), errors.SourceError, "int"),
     "no source at all": (

@@ -448,17 +448,15 @@ def test_what_is_no_carrier_is_refused_at_once(make: Callable[..., sk.BatchSessi
                 attempt()
 
 
-def test_a_label_format_that_the_carrier_lacks_is_refused_before_an_approval(
+def test_a_label_format_that_the_carrier_lacks_is_refused_before_anything_is_priced(
     make: Callable[..., sk.BatchSession],
 ) -> None:
     carrier = sk.SandboxCarrier()
     carrier.capabilities = dataclasses.replace(
         carrier.capabilities, label_formats=frozenset({LabelFormat.ZPL})
     )
-    session = make(carrier=carrier)
-    session.preview()
     with pytest.raises(errors.InputError, match="does not deliver PDF labels"):
-        session.approve()
+        make(carrier=carrier).preview()
     automatic = make(carrier=carrier, mode="auto")
     with pytest.raises(errors.InputError, match="label_format='zpl'"):
         automatic.execute(progress=False)
