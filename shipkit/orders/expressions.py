@@ -229,28 +229,32 @@ def date(x: str) -> str:
     """Return a text as DATE, null when it is none.
 
     Read are ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26``
-    (month first), ``Nov 2, 2026`` and ``2 November 2026``.
+    (month first), ``Nov 2, 2026`` and ``2 November 2026``. A year before 1000 is a typing error, and
+    Python has no year 0.
     """
     day = f"split_part({x}, ' ', 1)"
     spelled = "['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B %Y']"
     return case(
         (
-            f"regexp_matches({x}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])')",
+            f"regexp_matches({x}, '^[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}(?:$|[T ])')",
             f"TRY_CAST({x}[:10] AS DATE)",
         ),
         (
-            f"regexp_full_match({x}, '[0-9]{{8}}')",
+            f"regexp_full_match({x}, '[1-9][0-9]{{7}}')",
             f"TRY_STRPTIME({x}, '%Y%m%d')::DATE",
         ),
         (
-            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:$| )')",
+            f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[1-9][0-9]{{3}}(?:$| )')",
             f"TRY_STRPTIME({day}, '%m/%d/%Y')::DATE",
         ),
         (
             f"regexp_matches({x}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}(?:$| )')",
             f"TRY_STRPTIME({day}, '%m/%d/%y')::DATE",
         ),
-        otherwise=f"TRY_STRPTIME({x}, {spelled})::DATE",
+        (
+            f"regexp_matches({x}, '[1-9][0-9]{{3}}')",
+            f"TRY_STRPTIME({x}, {spelled})::DATE",
+        ),
     )
 
 

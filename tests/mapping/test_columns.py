@@ -100,7 +100,7 @@ def test_two_columns_for_one_role_stop_every_row_and_name_the_candidates(orders,
     assert [m["postal_code"] for m in made] == [None, None]
     assert codes(problems) == [("column_ambiguous", "error", "ship_to.postal_code")] * 2
     assert '"Zip", "Postal Code"' in problems[0]["problem"]
-    assert problems[0]["fix"] == 'Say which: map(columns={"postal_code": "Zip"}).'
+    assert problems[0]["fix"] == 'Choose one: map(columns={"postal_code": "Zip"}).'
     _, made, problems = shipments(orders, shop, rows, columns={"postal_code": "Postal Code"})
     assert [m["postal_code"] for m in made] == ["02135", "02135"]
     assert problems == []
@@ -115,7 +115,8 @@ def test_a_heading_that_appears_twice_is_settled_by_its_key(orders, shop):
     question = next(q for q in mapped.questions if q.field == "ship_to.postal_code")
     assert question.problem == '2 columns have the heading "Zip"'
     assert (
-        question.fix == 'Say which: map(columns={"postal_code": "zip"}); their keys are zip, zip_2.'
+        question.fix
+        == 'Choose one by its key: map(columns={"postal_code": "zip"}); the keys are zip, zip_2.'
     )
     mapped = map_rows(
         con, columns, MappingSpec(columns={"postal_code": "zip_2"}), shop, *relations(con)

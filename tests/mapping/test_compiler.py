@@ -70,17 +70,17 @@ def rendered(orders, shop, template, rows):
     """Row numbers that were rendered one by one, None when all were."""
     con, columns = orders(rows)
     mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
-    if mapped.relation.name == "mapped_text":
+    if mapped.relation.name == "rendered":
         return None
     names = {name for (name,) in con.execute("SELECT view_name FROM duckdb_views()").fetchall()}
     return (
         [
             number
             for (number,) in con.execute(
-                "SELECT row_number FROM mapping.odd_orders ORDER BY 1"
+                "SELECT row_number FROM mapping.orders_to_render ORDER BY 1"
             ).fetchall()
         ]
-        if "odd_orders" in names
+        if "orders_to_render" in names
         else []
     )
 
@@ -690,7 +690,7 @@ def test_these_templates_are_rendered(orders, shop, template):
         ],
     )
     mapped = map_rows(con, columns, MappingSpec(template=template), shop, *relations(con))
-    assert mapped.relation.name == "mapped_text"
+    assert mapped.relation.name == "rendered"
 
 
 def test_only_rows_that_python_alone_can_tell_are_rendered(orders, shop):
@@ -812,9 +812,9 @@ def test_the_template_that_is_shown_for_columns_takes_their_way_to_the_same_plan
         digest, shown = session._planner.normalized().table, session.template
         session.map(template=shown)
         session.preview()
-        assert session._planner.mapped().relation.name == "mapped"
+        assert session._planner.mapped().relation.name == "computed"
         assert session._planner.normalized().table.equals(digest)
-        assert "odd_orders" not in {
+        assert "orders_to_render" not in {
             name
             for (name,) in session._planner.con.execute(
                 "SELECT view_name FROM duckdb_views()"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from functools import partial
@@ -340,6 +341,20 @@ def test_nothing_else_is_said_of_a_row_whose_template_failed(orders, shop):
     )
     found = check(con, table, shop, SERVICES, known=problems)
     assert set(found.column("row_number").to_pylist()) == {1}
+
+
+def test_a_date_that_python_does_not_have_is_a_problem_of_its_row(orders, shop):
+    con, columns = orders([{"Sent": dt.date(2026, 11, 2)}, {"Sent": dt.date(2026, 11, 3)}])
+    con.execute("UPDATE selected SET sent = DATE '0000-01-01' WHERE row_number = 2")
+    template = '{"description": "{% if row.sent %}{{ row.sent }}{% endif %}"}'
+    for text in (template, '{"description": {{ row.sent | tojson }}}'):
+        spec = MappingSpec(template=text)
+        mapped = map_rows(con, columns, spec, shop, *relations(con))
+        table, problems, _ = normalize(con, mapped)
+        assert table.column("description").to_pylist() == ["2026-11-02", None]
+        assert [(p["row_number"], p["problem"]) for p in problems.to_pylist()] == [
+            (2, 'the date in "Sent" is not in the years 1 to 9999')
+        ]
 
 
 def test_json_that_cannot_be_read_names_row_and_place(orders, shop):

@@ -342,6 +342,13 @@ def test_dates_are_read_in_the_formats_of_exports(read, cell, wanted):
     assert (row["ship_date"] == dt.date(2026, 11, 2), problems) == (wanted, [])
 
 
+@pytest.mark.parametrize("cell", ["0000-01-01", "00000101", "1/2/0000", "Jan 2, 0000"])
+def test_a_year_that_python_does_not_have_is_unreadable(read, cell):
+    (row,), problems, _ = read({"Ship Date": cell})
+    assert row["ship_date"] is None
+    assert [p["code"] for p in problems] == ["ship_date_unreadable"]
+
+
 @pytest.mark.parametrize(
     ("cell", "wanted"),
     [

@@ -1,9 +1,13 @@
-"""The mapped relation: what both producers fill, what a person may say about it, and what is still open."""
+"""The mapped relation, which columns and templates both fill, and the settings that shape it.
+
+The relation has one row per shipment and one column per leaf, a value of the shipment. A leaf is
+still text, or of the type that the source had; :mod:`shipkit.orders.normalize` reads it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,20 +16,25 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.orders.expressions import LINE_LENGTH
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.schema import ADDRESS_FIELDS, FLAT, ITEMS, PARCELS
+from shipkit.schema import ADDRESS_FIELDS, FLAT, ITEMS, PAPERS, PARCELS
 from shipkit.services import ServiceList
 
 __all__ = [
     "ADDRESS_LEAVES",
+    "ADDRESS_TYPE",
     "CUSTOMS_DEFAULTS",
+    "CUSTOMS_TYPE",
+    "ITEMS_TYPE",
     "ITEM_LEAVES",
     "LEAVES",
     "NOTHING_OFFERED",
+    "PARCELS_TYPE",
     "PARCEL_LEAVES",
+    "REFERENCES_TYPE",
     "ROLE_LEAVES",
     "Mapped",
+    "MappingQuestion",
     "MappingSpec",
-    "Question",
     "field_path",
     "leaf_of_role",
 ]
@@ -36,6 +45,19 @@ LEAVES: Final = tuple(leaf.flat for leaf in FLAT)
 
 PARCEL_LEAVES: Final = tuple(leaf.name for leaf in PARCELS)
 ITEM_LEAVES: Final = tuple(leaf.name for leaf in ITEMS)
+
+
+def _texts(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} VARCHAR" for name in names)
+
+
+ADDRESS_TYPE: Final = f"STRUCT({_texts(ADDRESS_LEAVES)})"
+PARCELS_TYPE: Final = f"STRUCT({_texts(PARCEL_LEAVES)})[]"
+ITEMS_TYPE: Final = f"STRUCT({_texts(ITEM_LEAVES)})[]"
+CUSTOMS_TYPE: Final = f"STRUCT({_texts(leaf.name for leaf in PAPERS)}, items {ITEMS_TYPE})"
+REFERENCES_TYPE: Final = 'STRUCT("key" VARCHAR, "value" VARCHAR)[]'
+"""DuckDB types of the nested columns of the mapped relation."""
+
 CUSTOMS_DEFAULTS: Final = {
     "customs_reason": "reason",
     "duties_payer": "duties_payer",
@@ -43,7 +65,7 @@ CUSTOMS_DEFAULTS: Final = {
     "origin_country": "origin_country",
     "hs_code": "hs_code",
 }
-"""What a default may fill in customs -> the field of the customs, or of each item, that it fills."""
+"""Name of a default -> the field of customs, or of each item, that it fills."""
 ROLE_LEAVES: Final = {
     "weight": "weight_lb",
     "length": "length_in",
@@ -53,37 +75,36 @@ ROLE_LEAVES: Final = {
 """Role of a column -> the leaf that it fills, where their names differ."""
 
 NOTHING_OFFERED: Final = ServiceList("", ())
-"""The services of nobody: every text of a service column is then unknown."""
+"""The services of no carrier: every text in a service column is unknown."""
 
 
 @dataclass(frozen=True)
 class MappingSpec:
-    """What a person said about the mapping; everything else is recognised.
+    """The settings of the mapping; everything else is recognised.
 
     Parameters
     ----------
     template
-        Jinja2 text that renders one JSON object a shipment; None: by columns.
+        Jinja2 text that writes one JSON object per shipment. None: shipments are made of columns.
     columns
-        Field or role -> heading (or key) of the column it comes from: settles what is ambiguous or
-        not recognised.
+        Field or role -> heading (or key) of its column, where that is ambiguous or not recognised.
     service
-        One service, or a rule ("cheapest within 3 days"), for all rows, whatever the service
-        column says.
+        One service, or a rule ("cheapest within 3 days"), for all rows. The service column is
+        ignored.
     services
         Value of the service column -> service.
     defaults
-        Field -> value where the cell is missing; those of :data:`CUSTOMS_DEFAULTS` fill customs.
+        Field -> value for missing cells; those in :data:`CUSTOMS_DEFAULTS` fill customs.
     references
         Name of the reference -> heading of its column.
     ship_date
-        One ship date for all rows; None: that of the ship date column, where there is one.
+        One ship date for all rows. None: the ship date column, if there is one.
     layout
-        The known export that was recognised; its word goes before that of the headings.
+        The known export that was recognised; what it says comes before the headings.
     weights, parcels, skus
         How the lines of an order are packed: see :mod:`shipkit.orders.packing`.
     offered
-        The services that the carrier of the batch offers, and how they are written.
+        The services of the batch's carrier, and how people write them.
     """
 
     template: str | None = None
@@ -101,8 +122,16 @@ class MappingSpec:
 
 
 @dataclass(frozen=True)
-class Question:
-    """Something a person must settle, asked of every row where `condition` (SQL over the normalised rows) holds."""
+class MappingQuestion:
+    """A question about the mapping, reported as a problem of each row that it concerns.
+
+    Parameters
+    ----------
+    condition
+        SQL over the normalised rows: the rows that it concerns.
+    field, problem, fix, code, severity
+        As in :data:`shipkit.schema.PROBLEMS`.
+    """
 
     field: str
     condition: str
@@ -119,30 +148,30 @@ class Mapped:
     Parameters
     ----------
     relation
-        View or table in the schema of the mapping: a line a shipment, leaves as :data:`LEAVES`.
+        A view or table with one row per shipment and the columns :data:`LEAVES`.
     template
-        The Jinja2 text in use, or the one that says the same as the columns.
+        The Jinja2 text in use, or the one that is equivalent to the columns.
     problems
-        Met while mapping (:data:`shipkit.schema.PROBLEMS`): rows whose template failed, columns
-        taken with a warning.
+        Problems of the mapping (:data:`shipkit.schema.PROBLEMS`): rows for which the template
+        failed, columns used with a warning.
     questions
-        What :mod:`shipkit.orders.normalize` asks of the rows.
+        Questions that :mod:`shipkit.orders.normalize` turns into problems of rows.
     fields
         Key of a source column -> path of the shipment field that it feeds.
     nested
         Whether rows may hold more parcels, another origin or customs.
     defaulted
-        Field -> in how many rows a default filled a missing cell.
+        Field -> the number of rows in which a default filled a missing cell.
     filled
-        Leaves that something fills; None: any may be.
+        The leaves that something fills. None: any leaf may be filled.
     offered
-        The services that service texts are read by.
+        The services of the batch's carrier.
     """
 
     relation: Relation
     template: str
     problems: pa.Table
-    questions: tuple[Question, ...] = ()
+    questions: tuple[MappingQuestion, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     nested: bool = False
     defaulted: Mapping[str, int] = field(default_factory=dict)
@@ -156,7 +185,7 @@ class Mapped:
 
 
 def field_path(leaf: str) -> str:
-    """Return the path of a leaf, as problems name it: ``ship_to.city``, ``parcels[0].weight_lb``."""
+    """Return the path of a leaf as problems name it, as in ``parcels[0].weight_lb``."""
     return _PATHS.get(leaf, leaf)
 
 

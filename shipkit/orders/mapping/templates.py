@@ -25,13 +25,14 @@ from jinja2.exceptions import SecurityError
 from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
+from shipkit.orders.fields import Column
 from shipkit.orders.filters.text_filters import tojson
 from shipkit.orders.mapping.environment import RecordView, ShipmentEnvironment, nearest
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, Budget, OverBudget
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.services import ServiceList
 
-__all__ = ["Compiled", "Rendered", "compile_template"]
+__all__ = ["PreparedTemplate", "Rendered", "prepare_template"]
 
 _MAX_SOURCE: Final = 256 * 1024
 _PREFIX: Final = "column_at_"
@@ -61,7 +62,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class PreparedTemplate:
     """A template ready to be rendered.
 
     Parameters
@@ -157,9 +158,9 @@ class Compiled:
 
 
 @lru_cache(maxsize=64)
-def compile_template(
+def prepare_template(
     text: str, columns: tuple[tuple[str, str], ...], offered: ServiceList
-) -> Compiled:
+) -> PreparedTemplate:
     """Return a template prepared for orders with these columns.
 
     Parameters
@@ -209,7 +210,7 @@ def compile_template(
     used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
     written = tuple(rewriter.written)
     names = (*(_PREFIX + key for key in used), *(_WRITTEN + key for key in written))
-    return Compiled(
+    return PreparedTemplate(
         template, used, written, names, rewriter.whole_row, "lines" in finder.loaded, same_fields
     )
 
@@ -509,3 +510,23 @@ def plain_value(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | dt.date):
         return value
     return str(value)
+
+
+def cell_sql(column: Column) -> str:
+    """Return SQL of a column as templates see it: text, whole number, DOUBLE, flag or date.
+
+    A number that is not finite, and a date that Python does not have, are null.
+    """
+    name = f'"{column.key}"'
+    if column.type in ("VARCHAR", "BOOLEAN", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"):
+        return name
+    if column.type == "DATE":
+        return f"CASE WHEN NOT ({date_out_of_range(column)}) THEN {name} END"
+    if column.type in ("DOUBLE", "FLOAT"):
+        return f"CASE WHEN isfinite({name}) THEN {name}::DOUBLE END"
+    return f"{name}::VARCHAR"
+
+
+def date_out_of_range(column: Column) -> str:
+    """Return SQL of whether a date is before year 1 or after 9999, which Python does not have."""
+    return f"\"{column.key}\" NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"

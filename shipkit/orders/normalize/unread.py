@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.orders.expressions import choose, quote
-from shipkit.orders.mapping.mapped import Mapped, Question
+from shipkit.orders.mapping.mapped import Mapped, MappingQuestion
 from shipkit.orders.normalize import readings
 from shipkit.schema import PROBLEMS
 from shipkit.services import ServiceList, UnknownService
@@ -170,7 +170,7 @@ def _noted(bad: Sequence[str], line: int) -> list[str]:
     ]
 
 
-def _asked(question: Question) -> str:
+def _asked(question: MappingQuestion) -> str:
     return (
         f"SELECT row_number, {quote(question.field)}, NULL, {quote(question.problem)}, "
         f"{quote(question.fix)}, {quote(question.severity)}, {quote(question.code)} "

@@ -10,6 +10,7 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one
 from shipkit.orders.expressions import quote
+from shipkit.orders.mapping.column_questions import unit_assumed
 from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.schema import PROBLEMS, problems_table
 
@@ -171,22 +172,12 @@ def _unit_assumed(
     con: duckdb.DuckDBPyConnection, selected: Relation, columns: LineColumns
 ) -> pa.Table:
     """Return a warning at the first order when pounds are assumed, because nothing names a unit."""
-    named = columns.unit is not None or any(unit for _, unit in columns.weights)
-    first = one(con, f"SELECT min(row_number) FROM {selected.sql}")[0]
-    if not columns.weights or named or first is None:
-        return PROBLEMS.empty_table()
-    heading = columns.weights[0][0].name
-    row = {
-        "row_number": first,
-        "field": _WEIGHT,
-        "value": heading,
-        "severity": "warning",
-        "code": "weight_unit_assumed",
-        "problem": f'the heading "{heading}" names no unit: pounds are assumed for all rows',
-        "fix": f'Name the unit: map(columns={{"weight_oz": "{heading}"}}), or weight_lb if pounds '
-        "are right.",
-    }
-    return problems_table([row])
+    if not columns.weights or columns.unit is not None or any(unit for _, unit in columns.weights):
+        return problems_table()
+    first, count = one(con, f"SELECT min(row_number), count(*) FROM {selected.sql}")
+    if first is None:
+        return problems_table()
+    return problems_table([unit_assumed(first, columns.weights[0][0].name, count)])
 
 
 # -- dimensions ------------------------------------------------------------------------------------

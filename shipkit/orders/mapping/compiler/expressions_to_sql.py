@@ -23,9 +23,8 @@ from shipkit.orders.filters.column_values import (
 )
 from shipkit.orders.filters.text_filters import changed_case, template_text
 from shipkit.orders.mapping.environment import ShipmentEnvironment
-from shipkit.orders.mapping.rendering import cell_value
 from shipkit.orders.mapping.template_limits import MAX_TEXT
-from shipkit.orders.mapping.templates import ROW_FAULTS, plain_value
+from shipkit.orders.mapping.templates import ROW_FAULTS, cell_sql, plain_value
 from shipkit.schema import ADDRESS_FIELDS
 from shipkit.services import ServiceList
 
@@ -92,10 +91,11 @@ class ExpressionCompiler:
         column = self.by_key.get(key)
         if column is None:
             raise NotCompilable
-        sql = cell_value(column)
-        if column.type == "DATE":  # Python has no other years
-            self.render_where(f"{sql} NOT BETWEEN DATE '1000-01-01' AND DATE '9999-12-31'")
-            return column_of(Kind.DATE, sql)
+        sql = cell_sql(column)
+        if column.type == "DATE":  # Python writes earlier years with fewer digits
+            name = f'"{column.key}"'
+            self.render_where(f"{name} NOT BETWEEN DATE '1000-01-01' AND DATE '9999-12-31'")
+            return column_of(Kind.DATE, name)
         if column.type in _WHOLE_NUMBERS:
             return column_of(Kind.INT, f"{sql}::BIGINT")
         if column.type in ("DOUBLE", "FLOAT"):

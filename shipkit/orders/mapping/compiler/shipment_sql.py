@@ -17,7 +17,17 @@ from shipkit.orders.fields import Column
 from shipkit.orders.filters.column_values import Kind, NotCompilable
 from shipkit.orders.mapping.compiler.expressions_to_sql import MOST_SQL
 from shipkit.orders.mapping.compiler.json_to_sql import JsonCompiler
-from shipkit.orders.mapping.mapped import ADDRESS_LEAVES, ITEM_LEAVES, LEAVES, PARCEL_LEAVES
+from shipkit.orders.mapping.mapped import (
+    ADDRESS_LEAVES,
+    ADDRESS_TYPE,
+    CUSTOMS_TYPE,
+    ITEM_LEAVES,
+    ITEMS_TYPE,
+    LEAVES,
+    PARCEL_LEAVES,
+    PARCELS_TYPE,
+    REFERENCES_TYPE,
+)
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, OverBudget
 from shipkit.schema import CURRENCY, FLAT, OWN, PAPERS
 from shipkit.services import ServiceList
@@ -74,7 +84,7 @@ def compile_template(
     Parameters
     ----------
     text
-        A template that :func:`shipkit.orders.mapping.templates.compile_template` accepted.
+        A template that :func:`shipkit.orders.mapping.templates.prepare_template` accepted.
     columns
         The columns of the orders.
     shipper
@@ -146,14 +156,19 @@ def _shipment(
         if flat.get(name) is not None
     }
     count = len(parcels or [])
+    more = [_struct_sql(compiler, parcel, PARCEL_LEAVES) for parcel in (parcels or [])[1:]]
     return TemplateSql(
         columns={
             **{name: leaves.get(name, "NULL::VARCHAR") for name in LEAVES},
             '"references"': _references_sql(compiler, references or {}),
-            "ship_from": _struct_sql(compiler, origin, ADDRESS_LEAVES),
-            "more": _structs_sql(compiler, (parcels or [])[1:], PARCEL_LEAVES),
+            "ship_from": f"NULL::{ADDRESS_TYPE}"
+            if origin is None
+            else _struct_sql(compiler, origin, ADDRESS_LEAVES),
+            "more": f"[{', '.join(more)}]::{PARCELS_TYPE}",
             "parcel_count": str(count),
-            "customs": _customs_sql(compiler, customs, items),
+            "customs": f"NULL::{CUSTOMS_TYPE}"
+            if customs is None
+            else _customs_sql(compiler, customs, items),
         },
         rendered_where=_any(compiler.rendered_where),
         nested=count != 1 or origin is not None or customs is not None,
@@ -195,38 +210,20 @@ def _references_sql(compiler: JsonCompiler, references: Mapping[str, Any]) -> st
         f"{{key: {quote(name)}, value: {compiler.leaf(value)}}}"
         for name, value in references.items()
     )
-    return f'[{pairs}]::STRUCT("key" VARCHAR, "value" VARCHAR)[]'
+    return f"[{pairs}]::{REFERENCES_TYPE}"
 
 
-def _struct_sql(
-    compiler: JsonCompiler, part: Mapping[str, Any] | None, names: Sequence[str]
-) -> str:
-    if part is None:
-        return f"NULL::{_struct_type(names)}"
+def _struct_sql(compiler: JsonCompiler, part: Mapping[str, Any], names: Sequence[str]) -> str:
     fields = ", ".join(f"{name}: {compiler.leaf(part.get(name))}" for name in names)
     return f"{{{fields}}}"
 
 
-def _structs_sql(
-    compiler: JsonCompiler, parts: Sequence[Mapping[str, Any]], names: Sequence[str]
-) -> str:
-    structs = ", ".join(_struct_sql(compiler, part, names) for part in parts)
-    return f"[{structs}]::{_struct_type(names)}[]"
-
-
 def _customs_sql(
     compiler: JsonCompiler,
-    customs: Mapping[str, Any] | None,
+    customs: Mapping[str, Any],
     items: Sequence[Mapping[str, Any]] | None,
 ) -> str:
-    own = ", ".join(f"{name} VARCHAR" for name in _CUSTOMS)
-    kind = f"STRUCT({own}, items {_struct_type(ITEM_LEAVES)}[])"
-    if customs is None:
-        return f"NULL::{kind}"
     fields = ", ".join(f"{name}: {compiler.leaf(customs.get(name))}" for name in _CUSTOMS)
-    listed = "NULL" if items is None else _structs_sql(compiler, items, ITEM_LEAVES)
-    return f"{{{fields}, items: {listed}}}::{kind}"
-
-
-def _struct_type(names: Sequence[str]) -> str:
-    return f"STRUCT({', '.join(f'{name} VARCHAR' for name in names)})"
+    structs = ", ".join(_struct_sql(compiler, item, ITEM_LEAVES) for item in items or [])
+    listed = "NULL" if items is None else f"[{structs}]"
+    return f"{{{fields}, items: {listed}::{ITEMS_TYPE}}}::{CUSTOMS_TYPE}"

@@ -1,0 +1,236 @@
+"""Recognised columns as leaves of a shipment: each both as SQL and as a Jinja2 expression.
+
+The SQL fills the mapped relation; the Jinja2 expressions make the equivalent template, which
+``session.template`` shows. A test maps orders both ways and compares the shipments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shipkit.orders.expressions import (
+    case,
+    choose,
+    convert,
+    filled,
+    is_number,
+    number,
+    quote,
+    trimmed,
+)
+from shipkit.orders.fields import Column, Match
+from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
+from shipkit.orders.units import LENGTHS, WEIGHTS
+from shipkit.schema import FLAT
+from shipkit.services import ServiceList
+
+__all__ = ["ColumnLeaf", "Taken", "leaf_of", "plain_leaf"]
+
+Taken = Mapping[str, tuple[Column, str | None]]
+"""Role -> the column that gives it, with the unit of its numbers."""
+
+_NUMBERS: Final = (
+    "DOUBLE",
+    "FLOAT",
+    "DECIMAL",
+    "BIGINT",
+    "INTEGER",
+    "SMALLINT",
+    "TINYINT",
+    "HUGEINT",
+    "UBIGINT",
+    "UINTEGER",
+)
+_KEPT: Final = {"weight": _NUMBERS, "length": _NUMBERS, "date": ("DATE",), "flag": ("BOOLEAN",)}
+"""Kind of a field -> DuckDB types that normalising reads as they are; others become text."""
+
+_TYPED: Final = {leaf.flat: _KEPT[leaf.spec.kind] for leaf in FLAT if leaf.spec.kind in _KEPT}
+
+
+@dataclass(frozen=True)
+class ColumnLeaf:
+    """How a leaf is filled.
+
+    Parameters
+    ----------
+    sql
+        SQL over the selected orders.
+    jinja
+        The same as an expression of a template.
+    columns
+        Keys of the columns that it reads; none for a constant.
+    """
+
+    sql: str
+    jinja: str
+    columns: tuple[str, ...] = ()
+
+
+def leaf_of(
+    name: str, taken: Taken, roles: Mapping[str, Match], spec: MappingSpec
+) -> ColumnLeaf | None:
+    """Return how the leaf `name` is filled, None when nothing fills it."""
+    if name == "service" and spec.service is not None:
+        return _constant(spec.offered.read(spec.service))
+    if name == "ship_date" and spec.ship_date is not None:
+        return _constant(spec.ship_date.isoformat())
+    leaf = _from_source(name, taken, roles, spec)
+    if name in spec.defaults:
+        return _with_default(leaf, spec.defaults[name])
+    return leaf
+
+
+def plain_leaf(column: Column, name: str) -> ColumnLeaf:
+    """Return a column as it is: text, or a type that normalising reads for the leaf `name`."""
+    sql = f'"{column.key}"'
+    if column.type in ("DOUBLE", "FLOAT"):
+        sql = f"(CASE WHEN isfinite({sql}) THEN {sql}::DOUBLE END)"
+    if column.type != "VARCHAR" and not column.type.startswith(_TYPED.get(name, ("-",))):
+        sql = f"{sql}::VARCHAR"
+    is_plain = column.key.isidentifier()
+    jinja = f"row.{column.key}" if is_plain else f"row[{json.dumps(column.name)}]"
+    return ColumnLeaf(sql, jinja, (column.key,))
+
+
+def _from_source(
+    name: str, taken: Taken, roles: Mapping[str, Match], spec: MappingSpec
+) -> ColumnLeaf | None:
+    role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
+    if name == "name" and _has_better_parts(taken, roles, spec):
+        return _full_name(taken)
+    if role not in taken:
+        return None
+    column, unit = taken[role]
+    leaf = plain_leaf(column, name)
+    if role in ROLE_LEAVES:
+        unit_role = "weight_unit" if role == "weight" else "dimension_unit"
+        if unit is None and unit_role in taken:
+            return _by_unit_column(leaf, column, taken[unit_role][0], role)
+        return _converted(leaf, column, unit, role)
+    if name == "service":
+        return _translated(leaf, _services(spec), spec.offered)
+    return leaf
+
+
+def _constant(value: Any) -> ColumnLeaf:
+    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    literal = value if isinstance(value, bool | int | float) else text
+    return ColumnLeaf(quote(text), json.dumps(literal))
+
+
+def _with_default(leaf: ColumnLeaf | None, value: Any) -> ColumnLeaf:
+    constant = _constant(value)
+    if leaf is None:
+        return constant
+    return ColumnLeaf(
+        filled(f"({leaf.sql})::VARCHAR", constant.sql),
+        f"{leaf.jinja} | default_value({constant.jinja})",
+        leaf.columns,
+    )
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def _has_better_parts(taken: Taken, roles: Mapping[str, Match], spec: MappingSpec) -> bool:
+    """Return whether first and last name are better than the name column.
+
+    With the headings "Name" and "Shipping First Name", the first may be the buyer's.
+    """
+    if "first_name" not in taken and "last_name" not in taken:
+        return False
+    if "name" not in taken:
+        return True
+    if "name" in spec.columns:
+        return False
+    if "first_name" in spec.columns or "last_name" in spec.columns:
+        return True
+    first = roles.get("first_name") or roles.get("last_name")
+    return first is not None and first.party < roles["name"].party
+
+
+def _full_name(taken: Taken) -> ColumnLeaf:
+    columns = [taken[role][0] for role in ("first_name", "last_name") if role in taken]
+    parts = [plain_leaf(column, "name") for column in columns]
+    joined = ' ~ " " ~ '.join(f'({part.jinja} or "")' for part in parts)
+    return ColumnLeaf(
+        " || ' ' || ".join(f"coalesce({part.sql}, '')" for part in parts),
+        f"({joined})",
+        tuple(column.key for column in columns),
+    )
+
+
+# -- services --------------------------------------------------------------------------------------
+
+
+def _services(spec: MappingSpec) -> dict[str, str]:
+    """Return what texts of the service column mean, by the settings and then by the layout.
+
+    Some exports write the speed of a service there: "Standard" is no service of a carrier.
+    """
+    given = {text.strip().lower() for text in spec.services}
+    known = spec.layout.layout.services if spec.layout else {}
+    return {
+        **{text: meaning for text, meaning in known.items() if text.strip().lower() not in given},
+        **spec.services,
+    }
+
+
+def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceList) -> ColumnLeaf:
+    if not services:
+        return leaf
+    # A layout may name a service that this carrier does not offer; the row then says so.
+    known = offered.known_among(services.values())
+    meanings = {text: known.get(service, service) for text, service in services.items()}
+    cases = {text.strip().lower(): quote(meaning) for text, meaning in meanings.items()}
+    return ColumnLeaf(
+        choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
+        f"{leaf.jinja} | translate({json.dumps(meanings, ensure_ascii=False)})",
+        leaf.columns,
+    )
+
+
+# -- units -----------------------------------------------------------------------------------------
+
+
+def _converted(leaf: ColumnLeaf, column: Column, unit: str | None, role: str) -> ColumnLeaf:
+    if unit in (None, "lb", "in"):
+        return leaf
+    return ColumnLeaf(
+        _in_unit(leaf.sql, column, unit), f'{leaf.jinja} | {_filter(role)}("{unit}")', leaf.columns
+    )
+
+
+def _by_unit_column(leaf: ColumnLeaf, column: Column, unit: Column, role: str) -> ColumnLeaf:
+    """Return a number converted by the unit in another column.
+
+    An unknown unit is written behind the number, so that normalising reports "12 stone".
+    """
+    scale = WEIGHTS if role == "weight" else LENGTHS
+    named = plain_leaf(unit, "unit")
+    text = f"({leaf.sql})::VARCHAR"
+    known = choose(
+        scale.word_sql(named.sql), {word: quote(unit) for word, unit in scale.words.items()}, "''"
+    )
+    converted = {unit: f"({_in_unit(leaf.sql, column, unit)})::VARCHAR" for unit in scale.to_base}
+    unknown = case((is_number(text), f"{text} || ' ' || {named.sql}"), otherwise=text)
+    return ColumnLeaf(
+        choose(known, converted, unknown),
+        f"{leaf.jinja} | {_filter(role)}({named.jinja})",
+        (*leaf.columns, unit.key),
+    )
+
+
+def _in_unit(sql: str, column: Column, unit: str) -> str:
+    """Return SQL of a number of `unit` in pounds or inches; a text that is no number stays."""
+    if column.type != "VARCHAR":
+        return convert(f"({sql}::DOUBLE)", unit)
+    converted = f"{convert(f'({number(sql)})', unit)}::VARCHAR"
+    return f"({case((is_number(sql), converted), otherwise=sql)})"
+
+
+def _filter(role: str) -> str:
+    return "convert_weight" if role == "weight" else "convert_length"

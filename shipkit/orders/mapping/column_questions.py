@@ -1,0 +1,151 @@
+"""What the headings leave open: ambiguous columns, missing columns, and units that are assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation
+from shipkit.common.sql import one
+from shipkit.orders.fields import Column
+from shipkit.orders.mapping.column_leaves import Taken
+from shipkit.orders.mapping.mapped import (
+    LEAVES,
+    ROLE_LEAVES,
+    MappingQuestion,
+    MappingSpec,
+    field_path,
+)
+from shipkit.schema import problems_table
+
+__all__ = ["ambiguous_columns", "missing_columns", "unit_assumed", "unit_note"]
+
+_BLOCKING: Final = (
+    "name",
+    "company",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "service",
+    "weight",
+    "length",
+    "width",
+    "height",
+    "residential",
+    "signature",
+    "ship_date",
+    "order_id",
+)
+"""Roles that stop a row when two columns fit.
+
+The wrong column would send the wrong parcel, or one order twice, its lines not grouped. Other roles
+stay empty, with a warning.
+"""
+
+_NEEDED: Final = {
+    "name": "recipient's name",
+    "address_line1": "street",
+    "city": "city",
+    "state": "state",
+    "postal_code": "postal code",
+    "service": "service",
+    "weight_lb": "weight",
+}
+
+
+def ambiguous_columns(
+    ambiguous: Mapping[str, Sequence[str]],
+    columns: Sequence[Column],
+    leaves: Collection[str],
+    spec: MappingSpec,
+) -> list[MappingQuestion]:
+    """Return a question for each role that several columns fit equally well.
+
+    Parameters
+    ----------
+    ambiguous
+        Role -> the headings that fit it.
+    leaves
+        The leaves that are filled anyway; a default does not answer the question.
+    """
+    asked = []
+    for role, names in ambiguous.items():
+        leaf = ROLE_LEAVES.get(role, role)
+        if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
+            continue
+        keys = [column.key for column in columns if column.name in names]
+        problem, fix = _which(role, names, keys)
+        severity = "error" if role in _BLOCKING else "warning"
+        asked.append(
+            MappingQuestion(field_path(leaf), "true", problem, fix, "column_ambiguous", severity)
+        )
+    return asked
+
+
+def _which(role: str, names: Sequence[str], keys: Sequence[str]) -> tuple[str, str]:
+    """Return the problem and the fix of columns that may all be `role`."""
+    if len(set(names)) < len(names):
+        problem = f'{len(names)} columns have the heading "{names[0]}"'
+        one_key = f'map(columns={{"{role}": "{keys[0]}"}})'
+        return problem, f"Choose one by its key: {one_key}; the keys are {', '.join(keys)}."
+    shown = ", ".join(f'"{name}"' for name in names)
+    problem = f"more than one column may be the {role}: {shown}"
+    return problem, f'Choose one: map(columns={{"{role}": "{names[0]}"}}).'
+
+
+def missing_columns(
+    ambiguous: Collection[str], leaves: Collection[str], spec: MappingSpec
+) -> list[MappingQuestion]:
+    """Return a question for each leaf that a shipment needs and nothing fills."""
+    instead = {
+        "weight_lb": ' or give one for all: map(defaults={"weight_lb": 2})',
+        "service": f' or set one for all: map(service="{spec.offered.example}")',
+    }
+    asked = []
+    for name, words in _NEEDED.items():
+        role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
+        if name in leaves or role in ambiguous or (name == "name" and "company" in leaves):
+            continue
+        local = name in ("state", "postal_code")  # many countries have neither
+        asked.append(
+            MappingQuestion(
+                field_path(name),
+                "(country IN ('US', 'CA'))" if local else "true",
+                f"no column was recognised as the {words}",
+                f'Name it: map(columns={{"{role}": "<heading>"}}){instead.get(name, "")}.',
+                "column_missing",
+            )
+        )
+    return asked
+
+
+def unit_note(con: duckdb.DuckDBPyConnection, taken: Taken, selection: Relation) -> pa.Table:
+    """Return a warning at the first row when no unit is named, so that pounds are assumed."""
+    if "weight" not in taken or taken["weight"][1] is not None or "weight_unit" in taken:
+        return problems_table()
+    first, count = one(con, f"SELECT min(row_number), count(*) FROM {selection.sql}")
+    if first is None:
+        return problems_table()
+    return problems_table([unit_assumed(first, taken["weight"][0].name, count)])
+
+
+def unit_assumed(row_number: int, heading: str, rows: int) -> dict[str, Any]:
+    """Return the warning, at the first row, that a weight without a unit is taken as pounds."""
+    return {
+        "row_number": row_number,
+        "field": "parcels[0].weight_lb",
+        "value": heading,
+        "severity": "warning",
+        "code": "weight_unit_assumed",
+        "problem": f'the heading "{heading}" names no unit: pounds are assumed for all {rows:,} '
+        "rows",
+        "fix": f'Name the unit: map(columns={{"weight_oz": "{heading}"}}), or weight_lb if pounds '
+        "are right.",
+    }

@@ -1,0 +1,167 @@
+"""Shipments made of recognised columns: the mapped relation, and the equivalent template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.sql import one, quoted
+from shipkit.orders.expressions import quote, stripped
+from shipkit.orders.fields import Column, recognise
+from shipkit.orders.layouts import meanings
+from shipkit.orders.mapping.column_leaves import ColumnLeaf, leaf_of, plain_leaf
+from shipkit.orders.mapping.column_questions import (
+    ambiguous_columns,
+    missing_columns,
+    unit_note,
+)
+from shipkit.orders.mapping.mapped import (
+    ADDRESS_LEAVES,
+    ADDRESS_TYPE,
+    CUSTOMS_TYPE,
+    LEAVES,
+    PARCELS_TYPE,
+    REFERENCES_TYPE,
+    ROLE_LEAVES,
+    Mapped,
+    MappingSpec,
+    field_path,
+)
+from shipkit.orders.mapping.named_columns import find_column
+from shipkit.orders.units import LENGTHS, WEIGHTS
+from shipkit.schema import CURRENCY, OWN, PARCELS, problems_table
+
+__all__ = ["map_columns"]
+
+
+def map_columns(
+    schema: StageSchema, columns: Sequence[Column], spec: MappingSpec, selection: Relation
+) -> Mapped:
+    """Return the mapped relation that recognised columns and the settings make."""
+    found = meanings([column.name for column in columns], spec.layout)
+    taken = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
+    for name, heading in spec.columns.items():
+        role, unit = _role_and_unit(name)
+        column = find_column(columns, heading)
+        taken[role] = (column, unit or _heading_unit(column))
+    leaves = {
+        name: leaf
+        for name in LEAVES
+        if (leaf := leaf_of(name, taken, found.roles, spec)) is not None
+    }
+    ambiguous = {
+        role: names
+        for role, names in found.ambiguous.items()
+        if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns
+    }
+    references = {
+        key: plain_leaf(find_column(columns, heading), "reference")
+        for key, heading in spec.references.items()
+    }
+    weighed = "weight_lb" in leaves
+    return Mapped(
+        relation=schema.view("mapped", _select(leaves, references, selection)),
+        template=_template(leaves, references),
+        offered=spec.offered,
+        problems=unit_note(schema.con, taken, selection) if weighed else problems_table(),
+        questions=(
+            *ambiguous_columns(ambiguous, columns, leaves, spec),
+            *missing_columns(ambiguous, leaves, spec),
+        ),
+        fields={key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
+        defaulted=_defaulted(schema.con, leaves, spec, selection),
+        filled=frozenset(leaves),
+    )
+
+
+def _role_and_unit(name: str) -> tuple[str, str | None]:
+    """Return ("weight", "oz") for ``weight_oz``, the name itself and None for other names."""
+    role, _, unit = name.rpartition("_")
+    if role in ROLE_LEAVES and unit in {**WEIGHTS.to_base, **LENGTHS.to_base}:
+        return role, unit
+    return name, None
+
+
+def _heading_unit(column: Column) -> str | None:
+    match = next(iter(recognise([column.name]).roles.values()), None)
+    return match.unit if match else column.unit
+
+
+def _select(
+    leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnLeaf], selection: Relation
+) -> str:
+    """Return the statement that fills the mapped relation from the selected orders."""
+    values = ",\n            ".join(
+        f"{leaves[name].sql if name in leaves else 'NULL::VARCHAR'} AS {name}" for name in LEAVES
+    )
+    pairs = ", ".join(
+        f"{{key: {quote(key)}, value: {leaf.sql}::VARCHAR}}" for key, leaf in references.items()
+    )
+    return f"""
+        SELECT
+            row_number,
+            row_numbers,
+            source_file,
+            {values},
+            [{pairs}]::{REFERENCES_TYPE} AS "references",
+            NULL::{ADDRESS_TYPE} AS ship_from,
+            NULL::{PARCELS_TYPE} AS more_parcels,
+            1 AS parcel_count,
+            NULL::{CUSTOMS_TYPE} AS customs
+        FROM {selection.sql}
+    """
+
+
+def _defaulted(
+    con: duckdb.DuckDBPyConnection,
+    leaves: Mapping[str, ColumnLeaf],
+    spec: MappingSpec,
+    selection: Relation,
+) -> dict[str, int]:
+    """Return field -> the number of rows that its default filled."""
+    names = [name for name in spec.defaults if name in leaves]
+    if not names:
+        return {}
+    empty = [
+        " AND ".join(
+            f"coalesce({stripped(f'{quoted(key)}::VARCHAR')}, '') = ''"
+            for key in leaves[name].columns
+        )
+        or "true"
+        for name in names
+    ]
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in empty)
+    return dict(zip(names, one(con, f"SELECT {counts} FROM {selection.sql}"), strict=True))
+
+
+def _template(leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnLeaf]) -> str:
+    """Return the Jinja2 text that is equivalent to the leaves."""
+
+    def member(name: str, leaf: ColumnLeaf, indent: int) -> str:
+        value = f"{{{{ {leaf.jinja} | tojson }}}}" if leaf.columns else leaf.jinja
+        return f"{' ' * indent}{json.dumps(name)}: {value}"
+
+    def members(names: Mapping[str, str], indent: int) -> str:
+        """Return the members of an object; `names` is leaf -> its name there."""
+        return ",\n".join(
+            member(name, leaves[leaf], indent) for leaf, name in names.items() if leaf in leaves
+        )
+
+    address = members({name: name for name in ADDRESS_LEAVES}, 4)
+    parcel = members({leaf.flat: leaf.name for leaf in PARCELS}, 6)
+    own = {leaf.flat: leaf.name for leaf in (*OWN, CURRENCY)}
+    others = {leaf: name for leaf, name in own.items() if leaf not in ("order_id", "service")}
+    sections = [
+        members({"order_id": "order_id"}, 2),
+        f'  "ship_to": {{\n{address}\n  }}',
+        members({"service": "service"}, 2),
+        f'  "parcels": [\n    {{\n{parcel}\n    }}\n  ]',
+    ]
+    if references:
+        pairs = ",\n".join(member(key, leaf, 4) for key, leaf in references.items())
+        sections.append(f'  "references": {{\n{pairs}\n  }}')
+    sections.append(members(others, 2))
+    return "{\n" + ",\n".join(section for section in sections if section) + "\n}\n"

@@ -1,0 +1,69 @@
+"""Checks that the fields, headings and services which the settings name exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from shipkit.errors import MappingError
+from shipkit.orders.fields import KIND, Column
+from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, LEAVES, ROLE_LEAVES, MappingSpec
+from shipkit.orders.units import WEIGHTS
+from shipkit.services import UnknownService
+
+__all__ = ["check_settings", "find_column"]
+
+_NAMED: Final = {
+    *LEAVES,
+    *ROLE_LEAVES,
+    *KIND,
+    "unit_price",
+    *(f"weight_{unit}" for unit in WEIGHTS.to_base),
+}
+"""What ``map(columns={...})`` may name the column of."""
+
+
+def check_settings(spec: MappingSpec, columns: Sequence[Column]) -> None:
+    """Raise MappingError when the settings name a field, heading or service that does not exist."""
+    for name in spec.columns:
+        _check_field(name, _NAMED, "columns")
+    for name in spec.defaults:
+        _check_field(name, {*LEAVES, *CUSTOMS_DEFAULTS}, "defaults")
+    for heading in (*spec.columns.values(), *spec.references.values()):
+        find_column(columns, heading)
+    for text in (spec.service, *spec.services.values(), spec.defaults.get("service")):
+        if text is None:
+            continue
+        try:
+            spec.offered.read(str(text))
+        except UnknownService as unknown:
+            raise MappingError(f"{unknown.problem}.", fix=unknown.fix) from None
+
+
+def find_column(columns: Sequence[Column], heading: str) -> Column:
+    """Return the column with that heading or key. Raises MappingError, which names the nearest."""
+    for column in columns:
+        if heading in (column.name, column.key):
+            return column
+    names = [column.name for column in columns]
+    raise MappingError(
+        f"The orders have no column {heading!r}.",
+        fix=f"{_nearest(heading, names)}Columns: {', '.join(names)}.",
+    )
+
+
+def _check_field(name: str, known: Collection[str], argument: str) -> None:
+    if name not in known:
+        raise MappingError(
+            f"{argument}: {name!r} is not a field of a shipment.",
+            fix=f"{_nearest(name, sorted(known))}Known: {', '.join(sorted(known))}.",
+        )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    lowered = [each.lower() for each in known]
+    close = difflib.get_close_matches(name, known, 1, 0.5) or difflib.get_close_matches(
+        name.lower(), lowered, 1, 0.5
+    )
+    return f"Did you mean {close[0]!r}? " if close else ""
