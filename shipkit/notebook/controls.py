@@ -15,8 +15,9 @@ from shipkit.errors import ShipkitError
 from shipkit.notebook import panel_html
 from shipkit.notebook.style import CSS
 from shipkit.outputs.labels import Labels
+from shipkit.purchasing.approval import ExecutionMode
 
-__all__ = ["LabelsBox", "after_each_cell", "button", "html", "style"]
+__all__ = ["LabelsBox", "OfferControls", "after_each_cell", "button", "html", "style"]
 
 _DOWNLOAD_BYTES = 4_000_000
 """Larger files are saved next to the notebook but not embedded in the page for download."""
@@ -35,10 +36,14 @@ def style() -> Any:
     return html(CSS, css="sk-style")
 
 
-def button(text: str, press: Callable[[Any], None], *, css: str, tip: str) -> Any:
+def button(
+    text: str, press: Callable[[Any], None], *, css: str, tip: str, primary: bool = False
+) -> Any:
     """Return a button. `tip` is its tooltip, which screen readers read out."""
     made = widgets.Button(description=text, tooltip=tip)
     made.add_class(css)
+    if primary:
+        made.add_class("sk-primary")
     made.on_click(press)
     return made
 
@@ -60,6 +65,48 @@ def after_each_cell(call: Callable[[], None]) -> None:
             method()
 
     shell.events.register("post_run_cell", ran)
+
+
+class OfferControls:
+    """The filter and the mode of an offer.
+
+    Parameters
+    ----------
+    apply
+        Called when the filter changed, or its button was pressed.
+    choose
+        Called with the mode that was chosen.
+    """
+
+    def __init__(
+        self, *, apply: Callable[[], None], choose: Callable[[ExecutionMode], None]
+    ) -> None:
+        self.clause = widgets.Text(
+            description="Only orders where",
+            placeholder="state = 'CA' AND weight_lb < 20",
+            continuous_update=False,
+            style={"description_width": "initial"},
+            tooltip="An SQL condition over the columns of the orders. Empty: all orders.",
+        )
+        self.clause.add_class("sk-clause")
+        self.clause.observe(lambda _: apply(), "value")
+        price = button(
+            "Filter and price",
+            lambda _: apply(),
+            css="sk-apply",
+            tip="Apply the filter and price the remaining orders. Buys nothing.",
+        )
+        self.filter_row = widgets.HBox([self.clause, price])
+        self.mode = widgets.RadioButtons(
+            options=[("CONFIRM", ExecutionMode.CONFIRM), ("AUTO", ExecutionMode.AUTO)],
+            description="Mode",
+            orientation="horizontal",
+            style={"description_width": "initial"},
+        )
+        self.mode.add_class("sk-mode")
+        self.mode.observe(lambda change: choose(change["new"]), "value")
+        self.mode_hint = html()
+        self.mode_row = widgets.HBox([self.mode, self.mode_hint])
 
 
 class LabelsBox:

@@ -17,11 +17,11 @@ import ipywidgets as widgets
 from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired, ModeLocked, PlanChanged, PreviewExpired, ShipkitError
 from shipkit.models import Money
-from shipkit.notebook import panel_html
-from shipkit.notebook.controls import LabelsBox, after_each_cell, button, html, style
+from shipkit.notebook import buttons, panel_html
+from shipkit.notebook.controls import LabelsBox, OfferControls, after_each_cell, html, style
 from shipkit.notebook.model import RUNS, JobView, Offer, Phase, job_of, offered
 from shipkit.notebook.record import PanelRecord, bundle
-from shipkit.notebook.wording import approve_text, mode_text
+from shipkit.notebook.wording import mode_text
 from shipkit.outputs.labels import Labels
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import ExecutionMode
@@ -67,8 +67,11 @@ class LivePanel:
         self._running_phase = Phase.RUNNING
         self._job: JobStore | None = None
         self._head, self._state, self._alert, self._more = html(), html(), html(), html()
-        self._badge, self._hint, self._mode_hint = html(), html(css="sk-hint"), html()
-        self._make_controls()
+        self._badge, self._hint = html(), html(css="sk-hint")
+        self._controls = OfferControls(apply=self._filter, choose=self._set_mode)
+        self._pause = buttons.pause(self._pause_pressed)
+        self._cancel = buttons.cancel(self._cancel_asked)
+        self._price_again = buttons.price_again(self._price_pressed)
         self._actions = widgets.HBox()
         self._box = widgets.VBox()
         self._box.add_class("sk-panel")
@@ -132,9 +135,9 @@ class LivePanel:
             self._state.value = panel_html.offer_page(offer)
             self._badge.value = panel_html.badge(summary.carrier, live=summary.live)
             self._more.value = panel_html.problem_page(offer)
-            self._clause.value = offer.clause
-            self._mode.value = self.session.mode
-            self._mode_hint.value = panel_html.status_line(
+            self._controls.clause.value = offer.clause
+            self._controls.mode.value = self.session.mode
+            self._controls.mode_hint.value = panel_html.status_line(
                 mode_text(self.session.mode, offer.limits)
             )
             self._hint.value = panel_html.status_line(f"with {offer.bound}" if offer.bound else "")
@@ -142,8 +145,8 @@ class LivePanel:
             self._box.children = [
                 style(),
                 self._head,
-                self._filter_row,
-                self._mode_row,
+                self._controls.filter_row,
+                self._controls.mode_row,
                 self._state,
                 self._alert,
                 self._actions,
@@ -156,7 +159,7 @@ class LivePanel:
         with self._guard:
             self._paint(job)
             self._hint.value = panel_html.status_line(_next_step(job))
-            self._actions.children = [*self._choices(job), self._badge, self._hint]
+            self._actions.children = [*self._job_buttons(job), self._badge, self._hint]
             self._more.value = (
                 panel_html.result_page(
                     results_frame(self._store), opened=job.phase is not Phase.PAUSED
@@ -258,129 +261,45 @@ class LivePanel:
             unpriced=job_id is None and session.status == "new",
         )
 
-    # -- controls ----------------------------------------------------------------------------------
-
-    def _make_controls(self) -> None:
-        self._clause = widgets.Text(
-            description="Only orders where",
-            placeholder="state = 'CA' AND weight_lb < 20",
-            continuous_update=False,
-            style={"description_width": "initial"},
-            tooltip="An SQL condition over the columns of the orders. Empty: all orders.",
-        )
-        self._clause.add_class("sk-clause")
-        self._clause.observe(lambda _: self._filter(), "value")
-        apply = button(
-            "Filter and price",
-            lambda _: self._filter(),
-            css="sk-apply",
-            tip="Apply the filter and price the remaining orders. Buys nothing.",
-        )
-        self._filter_row = widgets.HBox([self._clause, apply])
-        self._mode = widgets.RadioButtons(
-            options=[("CONFIRM", ExecutionMode.CONFIRM), ("AUTO", ExecutionMode.AUTO)],
-            description="Mode",
-            orientation="horizontal",
-            style={"description_width": "initial"},
-        )
-        self._mode.add_class("sk-mode")
-        self._mode.observe(lambda change: self._set_mode(change["new"]), "value")
-        self._mode_row = widgets.HBox([self._mode, self._mode_hint])
-        self._pause = button(
-            "Pause",
-            self._pause_pressed,
-            css="sk-pause",
-            tip="Stop sending. Requests in progress are finished and recorded; Resume continues.",
-        )
-        self._cancel = button(
-            "Cancel ...",
-            self._cancel_asked,
-            css="sk-cancel",
-            tip="Asks before it ends the job",
-        )
-        self._price_again = button(
-            "Price again",
-            self._price_pressed,
-            css="sk-price",
-            tip="Price the orders as they are now. Buys nothing.",
-        )
-        self._price_again.add_class("sk-primary")
+    # -- buttons -----------------------------------------------------------------------------------
 
     def _approve_button(self, offer: Offer) -> Any:
         """Return a button for exactly this offer.
 
         A click on the button of an earlier offer buys nothing: the total has changed since.
         """
-        text = approve_text(offer.summary, self.session.mode)
-        made = button(
-            text,
-            lambda pressed: self._approve(pressed, offer),
-            css="sk-approve",
-            tip=f"Buys the labels shown above, at these prices, on {offer.summary.carrier}",
+        return buttons.approve(
+            offer, self.session.mode, lambda pressed: self._approve(pressed, offer)
         )
-        made.add_class("sk-primary")
-        made.disabled = offer.summary.shipments == 0
-        return made
 
-    def _choices(self, job: JobView) -> list[Any]:
+    def _job_buttons(self, job: JobView) -> list[Any]:
         """Return the buttons for a job that this session is not running."""
         if job.phase is Phase.ELSEWHERE:
-            return [
-                button(
-                    "Refresh",
-                    lambda _: self.refresh(),
-                    css="sk-again",
-                    tip="Read the status of the job from disk",
-                )
-            ]
+            return [buttons.refresh(lambda _: self.refresh())]
         waiting = self._decisions(job) if job.waiting and job.phase is not Phase.CANCELLED else []
         if job.phase is not Phase.PAUSED:
             return waiting
-        doubt = f"look up {job.in_doubt:,}" if job.in_doubt else ""
-        does = (
-            " and ".join(
-                part for part in (doubt, f"send {job.unsent:,}" if job.unsent else "") if part
-            )
-            or "check the rest"
-        )
-        resume = button(
-            f"Resume: {does}",
-            self._resume,
-            css="sk-resume",
-            tip="Continue the job where it stopped; nothing is bought twice",
-        )
-        resume.add_class("sk-primary")
-        review = button(
-            "Review rows",
-            self._review,
-            css="sk-review",
-            tip="Show the state of each row; changes nothing",
-        )
         self._cancel.disabled = False
-        return [resume, review, self._cancel, *waiting]
+        return [
+            buttons.resume(job, self._resume),
+            buttons.review(self._review),
+            self._cancel,
+            *waiting,
+        ]
 
     def _decisions(self, job: JobView) -> list[Any]:
         """Return the buttons for rows that the carrier does not find; each asks before it acts."""
         rows = counted(job.waiting, "row")
-        again = button(
-            f"Send {rows} again ...",
-            lambda _: self._ask(
-                f"Yes, send {rows} again. If the carrier has them after all, they are bought twice",
-                lambda p: self._decide(p, "resend"),
+        again = f"Yes, send {rows} again. If the carrier has them after all, they are bought twice"
+        never = f"Yes, set {rows} aside. This job will never send them"
+        return [
+            buttons.resend(
+                job, lambda _: self._ask(again, lambda pressed: self._decide(pressed, "resend"))
             ),
-            css="sk-resend",
-            tip="Asks before it sends the rows in doubt again",
-        )
-        aside = button(
-            f"Set {rows} aside ...",
-            lambda _: self._ask(
-                f"Yes, set {rows} aside. This job will never send them",
-                lambda p: self._decide(p, "skip"),
+            buttons.set_aside(
+                job, lambda _: self._ask(never, lambda pressed: self._decide(pressed, "skip"))
             ),
-            css="sk-aside",
-            tip="Asks before it gives up the rows in doubt",
-        )
-        return [again, aside]
+        ]
 
     # -- callbacks of the buttons ------------------------------------------------------------------
 
@@ -389,7 +308,7 @@ class LivePanel:
         if self.view is not offer:
             return
         with self._errors_shown():
-            if self._clause.value.strip() != offer.clause:
+            if self._controls.clause.value.strip() != offer.clause:
                 raise PlanChanged(
                     "The filter in the box is not the one that this total was computed with."
                 )
@@ -423,21 +342,15 @@ class LivePanel:
 
     def _ask(self, yes: str, press: Callable[[Any], None]) -> None:
         """Ask before something that cannot be undone."""
-        sure = button(
-            yes,
-            press,
-            css="sk-sure",
-            tip="This cannot be undone. Labels that are bought stay valid and paid for.",
-        )
-        keep = button("Back", self._keep_pressed, css="sk-keep", tip="Change nothing")
+        sure, back = buttons.sure(yes, press), buttons.back(self._back_pressed)
         with self._guard:
-            self._actions.children = [sure, keep, self._badge]
-        keep.focus()
+            self._actions.children = [sure, back, self._badge]
+        back.focus()
 
-    def _keep_pressed(self, _: Any) -> None:
+    def _back_pressed(self, _: Any) -> None:
         with self._guard:
             if isinstance(self.view, JobView) and self.view.phase not in RUNS:
-                self._actions.children = [*self._choices(self.view), self._badge, self._hint]
+                self._actions.children = [*self._job_buttons(self.view), self._badge, self._hint]
             else:
                 self._actions.children = [self._pause, self._cancel, self._badge, self._hint]
 
@@ -476,13 +389,7 @@ class LivePanel:
             return
         ((currency, text),) = totals.items()
         new = Money.of(text, currency)
-        yes = button(
-            f"Approve {new} for the remaining {counted(self.view.unsent, 'row')}",
-            lambda pressed: self._resume(pressed, new),
-            css="sk-resume",
-            tip="Continue at today's prices",
-        )
-        yes.add_class("sk-primary")
+        yes = buttons.resume_at(new, self.view, lambda pressed: self._resume(pressed, new))
         with self._guard:
             self._actions.children = [yes, self._cancel, self._badge, self._hint]
 
@@ -509,7 +416,7 @@ class LivePanel:
             self._more.value = panel_html.result_page(results_frame(self._store), opened=True)
 
     def _filter(self) -> None:
-        text = self._clause.value.strip()
+        text = self._controls.clause.value.strip()
         if not isinstance(self.view, Offer) or text == self.view.clause:
             return
         _, params = self.session.filter
