@@ -14,7 +14,7 @@ import pytest
 import shipkit as sk
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.orders import source
-from shipkit.orders.database.dialects import bound
+from shipkit.orders.database.dialect import bound
 from shipkit.orders.database.urls import Location
 from shipkit.outputs.writeback.databases import write_to_database
 from shipkit.purchasing.store import JobStore
@@ -274,8 +274,8 @@ def test_the_password_is_in_no_repr_and_no_message(server):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("oracle://a:geheim@b/c", "no database address"),
-        ("geheim", "no database address"),
+        ("oracle://a:geheim@b/c", "not a known kind of database address"),
+        ("geheim", "not a known kind of database address"),
         ("postgresql://a:geheim@b:port/c", "cannot be read"),
     ],
 )

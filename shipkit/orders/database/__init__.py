@@ -1,7 +1,7 @@
-"""Orders from a database, and the tracking numbers back into it.
+"""Databases to read orders from and to write tracking numbers back to.
 
-PostgreSQL and SQLite hand out Arrow (ADBC); MySQL and MariaDB rows (PyMySQL). Reading runs in a
-transaction that may not write. The password stands in no repr, message or file.
+PostgreSQL and SQLite are read as Arrow (ADBC), MySQL and MariaDB as rows (PyMySQL). Reading runs in
+a transaction that cannot write. The password appears in no repr, message or file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from shipkit.errors import SourceError
-from shipkit.orders.database.dialects import Dialect, bound, dialect_of, typed
+from shipkit.orders.database.dialect import Dialect, bound, typed
+from shipkit.orders.database.dialects import dialect_of
 from shipkit.orders.database.urls import Location
 
 __all__ = ["Database", "Fetched"]
@@ -22,7 +23,7 @@ __all__ = ["Database", "Fetched"]
 
 @dataclass(frozen=True, init=False)
 class Database:
-    """A table or query of a database: what :class:`shipkit.BatchSession` loads, and what it writes back to.
+    """A table or query of a database, to load orders from and to write tracking numbers to.
 
     Parameters
     ----------
@@ -37,15 +38,15 @@ class Database:
         A condition on `table` in the database's own SQL, which it checks itself, so that only
         those rows travel; values as ``:name``.
     only
-        Only the orders of `table` that match this condition, in the words of
-        :meth:`shipkit.BatchSession.where`, values as ``$name``: whole orders, exactly those that a
-        filter of the whole table would keep. The database is asked as much of it as it can tell.
+        Only the orders of `table` that match this condition, written as for
+        :meth:`shipkit.BatchSession.where`, values as ``$name``: whole orders, and exactly those
+        that a filter of the whole table would keep. The database checks as much of it as it can.
     params
         Values of the ``:names`` and ``$names``.
     key
-        Column(s) that name a row; default: the table's primary key.
+        The column or columns that identify a row; by default the table's primary key.
     password
-        Where it does not stand in the url.
+        If it is not in `url`.
 
     Examples
     --------
@@ -76,11 +77,11 @@ class Database:
         if table is None and query is None:
             raise SourceError(
                 "A database needs a table or a query.",
-                fix='Give one: sk.Database(url, table="orders").',
+                fix='Pass one: sk.Database(url, table="orders").',
             )
         if query is not None and (where is not None or only is not None):
             raise SourceError(
-                f"`{'only' if where is None else 'where'}` belongs to a table, not to a query.",
+                f"`{'only' if where is None else 'where'}` works with a table, not with a query.",
                 fix="Put the condition into the query.",
             )
         for name, value in {
@@ -95,7 +96,7 @@ class Database:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        said = [
+        shown = [
             f"{name}={value!r}"
             for name, value in (
                 ("table", self.table),
@@ -105,15 +106,22 @@ class Database:
             )
             if value
         ]
-        return f"Database({self.location}, {', '.join(said)})"
+        return f"Database({self.location}, {', '.join(shown)})"
 
     @property
     def dialect(self) -> Dialect:
-        """The functions that know this kind of database."""
+        """The functions for this kind of database."""
         return dialect_of(self.location)
 
     def read(self, *, limit: int | None = None) -> pa.Table:
-        """Return the rows (`limit`: the first ones), in the order of the key where there is one; `only` is the business of who loads them.
+        """Return the rows, ordered by the key if there is one.
+
+        `only` does not apply here: whoever loads the rows takes care of it.
+
+        Parameters
+        ----------
+        limit
+            Only the first rows.
 
         Raises
         ------
@@ -135,7 +143,7 @@ class Database:
             )
 
     def key_columns(self, connection: Any) -> tuple[str, ...]:
-        """Return the columns that name a row: as given, else the table's primary key; empty when there is none."""
+        """Return the columns that identify a row: as given, else the primary key, if any."""
         return self.key or (
             tuple(self.dialect.primary_key(connection, self.table)) if self.table else ()
         )
@@ -150,7 +158,7 @@ class Database:
 
     @property
     def source(self) -> str:
-        """The table and the rows of it that `where` lets through, as SQL behind FROM."""
+        """SQL for FROM: the table, and `where` if there is one."""
         return self.dialect.table(str(self.table)) + (f" WHERE {self.where}" if self.where else "")
 
     def _statement(self, connection: Any) -> str:
@@ -162,7 +170,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Rows that were read from a database already."""
+    """Rows that were already read from a database."""
 
     database: Database
     rows: pa.Table = field(repr=False)

@@ -1,4 +1,4 @@
-"""Where a database is. The password is kept apart, and taken out of whatever a driver says."""
+"""The address of a database. The password is kept apart, and removed from messages of drivers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECRET_OPTIONS = re.compile(r"(?i)password|passwd|secret|sslkey")
 
 @dataclass(frozen=True)
 class Location:
-    """The parts of a database's url."""
+    """The parts of the URL of a database."""
 
     kind: str
     scheme: str
@@ -38,12 +38,12 @@ class Location:
 
     @classmethod
     def of(cls, url: str, password: str | None = None) -> Location:
-        """Return the parts of `url`. Raises SourceError, without saying the url."""
+        """Return the parts of `url`. Raises SourceError, whose message does not contain it."""
         scheme = url.split("://", 1)[0].split("+", 1)[0].lower() if "://" in url else ""
         if scheme not in _KINDS:
             raise SourceError(
-                f"{scheme or 'This'} is no database address that is known.",
-                fix="Write postgresql://, mysql://, mariadb:// or sqlite:/// in front.",
+                f"{scheme or 'This'} is not a known kind of database address.",
+                fix="Begin it with postgresql://, mysql://, mariadb:// or sqlite:///.",
             )
         if scheme == "sqlite":
             path = url.split("://", 1)[1].removeprefix("/")
@@ -54,8 +54,8 @@ class Location:
         except ValueError:
             raise SourceError(
                 "The address of the database cannot be read.",
-                fix="Write scheme://user:password@host:port/name; marks such as @ and / in a "
-                "password as %40 and %2F.",
+                fix="Write scheme://user:password@host:port/name, and characters such as @ and / "
+                "in a password as %40 and %2F.",
             ) from None
         options = dict(parse_qsl(parts.query))
         given = (
@@ -80,24 +80,29 @@ class Location:
         if self.kind == "sqlite":
             return f"sqlite:///{self.name}"
         user = f"{self.user}{':***' if self.password else ''}@" if self.user else ""
-        return f"{self.scheme}://{user}{self.host or ''}{f':{self.port}' if self.port else ''}/{self.name}"
+        return f"{self.scheme}://{user}{self._host_and_port}/{self.name}"
+
+    @property
+    def _host_and_port(self) -> str:
+        return f"{self.host or ''}{f':{self.port}' if self.port else ''}"
 
     @property
     def uri(self) -> str:
-        """The whole address, password included: for the driver only."""
+        """The whole address, for the driver only: it contains the password."""
         secret = f":{quote(self.password.get_secret_value(), safe='')}" if self.password else ""
         user = f"{quote(self.user, safe='')}{secret}@" if self.user else ""
         options = "&".join(
             f"{quote(name, safe='')}={quote(value, safe='')}"
             for name, value in self.options.items()
         )
-        return f"{self.kind}://{user}{self.host or ''}{f':{self.port}' if self.port else ''}/{quote(self.name, safe='')}{f'?{options}' if options else ''}"
+        name = quote(self.name, safe="")
+        return f"{self.kind}://{user}{self._host_and_port}/{name}{f'?{options}' if options else ''}"
 
     def clean(self, text: str) -> str:
-        """Return what a driver said, on one line, without the password."""
-        said = " ".join(text.split())
+        """Return a message of a driver on one line, without the password."""
+        message = " ".join(text.split())
         if self.password:
             plain = self.password.get_secret_value()
             for form in {plain, quote(plain, safe=""), quote(plain)}:
-                said = said.replace(form, "***")
-        return said[:400]
+                message = message.replace(form, "***")
+        return message[:400]

@@ -1,4 +1,8 @@
-"""What a filter may use: operators, functions that only compute, types. Everything else has no way in."""
+"""What a filter may use: operators, functions that only compute, and types.
+
+Everything else is refused. A function belongs here if its result depends on nothing but its
+arguments, and its cost is bounded by their size.
+"""
 
 from __future__ import annotations
 

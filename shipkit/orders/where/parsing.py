@@ -1,4 +1,4 @@
-"""A clause parsed alone, in an empty locked database, into a tree; and errors that point at the place."""
+"""Parse a clause in an empty, locked database; and errors that show where in the clause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from shipkit.errors import FilterError
 
 __all__ = ["locked", "nearest", "parse", "refused", "span"]
 
-_MAX_TEXT = 50_000  # a pasted list of 2,000 order numbers fits
+_MAX_TEXT = 50_000
+"""Characters of a clause; a pasted list of 2,000 order numbers fits."""
 
 LOCKED: Mapping[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -31,7 +32,7 @@ LOCKED: Mapping[str, str | bool | int | float | list[str]] = {
 
 
 def locked(memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
-    """Return an empty in-memory database that can compute and nothing else."""
+    """Return an empty in-memory database that can only compute."""
     return duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory_limit})
 
 
@@ -39,7 +40,17 @@ _PREFIX = "SELECT "
 
 
 def parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Return the tree of `clause`, proven to be one expression and nothing beside it."""
+    """Return the tree of `clause`, which must be one expression and nothing else.
+
+    The parser reads ``SELECT <clause>``. The rest of its tree must be that of ``SELECT 1``, so
+    whatever else a clause brings (FROM, WHERE, a second statement) is noticed, without a list of
+    what that could be.
+
+    Raises
+    ------
+    FilterError
+        It is not; the message shows where.
+    """
     if not isinstance(clause, str):
         raise FilterError(
             f"A filter is SQL text, not {type(clause).__name__}.",
@@ -48,16 +59,15 @@ def parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     if not clause.strip():
         raise FilterError(
             "The filter is empty.",
-            fix="Give a condition such as state = 'CA', or call where() without one to take all "
-            "orders.",
+            fix="Pass a condition such as state = 'CA'; where() alone means all orders.",
         )
     if len(clause) > _MAX_TEXT:
         raise FilterError(
-            f"The filter has {len(clause):,} characters; at most {_MAX_TEXT:,} are read.",
+            f"The filter has {len(clause):,} characters; the limit is {_MAX_TEXT:,}.",
             fix="Bind long lists: order_id IN $ids.",
         )
     if "\0" in clause:
-        raise FilterError("The filter holds a NUL character.", fix="Remove it.")
+        raise FilterError("The filter contains a NUL character.", fix="Remove it.")
     try:
         answer = json.loads(_serialize(con, _PREFIX + clause))
         plain = json.loads(_serialize(con, _PREFIX + "1"))
@@ -70,7 +80,7 @@ def parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     statements = answer["statements"]
     if len(statements) != 1:
         raise FilterError(
-            "The filter holds more than one statement.",
+            "The filter contains more than one statement.",
             fix="Write one condition; join several with AND.",
         )
     node, empty = statements[0]["node"], plain["statements"][0]["node"]
@@ -79,13 +89,13 @@ def parse(clause: str, con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         raise refused(
             clause,
             expressions[1] if len(expressions) > 1 else {},
-            "A filter is one condition; here a comma begins another.",
+            "A filter is one condition; a comma separates two.",
             fix="Join conditions with AND.",
         )
     if {**node, "select_list": []} != {**empty, "select_list": []}:
         raise FilterError(
             f"A filter is one condition, not a query: {_shown(clause, 0, len(clause))}",
-            fix="Leave out FROM, WHERE, GROUP BY, ORDER BY, LIMIT and the like.",
+            fix="Remove FROM, WHERE, GROUP BY, ORDER BY, LIMIT and the like.",
         )
     return dict(expressions[0])
 
@@ -98,13 +108,13 @@ def _bad_syntax(clause: str, answer: Mapping[str, Any]) -> FilterError:
     words = str(answer.get("error_message", ""))
     if answer.get("error_type") == "not implemented":
         return FilterError(
-            "The filter holds more than one statement, or one that is not a condition.",
+            "The filter contains more than one statement, or one that is not a condition.",
             fix="Write one condition; join several with AND.",
         )
     if "expression depth" in words:
         return FilterError(
             "The filter is nested too deeply.",
-            fix="Write it flatter; bind long lists: order_id IN $ids.",
+            fix="Simplify it; bind long lists: order_id IN $ids.",
         )
     place = int(answer.get("position") or len(_PREFIX)) - len(_PREFIX)
     word = re.match(r"\w+|\S", _from_byte(clause, place))
@@ -112,12 +122,14 @@ def _bad_syntax(clause: str, answer: Mapping[str, Any]) -> FilterError:
     fix = "Check quotes (text in 'single', columns in \"double\" quotes) and brackets."
     if before and before[1].upper() in _RESERVED:
         fix = (
-            f"`{before[1]}` is a word of SQL: as a column, write it in double quotes, "
+            f"`{before[1]}` is an SQL keyword; to name a column, put it in double quotes: "
             f'"{before[1]}".'
         )
     length = len(word[0].encode()) if word else 1
     return FilterError(
-        f"The filter is not SQL: {words}.{_shown(clause, place, length)}", fix=fix, position=place
+        f"The filter is not valid SQL: {words}.{_shown(clause, place, length)}",
+        fix=fix,
+        position=place,
     )
 
 
@@ -184,14 +196,14 @@ _RESERVED = frozenset(
 
 
 def nearest(name: str, options: Sequence[str]) -> str | None:
-    """Return the option that is spelt most like `name`, or None."""
+    """Return the option with the spelling closest to `name`, or None."""
     lowered = {option.lower(): option for option in reversed(options)}
     close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
     return lowered[close[0]] if close else None
 
 
 def span(node: Mapping[str, Any]) -> tuple[int, int]:
-    """Return place and length of a node in the clause, in bytes; (-1, 0) when the parser did not keep them."""
+    """Return place and length of a node in the clause, in bytes; (-1, 0) where they are unknown."""
     place = int(node.get("query_location", 2**63))
     return (
         (place - len(_PREFIX), int(node.get("query_location_length", 0)))
@@ -203,7 +215,7 @@ def span(node: Mapping[str, Any]) -> tuple[int, int]:
 def refused(
     clause: str, node: Mapping[str, Any], what: str, fix: str | None = None, **details: Any
 ) -> FilterError:
-    """Return the error that `node` is: what, and the clause with carets under the place."""
+    """Return an error about `node`, with the clause and carets under the place."""
     place, length = span(node)
     return FilterError(
         what + _shown(clause, place, length), fix=fix, position=max(place, 0), **details
@@ -219,7 +231,7 @@ def _until_byte(clause: str, place: int) -> str:
 
 
 def _shown(clause: str, place: int, length: int) -> str:
-    """Return the line of the clause with a line of carets under the place."""
+    """Return the line of the clause, and carets under the place."""
     if place < 0:
         place, length = 0, len(clause.encode())
     before = _until_byte(clause, place)

@@ -19,7 +19,7 @@ from shipkit.common.lock import held
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.orders.database import Database
-from shipkit.orders.database.dialects import Change, Dialect, failures
+from shipkit.orders.database.dialect import Change, Dialect
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, additions
 from shipkit.outputs.writeback.origin import stored_rows
 from shipkit.purchasing.store import JobStore
@@ -209,7 +209,7 @@ def _make_ledger(connection: Any, dialect: Dialect) -> None:
     try:
         with _transaction(connection, dialect) as cursor:
             cursor.execute(ddl)
-    except failures(dialect.name) as error:
+    except dialect.failures() as error:
         raise WriteBackError(
             f"The table {_LEDGER}, which records what was written, cannot be created: "
             f"{' '.join(str(error).split())[:200]}",

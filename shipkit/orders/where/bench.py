@@ -1,0 +1,165 @@
+"""Where filters run: a locked database that contains only the columns that a clause names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.sql import one, quoted
+from shipkit.errors import FilterError
+from shipkit.orders.fields import Column
+from shipkit.orders.where.clauses import CheckedClause, check
+from shipkit.orders.where.parsing import locked
+
+__all__ = ["FilterBench"]
+
+
+class FilterBench:
+    """A locked database in which clauses are checked and run.
+
+    Even a clause that fooled the allow-list could reach nothing here: no file, no network, no
+    other table, and no setting to change that.
+    """
+
+    def __init__(self) -> None:
+        self.con = locked()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.con.close()
+
+    def checked(
+        self, clauses: Sequence[str], columns: Sequence[Column], params: Mapping[str, Any]
+    ) -> tuple[CheckedClause, ...]:
+        """Return the clauses, checked against `columns`. Raises FilterError."""
+        made = tuple(check(clause, columns, params, self.con) for clause in clauses)
+        used = {name for clause in made for name in clause.params}
+        unused = [name for name in params if name not in used]
+        if unused:
+            raise FilterError(
+                f"${unused[0]} is not used in any filter.",
+                fix=f"Use ${unused[0]} in the clause, or leave the value out.",
+                parameter=unused[0],
+            )
+        for clause in made:
+            self._bind(clause, columns)
+        return made
+
+    def columns_of(self, table: pa.Table) -> list[Column]:
+        """Return the columns of an Arrow table, with the types that DuckDB gives them."""
+        self.con.register("shape", table.slice(0, 0))
+        described = self.con.execute("DESCRIBE shape").fetchall()
+        self.con.unregister("shape")
+        return [
+            Column(name=str(name), key=str(name), type=str(kind)) for name, kind, *_ in described
+        ]
+
+    def _bind(self, clause: CheckedClause, columns: Sequence[Column]) -> None:
+        """Let DuckDB decide the types and compile the patterns, before any row is read."""
+        types = {column.key: column.type for column in columns if column.key in clause.columns}
+        nulls = [f"CAST(NULL AS {kind}) AS {quoted(key)}" for key, kind in types.items()]
+        # range(0), because DuckDB folds LIMIT 0 away before it compiles the patterns.
+        query = f"SELECT {clause.sql} FROM (SELECT {', '.join(nulls) or '1 AS _'} FROM range(0))"
+        try:
+            found = self.con.execute(query, dict(clause.params))
+        except duckdb.Error as error:
+            raise _translated(error, clause) from None
+        kind = str(found.description[0][1]) if found.description else ""
+        if not kind.startswith("BOOL"):
+            raise FilterError(
+                f"The filter {clause.text!r} is not a condition: it is {kind.lower()}, not true "
+                "or false.",
+                fix="Compare it with something: state = 'CA'.",
+            )
+
+    def run(
+        self, rows: pa.Table, key: str, checked: Sequence[CheckedClause], timeout_s: float
+    ) -> pa.Table:
+        """Return the distinct values of `key`, sorted, of the rows that match all clauses."""
+        condition = " AND ".join(f"({clause.sql})" for clause in checked) or "true"
+        values = {name: value for clause in checked for name, value in clause.params.items()}
+        self.con.register("tested_rows", rows)
+        try:
+            with _stopped_after(self.con, timeout_s):
+                return self.con.sql(
+                    f"""
+                    SELECT DISTINCT {quoted(key)}
+                    FROM tested_rows
+                    WHERE {condition}
+                    ORDER BY 1
+                    """,
+                    params=values,
+                ).to_arrow_table()
+        except duckdb.InterruptException:
+            raise FilterError(
+                f"The filter took longer than {timeout_s:g} s and was stopped.", fix="Simplify it."
+            ) from None
+        except duckdb.Error as error:
+            raise _translated(error, checked[0] if len(checked) == 1 else None) from None
+        finally:
+            self.con.unregister("tested_rows")
+
+    def count(self, rows: pa.Table, key: str, sql: str, params: Mapping[str, Any]) -> int:
+        """Return how many distinct `key` one condition lets through."""
+        self.con.register("tested_rows", rows)
+        query = f"SELECT count(DISTINCT {quoted(key)}) FROM tested_rows WHERE {sql}"
+        found = int(one(self.con, query, params)[0])
+        self.con.unregister("tested_rows")
+        return found
+
+    def most_common(self, rows: pa.Table, key: str, column: str) -> list[tuple[str | None, int]]:
+        """Return the most common values of a column as text, with how many `key` have each."""
+        self.con.register("tested_rows", rows)
+        found: list[tuple[str | None, int]] = self.con.execute(f"""
+            SELECT CAST({quoted(column)} AS VARCHAR), count(DISTINCT {quoted(key)})
+            FROM tested_rows
+            GROUP BY 1
+            ORDER BY 2 DESC, 1
+            LIMIT 5
+        """).fetchall()
+        self.con.unregister("tested_rows")
+        return found
+
+
+@contextmanager
+def _stopped_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what the block runs after some seconds."""
+    done = threading.Event()
+
+    def watch() -> None:
+        waited = done.wait(seconds)
+        # Again and again: DuckDB forgets an interrupt that comes before the query began.
+        while not waited:
+            con.interrupt()
+            waited = done.wait(0.1)
+
+    watcher = threading.Thread(target=watch, name="shipkit-filter-limit", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _translated(error: duckdb.Error, clause: CheckedClause | None) -> FilterError:
+    """Return an error of DuckDB as a FilterError: its first line, without the SQL that we wrote."""
+    words = str(error).strip().splitlines()[0].removesuffix(".")
+    fix = "Check the types of the columns: session.describe()."
+    if isinstance(error, duckdb.ConversionException):
+        fix = (
+            "Write dates as '2026-11-01'."
+            if "expected format" in words
+            else "Use TRY_CAST, which gives NULL where a value does not fit."
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        fix = "Simplify it."
+    name = f"The filter {clause.text!r}" if clause else "The filter"
+    return FilterError(f"{name} cannot be used: {words}.", fix=fix)

@@ -1,0 +1,191 @@
+"""Functions and infix operators of a filter: only those that compute, and only on the row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from shipkit.errors import FilterError
+from shipkit.orders.where.allowed import ESCAPED, FUNCTIONS, INFIX, LIKE, PATTERNS, VOLATILE
+from shipkit.orders.where.bound_values import in_words, is_text
+from shipkit.orders.where.parsing import nearest
+
+if TYPE_CHECKING:
+    from shipkit.orders.where.clause_writer import ClauseWriter
+
+__all__ = ["write_function"]
+
+_Node = Mapping[str, Any]
+
+_MAX_PATTERN: Final = 1_000
+_MAX_GROWTH: Final = 1_000
+"""How many times longer than its longest input a text may become.
+
+It bounds memory before anything runs: nested calls of replace() can make a cell of 10 characters
+into gigabytes.
+"""
+_QUOTED: Final = {"left": '"left"', "right": '"right"', "if": '"if"', "position": "strpos"}
+"""Functions whose name is a keyword -> how it is written so that it is read as a name."""
+
+
+def write_function(writer: ClauseWriter, node: _Node, depth: int) -> str:
+    """Return the SQL of a call or an infix operator."""
+    name = str(node.get("function_name", "")).lower()
+    arguments = _arguments(node)
+    _refuse_extras(writer, node, name)
+    if _is_in_list(writer, node, name, arguments):
+        writer.note(node, arguments[1])
+        return writer.in_list(arguments[0], arguments[1], depth)
+    if _growth(writer, node) > _MAX_GROWTH:
+        raise writer.refused(
+            node,
+            "This makes texts much longer than the cells.",
+            fix="Use fewer or shorter replacements.",
+        )
+    if name in INFIX and node.get("is_operator"):
+        return _infix(writer, node, name, arguments, depth)
+    if name in ESCAPED and len(arguments) == 3:
+        text, pattern, mark = arguments
+        return (
+            f"({writer.write(text, depth)} {ESCAPED[name]} {_pattern(writer, pattern, depth)} "
+            f"ESCAPE {_pattern(writer, mark, depth)})"
+        )
+    if name not in FUNCTIONS:
+        raise _unknown(writer, node, name)
+    fewest, most = FUNCTIONS[name]
+    if not fewest <= len(arguments) <= most:
+        expected = fewest if fewest == most else f"{fewest} to {most}"
+        raise writer.refused(node, f"{name}() takes {expected} arguments, not {len(arguments)}.")
+    written = [
+        _pattern(writer, argument, depth)
+        if place and name in PATTERNS
+        else writer.write(argument, depth)
+        for place, argument in enumerate(arguments)
+    ]
+    if name in {"lpad", "rpad"} and not re.fullmatch(r"[0-9]{1,3}", written[1]):
+        raise writer.refused(
+            node,
+            f"{name}() pads to a fixed length of at most 999.",
+            fix=f"Write {name}(zip, 5, '0').",
+        )
+    return f"{_QUOTED.get(name, name)}({', '.join(written)})"
+
+
+def _arguments(node: _Node) -> list[_Node]:
+    return [argument["expression"] for argument in node.get("arguments", ())]
+
+
+def _is_in_list(writer: ClauseWriter, node: _Node, name: str, arguments: Sequence[_Node]) -> bool:
+    """Whether a call is ``state IN $states``, which the parser turns into a call of contains()."""
+    return (
+        name == "contains"
+        and len(arguments) == 2
+        and arguments[0].get("class") == "PARAMETER"
+        and not writer.raw(node).lower().startswith("contains")
+    )
+
+
+def _refuse_extras(writer: ClauseWriter, node: _Node, name: str) -> None:
+    """Refuse what may stand in a call besides arguments."""
+    extras = (
+        node.get("filter")
+        or node.get("distinct")
+        or node.get("export_state")
+        or (node.get("order_bys") or {}).get("orders")
+    )
+    if extras or any(argument.get("name") for argument in node.get("arguments", ())):
+        raise writer.refused(
+            node,
+            f"{name}() takes only plain arguments in a filter.",
+            fix="Remove DISTINCT, ORDER BY, FILTER and named arguments.",
+        )
+    if node.get("schema") or node.get("catalog"):
+        raise writer.refused(
+            node, f"{name}() has a prefix.", fix="Use the name of the function alone."
+        )
+
+
+def _infix(
+    writer: ClauseWriter, node: _Node, name: str, arguments: Sequence[_Node], depth: int
+) -> str:
+    if len(arguments) == 1 and name in {"-", "+"}:
+        return f"({name} {writer.write(arguments[0], depth)})"
+    if len(arguments) != 2:
+        raise writer.refused(node, f"{INFIX[name]} needs two values.")
+    left, right = arguments
+    if name not in LIKE:
+        return f"({writer.write(left, depth)} {INFIX[name]} {writer.write(right, depth)})"
+    column = writer.typed(left)
+    if column is not None and not is_text(column):
+        raise writer.refused(
+            node,
+            f"`{column.key}` is {in_words(column.type)}, not text.",
+            fix=f"Compare it with <, =, BETWEEN, or CAST({column.key} AS VARCHAR).",
+            column=column.key,
+        )
+    writer.note(node, left, right)
+    return f"({writer.write(left, depth)} {INFIX[name]} {_pattern(writer, right, depth)})"
+
+
+def _pattern(writer: ClauseWriter, node: _Node, depth: int) -> str:
+    """Return a pattern: fixed text of bounded length, never a cell.
+
+    A pattern from a cell would let the source decide how much work a filter is.
+    """
+    kind = node.get("class")
+    literal = node.get("literal") or {}
+    value = writer.value(node)[1] if kind == "PARAMETER" else literal.get("text")
+    if kind not in {"CONSTANT", "PARAMETER"} or not isinstance(value, str):
+        raise writer.refused(
+            node, "A pattern must be fixed text.", fix="Write it in single quotes, or bind it."
+        )
+    if len(value) > _MAX_PATTERN:
+        raise writer.refused(node, f"A pattern can have at most {_MAX_PATTERN:,} characters.")
+    return writer.write(node, depth)
+
+
+def _unknown(writer: ClauseWriter, node: _Node, name: str) -> FilterError:
+    if name in VOLATILE:
+        return writer.refused(
+            node,
+            f"{name}() is not a fixed value.",
+            fix="Bind the value: where('order_date >= $since', since=...).",
+            function=name,
+        )
+    near = nearest(name, list(FUNCTIONS))
+    return writer.refused(
+        node,
+        f"A filter cannot call {name}()" + (f"; did you mean {near}()?" if near else "."),
+        fix="Only functions that compute on the values of a row are allowed.",
+        function=name,
+    )
+
+
+def _growth(writer: ClauseWriter, node: _Node) -> int:
+    """Return at most how many times longer than its longest input the text of `node` can be."""
+    if node.get("class") == "CAST":
+        return _growth(writer, node["child"])
+    if node.get("class") != "FUNCTION":
+        children = [
+            *node.get("children", ()),
+            *(arm["then_expr"] for arm in node.get("case_checks", ())),
+            *([node["else_expr"]] if "else_expr" in node else []),
+        ]
+        return max((_growth(writer, child) for child in children), default=1)
+    name, arguments = str(node.get("function_name", "")).lower(), _arguments(node)
+    inner = [_growth(writer, argument) for argument in arguments]
+    if name in {"||", "concat", "concat_ws"}:
+        return sum(inner)
+    if name in {"replace", "regexp_replace"} and len(arguments) >= 3:
+        replacement = arguments[2]
+        if replacement.get("class") == "PARAMETER":
+            made = writer.value(replacement)[1]
+        elif replacement.get("class") == "CONSTANT":
+            made = (replacement.get("literal") or {}).get("text")
+        else:
+            made = None
+        if made is None:
+            return _MAX_GROWTH + 1
+        return inner[0] * (len(str(made)) + 1 if made else 1)
+    return max(inner, default=1)
