@@ -31,6 +31,7 @@ PLACES = (
     "docs/how-to/write-a-carrier.md",
     "docs/how-to/void-cancel-restart-resume.md",
     "docs/how-to/labels.md",
+    "docs/how-to/notebook.md",
     "docs/how-to/marketplaces.md",
     "docs/how-to/rate-cards.md",
     "docs/reference",
