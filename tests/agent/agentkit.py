@@ -1,4 +1,6 @@
-"""What the tests of the tools share: orders, the sandbox's books, a person to ask, a client with short names."""
+"""What the tests of the tools share: orders, the sandbox's books, a person to ask, a client with
+short names.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ class Person:
 
 @asynccontextmanager
 async def connected(server, person=None, era="auto"):
-    """Give an official client of `server`; `era` is ``auto`` (2026-07-28) or ``legacy`` (2025-11-25)."""
+    """Give an official client of `server`; `era` is ``auto`` (2026-07-28) or ``legacy``
+    (2025-11-25).
+    """
     from mcp import Client
 
     async with Client(server, mode=era, elicitation_callback=person) as client:

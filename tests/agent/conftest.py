@@ -40,7 +40,9 @@ def slow(home):
 
 @pytest.fixture
 def serve(home, tmp_path):
-    """Return a function that builds a server under given rules; its desk is closed after the test."""
+    """Return a function that builds a server under given rules; its desk is closed after the
+    test.
+    """
     open_desks = []
     shop = tmp_path / "shop.json"
     shop.write_text(json.dumps(SHOP))

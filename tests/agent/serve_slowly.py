@@ -1,4 +1,6 @@
-"""A real server process over a sandbox that takes its time: ``serve_slowly.py HOME LATENCY_S [server options]``."""
+"""A real server process over a sandbox that takes its time: ``serve_slowly.py HOME LATENCY_S
+[server options]``.
+"""
 
 import sys
 

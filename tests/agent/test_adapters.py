@@ -1,4 +1,6 @@
-"""The adapters, with the real frameworks where they are installed (hosts/run.sh installs them), and their arguments everywhere."""
+"""The adapters, with the real frameworks where they are installed (hosts/run.sh installs them), and
+their arguments everywhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a confused or hostile model, client or order file may try. Every refusal is checked in the carrier's books, not only in words."""
+"""What a confused or hostile model, client or order file may try. Every refusal is checked in the
+carrier's books, not only in words.
+"""
 
 from __future__ import annotations
 

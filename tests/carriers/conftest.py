@@ -104,7 +104,9 @@ async def serve(behave: Behaviour, *, ssl=None) -> AsyncIterator[Loopback]:
 
 @pytest.fixture
 def loopback():
-    """``async with loopback(behaviour) as server``: a server whose every connection goes to `behaviour`."""
+    """``async with loopback(behaviour) as server``: a server whose every connection goes to
+    `behaviour`.
+    """
     return serve
 
 

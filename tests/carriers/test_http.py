@@ -1,4 +1,6 @@
-"""The transport: each way a request can end, at a real server on loopback, and the error class it gets."""
+"""The transport: each way a request can end, at a real server on loopback, and the error class it
+gets.
+"""
 
 from __future__ import annotations
 
@@ -365,7 +367,9 @@ def test_connections_are_used_again_and_carry_no_cookies(loopback):
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
 def test_a_post_is_sent_once_also_when_the_server_drops_a_kept_alive_connection(reset, loopback):
-    """aiohttp repeats idempotent requests on a dropped connection; a POST must not be one of them."""
+    """aiohttp repeats idempotent requests on a dropped connection; a POST must not be one of
+    them.
+    """
 
     async def answers_once_then_drops_the_second(x):
         if x.server.connections > 1:

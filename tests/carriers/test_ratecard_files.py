@@ -1,4 +1,6 @@
-"""A contract read from files: what is in them is what is charged, and what cannot be read is named."""
+"""A contract read from files: what is in them is what is charged, and what cannot be read is
+named.
+"""
 
 from __future__ import annotations
 

@@ -332,7 +332,9 @@ def test_books_that_cannot_be_written_leave_the_row_in_doubt_not_failed(tmp_path
 
 
 def test_two_processes_on_one_books_never_give_out_a_number_twice(tmp_path, shop):
-    """Two carriers with books of their own objects on one file stand for two processes: nothing is shared in memory."""
+    """Two carriers with books of their own objects on one file stand for two processes: nothing is
+    shared in memory.
+    """
     one, two = (SandboxCarrier(tmp_path / "books.sqlite") for _ in range(2))
 
     async def go():

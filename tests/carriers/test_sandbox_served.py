@@ -1,4 +1,6 @@
-"""The sandbox in its own process: what a client meets over a real connection, and what survives whom."""
+"""The sandbox in its own process: what a client meets over a real connection, and what survives
+whom.
+"""
 
 from __future__ import annotations
 

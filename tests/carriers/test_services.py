@@ -178,7 +178,8 @@ def test_what_a_list_does_not_know_is_kept_for_the_carriers_own_code(tmp_path: P
     services = ServiceList.from_toml(
         written(
             tmp_path,
-            "carrier = 'acme'\n[[service]]\ncode = 'letter'\nwire = {acme = 'L1', reseller = 'ltr'}\n"
+            "carrier = 'acme'\n[[service]]\ncode = 'letter'\n"
+            "wire = {acme = 'L1', reseller = 'ltr'}\n"
             "stamps = 2\n[service.limits]\nweight_lb = 1\n",
         )
     )

@@ -93,7 +93,9 @@ class Terminal:
 
 
 def as_seen(raw: str, folder: Path) -> str:
-    """Return terminal output as an eye sees it at the end: no codes, lines drawn over shown once, the folder called by its stand-in."""
+    """Return terminal output as an eye sees it at the end: no codes, lines drawn over shown once,
+    the folder called by its stand-in.
+    """
     lines = []
     for line in _CONTROL.sub("", raw).replace("\r\n", "\n").split("\n"):
         seen = ""
@@ -184,7 +186,9 @@ def written(page: str, scenes: dict[str, str]) -> str:
 
 
 def lines_of(screen: str) -> list[str]:
-    """Return what two recordings of a scene have in common: its lines without what is counted, timed, drawn or named by chance."""
+    """Return what two recordings of a scene have in common: its lines without what is counted,
+    timed, drawn or named by chance.
+    """
     lines = []
     for line in screen.split("\n"):
         bar = re.match(r"(.*?: +)\d+%\|", line)

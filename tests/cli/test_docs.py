@@ -1,4 +1,6 @@
-"""The pages on the command line tell the truth: every command in them runs, every command and option is real and listed."""
+"""The pages on the command line tell the truth: every command in them runs, every command and
+option is real and listed.
+"""
 
 from __future__ import annotations
 

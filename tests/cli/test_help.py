@@ -11,7 +11,9 @@ PAGES = ["", *COMMANDS]
 
 @pytest.fixture
 def page(cli, monkeypatch):
-    """Return a function that gives the help page of a command, as a terminal of 100 columns has it."""
+    """Return a function that gives the help page of a command, as a terminal of 100 columns has
+    it.
+    """
     monkeypatch.setenv("COLUMNS", "100")
 
     def read(command):

@@ -1,4 +1,6 @@
-"""The schedulers' examples of docs/how-to/batch-jobs.md, run as written, in the surroundings that each scheduler gives a command."""
+"""The schedulers' examples of docs/how-to/batch-jobs.md, run as written, in the surroundings that
+each scheduler gives a command.
+"""
 
 from __future__ import annotations
 

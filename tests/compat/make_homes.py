@@ -196,12 +196,19 @@ def file_of_orders() -> Path:
 
 ABROAD = [
     {
-        "order_id": "I-1", "name": "Jonas Beispiel", "address1": "Musterweg 6", "city": "Berlin",
-        "zip": "10119", "country": "DE", "phone": "+49 30 1234567", "item": item, "qty": qty,
+        "order_id": "I-1",
+        "name": "Jonas Beispiel",
+        "address1": "Musterweg 6",
+        "city": "Berlin",
+        "zip": "10119",
+        "country": "DE",
+        "phone": "+49 30 1234567",
+        "item": item,
+        "qty": qty,
         "price": price,
     }
     for item, qty, price in [("Cotton T-shirt", 2, "15.00"), ("Stoneware mug", 1, "9.50")]
-]  # fmt: skip
+]
 
 
 # -- jobs ------------------------------------------------------------------------------------------

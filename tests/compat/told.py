@@ -16,15 +16,45 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = [
-    "row_number", "order_id", "state", "tracking_number", "tracking_numbers", "service",
-    "quoted_cents", "charged_cents", "charged", "charge_basis", "billed_weight_lb", "currency",
-    "shipkit_reference", "user_references", "attempts", "shipped_at", "voided_at", "live",
-    "account", "error_code", "error_message", "fix",
-]  # fmt: skip
+    "row_number",
+    "order_id",
+    "state",
+    "tracking_number",
+    "tracking_numbers",
+    "service",
+    "quoted_cents",
+    "charged_cents",
+    "charged",
+    "charge_basis",
+    "billed_weight_lb",
+    "currency",
+    "shipkit_reference",
+    "user_references",
+    "attempts",
+    "shipped_at",
+    "voided_at",
+    "live",
+    "account",
+    "error_code",
+    "error_message",
+    "fix",
+]
 JOBS = [
-    "job_id", "name", "created_at", "status", "mode", "carrier", "live", "shipments", "shipped",
-    "failed", "in_doubt", "remaining", "total_charged_cents", "currency",
-]  # fmt: skip
+    "job_id",
+    "name",
+    "created_at",
+    "status",
+    "mode",
+    "carrier",
+    "live",
+    "shipments",
+    "shipped",
+    "failed",
+    "in_doubt",
+    "remaining",
+    "total_charged_cents",
+    "currency",
+]
 RESULT = [
     "job_id",
     "status",

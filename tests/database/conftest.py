@@ -1,4 +1,6 @@
-"""Real servers, started by the tests on a free loopback port; a test skips, with the reason, where there is none."""
+"""Real servers, started by the tests on a free loopback port; a test skips, with the reason, where
+there is none.
+"""
 
 from __future__ import annotations
 

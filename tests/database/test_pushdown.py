@@ -1,4 +1,6 @@
-"""What a database checks itself: fewer rows travel, and the orders are exactly those that a filter keeps after loading everything."""
+"""What a database checks itself: fewer rows travel, and the orders are exactly those that a filter
+keeps after loading everything.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ PLACES = [
 
 
 def lines_table(server, *, unnamed=False):
-    """A table of order lines: orders of one to three lines, cells that only the first line has, and cells with blanks, capitals and nothing in them."""
+    """A table of order lines: orders of one to three lines, cells that only the first line has, and
+    cells with blanks, capitals and nothing in them.
+    """
     rows = []
     for n in range(1, LINES + 1):
         order, line = divmod(n - 1, 3)

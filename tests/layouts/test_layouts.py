@@ -1,4 +1,6 @@
-"""Known exports are recognised by their headings and give the shipments that a person reads in them."""
+"""Known exports are recognised by their headings and give the shipments that a person reads in
+them.
+"""
 
 from __future__ import annotations
 

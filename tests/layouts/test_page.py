@@ -26,6 +26,11 @@ WHEN = {"filled": "is not empty", "nonzero": "is not 0"}
 JOINED = {"weight", "item_weight"}
 
 
+def condition(when) -> str:
+    """When a notice applies, in words."""
+    return WHEN[when] if isinstance(when, str) else "is " + " or ".join(f"`{x}`" for x in when)
+
+
 def supported():
     return {name: layout for name, layout in known_layouts().items() if layout.unsupported is None}
 
@@ -120,11 +125,7 @@ def section(layout) -> str:
     )
     lines += [f"- {remark}" for remark in layout.remarks]
     lines += [
-        (
-            f"- `{n.heading}` "
-            f"{WHEN[n.when] if isinstance(n.when, str) else 'is ' + ' or '.join(f'`{text}`' for text in n.when)}: "
-            f"{n.severity} `{n.code}`, {n.problem}."
-        )
+        (f"- `{n.heading}` {condition(n.when)}: {n.severity} `{n.code}`, {n.problem}.")
         for n in layout.notices
     ]
     return "\n".join(lines).rstrip() + "\n"

@@ -89,7 +89,8 @@ def texts(con, mapped):
     """The mapped relation itself: every text, before anything is made of it."""
     return (
         con.sql(
-            f"SELECT row_number, COLUMNS(* EXCLUDE (row_number))::VARCHAR FROM {mapped.relation.sql} "
+            "SELECT row_number, COLUMNS(* EXCLUDE (row_number))::VARCHAR "
+            f"FROM {mapped.relation.sql} "
             "ORDER BY row_number"
         )
         .to_arrow_table()
@@ -768,9 +769,14 @@ def test_settings_go_over_a_compiled_template(orders, shop):
 
 def test_parcels_origin_and_customs_of_columns_need_no_rendering(orders, shop):
     template = """{
-      "order_id": "A", "service": "worldwide_saver", "ship_to": {"name": "{{ row.city }}", "country": "England"}, "ship_from": {"name": "Depot", "city": {{ row.city | upper | tojson }}, "state": "New Jersey"},
-      "parcels": [{"weight_lb": 1}, {"weight_lb": {{ row.weight | tojson }}, "declared_value": "{{ row.note }}"}, {"description": "third"}],
-      "customs": {"reason": "Gift", "items": [{"description": "Doll", "quantity": 3, "unit_value": {{ row.note | tojson }}, "origin_country": "China"}, {"description": {{ row.city | tojson }}}]}
+      "order_id": "A", "service": "worldwide_saver", "ship_to": {"name": "{{ row.city }}",
+        "country": "England"}, "ship_from": {"name": "Depot",
+          "city": {{ row.city | upper | tojson }}, "state": "New Jersey"},
+      "parcels": [{"weight_lb": 1}, {"weight_lb": {{ row.weight | tojson }},
+        "declared_value": "{{ row.note }}"}, {"description": "third"}],
+      "customs": {"reason": "Gift", "items": [{"description": "Doll", "quantity": 3,
+        "unit_value": {{ row.note | tojson }}, "origin_country": "China"},
+          {"description": {{ row.city | tojson }}}]}
     }"""
     rows = [
         {**SHORT, "Note": note}

@@ -32,7 +32,8 @@ ORDER = {
 }
 WHOLE = """{
   "order_id": {{ row.order_id | tojson }},
-  "ship_to": {"name": "{{ row.ship_name }}", "address_line1": {{ row["Address 1"] | tojson }}, "city": {{ row["Ship City"] | tojson }}, "state": {{ row.state | tojson }},
+  "ship_to": {"name": "{{ row.ship_name }}", "address_line1": {{ row["Address 1"] | tojson }},
+    "city": {{ row["Ship City"] | tojson }}, "state": {{ row.state | tojson }},
               "postal_code": "{{ row.zip | format_us_zip }}"},
   "service": "ground",
   "parcels": [{"weight_lb": {{ row.weight }}}]
@@ -119,12 +120,18 @@ def test_empty_cells_are_null_in_json_and_nothing_in_text(orders, shop):
 
 def test_more_parcels_origin_references_and_customs_can_be_written(orders, shop):
     template = """{
-      "order_id": "A1", "service": "worldwide_saver", "description": "toys", "signature": "adult", "saturday_delivery": true,
-      "ship_to": {"name": "Ada", "address_line1": "1 High St", "city": "London", "postal_code": "N1 9GU", "country": "England", "phone": "+44 20 7946 0958"},
-      "ship_from": {"name": "Depot", "address_line1": "9 Dock Rd", "city": "Newark", "state": "New Jersey", "postal_code": "07102"},
-      "parcels": [{"weight_lb": 1}, {"weight_lb": "8 oz", "length_in": 10, "width_in": 5, "height_in": 2, "declared_value": {"amount": "12.50", "currency": "EUR"}}],
+      "order_id": "A1", "service": "worldwide_saver", "description": "toys",
+        "signature": "adult", "saturday_delivery": true,
+      "ship_to": {"name": "Ada", "address_line1": "1 High St", "city": "London",
+        "postal_code": "N1 9GU", "country": "England", "phone": "+44 20 7946 0958"},
+      "ship_from": {"name": "Depot", "address_line1": "9 Dock Rd", "city": "Newark",
+        "state": "New Jersey", "postal_code": "07102"},
+      "parcels": [{"weight_lb": 1}, {"weight_lb": "8 oz", "length_in": 10, "width_in": 5,
+        "height_in": 2, "declared_value": {"amount": "12.50", "currency": "EUR"}}],
       "references": {"po": "4412", "n": {{ row.qty }}},
-      "customs": {"reason": "Gift", "items": [{"description": "Doll", "quantity": {{ row.items }}, "unit_value": "$4.10", "origin_country": "China", "hs_code": "9503.00"}]}
+      "customs": {"reason": "Gift", "items": [{"description": "Doll",
+        "quantity": {{ row.items }}, "unit_value": "$4.10", "origin_country": "China",
+          "hs_code": "9503.00"}]}
     }"""
     (row,), problems = made(orders, shop, template)
     assert problems == []

@@ -20,7 +20,9 @@ Orders = Callable[..., tuple[duckdb.DuckDBPyConnection, list[Column]]]
 
 @pytest.fixture
 def orders() -> Orders:
-    """Make the tables ``selected`` and ``shipping_lines`` of rows by heading; give (connection, columns)."""
+    """Make the tables ``selected`` and ``shipping_lines`` of rows by heading; give (connection,
+    columns).
+    """
 
     def make(
         rows: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]] = ()

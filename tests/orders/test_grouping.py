@@ -84,9 +84,17 @@ def test_the_orders_cells_are_filled_down_and_the_lines_own_are_not():
     ]
     found = grouped(rows)
     assert found.lines([1, 2])[1] == {
-        "row_number": 2, "order_id": "A", "ship_name": "Ann", "ship_address_1": "1 Main St", "ship_zip": "02134", "sku": None, "quantity": 2, "weight": None, "billing_city": "Rome",
+        "row_number": 2,
+        "order_id": "A",
+        "ship_name": "Ann",
+        "ship_address_1": "1 Main St",
+        "ship_zip": "02134",
+        "sku": None,
+        "quantity": 2,
+        "weight": None,
+        "billing_city": "Rome",
         "lineitem_discount": None,
-    }  # fmt: skip
+    }
     assert [entry["row_number"] for entry in found.lines([3, 1])] == [1, 3]
 
 

@@ -1,4 +1,6 @@
-"""The planner keeps each stage until something before it changes, then drops all that was made of it."""
+"""The planner keeps each stage until something before it changes, then drops all that was made of
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whatever stands in an address, the label is drawn, its barcode reads, and no text becomes a printer command."""
+"""Whatever stands in an address, the label is drawn, its barcode reads, and no text becomes a
+printer command.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Labels are drawn so that their barcode reads, their text stands there, and the same content is the same file."""
+"""Labels are drawn so that their barcode reads, their text stands there, and the same content is
+the same file.
+"""
 
 from __future__ import annotations
 

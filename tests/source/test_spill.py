@@ -15,7 +15,9 @@ from pathlib import Path
 from shipkit.orders.source import connect
 con = connect()
 con.execute("SET memory_limit = '60MB'")
-con.execute("CREATE TABLE t AS SELECT range AS n, repeat('x', 300) || range AS text FROM range(400000)")
+con.execute(
+    "CREATE TABLE t AS SELECT range AS n, repeat('x', 300) || range AS text FROM range(400000)"
+)
 folder = Path(con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0])
 assert any(folder.iterdir()), "nothing was spilled"
 assert con.execute("SELECT sum(n) FROM t").fetchall() == [(79999800000,)]

@@ -1,4 +1,6 @@
-"""Orders that do not come from text files: workbooks, parquet, JSON, frames, Arrow, records, relations."""
+"""Orders that do not come from text files: workbooks, parquet, JSON, frames, Arrow, records,
+relations.
+"""
 
 from __future__ import annotations
 
@@ -211,10 +213,19 @@ def test_numbers_in_json_keep_their_spelling(tmp_path):
 
 def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
     frame = pd.DataFrame(
-        {"zip": [2134, 98101], "Phone": [2125550100.0, np.nan], "qty": [1, 2], "w": [1.5, np.nan], "when": [pd.Timestamp("2026-01-02 03:04"), pd.NaT], "gift": [True, False], "name": ["A", None],
-         "code": ["007", "1"], "size": pd.Categorical(["S", "M"])},
+        {
+            "zip": [2134, 98101],
+            "Phone": [2125550100.0, np.nan],
+            "qty": [1, 2],
+            "w": [1.5, np.nan],
+            "when": [pd.Timestamp("2026-01-02 03:04"), pd.NaT],
+            "gift": [True, False],
+            "name": ["A", None],
+            "code": ["007", "1"],
+            "size": pd.Categorical(["S", "M"]),
+        },
         index=[7, 3],
-    )  # fmt: skip
+    )
     loaded = source.load(frame)
     assert lines(loaded) == [
         ("2134", "2125550100", 1, 1.5, at(2026, 1, 2, 3, 4), True, "A", "007", "S"),

@@ -130,10 +130,17 @@ def test_a_weight_is_read_however_it_is_spelt(tmp_path, cell, value):
 def test_a_weight_that_is_no_number_is_null_and_a_problem(tmp_path, cell, severity):
     column, values, loaded = load(tmp_path, "Weight (oz)", ["1", cell, "2.5"])
     assert (column.type, values) == ("DOUBLE", [1.0, None, 2.5])
-    assert loaded.problems.to_pylist() == [{
-        "row_number": 2, "field": "weight_oz", "value": cell, "problem": "the value in column 'Weight (oz)' is not a number", "fix": "Correct the cell in the source and load it again.",
-        "severity": severity, "code": "cell_not_number",
-    }]  # fmt: skip
+    assert loaded.problems.to_pylist() == [
+        {
+            "row_number": 2,
+            "field": "weight_oz",
+            "value": cell,
+            "problem": "the value in column 'Weight (oz)' is not a number",
+            "fix": "Correct the cell in the source and load it again.",
+            "severity": severity,
+            "code": "cell_not_number",
+        }
+    ]
 
 
 @pytest.mark.parametrize(

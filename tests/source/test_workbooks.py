@@ -1,4 +1,6 @@
-"""Workbooks as people keep them: several sheets, titles above, numbers as text, formulas, dates, in all three formats."""
+"""Workbooks as people keep them: several sheets, titles above, numbers as text, formulas, dates, in
+all three formats.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def xlsx(path):
 
 
 def computed(path, values):
-    """Put values beside the formulas of the second sheet, as a spreadsheet program does when it saves."""
+    """Put values beside the formulas of the second sheet, as a spreadsheet program does when it
+    saves.
+    """
     with zipfile.ZipFile(path) as book:
         parts = {name: book.read(name) for name in book.namelist()}
     sheet = parts["xl/worksheets/sheet2.xml"].decode()
@@ -110,7 +114,8 @@ def ods(
     """An .ods of the same cells."""
     span = (
         '<table:table-cell table:number-columns-spanned="9" '
-        f'office:value-type="string"><text:p>{MERGED}</text:p></table:table-cell><table:covered-table-cell '
+        f'office:value-type="string"><text:p>{MERGED}</text:p></table:table-cell>'
+        "<table:covered-table-cell "
         'table:number-columns-repeated="8"/>'
     )
     money = (
@@ -173,11 +178,12 @@ def ods(
         ],
         "Notes": [["x"]],
     }
+
+    def line(row):
+        return f"<table:table-row>{''.join(map(cell, row))}</table:table-row>"
+
     tables = "".join(
-        (
-            "<table:table "
-            f'table:name="{name}">{"".join("<table:table-row>" + "".join(map(cell, row)) + "</table:table-row>" for row in rows)}</table:table>'
-        )
+        (f'<table:table table:name="{name}">{"".join(map(line, rows))}</table:table>')
         for name, rows in sheets.items()
     )
     spaces = " ".join(

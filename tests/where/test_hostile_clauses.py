@@ -1,4 +1,6 @@
-"""Clauses from somebody who wants more than a filter: each is refused before anything runs, and quickly."""
+"""Clauses from somebody who wants more than a filter: each is refused before anything runs, and
+quickly.
+"""
 
 from __future__ import annotations
 

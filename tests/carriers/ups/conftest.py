@@ -41,7 +41,9 @@ def shared_ups() -> Path:
 
 @pytest.fixture(scope="session")
 def specs() -> Path:
-    """UPS's own OpenAPI files: a clone of UPS-API/api-documentation named by SHIPKIT_UPS_SPECS (YAML: needs PyYAML), or the bundle beside the project."""
+    """UPS's own OpenAPI files: a clone of UPS-API/api-documentation named by SHIPKIT_UPS_SPECS
+    (YAML: needs PyYAML), or the bundle beside the project.
+    """
     named = os.environ.get("SHIPKIT_UPS_SPECS")
     if named:
         pytest.importorskip("yaml", reason="UPS's own files are YAML")

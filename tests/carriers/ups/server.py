@@ -1,4 +1,5 @@
-"""A UPS server on loopback for tests: real HTTP, UPS's own OpenAPI as the judge, UPS's rules beyond it, and faults on demand.
+"""A UPS server on loopback for tests: real HTTP, UPS's own OpenAPI as the judge, UPS's rules beyond
+it, and faults on demand.
 
 It shares no module with shipkit: what it believes about UPS comes from the specs and the recorded
 answers. A request that breaks a rule is answered as UPS would (400 and a code) and noted in
@@ -62,6 +63,8 @@ FAULTS = {
     "20001": "400 20001 (a temporary failure), the work was done",
 }
 
+_INVALID = "The request is not valid. Review for errors before re-submitting."
+
 
 @dataclasses.dataclass
 class Shipped:
@@ -94,7 +97,8 @@ class UpsServer:
         self.test_host = False
         self.voidable = True
         self.lone_labels = False
-        """Label recovery answers with one parcel only: nobody knows what UPS does for the others."""
+        """Label recovery answers with one parcel only: nobody knows what UPS does for the others.
+        """
         self.calls: Counter[str] = Counter()
         self.seen: list[tuple[str, str, dict[str, str], Any]] = []
         self.objections: list[str] = []
@@ -330,7 +334,7 @@ class UpsServer:
                     status=200,
                     headers={
                         "apierrorcode": "1",
-                        "apierrormsg": "The request is not valid. Review for errors before re-submitting.",
+                        "apierrormsg": _INVALID,
                     },
                 )
             case "silent":
@@ -393,7 +397,7 @@ class UpsServer:
                 headers={
                     **extra,
                     "apierrorcode": "1",
-                    "apierrormsg": "The request is not valid. Review for errors before re-submitting.",
+                    "apierrormsg": _INVALID,
                 },
             )
         if status >= 400 and not headers:
@@ -1281,7 +1285,9 @@ _GIF: list[str] = []
 
 
 def _label(code: str, number: str, *, signature: bool = False) -> dict[str, Any]:
-    """A label: real ZPL with the number, or a real GIF of UPS's size (1400 x 800, lying on its side)."""
+    """A label: real ZPL with the number, or a real GIF of UPS's size (1400 x 800, lying on its
+    side).
+    """
     if code == "GIF":
         if not _GIF:
             from PIL import Image, ImageDraw
@@ -1296,7 +1302,8 @@ def _label(code: str, number: str, *, signature: bool = False) -> dict[str, Any]
             "GraphicImage": _GIF[0],
             "HTMLImage": base64.b64encode(b"<html></html>").decode(),
         }
-    text = f"\n^XA\r\n^LRN^MNY^MFN,N^LH10,12^MCY^POI^PW812^CI27\r\n^FO50,50^A0N,40,40^FD{number}^FS\r\n^XZ\n".encode()
+    start = "\n^XA\r\n^LRN^MNY^MFN,N^LH10,12^MCY^POI^PW812^CI27\r\n"
+    text = f"{start}^FO50,50^A0N,40,40^FD{number}^FS\r\n^XZ\n".encode()
     found = {
         "ImageFormat": {"Code": code, "Description": code},
         "GraphicImage": base64.b64encode(text).decode(),
@@ -1320,7 +1327,9 @@ def _texts(node: Any) -> Any:
 
 
 def _quirky(node: Any) -> Any:
-    """What UPS was seen to do: a list of one becomes the bare object, an empty object becomes ""."""
+    """What UPS was seen to do: a list of one becomes the bare object, an empty object becomes
+    "".
+    """
     if isinstance(node, dict):
         return {key: _quirky(value) for key, value in node.items()} if node else ""
     if isinstance(node, list):

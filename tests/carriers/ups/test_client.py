@@ -1,4 +1,6 @@
-"""The UPS client against a real HTTP server on loopback: what each answer means, who signs in, what is asked."""
+"""The UPS client against a real HTTP server on loopback: what each answer means, who signs in, what
+is asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whole jobs through UPS over HTTP, with faults and kills: no duplicate, no loss, and what stays open says why."""
+"""Whole jobs through UPS over HTTP, with faults and kills: no duplicate, no loss, and what stays
+open says why.
+"""
 
 from __future__ import annotations
 
@@ -265,7 +267,8 @@ store = JobStore.open(Path(sys.argv[1]), sys.argv[2])
 async def main():
     carrier = ups(sys.argv[3], timeout_s=1.5, absence_proof_after_s=2.0)
     try:
-        print((await execute(store, carrier, pacer=Pacer(concurrency=12, breaker_after=1000), grace_s=2.0)).value)
+        pacer = Pacer(concurrency=12, breaker_after=1000)
+        print((await execute(store, carrier, pacer=pacer, grace_s=2.0)).value)
     finally:
         await carrier.aclose()
 

@@ -159,13 +159,17 @@ LINES = [
 ]
 TEMPLATE = """{
   "order_id": {{ row["Order ID"] | tojson }},
-  "ship_to": {"name": {{ row["Name"] | tojson }}, "phone": {{ row["Phone"] | tojson }}, "address_line1": {{ row["Address"] | tojson }},
-              "city": {{ row["City"] | tojson }}, "postal_code": {{ row["Zip"] | tojson }}, "country": {{ row["Country"] | tojson }}},
+  "ship_to": {"name": {{ row["Name"] | tojson }}, "phone": {{ row["Phone"] | tojson }},
+    "address_line1": {{ row["Address"] | tojson }},
+              "city": {{ row["City"] | tojson }}, "postal_code": {{ row["Zip"] | tojson }},
+                "country": {{ row["Country"] | tojson }}},
   "service": "worldwide_saver",
   "parcels": [{"weight_lb": 3}],
   "customs": {"reason": "sale", "duties_payer": "shipper", "terms": "DDP", "items": [
-    {% for line in lines %}{"description": {{ line["Item"] | tojson }}, "quantity": {{ line["Qty"] }}, "unit_value": {{ line["Price"] | tojson }},
-     "hs_code": {{ line["HS Code"] | tojson }}, "origin_country": "US"}{{ "," if not loop.last }}{% endfor %}]}
+    {% for line in lines %}{"description": {{ line["Item"] | tojson }},
+      "quantity": {{ line["Qty"] }}, "unit_value": {{ line["Price"] | tojson }},
+     "hs_code": {{ line["HS Code"] | tojson }},
+       "origin_country": "US"}{{ "," if not loop.last }}{% endfor %}]}
 }"""
 
 

@@ -396,7 +396,9 @@ def paths(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_the_judge_notices_every_field_that_is_misnamed(
     contract: Any, shop: Address, shipment: Shipment, abroad: Shipment, kind: str
 ) -> None:
-    """UPS ignores a misnamed field in silence and does something else; the closed contract must not."""
+    """UPS ignores a misnamed field in silence and does something else; the closed contract must
+    not.
+    """
     counted = 0
     for request in [
         *every_request(variants(shipment, abroad)[kind], shop),
