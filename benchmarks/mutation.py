@@ -58,8 +58,8 @@ _UPS_WIRE = ["tests/carriers/ups/test_wire_values.py", "tests/carriers/ups/test_
 
 TESTS: dict[str, list[str]] = {
     "state.py": ["tests/checkpoint/test_states.py", "tests/execute/test_execute.py"],
-    "common/files.py": ["tests/checkpoint"],
-    "common/lock.py": ["tests/checkpoint"],
+    "common/files.py": ["tests/checkpoint/test_files.py", "tests/checkpoint"],
+    "common/lock.py": ["tests/checkpoint/test_results.py", "tests/checkpoint"],
     "purchasing/approval.py": ["tests/execute/test_approval.py"],
     "purchasing/spend.py": ["tests/execute/test_spend.py", "tests/execute/test_execute.py"],
     "purchasing/reconcile.py": ["tests/reconcile", "tests/execute/test_execute.py"],
@@ -69,10 +69,7 @@ TESTS: dict[str, list[str]] = {
     "purchasing/run/*.py": _RUN,
     "purchasing/recovery/*.py": _RECOVERY,
     "carriers/ups/wire.py": _UPS_WIRE,
-    "carriers/sandbox/messages.py": [
-        "tests/carriers/test_sandbox_served.py",
-        "tests/execute/test_outcomes_over_http.py",
-    ],
+    "carriers/sandbox/messages.py": ["tests/carriers/test_sandbox_wire.py"],
 }
 """Module (or all of a folder) -> the tests that hold its promises."""
 
