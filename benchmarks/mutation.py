@@ -5,8 +5,9 @@
 
 Each defect (:mod:`mutation_operators`) is made in a copy of the project. Only the tests that the
 table below gives to the module are run, since a promise should be held by the tests of its own
-stage and not by luck further down the line; of those, first the ones that execute the changed line,
-then, if none fails, all. A defect that no test notices is listed with its line.
+stage and not by luck further down the line; and of those, the ones that execute the changed line
+(all of them for a line outside of functions, and with `--all-tests`). A defect that no test
+notices is listed with its line.
 
 Why a tool of our own: mutmut (3.8, October 2026, maintained) leaves out properties and whatever
 stands outside of functions, which is where the tables of states and codes are, and forks a process
@@ -157,8 +158,8 @@ class Outcome:
 class Copy:
     """A copy of the project in which defects are made."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "project"
+    def __init__(self, folder: Path, *, all_tests: bool = False) -> None:
+        self.folder, self.all_tests = folder / "project", all_tests
         shutil.copytree(ROOT, self.folder, ignore=_LEFT_OUT)
         if (ROOT.parent / "shared").is_dir():
             (folder / "shared").symlink_to(ROOT.parent / "shared")
@@ -194,7 +195,7 @@ class Copy:
                 ordered = sorted(chosen, key=lambda name: times.get(name, 0.0))
                 longest = sum(times.get(name, 0.0) for name in ordered)
                 found = self._run(ordered, longest)
-                if found[0] != "survived":
+                if found[0] != "survived" or not self.all_tests:
                     return Outcome(module, mutant, *found)
             return Outcome(module, mutant, *self._run(tests, sum(known["times"].values())))
         finally:
@@ -311,6 +312,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="modules, as in the table")
     parser.add_argument("--sample", type=int, help="this many defects, of all modules together")
     parser.add_argument("--seed", type=int, default=1, help="which ones the sample takes")
+    parser.add_argument(
+        "--all-tests", action="store_true", help="run those that do not reach the line, too"
+    )
     parser.add_argument("--list", action="store_true", help="show the defects, run nothing")
     parser.add_argument("--markdown", type=Path, help="write the report here, after every defect")
     args = parser.parse_args()
@@ -331,7 +335,7 @@ def main() -> None:
         return
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        copy = Copy(Path(folder))
+        copy = Copy(Path(folder), all_tests=args.all_tests)
         for place, (module, mutant) in enumerate(every, 1):
             began = time.monotonic()
             outcomes.append(copy.judge(module, mutant, modules[module]))
