@@ -1,4 +1,4 @@
-"""Where a stage keeps its tables: a schema of its own, and relations that later stages get as values.
+"""A schema for each stage, and the relations that it hands to later stages.
 
 Every stage from a source to normalised shipments works in the one database of a session. A stage
 opens a :class:`StageSchema`, makes tables and views in it, and returns the :class:`Relation` values
@@ -67,7 +67,7 @@ class StageSchema:
 
 @contextmanager
 def fresh(con: duckdb.DuckDBPyConnection, stage: str) -> Iterator[StageSchema]:
-    """Create an empty schema named after `stage`; when the block raises, it is dropped with all in it.
+    """Create an empty schema named after `stage`; if the block raises, it is dropped again.
 
     While the result of an earlier run is still in use, the new schema gets a number behind its
     name: a stage that fails leaves the earlier result as it was, and the caller drops that one

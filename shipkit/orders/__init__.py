@@ -1,1 +1,4 @@
-"""Anything with orders in it -> a checked table: read, grouped, filtered, mapped, packed, normalised, validated."""
+"""From anything with orders in it to a checked table of shipments.
+
+The stages: source, grouping, where, packing, mapping, normalize, validate.
+"""

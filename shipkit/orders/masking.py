@@ -1,4 +1,4 @@
-"""A preview for other eyes: names and streets taken out, what a price depends on left in."""
+"""Mask a preview for other people: hide names and streets, keep what a price depends on."""
 
 from __future__ import annotations
 
@@ -25,22 +25,27 @@ OPEN_ROLES = frozenset(
         "item_name",
     }
 )
-"""Roles of text columns that name nobody. Every other text column is masked: a gift note may hold a name."""
+"""Roles of text columns that are shown.
+
+Every other text column is masked: a gift note may contain a name.
+"""
 
 _HIDDEN = "***"
 _TEXTS = ("warnings", "problem")
 
 
 def masked(table: pa.Table, open_columns: Collection[str]) -> pa.Table:
-    """Return a preview `table` that names nobody: initials, the first three characters of a postal code, cells quoted in problems as dots.
+    """Return a preview without personal data.
+
+    Names become initials, postal codes their first three characters, and cells that problems quote
+    become dots.
 
     Parameters
     ----------
     table
         Columns of a preview, then columns of the source.
     open_columns
-        Text columns that are shown as they are; all others that the preview does not know are
-        masked.
+        Text columns that are shown unchanged.
     """
     for place, name in enumerate(table.column_names):
         column = table.column(name)

@@ -63,18 +63,18 @@ class Planner:
     _mapped: mapping.Mapped | None = None
     _normal: normalize.Normalized | None = None
 
-    # -- what it was told -------------------------------------------------------------------------
+    # -- settings ---------------------------------------------------------------------------------
 
     def load(self, given: Any, **options: Any) -> source.Loaded:
         """Read `given`, and drop what was made of an earlier source once it is read."""
         order_key = options.pop("order_key", None)
-        told: tuple[Note, ...] = ()
+        notes: tuple[Note, ...] = ()
         rows = given
         if isinstance(given, Database) and given.only is not None:
             rows, note = pushdown.matching_only(
                 given, order_key=order_key, layout_folder=self.layouts, **options
             )
-            told = (note,)
+            notes = (note,)
         loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
         try:
             orders = grouping.group(loaded, order_key)
@@ -85,7 +85,7 @@ class Planner:
         self._orders = orders
         self._loaded = replace(
             loaded,
-            report=replace(loaded.report, notes=(*told, *loaded.report.notes, *orders.notes)),
+            report=replace(loaded.report, notes=(*notes, *loaded.report.notes, *orders.notes)),
         )
         self.edits = ()
         self.database = given if isinstance(given, Database) else None
@@ -152,7 +152,7 @@ class Planner:
         if not numbers:
             raise FilterError(
                 f"No row matches {clause!r}: nothing was changed.",
-                fix="Look at session.preview() for the values it holds.",
+                fix="See session.preview() for the values.",
             )
         made = Edit(
             action=action,
@@ -294,7 +294,7 @@ class Planner:
         finally:
             self.con.unregister("chosen_rows")
 
-    def beside(self, shown: pa.Table) -> pa.Table:
+    def with_source_columns(self, shown: pa.Table) -> pa.Table:
         """Return `shown`, one row per shipment, followed by the source's columns.
 
         The source's values are those of each order's first line. Where both have a column of one

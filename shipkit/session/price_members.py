@@ -160,7 +160,7 @@ class PriceMembers(OrderMembers):
         if self._last_view is None or self._preview is not None:
             priced = self._preview is not None or _ASKS_PRICES.search(clause)
             shown = self.previewed if priced else self._connection.run(self._unpriced())
-            self._last_view = self._planner.beside(shown.view())
+            self._last_view = self._planner.with_source_columns(shown.view())
         return self._last_view
 
     async def _plan(self) -> Plan:

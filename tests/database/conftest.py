@@ -1,6 +1,4 @@
-"""Real servers, started by the tests on a free loopback port; a test skips, with the reason, where
-there is none.
-"""
+"""Real servers, started on free loopback ports; a test is skipped where one is not installed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a database checks itself: fewer rows travel, and the orders are exactly those that a filter
-keeps after loading everything.
-"""
+"""What a database checks itself: fewer rows are read, and a filter of all rows keeps no others."""
 
 from __future__ import annotations
 
@@ -29,8 +27,9 @@ PLACES = [
 
 
 def lines_table(server, *, unnamed=False):
-    """A table of order lines: orders of one to three lines, cells that only the first line has, and
-    cells with blanks, capitals and nothing in them.
+    """A table of orders with one to three lines.
+
+    Some cells are only in the first line; some have blanks, capitals or nothing.
     """
     rows = []
     for n in range(1, LINES + 1):

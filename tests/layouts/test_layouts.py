@@ -1,6 +1,4 @@
-"""Known exports are recognised by their headings and give the shipments that a person reads in
-them.
-"""
+"""Known exports are recognised by their headings, and give the shipments a person would."""
 
 from __future__ import annotations
 

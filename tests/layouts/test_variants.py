@@ -1,5 +1,6 @@
-"""Dirt that exports pick up on their way (Excel, mail, another locale) changes no shipment;
-files of headings alone work with rows in them.
+"""Dirt that exports pick up (Excel, mail, another locale) changes no shipment.
+
+Layouts of which only the headings are known work with rows in them.
 """
 
 from __future__ import annotations
@@ -75,9 +76,7 @@ def shipments(path):
 
 @pytest.fixture(scope="module")
 def samples():
-    """Each file's rows, and the shipments of the file as it is; a file of `shared` only where that
-    folder is.
-    """
+    """Each file's rows, and its shipments; files of `shared` only where that folder exists."""
     found = {}
     for name in NAMES:
         path = MADE / name if (MADE / name).is_file() else EXPORTS / name

@@ -1,6 +1,4 @@
-"""The planner keeps each stage until something before it changes, then drops all that was made of
-it.
-"""
+"""The planner keeps a stage until something before it changes, then drops what was made of it."""
 
 from __future__ import annotations
 

@@ -182,8 +182,8 @@ def test_a_glob_reads_several_files_by_heading_and_numbers_on(tmp_path):
     write(tmp_path, "Zip;Order ID;Note\n10001;C;hi\n", "2.csv")
     loaded = source.load(str(tmp_path / "*.csv"))
     rows = loaded.con.sql(
-        f"SELECT row_number, source_file, order_id, zip, note FROM {loaded.lines.sql} "
-        "ORDER BY row_number"
+        "SELECT row_number, source_file, order_id, zip, note "
+        f"FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall()
     assert rows == [
         (1, "1.csv", "A", "02134", None),

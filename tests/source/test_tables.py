@@ -1,6 +1,4 @@
-"""Orders that do not come from text files: workbooks, parquet, JSON, frames, Arrow, records,
-relations.
-"""
+"""Orders that do not come from text files: Parquet, JSON, frames, Arrow, records, relations."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Workbooks as people keep them: several sheets, titles above, numbers as text, formulas, dates, in
-all three formats.
+"""Workbooks as people keep them, in all three formats.
+
+Several sheets, titles above the header, numbers as text, formulas, dates.
 """
 
 from __future__ import annotations
@@ -84,9 +85,7 @@ def xlsx(path):
 
 
 def computed(path, values):
-    """Put values beside the formulas of the second sheet, as a spreadsheet program does when it
-    saves.
-    """
+    """Store values with the formulas of the second sheet, as a spreadsheet program does."""
     with zipfile.ZipFile(path) as book:
         parts = {name: book.read(name) for name in book.namelist()}
     sheet = parts["xl/worksheets/sheet2.xml"].decode()
@@ -179,11 +178,11 @@ def ods(
         "Notes": [["x"]],
     }
 
-    def line(row):
+    def table_row(row):
         return f"<table:table-row>{''.join(map(cell, row))}</table:table-row>"
 
     tables = "".join(
-        (f'<table:table table:name="{name}">{"".join(map(line, rows))}</table:table>')
+        f'<table:table table:name="{name}">{"".join(map(table_row, rows))}</table:table>'
         for name, rows in sheets.items()
     )
     spaces = " ".join(

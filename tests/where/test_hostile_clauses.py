@@ -1,6 +1,4 @@
-"""Clauses from somebody who wants more than a filter: each is refused before anything runs, and
-quickly.
-"""
+"""Hostile clauses: each is refused quickly, and before anything runs."""
 
 from __future__ import annotations
 

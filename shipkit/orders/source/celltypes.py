@@ -1,6 +1,6 @@
 """Which type a column of text cells gets, and the SQL that reads it, without losing a cell.
 
-A column whose heading means text (:mod:`shipkit.orders.fields`) stays text whatever it holds. One
+A column whose heading means text (:mod:`shipkit.orders.fields`) stays text. One
 whose heading means a number, date or amount always gets that type; a cell that does not fit becomes
 null and a problem of its row. Any other column gets a type only when every value fits.
 """
@@ -96,7 +96,7 @@ def problem_of(kind: str, heading: str) -> tuple[str, str, str]:
 
 
 def missing_sql(c: str) -> str:
-    """Return SQL that is true of a cell in which somebody wrote that there is no value."""
+    """Return SQL that is true of a cell with a text such as "n/a" for a missing value."""
     return f"lower(trim({c})) IN ({', '.join(repr(word) for word in _MISSING)})"
 
 

@@ -49,8 +49,8 @@ def number_column(
 ) -> ColumnReading:
     """Return how a column is read whose cells have separators, blanks or units ("1,200", "8 oz").
 
-    In a column with units, a number without one is a problem unless the heading names the unit: of
-    "8 oz", "2 lb" and "3" nobody can tell what the 3 is.
+    In a column with units, a number without one is a problem unless the heading names the unit: in
+    a column of "8 oz", "2 lb" and "3", the 3 could be either.
     """
     c, bare = text.sql, f"TRY_CAST({_bare_number(text.sql)} AS DOUBLE)"
     scale = _SCALES.get(column.role or "")

@@ -1,4 +1,4 @@
-"""A source range by range, for files that memory does not hold.
+"""A source range by range, for files larger than memory.
 
 Types and grouping are decided on all rows before; here the views only show some rows at a time.
 """
@@ -24,7 +24,7 @@ __all__ = ["row_ranges"]
 def row_ranges(loaded: Loaded, rows: int) -> Iterator[tuple[int, int]]:
     """Yield the first and last row number of each range of at most `rows` rows, in order.
 
-    If the source is a Parquet file that was not copied, ``loaded.cells`` and all views of it hold
+    If the source is a Parquet file that was not copied, ``loaded.cells`` and all views of it have
     just the range that was yielded, so that the file is read once and not once per range. Any other
     source stays complete, and the caller selects by row number.
 

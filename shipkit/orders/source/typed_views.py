@@ -371,8 +371,8 @@ class _Rows:
             return None
         first = next((cell for cell, column in cells if column.role == "order_id"), cells[0][0])
         words = ", ".join(quote(word) for word in _TOTALS)
-        nobody = f"coalesce({', '.join(who)}) IS NULL"
-        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {nobody}"
+        no_address = f"coalesce({', '.join(who)}) IS NULL"
+        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {no_address}"
 
     def text(self, schema: StageSchema) -> Relation:
         """Return all rows with every column as text under its heading."""

@@ -1,7 +1,7 @@
 """Which orders to ship: SQL conditions with bound values.
 
 An order is kept whole when any of its lines matches. A clause is checked twice:
-:mod:`shipkit.orders.where.clauses` parses it and writes it anew from an allow-list, and the result
+:mod:`shipkit.orders.where.clauses` parses it and rewrites it from an allow-list, and the result
 runs in a locked database that contains nothing but the columns that the clause names.
 """
 
@@ -65,7 +65,7 @@ def select(
     *,
     timeout_s: float = _TIMEOUT_S,
 ) -> Selection:
-    """Return the orders of which a line matches all `clauses`; all orders when there are none.
+    """Return the orders with a line that matches all `clauses`; all orders without any clause.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One SQL condition from outside: parsed, checked against an allow-list, and written anew.
+"""One SQL condition from outside: parsed, checked against an allow-list, and rewritten.
 
 What runs later is never the text that came in. The clause is parsed (not run) in an empty, locked
 database; its tree is checked by an allow-list of node classes, operators, functions and types; and
@@ -43,7 +43,7 @@ def check(
     params: Mapping[str, Any],
     con: duckdb.DuckDBPyConnection,
 ) -> CheckedClause:
-    """Return `clause` checked and written anew.
+    """Return `clause`, checked and rewritten.
 
     Parameters
     ----------

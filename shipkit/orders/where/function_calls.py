@@ -87,7 +87,7 @@ def _is_in_list(writer: ClauseWriter, node: _Node, name: str, arguments: Sequenc
 
 
 def _refuse_extras(writer: ClauseWriter, node: _Node, name: str) -> None:
-    """Refuse what may stand in a call besides arguments."""
+    """Refuse anything in a call but plain arguments."""
     extras = (
         node.get("filter")
         or node.get("distinct")
