@@ -1,20 +1,16 @@
-"""The line to UPS: signs in, sends one request, and says what an answer means. The one place that decides an outcome at UPS.
+"""The client of UPS's API: signs in, sends one request, and decides what an answer means.
 
-==========================================================  ====================================
-========================== what came                                                    error
-what it means ==========================================================
-====================================  ========================== no connection, TLS failed, no pool
-slot                      CarrierUnreachable                    not sent sign-in fails or does not
-answer                             AuthenticationFailed, CarrierUnreachable  not sent 401, and 401
-again with a fresh token                        AuthenticationFailed                  turned away
-unread 429                                                          RateLimited
-turned away unread 400, 403, another 4xx, a 2xx with an error                   CarrierRejected
-no 200 without a body, with an error in the headers             CarrierRejected
-no (recorded, labels.malformed) time-out, reset, 5xx, half an answer, not JSON, no result
-AnswerLost                            in doubt 4xx 20001, 120001, 10004 (a failure of UPS's own)
-AnswerLost                            in doubt
-==========================================================  ====================================
-==========================
+This is the one place that decides an outcome at UPS:
+
+- No connection, a failed TLS handshake, no free connection in time: CarrierUnreachable, not sent.
+- The sign-in fails or does not answer: AuthenticationFailed or CarrierUnreachable, not sent.
+- 401, and 401 again with a fresh token: AuthenticationFailed, turned away unread.
+- 429: RateLimited, turned away unread.
+- Any other 4xx, or a 2xx with an error in its body: CarrierRejected.
+- 200 without a body and an error in the headers: CarrierRejected (recorded, labels.malformed).
+- A time-out, a reset, a 5xx, half an answer, an answer that is not JSON: AnswerLost, in doubt.
+- A 4xx that is a failure of UPS's own systems (:data:`~shipkit.carriers.ups.codes.IN_DOUBT`):
+  AnswerLost, in doubt.
 """
 
 from __future__ import annotations
@@ -24,13 +20,15 @@ import base64
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pydantic import SecretStr
 
 from shipkit.carriers.http import HttpTransport, Response, retry_after_s
 from shipkit.carriers.ups import responses
 from shipkit.carriers.ups.codes import IN_DOUBT, explain
+from shipkit.carriers.ups.json_values import Unreadable
+from shipkit.carriers.ups.responses import ErrorAnswer
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.carriers.ups.wire import Request
 from shipkit.errors import (
@@ -50,8 +48,11 @@ __all__ = ["UpsClient"]
 log = logging.getLogger("shipkit.ups")
 
 _TOKEN_PATH = "/security/v1/oauth/token"  # noqa: S105 - a path
-_EARLY_S = 300.0
-"""A token is renewed this long before it ends (a tenth of its life, if that is shorter): a request under way must not outlive it."""
+_EARLY_S: Final = 300.0
+"""A token is renewed this long before it expires, or a tenth of its life if that is shorter.
+
+A request in progress must not outlive its token.
+"""
 _LOOK_UP = "The row is looked up by its reference before anything is sent again."
 _CREDENTIALS = (
     "Check SHIPKIT_UPS_CLIENT_ID and SHIPKIT_UPS_CLIENT_SECRET, and that they belong to this host "
@@ -60,7 +61,7 @@ _CREDENTIALS = (
 
 
 class UpsClient:
-    """A signed-in line to one UPS host. One token for everybody; one refresh at a time."""
+    """A signed-in connection to one UPS host: one token for all requests, one refresh at a time."""
 
     def __init__(
         self,
@@ -79,16 +80,24 @@ class UpsClient:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
-        """Name the host; nothing else is for eyes."""
+        """Name the host and nothing else."""
         return f"UpsClient({self._http.base_url})"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signed-in client holds credentials and cannot be pickled")
+
     async def ask(self, request: Request) -> Any:
-        """Return the body of UPS's answer. Raises what the table above says."""
+        """Return the body of UPS's answer.
+
+        Raises
+        ------
+        CarrierError
+            One of its children, as the module describes.
+        """
         token = await self._signed_in()
         answer, transaction = await self._send(request, token)
-        if (
-            answer.status == 401
-        ):  # turned away unread: asking again with a new token cannot buy twice
+        if answer.status == 401:
+            # Turned away unread, so asking again with a new token cannot buy twice.
             token = await self._signed_in(refused=token)
             answer, transaction = await self._send(request, token)
         return _meaning(answer, transaction)
@@ -136,17 +145,21 @@ class UpsClient:
         return answer, transaction
 
     async def _signed_in(self, refused: SecretStr | None = None) -> SecretStr:
-        """Return a token that is good for a while and is not `refused`. Whoever comes while one is fetched waits for that one."""
+        """Return a token that is valid for a while and is not `refused`.
+
+        Callers that come while a token is fetched wait for that one.
+        """
         loop = asyncio.get_running_loop()
         if self._signing_in is None or loop is not self._loop:
             self._signing_in, self._loop = asyncio.Lock(), loop
-        if self._usable(refused):
-            return self._token  # type: ignore[return-value]
+        if (token := self._usable(refused)) is not None:
+            return token
         async with self._signing_in:
-            if not self._usable(refused):
-                self._token, seconds = await self._fetch_token()
+            if (token := self._usable(refused)) is None:
+                token, seconds = await self._fetch_token()
+                self._token = token
                 self._good_until = time.monotonic() + seconds - min(_EARLY_S, seconds / 10)
-            return self._token  # type: ignore[return-value]
+            return token
 
     def _basic(self) -> SecretStr:
         return SecretStr(
@@ -156,12 +169,9 @@ class UpsClient:
             ).decode("ascii")
         )
 
-    def _usable(self, refused: SecretStr | None) -> bool:
-        return (
-            self._token is not None
-            and self._token is not refused
-            and time.monotonic() < self._good_until
-        )
+    def _usable(self, refused: SecretStr | None) -> SecretStr | None:
+        fresh = self._token is not refused and time.monotonic() < self._good_until
+        return self._token if fresh else None
 
     async def _fetch_token(self) -> tuple[SecretStr, float]:
         headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -173,23 +183,23 @@ class UpsClient:
                 headers=headers,
                 authorization=self._basic(),
             )
-        except AnswerLost as error:  # only the sign-in was lost; the request behind it never left
+        except AnswerLost as lost:  # only the sign-in was lost; the request after it never left
             raise CarrierUnreachable(
-                f"UPS's sign-in gave no answer: {error.message}", fix="Try again; nothing was sent."
+                f"UPS's sign-in gave no answer: {lost.message}", fix="Try again; nothing was sent."
             ) from None
         log.info("POST %s: %d", _TOKEN_PATH, answer.status)
-        said = responses.error_in(_json(answer), answer.headers)
-        if answer.status != 200 or said is not None:
-            words = _words(said)
+        error = responses.error_in(_json(answer), answer.headers)
+        if answer.status != 200 or error is not None:
+            words = _words(error)
             raise AuthenticationFailed(
                 f"UPS refused to sign in ({answer.status}). {words}",
                 fix=_CREDENTIALS,
-                carrier_code=said.code if said else str(answer.status),
+                carrier_code=error.code if error else str(answer.status),
                 carrier_message=words,
             )
         try:
             token, seconds = responses.token(_json(answer))
-        except responses.Unreadable:
+        except Unreadable:
             raise CarrierUnreachable(
                 "UPS's sign-in answered without a token.", fix="Try again; nothing was sent."
             ) from None
@@ -199,43 +209,42 @@ class UpsClient:
 def _meaning(answer: Response, transaction: str) -> Any:
     """Return the body of a good answer, or raise what a bad one means."""
     body = _json(answer)
-    in_headers = (
-        answer.headers if answer.status >= 400 or not answer.content else {}
-    )  # beside a body that says yes, a header does not say no
-    said = responses.error_in(body, in_headers)
-    code = said.code if said else None
+    # A body that reports success is believed over an error header.
+    in_headers = answer.headers if answer.status >= 400 or not answer.content else {}
+    error = responses.error_in(body, in_headers)
+    code = error.code if error else None
     theirs = answer.headers.get("bkndtransid")
     about: dict[str, Any] = {
         "carrier_code": code or str(answer.status),
-        "carrier_message": _words(said) or None,
+        "carrier_message": _words(error) or None,
         "transaction_id": transaction,
         "bkndtransid": theirs,
         "status": answer.status,
     }
     if answer.status == 401:
-        raise AuthenticationFailed(_sentence(answer, said), fix=_CREDENTIALS, **about)
+        raise AuthenticationFailed(_sentence(answer, error), fix=_CREDENTIALS, **about)
     if answer.status == 429:
         about["carrier_code"] = code or "10429"
         raise RateLimited(
-            _sentence(answer, said),
+            _sentence(answer, error),
             fix="shipkit pauses and sends again.",
             retry_after_s=retry_after_s(answer.headers.get("retry-after")),
             **about,
         )
     if answer.status >= 500 or code in IN_DOUBT:
-        raise AnswerLost(f"{_sentence(answer, said)} It may have acted.", fix=_LOOK_UP, **about)
-    if answer.status >= 400 or said is not None:
+        raise AnswerLost(f"{_sentence(answer, error)} It may have acted.", fix=_LOOK_UP, **about)
+    if answer.status >= 400 or error is not None:
         known = explain(code)
         raise CarrierRejected(
-            _sentence(answer, said),
+            _sentence(answer, error),
             fix=(known.fix if known else None)
             or f"Correct the row; UPS support knows code {about['carrier_code']}.",
             **about,
         )
     if not 200 <= answer.status < 300 or body is None:
         raise AnswerLost(
-            f"UPS answered {answer.status} with {len(answer.content)} bytes that say nothing. It "
-            "may have acted.",
+            f"UPS answered {answer.status} with {len(answer.content)} bytes without content. "
+            "It may have acted.",
             fix=_LOOK_UP,
             **about,
         )
@@ -250,16 +259,16 @@ def _json(answer: Response) -> Any:
         return None
 
 
-def _words(said: responses.Said | None) -> str:
-    return cut(clean(said.message), 300) if said else ""
+def _words(error: ErrorAnswer | None) -> str:
+    return cut(clean(error.message), 300) if error else ""
 
 
-def _sentence(answer: Response, said: responses.Said | None) -> str:
+def _sentence(answer: Response, error: ErrorAnswer | None) -> str:
     """Return what happened: our plain words, then UPS's code and words."""
-    known = explain(said.code) if said else None
-    words = _words(said)
-    if known and said:
-        return f"{known.plain} (UPS {said.code}{': ' if words else ''}{words})"
-    if said:
-        return f"UPS refused: {words or 'without a word'} ({said.code or answer.status})"
+    known = explain(error.code) if error else None
+    words = _words(error)
+    if known and error:
+        return f"{known.plain} (UPS {error.code}{': ' if words else ''}{words})"
+    if error:
+        return f"UPS refused: {words or 'without a reason'} ({error.code or answer.status})"
     return f"UPS answered {answer.status}."

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 __all__ = [
     "ALREADY_VOIDED",
+    "CANNOT_CLASSIFY",
     "CODES",
     "EXPORT_REASONS",
     "IN_DOUBT",
@@ -26,28 +27,28 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one UPS code means to the person who has to act on it."""
+    """What one code of UPS means to the person who has to act on it."""
 
     plain: str
     fix: str | None = None
 
 
 def explain(code: str | None) -> Meaning | None:
-    """Return the plain words of `code`, or None when shipkit does not know it."""
+    """Return the plain words of `code`, or None for a code that is not in the table."""
     return CODES.get(code or "")
 
 
 _RECIPIENT = "Correct the recipient's address in the source, or with session.edit()."
 _SENDER = "Correct the shipper's address."
 _PHONE = "Give a phone number with its area code, ten digits or more."
-_SERVICE = "Choose another service: session.shop() lists what UPS sells for this row."
+_SERVICE = "Choose another service: session.shop() lists what UPS offers for this row."
 _ACCOUNT = "Check SHIPKIT_UPS_ACCOUNT: six characters, an account your UPS login may use."
 _LATER = "Try again in a few minutes."
 _CREDENTIALS = (
     "Check SHIPKIT_UPS_CLIENT_ID and SHIPKIT_UPS_CLIENT_SECRET, and that they belong to this host "
     "(test or live)."
 )
-_REPORT = "Please report this: shipkit should not send such a request."
+_REPORT = "Please report this: shipkit should not send this request."
 _BOX = "Correct the parcel's weight or dimensions."
 
 CODES: MappingProxyType[str, Meaning] = MappingProxyType(
@@ -132,11 +133,13 @@ CODES: MappingProxyType[str, Meaning] = MappingProxyType(
         ),  # G
         "120541": Meaning("Within the US a reference belongs on the package.", _REPORT),  # I, G
         "120542": Meaning("Outside the US a reference belongs on the shipment.", _REPORT),  # G
-        "120544": Meaning("UPS takes fewer references on a package.", "Map fewer references."),  # G
+        "120544": Meaning(
+            "UPS accepts fewer references on a package.", "Map fewer references."
+        ),  # G
         "120600": Meaning("The packaging is missing.", _REPORT),  # G
         "120601": Meaning("A parcel's weight is missing or not a number.", _BOX),  # G
         "120602": Meaning(
-            "A parcel has one or two dimensions; UPS wants all three or none.", _BOX
+            "A parcel has one or two dimensions; UPS requires all three or none.", _BOX
         ),  # G
         "120604": Meaning(
             "UPS does not take this declared value.", "Lower or drop the declared value."
@@ -202,28 +205,38 @@ CODES: MappingProxyType[str, Meaning] = MappingProxyType(
 )
 
 IN_DOUBT: frozenset[str] = frozenset({"10004", "120001", "20001"})
-"""Codes after which a shipment may exist although UPS answered with an error, whatever the HTTP status."""
+"""Errors after which a shipment may exist all the same, whatever the HTTP status.
+
+Each is a failure of UPS's own systems behind the API, which may come after the shipment was made.
+"""
 
 ALREADY_VOIDED = "190117"
 
+CANNOT_CLASSIFY = "9264030"
+"""Address validation was refused for the place.
+
+Recorded for an address outside New York and California, the only states that the test system
+validates.
+"""
+
 
 class Recovery:
-    """What LabelRecovery's codes say about a shipment (older UPS guide; not verified over REST)."""
+    """What codes of LabelRecovery mean for a shipment (UPS's older guide; not verified here)."""
 
     ABSENT = frozenset({"300007"})
-    NOT_READY = frozenset({"300034", "300000"})
+    # 300034 and 300000 mean "not ready yet": like every code that is not here, in doubt.
     SEVERAL = frozenset({"300001", "300035"})
     NO_LABEL = frozenset({"300002", "300006"})
     VOIDED = frozenset({"300033"})
 
 
 NOISE: frozenset[str] = frozenset({"110971", "120971", "112237", "111531"})
-"""Alerts that say nothing about this shipment: "the invoice may vary" was 75 of 112 recorded alerts."""
+"""Alerts that are not about the shipment: "the invoice may vary" was 75 of 112 recorded alerts."""
 
 SURCHARGES: MappingProxyType[str, str] = MappingProxyType(
     {"375": "fuel", "270": "residential", "376": "delivery_area"}
 )
-"""ItemizedCharges codes that have a column of their own; every other one is "other". Seen in recorded answers."""
+"""Codes of ItemizedCharges with a column of their own (recorded answers). The rest: "other"."""
 
 EXPORT_REASONS: MappingProxyType[str, str] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""What customs needs, in UPS's words: the invoice (InternationalForms) and the total of its lines."""
+"""What customs needs: the commercial invoice (InternationalForms) and the total of its lines."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ __all__ = ["international_forms", "invoice_line_total", "rated_value"]
 _TERMS = frozenset(
     {"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"}
 )
-_MAX_ITEMS = 50
-_INVOICE, _PARTIAL_INVOICE = "01", "05"
+_MAX_ITEMS = 50  # Shipping.yaml, InternationalForms.Product
+_INVOICE, _PARTIAL_INVOICE = "01", "05"  # InternationalForms.FormType; 05 for returns
 
 
 def international_forms(
     route: Route, shipment: Shipment, reference: str, date: dt.date
 ) -> dict[str, Any]:
-    """Return the commercial invoice. Raises CarrierRejected when the shipment does not say what customs must know."""
-    customs = _demanded(route, shipment)
+    """Return the commercial invoice.
+
+    Raises
+    ------
+    CarrierRejected
+        Something that customs must know is missing.
+    """
+    customs = _customs_of(route, shipment)
     buyer = route.destination
     forms: dict[str, Any] = {
         "FormType": [_PARTIAL_INVOICE if shipment.is_return else _INVOICE],
@@ -52,7 +58,7 @@ def international_forms(
         if terms not in _TERMS:
             raise refuse(
                 "customs.terms",
-                f"UPS knows no terms of shipment {customs.terms!r}.",
+                f"{customs.terms!r} is not one of UPS's terms of shipment.",
                 f"Use one of {', '.join(sorted(_TERMS))}.",
             )
         forms["TermsOfShipment"] = terms
@@ -60,10 +66,10 @@ def international_forms(
 
 
 def invoice_line_total(route: Route, shipment: Shipment) -> dict[str, str] | None:
-    """Return the total of the goods, which UPS wants from the US to Canada and to Puerto Rico; None elsewhere.
+    """Return the value of the goods, which UPS requires from the US to Canada and Puerto Rico.
 
-    Without customs items the declared values are taken; without both the shipment is refused,
-    because a made-up value is a false declaration.
+    None anywhere else. Without customs items the declared values are used. Without both the
+    shipment is refused, because an invented value is a false declaration.
     """
     if route.pair not in {("US", "CA"), ("US", "PR")} or shipment.is_return:
         return None
@@ -71,14 +77,17 @@ def invoice_line_total(route: Route, shipment: Shipment) -> dict[str, str] | Non
     if total is None:
         raise refuse(
             "customs.items",
-            f"UPS wants the value of the goods from US to {route.pair[1]}.",
+            f"UPS requires the value of the goods from US to {route.pair[1]}.",
             "Give customs items with values, or a declared value.",
         )
     return total
 
 
 def rated_value(route: Route, shipment: Shipment) -> dict[str, str] | None:
-    """Return the value of goods that leave the country, which Rate wants for transit times; None within a country or when it is not known."""
+    """Return the value of goods that leave the country, which Rate requires for transit times.
+
+    None within a country, or when it is not known.
+    """
     return None if route.pair[0] == route.pair[1] else _total(shipment)
 
 
@@ -89,7 +98,7 @@ def _total(shipment: Shipment) -> dict[str, str] | None:
         return None
     if total > Decimal(99_999_999):
         raise refuse(
-            "customs.items", "the goods are worth more than UPS takes.", "Split the shipment."
+            "customs.items", "the goods are worth more than UPS accepts.", "Split the shipment."
         )
     return {
         "CurrencyCode": values[0].currency,
@@ -106,25 +115,26 @@ def _values(shipment: Shipment) -> list[Money]:
     return lines or [p.declared_value for p in shipment.parcels if p.declared_value]
 
 
-def _demanded(route: Route, shipment: Shipment) -> Customs:
+def _customs_of(route: Route, shipment: Shipment) -> Customs:
     customs = shipment.customs
     if customs is None or not customs.items:
         raise refuse(
             "customs.items",
-            f"goods that go from {route.pair[0]} to {route.pair[1]} need an invoice with a line "
-            "for each item.",
+            f"goods from {route.pair[0]} to {route.pair[1]} need an invoice with a line per item.",
             "Map description, quantity, value and country of origin of the order's lines "
             "(customs.items).",
         )
     if len(customs.items) > _MAX_ITEMS:
         raise refuse(
             "customs.items",
-            f"UPS's invoice takes {_MAX_ITEMS} lines, not {len(customs.items)}.",
+            f"UPS's invoice has at most {_MAX_ITEMS} lines, not {len(customs.items)}.",
             "Combine lines of the same goods.",
         )
     if len({item.unit_value.currency for item in customs.items}) > 1:
         raise refuse(
-            "customs.items", "an invoice has one currency.", "Give all values in the same currency."
+            "customs.items",
+            "an invoice has a single currency.",
+            "Give all values in the same currency.",
         )
     return customs
 
@@ -134,7 +144,7 @@ def _reason(customs: Customs) -> str:
     if reason is None:
         raise refuse(
             "customs.reason",
-            f"{customs.reason!r} is no reason for export that UPS knows.",
+            f"{customs.reason!r} is not one of UPS's reasons for export.",
             f"Use one of {', '.join(EXPORT_REASONS)}.",
         )
     return reason
@@ -147,12 +157,12 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
         raise refuse(
             f"{field}.description",
             "customs needs a description.",
-            "Say what the item is, in English.",
+            "State what the item is, in English.",
         )
     if item.unit_value.amount <= 0:
         raise refuse(
             f"{field}.unit_value",
-            "customs needs a value above zero, for gifts and samples too.",
+            "customs needs a value greater than 0, for gifts and samples too.",
             "Give what the item is worth.",
         )
     if not item.origin_country:
@@ -175,7 +185,7 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
         raise refuse(
             f"{field}.hs_code",
             f"{item.hs_code!r} is not a tariff code of 6 to 15 characters.",
-            "Correct or drop it.",
+            "Correct it, or leave it out.",
         )
     if code:
         product["CommodityCode"] = code
@@ -187,7 +197,7 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
 def _quantity(item: CustomsItem, field: str) -> str:
     if item.quantity > 9_999_999:
         raise refuse(
-            f"{field}.quantity", "UPS takes at most 9,999,999 pieces in a line.", "Split the line."
+            f"{field}.quantity", "UPS accepts at most 9,999,999 pieces per line.", "Split the line."
         )
     return str(item.quantity)
 
@@ -198,7 +208,7 @@ def _value(item: CustomsItem, field: str) -> str:
     if len(text) > 19 or len(text.partition(".")[2]) > 6:
         raise refuse(
             f"{field}.unit_value",
-            f"UPS does not take a value of {item.unit_value}.",
+            f"UPS does not accept a value of {item.unit_value}.",
             "Round it to cents.",
         )
     return text

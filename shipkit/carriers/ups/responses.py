@@ -1,9 +1,9 @@
-"""Answers of UPS -> shipkit's words. Pure; lenient in reading, because UPS is in writing.
+"""Answers of UPS -> shipkit's models. Pure, and lenient in reading.
 
-Seen in recorded answers of 2024: a bare object where a list of one is declared, ``""`` where an
-object is declared, numbers as text (``"10.0"``), base64 with too much padding. Shipment-level and
-package-level itemised charges are disjoint there, and the base charge stands on the shipment
-(international) or on the packages (US domestic, with 0.00 on the shipment).
+Seen in recorded answers of 2024, in addition to what :mod:`shipkit.carriers.ups.json_values` reads:
+base64 with too much padding. Itemised charges of the shipment and of its packages are disjoint, and
+the base charge is on the shipment (international) or on the packages (US domestic, with 0.00 on
+the shipment).
 """
 
 from __future__ import annotations
@@ -13,10 +13,19 @@ import binascii
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shipkit.carriers.ups.codes import NOISE, SURCHARGES
+from shipkit.carriers.ups.json_values import (
+    Unreadable,
+    at,
+    date_of,
+    listed,
+    money_of,
+    number_of,
+    text_of,
+    texts_of,
+)
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
 from shipkit.carriers.ups.wire import service_of
@@ -33,38 +42,29 @@ from shipkit.models import (
 )
 
 __all__ = [
-    "Said",
-    "Unreadable",
+    "ErrorAnswer",
     "addresses",
     "candidates",
     "error_in",
-    "listed",
-    "parcels_of_reference",
-    "parcels_of_shipment",
     "purchase",
     "rates",
     "recovered",
     "token",
-    "tracking",
     "transits",
     "voided",
 ]
 
 
-class Unreadable(ValueError):
-    """An answer that does not say what its kind must say. The text never holds the answer itself."""
-
-
 @dataclass(frozen=True)
-class Said:
+class ErrorAnswer:
     """UPS's own code and words in an error answer."""
 
     code: str | None
     message: str
 
 
-def error_in(body: Any, headers: Mapping[str, str]) -> Said | None:
-    """Return the error that an answer tells, in its body or (200 with an empty body) in its headers alone."""
+def error_in(body: Any, headers: Mapping[str, str]) -> ErrorAnswer | None:
+    """Return the error of an answer, from its body, or from its headers when the body is empty."""
     listed_errors = listed(at(body, "response", "errors")) or listed(at(body, "errors"))
     found = (
         listed_errors[0]
@@ -74,28 +74,36 @@ def error_in(body: Any, headers: Mapping[str, str]) -> Said | None:
         else None
     )
     if found is not None:
-        return Said(_text(found.get("code")) or None, _text(found.get("message")))
+        return ErrorAnswer(text_of(found.get("code")) or None, text_of(found.get("message")))
     code = headers.get("apierrorcode") or headers.get("errorcode")
     return (
-        Said(code, headers.get("apierrormsg") or headers.get("errordescription") or "")
+        ErrorAnswer(code, headers.get("apierrormsg") or headers.get("errordescription") or "")
         if code
         else None
     )
 
 
 def token(body: Any) -> tuple[str, float]:
-    """Return the access token and for how many seconds it is good ("14399" as text in the recorded answer)."""
-    value, seconds = at(body, "access_token"), _number(at(body, "expires_in"))
+    """Return the access token and for how many seconds it is valid.
+
+    The seconds are text in the recorded answer ("14399").
+    """
+    value, seconds = at(body, "access_token"), number_of(at(body, "expires_in"))
     if not isinstance(value, str) or not value or seconds is None:
         raise Unreadable("no access token in the answer")
     return value, float(seconds)
 
 
 def rates(body: Any, *, only: str | None = None) -> list[Rate]:
-    """Return the prices of a Rate or Shop answer, cheapest first; services that shipkit does not sell are left out.
+    """Return the prices of a Rate or Shop answer, cheapest first.
 
-    `only` is the service that was asked for: Rate answers with one, and some versions do not
-    repeat its code.
+    Services that are not in ``services.toml`` are left out.
+
+    Parameters
+    ----------
+    only
+        The service that was asked for: Rate answers with one, and some versions do not repeat its
+        code.
     """
     response = at(body, "RateResponse")
     rated = listed(at(response, "RatedShipment"))
@@ -104,7 +112,7 @@ def rates(body: Any, *, only: str | None = None) -> list[Rate]:
     general = listed(at(response, "Response", "Alert"))
     found = []
     for shipment in rated:
-        service = service_of(_text(at(shipment, "Service", "Code"))) or only
+        service = service_of(text_of(at(shipment, "Service", "Code"))) or only
         if service is not None:
             found.append(_rate(shipment, service, general))
     return sorted(found, key=lambda r: (r.cost_cents, r.service))
@@ -120,7 +128,7 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
         service=service,
         cost_cents=total.cents,
         currency=total.currency,
-        zone=_text(at(shipment, "Zone")) or None,
+        zone=text_of(at(shipment, "Zone")) or None,
         billable_weight_lb=_weight(at(shipment, "BillingWeight")),
         transit_days=days,
         delivery_date=date,
@@ -130,9 +138,12 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
 
 
 def _parts(shipment: dict[str, Any], negotiated: Any, total: Money) -> dict[str, int | None]:
-    """Return base, fuel, residential, delivery area and the rest, which add up to the total; nothing where UPS gives a negotiated total without its parts."""
+    """Return base, fuel, residential, delivery area and the rest, which add up to the total.
+
+    The result is empty where UPS gives a negotiated total without its parts.
+    """
     packages = listed(at(shipment, "RatedPackage"))
-    mine = _money(at(negotiated, "TotalCharge")) is not None
+    mine = money_of(at(negotiated, "TotalCharge")) is not None
     levels = (
         [negotiated, *[at(p, "NegotiatedCharges") for p in packages]]
         if mine
@@ -145,27 +156,29 @@ def _parts(shipment: dict[str, Any], negotiated: Any, total: Money) -> dict[str,
         return {}
     parts = dict.fromkeys(("fuel", "residential", "delivery_area"), 0)
     for charge in items:
-        name = SURCHARGES.get(_text(charge.get("Code")))
+        name = SURCHARGES.get(text_of(charge.get("Code")))
         if name:
             parts[name] += _cents([charge], total.currency)
-    told = {f"{name}_cents": cents for name, cents in parts.items()}
-    return {"base_cents": base, **told, "other_cents": total.cents - base - sum(parts.values())}
+    named = {f"{name}_cents": cents for name, cents in parts.items()}
+    return {"base_cents": base, **named, "other_cents": total.cents - base - sum(parts.values())}
 
 
 def _when(shipment: dict[str, Any]) -> tuple[int | None, dt.date | None]:
     arrival = at(shipment, "TimeInTransit", "ServiceSummary", "EstimatedArrival")
     guaranteed = at(shipment, "GuaranteedDelivery")
-    days = _number(at(arrival, "BusinessDaysInTransit"))
-    days = days if days is not None else _number(at(guaranteed, "BusinessDaysInTransit"))
-    date = _date(at(arrival, "Arrival", "Date")) or _date(at(guaranteed, "ScheduledDeliveryDate"))
+    days = number_of(at(arrival, "BusinessDaysInTransit"))
+    days = days if days is not None else number_of(at(guaranteed, "BusinessDaysInTransit"))
+    date = date_of(at(arrival, "Arrival", "Date")) or date_of(
+        at(guaranteed, "ScheduledDeliveryDate")
+    )
     return (int(days) if days is not None else None), date
 
 
 def purchase(body: Any, service: str) -> Purchase:
-    """Return the shipment of a Ship answer: every tracking number, every label, customs papers, and the charge."""
+    """Return the shipment of a Ship answer: every tracking number and label, papers, charge."""
     results = at(body, "ShipmentResponse", "ShipmentResults")
     packages = listed(at(results, "PackageResults"))
-    numbers = tuple(_text(p.get("TrackingNumber")) for p in packages)
+    numbers = tuple(text_of(p.get("TrackingNumber")) for p in packages)
     if not numbers or not all(numbers):
         raise Unreadable("no tracking number in the answer")
     total = _total(at(results, "ShipmentCharges"), at(results, "NegotiatedRateCharges"))
@@ -177,7 +190,7 @@ def purchase(body: Any, service: str) -> Purchase:
             raise Unreadable("a package without a label in the answer")
         labels += [*drawn, *_papers(package, number, ("Form",))]
     return Purchase(
-        shipment_id=_text(at(results, "ShipmentIdentificationNumber")) or numbers[0],
+        shipment_id=text_of(at(results, "ShipmentIdentificationNumber")) or numbers[0],
         tracking_numbers=numbers,
         service=service,
         charge=None
@@ -189,11 +202,14 @@ def purchase(body: Any, service: str) -> Purchase:
 
 
 def recovered(body: Any) -> Purchase | None:
-    """Return the shipment of a LabelRecovery answer, without its charge; None when it names candidates only."""
+    """Return the shipment of a LabelRecovery answer; None when it only names candidates.
+
+    UPS does not give the charge again.
+    """
     response = at(body, "LabelRecoveryResponse")
     results = listed(at(response, "LabelResults"))
     numbers = tuple(
-        dict.fromkeys(n for n in (_text(r.get("TrackingNumber")) for r in results) if n)
+        dict.fromkeys(n for n in (text_of(r.get("TrackingNumber")) for r in results) if n)
     )
     if not numbers:
         if candidates(body):
@@ -201,11 +217,11 @@ def recovered(body: Any) -> Purchase | None:
         raise Unreadable("no label and no candidate in the answer")
     labels: list[Label] = []
     for result in results:
-        number = _text(result.get("TrackingNumber")) or numbers[0]
+        number = text_of(result.get("TrackingNumber")) or numbers[0]
         labels += _images(at(result, "LabelImage"), number)
         labels += _papers(result, number, ("Form",))
     return Purchase(
-        shipment_id=_text(at(response, "ShipmentIdentificationNumber")) or numbers[0],
+        shipment_id=text_of(at(response, "ShipmentIdentificationNumber")) or numbers[0],
         tracking_numbers=numbers,
         labels=(*labels, *_papers(response, numbers[0], _PAPERS)),
         warnings=_alerts(listed(at(response, "Response", "Alert"))),
@@ -213,110 +229,45 @@ def recovered(body: Any) -> Purchase | None:
 
 
 def candidates(body: Any) -> list[str]:
-    """Return the tracking numbers that LabelRecovery offers when a reference fits several."""
+    """Return the tracking numbers that LabelRecovery offers when several have the reference."""
     found = listed(at(body, "LabelRecoveryResponse", "TrackingCandidate"))
-    return list(dict.fromkeys(n for n in (_text(c.get("TrackingNumber")) for c in found) if n))
+    return list(dict.fromkeys(n for n in (text_of(c.get("TrackingNumber")) for c in found) if n))
 
 
 def voided(body: Any) -> str | None:
-    """Return None when everything was voided, else UPS's words for what was not."""
+    """Return None when everything was voided, else what was not, in UPS's words."""
     response = at(body, "VoidShipmentResponse")
     packages = listed(at(response, "PackageLevelResults"))
     left = [
-        _text(p.get("TrackingNumber")) for p in packages if _text(at(p, "Status", "Code")) != "1"
+        text_of(p.get("TrackingNumber"))
+        for p in packages
+        if text_of(at(p, "Status", "Code")) != "1"
     ]
     if left:
         return f"{len(left)} of {len(packages)} packages were not voided"
-    code = _text(at(response, "SummaryResult", "Status", "Code"))
+    code = text_of(at(response, "SummaryResult", "Status", "Code"))
     if not code:
         raise Unreadable("no status in the answer")
     return (
         None
         if code == "1" or (packages and not left)
-        else _text(at(response, "SummaryResult", "Status", "Description")) or "not voided"
+        else text_of(at(response, "SummaryResult", "Status", "Description")) or "not voided"
     )
-
-
-def parcels_of_reference(body: Any, reference: str) -> list[str]:
-    """Return the tracking numbers that carry `reference`; none when UPS says it knows nothing (200 with a warning)."""
-    found = []
-    for shipment in listed(at(body, "trackResponse", "shipment")):
-        for package in listed(shipment.get("package")):
-            references = [_text(r.get("number")) for r in listed(package.get("referenceNumber"))]
-            number = _text(package.get("trackingNumber"))
-            if number and (not references or reference in references):
-                found.append(number)
-    return list(dict.fromkeys(found))
-
-
-def parcels_of_shipment(body: Any) -> list[str]:
-    """Return the tracking numbers of every parcel in an answer."""
-    packages = [
-        package
-        for shipment in listed(at(body, "trackResponse", "shipment"))
-        for package in listed(shipment.get("package"))
-    ]
-    return list(
-        dict.fromkeys(
-            number
-            for number in (_text(package.get("trackingNumber")) for package in packages)
-            if number
-        )
-    )
-
-
-def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
-    """Return where one parcel is: `tracking_number`, `status`, `status_code`, `description`, `place`, `updated_at`, `delivery_date`, `delivered`, `problem`."""
-    shipment = next(iter(listed(at(body, "trackResponse", "shipment"))), {})
-    package = next(iter(listed(shipment.get("package"))), {})
-    activity = next(iter(listed(package.get("activity"))), {})
-    current = at(package, "currentStatus") or at(activity, "status")
-    warning = next(iter(listed(shipment.get("warnings"))), {})
-    kind = _text(at(activity, "status", "type")) or _text(at(current, "type"))
-    dates = {
-        _text(d.get("type")): _date(d.get("date")) for d in listed(package.get("deliveryDate"))
-    }
-    return {
-        "tracking_number": tracking_number,
-        "status": _STATUS.get(kind, "unknown") if package else "not_found",
-        "status_code": _text(at(current, "code")) or None,
-        "description": clean(
-            _text(at(current, "description")) or _text(at(activity, "status", "description"))
-        )
-        or None,
-        "place": _place(at(activity, "location", "address")),
-        "updated_at": _moment(activity),
-        "delivery_date": dates.get("DEL") or dates.get("SDD") or dates.get("RDD"),
-        "delivered": kind == "D",
-        "problem": clean(_text(warning.get("message"))) or None,
-    }
-
-
-_STATUS = {
-    "D": "delivered",
-    "I": "in_transit",
-    "M": "label_created",
-    "MV": "voided",
-    "P": "picked_up",
-    "X": "exception",
-    "RS": "returned",
-    "DO": "in_transit",
-    "O": "out_for_delivery",
-    "W": "in_transit",
-    "NA": "unknown",
-}
 
 
 def addresses(body: Any, asked: Address) -> AddressCheck:
-    """Return what UPS thinks of a street address: ``valid``, ``corrected``, ``ambiguous`` or ``not_found``, with candidates."""
+    """Return UPS's verdict on a street address, with candidates.
+
+    The status is ``valid``, ``corrected``, ``ambiguous`` or ``not_found``.
+    """
     response = at(body, "XAVResponse")
     if not isinstance(response, dict):
         raise Unreadable("no XAVResponse in the answer")
     found = tuple(_candidate(c, asked) for c in listed(response.get("Candidate")))
     kinds = [
-        _text(at(response, "AddressClassification", "Code")),
+        text_of(at(response, "AddressClassification", "Code")),
         *[
-            _text(at(c, "AddressClassification", "Code"))
+            text_of(at(c, "AddressClassification", "Code"))
             for c in listed(response.get("Candidate"))[:1]
         ],
     ]
@@ -334,22 +285,22 @@ def addresses(body: Any, asked: Address) -> AddressCheck:
 
 def _candidate(found: dict[str, Any], asked: Address) -> Address:
     form = at(found, "AddressKeyFormat")
-    lines = [clean(line) for line in _texts(at(form, "AddressLine"))]
-    extended = _text(at(form, "PostcodeExtendedLow"))
-    zip_code = _text(at(form, "PostcodePrimaryLow"))
+    lines = [clean(line) for line in texts_of(at(form, "AddressLine"))]
+    extended = text_of(at(form, "PostcodeExtendedLow"))
+    zip_code = text_of(at(form, "PostcodePrimaryLow"))
     return asked.model_copy(
         update={
             "address_line1": lines[0] if lines else None,
             "address_line2": lines[1] if len(lines) > 1 else None,
             "address_line3": lines[2] if len(lines) > 2 else None,
-            "city": _text(at(form, "PoliticalDivision2")) or asked.city,
-            "state": _text(at(form, "PoliticalDivision1")) or asked.state,
+            "city": text_of(at(form, "PoliticalDivision2")) or asked.city,
+            "state": text_of(at(form, "PoliticalDivision1")) or asked.state,
             "postal_code": f"{zip_code}-{extended}"
             if zip_code and extended
             else zip_code or asked.postal_code,
-            "country": _text(at(form, "CountryCode")) or asked.country,
+            "country": text_of(at(form, "CountryCode")) or asked.country,
             "residential": {"1": False, "2": True}.get(
-                _text(at(found, "AddressClassification", "Code")), asked.residential
+                text_of(at(found, "AddressClassification", "Code")), asked.residential
             ),
         }
     )
@@ -368,7 +319,10 @@ def _differs(found: Address, asked: Address) -> bool:
 
 
 def transits(body: Any) -> list[TransitTime]:
-    """Return how long each service takes, fastest first; services that shipkit does not sell are left out."""
+    """Return how long each service takes, fastest first.
+
+    Services that are not in ``services.toml`` are left out.
+    """
     response = at(body, "emsResponse")
     if not isinstance(response, dict):
         raise Unreadable(
@@ -376,17 +330,17 @@ def transits(body: Any) -> list[TransitTime]:
         )
     found = []
     for line in listed(response.get("services")):
-        service = _BY_TRANSIT_CODE.get(_text(line.get("serviceLevel"))) or SERVICES.parse(
-            _text(line.get("serviceLevelDescription"))
+        service = _BY_TRANSIT_CODE.get(text_of(line.get("serviceLevel"))) or SERVICES.parse(
+            text_of(line.get("serviceLevelDescription"))
         )
-        days, date = _number(line.get("businessTransitDays")), _date(line.get("deliveryDate"))
+        days, date = number_of(line.get("businessTransitDays")), date_of(line.get("deliveryDate"))
         if service is not None and days is not None:
             found.append(
                 TransitTime(
                     service=service,
                     transit_days=int(days),
                     delivery_date=date,
-                    guaranteed=_text(line.get("guaranteeIndicator")) == "1",
+                    guaranteed=text_of(line.get("guaranteeIndicator")) == "1",
                 )
             )
     return sorted(found, key=lambda t: (t.delivery_date or dt.date.max, t.transit_days, t.service))
@@ -400,11 +354,13 @@ _PAPERS = ("Form", "CODTurnInPage", "HighValueReport", "ControlLogReceipt")
 
 
 def _images(holder: Any, number: str) -> list[Label]:
-    """Return the label of one package, and the signature box that UPS sends beside ZPL labels abroad."""
-    code = _text(at(holder, "ImageFormat", "Code")) or _text(at(holder, "LabelImageFormat", "Code"))
+    """Return the label of one package, and the signature box of a ZPL label to another country."""
+    code = text_of(at(holder, "ImageFormat", "Code")) or text_of(
+        at(holder, "LabelImageFormat", "Code")
+    )
     image, box = (
-        _text(at(holder, "GraphicImage")),
-        _text(at(holder, "InternationalSignatureGraphicImage")),
+        text_of(at(holder, "GraphicImage")),
+        text_of(at(holder, "InternationalSignatureGraphicImage")),
     )
     kind = _FORMATS.get(code.upper())
     if not image:
@@ -424,8 +380,8 @@ def _papers(holder: Any, number: str, names: Iterable[str]) -> list[Label]:
     for name in names:
         for paper in listed(at(holder, name)):
             image = at(paper, "Image") or paper
-            kind = _FORMATS.get(_text(at(image, "ImageFormat", "Code")).upper())
-            data = _text(at(image, "GraphicImage"))
+            kind = _FORMATS.get(text_of(at(image, "ImageFormat", "Code")).upper())
+            data = text_of(at(image, "GraphicImage"))
             if kind is not None and data:
                 found.append(
                     Label(tracking_number=number, format=kind, data=_decoded(data), kind="document")
@@ -452,103 +408,40 @@ def _decoded(text: str) -> bytes:
 def _alerts(alerts: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
-            clean(_text(a.get("Description")))
+            clean(text_of(a.get("Description")))
             for a in alerts
-            if _text(a.get("Code")) not in NOISE and clean(_text(a.get("Description")))
+            if text_of(a.get("Code")) not in NOISE and clean(text_of(a.get("Description")))
         )
     )
 
 
 def _total(published: Any, negotiated: Any) -> Money | None:
-    """Return what will be billed: the account's own price first, with taxes where UPS tells them."""
+    """Return what will be billed: the account's own price first, with taxes where given."""
     for charges, names in (
         (negotiated, ("TotalChargesWithTaxes", "TotalCharge")),
         (published, ("TotalChargesWithTaxes", "TotalCharges")),
     ):
         for name in names:
-            found = _money(at(charges, name))
+            found = money_of(at(charges, name))
             if found is not None:
                 return found
     return None
 
 
-def _money(value: Any) -> Money | None:
-    amount = _number(at(value, "MonetaryValue"))
-    currency = _text(at(value, "CurrencyCode")) or "USD"
-    return None if amount is None else Money(amount=amount, currency=currency)
-
-
 def _cents(charges: list[dict[str, Any]], currency: str) -> int:
     return sum(
         money.cents
-        for money in map(_money, charges)
+        for money in map(money_of, charges)
         if money is not None and money.currency == currency
     )
 
 
 def _weight(value: Any) -> float | None:
-    number = _number(at(value, "Weight"))
+    number = number_of(at(value, "Weight"))
     if number is None:
         return None
     return (
         float(number)
-        if _text(at(value, "UnitOfMeasurement", "Code")) != "KGS"
+        if text_of(at(value, "UnitOfMeasurement", "Code")) != "KGS"
         else round(float(number) * 2.2046226218, 3)
     )
-
-
-def _place(address: Any) -> str | None:
-    parts = [_text(at(address, name)) for name in ("city", "stateProvince", "countryCode")]
-    return clean(", ".join(part for part in parts if part)) or None
-
-
-def _moment(activity: dict[str, Any]) -> dt.datetime | None:
-    """Return the local time of an event; UPS tells date and time as digits."""
-    date, time = _text(activity.get("date")), _text(activity.get("time")).zfill(6)
-    try:
-        return dt.datetime.strptime(f"{date}{time}", "%Y%m%d%H%M%S")  # noqa: DTZ007 - local time of the place, as UPS tells it
-    except ValueError:
-        return None
-
-
-def _date(value: Any) -> dt.date | None:
-    text = _text(value).replace("-", "")
-    try:
-        return dt.datetime.strptime(text, "%Y%m%d").date() if len(text) == 8 else None  # noqa: DTZ007 - a date has no zone
-    except ValueError:
-        return None
-
-
-def _number(value: Any) -> Decimal | None:
-    try:
-        number = Decimal(_text(value).replace(",", ""))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, dict | list | bool) else str(value).strip()
-
-
-def _texts(value: Any) -> list[str]:
-    return [t for t in map(_text, value if isinstance(value, list) else [value]) if t]
-
-
-def at(value: Any, *path: str) -> Any:
-    """Return what stands at `path`, or None where something on the way is missing, empty text, or not an object."""
-    for name in path:
-        value = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return None if value == "" else value
-
-
-def listed(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list, of a bare object that should have been a list, or of nothing."""
-    return [
-        entry
-        for entry in (value if isinstance(value, list) else [value])
-        if isinstance(entry, dict)
-    ]

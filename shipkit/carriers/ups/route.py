@@ -1,10 +1,13 @@
-"""Who sends, who receives, and what the way between them means at UPS: domestic or not, through customs or not, sold or not."""
+"""Sender, recipient, and what the route between them means at UPS.
+
+A route is domestic or not, crosses customs or not, and has services that run on it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
@@ -54,9 +57,12 @@ EU = frozenset(
         "SK",
     }
 )
+_LIMITS: Final = SERVICES.limits
+_NAME: Final = _LIMITS.name or 35
+_CITY: Final = _LIMITS.city or 30
 _US_PR = frozenset({"US", "PR"})
 _TERRITORIES = frozenset({"PR", "VI", "GU", "AS", "MP"})
-"""What US mail calls states and UPS calls countries."""
+"""States in US mail, countries at UPS."""
 _STATE_WANTED = frozenset({"US", "CA", "PR"})
 _ZIP_WANTED = frozenset({"US", "CA", "PR"})
 _NO_ZIP_LENGTH = frozenset({5, 9})
@@ -69,20 +75,20 @@ _ABROAD_ONLY = frozenset(each.code for each in SERVICES if each.reach == "abroad
 
 
 def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
-    """Return the error for what UPS would refuse; nothing was sent."""
+    """Return the error for what UPS would refuse. Nothing was sent."""
     return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
 
 
 def latin(text: str, field: str) -> str:
     """Return cleaned `text`, which UPS must be able to print; raises CarrierRejected otherwise."""
     if not text.isascii() and any(char > "\xff" for char in text):
-        raise refuse(field, "UPS prints Latin letters only.", "Write it in Latin letters.")
+        raise refuse(field, "UPS only prints Latin letters.", "Write it in Latin letters.")
     return text
 
 
 @dataclass(frozen=True, repr=False)
 class Party:
-    """One end of the way, in UPS's words and lengths."""
+    """One end of a route, in the form and lengths of UPS."""
 
     field: str
     name: str
@@ -97,20 +103,26 @@ class Party:
 
     @classmethod
     def of(cls, address: Address, field: str) -> Party:
-        """Return `address` as UPS prints it. Raises CarrierRejected for what cannot be printed or is missing."""
+        """Return `address` as UPS prints it.
+
+        Raises
+        ------
+        CarrierRejected
+            A part is missing or cannot be printed.
+        """
         country, state = place(address)
         lines = street(address.lines)
         if lines is None:
             raise refuse(
                 f"{field}.address_line1",
-                "the street does not fit three lines of 35 characters.",
+                f"the street does not fit three lines of {_LIMITS.address_line} characters.",
                 "Shorten it: {{ row.address | truncate_address }} in the template.",
             )
         company, person = clean(address.company), clean(address.name)
         party = cls(
             field=field,
-            name=cut(company or person, 35),
-            contact=cut(person or company, 35),
+            name=cut(company or person, _NAME),
+            contact=cut(person or company, _NAME),
             number=phone(address.phone, country),
             lines=tuple(lines),
             city=clean(address.city),
@@ -119,10 +131,10 @@ class Party:
             country=country,
             residential=bool(address.residential),
         )
-        party._demand_what_is_printed()
+        party._check_printed()
         return party
 
-    def _demand_what_is_printed(self) -> None:
+    def _check_printed(self) -> None:
         for name, value in (
             ("name", self.name),
             ("address_line1", "".join(self.lines)),
@@ -130,7 +142,7 @@ class Party:
         ):
             if not value:
                 raise refuse(
-                    f"{self.field}.{name}", "UPS needs it, and it is empty.", f"Fill in {name}."
+                    f"{self.field}.{name}", "UPS requires it, and it is empty.", f"Fill in {name}."
                 )
         for name, value in (
             ("name", self.name),
@@ -139,9 +151,11 @@ class Party:
             ("city", self.city),
         ):
             latin(value, f"{self.field}.{name}")
-        if len(self.city) > 30:
+        if len(self.city) > _CITY:
             raise refuse(
-                f"{self.field}.city", "a city has at most 30 characters at UPS.", "Shorten it."
+                f"{self.field}.city",
+                f"UPS accepts at most {_CITY} characters of a city.",
+                "Shorten it.",
             )
         if self.country in _STATE_WANTED and not (
             len(self.state) == 2 and self.state.isascii() and self.state.isalpha()
@@ -159,7 +173,7 @@ class Party:
             raise refuse(
                 f"{self.field}.postal_code",
                 f"{code!r} is not a ZIP code of 5 or 9 digits.",
-                "Correct it; leading zeros count.",
+                "Correct it; leading zeros matter.",
             )
         if country == "CA" and not (
             len(code) == 6 and code[::2].isalpha() and code[1::2].isdigit()
@@ -177,7 +191,7 @@ class Party:
             )
 
     def address(self, *, residential: bool = False) -> dict[str, Any]:
-        """Return the address as Ship wants it."""
+        """Return the address as Ship expects it."""
         found: dict[str, Any] = {
             "AddressLine": list(self.lines),
             "City": self.city,
@@ -192,7 +206,7 @@ class Party:
         return found
 
     def shown(self, *, residential: bool = False) -> dict[str, Any]:
-        """Return name, contact, phone and address as Ship wants them."""
+        """Return name, contact, phone and address as Ship expects them."""
         found: dict[str, Any] = {
             "Name": self.name,
             "AttentionName": self.contact,
@@ -203,19 +217,19 @@ class Party:
         return found
 
     def phone_number(self) -> dict[str, str]:
-        """Return the phone as UPS wants it."""
+        """Return the phone as UPS expects it."""
         number, extension = self.number or ("", "")
         return {"Number": number, "Extension": extension} if extension else {"Number": number}
 
     def rated(self, *, residential: bool = False) -> dict[str, Any]:
-        """Return the address as Rate wants it: a state has two characters there, and who lives there is not its business."""
+        """Return the address as Rate expects it: no name, and a state of two characters or none."""
         address = self.address(residential=residential)
         if len(self.state) != 2:
             address.pop("StateProvinceCode", None)
         return {"Address": address}
 
     def timed(self, side: str) -> dict[str, str]:
-        """Return the place as TimeInTransit wants it; `side` is ``origin`` or ``destination``."""
+        """Return the place as TimeInTransit expects it; `side` is ``origin`` or ``destination``."""
         found = {
             f"{side}CountryCode": self.country,
             f"{side}StateProvince": cut(self.state, 50),
@@ -227,7 +241,10 @@ class Party:
 
 @dataclass(frozen=True, repr=False)
 class Route:
-    """The way of one shipment. `shipper` pays; `origin` is the same object unless the parcels leave from elsewhere."""
+    """The route of one shipment.
+
+    `shipper` pays. `origin` is the same object unless the parcels leave from another place.
+    """
 
     account: str
     shipper: Party
@@ -236,7 +253,7 @@ class Route:
 
     @property
     def pair(self) -> tuple[str, str]:
-        """Countries of origin and destination, UPS's way (PR is one)."""
+        """Countries of origin and destination as UPS counts them: PR is one."""
         return self.origin.country, self.destination.country
 
     @property
@@ -251,12 +268,12 @@ class Route:
 
     @property
     def crosses_customs(self) -> bool:
-        """Whether an invoice is needed: not within a country, between US and PR, or within the EU."""
+        """Whether an invoice is needed: not within a country, between US and PR, or in the EU."""
         origin, destination = self.pair
         return origin != destination and not set(self.pair) <= _US_PR and not set(self.pair) <= EU
 
     def description(self, shipment: Shipment) -> str:
-        """Return the description of goods: the shipment's, else its customs items', else its parcels'."""
+        """Return the description of goods: the shipment's, its customs items' or its parcels'."""
         items = shipment.customs.items if shipment.customs else ()
         for texts in (
             [shipment.description],
@@ -270,10 +287,10 @@ class Route:
 
 
 def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
-    """Return the way of `shipment`, checked.
+    """Return the route of `shipment`, checked.
 
-    A return label goes the other way: from the recipient back to the shipper, unless the shipment
-    names where it leaves from.
+    A return label goes in the other direction, from the recipient to the shipper, unless the
+    shipment has an origin of its own.
     """
     payer = _payer(shipper)
     there = Party.of(shipment.ship_to, "ship_to")
@@ -288,12 +305,15 @@ def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
 
 @lru_cache(maxsize=16)
 def _payer(shipper: Address) -> Party:
-    """Return who pays: read once for all shipments of a batch."""
+    """Return the party that pays: read once for all shipments of a batch."""
     return Party.of(shipper, "shipper")
 
 
 def demand_a_service_that_runs(route: Route, service: str) -> None:
-    """Refuse what UPS does not sell on this way. shipkit never swaps a service by itself: that would buy what nobody approved."""
+    """Refuse a service that does not run on this route.
+
+    A service is never replaced by another one: that would buy what was not approved.
+    """
     origin, destination = route.pair
     if (
         service in _US_ONLY
@@ -319,13 +339,13 @@ def demand_a_service_that_runs(route: Route, service: str) -> None:
 
 
 def demand_contacts(route: Route, shipment: Shipment) -> None:
-    """Refuse a way through customs without phones, and one to another country without a description of the goods."""
+    """Refuse a route through customs without phones, or abroad without a description of goods."""
     if not route.crosses_customs:
         inside_eu = set(route.pair) <= EU and shipment.service == ServiceLevel.STANDARD
         if route.pair[0] != route.pair[1] and not inside_eu and not route.description(shipment):
             raise refuse(
                 "description",
-                "UPS wants a description of the goods on this way.",
+                "UPS requires a description of the goods on this route.",
                 'Give one: map(defaults={"description": "Books"}).',
             )
         return
@@ -333,13 +353,13 @@ def demand_contacts(route: Route, shipment: Shipment) -> None:
         if not party.number:
             raise refuse(
                 f"{party.field}.phone",
-                "customs needs a phone number, and there is none that UPS can use.",
+                "customs needs a phone number, and no usable one is given.",
                 "Give it with its area code, digits only if in doubt.",
             )
 
 
 def place(address: Address) -> tuple[str, str]:
-    """Return country and state UPS's way: what US mail calls the state PR is a country at UPS."""
+    """Return country and state as UPS counts them: the state PR of US mail is a country there."""
     state = clean(address.state).upper()
     country = state if address.country == "US" and state in _TERRITORIES else address.country
     return country, country if country == "PR" else state

@@ -1,8 +1,8 @@
-"""Text as UPS takes it: one line of Latin-1, no control characters, within the field's length.
+"""Text as UPS accepts it: one line of Latin-1, no control characters, within the field's length.
 
-UPS prints labels in Latin-1 unless told otherwise (Shipping.yaml, LabelSpecification.CharacterSet:
-"Default is English (Latin-1)"), and a control character makes it answer 200 with an empty body
-(recorded: friendly.labels.malformed).
+UPS prints labels in Latin-1 (Shipping.yaml, LabelSpecification.CharacterSet: "Default is English
+(Latin-1)"), and a control character makes it answer 200 with an empty body (recorded:
+friendly.labels.malformed).
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+from typing import Final
+
+from shipkit.carriers.ups.service_level import SERVICES
 
 __all__ = ["clean", "cut", "digits", "phone", "postal_code", "street"]
 
-_LINE = 35
-_LINES = 3
+_LINE: Final = SERVICES.limits.address_line or 35
+_LINES: Final = 3  # Shipping.yaml, ShipTo.Address.AddressLine: three lines
 _PLAIN = str.maketrans(
     {
         "‘": "'",
@@ -52,10 +55,10 @@ _NANP = frozenset({"US", "PR", "CA", "VI"})
 
 
 def clean(text: str | None) -> str:
-    r"""Return `text` on one line without control characters and symbols, letters brought to Latin-1 where an accent is all that is lost.
+    r"""Return `text` on one line of Latin-1, without control characters and symbols.
 
-    A letter of another script stays: whoever asked decides, with
-    :func:`shipkit.carriers.ups.wire`, whether that is an error.
+    A letter becomes its Latin-1 form where an accent is all that is lost. A letter of another
+    script stays, for the caller to report (:func:`shipkit.carriers.ups.route.latin`).
 
     Examples
     --------
@@ -84,7 +87,7 @@ def _latin(char: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return `text` within `limit` characters, cut between words where there is a gap in its last third."""
+    """Return `text` within `limit` characters, cut between words if a gap is in its last third."""
     if len(text) <= limit:
         return text
     gap = text.rfind(" ", limit * 2 // 3, limit + 1)
@@ -92,7 +95,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def street(lines: tuple[str, ...]) -> list[str] | None:
-    """Return `lines` as at most three of at most 35 characters with no word lost, or None when they do not fit.
+    """Return `lines` as address lines of UPS with no word lost, or None when they do not fit.
 
     Examples
     --------
@@ -145,5 +148,8 @@ def phone(text: str | None, country: str) -> tuple[str, str] | None:
 
 
 def postal_code(text: str | None) -> str:
-    """Return letters and digits of a postal code, upper case: the form with at most nine characters that every UPS field takes."""
+    """Return the letters and digits of a postal code in upper case.
+
+    Every field of UPS accepts this form, with at most nine characters.
+    """
     return re.sub(r"[^0-9A-Z]", "", (text or "").upper())

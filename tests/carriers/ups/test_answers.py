@@ -14,6 +14,7 @@ from shipkit.carriers.http import Response
 from shipkit.carriers.ups import responses
 from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
+from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Address, LabelFormat
@@ -251,7 +252,7 @@ def test_a_purchase_with_a_hole_is_unreadable_not_half_a_purchase(
     shared_ups: Path, hole: str
 ) -> None:
     body = without(recorded(shared_ups, "labels.success")["response"], hole)
-    with pytest.raises(responses.Unreadable):
+    with pytest.raises(Unreadable):
         responses.purchase(body, ServiceLevel.GROUND)
 
 
@@ -263,7 +264,7 @@ def without(node: Any, name: str) -> Any:
 
 def test_padding_that_is_too_long_is_forgiven_and_garbage_is_not() -> None:
     assert responses._decoded("Cl5YQQ0KXkxSTg0K==") == b"\n^XA\r\n^LRN\r\n"
-    with pytest.raises(responses.Unreadable):
+    with pytest.raises(Unreadable):
         responses._decoded("not base64 <>")
 
 

@@ -99,7 +99,7 @@ def test_what_an_answer_means(server: Any, shop: Address, shipment: Shipment, fa
         assert type(caught.value) is error
         assert caught.value.carrier_code == code
         assert caught.value.fix
-        ups._line._http.timeout_s = 10.0
+        ups._client._http.timeout_s = 10.0
         return await ups.find("REF1", ZPL, shipment)
 
     found = run(server, work, timeout_s=0.5 if "hang" in fault else 10.0)
@@ -128,7 +128,7 @@ def test_work_that_ups_does_after_the_client_gave_up_is_found_later(
     async def work(ups: UPS) -> tuple[int, int]:
         with pytest.raises(AnswerLost):
             await ups.ship(shipment, shop, "REF1", ZPL)
-        ups._line._http.timeout_s = 10.0
+        ups._client._http.timeout_s = 10.0
         early = len(await ups.find("REF1", ZPL))
         while not server.shipments:  # noqa: ASYNC110 - the server is another thread
             await asyncio.sleep(0.05)
@@ -646,7 +646,7 @@ ENV = {
 def test_three_variables_are_enough_and_mean_the_test_host() -> None:
     ups = sk.UPS.from_env(ENV)
     assert (ups.identity.environment, ups.identity.live) == ("test", False)
-    assert "wwwcie.ups.com" in repr(ups._line)
+    assert "wwwcie.ups.com" in repr(ups._client)
     assert sk.UPS.from_env({**ENV, "SHIPKIT_UPS_ENV": "live"}).identity.live
     assert isinstance(registry.create("ups", Settings.read(ENV), ENV), UPS)
     assert (ups.resend, ups.absence_is_proof_after_s) == ("ask", 600.0)
@@ -718,15 +718,15 @@ def test_secrets_and_addresses_are_in_no_log_no_repr_and_no_traceback(
 
     async def work(ups: UPS) -> None:
         bought = await ups.ship(shipment, shop, "REF1", ZPL)
-        ups._line._http.timeout_s = 0.5
-        said.extend([repr(ups), str(ups.__dict__), repr(bought), repr(vars(ups._line))])
+        ups._client._http.timeout_s = 0.5
+        said.extend([repr(ups), str(ups.__dict__), repr(bought), repr(vars(ups._client))])
         for fault in OUTCOMES:
             error = await lost(ups, fault)
             said.append(
                 "".join(traceback.format_exception(error)) + repr(error) + str(error.details)
             )
             locals_of(error)
-        ups._line._token = None
+        ups._client._token = None
         server.fault("token", "reset_before")
         with pytest.raises(CarrierError) as unsigned:
             await ups.ship(shipment, shop, "REF2", ZPL)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.ups import UPS
+from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import AuthenticationFailed, InputError
 from shipkit.models import Address, LabelSpec, Shipment
 from shipkit.plan import questions
@@ -134,7 +135,7 @@ def test_suggestions_are_taken_as_edits_that_can_be_seen(server: Any) -> None:
         (1,),
         "corrected: 1 MAIN ST, TIMONIUM, MD 21093-1234",
     )
-    changed = apply_edits(rows, [edit], {0: [0]}).to_pylist()
+    changed = apply_edits(rows, [edit], {0: [0]}, SERVICES).to_pylist()
     assert (changed[0]["address_line1"], changed[0]["postal_code"], changed[0]["residential"]) == (
         "1 MAIN ST",
         "21093-1234",

@@ -650,7 +650,7 @@ REFUSED = {
     "signature on return": (
         lambda s, a: s.model_copy(update={"is_return": True, "signature": Signature.ADULT}),
         "signature",
-        "Drop",
+        "Leave the signature",
     ),
     "to puerto rico without value": (
         lambda s, a: s.model_copy(

@@ -1,0 +1,303 @@
+"""The packages of a shipment in the form that UPS accepts: packaging, weight, size and references.
+
+A limit that UPS checks is checked here first, so that a preview shows it. Numbers that are limits
+of the carrier come from ``services.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.carriers.ups.text import clean, cut
+from shipkit.models import Money, Parcel, Shipment, Signature
+
+__all__ = [
+    "PACKAGING",
+    "POUNDS",
+    "REFERENCES",
+    "parcels_of",
+    "place_references",
+    "pounds",
+    "rated_package",
+    "shipped_package",
+    "wants_signature",
+]
+
+_LIMITS: Final = SERVICES.limits
+
+_MOST_REFERENCES: Final = 4
+"""Of the user: UPS accepts five (Package.ReferenceNumber, maximum 5), and one is shipkit's."""
+
+_MOST_INCHES: Final = 999
+"""Package.Dimensions has three digits per side. What a parcel may measure is in the limits."""
+
+_LONGEST_DESCRIPTION: Final = 35
+"""Shipping.yaml, Package.Description."""
+
+PACKAGING: Final = MappingProxyType(
+    {
+        "package": "02",
+        "box": "02",
+        "letter": "01",
+        "envelope": "01",
+        "tube": "03",
+        "pak": "04",
+        "express_box": "21",
+        "25kg_box": "24",
+        "10kg_box": "25",
+        "pallet": "30",
+        "express_box_small": "2a",
+        "express_box_medium": "2b",
+        "express_box_large": "2c",
+    }
+)
+"""`Parcel.packaging` -> UPS's code. A UPS code itself is accepted too."""
+
+REFERENCES: Final = MappingProxyType(
+    {
+        "po": "PO",
+        "purchase_order": "PO",
+        "po_number": "PO",
+        "invoice": "IK",
+        "invoice_number": "IK",
+        "department": "DP",
+        "rma": "RZ",
+        "return": "RZ",
+        "part": "PM",
+        "serial": "SE",
+        "store": "ST",
+        "salesperson": "SA",
+        "bill_of_lading": "BM",
+        "model": "MK",
+        "order": "ON",
+    }
+)
+"""Name of a user's reference -> UPS's code.
+
+The codes are those that public programs send; the appendix that lists them is not in the specs.
+Another two-letter name is sent as it is, any other name without a code.
+"""
+
+POUNDS: Final = {"Code": "LBS", "Description": "Pounds"}
+_INCHES: Final = {"Code": "IN", "Description": "Inches"}
+
+
+def parcels_of(shipment: Shipment) -> tuple[Parcel, ...]:
+    """Return the parcels of `shipment`. Raises CarrierRejected when they are too many."""
+    if _LIMITS.parcels is not None and len(shipment.parcels) > _LIMITS.parcels:
+        raise refuse(
+            "parcels",
+            f"UPS accepts at most {_LIMITS.parcels} parcels per shipment, not "
+            f"{len(shipment.parcels)}.",
+            "Split the shipment.",
+        )
+    return shipment.parcels
+
+
+def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
+    """Return a package as Rate expects it. Raises CarrierRejected for what UPS would refuse."""
+    package: dict[str, Any] = {
+        "PackagingType": {"Code": _packaging(parcel, index)},
+        "PackageWeight": {"UnitOfMeasurement": POUNDS, "Weight": _parcel_weight(parcel, index)},
+    }
+    return (
+        package
+        | _dimensions(parcel, index, _INCHES)
+        | _package_options(parcel, index, route, shipment)
+    )
+
+
+def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:
+    """Return a package as Ship expects it. Raises CarrierRejected for what UPS would refuse."""
+    package: dict[str, Any] = {
+        "Packaging": {"Code": _packaging(parcel, index)},
+        "PackageWeight": {
+            "UnitOfMeasurement": {"Code": "LBS"},
+            "Weight": _parcel_weight(parcel, index),
+        },
+    }
+    description = latin(
+        cut(clean(parcel.description), _LONGEST_DESCRIPTION), f"parcels[{index}].description"
+    )
+    if not description and shipment.is_return:  # UPS requires one on a return label
+        description = cut(route.description(shipment) or "Returned goods", _LONGEST_DESCRIPTION)
+    if description:
+        package["Description"] = description
+    return (
+        package
+        | _dimensions(parcel, index, {"Code": "IN"})
+        | _package_options(parcel, index, route, shipment)
+    )
+
+
+def _packaging(parcel: Parcel, index: int) -> str:
+    name = parcel.packaging.strip().lower().replace(" ", "_").removeprefix("ups_")
+    code = PACKAGING.get(name) or (name if name in PACKAGING.values() else None)
+    if code is None:
+        raise refuse(
+            f"parcels[{index}].packaging",
+            f"{parcel.packaging!r} is not a packaging of UPS.",
+            f"Use one of {', '.join(PACKAGING)}.",
+        )
+    return code
+
+
+def _parcel_weight(parcel: Parcel, index: int) -> str:
+    most = _LIMITS.weight_lb
+    if most is not None and Decimal(str(round(parcel.weight_lb, 4))) > Decimal(str(most)):
+        raise refuse(
+            f"parcels[{index}].weight_lb",
+            f"{parcel.weight_lb:g} lb is over UPS's limit of {most:g} lb per parcel.",
+            "Split it into more parcels.",
+        )
+    return pounds(parcel.weight_lb)
+
+
+def pounds(weight_lb: float) -> str:
+    """Return pounds with one decimal, rounded up.
+
+    The result is never below what the scale showed, and never costs another pound, because UPS
+    rounds up to whole pounds when it bills.
+    """
+    tenths = max(
+        Decimal(str(round(weight_lb, 4))).quantize(Decimal("0.1"), ROUND_CEILING), Decimal("0.1")
+    )
+    return f"{tenths.normalize():f}"
+
+
+def _dimensions(parcel: Parcel, index: int, unit: Mapping[str, str]) -> dict[str, Any]:
+    """Return the dimensions in whole inches, longest first.
+
+    Decimals are accepted and mean different things: one parcel was billed 10 lb by Rate and 8 lb
+    by Ship in recorded answers. Fractions of an inch are rounded up, as UPS announced for August
+    2025 (from memory: not verified against a live account).
+    """
+    sides = [
+        side for side in (parcel.length_in, parcel.width_in, parcel.height_in) if side is not None
+    ]
+    if not sides:
+        return {}
+    field = f"parcels[{index}]"
+    if len(sides) < 3:
+        raise refuse(
+            field,
+            "UPS needs length, width and height, or none of them.",
+            "Fill in the missing dimension.",
+        )
+    whole = sorted(
+        (
+            int(Decimal(str(round(side, 3))).quantize(Decimal(1), ROUND_CEILING)) or 1
+            for side in sides
+        ),
+        reverse=True,
+    )
+    if whole[0] > _MOST_INCHES:
+        raise refuse(
+            field,
+            f"a side of {whole[0]} in is longer than UPS accepts.",
+            "Correct the dimensions; they are inches.",
+        )
+    return {
+        "Dimensions": {
+            "UnitOfMeasurement": dict(unit),
+            "Length": str(whole[0]),
+            "Width": str(whole[1]),
+            "Height": str(whole[2]),
+        }
+    }
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+def _package_options(
+    parcel: Parcel, index: int, route: Route, shipment: Shipment
+) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if parcel.declared_value and parcel.declared_value.amount > 0:
+        options["DeclaredValue"] = _declared(parcel.declared_value, index)
+    if wants_signature(shipment) and route.signature_on_package:
+        options["DeliveryConfirmation"] = {
+            "DCISType": "3" if shipment.signature is Signature.ADULT else "2"
+        }
+    return {"PackageServiceOptions": options} if options else {}
+
+
+def wants_signature(shipment: Shipment) -> bool:
+    """Return whether a signature is asked for. Raises CarrierRejected on a return label."""
+    if shipment.signature is Signature.NONE:
+        return False
+    if shipment.is_return:
+        raise refuse(
+            "signature",
+            "UPS does not accept a signature request on a return label.",
+            "Leave the signature of this row out.",
+        )
+    return True
+
+
+def _declared(value: Money, index: int) -> dict[str, str]:
+    text = f"{value.amount.quantize(Decimal('0.01')):f}"
+    if len(text) > 8:  # DeclaredValue.MonetaryValue, maxLength 8
+        raise refuse(
+            f"parcels[{index}].declared_value",
+            f"UPS does not accept a declared value of {value}.",
+            "Lower it, or split the shipment.",
+        )
+    return {"CurrencyCode": value.currency, "MonetaryValue": text}
+
+
+# -- references ------------------------------------------------------------------------------------
+
+
+def place_references(
+    body: dict[str, Any], reference: str, shipment: Shipment, *, on_package: bool
+) -> None:
+    """Add shipkit's reference first and the user's references after it to a Ship request.
+
+    They belong on the packages within the US and within Puerto Rico, and on the shipment anywhere
+    else; the other place is refused. Ours is on the first package only, so that a look-up by it
+    finds one parcel, and the answer names the shipment.
+    """
+    ours = {"Code": "TN", "Value": reference}
+    users = _user_references(shipment)
+    if not on_package:
+        body["ReferenceNumber"] = [ours, *users]
+        return
+    for i, package in enumerate(body["Package"]):
+        wanted = [ours, *users] if i == 0 else users
+        if wanted:
+            package["ReferenceNumber"] = [dict(r) for r in wanted]
+
+
+def _user_references(shipment: Shipment) -> list[dict[str, str]]:
+    found = []
+    for key, text in shipment.references.items():
+        value = latin(clean(text), f"references.{key}")
+        if not value:
+            continue
+        if _LIMITS.reference is not None and len(value) > _LIMITS.reference:
+            raise refuse(
+                f"references.{key}",
+                f"UPS accepts at most {_LIMITS.reference} characters of a reference, and this one "
+                f"has {len(value)}.",
+                "Shorten it, or map another column.",
+            )
+        name = key.strip().lower()
+        code = REFERENCES.get(name) or (
+            name.upper() if len(name) == 2 and name.isascii() and name.isalnum() else None
+        )
+        found.append({"Code": code, "Value": value} if code else {"Value": value})
+    if len(found) > _MOST_REFERENCES:
+        raise refuse(
+            "references",
+            f"UPS accepts {_MOST_REFERENCES} references in addition to shipkit's own; this "
+            f"shipment has {len(found)}.",
+            "Map fewer references.",
+        )
+    return found
