@@ -149,7 +149,7 @@ class Manifest(BaseModel):
                     f"The job {folder.name} was written by shipkit "
                     f"{fields.get('shipkit_version')} (schema {version}); this is {__version__} "
                     f"(schema {SCHEMA_VERSION}).",
-                    fix="Upgrade shipkit: pip install -U shipkit.",
+                    fix="Upgrade shipkit to that version or a later one.",
                 )
             return cls(**fields), hashlib.sha256(data).hexdigest()
         except (ValueError, KeyError, TypeError, ValidationError) as error:
