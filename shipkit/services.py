@@ -117,7 +117,7 @@ class ServiceEntry:
     aliases: tuple[str, ...] = ()
     """Other names that files use. Case, spaces and punctuation do not matter."""
     wire: Mapping[str, str] = field(default_factory=dict)
-    """What is sent to whoever sells it: account kind -> code. The carrier's own is under its name."""
+    """Kind of account -> the code that is sent. The carrier's own is under its name."""
     reach: Reach = "anywhere"
     limits: Limits = field(default_factory=Limits)
     """Limits that hold for this service in addition to those of the carrier."""
@@ -408,7 +408,7 @@ def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
     code = rest.pop("code")
     if not isinstance(code, str) or not _CODE.fullmatch(code):
         raise ValueError(
-            f"a code is lower case letters, digits and underscores, as in ground_saver, not {code!r}"
+            f"a code has lower case letters, digits and underscores (ground_saver), not {code!r}"
         )
     reach = rest.pop("reach", "anywhere")
     if reach not in {"domestic", "abroad", "anywhere"}:

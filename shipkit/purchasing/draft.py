@@ -1,4 +1,4 @@
-"""From a priced preview to the draft of a job: what will be bought, and the terms it is bought on."""
+"""The draft of a job, made from a priced preview: what will be bought, and on which terms."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def _choice(leaf: Leaf, x: str) -> str:
     """Return SQL that reads one of the words of a choice. An empty cell is the first choice."""
     words = {word: quote(value) for value, group in leaf.spec.words.items() for word in group}
     first = quote(next(iter(leaf.spec.words)))
-    return f"CASE WHEN {x} IS NULL THEN {first} ELSE {sql.choose(f'lower(trim({x}))', words, 'NULL')} END"
+    read = sql.choose(f"lower(trim({x}))", words, "NULL")
+    return f"CASE WHEN {x} IS NULL THEN {first} ELSE {read} END"
 
 
 _LENGTH: Final = ("is not a length", "Give inches, or a number with its unit (30 cm).")

@@ -23,7 +23,7 @@ Follower = Callable[[Progress], None] | bool | None
 False, nothing."""
 
 _POLL_S = 0.1
-"""How often a waiting caller looks up, so that Ctrl-C reaches it: a blocking wait would not see it."""
+"""Seconds between wake-ups of a waiting caller: a blocking wait would not see Ctrl-C."""
 
 
 class RunHandle:
