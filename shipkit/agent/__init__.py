@@ -1,6 +1,7 @@
-"""Tools for agents: price, approve, buy and recover batches, thin over :class:`~shipkit.session.BatchSession`.
+"""Tools with which an agent prices, approves, buys and recovers batches.
 
-In a program that runs its own agent loop::
+They are thin functions over :class:`~shipkit.session.BatchSession`. In a program that runs its own
+agent loop::
 
     tools = get_orchestrator_tools(session, approve=ask_the_person)
     definitions = to_anthropic(tools)                                # or to_openai(tools)
@@ -8,22 +9,24 @@ In a program that runs its own agent loop::
 
 As an MCP server: ``shipkit mcp``, or ``python -m shipkit.agent.mcp_server``.
 
-Importing this costs no pandas, no DuckDB and no MCP; they come with the first call that needs them.
+Importing this module does not import pandas, DuckDB or MCP; the first call that needs them does.
 """
 
 from __future__ import annotations
 
-from shipkit.agent.arguments import Command, ListTools, schema_of
 from shipkit.agent.catalog import TOOLS
-from shipkit.agent.inprocess import (
+from shipkit.agent.in_process import (
+    CommandArguments,
+    ListToolsArguments,
     answer_model,
     for_module,
     get_orchestrator_tools,
     to_anthropic,
     to_openai,
 )
-from shipkit.agent.inprocess import list_tools as list_tools_tool
-from shipkit.agent.inprocess import process_command as process_command_tool
+from shipkit.agent.in_process import list_tools as list_tools_tool
+from shipkit.agent.in_process import process_command as process_command_tool
+from shipkit.agent.tool_arguments import schema_of
 
 __all__ = [
     "BATCH_EXECUTE_SCHEMA",
@@ -77,5 +80,5 @@ BATCH_RESUME_SCHEMA = TOOLS["batch_resume"].schema
 GET_JOB_STATUS_SCHEMA = TOOLS["get_job_status"].schema
 GET_LABELS_SCHEMA = TOOLS["get_labels"].schema
 VOID_SHIPMENTS_SCHEMA = TOOLS["void_shipments"].schema
-LIST_TOOLS_SCHEMA = schema_of(ListTools)
-PROCESS_COMMAND_SCHEMA = schema_of(Command)
+LIST_TOOLS_SCHEMA = schema_of(ListToolsArguments)
+PROCESS_COMMAND_SCHEMA = schema_of(CommandArguments)

@@ -1,8 +1,8 @@
-"""The tools for three agent frameworks: a few lines each, over the same table. None of the frameworks is a dependency.
+"""The tools for three agent frameworks, which are no dependencies.
 
-The Claude Agent SDK calls the functions in this process; the OpenAI Agents SDK and LangChain drive
-the MCP server over stdio. Neither of those two can ask a person through MCP: a purchase then waits
-for ``shipkit approve PREVIEW`` in a terminal.
+The Claude Agent SDK calls the functions in this process. The OpenAI Agents SDK and LangChain use
+the MCP server over stdio and cannot ask a person through MCP, so a purchase waits for
+``shipkit approve PREVIEW`` in a terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shipkit._version import __version__
-from shipkit.agent.inprocess import answer_model, get_orchestrator_tools
+from shipkit.agent.in_process import answer_model, get_orchestrator_tools
 from shipkit.agent.tool_call import Approver
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["claude_sdk_server", "langchain_connection", "openai_agents_server", "stdio_command"]
 
 WAIT_S = 600.0
-"""How long a host waits for one call: longer than the longest `wait_s`."""
+"""How long a host waits for one call: as long as the longest `wait_s`."""
 
 
 def claude_sdk_server(
@@ -37,12 +37,12 @@ def claude_sdk_server(
     Parameters
     ----------
     session
-        The batch to work on; None: one of its own.
+        The session to work on. Default: a new one.
     approve
-        Puts a question to a person. Without it nothing is bought that nobody approved elsewhere:
-        the model's word is none.
+        Asks a person a question. Without it, only previews that are approved elsewhere are bought:
+        the word of the model does not count.
     roots
-        Folders that ``load_orders`` may read from.
+        Folders that ``load_orders`` may read. Default: the working directory.
     """
     from claude_agent_sdk import SdkMcpTool, create_sdk_mcp_server
     from mcp.types import ToolAnnotations
@@ -64,10 +64,10 @@ def claude_sdk_server(
 def openai_agents_server(
     *options: str, env: Mapping[str, str] | None = None, command: Sequence[str] | None = None
 ) -> Any:
-    """Return an ``MCPServerStdio`` for ``Agent(mcp_servers=[...])``; arguments as of :func:`stdio_command`.
+    """Return an ``MCPServerStdio`` for ``Agent(mcp_servers=[...])``.
 
-    The SDK's own time-out of five seconds would cancel a purchase, which pauses the job; here it
-    waits as long as the tools may.
+    The arguments are those of :func:`stdio_command`. The default time-out of the SDK, five seconds,
+    would cancel a purchase and so pause the job; this server waits as long as the tools may.
     """
     from agents.mcp import MCPServerStdio
 
@@ -82,10 +82,11 @@ def openai_agents_server(
 def langchain_connection(
     *options: str, env: Mapping[str, str] | None = None, command: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return a connection for ``MultiServerMCPClient({"shipkit": ...})``; arguments as of :func:`stdio_command`.
+    """Return a connection for ``MultiServerMCPClient({"shipkit": ...})``.
 
-    langchain-mcp-adapters 0.3 wants ``mcp`` below 2 and the server above it: install shipkit
-    apart, and name it in `command`.
+    The arguments are those of :func:`stdio_command`. langchain-mcp-adapters 0.3 requires ``mcp``
+    below 2, the server requires 2 or later: install shipkit in an environment of its own, and pass
+    its command as `command`.
     """
     return {"transport": "stdio", **stdio_command(*options, env=env, command=command)}
 
@@ -93,18 +94,18 @@ def langchain_connection(
 def stdio_command(
     *options: str, env: Mapping[str, str] | None = None, command: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return how a host starts the server: ``command``, ``args`` and, where given, ``env``.
+    """Return how a host starts the server: ``command``, ``args`` and, if given, ``env``.
 
     Parameters
     ----------
     *options
-        As for ``shipkit mcp``: ``"--root", "/srv/orders"``.
+        Options of ``shipkit mcp``, such as ``"--root", "/srv/orders"``.
     env
-        Hosts hand on few variables of their own: name here what shipkit needs (``SHIPKIT_HOME``,
-        ``SHIPKIT_UPS_...``).
+        Environment variables for the server. Hosts pass on few of their own, so include what
+        shipkit needs (``SHIPKIT_HOME``, ``SHIPKIT_UPS_...``).
     command
-        What starts the server; default this Python. ``["shipkit", "mcp"]`` where shipkit is
-        installed apart.
+        The command that starts the server. Default: this Python. Use ``["shipkit", "mcp"]`` when
+        shipkit is installed elsewhere.
     """
     program, *rest = command or (sys.executable, "-m", "shipkit.agent.mcp_server")
     started: dict[str, Any] = {"command": program, "args": [*rest, *options]}

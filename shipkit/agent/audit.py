@@ -1,8 +1,8 @@
-"""What was asked, answered and bought, and who said yes: parquet, beside the job, without private data.
+"""The audit log: what was asked, answered and bought, and who approved it, without private data.
 
-A line is written when a tool has answered. Before there is a job the lines lie in
-``<home>/audit/<handle>/``; when the job begins they move to ``<home>/jobs/<job_id>/audit/``. Read
-them with ``duckdb.sql("FROM '.../audit/*.parquet'")``.
+A line is written when a tool has answered. Before there is a job, the lines are in
+``<home>/audit/<handle>/``; when the job begins they move to ``<home>/jobs/<job_id>/audit/``. They
+are Parquet files: read them with ``duckdb.sql("FROM '.../audit/*.parquet'")``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shipkit.common.files import make_private
+from shipkit.common.files import make_private, write_file
 
 __all__ = ["AuditLog", "redacted"]
 
@@ -37,9 +37,14 @@ COLUMNS = (
     "shipped",
     "total_charged",
 )
-"""`asked` is the question put to a person, `answered` what became of it, `outcome` ``ok`` or an error's code."""
+"""Columns of the log.
+
+`asked` is the question to a person, `answered` their answer, `outcome` ``ok`` or the code of an
+error, `answer` the text that the caller got.
+"""
 
 _MOST_PARTS = 64
+"""Files in a folder before they are merged into one: a long chat must not make thousands."""
 
 
 class AuditLog:
@@ -48,11 +53,11 @@ class AuditLog:
     Parameters
     ----------
     home
-        Where previews and jobs live.
+        Folder of previews and jobs.
     handle
-        The batch's handle.
+        Handle of the batch.
     job
-        Its job, when there is one already.
+        Id of its job, if there is one already.
     """
 
     def __init__(self, home: Path, handle: str, *, job: str | None = None) -> None:
@@ -63,7 +68,7 @@ class AuditLog:
 
     @property
     def folder(self) -> Path:
-        """Where the lines are now."""
+        """The folder that the lines are in now."""
         return (
             self._home / "audit" / self._handle
             if self._job is None
@@ -71,7 +76,13 @@ class AuditLog:
         )
 
     def note(self, tool: str, *, job: str | None, **line: Any) -> None:
-        """Write one line; names are :data:`COLUMNS`. `job` moves the log beside that job."""
+        """Write one line; its names are :data:`COLUMNS`. With `job`, the log moves to that job.
+
+        Raises
+        ------
+        OSError
+            The log cannot be written.
+        """
         with self._guard:
             if job is not None and job != self._job:
                 self._move(job)
@@ -107,14 +118,17 @@ class AuditLog:
             [{name: row.get(name) for name in COLUMNS} for row in rows], schema=_schema()
         )
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-        staged = self.folder / f".{name}.tmp"
-        pq.write_table(table, staged)
-        staged.replace(self.folder / f"{name}.parquet")
+        write_file(
+            self.folder / f"{name}.parquet",
+            lambda path: pq.write_table(table, path),
+            private=True,
+        )
         for part in parts:
             part.unlink(missing_ok=True)
 
     def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("*.parquet"))
+        # A file of another process that is still being written starts with a dot.
+        return sorted(p for p in self.folder.glob("*.parquet") if not p.name.startswith("."))
 
 
 def _read(parts: list[Path]) -> Any:
@@ -141,7 +155,11 @@ def _schema() -> Any:
 
 
 def redacted(arguments: Mapping[str, Any]) -> str:
-    """Return `arguments` as JSON without anything private: orders and addresses are counted, long text is digested, literals are masked."""
+    """Return `arguments` as JSON without anything private.
+
+    Orders are counted, addresses left out, long texts replaced by a digest, and SQL literals
+    masked.
+    """
     return json.dumps(
         {name: _masked(name, value) for name, value in arguments.items()},
         ensure_ascii=False,
@@ -167,4 +185,4 @@ def _masked(name: str, value: Any) -> Any:
 
 
 _LITERAL = re.compile(r"'(?:[^']|''){4,}'")
-"""Text long enough to be somebody's name; two-letter states and the like stay readable."""
+"""Text long enough to be a name; two-letter states and the like stay readable."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shipkit.agent.batches import OperatorRules
+from shipkit.agent.operator_rules import OperatorRules
 from shipkit.carriers import registry
 from shipkit.common.number_options import amount, between, option_type
 from shipkit.errors import InputError, SettingsError

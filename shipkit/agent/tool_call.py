@@ -1,4 +1,7 @@
-"""One call of one tool, from raw arguments to an answer: check, ask, act, write it down. Shared by every host."""
+"""One call of one tool, from raw arguments to an answer: check, ask, run, log.
+
+Every host uses it: functions in process, the MCP server, and the adapters.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,27 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from shipkit.agent import arguments as given
+from shipkit.agent.answers import Answer, as_result, failure
 from shipkit.agent.audit import redacted
-from shipkit.agent.catalog import HOST_ONLY, TOOLS, Tool
-from shipkit.agent.tool_results import Answer, as_result, failure
+from shipkit.agent.catalog import TOOLS
+from shipkit.agent.consent import Consent, PermissionRequest
+from shipkit.agent.tool import HOST_ONLY, Report, Tool, ToolRun, no_report
+from shipkit.agent.tool_arguments import ToolArguments, parse
 from shipkit.errors import ApprovalRequired, InputError, ShipkitError
 
 if TYPE_CHECKING:
-    from shipkit.agent.asking import Consent, Question
     from shipkit.agent.batches import Batch, BatchRegistry
 
-__all__ = ["Approver", "Call", "Caller", "Report", "call", "no_report"]
+__all__ = ["Approver", "Caller", "ToolCall", "call"]
 
 log = logging.getLogger("shipkit.agent")
 
 Approver = Callable[[str], "Awaitable[bool] | bool"]
-"""Puts a question to a person and returns their yes or no."""
+"""Asks a person a question and returns whether they agreed."""
 
-Report = Callable[[float, float, str], Awaitable[None]]
-"""Called with done, total and words."""
-
-
-async def no_report(done: float, total: float, message: str) -> None:
-    """Tell nobody."""
+_LONGEST_ANSWER_LOGGED = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,12 @@ class Caller:
     Parameters
     ----------
     host
-        It is the program that runs the agent: calling a function of its own is its word.
+        It is the program that runs the agent: its own call of a function is its word.
     trusted
-        It is a client over MCP whose ``approved: true`` the operator takes for a person's yes to a
-        purchase, and to nothing else.
+        It is a client over MCP whose ``approved: true`` the operator accepts as a person's
+        approval of a purchase, and of nothing else.
     approve
-        Puts questions to a person; where it is given, nobody's word counts but the person's.
+        Asks a person. When it is given, only the answer of the person counts.
     """
 
     name: str = "host"
@@ -58,121 +56,115 @@ class Caller:
 
     @property
     def may_approve(self) -> bool:
-        """Whether ``approved: true`` from here means anything."""
+        """Whether ``approved: true`` from this caller counts."""
         return (self.host or self.trusted) and self.approve is None
 
 
 async def call(
-    desk: BatchRegistry, name: str, args: Mapping[str, Any] | None, caller: Caller
+    registry: BatchRegistry, name: str, args: Mapping[str, Any] | None, caller: Caller
 ) -> dict[str, Any]:
-    """Return the answer of tool `name` in the MCP result shape; an anticipated failure is an answer too."""
-    this = Call(desk, TOOLS[name], args, caller)
+    """Return the answer of tool `name` in the MCP result shape; an expected error is an answer."""
+    this = ToolCall(registry, TOOLS[name], args, caller)
     try:
-        asked = await this.prepare()
-        return as_result(await this.act(await this.consent(asked)))
+        request = await this.prepare()
+        return as_result(await this.run(await this.consent(request)))
     except ShipkitError as error:
-        return failure(error, standing=this.standing())
+        return failure(error, money=this.money())
 
 
-class Call:
-    """One call under way. Every way it can end is written to the log."""
+class ToolCall:
+    """One call in progress. Every way in which it can end is written to the log."""
 
     def __init__(
-        self, desk: BatchRegistry, tool: Tool, args: Mapping[str, Any] | None, caller: Caller
+        self, registry: BatchRegistry, tool: Tool, args: Mapping[str, Any] | None, caller: Caller
     ) -> None:
-        self.desk, self.tool, self.raw, self.caller = desk, tool, args or {}, caller
-        self.args: given.Arguments | None = None
+        self.registry, self.tool, self.raw, self.caller = registry, tool, args or {}, caller
+        self.args: ToolArguments | None = None
         self.batch: Batch | None = None
-        self.asked: Question | None = None
+        self.request: PermissionRequest | None = None
 
-    async def prepare(self) -> Question | None:
-        """Check the arguments, find the batch, and return what a person must be asked before :meth:`act`."""
+    # -- before the run ---------------------------------------------------------------------------
+
+    async def prepare(self) -> PermissionRequest | None:
+        """Check the arguments, find the batch, and return what a person must be asked, or None."""
         try:
-            self.args = self._understood()
-            self.batch = await self._find()
-            self.asked = await self._question()
+            self.args = self._checked()
+            self.batch = await asyncio.to_thread(self.tool.find, self.registry, self.args)
+            self.request = await self._permission_request()
         except ShipkitError as error:
             if self.batch is None:
-                self.batch = self.desk.known(self.raw.get("job_id"), self.raw.get("preview_id"))
+                self.batch = self.registry.open_batch(
+                    self.raw.get("job_id"), self.raw.get("preview_id")
+                )
             self.note(error.code, str(error))
             raise
-        return self.asked
+        return self.request
 
-    async def consent(self, asked: Question | None) -> Consent | None:
-        """Return the yes to `asked`, from the person or by the host's word. Raises ApprovalRequired when there is none."""
-        from shipkit.agent.asking import Consent
+    async def consent(self, request: PermissionRequest | None) -> Consent | None:
+        """Return the consent to `request`: of the person, or the word of the host.
 
-        caller = self.caller
-        if asked is None:
+        Raises
+        ------
+        ApprovalRequired
+            There is none.
+        """
+        if request is None:
             return None
+        caller = self.caller
         if caller.approve is not None:
-            verdict = caller.approve(asked.text)
-            if (await verdict if inspect.isawaitable(verdict) else verdict) is True:
-                return Consent(
-                    by=f"person asked by {caller.name}", via="callback", preview_id=asked.preview_id
-                )
+            answer = caller.approve(request.text)
+            # Exactly True: a model or a form may return "yes", "no" or an empty object.
+            if (await answer if inspect.isawaitable(answer) else answer) is True:
+                return Consent(f"person asked by {caller.name}", "callback", request.preview_id)
             raise self.refused(self._declined())
-        if (caller.host and asked.host_may_answer) or (
-            caller.may_approve and asked.approvable and getattr(self.args, "approved", False)
-        ):
-            return Consent(
-                by=caller.name, via="host" if caller.host else "client", preview_id=asked.preview_id
-            )
-        raise self.refused(asked.refusal)
+        approved = request.approvable and getattr(self.args, "approved", False)
+        if (caller.host and request.host_may_answer) or (caller.may_approve and approved):
+            return Consent(caller.name, "host" if caller.host else "client", request.preview_id)
+        raise self.refused(request.refusal)
 
-    def person(self, *, said_yes: bool) -> Consent:
-        """Return the yes of the person who was asked through the client. Raises ApprovalRequired when they said no."""
-        from shipkit.agent.asking import Consent
+    def answered_by_person(self, *, agreed: bool) -> Consent:
+        """Return the consent of the person who was asked through the client.
 
-        if not said_yes:
+        Raises
+        ------
+        ApprovalRequired
+            The person did not agree.
+        """
+        if not agreed:
             raise self.refused(self._declined())
-        return Consent(
-            by=f"person at {self.caller.name}",
-            via="elicitation",
-            preview_id=self.asked.preview_id if self.asked else "",
-        )
-
-    def _declined(self) -> str:
-        what = (
-            "Preview approval required: the person did not say yes."
-            if self.asked and self.asked.approvable
-            else f"The person did not say yes to {self.tool.name}; it did nothing."
-        )
-        return f"{what} Nothing was bought. Do not ask again unless they want it."
+        preview_id = self.request.preview_id if self.request else ""
+        return Consent(f"person at {self.caller.name}", "elicitation", preview_id)
 
     def refused(self, text: str) -> ApprovalRequired:
-        """Return the error of a call that nobody said yes to, written down."""
+        """Return the error of a call without consent, after logging it."""
         error = ApprovalRequired(text)
         self.note(error.code, text)
         return error
 
-    async def act(self, consent: Consent | None) -> Answer:
-        """Do it."""
+    # -- the run ----------------------------------------------------------------------------------
+
+    async def run(self, consent: Consent | None) -> Answer:
+        """Run the tool and return its answer."""
         try:
-            answer = await self._act(consent)
+            answer = await self._run(consent)
         except BaseException as error:
-            if isinstance(self.args, given.LoadOrders) and self.batch is not None:
-                await asyncio.to_thread(self.desk.drop_empty, self.batch)
-            self.note(
-                getattr(error, "code", type(error).__name__),
-                str(error) if isinstance(error, ShipkitError) else "",
-                consent,
-            )
+            if self.batch is not None and self.tool.opens_batch:
+                await asyncio.to_thread(self.registry.drop_empty, self.batch)
+            text = str(error) if isinstance(error, ShipkitError) else ""
+            self.note(getattr(error, "code", type(error).__name__), text, consent)
             raise
         self.note("ok", answer.text, consent, answer.facts.model_dump())
         return answer
 
-    def standing(self) -> str:
+    def money(self) -> str:
         """Return what an error of this call says about money."""
-        from shipkit.agent.status import standing
+        from shipkit.agent.job_answers import what_was_bought
 
         if self.tool.read_only:
             return ""
-        return (
-            standing(self.batch)
-            if self.batch is not None and self.tool.name in {"batch_execute", "batch_resume"}
-            else "Nothing was bought."
-        )
+        if self.batch is not None and self.tool.name in {"batch_execute", "batch_resume"}:
+            return what_was_bought(self.batch)
+        return "Nothing was bought."
 
     def note(
         self,
@@ -181,86 +173,74 @@ class Call:
         consent: Consent | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write one line of the log. A log that cannot be written never costs an answer: what was bought stands in the job's books."""
-        batch, asked, facts = self.batch, self.asked, facts or {}
+        """Write one line of the log.
+
+        A log that cannot be written never withholds an answer: what was bought is in the job.
+        (Before a purchase begins, ``batch_execute`` insists on a line; see there.)
+        """
+        batch, request, facts = self.batch, self.request, facts or {}
         try:
-            (batch.audit if batch is not None else self.desk.audit).note(
+            (batch.audit if batch is not None else self.registry.audit).note(
                 self.tool.name,
                 job=batch.session.job_id if batch is not None else None,
                 client=self.caller.name,
                 arguments=redacted(self.raw),
-                asked=asked.logged or asked.text if asked else None,
-                answered=None if asked is None else "yes" if consent else "no",
+                asked=request.logged or request.text if request else None,
+                answered=None if request is None else "yes" if consent else "no",
                 answered_by=consent.by if consent else None,
                 via=consent.via if consent else None,
                 outcome=outcome,
-                answer=answer[:1_000],
+                answer=answer[:_LONGEST_ANSWER_LOGGED],
                 shipped=facts.get("shipped"),
                 total_charged=facts.get("total_charged"),
             )
         except OSError as error:
             log.warning("the audit log cannot be written: %s", error)
 
-    def _understood(self) -> given.Arguments:
-        """Return the arguments, checked; refused when a model sends what only the host may."""
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _checked(self) -> ToolArguments:
+        """Return the checked arguments; refuse those that only a host may send."""
         tool = self.tool
-        said = [
+        sent = [
             name
             for name in HOST_ONLY
             if self.raw.get(name) is not None and name in tool.arguments.model_fields
         ]
-        if said and not self.caller.may_approve:
+        if sent and not self.caller.may_approve:
             raise InputError(
-                f"{tool.name} takes no {said[0]!r} from here: a person's yes cannot be written by "
-                "a model. Nothing was bought.",
-                fix="Leave it out; the person is asked, or types: shipkit approve PREVIEW_ID.",
+                f"{tool.name} does not accept {sent[0]!r} from a model: only a person can approve. "
+                "Nothing was bought.",
+                fix="Omit it; the person is asked, or types: shipkit approve PREVIEW_ID.",
             )
-        return given.parse(tool.arguments, tool.name, self.raw)
+        return parse(tool.arguments, tool.name, self.raw)
 
-    async def _find(self) -> Batch | None:
-        """Return the batch that the call is about; None when it is about none (what was interrupted?)."""
-        match self.args:
-            case given.LoadOrders(path=path):
-                return await asyncio.to_thread(self.desk.new, PurePath(path).stem or "rows")
-            case given.Resume(job_id=""):
-                return self.desk.at_hand
-        return await asyncio.to_thread(
-            self.desk.find, getattr(self.args, "job_id", ""), getattr(self.args, "preview_id", "")
-        )
-
-    async def _question(self) -> Question | None:
-        from shipkit.agent import asking
-
-        assert self.args is not None  # noqa: S101 - checked before
+    async def _permission_request(self) -> PermissionRequest | None:
+        ask = self.tool.ask
+        if ask is None:
+            return None
+        run = self._tool_run(None)
         if self.batch is None:
-            return await asyncio.to_thread(asking.question_about_jobs, self.desk, self.args)
-        return await self.batch.do(asking.question, self.desk, self.batch, self.args)
+            return await asyncio.to_thread(ask, run)
+        return await self.batch.do(ask, run)
 
-    async def _act(self, consent: Consent | None) -> Answer:
-        from shipkit.agent import purchases, tools
+    async def _run(self, consent: Consent | None) -> Answer:
+        run = self._tool_run(consent)
+        if inspect.iscoroutinefunction(self.tool.run):
+            answer: Answer = await self.tool.run(run)
+            return answer
+        work: Callable[..., Any] = self.tool.run
+        done: Answer = await run.batch.do(work, run)
+        return done
 
-        desk, batch, args, report = self.desk, self.batch, self.args, self.caller.report
-        if isinstance(args, given.Resume):
-            return await purchases.resume(desk, batch, args, report)
-        assert batch is not None  # noqa: S101 - only resume is about none
-        match args:
-            case given.LoadOrders():
-                return await batch.do(tools.load_orders, desk, batch, args)
-            case given.DescribeOrders():
-                return await batch.do(tools.describe_orders, batch, args)
-            case given.Preview():
-                return await batch.do(tools.preview, desk, batch, args)
-            case given.Problems():
-                return await batch.do(tools.problems, batch, args)
-            case given.Execute():
-                return await purchases.execute(desk, batch, args, consent, report)
-            case given.SetMode():
-                return await batch.do(purchases.set_mode, batch, args)
-            case given.GetLabels():
-                return await purchases.get_labels(desk, batch, args, report)
-            case given.JobStatus():
-                return await purchases.get_job_status(desk, batch, args, report)
-            case given.Void():
-                return await batch.do(purchases.void, desk, batch, args, consent)
-            case _:
-                raise InputError(f"There is no tool for {type(args).__name__}.")
+    def _tool_run(self, consent: Consent | None) -> ToolRun[Any]:
+        assert self.args is not None  # noqa: S101 - `prepare` set them or raised
+        return ToolRun(self.registry, self.args, self.batch, consent, self.caller.report)
+
+    def _declined(self) -> str:
+        what = (
+            "Preview approval required: the person did not approve it."
+            if self.request and self.request.approvable
+            else f"The person did not approve {self.tool.name}; nothing was done."
+        )
+        return f"{what} Nothing was bought. Do not ask again unless they want you to."

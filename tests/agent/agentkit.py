@@ -1,14 +1,16 @@
-"""What the tests of the tools share: orders, the sandbox's books, a person to ask, a client with
-short names.
-"""
+"""What the tests of the tools share: orders, books, a carrier that waits, a person, a client."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
+import shipkit as sk
 
 SHOP = {
     "name": "Dana Ortiz",
@@ -40,8 +42,39 @@ def orders(count: int = 12, **more) -> list[dict]:
     ]
 
 
+async def until(condition, *, timeout_s: float = 60) -> None:
+    """Wait until `condition()` is true."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        await asyncio.sleep(0.01)
+
+
+class HeldSandbox(sk.SandboxCarrier):
+    """A sandbox that sells a few shipments and then answers no more until `hold` is removed.
+
+    A job on it can be seen running, paused or killed, however fast or slow the machine is.
+    """
+
+    def __init__(self, hold: Path, *, sells: int = 3, **options) -> None:
+        super().__init__(**{"concurrency": sells + 2, "timeout_s": 300, **options})
+        self.hold, self.sells, self._asked = hold, sells, 0
+
+    async def ship(self, *args):
+        self._asked += 1
+        if self._asked > self.sells:
+            deadline = time.monotonic() + 60  # so that a test that fails also ends
+            while self.hold.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file, because it is removed by another process
+                await asyncio.sleep(0.01)
+        return await super().ship(*args)
+
+    def release(self) -> None:
+        """Answer again."""
+        self.hold.unlink(missing_ok=True)
+
+
 class Books:
-    """The sandbox's books: what was really bought, whatever anybody says."""
+    """The books of the sandbox: what was really bought, whatever an answer says."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,6 +85,8 @@ class Books:
         con = sqlite3.connect(self.path)
         try:
             return con.execute(f"SELECT count(*) FROM purchases WHERE {condition}").fetchone()[0]
+        except sqlite3.OperationalError:  # the file is there, its tables are being made
+            return 0
         finally:
             con.close()
 
@@ -62,12 +97,12 @@ class Books:
 
     @property
     def voided(self) -> int:
-        """How many of them were given back."""
+        """How many of them were voided."""
         return self._count("voided_at IS NOT NULL")
 
 
 class Person:
-    """Somebody at the client: what they were asked, and what they say."""
+    """A person at the client: what they were asked, and what they answer."""
 
     def __init__(self, answer: str = "accept", content=None) -> None:
         self.answer, self.content = answer, {"approve": True} if content is None else content
@@ -84,9 +119,7 @@ class Person:
 
 @asynccontextmanager
 async def connected(server, person=None, era="auto"):
-    """Give an official client of `server`; `era` is ``auto`` (2026-07-28) or ``legacy``
-    (2025-11-25).
-    """
+    """Yield an official client; `era` is ``auto`` (2026-07-28) or ``legacy`` (2025-11-25)."""
     from mcp import Client
 
     async with Client(server, mode=era, elicitation_callback=person) as client:

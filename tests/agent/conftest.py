@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import shipkit as sk
-
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agentkit import SHOP, Books
+from agentkit import SHOP, Books, HeldSandbox
 
 from shipkit.agent.mcp_server import build
 from shipkit.agent.server_options import rules_of
@@ -30,29 +28,31 @@ def books(home):
 
 
 @pytest.fixture
-def slow(home):
-    """A sandbox that takes its time over each label, so that a job can be seen running."""
+def held(home):
+    """A sandbox that sells three shipments, then holds the next ones until `release()`."""
     home.mkdir(parents=True, exist_ok=True)
-    carrier = sk.SandboxCarrier(home=home, latency_s=0.1, concurrency=2, label_bytes=500)
+    hold = home / "hold"
+    hold.touch()
+    carrier = HeldSandbox(hold, home=home, label_bytes=500)
     yield carrier
+    carrier.release()
     asyncio.run(carrier.aclose())
 
 
 @pytest.fixture
 def serve(home, tmp_path):
-    """Return a function that builds a server under given rules; its desk is closed after the
-    test.
-    """
-    open_desks = []
+    """Return a function that builds a server under given rules; it is closed after the test."""
+    registries = []
     shop = tmp_path / "shop.json"
     shop.write_text(json.dumps(SHOP))
 
     def start(**rules):
-        server, desk = build(rules_of(**{"shippers": [f"harbor={shop}"], "home": home, **rules}))
-        open_desks.append(desk)
-        server.desk = desk
+        options = {"shippers": [f"harbor={shop}"], "home": home, **rules}
+        server, registry = build(rules_of(**options))
+        registries.append(registry)
+        server.registry = registry
         return server
 
     yield start
-    for desk in open_desks:
-        desk.close()
+    for registry in registries:
+        registry.close()

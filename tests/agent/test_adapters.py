@@ -1,6 +1,4 @@
-"""The adapters, with the real frameworks where they are installed (hosts/run.sh installs them), and
-their arguments everywhere.
-"""
+"""The adapters, with the real frameworks where they are installed (see hosts/run.sh)."""
 
 from __future__ import annotations
 

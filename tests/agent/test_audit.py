@@ -146,6 +146,6 @@ async def test_a_long_log_stays_a_few_files(home):
         call = {tool["name"]: tool["function"] for tool in agent.get_orchestrator_tools(session)}
         for _ in range(150):
             await call["get_job_status"]({"job_id": "job-none"})
-        (folder,) = [path for path in (home / "audit").iterdir() if path.name.startswith("desk-")]
+        (folder,) = [path for path in (home / "audit").iterdir() if path.name.startswith("calls-")]
         assert len(list(folder.glob("*.parquet"))) <= 64
         assert len(log_of(folder)) == 150

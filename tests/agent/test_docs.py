@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shipkit.agent import server_options
-from shipkit.agent.catalog import HOST_ONLY, TOOLS
+from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool import HOST_ONLY
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "agents.md").read_text(
     encoding="utf-8"

@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from agentkit import SHOP, orders
+from agentkit import SHOP, orders, until
 
 import shipkit as sk
 import shipkit.agent as agent
@@ -143,9 +143,9 @@ async def test_with_an_approver_only_the_persons_answer_counts(session, books):
     call = bound(session, approve)
     await call("batch_preview")
     refused = await call("batch_execute", approved=True)
-    assert "cannot be written by a model" in text_of(refused)
+    assert "only a person can approve" in text_of(refused)
     assert not asked
-    assert "did not say yes" in text_of(await call("batch_execute"))
+    assert "did not approve" in text_of(await call("batch_execute"))
     assert books.bought == 0
     assert (await call("batch_execute"))["structuredContent"]["shipped"] == 12
     assert all("12 shipping labels" in question for question in asked)
@@ -169,15 +169,16 @@ async def test_auto_buys_without_approval_and_keeps_the_limits(home, books):
         assert (await call("batch_execute"))["structuredContent"]["shipped"] == 2
 
 
-async def test_the_mode_is_locked_while_a_batch_runs(home, slow):
-    with sk.BatchSession(orders(12), shipper=SHOP, carrier=slow, home=home) as session:
+async def test_the_mode_is_locked_while_a_batch_runs(home, held):
+    with sk.BatchSession(orders(12), shipper=SHOP, carrier=held, home=home) as session:
         call = bound(session)
         await call("batch_preview")
-        running = await call("batch_execute", approved=True, wait_s=0.2)
+        running = await call("batch_execute", approved=True, wait_s=0)
         assert running["structuredContent"]["status"] == "running"
         locked = await call("batch_set_mode", mode="auto")
         assert locked["is_error"]
-        assert "locked" in text_of(locked)
+        assert locked["structuredContent"]["error"] == "mode_locked"
+        held.release()
         assert (await call("get_job_status", wait_s=20))["structuredContent"][
             "status"
         ] == "completed"
@@ -188,18 +189,19 @@ async def test_resume_without_a_choice_says_that_nothing_was_interrupted(session
     assert "No interrupted jobs" in text_of(await bound(session)("batch_resume"))
 
 
-async def test_resume_tells_what_was_interrupted_and_then_acts(home, slow, books):
-    with sk.BatchSession(orders(20), shipper=SHOP, carrier=slow, home=home) as session:
+async def test_resume_describes_what_was_interrupted_and_then_acts(home, held, books):
+    with sk.BatchSession(orders(20), shipper=SHOP, carrier=held, home=home) as session:
         call = bound(session)
         await call("batch_preview")
         running = asyncio.create_task(call("batch_execute", approved=True))
-        await asyncio.sleep(0.6)
+        await until(lambda: books.bought == held.sells)
         running.cancel()
         await asyncio.wait([running])
-        session.execution.wait(10)
+        held.release()
+        session.execution.wait()
     left = 20 - books.bought
     assert 0 < left < 20
-    with sk.BatchSession(carrier=slow, home=home) as fresh:
+    with sk.BatchSession(carrier=held, home=home) as fresh:
         call = bound(fresh)
         told = await call("batch_resume")
         assert told["structuredContent"]["remaining"] == left
@@ -228,12 +230,16 @@ async def test_restart_needs_the_number_of_paid_labels(session, books):
     assert books.bought == 24
 
 
-async def test_cancel_ends_the_job_for_good(home, slow, books):
-    with sk.BatchSession(orders(20), shipper=SHOP, carrier=slow, home=home) as session:
+async def test_a_cancelled_job_never_buys_again(home, held, books):
+    with sk.BatchSession(orders(20), shipper=SHOP, carrier=held, home=home) as session:
         call = bound(session)
         await call("batch_preview")
-        await call("batch_execute", approved=True, wait_s=0.3)
-        ended = await call("batch_resume", choice="cancel")
+        await call("batch_execute", approved=True, wait_s=0)
+        await until(lambda: books.bought == held.sells)
+        cancelling = asyncio.create_task(call("batch_resume", choice="cancel"))
+        await until(lambda: session.execution._control.request == "cancel")
+        held.release()
+        ended = await cancelling
         assert ended["structuredContent"]["status"] == "cancelled"
         before = books.bought
         assert before < 20
@@ -368,7 +374,7 @@ async def test_a_model_that_writes_approved_is_refused_by_the_dispatcher(session
     await agent.answer_model(tools, "batch_preview", {})
     result = await agent.answer_model(tools, "batch_execute", {"approved": True})
     assert result["is_error"]
-    assert "cannot be written by a model" in text_of(result)
+    assert "only a person can approve" in text_of(result)
     assert (await agent.answer_model(tools, "batch_set_mode", {"mode": "auto"}))["is_error"]
     assert (await agent.answer_model(tools, "rm_rf", {}))["is_error"]
     assert books.bought == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import json
@@ -15,13 +14,16 @@ import time
 from pathlib import Path
 
 import pytest
-from agentkit import ERAS, SHOP, Person, Shorthand, orders
+from agentkit import ERAS, SHOP, Books, Person, Shorthand, orders, until
 
+import shipkit as sk
 from shipkit.agent import mcp_server
+from shipkit.common.lock import holder_of
 
 pytestmark = pytest.mark.anyio
 
-SLOWLY = str(Path(__file__).with_name("serve_slowly.py"))
+HELD = str(Path(__file__).with_name("serve_held.py"))
+SELLS = 3
 
 
 @pytest.fixture
@@ -46,27 +48,32 @@ async def over_stdio(home, *command, era="auto", person=None):
         yield Shorthand(client)
 
 
-@contextlib.contextmanager
-def http_server(home, *options):
-    """Give the port of a server process on HTTP."""
+def answers(port) -> bool:
+    """Whether something accepts connections on `port`."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The home and the port of a server process on HTTP, one for all tests here."""
+    home = tmp_path_factory.mktemp("served")
+    shop = home / "shop.json"
+    shop.write_text(json.dumps(SHOP))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    server = ["-m", "shipkit.agent.mcp_server", "--http", "--port", str(port)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "shipkit.agent.mcp_server", "--http", "--port", str(port), *options],
+        [sys.executable, *server, "--shipper", f"harbor={shop}"],
         env=environment(home),
         stderr=subprocess.DEVNULL,
     )
     try:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", port), timeout=1),
-            ):
-                break
-            time.sleep(0.1)
-        yield port
+        while not answers(port):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.02)
+        yield home, port
     finally:
         process.terminate()
         process.wait(15)
@@ -117,46 +124,73 @@ async def test_the_whole_way_over_stdio(home, shop_file, tmp_path, books, era):
 
 
 @ERAS
-async def test_the_whole_way_over_http(home, shop_file, books, era):
-    with http_server(home, "--shipper", f"harbor={shop_file}") as port:
-        person = Person()
-        async with over_http(port, era, person) as c, over_http(port, era) as other:
-            shown = await c.loaded(6)
-            assert "Preview approval required" in await other.no(
-                "batch_execute", preview_id=shown["preview_id"]
-            )
-            assert books.bought == 0
-            job = await c.ok("batch_execute", preview_id=shown["preview_id"])
-            assert (job["shipped"], books.bought) == (6, 6)
-            labels = await c("get_labels", job_id=job["job_id"])
-            uris = [part.uri for part in labels.content if part.type == "resource_link"]
-            assert "tracking_number" in (await c.client.read_resource(uris[0])).contents[0].text
+async def test_the_whole_way_over_http(served, era):
+    home, port = served
+    books = Books(home / "sandbox" / "books.sqlite")
+    before = books.bought
+    async with over_http(port, era, Person()) as c, over_http(port, era) as other:
+        mine = [
+            {**order, "order_id": f"{era}-{i}", "address1": f"{i} {era} Rd"}
+            for i, order in enumerate(orders(6))
+        ]
+        batch = await c.ok("load_orders", rows=mine)
+        shown = await c.ok("batch_preview", job_id=batch["job_id"])
+        refused = await other.no("batch_execute", preview_id=shown["preview_id"])
+        assert "Preview approval required" in refused
+        assert books.bought == before
+        job = await c.ok("batch_execute", preview_id=shown["preview_id"])
+        assert (job["shipped"], books.bought) == (6, before + 6)
+        labels = await c("get_labels", job_id=job["job_id"])
+        uris = [part.uri for part in labels.content if part.type == "resource_link"]
+        assert "tracking_number" in (await c.client.read_resource(uris[0])).contents[0].text
 
 
-async def test_a_page_in_a_browser_cannot_reach_the_server(home, shop_file):
-    with http_server(home, "--shipper", f"harbor={shop_file}") as port:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+def test_a_page_in_a_browser_cannot_reach_the_server(served):
+    _, port = served
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    kinds = {
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+    }
 
-        def post(**headers) -> int:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            try:
-                connection.request(
-                    "POST",
-                    "/mcp",
-                    body,
-                    {
-                        "Content-Type": "application/json",
-                        "Accept": "application/json, text/event-stream",
-                        **headers,
-                    },
-                )
-                return connection.getresponse().status
-            finally:
-                connection.close()
+    def post(**headers) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("POST", "/mcp", body, {**kinds, **headers})
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
-        assert post(Host="evil.example") in {403, 421}
-        assert post(Host=f"127.0.0.1:{port}", Origin="https://evil.example") in {400, 403}
-        assert post(Host=f"127.0.0.1:{port}", Origin=f"http://127.0.0.1:{port}") not in {403, 421}
+    assert post(Host="evil.example") in {403, 421}
+    assert post(Host=f"127.0.0.1:{port}", Origin="https://evil.example") in {400, 403}
+    assert post(Host=f"127.0.0.1:{port}", Origin=f"http://127.0.0.1:{port}") not in {403, 421}
+
+
+@pytest.fixture
+def held(home, shop_file):
+    """The command of a server that sells three shipments and then waits until `hold` is removed."""
+    home.mkdir()
+    (home / "hold").touch()
+    return (HELD, str(home), "0", "--shipper", f"harbor={shop_file}")
+
+
+def release(home) -> None:
+    """Let the carrier answer again."""
+    (home / "hold").unlink()
+
+
+def the_job(home) -> Path:
+    """Return the folder of the only job of a home."""
+    (job,) = home.glob("jobs/job-*")
+    return job
+
+
+async def killed(home, sent=signal.SIGKILL) -> None:
+    """Stop the process that runs the only job, and wait until it is gone."""
+    os.kill(holder_of(the_job(home)).pid, sent)
+    if sent == signal.SIGTERM:  # it finishes what is in flight first
+        release(home)
+    await until(lambda: holder_of(the_job(home)) is None)
 
 
 @pytest.mark.parametrize(
@@ -165,61 +199,51 @@ async def test_a_page_in_a_browser_cannot_reach_the_server(home, shop_file):
     ids=["kill", "kill-legacy", "terminate"],
 )
 async def test_a_server_killed_in_the_middle_leaves_a_job_that_a_new_one_finishes(
-    home, shop_file, books, era, sent
+    home, held, books, era, sent
 ):
-    count = 60
-    command = (SLOWLY, str(home), "0.15", "--shipper", f"harbor={shop_file}")
-    async with over_stdio(home, *command, era=era, person=Person()) as c:
-        shown = await c.loaded(count)
-        job = await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.5)
-        assert job["status"] == "running"
-        with contextlib.suppress(Exception):
-            os.kill(server_of(home), sent)
-            await asyncio.sleep(0.5)
-    before = books.bought
-    assert 0 < before < count
-    async with over_stdio(home, *command, era=era) as c:
-        told = await c.ok("batch_resume")
-        assert (told["status"], told["job_id"]) == ("interrupted", job["job_id"])
+    count = 12
+    with contextlib.suppress(Exception):  # the client of a server that is gone
+        async with over_stdio(home, *held, era=era, person=Person()) as c:
+            shown = await c.loaded(count)
+            job = await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0)
+            assert job["status"] == "running"
+            await until(lambda: books.bought == SELLS)
+            await killed(home, sent)
+    assert SELLS <= books.bought < count
+    (home / "hold").unlink(missing_ok=True)
+    async with over_stdio(home, *held, era=era) as c:
+        found = await c.ok("batch_resume")
+        assert (found["status"], found["job_id"]) == ("interrupted", job["job_id"])
         done = await c.ok("batch_resume", job_id=job["job_id"], choice="resume", wait_s=60)
         assert (done["status"], done["shipped"], done["in_doubt"]) == ("completed", count, 0)
         assert "No interrupted jobs" in (await c("batch_resume")).content[0].text
     assert books.bought == count
 
 
-def server_of(home) -> int:
-    """Return the process that runs the only job of a home: its name stands beside the lock."""
-    (lock,) = home.glob("jobs/job-*/LOCK.json")
-    return json.loads(lock.read_text())["pid"]
+async def test_a_client_that_leaves_pauses_the_job(home, held, books):
+    async with over_stdio(home, *held, person=Person()) as c:
+        shown = await c.loaded(20)
+        await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0)
+        await until(lambda: books.bought == SELLS)
+        release(home)
+    await until(lambda: holder_of(the_job(home)) is None)
+    jobs = sk.jobs(home=home).to_dict("records")
+    assert [(job["in_doubt"], job["shipped"]) for job in jobs] == [(0, books.bought)]
 
 
-async def test_a_client_that_leaves_pauses_the_job(home, shop_file, books):
-    command = (SLOWLY, str(home), "0.15", "--shipper", f"harbor={shop_file}")
-    async with over_stdio(home, *command, person=Person()) as c:
-        shown = await c.loaded(60)
-        await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
-    import shipkit as sk
-
-    (job,) = sk.interrupted_jobs(home=home).to_dict("records")
-    assert job["in_doubt"] == 0
-    assert job["shipped"] == books.bought < 60
-
-
-async def test_the_same_preview_after_a_crash_goes_on_with_the_job_and_asks_nobody(
-    home, shop_file, books
-):
-    command = (SLOWLY, str(home), "0.1", "--shipper", f"harbor={shop_file}")
-    async with over_stdio(home, *command, person=Person()) as c:
-        shown = await c.loaded(40)
-        await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
-        with contextlib.suppress(Exception):
-            os.kill(server_of(home), signal.SIGKILL)
-            await asyncio.sleep(0.5)
-    async with over_stdio(home, *command) as c:
-        again = await c.loaded(40)
+async def test_the_same_preview_after_a_crash_continues_the_job_and_asks_no_one(home, held, books):
+    with contextlib.suppress(Exception):  # the client of a server that is gone
+        async with over_stdio(home, *held, person=Person()) as c:
+            shown = await c.loaded(12)
+            await c.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0)
+            await until(lambda: books.bought == SELLS)
+            await killed(home)
+    release(home)
+    async with over_stdio(home, *held) as c:
+        again = await c.loaded(12)
         assert again["preview_id"] == shown["preview_id"]
         done = await c.ok("batch_execute", preview_id=again["preview_id"], wait_s=60)
-        assert (done["shipped"], books.bought) == (40, 40)
+        assert (done["shipped"], books.bought) == (12, 12)
 
 
 @pytest.mark.parametrize(
@@ -289,17 +313,18 @@ def test_stdout_is_the_protocols_alone(home, shop_file):
     assert rest == ""
 
 
-async def test_a_job_that_another_server_runs_is_watched_and_not_taken(home, shop_file, books):
-    command = (SLOWLY, str(home), "0.5", "--shipper", f"harbor={shop_file}")
+async def test_a_job_that_another_server_runs_is_watched_and_not_taken(home, held, books):
     async with (
-        over_stdio(home, *command, person=Person()) as one,
-        over_stdio(home, *command) as two,
+        over_stdio(home, *held, person=Person()) as one,
+        over_stdio(home, *held) as two,
     ):
-        shown = await one.loaded(60)
-        job = await one.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0.3)
+        shown = await one.loaded(12)
+        job = await one.ok("batch_execute", preview_id=shown["preview_id"], wait_s=0)
+        await until(lambda: books.bought == SELLS)
         assert (await two.ok("get_job_status", job_id=job["job_id"]))["status"] == "running"
         assert "No interrupted jobs" in (await two("batch_resume")).content[0].text
-        held = await two.no("batch_resume", job_id=job["job_id"], choice="resume")
-        assert job["job_id"] in held
+        refused = await two.no("batch_resume", job_id=job["job_id"], choice="resume")
+        assert job["job_id"] in refused
+        release(home)
         done = await two.ok("get_job_status", job_id=job["job_id"], wait_s=60)
-        assert (done["status"], done["shipped"], books.bought) == ("completed", 60, 60)
+        assert (done["status"], done["shipped"], books.bought) == ("completed", 12, 12)

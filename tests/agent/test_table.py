@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import shipkit.agent as agent
-from shipkit.agent.catalog import TOOLS, model_definition
+from shipkit.agent.catalog import TOOLS
+from shipkit.agent.tool import model_definition
 
 
 def test_all_definitions_together_stay_under_5000_characters():

@@ -1,5 +1,6 @@
-"""LangChain drives the server: ``langchain_check.py SERVER_PYTHON HOME SHOP_JSON``. It has an
-environment of its own, with an older mcp.
+"""LangChain drives the server: ``langchain_check.py SERVER_PYTHON HOME SHOP_JSON``.
+
+It runs in an environment of its own, with an older mcp.
 """
 
 import asyncio

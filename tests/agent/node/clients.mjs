@@ -1,11 +1,11 @@
-// The two TypeScript clients over stdio and HTTP: load -> preview -> refused execute -> a person's yes -> execute with progress -> labels,
+// The two TypeScript clients over stdio and HTTP: load -> preview -> refused execute -> a person's approval -> execute with progress -> labels,
 // and kill -9 of the server -> batch_resume in a new one.
-// Usage: node clients.mjs PYTHON SLOW_SERVER SHOP_JSON WORK_FOLDER [HTTP_URL]
+// Usage: node clients.mjs PYTHON SERVER SHOP_JSON WORK_FOLDER [HTTP_URL]
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 
-const [python, slowServer, shop, work, url] = process.argv.slice(2);
+const [python, server, shop, work, url] = process.argv.slice(2);
 
 const orders = (count, street) =>
   Array.from({ length: count }, (_, i) => ({
@@ -47,7 +47,7 @@ async function connect(kind, transport, answer) {
 }
 
 const stdio = (kind, home, latency, ...more) =>
-  new kind.stdio({ command: python, args: [slowServer, home, latency, "--shipper", `harbor=${shop}`, ...more], env: { ...process.env, SHIPKIT_HOME: home, SHIPKIT_GRACE_S: "0.5" }, stderr: "ignore" });
+  new kind.stdio({ command: python, args: [server, home, latency, "--shipper", `harbor=${shop}`, ...more], env: { ...process.env, SHIPKIT_HOME: home, SHIPKIT_GRACE_S: "0.5" }, stderr: "ignore" });
 
 async function wholeWay(kind, transport, street) {
   let answer = { action: "decline" };
@@ -69,8 +69,8 @@ async function wholeWay(kind, transport, street) {
   assert.equal(done.structuredContent.total_charged, shown.total);
   assert.equal(asked.length, 2);
   assert.ok(asked[1].includes(shown.total) && asked[1].includes(shown.preview_id));
-  const told = seen.filter(([, total]) => total === 6); // the new client counts its own rounds too, and an old one may drop what comes with the answer
-  assert.ok(told.length > 1 && told.every(([done], i) => i === 0 || done > told[i - 1][0]), JSON.stringify(seen));
+  const reported = seen.filter(([, total]) => total === 6); // the new client counts its own rounds too, and an old one may drop what comes with the answer
+  assert.ok(reported.length > 1 && reported.every(([done], i) => i === 0 || done > reported[i - 1][0]), JSON.stringify(seen));
   const labels = await call("get_labels", { job_id: done.structuredContent.job_id });
   const uris = labels.content.filter((part) => part.type === "resource_link").map((part) => part.uri);
   const csv = (await client.readResource({ uri: uris[0] })).contents[0].text;
@@ -81,19 +81,22 @@ async function wholeWay(kind, transport, street) {
 }
 
 async function killedAndResumed(kind, home) {
-  const first = await connect(kind, stdio(kind, home, "0.15"), () => ({ action: "accept", content: { approve: true } }));
+  const hold = path.join(home, "hold"); // the carrier sells three shipments and waits
+  fs.writeFileSync(hold, "");
+  const first = await connect(kind, stdio(kind, home, "0"), () => ({ action: "accept", content: { approve: true } }));
   await first.call("load_orders", { rows: orders(40, "Kill Rd") });
   const shown = (await first.call("batch_preview")).structuredContent;
-  const running = (await first.call("batch_execute", { preview_id: shown.preview_id, wait_s: 0.5 })).structuredContent;
+  const running = (await first.call("batch_execute", { preview_id: shown.preview_id, wait_s: 0 })).structuredContent;
   assert.equal(running.status, "running");
   const lock = JSON.parse(fs.readFileSync(path.join(home, "jobs", running.job_id, "LOCK.json"), "utf8"));
   process.kill(lock.pid, "SIGKILL");
   await first.client.close().catch(() => {});
+  fs.unlinkSync(hold);
   const second = await connect(kind, stdio(kind, home, "0.05"), null);
-  const told = (await second.call("batch_resume")).structuredContent;
-  assert.equal(told.status, "interrupted");
-  assert.ok(told.remaining > 0);
-  const done = await second.call("batch_resume", { job_id: told.job_id, choice: "resume" });
+  const found = (await second.call("batch_resume")).structuredContent;
+  assert.equal(found.status, "interrupted");
+  assert.ok(found.remaining > 0);
+  const done = await second.call("batch_resume", { job_id: found.job_id, choice: "resume" });
   assert.equal(done.structuredContent.status, "completed", JSON.stringify(done.content));
   assert.equal(done.structuredContent.shipped, 40);
   await second.client.close();

@@ -30,7 +30,7 @@ mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --shipper "harbor=$wor
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port/mcp
 start() {
-  "$python" "$root/tests/agent/serve_slowly.py" "$SHIPKIT_HOME" 0.2 --http --port "$port" --shipper "harbor=$work/shop.json" 2> "$work/server.txt" &
+  "$python" "$root/tests/agent/serve_held.py" "$SHIPKIT_HOME" 0.2 --http --port "$port" --shipper "harbor=$work/shop.json" 2> "$work/server.txt" &
   server=$!
   "$python" -c '
 import socket, sys, time
@@ -48,15 +48,17 @@ call() { local tool=$1; shift; mcp-inspector --cli "$url" --transport http --met
 rows=$("$python" -c 'import json; print(json.dumps([{"order_id": f"insp-{i}", "name": "Ada Lee", "address1": f"{i} Inspector Rd", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2, "service": "ground"} for i in range(1, 41)]))')
 call load_orders --tool-arg "rows=$rows" > /dev/null
 preview=$(call batch_preview | grep -o 'pv_[0-9a-f]*' | head -1)
-if call batch_execute --tool-arg "preview_id=$preview" > "$work/refused.txt" 2>&1; then echo "bought without a yes"; exit 1; fi
+if call batch_execute --tool-arg "preview_id=$preview" > "$work/refused.txt" 2>&1; then echo "bought without approval"; exit 1; fi
 grep -q "Preview approval required" "$work/refused.txt"
 "$python" -c '
 import datetime as dt, pathlib, sys
 from shipkit.purchasing.approval import approve
 approve(pathlib.Path(sys.argv[1]), sys.argv[2], now=dt.datetime.now(dt.UTC), by="tester", via="terminal")' "$SHIPKIT_HOME" "$preview"
-job=$(call batch_execute --tool-arg "preview_id=$preview" --tool-arg wait_s=0.5 | grep -o 'job-[0-9a-z]*' | head -1)
+touch "$SHIPKIT_HOME/hold"
+job=$(call batch_execute --tool-arg "preview_id=$preview" --tool-arg wait_s=0 | grep -o 'job-[0-9a-z]*' | head -1)
 kill -9 "$server"
 wait "$server" 2>/dev/null || true
+rm "$SHIPKIT_HOME/hold"
 start
 call batch_resume | grep -q '"status": "interrupted"'
 call batch_resume --tool-arg "job_id=$job" --tool-arg choice=resume | grep -q '"shipped": 40'
@@ -65,7 +67,7 @@ echo "ok   the Inspector"
 
 echo "== TypeScript clients"
 cp "$here/clients.mjs" "$tools/clients.mjs"
-node "$tools/clients.mjs" "$python" "$root/tests/agent/serve_slowly.py" "$work/shop.json" "$work" "$url"
+node "$tools/clients.mjs" "$python" "$root/tests/agent/serve_held.py" "$work/shop.json" "$work" "$url"
 
 echo "== conformance"
 for scenario in tools-list resources-list prompts-list caching http-header-validation dns-rebinding-protection sep-2164-resource-not-found input-required-result-unsupported-methods; do

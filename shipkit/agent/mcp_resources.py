@@ -1,4 +1,4 @@
-"""What is too large to say: previews and results as CSV, labels as one file; and the prompts for people."""
+"""MCP resources (previews and results as CSV, labels as one file) and prompts for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["add"]
 T = TypeVar("T")
 
 MAX_BYTES = 20_000_000
-"""A resource travels as one message; more than this is fetched with the command line."""
+"""Largest resource: it is sent as one message. Larger files are saved with the command line."""
 
 _PREVIEW = (
     "row_number",
@@ -62,13 +62,18 @@ _RESULTS = (
 )
 
 
-def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
+def add(server: MCPServer[Any], registry: BatchRegistry) -> None:
     """Add resources and prompts to `server`."""
+    _add_tables(server, registry)
+    _add_labels(server, registry)
+    _add_prompts(server)
 
+
+def _add_tables(server: MCPServer[Any], registry: BatchRegistry) -> None:
     @server.resource("shipkit://jobs.csv", name="jobs", title="Jobs", mime_type="text/csv")
     async def jobs() -> str:
         """Every job of this home, newest first."""
-        return await _read(lambda: _jobs(desk))
+        return await _read(lambda: _jobs(registry))
 
     @server.resource(
         "shipkit://previews/{preview_id}/preview.csv",
@@ -78,7 +83,7 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
     )
     async def preview(preview_id: str) -> str:
         """Every priced row of a preview that is open on this server."""
-        return await _read(lambda: _preview(desk, preview_id))
+        return await _read(lambda: _preview(registry, preview_id))
 
     @server.resource(
         "shipkit://jobs/{job_id}/results.csv",
@@ -87,9 +92,13 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
         mime_type="text/csv",
     )
     async def results(job_id: str) -> str:
-        """Tell how each shipment stands: state, tracking number, charge, what to fix."""
-        return await _read(lambda: _csv(_session(desk, job_id, "results.csv").results(), _RESULTS))
+        """Each shipment of a job: state, tracking number, charge, and what to fix."""
+        return await _read(
+            lambda: _csv(_session(registry, job_id, "results.csv").results(), _RESULTS)
+        )
 
+
+def _add_labels(server: MCPServer[Any], registry: BatchRegistry) -> None:
     @server.resource(
         "shipkit://jobs/{job_id}/labels.pdf",
         name="labels",
@@ -98,7 +107,7 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
     )
     async def labels(job_id: str) -> bytes:
         """All labels of a job as one PDF."""
-        return await _read(lambda: _labels(desk, job_id, "pdf"))
+        return await _read(lambda: _labels(registry, job_id, "pdf"))
 
     @server.resource(
         "shipkit://jobs/{job_id}/labels.zpl",
@@ -108,30 +117,31 @@ def add(server: MCPServer[Any], desk: BatchRegistry) -> None:
     )
     async def thermal(job_id: str) -> str:
         """All labels of a job that were bought as ZPL, as one file."""
-        return (await _read(lambda: _labels(desk, job_id, "zpl"))).decode("utf-8", "replace")
+        return (await _read(lambda: _labels(registry, job_id, "zpl"))).decode("utf-8", "replace")
 
+
+def _add_prompts(server: MCPServer[Any]) -> None:
     @server.prompt(title="Ship these orders")
     def ship_orders(path: str, filter_clause: str = "") -> str:
-        """Load, price, show, and buy after a yes."""
+        """Load, price, show, and buy after approval."""
         only = f" Ship only the orders where {filter_clause}." if filter_clause else ""
         return (
             f"Ship the orders in {path}.{only} Load them with load_orders, look at the columns "
-            "with describe_orders, and price them with batch_preview. "
-            "Tell me the number of shipments, the total, the cost by service, and every problem "
-            "with its fix. Change nothing to make a problem go away without asking me. "
-            "Call batch_execute only after I agree to that total; then give me the tracking "
-            "numbers and the labels."
+            "with describe_orders, and price them with batch_preview. Tell me the number of "
+            "shipments, the total, the cost by service, and every problem with its fix. Do not "
+            "change anything to get rid of a problem without asking me. Call batch_execute only "
+            "after I agree to that total; then give me the tracking numbers and the labels."
         )
 
     @server.prompt(title="Explain this cost")
     def explain_cost(job_id: str = "") -> str:
-        """Say where the money goes."""
+        """Explain where the money goes."""
         what = f"of {job_id}" if job_id else "of the last preview"
         return (
             f"Explain the shipping cost {what}. Use batch_preview (or get_job_status and the "
             "results resource): by service, by zone, and which orders cost most and why - "
-            "billable weight above the real one, residential and remote areas, a dearer service "
-            "than needed. Say what would be cheaper. Buy nothing."
+            "billable weight above actual weight, residential and remote areas, a more expensive "
+            "service than needed. Suggest what would be cheaper. Buy nothing."
         )
 
 
@@ -144,26 +154,26 @@ async def _read(work: Callable[[], T]) -> T:
         raise ResourceError(str(error)) from error
 
 
-def _session(desk: BatchRegistry, job_id: str, what: str) -> Any:
-    """Return the session of a job whose `what` is read, and write that down."""
-    batch = desk.find(job_id)
+def _session(registry: BatchRegistry, job_id: str, what: str) -> Any:
+    """Return the session of a job whose `what` is read, and log the access."""
+    batch = registry.find(job_id)
     with suppress(OSError):
         batch.audit.note("resources/read", job=batch.session.job_id, arguments=what, outcome="ok")
     return batch.session
 
 
-def _jobs(desk: BatchRegistry) -> str:
+def _jobs(registry: BatchRegistry) -> str:
     from shipkit.purchasing import recovery
 
-    frame = recovery.jobs(home=desk.settings.home)
+    frame = recovery.jobs(home=registry.settings.home)
     return _csv(frame, tuple(frame.columns))
 
 
-def _preview(desk: BatchRegistry, preview_id: str) -> str:
+def _preview(registry: BatchRegistry, preview_id: str) -> str:
     found = next(
         (
             b
-            for b in desk.open_batches()
+            for b in registry.open_batches()
             if b.session.preview_id == preview_id and b.frame is not None
         ),
         None,
@@ -171,31 +181,33 @@ def _preview(desk: BatchRegistry, preview_id: str) -> str:
     if found is None:
         raise PreviewNotFound(
             f"The preview {preview_id[:40]!r} is not open on this server.",
-            fix="Call batch_preview.",
+            fix="Call batch_preview again.",
         )
     return _csv(found.frame, _PREVIEW)
 
 
-def _labels(desk: BatchRegistry, job_id: str, kind: str) -> bytes:
-    session = _session(desk, job_id, f"labels.{kind}")
-    if kind == "zpl" and session.store.manifest.label.format != "zpl":
+def _labels(registry: BatchRegistry, job_id: str, kind: str) -> bytes:
+    session = _session(registry, job_id, f"labels.{kind}")
+    bought_as = session.store.manifest.label.format
+    save = registry.rules.terminal_command(f"labels {job_id} -o labels.{kind}")
+    if kind == "zpl" and bought_as != "zpl":
         raise ResourceError(
-            f"The labels of {job_id} were bought as {session.store.manifest.label.format}: read "
-            f"labels.pdf. In a terminal: {desk.terminal(f'labels {job_id} -o labels.zpl')}"
+            f"The labels of {job_id} were bought as {bought_as}: read labels.pdf, or in a "
+            f"terminal: {save}"
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)
         if path.stat().st_size > MAX_BYTES:
             raise ResourceError(
-                f"The labels of {job_id} are {path.stat().st_size:,} bytes, too many to send. In "
-                f"a terminal: {desk.terminal(f'labels {job_id} -o labels.{kind}')}"
+                f"The labels of {job_id} are {path.stat().st_size:,} bytes, too large to send. "
+                f"In a terminal: {save}"
             )
         return path.read_bytes()
 
 
 def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
-    """Return CSV in which no cell starts a formula: an order may say ``=HYPERLINK(...)``."""
+    """Return CSV in which no cell starts a formula: an order may contain ``=HYPERLINK(...)``."""
     some = frame[[name for name in columns if name in frame.columns]].copy()
     for name in some.columns:
         if some[name].dtype == object or str(some[name].dtype) in {"str", "string"}:

@@ -1,0 +1,82 @@
+"""``load_orders``: open a batch of orders from a file or inline rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from shipkit.agent.answers import NOTICE, Answer, Facts
+from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.tool import Tool, ToolRun
+from shipkit.agent.tool_arguments import ToolArguments
+from shipkit.common.words import counted
+from shipkit.errors import InputError
+
+__all__ = ["TOOL"]
+
+LONGEST_ROWS = 1_000_000
+"""Most characters of inline orders, about 5,000 of them. More belong in a file."""
+
+_LONGEST_HEADING = 60
+
+
+class LoadOrdersArguments(ToolArguments):
+    """Where the orders come from."""
+
+    path: str = Field("", max_length=1_024, description="File in a folder allowed by the operator")
+    rows: list[dict[str, Any]] = Field([], max_length=5_000, description="Or the orders themselves")
+
+    @field_validator("rows")
+    @classmethod
+    def _bounded(cls, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(json.dumps(rows, default=str)) > LONGEST_ROWS:
+            raise ValueError(
+                f"inline orders are limited to {LONGEST_ROWS:,} characters; put them in a file "
+                "and pass its path"
+            )
+        return rows
+
+
+class BatchFacts(Facts):
+    """A loaded batch."""
+
+    job_id: str
+    orders: int
+    columns: list[str]
+    notice: str = NOTICE
+
+
+def load_orders(run: ToolRun[LoadOrdersArguments]) -> Answer:
+    """Load a file or rows into the batch."""
+    args, batch = run.args, run.batch
+    if bool(args.path) == bool(args.rows):
+        raise InputError("load_orders takes either path or rows.", fix="Pass one of the two.")
+    source: Any = run.registry.rules.readable(args.path) if args.path else args.rows
+    session = run.session.load(source)
+    batch.loaded, batch.template, batch.frame = True, None, None
+    columns = [name[:_LONGEST_HEADING] for name in session.columns]
+    return Answer(
+        BatchFacts(job_id=batch.id, orders=session.order_count, columns=columns),
+        f"{counted(session.order_count, 'order')} loaded as {batch.id}. Next: describe_orders for "
+        "columns and template, or batch_preview for prices.",
+        data={"columns": [", ".join(columns)]},
+    )
+
+
+def _new_batch(registry: BatchRegistry, args: LoadOrdersArguments) -> Batch:
+    return registry.new(PurePath(args.path).stem or "rows")
+
+
+TOOL = Tool(
+    "load_orders",
+    "Load orders",
+    "Load orders from a file or inline; returns job_id. Next: describe_orders or batch_preview.",
+    LoadOrdersArguments,
+    BatchFacts,
+    run=load_orders,
+    find=_new_batch,
+    opens_batch=True,
+)

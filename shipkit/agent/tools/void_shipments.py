@@ -1,0 +1,90 @@
+"""``void_shipments``: void bought labels at the carrier."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shipkit.agent.answers import Answer, Facts
+from shipkit.agent.consent import PermissionRequest
+from shipkit.agent.tool import Tool, ToolRun
+from shipkit.agent.tool_arguments import LONGEST_CLAUSE, LONGEST_ID, ToolArguments
+from shipkit.common.words import counted
+from shipkit.errors import ApprovalRequired
+
+__all__ = ["TOOL"]
+
+
+class VoidArguments(ToolArguments):
+    """Which shipments to void."""
+
+    job_id: str = Field(max_length=LONGEST_ID)
+    where: str = Field(
+        min_length=1,
+        max_length=LONGEST_CLAUSE,
+        description="SQL over result columns, e.g. order_id = '17'",
+    )
+
+
+class VoidFacts(Facts):
+    """What was voided."""
+
+    job_id: str
+    matched: int
+    voided: int
+    not_voided: int
+
+
+def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
+    """Void the shipments that match."""
+    if run.consent is None and ask_to_void(run) is not None:
+        # When the person was to be asked, nothing matched; something was bought in the meantime.
+        raise ApprovalRequired(
+            "Voiding needs a person's approval. Nothing was voided, nothing was bought."
+        )
+    frame = run.session.void(run.args.where)
+    voided = int((frame["state"] == "voided").sum()) if len(frame) else 0
+    facts = VoidFacts(
+        job_id=run.session.job_id or "",
+        matched=len(frame),
+        voided=voided,
+        not_voided=len(frame) - voided,
+    )
+    text = (
+        f"{voided:,} of {counted(len(frame), 'matching shipment')} of {facts.job_id} voided."
+        if len(frame)
+        else f"No shipment of {facts.job_id} matches. Nothing was voided."
+    )
+    return Answer(facts, text)
+
+
+def ask_to_void(run: ToolRun[VoidArguments]) -> PermissionRequest | None:
+    """Ask a person before labels become invalid: they may already be on parcels."""
+    from shipkit.orders import where
+
+    session = run.session
+    table = session.store.results()
+    states = table.column("state").to_pylist()
+    count = sum(states[row] == "shipped" for row in where.matching(table, run.args.where))
+    if not count:
+        return None
+    void = run.terminal_command(f"void {session.job_id}")
+    return PermissionRequest(
+        f"Void {counted(count, 'bought label')} of {session.job_id} on "
+        f"{session.store.manifest.identity}? They can no longer be used afterwards.",
+        f"Voiding {counted(count, 'label')} needs a person's approval, here or in a terminal: "
+        f'{void} --where "...". Nothing was voided, nothing was bought.',
+    )
+
+
+TOOL = Tool(
+    "void_shipments",
+    "Void shipments",
+    "Void bought labels at the carrier. Needs a person.",
+    VoidArguments,
+    VoidFacts,
+    run=void_shipments,
+    ask=ask_to_void,
+    destructive=True,
+    idempotent=True,
+    open_world=True,
+)
