@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,35 +113,3 @@ def shop() -> Address:
         country="US",
         phone="2105550100",
     )
-
-
-HOUSE_LANGUAGE = (
-    r"stands?\b(?! for)",
-    "told",
-    "said",
-    "beside",
-    "nobody",
-    "somebody",
-    "whoever",
-    r"(?:give|gives|given|giving|gave)(?: \w+){0,2} back",
-    r"(?:say|says|said|saying) (?:yes|no)",
-    r"(?:a|the|his|her|their|person's|every) yes",
-    r"(?:at|in) hand",
-    "dearer",
-    "dearest",
-    r"(?:come|comes|came) to\b(?! be)",
-    "is not to be had",
-    "twins?",
-    r"a line a \w+",
-    "for good",
-    "anew",
-    r"(?:go|goes|went|going) on with",
-)
-"""Phrases of the first release that are not plain English, as patterns between word boundaries."""
-
-
-@pytest.fixture
-def house_language() -> Callable[[str], list[str]]:
-    """Return a function that lists the phrases of :data:`HOUSE_LANGUAGE` in a text."""
-    pattern = re.compile(rf"\b(?:{'|'.join(HOUSE_LANGUAGE)})\b", re.IGNORECASE)
-    return lambda text: [found[0] for found in pattern.finditer(text)]

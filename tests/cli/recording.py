@@ -1,7 +1,7 @@
-"""The story that docs/how-to/terminal-session.md shows, told by a real shell in a real terminal.
+"""The session that docs/how-to/terminal-session.md shows, played by a real shell in a terminal.
 
-`python tests/cli/recording.py` plays it and writes what the terminal showed into the page; a test
-plays it too and compares the lines.
+`python tests/cli/recording.py` plays it and writes the output into the page; a test plays it too
+and compares the lines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLACES = [
 ]
 COUNT = 60
 HOME = "/home/dana"
-"""Stands for the temporary folder."""
+"""The name of the temporary folder on the page."""
 PROMPT = "$ "
 _BLOCK = re.compile(
     r"(<!-- recorded: ([\w-]+) -->\n```console\n).*?(^```)", re.MULTILINE | re.DOTALL
@@ -93,8 +93,10 @@ class Terminal:
 
 
 def as_seen(raw: str, folder: Path) -> str:
-    """Return terminal output as an eye sees it at the end: no codes, lines drawn over shown once,
-    the folder called by its stand-in.
+    """Return terminal output as it is seen at the end.
+
+    Control codes are removed, lines that were drawn over are shown once, and the temporary folder
+    has a fixed name.
     """
     lines = []
     for line in _CONTROL.sub("", raw).replace("\r\n", "\n").split("\n"):
@@ -142,7 +144,7 @@ def play(folder: Path) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def desk(folder: Path) -> Iterator[Path]:
-    """Give a folder with the orders, the shipper, and `shipkit` as a command."""
+    """Yield a folder with the orders, the shipper, and `shipkit` as a command."""
     (folder / "bin").mkdir()
     (folder / "bin" / "shipkit").write_text(
         f'#!/bin/sh\nexec "{sys.executable}" -m shipkit "$@"\n', encoding="utf-8"
@@ -186,9 +188,7 @@ def written(page: str, scenes: dict[str, str]) -> str:
 
 
 def lines_of(screen: str) -> list[str]:
-    """Return what two recordings of a scene have in common: its lines without what is counted,
-    timed, drawn or named by chance.
-    """
+    """Return what two recordings of a scene have in common: no numbers, times and ids."""
     lines = []
     for line in screen.split("\n"):
         bar = re.match(r"(.*?: +)\d+%\|", line)

@@ -1,6 +1,4 @@
-"""The pages on the command line tell the truth: every command in them runs, every command and
-option is real and listed.
-"""
+"""The pages on the command line: every command in them runs, every option in them exists."""
 
 from __future__ import annotations
 

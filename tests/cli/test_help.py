@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+from pathlib import Path
+
 import pytest
 
 from shipkit.cli.commands import COMMANDS, actions_of
 
 PAGES = ["", *COMMANDS]
+LANGUAGE = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "test_language.py"))
 
 
 @pytest.fixture
 def page(cli, monkeypatch):
-    """Return a function that gives the help page of a command, as a terminal of 100 columns has
-    it.
-    """
+    """Return a function that gives the help page of a command on a terminal of 100 columns."""
     monkeypatch.setenv("COLUMNS", "100")
 
     def read(command):
@@ -30,8 +33,10 @@ def test_a_help_page_fits_100_columns(page, command):
 
 
 @pytest.mark.parametrize("command", PAGES)
-def test_a_help_page_is_plain_english(page, command, house_language):
-    assert house_language(page(command)) == []
+def test_a_help_page_is_plain_english(page, command):
+    text = " ".join(page(command).split())  # a phrase may go over the end of a line
+    found = [re.search(pattern, text, re.IGNORECASE) for pattern in LANGUAGE["PHRASES"]]
+    assert [hit[0] for hit in found if hit] == []
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "mcp"])
@@ -49,14 +54,3 @@ def test_the_overview_names_every_command_once_with_its_summary(page):
     lines = page("").splitlines()
     for name, command in COMMANDS.items():
         assert lines.count(f"  {name:<12}{command.summary}") == 1
-
-
-def test_the_search_for_house_language_finds_it(house_language):
-    assert house_language("How it stands; nobody is told. Give 3 labels back, or say yes.") == [
-        "stands",
-        "nobody",
-        "told",
-        "Give 3 labels back",
-        "say yes",
-    ]
-    assert house_language("PDF stands for portable; the status of a job.") == []

@@ -1,6 +1,4 @@
-"""The schedulers' examples of docs/how-to/batch-jobs.md, run as written, in the surroundings that
-each scheduler gives a command.
-"""
+"""The examples of docs/how-to/batch-jobs.md, run in the environment of each scheduler."""
 
 from __future__ import annotations
 
@@ -42,8 +40,8 @@ def place(tmp_path):
     for name, text in (("shipkit", f'exec "{sys.executable}" -m shipkit "$@"'), ("sleep", ":")):
         (programs / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
-    (folder / "tell-somebody.sh").write_text('#!/bin/sh\necho "$1" >> told\n', encoding="utf-8")
-    (folder / "tell-somebody.sh").chmod(0o755)
+    (folder / "notify.sh").write_text('#!/bin/sh\necho "$1" >> codes\n', encoding="utf-8")
+    (folder / "notify.sh").chmod(0o755)
     return folder
 
 
@@ -69,7 +67,7 @@ def ends(path):
     ]
 
 
-def test_the_cron_line_buys_once_however_often_it_runs_and_tells_the_exit_code(place, home):
+def test_the_cron_line_buys_once_however_often_it_runs_and_passes_on_the_exit_code(place, home):
     entry = next(
         line
         for line in block("cron", "").splitlines()
@@ -99,7 +97,7 @@ def test_the_cron_line_buys_once_however_often_it_runs_and_tells_the_exit_code(p
     first, second = ends(place / "runs.jsonl")
     assert (first["shipped"], first["job_id"]) == (second["shipped"], second["job_id"])
     assert sold(home) == first["shipped"] > 60
-    assert (place / "told").read_text().split() == ["2", "2"], (
+    assert (place / "codes").read_text().split() == ["2", "2"], (
         "the demo orders have rows that cannot ship"
     )
 
@@ -109,7 +107,7 @@ def test_the_cron_line_buys_once_however_often_it_runs_and_tells_the_exit_code(p
     [
         ({}, "Some rows did not ship"),
         ({"max_total": '"1"'}, "Over the limit"),
-        ({"file": '"none.csv"'}, "cannot be used"),
+        ({"file": '"none.csv"'}, "Invalid file or command"),
     ],
 )
 def test_the_script_says_what_each_exit_code_means(place, home, change, said):
@@ -137,7 +135,7 @@ def units():
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_the_commands_of_the_service_run_with_nothing_but_what_the_unit_says(place, home):
+def test_the_commands_of_the_service_need_only_what_the_unit_sets(place, home):
     service = here(units()["shipkit.service"], place).replace(f"{place}/home", str(home))
     said = dict(re.findall(r"^(\w+)=(.*)$", service, re.MULTILINE))
     name, value = said["Environment"].split("=", 1)
@@ -161,7 +159,7 @@ def test_the_commands_of_the_service_run_with_nothing_but_what_the_unit_says(pla
             check=False,
         )
         codes.append(done.returncode)
-    assert codes[0] == 0, "nothing to resume is no failure"
+    assert codes[0] == 0, "nothing to resume is a success"
     assert {str(code) for code in codes[1:]} <= {"0", *said["SuccessExitStatus"].split()}
     assert sold(home) == json.loads(done.stdout.splitlines()[-1])["shipped"]
 
