@@ -125,7 +125,7 @@ def problem_page(offer: Offer) -> str:
             ]
             for line in offer.problems
         ]
-        table = grid(["Row", "", "Field", "Problem", "How to fix it"], rows, right=("Row",))
+        table = grid(["Row", "Severity", "Field", "Problem", "How to fix it"], rows, right=("Row",))
         more = (
             f'<div class="sk-soft">The first {len(rows)} of {offer.problem_count:,}. All of '
             "them: session.problems</div>"

@@ -84,7 +84,7 @@ class Summary(html.Shown):
         if self.problems:
             yield (
                 "Not shippable",
-                f"{counted(self.problems, 'row')}, in no total",
+                f"{counted(self.problems, 'row')}, not in the total",
             )
             for reason, count in list(self.reasons.items())[:5]:
                 yield f"  {count:,} x", reason
@@ -92,7 +92,8 @@ class Summary(html.Shown):
             yield "Warnings", f"on {counted(self.warnings, 'row')}"
         yield (
             "Priced",
-            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, good until {self.expires_at:%Y-%m-%d %H:%M} UTC",
+            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, valid until "
+            f"{self.expires_at:%Y-%m-%d %H:%M} UTC",
         )
         yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
 

@@ -37,8 +37,9 @@ PREVIEW = [
     .replace(", carrier=carrier", "")
     .replace('home="home"', 'home="other-home"'),
     (
-        'frame = session.preview()\nframe[["order_id", "recipient", "city", "state", "service", '
-        '"zone", "billable_weight_lb", "cost", "transit_days"]].head(7)'
+        "frame = session.preview()\n"
+        'columns = ["order_id", "recipient", "city", "state", "service", "zone", "cost"]\n'
+        "frame[columns].head(7)"
     ),
     "session.summary",
 ]
