@@ -90,11 +90,8 @@ class Summary(html.Shown):
                 yield f"  {count:,} x", reason
         if self.warnings:
             yield "Warnings", f"on {counted(self.warnings, 'row')}"
-        yield (
-            "Priced",
-            f"{self.priced_at:%Y-%m-%d %H:%M} UTC, valid until "
-            f"{self.expires_at:%Y-%m-%d %H:%M} UTC",
-        )
+        until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
+        yield "Priced", f"{self.priced_at:%Y-%m-%d %H:%M} UTC, valid until {until}"
         yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")
 
     def __str__(self) -> str:
