@@ -70,6 +70,7 @@ TESTS: dict[str, list[str]] = {
     "purchasing/run/*.py": _RUN,
     "purchasing/recovery/*.py": _RECOVERY,
     "carriers/ups/wire.py": _UPS_WIRE,
+    "carriers/ups/packages.py": _UPS_WIRE,
     "carriers/sandbox/messages.py": ["tests/carriers/test_sandbox_wire.py"],
 }
 """Module (or all of a folder) -> the tests that hold its promises."""

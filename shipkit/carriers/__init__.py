@@ -1,1 +1,5 @@
-"""Carriers: what can quote, sell, find and void shipments. One folder a carrier; :mod:`~shipkit.carriers.protocol` says what each must do."""
+"""Carriers: what can quote, sell, find and void shipments. A folder per carrier.
+
+:mod:`shipkit.carriers.protocol` is what a carrier must do, :mod:`shipkit.carriers.registry` finds
+one by name.
+"""

@@ -1,15 +1,15 @@
-"""The one way to a carrier over HTTP: one request, one answer or one error that says whether something may have been bought.
+"""HTTP to a carrier: one request, then one answer, or one error that is clear about purchases.
 
-aiohttp carries the bytes: measured beside it (benchmarks/bench_transport.py, 50 connections),
-httpx through aiohttp costs twice the CPU a request and httpx alone thirty times. Any httpx
-transport can be given instead: a proxy, a client certificate, ``httpx.MockTransport``. Nothing
-here repeats a POST, follows a redirect, reads the environment or logs a body.
+aiohttp carries the bytes. In comparison (benchmarks/bench_transport.py, 50 connections), httpx
+through aiohttp costs twice the CPU per request, and httpx alone thirty times. Any httpx transport
+can be used instead: a proxy, a client certificate, ``httpx.MockTransport``. Nothing here repeats a
+POST, follows a redirect, reads the environment or logs a body.
 
-What a failure means is an allow-list. Only what provably never left is
-:class:`~shipkit.errors.NotSent`; everything else once sending may have begun is
-:class:`~shipkit.errors.AnswerLost`. httpx's classes cannot decide it: httpx-aiohttp reports a
+What a failure means is an allow-list. Only a request that provably never left is
+:class:`~shipkit.errors.NotSent`; every other failure once sending may have begun is
+:class:`~shipkit.errors.AnswerLost`. The classes of httpx cannot decide it: httpx-aiohttp reports a
 reset *after* the whole request was sent as ``httpx.ConnectTimeout``, just like a refused
-connection. So the cause underneath decides.
+connection. So the underlying cause decides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ _NEVER_SENT_BY_HTTPX = frozenset(
 """The allow-list. Each is raised before a connection is handed to the request, and nowhere else."""
 
 _KEEP_ALIVE_S = 10.0
-"""Shorter than servers keep idle connections: a request on one that is just being closed would be in doubt for nothing."""
+"""Shorter than servers keep idle connections.
+
+A request on a connection that the server is just closing would be in doubt without need.
+"""
 
 _LARGEST_ANSWER = 64 * 2**20
 _LARGE_BODY = 2**20
@@ -65,7 +68,13 @@ class Response:
     content: bytes
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises AnswerLost when it is none: something answered, and nobody knows what."""
+        """Return the body as JSON.
+
+        Raises
+        ------
+        AnswerLost
+            The body is not JSON: there was an answer, and what it means is unknown.
+        """
         try:
             return orjson.loads(self.content)
         except orjson.JSONDecodeError:
@@ -89,13 +98,13 @@ class HttpTransport:
     base_url
         Scheme and host, and a path prefix if there is one.
     name
-        Who answers, for messages.
+        The carrier's name in messages.
     timeout_s
-        A whole request, from the first byte sent to the last received.
+        Time-out of a whole request, from the first byte sent to the last received.
     connect_timeout_s
-        Getting a connection. Running out of it proves that nothing was sent.
+        Time-out for a connection. When it runs out, nothing was sent, for certain.
     connections
-        Most at a time. How many requests run at once is the pace's business.
+        Most connections. How many requests run at once is up to the pacer.
     transport
         An httpx transport to use instead of aiohttp.
     """
@@ -140,11 +149,15 @@ class HttpTransport:
         timeout_s: float | None = None,
         judge: bool = True,
     ) -> Response:
-        """Send once, return the answer: 2xx, 3xx (not followed) and 4xx but 429. What it means is the caller's business.
+        """Send a request once and return the answer: 2xx, 3xx (not followed), and 4xx except 429.
 
-        With ``judge=False`` 429 and 5xx are returned too, for a caller who can say more about them
-        (the carrier's own code). `authorization` is revealed to the sender only: no traceback
-        shows it, not even one with the values of locals.
+        Parameters
+        ----------
+        authorization
+            Revealed to the sender only: no traceback shows it, not even one with local variables.
+        judge
+            Raise for 429 and 5xx. With False they are returned too, for a caller that knows the
+            carrier's own codes.
 
         Raises
         ------
@@ -195,12 +208,12 @@ class HttpTransport:
         return answer
 
     async def aclose(self) -> None:
-        """Close the connections. Asking again opens new ones."""
+        """Close the connections. The next request opens new ones."""
         await self._sender.aclose()
 
 
 def classified(error: Exception, name: str, seconds: float) -> CarrierError:
-    """Return what a failed request means, by the cause underneath."""
+    """Return what a failed request means, by its underlying cause."""
     causes = [error, *_causes(error)]
     if any(
         isinstance(cause, _NEVER_SENT) or _qualified(cause) in _NEVER_SENT_BY_HTTPX
@@ -219,14 +232,17 @@ def classified(error: Exception, name: str, seconds: float) -> CarrierError:
 
 
 def _without_frames(error: BaseException) -> BaseException:
-    """Return `error` without the frames that it passed through: the sender's locals hold credentials and addresses."""
+    """Return `error` without its frames: the sender's local variables hold credentials."""
     for part in (error, *_causes(error)):
         part.__traceback__ = part.__context__ = None
     return error
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return what `error` was raised from, outermost first. Contexts do not count: they may be about something else."""
+    """Return the causes of `error`, outermost first.
+
+    Contexts do not count: they may be about another failure.
+    """
     found: list[BaseException] = []
     cause = error.__cause__
     while cause is not None and cause not in found:
@@ -240,7 +256,7 @@ def _qualified(error: BaseException) -> str:
 
 
 def _words(causes: list[Any]) -> str:
-    """Return the innermost failure's kind. Texts are left out: they may quote what was sent."""
+    """Return the kind of the innermost failure, without its text, which may quote the request."""
     return next((type(cause).__name__ for cause in reversed(causes)), "unknown")
 
 
@@ -248,7 +264,7 @@ def _refuse_busy_and_broken(answer: Response, name: str) -> None:
     if answer.status == 429:
         wait = retry_after_s(answer.headers.get("retry-after"))
         raise RateLimited(
-            f"{name[:1].upper()}{name[1:]} asks to slow down (429).",
+            f"{name[:1].upper()}{name[1:]} answered 429: too many requests.",
             fix="shipkit pauses and sends again.",
             retry_after_s=wait,
             carrier_code="429",
@@ -288,8 +304,7 @@ def retry_after_s(header: str | None) -> float | None:
     )
 
 
-# --- who sends
-# -------------------------------------------------------------------------------------------
+# -- senders ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -304,7 +319,7 @@ class _Sending:
     seconds: float
 
     def revealed(self) -> dict[str, str]:
-        """Return the headers with the credentials: for the wire alone, never kept in a variable."""
+        """Return the headers with the credentials. Never keep them in a variable."""
         return (
             {**self.headers, "authorization": self.authorization.get_secret_value()}
             if self.authorization
@@ -320,12 +335,10 @@ class _Sender(Protocol):
 
 
 class _Aiohttp:
-    """aiohttp, with a session of its own for the running loop, opened again after a close."""
+    """aiohttp, with a session for the running loop that is opened again after a close."""
 
-    failures: tuple[type[Exception], ...] = (
-        aiohttp.ClientError,
-        OSError,
-    )  # TimeoutError is an OSError
+    # TimeoutError is an OSError.
+    failures: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 
     def __init__(self, *, tls: bool, connections: int) -> None:
         self._tls, self._connections = tls, connections
@@ -333,12 +346,12 @@ class _Aiohttp:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, what: _Sending) -> Response:
+        # The caller times the whole request.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=what.connect_s, sock_connect=what.connect_s
-        )  # the whole request is timed by the caller
-        body = (
-            io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content
-        )  # a large one is written piece by piece
+        )
+        # aiohttp writes a stream piece by piece, and bytes in one go that holds the loop up.
+        body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content
         async with self._opened().request(
             what.method,
             what.url,
@@ -358,7 +371,10 @@ class _Aiohttp:
             )
 
     def _opened(self) -> aiohttp.ClientSession:
-        """Return the session: no cookies, nothing from the environment. Connections of another loop are not touched: only that loop can close them."""
+        """Return the session, without cookies and without anything from the environment.
+
+        The session of another loop is left alone: only that loop can close it.
+        """
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
             context = ssl.create_default_context() if self._tls else True
@@ -380,7 +396,7 @@ class _Aiohttp:
 
 
 class _Httpx:
-    """Any httpx transport, asked directly: a client around it would add cookies and redirects."""
+    """Any httpx transport, used directly: a client would add cookies and redirects."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         import httpx

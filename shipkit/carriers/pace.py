@@ -1,6 +1,6 @@
-"""How fast a carrier is asked: concurrency, an exact rate, pauses, and a breaker that stops for a plain reason.
+"""The pace of requests to one carrier: concurrency, an exact rate, pauses, and a breaker.
 
-One Pacer is shared by everything that asks one carrier. Nothing here knows what a shipment is.
+One :class:`Pacer` is shared by everything that asks one carrier. It knows nothing of shipments.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ __all__ = ["Pacer", "RateLimit"]
 T = TypeVar("T")
 
 _MARGIN = 1.05
-"""A window is taken 5 % longer than the carrier's, because requests do not all travel equally long."""
+"""A window is 5 % longer than the carrier's, because not all requests travel equally fast."""
 
 _CATCH_UP_S = 0.1
-"""Lateness that is made good by starting the next ones together; the window keeps even these within the limit."""
+"""Lateness up to this is made up for by starting the next requests together.
+
+The window keeps even those within the limit.
+"""
 
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
@@ -33,16 +36,16 @@ _GROW_AFTER = 20
 
 
 class RateLimit:
-    """Exact rate: evenly spaced (so no burst in the first second), and never more than the limit in any window.
+    """An exact rate: evenly spaced requests, and never more than the limit in any window.
 
-    Spacing alone is not enough: after the event loop was held up, late starts would bunch. So a
-    turn is planned by the spacing, and taken when the window of the starts that really happened
-    has room.
+    Even spacing avoids a burst in the first second. It is not enough: after the event loop was
+    held up, late starts would bunch. So a turn is planned by the spacing, and taken when the window
+    of the starts that really happened has room.
     """
 
     def __init__(self, per_s: float) -> None:
         if not per_s > 0:
-            raise ValueError(f"a rate must be above 0, not {per_s}")
+            raise ValueError(f"a rate must be greater than 0, not {per_s}")
         whole = max(1, math.floor(per_s))
         self._spacing_s = _MARGIN / per_s
         self._window_s = whole / per_s * _MARGIN
@@ -50,14 +53,14 @@ class RateLimit:
         self._next = -math.inf
 
     def plan(self, now: float) -> float:
-        """Return how long to wait for the next turn, and give it away."""
+        """Return how long to wait for the next turn, and take that turn."""
         start = max(now, self._next)
         earliest = self._next if self._next > now - _CATCH_UP_S else start
         self._next = max(earliest, self._next) + self._spacing_s
         return start - now
 
     def start(self, now: float) -> float:
-        """Return 0 and count a start at `now`, or how long the window still has no room."""
+        """Count a start at `now` and return 0, or return how long the window is still full."""
         if (
             len(self._starts) == self._starts.maxlen
             and (wait := self._starts[0] + self._window_s - now) > 0
@@ -73,13 +76,13 @@ class Pacer:
     Parameters
     ----------
     concurrency
-        Most calls at a time.
+        Most calls at the same time.
     rate_per_s
         Most calls started per second; None for no limit.
     breaker_after
-        Refusals with the same code in a row, or lost answers in a row, that open the breaker.
+        This many refusals in a row with the same code, or lost answers in a row, open the breaker.
     down_after_s
-        Seconds without any answer, while no connection can be made, that open the breaker.
+        This many seconds without any answer, while no connection can be made, open the breaker.
     attempts
         How often :meth:`repeat` asks before it gives up.
     """
@@ -97,9 +100,9 @@ class Pacer:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
         self.concurrency = concurrency
         self.allowed = concurrency
-        """Calls at a time at present: halved by a 429, grown back by successes."""
+        """Calls allowed at the same time now: halved by a 429, increased again by successes."""
         self.broken: str | None = None
-        """Why the breaker is open, in words; None while it is closed."""
+        """Why the breaker is open; None while it is closed."""
         self._rate = RateLimit(rate_per_s) if rate_per_s else None
         self._breaker_after, self._down_after_s, self._attempts = (
             breaker_after,
@@ -118,7 +121,7 @@ class Pacer:
 
     @property
     def active(self) -> int:
-        """Calls under way."""
+        """Calls in progress."""
         return self._active
 
     @property
@@ -136,7 +139,7 @@ class Pacer:
             except asyncio.CancelledError:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
-                self._wake()  # whoever waits behind gets the turn that was given here
+                self._wake()  # the next one in line gets the turn that was granted here
                 raise
         self._active += 1
         try:
@@ -146,12 +149,12 @@ class Pacer:
             raise
 
     def leave(self) -> None:
-        """Say that a call ended."""
+        """Report that a call has ended."""
         self._active -= 1
         self._wake()
 
     def saw(self, error: CarrierError | None) -> None:
-        """Take note of how a call ended: None for an answer."""
+        """Record how a call ended: None for an answer."""
         if error is None or error.outcome is Outcome.REJECTED:
             self._silent_since, self._backoff_s = None, 0.0
         if error is None:
@@ -165,15 +168,15 @@ class Pacer:
             self._count(error)
 
     def close_breaker(self) -> None:
-        """Start anew, for another run."""
+        """Reset for another run."""
         self.broken, self._streak, self._silent_since = None, ("", 0), None
         self._backoff_s, self._resume_at = 0.0, 0.0
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return ``await call()`` at the pace in force, repeated on 429, 5xx, lost answers and failed connections.
+        """Return ``await call()``, repeated on 429, 5xx, lost answers and failed connections.
 
-        Only for what is free to repeat. Raises the last error when all attempts fail, a rejection
-        at once.
+        Only for calls that are free to repeat, never for a purchase. Raises the last error when all
+        attempts fail, and a rejection at once.
         """
         for attempt in range(1, self._attempts + 1):
             await self.enter()
@@ -218,7 +221,7 @@ class Pacer:
             self._wake()
 
     def _throttle(self, retry_after_s: float | None) -> None:
-        if self.pause_s == 0:  # one halving for all that were turned away together
+        if self.pause_s == 0:  # halved once for all that were turned away together
             self.allowed = max(1, self.allowed // 2)
         self._successes = 0
         self._pause(retry_after_s if retry_after_s is not None else self._next_backoff())
@@ -235,7 +238,7 @@ class Pacer:
         return _jittered(self._backoff_s)
 
     def _not_sent(self, error: NotSent) -> None:
-        """Nothing went out: wait, and after long enough say that the carrier is down."""
+        """Wait after a request that never left; after long enough, report the carrier as down."""
         now = time.monotonic()
         self._silent_since = self._silent_since or now
         if isinstance(error, RateLimited):

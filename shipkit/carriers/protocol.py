@@ -1,4 +1,4 @@
-"""The carrier protocol: what shipkit asks of whoever sells labels.
+"""The carrier protocol: what shipkit asks of a carrier.
 
 A carrier translates and transports. It keeps no plan, no ledger and no policy. Whether a failed
 call may have bought something is decided in the carrier, at the place that still knows what was
@@ -7,7 +7,7 @@ sent, by the class of the error it raises (:class:`~shipkit.errors.CarrierError`
 What a carrier can do beyond the protocol is declared in its :class:`Capabilities`; each optional
 ability is a small protocol of its own (:class:`Tracks`, :class:`ShopsTables`, ...). Nothing is
 found by looking for a method: an ability that is not declared is not used, and one that is declared
-and missing is refused before the carrier is used at all (:func:`shipkit.carriers.registry.resolve`).
+and missing is refused before the carrier is used (:func:`shipkit.carriers.registry.resolve`).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Capabilities:
 
 @runtime_checkable
 class Carrier(Protocol):
-    """Whoever sells labels."""
+    """A seller of shipping labels."""
 
     identity: CarrierIdentity
     services: ServiceList

@@ -1,7 +1,7 @@
-"""Prices kept for a while on disk, so that a second preview of the same orders does not ask again.
+"""Prices kept on disk for a while, so that a second preview of the same orders asks nothing.
 
-A key is a hash of the question (environment and account included); what is kept is the price and
-its parts, never an address.
+A key is a hash of the question, environment and account included. What is kept is the price and its
+parts, never an address.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _CHUNK = 500
 
 
 class QuoteCache:
-    """Quotes by question. A cache that cannot be read or written is as good as empty: it never fails a preview.
+    """Quotes by question. A cache that cannot be read or written counts as empty.
 
     Parameters
     ----------
     folder
-        Made when the first price is kept.
+        Created when the first price is kept.
     max_age_s
-        Older prices are asked anew, and removed; 0 keeps nothing.
+        Older prices are asked for again, and removed; 0 keeps nothing.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class QuoteCache:
         self._clock = clock
 
     def get(self, questions: Mapping[str, str]) -> dict[str, Rate]:
-        """Return what is known: `questions` is name -> question, the answer name -> price."""
+        """Return name -> price of the `questions` (name -> question) that are known."""
         if not (self._max_age_s and questions and self._path.exists()):
             return {}
         names: dict[bytes, list[str]] = {}
@@ -63,7 +63,7 @@ class QuoteCache:
         return found
 
     def put(self, prices: Mapping[str, Rate]) -> None:
-        """Keep prices by their questions, and drop what is too old."""
+        """Keep prices by their questions, and remove what is too old."""
         if not (self._max_age_s and prices):
             return
         now = self._clock()

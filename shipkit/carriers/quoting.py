@@ -44,7 +44,7 @@ _PRICED: Final = [name for name in SHIPMENTS.names if name not in _NOT_PRICED]
 """Two shipments that agree in these columns are the same question for any carrier."""
 
 _ANY_SERVICE: Final = "any"
-"""Stands in for the service of a shipment that is shopped: a carrier's `shop` does not look at it."""
+"""The service of a shipment that is shopped: a carrier's `shop` does not look at it."""
 
 
 async def quote_each(

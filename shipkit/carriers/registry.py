@@ -123,7 +123,7 @@ def create(
     except Exception as error:
         raise SettingsError(
             f"The carrier {found.name} cannot be set up: {type(error).__name__}: {error}.",
-            fix="Report this to whoever maintains the carrier's package.",
+            fix="Report this to the maintainers of the carrier's package.",
         ) from error
     _demand_carrier(carrier, f"The carrier {found.name}", SettingsError)
     if carrier.identity.name != found.name:

@@ -471,7 +471,7 @@ def test_a_rate_file_that_cannot_be_used_is_refused_by_line_and_column(files, te
         ("name,amount,area\ndas,5,nowhere\n", r"needs the ZIP list 'nowhere'"),
         (
             "name,amount,since,services\npeak,5,2026-01-01,ground\npeak,6,2026-02-01,2nd day air\n",
-            r"stands there twice with different rules",
+            r"is in it twice with different rules",
         ),
         ("name,amount,since\npeak,5,\npeak,6,\n", r"two amounts from the beginning on"),
         ("name,amount,since\npeak,5,soon\n", r"line 2: since 'soon' is not a date"),

@@ -154,7 +154,7 @@ def written(folder: Path, text: str) -> Path:
         ("[[service]]\ncode = 'a'", "carrier must be"),
         ("carrier = 'Acme'\n[[service]]\ncode = 'a'", "carrier must be"),
         ("carrier = 'acme'\n[[service]]\ntitle = 'A'", "code is missing"),
-        ("carrier = 'acme'\n[[service]]\ncode = 'Next Day'", "a code is lower case"),
+        ("carrier = 'acme'\n[[service]]\ncode = 'Next Day'", "a code has lower case"),
         ("carrier = 'acme'\n[[service]]\ncode = 'a'\n[[service]]\ncode = 'a'", "same code"),
         (
             (

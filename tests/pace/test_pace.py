@@ -43,7 +43,7 @@ def test_turns_are_evenly_spaced_from_the_first_and_a_short_hold_up_is_caught_up
 
 
 def test_a_rate_that_is_no_rate_is_refused():
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="greater than 0"):
         RateLimit(0)
     with pytest.raises(ValueError, match="at least 1"):
         Pacer(concurrency=0)

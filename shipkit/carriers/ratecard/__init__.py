@@ -338,7 +338,7 @@ class RateCard:
             ``rates={"ground": "..."}``, or with a column ``service``); or lines with ``service``,
             ``zone``, ``lb``, ``price``. ``151+`` or ``per lb`` is a price a pound.
         surcharges, discounts
-            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a line a rule;
+            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a row per rule;
             objects are taken too.
         transit
             A table with ``service``, ``zone``, ``days``.

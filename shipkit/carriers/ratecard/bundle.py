@@ -203,10 +203,10 @@ def _of_zip(path: Path) -> dict[str, bytes]:
 
 
 def _card(files: Mapping[str, bytes], under: str) -> RateCard:
-    told = tomllib.loads(files[f"{under}card.toml"].decode())
-    if told.get("layout") != _LAYOUT:
+    data = tomllib.loads(files[f"{under}card.toml"].decode())
+    if data.get("layout") != _LAYOUT:
         raise RateCardError(
-            f"The rate card was saved in layout {told.get('layout')!r}, and this version reads "
+            f"The rate card was saved in layout {data.get('layout')!r}, and this version reads "
             f"layout {_LAYOUT}.",
             fix="Save it again with this version.",
         )
@@ -217,28 +217,28 @@ def _card(files: Mapping[str, bytes], under: str) -> RateCard:
             for area, code in zip(areas["area"], areas["postal_code"], strict=True)
             if area == name
         )
-        for name in told["areas"]
+        for name in data["areas"]
     }
     plain: dict[str, Any] = {
-        name: tuple(told[name]) if isinstance(told[name], list) else told[name]
+        name: tuple(data[name]) if isinstance(data[name], list) else data[name]
         for name in _PLAIN
-        if name in told
+        if name in data
     }
     card = RateCard(
         zones=DistanceZones()
-        if told["zones"] == "distance"
+        if data["zones"] == "distance"
         else TableZones(_table(files, f"{under}zones.parquet", ZONES)),
         rates=_table(files, f"{under}rates.parquet", RATES),
         transit=_table(files, f"{under}transit.parquet", TRANSIT),
-        surcharges=tuple(_rule(Surcharge, one) for one in told.get("surcharge", [])),
-        discounts=tuple(_rule(Discount, one) for one in told.get("discount", [])),
+        surcharges=tuple(_rule(Surcharge, one) for one in data.get("surcharge", [])),
+        discounts=tuple(_rule(Discount, one) for one in data.get("discount", [])),
         areas=lists,
         older=tuple(
-            _card(files, f"{under}older/{place:03}/") for place in range(told.get("older", 0))
+            _card(files, f"{under}older/{place:03}/") for place in range(data.get("older", 0))
         ),
         **plain,
     )
-    if "fingerprint" in told and told["fingerprint"] != card.fingerprint:
+    if "fingerprint" in data and data["fingerprint"] != card.fingerprint:
         raise RateCardError(
             f"The rate card {card.name!r} is not the one that was saved: its fingerprint differs.",
             fix="Save it again; or, if the change was meant, delete the fingerprint line of "
@@ -247,7 +247,7 @@ def _card(files: Mapping[str, bytes], under: str) -> RateCard:
     return card
 
 
-def _rule(kind: type[Any], told: Mapping[str, Any]) -> Any:
+def _rule(kind: type[Any], data: Mapping[str, Any]) -> Any:
     def value(name: str, given: Any) -> Any:
         if name == "percent":
             return Decimal(given)
@@ -255,7 +255,7 @@ def _rule(kind: type[Any], told: Mapping[str, Any]) -> Any:
             return tuple((day, Decimal(amount)) for day, amount in given)
         return tuple(given) if isinstance(given, list) else given
 
-    return kind(**{name: value(name, given) for name, given in told.items()})
+    return kind(**{name: value(name, given) for name, given in data.items()})
 
 
 def _table(files: Mapping[str, bytes], name: str, schema: pa.Schema) -> pa.Table:

@@ -85,7 +85,7 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
         service, ends, zone, price is not None, billable
     ):
         raise CarrierRejected(refusal[0], fix=refusal[1], carrier_code="rate")
-    assert zone is not None and price is not None  # noqa: S101, PT018 - what _no_rate has just said
+    assert zone is not None and price is not None  # noqa: S101, PT018 - _no_rate has just checked it
     parts = _amounts(card, shipment, sizes, price[0] + price[1] * billable, as_of)
     days = card.days.get((service, zone))
     return Rate(

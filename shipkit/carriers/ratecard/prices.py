@@ -1,4 +1,4 @@
-"""Price tables, weight by zone or a line a price, and transit days.
+"""Price tables, weight by zone or one price per row, and transit days.
 
 A weight is whole pounds and holds for everything above the one before it, up to and including
 itself.
@@ -55,7 +55,7 @@ class Price:
 def read_prices(
     sheets: Sequence[tuple[Sheet, str | None]], services: Mapping[str, str], currency: str
 ) -> list[Price]:
-    """Return the prices of all files; each sheet comes with the service it was said to be of.
+    """Return the prices of all files; each sheet comes with its service, where that is given.
 
     Raises
     ------
@@ -333,9 +333,9 @@ def _weight(sheet: Sheet, row: int, column: int) -> int | None:
         return None
     found = _WEIGHT.match(text)
     if not found or Decimal(found[1]) % 1 or Decimal(found[1]) < 1:
-        said = f"{text!r} is not a weight in whole pounds." if text else "the weight is missing."
+        problem = f"{text!r} is not a weight in whole pounds." if text else "the weight is missing."
         raise sheet.error(
-            said,
+            problem,
             fix='Write 1, 2, 3 ... for pounds, and "151+" or "per lb" for a price a pound.',
             row=row,
             column=column,
@@ -347,9 +347,9 @@ def _cents(sheet: Sheet, row: int, column: int, currency: str) -> int:
     text = sheet.cell(row, column)
     cents = cents_of(text, currency)
     if cents is None:
-        said = f"{text!r} is not an amount in {currency}." if text else "the price is missing."
+        problem = f"{text!r} is not an amount in {currency}." if text else "the price is missing."
         raise sheet.error(
-            said,
+            problem,
             fix='Write the amount, or "-" where the service is not sold.',
             row=row,
             column=column,
@@ -370,7 +370,7 @@ def _service(sheet: Sheet, row: int, column: int, services: Mapping[str, str]) -
 
 
 def _columns(sheet: Sheet, names: Sequence[str]) -> tuple[int, dict[str, int]]:
-    """Return the line of headings, and where each name stands in it."""
+    """Return the row of headings, and the column of each name in it."""
     for k, row in enumerate(sheet.rows[:30]):
         keys = [heading_key(cell) for cell in row]
         if all(name in keys for name in names):

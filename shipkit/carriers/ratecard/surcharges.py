@@ -1,8 +1,8 @@
 """Surcharges, discounts and ZIP lists from TOML or tables.
 
-A TOML file has ``[[surcharge]]``, ``[[discount]]`` and ``[areas]``; a table a line a rule, with
-the same names as headings. Lines of one name that differ only in amount and ``since`` are one rule
-whose amount changes by date (a fuel surcharge week by week).
+A TOML file has ``[[surcharge]]``, ``[[discount]]`` and ``[areas]``; a table has a row per rule,
+with the same names as headings. Rows of one name that differ only in amount and ``since`` are one
+rule, whose amount changes by date (a fuel surcharge week by week).
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def read_area(path: Path) -> dict[str, frozenset[str]]:
     return {name: frozenset(zips) for name, zips in lists.items()}
 
 
-def _no_zip(sheet: Sheet, row: int, column: int, said: str) -> RateCardError:
-    return sheet.error(said, fix="Write 5-digit ZIPs or ranges of them.", row=row, column=column)
+def _no_zip(sheet: Sheet, row: int, column: int, problem: str) -> RateCardError:
+    return sheet.error(problem, fix="Write 5-digit ZIPs or ranges of them.", row=row, column=column)
 
 
 def merged(rules: Sequence[Surcharge]) -> list[Surcharge]:
@@ -147,7 +147,7 @@ def _stepped(group: Sequence[Surcharge]) -> Surcharge:
             rule.percent is None
         ) is not (first.percent is None):
             raise RateCardError(
-                f"Surcharge {first.name!r} stands there twice with different rules.",
+                f"Surcharge {first.name!r} is in it twice with different rules.",
                 fix="Give each rule a name of its own; lines of one name may differ in amount and "
                 "since only.",
             )
@@ -172,18 +172,18 @@ def _read(path: Path, kind: str, services: Mapping[str, str], currency: str, rul
 
 def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Rules) -> None:
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RateCardError(
             f"{path.name} cannot be read as TOML: {error}.",
-            fix="Correct it; text stands in quotes.",
+            fix="Correct it; texts are in quotes.",
         ) from None
-    if unknown := set(told) - {"surcharge", "discount", "areas"}:
+    if unknown := set(data) - {"surcharge", "discount", "areas"}:
         raise RateCardError(
             f"{path.name}: {min(unknown)!r} is not known.",
             fix="A file has [[surcharge]], [[discount]] and [areas].",
         )
-    for name, zips in told.get("areas", {}).items():
+    for name, zips in data.get("areas", {}).items():
         if isinstance(zips, str):
             lists = read_area(files_of(path.parent / zips)[0])
             rules.areas[name] = lists[name] if name in lists else frozenset().union(*lists.values())
@@ -193,13 +193,13 @@ def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Ru
                 for text in zips
                 for code in _zips(
                     str(text),
-                    lambda said: RateCardError(
-                        f"{path.name}, area {name!r}: {said}",  # noqa: B023 - called at once
+                    lambda problem: RateCardError(
+                        f"{path.name}, area {name!r}: {problem}",  # noqa: B023 - called at once
                         fix="Write 5-digit ZIPs or ranges of them.",
                     ),
                 )
             )
-    for place, values in enumerate(told.get("surcharge", []), start=1):
+    for place, values in enumerate(data.get("surcharge", []), start=1):
         _known(path.name, f"surcharge {place}", values, _RULE)
         rules.surcharges.append(
             _surcharge(
@@ -208,7 +208,7 @@ def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Ru
                 currency,
             )
         )
-    for place, values in enumerate(told.get("discount", []), start=1):
+    for place, values in enumerate(data.get("discount", []), start=1):
         _known(path.name, f"discount {place}", values, _DISCOUNT)
         rules.discounts.append(
             _discount(

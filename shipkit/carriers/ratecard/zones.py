@@ -74,7 +74,7 @@ _ORIGIN = {
 
 @dataclass(frozen=True)
 class ZoneLine:
-    """One answer of a zone file, and where it stands."""
+    """One answer of a zone file, and where it is written."""
 
     origin: str
     destination: str
@@ -206,7 +206,7 @@ def _footer(
         if zips and all(re.fullmatch(r"\d{5}(-\d{5})?", code) for code in zips):
             if not zones:
                 raise sheet.error(
-                    "these ZIPs stand under no zone.",
+                    "these ZIPs are not under a zone.",
                     fix='Name the zones above them, as in "Ground 044".',
                     row=row,
                 )

@@ -24,8 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.host not in _LOOPBACK:
         _parser().error(
-            "the sandbox asks nobody who they are, so it listens on this machine only: --host "
-            "127.0.0.1"
+            "the sandbox does not check who its clients are, so it listens on this machine only: "
+            "--host 127.0.0.1"
         )
     faults = Faults.model_validate_json(options.faults).model_copy(
         update={"latency_s": options.latency_ms / 1000, "jitter_s": options.jitter_ms / 1000}
@@ -65,22 +65,22 @@ def _parser() -> argparse.ArgumentParser:
         "--serve",
         action="store_true",
         required=True,
-        help="say so: nothing else is offered here yet",
+        help="required: there is nothing else to do yet",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    parser.add_argument("--books", type=Path, help="the SQLite file; default: in shipkit's home")
+    parser.add_argument("--port", type=int, default=0, help="default: any free port")
+    parser.add_argument("--books", type=Path, help="SQLite file; default: in shipkit's home")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--jitter-ms", type=float, default=0.0)
-    parser.add_argument("--rate-limit", type=int, help="purchases a second; above, 429")
+    parser.add_argument("--rate-limit", type=int, help="purchases per second; more get 429")
     parser.add_argument(
-        "--label-bytes", type=int, help="make up labels of this size instead of drawing them"
+        "--label-bytes", type=int, help="return labels of this size instead of drawing them"
     )
     parser.add_argument(
         "--longest-late-s",
         type=float,
         default=LONGEST_LATE_S,
-        help="the latest a late commit may land",
+        help="longest delay of a late commit",
     )
     parser.add_argument(
         "--faults", default="{}", help='JSON: {"lost": 0.1, "wire": "half", "seed": 7}'

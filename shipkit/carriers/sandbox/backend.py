@@ -1,4 +1,4 @@
-"""The sandbox's desk: rules, prices, books and faults. The embedded carrier and the server both stand behind it."""
+"""The sandbox's back end: rules, prices, books and faults. Embedded and served, it is the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SERVICES = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
 
 
 class Trouble(Exception):
-    """A fault to be acted out: by an error class when embedded, on the wire when served."""
+    """A fault to be carried out: as an error class when embedded, on the connection when served."""
 
     def __init__(self, fate: Fate) -> None:
         super().__init__(fate.value)
@@ -53,7 +53,7 @@ class SandboxBackend:
     Parameters
     ----------
     label_bytes
-        Draw no labels but make up this many bytes for each (throughput tests).
+        Return this many bytes per label instead of drawing it, for throughput tests.
     """
 
     books: Books
@@ -66,7 +66,7 @@ class SandboxBackend:
         self._asked: Counter[str] = Counter()
 
     def switch(self, faults: Faults) -> None:
-        """Change what goes wrong from now on, and count anew."""
+        """Change what goes wrong from now on, and restart the counts."""
         self.faults = faults
         self._turned_away.clear()
         self._asked.clear()
@@ -84,14 +84,14 @@ class SandboxBackend:
         )
 
     async def shop_table(self, table: pa.Table, shipper: Address) -> pa.Table:
-        """Return the price of each shipment by every service that can take it."""
+        """Return the price of each shipment by every service that accepts it."""
         await self._admit("quote", "table", None)
         return await asyncio.to_thread(
             self.card.shop_table, _all_dated(table), shipper, basis="quoted"
         )
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
-        """Return the price by every service that can take it, cheapest first."""
+        """Return the price by every service that accepts the shipment, cheapest first."""
         await self._admit("quote", str(shipment.order_id), shipment)
         rates = []
         for service in self.card.services_for(shipment, shipper):
@@ -108,15 +108,15 @@ class SandboxBackend:
     async def ship(
         self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec, account: str
     ) -> Purchase:
-        """Sell. The purchase is in the books, durably, before this returns."""
+        """Sell a label. The purchase is durable in the books before this returns."""
         clock = asyncio.get_running_loop().time
         answer_at = clock() + self._pause("ship", reference)
         shipment = SERVICES.settled(shipment)
         fate = await self._admit("ship", reference, shipment)
-        if said := refusal(shipment, shipper, reference) or (
+        if refused := refusal(shipment, shipper, reference, SERVICES.limits) or (
             _no(self.faults) if fate is Fate.REJECTED else None
         ):
-            raise said
+            raise refused
         rate = self.card.quote(_dated(shipment), shipper)
         try:
             entry, parts = await self._record(
@@ -140,14 +140,14 @@ class SandboxBackend:
         return purchase_of(entry, parts)
 
     async def find(self, reference: str, account: str) -> list[Purchase]:
-        """Return what was bought under `reference` and is visible by now."""
+        """Return what was bought under `reference`, as far as it is visible yet."""
         await self._admit("find", reference, None)
         return [
             purchase_of(entry, parts) for entry, parts in await self.books.find(reference, account)
         ]
 
     async def void(self, shipment_id: str, account: str) -> None:
-        """Take a shipment back."""
+        """Void a shipment."""
         await self._admit("void", shipment_id, None)
         if await self.books.void(shipment_id, account) is None:
             raise CarrierRejected(
@@ -157,7 +157,10 @@ class SandboxBackend:
             )
 
     async def _admit(self, operation: str, key: str, shipment: Shipment | None) -> Fate:
-        """Return what is to become of a request, after the first half of its latency; raise what ends it before anything is bought."""
+        """Return what happens to a request, after the first half of its latency.
+
+        Raises Trouble for faults that end it before anything is bought.
+        """
         fate = self._fate(operation, key, shipment)
         if fate is not Fate.LATE and (pause := self._pause(operation, key)):
             await asyncio.sleep(pause / 2 if operation == "ship" else pause)
@@ -259,7 +262,7 @@ class SandboxBackend:
 
 
 def purchase_of(entry: Entry, parts: Sequence[StoredPart]) -> Purchase:
-    """Return an entry of the books as the carrier answers it."""
+    """Return an entry of the books as the carrier would answer it."""
     labels = {
         p.tracking_number: Label(
             tracking_number=p.tracking_number, format=LabelFormat(p.format), data=_bytes(p)
@@ -308,7 +311,7 @@ def _dated(shipment: Shipment) -> Shipment:
 
 def _no(faults: Faults) -> CarrierRejected:
     return CarrierRejected(
-        "The sandbox was told to refuse this shipment.",
+        "The sandbox refuses this shipment, because the fault `reject` is on.",
         fix="Switch the fault off, or skip the row.",
         carrier_code=faults.reject_code,
         carrier_message="refused on request",

@@ -1,8 +1,8 @@
-"""The sandbox's books: every purchase in SQLite, durable before the answer, shared by several processes.
+"""The sandbox's books: every purchase in SQLite, durable before the answer.
 
-One thread owns the connection and commits whatever waits as one transaction (group commit), so
-that an event loop never waits for a disk. It ends when nothing was asked for a while, and starts
-again with the next question.
+Several processes may share them. One thread owns the connection and commits everything that waits
+as one transaction (group commit), so that no event loop waits for a disk. The thread ends when
+nothing was asked for a while, and starts again with the next request.
 """
 
 from __future__ import annotations
@@ -29,20 +29,38 @@ _BLOCK = 1000
 """Tracking numbers that a process takes from the books at a time."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS purchases (
-  shipment_id TEXT PRIMARY KEY, reference TEXT NOT NULL, account TEXT NOT NULL, service TEXT NOT NULL, numbers TEXT NOT NULL,
-  cents INTEGER NOT NULL, currency TEXT NOT NULL, billed_weight_lb REAL, created_at REAL NOT NULL, visible_at REAL NOT NULL, voided_at REAL);
+  shipment_id TEXT PRIMARY KEY,
+  reference TEXT NOT NULL,
+  account TEXT NOT NULL,
+  service TEXT NOT NULL,
+  numbers TEXT NOT NULL,
+  cents INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  billed_weight_lb REAL,
+  created_at REAL NOT NULL,
+  visible_at REAL NOT NULL,
+  voided_at REAL
+);
 CREATE INDEX IF NOT EXISTS by_reference ON purchases (reference);
 CREATE TABLE IF NOT EXISTS labels (
-  tracking_number TEXT PRIMARY KEY, shipment_id TEXT NOT NULL, format TEXT NOT NULL, data BLOB, fixed_bytes INTEGER) WITHOUT ROWID;
+  tracking_number TEXT PRIMARY KEY,
+  shipment_id TEXT NOT NULL,
+  format TEXT NOT NULL,
+  data BLOB,
+  fixed_bytes INTEGER
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_shipment ON labels (shipment_id);
 """
 
 
 @dataclass(frozen=True)
 class StoredPart:
-    """The label of one parcel: its bytes, or (`data` None) how long a made-up one is."""
+    """The label of one parcel: its bytes, or (`data` None) the size of an invented one."""
 
     tracking_number: str
     format: str
@@ -52,7 +70,7 @@ class StoredPart:
 
 @dataclass(frozen=True)
 class Entry:
-    """One purchase. Times are seconds since 1970; a late one is visible from `visible_at`."""
+    """One purchase. Times are seconds since 1970; a late one becomes visible at `visible_at`."""
 
     shipment_id: str
     reference: str
@@ -79,7 +97,7 @@ class Books:
         self._free: deque[str] = deque()
 
     async def numbers(self, count: int) -> tuple[str, ...]:
-        """Return `count` tracking numbers that nobody else gets, and that cannot be a carrier's."""
+        """Return `count` new tracking numbers, which cannot be those of a real carrier."""
         while (taken := self._take(count)) is None:
             block = await self._run(_reserve)
             with self._guard:
@@ -119,7 +137,7 @@ class Books:
     async def find(
         self, reference: str, account: str | None = None
     ) -> list[tuple[Entry, list[StoredPart]]]:
-        """Return what is visible under `reference` now, oldest first, with labels."""
+        """Return the purchases visible under `reference` now, oldest first, with labels."""
 
         def op(con: sqlite3.Connection) -> list[tuple[Entry, list[StoredPart]]]:
             rows = con.execute(
@@ -132,7 +150,10 @@ class Books:
         return await self._run(op)
 
     async def void(self, shipment_id: str, account: str | None = None) -> Entry | None:
-        """Mark a purchase as given back and return it; None when there is none of this id. Repeat-safe."""
+        """Mark a purchase as voided and return it; None when there is none with this id.
+
+        Voiding it again changes nothing.
+        """
 
         def op(con: sqlite3.Connection) -> Entry | None:
             now = time.time()
@@ -149,7 +170,7 @@ class Books:
         return await self._run(op)
 
     async def entries(self) -> list[Entry]:
-        """Return every purchase, late ones that nobody can see yet included."""
+        """Return every purchase, including late ones that are not visible yet."""
         return await self._run(
             lambda con: [
                 _entry(row) for row in con.execute(f"{_SELECT} ORDER BY created_at, rowid")
@@ -157,7 +178,7 @@ class Books:
         )
 
     async def close(self) -> None:
-        """Finish what waits and close the file. Asking again opens it again."""
+        """Finish what waits and close the file. The next request opens it again."""
         with self._guard:
             thread = self._thread
             if thread is not None:
@@ -183,7 +204,7 @@ class Books:
         return await asyncio.wrap_future(future)
 
     def _write(self) -> None:
-        """Commit whatever waits, until told to stop or idle. Runs in the thread."""
+        """Commit everything that waits, until it is time to stop. Runs in the thread."""
         con: sqlite3.Connection | None = None
         try:
             while (batch := self._next_batch()) is not None:
@@ -208,7 +229,7 @@ class Books:
             batch.append(self._jobs.get())
         work = [job for job in batch if job is not None and job[1].set_running_or_notify_cancel()]
         if len(batch) > 1 and None in batch:
-            self._jobs.put(None)  # told to stop: after this batch
+            self._jobs.put(None)  # stop after this batch
         if len(batch) > 1 or first is not None:
             return work
         with self._guard:
@@ -233,7 +254,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _reserve(con: sqlite3.Connection) -> list[str]:
-    """Take a block of numbers. What is not used of it stays unused."""
+    """Reserve a block of numbers. Those that are not used stay unused."""
     book = con.execute("SELECT value FROM meta WHERE name = 'book'").fetchone()[0]
     first = (
         con.execute(
@@ -274,7 +295,7 @@ def _commit(con: sqlite3.Connection, batch: list[_Work]) -> None:
         con.execute("BEGIN IMMEDIATE")
         results = [op(con) for op, _ in batch]
         con.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits gets it, whatever it is
+    except Exception as error:  # noqa: BLE001 - the edge of the thread: the caller that waits gets it
         if con.in_transaction:
             con.execute("ROLLBACK")
         if len(batch) <= 1:

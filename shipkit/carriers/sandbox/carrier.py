@@ -1,4 +1,4 @@
-"""The sandbox as a carrier: embedded in this process, or spoken to over HTTP."""
+"""The sandbox as a carrier: embedded in this process, or served over HTTP."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ CAPABILITIES = Capabilities(
 )
 
 _ROWS_A_REQUEST = 20_000
-"""Shipments that a served sandbox quotes at a time."""
+"""Shipments that a served sandbox quotes per request."""
 
 _AFTER_LATE_S = 5.0
-"""Absence is proof this long after the latest a late commit can land: a slow disk, two clocks."""
+"""Absence is proof this long after the latest possible late commit: a slow disk, two clocks."""
 
 
 class SandboxCarrier:
-    """A carrier with made-up prices, real label files and its own books. No money, no network.
+    """A carrier with invented prices, real label files and books of its own. No money, no network.
 
     Parameters
     ----------
     books
         The file with the books; default ``<home>/sandbox/books.sqlite``. Processes may share it.
     url
-        Speak to a served sandbox (``python -m shipkit.carriers.sandbox --serve``) instead. Books,
+        Use a served sandbox (``python -m shipkit.carriers.sandbox --serve``) instead. Books,
         latency and faults are then the server's.
     faults
         What goes wrong, and how often (:class:`Faults`).
     latency_s, seed
-        Shorthands for the same fields of `faults`; `seed` also numbers new books.
+        Short forms of the same fields of `faults`; `seed` also numbers new books.
     label_bytes
-        Make up labels of this size instead of drawing them.
+        Return labels of this size instead of drawing them.
     absence_is_proof_after_s
-        Default: 5 s after the latest a late commit can land.
+        Default: 5 s after the latest possible late commit.
 
     Examples
     --------
@@ -110,18 +110,18 @@ class SandboxCarrier:
             if absence_is_proof_after_s is None
             else absence_is_proof_after_s
         )
-        self._desk: SandboxBackend | Wire
+        self._backend: SandboxBackend | Wire
         if url is not None:
             from shipkit.carriers.sandbox.messages import Wire
 
-            self._desk = Wire(url, account=account, timeout_s=timeout_s)
+            self._backend = Wire(url, account=account, timeout_s=timeout_s)
         else:
             path = (
                 Path(books)
                 if books is not None
                 else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
             )
-            self._desk = SandboxBackend(
+            self._backend = SandboxBackend(
                 Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes
             )
 
@@ -145,18 +145,23 @@ class SandboxCarrier:
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price. Raises CarrierRejected when there is none."""
-        with _acted_out(self._desk):
-            return await self._desk.quote(shipment, shipper)
+        with _acted_out(self._backend):
+            return await self._backend.quote(shipment, shipper)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return a quote table, a line for each line of `table`, in order. A served sandbox is asked in parts, each repeated on its own."""
-        rows = max(1, table.num_rows) if isinstance(self._desk, SandboxBackend) else _ROWS_A_REQUEST
+        """Return a quote table with a row per shipment, in order.
+
+        A served sandbox is asked in parts, and each part is repeated on its own.
+        """
+        rows = (
+            max(1, table.num_rows) if isinstance(self._backend, SandboxBackend) else _ROWS_A_REQUEST
+        )
 
         async def ask(part: pa.Table) -> pa.Table:
-            with _acted_out(self._desk):
-                return await self._desk.quote_table(part, shipper)
+            with _acted_out(self._backend):
+                return await self._backend.quote_table(part, shipper)
 
         parts = []
         for start in range(0, max(1, table.num_rows), rows):
@@ -165,32 +170,37 @@ class SandboxCarrier:
         return pa.concat_tables(parts)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
-        """Return the price by every service sold for it, cheapest first."""
-        with _acted_out(self._desk):
-            return await self._desk.shop(shipment, shipper)
+        """Return the price by every service that accepts the shipment, cheapest first."""
+        with _acted_out(self._backend):
+            return await self._backend.shop(shipment, shipper)
 
     async def shop_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return the price of each shipment by every service, all at once; a served sandbox is asked for each."""
-        if not isinstance(self._desk, SandboxBackend):
+        """Return the price of each shipment by every service.
+
+        Embedded, this is one statement; a served sandbox is asked shipment by shipment.
+        """
+        if not isinstance(self._backend, SandboxBackend):
             return await shop_each(
                 self.shop, table, shipper, concurrency=self.pace.concurrency, pacer=pacer
             )
-        desk = self._desk
+        backend = self._backend
 
         async def ask() -> pa.Table:
-            with _acted_out(desk):
-                return await desk.shop_table(table, shipper)
+            with _acted_out(backend):
+                return await backend.shop_table(table, shipper)
 
         return await (pacer.repeat(ask) if pacer else ask())
 
     async def ship(
         self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
     ) -> Purchase:
-        """Buy. Two calls buy two, also under one reference, as at a real carrier."""
-        with _acted_out(self._desk):
-            return await self._desk.ship(shipment, shipper, reference, label, self.identity.account)
+        """Buy. Two calls buy two labels, also under one reference, as at a real carrier."""
+        with _acted_out(self._backend):
+            return await self._backend.ship(
+                shipment, shipper, reference, label, self.identity.account
+            )
 
     async def find(
         self,
@@ -198,59 +208,59 @@ class SandboxCarrier:
         label: LabelSpec | None = None,  # noqa: ARG002 - the protocol's parameter
         shipment: Shipment | None = None,  # noqa: ARG002 - the protocol's parameter
     ) -> list[Purchase]:
-        """Return what was bought under `reference`, labels in the format they were bought in."""
-        with _acted_out(self._desk):
-            return await self._desk.find(reference, self.identity.account)
+        """Return what was bought under `reference`, with labels in their original format."""
+        with _acted_out(self._backend):
+            return await self._backend.find(reference, self.identity.account)
 
     async def void(self, purchase: Purchase) -> None:
-        """Give a shipment back. Repeat-safe."""
-        with _acted_out(self._desk):
-            await self._desk.void(purchase.shipment_id, self.identity.account)
+        """Void a shipment. Voiding it again changes nothing."""
+        with _acted_out(self._backend):
+            await self._backend.void(purchase.shipment_id, self.identity.account)
 
     async def aclose(self) -> None:
         """Close the books, or the connections."""
-        if isinstance(self._desk, SandboxBackend):
-            await self._desk.books.close()
+        if isinstance(self._backend, SandboxBackend):
+            await self._backend.books.close()
         else:
-            await self._desk.aclose()
+            await self._backend.aclose()
 
     @property
     def _embedded(self) -> SandboxBackend:
-        if not isinstance(self._desk, SandboxBackend):
+        if not isinstance(self._backend, SandboxBackend):
             raise TypeError("a served sandbox keeps its own books and faults: ask its server")
-        return self._desk
+        return self._backend
 
     def __repr__(self) -> str:
         return f"<{self.identity}>"
 
 
 @contextmanager
-def _acted_out(desk: SandboxBackend | Wire) -> Iterator[None]:
-    """Turn a fault of the embedded desk into the error that it would be over HTTP."""
+def _acted_out(backend: SandboxBackend | Wire) -> Iterator[None]:
+    """Turn a fault of the embedded back end into the error that it would be over HTTP."""
     try:
         yield
     except Trouble as trouble:
-        assert isinstance(desk, SandboxBackend)  # noqa: S101 - a wire has real trouble
-        raise _error(trouble.fate, desk.faults) from None
+        assert isinstance(backend, SandboxBackend)  # noqa: S101 - over HTTP, trouble is real
+        raise _error(trouble.fate, backend.faults) from None
 
 
 def _error(fate: Fate, faults: Faults) -> CarrierError:
     match fate:
         case Fate.AUTH_REFUSED:
             return AuthenticationFailed(
-                "The sandbox was told to refuse the credentials.",
+                "The sandbox refuses the credentials, because the fault `auth_refused` is on.",
                 fix="Switch the fault off.",
                 carrier_code="401",
             )
         case Fate.RATE_LIMITED:
             return RateLimited(
-                "The sandbox asks to slow down (429).",
+                "The sandbox answered 429: too many requests.",
                 retry_after_s=faults.retry_after_s,
                 carrier_code="429",
             )
         case Fate.REJECTED:
             return CarrierRejected(
-                "The sandbox was told to refuse this request.",
+                "The sandbox refuses this request, because the fault `reject` is on.",
                 fix="Switch the fault off.",
                 carrier_code=faults.reject_code,
             )
@@ -262,6 +272,6 @@ def _error(fate: Fate, faults: Faults) -> CarrierError:
             )
         case _:
             return AnswerLost(
-                "The connection to the sandbox died before an answer came.",
+                "The connection to the sandbox broke before an answer came.",
                 fix="The row is looked up by its reference.",
             )

@@ -1,4 +1,4 @@
-"""What can go wrong at the sandbox, switched on by a person and decided by a seed: same seed, same references, same faults."""
+"""What can go wrong at the sandbox. A seed decides: same seed, same references, same faults."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from shipkit.models import Shipment
 __all__ = ["LONGEST_LATE_S", "Fate", "Faults", "draw_fate", "subject"]
 
 LONGEST_LATE_S = 5.0
-"""The longest a late commit may take at a served sandbox unless it was started with another limit; clients count on it."""
+"""The longest delay of a late commit at a served sandbox, unless it was started with another limit.
+
+Clients rely on it when they conclude that nothing was bought.
+"""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Fate(StrEnum):
-    """What becomes of one request."""
+    """What happens to one request."""
 
     FINE = "fine"
     AUTH_REFUSED = "auth_refused"
@@ -35,7 +38,7 @@ class Fate(StrEnum):
 
 
 class Faults(BaseModel):
-    """What goes wrong, how often. Shares are of requests and add up to at most 1.
+    """What goes wrong, and how often. Shares of requests add up to at most 1.
 
     Examples
     --------
@@ -55,7 +58,7 @@ class Faults(BaseModel):
     """429, with `retry_after_s` where that is set. Nothing is bought."""
     retry_after_s: float | None = None
     reject: Share = 0.0
-    """The carrier says no, with `reject_code`."""
+    """The carrier refuses, with `reject_code`."""
     reject_code: str = "sandbox_said_no"
     error_before: Share = 0.0
     """5xx, nothing bought."""
@@ -66,20 +69,22 @@ class Faults(BaseModel):
     lost: Share = 0.0
     """No answer, bought."""
     late: Share = 0.0
-    """The connection dies at once, the shipment appears `late_s` seconds later."""
+    """The connection breaks at once, and the shipment appears `late_s` seconds later."""
     late_s: float = Field(default=2.0, ge=0)
     price_drift: Decimal = Decimal(0)
     """Billed is quoted x (1 + this), for `drift` of the purchases."""
     drift: Share = 1.0
     wire: Literal["reset", "close", "silence", "half", "half_headers", "garbage", "empty"] = "reset"
-    """How "no answer" looks to an HTTP client."""
+    """How a missing answer looks to an HTTP client."""
     status: int = Field(default=503, ge=500, le=599)
     match: str | None = None
-    """Only requests whose reference, order id, recipient or postal code matches this regular expression."""
+    """A regular expression: only requests whose reference, order id, recipient or postal code
+    matches are affected.
+    """
     first: int | None = Field(default=None, ge=0)
-    """Only the first so many requests that match."""
+    """Only this many requests, the first ones that match, are affected."""
     on: frozenset[Literal["ship", "quote", "find", "void"]] = frozenset({"ship"})
-    """Which requests."""
+    """Which kinds of requests are affected."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -95,7 +100,7 @@ class Faults(BaseModel):
 
     @property
     def trouble(self) -> bool:
-        """Whether any fate but a fine one can be drawn."""
+        """Whether any fate other than a fine one can be drawn."""
         return self.auth_refused or any(self.shares.values())
 
 
@@ -111,7 +116,7 @@ _DRAWN = (
 
 
 def draw_fate(faults: Faults, operation: str, key: str, attempt: int) -> Fate:
-    """Return what becomes of the `attempt`-th request for `key`."""
+    """Return what happens to the `attempt`-th request for `key`."""
     if faults.auth_refused:
         return Fate.AUTH_REFUSED
     left = chance(faults.seed, operation, key, attempt)
@@ -129,7 +134,7 @@ def chance(*parts: object) -> float:
 
 
 def subject(faults: Faults, reference: str, shipment: Shipment | None) -> bool:
-    """Return whether `faults` concern this request at all."""
+    """Return whether `faults` affect this request at all."""
     if faults.match is None:
         return True
     to = shipment.ship_to if shipment else None

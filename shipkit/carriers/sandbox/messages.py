@@ -1,4 +1,4 @@
-"""The sandbox over HTTP, from the client's side; and how both sides write things down."""
+"""The sandbox over HTTP, on the client's side, and the messages of both sides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Wire", "purchase_from_json", "purchase_to_json", "table_from_bytes",
 
 
 class Wire:
-    """What :class:`~shipkit.carriers.sandbox.backend.Desk` does, asked over HTTP."""
+    """What :class:`~shipkit.carriers.sandbox.backend.SandboxBackend` does, over HTTP."""
 
     def __init__(self, url: str, *, account: str, timeout_s: float) -> None:
         self.http = HttpTransport(
@@ -79,7 +79,7 @@ class Wire:
         ]
 
     async def void(self, shipment_id: str, account: str) -> None:  # noqa: ARG002 - the account is a header
-        """Give a shipment back."""
+        """Void a shipment."""
         _good(await self.http.request("POST", "/void", json={"shipment_id": shipment_id}))
 
     async def aclose(self) -> None:
@@ -116,13 +116,13 @@ def _good(answer: Response) -> Any:
 
 
 def _rejection(answer: Response) -> CarrierError:
-    said = answer.json()
-    said = said if isinstance(said, dict) else {}
-    message = str(said.get("message") or f"The sandbox answered {answer.status}.")
+    answered = answer.json()
+    body = answered if isinstance(answered, dict) else {}
+    message = str(body.get("message") or f"The sandbox answered {answer.status}.")
     return CarrierRejected(
         message,
-        fix=said.get("fix"),
-        carrier_code=str(said.get("code") or answer.status),
+        fix=body.get("fix"),
+        carrier_code=str(body.get("code") or answer.status),
         carrier_message=message,
     )
 

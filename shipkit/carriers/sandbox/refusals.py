@@ -1,4 +1,4 @@
-"""What the sandbox refuses: the things a real carrier refuses, each with a code and a fix."""
+"""What the sandbox refuses, as a real carrier would, each with a code and a fix."""
 
 from __future__ import annotations
 
@@ -7,33 +7,28 @@ import re
 from shipkit.common.places import US_DOMAIN, state_codes, zip3_states
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Shipment
+from shipkit.services import Limits
 
 __all__ = ["refusal"]
 
-_LINE = 35
-_CITY = 30
-_REFERENCE = 35
 _ZIP = re.compile(r"\d{5}(-?\d{4})?")
 _CA_CODE = re.compile(r"[A-Z]\d[A-Z] ?\d[A-Z]\d", re.IGNORECASE)
 _BY_ZIP = frozenset(US_DOMAIN)
 
 
-def refusal(shipment: Shipment, shipper: Address, reference: str) -> CarrierRejected | None:
-    """Return why `shipment` is refused, or None. Weight, size, service and zone are refused where the price is looked up."""
+def refusal(
+    shipment: Shipment, shipper: Address, reference: str, limits: Limits
+) -> CarrierRejected | None:
+    """Return why `shipment` is refused, or None.
+
+    Weight, size, service and zone are checked where the price is looked up.
+    """
     origin = shipment.ship_from or shipper
     found = (
-        _address(origin, "shipper")
-        or _address(shipment.ship_to, "recipient")
+        _address(origin, "shipper", limits)
+        or _address(shipment.ship_to, "recipient", limits)
         or (_abroad(shipment, origin) if _crosses(origin, shipment.ship_to) else None)
-        or (
-            (
-                "reference",
-                f"The reference has {len(reference)} characters.",
-                f"Use at most {_REFERENCE}.",
-            )
-            if not 1 <= len(reference) <= _REFERENCE
-            else None
-        )
+        or _reference(reference, limits)
     )
     if found is None:
         return None
@@ -44,10 +39,21 @@ def refusal(shipment: Shipment, shipper: Address, reference: str) -> CarrierReje
 _Found = tuple[str, str, str]
 
 
-def _address(address: Address, whose: str) -> _Found | None:
+def _reference(reference: str, limits: Limits) -> _Found | None:
+    most = limits.reference
+    if reference and (most is None or len(reference) <= most):
+        return None
+    return (
+        "reference",
+        f"The reference has {len(reference)} characters.",
+        f"Use at least 1 and at most {most}.",
+    )
+
+
+def _address(address: Address, whose: str, limits: Limits) -> _Found | None:
     return (
         _missing(address, whose)
-        or _too_long(address, whose)
+        or _too_long(address, whose, limits)
         or _postal(address, whose)
         or _phone(address, whose)
     )
@@ -69,27 +75,23 @@ def _missing(address: Address, whose: str) -> _Found | None:
     )
 
 
-def _too_long(address: Address, whose: str) -> _Found | None:
-    limits = {
-        "name": _LINE,
-        "company": _LINE,
-        "address_line1": _LINE,
-        "address_line2": _LINE,
-        "address_line3": _LINE,
-        "city": _CITY,
+def _too_long(address: Address, whose: str, limits: Limits) -> _Found | None:
+    texts = {
+        "name": (address.name, limits.name),
+        "company": (address.company, limits.name),
+        "address_line1": (address.address_line1, limits.address_line),
+        "address_line2": (address.address_line2, limits.address_line),
+        "address_line3": (address.address_line3, limits.address_line),
+        "city": (address.city, limits.city),
     }
-    field = next(
-        (name for name, limit in limits.items() if len(getattr(address, name) or "") > limit), None
-    )
-    return (
-        None
-        if field is None
-        else (
-            f"{whose}_{field}_too_long",
-            f"The {whose}'s {field} has more than {limits[field]} characters.",
-            "Shorten it, or split it over the next line.",
-        )
-    )
+    for field, (text, most) in texts.items():
+        if most is not None and len(text or "") > most:
+            return (
+                f"{whose}_{field}_too_long",
+                f"The {whose}'s {field} has more than {most} characters.",
+                "Shorten it, or split it over the next line.",
+            )
+    return None
 
 
 def _postal(address: Address, whose: str) -> _Found | None:
@@ -98,25 +100,25 @@ def _postal(address: Address, whose: str) -> _Found | None:
         if ("US", state.lower()) not in state_codes() or len(state) != 2:
             return (
                 f"{whose}_state_invalid",
-                f"The {whose}'s state is none of the US states and territories.",
+                f"The {whose}'s state is not a US state or territory.",
                 "Use its two letters.",
             )
         if not _ZIP.fullmatch(code):
             return (
                 f"{whose}_postal_code_invalid",
                 f"The {whose}'s ZIP does not have 5 or 9 digits.",
-                "Correct it; leading zeros count.",
+                "Correct it; leading zeros matter.",
             )
         if state not in zip3_states().get(code[:3], state).split():
             return (
                 f"{whose}_state_zip_mismatch",
                 f"The {whose}'s ZIP is not in the {whose}'s state.",
-                "Correct the one or the other.",
+                "Correct one of the two.",
             )
     if address.country == "CA" and not _CA_CODE.fullmatch(code):
         return (
             f"{whose}_postal_code_invalid",
-            f"The {whose}'s postal code is not Canadian.",
+            f"The {whose}'s postal code is not a Canadian one.",
             'Write it as "M5V 2T6".',
         )
     return None

@@ -1,15 +1,14 @@
-"""The sandbox behind HTTP on loopback, in a process of its own: a carrier that lives on when its client is killed.
+"""The sandbox behind HTTP on loopback, in a process of its own that outlives a killed client.
 
-==============================
-=========================================================================== ``POST /quote``,
-``/shop``      one shipment; ``POST /quotes`` an Arrow stream of many ``POST /ship``
-buys ``GET /shipments?reference=``   what was bought under a reference, with labels ``POST /void``
-``{"shipment_id": ...}`` ``GET /books``                  every purchase of every account, without
-labels (for harnesses) ``POST /faults``, ``GET``
-:class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}`` switches all off ``GET /stats``
-requests, most at once, the busiest second of ``/ship``; ``POST`` counts anew
-==============================
-===========================================================================
+- ``POST /quote`` and ``/shop``: one shipment. ``POST /quotes``: an Arrow stream of many.
+- ``POST /ship``: buys.
+- ``GET /shipments?reference=...``: what was bought under a reference, with labels.
+- ``POST /void``: ``{"shipment_id": ...}``.
+- ``GET /books``: every purchase of every account, without labels, for test harnesses.
+- ``GET`` and ``POST /faults``: :class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}``
+  switches all faults off.
+- ``GET /stats``: requests, most at the same time, and the busiest second of ``/ship``. ``POST``
+  restarts the counts.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _WINDOW_S = 1.0
 
 
 class Window:
-    """How many in the last second, and the most that ever were."""
+    """A count of the last second, and its highest value so far."""
 
     def __init__(self) -> None:
         self.busiest = 0
@@ -53,14 +52,17 @@ class Window:
         self.busiest = max(self.busiest, self.count())
 
     def count(self) -> int:
-        """Return how many there were in the last second."""
+        """Return the count of the last second."""
         while self._times and self._times[0] <= time.monotonic() - _WINDOW_S:
             self._times.popleft()
         return len(self._times)
 
 
 class Stats:
-    """What the carrier counts. The busiest second is of all ``/ship`` requests, those turned away by 429 included."""
+    """What the server counts.
+
+    The busiest second counts all requests to ``/ship``, including those that got 429.
+    """
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
@@ -89,24 +91,24 @@ class Stats:
 
 
 class Server:
-    """The routes in front of a desk.
+    """The routes in front of a back end.
 
     Parameters
     ----------
     rate_limit
-        Purchases a second; above, 429 with Retry-After.
+        Purchases per second; more get 429 with Retry-After.
     longest_late_s
-        Faults with a later late commit are refused: clients count on it when they conclude absence.
+        Faults with a longer delay are refused: clients rely on it when they conclude absence.
     """
 
     def __init__(
         self,
-        desk: SandboxBackend,
+        backend: SandboxBackend,
         *,
         rate_limit: int | None = None,
         longest_late_s: float = LONGEST_LATE_S,
     ) -> None:
-        self.desk = desk
+        self.backend = backend
         self.rate_limit = rate_limit
         self.longest_late_s = longest_late_s
         self.stats = Stats()
@@ -135,7 +137,7 @@ class Server:
         return app
 
     def _guarded(self, handler: Handler) -> Handler:
-        """Return `handler` counted, limited, its errors as answers and its faults acted out."""
+        """Return `handler` counted and limited, with errors as answers and faults carried out."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.stats.arrived(request.path)
@@ -165,14 +167,14 @@ class Server:
                 {
                     "code": "request_invalid",
                     "message": f"The request cannot be read ({type(error).__name__}).",
-                    "fix": "Send what the client of this version sends.",
+                    "fix": "Use the client of the same version.",
                 },
                 400,
             )
         except AnswerLost as broken:
             return _json({"code": broken.code, "message": broken.message}, 500)
         except Trouble as trouble:
-            return await _acted_out(request, trouble.fate, self.desk.faults)
+            return await _acted_out(request, trouble.fate, self.backend.faults)
 
     def _let_in(self) -> bool:
         if self.rate_limit is not None and self.stats.let_in.count() >= self.rate_limit:
@@ -182,13 +184,13 @@ class Server:
 
     async def _quote(self, request: web.Request) -> web.Response:
         shipment, shipper, _ = await _asked(request)
-        return _json((await self.desk.quote(shipment, shipper)).model_dump(mode="json"))
+        return _json((await self.backend.quote(shipment, shipper)).model_dump(mode="json"))
 
     async def _quotes(self, request: web.Request) -> web.Response:
         shipper = Address.model_validate_json(
             base64.b64decode(request.headers["x-sandbox-shipper"])
         )
-        quotes = await self.desk.quote_table(table_from_bytes(await request.read()), shipper)
+        quotes = await self.backend.quote_table(table_from_bytes(await request.read()), shipper)
         return web.Response(
             body=table_to_bytes(quotes), content_type="application/vnd.apache.arrow.stream"
         )
@@ -196,12 +198,12 @@ class Server:
     async def _shop(self, request: web.Request) -> web.Response:
         shipment, shipper, _ = await _asked(request)
         return _json(
-            [rate.model_dump(mode="json") for rate in await self.desk.shop(shipment, shipper)]
+            [rate.model_dump(mode="json") for rate in await self.backend.shop(shipment, shipper)]
         )
 
     async def _ship(self, request: web.Request) -> web.Response:
         shipment, shipper, body = await _asked(request)
-        purchase = await self.desk.ship(
+        purchase = await self.backend.ship(
             shipment,
             shipper,
             str(body["reference"]),
@@ -214,21 +216,21 @@ class Server:
         return _json(
             [
                 purchase_to_json(p)
-                for p in await self.desk.find(request.query["reference"], _account(request))
+                for p in await self.backend.find(request.query["reference"], _account(request))
             ]
         )
 
     async def _void(self, request: web.Request) -> web.Response:
-        await self.desk.void(
+        await self.backend.void(
             str(orjson.loads(await request.read())["shipment_id"]), _account(request)
         )
         return _json({"voided": True})
 
     async def _books(self, _: web.Request) -> web.Response:
-        return _json([dataclasses.asdict(entry) for entry in await self.desk.books.entries()])
+        return _json([dataclasses.asdict(entry) for entry in await self.backend.books.entries()])
 
     async def _get_faults(self, _: web.Request) -> web.Response:
-        return _json(self.desk.faults.model_dump(mode="json"))
+        return _json(self.backend.faults.model_dump(mode="json"))
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
@@ -239,12 +241,12 @@ class Server:
             return _json(
                 {
                     "code": "faults_invalid",
-                    "message": f"late_s is above {self.longest_late_s:g}, on which clients count.",
+                    "message": f"late_s is over {self.longest_late_s:g}, on which clients rely.",
                     "fix": "Start the server with --longest-late-s.",
                 },
                 400,
             )
-        self.desk.switch(faults)
+        self.backend.switch(faults)
         return _json(faults.model_dump(mode="json"))
 
     async def _stats(self, _: web.Request) -> web.Response:
@@ -270,7 +272,7 @@ async def serve(
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
-        await server.desk.books.close()
+        await server.backend.books.close()
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -288,8 +290,7 @@ def _account(request: web.Request) -> str:
     return request.headers.get("x-sandbox-account", "")
 
 
-# --- faults on the wire
-# ----------------------------------------------------------------------------------
+# -- faults on the connection ----------------------------------------------------------------------
 
 
 async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.StreamResponse:
@@ -305,7 +306,7 @@ async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.St
             return _json(
                 {
                     "code": faults.reject_code,
-                    "message": "The sandbox was told to refuse this request.",
+                    "message": "The sandbox refuses it, because the fault `reject` is on.",
                 },
                 400,
             )
@@ -313,7 +314,7 @@ async def _acted_out(request: web.Request, fate: Fate, faults: Faults) -> web.St
             return _json({"code": str(faults.status), "message": "Out of order."}, faults.status)
         case _:
             await _no_answer(request, faults.wire)
-            return web.Response(status=500)  # written to a connection that is gone
+            return web.Response(status=500)  # written to a closed connection
 
 
 _HALF = (
@@ -323,7 +324,7 @@ _HALF = (
 
 
 async def _no_answer(request: web.Request, wire: str) -> None:
-    """End the connection of `request`, whose body was read, without an answer that can be used."""
+    """End the connection of `request`, whose body was read, without a usable answer."""
     transport = request.transport
     if not isinstance(transport, asyncio.Transport):
         return  # the client is gone already
