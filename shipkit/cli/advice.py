@@ -74,8 +74,8 @@ def for_command_line(fix: str) -> str:
 
     Examples
     --------
-    >>> for_command_line('Fill the cell, or give a default: map(defaults={"weight_lb": 2}).')
-    'Fill the cell, or give a default: --default weight_lb=2.'
+    >>> for_command_line('Fill in the cell, or set a default: map(defaults={"weight_lb": 2}).')
+    'Fill in the cell, or set a default: --default weight_lb=2.'
     """
     for python, words in _COMMAND_LINE_WORDS:
         fix = python.sub(words, fix)

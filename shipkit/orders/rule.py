@@ -1,4 +1,4 @@
-"""How a rule over the shipments table is written."""
+"""What a rule over the shipments table is."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ __all__ = ["Rule"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that must hold of a shipment.
+    """A condition that a shipment must not meet, and what to say when it does.
 
     Parameters
     ----------
     code
-        Stable name of the problem.
+        The stable code of the problem.
     field
-        Path in the shipment; a parcel's begins with ``parcels[].``.
+        Path in the shipment. ``parcels[].`` at its beginning: the rule applies to each parcel.
     fails
-        SQL over the columns of :data:`shipkit.schema.SHIPMENTS`, ``american`` (ZIP codes are used
-        there), ``us_zip`` (and this is one), ``zip_states``, ``zip_home`` (the state or territory
-        said), ``abroad`` (not the shipper's country), ``today`` and, for a parcel, ``p`` and
-        ``count``: true for a row that breaks the rule.
+        SQL, true for a row that breaks the rule. It may read the columns of
+        :data:`shipkit.schema.SHIPMENTS`, ``american`` (ZIP codes are used there), ``us_zip`` (and
+        the postal code is one), ``zip_states`` (the states that its first three digits belong to),
+        ``zip_home`` (the state or territory of the address), ``abroad`` (not the shipper's country)
+        and ``today``; for a parcel ``service``, ``p`` (the parcel) and ``count``.
     value
-        SQL for the value shown.
+        SQL of the value to show.
     problem
-        SQL text: what is wrong.
+        SQL of what is wrong, without a full stop.
     fix
         What to do about it.
+    severity
+        ``error``: the row cannot be bought. ``warning``: it can.
     """
 
     code: str

@@ -20,7 +20,7 @@ def test_check_lists_what_stops_rows_and_ends_with_2(cli, dirty):
     done = cli("check", dirty)
     assert done.code == 2
     assert "Cannot ship: 1 row" in done.out
-    assert "there is no weight" in done.out
+    assert "weight is missing" in done.out
     assert "--default weight_lb=2" in done.out, "the advice is in the command line's words"
 
 

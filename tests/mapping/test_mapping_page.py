@@ -9,7 +9,7 @@ from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.orders.filters import filters_for
 from shipkit.orders.mapping import template_limits
 from shipkit.orders.mapping.environment import ShipmentEnvironment
-from shipkit.orders.normalize.unread import UNREADABLE
+from shipkit.orders.normalize.cell_problems import UNREADABLE
 from shipkit.orders.validate import RULES
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "mapping.md").read_text(

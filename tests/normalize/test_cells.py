@@ -212,7 +212,7 @@ def test_line_breaks_and_double_blanks_are_tidied_and_counted(read):
         "Boston",
         [],
     )
-    assert repairs == {"blanks, line breaks or apostrophes taken out of names and addresses": 1}
+    assert repairs == {"spaces, line breaks or apostrophes removed from names and addresses": 1}
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_a_problem_reads_as_a_sentence_with_place_and_fix(shop):
     (problem,) = found(shop, {"row_number": 17, "postal_code": "9021"})
     assert sentence(problem, "4412") == (
         'Row 17 (order 4412), ship_to.postal_code: a US ZIP has 5 or 9 digits, not "9021". '
-        "Fix the cell, or map it with {{ row.<column> | format_us_zip }}."
+        "Correct the cell, or map it with {{ row.<column> | format_us_zip }}."
     )
 
 

@@ -25,7 +25,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
     match leaf.spec.kind:
         case "weight" | "length":
             if cell_type != "VARCHAR":
-                return f"CASE WHEN isfinite({x}::DOUBLE) THEN {x}::DOUBLE END"
+                return sql.case((f"isfinite({x}::DOUBLE)", f"{x}::DOUBLE"))
             return sql.measure(x, weight=leaf.spec.kind == "weight")
         case "amount":
             return sql.money_cents(x, currency)
@@ -51,8 +51,8 @@ def _choice(leaf: Leaf, x: str) -> str:
     """Return SQL that reads one of the words of a choice. An empty cell is the first choice."""
     words = {word: quote(value) for value, group in leaf.spec.words.items() for word in group}
     first = quote(next(iter(leaf.spec.words)))
-    read = sql.choose(f"lower(trim({x}))", words, "NULL")
-    return f"CASE WHEN {x} IS NULL THEN {first} ELSE {read} END"
+    named = sql.choose(f"lower(trim({x}))", words, "NULL")
+    return sql.case((f"{x} IS NULL", first), otherwise=named)
 
 
 _LENGTH: Final = ("is not a length", "Give inches, or a number with its unit (30 cm).")

@@ -1,0 +1,239 @@
+"""The statement that reads the cells of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.places import US_DOMAIN, country_code, state_code
+from shipkit.orders import expressions as sql
+from shipkit.orders.expressions import quote
+from shipkit.orders.mapping.mapped import Mapped
+from shipkit.orders.normalize.cell_problems import UNREADABLE
+from shipkit.orders.normalize.readings import reading
+from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, SHIPMENTS, Leaf
+
+__all__ = ["normal_select", "texts_to_read"]
+
+_LOOKED_UP: Final = ("state", "country", "service", "currency", "packaging")
+"""Fields that are not read by their kind alone."""
+
+_TIDY: Final = tuple(
+    leaf for leaf in FLAT if leaf.spec.kind in ("text", "code") and leaf.name not in _LOOKED_UP
+)
+"""Fields that stay text: their column is tidied in place."""
+
+_TYPED: Final = tuple(
+    leaf
+    for leaf in FLAT
+    if leaf.spec.kind in ("weight", "length", "count", "date", "flag", "choice")
+)
+"""Fields whose value goes into a column of its own, ``<name>_``, next to the text."""
+
+_LINES: Final = ("address_line1", "address_line2", "address_line3")
+_SPACES_COUNTED: Final = ("name", "company", *_LINES, "city")
+"""Columns in which a removed space is a repair to be counted."""
+
+
+def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
+    """Return the statement that makes shipments of the mapped relation.
+
+    Its columns are :data:`shipkit.schema.SHIPMENTS`, then ``bad_<leaf>`` (the text of a cell that
+    cannot be read), ``american`` (ZIP codes are used there), ``repair`` (the row needs the second
+    query) and ``fixed_...`` (what was repaired).
+    """
+    amounts = _amounts(mapped)
+    parcel = ", ".join(f"{leaf.column}: {_value(leaf, mapped, amounts)}" for leaf in PARCELS)
+    own = [
+        f"{_value(leaf, mapped, amounts)} AS {leaf.column}" for leaf in (*ADDRESS, *OWN, CURRENCY)
+    ]
+    unread = [
+        f"CASE WHEN {amounts.get(name, f'{name}_')} IS NULL THEN nullif(trim({name}), '') END"
+        f" AS bad_{name}"
+        for name in texts_to_read(mapped)
+    ]
+    return f"""
+        WITH tidied AS (
+            {_tidied(con, mapped)}
+        )
+        SELECT
+            row_number,
+            row_numbers,
+            source_file,
+            {_columns(own)},
+            NULL::{_duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
+            [{{{parcel}}}] AS parcels,
+            list_filter("references", lambda r: trim(r.value) <> '') AS "references",
+            NULL::{_duck_type(SHIPMENTS.field("customs").type)} AS customs,
+            {_columns([*unread, "american"])},
+            {_needs_repair(mapped)} AS repair,
+            {_spaces_removed(mapped)} AS fixed_spaces,
+            coalesce(state_ <> raw_state, false) AS fixed_state,
+            coalesce(country_ <> raw_country, false) AS fixed_country,
+            coalesce(phone <> raw_phone, false) AS fixed_phone,
+            coalesce(postal_code <> raw_postal_code, false) AS fixed_zip
+        FROM tidied
+    """
+
+
+def texts_to_read(mapped: Mapped) -> list[str]:
+    """Return the leaves that are text and are read as something else; only these can fail."""
+    return [
+        name
+        for name in (*UNREADABLE, "residential")
+        if mapped.relation.columns[name] == "VARCHAR" and _is_filled(mapped, name)
+    ]
+
+
+def _is_filled(mapped: Mapped, name: str) -> bool:
+    """Return whether a leaf can have a value. If not, reading it would only cost planning time."""
+    return mapped.filled is None or name in mapped.filled
+
+
+def _columns(expressions: list[str]) -> str:
+    return ",\n            ".join(expressions)
+
+
+def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
+    """Return the step that tidies texts, reads values and looks up codes."""
+    tidy = ", ".join(
+        f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
+        for leaf in _TIDY
+    )
+    raw = [
+        f"{name} AS raw_{name}"
+        for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
+    ]
+    typed = [f"{_typed(leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
+    country, state = _places(con, mapped)
+    is_american = sql.choose("country_", dict.fromkeys(US_DOMAIN, "true"), "false")
+    return f"""
+            SELECT
+                * REPLACE ({tidy}),
+                {_columns([*raw, *typed])},
+                coalesce(upper(trim(currency)), 'USD') AS currency_,
+                {_services(con, mapped)} AS service_,
+                {country} AS country_,
+                {state} AS state_,
+                coalesce({is_american}, false) AS american
+            FROM {mapped.relation.sql}
+    """
+
+
+def _typed(leaf: Leaf, mapped: Mapped) -> str:
+    if _is_filled(mapped, leaf.flat):
+        return reading(leaf, leaf.flat, cell_type=mapped.relation.columns[leaf.flat])
+    if leaf.spec.kind == "choice":
+        return quote(next(iter(leaf.spec.words)))
+    return f"NULL::{_duck_type(leaf.arrow.type)}"
+
+
+def _amounts(mapped: Mapped) -> dict[str, str]:
+    """Return leaf -> SQL of an amount, over the columns of ``tidied``.
+
+    The currency must be known first, so amounts are read one step later than other values.
+    """
+    return {
+        leaf.flat: reading(leaf, leaf.flat, currency="currency_")
+        if _is_filled(mapped, leaf.flat)
+        else "NULL::BIGINT"
+        for leaf in FLAT
+        if leaf.spec.kind == "amount"
+    }
+
+
+def _value(leaf: Leaf, mapped: Mapped, amounts: Mapping[str, str]) -> str:
+    """Return SQL of a field's value, over the columns of ``tidied``."""
+    if leaf.name == "packaging":
+        return reading(leaf, "packaging") if _is_filled(mapped, "packaging") else "'package'"
+    if leaf.spec.kind == "amount":
+        return amounts[leaf.flat]
+    if leaf in _TIDY:
+        return leaf.flat
+    if leaf.spec.kind == "flag" and leaf.required:
+        return f"coalesce({leaf.flat}_, false)"
+    return f"{leaf.flat}_"
+
+
+def _needs_repair(mapped: Mapped) -> str:
+    """Return SQL of whether a row needs the second query."""
+    long = " OR ".join(f"strlen({name}) > {mapped.line_length}" for name in _LINES)
+    conditions = (
+        long,
+        "NOT regexp_full_match(phone, '[2-9][0-9]{9}')",
+        "american AND NOT regexp_full_match(postal_code, '[0-9]{5}(?:-[0-9]{4})?')",
+    )
+    return " OR ".join(f"coalesce({condition}, false)" for condition in conditions)
+
+
+def _spaces_removed(mapped: Mapped) -> str:
+    """Return SQL of whether tidying changed a name or an address."""
+    changed = [
+        f"coalesce({name} <> raw_{name}, false)"
+        for name in _SPACES_COUNTED
+        if _is_filled(mapped, name)
+    ]
+    return " OR ".join(changed) or "false"
+
+
+def _duck_type(kind: pa.DataType) -> str:
+    """Return DuckDB's name of an Arrow type of the shipments table."""
+    if pa.types.is_struct(kind):
+        fields = ", ".join(f'"{field.name}" {_duck_type(field.type)}' for field in kind)
+        return f"STRUCT({fields})"
+    if pa.types.is_list(kind):
+        return f"{_duck_type(kind.value_type)}[]"
+    return {
+        "string": "VARCHAR",
+        "bool": "BOOLEAN",
+        "int64": "BIGINT",
+        "double": "DOUBLE",
+        "date32[day]": "DATE",
+    }[str(kind)]
+
+
+# -- words that Python looks up, once for each distinct text ---------------------------------------
+#
+# A file has few different services, states and countries. Python reads each of them once, and the
+# statement gets a CASE with just these texts.
+
+
+def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
+    """Return SQL of the service that a text names, null for a text that names none."""
+    rows = con.execute(
+        f"SELECT DISTINCT service FROM {mapped.relation.sql} WHERE service IS NOT NULL"
+    ).fetchall()
+    known = mapped.offered.known_among(text for (text,) in rows)
+    codes = {text: quote(code) for text, code in known.items()}
+    return sql.choose("service", codes, "NULL::VARCHAR")
+
+
+def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> tuple[str, str]:
+    """Return SQL of the country code, and of the state code over ``country_``.
+
+    A text that names no place stays, tidied, for validation to report.
+    """
+    pairs = con.execute(
+        f"""
+        WITH places AS (SELECT DISTINCT country, state FROM {mapped.relation.sql})
+        SELECT country, state, {sql.tidy("country")}, {sql.tidy("state")}
+        FROM places
+        """
+    ).fetchall()
+    countries: dict[str, str] = {}
+    states: dict[str, dict[str, str]] = {}
+    for country, state, tidy_country, tidy_state in pairs:
+        iso = country_code(tidy_country)
+        if country is not None and country != iso:
+            countries[country] = quote(iso)
+        code = state_code(iso, tidy_state)
+        if state is not None and state != code:
+            states.setdefault(iso, {})[state] = quote(code)
+    per_country = {iso: sql.choose("state", names, "state") for iso, names in states.items()}
+    return (
+        f"coalesce({sql.choose('country', countries, 'country')}, 'US')",
+        sql.choose("country_", per_country, "state"),
+    )

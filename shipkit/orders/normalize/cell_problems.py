@@ -1,0 +1,319 @@
+"""Problems of cells: what cannot be read, repairs to look at, and questions about the mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.orders.expressions import choose, quote
+from shipkit.orders.mapping.mapped import Mapped, MappingQuestion
+from shipkit.orders.normalize import readings
+from shipkit.schema import PROBLEMS
+from shipkit.services import ServiceList, UnknownService
+
+__all__ = ["UNREADABLE", "cell_problems"]
+
+UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
+    **readings.UNREADABLE,
+    "service": ("service", "is not a known service", ""),  # see _unknown_services
+}
+"""Leaf -> path, what is wrong with its text, how to fix it. The text is in ``bad_<leaf>``."""
+
+_SHOWN: Final = (
+    "row_number",
+    "was_zip",
+    "was_phone",
+    "split",
+    "state",
+    "country",
+    "postal_code",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+)
+"""Columns that problems show or conditions of questions read."""
+
+
+def cell_problems(
+    con: duckdb.DuckDBPyConnection,
+    mapped: Mapped,
+    leaves: Sequence[str],
+    source_problems: pa.Table | None,
+) -> pa.Table:
+    """Return the problems of the relation ``normal`` (:data:`shipkit.schema.PROBLEMS`), by row.
+
+    Parameters
+    ----------
+    leaves
+        The leaves that were read from text, each with its column ``bad_<leaf>``.
+    """
+    bad = [f"bad_{name}" for name in leaves]
+    conditions = [
+        *(f"{name} IS NOT NULL" for name in (*bad, "was_zip", "was_phone")),
+        "split",
+        *(f"({question.condition})" for question in mapped.questions),
+    ]
+    # Few rows have problems: they are copied once, and every query below reads only them.
+    noticed = con.sql(
+        f"SELECT {', '.join([*_SHOWN, *bad])} FROM normal WHERE {' OR '.join(conditions)}"
+    ).to_arrow_table()
+    con.register("noticed", noticed)
+    try:
+        queries = [
+            *([_unknown_services(con, mapped.offered)] if "service" in leaves else []),
+            *(_unreadable(name) for name in UNREADABLE if name in leaves and name != "service"),
+            *([_unclear_residential()] if "residential" in leaves else []),
+            *(_dropped_phones(), _padded_zips(), _split_addresses(mapped.line_length)),
+            *(_asked(question) for question in mapped.questions),
+        ]
+        found = con.sql(" UNION ALL ".join(queries)).to_arrow_table().cast(PROBLEMS)
+    finally:
+        con.unregister("noticed")
+    source = _of_the_source(con, mapped, source_problems)
+    return _by_row(_without_answered(pa.concat_tables([mapped.problems, source, found])))
+
+
+def _problem(
+    where: str,
+    *,
+    field: str,
+    value: str,
+    problem: str,
+    fix: str,
+    code: str,
+    severity: str = "error",
+) -> str:
+    """Return a query of one problem per noticed row where the SQL `where` holds.
+
+    Parameters
+    ----------
+    value, problem
+        SQL expressions; the others are plain texts.
+    """
+    return f"""
+        SELECT
+            row_number,
+            {quote(field)} AS field,
+            {value} AS value,
+            {problem} AS problem,
+            {quote(fix)} AS fix,
+            {quote(severity)} AS severity,
+            {quote(code)} AS code
+        FROM noticed
+        WHERE {where}
+    """
+
+
+def _quoted_value(column: str, what: str) -> str:
+    """Return SQL of the value of a column in quotes, followed by `what`."""
+    rest = quote('" ' + what)
+    return f"""'"' || {column} || {rest}"""
+
+
+# -- what cannot be read ---------------------------------------------------------------------------
+
+
+def _unreadable(name: str) -> str:
+    field, what, fix = UNREADABLE[name]
+    return _problem(
+        f"bad_{name} IS NOT NULL",
+        field=field,
+        value=f"bad_{name}",
+        problem=_quoted_value(f"bad_{name}", what),
+        fix=fix,
+        code=f"{name}_unreadable",
+    )
+
+
+def _unknown_services(con: duckdb.DuckDBPyConnection, offered: ServiceList) -> str:
+    """Return the query of texts in the service column that name no service.
+
+    Most are plain words, for which one sentence is enough. For a service of another carrier, or a
+    wrong word in a rule, the reader of services knows better what is wrong.
+    """
+    field, what, _ = UNREADABLE["service"]
+    usual = _quoted_value("bad_service", what)
+    texts = con.sql(
+        """
+        SELECT DISTINCT bad_service
+        FROM noticed
+        WHERE contains(bad_service, ':') OR contains(lower(bad_service), ' of ')
+        """
+    ).fetchall()
+    better = {}
+    for (text,) in texts:
+        try:
+            offered.read(text)
+        except UnknownService as unknown:
+            if unknown.problem != f'"{text}" {what}':
+                better[text] = quote(unknown.problem)
+    example = offered.example
+    return _problem(
+        "bad_service IS NOT NULL",
+        field=field,
+        value="bad_service",
+        problem=choose("bad_service", better, usual),
+        fix=f'Translate it: map(services={{"<text>": "{example}"}}), or set one for all: '
+        f'map(service="{example}"). {offered.known}',
+        code="service_unknown",
+    )
+
+
+# -- repairs to look at ----------------------------------------------------------------------------
+
+
+def _unclear_residential() -> str:
+    return _problem(
+        "bad_residential IS NOT NULL",
+        field="ship_to.residential",
+        value="bad_residential",
+        problem=_quoted_value(
+            "bad_residential", "is neither residential nor commercial; the carrier will decide"
+        ),
+        fix="Write yes or no.",
+        code="residential_unknown",
+        severity="warning",
+    )
+
+
+def _dropped_phones() -> str:
+    return _problem(
+        "was_phone IS NOT NULL",
+        field="ship_to.phone",
+        value="was_phone",
+        problem=_quoted_value("was_phone", "is not a phone number and was left out"),
+        fix="Write ten digits, or + and the country code.",
+        code="phone_dropped",
+        severity="warning",
+    )
+
+
+def _padded_zips() -> str:
+    return _problem(
+        "was_zip IS NOT NULL",
+        field="ship_to.postal_code",
+        value="was_zip",
+        problem="""'"' || was_zip || '" had lost its leading zeros and is read as "'"""
+        """ || postal_code || '", a ZIP of ' || coalesce(state, country)""",
+        fix="No action is needed if the state is right.",
+        code="zip_padded",
+        severity="warning",
+    )
+
+
+def _split_addresses(line: int) -> str:
+    lines = "address_line1, address_line2, address_line3"
+    return _problem(
+        "split",
+        field="ship_to.address_line1",
+        value=f"concat_ws(' / ', {lines})",
+        problem=f"""'an address line over {line} characters was split at a word: "'"""
+        f""" || concat_ws('", "', {lines}) || '"'""",
+        fix="No action is needed if it reads well.",
+        code="address_split",
+        severity="warning",
+    )
+
+
+def _asked(question: MappingQuestion) -> str:
+    return _problem(
+        question.condition,
+        field=question.field,
+        value="NULL",
+        problem=quote(question.problem),
+        fix=question.fix,
+        code=question.code,
+        severity=question.severity,
+    )
+
+
+# -- problems of the source ------------------------------------------------------------------------
+
+
+def _of_the_source(
+    con: duckdb.DuckDBPyConnection, mapped: Mapped, problems: pa.Table | None
+) -> pa.Table:
+    """Return the problems of the source for the selected rows, with the fields of the shipment.
+
+    A cell that feeds no field is a warning; so is a cell in a further line of an order, which
+    packing judges. A line that is malformed as a whole stays an error.
+    """
+    if problems is None or not problems.num_rows:
+        return PROBLEMS.empty_table()
+    fed = {
+        "key": pa.array(list(mapped.fields), pa.string()),
+        "path": pa.array(list(mapped.fields.values()), pa.string()),
+    }
+    con.register("source_problems", problems)
+    con.register("fed", pa.table(fed))
+    try:
+        found = con.sql(
+            """
+            WITH lines AS (
+                SELECT row_number, unnest(row_numbers) AS line FROM normal
+            ),
+            matched AS (
+                SELECT
+                    l.row_number,
+                    f.path,
+                    p.* EXCLUDE (row_number),
+                    l.row_number = p.row_number AS is_first_line
+                FROM source_problems p
+                JOIN lines l ON l.line = p.row_number
+                LEFT JOIN fed f ON f.key = p.field
+            )
+            SELECT
+                row_number,
+                CASE WHEN is_first_line THEN coalesce(path, field) ELSE field END AS field,
+                value,
+                problem,
+                fix,
+                CASE
+                    WHEN severity = 'error'
+                        AND (field IS NULL OR (path IS NOT NULL AND is_first_line))
+                    THEN 'error'
+                    ELSE 'warning'
+                END AS severity,
+                code
+            FROM matched
+            """
+        ).to_arrow_table()
+    finally:
+        con.unregister("source_problems")
+        con.unregister("fed")
+    return found.cast(PROBLEMS)
+
+
+# -- order -----------------------------------------------------------------------------------------
+
+
+def _without_answered(problems: pa.Table) -> pa.Table:
+    """Return `problems` without questions about a field that has an error of its own.
+
+    A cell that cannot be read is not also reported as missing.
+    """
+    is_question = pc.starts_with(problems.column("code"), "column_")
+    if not pc.any(is_question).as_py():
+        return problems
+    is_error = pc.and_(pc.invert(is_question), pc.equal(problems.column("severity"), "error"))
+    errors = problems.filter(is_error).select(["row_number", "field"])
+    if not errors.num_rows:
+        return problems
+    failed = {(row["row_number"], row["field"]) for row in errors.to_pylist()}
+    fields = problems.select(["row_number", "field"]).to_pylist()
+    kept = [
+        not (asks and (row["row_number"], row["field"]) in failed)
+        for row, asks in zip(fields, is_question.to_pylist(), strict=True)
+    ]
+    return problems.filter(pa.array(kept, pa.bool_()))
+
+
+def _by_row(problems: pa.Table) -> pa.Table:
+    """Return `problems` sorted by row, those of one row in the order in which they were found."""
+    places = pa.array(range(problems.num_rows), pa.int64())
+    order = [("row_number", "ascending"), ("place", "ascending")]
+    return problems.take(pc.sort_indices(problems.append_column("place", places), sort_keys=order))

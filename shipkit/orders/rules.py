@@ -1,0 +1,220 @@
+"""The rules that every shipment has to meet, whatever the carrier."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shipkit.common.places import country_codes, state_codes
+from shipkit.orders.expressions import quote
+from shipkit.orders.rule import Rule
+
+__all__ = ["RULES"]
+
+
+def _missing(
+    field: str,
+    column: str,
+    what: str,
+    *,
+    when: str = "true",
+    fix: str = "Fill in the cell, or map the field.",
+) -> Rule:
+    problem = quote(f"{what} is missing")
+    return Rule("missing", field, f"({when}) AND {column} IS NULL", "NULL", problem, fix)
+
+
+def _codes(country: str) -> str:
+    """Return the codes of the states of a country as a SQL list."""
+    codes = {code for (of, _), code in state_codes().items() if of == country}
+    return ", ".join(map(quote, sorted(codes)))
+
+
+_US_STATES: Final = _codes("US")
+_COUNTRIES: Final = ", ".join(map(quote, sorted(set(country_codes().values()))))
+_SIDES: Final = {"length_in": "length", "width_in": "width", "height_in": "height"}
+_INCOMPLETE_ITEMS: Final = """
+    list_filter(
+        customs.items,
+        lambda i: i.description IS NULL
+            OR i.unit_value_cents IS NULL
+            OR coalesce(i.quantity, 0) <= 0
+    )
+"""
+
+RULES: Final[tuple[Rule, ...]] = (
+    _missing("ship_to.name", "coalesce(name, company)", "name or company"),
+    _missing("ship_to.address_line1", "address_line1", "street"),
+    _missing("ship_to.city", "city", "city"),
+    _missing("ship_to.state", "state", "state", when="country IN ('US', 'CA')"),
+    _missing(
+        "ship_to.postal_code", "postal_code", "postal code", when="american OR country = 'CA'"
+    ),
+    _missing(
+        "service",
+        "service",
+        "service",
+        fix='Fill in the cell, or set one for all: map(service="ground").',
+    ),
+    _missing(
+        "parcels[].weight_lb",
+        "p.weight_lb",
+        "weight",
+        when="count > 0",
+        fix='Fill in the cell, or set a default: map(defaults={"weight_lb": 2}).',
+    ),
+    Rule(
+        code="parcel_missing",
+        field="parcels",
+        fails="coalesce(len(parcels), 0) = 0",
+        value="NULL",
+        problem="'there are no parcels'",
+        fix="Give at least one parcel, with its weight.",
+    ),
+    Rule(
+        code="country_unknown",
+        field="ship_to.country",
+        fails=f"country IS NULL OR country NOT IN ({_COUNTRIES})",
+        value="country",
+        problem="""'"' || coalesce(country, '') || '" is not a country'""",
+        fix="Write the name or the two-letter ISO code of the country.",
+    ),
+    Rule(
+        code="state_unknown",
+        field="ship_to.state",
+        fails=f"country = 'US' AND state NOT IN ({_US_STATES})",
+        value="state",
+        problem="""'"' || state || '" is not a US state'""",
+        fix="Write the name of the state or its two-letter code.",
+    ),
+    Rule(
+        code="state_unknown",
+        field="ship_to.state",
+        fails=f"country = 'CA' AND state NOT IN ({_codes('CA')})",
+        value="state",
+        problem="""'"' || state || '" is not a Canadian province'""",
+        fix="Write the name of the province or its two-letter code.",
+    ),
+    Rule(
+        code="zip_format",
+        field="ship_to.postal_code",
+        fails="american AND NOT zip_ok",
+        value="postal_code",
+        problem="""'a US ZIP has 5 or 9 digits, not "' || postal_code || '"'""",
+        fix="Correct the cell, or map it with {{ row.<column> | format_us_zip }}.",
+    ),
+    Rule(
+        code="zip_unknown",
+        field="ship_to.postal_code",
+        fails="us_zip AND zip_states IS NULL",
+        value="postal_code",
+        problem="'no US ZIP begins with ' || left(postal_code, 3)",
+        fix="Look up the address and correct the ZIP.",
+    ),
+    Rule(
+        code="zip_state_mismatch",
+        field="ship_to.postal_code",
+        fails=f"""us_zip
+            AND zip_states <> zip_home
+            AND zip_home IN ({_US_STATES})
+            AND NOT list_contains(string_split(zip_states, ' '), zip_home)""",
+        value="postal_code",
+        problem="'ZIP ' || postal_code || ' is in ' || replace(zip_states, ' ', ' or ')"
+        " || ', not in ' || zip_home",
+        fix="Correct the ZIP or the state.",
+    ),
+    Rule(
+        code="postal_code_format",
+        field="ship_to.postal_code",
+        fails="""country = 'CA'
+            AND NOT regexp_full_match(postal_code, '(?i)[a-z][0-9][a-z] ?[0-9][a-z][0-9]')""",
+        value="postal_code",
+        problem="""'a Canadian postal code looks like K1A 0B1, not "' || postal_code || '"'""",
+        fix="Correct the cell.",
+    ),
+    Rule(
+        code="phone_format",
+        field="ship_to.phone",
+        fails="""(american OR country = 'CA')
+            AND NOT regexp_full_match(phone, '[0-9]{10}(?:x[0-9]{1,6})?')""",
+        value="phone",
+        problem="""'a US or Canadian phone number has ten digits, not "' || phone || '"'""",
+        fix="Write ten digits, or leave the cell empty.",
+    ),
+    Rule(
+        code="phone_missing",
+        field="ship_to.phone",
+        fails="abroad AND phone IS NULL",
+        value="NULL",
+        problem="'phone number is missing; carriers require one for shipments abroad'",
+        fix="Fill in the cell, or map the phone.",
+        severity="warning",
+    ),
+    Rule(
+        code="customs_missing",
+        field="customs",
+        fails="abroad AND coalesce(len(customs.items), 0) = 0",
+        value="NULL",
+        problem="'customs items are missing; a shipment abroad needs them'",
+        fix="Name the columns of the description and of the unit price, "
+        'map(columns={"item_name": "<heading>", "unit_price": "<heading>"}), '
+        "or give customs in a template.",
+        severity="warning",
+    ),
+    Rule(
+        code="customs_item",
+        field="customs.items",
+        fails=f"len(customs.items) > 0 AND len({_INCOMPLETE_ITEMS}) > 0",
+        value="NULL",
+        problem="'description, quantity or value of a customs item is missing'",
+        fix="Give all three for every item.",
+    ),
+    Rule(
+        code="weight_not_positive",
+        field="parcels[].weight_lb",
+        fails="p.weight_lb <= 0",
+        value="p.weight_lb",
+        problem="'weight must be greater than 0, not ' || p.weight_lb || ' lb'",
+        fix="Correct the weight.",
+    ),
+    *(
+        Rule(
+            code="dimension_not_positive",
+            field=f"parcels[].{column}",
+            fails=f"p.{column} <= 0",
+            value=f"p.{column}",
+            problem=f"'{side} must be greater than 0, not ' || p.{column} || ' in'",
+            fix="Correct the dimension, or leave all three empty.",
+        )
+        for column, side in _SIDES.items()
+    ),
+    Rule(
+        code="dimensions_incomplete",
+        field="parcels[].length_in",
+        fails="""(p.length_in IS NULL OR p.width_in IS NULL OR p.height_in IS NULL)
+            AND coalesce(p.length_in, p.width_in, p.height_in) IS NOT NULL""",
+        value="NULL",
+        problem="'length, width and height must be given together; one or two are missing'",
+        fix="Fill in the missing ones, or leave all three empty.",
+    ),
+    Rule(
+        code="ship_date_past",
+        field="ship_date",
+        fails="ship_date < today",
+        value="ship_date",
+        problem="'ship date ' || ship_date || ' is in the past'",
+        fix="Set one for all rows, map(ship_date=...), or correct the cell.",
+    ),
+    Rule(
+        code="ship_from_incomplete",
+        field="ship_from",
+        fails="""ship_from IS NOT NULL AND (
+            ship_from.address_line1 IS NULL
+            OR ship_from.city IS NULL
+            OR ship_from.postal_code IS NULL
+        )""",
+        value="NULL",
+        problem="'street, city or postal code of ship_from is missing'",
+        fix="Fill it in the template, or leave out ship_from to ship from the shipper's address.",
+    ),
+)
+"""The rules, in the order in which problems of a row are listed."""
