@@ -72,7 +72,7 @@ class Leaf:
 
     @property
     def flat(self) -> str:
-        """The name in a table that has one parcel in the same row as its shipment, as in mapping."""
+        """The name in a table with one parcel in its shipment's row, as in mapping."""
         return "parcel_description" if self.path == "parcels[0].description" else self.name
 
     @property

@@ -229,8 +229,8 @@ def date(x: str) -> str:
     """Return a text as DATE, null when it is none.
 
     Read are ``2026-11-02`` (with or without a time), ``20261102``, ``11/02/2026`` and ``11/2/26``
-    (month first), ``Nov 2, 2026`` and ``2 November 2026``. A year before 1000 is a typing error, and
-    Python has no year 0.
+    (month first), ``Nov 2, 2026`` and ``2 November 2026``. A year before 1000 is a typing error,
+    and Python has no year 0.
     """
     day = f"split_part({x}, ' ', 1)"
     spelled = "['%b %d, %Y', '%b-%d-%Y', '%d %b %Y', '%B %d, %Y', '%d %B %Y']"
