@@ -10,7 +10,7 @@ stage and not by luck further down the line; and of those, the ones that execute
 notices is listed with its line.
 
 Why a tool of our own: mutmut (3.8, October 2026, maintained) leaves out properties and whatever
-stands outside of functions, which is where the tables of states and codes are, and forks a process
+is outside of functions, which is where the tables of states and codes are, and forks a process
 that has started DuckDB's and pyarrow's threads. cosmic-ray (8.7, August 2026, maintained) takes one
 test command per session, has no operator for a forgotten statement, field or code, and no sample
 with a seed. What both share with this file, a list of operators, is the small part.

@@ -2,7 +2,7 @@
 
 The operators are the mistakes that people make and that reviewers overlook: a boundary off by one,
 a condition the wrong way round, a statement or a field forgotten, a state or a carrier's code
-confused with its neighbour, a commit that nobody waits for. Texts (messages, log lines,
+confused with its neighbour, a commit that is not waited for. Texts (messages, log lines,
 docstrings) and annotations are left alone, since no promise depends on them.
 """
 

@@ -18,7 +18,7 @@ _EVERY_S = 0.1
 
 
 class ProgressReporter:
-    """Calls the progress callback. Whatever the callback does, the job goes on."""
+    """Calls the progress callback. Whatever the callback does, the job continues."""
 
     def __init__(self, run: RunState) -> None:
         self._run = run
@@ -39,7 +39,7 @@ class ProgressReporter:
             progress(self._progress())
         except Exception as error:  # noqa: BLE001 - a broken progress bar must not stop purchases
             if not self._failed:  # ten warnings a second would bury everything else
-                log.warning("the progress callback failed, and the job goes on: %s", error)
+                log.warning("the progress callback failed, and the job continues: %s", error)
             self._failed = True
 
     def _progress(self) -> Progress:

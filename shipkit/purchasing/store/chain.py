@@ -34,7 +34,7 @@ class ChainLink:
     previous: str
     """SHA-256 of the segment before it."""
     sha256: str
-    """SHA-256 of the last segment that it stands for."""
+    """SHA-256 of the last segment that it covers."""
     notes: int
     """How many entries move no row; they are its first row group."""
 

@@ -1,7 +1,7 @@
 """Merges the small files of a ledger into fewer, larger ones, in the background of the commits.
 
 Without it a job of a million rows would end with tens of thousands of files. The ledger is valid
-whatever happens to a compaction: the segments it stands for are removed only after it is durable,
+whatever happens to a compaction: the segments it replaces are removed only after it is durable,
 and segments that hold label bytes are never removed.
 """
 

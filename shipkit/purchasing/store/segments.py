@@ -1,7 +1,7 @@
 """The files of a ledger: segments, compactions, and HEAD, which names the last segment.
 
 A segment is one commit. Its name carries its place in the chain and a digest of its content, its
-metadata the digest of the one before. A compaction stands for a gapless range of segments. Reading
+metadata the digest of the one before. A compaction covers a gapless range of segments. Reading
 them in order is the business of :mod:`shipkit.purchasing.store.chain`.
 """
 
@@ -40,14 +40,14 @@ _SLOT = 192
 
 @dataclass(frozen=True)
 class Part:
-    """One file of the ledger: a segment, or a compaction that stands for many."""
+    """One file of the ledger: a segment, or a compaction that covers many."""
 
     path: Path
     generation: int
     """Which owner wrote it: 1 for the first."""
     first: int
     last: int
-    """The range of segments that it stands for."""
+    """The range of segments that it covers."""
     digest: str
     """The first 16 hexadecimal digits of its SHA-256."""
     labelled: bool = False
