@@ -184,10 +184,13 @@ class Reconciler:
     async def review(self, row: int) -> None:
         """Look up a row that waits for a person once more. If it is found, it is shipped."""
         attempt = int(self._ledger.attempts[row])
+        await self._pacer.enter()
         try:
             found = await self._find(row, attempt)
         except CarrierError:
             return
+        finally:
+            self._pacer.leave()
         if found:
             self._adopt(row, attempt, found)
 

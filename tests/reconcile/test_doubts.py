@@ -332,7 +332,10 @@ def test_a_defect_in_the_carriers_look_up_concludes_nothing(home, carrier, clock
 
 
 def test_look_ups_keep_to_the_pace_also_when_they_fail(home, carrier, clock):
+    active = []
+
     async def refused(*_):
+        active.append(case.doubts._pacer.active)
         raise CarrierUnreachable("connection refused")
 
     with in_doubt(home, carrier, clock, watch=[1]) as case:
@@ -340,6 +343,8 @@ def test_look_ups_keep_to_the_pace_also_when_they_fail(home, carrier, clock):
         for _ in range(5):  # more than the pacer lets in at a time
             look(case)
             asyncio.run(case.doubts.watch())
+            asyncio.run(case.doubts.review(0))
+        assert active == [1] * 15
         assert case.doubts._pacer.active == 0
         assert case.doubts.doubts[0].looks == 5
         assert case.doubts.unlooked() == []
