@@ -8,22 +8,21 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema, count
-from shipkit.common.sql import one, quoted
-from shipkit.common.words import counted
+from shipkit.common.sql import one
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
-from shipkit.orders.cells import Cells, Note, base_names
-from shipkit.orders.expressions import quote
+from shipkit.orders.cells import Cells, Note
 from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.source import celltypes
 from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
+from shipkit.orders.source.data_rows import DataRows
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin
 from shipkit.schema import PROBLEMS
@@ -32,12 +31,7 @@ __all__ = ["loaded_from"]
 
 _BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
-_WHO = frozenset(
-    {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
-)
-"""Roles of which a row with an address has at least one."""
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
-_TOTALS = ("total", "totals", "grand total", "subtotal", "sum")
 _PINNED_TYPES = {
     "text": "VARCHAR",
     "str": "VARCHAR",
@@ -123,10 +117,11 @@ def loaded_from(
         )
         for name, key, reading in zip(names, all_keys, readings, strict=True)
     )
-    rows = _Rows(as_text, columns, readings, origin, layout)
+    rows = DataRows(as_text, columns, readings, origin, layout)
     lines = rows.lines(schema)
     dropped = rows.dropped(con, read, count(con, lines))
-    if not read - sum(note.count for note in dropped):
+    kept = read - sum(note.count for note in dropped)
+    if not kept:
         raise _no_orders(origin, "only blank rows")
     problems = pa.concat_tables(
         [
@@ -134,9 +129,8 @@ def loaded_from(
             *_misfits(con, as_text, columns, readings),
         ]
     )
-    headings = (
-        names if layout is not None and layout.layout.headings else cells.headings
-    )  # a layout that names the columns has nothing to repair
+    # Headings that come from a layout were not repaired.
+    headings = names if layout and layout.layout.headings else cells.headings
     notes = (
         *cells.notes,
         *([Note("read", f"Layout: {layout}.")] if layout else []),
@@ -144,7 +138,6 @@ def loaded_from(
         *_reading_notes(names, readings),
         *dropped,
     )
-    kept = read - sum(note.count for note in dropped)
     return Loaded(
         con=con,
         cells=cells.relation,
@@ -320,115 +313,6 @@ def _text_sql(name: str, kind: str) -> str:
     if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
         return f"CAST(to_json({name}) AS VARCHAR)"
     return f"CAST({name} AS VARCHAR)"
-
-
-# -- which rows are data ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of a source: which are data, and which are blank, totals or footers."""
-
-    cells: Relation
-    columns: Sequence[Column]
-    readings: Sequence[ColumnReading]
-    origin: Origin
-    layout: LayoutMatch | None
-
-    @property
-    def base(self) -> list[str]:
-        """The names of the text cells: ``c1``, ``c2``, ..."""
-        return base_names(len(self.columns))
-
-    @property
-    def source_file(self) -> str:
-        """SQL of the file that a row came from."""
-        if len(self.origin.paths) > 1:
-            return "file"
-        return quote(self.origin.paths[0].name) if self.origin.paths else "CAST(NULL AS VARCHAR)"
-
-    @property
-    def filled(self) -> str:
-        """SQL that is true of a row with any text."""
-        return f"coalesce({', '.join(self.base)}) IS NOT NULL"
-
-    @property
-    def required(self) -> str | None:
-        """SQL that is true of a row with the cells that the layout requires; None without any."""
-        names = [column.name for column in self.columns]
-        return layouts.required_sql(self.layout, dict(zip(names, self.base, strict=True)))
-
-    @property
-    def total(self) -> str | None:
-        """SQL that is true of a row of totals; None where that cannot be told.
-
-        Such a row has "Total" where an order has its number, and neither a name nor an address: no
-        parcel could be made of it.
-        """
-        cells = list(zip(self.base, self.columns, strict=True))
-        who = [cell for cell, column in cells if column.role in _WHO]
-        if len(who) < 2:
-            return None
-        first = next((cell for cell, column in cells if column.role == "order_id"), cells[0][0])
-        words = ", ".join(quote(word) for word in _TOTALS)
-        no_address = f"coalesce({', '.join(who)}) IS NULL"
-        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {no_address}"
-
-    def text(self, schema: StageSchema) -> Relation:
-        """Return all rows with every column as text under its heading."""
-        wanted = ", ".join(
-            f"{cell} AS {quoted(column.name)}"
-            for cell, column in zip(self.base, self.columns, strict=True)
-        )
-        return schema.view(
-            "text",
-            f"SELECT row_number, {self.source_file} AS source_file, {wanted} FROM {self.cells.sql}",
-        )
-
-    def lines(self, schema: StageSchema) -> Relation:
-        """Return the data rows with every column with its type under its key.
-
-        A condition that no row fails is left out: every later stage evaluates this view.
-        """
-        wanted = ", ".join(
-            f"{reading.sql} AS {quoted(column.key)}"
-            for reading, column in zip(self.readings, self.columns, strict=True)
-        )
-        conditions = [
-            condition
-            for condition in (
-                self.filled,
-                f"({self.required})" if self.required else None,
-                f"({self.total}) IS NOT TRUE" if self.total else None,
-            )
-            if condition and self._count(schema.con, f"({condition}) IS NOT TRUE")
-        ]
-        return schema.view(
-            "lines",
-            f"SELECT row_number, {self.source_file} AS source_file, {wanted} "
-            f"FROM {self.cells.sql} WHERE {' AND '.join(conditions) or 'true'}",
-        )
-
-    def dropped(self, con: duckdb.DuckDBPyConnection, read: int, kept: int) -> list[Note]:
-        """Return what was dropped of the rows that were read."""
-        blank = self._count(con, f"NOT ({self.filled})") if kept < read else 0
-        required = f" AND ({self.required})" if self.required else ""
-        totals = self._count(con, f"{self.total}{required}") if self.total and kept < read else 0
-        footers = read - kept - blank - totals
-        notes = []
-        if blank:
-            notes.append(Note("dropped", f"{counted(blank, 'blank row')}.", blank))
-        if footers and self.layout:
-            without = " or ".join(self.layout.layout.required)
-            text = f"{counted(footers, 'row')} without {without} (totals or footers)."
-            notes.append(Note("dropped", text, footers))
-        if totals:
-            text = f"{counted(totals, 'row')} of totals, without a name or address."
-            notes.append(Note("dropped", text, totals))
-        return notes
-
-    def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
-        return int(one(con, f"SELECT count(*) FROM {self.cells.sql} WHERE {condition}")[0])
 
 
 # -- notes and problems ----------------------------------------------------------------------------

@@ -1,0 +1,134 @@
+"""Which rows of a source are data, and which are blank, totals or footers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.sql import one, quoted
+from shipkit.common.words import counted
+from shipkit.orders import layouts
+from shipkit.orders.cells import Note, base_names
+from shipkit.orders.expressions import quote
+from shipkit.orders.fields import Column
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.source.column_reading import ColumnReading
+from shipkit.orders.source.readers import Origin
+
+__all__ = ["DataRows"]
+
+_WHO: Final = frozenset(
+    {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
+)
+"""Roles of which a row with an address has at least one."""
+_TOTALS: Final = ("total", "totals", "grand total", "subtotal", "sum")
+
+
+@dataclass(frozen=True)
+class DataRows:
+    """The rows of a source: which are data, and which are blank, totals or footers."""
+
+    cells: Relation
+    columns: Sequence[Column]
+    readings: Sequence[ColumnReading]
+    origin: Origin
+    layout: LayoutMatch | None
+
+    @property
+    def base(self) -> list[str]:
+        """The names of the text cells: ``c1``, ``c2``, ..."""
+        return base_names(len(self.columns))
+
+    @property
+    def source_file(self) -> str:
+        """SQL of the file that a row came from."""
+        if len(self.origin.paths) > 1:
+            return "file"
+        return quote(self.origin.paths[0].name) if self.origin.paths else "CAST(NULL AS VARCHAR)"
+
+    @property
+    def filled(self) -> str:
+        """SQL that is true of a row with any text."""
+        return f"coalesce({', '.join(self.base)}) IS NOT NULL"
+
+    @property
+    def required(self) -> str | None:
+        """SQL that is true of a row with the cells that the layout requires; None without any."""
+        names = [column.name for column in self.columns]
+        return layouts.required_sql(self.layout, dict(zip(names, self.base, strict=True)))
+
+    @property
+    def total(self) -> str | None:
+        """SQL that is true of a row of totals; None where that cannot be told.
+
+        Such a row has "Total" where an order has its number, and neither a name nor an address: no
+        parcel could be made of it.
+        """
+        cells = list(zip(self.base, self.columns, strict=True))
+        who = [cell for cell, column in cells if column.role in _WHO]
+        if len(who) < 2:
+            return None
+        first = next((cell for cell, column in cells if column.role == "order_id"), cells[0][0])
+        words = ", ".join(quote(word) for word in _TOTALS)
+        no_address = f"coalesce({', '.join(who)}) IS NULL"
+        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {no_address}"
+
+    def text(self, schema: StageSchema) -> Relation:
+        """Return all rows with every column as text under its heading."""
+        wanted = ", ".join(
+            f"{cell} AS {quoted(column.name)}"
+            for cell, column in zip(self.base, self.columns, strict=True)
+        )
+        return schema.view(
+            "text",
+            f"SELECT row_number, {self.source_file} AS source_file, {wanted} FROM {self.cells.sql}",
+        )
+
+    def lines(self, schema: StageSchema) -> Relation:
+        """Return the data rows with every column with its type under its key.
+
+        A condition that no row fails is left out: every later stage evaluates this view.
+        """
+        wanted = ", ".join(
+            f"{reading.sql} AS {quoted(column.key)}"
+            for reading, column in zip(self.readings, self.columns, strict=True)
+        )
+        conditions = [
+            condition
+            for condition in (
+                self.filled,
+                f"({self.required})" if self.required else None,
+                f"({self.total}) IS NOT TRUE" if self.total else None,
+            )
+            if condition and self._count(schema.con, f"({condition}) IS NOT TRUE")
+        ]
+        return schema.view(
+            "lines",
+            f"SELECT row_number, {self.source_file} AS source_file, {wanted} "
+            f"FROM {self.cells.sql} WHERE {' AND '.join(conditions) or 'true'}",
+        )
+
+    def dropped(self, con: duckdb.DuckDBPyConnection, read: int, kept: int) -> list[Note]:
+        """Return what was dropped of the rows that were read."""
+        blank = self._count(con, f"NOT ({self.filled})") if kept < read else 0
+        required = f" AND ({self.required})" if self.required else ""
+        totals = self._count(con, f"{self.total}{required}") if self.total and kept < read else 0
+        footers = read - kept - blank - totals
+        notes = []
+        if blank:
+            notes.append(Note("dropped", f"{counted(blank, 'blank row')}.", blank))
+        if footers and self.layout:
+            without = " or ".join(self.layout.layout.required)
+            text = f"{counted(footers, 'row')} without {without} (totals or footers)."
+            notes.append(Note("dropped", text, footers))
+        if totals:
+            text = f"{counted(totals, 'row')} of totals, without a name or address."
+            notes.append(Note("dropped", text, totals))
+        return notes
+
+    def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
+        return int(one(con, f"SELECT count(*) FROM {self.cells.sql} WHERE {condition}")[0])
