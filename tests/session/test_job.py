@@ -466,3 +466,12 @@ def test_a_label_format_that_the_carrier_lacks_is_refused_before_anything_is_pri
 def test_a_job_that_is_not_there_says_where_it_was_looked_for(home: Path) -> None:
     with pytest.raises(errors.JobNotFound, match="job-none"):
         sk.Job.open("job-none")
+
+
+def test_a_job_has_a_panel_and_plots(make: Callable[..., sk.BatchSession]) -> None:
+    pytest.importorskip("ipywidgets")
+    pytest.importorskip("matplotlib")
+    job_id = make(mode="auto").execute(progress=False).job_id
+    with sk.Job.open(job_id) as job:
+        assert job.panel().session.job is job
+        assert job.plot.quoted_vs_charged().axes
