@@ -31,9 +31,9 @@ def test_the_demo_shows_each_kind_of_dirt(cli, tmp_path, monkeypatch):
         "lost its leading zeros",
         "not in GA",
         "Pony Express",
-        "no weight",
+        "weight is missing",
         "over 35 characters",
-        "no street",
+        "street is missing",
     ):
         assert words in said
     back = pd.read_csv(tmp_path / "shipkit-demo" / "orders_shipped.csv", dtype=str)

@@ -78,6 +78,11 @@ def foreign(sources: Iterable[str]) -> set[str]:
         for tree in trees
         for call in calls(tree, "register")
         if call.args and isinstance(call.args[0], ast.Constant)
+    } | {
+        keyword.arg
+        for tree in trees
+        for call in calls(tree, "_registered")
+        for keyword in call.keywords
     }
     return named - defined - registered
 
