@@ -18,7 +18,7 @@ demo: $(STAMP)  ## preview, approve and buy sandbox labels for the bundled order
 test: $(STAMP) lint  ## everything the gate runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: a minute
+quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: a few minutes
 	$(BIN)/python -m pytest -n 2 -q -m "not long and not slow" $(ARGS)
 
 coverage: $(STAMP)  ## the tests of the gate, with the lines they miss
