@@ -460,8 +460,18 @@ def test_a_row_that_is_no_shipment_is_set_aside_before_anything_is_sent(home, ca
 
 def test_a_rate_limit_holds_from_the_first_second(home, tmp_path):
     carrier, job = BookCarrier(tmp_path / "books.db", latency_s=0.1), job_of(home, 100)
-    buy(job, carrier, pacer=Pacer(concurrency=30, rate_per_s=40))
-    times = carrier.started
+    pacer, times = Pacer(concurrency=30, rate_per_s=40), []
+    start = pacer._rate.start
+
+    def noting(now):  # when a start was allowed: on a busy machine the call itself comes later
+        wait = start(now)
+        if wait == 0:
+            times.append(now)
+        return wait
+
+    pacer._rate.start = noting
+    buy(job, carrier, pacer=pacer)
+    assert len(times) == len(carrier.calls) == 100
     assert max(sum(1 for t in times if start <= t < start + 1.0) for start in times) <= 40
     assert sum(1 for t in times if t < times[0] + 0.2) <= 12, "no burst at the start"
 
