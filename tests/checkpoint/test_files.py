@@ -49,6 +49,35 @@ def test_the_content_is_synced_before_the_rename_and_the_folder_after_it(tmp_pat
     assert rest == [("rename", temporary, "a.txt"), ("sync_folder", tmp_path.name)]
 
 
+def test_a_whole_file_is_durable_unless_told_otherwise(tmp_path, operations):
+    with whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert [name for name, *_ in operations] == ["sync", "rename", "sync_folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot sync a folder")
+def test_content_and_folders_are_synced_by_the_system_and_a_patch_is_not(tmp_path, monkeypatch):
+    """A sync that does nothing looks the same to every other test: only a power cut tells."""
+    synced, fsync = [], os.fsync
+
+    def noting(fd):
+        synced.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    disk, path = Disk(), tmp_path / "a"
+    for work, expected in [
+        (lambda: disk.write(path, b"12345"), ["file"]),
+        (lambda: disk.sync(path), ["file"]),
+        (lambda: disk.sync_folder(tmp_path), ["folder"]),
+        (lambda: disk.patch(path, 1, b"x"), []),
+        (lambda: disk.publish(tmp_path, "b", b"1"), ["file", "folder"]),
+    ]:
+        synced.clear()
+        work()
+        assert synced == expected
+
+
 def test_a_file_that_can_be_written_again_saves_the_sync_of_the_folder_only(tmp_path, operations):
     write_file(tmp_path / "a.txt", "x", durable=False)
     assert [name for name, *_ in operations] == ["sync", "rename"]
