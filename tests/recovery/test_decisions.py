@@ -85,15 +85,18 @@ def interrupted(**changed) -> Interrupted:
 
 
 def test_a_job_is_listed_with_its_counts_and_total(home):
-    quotes = quotes_of(8)
-    job = job_of(home, 8, quotes=quotes, name="monday", skipped={7: "no street"})
+    job = job_of(home, 13, name="monday", skipped={12: "no street"})
     ship(job, 0, "N0", 900)
     ship(job, 1, "N1", 800)
     ship(job, 2, "N2", 700)
     put(job, 2, "voided")
-    put(job, 3, "in_flight", "failed")
-    put(job, 4, "in_flight", "in_doubt")
-    put(job, 5, "in_flight", "in_doubt", "review")
+    for row in (3, 4, 5):
+        put(job, row, "in_flight", "failed")
+    for row in (6, 7):
+        put(job, row, "in_flight", "in_doubt", "review")
+    for row in (8, 9):
+        put(job, row, "in_flight", "in_doubt")
+    put(job, 10, "in_flight")  # by an owner that died: in doubt
     [row] = recovery.jobs(home).to_dict("records")
     assert {name: row[name] for name in row if name != "created_at"} == {
         "job_id": job.job_id,
@@ -102,10 +105,10 @@ def test_a_job_is_listed_with_its_counts_and_total(home):
         "mode": "confirm",
         "carrier": "books",
         "live": False,
-        "shipments": 8,
+        "shipments": 13,
         "shipped": 2,
-        "failed": 1,
-        "in_doubt": 2,
+        "failed": 3,
+        "in_doubt": 5,
         "remaining": 1,
         "total_charged_cents": 1700,
         "currency": "USD",
@@ -308,6 +311,14 @@ def test_a_restart_has_everything_of_the_job_but_its_references(home):
     assert again.source.equals(job.source)
     assert job.status is JobStatus.CANCELLED
     assert recovery.restart(job, confirm_paid_labels=0).job_id == again.job_id
+
+
+@pytest.mark.parametrize("states", [(), ("in_flight",), ("in_flight", "in_doubt")])
+def test_a_restart_ends_a_job_that_may_still_buy_something(home, states):
+    job = job_of(home, 1)
+    put(job, 0, *states)
+    recovery.restart(job, confirm_paid_labels=0)
+    assert job.status is JobStatus.CANCELLED
 
 
 def test_a_job_that_is_done_or_cancelled_is_not_cancelled_again_by_a_restart(home):

@@ -13,6 +13,7 @@ from shipkit.purchasing import recovery
 from shipkit.purchasing.recovery.pruning import prune_job
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
 
 DAY = dt.timedelta(days=1)
 LATER = dt.datetime.now(dt.UTC) + 100 * DAY
@@ -43,6 +44,40 @@ def test_addresses_and_labels_go_and_numbers_and_charges_stay(job):
             assert b"LABEL-BYTES" not in data
             assert b"Main St" not in data
     assert after.plan.column("address_line1").null_count == 30
+
+
+@pytest.mark.parametrize(
+    ("states", "cancelled", "pruned"),
+    [
+        (["in_flight", "shipped"], False, True),
+        (["in_flight", "failed"], False, True),
+        (["in_flight", "in_doubt", "review"], False, True),
+        ([], True, True),
+        ([], False, False),
+        (["in_flight", "in_doubt"], False, False),
+    ],
+)
+def test_finished_jobs_are_pruned_and_no_others(home, states, cancelled, pruned):
+    job = job_of(home, 1)
+    with job.own() as ledger:
+        for state in states:
+            ledger.record_now([LedgerEntry(0, "test", state, attempt=1)])
+        if cancelled:
+            ledger.record_now([LedgerEntry(None, "cancelled", None)])
+    assert recovery.prune(older_than=DAY, now=LATER) == ([job.job_id] if pruned else [])
+
+
+@pytest.mark.parametrize(("age", "pruned"), [(DAY, True), (DAY - dt.timedelta(seconds=1), False)])
+def test_jobs_are_pruned_when_they_are_old_enough(job, age, pruned):
+    now = job.manifest.created_at + age
+    assert recovery.prune(older_than=DAY, now=now, dry_run=True) == ([job.job_id] * pruned)
+    assert not job.pruned, "a dry run changes nothing"
+    assert recovery.prune(older_than=DAY, now=now) == ([job.job_id] * pruned)
+
+
+def test_a_job_that_a_process_owns_is_left_alone(job):
+    with job.own("write_back"):
+        assert recovery.prune(older_than=DAY, now=LATER) == []
 
 
 def test_pruning_again_does_nothing(job):
