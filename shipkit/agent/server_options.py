@@ -18,7 +18,7 @@ from shipkit.models import Address, Money
 __all__ = ["parser", "rules_of"]
 
 
-class _RaisingParser(argparse.ArgumentParser):
+class _ServerParser(argparse.ArgumentParser):
     """A parser that raises InputError, so that a usage error exits with 1 like any other."""
 
     def error(self, message: str) -> NoReturn:
@@ -29,7 +29,7 @@ class _RaisingParser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of ``shipkit mcp``."""
-    made = _RaisingParser(
+    made = _ServerParser(
         prog="shipkit mcp",
         usage="shipkit mcp [options]",
         description="Serve the agent tools over MCP, on stdio or HTTP.",

@@ -183,7 +183,7 @@ COMMANDS: Mapping[str, CommandSpec] = {command.name: command for command in _ROW
 """Name to command, in the order in which a batch needs them."""
 
 
-class _RaisingParser(argparse.ArgumentParser):
+class _CommandParser(argparse.ArgumentParser):
     """A parser that raises UsageError instead of exiting, so that ``--json`` gets its last line."""
 
     def error(self, message: str) -> NoReturn:
@@ -192,7 +192,7 @@ class _RaisingParser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = _RaisingParser(
+    top = _CommandParser(
         prog="shipkit",
         usage="shipkit COMMAND ...",
         description=_overview(),
@@ -204,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         dest="command",
         metavar="COMMAND",
-        parser_class=_RaisingParser,
+        parser_class=_CommandParser,
         help=argparse.SUPPRESS,
         required=False,
     )
@@ -224,7 +224,7 @@ def parser() -> argparse.ArgumentParser:
 
 def actions_of(name: str) -> list[argparse.Action]:
     """Return the arguments and options of a command, in the order of its help page."""
-    one = _RaisingParser(add_help=False)
+    one = _CommandParser(add_help=False)
     for add in (*COMMANDS[name].options, options.everywhere):
         add(one)
     return one._actions  # noqa: SLF001 - argparse has no public way to list what a parser knows

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import shipkit as sk
-
 SHOP = {
     "name": "Dana Ortiz",
     "company": "Harbor Goods",
@@ -48,29 +46,6 @@ async def until(condition, *, timeout_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         await asyncio.sleep(0.01)
-
-
-class HeldSandbox(sk.SandboxCarrier):
-    """A sandbox that sells a few shipments and then answers no more until `hold` is removed.
-
-    A job on it can be seen running, paused or killed, however fast or slow the machine is.
-    """
-
-    def __init__(self, hold: Path, *, sells: int = 3, **options) -> None:
-        super().__init__(**{"concurrency": sells + 2, "timeout_s": 300, **options})
-        self.hold, self.sells, self._asked = hold, sells, 0
-
-    async def ship(self, *args):
-        self._asked += 1
-        if self._asked > self.sells:
-            deadline = time.monotonic() + 60  # so that a test that fails also ends
-            while self.hold.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file, because it is removed by another process
-                await asyncio.sleep(0.01)
-        return await super().ship(*args)
-
-    def release(self) -> None:
-        """Answer again."""
-        self.hold.unlink(missing_ok=True)
 
 
 class Books:

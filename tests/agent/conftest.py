@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "held_carrier"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agentkit import SHOP, Books, HeldSandbox
+from agentkit import SHOP, Books
+from held_carrier import HeldSandbox
 
 from shipkit.agent.mcp_server import build
 from shipkit.agent.server_options import rules_of

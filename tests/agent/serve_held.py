@@ -6,9 +6,9 @@ It sells three shipments and then answers no more while ``HOME/hold`` exists.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "held_carrier"))
 
-from agentkit import HeldSandbox
+from held_carrier import HeldSandbox
 
 from shipkit.agent.mcp_server import main, run
 

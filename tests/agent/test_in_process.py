@@ -11,6 +11,7 @@ from agentkit import SHOP, orders, until
 
 import shipkit as sk
 import shipkit.agent as agent
+from shipkit.agent.catalog import TOOLS
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,47 @@ async def test_a_preview_answers_with_every_total_and_a_sample(session):
     ]
     assert len(facts["sample"]) == 2
     assert facts["sample"][0]["cost"] == f"{frame['cost_cents'][0] / 100:.2f}"
+
+
+NUMBERS = [
+    ("batch_execute", "wait_s", (-1, 601, float("nan"), float("inf"), "7", True)),
+    ("get_job_status", "wait_s", (-0.5, 601, float("nan"), float("-inf"))),
+    ("get_labels", "wait_s", (-0.5, 601, float("nan"))),
+    ("batch_resume", "wait_s", (-1, 601, float("nan"))),
+    ("batch_resume", "confirm_paid_labels", (-1, 1.5, True)),
+    ("batch_problems", "offset", (-1, 10**30, 1.5)),
+    ("batch_problems", "limit", (0, -1, 51)),
+    ("describe_orders", "offset", (-1, 10**30)),
+    ("describe_orders", "limit", (0, 51, 10**400)),
+    ("batch_preview", "sample", (-1, 21, 2.5)),
+]
+
+
+async def test_a_number_that_makes_no_sense_is_refused_by_name(session, books):
+    call = bound(session)
+    for tool, name, wrong in NUMBERS:
+        for value in wrong:
+            result = await call(tool, **{name: value})
+            assert result["structuredContent"]["error"] == "input_unusable", (tool, name, value)
+            assert name in text_of(result)
+    assert books.bought == 0
+
+
+def test_every_number_of_every_tool_is_among_them():
+    numbers = {
+        (tool.name, name)
+        for tool in TOOLS.values()
+        for name, field in tool.arguments.model_fields.items()
+        if field.annotation in (int, float, int | None)
+    }
+    assert numbers == {(tool, name) for tool, name, _ in NUMBERS}
+
+
+async def test_numbers_at_the_edge_are_taken(session):
+    call = bound(session)
+    assert not (await call("batch_preview", sample=0))["is_error"]
+    assert not (await call("batch_problems", offset=1_000_000_000, limit=50))["is_error"]
+    assert not (await call("describe_orders", offset=1_000_000_000, limit=1))["is_error"]
 
 
 async def test_the_text_alone_and_the_facts_alone_suffice(session):

@@ -7,7 +7,8 @@ import csv
 import io
 
 import pytest
-from agentkit import ERAS, SHOP, HeldSandbox, Person, connected, orders, until
+from agentkit import ERAS, SHOP, Person, connected, orders, until
+from held_carrier import HeldSandbox
 
 import shipkit as sk
 

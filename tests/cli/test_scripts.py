@@ -345,38 +345,15 @@ def test_two_watches_of_a_folder_exclude_each_other(inbox, shipper):
     assert first.returncode in (0, 4)
 
 
-def test_the_systems_stop_signal_pauses_a_job_like_ctrl_c(cli, tmp_path, shipper):
-    many = tmp_path / "many.csv"
-    pd.DataFrame({"order_id": [f"M-{n}" for n in range(40)]}).assign(
-        name="Ada Lee",
-        address1="12 Marrow Creek Rd",
-        city="Austin",
-        state="TX",
-        zip="78704",
-        weight_lb=range(1, 41),
-        service="ground",
-    ).to_csv(many, index=False)
+def test_the_stop_signal_of_the_system_pauses_a_job_like_ctrl_c(cli, many, shipper, held):
     words = [
-        sys.executable,
-        "-m",
-        "shipkit",
-        "run",
-        str(many),
-        "--shipper",
-        shipper,
-        "--auto",
-        "--max-total",
-        "5000",
-        "--rate-limit",
-        "8",
-        "--json",
+        *(sys.executable, "-m", "shipkit", "run", str(many), "--shipper", shipper),
+        *("--carrier", "held", "--auto", "--max-total", "5000", "--rate-limit", "20", "--json"),
     ]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in child.stdout:
-        if json.loads(line)["event"] == "preview":
-            break
-    time.sleep(2)
+    held.wait(lambda: child.poll() is None)
     child.send_signal(signal.SIGTERM)
+    held.release()
     out, _ = child.communicate(timeout=60)
     last = json.loads(out.splitlines()[-1])
     assert child.returncode == last["exit"] == 4
