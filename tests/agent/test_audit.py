@@ -1,4 +1,4 @@
-"""The log: what was asked, answered and bought, who said yes, and nothing private."""
+"""The log: what was asked, answered and bought, who approved it, and nothing private."""
 
 from __future__ import annotations
 

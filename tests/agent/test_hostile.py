@@ -93,7 +93,7 @@ async def test_a_stale_or_invented_preview_is_refused(serve, era):
 
 
 @ERAS
-async def test_a_yes_to_one_preview_does_not_buy_what_came_between(serve, era):
+async def test_approving_one_preview_does_not_buy_one_that_came_between(serve, era):
     server = serve()
 
     class Meddler(Person):
@@ -365,7 +365,7 @@ async def test_job_ids_do_not_lead_out_of_the_home(serve, tmp_path):
 
 
 @may_buy
-async def test_what_the_model_is_told_holds_no_name_street_or_phone(serve, books):
+async def test_what_a_model_reads_contains_no_name_street_or_phone(serve, books):
     async with connected(serve(), Person()) as c:
         batch = await c.ok(
             "load_orders",

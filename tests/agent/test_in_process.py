@@ -113,7 +113,7 @@ async def test_the_text_alone_and_the_facts_alone_suffice(session):
         assert word in text_of(done)
 
 
-async def test_confirm_without_a_yes_answers_preview_approval_required(session, books):
+async def test_confirm_without_approval_answers_preview_approval_required(session, books):
     call = bound(session)
     for arguments in ({}, {"approved": False}):
         await call("batch_preview")
@@ -124,7 +124,7 @@ async def test_confirm_without_a_yes_answers_preview_approval_required(session, 
     assert books.bought == 0
 
 
-async def test_execute_before_any_preview_says_that_a_preview_is_needed(session, books):
+async def test_execute_before_any_preview_asks_for_a_preview(session, books):
     result = await bound(session)("batch_execute", approved=True)
     assert result["isError"]
     assert "Preview approval required" in text_of(result)
@@ -193,7 +193,7 @@ async def test_with_an_approver_only_the_persons_answer_counts(session, books):
     assert all("12 shipping labels" in question for question in asked)
 
 
-async def test_a_plain_function_can_ask_too_and_only_true_is_yes(session, books):
+async def test_a_plain_function_can_ask_too_and_only_true_approves(session, books):
     call = bound(session, lambda _: "yes")
     await call("batch_preview")
     assert (await call("batch_execute"))["is_error"]
@@ -227,7 +227,7 @@ async def test_the_mode_is_locked_while_a_batch_runs(home, held):
         assert not (await call("batch_set_mode", mode="auto"))["is_error"]
 
 
-async def test_resume_without_a_choice_says_that_nothing_was_interrupted(session):
+async def test_resume_without_a_choice_finds_nothing_interrupted(session):
     assert "No interrupted jobs" in text_of(await bound(session)("batch_resume"))
 
 

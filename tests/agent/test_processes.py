@@ -258,7 +258,7 @@ async def test_the_same_preview_after_a_crash_continues_the_job_and_asks_no_one(
         (["--trust-client-approval", "--approve-elsewhere"], "cannot be combined"),
     ],
 )
-def test_an_option_that_cannot_be_used_is_said_on_stderr(options, said, capsys):
+def test_an_invalid_option_is_reported_on_stderr(options, said, capsys):
     assert mcp_server.main(options) == 1
     out, err = capsys.readouterr()
     assert said in err

@@ -100,7 +100,7 @@ def test_the_shapes_are_those_of_the_two_apis():
     }
 
 
-def test_every_schema_refuses_unknown_arguments_and_says_so():
+def test_every_schema_forbids_unknown_arguments():
     for tool in TOOLS.values():
         Draft202012Validator.check_schema(tool.schema)
         Draft202012Validator.check_schema(tool.answer_schema)

@@ -66,7 +66,7 @@ async def test_a_client_goes_from_orders_to_labels_with_one_question_to_a_person
     [Person("decline"), Person("cancel"), Person(content={"approve": False}), Person(content={})],
     ids=["decline", "cancel", "no", "empty"],
 )
-async def test_without_a_yes_nothing_is_bought(serve, books, era, person):
+async def test_without_approval_nothing_is_bought(serve, books, era, person):
     async with connected(serve(), person, era) as c:
         shown = await c.loaded()
         text = (await c("batch_execute", preview_id=shown["preview_id"])).content[0].text
@@ -78,7 +78,7 @@ async def test_without_a_yes_nothing_is_bought(serve, books, era, person):
 
 
 @ERAS
-async def test_a_client_that_cannot_ask_is_told_how_a_person_says_yes(serve, books, era):
+async def test_a_client_that_cannot_ask_gets_the_command_that_approves(serve, books, era):
     async with connected(serve(), None, era) as c:
         shown = await c.loaded()
         text = await c.no("batch_execute", preview_id=shown["preview_id"])
@@ -345,7 +345,7 @@ async def test_what_the_carrier_refused_is_listed_also_from_a_new_server(serve, 
 
 
 @ERAS
-async def test_the_operator_may_want_every_yes_from_elsewhere(serve, home, books, era):
+async def test_the_operator_may_require_approval_elsewhere(serve, home, books, era):
     import datetime as dt
 
     from shipkit.purchasing.approval import approve
@@ -378,7 +378,7 @@ async def test_a_new_preview_is_not_bought_while_the_old_job_runs(serve, held, b
         assert books.bought == 20
 
 
-async def test_a_batch_without_a_job_or_a_shipper_says_what_to_do(serve, home):
+async def test_a_batch_without_a_job_or_a_shipper_names_the_next_step(serve, home):
     async with connected(serve(shippers=[])) as c:
         await c.ok("load_orders", rows=orders(1))
         assert "shipper_info" in await c.no("batch_preview")
@@ -426,7 +426,7 @@ async def test_labels_bought_for_a_thermal_printer_are_linked_as_such(serve, hom
 
 
 @ERAS
-async def test_real_money_is_said_in_the_question_and_auto_needs_a_limit(serve, home, era):
+async def test_the_question_names_real_money_and_auto_needs_a_limit(serve, home, era):
     from shipkit.carriers.protocol import CarrierIdentity
 
     live = sk.SandboxCarrier(home=home)

@@ -143,7 +143,7 @@ def play(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[Path]:
+def workplace(folder: Path) -> Iterator[Path]:
     """Yield a folder with the orders, the shipper, and `shipkit` as a command."""
     (folder / "bin").mkdir()
     (folder / "bin" / "shipkit").write_text(
@@ -205,7 +205,7 @@ def lines_of(screen: str) -> list[str]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, desk(Path(name)) as folder:
+    with tempfile.TemporaryDirectory() as name, workplace(Path(name)) as folder:
         scenes = dict(play(folder))
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), scenes), encoding="utf-8")
 

@@ -154,7 +154,7 @@ def test_run_over_its_limit_ends_with_3_and_buys_nothing(cli, orders, shipper):
     assert cli("jobs", "--json").last["jobs"] == 0
 
 
-def test_a_filter_that_keeps_nothing_is_said_and_ends_with_0(cli, orders, shipper):
+def test_a_filter_that_matches_nothing_is_reported_and_exits_with_0(cli, orders, shipper):
     done = cli(
         "run",
         orders,
@@ -197,7 +197,7 @@ def test_dry_run_names_the_real_command_and_buys_nothing(cli, orders, shipper):
     assert "--dry-run" not in done.last["next"]
 
 
-def test_dry_run_over_the_limit_says_so(cli, orders, shipper):
+def test_dry_run_over_the_limit_is_refused(cli, orders, shipper):
     assert (
         cli("run", orders, "--shipper", shipper, "--auto", "--max-total", "1", "--dry-run").code
         == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 
-def test_the_demo_buys_labels_once_and_says_where_everything_is(cli, tmp_path, monkeypatch):
+def test_the_demo_buys_labels_once_and_lists_its_files(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, second = cli("demo"), cli("demo")
     assert (first.code, second.code) == (0, 0)

@@ -17,12 +17,12 @@ def test_jobs_lists_the_job_with_its_counts(cli, bought):
     assert (line["job_id"], line["shipped"]) == (bought, 3)
 
 
-def test_jobs_of_an_empty_home_says_so(cli, tmp_path):
+def test_jobs_of_an_empty_home_are_none(cli, tmp_path):
     done = cli("jobs", "--home", tmp_path / "empty")
     assert (done.code, "No jobs in" in done.out) == (0, True)
 
 
-def test_show_tells_how_the_job_stands_by_id_or_name(cli, bought):
+def test_show_prints_the_status_of_a_job_by_id_or_name(cli, bought):
     by_id, by_name = cli("show", bought), cli("show", "morning")
     assert by_id.code == by_name.code == 0
     assert by_id.out == by_name.out
@@ -53,7 +53,7 @@ def test_a_table_of_an_unknown_format_is_refused(cli, bought, tmp_path):
     assert (done.code, "not a supported table format" in done.err) == (1, True)
 
 
-def test_show_of_a_preview_tells_whether_it_is_approved(cli, orders, shipper):
+def test_show_of_a_preview_prints_whether_it_is_approved(cli, orders, shipper):
     waiting = cli("run", orders, "--shipper", shipper, "--json").last["next"].split()[-1]
     done = cli("show", waiting, "--json")
     assert (done.code, done.last["approved"], done.last["shipments"]) == (0, False, 3)
@@ -85,7 +85,7 @@ def test_void_of_some_shipments_leaves_the_others(cli, bought):
     assert (again.code, again.last["not_voided"]) == (0, 0)
 
 
-def test_write_back_writes_beside_the_orders(cli, bought, orders):
+def test_write_back_writes_next_to_the_orders(cli, bought, orders):
     done = cli("write-back", bought)
     assert done.code == 0
     assert (
@@ -127,7 +127,7 @@ def test_a_confirmation_of_a_sandbox_job_needs_the_test_numbers_to_be_allowed(cl
     assert pd.read_csv(done.last["files"][0])["order_id"].tolist() == ["A-1", "A-2", "A-3"]
 
 
-def test_write_back_for_etsy_says_what_to_do_instead(cli, bought):
+def test_write_back_for_etsy_explains_what_to_do_instead(cli, bought):
     done = cli("write-back", bought, "--layout", "etsy", "--allow-test-numbers")
     assert (done.code, "Shop Manager" in done.err) == (1, True)
 

@@ -64,7 +64,7 @@ def test_a_number_that_makes_no_sense_is_a_usage_error_with_a_last_json_line(
     assert cli("jobs", "--json").last["jobs"] == 0
 
 
-def test_the_error_says_which_numbers_are_allowed(cli):
+def test_the_error_names_the_allowed_numbers(cli):
     for words, said in (
         (("--rate-limit", "-1"), "must be greater than 0, not -1"),
         (("--concurrency", "-3"), "must be at least 1, not -3"),

@@ -17,7 +17,7 @@ _spec.loader.exec_module(recording)
 
 def test_the_recorded_session_happens_again_line_by_line(tmp_path):
     page = recording.recorded(recording.PAGE.read_text(encoding="utf-8"))
-    with recording.desk(tmp_path) as folder:
+    with recording.workplace(tmp_path) as folder:
         for name, screen in recording.play(folder):
             assert recording.lines_of(screen) == recording.lines_of(page.pop(name)), name
     assert page == {}, "scenes on the page that are not played"

@@ -110,7 +110,7 @@ def test_the_cron_line_buys_once_however_often_it_runs_and_passes_on_the_exit_co
         ({"file": '"none.csv"'}, "Invalid file or command"),
     ],
 )
-def test_the_script_says_what_each_exit_code_means(place, home, change, said):
+def test_the_script_explains_each_exit_code(place, home, change, said):
     job = place / "job.toml"
     for name, value in change.items():
         job.write_text(re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", job.read_text()))

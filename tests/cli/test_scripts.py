@@ -103,7 +103,7 @@ def job_file(orders, shop, **more):
     return path
 
 
-def test_a_job_file_says_it_all_and_its_paths_count_from_its_folder(
+def test_a_job_file_is_enough_and_its_paths_are_relative_to_its_folder(
     cli, orders, shop, tmp_path, monkeypatch
 ):
     config = job_file(
@@ -204,9 +204,7 @@ def test_a_shop_that_imports_no_file_is_refused_before_anything_is_bought(cli, o
 # -- logs ------------------------------------------------------------------------------------------
 
 
-def test_the_log_tells_what_happened_and_holds_no_name_and_no_address(
-    cli, dirty, shipper, tmp_path
-):
+def test_the_log_lists_events_and_contains_no_name_and_no_address(cli, dirty, shipper, tmp_path):
     log = tmp_path / "ship.log"
     cli("run", dirty, "--shipper", shipper, "--yes", "--max-total", "500", "--log", log)
     cli("run", "nofile.csv", "--shipper", shipper, "--log", log)
