@@ -188,7 +188,8 @@ def the_job(home) -> Path:
 async def killed(home, sent=signal.SIGKILL) -> None:
     """Stop the process that runs the only job, and wait until it is gone."""
     os.kill(holder_of(the_job(home)).pid, sent)
-    if sent == signal.SIGTERM:  # it finishes what is in flight first
+    if sent == signal.SIGTERM:  # it finishes what is in flight, and starts no more
+        await until((home / "asked").exists)
         release(home)
     await until(lambda: holder_of(the_job(home)) is None)
 
