@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.ratecard import sql as ratecard_sql
+from shipkit.carriers.ratecard import price_tables
 from shipkit.rates.whatif import read_orders
 
 SHOP = sk.Address(
@@ -67,9 +67,9 @@ def test_a_preview_of_ten_times_the_rows_runs_as_many_statements(tmp_path, servi
 
 def test_rating_ten_times_the_rows_asks_the_card_as_often(monkeypatch):
     asked = []
-    priced = ratecard_sql._priced
+    priced = price_tables._priced
     monkeypatch.setattr(
-        ratecard_sql, "_priced", lambda *given: asked.append(given[-1].num_rows) or priced(*given)
+        price_tables, "_priced", lambda *given: asked.append(given[-1].num_rows) or priced(*given)
     )
     card = sk.RateCard.synthetic()
     everything = len(card.services)
@@ -87,7 +87,7 @@ def test_chunks_change_no_price(monkeypatch):
     table = read_orders(orders(300)).table
     whole = sk.RateCard.synthetic().itemise(table, SHOP)
     offers = sk.RateCard.synthetic().shop_table(table, SHOP)
-    monkeypatch.setattr(ratecard_sql, "_CHUNK", 97)
+    monkeypatch.setattr(price_tables, "_CHUNK", 97)
     assert sk.RateCard.synthetic().itemise(table, SHOP).equals(whole)
     assert sk.RateCard.synthetic().shop_table(table, SHOP).equals(offers)
 

@@ -1,0 +1,246 @@
+"""The parts of a rate card: zone charts, discounts, surcharges, and the columns of its tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.errors import RateCardError
+from shipkit.schema import digest
+
+__all__ = [
+    "CARD_SERVICES",
+    "PARTS",
+    "PRICED",
+    "RATES",
+    "TRANSIT",
+    "ZONES",
+    "Discount",
+    "Surcharge",
+    "TableZones",
+    "ZoneChart",
+    "ppm",
+    "share",
+]
+
+CARD_SERVICES: Final = SERVICES
+"""Cards use UPS's names for services, because those are the contracts that people have files of."""
+
+PARTS = ("base", "fuel", "residential", "delivery_area", "other")
+"""The parts of a price; they add up to the cost. A surcharge belongs to one of the last four."""
+
+
+PRICED = (
+    "service",
+    "postal_code",
+    "country",
+    "residential",
+    "signature",
+    "saturday_delivery",
+    "ship_date",
+    "ship_from",
+    "parcels",
+)
+"""The columns of a shipments table that decide a price."""
+
+
+ZONES = pa.schema(
+    [
+        ("origin", pa.string()),
+        ("destination", pa.string()),
+        ("service", pa.string()),
+        ("zone", pa.string()),
+    ]
+)
+"""A zone chart.
+
+Within one ZIP system both ends are ZIP prefixes: 3 digits for the origin; 3 for the destination, or
+5 where one ZIP differs from its neighbours (Alaska, Hawaii). Across a border both ends are country
+codes.
+"""
+
+
+RATES = pa.schema(
+    [
+        ("service", pa.string()),
+        ("zone", pa.string()),
+        ("lb", pa.int64()),
+        ("cents", pa.int64()),
+        ("cents_per_lb", pa.int64()),
+    ]
+)
+"""Prices: `cents` + `cents_per_lb` x billable pounds.
+
+`lb` is the billable weight that the row prices. The row one above :attr:`RateCard.last_lb` prices
+everything heavier.
+"""
+
+
+TRANSIT = pa.schema([("service", pa.string()), ("zone", pa.string()), ("days", pa.int32())])
+"""Business days from shipping to delivery."""
+
+
+def ppm(percent: Decimal | str | int) -> int:
+    """Return `percent` in millionths, exactly: ``ppm("15.25")`` is 152500.
+
+    Raises
+    ------
+    RateCardError
+        When it has more than four decimal places: write it with fewer.
+    """
+    value = Decimal(percent) * 10_000
+    if value != int(value):
+        raise RateCardError(
+            f"{percent} % has more than four decimal places.", fix="Round it to four."
+        )
+    return int(value)
+
+
+def share(cents: int, millionths: int) -> int:
+    """Return `millionths` of `cents`, rounded half up, in whole numbers only."""
+    return (cents * millionths + 500_000) // 1_000_000
+
+
+class ZoneChart(Protocol):
+    """Where zones come from: a table, or a rule."""
+
+    fingerprint: str
+
+    def rows(self, origins: Sequence[str]) -> pa.Table:
+        """Return the rows of the chart (:data:`ZONES`) for ZIP3 prefixes and country codes."""
+
+
+class TableZones:
+    """A zone chart given as a table with the columns of :data:`ZONES`."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table.select(ZONES.names).cast(ZONES)
+        self.fingerprint = digest(self.table)
+
+    def rows(self, origins: Sequence[str]) -> pa.Table:
+        """Return the lines for `origins`."""
+        import pyarrow.compute as pc
+
+        return self.table.filter(
+            pc.is_in(self.table.column("origin"), value_set=pa.array(list(origins), pa.string()))
+        )
+
+
+@dataclass(frozen=True)
+class Discount:
+    """Percent off the list price of a service (empty: of all), never below `minimum_cents`."""
+
+    percent: Decimal
+    minimum_cents: int = 0
+    services: tuple[str, ...] = ()
+
+    def of(self, cents: int) -> int:
+        """Return what is left of `cents`."""
+        return max(cents - share(cents, ppm(self.percent)), self.minimum_cents)
+
+
+@dataclass(frozen=True)
+class Surcharge:
+    """One rule that adds to a price.
+
+    Rules apply in order; a later one may be a percentage of an earlier one.
+
+    Every condition that is set must hold. The amount is `cents` (a shipment, or with `per_parcel`
+    or a size condition each parcel that meets it), or `percent` of what `of` names, or `cents` for
+    each started 100 units of declared value above `free_cents`.
+    """
+
+    name: str
+    """A column of its own in the itemised table; unique on the card."""
+    part: str
+    """Which part of the quote it belongs to: one of :data:`PARTS` but ``base``."""
+    cents: int = 0
+    percent: Decimal | None = None
+    of: tuple[str, ...] = ()
+    """Parts (``base``, ``residential``) or names of earlier surcharges."""
+    services: tuple[str, ...] = ()
+    """Empty: all."""
+    residential: bool | None = None
+    area: str | None = None
+    """Name of one of the card's ZIP lists."""
+    signature: tuple[str, ...] = ()
+    saturday: bool = False
+    per_parcel: bool = False
+    over_lb: int | None = None
+    over_longest_in: int | None = None
+    over_second_in: int | None = None
+    over_girth_in: int | None = None
+    """Length plus girth. A parcel that passes any one of the four meets the size condition."""
+    declared_value: bool = False
+    free_cents: int = 0
+    minimum_cents: int = 0
+    """Least amount where the rule applies with more than nothing."""
+    since: dt.date | None = None
+    until: dt.date | None = None
+    """In force from `since` to the day before `until`.
+
+    A shipment without a date is priced by the rules without `until`.
+    """
+    steps: tuple[tuple[dt.date, Decimal], ...] = ()
+    """Later amounts by their first day, in percent or cents as the rule's own.
+
+    A fuel surcharge changes week by week this way. A shipment without a date has the last amount.
+    """
+
+    def __post_init__(self) -> None:
+        if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(
+            amount < 0 for _, amount in self.steps
+        ):
+            raise RateCardError(
+                f"Surcharge {self.name!r}: its steps are not in order of days, or negative.",
+                fix="Give them by ascending day.",
+            )
+        for _, amount in self.steps:
+            ppm(amount) if self.percent is not None else int(amount)
+        if self.part not in PARTS[1:]:
+            raise RateCardError(
+                f"Surcharge {self.name!r} belongs to {self.part!r}.",
+                fix=f"Choose one of: {', '.join(PARTS[1:])}.",
+            )
+        if self.percent is not None:
+            ppm(self.percent)
+        if self.cents < 0 or self.minimum_cents < 0 or (self.percent or 0) < 0:
+            raise RateCardError(
+                f"Surcharge {self.name!r} is negative.",
+                fix="Write what lowers a price as a discount.",
+            )
+
+    @property
+    def amounts(self) -> tuple[tuple[dt.date | None, int], ...]:
+        """All amounts, in cents or millionths, each with its first day.
+
+        The first amount also applies to all earlier days.
+        """
+        first = self.cents if self.percent is None else ppm(self.percent)
+        return (
+            (None, first),
+            *(
+                (day, int(amount) if self.percent is None else ppm(amount))
+                for day, amount in self.steps
+            ),
+        )
+
+    def amount_on(self, day: dt.date | None) -> int:
+        """Return the amount in force on `day`, in cents or millionths."""
+        return [
+            amount for start, amount in self.amounts if start is None or day is None or start <= day
+        ][-1]
+
+    @property
+    def sized(self) -> bool:
+        """Whether the rule looks at the weight or size of a parcel."""
+        return any(
+            v is not None
+            for v in (self.over_lb, self.over_longest_in, self.over_second_in, self.over_girth_in)
+        )
