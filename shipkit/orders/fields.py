@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
-"""Columns that every relation has; the key of a heading with such a name gets a number."""
+"""Columns that every relation has. A heading with one of these names gets a key with a number."""
 
 _VALUES = {"date": "date", "flag": "flag", "amount": "amount", "count": "number"}
 """Kind of a field -> the kind of its column's values, where that is not text."""

@@ -42,7 +42,7 @@ class FilterCall:
     Parameters
     ----------
     value
-        What stands before the bar.
+        The value before the bar.
     arguments
         Name of the argument -> its value, for those that are given.
     reads_at_most

@@ -225,7 +225,7 @@ def _by_unit_column(leaf: ColumnLeaf, column: Column, unit: Column, role: str) -
 
 
 def _in_unit(sql: str, column: Column, unit: str) -> str:
-    """Return SQL of a number of `unit` in pounds or inches; a text that is no number stays."""
+    """Return SQL of a number of `unit` in pounds or inches; any other text stays."""
     if column.type != "VARCHAR":
         return convert(f"({sql}::DOUBLE)", unit)
     converted = f"{convert(f'({number(sql)})', unit)}::VARCHAR"

@@ -79,7 +79,7 @@ UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     for leaf in FLAT
     if leaf.spec.kind in {*_BY_KIND, "choice"} and leaf.name != "residential"
 }
-"""Leaf -> path, what is wrong with its text, how to fix it. Such a row cannot ship.
+"""Leaf -> path, what is wrong with its text, how to fix it. The row cannot ship.
 
 An unreadable `residential` is only a warning: the carrier decides it then.
 """

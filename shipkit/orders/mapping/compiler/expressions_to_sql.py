@@ -73,7 +73,7 @@ class ExpressionCompiler:
     def key(self, node: nodes.Node | None) -> str | None:
         """Return the key that ``row.key`` or ``row["Heading"]`` reads, None for another node.
 
-        The orders need not have such a column.
+        The orders need not have that column.
         """
         if not (
             isinstance(node, nodes.Getattr | nodes.Getitem)

@@ -28,7 +28,7 @@ __all__ = ["JsonCompiler"]
 
 _OPEN: Final = "\ue000"
 _CLOSE: Final = "\ue001"
-"""Private characters of Unicode around the number of a value, where it stands in the JSON."""
+"""Private characters of Unicode, around the number of a value in the JSON."""
 
 _RESERVED: Final = ("row", "lines", "shipper", "range", "namespace")
 """Names with a meaning, which a compiled template does not set."""
@@ -62,7 +62,7 @@ class JsonCompiler(ExpressionCompiler):
         self.insertions: list[_Insertion] = []
 
     def shape(self, text: str) -> dict[str, Any]:
-        """Return the object that the template writes, with marks where values of cells stand."""
+        """Return the object that the template writes, with marks in place of values of cells."""
         if re.search(rf"(?i)[{_OPEN}{_CLOSE}]|\\u0*e00[01]", text):
             raise NotCompilable  # the author's text could be taken for a mark
         written, in_string = "", False
