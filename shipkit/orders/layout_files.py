@@ -60,7 +60,7 @@ class Notice:
     when
         ``"filled"``, ``"nonzero"`` (any number but 0), or the texts that count.
     problem, fix, severity, code
-        Of the problem that such a cell is reported as.
+        Of the problem that these cells are reported as.
     """
 
     heading: str
@@ -86,7 +86,7 @@ class Layout:
     without: tuple[str, ...] = ()
     """Headings that tell another export from this one."""
     headings: tuple[str, ...] = ()
-    """The columns of a file without a header row. Such a layout has to be chosen by name."""
+    """The columns of a file without a header row. Such layouts are chosen by name."""
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Role -> the headings it may have. The first that the file has is used; weights are summed."""
     units: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Layout:
     remarks: tuple[str, ...] = ()
     """What a person should know about this export, for its page in the docs."""
     unsupported: str | None = None
-    """Why no shipment can be made from it; such a file is recognised in order to say so."""
+    """Why no shipment can be made from it; it is recognised only to report that."""
     instead: str | None = None
     """The export to use instead."""
     path: Path | None = None

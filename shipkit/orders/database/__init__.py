@@ -116,7 +116,7 @@ class Database:
     def read(self, *, limit: int | None = None) -> pa.Table:
         """Return the rows, ordered by the key if there is one.
 
-        `only` does not apply here: whoever loads the rows takes care of it.
+        `only` does not apply here: the caller that loads the rows takes care of it.
 
         Parameters
         ----------

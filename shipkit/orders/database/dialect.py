@@ -135,7 +135,7 @@ def kind_of(declared: str) -> str | None:
 def typed(table: pa.Table, declared: Mapping[str, str]) -> pa.Table:
     """Return a table whose empty columns have the types that the database declares.
 
-    Rows without a value would give such a column no type at all.
+    Rows without a value would give that column no type at all.
     """
     for place, name in enumerate(table.column_names):
         kind = kind_of(declared.get(name, ""))

@@ -121,7 +121,7 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
         The source.
     order_key
         Heading or key of the column that names the order; by default the one recognised as the
-        order number. Without such a column, each line is an order.
+        order number. Without one, each line is an order.
 
     Returns
     -------

@@ -29,7 +29,7 @@ _PLACE: Final = {
     "postal_code": "addresses",
     "country": "addresses",
 }
-"""Roles of which an order has only one value, and what several values are called."""
+"""Roles with only one value per order, and what several values are called."""
 
 
 def key_sql(key: Column) -> str:

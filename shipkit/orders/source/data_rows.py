@@ -24,7 +24,7 @@ __all__ = ["DataRows"]
 _WHO: Final = frozenset(
     {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
 )
-"""Roles of which a row with an address has at least one."""
+"""Roles that mark an address: a row with one has at least one of them."""
 _TOTALS: Final = ("total", "totals", "grand total", "subtotal", "sum")
 
 
@@ -63,9 +63,9 @@ class DataRows:
 
     @property
     def total(self) -> str | None:
-        """SQL that is true of a row of totals; None where that cannot be told.
+        """SQL that is true of a row of totals; None if that cannot be decided.
 
-        Such a row has "Total" where an order has its number, and neither a name nor an address: no
+        It has "Total" where an order has its number, and neither a name nor an address: no
         parcel could be made of it.
         """
         cells = list(zip(self.base, self.columns, strict=True))

@@ -171,7 +171,7 @@ def _without_value(
 ) -> tuple[Mapping[str, Any], ...]:
     """Return a problem for each cell with an error, or with a formula without a stored value.
 
-    Such a cell is read as empty. Without the problem, a default could silently replace it.
+    These cells are read as empty. Without the problem, a default could silently replace it.
     """
     if not zipfile.is_zipfile(path):
         return ()
