@@ -1,6 +1,6 @@
 """The syntax of templates: what they may contain, and how they are rewritten to be fast and safe."""
 
-# ruff: noqa: N802 - visitor methods are named after the nodes they visit
+# ruff: noqa: D102, N802 - visitor methods are named after the nodes they visit
 
 from __future__ import annotations
 
