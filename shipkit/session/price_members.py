@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from shipkit.carriers import registry
 from shipkit.carriers.connection import Connection
+from shipkit.common.portal import Portal
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, preview_store, questions
+from shipkit.plan.mapped_table import as_mapped
 from shipkit.plan.plan import Plan
 from shipkit.plan.preview import PREVIEW_COLUMNS, Preview, to_frame
 from shipkit.plan.preview_store import PreviewRecord
@@ -83,7 +85,7 @@ class PriceMembers(OrderMembers):
         SettingsError, CarrierError
             The carrier is not set up, or cannot be asked.
         """
-        return self._connection.run(self._price_and_frame(include, mask=mask))
+        return self._portal.run(self._price_and_frame(include, mask=mask))
 
     async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Return what :meth:`preview` returns, for callers on an event loop of their own."""
@@ -94,7 +96,7 @@ class PriceMembers(OrderMembers):
     @property
     def previewed(self) -> Preview:
         """The current preview. Prices the orders if there is none."""
-        return self._preview or self._connection.run(self._price())
+        return self._preview or self._portal.run(self._price())
 
     @property
     def summary(self) -> Summary:
@@ -110,15 +112,32 @@ class PriceMembers(OrderMembers):
         Columns: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``
         (``error`` stops the row, ``warning`` does not), ``code``.
         """
-        shown = self._preview or self._connection.run(self._unpriced())
+        shown = self._preview or self._portal.run(self._unpriced())
         return to_frame(all_problems(shown))
+
+    def mapped(self) -> pd.DataFrame:
+        """Return every shipment as it will be sent to the carrier, one row each. Prices nothing.
+
+        Returns
+        -------
+        DataFrame
+            ``row_number``, ``row_numbers``, ``source_file``, ``order_id``, then every field of the
+            recipient's address and of the shipment, after repairs and edits. ``parcel_count`` and
+            ``weight_lb`` (total, None if a parcel has none) summarise the parcels; ``parcels``,
+            ``references``, ``customs`` and ``ship_from`` are JSON.
+
+        Examples
+        --------
+        >>> session.mapped()[["order_id", "name", "address_line1"]]  # doctest: +SKIP
+        """
+        return to_frame(as_mapped(self._portal.run(self._plan()).table))
 
     def shop(self) -> pd.DataFrame:
         """Return what every service costs for every shipment, cheapest first. Buys nothing.
 
         See :data:`shipkit.plan.questions.SHOP` for the columns.
         """
-        run, pacer = self._connection.run, self._connection.pacer
+        run, pacer = self._portal.run, self._connection.pacer
         plan = run(self._plan())
         return to_frame(
             run(questions.shop(plan.table, plan.shipper, self._connection.carrier, pacer()))
@@ -138,7 +157,7 @@ class PriceMembers(OrderMembers):
         DataFrame
             The columns of :data:`shipkit.plan.questions.ADDRESSES`.
         """
-        run, pacer = self._connection.run, self._connection.pacer
+        run, pacer = self._portal.run, self._connection.pacer
         plan = run(self._plan())
         checks = run(questions.check_addresses(plan.table, self._connection.carrier, pacer()))
         if accept is not False:
@@ -156,10 +175,15 @@ class PriceMembers(OrderMembers):
 
     # -- inside ----------------------------------------------------------------------------------
 
+    @property
+    def _portal(self) -> Portal:
+        """The background event loop that the carrier's connections belong to."""
+        return self._connection.portal
+
     def _view(self, clause: str) -> pa.Table:
         if self._last_view is None or self._preview is not None:
             priced = self._preview is not None or _ASKS_PRICES.search(clause)
-            shown = self.previewed if priced else self._connection.run(self._unpriced())
+            shown = self.previewed if priced else self._portal.run(self._unpriced())
             self._last_view = self._planner.with_source_columns(shown.view())
         return self._last_view
 

@@ -1,4 +1,4 @@
-"""The syntax of templates: what they may contain, and how they are rewritten to be fast and safe."""
+"""The syntax of templates: what they may contain, and how they are rewritten to be safe."""
 
 # ruff: noqa: D102, N802 - visitor methods are named after the nodes they visit
 
@@ -31,7 +31,7 @@ CELL: Final = "column_at_"
 CELL_JSON: Final = "json_at_"
 SHIPPER: Final = "shipper_at_"
 SHIPPER_JSON: Final = "shipper_json_at_"
-"""How the variables begin that hold a cell, its JSON text, and the same of a field of the shipper."""
+"""How variables begin that hold a cell, its JSON text, and the same of a shipper's field."""
 
 _GUARDS: Final = frozenset({"default", "d", "default_value"})
 """Filters that replace a column which the orders do not have."""
