@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from shipkit.cli.advice import for_command_line
 from shipkit.common.files import write_file
+from shipkit.common.xlsx import write_sheet
 from shipkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def _xlsx(frame: pd.DataFrame, file: Path) -> None:
     plain = _without_lists(frame)
     for name in plain.select_dtypes("datetimetz").columns:
         plain[name] = plain[name].dt.tz_localize(None)  # Excel has no time zones
-    plain.to_excel(file, index=False)
+    cells = plain.astype(object).where(plain.notna(), None)
+    write_sheet(file, list(plain.columns), cells.itertuples(index=False, name=None))
 
 
 def _parquet(frame: pd.DataFrame, file: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit.common.xlsx import write_sheet
 from shipkit.errors import InputError, WriteBackError
 from shipkit.outputs.writeback.additions import Additions
 
@@ -98,14 +99,12 @@ def _csv(table: pa.Table, dest: Path, delimiter: str) -> None:
 
 
 def _xlsx(table: pa.Table, dest: Path) -> None:
-    import openpyxl
-
-    # Write-only mode: otherwise all cells are kept in memory, 50 times the size of the file
-    # (openpyxl's documentation, "Performance").
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("Orders")
-    sheet.append(table.column_names)
-    for batch in table.to_batches(_BATCH):
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            sheet.append([float(cell) if isinstance(cell, Decimal) else cell for cell in row])
-    book.save(dest)
+    write_sheet(
+        dest,
+        table.column_names,
+        (
+            [float(cell) if isinstance(cell, Decimal) else cell for cell in row]
+            for batch in table.to_batches(_BATCH)
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        ),
+    )
