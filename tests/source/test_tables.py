@@ -246,6 +246,29 @@ def test_a_frame_keeps_its_types_its_index_is_ignored_and_gaps_are_null():
     ]
 
 
+@pytest.mark.parametrize(
+    ("index", "headings"),
+    [
+        (["order_id"], ["order_id", "name", "zip"]),
+        (["order_id", "name"], ["order_id", "name", "zip"]),
+    ],
+)
+def test_a_named_index_is_read_as_columns(index, headings):
+    frame = pd.DataFrame(
+        {"order_id": ["A-1", "A-1"], "name": ["Ada", "Bo"], "zip": ["02134", "78701"]}
+    )
+    indexed = frame.set_index(index)
+    loaded = source.load(indexed)
+    assert [column.name for column in loaded.columns] == headings
+    assert lines(loaded) == [("A-1", "Ada", "02134"), ("A-1", "Bo", "78701")]
+    assert list(indexed.index.names) == index  # the frame itself is not changed
+
+
+def test_an_index_that_repeats_its_column_is_read_once():
+    frame = pd.DataFrame({"order_id": ["A-1"], "zip": ["02134"]})
+    assert lines(source.load(frame.set_index("order_id", drop=False))) == [("A-1", "02134")]
+
+
 def test_an_empty_text_is_nothing_wherever_it_comes_from(tmp_path):
     frame = pd.DataFrame({"order_id": ["1", "2"], "state": ["CA", ""], "n": [1, 2]})
     frame.to_csv(tmp_path / "orders.csv", index=False)

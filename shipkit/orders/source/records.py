@@ -32,7 +32,11 @@ def is_frame(source: Any) -> bool:
 
 
 def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
-    """Read a pandas DataFrame without its index; None, NaN and NaT are null."""
+    """Read a pandas DataFrame; None, NaN and NaT are null.
+
+    A named index is a column, as in Arrow's own conversion: it may hold the order number.
+    """
+    frame = _with_named_index(frame)
     headings = tuple(
         " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
         for name in frame.columns
@@ -44,6 +48,24 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
     arrays = [_array(frame.iloc[:, place]) for place in range(len(headings))]
     data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
     return Cells(relation=put(schema, table, data), headings=headings, kind="frame")
+
+
+def _with_named_index(frame: Any) -> Any:
+    """Return `frame` with the named levels of its index as its first columns."""
+    named = [level for level, name in enumerate(frame.index.names) if name is not None]
+    if not named:
+        return frame
+    levels = [frame.index.get_level_values(level) for level in named]
+    # set_index(drop=False) leaves the same column in the frame.
+    new = [
+        level
+        for level in levels
+        if level.name not in frame.columns or list(level) != list(frame[level.name])
+    ]
+    bare = frame.set_axis(range(len(frame)), axis="index")
+    for place, level in enumerate(new):
+        bare.insert(place, level.name, level, allow_duplicates=True)
+    return bare
 
 
 def _array(values: Any) -> Any:
