@@ -218,6 +218,6 @@ def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
 def _inert(value: Any) -> Any:
     return (
         f"'{value}"
-        if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"}
+        if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
         else value
     )
