@@ -45,7 +45,8 @@ class SmallDisk:
         self._mount("-o", f"remount,size={size}", str(self.folder))
 
     def close(self) -> None:
-        subprocess.run(["umount", str(self.folder)], check=True)
+        # Lazily: a process that was killed a moment ago may still hold the folder.
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
     @staticmethod
     def _mount(*words: str) -> None:
