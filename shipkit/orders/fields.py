@@ -12,19 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shipkit.orders.heading_words import (
-    ALONE_IS_A_NAME,
-    BUYER,
-    BY_ADDRESS_PHRASE,
-    BY_PHRASE,
-    DROPPED,
-    OTHERS,
-    RECIPIENT,
-    SPELLINGS,
-    TEXT_ENDINGS,
-    UNITS,
-    WEIGHT_UNITS,
-)
+from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.schema import FLAT
 
 __all__ = [
@@ -237,7 +225,13 @@ def _words(heading: str) -> list[str]:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
     spaced = spaced.replace("#", " number ")
     words = re.findall(r"[^\W\d_]+|\d+", spaced.lower())
-    return [part for word in words for part in SPELLINGS.get(word, [word]) if part not in DROPPED]
+    known = vocabulary()
+    return [
+        part
+        for word in words
+        for part in known.spellings.get(word, [word])
+        if part not in known.dropped
+    ]
 
 
 def _snake(heading: str) -> str:
@@ -250,8 +244,8 @@ def _read(heading: str, key: str, index: int) -> _Candidate | None:
     """Return what a heading may mean, or None."""
     words = _words(heading)
     whole = " ".join(words)
-    if whole in BY_PHRASE:
-        role, tier = BY_PHRASE[whole]
+    if whole in vocabulary().by_phrase:
+        role, tier = vocabulary().by_phrase[whole]
         return _Candidate(Match(role, heading, key, None, index), tier)
     measured = _measure(words)
     if measured is not None:
@@ -274,7 +268,7 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
     rest = words[:-1]
     if rest and rest[-1] == "in":  # "weight in oz"
         rest = rest[:-1]
-    role, tier = BY_PHRASE.get(" ".join(rest), ("", 0))
+    role, tier = vocabulary().by_phrase.get(" ".join(rest), ("", 0))
     fits = unit in WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in WEIGHT_UNITS
     return (
         (role, tier, unit)
@@ -285,11 +279,11 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
 
 def _address(words: list[str]) -> tuple[str, int, int] | None:
     """Return role, party and tier of a heading about a person or a place."""
-    if OTHERS.intersection(words):
+    if vocabulary().others.intersection(words):
         return None
-    if " ".join(words) in ALONE_IS_A_NAME:
+    if " ".join(words) in vocabulary().alone_is_a_name:
         return "name", 0, 1
-    for party, names in ((0, RECIPIENT), (2, BUYER)):
+    for party, names in ((0, vocabulary().recipient), (2, vocabulary().buyer)):
         for name in names:
             rest = _without(words, name.split())
             if rest is not None:
@@ -310,9 +304,9 @@ def _without(words: list[str], party: list[str]) -> list[str] | None:
 
 
 def _place(words: list[str]) -> tuple[str, int] | None:
-    found = BY_ADDRESS_PHRASE.get(" ".join(words))
+    found = vocabulary().by_address_phrase.get(" ".join(words))
     if found is None and words[:1] == ["address"]:  # "Shipping Address City"
-        found = BY_ADDRESS_PHRASE.get(" ".join(words[1:]))
+        found = vocabulary().by_address_phrase.get(" ".join(words[1:]))
     return found
 
 
@@ -348,13 +342,13 @@ def _kind(heading: str) -> str | None:
     bare = _about_a_place(words)
     if bare is not None:
         return KIND[bare]
-    if words and words[-1] in TEXT_ENDINGS:
+    if words and words[-1] in vocabulary().text_endings:
         return "text"
     return None
 
 
 def _about_a_place(words: Iterable[str]) -> str | None:
     """Return the address role of a heading of any party ("Billing Zip", "Sender Phone")."""
-    left = [word for word in words if word not in OTHERS]
+    left = [word for word in words if word not in vocabulary().others]
     found = _address(left) if left else None
     return found[0] if found else None
