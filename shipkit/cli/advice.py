@@ -63,6 +63,7 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
     (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
     (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
+    (re.compile(r'(?:session\.)?map\(ignore=\["([^"]*)"\]\)'), r'--ignore "\1"'),
     (re.compile(r"(?:session\.)?map\(ship_date=\.\.\.\)"), "--ship-date YYYY-MM-DD"),
     (re.compile(r"(?:session\.)?map\(skus=\.\.\.\)"), "--skus FILE"),
     (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),

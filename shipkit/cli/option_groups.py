@@ -156,6 +156,12 @@ def mapping(p: _Parser) -> None:
         help='column to print on the label, e.g. po="PO Number"',
     )
     g.add_argument(
+        "--ignore",
+        action="append",
+        metavar="HEADING",
+        help="column that does not concern the parcel; may be repeated",
+    )
+    g.add_argument(
         "--weights",
         choices=("unit", "line", "order"),
         help="what a weight refers to in orders with several lines",

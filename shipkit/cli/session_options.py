@@ -131,6 +131,7 @@ def _map(session: BatchSession, args: Namespace) -> None:
         defaults=pairs(args.default) or None,
         services=pairs(args.map_service) or None,
         references=pairs(args.reference) or None,
+        ignore=_as_list(args.ignore) or None,
         ship_date=args.ship_date,
         weights=args.weights,
         parcels=args.parcels,

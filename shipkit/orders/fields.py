@@ -9,6 +9,7 @@ headings that fit one role equally well are a question for the user, never a gue
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ __all__ = [
     "keys",
     "phrase",
     "recognise",
+    "without_note",
 ]
 
 SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
@@ -221,7 +223,37 @@ def phrase(heading: str) -> str:
     return " ".join(_words(heading))
 
 
+def without_note(heading: str) -> str:
+    """Return a heading without a note in brackets, a footnote mark, or its second line.
+
+    A number in brackets is no note: "Address (2)" is the second line.
+
+    Examples
+    --------
+    >>> without_note("Zip Code (5 digits)"), without_note("Address (2)")
+    ('Zip Code', 'Address (2)')
+    """
+    first = heading.strip().splitlines()[0] if heading.strip() else ""
+    return (
+        re.sub(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]", "", first).strip()
+        or first
+    )
+
+
+def _folded(text: str) -> str:
+    """Return a text without accents and superscripts: headings are written either way."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"[¹²³⁰⁴-⁹]", "", text).translate(_LETTERS))
+    return unicodedata.normalize("NFKC", re.sub(r"[\u0300-\u036f]", "", plain))
+
+
+_LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "œ": "oe"})
+"""Letters that do not decompose into a plain one and an accent."""
+
+
 def _words(heading: str) -> list[str]:
+    heading = re.sub(r"['’]s\b", "", heading)
+    if not heading.isascii():
+        heading = _folded(heading)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
     spaced = spaced.replace("#", " number ")
     words = re.findall(r"[^\W\d_]+|\d+", spaced.lower())
@@ -241,8 +273,30 @@ def _snake(heading: str) -> str:
 
 
 def _read(heading: str, key: str, index: int) -> _Candidate | None:
-    """Return what a heading may mean, or None."""
-    words = _words(heading)
+    """Return what a heading may mean, or None; a note in brackets is left out at the second try."""
+    found = _read_words(_words(heading), heading, key, index)
+    if found is not None:
+        return found
+    short = without_note(heading)
+    if short == heading.strip() or _says_more(heading, short):
+        return None
+    again = _read_words(_words(short), heading, key, index)
+    # "Weight (stone)" is no weight in pounds.
+    return None if again is None or again.match.role in _MEASURED else again
+
+
+_MEASURED = frozenset({"weight", "item_weight", "length", "width", "height"})
+
+
+def _says_more(heading: str, short: str) -> bool:
+    """Return whether the note of a heading names a party: "Zip (billing)"."""
+    note = {*_words(heading)} - {*_words(short)}
+    known = vocabulary()
+    parties = {word for name in (*known.recipient, *known.buyer) for word in name.split()}
+    return bool(note & known.others) or bool(note & (parties - {"to"}) and len(note) == 1)
+
+
+def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candidate | None:
     whole = " ".join(words)
     if whole in vocabulary().by_phrase:
         role, tier = vocabulary().by_phrase[whole]

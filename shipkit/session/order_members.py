@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -169,6 +169,7 @@ class OrderMembers:
         services: Mapping[str, str] | None = None,
         defaults: Mapping[str, Any] | None = None,
         references: Mapping[str, str] | None = None,
+        ignore: Sequence[str] | None = None,
         ship_date: dt.date | str | None = None,
         weights: str | None = None,
         parcels: str | None = None,
@@ -192,6 +193,8 @@ class OrderMembers:
             Field -> value for rows in which it is missing: ``{"weight_lb": 2}``.
         references
             Reference -> heading, printed on the label: ``{"po": "PO Number"}``.
+        ignore
+            Headings of columns that do not concern the parcel, though they look as if they did.
         ship_date
             The day of shipping, a date or ISO text; default: the day of purchase.
         weights
@@ -217,6 +220,7 @@ class OrderMembers:
             services=services,
             defaults=defaults,
             references=references,
+            ignore=(ignore,) if isinstance(ignore, str) else ignore,
             ship_date=_day(ship_date),
             weights=weights,
             parcels=parcels,

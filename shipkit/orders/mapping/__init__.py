@@ -54,7 +54,7 @@ def map_rows(
     selection
         The orders to map.
     lines
-        The lines of all orders, passed to templates as ``lines``.
+        The lines of all orders, passed to templates as ``lines``, and read for instructions.
 
     Raises
     ------
@@ -67,4 +67,4 @@ def map_rows(
     with fresh(con, "mapping") as schema:
         if spec.template is not None:
             return map_template(schema, columns, spec, shipper, selection, lines)
-        return map_columns(schema, columns, spec, selection)
+        return map_columns(schema, columns, spec, selection, lines)

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 
 import duckdb
+import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
+from shipkit.orders.account import account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import Column, recognise
 from shipkit.orders.layouts import meanings
-from shipkit.orders.mapping.column_leaves import ColumnLeaf, leaf_of, plain_leaf
+from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, plain_leaf
 from shipkit.orders.mapping.column_questions import (
     ambiguous_columns,
     missing_columns,
@@ -38,10 +40,17 @@ __all__ = ["map_columns"]
 
 
 def map_columns(
-    schema: StageSchema, columns: Sequence[Column], spec: MappingSpec, selection: Relation
+    schema: StageSchema,
+    columns: Sequence[Column],
+    spec: MappingSpec,
+    selection: Relation,
+    lines: Relation,
 ) -> Mapped:
     """Return the mapped relation that recognised columns and the settings make."""
-    found = meanings([column.name for column in columns], spec.layout)
+    ignored = {find_column(columns, heading).key for heading in spec.ignore}
+    found = meanings(
+        ["" if column.key in ignored else column.name for column in columns], spec.layout
+    )
     taken = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
     for name, heading in spec.columns.items():
         role, unit = _role_and_unit(name)
@@ -62,11 +71,19 @@ def map_columns(
         for key, heading in spec.references.items()
     }
     weighed = "weight_lb" in leaves
+    uses = account(
+        columns, _read_keys(columns, taken, ambiguous, references, spec), ignored, spec.layout
+    )
     return Mapped(
         relation=schema.view("mapped", _select(leaves, references, selection)),
         template=_template(leaves, references),
         offered=spec.offered,
-        problems=unit_note(schema.con, taken, selection) if weighed else problems_table(),
+        problems=pa.concat_tables(
+            [
+                unit_note(schema.con, taken, selection) if weighed else problems_table(),
+                instruction_problems(schema.con, uses, selection, lines),
+            ]
+        ),
         questions=(
             *ambiguous_columns(ambiguous, columns, leaves, spec),
             *missing_columns(ambiguous, leaves, spec),
@@ -75,6 +92,23 @@ def map_columns(
         defaulted=_defaulted(schema.con, leaves, spec, selection),
         filled=frozenset(leaves),
     )
+
+
+def _read_keys(
+    columns: Sequence[Column],
+    taken: Taken,
+    ambiguous: Mapping[str, Sequence[str]],
+    references: Mapping[str, ColumnLeaf],
+    spec: MappingSpec,
+) -> set[str]:
+    """Return the keys of the columns that feed something, or are asked about."""
+    asked = {name for names in ambiguous.values() for name in names}
+    return {
+        *(column.key for column, _ in taken.values()),
+        *(key for leaf in references.values() for key in leaf.columns),
+        *(find_column(columns, heading).key for heading in spec.columns.values()),
+        *(column.key for column in columns if column.name in asked),
+    }
 
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ still text, or of the type that the source had; :mod:`shipkit.orders.normalize` 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -97,6 +97,8 @@ class MappingSpec:
         Field -> value for missing cells; those in :data:`CUSTOMS_DEFAULTS` fill customs.
     references
         Name of the reference -> heading of its column.
+    ignore
+        Headings of columns that a person set aside.
     ship_date
         One ship date for all rows. None: the ship date column, if there is one.
     layout
@@ -113,6 +115,7 @@ class MappingSpec:
     services: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
+    ignore: Sequence[str] = ()
     ship_date: dt.date | None = None
     layout: LayoutMatch | None = None
     weights: str | None = None

@@ -30,7 +30,7 @@ def check_settings(spec: MappingSpec, columns: Sequence[Column]) -> None:
         _check_field(name, _NAMED, "columns")
     for name in spec.defaults:
         _check_field(name, {*LEAVES, *CUSTOMS_DEFAULTS}, "defaults")
-    for heading in (*spec.columns.values(), *spec.references.values()):
+    for heading in (*spec.columns.values(), *spec.references.values(), *spec.ignore):
         find_column(columns, heading)
     for text in (spec.service, *spec.services.values(), spec.defaults.get("service")):
         if text is None:

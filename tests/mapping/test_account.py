@@ -1,0 +1,110 @@
+"""Columns that ask for something that is not done hold their rows; others do not."""
+
+from __future__ import annotations
+
+import pytest
+
+import shipkit as sk
+from shipkit.errors import MappingError
+from shipkit.orders.account import instruction_of
+
+ORDER = {
+    "Order ID": "A1",
+    "Name": "Ada Lee",
+    "Address": "1 Main St",
+    "City": "Miami",
+    "State": "FL",
+    "Zip": "33101",
+    "Phone": "3055550100",
+    "Weight (lb)": 2,
+    "Service": "ground",
+}
+
+SHIPPER = {
+    "name": "Dana Ortiz",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
+
+
+def held(tmp_path, *rows, **mapping):
+    """Return row number and value of each instruction that is not read."""
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, "Order ID": f"A{n}", **row} for n, row in enumerate(rows)])
+        session.map(**mapping)
+        found = session.problems
+    found = found[found["code"] == "instruction_not_read"]
+    assert set(found["severity"]) <= {"error"}
+    return list(zip(found["row_number"], found["value"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("heading", "asks", "neutral"),
+    [
+        ("Building", "C", "n/a"),
+        ("Address Line 4", "Harbor Lofts", ""),
+        ("Numéro de voie", "12", "-"),
+        ("No. of Cartons", "3", "1"),
+        ("Anzahl Pakete", "2", "1.0"),
+        ("個口数", "2", "1"),
+        ("Freight Terms", "Collect", "Prepaid"),
+        ("Third Party Account No.", "B2C3D4", ""),
+        ("Return Label", "Y", "N"),
+        ("Adult Signature Needed", "yes", "no"),
+        ("Versicherungswert", "120,00", "0.00"),
+        ("COD Amount", "35.10", "0"),
+        ("Hold for Pickup", "TRUE", "FALSE"),
+        ("Paczkomat", "WAW01A", "brak"),
+        ("Dry Ice Weight", "5", "0.0"),
+        ("Lithium Battery", "UN3481", "None"),
+        ("Importer EORI", "GB1234", ""),
+    ],
+)
+def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(
+    tmp_path, heading, asks, neutral
+):
+    assert held(tmp_path, {heading: neutral}, {heading: asks}) == [(2, asks)]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Insurance cost",
+        "Billing Apartment",
+        "Item price",
+        "Customer note",
+        "Signature image URL",
+        "Return tracking number",
+        "Tax rate",
+        "Statement",
+        "Store Building",
+    ],
+)
+def test_a_column_that_says_nothing_about_the_parcel_asks_for_nothing(heading):
+    assert instruction_of(heading) is None
+
+
+def test_an_instruction_in_a_later_line_of_an_order_holds_the_order(tmp_path):
+    lines = [{"Order ID": "A7", "Hazmat": "no"}, {"Order ID": "A7", "Hazmat": "yes"}]
+    assert held(tmp_path, *lines) == [(1, "yes")]
+
+
+def test_the_ways_out_are_to_ignore_a_column_or_to_name_its_field(tmp_path):
+    row = {"Building": "C"}
+    assert held(tmp_path, row) == [(1, "C")]
+    assert held(tmp_path, row, ignore=["Building"]) == []
+    assert held(tmp_path, row, columns={"address_line2": "Building"}) == []
+    with pytest.raises(MappingError, match="no column 'Bulding'"):
+        held(tmp_path, row, ignore=["Bulding"])
+
+
+def test_an_ignored_column_feeds_no_field(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, "Postal Code": "33199"}])
+        assert "column_ambiguous" in set(session.problems["code"])
+        session.map(ignore=["Postal Code"])
+        assert "column_ambiguous" not in set(session.problems["code"])
+        assert list(session.mapped()["postal_code"]) == ["33101"]
