@@ -37,7 +37,7 @@ from shipkit.purchasing.account import require_account, require_carrier
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.reconcile import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
-from shipkit.purchasing.result import BatchResult, failed_rows, results_frame
+from shipkit.purchasing.result import BatchResult, failed_rows, results_frame, with_refusals
 from shipkit.purchasing.run import look_again
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
@@ -336,7 +336,7 @@ class Job(html.Shown):
         -------
         DataFrame
             The results of the rows that matched. A row the carrier would not void is still
-            ``shipped``.
+            ``shipped``, with the carrier's answer in ``error_code``, ``error_message`` and ``fix``.
 
         Raises
         ------
@@ -357,9 +357,10 @@ class Job(html.Shown):
         rows = [row for row in chosen if states[row] == RowState.SHIPPED]
         if not rows:
             self._refuse_other_account()
-        else:
-            self.connection.run(recovery.void_rows(self.store, self.carrier, rows))
-        return to_frame(self.store.results().take(pa.array(chosen, pa.int64())))
+            return to_frame(table.take(pa.array(chosen, pa.int64())))
+        outcome = self.connection.run(recovery.void_rows(self.store, self.carrier, rows))
+        results = with_refusals(self.store.results(), outcome.refused)
+        return to_frame(results.take(pa.array(chosen, pa.int64())))
 
     def void_surplus(self) -> int:
         """Void shipments that the carrier has beyond the ones on record; return how many.

@@ -115,7 +115,8 @@ class Capabilities:
     multi_parcel: bool = True
     """Sells one shipment of several parcels. Where False, a row has one parcel."""
     recovery: Recovery = "lookup"
-    """How a purchase without a usable answer is settled. shipkit runs ``lookup`` today."""
+    """How a purchase without a usable answer is settled. A carrier that declares any other way than
+    ``lookup`` is refused: this version of shipkit has no code for it, and would pay twice."""
     label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
     """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
     options: frozenset[str] = frozenset()

@@ -102,16 +102,20 @@ def open_rows(result: BatchResult, console: Console) -> None:
     frame = result.frame
     for row in frame.to_dict("records") if console.as_json else ():
         console.record("result", **cells(row, JSON_RESULT))
-    waiting = frame[frame["state"].isin(["failed", "in_doubt", "review"])]
-    if not len(waiting):
+    left_rows("Not shipped", frame[frame["state"].isin(["failed", "in_doubt", "review"])], console)
+
+
+def left_rows(title: str, rows: pd.DataFrame, console: Console) -> None:
+    """Print the rows for which a command did not do what it was for, each with the reason."""
+    if not len(rows):
         return
-    console.title(f"Not shipped: {counted(len(waiting), 'row')}")
+    console.title(f"{title}: {counted(len(rows), 'row')}")
     lines = [
         [r["row_number"], _text(r["order_id"]), r["state"], _text(r["error_message"])]
-        for r in waiting.head(_ROWS_SHOWN).to_dict("records")
+        for r in rows.head(_ROWS_SHOWN).to_dict("records")
     ]
     console.table(["row", "order", "state", "reason"], lines, right=("row",), wrap="reason")
-    _more(len(waiting) - len(lines), console)
+    _more(len(rows) - len(lines), console)
 
 
 def summary_lines(summary: Summary, console: Console, title: str = "Preview") -> None:

@@ -10,7 +10,7 @@ from shipkit.cli import advice, display, exit_codes
 from shipkit.cli.commands import UsageError
 from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit
-from shipkit.cli.json_facts import cells, result_facts
+from shipkit.cli.json_facts import cells, json_value, result_facts
 from shipkit.cli.order_commands import total_typed
 from shipkit.cli.progress_log import reporter
 from shipkit.cli.session_options import job_id_of, pairs
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult
 
 __all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "write_back"]
+
+_REFUSAL = ("error_code", "error_message", "fix")
+"""Result columns with the carrier's answer, for a row that it would not void."""
 
 
 def resume(args: Namespace, console: Console) -> End:
@@ -148,12 +151,15 @@ def void(args: Namespace, console: Console) -> End:
         counts = frame["state"].value_counts().to_dict()
         voided, kept = int(counts.get("voided", 0)), int(counts.get("shipped", 0))
         console.say(f"Voided: {voided:,}" + (f"; not voided: {kept:,}" if kept else ""))
+        display.left_rows("Not voided", frame[frame["state"] == "shipped"], console)
         for row in frame.to_dict("records"):
+            refused = row["state"] == "shipped"
             console.record(
                 "result",
                 row_number=int(row["row_number"]),
                 state=str(row["state"]),
                 tracking_number=row["tracking_number"],
+                **({name: json_value(row[name]) for name in _REFUSAL} if refused else {}),
             )
         return End(
             Exit.SOME_FAILED if kept else Exit.DONE,

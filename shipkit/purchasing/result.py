@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from shipkit.common import html
 from shipkit.common.words import aligned, total_text
-from shipkit.errors import InputError, ShipmentsFailed
+from shipkit.errors import CarrierError, InputError, ShipmentsFailed
 from shipkit.models import Money
 from shipkit.plan.preview import to_frame
 from shipkit.purchasing.store import JobStore
@@ -33,6 +33,7 @@ __all__ = [
     "next_words",
     "results_frame",
     "shipments",
+    "with_refusals",
 ]
 
 
@@ -195,6 +196,20 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
             )
         table = table.filter(pc.equal(table.column("state"), state))
     return to_frame(table)
+
+
+def with_refusals(results: pa.Table, refused: Mapping[int, CarrierError]) -> pa.Table:
+    """Return `results` with the carrier's answer for the rows it refused to void."""
+    answers: dict[str, dict[int, str | None]] = {
+        "error_code": {row: error.carrier_code or error.code for row, error in refused.items()},
+        "error_message": {row: error.message for row, error in refused.items()},
+        "fix": {row: error.fix for row, error in refused.items()},
+    }
+    for name, answer in answers.items():
+        texts = [answer.get(row, text) for row, text in enumerate(results.column(name).to_pylist())]
+        place = results.schema.get_field_index(name)
+        results = results.set_column(place, name, pa.array(texts, pa.string()))
+    return results
 
 
 def failed_rows(store: JobStore) -> pd.DataFrame:

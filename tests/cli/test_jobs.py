@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 
 import pandas as pd
 import pytest
+
+from shipkit.settings import Settings
 
 
 def test_jobs_lists_the_job_with_its_counts(cli, bought):
@@ -46,6 +50,27 @@ def test_results_are_saved_with_lists_as_text(cli, bought, tmp_path, ending):
     assert cli("show", bought, "--results", tmp_path / f"r.{ending}").code == 0
     if ending == "csv":
         assert pd.read_csv(tmp_path / "r.csv")["tracking_numbers"].str.startswith("SANDBOX").all()
+
+
+def test_what_the_carrier_will_not_void_is_printed_with_its_words(cli, bought):
+    forget_a_shipment()
+    done = cli("void", bought, "--all")
+    assert done.code == 2
+    assert "Voided: 2; not voided: 1" in done.out
+    assert "Not voided: 1 row" in done.out
+    assert "The sandbox has no shipment" in done.out
+    kept = [
+        line for line in cli("void", bought, "--all", "--json").lines if "error_message" in line
+    ]
+    assert [line["state"] for line in kept] == ["shipped"]
+    assert "The sandbox has no shipment" in kept[0]["error_message"]
+
+
+def forget_a_shipment():
+    """Take one shipment out of the carrier's books."""
+    books = Settings.read().home / "sandbox" / "books.sqlite"
+    with contextlib.closing(sqlite3.connect(books)) as con, con:
+        con.execute("DELETE FROM purchases WHERE rowid = (SELECT min(rowid) FROM purchases)")
 
 
 def test_a_table_of_an_unknown_format_is_refused(cli, bought, tmp_path):

@@ -371,6 +371,34 @@ def test_voided_rows_leave_the_total(session):
     assert sk.BatchResult.of(session.store).voided == 1
 
 
+def test_a_row_the_carrier_will_not_void_has_its_words(make):
+    class PickedUp(sk.SandboxCarrier):
+        async def void(self, purchase):
+            if purchase.shipment_id == first["shipment_id"]:
+                raise errors.CarrierRejected(
+                    "The parcel was picked up.", fix="Ask for a return.", carrier_code="V-17"
+                )
+            await super().void(purchase)
+
+    session = make(carrier=PickedUp())
+    session.preview()
+    session.approve()
+    session.execute(progress=False)
+    first = next(e for e in session.store.chain().table.to_pylist() if e["shipment_id"])
+    number = session.results()["row_number"].iloc[first["row"]]
+    voided = session.void(all=True).set_index("row_number")
+    row = voided.loc[number]
+    assert (row["state"], row["error_code"], row["error_message"], row["fix"]) == (
+        "shipped",
+        "V-17",
+        "The parcel was picked up.",
+        "Ask for a return.",
+    )
+    others = voided[voided["state"] == "voided"]
+    assert len(others) == 3
+    assert others["error_message"].isna().all()
+
+
 def test_jobs_and_shipments_list_what_was_bought(session):
     session.preview()
     session.approve()

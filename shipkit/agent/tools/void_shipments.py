@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from shipkit.agent.answers import Answer, Facts
+from shipkit.agent.answers import NOTICE, Answer, Facts, json_rows
 from shipkit.agent.consent import PermissionRequest
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import LONGEST_CLAUSE, LONGEST_ID, ToolArguments
@@ -12,6 +14,10 @@ from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired
 
 __all__ = ["TOOL"]
+
+_REFUSAL = ("row_number", "order_id", "error_code", "error_message", "fix")
+_SHOWN = 20
+"""Refused rows in an answer; a carrier mostly refuses all for one reason."""
 
 
 class VoidArguments(ToolArguments):
@@ -32,6 +38,9 @@ class VoidFacts(Facts):
     matched: int
     voided: int
     not_voided: int
+    refused: list[dict[str, Any]]
+    """The first rows that the carrier would not void, with its answer."""
+    notice: str = NOTICE
 
 
 def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
@@ -43,18 +52,21 @@ def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
         )
     frame = run.session.void(run.args.where)
     voided = int((frame["state"] == "voided").sum()) if len(frame) else 0
+    kept = frame[frame["state"] == "shipped"]
+    refused = json_rows(kept[list(_REFUSAL)].head(_SHOWN).to_dict("records"))
     facts = VoidFacts(
         job_id=run.session.job_id or "",
         matched=len(frame),
         voided=voided,
         not_voided=len(frame) - voided,
+        refused=refused,
     )
     text = (
         f"{voided:,} of {counted(len(frame), 'matching shipment')} of {facts.job_id} voided."
         if len(frame)
         else f"No shipment of {facts.job_id} matches. Nothing was voided."
     )
-    return Answer(facts, text)
+    return Answer(facts, text, data={"not voided": refused} if refused else {})
 
 
 def ask_to_void(run: ToolRun[VoidArguments]) -> PermissionRequest | None:

@@ -34,8 +34,8 @@ class VoidOutcome:
     voided: int
     already: int
     """How many were voided before."""
-    refused: dict[int, str]
-    """Row -> the carrier's message."""
+    refused: dict[int, CarrierError]
+    """Row -> the carrier's answer. The ledger keeps none: the row is as shipped as before."""
 
 
 async def void_rows(
@@ -71,13 +71,13 @@ async def void_rows(
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
         already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
         entries = _last_entries_of(store, wanted)
-        refused: dict[int, str] = {}
+        refused: dict[int, CarrierError] = {}
 
         async def one(row: int) -> None:
             try:
                 await pacer.repeat(lambda: carrier.void(_purchase(entries[row])))
             except CarrierError as error:
-                refused[row] = error.message
+                refused[row] = error
                 return
             # Only after the carrier's answer: a row recorded too early would be paid for and look
             # voided.
