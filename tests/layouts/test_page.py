@@ -133,7 +133,9 @@ def section(layout) -> str:
 
 @pytest.mark.parametrize("name", sorted(supported()))
 def test_the_page_says_what_the_layout_takes_from_where(name):
-    assert section(known_layouts()[name]) in PAGE.read_text(encoding="utf-8")
+    assert section(known_layouts()[name]) in PAGE.read_text(encoding="utf-8"), (
+        "python tests/layouts/test_page.py writes the sections again"
+    )
 
 
 def test_the_page_has_no_section_without_a_layout_and_lists_what_is_refused():

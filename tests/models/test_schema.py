@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
@@ -133,3 +135,10 @@ def test_the_json_of_an_address_is_what_fingerprints_of_the_first_release_contai
 def test_an_option_can_be_edited_and_has_headings(leaf):
     assert leaf in EDITABLE
     assert leaf.spec.headings
+
+
+def test_the_docs_of_templates_list_every_field_of_a_shipment():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "mapping.md"
+    text = page.read_text(encoding="utf-8").split("\n## Templates\n")[1].split("```")[0]
+    missing = [name for name in Shipment.model_fields if f"`{name}`" not in text]
+    assert not missing, f"add to the first paragraph of Templates in {page.name}: {missing}"
