@@ -50,7 +50,7 @@ Source: UPS Shipping.yaml, the maxLength of AddressLine and Name.
 """
 
 PLAIN_NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
-GROUPED_NUMBER: Final = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
+GROUPED_NUMBER: Final = r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?"
 """Numbers as a regular expression that Python and DuckDB (RE2) read alike."""
 
 _STRIPPED: Final = "".join(

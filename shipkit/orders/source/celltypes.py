@@ -58,26 +58,33 @@ def decide(
     con: duckdb.DuckDBPyConnection, table: Relation, columns: Sequence[ColumnSpec]
 ) -> list[ColumnReading]:
     """Return how each of `columns`, text columns of `table`, is read."""
-    numbers = [column.name for column in columns if column.kind == "number" and not column.pin]
+    numbers = [column for column in columns if column.kind == "number" and not column.pin]
+    counts = [column.name for column in columns if column.kind in {"number", "amount"}]
     plain = plain_numbers(con, table, numbers)
     others = [column.name for column in columns if column.name not in plain and not column.pin]
     facts = _facts(con, table, others)
     return [
         _pinned(column.name, column.pin)
         if column.pin
-        else plain.get(column.name) or _decide(con, table, column, facts[column.name])
+        else plain.get(column.name) or _decide(con, table, column, facts[column.name], counts)
         for column in columns
     ]
 
 
 def _decide(
-    con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec, fact: Mapping[str, int]
+    con: duckdb.DuckDBPyConnection,
+    table: Relation,
+    column: ColumnSpec,
+    fact: Mapping[str, int],
+    counts: Sequence[str],
 ) -> ColumnReading:
+    """Return how a column is read; `counts` are the names of all columns of numbers or amounts."""
     text = _text(column.name, column.kind, fact)
     if column.kind in {"text", "flag"}:
         return text
     if column.kind == "number":
-        return number_column(con, table, column, text)
+        others = [name for name in counts if name != column.name]
+        return number_column(con, table, column, text, others)
     if column.kind == "amount":
         return amount_column(con, table, text)
     if column.kind == "date":
@@ -87,6 +94,12 @@ def _decide(
 
 def problem_of(kind: str, heading: str) -> tuple[str, str, str]:
     """Return problem, fix and code of a cell that does not fit the kind of its column."""
+    if kind == "unclear number":
+        return (
+            f"the value in column {heading!r} can be read as decimals or thousands",
+            "Write it so that it can be read in one way: 1250 or 1.25.",
+            "cell_not_number",
+        )
     what = {"date": "a date", "amount": "an amount"}.get(kind, "a number")
     return (
         f"the value in column {heading!r} is not {what}",

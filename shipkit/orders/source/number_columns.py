@@ -11,6 +11,7 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
 from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
+from shipkit.orders.source.decimal_marks import mark_evidence, mark_of_file
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
 __all__ = ["amount_column", "number_column", "plain_numbers"]
@@ -21,11 +22,15 @@ _SCALES: Final = {"weight": WEIGHTS, "length": LENGTHS, "width": LENGTHS, "heigh
 
 
 def plain_numbers(
-    con: duckdb.DuckDBPyConnection, table: Relation, names: Sequence[str]
+    con: duckdb.DuckDBPyConnection, table: Relation, columns: Sequence[ColumnSpec]
 ) -> dict[str, ColumnReading]:
-    """Return how the columns are read whose every cell is a plain number: most need no more."""
-    if not names:
+    """Return how the columns are read whose every cell is a plain number: most need no more.
+
+    A column of measures with "1.500" and "750" is not among them: its point is a question.
+    """
+    if not columns:
         return {}
+    names = [column.name for column in columns]
     tests = ", ".join(
         f"bool_and(regexp_matches({quoted(name)}, '{pattern}'))"
         for name in names
@@ -33,9 +38,9 @@ def plain_numbers(
     )
     found = one(con, f"SELECT {tests} FROM {table.sql}")
     made = {}
-    for place, name in enumerate(names):
-        integer, plain = found[2 * place], found[2 * place + 1]
-        if plain is False:
+    for place, column in enumerate(columns):
+        name, integer, plain = column.name, found[2 * place], found[2 * place + 1]
+        if plain is False or (not integer and _point_may_group(con, table, column)):
             continue
         kind = "BIGINT" if integer else "DOUBLE"
         made[name] = ColumnReading(
@@ -44,20 +49,52 @@ def plain_numbers(
     return made
 
 
+def _point_may_group(con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec) -> bool:
+    """Return whether the point of a column of measures may separate thousands."""
+    if column.role not in _SCALES:
+        return False
+    c = quoted(column.name)
+    # A cheap test first: nearly every column has a number with one or two decimals.
+    three = one(
+        con,
+        f"""
+        SELECT bool_and(instr({c}, '.') = 0 OR length({c}) - instr({c}, '.') = 3)
+        FROM {table.sql}
+        """,
+    )[0]
+    return bool(three) and mark_evidence(con, table, [column.name]).point_unclear
+
+
 def number_column(
-    con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec, text: ColumnReading
+    con: duckdb.DuckDBPyConnection,
+    table: Relation,
+    column: ColumnSpec,
+    text: ColumnReading,
+    others: Sequence[str] = (),
 ) -> ColumnReading:
     """Return how a column is read whose cells have separators, blanks or units ("1,200", "8 oz").
 
     In a column with units, a number without one is a problem unless the heading names the unit: in
-    a column of "8 oz", "2 lb" and "3", the 3 could be either.
+    a column of "8 oz", "2 lb" and "3", the 3 could be either. The decimal mark is the one that
+    cells of the column prove, else that of `others`, the other columns of numbers; a measure such
+    as "1,250" without any proof is a problem.
     """
-    c, bare = text.sql, f"TRY_CAST({_bare_number(text.sql)} AS DOUBLE)"
+    c = text.sql
     scale = _SCALES.get(column.role or "")
-    arms = _unit_arms(con, table, c, scale, column.unit or scale.base) if scale else ""
+    evidence = mark_evidence(con, table, [column.name])
+    unclear = evidence.comma_unclear or evidence.point_unclear
+    mark = evidence.mark or (mark_of_file(con, table, others) if unclear else None)
+    asks = scale is not None and unclear and mark is None
+    unproven = ""
+    if asks:
+        unproven = ",." if evidence.point_unclear else ","
+    bare = f"TRY_CAST({_bare_number(c, mark, unproven)} AS DOUBLE)"
+    kind = "unclear number" if asks else "number"
+    leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven)
+    arms = _unit_arms(con, table, c, leading, scale, column.unit or scale.base) if scale else ""
     if scale is None or not arms:
         return ColumnReading(
-            sql=bare, type="DOUBLE", raw=c, can_fail=True, kind="number", notes=text.notes
+            sql=bare, type="DOUBLE", raw=c, can_fail=True, kind=kind, notes=text.notes
         )
     otherwise = f"ELSE {bare}" if column.unit else ""
     note = Note("repaired", f"converted numbers with a unit to {column.unit or scale.base}")
@@ -66,7 +103,7 @@ def number_column(
         type="DOUBLE",
         raw=c,
         can_fail=True,
-        kind="number",
+        kind=kind,
         notes=(*text.notes, note),
     )
 
@@ -77,12 +114,16 @@ def _unit_word(c: str) -> str:
 
 
 def _unit_arms(
-    con: duckdb.DuckDBPyConnection, table: Relation, c: str, scale: UnitScale, goal: str
+    con: duckdb.DuckDBPyConnection,
+    table: Relation,
+    c: str,
+    leading: str,
+    scale: UnitScale,
+    goal: str,
 ) -> str:
     """Return the arms of a CASE over the units that cells name; empty when none names one."""
     found = con.execute(f"SELECT DISTINCT {_unit_word(c)} FROM {table.sql}").fetchall()
-    leading = f"regexp_extract({c}, '^[0-9.,]+')"
-    number = f"TRY_CAST({_bare_number(leading)} AS DOUBLE)"
+    number = f"TRY_CAST({leading} AS DOUBLE)"
     words = sorted(str(word) for (word,) in found if word and word in scale.words)
     return " ".join(
         f"WHEN '{word}' THEN round({scale.convert_sql(number, scale.words[word], goal)}, 6)"
@@ -123,11 +164,12 @@ def amount_column(
     )
 
 
-def _bare_number(c: str) -> str:
+def _bare_number(c: str, mark: str | None = None, unproven: str = "") -> str:
     r"""Return SQL of a number's plain spelling, null when it is none.
 
-    "$1,234.50" gives "1234.50"; "1.234,50 EUR" gives "1234.50". A comma with one or two digits
-    after it is a decimal comma, with three it separates thousands.
+    "$1,234.50" gives "1234.50"; "1.234,50 EUR" gives "1234.50". A comma with three digits after it
+    separates thousands, unless the digits before it are a 0 or more than three, or `mark`, the
+    proven decimal mark, is a comma. Marks in `unproven` before three digits give null.
     """
     money = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"
     core = rf"""regexp_replace(
@@ -135,14 +177,27 @@ def _bare_number(c: str) -> str:
         '^\(?(-?)\s*(?:{money}\s*)?([-+]?[0-9.,''\s]*[0-9]\.?)\s*(?:{money})?\)?$',
         '\1\2'
     )"""
+    first = ""
+    if unproven:
+        first = f"WHEN regexp_matches({core}, '^[+-]?[1-9][0-9]{{0,2}}[{unproven}][0-9]{{3}}$')"
+        first += " THEN NULL"
+    elif mark == ",":
+        first = rf"""
+            WHEN regexp_matches({core}, '^[+-]?[1-9][0-9]{{0,2}}(\.[0-9]{{3}})+$')
+                THEN replace({core}, '.', '')
+            WHEN regexp_matches({core}, '^[+-]?[0-9]+,[0-9]+$')
+                THEN replace({core}, ',', '.')"""
     return rf"""
         CASE
+            {first}
             WHEN regexp_matches({core}, '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$')
                 THEN {core}
-            WHEN regexp_matches({core}, '^[+-]?[0-9]{{1,3}}(,[0-9]{{3}})+(\.[0-9]*)?$')
+            WHEN regexp_matches({core}, '^[+-]?[1-9][0-9]{{0,2}}(,[0-9]{{3}})+(\.[0-9]*)?$')
                 THEN replace({core}, ',', '')
-            WHEN regexp_matches({core}, '^[+-]?[0-9]{{1,3}}(\.[0-9]{{3}})+,[0-9]{{1,2}}$')
+            WHEN regexp_matches({core}, '^[+-]?[1-9][0-9]{{0,2}}(\.[0-9]{{3}})+,[0-9]+$')
                 THEN replace(replace({core}, '.', ''), ',', '.')
-            WHEN regexp_matches({core}, '^[+-]?[0-9]+,[0-9]{{1,2}}$')
+            WHEN regexp_matches(
+                {core}, '^[+-]?(0,[0-9]+|[0-9]+,([0-9]{{1,2}}|[0-9]{{4,}})|[0-9]{{4,}},[0-9]{{3}})$'
+            )
                 THEN replace({core}, ',', '.')
         END"""
