@@ -36,7 +36,7 @@ class Pony:
     capabilities = Capabilities(
         track=True,  # there is a method `track`
         multi_parcel=False,  # one label per request
-        recovery="lookup",  # Pony stores our reference and finds labels by it
+        recovery="lookup",  # Pony finds labels by our reference; nothing else is accepted yet
         label_formats=frozenset({LabelFormat.PDF}),
     )
     resend = "proven"
