@@ -42,6 +42,9 @@ def check(args: Namespace, console: Console) -> End:
         _loaded(session, args, console)
         found = session.problems
         bad = display.problems(found, console)
+        unknown = session.not_understood
+        if unknown:
+            console.say(f"Columns that are not understood and not used: {', '.join(unknown)}.")
         if args.output:
             save_frame(found, Path(args.output))
             console.say(f"Written: {args.output}")
@@ -49,6 +52,7 @@ def check(args: Namespace, console: Console) -> End:
             "problems": bad,
             "warnings": int((found["severity"] == "warning").sum()),
             "selection": session.selection,
+            "not_understood": unknown,
         }
     if not len(found):
         console.say("No problems found.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.schema import FLAT
@@ -187,10 +187,12 @@ def recognise(headings: Sequence[str]) -> Recognition:
     {'postal_code': ['Zip', 'Postal Code']}
     """
     candidates: dict[str, list[_Candidate]] = {}
+    originals = _without_copy_numbers(headings)
     for index, (heading, key) in enumerate(zip(headings, keys(headings), strict=True)):
-        found = _read(heading, key, index)
+        found = _read(originals[index], key, index)
         if found is not None:
-            candidates.setdefault(found.match.role, []).append(found)
+            named = replace(found, match=replace(found.match, name=heading))
+            candidates.setdefault(found.match.role, []).append(named)
     _one_address(candidates)
     roles: dict[str, Match] = {}
     ambiguous: dict[str, list[str]] = {}
@@ -215,7 +217,49 @@ def column_kinds(headings: Sequence[str]) -> list[str | None]:
     >>> column_kinds(["Billing Zip", "Weight", "Transaction ID", "Number of Items", "statement"])
     ['text', 'number', 'text', None, None]
     """
-    return [_kind(heading) for heading in headings]
+    return [_kind(heading) for heading in _without_copy_numbers(headings)]
+
+
+_COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>\.|_|)(?P<number>[1-9])$")
+_BLOCK_ROLES = frozenset({"name", "city", "state", "postal_code", "country"})
+"""Roles that show that a whole address is repeated: nobody has a second city on a label."""
+_SECOND_OF_ONE = frozenset(
+    {"address_line1", "address_line2", "address_line3", "phone", "email", "company"}
+)
+"""Roles of which one address may have a second column: "Address2" is its second line."""
+
+
+def _without_copy_numbers(headings: Sequence[str]) -> list[str]:
+    """Return the headings as they were before something made them unique with a number.
+
+    pandas writes "Zip.1", DuckDB "Zip_1", Excel "Zip2" and shipkit "Zip_2". "Address2" is a copy
+    of "Address" only where other parts of the address are repeated too.
+
+    Examples
+    --------
+    >>> _without_copy_numbers(["Address", "Zip", "Address_2", "Zip_2"])
+    ['Address', 'Zip', 'Address', 'Zip']
+    >>> _without_copy_numbers(["Address", "Address2", "Zip"])
+    ['Address', 'Address2', 'Zip']
+    """
+    known = {heading.strip().casefold() for heading in headings}
+    copies: dict[int, tuple[str, str, str]] = {}
+    for place, heading in enumerate(headings):
+        found = _COPY.match(heading.strip())
+        if found is None or found["base"].casefold() not in known:
+            continue
+        base = _read(found["base"], "", 0)
+        # Excel counts from 2: "Address1" is a first line.
+        if base is not None and (found["sign"] or found["number"] != "1"):
+            copies[place] = found["base"], found["sign"], base.match.role
+    is_block = any(role in _BLOCK_ROLES for _, _, role in copies.values())
+    return [
+        copies[place][0]
+        if place in copies
+        and (is_block or copies[place][1] == "." or copies[place][2] not in _SECOND_OF_ONE)
+        else heading
+        for place, heading in enumerate(headings)
+    ]
 
 
 def phrase(heading: str) -> str:

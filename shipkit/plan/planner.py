@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.relation import drop
-from shipkit.common.sql import quoted
+from shipkit.common.sql import one, quoted
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.orders import grouping, mapping, normalize, packing, source, validate, where
@@ -239,6 +239,24 @@ class Planner:
             finished = packing.finish(self.con, made.table, self.packed(), self.orders, self.payer)
             self._normal = made._replace(table=finished)
         return self._normal
+
+    def column_uses(self) -> dict[str, str]:
+        """Return key -> use of each column: used, carried, ignored or not understood."""
+        spec = replace(self.spec, layout=self.loaded.layout)
+        return {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
+
+    def not_understood(self) -> list[str]:
+        """Return the headings of columns that hold something and are not understood."""
+        keys = {key for key, use in self.column_uses().items() if use == "not understood"}
+        columns = [column for column in self.loaded.columns if column.key in keys]
+        if not columns:
+            return []
+        counts = one(
+            self.con,
+            f"SELECT {', '.join(f'count({quoted(c.key)})' for c in columns)} "
+            f"FROM {self.loaded.lines.sql}",
+        )
+        return [column.name for column, count in zip(columns, counts, strict=True) if count]
 
     def template(self) -> str:
         """Return the Jinja2 text in use, or the equivalent of the recognised columns."""

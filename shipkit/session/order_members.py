@@ -104,9 +104,19 @@ class OrderMembers:
         Returns
         -------
         DataFrame
-            ``name``, ``type``, ``non_null``, ``distinct`` (counts), ``examples``.
+            ``name``, ``type``, ``non_null``, ``distinct`` (counts), ``examples``, ``key``,
+            ``role``, ``unit``, and ``use``: whether a column is ``used``, ``carried`` (it says
+            nothing about the parcel), ``ignored`` by you or ``not understood``.
         """
-        return self._planner.loaded.describe()
+        described = self._planner.loaded.describe()
+        uses = self._planner.column_uses()
+        described["use"] = [uses[key] for key in described["key"]]
+        return described
+
+    @property
+    def not_understood(self) -> list[str]:
+        """The headings of filled columns that are neither used, carried nor ignored."""
+        return self._planner.not_understood()
 
     def sample(self, n: int = 5) -> pd.DataFrame:
         """Return the first `n` orders that pass the filter, with the source's own columns."""

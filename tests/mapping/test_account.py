@@ -7,6 +7,7 @@ import pytest
 import shipkit as sk
 from shipkit.errors import MappingError
 from shipkit.orders.account import instruction_of
+from shipkit.orders.fields import recognise
 
 ORDER = {
     "Order ID": "A1",
@@ -108,3 +109,49 @@ def test_an_ignored_column_feeds_no_field(tmp_path):
         session.map(ignore=["Postal Code"])
         assert "column_ambiguous" not in set(session.problems["code"])
         assert list(session.mapped()["postal_code"]) == ["33101"]
+
+
+@pytest.mark.parametrize(
+    "copied", ["{}_2", "{}.1", "{}_1", "{}2"], ids=["shipkit", "pandas", "duckdb", "excel"]
+)
+def test_two_address_blocks_are_asked_about_however_the_copies_are_numbered(copied):
+    block = ["Name", "Address", "City", "State", "Zip"]
+    found = recognise([*block, *map(copied.format, block), "Weight (lb)"])
+    assert set(found.ambiguous) == {"name", "address_line1", "city", "state", "postal_code"}
+    assert set(found.roles) == {"weight"}
+
+
+@pytest.mark.parametrize("second", ["Address 2", "Address2", "Address_2"])
+def test_the_second_line_of_one_address_stays_a_line(second):
+    found = recognise(["Name", "Address", second, "City", "State", "Zip"])
+    assert found.roles["address_line2"].name == second
+    assert not found.ambiguous
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Zip Code (5 digits)", "Zip Code\n(5-digit)", "Postal Code (mandatory)", "Recipient's Zip"],
+)
+def test_a_heading_with_a_note_is_recognised(heading):
+    assert recognise([heading]).roles["postal_code"].name == heading
+
+
+def test_a_note_that_names_a_party_or_a_unit_is_no_note():
+    assert not recognise(["Zip (billing)"]).roles
+    assert not recognise(["Weight (stone)"]).roles
+
+
+def test_the_use_of_each_column_is_shown(tmp_path):
+    extra = {"Item price": "9", "Building": "C", "Lucky colour number": "7", "Empty one": None}
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, **extra}])
+        session.map(ignore=["Building"])
+        uses = session.describe().set_index("name")["use"]
+        assert uses["Zip"] == uses["Weight (lb)"] == "used"
+        assert uses["Item price"] == "used"  # the customs of parcels abroad
+        assert uses["Building"] == "ignored"
+        assert uses["Lucky colour number"] == "carried"
+        assert uses["Empty one"] == "not understood"
+        assert session.not_understood == []
+        session.load([{**ORDER, "Mystery": "7"}])
+        assert session.not_understood == ["Mystery"]

@@ -78,6 +78,7 @@ def _column(line: dict[str, Any]) -> dict[str, Any]:
         **{name: line[name] for name in ("type", "non_null", "distinct", "examples")},
         "read_as": line.get("role"),
         "unit": line.get("unit"),
+        "use": line.get("use"),
     }
     return {
         name: value

@@ -14,7 +14,7 @@ import duckdb
 from shipkit.common.relation import Relation, fresh
 from shipkit.models import Address
 from shipkit.orders.fields import Column
-from shipkit.orders.mapping.from_columns import map_columns
+from shipkit.orders.mapping.from_columns import column_uses, map_columns
 from shipkit.orders.mapping.from_template import map_template
 from shipkit.orders.mapping.mapped import (
     LEAVES,
@@ -31,6 +31,7 @@ __all__ = [
     "Mapped",
     "MappingQuestion",
     "MappingSpec",
+    "column_uses",
     "map_rows",
 ]
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
-from shipkit.orders.account import account, instruction_problems
+from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
-from shipkit.orders.fields import Column, recognise
+from shipkit.orders.fields import Column, Recognition, recognise
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, plain_leaf
 from shipkit.orders.mapping.column_questions import (
@@ -36,7 +39,7 @@ from shipkit.orders.mapping.named_columns import find_column
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import CURRENCY, OWN, PARCELS, problems_table
 
-__all__ = ["map_columns"]
+__all__ = ["column_uses", "map_columns"]
 
 
 def map_columns(
@@ -47,33 +50,19 @@ def map_columns(
     lines: Relation,
 ) -> Mapped:
     """Return the mapped relation that recognised columns and the settings make."""
-    ignored = {find_column(columns, heading).key for heading in spec.ignore}
-    found = meanings(
-        ["" if column.key in ignored else column.name for column in columns], spec.layout
-    )
-    taken = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
-    for name, heading in spec.columns.items():
-        role, unit = _role_and_unit(name)
-        column = find_column(columns, heading)
-        taken[role] = (column, unit or _heading_unit(column))
+    read = _columns_read(columns, spec)
+    found, taken, ambiguous = read.found, read.taken, read.ambiguous
     leaves = {
         name: leaf
         for name in LEAVES
         if (leaf := leaf_of(name, taken, found.roles, spec)) is not None
-    }
-    ambiguous = {
-        role: names
-        for role, names in found.ambiguous.items()
-        if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns
     }
     references = {
         key: plain_leaf(find_column(columns, heading), "reference")
         for key, heading in spec.references.items()
     }
     weighed = "weight_lb" in leaves
-    uses = account(
-        columns, _read_keys(columns, taken, ambiguous, references, spec), ignored, spec.layout
-    )
+    uses = column_uses(columns, spec)
     return Mapped(
         relation=schema.view("mapped", _select(leaves, references, selection)),
         template=_template(leaves, references),
@@ -94,21 +83,58 @@ def map_columns(
     )
 
 
-def _read_keys(
-    columns: Sequence[Column],
-    taken: Taken,
-    ambiguous: Mapping[str, Sequence[str]],
-    references: Mapping[str, ColumnLeaf],
-    spec: MappingSpec,
-) -> set[str]:
-    """Return the keys of the columns that feed something, or are asked about."""
-    asked = {name for names in ambiguous.values() for name in names}
-    return {
-        *(column.key for column, _ in taken.values()),
-        *(key for leaf in references.values() for key in leaf.columns),
-        *(find_column(columns, heading).key for heading in spec.columns.values()),
+def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]:
+    """Return what becomes of each column; with a template, a column that it names is used."""
+    here = {name for column in columns for name in (column.name, column.key)}
+    spec = replace(  # settings may be those of an earlier file; mapping reports what is missing
+        spec,
+        columns={field: name for field, name in spec.columns.items() if name in here},
+        references={key: name for key, name in spec.references.items() if name in here},
+        ignore=tuple(name for name in spec.ignore if name in here),
+    )
+    read = _columns_read(columns, spec)
+    asked = {name for names in read.ambiguous.values() for name in names}
+    named = {*spec.columns.values(), *spec.references.values()}
+    used = {
+        *(column.key for column, _ in read.taken.values()),
+        *(find_column(columns, heading).key for heading in named),
         *(column.key for column in columns if column.name in asked),
     }
+    if spec.template is not None:
+        words = {*re.findall(r"\w+", spec.template)}
+        used |= {
+            column.key
+            for column in columns
+            if column.key in words or f'"{column.name}"' in spec.template
+        }
+    return account(columns, used, read.ignored, spec.layout)
+
+
+class _ColumnsRead(NamedTuple):
+    """What headings and settings say about the columns."""
+
+    ignored: set[str]  # keys
+    found: Recognition
+    taken: Taken
+    ambiguous: dict[str, list[str]]  # roles that several columns fit and no setting decides
+
+
+def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
+    ignored = {find_column(columns, heading).key for heading in spec.ignore}
+    found = meanings(
+        ["" if column.key in ignored else column.name for column in columns], spec.layout
+    )
+    taken = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
+    for name, heading in spec.columns.items():
+        role, unit = _role_and_unit(name)
+        column = find_column(columns, heading)
+        taken[role] = (column, unit or _heading_unit(column))
+    ambiguous = {
+        role: names
+        for role, names in found.ambiguous.items()
+        if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns
+    }
+    return _ColumnsRead(ignored, found, taken, ambiguous)
 
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
