@@ -7,7 +7,9 @@ a ZIP) that no state has is in no range.
 from __future__ import annotations
 
 import csv
+import html
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,8 @@ __all__ = [
 
 US_DOMAIN: Final = ("US", "PR", "VI", "GU", "AS", "MP")
 """Countries whose postal codes are US ZIPs."""
+
+_LINKS: Final = ("and", "the", "of")
 
 _DATA = Path(__file__).parent / "data"
 
@@ -77,7 +81,30 @@ def country_codes() -> dict[str, str]:
 
 def country_code(text: str | None) -> str:
     """Return the ISO code that `text` names, ``US`` for nothing, else `text` itself."""
-    return country_codes().get(place_key(text), text) if text else "US"
+    if not text:
+        return "US"
+    return country_codes().get(place_key(text)) or _folded_countries().get(_folded(text), text)
+
+
+@cache
+def _folded_countries() -> dict[str, str]:
+    """Return the folded name of a country -> code."""
+    return {_folded(row["name"]): row["code"] for row in _rows("countries.csv")}
+
+
+def _folded(name: str) -> str:
+    """Return a country's name without accents, marks, brackets, and the words "and", "the", "of".
+
+    The part after a comma comes first, because lists of names invert them: "Korea, Republic of".
+    """
+    text = html.unescape(name).replace("&", " and ")
+    first, comma, last = text.partition(",")
+    if comma and "," not in last and " and " not in last:
+        text = f"{last} {first}"
+    text = unicodedata.normalize("NFKD", text).casefold().replace(".", "")
+    letters = "".join(mark for mark in text if not unicodedata.combining(mark))
+    words = re.sub(r"[\W_]+", " ", letters).split()
+    return " ".join("saint" if word == "st" else word for word in words if word not in _LINKS)
 
 
 def state_code(iso: str, text: str | None) -> str | None:
