@@ -11,6 +11,7 @@ from agentkit import SHOP, orders, until
 
 import shipkit as sk
 import shipkit.agent as agent
+from shipkit import errors
 from shipkit.agent.catalog import TOOLS
 
 pytestmark = pytest.mark.anyio
@@ -299,6 +300,28 @@ async def test_voiding_needs_a_person_also_in_process(session, books):
         await bound(session, lambda _: True)("void_shipments", job_id=job, where="order_id = '1'")
     )["structuredContent"]["voided"] == 1
     assert books.voided == 1
+
+
+async def test_what_the_carrier_will_not_void_is_listed_with_its_reason(session, monkeypatch):
+    async def picked_up(self, purchase):
+        raise errors.CarrierRejected(
+            "The parcel was picked up.", fix="Ask for a return.", carrier_code="V-17"
+        )
+
+    call = bound(session)
+    await call("batch_preview")
+    job = (await call("batch_execute", approved=True))["structuredContent"]["job_id"]
+    call = bound(session, lambda _: True)
+    monkeypatch.setattr(sk.SandboxCarrier, "void", picked_up)
+    facts = (await call("void_shipments", job_id=job, where="order_id = '1'"))["structuredContent"]
+    assert (facts["voided"], facts["not_voided"]) == (0, 1)
+    (row,) = facts["refused"]
+    assert (row["order_id"], row["error_code"], row["error_message"], row["fix"]) == (
+        "1",
+        "V-17",
+        "The parcel was picked up.",
+        "Ask for a return.",
+    )
 
 
 async def test_problems_come_in_pages_with_the_fix(home):
