@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 import duckdb
 
 from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.sql import one
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, find_header, put, text_columns
@@ -353,6 +354,7 @@ def _fast(schema: StageSchema, path: Path, table: str, form: _TextForm) -> _Read
             escape = '"',
             header = {str(form.header).lower()},
             columns = {{{columns}}},
+            hive_partitioning = false,
             max_line_size = 16777216
         )
     """
@@ -360,7 +362,67 @@ def _fast(schema: StageSchema, path: Path, table: str, form: _TextForm) -> _Read
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.Error:
         return None
+    if not _adds_up(schema, path, relation, form):
+        # The careful reader names the line.
+        return None
     return _Read(relation)
+
+
+def _holds_records(cell: str, form: _TextForm) -> bool:
+    """Return whether a cell with line breaks has a line with as many delimiters as the headings.
+
+    Then a stray quote made whole records part of the cell.
+    """
+    most = len(form.headings) - 1
+    return (
+        most > 1
+        and "\n" in cell
+        and any(line.count(form.delimiter) >= most for line in cell.split("\n"))
+    )
+
+
+def _adds_up(schema: StageSchema, path: Path, relation: Relation, form: _TextForm) -> bool:
+    """Return whether the records have the delimiters and the line ends that the file has.
+
+    DuckDB accepts a blank cell beyond the headings, and a stray quote that a later one closes.
+    """
+    if any(_holds_records(cell, form) for cell in form.headings):
+        return False
+    width, delimiter = len(form.headings), form.delimiter.encode()
+    count = int(one(schema.con, f"SELECT count(*) FROM {relation.sql}")[0]) + form.header
+    marks = lines = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            marks += chunk.count(delimiter)
+            lines += chunk.count(b"\n")
+    if lines > count and _has_merged(schema, relation, form):
+        return False
+    inside = marks - count * (width - 1) - sum(cell.count(form.delimiter) for cell in form.headings)
+    if not inside or width == 1:
+        return True
+    cells = " + ".join(
+        f"coalesce(sum(len({name}) - len(replace({name}, $delimiter, ''))), 0)"
+        for name in base_names(width)
+    )
+    found = one(schema.con, f"SELECT {cells} FROM {relation.sql}", {"delimiter": form.delimiter})
+    return int(found[0]) == inside
+
+
+def _has_merged(schema: StageSchema, relation: Relation, form: _TextForm) -> bool:
+    """Return whether a cell with line breaks may hold whole records."""
+    width = len(form.headings)
+    if width < 3:
+        return False
+    cells = " OR ".join(
+        f"(contains({name}, chr(10)) "
+        f"AND len({name}) - len(replace({name}, $delimiter, '')) >= $most)"
+        for name in base_names(width)
+    )
+    found = schema.con.execute(
+        f"SELECT 1 FROM {relation.sql} WHERE {cells} LIMIT 1",
+        {"delimiter": form.delimiter, "most": width - 1},
+    ).fetchone()
+    return found is not None
 
 
 def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: str) -> _Read:
@@ -370,6 +432,7 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
     broken: list[Mapping[str, Any]] = []
     rows: list[list[str | None]] = []
     short: list[int] = []
+    spare = _trailing_delimiters(path, form)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=form.delimiter)
         before = 0
@@ -377,10 +440,14 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
             for place, record in enumerate(reader):
                 if reader.line_num - before > _LONGEST_RECORD:
                     _refuse_open_quote(name, before + 1)
+                if reader.line_num - before > 1 and any(
+                    _holds_records(cell, form) for cell in record
+                ):
+                    _refuse_merged(name, before + 1, reader.line_num)
                 before = reader.line_num
                 if place < form.skip or not record:
                     continue
-                rows.append(_widened(record, width, len(rows) + 1, broken, short))
+                rows.append(_widened(record, width, len(rows) + 1, broken, short, spare))
         except csv.Error as error:
             raise SourceError(
                 f"{name}, line {reader.line_num}: {error}.",
@@ -396,18 +463,37 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
     return _Read(put(schema, table, text_columns(rows, width)), notes, broken)
 
 
+def _trailing_delimiters(path: Path, form: _TextForm) -> int:
+    """Return how many cells more than the headings every full record has: delimiters at its end."""
+    width = len(form.headings)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=form.delimiter)
+        try:
+            return min(
+                (
+                    len(record) - width
+                    for place, record in enumerate(reader)
+                    if place >= form.skip and len(record) >= width
+                ),
+                default=0,
+            )
+        except csv.Error:  # reading the rows names the line
+            return 0
+
+
 def _widened(
     record: list[str],
     width: int,
     number: int,
     broken: list[Mapping[str, Any]],
     short: list[int],
+    spare: int,
 ) -> list[str | None]:
     if len(record) < width:
         short.append(number)
         return [*record, *[None] * (width - len(record))]
-    extra = [cell for cell in record[width:] if cell.strip()]
-    if extra:
+    extra = any(cell.strip() for cell in record[width:])
+    if extra or len(record) > width + spare:
         broken.append(
             {
                 "row_number": number,
@@ -445,6 +531,14 @@ def _drop_footer(
     if dropped:
         text = f"{counted(dropped, 'row')} below the orders (a footer)."
         notes.append(Note("dropped", text, dropped))
+
+
+def _refuse_merged(name: str, first: int, last: int) -> None:
+    raise SourceError(
+        f'{name}, line {first}: a quote (") that is not closed in its line makes one cell of '
+        f"lines {first}-{last}, which look like rows of their own.",
+        fix="Close it or remove it; a quote that is part of a text is written twice.",
+    )
 
 
 def _refuse_open_quote(name: str, line: int) -> None:

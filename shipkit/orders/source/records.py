@@ -106,7 +106,8 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
     """
     try:
         found = schema.con.execute(
-            "DESCRIBE SELECT * FROM read_parquet($path)", {"path": _escaped(path)}
+            "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)",
+            {"path": _escaped(path)},
         ).fetchall()
         headings = tuple(str(row[0]) for row in found)
         wanted = ", ".join(
@@ -115,13 +116,16 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
         )
         if copy:
             relation = schema.table(
-                table, f"SELECT {wanted} FROM read_parquet($path)", {"path": _escaped(path)}
+                table,
+                f"SELECT {wanted} FROM read_parquet($path, hive_partitioning = false)",
+                {"path": _escaped(path)},
             )
         else:
             relation = schema.view(
                 table,
                 f"SELECT {wanted}, file_row_number AS rowid "
-                f"FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true)",
+                f"FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true, "
+                "hive_partitioning = false)",
             )
     except duckdb.Error as error:
         raise SourceError(
