@@ -354,7 +354,7 @@ class Shipment(_Frozen):
     saturday_delivery: Annotated[
         bool, Spec("flag", headings=("saturday delivery", "saturday"), editable=True)
     ] = False
-    is_return: Annotated[bool, Spec("flag")] = False
+    is_return: Annotated[bool, Spec("flag", headings=("is return", "return label"))] = False
     customs: Customs | None = None
     direct_delivery_only: Annotated[
         bool,

@@ -222,11 +222,11 @@ def column_kinds(headings: Sequence[str]) -> list[str | None]:
 
 _COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>\.|_|)(?P<number>[1-9])$")
 _BLOCK_ROLES = frozenset({"name", "city", "state", "postal_code", "country"})
-"""Roles that show that a whole address is repeated: nobody has a second city on a label."""
+"""Roles that show that a whole address is repeated: no label has a second city."""
 _SECOND_OF_ONE = frozenset(
     {"address_line1", "address_line2", "address_line3", "phone", "email", "company"}
 )
-"""Roles of which one address may have a second column: "Address2" is its second line."""
+"""Roles that one address may have in two columns: "Address2" is its second line."""
 
 
 def _without_copy_numbers(headings: Sequence[str]) -> list[str]:

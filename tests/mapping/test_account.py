@@ -53,7 +53,7 @@ def held(tmp_path, *rows, **mapping):
         ("個口数", "2", "1"),
         ("Freight Terms", "Collect", "Prepaid"),
         ("Third Party Account No.", "B2C3D4", ""),
-        ("Return Label", "Y", "N"),
+        ("Return Service", "Print", "none"),
         ("Adult Signature Needed", "yes", "no"),
         ("Versicherungswert", "120,00", "0.00"),
         ("COD Amount", "35.10", "0"),
@@ -155,3 +155,19 @@ def test_the_use_of_each_column_is_shown(tmp_path):
         assert session.not_understood == []
         session.load([{**ORDER, "Mystery": "7"}])
         assert session.not_understood == ["Mystery"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Apt #", "Unit Number", "Apartment, suite, etc.", "Flat No.", "Adresszusatz"]
+)
+def test_an_apartment_is_the_second_line_and_next_to_one_it_holds_the_row(tmp_path, heading):
+    assert recognise([*ORDER, heading]).roles["address_line2"].name == heading
+    both = {"Address 2": "Harbor Lofts", heading: "4B"}
+    assert held(tmp_path, both) == [(1, "4B")]
+
+
+@pytest.mark.parametrize("heading", ["is_return", "Return Label"])
+def test_a_return_is_read_under_its_own_name(tmp_path, heading):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, heading: "Y"}])
+        assert list(session.mapped()["is_return"]) == [True]
