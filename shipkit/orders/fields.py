@@ -199,6 +199,9 @@ def recognise(headings: Sequence[str]) -> Recognition:
     for role, group in candidates.items():
         best = min((c.match.party, c.tier) for c in group)
         first = [c.match for c in group if (c.match.party, c.tier) == best]
+        if role == "name" and _words(first[0].name) == ["name"]:
+            # Next to a buyer's name, a bare "Name" may be the product's or the order's.
+            first += [c.match for c in group if c.match.party == 2]
         if len(first) == 1:
             roles[role] = first[0]
         else:

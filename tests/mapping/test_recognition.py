@@ -124,7 +124,7 @@ def test_a_heading_that_only_looks_like_a_recipient_field_is_left_alone(heading)
 def test_the_recipient_is_preferred_over_nobody_and_nobody_over_the_buyer():
     found = recognise(["Buyer Zip", "Zip", "Ship To Zip"]).roles
     assert found["postal_code"].name == "Ship To Zip"
-    assert recognise(["Buyer Name", "Name"]).roles["name"].name == "Name"
+    assert recognise(["Buyer Name", "Recipient Name"]).roles["name"].name == "Recipient Name"
     assert recognise(["Customer Name"]).roles["name"].name == "Customer Name"
 
 
@@ -132,6 +132,12 @@ def test_two_columns_that_fit_equally_are_a_question():
     found = recognise(["Zip", "Postal Code", "City"])
     assert "postal_code" not in found.roles
     assert found.ambiguous == {"postal_code": ["Zip", "Postal Code"]}
+
+
+def test_a_bare_name_next_to_a_buyers_name_is_a_question():
+    found = recognise(["Name", "Customer Name", "City"])
+    assert found.ambiguous == {"name": ["Name", "Customer Name"]}
+    assert recognise(["Name", "City"]).roles["name"].name == "Name"
 
 
 def test_two_weights_in_two_units_are_a_question():
