@@ -203,6 +203,24 @@ def test_a_phone_that_is_none_is_left_off_and_that_is_said(read, cell):
     ]
 
 
+def test_html_is_read_as_the_text_it_means_and_counted(read):
+    rows, problems, repairs = read(
+        {"Name": "Pat O&#8217;Neil", "Company": "Smith &amp; Sons", "City": "St&nbsp;Rear"},
+        {"Name": "Zo&euml; M&uuml;ller", "Address 1": "1 Main St<br/>Rear", "Company": "A&amp;lt;"},
+        {"Company": "AT&T; Texas", "Address 2": "R&D <ring>"},
+        {},
+    )
+    assert problems == []
+    assert [(row["name"], row["company"], row["city"]) for row in rows] == [
+        ("Pat O\u2019Neil", "Smith & Sons", "St Rear"),
+        ("Zoë Müller", "A&lt;", "Boston"),
+        ("Ada", "AT&T; Texas", "Boston"),
+        ("Ada", None, "Boston"),
+    ]
+    assert (rows[1]["address_line1"], rows[2]["address_line2"]) == ("1 Main St Rear", "R&D <ring>")
+    assert repairs["HTML in names and addresses read as the text it means"] == 2
+
+
 def test_line_breaks_and_double_blanks_are_tidied_and_counted(read):
     (row,), problems, repairs = read(
         {"Address 2": "Rear entrance\nring  twice", "City": " Boston\u00a0"}

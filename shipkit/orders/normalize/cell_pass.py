@@ -13,6 +13,7 @@ from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
+from shipkit.orders.normalize.markup import markup_in, without_markup
 from shipkit.orders.normalize.readings import reading
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, SHIPMENTS, Leaf
 
@@ -71,6 +72,7 @@ def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
             {_columns([*unread, "american"])},
             {_needs_repair(mapped)} AS repair,
             {_spaces_removed(mapped)} AS fixed_spaces,
+            fixed_markup,
             coalesce(state_ <> raw_state, false) AS fixed_state,
             coalesce(country_ <> raw_country, false) AS fixed_country,
             coalesce(phone <> raw_phone, false) AS fixed_phone,
@@ -99,12 +101,25 @@ def _columns(expressions: list[str]) -> str:
 
 def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     """Return the step that tidies texts, reads values and looks up codes."""
+    printed = [
+        name
+        for name in _SPACES_COUNTED
+        if _is_filled(mapped, name) and mapped.relation.columns[name] == "VARCHAR"
+    ]
+    marks = markup_in(con, mapped.relation.sql, printed)
+    plain = {name: without_markup(name, marks) for name in printed}
+    marked = " OR ".join(f"coalesce({text} <> {name}, false)" for name, text in plain.items())
     tidy = ", ".join(
-        f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
+        f"{read} AS {leaf.flat}"
         for leaf in _TIDY
+        for read in [
+            reading(leaf, plain.get(leaf.flat, leaf.flat))
+            if _is_filled(mapped, leaf.flat)
+            else leaf.flat
+        ]
     )
     raw = [
-        f"{name} AS raw_{name}"
+        f"{plain.get(name, name)} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
     ]
     typed = [f"{_typed(leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
@@ -114,6 +129,7 @@ def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
             SELECT
                 * REPLACE ({tidy}),
                 {_columns([*raw, *typed])},
+                {marked if marks else "false"} AS fixed_markup,
                 coalesce(upper(trim(currency)), 'USD') AS currency_,
                 {_services(con, mapped)} AS service_,
                 {country} AS country_,
