@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shipkit.outputs.writeback.delimited_file import records
+from shipkit.errors import WriteBackError
+from shipkit.outputs.writeback.delimited_file import records, write_text
+from shipkit.outputs.writeback.origin import SourceFile
 
 HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb"]
 ROWS = [
@@ -205,6 +207,46 @@ def test_records_are_the_ones_that_the_csv_module_wrote(rows, quoting, newline):
         writer.writerow(row)
         ends.append(buffer.tell())
     data = buffer.getvalue().encode()
-    found = list(records(io.BytesIO(data)))
+    found = list(records(io.BytesIO(data), b","))
     assert b"".join(found) == data
     assert len(found) == len(rows)
+
+
+INCH = ["A-1", "A-2", "A-3", "A-4", "A-5"]
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        {"A-2": 'monitor 27"'},
+        {"A-4": 'pipe 6" steel'},
+        {"A-1": '27" monitor', "A-3": 'monitor 27"'},
+        {"A-4": '27" monitor', "A-5": '6" pipe'},
+    ],
+)
+def test_an_inch_mark_moves_no_number_to_another_order(buy, tmp_path, notes):
+    lines = [",".join([*HEAD, "note"])]
+    lines += [
+        f"{order},Ada Lee,{n} Marrow Creek Rd,Austin,TX,78704,2,{notes.get(order, 'none')}"
+        for n, order in enumerate(INCH, start=1)
+    ]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    session = buy(path)
+    numbers = {row.order_id: row.tracking_numbers for row in session.results().itertuples()}
+    written = session.write_back().read_text(encoding="utf-8").splitlines()
+    assert len(written) == len(lines)
+    for order, before, line in zip(INCH, lines[1:], written[1:], strict=True):
+        assert line.startswith(before)
+        assert numbers[order][0] in line
+
+
+def test_every_row_is_compared_before_a_byte_is_written(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text("order_id,name\n" + "".join(f"{n},Ada\n" for n in range(1, 501)))
+    file = SourceFile(path, "csv", "", 1, 500, ("order_id", "name"))
+    read = {n: [str(n), "Ada"] for n in range(1, 501)}
+    read[357] = ["358", "Ada"]
+    with pytest.raises(WriteBackError, match="Row 357"):
+        write_text(file, tmp_path / "new.csv", None, read)
+    assert not (tmp_path / "new.csv").exists()

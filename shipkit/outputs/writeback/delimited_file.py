@@ -1,8 +1,8 @@
 """Add cells to a delimited text file and leave every other byte as it was.
 
-Records are found by counting quotes. They are never parsed and written again, so that unusual
-quoting, spaces and mixed line ends survive. Delimiters, quotes and line ends are ASCII in every
-supported encoding but UTF-16, which is converted to UTF-8 and back.
+Records are cut where Python's csv cuts them. They are never parsed and written again, so that
+unusual quoting, spaces and mixed line ends survive. Delimiters, quotes and line ends are ASCII in
+every supported encoding but UTF-16, which is converted to UTF-8 and back.
 """
 
 from __future__ import annotations
@@ -64,10 +64,17 @@ def write_text(
             compare,
             encoding=file.encoding,
         )
+    if layout.count < len(compare):
+        raise WriteBackError(
+            f"{file.path.name} has {layout.count:,} rows and {len(compare):,} were read.",
+            fix="Write another format: write_back('orders_shipped.xlsx').",
+        )
     for line, cells in compare.items():
-        there = layout.probe.get(line, [])
-        if [cell or None for cell in there[: len(cells)]] != [
-            cell or None for cell in cells[: len(there)]
+        there = layout.probe.get(line)
+        # A short record has its last cells empty. Cells beyond the headings were not read.
+        padded = None if there is None else [*there, *[""] * (len(cells) - len(there))]
+        if padded is None or [cell or None for cell in padded[: len(cells)]] != [
+            cell or None for cell in cells
         ]:
             raise WriteBackError(
                 f"Row {line} of {file.path.name} is not where it was when the file was read.",
@@ -99,7 +106,7 @@ def layout_of(
     probe: dict[int, list[str]] = {}
     header, headings, width, count, quote_all = _none_above(columns)
     narrowest: int | None = None
-    for place, record in enumerate(records(lines)):
+    for place, record in enumerate(records(lines, mark)):
         body = record.rstrip(b"\r\n")
         if header is None and count == 0 and headings and place < _LINES_ABOVE:
             cells = _decoded(body, delimiter, codec)
@@ -152,7 +159,7 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
     blank = layout.delimiter.join([b'""' if layout.quote_all else b""] * len(appended_headings))
     mark = layout.delimiter
     number = 0
-    for place, record in enumerate(records(lines)):
+    for place, record in enumerate(records(lines, mark)):
         body = record.rstrip(b"\r\n")
         if layout.header is not None and place <= layout.header:
             cell = _quoter(layout)
@@ -184,23 +191,50 @@ def appended(lines: Iterable[bytes], layout: DelimitedLayout, new: Additions) ->
         yield body + end
 
 
-def records(lines: Iterable[bytes]) -> Iterator[bytes]:
+def records(lines: Iterable[bytes], delimiter: bytes) -> Iterator[bytes]:
     """Yield whole records with their line ends; a record continues while a quote is open."""
     held: list[bytes] = []
-    is_open = False
     for line in lines:
-        # A doubled quote inside a quoted cell counts twice and changes nothing.
-        if line.count(b'"') % 2:
-            is_open = not is_open
-        if is_open:
-            held.append(line)
-        elif held:
-            yield b"".join([*held, line])
-            held = []
-        else:
+        if not held and b'"' not in line:
             yield line
+            continue
+        held.append(line)
+        if not _cut(b"".join(held), delimiter)[1]:
+            yield b"".join(held)
+            held = []
     if held:
         yield b"".join(held)
+
+
+def _cut(body: bytes, delimiter: bytes) -> tuple[list[bytes], bool]:
+    """Return the cells of a record with their quotes, and whether its last quote is open.
+
+    As in Python's csv, which reads the files that DuckDB refuses, a quote opens a cell only as
+    its first character: an inch mark within a cell is text.
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)
+    cells: list[bytes] = []
+    start = 0
+    while True:
+        at = start
+        if body.startswith(b'"', start):
+            at = _closing(body, start + 1)
+            if at < 0:
+                return [*cells, body[start:]], True
+        end = body.find(delimiter, at)
+        if end < 0:
+            return [*cells, body[start:]], False
+        cells.append(body[start:end])
+        start = end + len(delimiter)
+
+
+def _closing(body: bytes, at: int) -> int:
+    """Return the place after the quote that closes a cell; -1 when none does."""
+    while (found := body.find(b'"', at)) >= 0:
+        if not body.startswith(b'"', found + 1):
+            return found + 1
+        at = found + 2
+    return -1
 
 
 def _utf8_lines(file: io.BufferedIOBase, encoding: str) -> Iterator[bytes]:
@@ -258,17 +292,7 @@ def _are_headings(cells: Sequence[str], columns: Sequence[str]) -> bool:
 
 def _raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
     """Return the cells with their quotes; joined by the delimiter they are the record again."""
-    parts = body.split(delimiter)
-    if b'"' not in body:
-        return parts
-    cells: list[bytes] = []
-    held: list[bytes] = []
-    for part in parts:
-        held.append(part)
-        if sum(p.count(b'"') for p in held) % 2 == 0:
-            cells.append(delimiter.join(held))
-            held = []
-    return [*cells, delimiter.join(held)] if held else cells
+    return _cut(body, delimiter)[0] if b'"' in body else body.split(delimiter)
 
 
 def _decoded(body: bytes, delimiter: str, codec: str) -> list[str]:
@@ -304,8 +328,7 @@ def _widened(body: bytes, layout: DelimitedLayout, suffix: bytes) -> bytes:
 
 def _width(body: bytes, delimiter: bytes) -> int:
     """Return how many cells a record has: delimiters inside quotes do not count."""
-    outside = b"".join(body.split(b'"')[::2]) if b'"' in body else body
-    return outside.count(delimiter) + 1
+    return len(_cut(body, delimiter)[0]) if b'"' in body else body.count(delimiter) + 1
 
 
 def _filled(body: bytes, layout: DelimitedLayout, number: int, values: Mapping[int, str]) -> bytes:
