@@ -22,7 +22,16 @@ from shipkit.common.relation import drop
 from shipkit.common.sql import one, quoted
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
-from shipkit.orders import grouping, mapping, normalize, packing, source, validate, where
+from shipkit.orders import (
+    grouping,
+    mapping,
+    normalize,
+    order_states,
+    packing,
+    source,
+    validate,
+    where,
+)
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
@@ -237,7 +246,10 @@ class Planner:
             mapped = self.mapped()
             made = normalize.normalize(self.con, mapped, source_problems=self.loaded.problems)
             finished = packing.finish(self.con, made.table, self.packed(), self.orders, self.payer)
-            self._normal = made._replace(table=finished)
+            states = _of_rows(self._states(), finished)
+            self._normal = made._replace(
+                table=finished, problems=pa.concat_tables([made.problems, states])
+            )
         return self._normal
 
     def column_uses(self) -> dict[str, str]:
@@ -258,6 +270,18 @@ class Planner:
         )
         return [column.name for column, count in zip(columns, counts, strict=True) if count]
 
+    def _states(self) -> pa.Table:
+        """Return the problems of orders that are cancelled, on hold, shipped already and so on."""
+        loaded = self.loaded
+        named = (*self.spec.columns.values(), *self.spec.references.values())
+        read = {
+            *(column.key for column in loaded.columns if column.role is not None),
+            *(loaded.column(heading).key for heading in named),
+        }
+        ignored = {loaded.column(heading).key for heading in self.spec.ignore}
+        states = order_states.state_columns(loaded.columns, read, loaded.layout, ignored)
+        return order_states.state_problems(self.con, self.orders.shipping_lines, states)
+
     def template(self) -> str:
         """Return the Jinja2 text in use, or the equivalent of the recognised columns."""
         return self.mapped().template
@@ -273,11 +297,7 @@ class Planner:
         }
         table = apply_edits(table, self.edits, indexes, carrier.services)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
-        noted = self.orders.problems.filter(
-            pc.is_in(
-                self.orders.problems.column("row_number"), value_set=table.column("row_number")
-            )
-        )
+        noted = _of_rows(self.orders.problems, table)
         refused = unsupported(table, carrier)
         known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, refused])
         problems = pa.concat_tables(
@@ -387,3 +407,9 @@ def _nothing_loaded() -> InputError:
 
 def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.unique(rows[rows >= 0])
+
+
+def _of_rows(problems: pa.Table, shipments: pa.Table) -> pa.Table:
+    """Return the problems of these shipments only."""
+    chosen = shipments.column("row_number")
+    return problems.filter(pc.is_in(problems.column("row_number"), value_set=chosen))

@@ -1,0 +1,261 @@
+"""States of orders: cancelled, refunded, on hold, shipped already, picked up - in any file.
+
+A column of states is recognised by its heading, and its cells by their words, in several languages;
+both are data: ``data/words/order_states.toml``. The notices of a known export come first.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import resources
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation
+from shipkit.common.sql import one, quoted
+from shipkit.orders.fields import Column, phrase
+from shipkit.orders.layouts import LayoutMatch
+from shipkit.schema import PROBLEMS, problems_table
+
+__all__ = ["StateColumn", "state_columns", "state_problems"]
+
+_MOST_VALUES: Final = 100_000
+"""Distinct cells that are looked at: a column of states has few, one of tracking numbers many."""
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    code: str
+    severity: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class StateColumn:
+    """A column of states.
+
+    Parameters
+    ----------
+    column
+        The column.
+    read
+        Returns the meaning of a cell's plain text, None for one that is right to ship.
+    """
+
+    column: Column
+    read: Callable[[str], _Meaning | None]
+
+
+def state_columns(
+    columns: Sequence[Column],
+    read: Collection[str],
+    layout: LayoutMatch | None,
+    ignored: Collection[str],
+) -> list[StateColumn]:
+    """Return the columns that hold states of orders.
+
+    Parameters
+    ----------
+    read
+        Keys of the columns that fill a field: a filled "Tracking Number" among them is no state.
+    layout
+        The known export; what it reports itself is not reported twice.
+    ignored
+        Keys of the columns that the user ignores.
+    """
+    noticed = _noticed(layout)
+    reported = {notice.code for notice in layout.layout.notices} if layout else set()
+    found = []
+    for column in columns:
+        name = phrase(column.name)
+        handled = noticed.get(name, frozenset())
+        if handled is None or column.key in ignored:
+            continue
+        made = _states(column, plain(name), handled, reported)
+        if made is None and column.key not in read and name not in noticed:
+            made = _flag(column, plain(name), reported)
+        if made is not None:
+            found.append(made)
+    return found
+
+
+def state_problems(
+    con: duckdb.DuckDBPyConnection, lines: Relation, states: Sequence[StateColumn]
+) -> pa.Table:
+    """Return a problem for each order, column and state.
+
+    Parameters
+    ----------
+    lines
+        ``order_row``, ``row_number``, then the columns by key.
+    """
+    tables = [problems_table()]
+    for state in states:
+        meanings = _meanings(con, lines, state)
+        if not meanings:
+            continue
+        con.register("meanings", pa.Table.from_pylist(meanings))
+        try:
+            found = con.sql(
+                f"""
+                SELECT
+                    l.order_row AS row_number,
+                    $field AS field,
+                    arg_min(m.value, l.row_number) AS value,
+                    arg_min(m.problem, l.row_number) AS problem,
+                    arg_min(m.fix, l.row_number) AS fix,
+                    arg_min(m.severity, l.row_number) AS severity,
+                    m.code
+                FROM {lines.sql} l
+                JOIN meanings m ON m.value = l.{quoted(state.column.key)}::VARCHAR
+                GROUP BY l.order_row, m.code
+                ORDER BY l.order_row
+                """,
+                params={"field": state.column.key},
+            )
+            tables.append(found.to_arrow_table().cast(PROBLEMS))
+        finally:
+            con.unregister("meanings")
+    return pa.concat_tables(tables)
+
+
+def _meanings(
+    con: duckdb.DuckDBPyConnection, lines: Relation, state: StateColumn
+) -> list[dict[str, Any]]:
+    """Return the cells of a column that are not right to ship, each with its problem."""
+    key = quoted(state.column.key)
+    (count,) = one(con, f"SELECT approx_count_distinct({key}) FROM {lines.sql}")
+    if count == 0:
+        return []
+    limit = f"LIMIT {_MOST_VALUES}" if count > _MOST_VALUES else ""
+    cells = con.execute(
+        f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL {limit}"
+    ).fetchall()
+    made = []
+    for (value,) in cells:
+        found = state.read(plain(value))
+        if found is not None:
+            made.append({"value": value, **vars(found)})
+    return made
+
+
+# -- what a known export reports itself ------------------------------------------------------------
+
+
+def _noticed(found: LayoutMatch | None) -> dict[str, frozenset[str] | None]:
+    """Return heading, as a phrase -> the cells that the layout reports; None: every cell."""
+    noticed: dict[str, frozenset[str] | None] = {}
+    for notice in found.layout.notices if found else ():
+        name = phrase(notice.heading)
+        before = noticed.get(name, frozenset())
+        whole = before is None or isinstance(notice.when, str)
+        noticed[name] = None if before is None or whole else before | set(notice.when)
+    return noticed
+
+
+# -- what headings and cells mean ------------------------------------------------------------------
+
+
+def _states(
+    column: Column, heading: str, handled: Collection[str], reported: Collection[str]
+) -> StateColumn | None:
+    words = _words()
+    kinds = {kind for kind, entry in words["columns"].items() if _is(heading, entry)}
+    if not kinds:
+        return None
+    meanings = [
+        entry
+        for entry in words["meaning"]
+        if kinds.intersection(entry["columns"])
+        and not (entry.get("severity") == "warning" and entry["code"] in reported)
+    ]
+    return StateColumn(
+        column,
+        partial(_state, column, meanings=meanings, handled={plain(text) for text in handled}),
+    )
+
+
+def _state(
+    column: Column, cell: str, *, meanings: Sequence[Mapping[str, Any]], handled: Collection[str]
+) -> _Meaning | None:
+    if cell in handled:
+        return None
+    for meaning in meanings:
+        if any(_within(cell, word) for word in meaning["words"]):
+            return _meaning(column, meaning) if "code" in meaning else None
+    return None
+
+
+def _flag(column: Column, heading: str, reported: Collection[str]) -> StateColumn | None:
+    words = _words()
+    for entry in words["flag"]:
+        if _is(heading, entry) and entry["code"] not in reported:
+            meaning = _meaning(column, entry)
+            return StateColumn(
+                column, partial(_filled, meaning=meaning, neutral=frozenset(words["neutral"]))
+            )
+    return None
+
+
+def _filled(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
+    return None if cell in neutral or not cell.strip("0 ") else meaning
+
+
+def _meaning(column: Column, entry: Mapping[str, Any]) -> _Meaning:
+    return _Meaning(
+        entry["code"],
+        entry.get("severity", "error"),
+        entry["problem"],
+        f"Leave these orders out with where(...), or ship them anyway: "
+        f'map(ignore=["{column.name}"]).',
+    )
+
+
+def _is(heading: str, entry: Mapping[str, Any]) -> bool:
+    if any(_within(heading, other) for other in entry.get("without", ())):
+        return False
+    return heading in entry.get("headings", ()) or any(
+        _within(heading, part) for part in entry.get("within", ())
+    )
+
+
+def _within(text: str, part: str) -> bool:
+    """Return whether `part` is in `text` as whole words; in scripts without spaces, anywhere."""
+    return f" {part} " in f" {text} " if part.isascii() else part in text
+
+
+def plain(text: str) -> str:
+    """Return lower-case words without accents and punctuation: "Annulée!" -> "annulee"."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in letters if not unicodedata.combining(c))
+    return " ".join("".join(c if c.isalnum() else " " for c in bare).split())
+
+
+@cache
+def _words() -> dict[str, Any]:
+    path = resources.files("shipkit.orders") / "data" / "words" / "order_states.toml"
+    given = tomllib.loads(path.read_text("utf-8"))
+    return {
+        "neutral": _plainly(given["neutral"]),
+        "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
+        "meaning": [{**entry, "words": _plainly(entry["words"])} for entry in given["meaning"]],
+        "flag": [_plainly(entry) for entry in given["flag"]],
+    }
+
+
+def _plainly(value: Any) -> Any:
+    """Return data with the words of its lists as :func:`plain` writes them."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            key: _plainly(each) if isinstance(each, list) else each for key, each in value.items()
+        }
+    return value

@@ -1,0 +1,96 @@
+"""States of orders - cancelled, on hold, shipped already, picked up - in any file."""
+
+from __future__ import annotations
+
+import pytest
+
+import shipkit as sk
+
+ADA = {
+    "order id": "A-1",
+    "name": "Ada Lee",
+    "address": "1 Main St",
+    "city": "Boston",
+    "state": "MA",
+    "zip": "02134",
+}
+BO = {
+    "order id": "A-2",
+    "name": "Bo Ray",
+    "address": "2 Oak St",
+    "city": "Austin",
+    "state": "TX",
+    "zip": "78701",
+}
+
+ERRORS = [
+    ("Order Status", "Cancelled", "order_cancelled"),
+    ("Bestellstatus", "Storniert", "order_cancelled"),
+    ("Statut", "Annulée", "order_cancelled"),
+    ("注文ステータス", "キャンセル", "order_cancelled"),
+    ("Cancelled At", "2026-11-20 10:00", "order_cancelled"),
+    ("Status", "On Hold", "order_not_ready"),
+    ("Do Not Ship", "yes", "order_not_ready"),
+    ("Tracking Number", "1Z999AA10123456784", "order_has_tracking"),
+    ("Delivery Method", "Local pickup", "order_picked_up"),
+    ("Fulfillment Channel", "Amazon", "order_shipped_by_marketplace"),
+]
+WARNINGS = [
+    ("Payment Status", "Unpaid", "order_unpaid"),
+    ("Status", "Shipped", "order_fulfilled"),
+    ("Status", "Partially refunded", "order_partly_refunded"),
+]
+NEUTRAL = [
+    ("Payment Method", "Visa"),
+    ("Order Status", "Processing"),
+    ("Order Status", "Awaiting shipment"),
+    ("Fulfillment Status", "unfulfilled"),
+    ("Payment Status", "Paid"),
+]
+
+
+def problems(shop, heading, cell, **options):
+    rows = [{**ADA, heading: cell}, {**BO, heading: None}]
+    options = {"service": "ground", "defaults": {"weight_lb": 2}, **options}
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(**options)
+        found = session.problems
+        return [(p.row_number, p.code, p.severity) for p in found.itertuples()]
+
+
+@pytest.mark.parametrize(("heading", "cell", "code"), ERRORS)
+def test_an_order_that_must_not_leave_stops(shop, heading, cell, code):
+    assert problems(shop, heading, cell) == [(1, code, "error")]
+
+
+@pytest.mark.parametrize(("heading", "cell", "code"), WARNINGS)
+def test_a_state_that_may_be_wrong_is_a_warning(shop, heading, cell, code):
+    assert problems(shop, heading, cell) == [(1, code, "warning")]
+
+
+@pytest.mark.parametrize(("heading", "cell"), NEUTRAL)
+def test_a_state_that_is_right_to_ship_is_silent(shop, heading, cell):
+    assert problems(shop, heading, cell) == []
+
+
+def test_an_ignored_column_reports_nothing(shop):
+    assert problems(shop, "Order Status", "Cancelled", ignore=["Order Status"]) == []
+
+
+def test_a_template_does_not_hide_a_cancelled_order(shop):
+    with sk.BatchSession([ADA], shipper=shop) as session:
+        template = session.map(service="ground", defaults={"weight_lb": 2}).template
+    found = problems(shop, "Order Status", "Cancelled", template=template)
+    assert found == [(1, "order_cancelled", "error")]
+
+
+def test_any_line_of_an_order_counts(shop):
+    rows = [
+        {**ADA, "sku": "MUG", "Do Not Ship": None},
+        {**ADA, "sku": "PAINT", "Do Not Ship": "yes"},
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 2})
+        assert [(p.row_number, p.code) for p in session.problems.itertuples()] == [
+            (1, "order_not_ready")
+        ]
