@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -53,15 +54,59 @@ LONG = (
     "tests/session/test_superstore.py",
     "tests/carriers/test_sandbox_served.py",
     "tests/execute/test_outcomes_over_http.py",
+    "tests/mapping/test_compiler.py",
+    "tests/session/test_job.py",
+    "tests/writeback/test_text.py",
+    "tests/carriers/test_service_texts.py",
+    "tests/writeback/test_confirmations.py",
+    "tests/whatif/test_rate.py",
+    "tests/carriers/test_own_carrier.py",
+    "tests/layouts/test_layouts.py",
+    "tests/validate/test_rules.py",
+    "tests/carriers/ups/test_wire.py",
+    "tests/plan/test_planner.py",
+    "tests/source/test_files.py",
+    "tests/writeback/test_safety.py",
+    "tests/where/test_filters_against_pandas.py",
+    "tests/whatif/test_streaming.py",
+    "tests/writeback/test_workbook.py",
+    "tests/execute/test_execute.py",
+    "tests/carriers/ups/test_session.py",
+    "tests/session/test_shop.py",
+    "tests/session/test_options.py",
+    "tests/normalize/test_cells.py",
+    "tests/source/test_types.py",
+    "tests/session/test_bad_inputs.py",
+    "tests/checkpoint/test_checkpoint.py",
+    "tests/source/test_workbooks.py",
+    "tests/render/test_any_text.py",
 )
-"""Files and folders whose tests take seconds each, the longest first.
+"""Files and folders whose tests take a tenth of a second or more each, the longest first.
 
 They are started before all others, so that no processor waits for a last long test at the end.
 ``make quick`` leaves them out.
 """
 
+QUICK = (
+    "tests/agent/test_docs.py",
+    "tests/cli/test_help.py",
+)
+"""Files in folders of `LONG` whose tests are fast all the same: ``make quick`` runs them."""
+
 ONE_PROCESS = ("tests/notebook/test_browser.py", "tests/database/", "tests/docs/test_site.py")
 """Tests that share something expensive: a browser, a database server, the built site."""
+
+
+def is_long(name: str) -> bool:
+    """Whether a test file, by its path from the project's root, takes long."""
+    return name.startswith(LONG) and not name.startswith(QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the long tests in a run without them."""
+    name = collection_path.relative_to(ROOT).as_posix()
+    without = "not long" in config.option.markexpr
+    return True if without and collection_path.suffix == ".py" and is_long(name) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,12 +115,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = item.path.relative_to(ROOT).as_posix()
         ranks[item] = next((n for n, start in enumerate(LONG) if name.startswith(start)), len(LONG))
-        if ranks[item] < len(LONG):
+        if is_long(name):
             item.add_marker(pytest.mark.long)
         shared = next((start for start in ONE_PROCESS if name.startswith(start)), None)
         if shared is not None:
             item.add_marker(pytest.mark.xdist_group(shared))
     items.sort(key=ranks.__getitem__)  # stable: the order within a file stays
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collection made out of later garbage collections: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
