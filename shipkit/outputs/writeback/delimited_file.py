@@ -12,7 +12,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -44,8 +44,8 @@ class DelimitedLayout:
     """Whether all records below the headings have `width` cells, so that none needs filling up."""
     codec: str = "utf-8"
     """Encoding of the records as they are handled here: UTF-8 for a UTF-16 file."""
-    probe: dict[int, list[str]] = field(default_factory=dict)
-    """Some rows of the file by number, to compare with what was read."""
+    moved: int | None = None
+    """The first row that is not what was read, None if there is none."""
 
 
 def write_text(
@@ -69,17 +69,11 @@ def write_text(
             f"{file.path.name} has {layout.count:,} rows and {len(compare):,} were read.",
             fix="Write another format: write_back('orders_shipped.xlsx').",
         )
-    for line, cells in compare.items():
-        there = layout.probe.get(line)
-        # A short record has its last cells empty. Cells beyond the headings were not read.
-        padded = None if there is None else [*there, *[""] * (len(cells) - len(there))]
-        if padded is None or [cell or None for cell in padded[: len(cells)]] != [
-            cell or None for cell in cells
-        ]:
-            raise WriteBackError(
-                f"Row {line} of {file.path.name} is not where it was when the file was read.",
-                fix="Write another format: write_back('orders_shipped.xlsx').",
-            )
+    if layout.moved is not None:
+        raise WriteBackError(
+            f"Row {layout.moved} of {file.path.name} is not where it was when the file was read.",
+            fix="Write another format: write_back('orders_shipped.xlsx').",
+        )
     mark, encoding = _utf16_mark(file)
     with file.open() as source, _created(dest) as out:
         made = appended(_utf8_lines(source, file.encoding), layout, new)
@@ -89,21 +83,30 @@ def write_text(
         )
 
 
+def _same(there: Sequence[str], read: Sequence[str | None]) -> bool:
+    """Return whether a record of the file has the cells that were read.
+
+    A short record has its last cells empty. Cells beyond the headings were not read.
+    """
+    padded = [*there, *[""] * (len(read) - len(there))]
+    return [cell or None for cell in padded[: len(read)]] == [cell or None for cell in read]
+
+
 def layout_of(
     lines: Iterable[bytes],
     delimiter: str,
     columns: Sequence[str],
-    wanted: Iterable[int],
+    compare: Mapping[int, Sequence[str | None]],
     *,
     encoding: str = "utf-8",
 ) -> DelimitedLayout:
     """Return the layout of a file whose headings were named `columns` when it was read.
 
-    `wanted` are the numbers of rows to keep for comparison.
+    `compare` holds rows as they were read, by number: the first that differs is `moved`.
     """
-    mark, wanted = delimiter.encode(), set(wanted)
+    mark = delimiter.encode()
     codec = "utf-8" if encoding.startswith(("utf-16", "utf-8")) else encoding
-    probe: dict[int, list[str]] = {}
+    moved: int | None = None
     header, headings, width, count, quote_all = _none_above(columns)
     narrowest: int | None = None
     for place, record in enumerate(records(lines, mark)):
@@ -123,15 +126,16 @@ def layout_of(
         if cells_here != narrowest:
             narrowest = cells_here if narrowest is None else min(narrowest, cells_here)
             width = max(width, cells_here)
-        if count in wanted:
-            probe[count] = _decoded(body, delimiter, codec)
+        if moved is None and count in compare:
+            same = _same(_decoded(body, delimiter, codec), compare[count])
+            moved = None if same else count
     if headings and header is None:
         raise WriteBackError(
             "The headings were not found in the orders file.",
             fix="Write another format: write_back('orders_shipped.xlsx').",
         )
     return DelimitedLayout(
-        mark, header, headings, width, count, quote_all, narrowest == width, codec, probe
+        mark, header, headings, width, count, quote_all, narrowest == width, codec, moved
     )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import pyarrow as pa
 
 from shipkit.errors import WriteBackError
 from shipkit.purchasing.store import JobStore
 
-__all__ = ["SourceFile", "files_of", "refuse_source", "stored_rows"]
+__all__ = ["SourceFile", "StoredRows", "files_of", "refuse_source", "stored_rows"]
+
+
+_AT_A_TIME: Final = 4096
+"""Rows that are Python lists at a time, while a file is compared."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,9 @@ class SourceFile:
         """Return the rows of this file from the rows stored by the job."""
         return stored.slice(self.first - 1, self.count)
 
-    def probe(self, stored: pa.Table) -> dict[int, Sequence[str | None]]:
+    def probe(self, stored: pa.Table) -> Mapping[int, Sequence[str | None]]:
         """Return its rows as they were read, by their number within the file."""
-        some = self.lines(stored).drop_columns(["source_file"])
-        return {
-            row.pop("row_number") - self.first + 1: list(row.values()) for row in some.to_pylist()
-        }
+        return StoredRows(self.lines(stored).drop_columns(["source_file", "row_number"]))
 
     def open(self) -> io.BufferedIOBase:
         """Open it for reading, decompressed."""
@@ -57,6 +58,36 @@ class SourceFile:
         return cast(
             "io.BufferedIOBase", gzip.open(self.path, "rb") if packed else self.path.open("rb")
         )
+
+
+class StoredRows(Mapping[int, Sequence[str | None]]):
+    """The rows of a file as they were read, by number from 1; few of them are lists at a time.
+
+    A million rows as Python lists would take gigabytes.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = rows
+        self._first, self._lists = 0, self._from(0)
+
+    def __getitem__(self, line: int) -> Sequence[str | None]:
+        if not 1 <= line <= len(self):
+            raise KeyError(line)
+        index = line - 1
+        if not self._first <= index < self._first + len(self._lists):
+            self._first = index - index % _AT_A_TIME
+            self._lists = self._from(self._first)
+        return self._lists[index - self._first]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(1, len(self) + 1))
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    def _from(self, first: int) -> list[tuple[str | None, ...]]:
+        columns = self._rows.slice(first, _AT_A_TIME).columns
+        return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
