@@ -46,6 +46,8 @@ NEUTRAL = [
     ("Order Status", "Awaiting shipment"),
     ("Fulfillment Status", "unfulfilled"),
     ("Payment Status", "Paid"),
+    ("Paid", "45.0"),
+    ("Paid", "yes"),
 ]
 
 
