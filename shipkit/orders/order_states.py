@@ -123,7 +123,9 @@ def state_problems(
             tables.append(found.to_arrow_table().cast(PROBLEMS))
         finally:
             con.unregister("meanings")
-    return pa.concat_tables(tables)
+    # By row, then column: the order of the file's columns says nothing.
+    keys = [(name, "ascending") for name in ("row_number", "field", "code")]
+    return pa.concat_tables(tables).sort_by(keys)
 
 
 def _meanings(

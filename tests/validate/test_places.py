@@ -40,7 +40,7 @@ def test_every_state_of_the_ranges_has_a_name():
 
 def test_all_249_countries_are_known_by_both_codes():
     codes = set(country_codes().values())
-    assert len(codes) == 249
+    assert len(codes - {"XK"}) == 249  # Kosovo has a code in use, and none of ISO's
     assert all(country_code(code.lower()) == code for code in codes)
     assert len([name for name in country_codes() if len(name) == 3 and name.isalpha()]) >= 249
 

@@ -390,7 +390,7 @@ def test_a_heading_of_the_orders_with_the_name_of_a_column_in_use_does_no_harm(s
         {
             **ebay("01-1", "110000000001"),
             "shipment": "x",
-            "number": "y",
+            "number": "0",
             "left_out": "z",
             "c0": "w",
             "wrong": "v",
@@ -490,7 +490,8 @@ def test_a_real_export_goes_through_a_whole_job_and_is_confirmed_by_a_reopened_o
     path = tmp_path / sample
     shutil.copy(shared / "orders" / "exports" / sample, path)
     session = sk.BatchSession(path, shipper=shop, carrier=Till())
-    session.map(service="ground", defaults={"weight_lb": 2})
+    shipped = [name for name in ("tracking_number",) if name in session.columns]
+    session.map(service="ground", defaults={"weight_lb": 2}, ignore=shipped)  # sold again here
     session.edit(
         "true",
         name="Ada Lee",
