@@ -180,7 +180,7 @@ def _payer(file: SpoiledFile, chance: random.Random) -> None:
 def _notes_in_headings(file: SpoiledFile, chance: random.Random) -> None:
     for index in chance.sample(range(len(file.headings)), 2):
         heading = file.headings[index]
-        note = chance.choice((" (required)", "*", " (as on the invoice)", "\n(see help)"))
+        note = chance.choice((" (required)", "*", " (in capitals)", "\n(see help)"))
         file.headings[index] = f"{heading}{note}"
         file.roles = {r: f"{h}{note}" if h == heading else h for r, h in file.roles.items()}
 

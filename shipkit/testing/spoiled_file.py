@@ -66,10 +66,10 @@ class SpoiledFile:
         csv.writer(
             out,
             delimiter=self.delimiter,
-            lineterminator="",
+            lineterminator="\n",  # so that a cell with a line break is quoted
             quoting=csv.QUOTE_ALL if self.quote_all else csv.QUOTE_MINIMAL,
         ).writerow(cells)
-        return out.getvalue()
+        return out.getvalue().removesuffix("\n")
 
     def text(self) -> str:
         """Return the whole file."""
