@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import html
 import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from shipkit.common.words import without_accents
 
 __all__ = [
     "US_DOMAIN",
@@ -101,9 +102,8 @@ def _folded(name: str) -> str:
     first, comma, last = text.partition(",")
     if comma and "," not in last and " and " not in last:
         text = f"{last} {first}"
-    text = unicodedata.normalize("NFKD", text).casefold().replace(".", "")
-    letters = "".join(mark for mark in text if not unicodedata.combining(mark))
-    words = re.sub(r"[\W_]+", " ", letters).split()
+    text = without_accents(text).casefold().replace(".", "")
+    words = re.sub(r"[\W_]+", " ", text).split()
     return " ".join("saint" if word == "st" else word for word in words if word not in _LINKS)
 
 

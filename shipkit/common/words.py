@@ -21,7 +21,40 @@ __all__ = [
     "plural",
     "row_list",
     "total_text",
+    "without_accents",
 ]
+
+
+_LETTERS = str.maketrans(
+    {
+        "ł": "l",
+        "Ł": "L",
+        "ø": "o",
+        "Ø": "O",
+        "đ": "d",
+        "Đ": "D",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "ß": "ss",
+    }
+)
+"""Letters that do not decompose into a plain one and an accent."""
+
+
+def without_accents(text: str) -> str:
+    """Return a text with plain Latin letters. Other scripts keep their marks: "ダ" is not "タ".
+
+    Examples
+    --------
+    >>> without_accents("Zurück, nieopłacone, Ærø, キャンセル")
+    'Zuruck, nieoplacone, AEro, キャンセル'
+    """
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    bare = "".join(mark for mark in plain if not "\u0300" <= mark <= "\u036f")
+    return unicodedata.normalize("NFKC", bare)
 
 
 def plural(number: int, noun: str, many: str | None = None) -> str:

@@ -44,6 +44,8 @@ class Instruction:
         The field of a shipment that a person may name for it.
     place
         Whether it is a part of an address, and so belongs to a party.
+    street_without_number
+        Whether it only counts in rows whose street has no digit.
     """
 
     what: str
@@ -53,6 +55,7 @@ class Instruction:
     neutral: tuple[str, ...]
     field: str | None
     place: bool
+    street_without_number: bool
 
 
 @dataclass(frozen=True)
@@ -145,12 +148,11 @@ def instruction_of(heading: str) -> Instruction | None:
     padded = f" {whole} "
     others = vocabulary().others.intersection(words)
     for each in _instructions():
-        if each.place:
-            if not others and _of_the_recipient(words) & each.whole:
-                return each
-        elif whole in each.whole or (
-            any(f" {part} " in padded for part in each.part) and not each.unless & {*words}
-        ):
+        if each.place and others:
+            continue
+        known = _of_the_recipient(words) if each.place else {whole}
+        within = any(f" {part} " in padded for part in each.part)
+        if known & each.whole or (within and not each.unless & {*words}):
             return each
     return None
 
@@ -179,6 +181,7 @@ def _instructions() -> tuple[Instruction, ...]:
             neutral=(*given["neutral"], *each.get("neutral", ())),
             field=each.get("field"),
             place=each.get("place", False),
+            street_without_number=each.get("street_without_number", False),
         )
         for each in given["concern"]
     )
@@ -189,6 +192,7 @@ def instruction_problems(
     uses: Sequence[ColumnUse],
     selection: Relation,
     lines: Relation,
+    street: str | None,
 ) -> pa.Table:
     """Return a problem for each order and column that asks for what is not done.
 
@@ -198,9 +202,11 @@ def instruction_problems(
         The orders, with the numbers of their lines in ``row_numbers``.
     lines
         All lines: an order may be asked about in any of them.
+    street
+        Key of the column with the street, None without one.
     """
     asking = {
-        use.key: (use, use.asks, _asks_sql(use.key, use.asks))
+        use.key: (use, use.asks, _asks_sql(use.key, use.asks, street))
         for use in uses
         if use.asks is not None and use.key in lines.columns
     }
@@ -242,12 +248,15 @@ def instruction_problems(
     )
 
 
-def _asks_sql(key: str, asks: Instruction) -> str:
+def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
     text = f"lower({trimmed(f'{quoted(key)}::VARCHAR')})"
     neutral = ", ".join(quote(word) for word in asks.neutral)
+    where = "true"
+    if asks.street_without_number and street is not None:
+        where = f"NOT regexp_matches(coalesce({quoted(street)}::VARCHAR, ''), '[0-9]')"
     return (
-        f"coalesce({text} <> '' AND NOT list_contains([{neutral}], {text}) "
+        f"coalesce({where} AND {text} <> '' AND NOT list_contains([{neutral}], {text}) "
         f"AND coalesce(TRY_CAST({text} AS DOUBLE), 1) <> 0, false)"
     )
 

@@ -9,10 +9,10 @@ headings that fit one role equally well are a question for the user, never a gue
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shipkit.common.words import without_accents
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.schema import FLAT
 
@@ -223,7 +223,7 @@ def column_kinds(headings: Sequence[str]) -> list[str | None]:
     return [_kind(heading) for heading in _without_copy_numbers(headings)]
 
 
-_COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>\.|_|)(?P<number>[1-9])$")
+_COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>[ ._-]*\(?)(?P<number>[1-9])\)?$")
 _BLOCK_ROLES = frozenset({"name", "city", "state", "postal_code", "country"})
 """Roles that show that a whole address is repeated: no label has a second city."""
 _SECOND_OF_ONE = frozenset(
@@ -235,8 +235,9 @@ _SECOND_OF_ONE = frozenset(
 def _without_copy_numbers(headings: Sequence[str]) -> list[str]:
     """Return the headings as they were before something made them unique with a number.
 
-    pandas writes "Zip.1", DuckDB "Zip_1", Excel "Zip2" and shipkit "Zip_2". "Address2" is a copy
-    of "Address" only where other parts of the address are repeated too.
+    pandas writes "Zip.1", DuckDB "Zip_1", Excel "Zip2", shipkit "Zip_2", people "Zip 2" and
+    "Zip (2)". "Address2" is a copy of "Address" only where other parts of the address are repeated
+    too.
 
     Examples
     --------
@@ -287,20 +288,10 @@ def without_note(heading: str) -> str:
     )
 
 
-def _folded(text: str) -> str:
-    """Return a text without accents and superscripts: headings are written either way."""
-    plain = unicodedata.normalize("NFKD", re.sub(r"[¹²³⁰⁴-⁹]", "", text).translate(_LETTERS))
-    return unicodedata.normalize("NFKC", re.sub(r"[\u0300-\u036f]", "", plain))
-
-
-_LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "œ": "oe"})
-"""Letters that do not decompose into a plain one and an accent."""
-
-
 def _words(heading: str) -> list[str]:
     heading = re.sub(r"['’]s\b", "", heading)
     if not heading.isascii():
-        heading = _folded(heading)
+        heading = without_accents(re.sub(r"[¹²³⁰⁴-⁹]", "", heading))  # footnote marks
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
     spaced = spaced.replace("#", " number ")
     words = re.findall(r"[^\W\d_]+|\d+", spaced.lower())

@@ -82,6 +82,7 @@ def vocabulary() -> Vocabulary:
 
 
 @cache
+@cache
 def word_file(name: str) -> dict[str, Any]:
     """Return the words of one concern: the content of ``data/words/<name>.toml``."""
     file = resources.files("shipkit.orders") / "data" / "words" / f"{name}.toml"

@@ -6,27 +6,24 @@ both are data: ``data/words/order_states.toml``. The notices of a known export c
 
 from __future__ import annotations
 
-import tomllib
-import unicodedata
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib import resources
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
-from shipkit.common.sql import one, quoted
+from shipkit.common.sql import quoted
+from shipkit.common.words import without_accents
 from shipkit.orders.fields import Column, phrase
+from shipkit.orders.heading_words import word_file
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["StateColumn", "state_columns", "state_problems"]
-
-_MOST_VALUES: Final = 100_000
-"""Distinct cells that are looked at: a column of states has few, one of tracking numbers many."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +130,8 @@ def _meanings(
 ) -> list[dict[str, Any]]:
     """Return the cells of a column that are not right to ship, each with its problem."""
     key = quoted(state.column.key)
-    (count,) = one(con, f"SELECT approx_count_distinct({key}) FROM {lines.sql}")
-    if count == 0:
-        return []
-    limit = f"LIMIT {_MOST_VALUES}" if count > _MOST_VALUES else ""
     cells = con.execute(
-        f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL {limit}"
+        f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL"
     ).fetchall()
     made = []
     for (value,) in cells:
@@ -200,9 +193,7 @@ def _flag(column: Column, heading: str, reported: Collection[str]) -> StateColum
     for entry in words["flag"]:
         if _is(heading, entry) and entry["code"] not in reported:
             meaning = _meaning(column, entry)
-            return StateColumn(
-                column, partial(_filled, meaning=meaning, neutral=frozenset(words["neutral"]))
-            )
+            return StateColumn(column, partial(_filled, meaning=meaning, neutral=words["neutral"]))
     return None
 
 
@@ -235,17 +226,14 @@ def _within(text: str, part: str) -> bool:
 
 def plain(text: str) -> str:
     """Return lower-case words without accents and punctuation: "Annulée!" -> "annulee"."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(c for c in letters if not unicodedata.combining(c))
-    return " ".join("".join(c if c.isalnum() else " " for c in bare).split())
+    return " ".join(re.findall(r"[^\W_]+", without_accents(text).casefold()))
 
 
 @cache
 def _words() -> dict[str, Any]:
-    path = resources.files("shipkit.orders") / "data" / "words" / "order_states.toml"
-    given = tomllib.loads(path.read_text("utf-8"))
+    given = word_file("order_states")
     return {
-        "neutral": _plainly(given["neutral"]),
+        "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
         "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
         "meaning": [{**entry, "words": _plainly(entry["words"])} for entry in given["meaning"]],
         "flag": [_plainly(entry) for entry in given["flag"]],

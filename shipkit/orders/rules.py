@@ -41,6 +41,33 @@ _INCOMPLETE_ITEMS: Final = """
     )
 """
 
+_PRINTED: Final = {
+    "name": "ship_to.name",
+    "company": "ship_to.company",
+    "address_line1": "ship_to.address_line1",
+    "address_line2": "ship_to.address_line2",
+    "address_line3": "ship_to.address_line3",
+    "city": "ship_to.city",
+    "state": "ship_to.state",
+}
+_MONTHS: Final = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_EXCEL_DATE: Final = f"(?i)(?:[0-9]{{1,2}}-{_MONTHS}|{_MONTHS}-[0-9]{{1,2}})"
+"""How Excel shows "1-2" or "12-11" that it took for a day: "2-Jan", "Jan-02"."""
+
+
+def _date_of(column: str, field: str, what: str, code: str, severity: str = "error") -> Rule:
+    return Rule(
+        code=code,
+        field=field,
+        # The length first: it is cheap, and right for nearly no row.
+        fails=f"length({column}) <= 6 AND regexp_full_match({column}, '{_EXCEL_DATE}')",
+        value=column,
+        problem=f"""'"' || {column} || '" looks like a date that Excel made of {what}'""",
+        fix="Write the original again, in a cell that is formatted as text.",
+        severity=severity,
+    )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     _missing("ship_to.name", "coalesce(name, company)", "name or company"),
     _missing("ship_to.address_line1", "address_line1", "street"),
@@ -69,6 +96,30 @@ RULES: Final[tuple[Rule, ...]] = (
         value="NULL",
         problem="'there are no parcels'",
         fix="Give at least one parcel, with its weight.",
+    ),
+    *(
+        Rule(
+            code="letters_lost",
+            field=field,
+            fails=f"contains({column}, chr(65533))",
+            value=column,
+            problem=f"""'letters of "' || {column} || '" were lost before the file was read'""",
+            fix="Export the orders again as UTF-8, or correct the cell.",
+        )
+        for column, field in _PRINTED.items()
+    ),
+    _date_of("address_line1", "ship_to.address_line1", "a street", "excel_date"),
+    _date_of("address_line2", "ship_to.address_line2", "a unit", "excel_date", "warning"),
+    _date_of("order_id", "order_id", "an order number", "order_key_damaged"),
+    Rule(
+        code="order_key_damaged",
+        field="order_id",
+        fails="contains(upper(order_id), 'E+')"
+        " AND regexp_full_match(order_id, '(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+')",
+        value="order_id",
+        problem="""'"' || order_id || '" is an order number that a spreadsheet rounded;'
+        ' several orders may have become one'""",
+        fix="Export the orders again, or format the column as text before pasting the numbers.",
     ),
     Rule(
         code="country_unknown",

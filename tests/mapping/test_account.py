@@ -171,3 +171,33 @@ def test_a_return_is_read_under_its_own_name(tmp_path, heading):
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
         session.load([{**ORDER, heading: "Y"}])
         assert list(session.mapped()["is_return"]) == [True]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Apartment / Door", "Bldg or Suite", "Your floor", "Adresszusatz (optional)", "Bus"]
+)
+def test_a_part_of_an_address_is_seen_in_any_wording(heading):
+    found = instruction_of(heading)
+    assert found is not None
+    assert found.what == "a part of the address"
+
+
+@pytest.mark.parametrize(
+    "heading", ["Suite price", "Floor plan", "Billing Apartment", "Building type", "Apt count"]
+)
+def test_words_of_an_address_about_something_else_ask_for_nothing(heading):
+    assert instruction_of(heading) is None
+
+
+@pytest.mark.parametrize("number", ["", ".1", "_2", "_1", "2", " 2", " (2)", "-2"])
+def test_two_blocks_of_addresses_are_a_question_however_the_copies_are_numbered(number):
+    block = ["Name", "Address", "City", "State", "Zip"]
+    found = recognise([*block, *(f"{heading}{number}" for heading in block)])
+    assert set(found.ambiguous) == {"name", "address_line1", "city", "state", "postal_code"}
+
+
+def test_a_second_line_of_one_address_is_no_copy():
+    for second in ("Address 2", "Address2", "Address_2", "Address (2)"):
+        found = recognise(["Name", "Address", second, "City", "State", "Zip"])
+        assert found.roles["address_line2"].name == second
+        assert not found.ambiguous

@@ -218,7 +218,9 @@ def test_html_is_read_as_the_text_it_means_and_counted(read):
         ("Ada", None, "Boston"),
     ]
     assert (rows[1]["address_line1"], rows[2]["address_line2"]) == ("1 Main St Rear", "R&D <ring>")
-    assert repairs["HTML in names and addresses read as the text it means"] == 2
+    assert (
+        repairs["HTML and invisible marks in names and addresses read as the text they mean"] == 2
+    )
 
 
 def test_line_breaks_and_double_blanks_are_tidied_and_counted(read):

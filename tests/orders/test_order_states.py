@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import shipkit as sk
@@ -38,6 +39,8 @@ ERRORS = [
 WARNINGS = [
     ("Payment Status", "Unpaid", "order_unpaid"),
     ("Status", "Shipped", "order_fulfilled"),
+    ("Status zamówienia", "nieopłacone", "order_unpaid"),
+    ("Ordrestatus", "Wysłane", "order_fulfilled"),
     ("Status", "Partially refunded", "order_partly_refunded"),
 ]
 NEUTRAL = [
@@ -77,6 +80,15 @@ def test_a_state_that_is_right_to_ship_is_silent(shop, heading, cell):
 
 def test_an_ignored_column_reports_nothing(shop):
     assert problems(shop, "Order Status", "Cancelled", ignore=["Order Status"]) == []
+
+
+def test_every_tracking_number_of_a_large_file_counts(shop):
+    rows = pd.DataFrame([ADA]).loc[lambda f: f.index.repeat(100_002)].reset_index(drop=True)
+    rows["order id"] = rows.index.astype(str)
+    rows["Tracking Number"] = "1Z" + rows.index.astype(str)
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 2})
+        assert (session.problems["code"] == "order_has_tracking").sum() == 100_002
 
 
 def test_a_template_does_not_hide_a_cancelled_order(shop):

@@ -474,3 +474,33 @@ def test_the_name_of_a_folder_is_not_a_column(tmp_path: Path, suffix: str) -> No
     assert {row[0] for row in loaded.con.sql(f"SELECT city FROM {loaded.text.sql}").fetchall()} == {
         "Dallas"
     }
+
+
+WIDE = "Order Number,Name,Address 1,City,State,Zip,Note\n"
+
+
+def test_rows_in_quotes_as_a_whole_are_cut_into_cells(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        WIDE
+        + "1,Ada Lee,1 Main St,Boston,MA,02134,\n"
+        + '"2,Bo Ray,2 Oak St,Austin,TX,78701,""fragile"""\n'
+        + '"3,Cy Fox,3 Elm St,Austin,TX,78701,"\n'
+    )
+    with sk.BatchSession(path) as session:
+        found = session.sample(9)
+        assert found["order_number"].astype(str).tolist() == ["1", "2", "3"]
+        assert found["city"].tolist() == ["Boston", "Austin", "Austin"]
+        assert found["note"][1] == "fragile"
+        assert "2 rows in quotes as a whole (rows 2, 3)" in str(session.load_report)
+
+
+def test_a_last_line_with_only_an_order_number_is_no_footer(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(WIDE + "A-1,Ada Lee,1 Main St,Boston,MA,02134,x\nA-2\n")
+    with sk.BatchSession(path) as session:
+        assert session.order_count == 2
+    path.write_text(WIDE + "A-1,Ada Lee,1 Main St,Boston,MA,02134,x\n1 order exported\n")
+    with sk.BatchSession(path) as session:
+        assert session.order_count == 1
+        assert 'a footer): "1 order exported".' in str(session.load_report)

@@ -97,6 +97,20 @@ def parcel(**change):
 
 
 CASES = [
+    *(
+        ("letters_lost", f"ship_to.{field}", {field: "Mu\ufffdoz"})
+        for field in (
+            "name",
+            "company",
+            "address_line1",
+            "address_line2",
+            "address_line3",
+            "city",
+        )
+    ),
+    ("letters_lost", "ship_to.state", {**ABROAD, "state": "K\ufffdnt"}),
+    ("excel_date", "ship_to.address_line1", {"address_line1": "12-Nov"}),
+    ("order_key_damaged", "order_id", {"order_id": "5.76461E+17"}),
     ("missing", "ship_to.name", {"name": None}),
     ("missing", "ship_to.address_line1", {"address_line1": None}),
     ("missing", "ship_to.city", {"city": None}),
@@ -188,6 +202,7 @@ def test_a_rule_catches_exactly_the_row_that_breaks_it(shop, code, field, change
 
 
 WARNED = [
+    ("excel_date", "ship_to.address_line2", {"address_line2": "2-Jan"}),
     ("phone_missing", "ship_to.phone", {**ABROAD, "phone": None}),
     ("customs_missing", "customs", {**ABROAD, "customs": None}),
 ]

@@ -63,6 +63,7 @@ def map_columns(
     }
     weighed = "weight_lb" in leaves
     uses = column_uses(columns, spec)
+    street = taken["address_line1"][0].key if "address_line1" in taken else None
     return Mapped(
         relation=schema.view("mapped", _select(leaves, references, selection)),
         template=_template(leaves, references),
@@ -70,7 +71,7 @@ def map_columns(
         problems=pa.concat_tables(
             [
                 unit_note(schema.con, taken, selection) if weighed else problems_table(),
-                instruction_problems(schema.con, uses, selection, lines),
+                instruction_problems(schema.con, uses, selection, lines, street),
             ]
         ),
         questions=(

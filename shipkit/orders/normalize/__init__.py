@@ -29,7 +29,7 @@ __all__ = ["Normalized", "normalize"]
 
 _COUNTED: Final = {
     "fixed_spaces": "spaces, line breaks or apostrophes removed from names and addresses",
-    "fixed_markup": "HTML in names and addresses read as the text it means",
+    "fixed_markup": "HTML and invisible marks in names and addresses read as the text they mean",
     "fixed_state": "states written as their code",
     "fixed_country": "countries written as their code",
     "fixed_phone": "phone numbers reduced to digits",

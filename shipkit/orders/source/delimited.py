@@ -432,6 +432,7 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
     broken: list[Mapping[str, Any]] = []
     rows: list[list[str | None]] = []
     short: list[int] = []
+    wrapped: list[int] = []
     spare = _trailing_delimiters(path, form)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=form.delimiter)
@@ -447,13 +448,22 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
                 before = reader.line_num
                 if place < form.skip or not record:
                     continue
-                rows.append(_widened(record, width, len(rows) + 1, broken, short, spare))
+                number, inside = len(rows) + 1, _unwrapped(record, form)
+                if inside is not None:
+                    wrapped.append(number)
+                rows.append(_widened(inside or record, width, number, broken, short, spare))
         except csv.Error as error:
             raise SourceError(
                 f"{name}, line {reader.line_num}: {error}.",
                 fix="Correct that line, or export the file again.",
             ) from None
     _drop_footer(rows, short, width, notes)
+    if wrapped:
+        text = (
+            f"{counted(len(wrapped), 'row')} in quotes as a whole ({row_list(wrapped)}): cut into "
+            "cells like the others."
+        )
+        notes.append(Note("repaired", text, len(wrapped)))
     if short:
         text = (
             f"{counted(len(short), 'row')} with fewer cells than the header ({row_list(short)}): "
@@ -461,6 +471,18 @@ def _slow(schema: StageSchema, path: Path, table: str, form: _TextForm, name: st
         )
         notes.append(Note("repaired", text, len(short)))
     return _Read(put(schema, table, text_columns(rows, width)), notes, broken)
+
+
+def _unwrapped(record: list[str], form: _TextForm) -> list[str] | None:
+    """Return the cells of a row that was put in quotes as a whole, None for any other row.
+
+    Excel does this to lines with a quote if its list separator is not the file's delimiter.
+    """
+    width = len(form.headings)
+    if len(record) != 1 or width < 3 or record[0].count(form.delimiter) < width - 1:
+        return None
+    inside = next(csv.reader([record[0]], delimiter=form.delimiter), [])
+    return inside if len(inside) == width else None
 
 
 def _trailing_delimiters(path: Path, form: _TextForm) -> int:
@@ -517,20 +539,27 @@ def _widened(
 def _drop_footer(
     rows: list[list[str | None]], short: list[int], width: int, notes: list[Note]
 ) -> None:
-    """Drop rows at the end with one cell, such as "83 record(s) downloaded"."""
-    dropped = 0
+    """Drop rows at the end with one cell, such as "83 record(s) downloaded".
+
+    A cell without a blank may be the number of an order whose row was cut off: that row stays, and
+    waits for what it lacks.
+    """
+    dropped: list[str] = []
     while (
         width > 2
         and short
         and short[-1] == len(rows)
-        and sum(1 for cell in rows[-1] if cell and cell.strip()) <= 1
+        and len(texts := [cell.strip() for cell in rows[-1] if cell and cell.strip()]) <= 1
+        and (not texts or " " in texts[0])
     ):
         rows.pop()
         short.pop()
-        dropped += 1
+        dropped += texts or [""]
     if dropped:
-        text = f"{counted(dropped, 'row')} below the orders (a footer)."
-        notes.append(Note("dropped", text, dropped))
+        shown = ", ".join(f'"{text}"' for text in reversed(dropped) if text)
+        text = f"{counted(len(dropped), 'row')} below the orders (a footer)"
+        text += f": {shown}." if shown else "."
+        notes.append(Note("dropped", text, len(dropped)))
 
 
 def _refuse_merged(name: str, first: int, last: int) -> None:
