@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,19 @@ def pytest_collection_finish() -> None:
     """Leave what collection made out of later garbage collections: it stays to the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Return a function that waits until something is true, and fails after `timeout_s`."""
+
+    def wait(true: Callable[[], object], *, timeout_s: float = 60) -> None:
+        end = time.monotonic() + timeout_s
+        while not true():
+            assert time.monotonic() < end, "it did not become true in time"
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -242,13 +243,17 @@ def test_a_lost_answer_is_in_the_books_and_an_error_before_is_not(carrier, shop)
 
 
 def test_a_late_commit_cannot_be_seen_until_it_lands_and_absence_is_proof_only_after(
-    tmp_path, shop
+    tmp_path, shop, monkeypatch
 ):
+    now = time.time()
+    clock = SimpleNamespace(time=lambda: now)
+    monkeypatch.setattr("shipkit.carriers.sandbox.backend.time", clock)
+    monkeypatch.setattr("shipkit.carriers.sandbox.books.time", clock)
     carrier = SandboxCarrier(tmp_path / "books.sqlite", faults=Faults(late=1.0, late_s=0.3))
     with pytest.raises(AnswerLost):
         run(carrier.ship(shipment(), shop, "REF1", PDF))
     assert run(carrier.find("REF1", PDF)) == []
-    time.sleep(0.35)
+    now += 0.3
     assert len(run(carrier.find("REF1", PDF))) == 1
     assert carrier.absence_is_proof_after_s == 5.3
     carrier.faults = Faults(late=0.1, late_s=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,17 +90,3 @@ def bought(home: Path) -> Callable[[], int]:
     """Return a function that counts the labels that were really bought."""
 
     return lambda: purchases(home / "sandbox" / "books.sqlite")
-
-
-def until(true: Callable[[], bool], *, timeout_s: float = 20) -> None:
-    """Wait until something is true."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "it did not become true in time"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def wait() -> Callable[..., None]:
-    """Return a function that waits until something is true."""
-    return until

@@ -66,34 +66,34 @@ def test_showing_a_panel_buys_nothing(make, bought):
     assert bought() == 0
 
 
-def test_approving_buys_each_row_once_and_ends_with_the_result(make, bought, wait):
+def test_approving_buys_each_row_once_and_ends_with_the_result(make, bought, until):
     session = make()
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert panel.phase == "completed"
     assert bought() == 12
     assert session.results()["state"].eq("shipped").all()
     assert str(session.report().result.total_charged) in shown(panel)
 
 
-def test_a_double_click_buys_once(make, bought, wait):
+def test_a_double_click_buys_once(make, bought, until):
     session = make(latency_s=0.05)
     panel = session.panel()
     button = find(panel, "sk-approve")
     button.click()
     button.click()
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     button.click()
     assert bought() == 12
     assert len(sk.jobs()) == 1
 
 
-def test_the_approval_names_the_panel(make, wait):
+def test_the_approval_names_the_panel(make, until):
     session = make()
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert session.store.manifest.approval["via"] == "panel"
 
 
@@ -146,57 +146,57 @@ def test_a_filter_that_keeps_nothing_offers_nothing_to_buy(make):
     assert "Approve $0.00 for 0 labels" in find(panel, "sk-approve").description
 
 
-def test_pause_and_resume_buy_every_row_once(make, bought, wait):
+def test_pause_and_resume_buy_every_row_once(make, bought, until):
     session = make(latency_s=0.15, concurrency=2)
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: bought() >= 2)
+    until(lambda: bought() >= 2)
     press(panel, "sk-pause")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     count = bought()
     assert 2 <= count < 12
     assert f"Resume: send {12 - count}" in find(panel, "sk-resume").description
     press(panel, "sk-resume")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert panel.phase == "completed"
     assert bought() == 12
 
 
-def test_cancel_asks_first_and_then_ends_the_job(make, bought, wait):
+def test_cancel_asks_first_and_then_ends_the_job(make, bought, until):
     session = make(latency_s=0.15, concurrency=2)
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: bought() >= 2)
+    until(lambda: bought() >= 2)
     press(panel, "sk-cancel")
     assert panel.phase == "running"
     press(panel, "sk-keep")
     press(panel, "sk-cancel")
     press(panel, "sk-sure")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert panel.phase == "cancelled"
     assert bought() < 12
     assert find(panel, "sk-resume") is None
 
 
-def test_a_paused_job_can_be_cancelled(make, wait):
+def test_a_paused_job_can_be_cancelled(make, until):
     session = make(latency_s=0.15, concurrency=2)
     panel = session.panel()
     press(panel, "sk-approve")
     press(panel, "sk-pause")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     press(panel, "sk-cancel")
     assert "unsent rows will never be sent" in find(panel, "sk-sure").description
     press(panel, "sk-sure")
     assert panel.phase == "cancelled"
 
 
-def test_a_reopened_job_says_what_happened_and_continues(make, bought, wait):
+def test_a_reopened_job_says_what_happened_and_continues(make, bought, until):
     session = make(latency_s=0.15, concurrency=2)
     first = session.panel()
     press(first, "sk-approve")
-    wait(lambda: bought() >= 2)
+    until(lambda: bought() >= 2)
     press(first, "sk-pause")
-    wait(lambda: ended(first))
+    until(lambda: ended(first))
     with sk.BatchSession.open(session.job_id) as again:
         panel = again.panel()
         assert panel.phase == "paused"
@@ -205,26 +205,26 @@ def test_a_reopened_job_says_what_happened_and_continues(make, bought, wait):
         press(panel, "sk-review")
         assert "<details open>" in find(panel, "sk-panel").children[-1].value
         press(panel, "sk-resume")
-        wait(lambda: ended(panel))
+        until(lambda: ended(panel))
     assert bought() == 12
 
 
-def test_a_job_opened_on_its_own_has_a_panel_that_resumes_it(make, bought, wait):
+def test_a_job_opened_on_its_own_has_a_panel_that_resumes_it(make, bought, until):
     session = make(latency_s=0.15, concurrency=2)
     first = session.panel()
     press(first, "sk-approve")
     press(first, "sk-pause")
-    wait(lambda: ended(first))
+    until(lambda: ended(first))
     with sk.Job.open(session.job_id) as job:
         panel = job.panel()
         assert panel.phase == "paused"
         press(panel, "sk-resume")
-        wait(lambda: ended(panel))
+        until(lambda: ended(panel))
         assert panel.phase == job.status == "completed"
     assert bought() == 12
 
 
-def test_orders_that_have_a_job_already_show_it_instead_of_an_offer(make, wait):
+def test_orders_that_have_a_job_already_show_it_instead_of_an_offer(make, until):
     first = make()
     first.preview()
     first.approve()
@@ -234,13 +234,13 @@ def test_orders_that_have_a_job_already_show_it_instead_of_an_offer(make, wait):
     assert find(panel, "sk-approve") is None
 
 
-def test_failed_rows_are_the_first_of_the_results(make, wait):
+def test_failed_rows_are_the_first_of_the_results(make, until):
     session = make(
         carrier=SandboxCarrier(faults=Faults(reject=1.0, match="Cora", reject_code="120100"))
     )
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     page = shown(panel)
     assert panel.phase == "completed_with_errors"
     assert page.index("SO-3<") < page.index("SO-1<")
@@ -274,7 +274,7 @@ def test_a_live_account_is_named_next_to_the_button(make, home):
     assert "A1B2" not in page
 
 
-def test_what_came_from_a_file_is_text(make, rows, wait):
+def test_what_came_from_a_file_is_text(make, rows, until):
     for number, row in enumerate(rows):
         row["name"], row["order_id"] = (
             "<script>alert(1)</script>",
@@ -284,20 +284,20 @@ def test_what_came_from_a_file_is_text(make, rows, wait):
     session = make(on_duplicate="ship", name="<b>bold</b>")
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     for page in (shown(panel), shown(make(name="<i>i</i>").panel())):
         assert "<script" not in page
         assert "<img src=x" not in page
         assert "<b>bold" not in page
 
 
-def test_the_page_is_updated_at_most_ten_times_a_second_and_the_last_state_is_sent(make, wait):
+def test_the_page_is_updated_at_most_ten_times_a_second_and_the_last_state_is_sent(make, until):
     session = make(latency_s=0.1, concurrency=1)
     panel = session.panel()
     at: list[float] = []
     panel._state.observe(lambda _: at.append(time.monotonic()), "value")
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     taken = at[-1] - at[0]
     assert taken > 1
     assert len(at) <= 10 * taken + 3
@@ -345,11 +345,11 @@ print(panel.phase)
 """
 
 
-def test_labels_are_saved_and_offered_for_download(make, wait, tmp_path):
+def test_labels_are_saved_and_offered_for_download(make, until, tmp_path):
     session = make()
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     find(panel, "sk-labels-path").value = str(tmp_path / "labels.pdf")
     press(panel, "sk-save-labels")
     assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
@@ -361,7 +361,7 @@ def test_labels_are_saved_and_offered_for_download(make, wait, tmp_path):
     assert shown(panel).count("<figure") == 3
 
 
-def test_a_job_that_another_process_runs_is_only_watched(make, wait):
+def test_a_job_that_another_process_runs_is_only_watched(make, until):
     session = make(latency_s=0.3, concurrency=1)
     session.preview()
     session.approve()
@@ -376,14 +376,14 @@ def test_a_job_that_another_process_runs_is_only_watched(make, wait):
         assert panel.phase == "paused"
 
 
-def test_a_panel_follows_a_run_that_a_cell_started(make, wait):
+def test_a_panel_follows_a_run_that_a_cell_started(make, until):
     session = make(latency_s=0.2, concurrency=2)
     session.preview()
     session.approve()
     session.start(progress=False)
     panel = session.panel()
     assert panel.phase == "running"
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert panel.phase == "completed"
 
 
@@ -397,12 +397,12 @@ def test_an_unexpected_error_of_a_button_is_seen(make):
 
 
 @pytest.mark.parametrize("phase", ["offer", "completed"])
-def test_the_record_below_the_widget_has_the_time_of_its_last_update(make, phase, wait):
+def test_the_record_below_the_widget_has_the_time_of_its_last_update(make, phase, until):
     session = make()
     panel = session.panel()
     if phase == "completed":
         press(panel, "sk-approve")
-        wait(lambda: ended(panel))
+        until(lambda: ended(panel))
     text = repr(panel)
     assert "as of 20" in text
     assert ("nothing bought" in text) == (phase == "offer")
@@ -411,7 +411,7 @@ def test_the_record_below_the_widget_has_the_time_of_its_last_update(make, phase
 
 @pytest.mark.parametrize("choice", ["sk-resend", "sk-aside"])
 def test_rows_that_the_carrier_does_not_find_wait_for_a_person(
-    make, bought, wait, monkeypatch, choice
+    make, bought, until, monkeypatch, choice
 ):
     monkeypatch.setenv("SHIPKIT_GRACE_S", "0.3")
     carrier = SandboxCarrier(
@@ -420,7 +420,7 @@ def test_rows_that_the_carrier_does_not_find_wait_for_a_person(
     session = make(carrier=carrier, resend="ask")
     panel = session.panel()
     press(panel, "sk-approve")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert bought() == 8
     assert "4 rows in doubt for you to decide" in shown(panel)
     carrier.faults = Faults()
@@ -428,22 +428,22 @@ def test_rows_that_the_carrier_does_not_find_wait_for_a_person(
     assert "sk-sure" in find(panel, "sk-sure")._dom_classes
     assert bought() == 8
     press(panel, "sk-sure")
-    wait(lambda: ended(panel))
+    until(lambda: ended(panel))
     assert bought() == (12 if choice == "sk-resend" else 8)
     assert panel.phase == "completed"
     assert find(panel, choice) is None
 
 
 def test_a_job_that_became_more_expensive_is_resumed_only_at_a_total_that_was_shown(
-    make, bought, wait
+    make, bought, until
 ):
     session = make(latency_s=0.2, concurrency=1, max_quote_age=dt.timedelta(seconds=2))
     first = session.panel()
     press(first, "sk-approve")
-    wait(lambda: bought() >= 1)
+    until(lambda: bought() >= 1)
     press(first, "sk-pause")
-    wait(lambda: ended(first))
-    wait(lambda: dt.datetime.now(dt.UTC) > session.summary.expires_at)
+    until(lambda: ended(first))
+    until(lambda: dt.datetime.now(dt.UTC) > session.summary.expires_at)
     card = sk.RateCard.synthetic()
     raised = dataclasses.replace(
         card,
@@ -459,5 +459,5 @@ def test_a_job_that_became_more_expensive_is_resumed_only_at_a_total_that_was_sh
         left = panel.view.unsent
         assert find(panel, "sk-resume").description.endswith(f"for the remaining {left} rows")
         press(panel, "sk-resume")
-        wait(lambda: ended(panel))
+        until(lambda: ended(panel))
     assert bought() == 12

@@ -177,7 +177,7 @@ def test_an_error_that_never_left_the_callers_code_names_its_line():
 
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery
 def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_result(
-    tmp_path, purchases, wait
+    tmp_path, purchases, until
 ):
     manager, client = jupyter_client.manager.start_new_kernel(
         kernel_name="python3", cwd=str(tmp_path)
@@ -201,7 +201,7 @@ def test_interrupting_the_kernel_pauses_the_job_and_the_cell_ends_with_its_resul
             "result = session.execute(progress=False); print(result.status, result.shipped, "
             "result.remaining)"
         )
-        wait(lambda: purchases(tmp_path / "books.sqlite") >= 2)
+        until(lambda: purchases(tmp_path / "books.sqlite") >= 2)
         manager.interrupt_kernel()
         while True:
             message = client.get_iopub_msg(timeout=30)

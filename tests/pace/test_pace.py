@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -142,13 +143,15 @@ def test_lost_answers_in_a_row_open_the_breaker():
     assert "no usable answer" in pacer.broken
 
 
-def test_a_carrier_that_cannot_be_reached_is_waited_for_and_then_called_down():
-    pacer = Pacer(down_after_s=0.05)
+def test_a_carrier_that_cannot_be_reached_is_waited_for_and_then_called_down(monkeypatch):
+    now = time.monotonic()
+    monkeypatch.setattr("shipkit.carriers.pace.time", SimpleNamespace(monotonic=lambda: now))
+    pacer = Pacer(down_after_s=5)
     for _ in range(50):
         pacer.saw(CarrierUnreachable("refused"))
     assert pacer.broken is None, "fifty connections refused in the same moment are one event"
     assert pacer.pause_s > 0
-    time.sleep(0.06)
+    now += 5
     pacer.saw(CarrierUnreachable("refused"))
     assert "could not be reached" in pacer.broken
 

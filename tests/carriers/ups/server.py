@@ -50,7 +50,7 @@ FAULTS = {
     "hang": "no answer at all; nothing was done",
     "hang_after": "no answer at all after the work was done",
     "late": "the answer comes after `late_s`, the work was done at once",
-    "late_work": "no answer; the work is done after `late_s`",
+    "late_work": "no answer; the work is done after `late_s`, or when `work_may_go_on` is set",
     "half": "the work was done, half the answer is sent, then the connection ends",
     "garbled": "the work was done, the body is not JSON",
     "hollow": "the work was done, the body is JSON without a result",
@@ -90,6 +90,7 @@ class UpsServer:
         self.contract = contract
         self.latency_s = latency_s
         self.late_s = 0.5
+        self.work_may_go_on: threading.Event | None = None
         self.settle_s = 0.0
         self.token_s = 14399.0
         self.quirks = False
@@ -357,7 +358,11 @@ class UpsServer:
         raise AssertionError(fault)
 
     async def _later(self, done: Any) -> None:
-        await asyncio.sleep(self.late_s)
+        if self.work_may_go_on is None:
+            await asyncio.sleep(self.late_s)
+        else:
+            while not self.work_may_go_on.is_set():  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.01)
         done()
 
     async def _hang(self) -> web.StreamResponse:

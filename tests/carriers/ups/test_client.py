@@ -10,8 +10,11 @@ import datetime as dt
 import json
 import logging
 import socket
+import threading
+import time
 import traceback
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -122,7 +125,7 @@ def test_a_late_answer_in_time_is_a_shipment(
 def test_work_that_ups_does_after_the_client_gave_up_is_found_later(
     server: Any, shop: Address, shipment: Shipment
 ) -> None:
-    server.late_s = 3.0
+    server.work_may_go_on = threading.Event()
     server.fault("ship", "late_work")
 
     async def work(ups: UPS) -> tuple[int, int]:
@@ -130,6 +133,7 @@ def test_work_that_ups_does_after_the_client_gave_up_is_found_later(
             await ups.ship(shipment, shop, "REF1", ZPL)
         ups._client._http.timeout_s = 10.0
         early = len(await ups.find("REF1", ZPL))
+        server.work_may_go_on.set()
         while not server.shipments:  # noqa: ASYNC110 - the server is another thread
             await asyncio.sleep(0.05)
         return early, len(await ups.find("REF1", ZPL))
@@ -196,12 +200,18 @@ def test_fifty_at_once_sign_in_once_and_again_once_when_the_token_is_taken_back(
     assert run(server, work, timeout_s=20) == [1, 2]
 
 
-def test_a_token_is_renewed_before_it_ends(server: Any, shop: Address, shipment: Shipment) -> None:
-    server.token_s = 1.0
+def test_a_token_is_renewed_before_it_ends(
+    server: Any, shop: Address, shipment: Shipment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.token_s = 100.0
+    now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: now, perf_counter=time.perf_counter)
+    monkeypatch.setattr("shipkit.carriers.ups.client.time", clock)
 
     async def work(ups: UPS) -> None:
+        nonlocal now
         await ups.quote(shipment, shop)
-        await asyncio.sleep(0.93)  # a tenth of its life is left: not enough for a request
+        now = 91.0  # less than a tenth of its life is left: not enough for a request
         await ups.quote(shipment, shop)
 
     run(server, work)
