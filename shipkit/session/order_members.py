@@ -137,7 +137,8 @@ class OrderMembers:
             SQL expressions over the source's columns; an order must match every one. Without a
             clause the filter is cleared.
         **params
-            Values for ``$name`` in the clauses; a list for ``IN``.
+            Values for ``$name`` in the clauses; a list for ``IN``. Values of numpy, pandas and
+            Arrow are bound as what they mean. None, NaN, NaT and times with a zone are refused.
 
         Raises
         ------

@@ -14,9 +14,11 @@ from shipkit.errors import FilterError
 from shipkit.orders.expressions import quote
 from shipkit.orders.fields import Column
 from shipkit.orders.where.allowed import COMPARE, JOIN, TYPES, VOLATILE
-from shipkit.orders.where.bound_values import bindable, cast_type, is_text
+from shipkit.orders.where.bound_values import bindable, cast_type, is_nan_text, is_text
 from shipkit.orders.where.function_calls import write_function
 from shipkit.orders.where.parsing import nearest, refused, span
+from shipkit.orders.where.traps import straight_quotes
+from shipkit.orders.where.tree import arguments, is_in_without_brackets, literal_text
 
 __all__ = ["ClauseWriter", "ColumnComparison"]
 
@@ -27,6 +29,7 @@ _MAX_DEPTH: Final = 60
 _MAX_NAMED: Final = 40
 """Columns that a message lists."""
 _IS_NULL: Final = "Write IS NULL or IS NOT NULL."
+NOT_A_NUMBER: Final = "{} is not a number, and a comparison with it would keep every order."
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,10 @@ class ClauseWriter:
 
     def source(self, node: Mapping[str, Any]) -> str:
         """Return what the person wrote for `node`, as far as the parser kept its place."""
-        arguments = [a["expression"] for a in node.get("arguments", ())]
-        if (
-            node.get("function_name") == "contains"
-            and len(arguments) == 2
-            and arguments[0].get("class") == "PARAMETER"
-        ):
+        if is_in_without_brackets(node):
             # Of `state IN $states` the tree has only the place of the list.
-            return f"{self.source(arguments[1])} IN ${arguments[0].get('identifier')}"
+            options, item = arguments(node)
+            return f"{self.source(item)} IN {self.raw(options)}"
         return self.raw(node)
 
     def raw(self, node: Mapping[str, Any]) -> str:
@@ -141,7 +140,10 @@ class ClauseWriter:
                 fix="Bind the value: where('order_date >= $since', since=...).",
             )
         near = nearest(name, [option for c in self.known for option in (c.key, c.name)])
-        if self.source(node).startswith('"'):
+        straight = straight_quotes(name)
+        if straight:
+            fix = straight
+        elif self.source(node).startswith('"'):
             fix = f"Put text in single quotes: '{name}'. Double quotes are for columns."
         else:
             fix = f"Columns: {listed([c.key for c in self.known], _MAX_NAMED)}."
@@ -339,6 +341,8 @@ class ClauseWriter:
             isinstance(value, int | float | Decimal) and not isinstance(value, bool)
         )
         text = literal == "STRING" or isinstance(value, str)
+        if text and not is_text(column) and is_nan_text(value or literal_text(node)):
+            raise self.refused(node, NOT_A_NUMBER.format(self.source(node)), fix=_IS_NULL)
         if is_text(column) and not text and literal != "NULL_LITERAL":
             what, key = self.source(node) if literal else repr(value), column.key
             fix = (
@@ -370,6 +374,8 @@ class ClauseWriter:
         """Return a CAST or TRY_CAST to one of the allowed types."""
         wanted = self.type_name(node, node.get("type_expr") or {})
         cast = "TRY_CAST" if node.get("try_cast") else "CAST"
+        if is_nan_text(literal_text(node["child"])) and wanted not in _TEXT_TYPES:
+            raise self.refused(node, NOT_A_NUMBER.format("NaN"), fix=_IS_NULL)
         return f"{cast}({self.write(node['child'], depth)} AS {wanted})"
 
     def type_name(self, node: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -401,6 +407,7 @@ class ClauseWriter:
             self.comparisons.append(ColumnComparison(self.resolve(sides[0]).key, self.source(node)))
 
 
+_TEXT_TYPES: Final = frozenset({"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR"})
 _HANDLERS: Final[Mapping[str, Callable[[ClauseWriter, Mapping[str, Any], int], str]]] = {
     "COLUMN_REF": ClauseWriter.column,
     "CONSTANT": ClauseWriter.constant,

@@ -17,6 +17,7 @@ import duckdb
 from shipkit.orders.fields import Column
 from shipkit.orders.where.clause_writer import ClauseWriter, ColumnComparison
 from shipkit.orders.where.parsing import parse
+from shipkit.orders.where.traps import refuse_traps
 
 __all__ = ["CheckedClause", "ClauseTree", "check", "clause_tree"]
 
@@ -63,6 +64,7 @@ def check(
     tree = parse(clause, con)
     writer = ClauseWriter(clause, columns, params)
     sql = writer.write(tree, depth=0)
+    refuse_traps(writer, tree)
     parts = tuple((writer.source(part), writer.write(part, depth=1)) for part in _conjuncts(tree))
     return CheckedClause(
         text=clause,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from shipkit.errors import FilterError
 from shipkit.orders.where.allowed import ESCAPED, FUNCTIONS, INFIX, LIKE, PATTERNS, VOLATILE
 from shipkit.orders.where.bound_values import in_words, is_text
 from shipkit.orders.where.parsing import nearest
+from shipkit.orders.where.tree import Node, arguments, is_in_without_brackets
 
 if TYPE_CHECKING:
     from shipkit.orders.where.clause_writer import ClauseWriter
 
 __all__ = ["write_function"]
-
-_Node = Mapping[str, Any]
 
 _MAX_PATTERN: Final = 1_000
 _MAX_GROWTH: Final = 1_000
@@ -29,14 +28,14 @@ _QUOTED: Final = {"left": '"left"', "right": '"right"', "if": '"if"', "position"
 """Functions whose name is a keyword -> how it is written so that it is read as a name."""
 
 
-def write_function(writer: ClauseWriter, node: _Node, depth: int) -> str:
+def write_function(writer: ClauseWriter, node: Node, depth: int) -> str:
     """Return the SQL of a call or an infix operator."""
     name = str(node.get("function_name", "")).lower()
-    arguments = _arguments(node)
+    given = arguments(node)
     _refuse_extras(writer, node, name)
-    if _is_in_list(writer, node, name, arguments):
-        writer.note(node, arguments[1])
-        return writer.in_list(arguments[0], arguments[1], depth)
+    if _is_in_list(node, name, given):
+        writer.note(node, given[1])
+        return writer.in_list(given[0], given[1], depth)
     if _growth(writer, node) > _MAX_GROWTH:
         raise writer.refused(
             node,
@@ -44,9 +43,9 @@ def write_function(writer: ClauseWriter, node: _Node, depth: int) -> str:
             fix="Use fewer or shorter replacements.",
         )
     if name in INFIX and node.get("is_operator"):
-        return _infix(writer, node, name, arguments, depth)
-    if name in ESCAPED and len(arguments) == 3:
-        text, pattern, mark = arguments
+        return _infix(writer, node, name, given, depth)
+    if name in ESCAPED and len(given) == 3:
+        text, pattern, mark = given
         return (
             f"({writer.write(text, depth)} {ESCAPED[name]} {_pattern(writer, pattern, depth)} "
             f"ESCAPE {_pattern(writer, mark, depth)})"
@@ -54,14 +53,14 @@ def write_function(writer: ClauseWriter, node: _Node, depth: int) -> str:
     if name not in FUNCTIONS:
         raise _unknown(writer, node, name)
     fewest, most = FUNCTIONS[name]
-    if not fewest <= len(arguments) <= most:
+    if not fewest <= len(given) <= most:
         expected = fewest if fewest == most else f"{fewest} to {most}"
-        raise writer.refused(node, f"{name}() takes {expected} arguments, not {len(arguments)}.")
+        raise writer.refused(node, f"{name}() takes {expected} arguments, not {len(given)}.")
     written = [
         _pattern(writer, argument, depth)
         if place and name in PATTERNS
         else writer.write(argument, depth)
-        for place, argument in enumerate(arguments)
+        for place, argument in enumerate(given)
     ]
     if name in {"lpad", "rpad"} and not re.fullmatch(r"[0-9]{1,3}", written[1]):
         raise writer.refused(
@@ -72,21 +71,17 @@ def write_function(writer: ClauseWriter, node: _Node, depth: int) -> str:
     return f"{_QUOTED.get(name, name)}({', '.join(written)})"
 
 
-def _arguments(node: _Node) -> list[_Node]:
-    return [argument["expression"] for argument in node.get("arguments", ())]
-
-
-def _is_in_list(writer: ClauseWriter, node: _Node, name: str, arguments: Sequence[_Node]) -> bool:
+def _is_in_list(node: Node, name: str, given: Sequence[Node]) -> bool:
     """Whether a call is ``state IN $states``, which the parser turns into a call of contains()."""
     return (
         name == "contains"
-        and len(arguments) == 2
-        and arguments[0].get("class") == "PARAMETER"
-        and not writer.raw(node).lower().startswith("contains")
+        and len(given) == 2
+        and given[0].get("class") == "PARAMETER"
+        and is_in_without_brackets(node)
     )
 
 
-def _refuse_extras(writer: ClauseWriter, node: _Node, name: str) -> None:
+def _refuse_extras(writer: ClauseWriter, node: Node, name: str) -> None:
     """Refuse anything in a call but plain arguments."""
     extras = (
         node.get("filter")
@@ -106,14 +101,12 @@ def _refuse_extras(writer: ClauseWriter, node: _Node, name: str) -> None:
         )
 
 
-def _infix(
-    writer: ClauseWriter, node: _Node, name: str, arguments: Sequence[_Node], depth: int
-) -> str:
-    if len(arguments) == 1 and name in {"-", "+"}:
-        return f"({name} {writer.write(arguments[0], depth)})"
-    if len(arguments) != 2:
+def _infix(writer: ClauseWriter, node: Node, name: str, given: Sequence[Node], depth: int) -> str:
+    if len(given) == 1 and name in {"-", "+"}:
+        return f"({name} {writer.write(given[0], depth)})"
+    if len(given) != 2:
         raise writer.refused(node, f"{INFIX[name]} needs two values.")
-    left, right = arguments
+    left, right = given
     if name not in LIKE:
         return f"({writer.write(left, depth)} {INFIX[name]} {writer.write(right, depth)})"
     column = writer.typed(left)
@@ -128,7 +121,7 @@ def _infix(
     return f"({writer.write(left, depth)} {INFIX[name]} {_pattern(writer, right, depth)})"
 
 
-def _pattern(writer: ClauseWriter, node: _Node, depth: int) -> str:
+def _pattern(writer: ClauseWriter, node: Node, depth: int) -> str:
     """Return a pattern: fixed text of bounded length, never a cell.
 
     A pattern from a cell would let the source decide how much work a filter is.
@@ -145,13 +138,21 @@ def _pattern(writer: ClauseWriter, node: _Node, depth: int) -> str:
     return writer.write(node, depth)
 
 
-def _unknown(writer: ClauseWriter, node: _Node, name: str) -> FilterError:
+def _unknown(writer: ClauseWriter, node: Node, name: str) -> FilterError:
     if name in VOLATILE:
         return writer.refused(
             node,
             f"{name}() is not a fixed value.",
             fix="Bind the value: where('order_date >= $since', since=...).",
             function=name,
+        )
+    if name == "row" and not arguments(node):
+        return writer.refused(node, "IN () has no values.", fix="Put the values in the brackets.")
+    if name == "row":
+        return writer.refused(
+            node,
+            "Values in brackets are a list, and = compares with one value.",
+            fix="Write IN: state IN ('CA', 'TX').",
         )
     near = nearest(name, list(FUNCTIONS))
     return writer.refused(
@@ -162,7 +163,7 @@ def _unknown(writer: ClauseWriter, node: _Node, name: str) -> FilterError:
     )
 
 
-def _growth(writer: ClauseWriter, node: _Node) -> int:
+def _growth(writer: ClauseWriter, node: Node) -> int:
     """Return at most how many times longer than its longest input the text of `node` can be."""
     if node.get("class") == "CAST":
         return _growth(writer, node["child"])
@@ -173,12 +174,12 @@ def _growth(writer: ClauseWriter, node: _Node) -> int:
             *([node["else_expr"]] if "else_expr" in node else []),
         ]
         return max((_growth(writer, child) for child in children), default=1)
-    name, arguments = str(node.get("function_name", "")).lower(), _arguments(node)
-    inner = [_growth(writer, argument) for argument in arguments]
+    name, given = str(node.get("function_name", "")).lower(), arguments(node)
+    inner = [_growth(writer, argument) for argument in given]
     if name in {"||", "concat", "concat_ws"}:
         return sum(inner)
-    if name in {"replace", "regexp_replace"} and len(arguments) >= 3:
-        replacement = arguments[2]
+    if name in {"replace", "regexp_replace"} and len(given) >= 3:
+        replacement = given[2]
         if replacement.get("class") == "PARAMETER":
             made = writer.value(replacement)[1]
         elif replacement.get("class") == "CONSTANT":
