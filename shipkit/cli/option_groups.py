@@ -93,6 +93,11 @@ def orders_file(p: _Parser) -> None:
         help="name of the worksheet (default: the first one that looks like orders)",
     )
     g.add_argument(
+        "--hidden",
+        choices=("rows", "columns", "all"),
+        help="read rows or columns that a workbook hides (default: hidden rows are not shipped)",
+    )
+    g.add_argument(
         "--delimiter", metavar="CHAR", help="column separator of a text file (default: detected)"
     )
     g.add_argument("--encoding", metavar="NAME", help="encoding of a text file (default: detected)")

@@ -110,6 +110,7 @@ def _load(session: BatchSession, args: Namespace) -> None:
     options = {
         "types": pairs(args.type) or None,
         "sheet": args.sheet,
+        "hidden": True if args.hidden == "all" else args.hidden,
         "delimiter": args.delimiter,
         "encoding": args.encoding,
         "order_key": args.order_key,

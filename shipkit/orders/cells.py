@@ -14,7 +14,16 @@ import pyarrow as pa
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
 
-__all__ = ["Cells", "Note", "base_names", "find_header", "put", "text_columns", "unique_names"]
+__all__ = [
+    "Cells",
+    "Note",
+    "SkippedRows",
+    "base_names",
+    "find_header",
+    "put",
+    "text_columns",
+    "unique_names",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,18 @@ class Note:
     """``read`` (a fact, such as the encoding), ``repaired``, ``dropped`` or ``assumed``."""
     text: str
     count: int = 1
+
+
+@dataclass(frozen=True)
+class SkippedRows:
+    """Rows of a table of cells that are no orders, for one reason."""
+
+    reason: str
+    """In a few words: ``hidden``, ``explains the headings``."""
+    rows: tuple[int, ...]
+    """Their numbers, from 1."""
+    note: str
+    """A sentence for the load report."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,8 @@ class Cells:
     encoding: str | None = None
     sheet: str | None = None
     notes: tuple[Note, ...] = ()
+    skipped: tuple[SkippedRows, ...] = field(default=(), repr=False)
+    """Rows that are in `relation`, so that their numbers stay, and are not loaded."""
     broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Problems of single rows, as dicts of :data:`shipkit.schema.PROBLEMS`."""
 

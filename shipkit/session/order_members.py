@@ -54,9 +54,9 @@ class OrderMembers:
             :class:`~shipkit.Database`.
         **options
             ``types={"column": "VARCHAR"}`` pins a column's type; ``sheet``, ``delimiter`` and
-            ``encoding`` override what was detected; ``order_key`` names the column that groups
-            lines to orders; ``layout`` names a known export (see :attr:`layout`), or is False to
-            recognise none.
+            ``encoding`` override what was detected; ``hidden`` (True, "rows" or "columns") reads
+            what a workbook hides; ``order_key`` names the column that groups lines to orders;
+            ``layout`` names a known export (see :attr:`layout`), or is False to recognise none.
 
         Raises
         ------

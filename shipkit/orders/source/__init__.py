@@ -49,6 +49,7 @@ def load(
     con: duckdb.DuckDBPyConnection | None = None,
     types: Mapping[str, Any] | None = None,
     sheet: str | int | None = None,
+    hidden: bool | str = False,
     delimiter: str | None = None,
     encoding: str | None = None,
     header: bool = True,
@@ -71,6 +72,9 @@ def load(
     sheet
         Name or number (from 0) of the sheet of a workbook; by default the one that looks most like
         orders.
+    hidden
+        What a workbook hides is not read; True reads hidden rows and columns as if they were shown,
+        ``"rows"`` or ``"columns"`` one of the two.
     delimiter, encoding
         Of a text file, where they are not detected correctly.
     header
@@ -96,6 +100,7 @@ def load(
             schema,
             source,
             sheet=sheet,
+            hidden=hidden,
             delimiter=delimiter,
             encoding=encoding,
             header=header and not (named and named.headings),

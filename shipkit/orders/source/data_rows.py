@@ -37,6 +37,8 @@ class DataRows:
     readings: Sequence[ColumnReading]
     origin: Origin
     layout: LayoutMatch | None
+    data: Relation
+    """The cells without the rows that were set aside before: hidden ones, repeated headings."""
 
     @property
     def base(self) -> list[str]:
@@ -109,7 +111,7 @@ class DataRows:
         return schema.view(
             "lines",
             f"SELECT row_number, {self.source_file} AS source_file, {wanted} "
-            f"FROM {self.cells.sql} WHERE {' AND '.join(conditions) or 'true'}",
+            f"FROM {self.data.sql} WHERE {' AND '.join(conditions) or 'true'}",
         )
 
     def dropped(self, con: duckdb.DuckDBPyConnection, read: int, kept: int) -> list[Note]:
@@ -131,4 +133,4 @@ class DataRows:
         return notes
 
     def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
-        return int(one(con, f"SELECT count(*) FROM {self.cells.sql} WHERE {condition}")[0])
+        return int(one(con, f"SELECT count(*) FROM {self.data.sql} WHERE {condition}")[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from shipkit.common.relation import StageSchema, count
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
-from shipkit.orders.cells import Cells, Note, base_names, unique_names
+from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.expressions import quote
 from shipkit.orders.source.delimited import read_delimited
@@ -169,7 +169,12 @@ def _read_file(schema: StageSchema, path: Path, table: str, **options: Any) -> C
     kind = _kind_of(path)
     if kind == "book":
         return read_spreadsheet(
-            schema, path, table, sheet=options["sheet"], header=options["header"]
+            schema,
+            path,
+            table,
+            sheet=options["sheet"],
+            header=options["header"],
+            hidden=options["hidden"],
         )
     if kind == "parquet":
         return read_parquet(schema, path, table, copy=options["copy"] or table != "cells")
@@ -229,7 +234,11 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
         schema.remove(cells.relation)
     before = 0
     broken: list[Mapping[str, Any]] = []
+    skipped: list[SkippedRows] = []
     for cells, lines in zip(read, origin.rows, strict=True):
+        skipped += [
+            replace(each, rows=tuple(row + before for row in each.rows)) for each in cells.skipped
+        ]
         broken += [
             {**problem, "row_number": problem["row_number"] + before} for problem in cells.broken
         ]
@@ -243,5 +252,6 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
         headings=tuple(headings),
         kind=read[0].kind,
         notes=(*notes, *(n for cells in read for n in cells.notes)),
+        skipped=tuple(skipped),
         broken=tuple(broken),
     )

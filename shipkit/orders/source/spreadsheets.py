@@ -1,37 +1,45 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) into a table of text cells.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) into a table of text cells, as a person sees them.
 
-A cell is the text that a person sees: a whole number without ".0", a date without a time.
+A cell is the text that it shows, a row that is hidden is no order, and a hidden column with a part
+of the shipment is a question.
 """
 
 from __future__ import annotations
 
 import hashlib
-import posixpath
-import re
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree as ET
+from typing import Final
 
 from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
-from shipkit.common.words import counted
+from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
-from shipkit.orders.cells import Cells, Note, find_header, put, text_columns, unique_names
-from shipkit.orders.fields import keys, recognise
+from shipkit.orders.account import instruction_of
+from shipkit.orders.cells import Cells, Note, SkippedRows, find_header, put, text_columns
+from shipkit.orders.fields import recognise
+from shipkit.orders.source.book_files import opened_book
+from shipkit.orders.source.sheet_cells import SheetCells, column_letters
+from shipkit.orders.source.sheet_choice import chosen_sheet
+from shipkit.orders.source.sheet_model import NOT_SHOWN, Book, Look
+from shipkit.orders.source.xlsx_look import sheet_parts
 
 __all__ = ["read_spreadsheet", "sheet_parts"]
 
-_RELATION = re.compile(r"\{.*\}id$")
-_NO_VALUE = re.compile(
-    rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\s[^>]*/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)"
+_NOT_ON_A_LABEL: Final = frozenset(
+    {
+        "order_id",
+        "order_date",
+        "email",
+        "order_total",
+        "shipping_amount",
+        "tax_amount",
+        "item_price",
+        "item_name",
+        "sku",
+    }
 )
-_ERROR = re.compile(
-    rb'<(?:\w+:)?c\s[^>]*\bt="e"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]+)<', re.DOTALL
-)
-_PLACE = re.compile(rb'<(?:\w+:)?c\s[^>]*\br="([A-Z]+[0-9]+)"')
-_ODS_ERROR = b'calcext:value-type="error"'
+"""Roles of columns that people hide and that change no parcel: they are read as if shown."""
 
 
 def read_spreadsheet(
@@ -41,209 +49,111 @@ def read_spreadsheet(
     *,
     sheet: str | int | None = None,
     header: bool = True,
+    hidden: bool | str = False,
 ) -> Cells:
     """Read one sheet of a workbook: the one named, or the one that looks most like orders.
+
+    Parameters
+    ----------
+    hidden
+        Whether rows and columns that the workbook hides are read too: True, False, ``"rows"`` or
+        ``"columns"``.
 
     Raises
     ------
     SourceError
-        The workbook is damaged or protected, has no such sheet, or the sheet is empty.
+        The workbook is damaged or protected, has no such sheet, or the sheet is empty; or a hidden
+        column has a part of the shipment.
     """
-    import python_calamine
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-        name, rows, notes = _chosen(book, path.name, sheet)
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise SourceError(
-            f"{path.name} cannot be read as a workbook: {error}.",
-            fix="Open it and save it again as .xlsx, without a password.",
-        ) from None
-    if not rows:
-        raise SourceError(
-            f"Sheet {name!r} of {path.name} is empty.",
-            fix=f"Choose another: load(..., sheet=...). Sheets: {', '.join(book.sheet_names)}.",
-        )
-    width = max(len(row) for row in rows)
-    text = [[text_of(value) for value in row] + [None] * (width - len(row)) for row in rows]
-    place = -1
-    if header:
-        place = find_header(text[:30])
-        headings, body = tuple(cell or "" for cell in text[place]), text[place + 1 :]
-        notes += (
-            [Note("dropped", f"{counted(place, 'row')} above the header of sheet {name!r}.", place)]
-            if place
-            else []
-        )
-    else:
-        headings, body = tuple(f"Column {n}" for n in range(1, width + 1)), text
-    while body and not any(body[-1]):
-        body.pop()
-    relation = put(schema, table, text_columns(body, width))
-    broken = _without_value(path, name, headings, above=place + 1, count=len(body))
-    notes += _ods_notes(path)
+    with opened_book(path) as book:
+        name, notes = chosen_sheet(book, path.name, sheet)
+        made, skipped = _read_sheet(book, name, path.name, header=header, hidden=hidden)
     return Cells(
-        relation=relation,
-        headings=headings,
+        relation=put(schema, table, text_columns(made.rows, len(made.headings))),
+        headings=tuple(made.headings),
         kind=path.suffix.lstrip(".").lower(),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         sheet=name,
-        notes=tuple(notes),
-        broken=broken,
+        notes=(*notes, *made.notes),
+        skipped=tuple(skipped),
+        broken=tuple(made.broken),
     )
 
 
-def sheet_parts(book: zipfile.ZipFile) -> dict[str, str]:
-    """Return the sheets of an .xlsx or .xlsm file: name -> name of its part in the zip file."""
-    root = ET.fromstring(book.read("xl/workbook.xml"))  # noqa: S314 - the user's own file, and expat bounds expansion
-    relations = {
-        e.get("Id"): str(e.get("Target"))
-        for e in ET.fromstring(book.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-    }
-    found = {}
-    for sheet in (e for e in root.iter() if e.tag.endswith("}sheet")):
-        target = relations[
-            next(value for key, value in sheet.attrib.items() if _RELATION.match(key))
-        ]
-        found[str(sheet.get("name"))] = (
-            target.lstrip("/")
-            if target.startswith("/")
-            else posixpath.normpath(posixpath.join("xl", target))
-        )
-    return found
-
-
-def _chosen(
-    book: Any, file: str, sheet: str | int | None
-) -> tuple[str, list[list[Any]], list[Note]]:
-    """Return name, rows and notes of the sheet to read."""
-    names: list[str] = list(book.sheet_names)
-    if isinstance(sheet, int) and 0 <= sheet < len(names):
-        sheet = names[sheet]
-    if sheet is not None and sheet not in names:
+def _read_sheet(
+    book: Book, name: str, file: str, *, header: bool, hidden: bool | str
+) -> tuple[SheetCells, list[SkippedRows]]:
+    """Return the cells of a sheet below its headings, and the rows that are not orders."""
+    sheet, look = book.sheet(name), book.look(name)
+    if not sheet.rows:
         raise SourceError(
-            f"{file} has no sheet {sheet!r}.", fix=f"Sheets: {', '.join(names)}.", sheets=names
+            f"Sheet {name!r} of {file} is empty.",
+            fix=f"Choose another: load(..., sheet=...). Sheets: {', '.join(book.visible)}.",
         )
-    if isinstance(sheet, str):
-        return sheet, _rows(book, sheet), []
-    if len(names) == 1:
-        return names[0], _rows(book, names[0]), []
-    read = {name: _rows(book, name) for name in _worksheets(book)}
-    best = max(read, key=lambda name: _likeness(read[name]))
-    return (
-        best,
-        read[best],
-        [
-            Note(
-                "assumed",
-                f"the orders are in sheet {best!r}; {file} also has: "
-                f"{', '.join(n for n in names if n != best)}.",
-            )
-        ],
-    )
+    if hidden in (True, "rows"):
+        look.hidden_rows.clear()
+    if hidden in (True, "columns"):
+        look.hidden_columns.clear()
+    width = max(len(row) for row in sheet.rows)
+    text = [[text_of(value) for value in row] + [None] * (width - len(row)) for row in sheet.rows]
+    if header:
+        seen = [place for place in range(len(text)) if place not in look.hidden_rows][:30]
+        place = seen[find_header([text[row] for row in seen])] if seen else 0
+        headings = tuple(cell or "" for cell in text[place])
+    else:
+        place, headings = -1, tuple(f"Column {n}" for n in range(1, width + 1))
+    values, body = sheet.rows[place + 1 :], text[place + 1 :]
+    while body and not any(body[-1]):
+        body.pop()
+    made = SheetCells(sheet, look, headings, place + 1, values[: len(body)], body)
+    if place > 0:
+        text_of_note = f"{counted(place, 'row')} above the header of sheet {name!r}."
+        made.notes.append(Note("dropped", text_of_note, place))
+    made.as_shown()
+    _ask_of_hidden_columns(made, name, file)
+    return made, _hidden(look, made)
 
 
-def _worksheets(book: Any) -> list[str]:
-    """Return the names of the visible worksheets, or of all when all are hidden."""
-    sheets = [sheet for sheet in book.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
-    seen = [sheet.name for sheet in sheets if str(sheet.visible).endswith(".Visible")]
-    return seen or [sheet.name for sheet in sheets] or list(book.sheet_names)
-
-
-def _rows(book: Any, name: str) -> list[list[Any]]:
-    return list(book.get_sheet_by_name(name).to_python(skip_empty_area=False))
-
-
-def _likeness(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """Return how many headings are recognised, and how many rows there are."""
-    if not rows:
-        return (-1, 0)
-    head = [[text_of(value) for value in row] for row in rows[:30]]
-    found = recognise([cell or "" for cell in head[find_header(head)]])
-    return len(found.roles) + len(found.ambiguous), len(rows)
-
-
-# -- cells that show something but have no value ---------------------------------------------------
-
-
-def _without_value(
-    path: Path, sheet: str, headings: Sequence[str], *, above: int, count: int
-) -> tuple[Mapping[str, Any], ...]:
-    """Return a problem for each cell with an error, or with a formula without a stored value.
-
-    These cells are read as empty. Without the problem, a default could silently replace it.
-    """
-    if not zipfile.is_zipfile(path):
-        return ()
-    with zipfile.ZipFile(path) as book:
-        if "xl/workbook.xml" not in book.namelist():
-            return ()
-        xml = book.read(sheet_parts(book)[sheet])
-    names = keys(unique_names(headings, ("row_number", "source_file")))
-    made = []
-    for reference, shown in _odd_cells(xml):
-        letters = reference.rstrip("0123456789")
-        column, line = _column(letters), int(reference.removeprefix(letters)) - above
-        if not 0 < line <= count or column > len(headings):
-            continue
-        heading = headings[column - 1]
-        made.append(
-            {
-                "row_number": line,
-                "field": names[column - 1],
-                "value": shown,
-                "severity": "error",
-                "code": "cell_without_value",
-                "problem": f"cell {reference} in column {heading!r} contains the error {shown}"
-                if shown
-                else f"cell {reference} in column {heading!r} is a formula whose value is not "
-                "stored in the file",
-                "fix": "Correct the formula, save the workbook and load it again."
-                if shown
-                else "Open the workbook in Excel or LibreOffice, save it and load it again.",
-            }
+def _hidden(look: Look, made: SheetCells) -> list[SkippedRows]:
+    """Return the rows that the workbook does not show, by the reason."""
+    found: dict[str, list[int]] = {}
+    for row, reason in sorted(look.hidden_rows.items()):
+        place = row - made.first
+        if 0 <= place < len(made.rows) and any(made.rows[place]):
+            found.setdefault(reason, []).append(place + 1)
+    return [
+        SkippedRows(
+            reason=NOT_SHOWN[reason],
+            rows=tuple(rows),
+            note=f"{counted(len(rows), 'row')} {NOT_SHOWN[reason]} in sheet {made.sheet.name!r} "
+            f"(row {listed([str(row + made.first) for row in rows], 5)}). To ship hidden rows too: "
+            'load(..., hidden="rows").',
         )
-    return tuple(made)
+        for reason, rows in found.items()
+    ]
 
 
-def _odd_cells(xml: bytes) -> Iterator[tuple[str, str | None]]:
-    """Yield the reference and error text of each cell with an error; None for a missing value."""
-    for found in _ERROR.finditer(xml) if b't="e"' in xml else ():
-        place = _PLACE.match(found[0])
-        if place:
-            yield place[1].decode(), found[1].decode()
-    for found in _NO_VALUE.finditer(xml):
-        start = max(xml.rfind(b"<c ", 0, found.start()), xml.rfind(b"<x:c ", 0, found.start()))
-        place = _PLACE.match(xml, max(start, 0))
-        # t="str" marks a formula whose value is text, and an empty text is a value.
-        if place and b't="str"' not in xml[place.start() : found.start()]:
-            yield place[1].decode(), None
-
-
-def _column(letters: str) -> int:
-    """Return the number of a column: A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number
-
-
-def _ods_notes(path: Path) -> list[Note]:
-    """Return a note of how many cells of an .ods file contain an error: they are read as empty."""
-    if not zipfile.is_zipfile(path):
-        return []
-    with zipfile.ZipFile(path) as book:
-        count = (
-            book.read("content.xml").count(_ODS_ERROR) if "content.xml" in book.namelist() else 0
+def _ask_of_hidden_columns(made: SheetCells, name: str, file: str) -> None:
+    """Raise SourceError where a hidden column has a part of the shipment; note the others."""
+    shown = [row for n, row in enumerate(made.rows) if n + made.first not in made.look.hidden_rows]
+    filled = [
+        column
+        for column in sorted(made.look.hidden_columns)
+        if column < len(made.headings) and any(row[column] for row in shown)
+    ]
+    asked = [column for column in filled if _is_of_the_shipment(made.headings, column)]
+    if asked:
+        which = listed([f"{made.headings[n]!r} ({column_letters(n)})" for n in asked], 6)
+        raise SourceError(
+            f"Sheet {name!r} of {file} hides columns that a shipment is made of: {which}.",
+            fix="Show them in the workbook, or delete them; or read them as they are: "
+            'load(..., hidden="columns").',
         )
-    return (
-        [
-            Note(
-                "assumed",
-                f"{counted(count, 'cell')} of {path.name} with an error: read as empty.",
-                count,
-            )
-        ]
-        if count
-        else []
-    )
+    if filled:
+        which = listed([repr(made.headings[n] or column_letters(n)) for n in filled], 6)
+        made.notes.append(Note("read", f"hidden columns: {which}.", len(filled)))
+
+
+def _is_of_the_shipment(headings: Sequence[str], column: int) -> bool:
+    found = recognise([headings[column]])
+    return bool({*found.roles} - _NOT_ON_A_LABEL or instruction_of(headings[column]) is not None)

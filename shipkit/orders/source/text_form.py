@@ -1,4 +1,4 @@
-"""How a text file is laid out: its delimiter, its headings, and what stands above them."""
+"""How a text file is laid out: its delimiter, its headings, and what is above them."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
 from shipkit.orders.source.data_rows import DataRows
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin
+from shipkit.orders.source.rows_aside import RowsAside
 from shipkit.schema import PROBLEMS
 
 __all__ = ["loaded_from"]
@@ -106,7 +107,10 @@ def loaded_from(
     all_keys = keys(names)
     roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
     pins = _layout_dates(con, cells.relation, names, layout) | _pins(types, names, all_keys)
-    as_text, readings = _readings(schema, cells.relation, names, roles, pins)
+    as_text = _as_text(schema, cells.relation)
+    aside = RowsAside.of(schema, as_text, cells)
+    data = aside.without(schema, as_text)
+    readings = _readings(schema, cells.relation, data, names, roles, pins)
     columns = tuple(
         Column(
             name=name,
@@ -117,16 +121,16 @@ def loaded_from(
         )
         for name, key, reading in zip(names, all_keys, readings, strict=True)
     )
-    rows = DataRows(as_text, columns, readings, origin, layout)
+    rows = DataRows(as_text, columns, readings, origin, layout, data)
     lines = rows.lines(schema)
-    dropped = rows.dropped(con, read, count(con, lines))
+    dropped = [*aside.notes, *rows.dropped(con, read - aside.count, count(con, lines))]
     kept = read - sum(note.count for note in dropped)
     if not kept:
         raise _no_orders(origin, "only blank rows")
     problems = pa.concat_tables(
         [
             pa.Table.from_pylist(list(cells.broken), schema=PROBLEMS),
-            *_misfits(con, as_text, columns, readings),
+            *_misfits(con, data, columns, readings),
         ]
     )
     # Headings that come from a layout were not repaired.
@@ -221,27 +225,42 @@ def _pins(
     return pins
 
 
+def _as_text(schema: StageSchema, cells: Relation) -> Relation:
+    """Return a view of the cells as text.
+
+    It has ``row_number``, ``c1`` ... as text, ``n1`` ... for columns that came with a type, and
+    ``file`` where there are several.
+    """
+    found = _kinds_of_cells(cells)
+    as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
+    as_is = [
+        f"{_clean_sql(name, kind)} AS n{name[1:]}"
+        for name, kind in found.items()
+        if kind != "VARCHAR"
+    ]
+    wanted = ["rowid + 1 AS row_number", *as_text, *as_is]
+    wanted += ["file"] if "file" in cells.columns else []
+    return schema.view("cells_text", f"SELECT {', '.join(wanted)} FROM {cells.sql}")
+
+
+def _kinds_of_cells(cells: Relation) -> dict[str, str]:
+    """Return the type that each column of cells came with."""
+    return {
+        name: kind.upper() for name, kind in cells.columns.items() if name not in {"file", "rowid"}
+    }
+
+
 def _readings(
     schema: StageSchema,
     cells: Relation,
+    data: Relation,
     names: Sequence[str],
     roles: Mapping[str, Match],
     pins: Mapping[int, str],
-) -> tuple[Relation, list[ColumnReading]]:
-    """Return a view of the cells as text, and how each column of it is read.
-
-    The view has ``row_number``, ``c1`` ... as text, ``n1`` ... for columns that came with a type,
-    and ``file`` where there are several.
-    """
-    found = {
-        name: kind.upper() for name, kind in cells.columns.items() if name not in {"file", "rowid"}
-    }
+) -> list[ColumnReading]:
+    """Return how each column of the cells is read, by the rows in `data`."""
+    found = _kinds_of_cells(cells)
     native = {name: kind for name, kind in found.items() if kind != "VARCHAR"}
-    as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
-    as_is = [f"{_clean_sql(name, kind)} AS n{name[1:]}" for name, kind in native.items()]
-    wanted = ["rowid + 1 AS row_number", *as_text, *as_is]
-    wanted += ["file"] if "file" in cells.columns else []
-    text = schema.view("cells_text", f"SELECT {', '.join(wanted)} FROM {cells.sql}")
     readings: dict[str, ColumnReading] = {}
     open_columns: list[ColumnSpec] = []
     kinds = _kinds(names, roles)
@@ -262,9 +281,9 @@ def _readings(
                 match.unit if match else None,
             )
         )
-    decided = celltypes.decide(schema.con, text, open_columns)
+    decided = celltypes.decide(schema.con, data, open_columns)
     readings |= {spec.name: made for spec, made in zip(open_columns, decided, strict=True)}
-    return text, [readings[name] for name in found]
+    return [readings[name] for name in found]
 
 
 def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
