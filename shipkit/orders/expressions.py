@@ -31,6 +31,7 @@ __all__ = [
     "filled",
     "flag",
     "is_number",
+    "is_zero",
     "measure",
     "money_cents",
     "number",
@@ -142,6 +143,17 @@ def code(x: str) -> str:
 def is_number(x: str) -> str:
     """Return whether a text is a plain number: ``12``, ``.5``, ``1e3``, ``1,234.5``, ``'12``."""
     return rf"regexp_full_match({x}, '\s*''?(?:{PLAIN_NUMBER}|{GROUPED_NUMBER})\s*')"
+
+
+def is_zero(x: str) -> str:
+    r"""Return whether a text is nothing, however it is written: ``0``, ``0.0``, ``-0``, ``0 pcs``.
+
+    A word after it is a unit. ``0x`` and ``0-1`` are codes.
+    """
+    zero = r"[+\x{2212}-]?(?:0+(?:[.,]0*)?|[.,]0+)(?:[eE][+-]?[0-9]+)?"
+    unit = r"(?:\s*(?:\pL{2,}|[^\x00-\x7F])\.?)?"
+    matches = f"regexp_full_match({stripped(x)}, '{zero}{unit}')"
+    return case((f"contains({x}, '0')", matches), otherwise="false")
 
 
 def number(x: str) -> str:

@@ -28,6 +28,7 @@ _KEYS: Final = frozenset(
         "title",
         "evidence",
         "recognised_by",
+        "verbatim",
         "without",
         "headings",
         "required",
@@ -83,6 +84,8 @@ class Layout:
     evidence: str
     """The real file or the documentation that it was written from."""
     recognised_by: tuple[str, ...] = ()
+    verbatim: tuple[str, ...] = ()
+    """Headings that the file must have with their punctuation: another export writes them apart."""
     without: tuple[str, ...] = ()
     """Headings that tell another export from this one."""
     headings: tuple[str, ...] = ()
@@ -179,6 +182,7 @@ def _parsed(text: str, path: Path) -> Layout:
         evidence=given.get("evidence", ""),
         path=path,
         recognised_by=tuple(given.get("recognised_by", ())),
+        verbatim=tuple(given.get("verbatim", ())),
         without=tuple(given.get("without", ())),
         headings=tuple(given.get("headings", ())),
         required=tuple(given.get("required", ())),

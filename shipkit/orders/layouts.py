@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from shipkit.common.sql import quoted
 from shipkit.errors import LayoutError
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import is_zero, quote, trimmed
 from shipkit.orders.fields import ADDRESS_ROLES, Match, Recognition, keys, phrase, recognise
+from shipkit.orders.heading_words import word_file
 from shipkit.orders.layout_files import Layout, Notice, known_layouts, named_layout
 
 __all__ = [
@@ -62,11 +63,13 @@ def recognise_layout(headings: Sequence[str], layouts: Mapping[str, Layout]) -> 
     ('shopify', 'Name')
     """
     here = {phrase(heading) for heading in headings}
+    written = {heading.strip().lower() for heading in headings}
     fitting = [
         layout
         for layout in layouts.values()
         if layout.recognised_by
         and all(phrase(heading) in here for heading in layout.recognised_by)
+        and written.issuperset(layout.verbatim)
         and not any(phrase(heading) in here for heading in layout.without)
     ]
     if not fitting:
@@ -160,6 +163,9 @@ def required_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> str |
 def not_shipped_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> str | None:
     """Return SQL that is true of lines that were sold but are not shipped, or None without any.
 
+    A layout that lists ``0`` means every spelling of it ("0.0", "-0", "0 pcs"), and one that lists
+    "no" every word for it ("N", "FALSE", "nein").
+
     Parameters
     ----------
     columns
@@ -169,9 +175,14 @@ def not_shipped_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> st
     for option, texts in (found.layout.not_shipped if found else {}).items():
         heading = _first((option,), list(columns))
         if heading is not None:
-            cell = f"lower(trim(CAST({quoted(columns[heading])} AS VARCHAR)))"
-            listed = ", ".join(quote(text.lower()) for text in texts)
-            rules.append(f"coalesce({cell} IN ({listed}), false)")
+            cell = f"CAST({quoted(columns[heading])} AS VARCHAR)"
+            plain = f"lower({trimmed(cell)})"
+            listed = {text.lower() for text in texts}
+            no = word_file("values")["no"]
+            words = listed | {*no} if listed & {*no} else listed
+            rules.append(f"coalesce({plain} IN ({', '.join(map(quote, sorted(words)))}), false)")
+            if "0" in listed:
+                rules.append(f"coalesce({is_zero(cell)}, false)")
     return " OR ".join(rules) or None
 
 
