@@ -28,6 +28,9 @@ class LoadOrdersArguments(ToolArguments):
 
     path: str = Field("", max_length=1_024, description="File in a folder allowed by the operator")
     rows: list[dict[str, Any]] = Field([], max_length=5_000, description="Or the orders themselves")
+    encoding: str = Field(
+        "", max_length=40, description="Of a text file, if a problem says it is doubtful"
+    )
 
     @field_validator("rows")
     @classmethod
@@ -55,7 +58,7 @@ def load_orders(run: ToolRun[LoadOrdersArguments]) -> Answer:
     if bool(args.path) == bool(args.rows):
         raise InputError("load_orders takes either path or rows.", fix="Pass one of the two.")
     source: Any = run.registry.rules.readable(args.path) if args.path else args.rows
-    session = run.session.load(source)
+    session = run.session.load(source, **({"encoding": args.encoding} if args.encoding else {}))
     batch.loaded, batch.template, batch.frame = True, None, None
     columns = [name[:_LONGEST_HEADING] for name in session.columns]
     return Answer(

@@ -6,12 +6,21 @@ import codecs
 import gzip
 import hashlib
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
+from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
+from shipkit.orders.source.encodings import (
+    CodePage,
+    code_page,
+    line_text,
+    title_of,
+    without_nul,
+)
 
 __all__ = ["CHUNK", "Scan", "as_utf8", "line_count", "scan"]
 
@@ -21,6 +30,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SEAM = b"\n" + codecs.BOM_UTF8
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,12 @@ class Scan:
     sha256: str
     packed: bool
     encoding: str
-    """utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, cp1252; or the one that was given."""
-    mixed: bool = False
-    """Whether to decode line by line, as UTF-8 where possible."""
+    """utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, a code page; or the one that was given."""
+    by_line: bool = False
+    """Whether to decode line by line: see :func:`.encodings.line_text`."""
     notes: tuple[Note, ...] = ()
+    doubtful: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Cells that another code page reads as other words, as here and as there."""
 
 
 def scan(path: Path, wanted: str | None) -> Scan:
@@ -54,29 +66,19 @@ def scan(path: Path, wanted: str | None) -> Scan:
                 raise SourceError(
                     f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path."
                 )
-            found = _by_mark(head)
+            found = _by_mark(path, head)
             if wanted is not None:
                 _prove(path, packed, wanted)
+                as_named = codecs.lookup(wanted).name == "utf-8"
                 return Scan(
-                    sha,
-                    packed,
-                    "utf-8-sig"
-                    if found == "utf-8-sig" and codecs.lookup(wanted).name == "utf-8"
-                    else wanted,
+                    sha, packed, "utf-8-sig" if found == "utf-8-sig" and as_named else wanted
                 )
-            if found is None or found == "utf-8-sig":
+            if found is None:
                 _refuse_binary(path, head)
-                file.seek(0)
-                bad = _first_bad_line(file)
-                if bad is None:
-                    return Scan(sha, packed, found or "utf-8")
-                note = Note(
-                    "read",
-                    f"{path.name} is not UTF-8 (first in line {bad}); such lines were read as "
-                    "Windows-1252. Pass encoding= if names look wrong.",
-                )
-                return Scan(sha, packed, "cp1252", mixed=True, notes=(note,))
-            return Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
+            elif found != "utf-8-sig":
+                return Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
+            file.seek(0)
+            return _of_bytes(file, path.name, sha, packed, found or "utf-8")
     except (gzip.BadGzipFile, EOFError, OSError) as error:
         if packed:
             raise SourceError(
@@ -84,6 +86,62 @@ def scan(path: Path, wanted: str | None) -> Scan:
                 fix="Download or compress it again.",
             ) from None
         raise
+
+
+def _of_bytes(file: IO[bytes], name: str, sha: str, packed: bool, encoding: str) -> Scan:
+    """Return what the bytes of a file say that is neither UTF-16 nor binary."""
+    facts = _facts(file)
+    notes: tuple[Note, ...] = ()
+    if facts.nul:
+        notes += (_counted_note(facts.nul, "NUL byte", facts.first_nul, name, "removed"),)
+    if facts.marks:
+        text = "byte order mark within the text"
+        notes += (_counted_note(facts.marks, text, facts.first_mark, name, "removed"),)
+    if facts.first_bad is None:
+        return Scan(sha, packed, encoding, by_line=bool(notes), notes=notes)
+    file.seek(0)
+    lines = [line for line in file if not _is_utf8(line)]
+    page = code_page(without_nul(line) for line in lines)
+    return Scan(
+        sha,
+        packed,
+        page.name or encoding,
+        by_line=True,
+        notes=(*notes, *_page_notes(page, name, facts.first_bad, len(lines))),
+        doubtful=page.doubtful,
+    )
+
+
+def _counted_note(count: int, what: str, line: int, name: str, done: str) -> Note:
+    place = "in" if count == 1 else "first in"
+    return Note("repaired", f"{name}: {counted(count, what)} {done} ({place} line {line}).", count)
+
+
+def _page_notes(page: CodePage, name: str, line: int, count: int) -> Iterator[Note]:
+    """Yield what the load report says of a file that is not UTF-8."""
+    if page.name is None:
+        yield Note(
+            "read",
+            f"{name} is UTF-8, but {counted(count, 'line')} (first line {line}) "
+            f"{'has' if count == 1 else 'have'} broken letters; they are shown as \ufffd.",
+            count,
+        )
+        return
+    shown = ", ".join(page.examples)
+    yield Note(
+        "read",
+        f"{name} is not UTF-8 (first in line {line}): such lines are read as "
+        f"{title_of(page.name)}{f', by words such as {shown}' if shown else ''}.",
+        count,
+    )
+    if page.doubtful:
+        rivals = " or ".join(title_of(rival) for rival in page.rivals[:2])
+        yield Note(
+            "assumed",
+            f"the code page of {name} is not certain: it may be {rivals}. Rows with such letters "
+            f'wait; load it with encoding="{page.name}" if they read well.',
+            len(page.doubtful),
+        )
 
 
 def _sha256(path: Path) -> str:
@@ -95,43 +153,85 @@ def opened(path: Path, *, packed: bool) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
 
 
-def _by_mark(head: bytes) -> str | None:
-    """Return the encoding that a byte order mark names, or UTF-16 if every other byte is NUL."""
+def _by_mark(path: Path, head: bytes) -> str | None:
+    """Return the encoding that a byte order mark or the places of NUL bytes tell; else None."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise SourceError(f"{path.name} is UTF-32.", fix="Save it as UTF-8.")
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
-    even, odd = head[0:2000:2], head[1:2000:2]
-    if len(odd) > 3 and odd.count(0) > 0.7 * len(odd) and even.count(0) == 0:
-        return "utf-16-le"
-    if len(odd) > 3 and even.count(0) > 0.7 * len(even) and odd.count(0) == 0:
-        return "utf-16-be"
-    return None
+    if b"\0" not in head:
+        return None
+    return next((name for name in ("utf-16-le", "utf-16-be") if _reads_as(head, name)), None)
+
+
+def _reads_as(head: bytes, encoding: str) -> bool:
+    """Return whether the beginning of a file is text in UTF-16 without a byte order mark.
+
+    Delimiters, line ends and digits are ASCII in any language: half of them would be NUL bytes
+    if they were read in another way.
+    """
+    text = head[: len(head) // 2 * 2].decode(encoding, errors="replace")
+    plain = sum(" " <= letter <= "~" or letter in "\t\r\n" for letter in text)
+    broken = text.count("\ufffd") + text.count("\0")
+    return len(text) > 3 and broken <= 1 and plain > len(text) / 5
 
 
 def _refuse_binary(path: Path, head: bytes) -> None:
-    controls = sum(1 for byte in head if byte < 9 or 13 < byte < 32)
-    if b"\0" in head or controls > max(8, len(head) / 20):
+    controls = sum(1 for byte in head if 0 < byte < 9 or 13 < byte < 32)
+    if head.count(0) > len(head) / 2 or controls > max(8, len(head) / 20):
         raise SourceError(
             f"{path.name} is not a text file.",
             fix="Save the orders as CSV or XLSX, and check that the file extension is right.",
         )
 
 
-def _first_bad_line(file: IO[bytes]) -> int | None:
-    """Return the number of the first line that is not UTF-8, or None when all are."""
+@dataclass
+class _ByteFacts:
+    """What is in a file that is not in a clean one: how often, and first in which line."""
+
+    first_bad: int | None = None
+    nul: int = 0
+    first_nul: int = 0
+    marks: int = 0
+    first_mark: int = 0
+
+
+def _facts(file: IO[bytes]) -> _ByteFacts:
+    """Return the first line that is not UTF-8, and the NUL bytes and marks of the file."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
+    facts, lines, tail = _ByteFacts(), 1, b""
     while chunk := file.read(CHUNK):
-        try:
-            decoder.decode(chunk)
-        except UnicodeDecodeError as error:
-            return lines + bytes(error.object).count(b"\n", 0, error.start)
+        if facts.first_bad is None:
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                facts.first_bad = lines + bytes(error.object).count(b"\n", 0, error.start)
+        if b"\0" in chunk:
+            nul = chunk.count(b"\0")
+            facts.first_nul = facts.first_nul or lines + chunk.count(b"\n", 0, chunk.find(b"\0"))
+            facts.nul += nul
+        # A line that begins with a byte order mark: files were put one behind the other.
+        # One byte is found far sooner than four: text in Latin letters has none of these.
+        if _SEAM[1:2] in chunk and (seam := (tail + chunk).count(_SEAM)):
+            place = chunk.find(_SEAM) + 1
+            facts.first_mark = facts.first_mark or lines + chunk.count(b"\n", 0, place)
+            facts.marks += seam
         lines += chunk.count(b"\n")
+        tail = chunk[-3:]
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return lines
-    return None
+        facts.first_bad = facts.first_bad or lines
+    return facts
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _prove(path: Path, packed: bool, encoding: str) -> None:
@@ -160,36 +260,21 @@ def as_utf8(path: Path, folder: Path, seen: Scan) -> Path:
     """Return a UTF-8 file with the same text: the file itself if it is one."""
     if (
         seen.encoding in {"utf-8", "utf-8-sig"}
+        and not seen.by_line
         and not seen.packed
         and not set("*?[{") & set(str(path))
     ):
         return path
     made = folder / "cells.csv"
     with opened(path, packed=seen.packed) as source, made.open("wb") as target:
-        if seen.mixed:
-            target.writelines(_line_by_line(source))
+        if seen.by_line:
+            target.writelines(line_text(line, seen.encoding).encode() for line in source)
         else:
-            text = io.TextIOWrapper(source, encoding=seen.encoding, newline="")
+            # A half of a pair of UTF-16 is a lost letter, which stops its row.
+            text = io.TextIOWrapper(source, seen.encoding, errors="replace", newline="")
             while chunk := text.read(CHUNK):
-                target.write(chunk.encode("utf-8", errors="replace"))
+                target.write(chunk.replace("\0", "").encode("utf-8", errors="replace"))
     return made
-
-
-def _line_by_line(source: IO[bytes]) -> Any:
-    for line in source:
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            yield _windows(line)
-        else:
-            yield line
-
-
-def _windows(line: bytes) -> bytes:
-    try:
-        return line.decode("cp1252").encode()
-    except UnicodeDecodeError:  # one of five bytes that are undefined in Windows-1252
-        return line.decode("latin-1").encode()
 
 
 def line_count(path: Path) -> int:

@@ -18,6 +18,7 @@ from typing import IO, cast
 
 from shipkit.errors import WriteBackError
 from shipkit.orders.cells import unique_names
+from shipkit.orders.source.encodings import line_text
 from shipkit.outputs.writeback.additions import Additions
 from shipkit.outputs.writeback.origin import SourceFile
 
@@ -305,13 +306,8 @@ def _decoded(body: bytes, delimiter: str, codec: str) -> list[str]:
 
 
 def _text(body: bytes, codec: str) -> str:
-    # A file that is mostly Windows-1252 may have lines in UTF-8: programs append to each other's.
-    for name in ("utf-8", codec):
-        try:
-            return body.decode(name)
-        except UnicodeDecodeError:
-            pass
-    return body.decode("latin-1")
+    """Return a record as the reader read it: each of its lines has its own encoding."""
+    return "".join(line_text(line, codec) for line in body.splitlines(keepends=True))
 
 
 def _quoter(layout: DelimitedLayout) -> Callable[[str], bytes]:
