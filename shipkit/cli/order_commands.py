@@ -52,6 +52,7 @@ def check(args: Namespace, console: Console) -> End:
             "problems": bad,
             "warnings": int((found["severity"] == "warning").sum()),
             "selection": session.selection,
+            "lines": str(session.load_report.lines),
             "not_understood": unknown,
         }
     if not len(found):
@@ -217,7 +218,9 @@ def total_typed(
 
 def _loaded(session: BatchSession, args: Namespace, console: Console) -> None:
     console.say(f"{args.file}: {session.selection}", hang=2)
-    for note in session.load_report.notes:
+    report = session.load_report
+    console.say(f"  {report.lines}", hang=4)
+    for note in report.notes:
         console.say(f"  {note.kind}: {note.text}", hang=4)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
+from shipkit.orders.lines import SourceLines
 
 __all__ = [
     "Cells",
@@ -67,6 +68,8 @@ class Cells:
     notes: tuple[Note, ...] = ()
     skipped: tuple[SkippedRows, ...] = field(default=(), repr=False)
     """Rows that are in `relation`, so that their numbers stay, and are not loaded."""
+    lines: tuple[SourceLines, ...] = ()
+    """The lines of each file; empty where each row is a line, as in a table of a database."""
     broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Problems of single rows, as dicts of :data:`shipkit.schema.PROBLEMS`."""
 

@@ -257,6 +257,12 @@ class Planner:
         spec = replace(self.spec, layout=self.loaded.layout)
         return {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
 
+    def load_report(self) -> source.LoadReport:
+        """Return what reading did, with the lines as they are grouped to orders now."""
+        report, orders = self.loaded.report, self.orders
+        account = report.lines.with_orders(orders.count, orders.not_shipped)
+        return replace(report, lines=account)
+
     def not_understood(self) -> list[str]:
         """Return the headings of columns that hold something and are not understood."""
         keys = {key for key, use in self.column_uses().items() if use == "not understood"}

@@ -95,8 +95,8 @@ class OrderMembers:
 
     @property
     def load_report(self) -> Any:
-        """What was read, repaired and dropped."""
-        return self._planner.loaded.report
+        """What was read, repaired and dropped, and where every line of the source went."""
+        return self._planner.load_report()
 
     def describe(self) -> pd.DataFrame:
         """Describe the source's columns, one row per column.
@@ -106,11 +106,13 @@ class OrderMembers:
         DataFrame
             ``name``, ``type``, ``non_null``, ``distinct`` (counts), ``examples``, ``key``,
             ``role``, ``unit``, and ``use``: whether a column is ``used``, ``carried`` (it says
-            nothing about the parcel), ``ignored`` by you or ``not understood``.
+            nothing about the parcel), ``ignored`` by you or ``not understood``. Its ``attrs``
+            have ``lines``: where every line of the source went.
         """
         described = self._planner.loaded.describe()
         uses = self._planner.column_uses()
         described["use"] = [uses[key] for key in described["key"]]
+        described.attrs["lines"] = str(self.load_report.lines)
         return described
 
     @property

@@ -138,7 +138,7 @@ def test_lines_with_nothing_but_delimiters_are_dropped_and_counted(tmp_path):
         (3, 3),
     ]
     assert loaded.rows == 2
-    assert "dropped: 2 blank rows." in str(loaded.report)
+    assert "dropped: 2 blank rows: lines 3, 5." in str(loaded.report)
     assert len(as_in_the_source(loaded)) == 4
 
 
@@ -223,7 +223,11 @@ def test_lines_above_and_below_the_table_are_dropped_and_told(tmp_path):
     )
     loaded = source.load(write(tmp_path, text))
     assert cells(loaded, "order_id", "zip") == [("1", "02134"), ("2", "98101")]
-    assert [note.kind for note in loaded.report.notes] == ["dropped", "dropped"]
+    assert [note.text for note in loaded.report.of("dropped")] == [
+        "4 rows above the header.",
+        "1 blank (line 8).",
+        '1 row below the orders (a footer): "2 record(s) downloaded".',
+    ]
 
 
 @pytest.mark.parametrize("word", ["Total", "TOTALS", "Grand total:", " sum "])
@@ -234,7 +238,7 @@ def test_a_line_that_says_total_and_names_nobody_is_dropped_and_told(tmp_path, w
     assert cells(loaded, "order_id", "weight") == [("1", 2.0), ("2", 3.5)]
     assert (loaded.rows, [note.text for note in loaded.report.of("dropped")]) == (
         2,
-        ["1 row of totals, without a name or address."],
+        ["1 row of totals, without a name or address: line 4."],
     )
 
 

@@ -25,6 +25,7 @@ class ColumnFacts(Facts):
     orders: int
     total: int
     columns: list[dict[str, Any]]
+    lines: str
     template: str | None = None
     notice: str = NOTICE
 
@@ -43,12 +44,14 @@ def describe_orders(run: ToolRun[DescribeOrdersArguments]) -> Answer:
         orders=run.session.order_count,
         total=len(frame),
         columns=page,
+        lines=str(run.session.load_report.lines),
         template=template,
     )
     part = "" if len(page) == len(frame) else f" (showing {len(page)} from {args.offset})"
     return Answer(
         facts,
         f"{batch.id}: {counted(facts.orders, 'order')}, {counted(len(frame), 'column')}{part}. "
+        f"{facts.lines}. "
         f"A filter is a SQL expression over these names. {note}",
         data={"columns": page, "template": template or ""},
     )

@@ -49,6 +49,7 @@ class BatchFacts(Facts):
     job_id: str
     orders: int
     columns: list[str]
+    lines: str
     notice: str = NOTICE
 
 
@@ -61,10 +62,11 @@ def load_orders(run: ToolRun[LoadOrdersArguments]) -> Answer:
     session = run.session.load(source, **({"encoding": args.encoding} if args.encoding else {}))
     batch.loaded, batch.template, batch.frame = True, None, None
     columns = [name[:_LONGEST_HEADING] for name in session.columns]
+    lines = str(session.load_report.lines)
     return Answer(
-        BatchFacts(job_id=batch.id, orders=session.order_count, columns=columns),
-        f"{counted(session.order_count, 'order')} loaded as {batch.id}. Next: describe_orders for "
-        "columns and template, or batch_preview for prices.",
+        BatchFacts(job_id=batch.id, orders=session.order_count, columns=columns, lines=lines),
+        f"{counted(session.order_count, 'order')} loaded as {batch.id} ({lines}). Next: "
+        "describe_orders for columns and template, or batch_preview for prices.",
         data={"columns": [", ".join(columns)]},
     )
 

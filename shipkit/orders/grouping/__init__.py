@@ -71,6 +71,8 @@ class OrderSet:
     problems: pa.Table = field(repr=False)
     notes: tuple[Note, ...] = field(default=(), repr=False)
     """What was left out."""
+    not_shipped: int = 0
+    """How many lines were sold but are not shipped."""
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -164,10 +166,13 @@ def _grouped(schema: StageSchema, loaded: Loaded, key: Column | None, *, named: 
         problems = [conflicts(loaded, groups, key)]
         problems += [ambiguous_numbers(orders, key, also)] if also else []
         orders = replace(orders, problems=pa.concat_tables(problems))
+    not_shipped = _not_shipped(orders) if left_out else 0
+    text = f"{counted(not_shipped, 'line')} sold but not shipped (such as gift cards)."
     return replace(
         orders,
         problems=pa.concat_tables([orders.problems, *notices(orders)]),
-        notes=_left_out(orders) if left_out else (),
+        notes=(Note("dropped", text, not_shipped),) if not_shipped else (),
+        not_shipped=not_shipped,
     )
 
 
@@ -363,11 +368,6 @@ def _constant(loaded: Loaded, groups: Relation, columns: Sequence[Column]) -> se
     return {column.key for column, differs in zip(columns, varies, strict=True) if not differs}
 
 
-def _left_out(orders: OrderSet) -> tuple[Note, ...]:
-    """Return a note of how many lines were sold but are not shipped."""
-    lines = count(orders.con, orders.loaded.lines)
-    dropped = lines - count(orders.con, orders.shipping_lines)
-    if not dropped:
-        return ()
-    text = f"{counted(dropped, 'line')} sold but not shipped (such as gift cards)."
-    return (Note("dropped", text, dropped),)
+def _not_shipped(orders: OrderSet) -> int:
+    """Return how many lines were sold but are not shipped."""
+    return count(orders.con, orders.loaded.lines) - count(orders.con, orders.shipping_lines)

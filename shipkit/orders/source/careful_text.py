@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from shipkit.common.relation import StageSchema
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note, put, text_columns
+from shipkit.orders.lines import Aside, SourceLines, set_aside
 from shipkit.orders.source.strict_text import TextRead, holds_records
+from shipkit.orders.source.text_bytes import line_count
 from shipkit.orders.source.text_form import TextForm
 
 __all__ = ["read_carefully"]
@@ -30,6 +34,9 @@ def read_carefully(
     rows: list[list[str | None]] = []
     short: list[int] = []
     wrapped: list[int] = []
+    starts: list[int] = []
+    blank: list[int] = []
+    breaks = 0
     spare = _trailing_delimiters(path, form)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=form.delimiter)
@@ -42,9 +49,14 @@ def read_carefully(
                     holds_records(cell, form) for cell in record
                 ):
                     _refuse_merged(name, before + 1, reader.line_num)
-                before = reader.line_num
-                if place < form.skip or not record:
+                first, before = before + 1, reader.line_num
+                if place < form.skip:
                     continue
+                if not record:
+                    blank.append(first)
+                    continue
+                starts.append(first)
+                breaks += before - first
                 number, inside = len(rows) + 1, _unwrapped(record, form)
                 if inside is not None:
                     wrapped.append(number)
@@ -54,7 +66,8 @@ def read_carefully(
                 f"{name}, line {reader.line_num}: {error}.",
                 fix="Correct that line, or export the file again.",
             ) from None
-    _drop_footer(rows, short, width, notes)
+    aside = [*form.aside, *([set_aside("blank", blank)] if blank else [])]
+    aside += _drop_footer(rows, starts, short, width)
     if wrapped:
         text = (
             f"{counted(len(wrapped), 'row')} in quotes as a whole ({row_list(wrapped)}): cut into "
@@ -67,7 +80,16 @@ def read_carefully(
             "the missing cells are empty."
         )
         notes.append(Note("repaired", text, len(short)))
-    return TextRead(put(schema, table, text_columns(rows, width)), notes, broken)
+    first, last = form.headings_at
+    lines = SourceLines(
+        total=line_count(path),
+        rows=len(rows),
+        headings=(first,) if form.header else (),
+        inside=breaks + max(last - first, 0),
+        aside=tuple(aside),
+        starts=np.array(starts[: len(rows)]),
+    )
+    return TextRead(put(schema, table, text_columns(rows, width)), lines, notes, broken)
 
 
 def _unwrapped(record: list[str], form: TextForm) -> list[str] | None:
@@ -134,8 +156,8 @@ def _widened(
 
 
 def _drop_footer(
-    rows: list[list[str | None]], short: list[int], width: int, notes: list[Note]
-) -> None:
+    rows: list[list[str | None]], starts: Sequence[int], short: list[int], width: int
+) -> list[Aside]:
     """Drop rows at the end with one cell, such as "83 record(s) downloaded".
 
     A cell without a blank may be the number of an order whose row was cut off: that row stays, and
@@ -152,11 +174,12 @@ def _drop_footer(
         rows.pop()
         short.pop()
         dropped += texts or [""]
-    if dropped:
-        shown = ", ".join(f'"{text}"' for text in reversed(dropped) if text)
-        text = f"{counted(len(dropped), 'row')} below the orders (a footer)"
-        text += f": {shown}." if shown else "."
-        notes.append(Note("dropped", text, len(dropped)))
+    if not dropped:
+        return []
+    shown = ", ".join(f'"{text}"' for text in reversed(dropped) if text)
+    text = f"{counted(len(dropped), 'row')} below the orders (a footer)"
+    text += f": {shown}." if shown else "."
+    return [set_aside("footer", starts[len(rows) :], text)]
 
 
 def _refuse_merged(name: str, first: int, last: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -12,10 +12,11 @@ from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.orders import layouts
-from shipkit.orders.cells import Note, base_names
+from shipkit.orders.cells import base_names
 from shipkit.orders.expressions import quote
 from shipkit.orders.fields import Column
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.lines import Aside, SourceLines, rows_aside
 from shipkit.orders.source.column_reading import ColumnReading
 from shipkit.orders.source.readers import Origin
 
@@ -114,23 +115,38 @@ class DataRows:
             f"FROM {self.data.sql} WHERE {' AND '.join(conditions) or 'true'}",
         )
 
-    def dropped(self, con: duckdb.DuckDBPyConnection, read: int, kept: int) -> list[Note]:
-        """Return what was dropped of the rows that were read."""
-        blank = self._count(con, f"NOT ({self.filled})") if kept < read else 0
-        required = f" AND ({self.required})" if self.required else ""
-        totals = self._count(con, f"{self.total}{required}") if self.total and kept < read else 0
-        footers = read - kept - blank - totals
-        notes = []
-        if blank:
-            notes.append(Note("dropped", f"{counted(blank, 'blank row')}.", blank))
-        if footers and self.layout:
-            without = " or ".join(self.layout.layout.required)
-            text = f"{counted(footers, 'row')} without {without} (totals or footers)."
-            notes.append(Note("dropped", text, footers))
-        if totals:
-            text = f"{counted(totals, 'row')} of totals, without a name or address."
-            notes.append(Note("dropped", text, totals))
-        return notes
+    def dropped(
+        self, con: duckdb.DuckDBPyConnection, sources: Sequence[SourceLines]
+    ) -> list[Aside]:
+        """Return the rows that are not data: blank ones, footers and totals, with their lines."""
+        kept = [f"({part})" for part in (self.filled, self.required) if part]
+        kept += [f"({self.total}) IS NOT TRUE"] if self.total else []
+        found = con.execute(f"""
+            SELECT
+                CASE
+                    WHEN NOT ({self.filled}) THEN 'blank'
+                    WHEN ({self.required or "true"}) IS NOT TRUE THEN 'footer'
+                    ELSE 'total'
+                END,
+                list(row_number ORDER BY row_number)
+            FROM {self.data.sql}
+            WHERE ({" AND ".join(kept)}) IS NOT TRUE
+            GROUP BY 1
+            ORDER BY 1
+        """).fetchall()
+        return [
+            replace(aside, note=f"{self._words(reason, aside.count)}: {aside.where}.")
+            for reason, numbers in found
+            for aside in rows_aside(reason, numbers, sources)
+        ]
+
+    def _words(self, reason: str, count: int) -> str:
+        if reason == "blank":
+            return counted(count, "blank row")
+        if reason == "total" or self.layout is None:
+            return f"{counted(count, 'row')} of totals, without a name or address"
+        without = " or ".join(self.layout.layout.required)
+        return f"{counted(count, 'row')} without {without} (totals or footers)"
 
     def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
         return int(one(con, f"SELECT count(*) FROM {self.data.sql} WHERE {condition}")[0])

@@ -56,7 +56,8 @@ def read_delimited(
         sha256=seen.sha256,
         delimiter=form.delimiter,
         encoding=seen.encoding,
-        notes=(*seen.notes, *form.notes, *read.notes),
+        notes=(*seen.notes, *read.notes),
+        lines=(read.lines,),
         broken=(*read.broken, *_doubtful(schema, read.relation, form.headings, seen)),
     )
 

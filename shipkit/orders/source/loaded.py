@@ -16,6 +16,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.lines import LineAccount
 from shipkit.orders.source.readers import Origin
 
 if TYPE_CHECKING:
@@ -36,15 +37,21 @@ class LoadReport:
         Number of columns.
     notes
         What reading did, in the order in which it happened.
+    lines
+        Where every line of the source went: loaded, set aside with a reason, or merged into an
+        order.
     """
 
     rows: int
     columns: int
     notes: tuple[Note, ...] = ()
+    lines: LineAccount = field(default_factory=lambda: LineAccount(0, 0))
 
     def __str__(self) -> str:
         head = f"{counted(self.rows, 'row')}, {counted(self.columns, 'column')}"
-        return "\n".join([head, *(f"{note.kind}: {note.text}" for note in self.notes)])
+        return "\n".join(
+            [head, str(self.lines), *(f"{note.kind}: {note.text}" for note in self.notes)]
+        )
 
     def of(self, kind: str) -> tuple[Note, ...]:
         """Return the notes of one kind: ``read``, ``repaired``, ``dropped`` or ``assumed``."""

@@ -21,6 +21,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.expressions import quote
+from shipkit.orders.lines import SourceLines
 from shipkit.orders.source.delimited import read_delimited
 from shipkit.orders.source.records import (
     is_frame,
@@ -92,9 +93,15 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
             f"Cannot read orders from an object of type {type(source).__name__}.",
             fix="Pass a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
         )
-    return cells, Origin(
-        kind=cells.kind, headings=cells.headings, rows=(count(schema.con, cells.relation),)
-    )
+    rows = count(schema.con, cells.relation)
+    cells = _with_lines(cells, rows, None)
+    return cells, Origin(kind=cells.kind, headings=cells.headings, rows=(rows,))
+
+
+def _with_lines(cells: Cells, rows: int, file: str | None) -> Cells:
+    """Return the cells with an account of their lines; a reader of a table leaves it out."""
+    (lines,) = cells.lines or (SourceLines.of_table(rows),)
+    return replace(cells, lines=(replace(lines, file=file),))
 
 
 def _paths(source: str | Path) -> list[Path]:
@@ -143,6 +150,11 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
                 f"No permission to read {path}.",
                 fix="Check its permissions, and close it if another program has it open.",
             ) from None
+    rows = [count(schema.con, cells.relation) for cells in read]
+    read = [
+        _with_lines(cells, of_file, path.name)
+        for cells, of_file, path in zip(read, rows, paths, strict=True)
+    ]
     first = read[0]
     origin = Origin(
         kind=first.kind,
@@ -150,7 +162,7 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         sha256=tuple(
             cells.sha256 or _sha256(path) for cells, path in zip(read, paths, strict=True)
         ),
-        rows=tuple(count(schema.con, cells.relation) for cells in read),
+        rows=tuple(rows),
         headings=first.headings,
         sheet=first.sheet,
         delimiter=first.delimiter,
@@ -252,6 +264,7 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
         headings=tuple(headings),
         kind=read[0].kind,
         notes=(*notes, *(n for cells in read for n in cells.notes)),
+        lines=tuple(part for cells in read for part in cells.lines),
         skipped=tuple(skipped),
         broken=tuple(broken),
     )

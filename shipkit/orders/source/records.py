@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from shipkit.common.cell_text import text_of
@@ -17,6 +18,7 @@ from shipkit.common.sql import quoted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
+from shipkit.orders.lines import SourceLines, set_aside
 
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
 
@@ -167,8 +169,23 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
             fix='Write [{"order_id": ...}, ...] or one object per line.',
         )
     headings, rows = _flattened(found)
-    text = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
-    return Cells(relation=put(schema, table, text), headings=headings, kind=kind, encoding="utf-8")
+    data = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
+    return Cells(
+        relation=put(schema, table, data),
+        headings=headings,
+        kind=kind,
+        encoding="utf-8",
+        lines=(_lines_of(text, len(rows)),) if kind == "ndjson" else (),
+    )
+
+
+def _lines_of(text: str, rows: int) -> SourceLines:
+    """Return the account of a file with one object on each line that is not blank."""
+    lines = text.removesuffix("\n").split("\n")
+    blank = [number for number, line in enumerate(lines, start=1) if not line.strip()]
+    starts = [number for number, line in enumerate(lines, start=1) if line.strip()]
+    aside = (set_aside("blank", blank),) if blank else ()
+    return SourceLines(total=len(lines), rows=rows, aside=aside, starts=np.array(starts))
 
 
 def _parsed(text: str) -> tuple[list[Any], str]:
@@ -177,7 +194,10 @@ def _parsed(text: str) -> tuple[list[Any], str]:
         data = json.loads(text, **options)
     except json.JSONDecodeError:
         lines = [
-            (number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()
+            # splitlines() would also cut at U+2028, which JSON allows inside a text.
+            (number, line)
+            for number, line in enumerate(text.split("\n"), start=1)
+            if line.strip()
         ]
         if len(lines) < 2:
             raise

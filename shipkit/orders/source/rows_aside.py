@@ -7,6 +7,7 @@ every source.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.words import counted, listed
-from shipkit.orders.cells import Cells, Note, SkippedRows, base_names
+from shipkit.orders.cells import Cells, SkippedRows, base_names
 from shipkit.orders.expressions import quote
+from shipkit.orders.lines import Aside, SourceLines, rows_aside
 
 __all__ = ["RowsAside"]
 
@@ -46,10 +48,13 @@ class RowsAside:
         """The number of rows."""
         return sum(len(each.rows) for each in self.parts)
 
-    @property
-    def notes(self) -> list[Note]:
-        """A note for each reason, for the load report."""
-        return [Note("dropped", each.note, len(each.rows)) for each in self.parts]
+    def lines(self, sources: Sequence[SourceLines]) -> list[Aside]:
+        """Return the rows as lines of their files, for the account of lines."""
+        return [
+            aside
+            for each in self.parts
+            for aside in rows_aside(each.reason, each.rows, sources, each.note)
+        ]
 
     def without(self, schema: StageSchema, text: Relation) -> Relation:
         """Return the rows of `text` that are left: itself when nothing is set aside."""

@@ -18,6 +18,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.account import instruction_of
 from shipkit.orders.cells import Cells, Note, SkippedRows, find_header, put, text_columns
 from shipkit.orders.fields import recognise
+from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.book_files import opened_book
 from shipkit.orders.source.sheet_cells import SheetCells, column_letters
 from shipkit.orders.source.sheet_choice import chosen_sheet
@@ -75,6 +76,7 @@ def read_spreadsheet(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         sheet=name,
         notes=(*notes, *made.notes),
+        lines=(_lines_of(made),),
         skipped=tuple(skipped),
         broken=tuple(made.broken),
     )
@@ -106,12 +108,28 @@ def _read_sheet(
     while body and not any(body[-1]):
         body.pop()
     made = SheetCells(sheet, look, headings, place + 1, values[: len(body)], body)
-    if place > 0:
-        text_of_note = f"{counted(place, 'row')} above the header of sheet {name!r}."
-        made.notes.append(Note("dropped", text_of_note, place))
     made.as_shown()
     _ask_of_hidden_columns(made, name, file)
     return made, _hidden(look, made)
+
+
+def _lines_of(made: SheetCells) -> SourceLines:
+    """Return the account of the rows of a sheet, the blank ones at its end included."""
+    total, headings = len(made.sheet.rows), range(made.first, made.first + bool(made.first))
+    above, end = max(made.first - 1, 0), made.first + len(made.rows)
+    aside = []
+    if above:
+        note = f"{counted(above, 'row')} above the header of sheet {made.sheet.name!r}."
+        aside.append(set_aside("above the headings", range(1, above + 1), note))
+    if end < total:
+        aside.append(set_aside("blank", range(end + 1, total + 1)))
+    return SourceLines(
+        total=total,
+        rows=len(made.rows),
+        headings=tuple(headings),
+        aside=tuple(aside),
+        first=made.first + 1,
+    )
 
 
 def _hidden(look: Look, made: SheetCells) -> list[SkippedRows]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
-from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note, base_names
-from shipkit.orders.source.text_bytes import CHUNK
+from shipkit.orders.lines import SourceLines, set_aside
+from shipkit.orders.source.text_bytes import CHUNK, line_count
 from shipkit.orders.source.text_form import TextForm
 
 __all__ = ["TextRead", "holds_records", "read_strict"]
@@ -23,6 +26,7 @@ class TextRead:
     """The rows of a text file, what was repaired, and the problems of single rows."""
 
     relation: Relation
+    lines: SourceLines
     notes: list[Note] = field(default_factory=list)
     broken: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -49,10 +53,81 @@ def read_strict(schema: StageSchema, path: Path, table: str, form: TextForm) -> 
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.Error:
         return None
-    if not _adds_up(schema, path, relation, form):
+    lines = _lines_of(schema, path, relation, form)
+    if lines is None or not _adds_up(schema, path, relation, form):
         # The careful reader names the line.
         return None
-    return TextRead(relation)
+    return TextRead(relation, lines)
+
+
+def _lines_of(
+    schema: StageSchema, path: Path, relation: Relation, form: TextForm
+) -> SourceLines | None:
+    """Return the account of the lines, None where some are neither a row nor blank nor in a cell.
+
+    DuckDB skips blank lines, and a broken line of headings together with all lines below.
+    """
+    rows, total = count(schema.con, relation), line_count(path)
+    first, last = form.headings_at
+    above = SourceLines(
+        total=total,
+        rows=rows,
+        headings=(1,) if form.header else (),
+        inside=last - first if form.header else 0,
+        first=last + 1,
+    )
+    left = total - last - rows
+    if not left:
+        return above
+    empty = _blank_lines(path) if left > 0 else []
+    if len(empty) == left:  # a line break in a cell leaves at least one line that is not blank
+        filled = np.setdiff1d(np.arange(last + 1, total + 1), empty, assume_unique=True)
+        return replace(above, starts=filled, aside=(set_aside("blank", empty),))
+    breaks = _breaks(schema, relation, len(form.headings))
+    blank = left - int(breaks.sum())
+    starts = last + 1 + np.arange(rows) + np.concatenate(([0], np.cumsum(breaks[:-1])))
+    if blank < 0 or not rows:
+        return None
+    inside = above.inside + int(breaks.sum())
+    if not blank:
+        return replace(above, inside=inside, starts=starts)
+    starts, empty = _by_record(path, form)
+    if len(empty) != blank or len(starts) != rows:
+        return None
+    return replace(above, inside=inside, starts=starts, aside=(set_aside("blank", empty),))
+
+
+def _breaks(schema: StageSchema, relation: Relation, width: int) -> np.ndarray:
+    """Return the number of line breaks inside the cells of each row."""
+    cells = ", ".join(base_names(width))
+    found = schema.con.sql(f"""
+        WITH texts AS (SELECT rowid, concat_ws('|', {cells}) AS text FROM {relation.sql})
+        SELECT
+            2 * len(text) - len(replace(text, chr(10), '')) - len(replace(text, chr(13), ''))
+            - (len(text) - len(replace(text, chr(13) || chr(10), '|'))) AS breaks
+        FROM texts
+        ORDER BY rowid
+    """).fetchnumpy()
+    return np.asarray(found["breaks"])
+
+
+def _blank_lines(path: Path) -> list[int]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [number for number, line in enumerate(file, start=1) if line in {"\n", "\r\n", "\r"}]
+
+
+def _by_record(path: Path, form: TextForm) -> tuple[np.ndarray, list[int]]:
+    """Return the line in which each row begins, and the blank lines between rows."""
+    starts: list[int] = []
+    blank: list[int] = []
+    before = 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=form.delimiter)
+        for place, record in enumerate(reader):
+            if place >= form.skip:
+                (starts if record else blank).append(before + 1)
+            before = reader.line_num
+    return np.array(starts), blank
 
 
 def holds_records(cell: str, form: TextForm) -> bool:

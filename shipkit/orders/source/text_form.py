@@ -10,7 +10,8 @@ from pathlib import Path
 
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
-from shipkit.orders.cells import Note, find_header
+from shipkit.orders.cells import find_header
+from shipkit.orders.lines import Aside, set_aside
 
 __all__ = ["TextForm", "text_form"]
 
@@ -29,7 +30,10 @@ class TextForm:
     simple: bool
     """Whether the header is the first record, or there is none: then DuckDB can try."""
     header: bool
-    notes: tuple[Note, ...] = ()
+    headings_at: tuple[int, int] = (1, 0)
+    """The first and the last line of the headings; (1, 0) without any."""
+    aside: tuple[Aside, ...] = ()
+    """The lines above the headings, or Excel's hint of the delimiter."""
 
 
 def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> TextForm:
@@ -49,7 +53,7 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
             fix="Pass one, such as ',', ';' or '\\t'.",
         )
     used = delimiter or (first_line[4] if marked else _sniff(sample))
-    rows = _records(sample, used)
+    rows, ends = _records(sample, used)
     filled = [place for place, row in enumerate(rows) if any(cell.strip() for cell in row)]
     if not filled or (marked and len(filled) < 2):
         raise SourceError(f"{name} contains no text.", fix="Export it again, or check the path.")
@@ -62,13 +66,10 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
             first,
             simple=not marked,
             header=False,
+            aside=_above(1, 1) if marked else (),
         )
     place = first + find_header(rows[first:])
-    notes = (
-        (Note("dropped", f"{counted(place, 'row')} above the header of {name}.", place),)
-        if place > first
-        else ()
-    )
+    above = ends[place - 1] if place else 0
     headings = tuple(cell.strip().lstrip("\ufeff") for cell in rows[place])
     return TextForm(
         used,
@@ -76,8 +77,15 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
         place + 1,
         simple=place == 0 and bool(sample.split("\n", 1)[0].strip()),
         header=True,
-        notes=notes,
+        headings_at=(above + 1, ends[place]),
+        aside=_above(above, place - first) if above else (),
     )
+
+
+def _above(lines: int, rows: int) -> tuple[Aside, ...]:
+    """Return the `lines` above the headings; `rows` of them are not Excel's hint `sep=;`."""
+    note = f"{counted(rows, 'row')} above the header." if rows else "Excel's hint of the delimiter."
+    return (set_aside("above the headings", range(1, lines + 1), note),)
 
 
 def _sample(path: Path) -> str:
@@ -88,23 +96,27 @@ def _sample(path: Path) -> str:
     return text if whole else text[: text.rfind("\n") + 1] or text
 
 
-def _records(sample: str, delimiter: str, most: int = 200) -> list[list[str]]:
+def _records(sample: str, delimiter: str, most: int = 200) -> tuple[list[list[str]], list[int]]:
+    """Return the first records of a file, and the line in which each of them ends."""
     rows: list[list[str]] = []
+    ends: list[int] = []
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
     try:
-        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+        for row in reader:
             rows.append(row)
+            ends.append(reader.line_num)
             if len(rows) >= most:
                 break
     except csv.Error:
         pass
-    return rows
+    return rows, ends
 
 
 def _sniff(sample: str) -> str:
     """Return the delimiter that splits most lines into the same number of cells, more than one."""
     best, score = ",", 0.0
     for mark in _DELIMITERS:
-        widths = Counter(len(row) for row in _records(sample, mark) if row)
+        widths = Counter(len(row) for row in _records(sample, mark)[0] if row)
         width, count = max(
             widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0)
         )

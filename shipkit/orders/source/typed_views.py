@@ -15,11 +15,13 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one
+from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, Note
 from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.lines import LineAccount
 from shipkit.orders.source import celltypes
 from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
 from shipkit.orders.source.data_rows import DataRows
@@ -59,6 +61,8 @@ _SOURCES = {
     "database": "database table",
 }
 """Kind of a source that is not a file -> its name in messages."""
+_UNITS = {"csv": "line", "tsv": "line", "ndjson": "line", "json": "record", "records": "record"}
+"""Kind of a source -> what its lines are called; of all others they are rows."""
 _NUMBERS = (
     "TINYINT",
     "SMALLINT",
@@ -123,8 +127,12 @@ def loaded_from(
     )
     rows = DataRows(as_text, columns, readings, origin, layout, data)
     lines = rows.lines(schema)
-    dropped = [*aside.notes, *rows.dropped(con, read - aside.count, count(con, lines))]
-    kept = read - sum(note.count for note in dropped)
+    kept = count(con, lines)
+    dropped = aside.lines(cells.lines)
+    dropped += rows.dropped(con, cells.lines) if kept < read - aside.count else []
+    account = LineAccount.of(cells.lines, dropped, unit=_UNITS.get(origin.kind, "row"))
+    if account.missing:
+        raise _lost(origin, account)
     if not kept:
         raise _no_orders(origin, "only blank rows")
     problems = pa.concat_tables(
@@ -140,7 +148,7 @@ def loaded_from(
         *([Note("read", f"Layout: {layout}.")] if layout else []),
         *_heading_notes(headings, names),
         *_reading_notes(names, readings),
-        *dropped,
+        *(Note("dropped", part.note or f"{part}.", part.count) for part in account.aside),
     )
     return Loaded(
         con=con,
@@ -150,10 +158,19 @@ def loaded_from(
         columns=columns,
         rows=kept,
         origin=origin,
-        report=LoadReport(kept, len(columns), notes),
+        report=LoadReport(kept, len(columns), notes, account),
         problems=_of_rows(con, lines, problems) if kept < read else problems,
         layout=layout,
         copied="rowid" not in cells.relation.columns,
+    )
+
+
+def _lost(origin: Origin, account: LineAccount) -> SourceError:
+    name = origin.paths[0].name if origin.paths else _SOURCES.get(origin.kind, "source")
+    return SourceError(
+        f"{abs(account.missing):,} of the {counted(account.lines, account.unit)} of {name} are "
+        f"not accounted for ({account}).",
+        fix="This is a defect of shipkit: please report it. Saving the orders as .xlsx may help.",
     )
 
 
