@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from shipkit.agent.batches import BatchRegistry
 from shipkit.errors import JobNotFound, PreviewNotFound, ShipkitError
+from shipkit.plan.frames import with_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +209,7 @@ def _labels(registry: BatchRegistry, job_id: str, kind: str) -> bytes:
 
 def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
     """Return CSV in which no cell starts a formula: an order may contain ``=HYPERLINK(...)``."""
-    some = frame[[name for name in columns if name in frame.columns]].copy()
+    some = with_zone(frame[[name for name in columns if name in frame.columns]])
     for name in some.columns:
         if some[name].dtype == object or str(some[name].dtype) in {"str", "string"}:
             some[name] = some[name].map(_inert, na_action="ignore")

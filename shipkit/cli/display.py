@@ -17,6 +17,7 @@ from shipkit.cli.console import Console
 from shipkit.cli.json_facts import JSON_RESULT, JSON_ROW, cells, json_value, summary_facts
 from shipkit.common.words import counted, row_list
 from shipkit.models import Money
+from shipkit.plan.frames import with_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def unshippable_in(store: JobStore) -> int:
 def open_rows(result: BatchResult, console: Console) -> None:
     """Print the rows that did not ship and may need a person."""
     frame = result.frame
-    for row in frame.to_dict("records") if console.as_json else ():
+    for row in with_zone(frame).to_dict("records") if console.as_json else ():
         console.record("result", **cells(row, JSON_RESULT))
     left_rows("Not shipped", frame[frame["state"].isin(["failed", "in_doubt", "review"])], console)
 

@@ -110,7 +110,7 @@ def json_value(value: Any) -> Any:
     """Return a cell of a frame as a JSON value; missing values of any kind become null."""
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [json_value(v) for v in value]
     if value is None or isinstance(value, bool | int | str):
         return value

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from shipkit.cli.advice import for_command_line
 from shipkit.common.files import write_file
 from shipkit.common.xlsx import write_sheet
 from shipkit.errors import InputError
+from shipkit.plan.frames import with_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,25 +45,21 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _csv(frame: pd.DataFrame, file: Path) -> None:
-    _without_lists(frame).to_csv(file, index=False)
+    _without_lists(with_zone(frame)).to_csv(file, index=False)
 
 
 def _tsv(frame: pd.DataFrame, file: Path) -> None:
-    _without_lists(frame).to_csv(file, index=False, sep="\t")
+    _without_lists(with_zone(frame)).to_csv(file, index=False, sep="\t")
 
 
 def _xlsx(frame: pd.DataFrame, file: Path) -> None:
     plain = _without_lists(frame)
-    for name in plain.select_dtypes("datetimetz").columns:
-        plain[name] = plain[name].dt.tz_localize(None)  # Excel has no time zones
     cells = plain.astype(object).where(plain.notna(), None)
     write_sheet(file, list(plain.columns), cells.itertuples(index=False, name=None))
 
 
 def _parquet(frame: pd.DataFrame, file: Path) -> None:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    # Without its own metadata: pandas cannot read back what it notes about lists.
-    pq.write_table(table.replace_schema_metadata(), file, compression="zstd")
+    with_zone(frame).to_parquet(file, index=False, compression="zstd")
 
 
 _WRITERS = {".csv": _csv, ".tsv": _tsv, ".xlsx": _xlsx, ".parquet": _parquet}
@@ -75,10 +70,15 @@ def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
     for name in plain.columns:
         if plain[name].map(_is_list).any():
             plain[name] = plain[name].map(
-                lambda cell: ", ".join(map(str, cell)) if _is_list(cell) else None
+                lambda cell: ", ".join(map(_item, cell)) if _is_list(cell) else None
             )
     return plain
 
 
 def _is_list(cell: Any) -> bool:
-    return isinstance(cell, list | np.ndarray)
+    return isinstance(cell, list | tuple | np.ndarray)
+
+
+def _item(item: Any) -> str:
+    """Return the text of an item of a list; a reference is a pair of its name and its value."""
+    return "=".join(map(str, item)) if isinstance(item, tuple) else str(item)

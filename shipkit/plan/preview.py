@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.registry import service_title
 from shipkit.models import Money
+from shipkit.plan.frames import to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.summary import ServiceTotal, Summary
 from shipkit.schema import OPTIONS, QUOTES, major, problems_table
@@ -343,21 +344,6 @@ def unpriced(plan: Plan, *, now: dt.datetime) -> Preview:
         priced_at=now,
         expires_at=now,
     )
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return `table` as pandas: nullable integers, real dates, text as `str`, lists as lists."""
-    import pandas as pd
-
-    def dtype(kind: pa.DataType) -> Any:
-        if pa.types.is_integer(kind):
-            return pd.Int64Dtype()
-        if pa.types.is_boolean(kind):
-            return pd.BooleanDtype()
-        return pd.ArrowDtype(kind) if pa.types.is_nested(kind) else None
-
-    frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, date_as_object=False)
-    return frame
 
 
 def _scatter(texts: Mapping[int, str], count: int, empty: str | None) -> pa.Array:

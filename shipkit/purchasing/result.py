@@ -182,11 +182,11 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         ``row_number`` Int64, ``order_id``, ``state``, ``tracking_number``, ``tracking_numbers``
-        (list), ``service``, ``quoted_cents`` and ``charged_cents`` (Int64, minor units of
+        (tuple), ``service``, ``quoted_cents`` and ``charged_cents`` (Int64, minor units of
         ``currency``), ``charged`` (float, major units, for people), ``charge_basis``,
         ``billed_weight_lb``, ``currency``, ``shipkit_reference``, ``user_references``,
-        ``attempts``, ``shipped_at`` (UTC), ``voided_at``, ``live``, ``account``, ``error_code``,
-        ``error_message``, ``fix``. Null where it does not apply.
+        ``attempts``, ``shipped_at`` and ``voided_at`` (UTC, without a time zone), ``live``,
+        ``account``, ``error_code``, ``error_message``, ``fix``. Null where it does not apply.
     """
     table = store.results()
     if state is not None:
