@@ -25,6 +25,7 @@ from shipkit.errors import CarrierRejected
 from shipkit.models import Shipment
 
 __all__ = [
+    "PLACES",
     "Limits",
     "ServiceEntry",
     "ServiceList",
@@ -47,6 +48,16 @@ _RULES: Final = tuple(
 
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]*")
 _CARRIER: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+PLACES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "po_box": "PO boxes",
+        "military": "military and diplomatic post offices (APO, FPO, DPO)",
+        "outlying": "US territories other than Puerto Rico as a domestic service",
+    }
+)
+"""Kind of place that a service may not go to -> what messages call it."""
 
 
 class UnknownService(ValueError):
@@ -121,6 +132,8 @@ class ServiceEntry:
     reach: Reach = "anywhere"
     limits: Limits = field(default_factory=Limits)
     """Limits that hold for this service in addition to those of the carrier."""
+    not_to: frozenset[str] = frozenset()
+    """Kinds of places (:data:`PLACES`) that it does not deliver to."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Everything else in the TOML: only the carrier's own code reads it."""
 
@@ -386,9 +399,10 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
     if "like" in data:
         base = _from_toml(path.parent / data["like"], name)
     try:
+        not_to = _kinds(data.get("not_to", ()))
         made = ServiceList(
             name,
-            (*base.entries, *(_entry(name, each) for each in data.get("service", ()))),
+            (*base.entries, *(_entry(name, each, not_to) for each in data.get("service", ()))),
             title=str(data.get("title") or _words(name)),
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
@@ -403,7 +417,15 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
     return made
 
 
-def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
+def _kinds(given: Iterable[Any]) -> frozenset[str]:
+    """Return kinds of places. Raises ValueError for one that is not known."""
+    kinds = frozenset(map(str, given))
+    if unknown := sorted(kinds - set(PLACES)):
+        raise ValueError(f"unknown kind of place {unknown[0]!r}; known: {', '.join(PLACES)}")
+    return kinds
+
+
+def _entry(carrier: str, data: Mapping[str, Any], not_to: frozenset[str]) -> ServiceEntry:
     rest = dict(data)
     code = rest.pop("code")
     if not isinstance(code, str) or not _CODE.fullmatch(code):
@@ -414,6 +436,7 @@ def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
     if reach not in {"domestic", "abroad", "anywhere"}:
         raise ValueError(f"{code}: reach must be domestic, abroad or anywhere, not {reach!r}")
     wire = rest.pop("wire", {})
+    refused = _kinds(rest.pop("not_to", ())) | (not_to - _kinds(rest.pop("also_to", ())))
     return ServiceEntry(
         carrier=carrier,
         code=code,
@@ -422,5 +445,6 @@ def _entry(carrier: str, data: Mapping[str, Any]) -> ServiceEntry:
         wire={carrier: wire} if isinstance(wire, str) else dict(wire),
         reach=reach,
         limits=Limits.of(rest.pop("limits", {})),
+        not_to=refused,
         facts=rest,
     )

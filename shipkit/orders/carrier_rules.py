@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 
 from shipkit.common.words import counted
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import choose, quote
 from shipkit.orders.rule import Rule
-from shipkit.services import Limits, ServiceList
+from shipkit.services import PLACES, Limits, ServiceList
 
 __all__ = ["carrier_rules"]
 
@@ -25,6 +25,7 @@ _GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_
 def carrier_rules(offered: ServiceList) -> tuple[Rule, ...]:
     """Return the rules of the carrier that offers these services, and of each of its services."""
     found = [_unknown_service(offered), *_of_limits(offered.limits, offered.title, "true")]
+    found += _of_places(offered)
     for entry in offered:
         who = f"{offered.title} {entry.title}"
         found += _of_limits(entry.limits, who, f"service = {quote(entry.code)}")
@@ -41,6 +42,44 @@ def _unknown_service(offered: ServiceList) -> Rule:
         "'\"' || service || '\" is not a known service'",
         offered.known,
     )
+
+
+_CONDITIONS: Final = {
+    "po_box": ("box IS NOT NULL AND NOT box_and_street AND NOT box_is_usual", "address_line1"),
+    "military": ("military", "city"),
+    "outlying": ("outlying AND NOT military", "state"),
+}
+"""Kind of place -> SQL of whether an address is one, and the field that shows it."""
+
+_INSTEAD: Final = {
+    "po_box": "Give a street address",
+    "military": "Ship it with the post",
+    "outlying": "Choose an international service",
+}
+
+
+def _of_places(offered: ServiceList) -> list[Rule]:
+    """Return a rule for each kind of place that some of the services do not deliver to."""
+    found = []
+    for kind, (is_there, field) in _CONDITIONS.items():
+        refusing = [entry for entry in offered if kind in entry.not_to]
+        if not refusing:
+            continue
+        going = [entry.code for entry in offered if kind not in entry.not_to]
+        titles = {entry.code: quote(f"{offered.title} {entry.title}") for entry in refusing}
+        or_choose = f", or choose {', '.join(going)}" if going else ""
+        found.append(
+            Rule(
+                f"{kind}_not_served",
+                f"ship_to.{field}",
+                f"({is_there}) AND service IN ({', '.join(quote(each.code) for each in refusing)})",
+                "coalesce(box, address_line1)" if kind == "po_box" else field,
+                f"{choose('service', titles, quote(offered.title))}"
+                f" || {quote(f' does not deliver to {PLACES[kind]}')}",
+                f"{_INSTEAD[kind]}{or_choose}.",
+            )
+        )
+    return found
 
 
 def _of_limits(limits: Limits, who: str, when: str) -> list[Rule]:

@@ -183,6 +183,17 @@ RULES: Final[tuple[Rule, ...]] = (
         fix="Correct the cell.",
     ),
     Rule(
+        code="po_box_kept",
+        field="ship_to.address_line1",
+        fails="box_and_street OR box_is_usual",
+        value="box",
+        problem="""'"' || box || '" is a PO box' || CASE
+            WHEN box_and_street THEN ' next to a street; carriers deliver to the street'
+            ELSE '; carriers need a phone number to deliver there' END""",
+        fix="Leave the box out if the street is enough.",
+        severity="warning",
+    ),
+    Rule(
         code="phone_format",
         field="ship_to.phone",
         fails="""(american OR country = 'CA')

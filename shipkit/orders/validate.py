@@ -21,6 +21,7 @@ from shipkit.common.relation import Relation, StageSchema, scratch
 from shipkit.common.sql import one
 from shipkit.models import Address
 from shipkit.orders.carrier_rules import carrier_rules
+from shipkit.orders.delivery_places import box_columns, place_columns
 from shipkit.orders.expressions import quote
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
@@ -124,23 +125,23 @@ def _suspects(
     Most rows of most files are fine. A first query finds the row numbers of the others, so that the
     wide columns are only copied for these.
     """
+    destinations = pc.unique(shipments.column("country").drop_null()).to_pylist()
     zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
     broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
+    judged = _judged("checked_rows", shipper, today, destinations)
     with _registered(schema.con, zip_ranges=zips):
         numbers = (
-            schema.con.sql(
-                f"SELECT row_number FROM ({_judged('checked_rows', shipper, today)}) WHERE {broken}"
-            )
+            schema.con.sql(f"SELECT row_number FROM ({judged}) WHERE {broken}")
             .to_arrow_table()
             .column("row_number")
             .combine_chunks()
         )
         rows = shipments.filter(pc.is_in(shipments.column("row_number"), value_set=numbers))
         with _registered(schema.con, suspect_rows=rows):
-            return schema.table("suspects", _judged("suspect_rows", shipper, today))
+            return schema.table("suspects", _judged("suspect_rows", shipper, today, destinations))
 
 
-def _judged(rows: str, shipper: Address, today: dt.date | None) -> str:
+def _judged(rows: str, shipper: Address, today: dt.date | None, destinations: Sequence[str]) -> str:
     """Return the statement that adds the columns which rules read to the relation `rows`."""
     home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
     countries = sorted(set(country_codes().values()))
@@ -156,11 +157,12 @@ def _judged(rows: str, shipper: Address, today: dt.date | None) -> str:
                 {f"DATE '{today.isoformat()}'" if today else "NULL::DATE"} AS today,
                 s.parcels[1] AS p,
                 0 AS place,
-                len(s.parcels) AS count
+                len(s.parcels) AS count,
+                {box_columns(destinations)}
             FROM {rows} s
             LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3)
         )
-        SELECT *, american AND zip_ok AS us_zip
+        SELECT *, american AND zip_ok AS us_zip, {place_columns()}
         FROM located
     """
 
