@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from shipkit.orders.mapping.template_limits import (
     MAX_OUTPUT,
     MAX_STEPS,
     OverBudget,
+    charge,
     check_format,
     check_join,
     check_method,
@@ -149,11 +151,18 @@ class ShipmentEnvironment(SandboxedEnvironment):
 
     def __init__(self, offered: ServiceList) -> None:
         super().__init__(
-            undefined=_NoSuchCell, autoescape=False, keep_trailing_newline=False, cache_size=0
+            undefined=_NoSuchCell,
+            autoescape=False,
+            keep_trailing_newline=False,
+            cache_size=0,
+            # Folding constants tries every level of a nested expression again, and writes what
+            # Python cannot read back (inf, nan).
+            optimized=False,
         )
         self.globals = {"range": _range, "namespace": Namespace}
         declared = filters_for(offered)
-        self.filters = {**{name: _in_template(each) for name, each in declared.items()}, **_FILTERS}
+        given = {**{name: _in_template(each) for name, each in declared.items()}, **_FILTERS}
+        self.filters = {name: _charged(function) for name, function in given.items()}
         self.tests = {
             name: test
             for name, test in self.tests.items()
@@ -200,13 +209,13 @@ class ShipmentEnvironment(SandboxedEnvironment):
         owner = getattr(__obj, "__self__", None)
         if isinstance(owner, str):
             check_method(owner, __obj.__name__, args)
-        return super().call(__context, __obj, *args, **kwargs)
+        return charge(super().call(__context, __obj, *args, **kwargs))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Refuse operators whose result would be too large."""
         del context
         check_operator(operator, left, right)
-        return self.binop_table[operator](left, right)
+        return charge(self.binop_table[operator](left, right))
 
 
 # -- filters ---------------------------------------------------------------------------------------
@@ -220,13 +229,15 @@ def _range(*args: int) -> range:
 
 
 @pass_context
-def _counted(context: Any, items: Any, fixed: int) -> list[Any]:
+def _counted(context: Any, items: Any, fixed: int, steps: int) -> list[Any]:
     """Return the elements of a loop as a list, and count them.
 
     Parameters
     ----------
     fixed
         Characters of the author's own text that each iteration writes.
+    steps
+        Steps that each iteration counts.
     """
     if isinstance(items, jinja2.Undefined):
         items = iter(items)  # raises, and names what is undefined
@@ -235,12 +246,17 @@ def _counted(context: Any, items: Any, fixed: int) -> list[Any]:
         listed.append(item)
         if len(listed) > MAX_STEPS:
             break
-    context.parent["budget_"].spend(len(listed) + 1, fixed * len(listed))
+    context.parent["budget_"].spend(steps * len(listed) + 1, fixed * len(listed))
     return listed
 
 
 def _small(value: Any) -> Any:
     weigh(value)
+    return value
+
+
+def _sliced(value: Any) -> Any:
+    """Return ``text[1:]``, which Jinja2 writes as Python; every filter counts what it returns."""
     return value
 
 
@@ -284,6 +300,29 @@ def _tojson(value: Any) -> JsonText:
     return made
 
 
+@pass_context
+def _loop_text(context: Any, value: Any) -> str:
+    """Write a value into the author's own JSON, and count it: it is in a loop."""
+    made = _text(value)
+    context.parent["budget_"].write(len(made))
+    return made
+
+
+@pass_context
+def _loop_json(context: Any, value: Any) -> str:
+    """Write a value as JSON, and count it: it is in a loop."""
+    made = _json(value)
+    context.parent["budget_"].write(len(made))
+    return made
+
+
+@pass_context
+def _loop_written(context: Any, value: str) -> str:
+    """Count a text that is written as it is: it is in a loop."""
+    context.parent["budget_"].write(len(value))
+    return value
+
+
 def _replace(value: Any, old: str, new: str) -> str | None:
     if value is None:
         return None
@@ -309,7 +348,7 @@ def _sum(environment: Any, value: Any, attribute: str | None = None, start: floa
 
 def _format(value: Any, *args: Any) -> str:
     text = template_text(value)
-    check_format(text)
+    check_format(text, args)
     made = text % args
     check_size(made, len(made))
     return made
@@ -330,6 +369,17 @@ def _in_template(declared: Filter) -> Callable[..., Any]:
         if type(value) is str and len(value) > most:
             value = value[:most]
         return function(value, *args, **kwargs)
+
+    return filtered
+
+
+def _charged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that counts the long texts and lists that it makes."""
+
+    @functools.wraps(function)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        return charge(made) if isinstance(made, str | list | tuple) else made
 
     return filtered
 
@@ -374,5 +424,9 @@ _FILTERS: Final[Mapping[str, Any]] = {
     "concat_": _concat,
     "text_": _text,
     "json_": _json,
+    "sliced_": _sliced,
+    "loop_text_": _loop_text,
+    "loop_json_": _loop_json,
+    "loop_written_": _loop_written,
 }
 """Filters by name; those that end in ``_`` are put into templates before they are compiled."""

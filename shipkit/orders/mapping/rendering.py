@@ -170,7 +170,6 @@ def _render(
                 problem = f'the date in "{headings[bad_date]}" is not in the years 1 to 9999'
                 problems.append(_failed(number, problem, "template_failed"))
                 continue
-            budget.next_row()
             row = None
             if template.whole_row:
                 row = _record(template.columns, values[: len(template.columns)], headings)

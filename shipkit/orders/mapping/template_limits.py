@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
+import time
 from typing import Any, Final
 
 __all__ = [
+    "MAX_IN_LIST",
     "MAX_ITEMS",
+    "MAX_MADE",
     "MAX_OUTPUT",
     "MAX_STEPS",
     "MAX_TEXT",
+    "RENDERING",
     "Budget",
     "OverBudget",
+    "charge",
     "check_format",
     "check_join",
     "check_method",
@@ -30,14 +36,49 @@ MAX_OUTPUT: Final = 256 * 1024
 """Characters that a template may write for one row."""
 MAX_TEXT: Final = 64 * 1024
 """Characters of one text made in a template."""
+MAX_IN_LIST: Final = 1024 * 1024
+"""Characters of all texts in one list."""
 MAX_ITEMS: Final = 10_000
 """Elements of one list made in a template, nested ones counted."""
 MAX_STEPS: Final = 20_000
 """Loop iterations and calls for one row."""
 
 
+MAX_MADE: Final = 8 * 1024 * 1024
+"""Characters of all texts that a template makes for one row, whether it writes them or not."""
+SMALL: Final = 1_024
+"""Texts up to this length are not counted outside of loops.
+
+The source is bounded to 256 K characters, so at most some 40,000 of them can be made there.
+"""
+_RUN_S: Final = 60.0
+_RUN_S_PER_ROW: Final = 0.005
+"""CPU time for all rows. A thorough template takes some 0.05 ms for a row."""
+
+
 class OverBudget(Exception):
     """A template exceeds one of its limits."""
+
+
+class _Rendering(threading.local):
+    """The budget of the row that this thread renders."""
+
+    budget: Budget | None = None
+
+
+RENDERING: Final = _Rendering()
+
+
+def charge(made: Any) -> Any:
+    """Count a text or list that a template made, and return it. Raises OverBudget."""
+    kind = type(made)
+    if (kind is str or kind is list or kind is tuple or isinstance(made, str)) and len(
+        made
+    ) > SMALL:
+        budget = RENDERING.budget
+        if budget is not None:
+            budget.make(len(made))
+    return made
 
 
 class Budget:
@@ -49,29 +90,42 @@ class Budget:
         How many rows the template is rendered for.
     """
 
-    __slots__ = ("characters", "left", "steps")
+    __slots__ = ("_until", "characters", "left", "made", "steps")
 
     def __init__(self, rows: int) -> None:
         # A thorough template takes a few dozen steps per row. The constant lets a small file have
         # heavy rows; the rest keeps a large one from taking MAX_STEPS in each of a million rows.
         self.left = 2_000_000 + 300 * rows
-        self.steps = self.characters = 0
+        self.steps = self.characters = self.made = 0
+        self._until = time.thread_time() + _RUN_S + _RUN_S_PER_ROW * rows
 
     def next_row(self) -> None:
-        """Start counting for a new row."""
-        self.steps = self.characters = 0
+        """Start counting for a new row. Raises OverBudget when the run has taken too long."""
+        self.steps = self.characters = self.made = 0
+        if time.thread_time() > self._until:
+            raise OverBudget("it takes too long for so many rows")
+
+    def make(self, characters: int) -> None:
+        """Count a text that was made. Raises OverBudget when the limit is exceeded."""
+        self.made += characters
+        if self.made > MAX_MADE:
+            raise OverBudget(f"it makes texts of more than {MAX_MADE:,} characters for one row")
+
+    def write(self, characters: int) -> None:
+        """Count what is written. Raises OverBudget when the limit is exceeded."""
+        self.characters += characters
+        if self.characters > MAX_OUTPUT:
+            raise OverBudget(f"it writes more than {MAX_OUTPUT:,} characters for one row")
 
     def spend(self, steps: int, characters: int = 0) -> None:
         """Use steps and characters. Raises OverBudget when a limit is exceeded."""
         self.steps += steps
         self.left -= steps
-        self.characters += characters
         if self.steps > MAX_STEPS:
             raise OverBudget(f"it needs more than {MAX_STEPS:,} steps for one row")
         if self.left < 0:
             raise OverBudget("it needs too many steps for so many rows")
-        if self.characters > MAX_OUTPUT:
-            raise OverBudget(f"it writes more than {MAX_OUTPUT:,} characters for one row")
+        self.write(characters)
 
 
 _SCALARS: Final = (str, int, float, dt.date)
@@ -101,7 +155,7 @@ def check_operator(operator: str, left: Any, right: Any) -> None:
     ):
         raise OverBudget("a power would be too large")
     elif operator == "%" and isinstance(left, str):
-        check_format(left)
+        check_format(left, right)
 
 
 def check_size(value: Any, size: int) -> None:
@@ -114,12 +168,20 @@ def check_size(value: Any, size: int) -> None:
         )
 
 
-def check_format(text: str) -> None:
-    """Raise OverBudget when a ``%`` format asks for more than 1,000 characters of a value."""
-    if any(
-        int(width) > 1000 for width in re.findall(r"[0-9]+", text) if len(width) < 10
-    ) or re.search(r"[0-9]{10}|\*", text):
+def check_format(text: str, values: Any) -> None:
+    """Raise OverBudget when ``text % values`` would be too long, TypeError for nested values.
+
+    Every placeholder may write the longest value, padded to its width.
+    """
+    widths = [int(width) for width in re.findall(r"[0-9]{1,9}", text)]
+    if any(width > 1000 for width in widths) or re.search(r"[0-9]{10}|\*", text):
         raise OverBudget("a format is wider than 1,000 characters")
+    parts = list(values.values()) if isinstance(values, dict) else values
+    parts = list(parts) if isinstance(parts, list | tuple) else [parts]
+    if not all(isinstance(part, _SCALARS) or part is None for part in parts):
+        raise TypeError("only texts and numbers can be formatted")
+    longest = max((len(str(part)) for part in parts), default=0)
+    check_size(text, len(text) + sum(widths) + text.count("%") * max(longest, 20))
 
 
 def check_method(text: str, name: str, args: tuple[Any, ...]) -> None:
@@ -153,17 +215,23 @@ def weigh(value: Any) -> int:
     Raises
     ------
     OverBudget
-        There are too many; raised as soon as that is known.
+        There are too many, or their texts are too long; raised as soon as that is known.
     """
-    count, stack = 0, [value]
+    count = characters = 0
+    stack = [value]
     while stack:
         item = stack.pop()
         count += 1
         if count > MAX_ITEMS:
             raise OverBudget(f"a value has more than {MAX_ITEMS:,} elements")
-        if isinstance(item, list | tuple):
+        if isinstance(item, str):
+            characters += len(item)
+            if characters > MAX_IN_LIST:
+                raise OverBudget(f"the texts of a value exceed {MAX_IN_LIST:,} characters")
+        elif isinstance(item, list | tuple):
             check_size(item, len(item))
             stack.extend(item)
         elif isinstance(item, dict):
+            stack.extend(item)
             stack.extend(item.values())
     return count

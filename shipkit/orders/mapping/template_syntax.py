@@ -12,6 +12,7 @@ from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from shipkit.errors import TemplateError
 from shipkit.orders.mapping.environment import ShipmentEnvironment, nearest
+from shipkit.orders.mapping.template_structure import evaluations
 from shipkit.schema import ADDRESS_FIELDS
 
 __all__ = [
@@ -113,10 +114,24 @@ def check_filters(tree: nodes.Template, environment: ShipmentEnvironment) -> Non
                 )
 
 
-def check_names(tree: nodes.Template, keys: Sequence[str]) -> None:
+def _undeclared(tree: nodes.Template, environment: ShipmentEnvironment) -> set[str]:
+    """Return the names that `tree` reads and does not set.
+
+    As :func:`jinja2.meta.find_undeclared_variables`, without folding constants: that takes a time
+    that grows with the square of the nesting.
+    """
+    generator = meta.TrackingCodeGenerator(environment)
+    generator.optimizer = None
+    generator.visit(tree)
+    return generator.undeclared_identifiers
+
+
+def check_names(
+    tree: nodes.Template, keys: Sequence[str], environment: ShipmentEnvironment
+) -> None:
     """Raise TemplateError for a variable that does not exist."""
     known = {"row", "lines", "shipper", "range", "namespace"}
-    for name in sorted(meta.find_undeclared_variables(tree) - known):
+    for name in sorted(_undeclared(tree, environment) - known):
         line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), None)
         hint = f"did you mean row.{name}?" if name in keys else nearest(name, known)
         raise TemplateError(
@@ -146,6 +161,7 @@ class Rewriter(NodeTransformer):
         self.keeps_shipper = "shipper" not in finder.stored
         self.whole_row = not self.rewrites and "row" in finder.loaded
         self.guarded: set[int] = set()
+        self.loops = 0
 
     # columns
 
@@ -165,7 +181,9 @@ class Rewriter(NodeTransformer):
             return self._column(
                 node, self.by_heading.get(node.arg.value, node.arg.value), node.arg.value
             )
-        return self.generic_visit(node)
+        sliced = isinstance(node.arg, nodes.Slice)
+        self.generic_visit(node)
+        return self._through("sliced_", node) if sliced else node
 
     def visit_Name(self, node: nodes.Name) -> nodes.Node:
         if node.name == "row" and node.ctx == "load":
@@ -215,9 +233,15 @@ class Rewriter(NodeTransformer):
     # what can grow
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        fixed = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+        counts = (
+            sum(len(data.data) for data in node.find_all(nodes.TemplateData)),
+            evaluations(node),
+        )
+        self.loops += 1
         self.generic_visit(node)
-        node.iter = self._through("counted_", node.iter, nodes.Const(fixed, lineno=node.lineno))
+        self.loops -= 1
+        fixed, steps = (nodes.Const(count, lineno=node.lineno) for count in counts)
+        node.iter = self._through("counted_", node.iter, fixed, steps)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
@@ -287,10 +311,11 @@ class Rewriter(NodeTransformer):
 
     def _written(self, node: nodes.Expr) -> nodes.Expr:
         """Return `node` so that it writes JSON: constants as they are, cells escaped."""
+        counted = "loop_" if self.loops else ""
         if isinstance(node, nodes.Name) and node.name.startswith((CELL_JSON, SHIPPER_JSON)):
-            return node
-        if isinstance(node, nodes.Const):
-            return node if isinstance(node.value, str) else self._through("text_", node)
+            return self._through("loop_written_", node) if counted else node
+        if isinstance(node, nodes.Const) and isinstance(node.value, str):
+            return self._through("loop_written_", node) if counted else node
         if isinstance(node, nodes.CondExpr):
             node.expr1 = self._written(node.expr1)
             node.expr2 = (
@@ -306,8 +331,8 @@ class Rewriter(NodeTransformer):
             and not node.kwargs
             and node.node is not None
         ):
-            return self._through("json_", node.node)
-        return self._through("text_", node)
+            return self._through(f"{counted}json_", node.node)
+        return self._through(f"{counted}text_", node)
 
     def _through(self, name: str, node: nodes.Node, *args: nodes.Expr) -> nodes.Filter:
         return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)

@@ -24,7 +24,12 @@ from shipkit.errors import TemplateError
 from shipkit.orders.fields import Column
 from shipkit.orders.filters.text_filters import tojson
 from shipkit.orders.mapping.environment import RecordView, ShipmentEnvironment
-from shipkit.orders.mapping.template_limits import MAX_OUTPUT, Budget, OverBudget
+from shipkit.orders.mapping.template_limits import MAX_OUTPUT, RENDERING, Budget, OverBudget
+from shipkit.orders.mapping.template_structure import (
+    MAX_DIGITS,
+    check_structure,
+    check_text,
+)
 from shipkit.orders.mapping.template_syntax import (
     CELL,
     CELL_JSON,
@@ -52,6 +57,17 @@ ROW_FAULTS: Final = (
     AttributeError,
 )
 """What a template may raise because of one row: a problem of that row, the others go on."""
+
+_LONGEST_MESSAGE: Final = 500
+_NOT_COMPILABLE: Final = (
+    OverBudget,
+    RecursionError,
+    MemoryError,
+    SyntaxError,  # Python's compiler, about the code that Jinja2 wrote
+    ValueError,
+    ArithmeticError,
+    AssertionError,
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,9 @@ class PreparedTemplate:
         """
         variables = dict(scope, row=row, lines=lines)
         variables.update(zip(self.names, values, strict=True))
+        budget = RENDERING.budget = scope["budget_"]
         try:
+            budget.next_row()
             context = self.template.new_context(variables, shared=True)
             text = "".join(self.template.root_render_func(context))
         except (OverBudget, SecurityError, RecursionError, MemoryError) as error:
@@ -139,8 +157,10 @@ class PreparedTemplate:
             raise TemplateError(
                 f"the template was stopped: {what}", line=self._line(error.__traceback__)
             ) from None
-        except ROW_FAULTS as error:
+        except Exception as error:  # noqa: BLE001 - whatever a template raises belongs to its row
             return Rendered(None, _message(error), self._line(error.__traceback__))
+        finally:
+            RENDERING.budget = None
         if len(text) > MAX_OUTPUT:
             raise TemplateError(
                 f"the template was stopped: it wrote {len(text):,} characters for one row; the "
@@ -183,15 +203,17 @@ def prepare_template(
             f"The template has {len(text):,} characters; the limit is {_MAX_SOURCE:,}.",
             fix="Shorten the template.",
         )
+    check_text(text)
     environment = ShipmentEnvironment(offered)
     try:
         tree = environment.parse(text)
+        check_structure(tree)
         Forbidden().visit(tree)
         finder = NameFinder()
         finder.visit(tree)
         check_filters(tree, environment)
         # A second tree, because looking for names folds the constants of the tree it is given.
-        check_names(environment.parse(text), [key for _, key in columns])
+        check_names(environment.parse(text), [key for _, key in columns], environment)
         same_fields = writes_same_fields(tree)
         rewriter = Rewriter(dict(columns), {key for _, key in columns}, finder)
         tree = rewriter.visit(tree)
@@ -203,10 +225,10 @@ def prepare_template(
             fix="Correct that line; session.template shows a template that works.",
             line=error.lineno,
         ) from None
-    except (OverBudget, RecursionError, OverflowError) as error:
-        what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    except _NOT_COMPILABLE as error:
         raise TemplateError(
-            f"The template cannot be compiled: {what}.", fix="Make the template simpler."
+            f"The template cannot be compiled: {_not_compilable(error)}.",
+            fix="Make the template simpler.",
         ) from None
     template = environment.template_class.from_code(environment, code, environment.globals)
     used = tuple(key for _, key in columns) if rewriter.whole_row else tuple(rewriter.used)
@@ -217,14 +239,23 @@ def prepare_template(
     )
 
 
+def _not_compilable(error: Exception) -> str:
+    if isinstance(error, RecursionError | MemoryError | SyntaxError):
+        return "it is nested too deeply"
+    if "integer string conversion" in str(error):  # Python reads at most 4,300 digits
+        return f"a number has more than {MAX_DIGITS} digits"
+    return _message(error)
+
+
 def _message(error: Exception) -> str:
-    """Return the message of an error without its full stop."""
+    """Return the message of an error without its full stop, and not all of a long cell."""
     text = (
         error.message
         if isinstance(error, jinja2.TemplateError | TemplateError) and error.message
         else str(error)
     )
-    return text.rstrip(".")
+    text = text.encode(errors="backslashreplace").decode()  # half a character cannot be printed
+    return text[:_LONGEST_MESSAGE].rstrip(".") or type(error).__name__
 
 
 def plain_value(value: Any) -> Any:
