@@ -90,7 +90,9 @@ def orders_file(p: _Parser) -> None:
     g.add_argument(
         "--sheet",
         metavar="NAME",
-        help="name of the worksheet (default: the first one that looks like orders)",
+        action="append",
+        help='name of the worksheet, "*" for all with orders; repeat for several (default: the one '
+        "that looks like orders)",
     )
     g.add_argument(
         "--hidden",

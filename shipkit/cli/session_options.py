@@ -106,10 +106,15 @@ def job_id_of(home: Path, given: str) -> str:
     return next((job.job_id for job in JobStore.list(home) if job.manifest.name == given), given)
 
 
+def _one_or_more(given: Any) -> Any:
+    """Return the only item of a list, or the list; a config file may have a single value."""
+    return given[0] if isinstance(given, list) and len(given) == 1 else given
+
+
 def _load(session: BatchSession, args: Namespace) -> None:
     options = {
         "types": pairs(args.type) or None,
-        "sheet": args.sheet,
+        "sheet": _one_or_more(args.sheet),
         "hidden": True if args.hidden == "all" else args.hidden,
         "delimiter": args.delimiter,
         "encoding": args.encoding,

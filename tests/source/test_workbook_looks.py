@@ -381,3 +381,82 @@ def test_hidden_columns_of_an_ods_file_are_asked_about(tmp_path):
     )
     with pytest.raises(SourceError, match=r"'Address 2' \(C\)"):
         source.load(path)
+
+
+def days(path, sheets, hidden=()):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+        if name in hidden:
+            sheet.sheet_state = "veryHidden"
+    made.save(path)
+    made.close()
+    return path
+
+
+WEEK = {
+    "Mon": [HEADINGS, ROWS[0], ROWS[1]],
+    "Tue": [HEADINGS[::-1], ROWS[2][::-1]],
+    "Wed": [HEADINGS],
+    "Notes": [["Call Bo"], ["x", "y"]],
+    "Old": [HEADINGS, ROWS[4]],
+}
+
+
+def test_several_sheets_with_the_same_headings_are_a_question(tmp_path):
+    path = days(tmp_path / "week.xlsx", WEEK, hidden=["Old"])
+    with pytest.raises(SourceError) as refused:
+        source.load(path)
+    assert refused.value.message == (
+        "2 sheets of week.xlsx look like orders: 'Mon' (2 rows), 'Tue' (1 row)."
+    )
+    assert refused.value.fix == (
+        'Name one, load(..., sheet="Mon"), several, sheet=["Mon", "Tue"], or all: sheet="*".'
+    )
+
+
+@pytest.mark.parametrize(
+    ("sheet", "found"),
+    [
+        ("Mon", ["1", "2"]),
+        ("mon ", ["1", "2"]),
+        (1, ["3"]),
+        (["Tue", "Mon"], ["1", "2", "3"]),
+        ("*", ["1", "2", "3"]),
+        ("[MT]*", ["1", "2", "3"]),
+        ("Old", ["5"]),
+    ],
+)
+def test_sheets_are_read_by_name_number_list_or_pattern(tmp_path, sheet, found):
+    path = days(tmp_path / "week.xlsx", WEEK, hidden=["Old"])
+    loaded = source.load(path, sheet=sheet)
+    assert orders(loaded) == found
+    if len(found) == 3:
+        assert orders(loaded, "source_file") == ["week.xlsx: Mon"] * 2 + ["week.xlsx: Tue"]
+
+
+def test_a_sheet_of_customers_or_a_summary_beside_the_orders_is_no_question(tmp_path):
+    customers = [[*HEADINGS[1:7], "Email"], [*ROWS[0][1:7], "a@example.com"]]
+    path = days(
+        tmp_path / "week.xlsx",
+        {"Orders": WEEK["Mon"], "Customers": customers, "Sum": [["State", "Orders"], ["MA", 2]]},
+    )
+    loaded = source.load(path)
+    assert orders(loaded) == ["1", "2"]
+    assert "the orders are in sheet 'Orders'; week.xlsx also has: Customers, Sum." in str(
+        loaded.report
+    )
+
+
+def test_hidden_rows_of_several_sheets_stay_hidden(tmp_path):
+    path = days(tmp_path / "week.xlsx", WEEK)
+    made = openpyxl.load_workbook(path)
+    made["Mon"].row_dimensions[3].hidden = True
+    made["Tue"]["G2"] = dt.date(2026, 1, 2)  # its headings are in the other order: "Name"
+    made.save(path)
+    loaded = source.load(path, sheet="*")
+    assert orders(loaded) == ["1", "3", "5"]
+    assert problems(loaded) == [(3, "name", "cell_is_date")]

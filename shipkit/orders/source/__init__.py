@@ -48,7 +48,7 @@ def load(
     *,
     con: duckdb.DuckDBPyConnection | None = None,
     types: Mapping[str, Any] | None = None,
-    sheet: str | int | None = None,
+    sheet: str | int | Sequence[str | int] | None = None,
     hidden: bool | str = False,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -70,8 +70,9 @@ def load(
         Heading or key -> a DuckDB type, ``str``, or a date format such as ``"%d/%m/%Y"``. By
         default types are decided by headings and values.
     sheet
-        Name or number (from 0) of the sheet of a workbook; by default the one that looks most like
-        orders.
+        Name or number (from 0) of the sheet of a workbook, a list of them, or a pattern such as
+        ``"*"`` for all sheets with orders; by default the one that looks like orders. Several that
+        do are a question.
     hidden
         What a workbook hides is not read; True reads hidden rows and columns as if they were shown,
         ``"rows"`` or ``"columns"`` one of the two.

@@ -72,10 +72,13 @@ class _CalamineBook(Book):
             seen = [name for name in names if name not in looks.hidden_sheets]
         super().__init__(names=names, visible=seen or names)
         self._book, self._looks = book, looks
+        self._read: dict[str, Sheet] = {}
 
     def sheet(self, name: str) -> Sheet:
-        rows = self._book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-        return Sheet(name, [list(row) for row in rows])
+        if name not in self._read:
+            rows = self._book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            self._read[name] = Sheet(name, [list(row) for row in rows])
+        return self._read[name]
 
     def look(self, name: str) -> Look:
         return self._looks(name)

@@ -49,7 +49,7 @@ class DataRows:
     @property
     def source_file(self) -> str:
         """SQL of the file that a row came from."""
-        if len(self.origin.paths) > 1:
+        if "file" in self.cells.columns:
             return "file"
         return quote(self.origin.paths[0].name) if self.origin.paths else "CAST(NULL AS VARCHAR)"
 

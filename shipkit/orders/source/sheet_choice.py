@@ -1,48 +1,144 @@
-"""Choose the sheet of a workbook that has the orders."""
+"""Choose the sheets of a workbook that have the orders, or ask which."""
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from shipkit.common.cell_text import text_of
+from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note, find_header
-from shipkit.orders.fields import recognise
+from shipkit.orders.fields import phrase, recognise
 from shipkit.orders.source.sheet_model import Book
 
-__all__ = ["chosen_sheet"]
+__all__ = ["SheetsWanted", "chosen_sheets"]
+
+SheetsWanted = str | int | Sequence[str | int] | None
+"""A name, a number from 0, a pattern such as ``"*"``, several of them, or None: the best one."""
+
+_ALIKE: Final = 0.8
+"""Share of headings that two sheets have in common where one continues the other."""
+_WHO: Final = frozenset({"name", "first_name", "company"})
+_WHERE: Final = frozenset({"city", "postal_code"})
 
 
-def chosen_sheet(book: Book, file: str, sheet: str | int | None) -> tuple[str, list[Note]]:
-    """Return the sheet to read, and notes about the choice.
+@dataclass(frozen=True)
+class _Glance:
+    """What a sheet looks like at a glance."""
+
+    name: str
+    rows: int = 0
+    """Rows with text below the headings."""
+    headings: frozenset[str] = frozenset()
+    roles: frozenset[str] = field(default=frozenset())
+
+    @property
+    def likeness(self) -> tuple[int, int]:
+        """How much it looks like orders."""
+        return (len(self.roles), self.rows) if self.rows or self.headings else (-1, 0)
+
+    @property
+    def could_ship(self) -> bool:
+        """Whether its rows have a recipient and an address."""
+        found = self.roles
+        return bool(self.rows and "address_line1" in found and found & _WHO and found & _WHERE)
+
+    def continues(self, other: _Glance) -> bool:
+        """Whether its rows may be orders too, beside those of `other`."""
+        both = self.headings | other.headings
+        if self.rows and both and len(self.headings & other.headings) >= _ALIKE * len(both):
+            return len(self.headings) > 1
+        # A list of customers has addresses too, and no orders.
+        numbered = "order_id" in self.roles or "order_id" not in other.roles
+        return self.could_ship and other.could_ship and numbered
+
+
+def chosen_sheets(book: Book, file: str, wanted: SheetsWanted) -> tuple[list[str], list[Note]]:
+    """Return the sheets to read, and notes about the choice.
 
     Raises
     ------
     SourceError
-        There is no such sheet.
+        There is no such sheet, or several sheets look like orders.
     """
-    names = book.names
-    if isinstance(sheet, int) and 0 <= sheet < len(names):
-        sheet = names[sheet]
-    if sheet is not None and sheet not in names:
+    if wanted is not None:
+        return _named(book, file, wanted)
+    if len(book.names) == 1:
+        return [book.names[0]], []
+    found = [_glance(book, name) for name in book.visible]
+    best = max(found, key=lambda each: each.likeness)
+    alike = [each for each in found if each is best or each.continues(best)]
+    if len(alike) > 1:
+        which = listed([f"{each.name!r} ({counted(each.rows, 'row')})" for each in alike], 12)
+        names = [each.name for each in alike]
         raise SourceError(
-            f"{file} has no sheet {sheet!r}.", fix=f"Sheets: {', '.join(names)}.", sheets=names
+            f"{len(alike)} sheets of {file} look like orders: {which}.",
+            fix=f'Name one, load(..., sheet="{names[0]}"), several, sheet=["{names[0]}", '
+            f'"{names[1]}"], or all: sheet="*".',
+            sheets=names,
         )
-    if isinstance(sheet, str):
-        return sheet, []
-    if len(names) == 1:
-        return names[0], []
-    read = {name: book.sheet(name).rows for name in book.visible}
-    best = max(read, key=lambda name: _likeness(read[name]))
-    others = ", ".join(name for name in names if name != best)
-    return best, [Note("assumed", f"the orders are in sheet {best!r}; {file} also has: {others}.")]
+    others = [
+        name if name in book.visible else f"{name} (hidden)"
+        for name in book.names
+        if name != best.name
+    ]
+    if not others:
+        return [best.name], []
+    text = f"the orders are in sheet {best.name!r}; {file} also has: {', '.join(others)}."
+    return [best.name], [Note("assumed", text)]
 
 
-def _likeness(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """Return how many headings are recognised, and how many rows there are."""
+def _named(book: Book, file: str, wanted: SheetsWanted) -> tuple[list[str], list[Note]]:
+    """Return the sheets that a person named, in the order of the workbook."""
+    several = [wanted] if isinstance(wanted, str | int) else list(wanted or ())
+    chosen: set[str] = set()
+    notes: list[Note] = []
+    for each in several:
+        matched = _matches(book, each)
+        if not matched:
+            raise SourceError(
+                f"{file} has no sheet {each!r}.",
+                fix=f"Sheets: {', '.join(book.names)}.",
+                sheets=book.names,
+            )
+        if len(matched) > 1:
+            orders = [name for name in matched if len(_glance(book, name).roles) > 1] or matched
+            left = [name for name in matched if name not in orders]
+            if left:
+                text = f"not read, as there are no orders in them: sheets {', '.join(left)}."
+                notes.append(Note("read", text, len(left)))
+            matched = orders
+        chosen.update(matched)
+    return [name for name in book.names if name in chosen], notes
+
+
+def _matches(book: Book, wanted: str | int) -> list[str]:
+    if isinstance(wanted, int):
+        return [book.names[wanted]] if 0 <= wanted < len(book.names) else []
+    if wanted in book.names:
+        return [wanted]
+    same = [name for name in book.names if name.strip().casefold() == wanted.strip().casefold()]
+    return same or [name for name in book.visible if fnmatch.fnmatchcase(name, wanted)]
+
+
+def _glance(book: Book, name: str) -> _Glance:
+    rows = book.sheet(name).rows
     if not rows:
-        return (-1, 0)
+        return _Glance(name)
     head = [[text_of(value) for value in row] for row in rows[:30]]
-    found = recognise([cell or "" for cell in head[find_header(head)]])
-    return len(found.roles) + len(found.ambiguous), len(rows)
+    place = find_header(head)
+    headings = [cell or "" for cell in head[place]]
+    found = recognise(headings)
+    return _Glance(
+        name,
+        sum(1 for row in rows[place + 1 :] if any(_filled(value) for value in row)),
+        frozenset(phrase(heading) for heading in headings if heading.strip()),
+        frozenset([*found.roles, *found.ambiguous]),
+    )
+
+
+def _filled(value: Any) -> bool:
+    return value is not None and value != ""

@@ -7,21 +7,30 @@ of the shipment is a question.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
 from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
 from shipkit.orders.account import instruction_of
-from shipkit.orders.cells import Cells, Note, SkippedRows, find_header, put, text_columns
+from shipkit.orders.cells import (
+    Cells,
+    Note,
+    SkippedRows,
+    find_header,
+    put,
+    text_columns,
+    unique_names,
+)
 from shipkit.orders.fields import recognise
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.book_files import opened_book
 from shipkit.orders.source.sheet_cells import SheetCells, column_letters
-from shipkit.orders.source.sheet_choice import chosen_sheet
+from shipkit.orders.source.sheet_choice import SheetsWanted, chosen_sheets
 from shipkit.orders.source.sheet_model import NOT_SHOWN, Book, Look
 from shipkit.orders.source.xlsx_look import sheet_parts
 
@@ -48,11 +57,11 @@ def read_spreadsheet(
     path: Path,
     table: str,
     *,
-    sheet: str | int | None = None,
+    sheet: SheetsWanted = None,
     header: bool = True,
     hidden: bool | str = False,
 ) -> Cells:
-    """Read one sheet of a workbook: the one named, or the one that looks most like orders.
+    """Read the sheets of a workbook that are named, or the one that looks like orders.
 
     Parameters
     ----------
@@ -63,22 +72,78 @@ def read_spreadsheet(
     Raises
     ------
     SourceError
-        The workbook is damaged or protected, has no such sheet, or the sheet is empty; or a hidden
-        column has a part of the shipment.
+        The workbook is damaged or protected, has no such sheet, or the sheet is empty; several
+        sheets look like orders; or a hidden column has a part of the shipment.
     """
     with opened_book(path) as book:
-        name, notes = chosen_sheet(book, path.name, sheet)
-        made, skipped = _read_sheet(book, name, path.name, header=header, hidden=hidden)
+        names, notes = chosen_sheets(book, path.name, sheet)
+        read = [_read_sheet(book, name, path.name, header=header, hidden=hidden) for name in names]
+    kind, sha256 = (
+        path.suffix.lstrip(".").lower(),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+    if len(read) > 1:
+        return _several(schema, table, path.name, read, notes, sha256)
+    made, skipped = read[0]
     return Cells(
         relation=put(schema, table, text_columns(made.rows, len(made.headings))),
         headings=tuple(made.headings),
-        kind=path.suffix.lstrip(".").lower(),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        sheet=name,
+        kind=kind,
+        sha256=sha256,
+        sheet=names[0],
         notes=(*notes, *made.notes),
         lines=(_lines_of(made),),
         skipped=tuple(skipped),
         broken=tuple(made.broken),
+    )
+
+
+def _several(
+    schema: StageSchema,
+    table: str,
+    file: str,
+    read: Sequence[tuple[SheetCells, list[SkippedRows]]],
+    notes: Sequence[Note],
+    sha256: str,
+) -> Cells:
+    """Combine sheets by heading; ``file`` holds the name of the file and of the sheet.
+
+    No column can be added to several sheets at once, so the kind is one of its own: tracking
+    numbers go into a new file.
+    """
+    per_sheet = [unique_names(made.headings, ()) for made, _ in read]
+    headings = list(dict.fromkeys(name for names in per_sheet for name in names))
+    rows: list[list[str | None]] = []
+    skipped: list[SkippedRows] = []
+    broken: list[Mapping[str, Any]] = []
+    notes = list(notes)
+    for (made, hidden), names in zip(read, per_sheet, strict=True):
+        before, place = len(rows), {name: n for n, name in enumerate(names)}
+        columns = [place.get(name) for name in headings]
+        source = f"{file}: {made.sheet.name}"
+        rows += [
+            [*(row[n] if n is not None else None for n in columns), source] for row in made.rows
+        ]
+        skipped += [replace(each, rows=tuple(row + before for row in each.rows)) for each in hidden]
+        broken += [
+            {**problem, "row_number": problem["row_number"] + before} for problem in made.broken
+        ]
+        text = f"sheet {made.sheet.name!r}: {counted(len(made.rows), 'row')}."
+        notes += [Note("read", text, len(made.rows)), *made.notes]
+    width = len(headings)
+    cells = put(schema, f"{table}_of_sheets", text_columns(rows, width + 1))
+    relation = schema.table(
+        table, f"SELECT * EXCLUDE (c{width + 1}), c{width + 1} AS file FROM {cells.sql}"
+    )
+    schema.remove(cells)
+    return Cells(
+        relation=relation,
+        headings=tuple(headings),
+        kind="sheets",
+        sha256=sha256,
+        notes=tuple(notes),
+        skipped=tuple(skipped),
+        broken=tuple(broken),
     )
 
 
