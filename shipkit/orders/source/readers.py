@@ -22,6 +22,7 @@ from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_na
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.expressions import quote
 from shipkit.orders.lines import SourceLines
+from shipkit.orders.source.book_files import is_book
 from shipkit.orders.source.delimited import read_delimited
 from shipkit.orders.source.records import (
     is_frame,
@@ -100,8 +101,8 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
 
 def _with_lines(cells: Cells, rows: int, file: str | None) -> Cells:
     """Return the cells with an account of their lines; a reader of a table leaves it out."""
-    (lines,) = cells.lines or (SourceLines.of_table(rows),)
-    return replace(cells, lines=(replace(lines, file=file),))
+    lines = cells.lines or (SourceLines.of_table(rows),)
+    return replace(cells, lines=tuple(replace(part, file=part.file or file) for part in lines))
 
 
 def _paths(source: str | Path) -> list[Path]:
@@ -205,7 +206,7 @@ def _read_file(schema: StageSchema, path: Path, table: str, **options: Any) -> C
 def _kind_of(path: Path) -> str:
     """Return the kind of a file: by its first bytes if they show it, else by its extension."""
     with path.open("rb") as file:
-        head = file.read(8)
+        head = file.read(4096)
     ending = (
         Path(path.stem).suffix.lower()
         if path.suffix.lower() in {".gz", ".gzip"}
@@ -213,7 +214,7 @@ def _kind_of(path: Path) -> str:
     )
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    if is_book(path, head):
         return "book"
     if head.startswith(b"%PDF"):
         raise SourceError(f"{path.name} is a PDF.", fix="Export the orders as CSV or XLSX.")

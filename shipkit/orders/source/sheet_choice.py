@@ -47,7 +47,7 @@ class _Glance:
         return bool(self.rows and "address_line1" in found and found & _WHO and found & _WHERE)
 
     def continues(self, other: _Glance) -> bool:
-        """Whether its rows may be orders too, beside those of `other`."""
+        """Whether its rows may be orders too, next to those of `other`."""
         both = self.headings | other.headings
         if self.rows and both and len(self.headings & other.headings) >= _ALIKE * len(both):
             return len(self.headings) > 1

@@ -66,10 +66,13 @@ class Book:
         All sheets, in order.
     visible
         The sheets that a person sees; all of them when none is visible.
+    kind
+        ``xlsx``, ``xlsm``, ``xlsb``, ``xls``, ``ods``, ``html`` or ``xml``, by its bytes.
     """
 
     names: list[str]
     visible: list[str]
+    kind: str
 
     def sheet(self, name: str) -> Sheet:
         """Return the values of a sheet."""

@@ -78,17 +78,14 @@ def read_spreadsheet(
     with opened_book(path) as book:
         names, notes = chosen_sheets(book, path.name, sheet)
         read = [_read_sheet(book, name, path.name, header=header, hidden=hidden) for name in names]
-    kind, sha256 = (
-        path.suffix.lstrip(".").lower(),
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if len(read) > 1:
         return _several(schema, table, path.name, read, notes, sha256)
     made, skipped = read[0]
     return Cells(
         relation=put(schema, table, text_columns(made.rows, len(made.headings))),
         headings=tuple(made.headings),
-        kind=kind,
+        kind=book.kind,
         sha256=sha256,
         sheet=names[0],
         notes=(*notes, *made.notes),
@@ -142,6 +139,9 @@ def _several(
         kind="sheets",
         sha256=sha256,
         notes=tuple(notes),
+        lines=tuple(
+            replace(_lines_of(made), file=f"{file}: {made.sheet.name}") for made, _ in read
+        ),
         skipped=tuple(skipped),
         broken=tuple(broken),
     )
@@ -170,7 +170,8 @@ def _read_sheet(
     else:
         place, headings = -1, tuple(f"Column {n}" for n in range(1, width + 1))
     values, body = sheet.rows[place + 1 :], text[place + 1 :]
-    while body and not any(body[-1]):
+    odd = max((row for row, _ in look.odd), default=0)
+    while body and not any(body[-1]) and place + len(body) > odd:
         body.pop()
     made = SheetCells(sheet, look, headings, place + 1, values[: len(body)], body)
     made.as_shown()
