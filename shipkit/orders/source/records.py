@@ -19,6 +19,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
 from shipkit.orders.lines import SourceLines, set_aside
+from shipkit.orders.source.arrow_columns import column_array, readable_table
 
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
 
@@ -47,7 +48,7 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
         raise SourceError(
             "The DataFrame has no columns.", fix="Pass a DataFrame with one row per order or line."
         )
-    arrays = [_array(frame.iloc[:, place]) for place in range(len(headings))]
+    arrays = [column_array(frame.iloc[:, place]) for place in range(len(headings))]
     data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
     return Cells(relation=put(schema, table, data), headings=headings, kind="frame")
 
@@ -70,25 +71,6 @@ def _with_named_index(frame: Any) -> Any:
     return bare
 
 
-def _array(values: Any) -> Any:
-    """Return a column as an Arrow array: with its type if it has one, as text if it is mixed."""
-    try:
-        made = pa.array(values, from_pandas=True)
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        OverflowError,
-        TypeError,
-        ValueError,
-    ):
-        return pa.array(
-            [None if value is None or value != value else text_of(value) for value in values],  # noqa: PLR0124 - NaN is not equal to itself
-            pa.string(),
-        )
-    return made.cast(pa.string()) if pa.types.is_null(made.type) else made
-
-
 def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow") -> Cells:
     """Read an Arrow table, a record batch reader, or any object with an Arrow stream."""
     data = source if isinstance(source, pa.Table) else pa.table(source)
@@ -97,7 +79,8 @@ def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow"
         raise SourceError(
             "The table has no columns.", fix="Pass a table with one row per order or line."
         )
-    relation = put(schema, table, data.rename_columns(base_names(len(headings))))
+    data = readable_table(data.rename_columns(base_names(len(headings))))
+    relation = put(schema, table, data)
     return Cells(relation=relation, headings=headings, kind=kind)
 
 
@@ -240,7 +223,7 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
         table,
         pa.table(
             {
-                name: _array(list(column))
+                name: column_array(list(column))
                 for name, column in zip(base_names(len(headings)), columns, strict=True)
             }
         ),

@@ -1,0 +1,94 @@
+"""Columns that analysts add to a frame: read as the text a person sees, never the end of a session.
+
+``pandas.cut`` makes a dictionary of an extension type, which ended DuckDB 2.0.1's database.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import shipkit as sk
+
+GOOD = pd.DataFrame(
+    {
+        "order_id": ["1", "2", "3"],
+        "name": "Ann Lee",
+        "address1": "1 Elm St",
+        "city": "Austin",
+        "state": "TX",
+        "zip": "78701",
+        "weight_lb": 2,
+    }
+)
+SHOP = sk.Address(
+    name="Dana Ortiz",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    country="US",
+    phone="2105550100",
+)
+MONTHS = pd.Series(pd.period_range("2026-01", periods=3, freq="M"))
+
+
+class Speed(enum.Enum):
+    SLOW = "ground"
+
+
+ODD = {
+    "cut": (pd.cut([1, 2, 3], 3), ["(0.998, 1.667]", "(1.667, 2.333]", "(2.333, 3.0]"]),
+    "cut with a gap": (pd.cut([1, 9, 3], [0, 1, 3]), ["(0.0, 1.0]", None, "(1.0, 3.0]"]),
+    "intervals": (
+        pd.arrays.IntervalArray.from_breaks([0, 1, 2, 3]),
+        ["(0, 1]", "(1, 2]", "(2, 3]"],
+    ),
+    "periods": (MONTHS, ["2026-01", "2026-02", "2026-03"]),
+    "categories of periods": (MONTHS.astype("category"), ["2026-01", "2026-02", "2026-03"]),
+    "categories": (pd.Series(["a", "b", None], dtype="category"), ["a", "b", None]),
+    "mixed categories": (pd.Series([1, "a", None], dtype="category"), ["1", "a", None]),
+    "sparse": (pd.arrays.SparseArray([1.0, np.nan, 2.0]), ["1", None, "2"]),
+    "half floats": (np.array([1, 2, 3], dtype="float16"), [1.0, 2.0, 3.0]),
+    "wide decimals": ([Decimal("1e30"), Decimal("1e-30"), None], ["1" + "0" * 30, "1E-30", None]),
+    "NaN decimals": ([Decimal("1.5"), Decimal("NaN"), None], [Decimal("1.5"), None, None]),
+    "enumerations": ([Speed.SLOW] * 3, ["ground"] * 3),
+    "mixed": ([1, "a", 2.5], ["1", "a", "2.5"]),
+    "frames in cells": ([GOOD[["zip"]].head(1)] * 3, ["     zip\n0  78701"] * 3),
+    "half characters": (np.array(["\ud83d", "a", None], dtype=object), ["\\ud83d", "a", None]),
+    "missing of every kind": ([pd.NA, None, "a"], [None, None, "a"]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_column_is_read_and_the_session_goes_on(name):
+    values, expected = ODD[name]
+    frame = GOOD.copy()
+    frame["odd"] = pd.Series(values, dtype=object) if name == "half characters" else values
+    session = sk.BatchSession(GOOD, shipper=SHOP)
+    session.load(frame)
+    read = [None if pd.isna(value) else value for value in session.sample()["odd"]]
+    if name == "wide decimals":
+        read[0] = read[0].split(".")[0]
+    assert read == expected
+    session.load(GOOD)
+    session.where("state = 'TX'")
+    assert len(session.map(service="ground").preview()) == 3
+
+
+def test_the_same_columns_in_an_arrow_table():
+    cut = pa.array(pd.Series(pd.cut([1, 2, 3], 3)))
+    table = pa.Table.from_pandas(GOOD).append_column("bin", cut)
+    table = table.append_column("month", pa.array(MONTHS))
+    table = table.append_column("wide", pa.array([Decimal(1)] * 3, pa.decimal256(50, 2)))
+    session = sk.BatchSession(table, shipper=SHOP)
+    assert session.sample()[["bin", "month", "wide"]].to_numpy().tolist() == [
+        ["(0.998, 1.667]", "2026-01", "1.00"],
+        ["(1.667, 2.333]", "2026-02", "1.00"],
+        ["(2.333, 3.0]", "2026-03", "1.00"],
+    ]
