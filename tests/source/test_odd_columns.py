@@ -26,15 +26,6 @@ GOOD = pd.DataFrame(
         "weight_lb": 2,
     }
 )
-SHOP = sk.Address(
-    name="Dana Ortiz",
-    address_line1="300 Alamo Plaza",
-    city="San Antonio",
-    state="TX",
-    postal_code="78205",
-    country="US",
-    phone="2105550100",
-)
 MONTHS = pd.Series(pd.period_range("2026-01", periods=3, freq="M"))
 
 
@@ -59,18 +50,18 @@ ODD = {
     "NaN decimals": ([Decimal("1.5"), Decimal("NaN"), None], [Decimal("1.5"), None, None]),
     "enumerations": ([Speed.SLOW] * 3, ["ground"] * 3),
     "mixed": ([1, "a", 2.5], ["1", "a", "2.5"]),
-    "frames in cells": ([GOOD[["zip"]].head(1)] * 3, ["     zip\n0  78701"] * 3),
+    "frames in cells": ([GOOD[["zip"]].head(1)] * 3, ["zip\n0  78701"] * 3),
     "half characters": (np.array(["\ud83d", "a", None], dtype=object), ["\\ud83d", "a", None]),
     "missing of every kind": ([pd.NA, None, "a"], [None, None, "a"]),
 }
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_column_is_read_and_the_session_goes_on(name):
+def test_an_odd_column_is_read_and_the_session_goes_on(name, shop):
     values, expected = ODD[name]
     frame = GOOD.copy()
     frame["odd"] = pd.Series(values, dtype=object) if name == "half characters" else values
-    session = sk.BatchSession(GOOD, shipper=SHOP)
+    session = sk.BatchSession(GOOD, shipper=shop)
     session.load(frame)
     read = [None if pd.isna(value) else value for value in session.sample()["odd"]]
     if name == "wide decimals":
@@ -81,12 +72,12 @@ def test_an_odd_column_is_read_and_the_session_goes_on(name):
     assert len(session.map(service="ground").preview()) == 3
 
 
-def test_the_same_columns_in_an_arrow_table():
+def test_the_same_columns_in_an_arrow_table(shop):
     cut = pa.array(pd.Series(pd.cut([1, 2, 3], 3)))
     table = pa.Table.from_pandas(GOOD).append_column("bin", cut)
     table = table.append_column("month", pa.array(MONTHS))
     table = table.append_column("wide", pa.array([Decimal(1)] * 3, pa.decimal256(50, 2)))
-    session = sk.BatchSession(table, shipper=SHOP)
+    session = sk.BatchSession(table, shipper=shop)
     assert session.sample()[["bin", "month", "wide"]].to_numpy().tolist() == [
         ["(0.998, 1.667]", "2026-01", "1.00"],
         ["(1.667, 2.333]", "2026-02", "1.00"],
