@@ -2,15 +2,17 @@
 
 A column is used, carried (it says nothing about the parcel), ignored by the user, or not
 understood. One that is not used and looks like an instruction ("House Number", "Hazmat") holds its
-rows where it is filled. Its words are in ``data/words/instructions.toml``, those of columns that
-are carried in ``carried.toml``.
+rows where it is filled (:mod:`shipkit.orders.instructions`). The words of columns that are carried
+are in ``data/words/carried.toml``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -18,44 +20,14 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import quote, trimmed
-from shipkit.orders.fields import Column, phrase, without_note
-from shipkit.orders.heading_words import vocabulary, word_file
+from shipkit.orders.fields import Column, recognise
+from shipkit.orders.heading_text import heading_words, phrase, word_file
+from shipkit.orders.heading_words import vocabulary
+from shipkit.orders.instructions import Instruction, instruction_of
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["ColumnUse", "Instruction", "account", "instruction_of", "instruction_problems"]
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """Something that a column may ask for.
-
-    Parameters
-    ----------
-    what
-        What it asks for, in words.
-    whole, part
-        Headings that ask for it, and words that do so anywhere in a heading.
-    unless
-        Words that make a heading with one of `part` another thing.
-    neutral
-        Cells that ask for nothing, in lower case.
-    field
-        The field of a shipment that a person may name for it.
-    place
-        Whether it is a part of an address, and so belongs to a party.
-    street_without_number
-        Whether it only counts in rows whose street has no digit.
-    """
-
-    what: str
-    whole: frozenset[str]
-    part: tuple[str, ...]
-    unless: frozenset[str]
-    neutral: tuple[str, ...]
-    field: str | None
-    place: bool
-    street_without_number: bool
+__all__ = ["ColumnUse", "account", "instruction_problems", "ways_out"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +55,9 @@ def account(
     used: Collection[str],
     ignored: Collection[str],
     layout: LayoutMatch | None,
+    *,
+    roles: Collection[str] = (),
+    one_service: bool = False,
 ) -> list[ColumnUse]:
     """Return the use of each column.
 
@@ -92,20 +67,33 @@ def account(
         Keys of columns that feed a field, or are asked about.
     ignored
         Headings or keys that the user set aside.
+    roles
+        Roles that a column fills, so that another column of one ("State Name" next to "State
+        Code") adds nothing.
+    one_service
+        Whether one service was set for all rows, so that no column is asked for it.
     """
     mentioned = _mentioned(layout)
+    known = {phrase(heading) for heading in (layout.layout.carried if layout else ())}
     made = []
     for column in columns:
-        asks = None
         if column.name in ignored or column.key in ignored:
-            use = "ignored"
+            made.append(ColumnUse(column.name, column.key, "ignored"))
+        elif phrase(column.name) in known:
+            made.append(ColumnUse(column.name, column.key, "carried"))
         elif column.key in used or phrase(column.name) in mentioned:
-            use = "used"
+            made.append(ColumnUse(column.name, column.key, "used"))
         else:
-            asks = instruction_of(column.name)
-            use = "not understood" if asks or not _is_carried(column) else "carried"
-        made.append(ColumnUse(column.name, column.key, use, asks))
+            made.append(_not_used(column, roles, one_service=one_service))
     return made
+
+
+def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> ColumnUse:
+    asks = instruction_of(column.name)
+    if asks is not None and not (one_service and asks.unless_service):
+        return ColumnUse(column.name, column.key, "not understood", asks)
+    carried = asks is not None or _is_carried(column, roles)
+    return ColumnUse(column.name, column.key, "carried" if carried else "not understood")
 
 
 def _mentioned(layout: LayoutMatch | None) -> set[str]:
@@ -125,66 +113,25 @@ def _mentioned(layout: LayoutMatch | None) -> set[str]:
     }
 
 
-def _is_carried(column: Column) -> bool:
-    words = phrase(column.name).split()
-    known = vocabulary()
+def _is_carried(column: Column, roles: Collection[str]) -> bool:
+    words = heading_words(column.name)
     return bool(
         column.role is not None
-        or known.others.intersection(words)
-        or frozenset(word_file("carried")["words"]).intersection(words)
+        or vocabulary().others.intersection(words)
+        or _carried_words().intersection(words)
+        or {*recognise([column.name]).roles}.intersection(roles).difference(_LINE_ROLES)
     )
 
 
-def instruction_of(heading: str) -> Instruction | None:
-    """Return what a heading asks for, None if it does not look like an instruction.
-
-    Examples
-    --------
-    >>> [found and found.what for found in map(instruction_of, ["Apt #", "Hazmat?", "Price"])]
-    ['a part of the address', 'dangerous goods, or goods with rules of their own', None]
-    """
-    whole = phrase(without_note(heading))
-    words = whole.split()
-    padded = f" {whole} "
-    others = vocabulary().others.intersection(words)
-    for each in _instructions():
-        if each.place and others:
-            continue
-        known = _of_the_recipient(words) if each.place else {whole}
-        within = any(f" {part} " in padded for part in each.part)
-        if known & each.whole or (within and not each.unless & {*words}):
-            return each
-    return None
-
-
-def _of_the_recipient(words: Sequence[str]) -> set[str]:
-    """Return the phrases that remain of a heading without the recipient and "address"."""
-    found = {" ".join(words)}
-    for party in vocabulary().recipient:
-        size = len(party.split())
-        if " ".join(words[:size]) == party:
-            found.add(" ".join(words[size:]))
-        if " ".join(words[-size:]) == party:
-            found.add(" ".join(words[:-size]))
-    return found | {left.removeprefix("address ") for left in found}
+_LINE_ROLES: Final = frozenset(
+    {"address_line1", "address_line2", "address_line3", "house_number", "house_number_addition"}
+)
+"""Roles whose second column is another part of the address, and no other spelling of it."""
 
 
 @cache
-def _instructions() -> tuple[Instruction, ...]:
-    given = word_file("instructions")
-    return tuple(
-        Instruction(
-            what=each["what"],
-            whole=frozenset(each.get("whole", ())),
-            part=tuple(each.get("part", ())),
-            unless=frozenset(each.get("unless", ())),
-            neutral=(*given["neutral"], *each.get("neutral", ())),
-            field=each.get("field"),
-            place=each.get("place", False),
-            street_without_number=each.get("street_without_number", False),
-        )
-        for each in given["concern"]
-    )
+def _carried_words() -> frozenset[str]:
+    return frozenset(word for text in word_file("carried")["words"] for word in heading_words(text))
 
 
 def instruction_problems(
@@ -194,7 +141,9 @@ def instruction_problems(
     lines: Relation,
     street: str | None,
 ) -> pa.Table:
-    """Return a problem for each order and column that asks for what is not done.
+    """Return the problems of columns that ask for what is not done.
+
+    An error is a problem of each order that asks; a warning is one problem at the first of them.
 
     Parameters
     ----------
@@ -205,19 +154,18 @@ def instruction_problems(
     street
         Key of the column with the street, None without one.
     """
-    asking = {
-        use.key: (use, use.asks, _asks_sql(use.key, use.asks, street))
+    asking = [
+        (use, use.asks, _asks_sql(use.key, use.asks, street))
         for use in uses
         if use.asks is not None and use.key in lines.columns
-    }
+    ]
     if not asking:
         return problems_table()
     counts = one(
         con,
-        f"SELECT {', '.join(f'count(*) FILTER ({sql})' for _, _, sql in asking.values())} "
-        f"FROM {lines.sql}",
+        f"SELECT {', '.join(f'count(*) FILTER ({sql})' for _, _, sql in asking)} FROM {lines.sql}",
     )
-    filled = [each for each, count in zip(asking.values(), counts, strict=True) if count]
+    filled = [each for each, count in zip(asking, counts, strict=True) if count]
     if not filled:
         return problems_table()
     asked = " UNION ALL ".join(_asked_sql(use, asks, sql, lines) for use, asks, sql in filled)
@@ -229,23 +177,42 @@ def instruction_problems(
         owners AS (
             SELECT row_number, unnest(row_numbers) AS line
             FROM {selection.sql}
+        ),
+        orders AS (
+            SELECT
+                owners.row_number,
+                asked.* EXCLUDE (line, value),
+                min(asked.value) AS value
+            FROM asked
+            JOIN owners USING (line)
+            GROUP BY ALL
+        ),
+        counted AS (
+            SELECT *, count(*) OVER (PARTITION BY field) AS many
+            FROM orders
+            QUALIFY severity = 'error'
+                OR row_number() OVER (PARTITION BY field ORDER BY row_number) = 1
         )
         SELECT
-            owners.row_number,
-            asked.field,
-            min(asked.value) AS value,
-            asked.problem,
-            asked.fix,
-            'error' AS severity,
+            row_number,
+            field,
+            value,
+            problem || CASE
+                WHEN severity = 'error' OR many = 1 THEN ''
+                ELSE format(' (in {{:,}} orders)', many)
+            END AS problem,
+            fix,
+            severity,
             'instruction_not_read' AS code
-        FROM asked
-        JOIN owners USING (line)
-        GROUP BY ALL
+        FROM counted
         ORDER BY ALL
         """)
         .to_arrow_table()
         .cast(PROBLEMS)
     )
+
+
+_DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
 
 def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
@@ -255,6 +222,12 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     where = "true"
     if asks.street_without_number and street is not None:
         where = f"NOT regexp_matches(coalesce({quoted(street)}::VARCHAR, ''), '[0-9]')"
+    if asks.future:
+        formats = ", ".join(quote(form) for form in _DAYS)
+        day = (
+            f"coalesce(TRY_CAST({text} AS DATE), try_strptime(left({text}, 10), [{formats}])::DATE)"
+        )
+        where = f"coalesce({day} > current_date, true)"
     return (
         f"coalesce({where} AND {text} <> '' AND NOT list_contains([{neutral}], {text}) "
         f"AND coalesce(TRY_CAST({text} AS DOUBLE), 1) <> 0, false)"
@@ -262,23 +235,34 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
 
 
 def _asked_sql(use: ColumnUse, asks: Instruction, condition: str, lines: Relation) -> str:
-    problem = f'the column "{use.name}" looks like {asks.what}, and it is not used'
-    fix = (
-        f'{_named(use, asks)} If it does not concern the parcel: map(ignore=["{use.name}"]). '
-        "A template can place it too."
-    )
     return f"""
             SELECT
                 row_number AS line,
                 {quote(use.key)} AS field,
                 {quoted(use.key)}::VARCHAR AS value,
-                {quote(problem)} AS problem,
-                {quote(fix)} AS fix
+                {quote(f'the column "{use.name}" looks like {asks.what}, and it is not used')}
+                    AS problem,
+                {quote(ways_out(use.name, asks))} AS fix,
+                {quote(asks.severity)} AS severity
             FROM {lines.sql}
             WHERE {condition}
     """
 
 
-def _named(use: ColumnUse, asks: Instruction) -> str:
-    field = asks.field or "<field>"
-    return f'To use it: map(columns={{"{field}": "{use.name}"}}).'
+def ways_out(heading: str, asks: Instruction | None = None) -> str:
+    """Return the three ways out for a column that is not used, in one wording for all surfaces.
+
+    Examples
+    --------
+    >>> ways_out("Tower")
+    'Use it: map(columns={"<field>": "Tower"}). Set it aside: map(ignore=["Tower"]). Or place it \
+with a template.'
+    """
+    field = asks.field if asks and asks.field else "<field>"
+    name = json.dumps(heading, ensure_ascii=False)
+    used = (
+        f'map(references={{"reference": {name}}})'
+        if field == "references"
+        else f'map(columns={{"{field}": {name}}})'
+    )
+    return f"Use it: {used}. Set it aside: map(ignore=[{name}]). Or place it with a template."

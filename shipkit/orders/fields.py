@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shipkit.common.words import without_accents
+from shipkit.orders.heading_text import heading_words, phrase, without_note
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.schema import FLAT
 
@@ -45,7 +45,10 @@ KIND: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "first_name",
+            "middle_name",
             "last_name",
+            "house_number",
+            "house_number_addition",
             "weight_unit",
             "dimension_unit",
             "sku",
@@ -65,6 +68,7 @@ KIND: Mapping[str, str] = {
 ADDRESS_ROLES = (
     "name",
     "first_name",
+    "middle_name",
     "last_name",
     "company",
     "phone",
@@ -72,6 +76,8 @@ ADDRESS_ROLES = (
     "address_line1",
     "address_line2",
     "address_line3",
+    "house_number",
+    "house_number_addition",
     "city",
     "state",
     "postal_code",
@@ -84,6 +90,8 @@ _PLACE_ROLES = (
     "address_line1",
     "address_line2",
     "address_line3",
+    "house_number",
+    "house_number_addition",
     "city",
     "state",
     "postal_code",
@@ -266,42 +274,8 @@ def _without_copy_numbers(headings: Sequence[str]) -> list[str]:
     ]
 
 
-def phrase(heading: str) -> str:
-    """Return a heading as lower-case words: what two spellings of it have in common."""
-    return " ".join(_words(heading))
-
-
-def without_note(heading: str) -> str:
-    """Return a heading without a note in brackets, a footnote mark, or its second line.
-
-    A number in brackets is no note: "Address (2)" is the second line.
-
-    Examples
-    --------
-    >>> without_note("Zip Code (5 digits)"), without_note("Address (2)")
-    ('Zip Code', 'Address (2)')
-    """
-    first = heading.strip().splitlines()[0] if heading.strip() else ""
-    return (
-        re.sub(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]", "", first).strip()
-        or first
-    )
-
-
 def _words(heading: str) -> list[str]:
-    heading = re.sub(r"['’]s\b", "", heading)
-    if not heading.isascii():
-        heading = without_accents(re.sub(r"[¹²³⁰⁴-⁹]", "", heading))  # footnote marks
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
-    spaced = spaced.replace("#", " number ")
-    words = re.findall(r"[^\W\d_]+|\d+", spaced.lower())
-    known = vocabulary()
-    return [
-        part
-        for word in words
-        for part in known.spellings.get(word, [word])
-        if part not in known.dropped
-    ]
+    return list(heading_words(heading))
 
 
 def _snake(heading: str) -> str:
@@ -371,18 +345,35 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
 
 def _address(words: list[str]) -> tuple[str, int, int] | None:
     """Return role, party and tier of a heading about a person or a place."""
-    if vocabulary().others.intersection(words):
+    known = vocabulary()
+    if known.others.intersection(words):
         return None
-    if " ".join(words) in vocabulary().alone_is_a_name:
+    if " ".join(words) in known.alone_is_a_name:
         return "name", 0, 1
-    for party, names in ((0, vocabulary().recipient), (2, vocabulary().buyer)):
+    whole = _place(words)
+    for party, names in ((0, known.recipient), (2, known.buyer)):
         for name in names:
-            rest = _without(words, name.split())
-            if rest is not None:
-                found = _place(rest)
-                return (found[0], party, found[1]) if found else None
-    found = _place(words)
+            for given in _without_containers(words):
+                rest = _without(given, name.split())
+                found = _place(rest) if rest else None
+                if found:
+                    return found[0], party, found[1]
+    found = whole or next(filter(None, map(_place, _without_containers(words))), None)
     return (found[0], 1, found[1]) if found else None
+
+
+def _without_containers(words: list[str]) -> list[list[str]]:
+    """Return the words, and what is left without words that only say which record it is."""
+    found = [words]
+    left = words
+    while left and (left[0] in vocabulary().containers or left[0].isdigit()):
+        left = left[1:]
+        found.append(left)
+    if left[:1] == ["address"]:
+        found.append(left[1:])
+    if len(left) > 2 and left[1].isdigit():  # "addresses.0.city"
+        found.append([left[0], *left[2:]])
+    return [each for each in found if each]
 
 
 def _without(words: list[str], party: list[str]) -> list[str] | None:

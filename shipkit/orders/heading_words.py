@@ -1,18 +1,17 @@
 """The words that headings of orders are made of: the files in ``data/words``, read on first use.
 
-A file holds the words of one concern. Phrases are in lower case and without accents, as
-:func:`shipkit.orders.fields.phrase` writes a heading.
+A file holds the words of one concern. Its phrases are read as headings are, so that each means
+all of its spellings (:mod:`shipkit.orders.heading_text`).
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 
+from shipkit.orders.heading_text import phrase, word_file
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
 
@@ -33,12 +32,10 @@ class Vocabulary:
 
     Parameters
     ----------
-    spellings
-        Word -> the words that it stands for.
-    dropped
-        Words that say nothing about the meaning of a column.
     recipient, buyer
         Names of the parties that an order may be sent to.
+    containers
+        Words before a party that only say which record a column belongs to.
     others
         A heading with one of these words is about another party or thing, never the recipient.
     alone_is_a_name
@@ -49,10 +46,9 @@ class Vocabulary:
         Last words of headings whose columns are text, whatever digits they hold.
     """
 
-    spellings: Mapping[str, Sequence[str]]
-    dropped: frozenset[str]
     recipient: tuple[str, ...]
     buyer: tuple[str, ...]
+    containers: frozenset[str]
     others: frozenset[str]
     alone_is_a_name: frozenset[str]
     by_phrase: Mapping[str, tuple[str, int]]
@@ -63,36 +59,27 @@ class Vocabulary:
 @cache
 def vocabulary() -> Vocabulary:
     """Return the words of headings."""
-    spelling, parties = word_file("spelling"), word_file("parties")
+    parties = word_file("parties")
     roles: dict[str, Any] = {}
     for name in _ROLE_FILES:
         roles |= word_file(name)
     roles |= {leaf.name: (leaf.spec.headings,) for leaf in FLAT if leaf.spec.headings}
     return Vocabulary(
-        spellings={word: whole.split() for word, whole in spelling["glued"].items()},
-        dropped=frozenset(spelling["dropped"]),
-        recipient=tuple(parties["recipient"]),
-        buyer=tuple(parties["buyer"]),
+        recipient=tuple(phrase(text) for text in parties["recipient"]),
+        buyer=tuple(phrase(text) for text in parties["buyer"]),
+        containers=frozenset(parties["containers"]),
         others=frozenset(parties["others"]),
-        alone_is_a_name=frozenset(parties["alone_is_a_name"]),
+        alone_is_a_name=frozenset(phrase(text) for text in parties["alone_is_a_name"]),
         by_phrase=_index(roles),
         by_address_phrase=_index(word_file("address")),
         text_endings=frozenset(word_file("values")["text_endings"]),
     )
 
 
-@cache
-@cache
-def word_file(name: str) -> dict[str, Any]:
-    """Return the words of one concern: the content of ``data/words/<name>.toml``."""
-    file = resources.files("shipkit.orders") / "data" / "words" / f"{name}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
 def _index(table: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, int]]:
     return {
-        words: (role, tier)
-        for role, tiers in table.items()
-        for tier, group in enumerate(tiers)
+        phrase(words): (role, tier)
+        for role, tiers in reversed([*table.items()])
+        for tier, group in reversed([*enumerate(tiers)])
         for words in group
     }

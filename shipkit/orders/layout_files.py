@@ -43,6 +43,7 @@ _KEYS: Final = frozenset(
         "not_shipped",
         "notice",
         "order_key",
+        "carried",
         "unsupported",
         "instead",
         "remarks",
@@ -106,6 +107,8 @@ class Layout:
     """Each row is a shipment, even where order numbers repeat."""
     order_key: tuple[str, ...] = ()
     """Headings whose cells must agree too before lines with one order number are one order."""
+    carried: tuple[str, ...] = ()
+    """Headings that ask for nothing in this export, whatever they look like."""
     weight_of: str | None = None
     """What a weight is of: ``"unit"``, ``"line"`` or ``"order"``."""
     price_of: str | None = None
@@ -192,6 +195,7 @@ def _parsed(text: str, path: Path) -> Layout:
         services=dict(given.get("services", {})),
         fields={role: _several(options) for role, options in given.get("fields", {}).items()},
         order_key=tuple(given.get("order_key", ())),
+        carried=tuple(given.get("carried", ())),
         not_shipped={
             heading: _several(texts) for heading, texts in given.get("not_shipped", {}).items()
         },

@@ -18,8 +18,8 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.common.words import without_accents
-from shipkit.orders.fields import Column, phrase
-from shipkit.orders.heading_words import word_file
+from shipkit.orders.fields import Column
+from shipkit.orders.heading_text import phrase, spelled, word_file
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
@@ -75,9 +75,10 @@ def state_columns(
         handled = noticed.get(name, frozenset())
         if handled is None or column.key in ignored:
             continue
-        made = _states(column, plain(name), handled, reported)
+        headings = dict.fromkeys((plain(spelled(column.name)), plain(name)))
+        made = next(filter(None, (_states(column, h, handled, reported) for h in headings)), None)
         if made is None and column.key not in read and name not in noticed:
-            made = _flag(column, plain(name), reported)
+            made = next(filter(None, (_flag(column, h, reported) for h in headings)), None)
         if made is not None:
             found.append(made)
     return found

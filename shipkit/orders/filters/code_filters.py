@@ -34,6 +34,8 @@ __all__ = [
     "compact_date",
     "format_us_zip",
     "phone_digits",
+    "place_argument",
+    "place_key_sql",
     "read_date",
     "service_filter",
 ]
@@ -82,12 +84,12 @@ def _format_us_zip_sql(call: FilterCall) -> Value:
     text = f"regexp_replace({trimmed(x)}, '^''', '')"
     zeros = zip_with_zeros_sql(text)
     branches = [(f"regexp_full_match({x}, '[0-9]{{5}}(?:-[0-9]{{4}})?')", x)]
-    if (country := _place_argument(call, "country")) is not None:
-        elsewhere = choose(_place_key_sql(country), dict.fromkeys(_USES_ZIPS, "false"), "true")
+    if (country := place_argument(call, "country")) is not None:
+        elsewhere = choose(place_key_sql(country), dict.fromkeys(_USES_ZIPS, "false"), "true")
         branches.append((f"{country} <> 'US' AND {elsewhere}", x))
-    if (state := _place_argument(call, "state")) is not None:
+    if (state := place_argument(call, "state")) is not None:
         names = {name: quote(code) for (land, name), code in state_codes().items() if land == "US"}
-        of_state = zip_with_zeros_sql(text, choose(_place_key_sql(state), names, "NULL"))
+        of_state = zip_with_zeros_sql(text, choose(place_key_sql(state), names, "NULL"))
         zeros = case((f"coalesce({stripped(state)}, '') = ''", zeros), otherwise=of_state)
     made = case(*branches, otherwise=f"coalesce({zeros}, {plain_zip_sql(text)})")
     # A code of another country comes back as it was, and that may be a number.
@@ -95,7 +97,7 @@ def _format_us_zip_sql(call: FilterCall) -> Value:
     return ColumnValue(f"({made})", Kind.TEXT if stays_text else Kind.MIXED, value.size + 10)
 
 
-def _place_argument(call: FilterCall, name: str) -> str | None:
+def place_argument(call: FilterCall, name: str) -> str | None:
     """Return SQL of an argument that names a place, None for ``none``."""
     given = call.arguments.get(name, ConstantValue(None))
     if given == ConstantValue(None):
@@ -105,7 +107,7 @@ def _place_argument(call: FilterCall, name: str) -> str | None:
     return text.sql
 
 
-def _place_key_sql(x: str) -> str:
+def place_key_sql(x: str) -> str:
     """Return SQL of :func:`shipkit.common.places.place_key`."""
     no_dots = stripped(f"replace({x}, '.', '')")
     return f"regexp_replace(lower({no_dots}), ' +', ' ', 'g')"

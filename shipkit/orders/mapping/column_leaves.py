@@ -22,6 +22,7 @@ from shipkit.orders.expressions import (
     trimmed,
 )
 from shipkit.orders.fields import Column, Match
+from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
@@ -105,6 +106,8 @@ def _from_source(
         return None
     column, unit = taken[role]
     leaf = plain_leaf(column, name)
+    if name == "address_line1" and "house_number" in taken:
+        return _with_number(leaf, taken, roles, spec)
     if role in ROLE_LEAVES:
         unit_role = "weight_unit" if role == "weight" else "dimension_unit"
         if unit is None and unit_role in taken:
@@ -132,6 +135,34 @@ def _with_default(leaf: ColumnLeaf | None, value: Any) -> ColumnLeaf:
     )
 
 
+# -- streets ---------------------------------------------------------------------------------------
+
+
+def _with_number(
+    street: ColumnLeaf, taken: Taken, roles: Mapping[str, Match], spec: MappingSpec
+) -> ColumnLeaf:
+    """Return the street joined with the number of the house, in the order of the country."""
+    number = plain_leaf(taken["house_number"][0], "house_number")
+    addition = _part(taken, "house_number_addition")
+    country = leaf_of("country", taken, roles, spec)
+    arguments = [number.jinja, addition.jinja if addition else "none"]
+    arguments += [f"({country.jinja})"] if country else []
+    return ColumnLeaf(
+        joined_sql(
+            f"({street.sql})::VARCHAR",
+            number.sql,
+            addition.sql if addition else None,
+            f"({country.sql})::VARCHAR" if country else None,
+        ),
+        f"{street.jinja} | house_number({', '.join(arguments)})",
+        (*street.columns, *number.columns, *(addition.columns if addition else ())),
+    )
+
+
+def _part(taken: Taken, role: str) -> ColumnLeaf | None:
+    return plain_leaf(taken[role][0], role) if role in taken else None
+
+
 # -- names -----------------------------------------------------------------------------------------
 
 
@@ -153,7 +184,8 @@ def _has_better_parts(taken: Taken, roles: Mapping[str, Match], spec: MappingSpe
 
 
 def _full_name(taken: Taken) -> ColumnLeaf:
-    columns = [taken[role][0] for role in ("first_name", "last_name") if role in taken]
+    roles = ("first_name", "middle_name", "last_name")
+    columns = [taken[role][0] for role in roles if role in taken]
     parts = [plain_leaf(column, "name") for column in columns]
     joined = ' ~ " " ~ '.join(f'({part.jinja} or "")' for part in parts)
     return ColumnLeaf(

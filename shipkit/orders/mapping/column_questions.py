@@ -9,9 +9,12 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
-from shipkit.common.sql import one
+from shipkit.common.sql import one, quoted
+from shipkit.orders.account import ways_out
+from shipkit.orders.expressions import quote
 from shipkit.orders.fields import Column
-from shipkit.orders.mapping.column_leaves import Taken
+from shipkit.orders.filters.house_numbers import asked_sql
+from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken
 from shipkit.orders.mapping.mapped import (
     LEAVES,
     ROLE_LEAVES,
@@ -19,9 +22,15 @@ from shipkit.orders.mapping.mapped import (
     MappingSpec,
     field_path,
 )
-from shipkit.schema import problems_table
+from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["ambiguous_columns", "missing_columns", "unit_assumed", "unit_note"]
+__all__ = [
+    "ambiguous_columns",
+    "missing_columns",
+    "numbers_not_joined",
+    "unit_assumed",
+    "unit_note",
+]
 
 _BLOCKING: Final = (
     "name",
@@ -149,3 +158,38 @@ def unit_assumed(row_number: int, heading: str, rows: int) -> dict[str, Any]:
         "fix": f'Name the unit: map(columns={{"weight_oz": "{heading}"}}), or weight_lb if pounds '
         "are right.",
     }
+
+
+def numbers_not_joined(
+    con: duckdb.DuckDBPyConnection, taken: Taken, country: ColumnLeaf | None, selection: Relation
+) -> pa.Table:
+    """Return a problem for each row whose house number could not be joined to its street.
+
+    The street has another number, or the order of the country is not known.
+    """
+    if "house_number" not in taken or "address_line1" not in taken:
+        return problems_table()
+    number, street = taken["house_number"][0], taken["address_line1"][0]
+    land = f"({country.sql})::VARCHAR" if country else None
+    asked = asked_sql(f"{quoted(street.key)}::VARCHAR", f"{quoted(number.key)}::VARCHAR", land)
+    problem = (
+        f'the number in "{number.name}" is not in the street, and where it belongs there is not '
+        "certain"
+    )
+    return (
+        con.sql(f"""
+        SELECT
+            row_number,
+            {quote(number.key)} AS field,
+            {quoted(number.key)}::VARCHAR AS value,
+            {quote(problem)} AS problem,
+            {quote(ways_out(number.name))} AS fix,
+            'error' AS severity,
+            'instruction_not_read' AS code
+        FROM {selection.sql}
+        WHERE {asked}
+        ORDER BY row_number
+        """)
+        .to_arrow_table()
+        .cast(PROBLEMS)
+    )

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -21,6 +21,7 @@ from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, pla
 from shipkit.orders.mapping.column_questions import (
     ambiguous_columns,
     missing_columns,
+    numbers_not_joined,
     unit_note,
 )
 from shipkit.orders.mapping.mapped import (
@@ -72,6 +73,7 @@ def map_columns(
             [
                 unit_note(schema.con, taken, selection) if weighed else problems_table(),
                 instruction_problems(schema.con, uses, selection, lines, street),
+                numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
             ]
         ),
         questions=(
@@ -108,7 +110,21 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
             for column in columns
             if column.key in words or f'"{column.name}"' in spec.template
         }
-    return account(columns, used, read.ignored, spec.layout)
+    if "address_line1" not in read.taken:  # a number without a street is joined to nothing
+        used -= {read.taken[role][0].key for role in _NUMBER_ROLES if role in read.taken}
+    if "first_name" not in read.taken and "middle_name" in read.taken:
+        used -= {read.taken["middle_name"][0].key}
+    return account(
+        columns,
+        used,
+        read.ignored,
+        spec.layout,
+        roles={*read.taken},
+        one_service=spec.service is not None,
+    )
+
+
+_NUMBER_ROLES: Final = ("house_number", "house_number_addition")
 
 
 class _ColumnsRead(NamedTuple):

@@ -1,0 +1,207 @@
+"""The text of a heading as words: spellings, abbreviations and languages are made one.
+
+"Ship-To ZIP", "shipToZip", "SHIPTOZIP" and "Lieferadresse PLZ" are the same words. A word that is
+not known is cut into words that are ("rechnungsadresse", "toname"); what other languages call a
+concept is in ``data/words/languages.toml``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any, Final
+
+from shipkit.common.words import without_accents
+
+__all__ = ["heading_words", "phrase", "spelled", "without_note", "word_file"]
+
+_ROLE_FILES: Final = ("address", "orders", "items", "parcels")
+_SHORT_PIECES: Final = frozenset({"to", "id", "no", "by"})
+_SHORTEST_JOINED: Final = 5
+"""Letters of the shortest word that is cut: "toname" is two words, "toil" is one."""
+
+
+@cache
+def word_file(name: str) -> dict[str, Any]:
+    """Return the words of one concern: the content of ``data/words/<name>.toml``."""
+    file = resources.files("shipkit.orders") / "data" / "words" / f"{name}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def phrase(heading: str) -> str:
+    """Return a heading as English words in lower case: what its spellings have in common.
+
+    Examples
+    --------
+    >>> phrase("ShipToZip"), phrase("Empfänger PLZ"), phrase("Code postal (livraison)")
+    ('ship to zip', 'recipient postal code', 'postal code shipping')
+    """
+    return " ".join(heading_words(heading))
+
+
+@lru_cache(maxsize=20_000)
+def heading_words(heading: str) -> tuple[str, ...]:
+    """Return the words of a heading, in English where they are known."""
+    whole = _languages().whole.get(spelled(heading))
+    if whole is not None:
+        return tuple(whole.split())
+    words = [piece for token in _tokens(heading) for piece in _pieces(token)]
+    languages = _languages()
+    bare = [word for word in words if word not in languages.articles]
+    translated = list(_translated(bare))
+    if not languages.foreign.intersection(bare):  # "LA" may be Los Angeles
+        translated = list(_translated(words))
+    return tuple(word for word in translated if word not in languages.dropped) or tuple(words)
+
+
+def spelled(heading: str) -> str:
+    """Return the plain words of a heading, in its own language and spelling."""
+    return " ".join(_tokens(heading))
+
+
+def without_note(heading: str) -> str:
+    """Return a heading without a note in brackets, a footnote mark, or its second line.
+
+    A number in brackets is no note: "Address (2)" is the second line.
+
+    Examples
+    --------
+    >>> without_note("Zip Code (5 digits)"), without_note("Address (2)")
+    ('Zip Code', 'Address (2)')
+    """
+    first = heading.strip().splitlines()[0] if heading.strip() else ""
+    return (
+        re.sub(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]", "", first).strip()
+        or first
+    )
+
+
+def _tokens(heading: str) -> list[str]:
+    """Return the runs of letters and of digits of a heading, in lower case without accents."""
+    heading = re.sub(r"['’]s\b", "", heading)
+    if not heading.isascii():
+        heading = re.sub(r"(?i)\bn\s?[°º]|№", " number ", heading)
+        heading = without_accents(re.sub(r"[¹²³⁰⁴-⁹]", "", heading))  # footnote marks
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
+    return re.findall(r"[^\W\d_]+|\d+", spaced.replace("#", " number ").lower())
+
+
+# -- one spelling of each word ---------------------------------------------------------------------
+
+
+class _Languages:
+    """What words stand for.
+
+    Attributes
+    ----------
+    whole
+        Headings that mean something as a whole only.
+    single
+        Word -> the words that it stands for.
+    several
+        First word -> the phrases that begin with it, the longest first.
+    dropped
+        Words that say nothing about the meaning of a column.
+    articles
+        Words that are left out next to a word of another language.
+    foreign
+        Words of other languages.
+    known
+        Words that a longer one may be made of.
+    """
+
+    def __init__(self) -> None:
+        given, spelling = word_file("languages"), word_file("spelling")
+        self.dropped = frozenset(spelling["dropped"])
+        self.articles = frozenset(word for text in spelling["articles"] for word in _tokens(text))
+        self.whole = {spelled(text): meaning for text, meaning in given.pop("whole").items()}
+        self.single = {word: tuple(text.split()) for word, text in spelling["glued"].items()}
+        english = {*self.single}
+        phrases: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for words in given.values():
+            for text, meaning in words.items():
+                tokens = _tokens(text)
+                parts = tuple(word for word in tokens if word not in self.articles) or (*tokens,)
+                if len(parts) == 1:
+                    self.single.setdefault(parts[0], tuple(meaning.split()))
+                else:
+                    phrases.setdefault(parts, tuple(meaning.split()))
+        self.several: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+        for parts in sorted(phrases, key=len, reverse=True):
+            self.several.setdefault(parts[0], []).append((parts, phrases[parts]))
+        foreign = {*self.single, *(word for parts in phrases for word in parts)} - english
+        self.foreign = frozenset(w for w in foreign if len(w) > 2 or not w.isascii())
+        self.known = frozenset(
+            {*self.single}
+            | {word for parts in phrases for word in parts if len(word) > 3 or not word.isascii()}
+            | {word for name in _ROLE_FILES for word in _words_within(word_file(name))}
+            | {*_words_within(word_file("parties"))}
+            | {*spelling["joined"]}
+        )
+
+
+def _words_within(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _tokens(value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _words_within(each)
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from _words_within(each)
+
+
+@cache
+def _languages() -> _Languages:
+    return _Languages()
+
+
+def _pieces(token: str) -> Sequence[str]:
+    """Return the known words that a token is made of, or the token itself."""
+    known = _languages().known
+    if token in known or token.isdigit():
+        return (token,)
+    if token.isascii() and len(token) < _SHORTEST_JOINED:
+        return (token,)
+    return _cut(token) or (token,)
+
+
+@lru_cache(maxsize=20_000)
+def _cut(token: str) -> tuple[str, ...]:
+    """Return a token as the fewest known words, which may be joined by the "s" of German."""
+    known = _languages().known
+    best: list[tuple[str, ...] | None] = [()] + [None] * len(token)
+    for end in range(1, len(token) + 1):
+        for start in range(end):
+            before, piece = best[start], token[start:end]
+            if before is None:
+                continue
+            if piece in known and (len(piece) > 2 or piece in _SHORT_PIECES or not piece.isascii()):
+                made = (*before, piece)
+            elif piece == "s" and before and len(before[-1]) > 4 and end < len(token):
+                made = before
+            else:
+                continue
+            other = best[end]
+            if other is None or len(made) < len(other):
+                best[end] = made
+    found = best[-1] or ()
+    # One short word next to another is chance: "toad" is no "to ad".
+    return found if sum(len(piece) > 2 or not piece.isascii() for piece in found) else ()
+
+
+def _translated(words: Sequence[str]) -> Iterator[str]:
+    languages = _languages()
+    place = 0
+    while place < len(words):
+        for parts, meaning in languages.several.get(words[place], ()):
+            if tuple(words[place : place + len(parts)]) == parts:
+                yield from meaning
+                place += len(parts)
+                break
+        else:
+            yield from languages.single.get(words[place], (words[place],))
+            place += 1

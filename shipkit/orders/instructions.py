@@ -1,0 +1,149 @@
+"""What a heading may ask for: a part of an address, an option of the carrier, a day, a payer.
+
+The words are in ``data/words/instructions.toml``, one concern after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from shipkit.orders.heading_text import heading_words, phrase, without_note, word_file
+from shipkit.orders.heading_words import vocabulary
+
+__all__ = ["Instruction", "instruction_of"]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """Something that a column may ask for.
+
+    Parameters
+    ----------
+    what
+        What it asks for, in words.
+    whole, part
+        Headings that ask for it, and words that do so anywhere in a heading.
+    both
+        Groups of words; a heading with one of each group asks for it.
+    unless
+        Words that make a heading with one of `part` or `both` another thing.
+    neutral
+        Cells that ask for nothing, in lower case.
+    field
+        The field of a shipment that a person may name for it, or ``references``.
+    severity
+        ``error``: its row waits; ``warning``: a person should know.
+    place
+        Whether it is a part of an address, and so belongs to a party.
+    of_recipient
+        Whether the recipient may be named in its heading.
+    street_without_number
+        Whether it only counts in rows whose street has no digit.
+    future
+        Whether a date counts only when it is still to come.
+    unless_service
+        Whether it is settled by one service for all rows.
+    """
+
+    what: str
+    whole: frozenset[str]
+    part: tuple[str, ...]
+    both: tuple[tuple[tuple[str, ...], ...], ...]
+    unless: tuple[str, ...]
+    neutral: tuple[str, ...]
+    field: str | None
+    severity: str
+    place: bool
+    of_recipient: bool
+    street_without_number: bool
+    future: bool
+    unless_service: bool
+
+
+@lru_cache(maxsize=20_000)
+def instruction_of(heading: str) -> Instruction | None:
+    """Return what a heading asks for, None if it does not look like an instruction.
+
+    Examples
+    --------
+    >>> [found and found.what for found in map(instruction_of, ["Apt #", "Hazmat?", "Price"])]
+    ['a part of the address', 'dangerous goods, or goods with rules of their own', None]
+    """
+    words = heading_words(without_note(heading))
+    if not words:
+        return None
+    alone = _of_the_recipient(words)
+    others = vocabulary().others.intersection(words)
+    for each in _instructions():
+        if each.place and others:
+            continue
+        known = alone if each.of_recipient else {" ".join(words)}
+        if known & each.whole or (_within(words, each) and not _any(words, each.unless)):
+            return each
+    return None
+
+
+def _within(words: Sequence[str], each: Instruction) -> bool:
+    return _any(words, each.part) or any(
+        all(_any(words, group) for group in groups) for groups in each.both
+    )
+
+
+def _any(words: Sequence[str], phrases: Collection[str]) -> bool:
+    """Return whether one of the phrases is among the words."""
+    padded = f" {' '.join(words)} "
+    return any(f" {each} " in padded for each in phrases)
+
+
+def _of_the_recipient(words: Sequence[str]) -> set[str]:
+    """Return the phrases that remain of a heading without the recipient and "address"."""
+    found = {" ".join(words)}
+    for party in vocabulary().recipient:
+        size = len(party.split())
+        if " ".join(words[:size]) == party:
+            found.add(" ".join(words[size:]))
+        if " ".join(words[-size:]) == party:
+            found.add(" ".join(words[:-size]))
+    return found | {left.removeprefix("address ") for left in found}
+
+
+@cache
+def _instructions() -> tuple[Instruction, ...]:
+    given = word_file("instructions")
+    groups = {name: _phrases(words) for name, words in given["groups"].items()}
+    return tuple(
+        Instruction(
+            what=each["what"],
+            whole=frozenset(_phrases(each.get("whole", ()))),
+            part=_phrases(each.get("part", ())),
+            both=tuple(_both(each.get("both", ()), groups)),
+            unless=_phrases(each.get("unless", ())),
+            neutral=(*given["neutral"], *each.get("neutral", ())),
+            field=each.get("field"),
+            severity=each.get("severity", "error"),
+            place=each.get("place", False),
+            of_recipient=each.get("of_recipient", each.get("place", False)),
+            street_without_number=each.get("street_without_number", False),
+            future=each.get("future", False),
+            unless_service=each.get("unless_service", False),
+        )
+        for each in given["concern"]
+    )
+
+
+def _both(
+    given: Sequence[Sequence[Any]], groups: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    for combination in given:
+        yield tuple(
+            groups[group.removeprefix("@")] if isinstance(group, str) else _phrases(group)
+            for group in combination
+        )
+
+
+def _phrases(given: Sequence[str]) -> tuple[str, ...]:
+    """Return phrases as headings are read, and as they are written."""
+    return tuple(dict.fromkeys(made for text in given for made in (phrase(text), text) if made))

@@ -1,0 +1,269 @@
+"""Headings in many languages and spellings mean what they mean in English; so do instructions."""
+
+from __future__ import annotations
+
+import pytest
+
+import shipkit as sk
+from shipkit.orders.fields import recognise
+from shipkit.orders.heading_text import phrase
+from shipkit.orders.instructions import instruction_of
+from shipkit.orders.layouts import known_layouts
+
+SHIPPER = {
+    "name": "Dana Ortiz",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
+
+ROLES = ["order_id", "name", "address_line1", "postal_code", "city", "country", "phone", "weight"]
+"""The roles of the columns of `FILES`, in their order."""
+
+FILES = {
+    "de": "Bestellnr.|Empfänger|Straße und Hausnr.|PLZ|Ort|Land|Telefon|Gewicht (kg)",
+    "de, compounds": "Auftragsnummer|Lieferadresse Name|Lieferstraße|Lieferadresse PLZ|"
+    "Lieferort|Lieferland|Rufnummer|Paketgewicht",
+    "fr": "N° de commande|Nom du destinataire|Rue|Code postal|Ville|Pays|Téléphone|Poids (kg)",
+    "es": "Número de pedido|Destinatario|Calle|Código postal|Ciudad|País|Móvil|Peso (kg)",
+    "it": "Numero ordine|Nome completo|Indirizzo|CAP|Città|Paese|Cellulare|Peso lordo",
+    "nl": "Bestelnummer|Naam ontvanger|Straat|Postcode|Plaats|Landcode|Telefoon|Gewicht",
+    "pl": "Nr zamówienia|Odbiorca|Ulica|Kod pocztowy|Miejscowość|Kraj|Telefon|Waga (kg)",
+    "pt": "Número do pedido|Destinatário|Endereço|CEP|Cidade|País|Celular|Peso",
+    "sv": "Ordernummer|Mottagare|Gatuadress|Postnummer|Postort|Land|Telefonnr|Vikt (kg)",
+    "da": "Ordrenummer|Modtager|Vejnavn|Postnr.|By|Land|Telefon|Vægt (kg)",
+    "fi": "Tilausnumero|Vastaanottaja|Katuosoite|Postinumero|Postitoimipaikka|Maa|Puhelin|Paino",
+    "cs": "Číslo objednávky|Příjemce|Ulice|PSČ|Město|Země|Telefon|Hmotnost",
+    "ja": "注文番号|お届け先氏名|お届け先住所|お届け先郵便番号|市区町村|国|電話番号|重量(kg)",
+    "zh": "订单号|收件人|收件人地址|邮编|城市|国家|联系电话|重量(kg)",
+    "ko": "주문번호|받는사람|받는사람 주소|우편번호|도시|국가|휴대폰|무게",
+    "ru": "Номер заказа|Получатель|Адрес|Почтовый индекс|Город|Страна|Телефон|Вес (кг)",
+    "camel": "orderId|shipToName|shipToAddress1|shipToZip|shipToCity|shipToCountry|phoneNo|pkgWt",
+    "paths": "order_number|recipient[name]|recipient[street]|recipient[zip]|address.0.city|"
+    "shippingAddress.country|shipping_address.phone|package.weight",
+    "no blanks": "ORDERID|SHIPTONAME|SHIPTOADDRESS|SHIPTOZIP|SHIPTOCITY|SHIPTOCOUNTRY|"
+    "PHONENUMBER|PACKAGEWEIGHT",
+}
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_a_file_in_any_language_is_read(language):
+    headings = FILES[language].split("|")
+    found = recognise(headings)
+    assert {role: match.name for role, match in found.roles.items()} == dict(
+        zip(ROLES, headings, strict=True)
+    )
+    assert not found.ambiguous
+
+
+@pytest.mark.parametrize(
+    ("heading", "party"),
+    [
+        ("Rechnungsadresse Ort", None),
+        ("Adresse de facturation", None),
+        ("Dirección del remitente", None),
+        ("请求 地址", None),
+        ("billing_address.zip", None),
+        ("senderZip", None),
+        ("Lieferadresse Ort", 0),
+        ("Ville de livraison", 0),
+        ("zip_ship", 0),
+        ("Kunde Ort", 2),
+    ],
+)
+def test_the_party_of_a_heading_is_seen_in_any_language(heading, party):
+    found = [match.party for match in recognise([heading]).roles.values()]
+    assert found == ([] if party is None else [party])
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("RECIPIENTNAME", "recipient name"),
+        ("statement", "statement"),
+        ("Storage", "storage"),
+        ("toad", "toad"),
+        ("username", "user name"),
+        ("Date de la commande", "order date"),
+        ("La Crosse", "la crosse"),
+    ],
+)
+def test_a_long_word_is_cut_only_into_words_that_are_known(heading, words):
+    assert phrase(heading) == words
+
+
+ASKS = {
+    "who pays for the shipping": "UPS Acct|freightPayerType|Bill Freight To|"
+    "Frachtzahler|Payeur du transport|Courier Account No|Prepaid/Collect|Compte transporteur",
+    "a return": "Return?|Include RMA Label|Rücksendeetikett|Étiquette retour|returnShipment",
+    "a signature at the door": "Sig Req|Adult 21+|DCIS Type|Unterschrift|Signed For|Podpis",
+    "insurance": "Ins Amt|insuredFor|Höherversicherung|Valor asegurado|保価".replace(
+        "保価", "保险"
+    ),
+    "payment on delivery": "C.O.D.|codAmt|Nachnahmebetrag|Contre-remboursement|代引き",
+    "a day or a time of the delivery": "SAT_DEL|AM Delivery|Créneau horaire|Zaterdaglevering",
+    "a pickup point, or a parcel that is held for collection": "HAL|accessPointId|PUDO ID|"
+    "Packstation|Point relais|Paczkomat|parcelLocker",
+    "dangerous goods, or goods with rules of their own": "is_hazmat|dryIceLbs|Li-ion Batteries|"
+    "Gefahrgutklasse|Hielo seco|危険物",
+    "a tax or customs number": "iossNo|Consignee VAT|Steuernummer|Partita IVA|CPF/CNPJ",
+    "the place that the parcel leaves from": "From Zip|Whse|Absender|shipFromCity|Nadawca",
+    "the number of parcels": "pkg_cnt|# Boxes|Anzahl Kartons|Nb colis|件数|Aantal dozen",
+    "a part of the address": "Bldg #|Escalier|piętro|Stockwerk|C/O|4. Etage|Dept.",
+    "a day before which it must not be shipped": "Hold Until|Do Not Ship Before|Nicht vor|shipOn",
+    "a box or packaging": "Box Code|Kartontyp|Type d'emballage|containerType",
+    "whether the address is a business": "isBusiness|Commercial Address|Address Category",
+    "a faster or another service": "Rush|Next Day|Eilauftrag|Delivery Priority",
+}
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_an_instruction_is_seen_in_any_wording(what):
+    found = {heading: instruction_of(heading) for heading in ASKS[what].split("|")}
+    asks = {heading: each and (each.what, each.severity) for heading, each in found.items()}
+    assert asks == dict.fromkeys(found, (what, "error"))
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "PO Number",
+        "Your Ref",
+        "Delivery Instructions",
+        "Lieferhinweis",
+        "Gate Code",
+        "Gift Message",
+        "Geschenkverpackung",
+        "Notify by SMS",
+        "Deliver By",
+        "Liefertermin",
+        "Carrier",
+        "Fragile",
+    ],
+)
+def test_a_wish_that_no_label_can_hold_is_a_warning(heading):
+    assert instruction_of(heading).severity == "warning"
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Shipping Insurance Fee",
+        "Gift Card Amount",
+        "Return Address",
+        "Return Reason",
+        "Box Weight",
+        "Unit Price",
+        "Versandkosten",
+        "Tax Amount",
+        "Payment Reference",
+        "Risk Level",
+        "Estimated Delivery Date",
+        "Shipped Date",
+        "Customer ID",
+        "Store Credit",
+        "Qty per Box",
+        "SMS Marketing Consent",
+        "Shipping Label URL",
+    ],
+)
+def test_a_heading_that_only_resembles_an_instruction_asks_for_nothing(heading):
+    assert instruction_of(heading) is None
+
+
+def mapped(tmp_path, row, **settings):
+    base = {"Order ID": "A1", "Name": "Ada Lee", "City": "X", "State": "", "Zip": "1"}
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**base, "Weight (lb)": "2", **row}])
+        session.map(service="ground", **settings)
+        return (
+            session.mapped()["address_line1"][0],
+            "instruction_not_read" in set(session.problems["code"]),
+            session.template,
+        )
+
+
+@pytest.mark.parametrize(
+    ("street", "number", "country", "line", "asked"),
+    [
+        ("Hauptstr.", "5", "DE", "Hauptstr. 5", False),
+        ("rue de Nice", "5", "France", "5 rue de Nice", False),
+        ("Main St", "5", "", "5 Main St", False),
+        ("Main St", "5.0", "US", "5 Main St", False),
+        ("5th Ave", "12", "US", "12 5th Ave", False),
+        ("Straße des 17. Juni", "4", "DE", "Straße des 17. Juni 4", False),
+        ("Hauptstr. 5", "5", "DE", "Hauptstr. 5", False),
+        ("12 Main St", "12", "US", "12 Main St", False),
+        ("Hauptstr. 5", "7", "DE", "Hauptstr. 5", True),
+        ("Sejong-daero", "7", "KR", "Sejong-daero", True),
+        ("Calle Mayor", "S/N", "ES", "Calle Mayor", False),
+        ("Calle Mayor", "", "ES", "Calle Mayor", False),
+    ],
+)
+def test_a_house_number_is_joined_as_in_its_country_or_asked_about(
+    tmp_path, street, number, country, line, asked
+):
+    row = {"Street": street, "House Number": number, "Country": country}
+    found, question, template = mapped(tmp_path, row)
+    assert (found, question) == (line, asked)
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:  # the same by template
+        session.load(
+            [
+                {
+                    "Order ID": "A1",
+                    "Name": "A",
+                    "City": "X",
+                    "State": "",
+                    "Zip": "1",
+                    **row,
+                    "Weight (lb)": "2",
+                }
+            ]
+        )
+        session.map(template)
+        assert list(session.mapped()["address_line1"]) == [line]
+
+
+def test_an_addition_follows_the_house_number(tmp_path):
+    row = {"Straat": "Damrak", "Huisnummer": "5", "Toevoeging": "bis", "Land": "NL"}
+    assert mapped(tmp_path, row)[:2] == ("Damrak 5 bis", False)
+
+
+def test_a_middle_name_is_part_of_the_name(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{"First Name": "Ada", "Middle Name": "King", "Last Name": "Lee"}])
+        assert list(session.mapped()["name"]) == ["Ada King Lee"]
+
+
+def test_a_warning_is_one_problem_with_the_number_of_orders(tmp_path):
+    rows = [{"Order ID": f"A{n}", "Name": "Ada", "Gate Code": n and f"{n}#"} for n in range(4)]
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load(rows)
+        found = session.problems
+    found = found[found["code"] == "instruction_not_read"]
+    assert list(zip(found["row_number"], found["severity"], strict=True)) == [(2, "warning")]
+    assert found["problem"].iloc[0].endswith("it is not used (in 3 orders)")
+
+
+@pytest.mark.parametrize(("day", "held"), [("2020-01-05", 0), ("05.01.2099", 1), ("2099-01-05", 1)])
+def test_a_day_not_to_ship_before_holds_only_while_it_is_to_come(tmp_path, day, held):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{"Order ID": "A1", "Name": "Ada", "Do Not Ship Before": day}])
+        assert list(session.problems["code"]).count("instruction_not_read") == held
+
+
+def test_one_service_for_all_rows_settles_the_columns_of_services(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{"Order ID": "A1", "Name": "Ada", "Rush": "Y", "Carrier": "DHL"}])
+        assert list(session.problems["code"]).count("instruction_not_read") == 2
+        session.map(service="ground")
+        assert "instruction_not_read" not in set(session.problems["code"])
+
+
+@pytest.mark.parametrize("name", sorted(known_layouts()))
+def test_known_exports_ask_for_nothing_in_the_columns_they_read(name):
+    layout = known_layouts()[name]
+    carried = set(map(phrase, layout.carried))
+    assert not carried & {phrase(each) for options in layout.fields.values() for each in options}
