@@ -16,7 +16,6 @@ from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
 from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
-from shipkit.orders.account import instruction_of
 from shipkit.orders.cells import (
     Cells,
     Note,
@@ -27,6 +26,7 @@ from shipkit.orders.cells import (
     unique_names,
 )
 from shipkit.orders.fields import recognise
+from shipkit.orders.instructions import instruction_of
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.book_files import opened_book
 from shipkit.orders.source.sheet_cells import SheetCells, column_letters
