@@ -7,7 +7,6 @@ runs in a locked database that contains nothing but the columns that the clause 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -173,12 +172,10 @@ def _explain(selection: Selection) -> str:
     with FilterBench() as bench:
         for clause in selection.clauses:
             for text, sql in clause.parts:
-                needed = {
-                    name: value
-                    for name, value in clause.params.items()
-                    if re.search(rf"\${name}\b", sql)
-                }
-                count = bench.count(cells, "_order", sql, needed)
+                count = bench.count(cells, "_order", clause, sql)
+                if count is None:
+                    alone.append(f"{text}: cannot be counted alone")
+                    continue
                 alone.append(f"{text}: {count:,} of {selection.total:,} orders")
                 if not count:
                     blocking.update(c.key for c in clause.comparisons if c.text in text)

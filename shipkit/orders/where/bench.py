@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
@@ -16,8 +18,19 @@ from shipkit.errors import FilterError
 from shipkit.orders.fields import Column
 from shipkit.orders.where.clauses import CheckedClause, check
 from shipkit.orders.where.parsing import locked
+from shipkit.orders.where.text_sizes import FilterCost
 
 __all__ = ["FilterBench"]
+
+_VECTOR: Final = 2_048
+"""Rows that the database filters at once."""
+_BATCH_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of the texts that the batches of all threads may make at one time."""
+_BATCH_SEARCHED: Final = 20_000_000
+"""Characters that patterns may read in one batch: some seconds for the slowest."""
+_BIND_S: Final = 30.0
+_MAX_CLAUSES: Final = 1_000
+_MAX_VALUES: Final = 1_000
 
 
 class FilterBench:
@@ -43,6 +56,12 @@ class FilterBench:
         self, clauses: Sequence[str], columns: Sequence[Column], params: Mapping[str, Any]
     ) -> tuple[CheckedClause, ...]:
         """Return the clauses, checked against `columns`. Raises FilterError."""
+        if len(clauses) > _MAX_CLAUSES or len(params) > _MAX_VALUES:
+            raise FilterError(
+                f"A filter has {len(clauses):,} clauses and {len(params):,} values; at most "
+                f"{_MAX_CLAUSES:,} and {_MAX_VALUES:,} are allowed.",
+                fix="Bind lists: order_id IN $ids.",
+            )
         made = tuple(check(clause, columns, params, self.con) for clause in clauses)
         used = {name for clause in made for name in clause.params}
         unused = [name for name in params if name not in used]
@@ -72,7 +91,8 @@ class FilterBench:
         # range(0), because DuckDB folds LIMIT 0 away before it compiles the patterns.
         query = f"SELECT {clause.sql} FROM (SELECT {', '.join(nulls) or '1 AS _'} FROM range(0))"
         try:
-            found = self.con.execute(query, dict(clause.params))
+            with _stopped_after(self.con, _BIND_S):
+                found = self.con.execute(query, dict(clause.params))
         except duckdb.Error as error:
             raise _translated(error, clause) from None
         kind = str(found.description[0][1]) if found.description else ""
@@ -89,7 +109,7 @@ class FilterBench:
         """Return the distinct values of `key`, sorted, of the rows that match all clauses."""
         condition = " AND ".join(f"({clause.sql})" for clause in checked) or "true"
         values = {name: value for clause in checked for name, value in clause.params.items()}
-        self.con.register("tested_rows", rows)
+        self.con.register("tested_rows", self._in_batches(rows, checked))
         try:
             with _stopped_after(self.con, timeout_s):
                 return self.con.sql(
@@ -110,13 +130,54 @@ class FilterBench:
         finally:
             self.con.unregister("tested_rows")
 
-    def count(self, rows: pa.Table, key: str, sql: str, params: Mapping[str, Any]) -> int:
-        """Return how many distinct `key` one condition lets through."""
-        self.con.register("tested_rows", rows)
+    def _in_batches(self, rows: pa.Table, checked: Sequence[CheckedClause]) -> pa.Table:
+        """Return `rows` in batches so small that the texts that a filter makes of them fit.
+
+        The database makes the texts of a batch at once, and can be stopped only between batches.
+        """
+        cost = sum((clause.cost for clause in checked), FilterCost())
+        longest = self._longest(rows) if cost.depends_on_cells else 0
+        memory = _BATCH_BYTES // (os.cpu_count() or 1)
+        most = cost.rows_at_once(longest, memory, _BATCH_SEARCHED)
+        if not most:
+            raise FilterError(
+                f"The filter makes too long texts of the longest cell ({longest:,} bytes).",
+                fix="Use fewer or shorter replacements.",
+            )
+        if most >= _VECTOR:
+            return rows
+        return pa.Table.from_batches(
+            rows.combine_chunks().to_batches(max_chunksize=most), schema=rows.schema
+        )
+
+    def _longest(self, rows: pa.Table) -> int:
+        """Return the bytes of the longest cell."""
+        texts = [quoted(f.name) for f in rows.schema if not pa.types.is_primitive(f.type)]
+        if not texts:
+            return 0
+        lengths = ", ".join(f"max(strlen({name}::VARCHAR))" for name in texts)
+        self.con.register("measured_rows", rows)
+        found = one(self.con, f"SELECT {lengths} FROM measured_rows")
+        self.con.unregister("measured_rows")
+        return max((int(length) for length in found if length is not None), default=0)
+
+    def count(self, rows: pa.Table, key: str, part: CheckedClause, sql: str) -> int | None:
+        """Return how many distinct `key` one condition of `part` lets through.
+
+        None if it fails or takes too long where the other conditions do not leave rows out.
+        """
+        needed = {
+            name: value for name, value in part.params.items() if re.search(rf"\${name}\b", sql)
+        }
+        self.con.register("tested_rows", self._in_batches(rows, [part]))
         query = f"SELECT count(DISTINCT {quoted(key)}) FROM tested_rows WHERE {sql}"
-        found = int(one(self.con, query, params)[0])
-        self.con.unregister("tested_rows")
-        return found
+        try:
+            with _stopped_after(self.con, _BIND_S):
+                return int(one(self.con, query, needed)[0])
+        except duckdb.Error:
+            return None
+        finally:
+            self.con.unregister("tested_rows")
 
     def most_common(self, rows: pa.Table, key: str, column: str) -> list[tuple[str | None, int]]:
         """Return the most common values of a column as text, with how many `key` have each."""

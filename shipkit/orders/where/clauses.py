@@ -17,6 +17,7 @@ import duckdb
 from shipkit.orders.fields import Column
 from shipkit.orders.where.clause_writer import ClauseWriter, ColumnComparison
 from shipkit.orders.where.parsing import parse
+from shipkit.orders.where.text_sizes import FilterCost, check_sizes, cost_of
 from shipkit.orders.where.traps import refuse_traps
 
 __all__ = ["CheckedClause", "ClauseTree", "check", "clause_tree"]
@@ -36,6 +37,8 @@ class CheckedClause:
     comparisons: tuple[ColumnComparison, ...] = ()
     parts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Text and SQL of each condition that AND joins at the top."""
+    cost: FilterCost = field(default=FilterCost(), repr=False)
+    """What the texts that it makes cost for one row."""
 
 
 def check(
@@ -64,6 +67,7 @@ def check(
     tree = parse(clause, con)
     writer = ClauseWriter(clause, columns, params)
     sql = writer.write(tree, depth=0)
+    check_sizes(writer, tree)
     refuse_traps(writer, tree)
     parts = tuple((writer.source(part), writer.write(part, depth=1)) for part in _conjuncts(tree))
     return CheckedClause(
@@ -73,6 +77,7 @@ def check(
         columns=tuple(dict.fromkeys(writer.columns)),
         comparisons=tuple(dict.fromkeys(writer.comparisons)),
         parts=parts,
+        cost=cost_of(writer, tree),
     )
 
 

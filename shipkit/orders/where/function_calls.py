@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["write_function"]
 
 _MAX_PATTERN: Final = 1_000
-_MAX_GROWTH: Final = 1_000
-"""How many times longer than its longest input a text may become.
-
-It bounds memory before anything runs: nested calls of replace() can make a cell of 10 characters
-into gigabytes.
-"""
 _QUOTED: Final = {"left": '"left"', "right": '"right"', "if": '"if"', "position": "strpos"}
 """Functions whose name is a keyword -> how it is written so that it is read as a name."""
 
@@ -36,12 +30,6 @@ def write_function(writer: ClauseWriter, node: Node, depth: int) -> str:
     if _is_in_list(node, name, given):
         writer.note(node, given[1])
         return writer.in_list(given[0], given[1], depth)
-    if _growth(writer, node) > _MAX_GROWTH:
-        raise writer.refused(
-            node,
-            "This makes texts much longer than the cells.",
-            fix="Use fewer or shorter replacements.",
-        )
     if name in INFIX and node.get("is_operator"):
         return _infix(writer, node, name, given, depth)
     if name in ESCAPED and len(given) == 3:
@@ -161,32 +149,3 @@ def _unknown(writer: ClauseWriter, node: Node, name: str) -> FilterError:
         fix="Only functions that compute on the values of a row are allowed.",
         function=name,
     )
-
-
-def _growth(writer: ClauseWriter, node: Node) -> int:
-    """Return at most how many times longer than its longest input the text of `node` can be."""
-    if node.get("class") == "CAST":
-        return _growth(writer, node["child"])
-    if node.get("class") != "FUNCTION":
-        children = [
-            *node.get("children", ()),
-            *(arm["then_expr"] for arm in node.get("case_checks", ())),
-            *([node["else_expr"]] if "else_expr" in node else []),
-        ]
-        return max((_growth(writer, child) for child in children), default=1)
-    name, given = str(node.get("function_name", "")).lower(), arguments(node)
-    inner = [_growth(writer, argument) for argument in given]
-    if name in {"||", "concat", "concat_ws"}:
-        return sum(inner)
-    if name in {"replace", "regexp_replace"} and len(given) >= 3:
-        replacement = given[2]
-        if replacement.get("class") == "PARAMETER":
-            made = writer.value(replacement)[1]
-        elif replacement.get("class") == "CONSTANT":
-            made = (replacement.get("literal") or {}).get("text")
-        else:
-            made = None
-        if made is None:
-            return _MAX_GROWTH + 1
-        return inner[0] * (len(str(made)) + 1 if made else 1)
-    return max(inner, default=1)
