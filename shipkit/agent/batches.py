@@ -63,6 +63,8 @@ class Batch:
         """How many callers wait for the execution."""
         self.template: str | None = None
         """The template that was given last."""
+        self.lines: dict[str, Any] = {}
+        """The last answers about which rows are one order."""
         self.loaded = False
         """Whether orders were loaded through a tool."""
         self.frame: Any = None

@@ -64,6 +64,8 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
     (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
     (re.compile(r'(?:session\.)?map\(ignore=\["([^"]*)"\]\)'), r'--ignore "\1"'),
+    (re.compile(r"(?:session\.)?map\(each_row=True\)"), "--each-row"),
+    (re.compile(r'(?:session\.)?map\(repeated_rows="([^"]*)"\)'), r"--repeated-rows \1"),
     (re.compile(r"(?:session\.)?map\(ship_date=\.\.\.\)"), "--ship-date YYYY-MM-DD"),
     (re.compile(r"(?:session\.)?map\(skus=\.\.\.\)"), "--skus FILE"),
     (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),

@@ -182,6 +182,16 @@ def mapping(p: _Parser) -> None:
         help="table of SKU weights and dimensions; fills in missing weights",
     )
     g.add_argument(
+        "--each-row",
+        action="store_true",
+        help="each row is an order of its own, even if order numbers or recipients repeat",
+    )
+    g.add_argument(
+        "--repeated-rows",
+        choices=("hold", "keep", "drop"),
+        help="rows that are equal in every cell (default: hold)",
+    )
+    g.add_argument(
         "--ship-date", metavar="YYYY-MM-DD", help="shipping date (default: the day of purchase)"
     )
     g.add_argument("--skip", action="append", metavar="SQL", help="leave out matching shipments")

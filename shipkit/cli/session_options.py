@@ -142,6 +142,8 @@ def _map(session: BatchSession, args: Namespace) -> None:
         weights=args.weights,
         parcels=args.parcels,
         skus=args.skus,
+        each_row=bool(args.each_row),
+        repeated_rows=args.repeated_rows or "hold",
     )
     for clause in _as_list(args.skip):
         session.skip(clause)

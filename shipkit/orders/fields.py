@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from shipkit.orders.heading_text import heading_words, phrase, without_note
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
+from shipkit.orders.order_headings import order_number_tier
 from shipkit.schema import FLAT
 
 __all__ = [
@@ -321,7 +322,10 @@ def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candid
     if addressed is not None:
         role, party, tier = addressed
         return _Candidate(Match(role, heading, key, None, index, party), tier)
-    return None
+    order = order_number_tier(words)
+    return (
+        None if order is None else _Candidate(Match("order_id", heading, key, None, index), order)
+    )
 
 
 def _measure(words: list[str]) -> tuple[str, int, str] | None:

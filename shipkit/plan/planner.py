@@ -6,7 +6,7 @@ Each stage is computed when it is first needed, and kept until something before 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,9 @@ class Planner:
     """The folder with the user's own layouts."""
     _loaded: source.Loaded | None = None
     _orders: grouping.OrderSet | None = None
+    _order_key: str | None = None
+    """The column that names the order, as the source was loaded."""
+    _grouped_by: tuple[str | None, bool, str] = (None, False, "hold")
     _selection: Selection | None = None
     _packed: packing.Packed | None = None
     _mapped: mapping.Mapped | None = None
@@ -85,16 +88,21 @@ class Planner:
             )
             notes = (note,)
         loaded = source.load(rows, con=self.con, layout_folder=self.layouts, **options)
+        here = {name for column in loaded.columns for name in (column.name, column.key)}
+        named = self.spec.columns.get("order_id")
+        key = named if named in here else order_key
+        by = (key, self.spec.each_row, self.spec.repeated_rows)
         try:
-            orders = grouping.group(loaded, order_key)
+            orders = grouping.group(loaded, key, each_row=by[1], repeated_rows=by[2])
         except BaseException:
             drop(self.con, loaded.cells)
             raise
         self._drop_source()
         self._orders = orders
+        self._order_key, self._grouped_by = order_key, by
         self._loaded = replace(
             loaded,
-            report=replace(loaded.report, notes=(*notes, *loaded.report.notes, *orders.notes)),
+            report=replace(loaded.report, notes=(*notes, *loaded.report.notes)),
         )
         self.edits = ()
         self.database = given if isinstance(given, Database) else None
@@ -122,18 +130,19 @@ class Planner:
         spec = mapping.MappingSpec(
             **{name: value for name, value in changes.items() if value is not None}
         )
-        key = spec.columns.get("order_id")
-        if key is not None and self._loaded is not None:
-            self._group_by(key)
+        if self._loaded is not None:
+            self._group(spec)
         self._drop_mapping()
         self.spec = spec
 
-    def _group_by(self, key: str) -> None:
-        """Group the lines by the column that was given as the order number."""
-        if self.orders.order_key is None or self.loaded.column(key) != self.orders.order_key:
-            orders = grouping.group(self.loaded, key)
+    def _group(self, spec: mapping.MappingSpec) -> None:
+        """Group the lines again if the settings say something else about them."""
+        wanted = (spec.columns.get("order_id", self._order_key), spec.each_row, spec.repeated_rows)
+        if wanted != self._grouped_by:
+            key, each_row, repeated = wanted
+            orders = grouping.group(self.loaded, key, each_row=each_row, repeated_rows=repeated)
             self._drop_orders()
-            self._orders = orders
+            self._orders, self._grouped_by = orders, wanted
 
     def ship_from(self, shipper: Address | None) -> None:
         """Replace the shipper."""
@@ -220,10 +229,17 @@ class Planner:
     def packed(self) -> packing.Packed:
         """Return the selected orders with the weights and quantities of their lines added up."""
         if self._packed is None:
-            spec = replace(self.spec, layout=self.loaded.layout, offered=self.services())
+            spec = replace(self._read_spec(), offered=self.services())
             selected = self.selected().relation
             self._packed = packing.pack(self.con, self.orders, selected, spec)
         return self._packed
+
+    def _read_spec(self) -> mapping.MappingSpec:
+        """Return the settings with what reading found out: the layout and the order number."""
+        columns, key = self.spec.columns, self.orders.order_key
+        if key is not None and not any(c.role == "order_id" for c in self.loaded.columns):
+            columns = {"order_id": key.name, **columns}
+        return replace(self.spec, layout=self.loaded.layout, columns=columns)
 
     def mapped(self) -> mapping.Mapped:
         """Return the shipments as text, from columns or template."""
@@ -254,14 +270,14 @@ class Planner:
 
     def column_uses(self) -> dict[str, str]:
         """Return key -> use of each column: used, carried, ignored or not understood."""
-        spec = replace(self.spec, layout=self.loaded.layout)
+        spec = self._read_spec()
         return {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
 
     def load_report(self) -> source.LoadReport:
         """Return what reading did, with the lines as they are grouped to orders now."""
         report, orders = self.loaded.report, self.orders
         account = report.lines.with_orders(orders.count, orders.not_shipped)
-        return replace(report, lines=account)
+        return replace(report, lines=account, notes=(*report.notes, *orders.notes))
 
     def not_understood(self) -> list[str]:
         """Return the headings of columns that hold something and are not understood."""
@@ -302,10 +318,14 @@ class Planner:
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
         table = apply_edits(table, self.edits, indexes, carrier.services)
+        skipped = skipped_rows(self.edits, indexes)
+        alike = grouping.look_alikes(self.con, _without(table, skipped), self.orders)
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
-        noted = _of_rows(self.orders.problems, table)
+        noted = self._noted(table)
         refused = unsupported(table, carrier)
-        known = pa.concat_tables([noted, without_edited(met, self.edits), unresolved, refused])
+        known = pa.concat_tables(
+            [noted, alike, without_edited(met, self.edits), unresolved, refused]
+        )
         problems = pa.concat_tables(
             [
                 known,
@@ -320,8 +340,15 @@ class Planner:
             problems=problems,
             template=self.template(),
             edits=self.edits,
-            skipped=skipped_rows(self.edits, indexes),
+            skipped=skipped,
         )
+
+    def _noted(self, table: pa.Table) -> pa.Table:
+        """Return what grouping found in these shipments, but not what the settings decide."""
+        found = _of_rows(self.orders.problems, table)
+        given = (("service", self.spec.service), ("ship_date", self.spec.ship_date))
+        decided = pa.array([field for field, value in given if value is not None], pa.string())
+        return found.filter(pc.invert(pc.is_in(found.column("field"), value_set=decided)))
 
     def source_rows(self, row_numbers: Sequence[int] | None = None) -> pa.Table:
         """Return the source's rows as text, after ``row_number`` and ``source_file``."""
@@ -413,6 +440,15 @@ def _nothing_loaded() -> InputError:
 
 def _present(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.unique(rows[rows >= 0])
+
+
+def _without(table: pa.Table, rows: Collection[int]) -> pa.Table:
+    """Return the shipments of a table but those at these places."""
+    if not rows:
+        return table
+    kept = np.ones(table.num_rows, dtype=bool)
+    kept[list(rows)] = False
+    return table.filter(pa.array(kept))
 
 
 def _of_rows(problems: pa.Table, shipments: pa.Table) -> pa.Table:

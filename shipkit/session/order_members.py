@@ -187,6 +187,8 @@ class OrderMembers:
         weights: str | None = None,
         parcels: str | None = None,
         skus: Any = None,
+        each_row: bool = False,
+        repeated_rows: str = "hold",
     ) -> Self:
         """Set how a source row becomes a shipment; replaces the previous mapping as a whole.
 
@@ -220,6 +222,12 @@ class OrderMembers:
         skus
             A table (frame, list of dicts, file) with the weight of each SKU, and its dimensions
             and boxes if known. Fills in missing weights, with a warning on each such row.
+        each_row
+            Whether each row is an order of its own, even if rows have the same order number or the
+            same recipient.
+        repeated_rows
+            What becomes of rows that are equal in every cell: ``"hold"`` them (default),
+            ``"keep"`` all of them, or ``"drop"`` all but the first.
 
         Raises
         ------
@@ -238,6 +246,8 @@ class OrderMembers:
             weights=weights,
             parcels=parcels,
             skus=skus,
+            each_row=each_row,
+            repeated_rows=repeated_rows,
         )
         self._forget()
         return self

@@ -396,12 +396,13 @@ def test_orders_of_one_name_are_neither_merged_nor_shipped_without_a_question(sh
     groups, problems = order_problems(rows, shop)
     assert groups == [([1, 3],), ([2],), ([4],), ([5],)]
     assert [(row, code) for row, code, *_ in problems] == [
+        (1, "order_rows_apart"),
         (1, "order_number_not_unique"),
         (4, "order_number_not_unique"),
         (5, "order_number_not_unique"),
     ]
-    assert "3 orders have the number 'DOORDASH'" in problems[0][2]
-    assert "Order Date, Fulfillment Date, Recipient Name, Order Total" in problems[0][3]
+    assert "3 orders have the number 'DOORDASH'" in problems[1][2]
+    assert "Order Date, Fulfillment Date, Recipient Name, Order Total" in problems[1][3]
 
 
 def test_a_column_with_a_number_of_its_own_settles_orders_of_one_name(shop):

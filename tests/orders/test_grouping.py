@@ -49,7 +49,15 @@ def test_lines_of_one_key_are_one_order_also_when_they_are_apart():
         [line("A", "Ann", sku="x"), line("B", "Bob", sku="y"), line("A", "Ann", sku="z")]
     )
     assert (found.count, found.single, row_numbers(found)) == (2, False, {1: [1, 3], 2: [2]})
-    assert found.problems.num_rows == 0
+    assert [
+        (problem["row_number"], problem["severity"], problem["code"])
+        for problem in found.problems.to_pylist()
+    ] == [(1, "warning", "order_rows_apart")]
+
+
+def test_lines_that_are_sorted_by_product_are_apart_and_nothing_is_asked():
+    rows = [line(order, sku=sku) for sku in ("x", "y") for order in ("A", "B", "C")]
+    assert grouped(rows).problems.num_rows == 0
 
 
 def test_the_orders_cells_are_filled_down_and_the_lines_own_are_not():
@@ -158,7 +166,7 @@ def test_one_key_with_two_recipients_or_addresses_is_a_problem(other, field, wor
     )
     assert problem["problem"].startswith("rows 2 and 4")
     assert words in problem["problem"]
-    assert found.problems.num_rows == 1
+    assert found.problems.column("severity").to_pylist().count("error") == 1
 
 
 def test_the_same_address_spelt_differently_is_no_problem():

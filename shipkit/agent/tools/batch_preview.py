@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -42,6 +42,9 @@ _SAMPLE_COLUMNS = (
 
 _WORST_LISTED = 10
 
+_LINES = ("order_key", "each_row", "repeated_rows")
+"""Arguments that say which rows are one order."""
+
 
 class PreviewArguments(JobArguments):
     """What to price. An argument that is omitted keeps its last value."""
@@ -57,6 +60,11 @@ class PreviewArguments(JobArguments):
         max_length=LONGEST_TEMPLATE,
         description="Jinja2 text, from describe_orders. Omitted: unchanged; empty: recognised "
         "columns",
+    )
+    order_key: str = Field("", max_length=200, description="Heading of the order number")
+    each_row: bool = Field(default=False, description="Each row is an order")
+    repeated_rows: Literal["hold", "keep", "drop"] = Field(
+        "hold", description="Rows that are all equal"
     )
     shipper_info: str | dict[str, Any] = Field(
         "", description="Name of a shipper. An address needs a person's approval"
@@ -106,9 +114,14 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
         session.ship_from(registry.rules.shipper(args.shipper_info, registry.settings)[0])
     if "filter_clause" in args.model_fields_set:
         session.where(*([args.filter_clause] if args.filter_clause.strip() else []))
-    if "mapping_template" in args.model_fields_set:
+    given = args.model_fields_set
+    if "mapping_template" in given:
         batch.template = args.mapping_template if args.mapping_template.strip() else None
-        session.map(batch.template)
+    batch.lines |= {name: getattr(args, name) for name in _LINES if name in given}
+    if given & {"mapping_template", *_LINES}:
+        lines = dict(batch.lines)
+        key = lines.pop("order_key", "")
+        session.map(batch.template, columns={"order_id": key} if key else None, **lines)
     batch.frame = session.preview()
     return _answer(run, batch)
 
@@ -184,7 +197,7 @@ def _summary_text(summary: Summary, kept: str) -> str:
         lines.append(
             f"Rows that cannot ship, not in the total: {summary.problems:,}; with warnings: "
             f"{summary.warnings:,} (see batch_problems). Where a fix says map(...), change "
-            "mapping_template."
+            "mapping_template; order_id in columns, each_row and repeated_rows are arguments."
         )
     return "\n".join(lines)
 

@@ -60,7 +60,7 @@ def load_orders(run: ToolRun[LoadOrdersArguments]) -> Answer:
         raise InputError("load_orders takes either path or rows.", fix="Pass one of the two.")
     source: Any = run.registry.rules.readable(args.path) if args.path else args.rows
     session = run.session.load(source, **({"encoding": args.encoding} if args.encoding else {}))
-    batch.loaded, batch.template, batch.frame = True, None, None
+    batch.loaded, batch.template, batch.lines, batch.frame = True, None, {}, None
     columns = [name[:_LONGEST_HEADING] for name in session.columns]
     lines = str(session.load_report.lines)
     return Answer(

@@ -7,10 +7,9 @@ first one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema, count, fresh
@@ -18,12 +17,15 @@ from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column, phrase
+from shipkit.orders.grouping.look_alikes import look_alikes
 from shipkit.orders.grouping.order_problems import ambiguous_numbers, conflicts, key_sql, notices
-from shipkit.orders.layouts import not_shipped_sql, order_key_columns
+from shipkit.orders.grouping.order_set import OrderSet
+from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
+from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
 from shipkit.orders.source import Loaded
 from shipkit.schema import problems_table
 
-__all__ = ["OrderSet", "group"]
+__all__ = ["OrderSet", "group", "look_alikes", "order_key_of"]
 
 _LINE_ROLES: Final = frozenset(
     {
@@ -46,75 +48,13 @@ _LINE_WORDS: Final = ("lineitem", "line item", "item", "product", "variant")
 _ADDRESS: Final = ("name", "company", "address_line1", "city", "postal_code")
 
 
-@dataclass(frozen=True)
-class OrderSet:
-    """The orders of a source, in the database.
-
-    The relations are views where every order is one line; otherwise they are stored.
-    """
-
-    loaded: Loaded = field(repr=False)
-    orders: Relation = field(repr=False)
-    """One row per order: ``row_number`` and ``row_numbers`` of its lines, ``source_file``, then the
-    source's columns by key, as in its first line."""
-    all_lines: Relation = field(repr=False)
-    """Every line: ``order_row`` (the order's row number), ``row_number``, ``source_file``, then the
-    source's columns by key."""
-    shipping_lines: Relation = field(repr=False)
-    """The lines that are shipped, with the columns of `all_lines`."""
-    count: int
-    """Number of orders."""
-    order_key: Column | None
-    """The column that names the order; None where each line is an order."""
-    single: bool
-    """Whether every order is one line."""
-    problems: pa.Table = field(repr=False)
-    notes: tuple[Note, ...] = field(default=(), repr=False)
-    """What was left out."""
-    not_shipped: int = 0
-    """How many lines were sold but are not shipped."""
-
-    @property
-    def con(self) -> duckdb.DuckDBPyConnection:
-        """The database."""
-        return self.loaded.con
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The source's columns."""
-        return self.loaded.columns
-
-    @property
-    def line_columns(self) -> tuple[Column, ...]:
-        """The columns that a filter can name: the source's own, row_number and source_file."""
-        return (
-            *self.columns,
-            Column("row_number", "row_number", "BIGINT"),
-            Column("source_file", "source_file", "VARCHAR"),
-        )
-
-    def line_cells(self, keys: Sequence[str]) -> pa.Table:
-        """Return columns of all lines, after ``_order``, the row number of the order."""
-        wanted = ", ".join(["order_row AS _order", *(quoted(key) for key in keys)])
-        return self.con.sql(f"SELECT {wanted} FROM {self.all_lines.sql}").to_arrow_table()
-
-    def lines(self, row_numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the lines with these row numbers as dicts by key, in source order."""
-        wanted = ", ".join(["row_number", *(quoted(column.key) for column in self.columns)])
-        found = self.con.execute(
-            f"""
-            SELECT {wanted}
-            FROM {self.shipping_lines.sql}
-            WHERE list_contains($rows, row_number)
-            ORDER BY row_number
-            """,
-            {"rows": list(row_numbers)},
-        )
-        names = [str(item[0]) for item in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
-def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
+def group(
+    loaded: Loaded,
+    order_key: str | None = None,
+    *,
+    each_row: bool = False,
+    repeated_rows: str = "hold",
+) -> OrderSet:
     """Group the lines of a source to orders.
 
     Parameters
@@ -124,6 +64,11 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     order_key
         Heading or key of the column that names the order; by default the one recognised as the
         order number. Without one, each line is an order.
+    each_row
+        Whether each line is an order, even if order numbers repeat.
+    repeated_rows
+        What becomes of lines that are equal in every cell: ``"hold"``, ``"keep"`` all of them, or
+        ``"drop"`` all but the first.
 
     Returns
     -------
@@ -143,36 +88,87 @@ def group(loaded: Loaded, order_key: str | None = None) -> OrderSet:
     ("DOORDASH"), lines are one order only if further cells agree too, and a number that several
     orders have is a problem of each of them: neither merging nor splitting would be safe.
     """
-    key = (
-        loaded.column(order_key)
-        if order_key
-        else next((column for column in loaded.columns if column.role == "order_id"), None)
+    check_repeated_rows(repeated_rows)
+    key = order_key_of(loaded, order_key)
+    each_row = each_row or (
+        order_key is None and loaded.layout is not None and loaded.layout.layout.each_row
     )
     with fresh(loaded.con, "orders") as schema:
-        return _grouped(schema, loaded, key, named=order_key is not None)
+        return _grouped(
+            schema,
+            loaded,
+            key,
+            named=order_key is not None,
+            each_row=each_row,
+            repeated=repeated_rows,
+        )
 
 
-def _grouped(schema: StageSchema, loaded: Loaded, key: Column | None, *, named: bool) -> OrderSet:
+def order_key_of(loaded: Loaded, named: str | None = None) -> Column | None:
+    """Return the column that names the order: the one that is `named`, else the one recognised.
+
+    Two headings may name it equally well ("Order ID", "Order Name"). The first is taken if both
+    tell the same lines apart; otherwise there is a question about them, and no order number.
+    """
+    if named:
+        return loaded.column(named)
+    known = next((column for column in loaded.columns if column.role == "order_id"), None)
+    if known is not None:
+        return known
+    headings = meanings(loaded.names, loaded.layout).ambiguous.get("order_id", ())
+    columns = [column for column in loaded.columns if column.name in {*headings}]
+    if len(columns) < 2:
+        return None
+    numbers = [f"coalesce({key_sql(column)}, '')" for column in columns]
+    whole, *each = one(
+        loaded.con,
+        f"SELECT count(DISTINCT concat_ws(chr(31), {', '.join(numbers)})), "
+        f"{', '.join(f'count(DISTINCT {number})' for number in numbers)} FROM {loaded.lines.sql}",
+    )
+    return columns[0] if all(number == whole for number in each) else None
+
+
+def _grouped(
+    schema: StageSchema,
+    loaded: Loaded,
+    key: Column | None,
+    *,
+    named: bool,
+    each_row: bool,
+    repeated: str,
+) -> OrderSet:
     by_heading = {column.name: column.key for column in loaded.columns}
     left_out = not_shipped_sql(loaded.layout, by_heading)
-    each_row = not named and loaded.layout is not None and loaded.layout.layout.each_row
-    if key is None or each_row or _each_line_its_own(loaded, key):
-        orders = _single_lines(schema, loaded, key, left_out)
-    else:
+    own = key is not None and _each_line_its_own(loaded, key)
+    single = key is None or each_row or own
+    groups, also = None, []
+    if key is not None and not single:
         agreeing = () if named else order_key_columns(loaded.layout, loaded.names)
         also = [loaded.column(heading) for heading in agreeing]
         groups = _find_groups(schema, loaded, key, also)
-        orders = _filled(schema, loaded, groups, key, left_out)
+    repeats = None if own else repeated_rows(schema, loaded.lines, loaded.columns, groups)
+    again = "false"
+    if repeats is not None and repeated == "drop":
+        again = f"""row_number IN (
+            SELECT row_number FROM {repeats.sql} WHERE row_number > first_row
+        )"""
+    not_shipped = " OR ".join(rule for rule in (left_out, again) if rule and rule != "false")
+    if groups is None or key is None:
+        orders = _single_lines(schema, loaded, key, not_shipped or None)
+    else:
+        orders = _filled(schema, loaded, groups, key, not_shipped or None)
         problems = [conflicts(loaded, groups, key)]
         problems += [ambiguous_numbers(orders, key, also)] if also else []
         orders = replace(orders, problems=pa.concat_tables(problems))
-    not_shipped = _not_shipped(orders) if left_out else 0
-    text = f"{counted(not_shipped, 'line')} sold but not shipped (such as gift cards)."
+    left_behind = _left_out(orders, left_out, again)
     return replace(
         orders,
         problems=pa.concat_tables([orders.problems, *notices(orders)]),
-        notes=(Note("dropped", text, not_shipped),) if not_shipped else (),
-        not_shipped=not_shipped,
+        each_row=each_row,
+        repeats=repeats,
+        keeps_repeats=repeated != "hold",
+        notes=left_behind,
+        not_shipped=sum(note.count or 0 for note in left_behind),
     )
 
 
@@ -368,6 +364,22 @@ def _constant(loaded: Loaded, groups: Relation, columns: Sequence[Column]) -> se
     return {column.key for column, differs in zip(columns, varies, strict=True) if not differs}
 
 
-def _not_shipped(orders: OrderSet) -> int:
-    """Return how many lines were sold but are not shipped."""
-    return count(orders.con, orders.loaded.lines) - count(orders.con, orders.shipping_lines)
+def _left_out(orders: OrderSet, not_shipped: str | None, again: str) -> tuple[Note, ...]:
+    """Return notes of how many lines were sold but are not shipped, or are there again."""
+    left = not_shipped or "false"
+    rules = {
+        "{} sold but not shipped (such as gift cards).": left,
+        "{} equal to an earlier one in every cell.": f"({again}) AND NOT ({left})",
+    }
+    if not_shipped is None and again == "false":
+        return ()
+    counts = one(
+        orders.con,
+        f"SELECT {', '.join(f'count(*) FILTER ({rule})' for rule in rules.values())} "
+        f"FROM {orders.loaded.lines.sql}",
+    )
+    return tuple(
+        Note("dropped", text.format(counted(number, "line")), number)
+        for text, number in zip(rules, counts, strict=True)
+        if number
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -11,12 +11,11 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.orders.expressions import number
 from shipkit.orders.fields import Column, phrase
+from shipkit.orders.grouping.order_set import OrderSet
+from shipkit.orders.grouping.repeated_rows import rows_text
 from shipkit.orders.layouts import Notice
 from shipkit.orders.source import Loaded
 from shipkit.schema import PROBLEMS, problems_table
-
-if TYPE_CHECKING:
-    from shipkit.orders.grouping import OrderSet
 
 __all__ = ["ambiguous_numbers", "conflicts", "key_sql", "notices"]
 
@@ -24,10 +23,15 @@ _PLACE: Final = {
     "name": "recipients",
     "first_name": "recipients",
     "last_name": "recipients",
+    "company": "recipients",
     "address_line1": "addresses",
+    "address_line2": "addresses",
     "city": "addresses",
     "postal_code": "addresses",
     "country": "addresses",
+    "service": "services",
+    "ship_date": "ship dates",
+    "order_date": "order dates",
 }
 """Roles with only one value per order, and what several values are called."""
 
@@ -38,7 +42,11 @@ def key_sql(key: Column) -> str:
 
 
 def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
-    """Return a problem for each order with two recipients or addresses, or in two files."""
+    """Return a problem for each order with two recipients or addresses, or in two files.
+
+    Its lines are one parcel, so they have one service and one day too. Lines that are apart from
+    each other in a file that keeps the others together are a warning.
+    """
     tables = [
         _differing(loaded, groups, column)
         for column in loaded.columns
@@ -46,6 +54,7 @@ def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
     ]
     if len(loaded.origin.paths) > 1:
         tables.append(_in_two_files(loaded, groups, key))
+    tables.append(_apart(loaded, groups, key))
     return _first_of_each(pa.concat_tables(tables or [problems_table()]))
 
 
@@ -57,6 +66,8 @@ def _differing(loaded: Loaded, groups: Relation, column: Column) -> pa.Table:
     """
     cell = quoted(column.key)
     same = rf"regexp_replace(lower(CAST({cell} AS VARCHAR)), '[^\p{{L}}\p{{N}}]', '', 'g')"
+    if column.type.startswith(("DATE", "TIMESTAMP")):
+        same = f"CAST(CAST({cell} AS DATE) AS VARCHAR)"
     if column.role == "postal_code":
         same = f"left(ltrim({same}, '0'), 4)"
     found = loaded.con.sql(
@@ -98,6 +109,41 @@ def _differing(loaded: Loaded, groups: Relation, column: Column) -> pa.Table:
         """,
         params={"field": column.role},
     )
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def _apart(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
+    """Return a warning for the few orders whose lines are apart, where lines are kept together.
+
+    A file that is sorted by product has most orders apart, which says nothing.
+    """
+    found = loaded.con.sql(f"""
+        WITH orders AS (
+            SELECT
+                order_row,
+                list(row_number ORDER BY row_number) AS numbers,
+                max(row_number) - min(row_number) >= count(*) AS apart
+            FROM {groups.sql}
+            GROUP BY order_row
+            HAVING count(*) > 1
+        ),
+        counted AS (
+            SELECT *, sum(apart::INT) OVER () AS scattered, count(*) OVER () AS orders FROM orders
+        )
+        SELECT
+            c.order_row AS row_number,
+            'order_id' AS field,
+            {key_sql(key)} AS value,
+            {rows_text("c.numbers")} || ' have one order number and are not next to each other'
+                AS problem,
+            'No action is needed if they are one order; if not, give one another number.' AS fix,
+            'warning' AS severity,
+            'order_rows_apart' AS code
+        FROM counted c
+        JOIN {loaded.lines.sql} l ON l.row_number = c.order_row
+        WHERE c.apart AND c.scattered <= greatest(c.orders - c.scattered, 1)
+        ORDER BY 1
+    """)
     return found.to_arrow_table().cast(PROBLEMS)
 
 

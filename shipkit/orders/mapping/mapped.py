@@ -105,6 +105,8 @@ class MappingSpec:
         The known export that was recognised; what it says comes before the headings.
     weights, parcels, skus
         How the lines of an order are packed: see :mod:`shipkit.orders.packing`.
+    each_row, repeated_rows
+        Which lines are one order: see :func:`shipkit.orders.grouping.group`.
     offered
         The services of the batch's carrier, and how people write them.
     """
@@ -121,6 +123,8 @@ class MappingSpec:
     weights: str | None = None
     parcels: str | None = None
     skus: Any = None
+    each_row: bool = False
+    repeated_rows: str = "hold"
     offered: ServiceList = NOTHING_OFFERED
 
 

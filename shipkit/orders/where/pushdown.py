@@ -127,12 +127,8 @@ def _query(
 ) -> DatabaseQuery:
     """Return the condition for the database: on rows where a row is an order, else on orders."""
     first = source.load(Fetched(database, database.read(limit=1)), **options)
+    key = grouping.order_key_of(first, order_key)
     first.con.close()
-    key = (
-        first.column(order_key)
-        if order_key
-        else next((column for column in first.columns if column.role == "order_id"), None)
-    )
     with locked() as con:
         tree = clause_tree(text, first.columns, params, con)
     with database.dialect.connected(database.location, read_only=True) as connection:

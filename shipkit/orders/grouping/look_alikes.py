@@ -1,0 +1,343 @@
+"""Shipments that look like lines of one order, though no order number says so.
+
+Compared are the shipments and not the cells: a template, or columns that a person named, may have
+filled them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.common.relation import Relation, StageSchema, count, scratch
+from shipkit.common.sql import one, quoted
+from shipkit.orders.expressions import quote
+from shipkit.orders.fields import ADDRESS_ROLES, Column, phrase
+from shipkit.orders.grouping.order_set import OrderSet
+from shipkit.orders.grouping.repeated_rows import repeated_problems, rows_text
+from shipkit.orders.order_headings import ALONE, may_name_an_order, order_number_tier
+from shipkit.schema import PROBLEMS, problems_table
+
+__all__ = ["look_alikes"]
+
+_READ: Final = (
+    "row_number",
+    "row_numbers",
+    "order_id",
+    "name",
+    "company",
+    "address_line1",
+    "address_line2",
+    "address_line3",
+    "city",
+    "postal_code",
+    "ship_date",
+)
+_ITEM: Final = frozenset({"sku", "item_name", "quantity", "item_price", "item_weight"})
+_EACH_ROW: Final = "If each row is an order of its own: map(each_row=True)."
+
+
+def look_alikes(con: duckdb.DuckDBPyConnection, table: pa.Table, orders: OrderSet) -> pa.Table:
+    """Return problems of shipments that may be lines of one order, and of rows that are repeated.
+
+    Parameters
+    ----------
+    table
+        The shipments, without those that a person set aside.
+    """
+    shipments = table.select(list(_READ))
+    repeats = None if orders.keeps_repeats else orders.repeats
+    asked = not orders.each_row and not _numbered(shipments, orders)
+    if repeats is None and not asked:
+        return problems_table()
+    con.register("shipments_read", shipments)
+    try:
+        with scratch(con, "look_alikes") as schema:
+            rows = schema.table("shipments", "SELECT * FROM shipments_read")
+            found = [] if repeats is None else [repeated_problems(schema, repeats, rows)]
+            if asked:
+                found += _asked(schema, rows, orders)
+            return pa.concat_tables([problems_table(), *found])
+    finally:
+        con.unregister("shipments_read")
+
+
+def _numbered(shipments: pa.Table, orders: OrderSet) -> bool:
+    """Return whether every shipment has an order number of its own, so that nothing is asked."""
+    if _may_count_lines(orders) or shipments.column("order_id").null_count:
+        return False
+    return orders.order_key is not None
+
+
+def _may_count_lines(orders: OrderSet) -> bool:
+    """Return whether the order number may be a running number of lines: a bare "Order", 1, 2, 3."""
+    key = orders.order_key
+    if key is None or not orders.single:
+        return False
+    return order_number_tier(phrase(key.name).split()) == ALONE and bool(_candidates(orders))
+
+
+def _asked(schema: StageSchema, rows: Relation, orders: OrderSet) -> list[pa.Table]:
+    found = []
+    if _may_count_lines(orders):
+        found.append(_under_another_number(schema, rows, orders))
+    alike = _same_recipient(schema, rows, orders)
+    if alike is not None:
+        found.append(_alike_problems(schema, alike, orders))
+    if orders.order_key is None:
+        found += [_same_number(schema, rows), _without_recipient(schema, rows, orders)]
+    return found
+
+
+# -- one number, several shipments -----------------------------------------------------------------
+
+
+def _same_number(schema: StageSchema, rows: Relation) -> pa.Table:
+    """Return a problem for each shipment whose order number another one has, from a template."""
+    return _problems(
+        schema,
+        f"""
+        SELECT unnest(numbers) AS row_number, order_id AS value,
+            {rows_text("numbers")} || ' have the order number ' || order_id
+                || ' and are not one order' AS problem
+        FROM (
+            SELECT order_id, list(row_number ORDER BY row_number) AS numbers
+            FROM {rows.sql}
+            WHERE order_id IS NOT NULL
+            GROUP BY order_id
+            HAVING count(*) > 1
+        )
+        """,
+        f'Name its column: map(columns={{"order_id": "<heading>"}}). {_EACH_ROW}',
+        "order_number_repeated",
+    )
+
+
+# -- one recipient, no number ----------------------------------------------------------------------
+
+
+def _same_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) -> Relation | None:
+    """Return row numbers of shipments without a number to one recipient, ``numbers`` a group.
+
+    The name, the first five characters of the postal code and the digits of the street are
+    compared: "1 Main St." and "1 Main Street" are one address. Another day is another order.
+    """
+    day = next((column for column in orders.columns if column.role == "order_date"), None)
+    dates = f"left({quoted(day.key)}::VARCHAR, 10)" if day else "NULL"
+    repeats = "(SELECT NULL::BIGINT AS row_number, NULL::BIGINT AS first_row)"
+    found = schema.table(
+        "alike",
+        f"""
+        WITH named AS (
+            SELECT
+                row_number,
+                ship_date,
+                translate(strip_accents(lower(coalesce(name, company))), ' .,-''"#/', '') AS who,
+                lower(left(coalesce(postal_code, city), 5)) AS place,
+                concat_ws(' ', address_line1, address_line2, address_line3) AS street
+            FROM {rows.sql}
+            WHERE order_id IS NULL AND coalesce(name, company) IS NOT NULL
+                AND address_line1 IS NOT NULL
+        ),
+        several AS (
+            SELECT * FROM named QUALIFY count(*) OVER (PARTITION BY who, place) > 1
+        ),
+        housed AS (
+            SELECT s.*, {dates} AS day, r.first_row,
+                coalesce(
+                    nullif(regexp_replace(street, '[^0-9]', '', 'g'), ''),
+                    regexp_replace(lower(street), '[^\\pL]', '', 'g')
+                ) AS house
+            FROM several s
+            JOIN {orders.orders.sql} o USING (row_number)
+            LEFT JOIN {orders.repeats.sql if orders.repeats else repeats} r USING (row_number)
+        )
+        SELECT list(row_number ORDER BY row_number) AS numbers
+        FROM housed
+        GROUP BY who, place, house, ship_date, day
+        -- Rows that are equal in every cell are asked about as such.
+        HAVING count(*) > 1
+            AND (count(first_row) < count(*) OR count(DISTINCT first_row) > 1)
+        ORDER BY numbers[1]
+        """,
+    )
+    return found if count(schema.con, found) else None
+
+
+def _alike_problems(schema: StageSchema, alike: Relation, orders: OrderSet) -> pa.Table:
+    return _problems(
+        schema,
+        f"""
+        SELECT unnest(numbers) AS row_number, NULL AS value,
+            {rows_text("numbers")}
+                || ' have the same recipient and address: they may be lines of one order' AS problem
+        FROM {alike.sql}
+        """,
+        _fix(_number_column(schema, alike, orders)),
+        "order_lines_unclear",
+    )
+
+
+def _fix(column: Column | None) -> str:
+    heading = "<heading>" if column is None else column.name
+    looks = "" if column is None else f' ("{column.name}" is the same in these rows)'
+    return (
+        f"Name the column of the order number{looks}: "
+        f'map(columns={{"order_id": "{heading}"}}). {_EACH_ROW}'
+    )
+
+
+def _number_column(schema: StageSchema, alike: Relation, orders: OrderSet) -> Column | None:
+    """Return the column that is the same in the rows of each group and differs between others."""
+    columns = [
+        column
+        for column in orders.columns
+        if column.role is None or column.role == "order_id"
+        if column.role not in ADDRESS_ROLES
+    ]
+    if not columns:
+        return None
+    spread = ", ".join(
+        f"count(DISTINCT {quoted(c.key)}::VARCHAR) AS d{n}, count({quoted(c.key)}) AS c{n}"
+        for n, c in enumerate(columns)
+    )
+    same = ", ".join(
+        f"bool_and(d{n} = 1 AND c{n} = lines), count(DISTINCT v{n})" for n in range(len(columns))
+    )
+    values = ", ".join(f"min({quoted(c.key)}::VARCHAR) AS v{n}" for n, c in enumerate(columns))
+    everywhere = ", ".join(f"count(DISTINCT {quoted(c.key)}::VARCHAR)" for c in columns)
+    lines = orders.loaded.lines.sql
+    groups, total, *facts = one(
+        schema.con,
+        f"""
+        WITH groups AS (SELECT numbers[1] AS head, unnest(numbers) AS row_number FROM {alike.sql}),
+        spread AS (
+            SELECT head, count(*) AS lines, {spread}, {values}
+            FROM {lines} JOIN groups USING (row_number)
+            GROUP BY head
+        )
+        SELECT count(*), sum(lines), {same} FROM spread
+        """,
+    )
+    all_rows, *distinct = one(schema.con, f"SELECT count(*), {everywhere} FROM {lines}")
+    orders_then = all_rows - total + groups
+    fitting = [
+        column
+        for n, column in enumerate(columns)
+        if facts[2 * n] and facts[2 * n + 1] == groups and distinct[n] == orders_then
+    ]
+    return min(fitting, key=_rank, default=None)
+
+
+def _rank(column: Column) -> int:
+    words = phrase(column.name).split()
+    if order_number_tier(words) is not None:
+        return 0
+    return 1 if may_name_an_order(words) else 2
+
+
+# -- a number of lines next to the number of orders ------------------------------------------------
+
+
+def _candidates(orders: OrderSet) -> Sequence[Column]:
+    return [
+        column
+        for column in orders.columns
+        if column.role is None and may_name_an_order(phrase(column.name).split())
+    ]
+
+
+def _under_another_number(schema: StageSchema, rows: Relation, orders: OrderSet) -> pa.Table:
+    """Return a problem where "Order" counts lines and another column repeats for each recipient."""
+    found = [problems_table()]
+    for column in _candidates(orders):
+        number = f"nullif(trim({quoted(column.key)}::VARCHAR), '')"
+        groups = f"""
+            SELECT
+                {number} AS value,
+                list(row_number ORDER BY row_number) AS numbers,
+                count(DISTINCT lower(concat_ws('|', name, address_line1, postal_code))) AS places
+            FROM {rows.sql}
+            JOIN (SELECT row_number, {quoted(column.key)} FROM {orders.loaded.lines.sql}) l
+                USING (row_number)
+            WHERE {number} IS NOT NULL
+            GROUP BY 1
+            HAVING count(*) > 1
+        """
+        several, elsewhere = one(
+            schema.con, f"SELECT count(*), count(*) FILTER (places > 1) FROM ({groups})"
+        )
+        if not several or elsewhere:
+            continue
+        key = orders.order_key
+        found.append(
+            _problems(
+                schema,
+                f"""
+                SELECT unnest(numbers) AS row_number, value,
+                    {rows_text("numbers")} || {quote(f' have the same "{column.name}", recipient ')}
+                        || {quote(f'and address; "{key.name if key else ""}" may number lines')}
+                        AS problem
+                FROM ({groups})
+                """,
+                _fix(column),
+                "order_lines_unclear",
+            )
+        )
+        break
+    return pa.concat_tables(found)
+
+
+# -- lines without a recipient ---------------------------------------------------------------------
+
+
+def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) -> pa.Table:
+    """Return a problem for items without a recipient below a row that has one, and for that row."""
+    items = [column.key for column in orders.columns if column.role in _ITEM]
+    nobody = "coalesce(name, company, address_line1, city, postal_code, order_id) IS NULL"
+    if not items or not one(schema.con, f"SELECT count(*) FROM {rows.sql} WHERE {nobody}")[0]:
+        return problems_table()
+    item = f"coalesce({', '.join(f'{quoted(key)}::VARCHAR' for key in items)}) IS NOT NULL"
+    return _problems(
+        schema,
+        f"""
+        WITH below AS (
+            SELECT
+                row_number,
+                bare AND {item} AS bare,
+                last_value(CASE WHEN NOT bare THEN row_number END IGNORE NULLS)
+                    OVER (ORDER BY row_number) AS head
+            FROM (SELECT row_number, {nobody} AS bare FROM {rows.sql})
+            JOIN {orders.loaded.lines.sql} USING (row_number)
+        ),
+        groups AS (
+            SELECT head, list_prepend(head, list(row_number ORDER BY row_number)) AS numbers
+            FROM below
+            WHERE bare AND head IS NOT NULL
+            GROUP BY head
+        )
+        SELECT unnest(numbers) AS row_number, NULL AS value,
+            {rows_text("numbers")} || ' may be lines of one order: only row ' || head
+                || ' has a recipient' AS problem
+        FROM groups
+        """,
+        _fix(None),
+        "order_lines_unclear",
+    )
+
+
+def _problems(schema: StageSchema, query: str, fix: str, code: str) -> pa.Table:
+    """Return errors of the rows, values and texts that `query` gives."""
+    found = schema.con.sql(
+        f"""
+        SELECT row_number, 'order_id' AS field, value::VARCHAR AS value, problem, $fix AS fix,
+            'error' AS severity, $code AS code
+        FROM ({query})
+        ORDER BY row_number
+        """,
+        params={"fix": fix, "code": code},
+    )
+    return found.to_arrow_table().cast(PROBLEMS)
