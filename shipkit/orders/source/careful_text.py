@@ -1,197 +1,202 @@
-"""Read a text file record by record, and repair what a strict reader refuses."""
+"""Read a text file record by record, and repair what a strict reader refuses.
+
+Every repair is noted with its rows. A row whose cells may be in the wrong columns is a problem.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from shipkit.common.relation import StageSchema
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note, put, text_columns
 from shipkit.orders.lines import Aside, SourceLines, set_aside
-from shipkit.orders.source.strict_text import TextRead, holds_records
+from shipkit.orders.source.cell_places import CellPlaces, problem
+from shipkit.orders.source.strict_text import TextRead
 from shipkit.orders.source.text_bytes import line_count
+from shipkit.orders.source.text_cells import Dialect
 from shipkit.orders.source.text_form import TextForm
+from shipkit.orders.source.text_records import Record, is_comment, records
 
 __all__ = ["read_carefully"]
 
-_LONGEST_RECORD = 500
-"""Lines of a file that one record may have. A quote that is never closed would swallow the rest."""
+_CHUNK: Final = 50_000
+"""Rows that are Python lists at a time: a million would take gigabytes."""
+_FOOTERS: Final = 50
+"""Rows at the end of a file that may be footers."""
+_DELIMITERS: Final = ",;\t| "
+_REPAIRS: Final = {
+    "wrapped": "in quotes as a whole ({}): cut into cells like the others.",
+    "quote": "with a quote that is not closed or not written twice ({}): read as text.",
+    "delimiter": "with another delimiter than the rest of the file ({}): cut by it.",
+}
 
 
 def read_carefully(
     schema: StageSchema, path: Path, table: str, form: TextForm, name: str
 ) -> TextRead:
-    """Read record by record, make every record as wide as the header, and note each repair."""
-    width = len(form.headings)
-    notes: list[Note] = []
-    broken: list[Mapping[str, Any]] = []
-    rows: list[list[str | None]] = []
-    short: list[int] = []
-    wrapped: list[int] = []
-    starts: list[int] = []
-    blank: list[int] = []
-    breaks = 0
-    spare = _trailing_delimiters(path, form)
+    """Read record by record, make every record as wide as the header, and note each repair.
+
+    Raises
+    ------
+    SourceError
+        There is no row below the headings of the file called `name`.
+    """
+    reader = _CarefulReader(form)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=form.delimiter)
-        before = 0
-        try:
-            for place, record in enumerate(reader):
-                if reader.line_num - before > _LONGEST_RECORD:
-                    _refuse_open_quote(name, before + 1)
-                if reader.line_num - before > 1 and any(
-                    holds_records(cell, form) for cell in record
-                ):
-                    _refuse_merged(name, before + 1, reader.line_num)
-                first, before = before + 1, reader.line_num
-                if place < form.skip:
-                    continue
-                if not record:
-                    blank.append(first)
-                    continue
-                starts.append(first)
-                breaks += before - first
-                number, inside = len(rows) + 1, _unwrapped(record, form)
-                if inside is not None:
-                    wrapped.append(number)
-                rows.append(_widened(inside or record, width, number, broken, short, spare))
-        except csv.Error as error:
-            raise SourceError(
-                f"{name}, line {reader.line_num}: {error}.",
-                fix="Correct that line, or export the file again.",
-            ) from None
-    aside = [*form.aside, *([set_aside("blank", blank)] if blank else [])]
-    aside += _drop_footer(rows, starts, short, width)
-    if wrapped:
-        text = (
-            f"{counted(len(wrapped), 'row')} in quotes as a whole ({row_list(wrapped)}): cut into "
-            "cells like the others."
+        for record in records(
+            islice(file, form.first - 1, None), form.dialect, form.width, form.shapes
+        ):
+            reader.add(record)
+    aside = [*form.aside, *reader.aside()]
+    rows = len(reader.starts)
+    if not rows:
+        raise SourceError(
+            f"{name} has a header row and no data rows.", fix="Export it again with orders in it."
         )
-        notes.append(Note("repaired", text, len(wrapped)))
-    if short:
-        text = (
-            f"{counted(len(short), 'row')} with fewer cells than the header ({row_list(short)}): "
-            "the missing cells are empty."
-        )
-        notes.append(Note("repaired", text, len(short)))
     first, last = form.headings_at
     lines = SourceLines(
         total=line_count(path),
-        rows=len(rows),
+        rows=rows,
         headings=(first,) if form.header else (),
-        inside=breaks + max(last - first, 0),
+        inside=reader.breaks + max(last - first, 0),
         aside=tuple(aside),
-        starts=np.array(starts[: len(rows)]),
+        starts=np.array(reader.starts),
     )
-    return TextRead(put(schema, table, text_columns(rows, width)), lines, notes, broken)
+    relation = put(schema, table, reader.table())
+    return TextRead(relation, lines, list(reader.notes()), list(reader.problems()))
 
 
-def _unwrapped(record: list[str], form: TextForm) -> list[str] | None:
-    """Return the cells of a row that was put in quotes as a whole, None for any other row.
+class _CarefulReader:
+    """The rows of a file, as they are read, and what was repaired in them."""
 
-    Excel does this to lines with a quote if its list separator is not the file's delimiter.
-    """
-    width = len(form.headings)
-    if len(record) != 1 or width < 3 or record[0].count(form.delimiter) < width - 1:
-        return None
-    inside = next(csv.reader([record[0]], delimiter=form.delimiter), [])
-    return inside if len(inside) == width else None
+    def __init__(self, form: TextForm) -> None:
+        self.form = form
+        self.width = len(form.headings)
+        self.starts = array("q")
+        """The line in which each row begins."""
+        self.breaks = 0
+        """Line breaks inside cells."""
+        self._rows: list[Sequence[str]] = []
+        self._tables: list[pa.Table] = []
+        self._blank: list[int] = []
+        self._comments: list[int] = []
+        self._footer: Aside | None = None
+        self._repaired: dict[str, list[int]] = {}
+        self._doubts: dict[int, str] = {}
+        self._places = CellPlaces(form)
 
+    def add(self, record: Record) -> None:
+        """Add a record: a row, a blank line or a comment."""
+        first = record.first + self.form.first - 1
+        cells: Sequence[str] = record.cells
+        if len(cells) != self.width:
+            if not any(cells) or not any(cell.strip() for cell in cells):
+                self._set_aside(self._blank, first, record)
+                return
+            if len(cells) < self.width and is_comment(record.text):
+                self._set_aside(self._comments, first, record)
+                return
+            record = self._of_another_delimiter(record)
+            cells = record.cells
+        self.starts.append(first)
+        self.breaks += record.last - record.first
+        row = len(self.starts)
+        if record.repaired:
+            self._repaired.setdefault(record.repaired, []).append(row)
+        if record.doubt:
+            self._doubts[row] = record.doubt
+        if len(cells) != self.width:
+            self._places.add(row, list(cells))
+            cells = [*cells, *[""] * (self.width - len(cells))][: self.width]
+        self._rows.append(cells)
+        if len(self._rows) >= _CHUNK:
+            self._flush(_FOOTERS)
 
-def _trailing_delimiters(path: Path, form: TextForm) -> int:
-    """Return how many cells more than the headings every full record has: delimiters at its end."""
-    width = len(form.headings)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=form.delimiter)
-        try:
-            return min(
-                (
-                    len(record) - width
-                    for place, record in enumerate(reader)
-                    if place >= form.skip and len(record) >= width
-                ),
-                default=0,
+    def _set_aside(self, lines: list[int], first: int, record: Record) -> None:
+        lines.extend(range(first, first + record.last - record.first + 1))
+
+    def _of_another_delimiter(self, record: Record) -> Record:
+        """Return a record that is cut by another delimiter, if its cells are then as they should.
+
+        Files that were put together from several have rows like this.
+        """
+        if len(record.cells) > 2 or self.width < 4:
+            return record
+        for mark in _DELIMITERS:
+            if mark == self.form.delimiter or record.text.count(mark) < self.width - 1:
+                continue
+            cells, state = Dialect(mark).cut(record.text)
+            if (state, len(cells)) == ("whole", self.width) and not self.form.shapes.misfits(cells):
+                return replace(record, cells=cells, repaired="delimiter")
+        return record
+
+    def _flush(self, keep: int) -> None:
+        done = self._rows[: len(self._rows) - keep]
+        self._rows = self._rows[len(done) :]
+        self._tables.append(text_columns(done, self.width))
+
+    def aside(self) -> Iterator[Aside]:
+        """Yield the lines that are no rows; rows at the end that are a footer are dropped."""
+        if self._blank:
+            yield set_aside("blank", self._blank)
+        if self._comments:
+            yield set_aside("comment", self._comments)
+        dropped: list[str] = []
+        while self._rows and self._is_footer(len(self.starts)):
+            dropped.append(next((cell for cell in self._rows.pop() if cell), ""))
+            self._places.remove(len(self.starts))
+            self._doubts.pop(len(self.starts), None)
+            line = self.starts.pop()
+        if dropped:
+            shown = ", ".join(f'"{text.strip()}"' for text in reversed(dropped))
+            text = f"{counted(len(dropped), 'row')} below the orders (a footer): {shown}."
+            yield set_aside("footer", range(line, line + len(dropped)), text)
+
+    def _is_footer(self, row: int) -> bool:
+        """Whether the last row has one cell, such as "83 record(s) downloaded".
+
+        A cell without a blank may be the number of an order whose row was cut off: that row stays,
+        and waits for what it lacks.
+        """
+        texts = [cell.strip() for cell in self._rows[-1] if cell and cell.strip()]
+        short = self._places.is_short(row)
+        return self.width > 2 and short and len(texts) == 1 and " " in texts[0]
+
+    def table(self) -> pa.Table:
+        """Return all rows; they are gone from here."""
+        self._flush(0)
+        return pa.concat_tables(self._tables)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield what was repaired."""
+        for kind, rows in self._repaired.items():
+            text = f"{counted(len(rows), 'row')} {_REPAIRS[kind].format(row_list(rows))}"
+            yield Note("repaired", text, len(rows))
+        short = self._places.short_rows
+        if short:
+            text = (
+                f"{counted(len(short), 'row')} with fewer cells than the header "
+                f"({row_list(short)}): the missing cells are empty."
             )
-        except csv.Error:  # reading the rows names the line
-            return 0
+            yield Note("repaired", text, len(short))
 
-
-def _widened(
-    record: list[str],
-    width: int,
-    number: int,
-    broken: list[Mapping[str, Any]],
-    short: list[int],
-    spare: int,
-) -> list[str | None]:
-    if len(record) < width:
-        short.append(number)
-        return [*record, *[None] * (width - len(record))]
-    extra = any(cell.strip() for cell in record[width:])
-    if extra or len(record) > width + spare:
-        broken.append(
-            {
-                "row_number": number,
-                "field": None,
-                "value": None,
-                "severity": "error",
-                "code": "too_many_cells",
-                "problem": (
-                    f"the row has {len(record)} cells and the header has {width}, so cells may "
-                    "be in the wrong columns"
-                ),
-                "fix": (
-                    "Put quotes around the cell that contains the delimiter, or remove the extra "
-                    "cells."
-                ),
-            }
-        )
-    return list(record[:width])
-
-
-def _drop_footer(
-    rows: list[list[str | None]], starts: Sequence[int], short: list[int], width: int
-) -> list[Aside]:
-    """Drop rows at the end with one cell, such as "83 record(s) downloaded".
-
-    A cell without a blank may be the number of an order whose row was cut off: that row stays, and
-    waits for what it lacks.
-    """
-    dropped: list[str] = []
-    while (
-        width > 2
-        and short
-        and short[-1] == len(rows)
-        and len(texts := [cell.strip() for cell in rows[-1] if cell and cell.strip()]) <= 1
-        and (not texts or " " in texts[0])
-    ):
-        rows.pop()
-        short.pop()
-        dropped += texts or [""]
-    if not dropped:
-        return []
-    shown = ", ".join(f'"{text}"' for text in reversed(dropped) if text)
-    text = f"{counted(len(dropped), 'row')} below the orders (a footer)"
-    text += f": {shown}." if shown else "."
-    return [set_aside("footer", starts[len(rows) :], text)]
-
-
-def _refuse_merged(name: str, first: int, last: int) -> None:
-    raise SourceError(
-        f'{name}, line {first}: a quote (") that is not closed in its line makes one cell of '
-        f"lines {first}-{last}, which look like rows of their own.",
-        fix="Close it or remove it; a quote that is part of a text is written twice.",
-    )
-
-
-def _refuse_open_quote(name: str, line: int) -> None:
-    raise SourceError(
-        f'{name}, line {line}: a quote (") is not closed within {_LONGEST_RECORD} lines.',
-        fix="Close it; a quote that is part of a text is written twice.",
-    )
+    def problems(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows whose cells are not certain."""
+        fix = "Correct the quotes of these lines: close each one, or write it twice inside a cell."
+        for row, doubt in self._doubts.items():
+            yield problem(row, "stray_quote", f"{doubt}, so the row is not certain", fix)
+        for row in self._repaired.get("quote", ()):
+            if row not in self._doubts:
+                text = "a quote is not closed or not written twice; it is read as part of the text"
+                yield {**problem(row, "stray_quote", text, fix), "severity": "warning"}
+        yield from self._places.problems(len(self.starts))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from shipkit.orders.cells import Note, base_names
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.text_bytes import CHUNK, line_count
 from shipkit.orders.source.text_form import TextForm
+from shipkit.orders.source.text_records import records
 
-__all__ = ["TextRead", "holds_records", "read_strict"]
+__all__ = ["TextRead", "read_strict"]
 
 
 @dataclass
@@ -120,27 +121,11 @@ def _by_record(path: Path, form: TextForm) -> tuple[np.ndarray, list[int]]:
     """Return the line in which each row begins, and the blank lines between rows."""
     starts: list[int] = []
     blank: list[int] = []
-    before = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=form.delimiter)
-        for place, record in enumerate(reader):
-            if place >= form.skip:
-                (starts if record else blank).append(before + 1)
-            before = reader.line_num
+        below = islice(file, form.first - 1, None)
+        for record in records(below, form.dialect, form.width, form.shapes):
+            (starts if record.cells else blank).append(record.first + form.first - 1)
     return np.array(starts), blank
-
-
-def holds_records(cell: str, form: TextForm) -> bool:
-    """Return whether a cell with line breaks has a line with as many delimiters as the headings.
-
-    Then a stray quote made whole records part of the cell.
-    """
-    most = len(form.headings) - 1
-    return (
-        most > 1
-        and "\n" in cell
-        and any(line.count(form.delimiter) >= most for line in cell.split("\n"))
-    )
 
 
 def _adds_up(schema: StageSchema, path: Path, relation: Relation, form: TextForm) -> bool:
@@ -148,8 +133,6 @@ def _adds_up(schema: StageSchema, path: Path, relation: Relation, form: TextForm
 
     DuckDB accepts a blank cell beyond the headings, and a stray quote that a later one closes.
     """
-    if any(holds_records(cell, form) for cell in form.headings):
-        return False
     width, delimiter = len(form.headings), form.delimiter.encode()
     count = int(one(schema.con, f"SELECT count(*) FROM {relation.sql}")[0]) + form.header
     marks = lines = 0
@@ -183,5 +166,5 @@ def _has_merged(schema: StageSchema, relation: Relation, form: TextForm) -> bool
     found = schema.con.execute(
         f"SELECT 1 FROM {relation.sql} WHERE {cells} LIMIT 1",
         {"delimiter": form.delimiter, "most": width - 1},
-    ).fetchone()
-    return found is not None
+    ).fetchall()
+    return bool(found)
