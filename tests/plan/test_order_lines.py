@@ -28,13 +28,15 @@ def session(tmp_path):
 
 
 def found(session, rows, skip=None, load=None, **mapping):
-    """Return the rows of each shipment that is ready, and row and code of each problem."""
+    """Return the rows of each shipment that is ready, and row and code of each error."""
     session.load(rows, **(load or {}))
     session.map(**{"service": "ground", "defaults": {"weight_lb": 2}, **mapping})
     if skip:
         session.skip(skip)
     plan = session._portal.run(session._plan())
-    problems = [(p["row_number"], p["code"]) for p in plan.problems.to_pylist()]
+    problems = [
+        (p["row_number"], p["code"]) for p in plan.problems.to_pylist() if p["severity"] == "error"
+    ]
     waiting = {row for row, _ in problems}
     left = [row for place, row in enumerate(plan.table.to_pylist()) if place not in plan.skipped]
     return [r["row_numbers"] for r in left if r["row_number"] not in waiting], problems
