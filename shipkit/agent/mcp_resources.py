@@ -13,6 +13,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from shipkit.agent.batches import BatchRegistry
+from shipkit.common.visible_text import visible
 from shipkit.errors import JobNotFound, PreviewNotFound, ShipkitError
 from shipkit.plan.frames import with_zone
 
@@ -208,7 +209,10 @@ def _labels(registry: BatchRegistry, job_id: str, kind: str) -> bytes:
 
 
 def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
-    """Return CSV in which no cell starts a formula: an order may contain ``=HYPERLINK(...)``."""
+    """Return CSV in which no cell starts a formula or hides characters.
+
+    An order may contain ``=HYPERLINK(...)``.
+    """
     some = with_zone(frame[[name for name in columns if name in frame.columns]])
     for name in some.columns:
         if some[name].dtype == object or str(some[name].dtype) in {"str", "string"}:
@@ -217,8 +221,6 @@ def _csv(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
 
 
 def _inert(value: Any) -> Any:
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-        else value
-    )
+    if not isinstance(value, str):
+        return value
+    return f"'{visible(value)}" if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else visible(value)

@@ -12,13 +12,13 @@ import os
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from shipkit.cli.exit_codes import Exit
+from shipkit.common.visible_text import visible
 from shipkit.common.words import display_width, padded
 
 __all__ = ["Console", "End", "plain"]
@@ -212,7 +212,7 @@ class Console:
 def plain(text: str, *, keep: str = "") -> str:
     r"""Return `text` without anything that a terminal would act on.
 
-    Line breaks and tabs become spaces, other control and format characters become visible.
+    Line breaks and tabs become spaces, other hidden characters become visible.
 
     Parameters
     ----------
@@ -226,18 +226,7 @@ def plain(text: str, *, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        c
-        if c in keep or not unicodedata.category(c).startswith("C")
-        else " "
-        if c in "\n\r\t"
-        else _visible(c)
-        for c in text
-    )
-
-
-def _visible(char: str) -> str:
-    return repr(char)[1:-1] if unicodedata.category(char) in {"Cc", "Cf"} else "\ufffd"
+    return visible("".join(" " if c in "\n\r\t" and c not in keep else c for c in text), keep=keep)
 
 
 def _cut(text: str, width: int) -> str:

@@ -118,7 +118,9 @@ def unique_names(headings: Sequence[str], reserved: Sequence[str]) -> list[str]:
     seen = {name.casefold() for name in reserved}
     made = []
     for place, heading in enumerate(headings, start=1):
-        base = heading.strip() or f"column_{place}"
+        # Half a character cannot be written in SQL.
+        whole = heading.encode(errors="backslashreplace").decode()
+        base = whole.strip() or f"column_{place}"
         name, count = base, 1
         while name.casefold() in seen:
             count += 1

@@ -248,3 +248,40 @@ def test_dirty_generated_orders_make_the_same_plan_both_ways(shared: Path, shop,
     assert table.equals(again)
     assert problems.equals(problems_again)
     assert problems.num_rows > 100
+
+
+FIXED = st.one_of(
+    st.sampled_from(
+        [
+            "{{ row.zip }}",
+            "{% raw %}",
+            "{# x",
+            "a }} b %}",
+            'Say "hi" \\ {{{',
+            "\U0001f600 \u200d",
+            "\x07\x1b[31m",
+            "line\nbreak",
+            "{{ '{%' }}",
+        ]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1),
+)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(heading=FIXED, name=FIXED, company=FIXED, city=FIXED, code=FIXED)
+def test_fixed_texts_of_any_kind_are_written_into_the_template_as_they_are(
+    orders, shop, heading, name, company, city, code
+):
+    con, columns = orders([{"Order ID": "x", heading: "y", "City": "", "Service": code}])
+    spec = MappingSpec(
+        defaults={"company": company, "city": city},
+        references={name: columns[1].name},
+        services={code: "ground"},
+    )
+    (table, _), (again, _) = both_ways(con, columns, spec, shop)
+    assert table.to_pylist() == again.to_pylist()

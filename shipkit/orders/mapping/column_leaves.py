@@ -7,10 +7,12 @@ The SQL fills the mapped relation; the Jinja2 expressions make the equivalent te
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shipkit.common.visible_text import visible
 from shipkit.orders.expressions import (
     case,
     choose,
@@ -28,7 +30,7 @@ from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
 from shipkit.services import ServiceList
 
-__all__ = ["ColumnLeaf", "Taken", "leaf_of", "plain_leaf"]
+__all__ = ["ColumnLeaf", "Taken", "leaf_of", "literal", "plain_leaf"]
 
 Taken = Mapping[str, tuple[Column, str | None]]
 """Role -> the column that gives it, with the unit of its numbers."""
@@ -91,8 +93,10 @@ def plain_leaf(column: Column, name: str) -> ColumnLeaf:
         sql = f"(CASE WHEN isfinite({sql}) THEN {sql}::DOUBLE END)"
     if column.type != "VARCHAR" and not column.type.startswith(_TYPED.get(name, ("-",))):
         sql = f"{sql}::VARCHAR"
+    # A heading with hidden characters would be changed where they are made visible.
+    shown = column.name if visible(column.name) == column.name else column.key
     is_plain = column.key.isidentifier()
-    jinja = f"row.{column.key}" if is_plain else f"row[{json.dumps(column.name)}]"
+    jinja = f"row.{column.key}" if is_plain else f"row[{literal(shown)}]"
     return ColumnLeaf(sql, jinja, (column.key,))
 
 
@@ -118,10 +122,19 @@ def _from_source(
     return leaf
 
 
+def literal(value: Any) -> str:
+    """Return a value as JSON that is also a literal of Jinja2, and never begins one of its tags.
+
+    Escapes of characters beyond 16 bits differ between the two, so they are written as they are.
+    """
+    written = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"\{(?=[{%#])", r"\\u007b", written) if isinstance(value, str) else written
+
+
 def _constant(value: Any) -> ColumnLeaf:
     text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    literal = value if isinstance(value, bool | int | float) else text
-    return ColumnLeaf(quote(text), json.dumps(literal))
+    fixed = value if isinstance(value, bool | int | float) else text
+    return ColumnLeaf(quote(text), literal(fixed))
 
 
 def _with_default(leaf: ColumnLeaf | None, value: Any) -> ColumnLeaf:
@@ -220,7 +233,7 @@ def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceL
     cases = {text.strip().lower(): quote(meaning) for text, meaning in meanings.items()}
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
-        f"{leaf.jinja} | translate({json.dumps(meanings, ensure_ascii=False)})",
+        f"{leaf.jinja} | translate({literal(meanings)})",
         leaf.columns,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import Column, Recognition, recognise
 from shipkit.orders.layouts import meanings
-from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, plain_leaf
+from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
     ambiguous_columns,
     missing_columns,
@@ -219,7 +218,7 @@ def _template(leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnL
 
     def member(name: str, leaf: ColumnLeaf, indent: int) -> str:
         value = f"{{{{ {leaf.jinja} | tojson }}}}" if leaf.columns else leaf.jinja
-        return f"{' ' * indent}{json.dumps(name)}: {value}"
+        return f"{' ' * indent}{literal(name)}: {value}"
 
     def members(names: Mapping[str, str], indent: int) -> str:
         """Return the members of an object; `names` is leaf -> its name there."""
