@@ -72,6 +72,8 @@ class Cells:
     """The lines of each file; empty where each row is a line, as in a table of a database."""
     broken: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """Problems of single rows, as dicts of :data:`shipkit.schema.PROBLEMS`."""
+    item_headings: frozenset[str] = frozenset()
+    """A row that fills only these is a further item of the order above."""
 
 
 def base_names(count: int) -> list[str]:

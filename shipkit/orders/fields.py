@@ -333,9 +333,12 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
     if not words or words[-1] not in UNITS:
         return None
     unit = UNITS[words[-1]]
-    if len(words) == 1 and words[0] in {"lbs", "ounces", "grams", "kilograms"}:
-        return "weight", 1, unit
     rest = words[:-1]
+    if words[-1] in {"lbs", "ounces", "grams", "kilograms"}:  # "Grams", "line_item.grams"
+        if not rest:
+            return "weight", 1, unit
+        if " ".join(rest) in {"line item", "lineitem", "item", "product", "variant"}:
+            return "item_weight", 1, unit
     if rest and rest[-1] == "in":  # "weight in oz"
         rest = rest[:-1]
     role, tier = vocabulary().by_phrase.get(" ".join(rest), ("", 0))

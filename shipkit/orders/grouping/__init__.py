@@ -140,9 +140,9 @@ def _grouped(
     by_heading = {column.name: column.key for column in loaded.columns}
     left_out = not_shipped_sql(loaded.layout, by_heading)
     own = key is not None and _each_line_its_own(loaded, key)
-    single = key is None or each_row or own
+    single = (key is None and not loaded.item_columns) or each_row or own
     groups, also = None, []
-    if key is not None and not single:
+    if not single:
         agreeing = () if named else order_key_columns(loaded.layout, loaded.names)
         also = [loaded.column(heading) for heading in agreeing]
         groups = _find_groups(schema, loaded, key, also)
@@ -153,13 +153,13 @@ def _grouped(
             SELECT row_number FROM {repeats.sql} WHERE row_number > first_row
         )"""
     not_shipped = " OR ".join(rule for rule in (left_out, again) if rule and rule != "false")
-    if groups is None or key is None:
+    if groups is None:
         orders = _single_lines(schema, loaded, key, not_shipped or None)
     else:
         orders = _filled(schema, loaded, groups, key, not_shipped or None)
-        problems = [conflicts(loaded, groups, key)]
-        problems += [ambiguous_numbers(orders, key, also)] if also else []
-        orders = replace(orders, problems=pa.concat_tables(problems))
+        problems = [] if key is None else [conflicts(loaded, groups, key)]
+        problems += [ambiguous_numbers(orders, key, also)] if key is not None and also else []
+        orders = replace(orders, problems=pa.concat_tables([problems_table(), *problems]))
     left_behind = _left_out(orders, left_out, again)
     return replace(
         orders,
@@ -214,13 +214,23 @@ def _each_line_its_own(loaded: Loaded, key: Column) -> bool:
 
 
 def _find_groups(
-    schema: StageSchema, loaded: Loaded, key: Column, also: Sequence[Column]
+    schema: StageSchema, loaded: Loaded, key: Column | None, also: Sequence[Column]
 ) -> Relation:
-    """Return ``row_number`` -> ``order_row`` of lines with one number that agree in `also`."""
+    """Return ``row_number`` -> ``order_row`` of lines with one number that agree in `also`.
+
+    A line without a number belongs to the order above if it has no address, or, where the source
+    knows its columns of items, if it fills nothing else.
+    """
+    number = key_sql(key) if key is not None else "NULL::VARCHAR"
     address = [
         f"CAST({quoted(column.key)} AS VARCHAR)"
         for column in loaded.columns
-        if column.role in _ADDRESS and column.key != key.key
+        if (
+            column.name not in loaded.item_columns
+            if loaded.item_columns
+            else column.role in _ADDRESS
+        )
+        and column != key
     ]
     has_address = f"coalesce({', '.join(address)}) IS NOT NULL" if address else "true"
     further = "".join(
@@ -230,7 +240,7 @@ def _find_groups(
         "groups",
         f"""
         WITH named AS (
-            SELECT row_number, {key_sql(key)}{further} AS name, {has_address} AS has_address
+            SELECT row_number, {number}{further} AS name, {has_address} AS has_address
             FROM {loaded.lines.sql}
         ),
         -- The line above decides where a line without a number and an address belongs.
@@ -263,7 +273,11 @@ def _find_groups(
 
 
 def _filled(
-    schema: StageSchema, loaded: Loaded, groups: Relation, key: Column, left_out: str | None
+    schema: StageSchema,
+    loaded: Loaded,
+    groups: Relation,
+    key: Column | None,
+    left_out: str | None,
 ) -> OrderSet:
     """Return the orders, with the cells that belong to an order filled down into its lines.
 
@@ -330,11 +344,11 @@ def _filled(
     )
 
 
-def _columns_of_orders(loaded: Loaded, groups: Relation, key: Column) -> set[str]:
+def _columns_of_orders(loaded: Loaded, groups: Relation, key: Column | None) -> set[str]:
     """Return the keys of the columns that say something about the order, not about one line."""
     filled, unknown = set(), []
     for column in loaded.columns:
-        if column.key == key.key or (column.role and column.role not in _LINE_ROLES):
+        if column == key or (column.role and column.role not in _LINE_ROLES):
             filled.add(column.key)
         elif column.role is None and not phrase(column.name).startswith(_LINE_WORDS):
             unknown.append(column)

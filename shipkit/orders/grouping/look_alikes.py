@@ -50,7 +50,9 @@ def look_alikes(con: duckdb.DuckDBPyConnection, table: pa.Table, orders: OrderSe
     """
     shipments = table.select(list(_READ))
     repeats = None if orders.keeps_repeats else orders.repeats
-    asked = not orders.each_row and not _numbered(shipments, orders)
+    # A record of an API is one order: its items came in a list of their own.
+    known = orders.each_row or bool(orders.loaded.item_columns)
+    asked = not known and not _numbered(shipments, orders)
     if repeats is None and not asked:
         return problems_table()
     con.register("shipments_read", shipments)

@@ -91,6 +91,8 @@ class Loaded:
     """The known export that was recognised by its headings, or None."""
     copied: bool = True
     """False for a Parquet file that stays where it is and is read each time it is needed."""
+    item_columns: frozenset[str] = frozenset()
+    """Names of columns: a row that fills only these is a further item of the order above."""
 
     def describe(self) -> pd.DataFrame:
         """Return one row per column of the source.

@@ -268,4 +268,5 @@ def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cell
         lines=tuple(part for cells in read for part in cells.lines),
         skipped=tuple(skipped),
         broken=tuple(broken),
+        item_headings=frozenset().union(*(cells.item_headings for cells in read)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,9 @@ from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.arrow_columns import column_array, readable_table
+from shipkit.orders.source.record_rows import flattened, with_item_lines
 
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
-
-_NESTING = 4
-"""How deep objects inside a record become columns ("ship_to.city"); deeper ones stay JSON text."""
 
 
 def is_frame(source: Any) -> bool:
@@ -151,14 +149,17 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
             f"{path.name} does not contain a list of objects.",
             fix='Write [{"order_id": ...}, ...] or one object per line.',
         )
-    headings, rows = _flattened(found)
+    records, items, notes = with_item_lines(found)
+    headings, rows = flattened(records)
     data = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
     return Cells(
         relation=put(schema, table, data),
         headings=headings,
         kind=kind,
         encoding="utf-8",
-        lines=(_lines_of(text, len(rows)),) if kind == "ndjson" else (),
+        notes=notes,
+        item_headings=items,
+        lines=(_lines_of(text, len(rows)),) if kind == "ndjson" and not notes else (),
     )
 
 
@@ -216,7 +217,8 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
             f"Item {wrong} of the list is a {type(records[wrong]).__name__}, not a dict.",
             fix='Pass [{"order_id": ..., "zip": ...}, ...].',
         )
-    headings, rows = _flattened(records)
+    lines, items, notes = with_item_lines(records)
+    headings, rows = flattened(lines)
     columns = list(zip(*rows, strict=True))
     relation = put(
         schema,
@@ -228,36 +230,13 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
             }
         ),
     )
-    notes = (
-        ()
-        if all(record.keys() == records[0].keys() for record in records)
-        else (Note("repaired", "Some records do not have every field; those cells are empty."),)
+    if not all(record.keys() == records[0].keys() for record in records):
+        text = "Some records do not have every field; those cells are empty."
+        notes = (*notes, Note("repaired", text))
+    return Cells(
+        relation=relation,
+        headings=headings,
+        kind="records",
+        notes=notes,
+        item_headings=items,
     )
-    return Cells(relation=relation, headings=headings, kind="records", notes=notes)
-
-
-def _flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[Any]]]:
-    """Return headings in order of appearance and one row per record.
-
-    An object inside a record becomes columns such as "ship_to.city".
-    """
-    flat = [dict(_pairs(record)) for record in records]
-    headings = tuple(dict.fromkeys(name for record in flat for name in record))
-    return headings, [[record.get(name) for name in headings] for record in flat]
-
-
-def _pairs(
-    record: Mapping[str, Any], prefix: str = "", depth: int = 0
-) -> Iterator[tuple[str, Any]]:
-    for name, value in record.items():
-        if isinstance(value, Mapping) and value and depth < _NESTING:
-            yield from _pairs(value, f"{prefix}{name}.", depth + 1)
-        else:
-            yield (
-                f"{prefix}{name}",
-                text_of(value)
-                if isinstance(value, Mapping | list | tuple)
-                else None
-                if value == ""
-                else value,
-            )

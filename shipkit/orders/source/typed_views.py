@@ -162,6 +162,11 @@ def loaded_from(
         problems=_of_rows(con, lines, problems) if kept < read else problems,
         layout=layout,
         copied="rowid" not in cells.relation.columns,
+        item_columns=frozenset(
+            name
+            for name, heading in zip(names, cells.headings, strict=True)
+            if heading in cells.item_headings
+        ),
     )
 
 

@@ -1,0 +1,100 @@
+"""Records (JSON, lists of dicts) to rows: objects become columns, items become lines.
+
+APIs of shops answer with the items of an order in a list:
+``{"name": "#1001", "line_items": [{"sku": "MUG", "quantity": 2}, {"sku": "TEA"}]}`` becomes two
+lines with the columns ``line_item.sku`` and ``line_item.quantity``. The second has the cells of its
+item only: by that, grouping knows it for a line of the same order, whatever the order's number is
+called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from shipkit.common.cell_text import text_of
+from shipkit.common.words import counted
+from shipkit.orders.cells import Note
+from shipkit.orders.fields import phrase
+from shipkit.orders.heading_words import word_file
+
+__all__ = ["flattened", "with_item_lines"]
+
+_NESTING = 4
+"""How deep objects inside a record become columns ("ship_to.city"); deeper ones stay JSON text."""
+
+
+def with_item_lines(
+    records: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], frozenset[str], tuple[Note, ...]]:
+    """Return the records with a line for each item, the headings of items, and notes.
+
+    A record with two such lists is left as it is: its lists stay text.
+    """
+    lines: list[dict[str, Any]] = []
+    headings: set[str] = set()
+    opened = added = 0
+    for record in records:
+        lists = [(name, found) for name, value in record.items() if (found := _items(name, value))]
+        if len(lists) != 1:
+            lines.append(dict(record))
+            continue
+        [(name, items)] = lists
+        cells = [_cells(name, item) for item in items]
+        first: dict[str, Any] = {}
+        for field, value in record.items():
+            first |= cells[0] if field == name else {field: value}
+        parts = [first, *cells[1:]]
+        lines += parts
+        headings |= {heading for item in cells for heading in item}
+        opened, added = opened + 1, added + len(parts) - 1
+    if not opened:
+        return lines, frozenset(), ()
+    text = (
+        f"The items of {counted(opened, 'record')} are lines of their own: "
+        f"{counted(added, 'line')} more."
+    )
+    return lines, frozenset(headings), (Note("read", text),)
+
+
+def _items(name: str, value: Any) -> list[Mapping[str, Any]]:
+    """Return the items in the field `name` of a record; nothing if it holds something else."""
+    if phrase(name) not in word_file("records")["item_lists"]:
+        return []
+    if isinstance(value, Mapping):  # GraphQL: {"edges": [{"node": {...}}]} or {"nodes": [{...}]}
+        value = value.get("nodes") or [edge.get("node") for edge in value.get("edges") or ()]
+    listed = isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value)
+    return list(value) if listed else []
+
+
+def _cells(name: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of an item, all with the name of the list, objects inside it as well."""
+    one = name.removesuffix("s")
+    return {f"{one}.{heading}": value for heading, value in _pairs(item)}
+
+
+def flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """Return headings in order of appearance and one row per record.
+
+    An object inside a record becomes columns such as "ship_to.city".
+    """
+    flat = [dict(_pairs(record)) for record in records]
+    headings = tuple(dict.fromkeys(name for record in flat for name in record))
+    return headings, [[record.get(name) for name in headings] for record in flat]
+
+
+def _pairs(
+    record: Mapping[str, Any], prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
+    for name, value in record.items():
+        if isinstance(value, Mapping) and value and depth < _NESTING:
+            yield from _pairs(value, f"{prefix}{name}.", depth + 1)
+        else:
+            yield (
+                f"{prefix}{name}",
+                text_of(value)
+                if isinstance(value, Mapping | list | tuple)
+                else None
+                if value == ""
+                else value,
+            )
