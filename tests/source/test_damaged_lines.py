@@ -84,6 +84,14 @@ READ_RIGHTLY = {
         text({3: line(3, "'a, b'"), 4: line(4, "'c, d'")}),
         with_note(3, "a, b") | with_note(4, "c, d"),
     ),
+    "apostrophes around doubled quotes": (
+        text({3: line(3, "'27\"\", new'"), 4: line(4, "'c, d'")}),
+        with_note(3, '27", new') | with_note(4, "c, d"),
+    ),
+    "a backslash that is none of an escape": (
+        text({3: line(3, r'"8\'9\" long"')}),
+        with_note(3, "8\\'9\" long"),
+    ),
     "another delimiter in one line": (text({3: line(3).replace(",", ";")}), {}),
     "tabs in one line": (text({3: line(3).replace(",", "\t")}), {}),
     "a comment above": ("# made by a program\n" + text(), {}),
@@ -198,6 +206,13 @@ def test_a_quote_that_is_not_written_twice_is_text(tmp_path: Path, n: int, writt
 def test_columns_aligned_by_spaces_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="its columns are aligned by spaces"):
         read(tmp_path, each(lambda one: "".join(cell.ljust(16) for cell in one.split(","))))
+
+
+def test_a_file_that_no_delimiter_divides_is_refused(tmp_path: Path) -> None:
+    given = [f"{n} red" for n in range(8)]
+    given += [f"{n} red{', blue' * (n % 4 + 1)}" for n in range(40)]
+    with pytest.raises(SourceError, match="no delimiter divides its lines"):
+        read(tmp_path, "Order Name Note Color\n" + "\n".join(given) + "\n")
 
 
 def test_cells_left_out_at_the_end_are_the_style_of_a_file(tmp_path: Path) -> None:

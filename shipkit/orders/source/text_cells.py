@@ -34,11 +34,13 @@ class Dialect:
     quote: str = '"'
     backslash: bool = False
     r"""Whether ``\"`` and ``\,`` stand for the character itself, and ``\N`` for an empty cell."""
+    blank: bool = False
+    """Whether a blank follows each delimiter: it is part of it, and not of the cell."""
 
     @property
     def plain(self) -> bool:
         """Whether a strict reader knows this dialect."""
-        return self.quote == '"' and not self.backslash
+        return self.quote == '"' and not self.backslash and not self.blank
 
     @cached_property
     def _quoted(self) -> re.Pattern[str]:
@@ -63,7 +65,8 @@ class Dialect:
 
     def split(self, text: str) -> list[str]:
         """Return the cells of a text without quotes and backslashes."""
-        return text.split(self.delimiter)
+        cells = text.split(self.delimiter)
+        return [cell.lstrip(" ") for cell in cells] if self.blank else cells
 
     def simple(self, text: str) -> bool:
         """Whether :meth:`split` cuts a text rightly."""
@@ -143,17 +146,21 @@ class Dialect:
 
     def _of_quoted(self, inner: str) -> str:
         text = inner.replace(self.quote * 2, self.quote)
-        return _without_backslashes(text) if self.backslash else text
+        if self.quote == "'":  # quotes that were written twice before others were put around
+            text = text.replace('""', '"')
+        return self._without_backslashes(text) if self.backslash else text
 
     def _of_bare(self, text: str) -> str:
+        if self.blank:
+            text = text.lstrip(" ")
         if not self.backslash:
             return text
-        return "" if text == r"\N" else _without_backslashes(text)
+        return "" if text == r"\N" else self._without_backslashes(text)
 
-
-def _without_backslashes(text: str) -> str:
-    letters = {"n": "\n", "r": "\r", "t": "\t"}
-    return re.sub(r"\\(.)", lambda m: letters.get(m[1], m[1]), text, flags=re.DOTALL)
+    def _without_backslashes(self, text: str) -> str:
+        meant = {"n": "\n", "r": "\r", "t": "\t"}
+        meant |= {letter: letter for letter in (self.quote, self.delimiter, "\\", "\n")}
+        return re.sub(r"\\(.)", lambda m: meant.get(m[1], m[0]), text, flags=re.DOTALL)
 
 
 def readings(text: str, width: int, dialect: Dialect) -> list[list[str]]:

@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -94,6 +94,8 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
         )
     place = _header(found)
     top = found[place]
+    if delimiter is None and marked is None:
+        _refuse_uneven(found, place, width, name)
     first, last = top.first + above, top.last + above
     return TextForm(
         dialect,
@@ -161,7 +163,24 @@ def _dialect(lines: Sequence[str], delimiter: str | None) -> Dialect:
                 best, most = dialect, score
         if most:
             break
-    return best
+    return replace(best, blank=_blanks(lines, best))
+
+
+def _blanks(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Whether a blank follows each delimiter, as people write lists."""
+    cells = [
+        cell
+        for record in islice(records(lines, dialect, 0), _MOST)
+        for cell in _raw(record.text, dialect.delimiter)
+    ]
+    blanks = sum(cell[:1] == " " for cell in cells)
+    return dialect.delimiter != " " and blanks > 0.95 * len(cells)
+
+
+def _raw(text: str, delimiter: str) -> list[str]:
+    """Return what follows each delimiter that is not in quotes."""
+    outside = re.sub(r'"[^"]*"', '"', text)
+    return outside.split(delimiter)[1:]
 
 
 def _dialects(text: str, marks: str) -> Iterator[Dialect]:
@@ -222,6 +241,17 @@ def _first_records(
     ]
     shapes = ColumnShapes.of(single[1:], width)
     return list(islice(records(lines, dialect, width, shapes), _MOST)), shapes, width
+
+
+def _refuse_uneven(found: Sequence[Record], place: int, width: int, name: str) -> None:
+    """Raise SourceError where no delimiter divides the lines, and headings would be a guess."""
+    filled = [record for record in found if any(record.cells)]
+    even = sum(len(record.cells) == width for record in filled)
+    if place > 4 and even < 0.5 * len(filled):
+        raise SourceError(
+            f"{name}: no delimiter divides its lines into the same number of cells.",
+            fix="Pass delimiter=, or export the orders as CSV with quotes around texts.",
+        )
 
 
 def _refuse_aligned(lines: Sequence[str], name: str) -> None:
