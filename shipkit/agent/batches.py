@@ -65,6 +65,10 @@ class Batch:
         """The template that was given last."""
         self.lines: dict[str, Any] = {}
         """The last answers about which rows are one order."""
+        self.columns: dict[str, str] = {}
+        """Field -> heading, as given last."""
+        self.ignore: list[str] = []
+        """Headings that were set aside last."""
         self.loaded = False
         """Whether orders were loaded through a tool."""
         self.frame: Any = None

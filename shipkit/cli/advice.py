@@ -63,6 +63,10 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
     (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
     (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
+    (
+        re.compile(r'(?:session\.)?map\(references=\{"([^"]*)": "([^"]*)"\}\)'),
+        r'--reference \1="\2"',
+    ),
     (re.compile(r'(?:session\.)?map\(ignore=\["([^"]*)"\]\)'), r'--ignore "\1"'),
     (re.compile(r"(?:session\.)?map\(each_row=True\)"), "--each-row"),
     (re.compile(r'(?:session\.)?map\(repeated_rows="([^"]*)"\)'), r"--repeated-rows \1"),

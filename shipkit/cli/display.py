@@ -122,14 +122,12 @@ def left_rows(title: str, rows: pd.DataFrame, console: Console) -> None:
 def summary_lines(summary: Summary, console: Console, title: str = "Preview") -> None:
     """Print the totals of a preview."""
     console.title(title)
-    console.pairs(
-        (name, text) for name, text in summary.lines() if not _COUNT_OF_A_PROBLEM.fullmatch(name)
-    )
+    console.pairs((name, text) for name, text in summary.lines() if not _PRINTED.fullmatch(name))
     console.record("preview", **summary_facts(summary))
 
 
-_COUNT_OF_A_PROBLEM = re.compile(r"  [\d,]+ x")
-"""Lines of a summary that count problems; :func:`problems` has printed those in full."""
+_PRINTED = re.compile(r"  [\d,]+ x|Columns")
+"""Lines of a summary that were printed in full: problems, and the notes of the load report."""
 
 
 def _more(count: int, console: Console) -> None:

@@ -66,6 +66,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "shipments": summary.shipments,
         "problems": summary.problems,
         "warnings": summary.warnings,
+        "not_understood": list(summary.not_understood),
         **_amounts(summary.totals),
         "by_service": [
             {

@@ -43,8 +43,6 @@ def check(args: Namespace, console: Console) -> End:
         found = session.problems
         bad = display.problems(found, console)
         unknown = session.not_understood
-        if unknown:
-            console.say(f"Columns that are not understood and not used: {', '.join(unknown)}.")
         if args.output:
             save_frame(found, Path(args.output))
             console.say(f"Written: {args.output}")
@@ -221,7 +219,7 @@ def _loaded(session: BatchSession, args: Namespace, console: Console) -> None:
     report = session.load_report
     console.say(f"  {report.lines}", hang=4)
     for note in report.notes:
-        console.say(f"  {note.kind}: {note.text}", hang=4)
+        console.say(f"  {note.kind}: {advice.for_command_line(note.text)}", hang=4)
 
 
 def _priced(session: BatchSession, args: Namespace, console: Console) -> pd.DataFrame:

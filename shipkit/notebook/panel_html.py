@@ -16,6 +16,7 @@ from shipkit.common.words import counted, total_text
 from shipkit.models import Money
 from shipkit.notebook.model import RUNS, JobView, Offer, Phase
 from shipkit.notebook.wording import duration
+from shipkit.orders.account import unread_text
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
 
@@ -100,13 +101,19 @@ def offer_page(offer: Offer) -> str:
         if summary.by_service
         else ""
     )
+    unread = (
+        f'<div class="sk-soft sk-unread"><b>Columns</b> '
+        f"{escape(unread_text(summary.not_understood))}</div>"
+        if summary.not_understood
+        else ""
+    )
     until = (
         f"{summary.preview_id}, priced {summary.priced_at:%Y-%m-%d %H:%M} UTC, valid until "
         f"{summary.expires_at:%Y-%m-%d %H:%M} UTC"
     )
     return block(
-        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}<div '
-        f'class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
+        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}{unread}'
+        f'<div class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
         name="sk-offer",
     )
 

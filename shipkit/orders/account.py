@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
+from shipkit.common.words import listed, plural
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import Column, recognise
 from shipkit.orders.heading_text import heading_words, phrase, word_file
@@ -27,7 +28,7 @@ from shipkit.orders.instructions import Instruction, instruction_of
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["ColumnUse", "account", "instruction_problems", "ways_out"]
+__all__ = ["ColumnUse", "account", "instruction_problems", "unread_text", "ways_out"]
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,20 @@ def _asked_sql(use: ColumnUse, asks: Instruction, condition: str, lines: Relatio
             FROM {lines.sql}
             WHERE {condition}
     """
+
+
+def unread_text(headings: Sequence[str]) -> str:
+    """Return what a person should know of filled columns that are not understood.
+
+    Examples
+    --------
+    >>> unread_text(["Tower"])
+    '"Tower" is not understood and not used. Use it: map(columns={"<field>": "Tower"}). Set it \
+aside: map(ignore=["Tower"]). Or place it with a template.'
+    """
+    names = listed([json.dumps(name, ensure_ascii=False) for name in headings], most=8)
+    are = plural(len(headings), "is", "are")
+    return f"{names} {are} not understood and not used. {ways_out(headings[0])}"
 
 
 def ways_out(heading: str, asks: Instruction | None = None) -> str:

@@ -32,7 +32,8 @@ class Note:
     """One thing that reading did or assumed, for the load report."""
 
     kind: str
-    """``read`` (a fact, such as the encoding), ``repaired``, ``dropped`` or ``assumed``."""
+    """``read`` (a fact, such as the encoding), ``repaired``, ``dropped``, ``assumed`` or
+    ``columns`` (those that are not understood)."""
     text: str
     count: int = 1
 

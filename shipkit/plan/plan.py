@@ -54,6 +54,8 @@ class Plan:
         :data:`shipkit.schema.PROBLEMS`: every problem of every row, including warnings.
     skipped
         Index -> reason, for rows that were set aside with ``session.skip``.
+    not_understood
+        Headings of filled columns that are neither used, carried nor ignored.
     """
 
     table: pa.Table
@@ -63,6 +65,7 @@ class Plan:
     template: str = ""
     edits: tuple[Edit, ...] = ()
     skipped: dict[int, str] = field(default_factory=dict)
+    not_understood: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -32,6 +32,7 @@ from shipkit.orders import (
     validate,
     where,
 )
+from shipkit.orders.account import unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
@@ -271,13 +272,19 @@ class Planner:
     def column_uses(self) -> dict[str, str]:
         """Return key -> use of each column: used, carried, ignored or not understood."""
         spec = self._read_spec()
-        return {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
+        found = {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
+        read = {state.column.key for state in self._state_columns()}
+        return {
+            key: "used" if key in read and use != "ignored" else use for key, use in found.items()
+        }
 
     def load_report(self) -> source.LoadReport:
         """Return what reading did, with the lines as they are grouped to orders now."""
         report, orders = self.loaded.report, self.orders
         account = report.lines.with_orders(orders.count, orders.not_shipped)
-        return replace(report, lines=account, notes=(*report.notes, *orders.notes))
+        unread = self.not_understood()
+        note = (Note("columns", unread_text(unread), len(unread)),) if unread else ()
+        return replace(report, lines=account, notes=(*report.notes, *orders.notes, *note))
 
     def not_understood(self) -> list[str]:
         """Return the headings of columns that hold something and are not understood."""
@@ -294,15 +301,20 @@ class Planner:
 
     def _states(self) -> pa.Table:
         """Return the problems of orders that are cancelled, on hold, shipped already and so on."""
+        states = self._state_columns()
+        return order_states.state_problems(self.con, self.orders.shipping_lines, states)
+
+    def _state_columns(self) -> list[order_states.StateColumn]:
         loaded = self.loaded
+        # Settings may be those of an earlier file; mapping reports what is missing.
+        key_of = {name: c.key for c in loaded.columns for name in (c.key, c.name)}
         named = (*self.spec.columns.values(), *self.spec.references.values())
         read = {
             *(column.key for column in loaded.columns if column.role is not None),
-            *(loaded.column(heading).key for heading in named),
+            *(key_of[heading] for heading in named if heading in key_of),
         }
-        ignored = {loaded.column(heading).key for heading in self.spec.ignore}
-        states = order_states.state_columns(loaded.columns, read, loaded.layout, ignored)
-        return order_states.state_problems(self.con, self.orders.shipping_lines, states)
+        ignored = {key_of[heading] for heading in self.spec.ignore if heading in key_of}
+        return order_states.state_columns(loaded.columns, read, loaded.layout, ignored)
 
     def template(self) -> str:
         """Return the Jinja2 text in use, or the equivalent of the recognised columns."""
@@ -341,6 +353,7 @@ class Planner:
             template=self.template(),
             edits=self.edits,
             skipped=skipped,
+            not_understood=tuple(self.not_understood()),
         )
 
     def _noted(self, table: pa.Table) -> pa.Table:

@@ -182,6 +182,7 @@ class Preview:
             mode=mode,
             approved=approved,
             reasons=dict(sorted(reasons.items(), key=lambda item: -item[1])),
+            not_understood=self.plan.not_understood,
         )
 
     def frame(self) -> pd.DataFrame:

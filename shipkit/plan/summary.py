@@ -11,6 +11,7 @@ from shipkit.carriers.registry import service_title
 from shipkit.common import html
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
+from shipkit.orders.account import unread_text
 
 __all__ = ["ServiceTotal", "Summary"]
 
@@ -50,6 +51,8 @@ class Summary(html.Shown):
     approved: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Problem -> number of rows that have it."""
+    not_understood: tuple[str, ...] = ()
+    """Headings of filled columns that are not understood, and so not used."""
 
     @property
     def total(self) -> Money | None:
@@ -90,6 +93,8 @@ class Summary(html.Shown):
                 yield f"  {count:,} x", reason
         if self.warnings:
             yield "Warnings", f"on {counted(self.warnings, 'row')}"
+        if self.not_understood:
+            yield "Columns", unread_text(self.not_understood)
         until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
         yield "Priced", f"{self.priced_at:%Y-%m-%d %H:%M} UTC, valid until {until}"
         yield "Mode", f"{self.mode.upper()}" + (", approved" if self.approved else "")

@@ -95,7 +95,7 @@ class OrderMembers:
 
     @property
     def load_report(self) -> Any:
-        """What was read, repaired and dropped, and where every line of the source went."""
+        """What was read, repaired and dropped, where every line went, what is not understood."""
         return self._planner.load_report()
 
     def describe(self) -> pd.DataFrame:

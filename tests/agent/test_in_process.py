@@ -450,3 +450,23 @@ async def test_an_unexpected_crash_is_not_swallowed(session, monkeypatch):
     monkeypatch.setattr(type(session), "describe", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         await bound(session)("describe_orders")
+
+
+async def test_columns_that_are_not_understood_can_be_set_aside_or_used(home):
+    with sk.BatchSession(shipper=SHOP, home=home) as session:
+        call = bound(session)
+        rows = orders(2, mystery="7", building="C")
+        loaded = await call("load_orders", rows=rows)
+        assert loaded["structuredContent"]["not_understood"] == ["mystery", "building"]
+        assert '"mystery", "building" are not understood' in text_of(loaded).replace("\\", "")
+        shown = (await call("batch_preview"))["structuredContent"]
+        assert (shown["shipments"], shown["not_understood"]) == (0, ["mystery", "building"])
+        shown = (await call("batch_preview", ignore=["mystery", "building"]))["structuredContent"]
+        assert (shown["shipments"], shown["not_understood"]) == (2, [])
+        used = await call("batch_preview", columns={"address_line2": "building"}, ignore=[])
+        shown = used["structuredContent"]
+        assert (shown["shipments"], shown["not_understood"]) == (2, ["mystery"])
+        assert list(session.mapped()["address_line2"]) == ["C", "C"]
+        wrong = await call("batch_preview", ignore=["nope"])
+        assert wrong["isError"]
+        assert "no column" in text_of(wrong)

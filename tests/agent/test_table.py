@@ -14,7 +14,7 @@ from shipkit.agent.catalog import TOOLS
 from shipkit.agent.tool import model_definition
 
 
-def test_all_definitions_together_stay_under_5000_characters():
+def test_all_definitions_together_stay_under_5500_characters():
     tools = agent.get_orchestrator_tools()
     for definitions in (
         [model_definition(tool) for tool in TOOLS.values()],
@@ -30,7 +30,7 @@ def test_all_definitions_together_stay_under_5000_characters():
             for tool in tools
         ],
     ):
-        assert len(json.dumps(definitions)) < 5_000
+        assert len(json.dumps(definitions)) < 5_500
 
 
 def test_the_tools_are_those_of_the_plan():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 import shipkit as sk
+from shipkit.common.html import escape
 from shipkit.errors import MappingError
+from shipkit.notebook.model import offered
+from shipkit.notebook.panel_html import offer_page
 from shipkit.orders.fields import recognise
 from shipkit.orders.instructions import instruction_of
 
@@ -201,3 +204,32 @@ def test_a_second_line_of_one_address_is_no_copy():
         found = recognise(["Name", "Address", second, "City", "State", "Zip"])
         assert found.roles["address_line2"].name == second
         assert not found.ambiguous
+
+
+UNREAD = (
+    '"Mystery", "Odd one" are not understood and not used. Use it: '
+    'map(columns={"<field>": "Mystery"}). Set it aside: map(ignore=["Mystery"]). '
+    "Or place it with a template."
+)
+
+
+def test_columns_that_are_not_understood_are_shown_in_one_wording_everywhere(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, "Mystery": "7", "Odd one": "x", "Empty": None}])
+        session.preview()
+        assert [note.text for note in session.load_report.of("columns")] == [UNREAD]
+        assert dict(session.summary.lines())["Columns"] == UNREAD
+        assert session.summary.not_understood == ("Mystery", "Odd one")
+        assert f"<b>Columns</b> {escape(UNREAD)}" in offer_page(offered(session))
+        session.map(ignore=["Mystery", "Odd one"])
+        session.preview()
+        assert session.load_report.of("columns") == ()
+        assert "Columns" not in dict(session.summary.lines())
+
+
+def test_a_column_of_states_is_used(tmp_path):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{**ORDER, "Order Substatus": "ready", "Is test": "no"}])
+        assert session.not_understood == []
+        uses = session.describe().set_index("name")["use"]
+        assert uses["Order Substatus"] == uses["Is test"] == "used"

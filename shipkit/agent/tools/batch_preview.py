@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from shipkit.agent.answers import NOTICE, Answer, Facts, ResourceLink, json_rows
+from shipkit.agent.answers import NOTICE, Answer, Facts, ResourceLink, json_rows, unread_data
 from shipkit.agent.batches import Batch
 from shipkit.agent.consent import PermissionRequest, shortened
 from shipkit.agent.tool import Tool, ToolRun
@@ -58,8 +58,17 @@ class PreviewArguments(JobArguments):
     mapping_template: str = Field(
         "",
         max_length=LONGEST_TEMPLATE,
-        description="Jinja2 text, from describe_orders. Omitted: unchanged; empty: recognised "
-        "columns",
+        description="Jinja2 text, from describe_orders. Omitted: unchanged; empty: none",
+    )
+    columns: dict[str, str] = Field(
+        {},
+        max_length=60,
+        description="Field -> heading",
+    )
+    ignore: list[str] = Field(
+        [],
+        max_length=200,
+        description="Headings to set aside",
     )
     order_key: str = Field("", max_length=200, description="Heading of the order number")
     each_row: bool = Field(default=False, description="Each row is an order")
@@ -96,6 +105,7 @@ class PreviewFacts(Facts):
     carrier: str
     approved: bool
     expires_at: str
+    not_understood: list[str]
     worst_problems: list[dict[str, Any]]
     sample: list[dict[str, Any]]
     notice: str = NOTICE
@@ -114,16 +124,32 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
         session.ship_from(registry.rules.shipper(args.shipper_info, registry.settings)[0])
     if "filter_clause" in args.model_fields_set:
         session.where(*([args.filter_clause] if args.filter_clause.strip() else []))
-    given = args.model_fields_set
-    if "mapping_template" in given:
-        batch.template = args.mapping_template if args.mapping_template.strip() else None
-    batch.lines |= {name: getattr(args, name) for name in _LINES if name in given}
-    if given & {"mapping_template", *_LINES}:
-        lines = dict(batch.lines)
-        key = lines.pop("order_key", "")
-        session.map(batch.template, columns={"order_id": key} if key else None, **lines)
+    _map(batch, args)
     batch.frame = session.preview()
     return _answer(run, batch)
+
+
+def _map(batch: Batch, args: PreviewArguments) -> None:
+    """Map the orders as the arguments say; what is omitted keeps its last value."""
+    given = args.model_fields_set
+    if not given & {"mapping_template", "columns", "ignore", *_LINES}:
+        return
+    template, columns, ignore = batch.template, batch.columns, batch.ignore
+    if "mapping_template" in given:
+        template = args.mapping_template if args.mapping_template.strip() else None
+    if "columns" in given:
+        columns = args.columns
+    if "ignore" in given:
+        ignore = args.ignore
+    lines = batch.lines | {name: getattr(args, name) for name in _LINES if name in given}
+    key = lines.get("order_key")
+    batch.session.map(
+        template,
+        columns={**columns, **({"order_id": key} if key else {})},
+        ignore=ignore,
+        **{name: value for name, value in lines.items() if name != "order_key"},
+    )
+    batch.template, batch.columns, batch.ignore, batch.lines = template, columns, ignore, lines
 
 
 def ask_about_shipper(run: ToolRun[PreviewArguments]) -> PermissionRequest | None:
@@ -169,6 +195,7 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
         carrier=summary.carrier,
         approved=summary.approved,
         expires_at=summary.expires_at.isoformat(timespec="minutes"),
+        not_understood=list(summary.not_understood),
         worst_problems=worst,
         sample=rows,
     )
@@ -176,7 +203,12 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
     return Answer(
         facts,
         f"{_summary_text(summary, kept)}\n{_next_step(run, facts)}",
-        data={"filter": explanation, "worst problems": worst, "sample": rows},
+        data={
+            "filter": explanation,
+            "worst problems": worst,
+            "sample": rows,
+            **unread_data(summary.not_understood),
+        },
         links=(ResourceLink(uri, "preview.csv", "text/csv"),),
     )
 
@@ -196,8 +228,8 @@ def _summary_text(summary: Summary, kept: str) -> str:
     if summary.problems or summary.warnings:
         lines.append(
             f"Rows that cannot ship, not in the total: {summary.problems:,}; with warnings: "
-            f"{summary.warnings:,} (see batch_problems). Where a fix says map(...), change "
-            "mapping_template; order_id in columns, each_row and repeated_rows are arguments."
+            f"{summary.warnings:,} (see batch_problems). Where a fix says map(...), pass columns, "
+            "ignore, each_row or repeated_rows here; for others, change mapping_template."
         )
     return "\n".join(lines)
 
@@ -206,7 +238,8 @@ def _next_step(run: ToolRun[PreviewArguments], facts: PreviewFacts) -> str:
     execute = f"batch_execute with preview_id={facts.preview_id}"
     if not facts.shipments:
         return (
-            "Nothing can be bought yet: correct the problems (filter_clause, mapping_template) "
+            "Nothing can be bought yet: correct the problems (filter_clause, columns, ignore, "
+            "mapping_template) "
             "and preview again."
         )
     if facts.mode == "auto":

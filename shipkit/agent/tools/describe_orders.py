@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipkit.agent.answers import NOTICE, Answer, Facts, json_rows
+from shipkit.agent.answers import NOTICE, Answer, Facts, json_rows, unread_data
 from shipkit.agent.batches import Batch
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import PageArguments
@@ -25,6 +25,7 @@ class ColumnFacts(Facts):
     orders: int
     total: int
     columns: list[dict[str, Any]]
+    not_understood: list[str]
     lines: str
     template: str | None = None
     notice: str = NOTICE
@@ -44,6 +45,7 @@ def describe_orders(run: ToolRun[DescribeOrdersArguments]) -> Answer:
         orders=run.session.order_count,
         total=len(frame),
         columns=page,
+        not_understood=run.session.not_understood,
         lines=str(run.session.load_report.lines),
         template=template,
     )
@@ -53,7 +55,11 @@ def describe_orders(run: ToolRun[DescribeOrdersArguments]) -> Answer:
         f"{batch.id}: {counted(facts.orders, 'order')}, {counted(len(frame), 'column')}{part}. "
         f"{facts.lines}. "
         f"A filter is a SQL expression over these names. {note}",
-        data={"columns": page, "template": template or ""},
+        data={
+            "columns": page,
+            "template": template or "",
+            **unread_data(facts.not_understood),
+        },
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from shipkit.agent.answers import NOTICE, Answer, Facts
+from shipkit.agent.answers import NOTICE, Answer, Facts, unread_data
 from shipkit.agent.batches import Batch, BatchRegistry
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import ToolArguments
@@ -28,9 +28,7 @@ class LoadOrdersArguments(ToolArguments):
 
     path: str = Field("", max_length=1_024, description="File in a folder allowed by the operator")
     rows: list[dict[str, Any]] = Field([], max_length=5_000, description="Or the orders themselves")
-    encoding: str = Field(
-        "", max_length=40, description="Of a text file, if a problem says it is doubtful"
-    )
+    encoding: str = Field("", max_length=40, description="Of a text file, if a problem asks")
 
     @field_validator("rows")
     @classmethod
@@ -49,6 +47,7 @@ class BatchFacts(Facts):
     job_id: str
     orders: int
     columns: list[str]
+    not_understood: list[str]
     lines: str
     notice: str = NOTICE
 
@@ -61,13 +60,21 @@ def load_orders(run: ToolRun[LoadOrdersArguments]) -> Answer:
     source: Any = run.registry.rules.readable(args.path) if args.path else args.rows
     session = run.session.load(source, **({"encoding": args.encoding} if args.encoding else {}))
     batch.loaded, batch.template, batch.lines, batch.frame = True, None, {}, None
+    batch.columns, batch.ignore = {}, []
     columns = [name[:_LONGEST_HEADING] for name in session.columns]
     lines = str(session.load_report.lines)
+    unread = [name[:_LONGEST_HEADING] for name in session.not_understood]
     return Answer(
-        BatchFacts(job_id=batch.id, orders=session.order_count, columns=columns, lines=lines),
+        BatchFacts(
+            job_id=batch.id,
+            orders=session.order_count,
+            columns=columns,
+            not_understood=unread,
+            lines=lines,
+        ),
         f"{counted(session.order_count, 'order')} loaded as {batch.id} ({lines}). Next: "
         "describe_orders for columns and template, or batch_preview for prices.",
-        data={"columns": [", ".join(columns)]},
+        data={"columns": [", ".join(columns)], **unread_data(unread)},
     )
 
 
