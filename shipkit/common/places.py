@@ -18,6 +18,7 @@ from shipkit.common.words import without_accents
 __all__ = [
     "US_DOMAIN",
     "country_code",
+    "country_code3",
     "country_codes",
     "place_key",
     "plain_zip",
@@ -78,6 +79,12 @@ def country_codes() -> dict[str, str]:
     rows = _rows("countries.csv")
     codes = {place_key(row[column]): row["code"] for row in rows for column in ("code3", "code")}
     return {**{place_key(row["name"]): row["code"] for row in rows}, **codes}
+
+
+@cache
+def country_code3(iso: str) -> str | None:
+    """Return the three-letter code of a country, None for a code that is not one."""
+    return next((row["code3"] for row in _rows("countries.csv") if row["code"] == iso), None)
 
 
 def country_code(text: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.common.places import country_codes, state_codes
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import choose, quote
 from shipkit.orders.rule import Rule
 
 __all__ = ["RULES"]
@@ -30,6 +30,12 @@ def _codes(country: str) -> str:
 
 
 _US_STATES: Final = _codes("US")
+_US_STATE: Final = choose(
+    "lower(state)",
+    {name: quote(code) for (of, name), code in state_codes().items() if of == "US"},
+    "NULL",
+)
+"""The US state that a name or a code abroad would be."""
 _COUNTRIES: Final = ", ".join(map(quote, sorted(set(country_codes().values()))))
 _SIDES: Final = {"length_in": "length", "width_in": "width", "height_in": "height"}
 _INCOMPLETE_ITEMS: Final = """
@@ -73,9 +79,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _missing("ship_to.address_line1", "address_line1", "street"),
     _missing("ship_to.city", "city", "city"),
     _missing("ship_to.state", "state", "state", when="country IN ('US', 'CA')"),
-    _missing(
-        "ship_to.postal_code", "postal_code", "postal code", when="american OR country = 'CA'"
-    ),
+    _missing("ship_to.postal_code", "postal_code", "postal code", when="american OR postal_wanted"),
     _missing(
         "service",
         "service",
@@ -176,11 +180,57 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="postal_code_format",
         field="ship_to.postal_code",
-        fails="""country = 'CA'
-            AND NOT regexp_full_match(postal_code, '(?i)[a-z][0-9][a-z] ?[0-9][a-z][0-9]')""",
+        fails="NOT postal_ok",
         value="postal_code",
-        problem="""'a Canadian postal code looks like K1A 0B1, not "' || postal_code || '"'""",
-        fix="Correct the cell.",
+        problem="""'a postal code of ' || country || ' looks like ' || postal_example
+        || ', not "' || postal_code || '"'""",
+        fix="Correct the cell, or the country.",
+    ),
+    Rule(
+        code="postal_code_not_used",
+        field="ship_to.postal_code",
+        fails="postal_unused",
+        value="postal_code",
+        problem="""country || ' has no postal codes, and "' || postal_code || '" is given'""",
+        fix="Check the country; leave the cell empty if it is right.",
+        severity="warning",
+    ),
+    *(
+        Rule(
+            code="state_postal_mismatch",
+            field="ship_to.postal_code",
+            fails=f"NOT region_ok AND postal_ok AND country {where} ('CA', 'AU')",
+            value="postal_code",
+            problem="'postal code ' || postal_code || ' is not in ' || state",
+            fix="Correct the postal code or the state.",
+            severity=severity,
+        )
+        # Parcels are sorted by the province in Canada and Australia, by the code elsewhere.
+        for where, severity in (("IN", "error"), ("NOT IN", "warning"))
+    ),
+    Rule(
+        code="country_mismatch",
+        field="ship_to.country",
+        fails=f"""NOT american AND zip_ok AND region_ok IS NULL AND country IN ({_COUNTRIES})
+            AND list_contains(string_split(zip_states, ' '), {_US_STATE})""",
+        value="country",
+        problem="""'state ' || state || ' and ZIP ' || postal_code
+        || ' are in the US, and the country is ' || country""",
+        fix="Correct the country, or the state and the postal code.",
+    ),
+    Rule(
+        code="postal_code_conflict",
+        field="ship_to.city",
+        fails="""regexp_matches(city, '[0-9]{4}') AND postal_code IS NOT NULL
+            AND regexp_extract(city, '(?:^|[^0-9])([0-9]{4,6})(?:[^0-9]|$)', 1) <> ''
+            AND NOT contains(
+                regexp_replace(postal_code, '[^0-9]', '', 'g'),
+                regexp_extract(city, '(?:^|[^0-9])([0-9]{4,6})(?:[^0-9]|$)', 1)
+            )""",
+        value="city",
+        problem="""'the city "' || city || '" has another postal code than "'
+        || postal_code || '"'""",
+        fix="Correct one of the two.",
     ),
     Rule(
         code="po_box_kept",

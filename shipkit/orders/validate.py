@@ -23,12 +23,16 @@ from shipkit.models import Address
 from shipkit.orders.carrier_rules import carrier_rules
 from shipkit.orders.delivery_places import box_columns, place_columns
 from shipkit.orders.expressions import quote
+from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
 from shipkit.schema import PROBLEMS
 from shipkit.services import ServiceList
 
 __all__ = ["RULES", "Rule", "check", "sentence"]
+
+Place = tuple[str, str | None]
+"""Country and state."""
 
 _OF_PARCELS: Final = "parcels[]."
 """How the field of a rule begins that applies to every parcel of a shipment."""
@@ -125,10 +129,12 @@ def _suspects(
     Most rows of most files are fine. A first query finds the row numbers of the others, so that the
     wide columns are only copied for these.
     """
-    destinations = pc.unique(shipments.column("country").drop_null()).to_pylist()
+    places: list[Place] = schema.con.sql(
+        "SELECT DISTINCT country, state FROM checked_rows WHERE country IS NOT NULL ORDER BY ALL"
+    ).fetchall()
     zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
     broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
-    judged = _judged("checked_rows", shipper, today, destinations)
+    judged = _judged("checked_rows", shipper, today, places)
     with _registered(schema.con, zip_ranges=zips):
         numbers = (
             schema.con.sql(f"SELECT row_number FROM ({judged}) WHERE {broken}")
@@ -138,10 +144,10 @@ def _suspects(
         )
         rows = shipments.filter(pc.is_in(shipments.column("row_number"), value_set=numbers))
         with _registered(schema.con, suspect_rows=rows):
-            return schema.table("suspects", _judged("suspect_rows", shipper, today, destinations))
+            return schema.table("suspects", _judged("suspect_rows", shipper, today, places))
 
 
-def _judged(rows: str, shipper: Address, today: dt.date | None, destinations: Sequence[str]) -> str:
+def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence[Place]) -> str:
     """Return the statement that adds the columns which rules read to the relation `rows`."""
     home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
     countries = sorted(set(country_codes().values()))
@@ -158,7 +164,8 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, destinations: Se
                 s.parcels[1] AS p,
                 0 AS place,
                 len(s.parcels) AS count,
-                {box_columns(destinations)}
+                {box_columns({country for country, _ in places})},
+                {postal_columns(places)}
             FROM {rows} s
             LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3)
         )

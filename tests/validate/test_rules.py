@@ -142,6 +142,22 @@ CASES = [
         "ship_to.postal_code",
         {**ABROAD, "country": "CA", "state": "ON", "postal_code": "02134"},
     ),
+    ("missing", "ship_to.postal_code", {**ABROAD, "postal_code": None}),
+    (
+        "state_postal_mismatch",
+        "ship_to.postal_code",
+        {**ABROAD, "country": "CA", "state": "ON", "postal_code": "V5K 0A1"},
+    ),
+    (
+        "country_mismatch",
+        "ship_to.country",
+        {**ABROAD, "country": "DE", "state": "TX", "city": "Austin", "postal_code": "78701"},
+    ),
+    (
+        "postal_code_conflict",
+        "ship_to.city",
+        {**ABROAD, "country": "DE", "city": "10115 Berlin", "postal_code": "10117"},
+    ),
     ("phone_format", "ship_to.phone", {"phone": "555"}),
     (
         "customs_item",
@@ -203,6 +219,16 @@ def test_a_rule_catches_exactly_the_row_that_breaks_it(shop, code, field, change
 
 WARNED = [
     ("excel_date", "ship_to.address_line2", {"address_line2": "2-Jan"}),
+    (
+        "postal_code_not_used",
+        "ship_to.postal_code",
+        {**ABROAD, "country": "HK", "city": "Kowloon", "postal_code": "10001"},
+    ),
+    (
+        "state_postal_mismatch",
+        "ship_to.postal_code",
+        {**ABROAD, "country": "MX", "state": "JAL", "postal_code": "06600"},
+    ),
     ("po_box_kept", "ship_to.address_line1", {"address_line2": "PO Box 77"}),
     ("phone_missing", "ship_to.phone", {**ABROAD, "phone": None}),
     ("customs_missing", "customs", {**ABROAD, "customs": None}),

@@ -5,6 +5,7 @@ A route is domestic or not, crosses customs or not, and has services that run on
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -63,6 +64,9 @@ _CITY: Final = _LIMITS.city or 30
 _US_PR = frozenset({"US", "PR"})
 _TERRITORIES = frozenset({"PR", "VI", "GU", "AS", "MP"})
 """States in US mail, countries at UPS."""
+_STATE = re.compile("[A-Z0-9]{1,5}")
+"""StateProvinceCode of Shipping.yaml. A name that is longer is left out: no country but the US and
+Canada is sorted by it."""
 _STATE_WANTED = frozenset({"US", "CA", "PR"})
 _ZIP_WANTED = frozenset({"US", "CA", "PR"})
 _NO_ZIP_LENGTH = frozenset({5, 9})
@@ -197,7 +201,7 @@ class Party:
             "City": self.city,
             "CountryCode": self.country,
         }
-        if 0 < len(self.state) <= 5:
+        if _STATE.fullmatch(self.state):
             found["StateProvinceCode"] = self.state
         if self.postal_code:
             found["PostalCode"] = self.postal_code
@@ -362,4 +366,4 @@ def place(address: Address) -> tuple[str, str]:
     """Return country and state as UPS counts them: the state PR of US mail is a country there."""
     state = clean(address.state).upper()
     country = state if address.country == "US" and state in _TERRITORIES else address.country
-    return country, country if country == "PR" else state
+    return country, country if country == "PR" else state.replace(".", "")

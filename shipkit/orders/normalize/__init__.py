@@ -23,6 +23,7 @@ from shipkit.orders.normalize.address_repairs import repair_addresses
 from shipkit.orders.normalize.cell_pass import normal_select, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
 from shipkit.orders.normalize.nested import add_nested
+from shipkit.orders.normalize.postal_repairs import repair_postal_codes
 from shipkit.schema import SHIPMENTS
 
 __all__ = ["Normalized", "normalize"]
@@ -33,7 +34,7 @@ _COUNTED: Final = {
     "fixed_state": "states written as their code",
     "fixed_country": "countries written as their code",
     "fixed_phone": "phone numbers reduced to digits",
-    "fixed_zip": "apostrophes, spaces or .0 removed from ZIPs",
+    "fixed_zip": "postal codes written as their country does",
 }
 """Column that marks the repaired rows -> what was repaired."""
 
@@ -64,6 +65,7 @@ def normalize(
     """
     normal = _in_order(con.sql(normal_select(con, mapped)).to_arrow_table())
     normal = repair_addresses(con, normal, mapped.line_length)
+    normal = repair_postal_codes(con, normal)
     if mapped.nested:
         normal = _in_order(add_nested(con, normal, mapped.relation.sql))
     con.register("normal", normal)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from shipkit.common.places import plain_zip_sql, zip_with_zeros_sql
 from shipkit.orders import expressions as sql
 
-__all__ = ["repair_addresses"]
+__all__ = ["repair_addresses", "replaced"]
 
 _LINES: Final = ("address_line1", "address_line2", "address_line3")
 _READ: Final = (
@@ -51,7 +51,7 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
         repaired = con.sql(_repairs(line)).to_arrow_table()
     finally:
         con.unregister("repair_rows")
-    return _replaced(normal, repaired)
+    return replaced(normal, repaired)
 
 
 def _repairs(line: int) -> str:
@@ -98,7 +98,7 @@ def _repairs(line: int) -> str:
     """
 
 
-def _replaced(normal: pa.Table, repaired: pa.Table) -> pa.Table:
+def replaced(normal: pa.Table, repaired: pa.Table) -> pa.Table:
     """Return `normal` with the columns of `repaired` put in at its places."""
     mask = np.zeros(normal.num_rows, dtype=bool)
     mask[repaired.column("place").to_numpy()] = True

@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.address_formats import CODED, region_code
 from shipkit.common.places import US_DOMAIN, country_code, state_code
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
@@ -227,6 +228,16 @@ def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     return sql.choose("service", codes, "NULL::VARCHAR")
 
 
+def _state(country: str, text: str | None) -> str | None:
+    """Return the code of a state; abroad also what its country's post calls it."""
+    code = state_code(country, text)
+    if text is None or code != text or country in US_DOMAIN:
+        return code
+    latin_name = region_code(country, text)
+    named_as_usual = latin_name is None or (text.isascii() and country not in CODED)
+    return text if named_as_usual else latin_name
+
+
 def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> tuple[str, str]:
     """Return SQL of the country code, and of the state code over ``country_``.
 
@@ -245,7 +256,7 @@ def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> tuple[str, str]:
         iso = country_code(tidy_country)
         if country is not None and country != iso:
             countries[country] = quote(iso)
-        code = state_code(iso, tidy_state)
+        code = _state(iso, tidy_state)
         if state is not None and state != code:
             states.setdefault(iso, {})[state] = quote(code)
     per_country = {iso: sql.choose("state", names, "state") for iso, names in states.items()}

@@ -27,6 +27,8 @@ _SHOWN: Final = (
     "row_number",
     "was_zip",
     "was_phone",
+    "was_city",
+    "city",
     "split",
     "state",
     "country",
@@ -53,7 +55,7 @@ def cell_problems(
     """
     bad = [f"bad_{name}" for name in leaves]
     conditions = [
-        *(f"{name} IS NOT NULL" for name in (*bad, "was_zip", "was_phone")),
+        *(f"{name} IS NOT NULL" for name in (*bad, "was_zip", "was_phone", "was_city")),
         "split",
         *(f"({question.condition})" for question in mapped.questions),
     ]
@@ -67,7 +69,12 @@ def cell_problems(
             *([_unknown_services(con, mapped.offered)] if "service" in leaves else []),
             *(_unreadable(name) for name in UNREADABLE if name in leaves and name != "service"),
             *([_unclear_residential()] if "residential" in leaves else []),
-            *(_dropped_phones(), _padded_zips(), _split_addresses(mapped.line_length)),
+            *(
+                _dropped_phones(),
+                _padded_zips(),
+                _codes_in_cities(),
+                _split_addresses(mapped.line_length),
+            ),
             *(_asked(question) for question in mapped.questions),
         ]
         found = con.sql(" UNION ALL ".join(queries)).to_arrow_table().cast(PROBLEMS)
@@ -198,9 +205,24 @@ def _padded_zips() -> str:
         field="ship_to.postal_code",
         value="was_zip",
         problem="""'"' || was_zip || '" had lost its leading zeros and is read as "'"""
-        """ || postal_code || '", a ZIP of ' || coalesce(state, country)""",
+        """ || postal_code || '", ' || CASE
+            WHEN country = 'US' THEN 'a ZIP of ' || coalesce(state, country)
+            ELSE 'a postal code of ' || country END""",
         fix="No action is needed if the state is right.",
         code="zip_padded",
+        severity="warning",
+    )
+
+
+def _codes_in_cities() -> str:
+    return _problem(
+        "was_city IS NOT NULL",
+        field="ship_to.city",
+        value="was_city",
+        problem="""'"' || was_city || '" is read as city "' || city
+        || '" and postal code "' || postal_code || '"'""",
+        fix="No action is needed if it reads well.",
+        code="postal_code_in_city",
         severity="warning",
     )
 

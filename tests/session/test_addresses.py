@@ -1,0 +1,169 @@
+"""Addresses of the whole world, through a session: valid ones are not asked about."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import shipkit as sk
+
+SHOP = sk.Address(
+    name="Dana Ortiz",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
+HEADINGS = {
+    "name": "Name",
+    "street": "Address 1",
+    "street2": "Address 2",
+    "city": "City",
+    "state": "State",
+    "code": "Zip",
+    "country": "Country",
+    "phone": "Phone",
+    "service": "Service",
+}
+DOMESTIC = ("US", "PR")
+
+
+def orders(addresses: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Rows of a file, one for each address."""
+    return [
+        {
+            "Order": f"A-{number}",
+            "Weight lb": 2,
+            **{
+                heading: {"name": "Ada Lee", **address}.get(field, "")
+                for field, heading in HEADINGS.items()
+            },
+            "Service": address.get(
+                "service",
+                "ground" if address.get("country", "US") in DOMESTIC else "worldwide_saver",
+            ),
+        }
+        for number, address in enumerate(addresses, start=1)
+    ]
+
+
+def read(home: Path, addresses: list[dict[str, str]]) -> tuple[Any, list[tuple[int, str, str]]]:
+    """Return the shipments and the problems (row, code, severity), without those of customs."""
+    with sk.BatchSession(shipper=SHOP, carrier=sk.SandboxCarrier(home / "b.sqlite")) as session:
+        session.load(orders(addresses))
+        session.map()
+        problems = [
+            (int(row.row_number), row.code, row.severity)
+            for row in session.problems.itertuples()
+            if row.code not in {"customs_missing", "phone_missing"}
+        ]
+        return session.mapped(), sorted(problems)
+
+
+def valid() -> list[dict[str, str]]:
+    lines = (Path(__file__).parent / "data" / "addresses.txt").read_text("utf-8").splitlines()
+    rows = csv.reader((line for line in lines if not line.startswith("#")), delimiter=";")
+    return [
+        dict(zip(("country", "street", "city", "state", "code"), row, strict=True)) for row in rows
+    ]
+
+
+def test_valid_addresses_of_two_hundred_countries_are_not_asked_about(tmp_path):
+    addresses = valid()
+    assert len(addresses) == 314
+    assert len({each["country"] for each in addresses}) == 203
+    shipments, problems = read(tmp_path, addresses)
+    assert [(addresses[row - 1], code) for row, code, _ in problems] == []
+    codes = shipments["postal_code"].fillna("").tolist()
+    assert {
+        (each["country"], each["code"], code)
+        for each, code in zip(addresses, codes, strict=True)
+        if each["code"] != code
+    } == {
+        ("AE", "00000", ""),
+        ("HK", "000000", ""),
+        ("HT", "HT6110", "6110"),
+        ("IR", "1511943943", "15119-43943"),
+    }
+
+
+STREET = {"street": "12 Test St"}
+WRONG: list[tuple[str, str, dict[str, str]]] = [
+    # code, severity, what the row has
+    ("missing", "error", {"country": "DE", "city": "Bonn"}),
+    ("missing", "error", {"country": "GB", "city": "London"}),
+    ("missing", "error", {"country": "HR", "city": "Zagreb"}),
+    ("missing", "error", {"country": "DE", "city": "Bonn", "code": "n/a"}),
+    ("missing", "error", {"country": "DE", "city": "Bonn", "code": "00000"}),
+    ("postal_code_format", "error", {"country": "DE", "city": "Bonn", "code": "ABC"}),
+    ("postal_code_format", "error", {"country": "DE", "city": "Bonn", "code": "115"}),
+    ("postal_code_format", "error", {"country": "DE", "city": "Bonn", "code": "531111"}),
+    ("postal_code_format", "error", {"country": "GB", "city": "London", "code": "12345"}),
+    ("postal_code_format", "error", {"country": "GB", "city": "London", "code": "SWIA 1AA"}),
+    ("postal_code_format", "error", {"country": "GB", "city": "London", "code": "SW1A"}),
+    ("postal_code_format", "error", {"country": "NL", "city": "Ede", "code": "1234"}),
+    ("postal_code_format", "error", {"country": "FR", "city": "Nice", "code": "SW1A 1AA"}),
+    ("postal_code_format", "error", {"country": "AT", "city": "Wien", "code": "101"}),
+    ("postal_code_format", "error", {"country": "JP", "city": "Kyoto", "code": "1-Jan"}),
+    ("postal_code_format", "error", {"country": "CA", "state": "ON", "city": "X", "code": "90210"}),
+    ("postal_code_not_used", "warning", {"country": "HK", "city": "Central", "code": "90210"}),
+    ("postal_code_not_used", "warning", {"country": "AE", "city": "Dubai", "code": "12345"}),
+    (
+        "state_postal_mismatch",
+        "error",
+        {"country": "CA", "state": "ON", "city": "Vancouver", "code": "V6C 1T2"},
+    ),
+    (
+        "state_postal_mismatch",
+        "error",
+        {"country": "AU", "state": "NSW", "city": "Perth", "code": "6000"},
+    ),
+    (
+        "state_postal_mismatch",
+        "warning",
+        {"country": "BR", "state": "RJ", "city": "São Paulo", "code": "01310-200"},
+    ),
+    (
+        "state_postal_mismatch",
+        "warning",
+        {"country": "ES", "state": "Barcelona", "city": "Madrid", "code": "28013"},
+    ),
+    (
+        "country_mismatch",
+        "error",
+        {"country": "DE", "state": "TX", "city": "Austin", "code": "78701"},
+    ),
+    (
+        "country_mismatch",
+        "error",
+        {"country": "France", "state": "New York", "city": "New York", "code": "10001"},
+    ),
+    ("postal_code_conflict", "error", {"country": "DE", "city": "10115 Berlin", "code": "10117"}),
+    (
+        "postal_code_conflict",
+        "error",
+        {"country": "US", "state": "IL", "city": "Springfield, IL 62701", "code": "62704"},
+    ),
+    ("zip_padded", "warning", {"country": "DE", "city": "Dresden", "code": "1067"}),
+    ("zip_padded", "warning", {"country": "AU", "state": "NT", "city": "Darwin", "code": "800"}),
+    ("postal_code_in_city", "warning", {"country": "DE", "city": "10115 Berlin"}),
+    ("postal_code_in_city", "warning", {"country": "DE", "city": "Berlin 10115"}),
+    ("postal_code_in_city", "warning", {"country": "GB", "city": "London SW1A 1AA"}),
+    ("postal_code_in_city", "warning", {"country": "NL", "city": "1012 PH Amsterdam"}),
+    ("postal_code_in_city", "warning", {"country": "US", "city": "Springfield, IL 62701"}),
+]
+
+
+def test_wrong_addresses_are_each_reported_once(tmp_path):
+    shipments, problems = read(tmp_path, [{**STREET, **each} for _, _, each in WRONG])
+    assert problems == [(n, code, severity) for n, (code, severity, _) in enumerate(WRONG, 1)]
+    read_from_cities = shipments[["city", "state", "postal_code"]].iloc[-5:].fillna("")
+    assert read_from_cities.to_numpy().tolist() == [
+        ["Berlin", "", "10115"],
+        ["Berlin", "", "10115"],
+        ["London", "", "SW1A 1AA"],
+        ["Amsterdam", "", "1012 PH"],
+        ["Springfield", "IL", "62701"],
+    ]
