@@ -22,6 +22,7 @@ __all__ = [
     "Facts",
     "ResourceLink",
     "as_result",
+    "facts_of",
     "failure",
     "failure_text",
     "json_rows",
@@ -79,9 +80,15 @@ def as_result(answer: Answer) -> dict[str, Any]:
     ]
     return {
         "content": content,
-        "structuredContent": _visible_facts(answer.facts.model_dump(mode="json")),
+        "structuredContent": facts_of(answer),
         **_error_flags(is_error=False),
     }
+
+
+def facts_of(answer: Answer) -> dict[str, Any]:
+    """Return the facts of `answer` as JSON values, with hidden characters as escapes."""
+    facts: dict[str, Any] = _visible_facts(answer.facts.model_dump(mode="json"))
+    return facts
 
 
 def text_of(answer: Answer) -> str:

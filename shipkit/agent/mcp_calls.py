@@ -12,7 +12,7 @@ from mcp.server.mcpserver.tools import Tool as WireTool
 from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
-from shipkit.agent.answers import Answer, failure_text, text_of
+from shipkit.agent.answers import Answer, facts_of, failure_text, text_of
 from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent
@@ -143,7 +143,7 @@ def _wire_result(answer: Answer) -> CallToolResult:
         ResourceLink(type="resource_link", uri=link.uri, name=link.name, mime_type=link.mime)
         for link in answer.links
     ]
-    return CallToolResult(content=content, structured_content=answer.facts.model_dump(mode="json"))
+    return CallToolResult(content=content, structured_content=facts_of(answer))
 
 
 def _can_ask(ctx: Context) -> bool:

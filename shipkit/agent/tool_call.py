@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent, PermissionRequest
 from shipkit.agent.tool import HOST_ONLY, Report, Tool, ToolRun, no_report
 from shipkit.agent.tool_arguments import ToolArguments, parse
-from shipkit.errors import ApprovalRequired, InputError, ShipkitError
+from shipkit.errors import ApprovalRequired, CheckpointWriteError, InputError, ShipkitError
 
 if TYPE_CHECKING:
     from shipkit.agent.batches import Batch, BatchRegistry
@@ -72,13 +73,43 @@ async def call(
         return failure(error, money=this.money())
 
 
+@contextmanager
+def machine_faults() -> Iterator[None]:
+    """Turn an error of the machine into one that a model can tell a person about.
+
+    A full disk, or a home that cannot be written, would otherwise be a call that failed without a
+    reason, and would be tried again.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise CheckpointWriteError(
+            f"This machine reports: {error.strerror or error}{place}.",
+            fix="A person must look at it: the folder of SHIPKIT_HOME, its permissions, and the "
+            "free space on the disk.",
+        ) from error
+
+
+def _whole(value: Any) -> Any:
+    """Return JSON values without half characters, which no file and no database can hold."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
+
+
 class ToolCall:
     """One call in progress. Every way in which it can end is written to the log."""
 
     def __init__(
         self, registry: BatchRegistry, tool: Tool, args: Mapping[str, Any] | None, caller: Caller
     ) -> None:
-        self.registry, self.tool, self.raw, self.caller = registry, tool, args or {}, caller
+        self.registry, self.tool, self.caller = registry, tool, caller
+        self.raw: Mapping[str, Any] = _whole(args or {})
         self.args: ToolArguments | None = None
         self.batch: Batch | None = None
         self.request: PermissionRequest | None = None
@@ -89,8 +120,9 @@ class ToolCall:
         """Check the arguments, find the batch, and return what a person must be asked, or None."""
         try:
             self.args = self._checked()
-            self.batch = await asyncio.to_thread(self.tool.find, self.registry, self.args)
-            self.request = await self._permission_request()
+            with machine_faults():
+                self.batch = await asyncio.to_thread(self.tool.find, self.registry, self.args)
+                self.request = await self._permission_request()
         except ShipkitError as error:
             if self.batch is None:
                 self.batch = self.registry.open_batch(
@@ -146,7 +178,8 @@ class ToolCall:
     async def run(self, consent: Consent | None) -> Answer:
         """Run the tool and return its answer."""
         try:
-            answer = await self._run(consent)
+            with machine_faults():
+                answer = await self._run(consent)
         except BaseException as error:
             if self.batch is not None and self.tool.opens_batch:
                 await asyncio.to_thread(self.registry.drop_empty, self.batch)

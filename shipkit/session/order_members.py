@@ -6,6 +6,7 @@ import datetime as dt
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +23,11 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OrderMembers", "shipper_from"]
+__all__ = ["OrderMembers", "quiet", "shipper_from"]
+
+quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether filters do not warn: the answer of a tool says the same, and a warning would write the
+cells that it quotes into the log of the host."""
 
 
 class OrderMembers:
@@ -156,7 +161,7 @@ class OrderMembers:
         now = self._planner.where(clauses, params).count
         self._was = before if before != now else None
         self._forget()
-        if not now:
+        if not now and not quiet.get():
             warnings.warn(self.selection, stacklevel=2)
         return self
 

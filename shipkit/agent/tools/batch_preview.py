@@ -123,7 +123,13 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
     if args.shipper_info:
         session.ship_from(registry.rules.shipper(args.shipper_info, registry.settings)[0])
     if "filter_clause" in args.model_fields_set:
-        session.where(*([args.filter_clause] if args.filter_clause.strip() else []))
+        from shipkit.session.order_members import quiet
+
+        quieted = quiet.set(True)
+        try:
+            session.where(*([args.filter_clause] if args.filter_clause.strip() else []))
+        finally:
+            quiet.reset(quieted)
     _map(batch, args)
     batch.frame = session.preview()
     return _answer(run, batch)

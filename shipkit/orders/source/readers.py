@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import StageSchema, count
 from shipkit.common.words import counted
-from shipkit.errors import SourceError
+from shipkit.errors import ShipkitError, SourceError
 from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.expressions import quote
@@ -37,6 +37,7 @@ from shipkit.orders.source.spreadsheets import read_spreadsheet
 __all__ = ["Origin", "read"]
 
 _BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+_LONGEST_REASON = 200
 _JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
 
 
@@ -151,6 +152,10 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
                 f"No permission to read {path}.",
                 fix="Check its permissions, and close it if another program has it open.",
             ) from None
+        except ShipkitError:
+            raise
+        except Exception as error:  # the libraries that read files raise all kinds
+            raise _damaged(path, error) from error
     rows = [count(schema.con, cells.relation) for cells in read]
     read = [
         _with_lines(cells, of_file, path.name)
@@ -171,6 +176,16 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         header=bool(options.get("header", True)),
     )
     return (first if len(read) == 1 else _stacked(schema, read, origin)), origin
+
+
+def _damaged(path: Path, error: Exception) -> SourceError:
+    """Return the error of a file that a library could not read: its own words, on one line."""
+    words = " ".join((str(error) or type(error).__name__).split())
+    words = words.encode(errors="backslashreplace").decode()[:_LONGEST_REASON].rstrip(".")
+    return SourceError(
+        f"{path.name} cannot be read; it may be damaged: {words}.",
+        fix="Open it in the program that made it, and export it again.",
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -151,6 +151,11 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
         )
     records, items, notes = with_item_lines(found)
     headings, rows = flattened(records)
+    if not headings:
+        raise SourceError(
+            f"The objects of {path.name} have no fields.",
+            fix='Write [{"order_id": ...}, ...] or one object per line.',
+        )
     data = text_columns([[text_of(cell) for cell in row] for row in rows], len(headings))
     return Cells(
         relation=put(schema, table, data),
@@ -219,6 +224,10 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
         )
     lines, items, notes = with_item_lines(records)
     headings, rows = flattened(lines)
+    if not headings:
+        raise SourceError(
+            "The orders have no fields.", fix='Pass [{"order_id": ..., "zip": ...}, ...].'
+        )
     columns = list(zip(*rows, strict=True))
     relation = put(
         schema,
