@@ -62,6 +62,10 @@ class Cells:
     headings: tuple[str, ...]
     """As the source has them, duplicate and empty ones included."""
     kind: str
+    titles: tuple[str, ...] | None = None
+    """What the headings mean with the lines around them, where that is more than they say."""
+    again: tuple[tuple[str, ...], ...] = ()
+    """Other lines of the headings, which may come again further down."""
     sha256: str | None = None
     delimiter: str | None = None
     encoding: str | None = None

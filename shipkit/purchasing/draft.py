@@ -72,6 +72,7 @@ def draft_job(
                 "delimiter": origin.delimiter,
                 "encoding": origin.encoding,
                 "header": origin.header,
+                "columns": list(origin.named_here),
                 "layout": planner.loaded.layout.name if planner.loaded.layout else None,
             },
             "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},

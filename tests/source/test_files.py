@@ -238,7 +238,7 @@ def test_a_line_that_says_total_and_names_nobody_is_dropped_and_told(tmp_path, w
     assert cells(loaded, "order_id", "weight") == [("1", 2.0), ("2", 3.5)]
     assert (loaded.rows, [note.text for note in loaded.report.of("dropped")]) == (
         2,
-        ["1 row of totals, without a name or address: line 4."],
+        ["1 row of totals or titles, without a name or address: line 4."],
     )
 
 
@@ -291,7 +291,7 @@ def test_all_the_dirt_of_an_export_at_once_is_read_and_told(tmp_path, shop):
                     "duplicate heading 'Notes': the second is renamed 'Notes_2'",
                     "removed the apostrophe before digits in 1 cell.",
                     "1 blank row",
-                    "1 row of totals",
+                    "1 row of totals or titles",
                 )
             )
 

@@ -120,7 +120,7 @@ def load(
 def _headings(cells: Cells, named: layouts.Layout | None) -> Sequence[str]:
     """Return the headings of the source, or those that a layout gives to a file without any."""
     if named is None or not named.headings:
-        return cells.headings
+        return cells.titles or cells.headings
     count = len(cells.headings)
     unnamed = range(len(named.headings) + 1, count + 1)
     return [*named.headings[:count], *(f"column_{place}" for place in unnamed)]

@@ -67,8 +67,8 @@ def read_carefully(
     lines = SourceLines(
         total=line_count(path),
         rows=rows,
-        headings=(first,) if form.header else (),
-        inside=reader.breaks + max(last - first, 0),
+        headings=form.heading_lines,
+        inside=reader.breaks + last - first + 1 - len(form.heading_lines),
         aside=tuple(aside),
         starts=np.array(reader.starts),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import duckdb
@@ -15,6 +16,7 @@ from shipkit.orders import layouts
 from shipkit.orders.cells import base_names
 from shipkit.orders.expressions import quote
 from shipkit.orders.fields import Column
+from shipkit.orders.heading_words import word_file
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.lines import Aside, SourceLines, rows_aside
 from shipkit.orders.source.column_reading import ColumnReading
@@ -26,7 +28,6 @@ _WHO: Final = frozenset(
     {"name", "first_name", "last_name", "company", "address_line1", "city", "postal_code"}
 )
 """Roles that mark an address: a row with one has at least one of them."""
-_TOTALS: Final = ("total", "totals", "grand total", "subtotal", "sum")
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,17 @@ class DataRows:
 
     @property
     def total(self) -> str | None:
-        """SQL that is true of a row of totals; None if that cannot be decided.
+        """SQL that is true of a row of totals, a page number or a title in between; else None.
 
-        It has "Total" where an order has its number, and neither a name nor an address: no
-        parcel could be made of it.
+        No parcel could be made of it: it has neither a name nor an address.
         """
         cells = list(zip(self.base, self.columns, strict=True))
         who = [cell for cell, column in cells if column.role in _WHO]
         if len(who) < 2:
             return None
-        first = next((cell for cell, column in cells if column.role == "order_id"), cells[0][0])
-        words = ", ".join(quote(word) for word in _TOTALS)
-        no_address = f"coalesce({', '.join(who)}) IS NULL"
-        return f"lower(rtrim(trim({first}), ':')) IN ({words}) AND {no_address}"
+        first = [cell for cell, column in cells if column.role == "order_id"]
+        first = list(dict.fromkeys([*first, *self.base[:3]]))
+        return " OR ".join(_closing_sql(cell, who, self.base) for cell in first)
 
     def text(self, schema: StageSchema) -> Relation:
         """Return all rows with every column as text under its heading."""
@@ -144,9 +143,42 @@ class DataRows:
         if reason == "blank":
             return counted(count, "blank row")
         if reason == "total" or self.layout is None:
-            return f"{counted(count, 'row')} of totals, without a name or address"
+            return f"{counted(count, 'row')} of totals or titles, without a name or address"
         without = " or ".join(self.layout.layout.required)
         return f"{counted(count, 'row')} without {without} (totals or footers)"
 
     def _count(self, con: duckdb.DuckDBPyConnection, condition: str) -> int:
         return int(one(con, f"SELECT count(*) FROM {self.data.sql} WHERE {condition}")[0])
+
+
+def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
+    """Return SQL that is true of a row without a recipient in which `cell` says that it is none.
+
+    A row with one cell and nothing else may be the number of an order that was cut off: only a
+    text with a blank is a title or a footer.
+    """
+    others = [name for name in who if name != cell]
+    nobody = f"coalesce({', '.join(others)}) IS NULL"
+    text = f"lower(strip_accents(trim({cell}, ' :.*-=\t')))"
+    rest = [f"{name} IS NULL" for name in cells if name != cell]
+    alone = "false"
+    if cell not in who and len(cells) > 3:
+        alone = f"(contains(trim({cell}), ' ') AND {' AND '.join(rest)})"
+    return (
+        f"(CASE WHEN {nobody} AND {cell} IS NOT NULL "
+        f"THEN regexp_matches({text}, {quote(_closing_pattern())}) OR {alone} ELSE false END)"
+    )
+
+
+@cache
+def _closing_pattern() -> str:
+    words = word_file("heading_rows")["closing"]
+    totals, pages, notes = (
+        "|".join(word.replace(" ", "[- ]?") for word in words[kind])
+        for kind in ("totals", "pages", "notes")
+    )
+    # A count or an amount may follow, and what was counted: "Total: 83 orders".
+    return (
+        rf"^(?:(?:{totals})(?:\s*[:=]?\s*[$€£]?[\d.,]*(?:\s+[a-z]+)?)"
+        rf"|(?:{pages})\s*\d+(?:\s*(?:of|/|von|de|di|van|z|av)\s*\d+)?|(?:{notes}).*)$"
+    )

@@ -52,12 +52,15 @@ def read_delimited(
     return Cells(
         relation=read.relation,
         headings=form.headings,
+        titles=form.seen.titles if form.seen else None,
+        again=form.seen.again if form.seen else (),
         kind="tsv" if form.delimiter == "\t" else "csv",
         sha256=seen.sha256,
         delimiter=form.delimiter,
         encoding=seen.encoding,
-        notes=(*seen.notes, *read.notes),
+        notes=(*seen.notes, *(form.seen.notes if form.seen else ()), *read.notes),
         lines=(read.lines,),
+        skipped=form.skipped,
         broken=(*read.broken, *_doubtful(schema, read.relation, form.headings, seen)),
     )
 

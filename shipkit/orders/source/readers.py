@@ -57,6 +57,8 @@ class Origin:
     delimiter: str | None = None
     encoding: str | None = None
     header: bool = True
+    named_here: tuple[str, ...] = ()
+    """Names of the headings as the file itself has them, where the columns have others."""
 
 
 def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origin]:
@@ -174,6 +176,7 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         delimiter=first.delimiter,
         encoding=first.encoding,
         header=bool(options.get("header", True)),
+        named_here=_named_in_file(first),
     )
     return (first if len(read) == 1 else _stacked(schema, read, origin)), origin
 
@@ -186,6 +189,13 @@ def _damaged(path: Path, error: Exception) -> SourceError:
         f"{path.name} cannot be read; it may be damaged: {words}.",
         fix="Open it in the program that made it, and export it again.",
     )
+
+
+def _named_in_file(cells: Cells) -> tuple[str, ...]:
+    """Return the headings without what the lines around them add; empty where that is nothing."""
+    if cells.titles is None or cells.titles == cells.headings:
+        return ()
+    return tuple(unique_names(cells.headings, ("row_number", "source_file")))
 
 
 def _sha256(path: Path) -> str:
@@ -246,7 +256,7 @@ def _kind_of(path: Path) -> str:
 
 def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cells:
     """Combine the files of a glob by heading; each row keeps the name of its file."""
-    per_file = [unique_names(cells.headings, ()) for cells in read]
+    per_file = [unique_names(cells.titles or cells.headings, ()) for cells in read]
     headings = list(dict.fromkeys(name for names in per_file for name in names))
     parts = []
     for cells, names, path in zip(read, per_file, origin.paths, strict=True):

@@ -73,19 +73,33 @@ class RowsAside:
 
 
 def _repeated(schema: StageSchema, text: Relation, cells: Cells) -> list[int]:
-    """Return the rows whose every filled cell is the heading of its column."""
-    headings = list(zip(base_names(len(cells.headings)), cells.headings, strict=True))
-    named = [(name, heading.strip().lower()) for name, heading in headings if heading.strip()]
-    if len(named) < _ENOUGH or any(cells.relation.columns.get(c) != "VARCHAR" for c, _ in named):
+    """Return the rows that are the headings again, or one of the other lines of them."""
+    if any(kind != "VARCHAR" for kind in cells.relation.columns.values()):
         return []
-    enough = max(_ENOUGH, (len(named) + 1) // 2)
-    # The first conditions fail for nearly every row, so the others cost nothing.
-    same = " AND ".join(
-        f"coalesce(lower(trim({name})) IN ({quote(heading)}, ''), true)" for name, heading in named
-    )
-    filled = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name, _ in named)
-    found = schema.con.execute(
-        f"SELECT row_number FROM {text.sql} WHERE {same} AND {filled} >= {enough} "
-        "ORDER BY row_number"
+    names = base_names(len(cells.headings))
+    conditions = [_is_again(names, cells.headings, blank="true")]
+    conditions += [_is_again(names, line, blank="{c} IS NULL") for line in cells.again]
+    found = " OR ".join(f"({each})" for each in conditions if each)
+    if not found:
+        return []
+    rows = schema.con.execute(
+        f"SELECT row_number FROM {text.sql} WHERE {found} ORDER BY row_number"
     ).fetchall()
-    return [int(row) for (row,) in found]
+    return [int(row) for (row,) in rows]
+
+
+def _is_again(names: Sequence[str], line: Sequence[str], blank: str) -> str | None:
+    """Return SQL that is true of a row that repeats a line; a blank cell of it may be anything.
+
+    The first conditions fail for nearly every row, so the others cost nothing.
+    """
+    cells = [(c, text.strip().lower()) for c, text in zip(names, line, strict=False)]
+    filled = [(c, text) for c, text in cells if text]
+    strict = blank != "true"
+    if len(filled) < (1 if strict else _ENOUGH):
+        return None
+    same = [f"coalesce(lower(trim({c})) IN ({quote(text)}, ''), true)" for c, text in filled]
+    others = [blank.replace("{c}", c) for c, text in cells if not text and strict]
+    count = " + ".join(f"({c} IS NOT NULL)::INTEGER" for c, _ in filled)
+    enough = len(filled) if strict else max(_ENOUGH, (len(filled) + 1) // 2)
+    return " AND ".join([*same, *others, f"{count} >= {enough}"])

@@ -43,11 +43,13 @@ class SheetCells:
     Parameters
     ----------
     headings
-        As the sheet has them.
+        With what the lines around them add.
     first
         The row of the sheet, from 0, that `rows` begin with.
     values, rows
         The cells as they are stored, and as text.
+    top, names, again
+        The first row of the headings, the headings as the sheet has them, and their other lines.
     """
 
     sheet: Sheet
@@ -56,6 +58,9 @@ class SheetCells:
     first: int
     values: list[list[Any]]
     rows: list[list[str | None]]
+    top: int = -1
+    names: tuple[str, ...] = ()
+    again: tuple[tuple[str, ...], ...] = ()
     notes: list[Note] = field(default_factory=list)
     broken: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -68,6 +73,7 @@ class SheetCells:
         self._roles = {match.index: role for role, match in found.roles.items()}
         for role, several in found.ambiguous.items():
             self._roles |= {names.index(name): role for name in several}
+        self._shown: dict[tuple[int, Any, int], str | None] = {}
         self._fill_merged()
         for (row, column), text in self.look.exact.items():
             self._put(row, column, text)
@@ -93,23 +99,25 @@ class SheetCells:
         value = self._value(row, column)
         if value in (None, "") or isinstance(value, bool) or column >= len(self._kinds):
             return
+        # Orders repeat their values: a sheet has few distinct weights, and few ZIP codes.
+        known = (id(form), value, column)
+        if known not in self._shown:
+            self._shown[known] = self._shown_by(form, value, column)
+        if (text := self._shown[known]) is not None:
+            self._put(row, column, text)
+
+    def _shown_by(self, form: Shows, value: Any, column: int) -> str | None:
+        """Return what a cell shows, where its column can use it; None where that is the value."""
         if isinstance(value, str):
-            shown = form.shown(value)
-        elif not isinstance(value, int | float):
-            return
-        else:
-            kind = self._kinds[column]
-            if kind == "number":
-                is_measure = self._roles.get(column) in _MEASURES
-                shown = form.unit(value) if is_measure else None
-            elif kind == "amount":
-                shown = form.currency(value)
-            elif kind in {"date", "flag"}:
-                shown = None
-            else:
-                shown = form.shown(value)
-        if shown is not None:
-            self._put(row, column, shown)
+            return form.shown(value)
+        if not isinstance(value, int | float):
+            return None
+        kind = self._kinds[column]
+        if kind == "number":
+            return form.unit(value) if self._roles.get(column) in _MEASURES else None
+        if kind == "amount":
+            return form.currency(value)
+        return None if kind in {"date", "flag"} else form.shown(value)
 
     def _fill_merged(self) -> None:
         """Write the text of a cell that spans several rows into each of them.

@@ -10,8 +10,9 @@ from typing import Any, Final
 from shipkit.common.cell_text import text_of
 from shipkit.common.words import counted, listed
 from shipkit.errors import SourceError
-from shipkit.orders.cells import Note, find_header
+from shipkit.orders.cells import Note
 from shipkit.orders.fields import phrase, recognise
+from shipkit.orders.source.heading_rows import find_headings
 from shipkit.orders.source.sheet_model import Book
 
 __all__ = ["SheetsWanted", "chosen_sheets"]
@@ -129,8 +130,8 @@ def _glance(book: Book, name: str) -> _Glance:
     if not rows:
         return _Glance(name)
     head = [[text_of(value) for value in row] for row in rows[:30]]
-    place = find_header(head)
-    headings = [cell or "" for cell in head[place]]
+    at = find_headings(head)
+    place, headings = at.place, at.titles
     found = recognise(headings)
     return _Glance(
         name,

@@ -7,7 +7,7 @@ of the shipment is a question.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,6 @@ from shipkit.orders.cells import (
     Cells,
     Note,
     SkippedRows,
-    find_header,
     put,
     text_columns,
     unique_names,
@@ -29,6 +28,7 @@ from shipkit.orders.fields import recognise
 from shipkit.orders.instructions import instruction_of
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.book_files import opened_book
+from shipkit.orders.source.heading_rows import HeadingRows, explaining_rows, find_headings
 from shipkit.orders.source.sheet_cells import SheetCells, column_letters
 from shipkit.orders.source.sheet_choice import SheetsWanted, chosen_sheets
 from shipkit.orders.source.sheet_model import NOT_SHOWN, Book, Look
@@ -36,6 +36,8 @@ from shipkit.orders.source.xlsx_look import sheet_parts
 
 __all__ = ["read_spreadsheet", "sheet_parts"]
 
+_SEEN: Final = 100
+"""Visible rows from the top among which the headings are looked for."""
 _NOT_ON_A_LABEL: Final = frozenset(
     {
         "order_id",
@@ -84,7 +86,9 @@ def read_spreadsheet(
     made, skipped = read[0]
     return Cells(
         relation=put(schema, table, text_columns(made.rows, len(made.headings))),
-        headings=tuple(made.headings),
+        headings=made.names or tuple(made.headings),
+        titles=tuple(made.headings),
+        again=made.again,
         kind=book.kind,
         sha256=sha256,
         sheet=names[0],
@@ -161,28 +165,48 @@ def _read_sheet(
         look.hidden_rows.clear()
     if hidden in (True, "columns"):
         look.hidden_columns.clear()
+    found: HeadingRows | None = None
     width = max(len(row) for row in sheet.rows)
     text = [[text_of(value) for value in row] + [None] * (width - len(row)) for row in sheet.rows]
     if header:
-        seen = [place for place in range(len(text)) if place not in look.hidden_rows][:30]
-        place = seen[find_header([text[row] for row in seen])] if seen else 0
-        headings = tuple(cell or "" for cell in text[place])
+        seen = [row for row in range(len(text)) if row not in look.hidden_rows][:_SEEN] or [0]
+        found = find_headings([text[row] for row in seen], _merged_across(look, seen))
+        top, place = seen[found.top], seen[found.place]
+        headings = found.titles
     else:
-        place, headings = -1, tuple(f"Column {n}" for n in range(1, width + 1))
+        top = place = -1
+        headings = tuple(f"Column {n}" for n in range(1, width + 1))
     values, body = sheet.rows[place + 1 :], text[place + 1 :]
     odd = max((row for row, _ in look.odd), default=0)
     while body and not any(body[-1]) and place + len(body) > odd:
         body.pop()
     made = SheetCells(sheet, look, headings, place + 1, values[: len(body)], body)
+    skipped: list[SkippedRows] = []
+    if found is not None:
+        made.top, made.names, made.again = top, found.headings, found.again
+        made.notes += found.notes
+        explaining = [seen[index] - place for index in found.explaining]
+        skipped += explaining_rows(explaining, [place + 1 + row for row in explaining])
     made.as_shown()
     _ask_of_hidden_columns(made, name, file)
-    return made, _hidden(look, made)
+    explained = {row for each in skipped for row in each.rows}
+    return made, [*skipped, *_hidden(look, made, explained)]
+
+
+def _merged_across(look: Look, seen: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
+    """Return the merged ranges of each of the rows that are `seen`, by its index among them."""
+    index = {row: place for place, row in enumerate(seen)}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for top, left, _, right in look.merged:
+        if top in index and right > left:
+            found.setdefault(index[top], []).append((left, right))
+    return found
 
 
 def _lines_of(made: SheetCells) -> SourceLines:
     """Return the account of the rows of a sheet, the blank ones at its end included."""
-    total, headings = len(made.sheet.rows), range(made.first, made.first + bool(made.first))
-    above, end = max(made.first - 1, 0), made.first + len(made.rows)
+    total, headings = len(made.sheet.rows), range(max(made.top, 0) + 1, made.first + 1)
+    above, end = max(made.top, 0), made.first + len(made.rows)
     aside = []
     if above:
         note = f"{counted(above, 'row')} above the header of sheet {made.sheet.name!r}."
@@ -198,12 +222,13 @@ def _lines_of(made: SheetCells) -> SourceLines:
     )
 
 
-def _hidden(look: Look, made: SheetCells) -> list[SkippedRows]:
+def _hidden(look: Look, made: SheetCells, others: Collection[int]) -> list[SkippedRows]:
     """Return the rows that the workbook does not show, by the reason."""
     found: dict[str, list[int]] = {}
     for row, reason in sorted(look.hidden_rows.items()):
         place = row - made.first
-        if 0 <= place < len(made.rows) and any(made.rows[place]):
+        filled = 0 <= place < len(made.rows) and any(made.rows[place])
+        if filled and place + 1 not in others:
             found.setdefault(reason, []).append(place + 1)
     return [
         SkippedRows(

@@ -13,9 +13,10 @@ from typing import Final
 
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
-from shipkit.orders.cells import find_header
+from shipkit.orders.cells import SkippedRows, find_header
 from shipkit.orders.fields import recognise
 from shipkit.orders.lines import Aside, set_aside
+from shipkit.orders.source.heading_rows import HeadingRows, explaining_rows, find_headings
 from shipkit.orders.source.text_cells import Dialect
 from shipkit.orders.source.text_records import ColumnShapes, Record, is_comment, records
 
@@ -49,6 +50,12 @@ class TextForm:
     """The first and the last line of the headings; (1, 0) without any."""
     aside: tuple[Aside, ...] = ()
     """The lines above the headings, or Excel's hint of the delimiter."""
+    heading_lines: tuple[int, ...] = ()
+    """The first line of each record of the headings."""
+    seen: HeadingRows | None = None
+    """What the lines around the headings say."""
+    skipped: tuple[SkippedRows, ...] = ()
+    """Rows that explain the headings."""
 
     @property
     def delimiter(self) -> str:
@@ -92,32 +99,45 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
             shapes=shapes,
             aside=_above(1, 0) if marked else (),
         )
-    place = _header(found)
-    top = found[place]
+    rows = _rows(found, dialect)
+    seen = find_headings(rows)
+    top, own = found[seen.top], found[seen.place]
     if delimiter is None and marked is None:
-        _refuse_uneven(found, place, width, name)
-    first, last = top.first + above, top.last + above
+        _refuse_uneven(found, seen.place, width, name)
+    first, last = top.first + above, own.last + above
+    named = [found[index] for index in range(seen.top, seen.place + 1) if any(rows[index])]
     return TextForm(
         dialect,
-        tuple(_heading(cell, dialect) for cell in top.cells),
+        seen.headings,
         width,
         last + 1,
-        simple=dialect.plain and first == 1 and top.repaired is None,
+        simple=dialect.plain and first == 1 and len(named) == 1 and own.repaired is None,
         header=True,
         shapes=shapes,
         headings_at=(first, last),
-        aside=_above(first - 1, place) if first > 1 else (),
+        aside=_above(first - 1, seen.top) if first > 1 else (),
+        heading_lines=tuple(record.first + above for record in named),
+        seen=seen,
+        skipped=explaining_rows(
+            [
+                sum(1 for n in range(seen.place + 1, index + 1) if any(rows[n]))
+                for index in seen.explaining
+            ],
+            [found[index].first + above for index in seen.explaining],
+        ),
     )
 
 
-def _header(found: Sequence[Record]) -> int:
-    """Return the index of the record of headings; a comment above them may be as wide as they."""
-    place = find_header([record.cells for record in found])
-    below = next((n for n in range(place + 1, len(found)) if found[n].cells), place)
+def _rows(found: Sequence[Record], dialect: Dialect) -> list[list[str]]:
+    """Return the cells of the records; a comment above the headings may be as wide as they are."""
+    rows = [[_heading(cell, dialect) for cell in record.cells] for record in found]
+    place = find_header(rows)
+    below = next((n for n in range(place + 1, len(found)) if any(rows[n])), place)
     if is_comment(found[place].text):
-        here, there = (recognise(found[n].cells).roles for n in (place, below))
-        return below if len(there) > len(here) else place
-    return place
+        here, there = (recognise(rows[n]).roles for n in (place, below))
+        if len(there) > len(here):
+            rows[place] = []
+    return rows
 
 
 def _sample(path: Path) -> list[str]:

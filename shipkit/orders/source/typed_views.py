@@ -142,7 +142,7 @@ def loaded_from(
         ]
     )
     # Headings that come from a layout were not repaired.
-    headings = names if layout and layout.layout.headings else cells.headings
+    headings = names if layout and layout.layout.headings else cells.titles or cells.headings
     notes = (
         *cells.notes,
         *([Note("read", f"Layout: {layout}.")] if layout else []),

@@ -96,7 +96,7 @@ def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
     `stored` is the table of source rows that the job keeps (:func:`stored_rows`).
     """
     facts = store.manifest.facts.get("source") or {}
-    columns = tuple(stored.column_names[2:])
+    columns = tuple(facts.get("columns") or stored.column_names[2:])
     files, first = [], 1
     # strict=False: a frame has a number of rows, and neither path nor hash.
     for path, sha256, count in zip(
