@@ -95,6 +95,7 @@ def by_shipkit(path: Path, dest: Path, laps: Laps) -> int:
 
     from shipkit.orders import grouping, source, where
     from shipkit.outputs.writeback.additions import additions
+    from shipkit.outputs.writeback.comparison import lines_of, prove
     from shipkit.outputs.writeback.delimited_file import write_text
     from shipkit.outputs.writeback.origin import SourceFile
 
@@ -125,14 +126,14 @@ def by_shipkit(path: Path, dest: Path, laps: Laps) -> int:
     )
     with laps.lap("write back"):
         new = additions(results, plan, loaded.rows)
-        write_text(
-            SourceFile(
-                path, "csv", loaded.origin.sha256[0], 1, loaded.rows, loaded.origin.headings
-            ),
-            dest,
-            new,
-            {},
+        file = SourceFile(
+            path, "csv", loaded.origin.sha256[0], 1, loaded.rows, loaded.origin.headings
         )
+        stored = loaded.con.sql(
+            f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.text.sql}"
+        ).to_arrow_table()
+        places = write_text(file, dest, new, lines_of(file, stored))
+        prove(dest, file, stored, new, places)
     return chosen.count
 
 

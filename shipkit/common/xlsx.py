@@ -7,10 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_sheet"]
+__all__ = ["escaped", "write_sheet"]
 
 _ESCAPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 """What XML cannot hold, and text that would be read as an escape (ECMA-376 part 1, ST_Xstring)."""
+
+
+def escaped(text: str) -> str:
+    """Return text with control characters as Excel writes them: ``_x000B_``."""
+    return _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
 
 
 def write_sheet(dest: Path, headings: Sequence[object], rows: Iterable[Sequence[Any]]) -> None:
@@ -30,7 +35,7 @@ def write_sheet(dest: Path, headings: Sequence[object], rows: Iterable[Sequence[
     def written(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        text = _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", value)
+        text = escaped(value)
         if not text.startswith(("=", "#")):
             return text
         cell = WriteOnlyCell(sheet, value=text)

@@ -8,21 +8,23 @@ Only the cells are stored; the other two are views of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from shipkit.common.relation import fresh
+from shipkit.common.relation import Relation, fresh
 from shipkit.common.spill import bounded
 from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, unique_names
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.lines import SourceLines
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin, read
-from shipkit.orders.source.typed_views import loaded_from
+from shipkit.orders.source.typed_views import as_text, loaded_from
 
-__all__ = ["LoadReport", "Loaded", "Origin", "connect", "load"]
+__all__ = ["LoadReport", "Loaded", "Origin", "SourceRows", "connect", "load", "rows_of"]
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -124,3 +126,41 @@ def _headings(cells: Cells, named: layouts.Layout | None) -> Sequence[str]:
     count = len(cells.headings)
     unnamed = range(len(named.headings) + 1, count + 1)
     return [*named.headings[:count], *(f"column_{place}" for place in unnamed)]
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """The rows of one file as text, and the lines that they are in."""
+
+    relation: Relation
+    """``row_number``, then a column ``c1``, ``c2``, ... of text for each heading."""
+    headings: tuple[str, ...]
+    lines: SourceLines
+
+
+def rows_of(path: Path, con: duckdb.DuckDBPyConnection, **options: Any) -> SourceRows:
+    """Read the rows of one file as :func:`load` reads them, without deciding what they mean.
+
+    Parameters
+    ----------
+    options
+        ``sheet``, ``hidden``, ``delimiter``, ``encoding`` and ``header``, as for :func:`load`.
+
+    Raises
+    ------
+    SourceError
+        As for :func:`load`.
+    """
+    given = {
+        "sheet": None,
+        "hidden": False,
+        "delimiter": None,
+        "encoding": None,
+        "header": True,
+        "copy": True,
+        **options,
+    }
+    with fresh(con, "rows") as schema:
+        cells, _ = read(schema, path, **given)
+        (lines,) = cells.lines
+        return SourceRows(as_text(schema, cells.relation), cells.headings, lines)

@@ -30,7 +30,7 @@ from shipkit.orders.source.readers import Origin
 from shipkit.orders.source.rows_aside import RowsAside
 from shipkit.schema import PROBLEMS
 
-__all__ = ["loaded_from"]
+__all__ = ["as_text", "loaded_from"]
 
 _BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
@@ -111,9 +111,9 @@ def loaded_from(
     all_keys = keys(names)
     roles = {match.name: match for match in layouts.meanings(names, layout).roles.values()}
     pins = _layout_dates(con, cells.relation, names, layout) | _pins(types, names, all_keys)
-    as_text = _as_text(schema, cells.relation)
-    aside = RowsAside.of(schema, as_text, cells)
-    data = aside.without(schema, as_text)
+    text = as_text(schema, cells.relation)
+    aside = RowsAside.of(schema, text, cells)
+    data = aside.without(schema, text)
     readings = _readings(schema, cells.relation, data, names, roles, pins)
     columns = tuple(
         Column(
@@ -125,7 +125,7 @@ def loaded_from(
         )
         for name, key, reading in zip(names, all_keys, readings, strict=True)
     )
-    rows = DataRows(as_text, columns, readings, origin, layout, data)
+    rows = DataRows(text, columns, readings, origin, layout, data)
     lines = rows.lines(schema)
     kept = count(con, lines)
     dropped = aside.lines(cells.lines)
@@ -247,20 +247,20 @@ def _pins(
     return pins
 
 
-def _as_text(schema: StageSchema, cells: Relation) -> Relation:
+def as_text(schema: StageSchema, cells: Relation) -> Relation:
     """Return a view of the cells as text.
 
     It has ``row_number``, ``c1`` ... as text, ``n1`` ... for columns that came with a type, and
     ``file`` where there are several.
     """
     found = _kinds_of_cells(cells)
-    as_text = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
+    texts = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
     as_is = [
         f"{_clean_sql(name, kind)} AS n{name[1:]}"
         for name, kind in found.items()
         if kind != "VARCHAR"
     ]
-    wanted = ["rowid + 1 AS row_number", *as_text, *as_is]
+    wanted = ["rowid + 1 AS row_number", *texts, *as_is]
     wanted += ["file"] if "file" in cells.columns else []
     return schema.view("cells_text", f"SELECT {', '.join(wanted)} FROM {cells.sql}")
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.lock import held
-from shipkit.errors import SourceChanged
+from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.outputs.writeback import delimited_file, tables, workbook
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, Additions, additions
 from shipkit.outputs.writeback.changes import changed_rows
+from shipkit.outputs.writeback.comparison import lines_of, prove
 from shipkit.outputs.writeback.confirmations import Confirmation, confirm
 from shipkit.outputs.writeback.origin import SourceFile, files_of, stored_rows
 from shipkit.outputs.writeback.target import (
     copy_path,
-    format_of,
     refuse_in_place,
     replaced,
     targets,
@@ -77,17 +78,20 @@ def write_back(
     if in_place:
         refuse_in_place(store, files, dest, allow_test_numbers=allow_test_numbers)
     with held(store.path, what="write_back"):
-        _check_unchanged(files, stored)
         paths = targets(files, dest, in_place=in_place)
         if paths is None:
             path = Path(dest) if dest is not None else copy_path(store, files)
+            tables.refuse_format(path)
             with replaced(path) as temporary:
                 tables.write_stored(stored, temporary, new)
             return path
+        _check_unchanged(files, stored)
         backup = f".before-{store.job_id}" if in_place else None
-        for file, path in zip(files, paths, strict=True):
-            with replaced(path, backup=backup) as temporary:
-                _write(file, temporary, new.slice(file.first, file.count), file.probe(stored))
+        with ExitStack() as written:  # of several files all are complete before one is replaced
+            for file, path in zip(files, paths, strict=True):
+                temporary = written.enter_context(replaced(path, backup=backup))
+                _write(file, temporary, new.slice(file.first, file.count), file.rows(stored))
+            _check_unchanged(files if in_place else (), stored)
     return paths[0] if len(paths) == 1 else tuple(paths)
 
 
@@ -102,8 +106,7 @@ def _row_count(files: Sequence[SourceFile], stored: pa.Table) -> int:
 def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
     """Raise SourceChanged for a file that is not, byte for byte, the one that was read.
 
-    Row numbers are the only link between a shipment and its row in the file. In a file that was
-    sorted or edited in between, numbers would be written to the wrong orders.
+    What a row number means in a file that was sorted or edited in between is not guessed.
     """
     for file in files:
         try:
@@ -112,23 +115,35 @@ def _check_unchanged(files: Sequence[SourceFile], stored: pa.Table) -> None:
         except FileNotFoundError:
             raise SourceChanged(
                 f"{file.path} is missing. Nothing was written.",
-                fix="Put the file back. Its rows are also kept in session.store.source.",
+                fix=f"Put the file back. {file.other_format}",
+            ) from None
+        except OSError as error:
+            raise SourceChanged(
+                f"{file.path} cannot be read: {error.strerror}. Nothing was written.",
+                fix=f"Make it readable again. {file.other_format}",
             ) from None
         if not same:
             raise SourceChanged(
                 f"{file.path.name} changed since it was read: {changed_rows(file, stored)}. "
                 "Nothing was written.",
-                fix="Put the old file back.",
+                fix=f"Put the old file back. {file.other_format}",
             )
 
 
-def _write(
-    file: SourceFile, part: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
-) -> None:
-    match format_of(file.path):
-        case ".parquet":
-            tables.write_parquet(file.path, part, new)
-        case ".xlsx" | ".xlsm":
-            workbook.write_workbook(file, part, new, compare)
-        case _:
-            delimited_file.write_text(file, part, new, compare)
+def _write(file: SourceFile, part: Path, new: Additions, stored: pa.Table) -> None:
+    """Write a file with the new cells, and prove that each of them is in its row."""
+    try:
+        lines = lines_of(file, stored)
+        match file.form:
+            case "parquet":
+                places = tables.write_parquet(file, part, new)
+            case "book":
+                places = workbook.write_workbook(file, part, new, lines)
+            case _:
+                places = delimited_file.write_text(file, part, new, lines)
+        prove(part, file, stored, new, places)
+    except SourceError as error:
+        raise WriteBackError(
+            f"{file.path.name} cannot be extended: {error.message} Nothing was written.",
+            fix=file.other_format,
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from shipkit.errors import InputError
 from shipkit.models import minor_units
 from shipkit.state import RowState
 
-__all__ = ["DEFAULT_COLUMNS", "Additions", "additions"]
+__all__ = ["DEFAULT_COLUMNS", "Additions", "additions", "existing_columns"]
 
 DEFAULT_COLUMNS: Mapping[str, str] = {
     "tracking_numbers": "tracking_number",
@@ -53,6 +53,11 @@ _ONCE = frozenset({"charged", "charged_cents", "quoted_cents", "billed_weight_lb
 """Amounts of a shipment, written on its first row only, so that the column adds up to the total."""
 
 _BATCH = 20_000
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+"""How text begins that a spreadsheet takes for a formula when it opens a text file (OWASP, "CSV
+Injection"; the wide forms count in East Asian versions)."""
+_NUMBER = r"^[+-]?[0-9.,]+$"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,28 +78,43 @@ class Additions:
         """The headings of the new columns."""
         return list(self.table.column_names)
 
-    def texts(self) -> pa.Table:
-        """Return the table as text, null cells as the empty string."""
-        return pa.table(
-            {name: pc.fill_null(_text(self.table.column(name)), "") for name in self.headings}
-        )
+    def texts(self, *, inert: bool = False) -> pa.Table:
+        """Return the table as text, null cells as the empty string.
 
-    def lines(self) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of each row as text."""
-        texts = self.texts()
-        for start in range(0, texts.num_rows, _BATCH):
-            part = texts.slice(start, _BATCH)
-            yield from zip(*(part.column(name).to_pylist() for name in self.headings), strict=True)
+        Parameters
+        ----------
+        inert
+            For a text file: an apostrophe before text that a spreadsheet would take for a formula,
+            and a blank for each control character. A workbook has its own ways for both.
+        """
+        made = {}
+        for name in self.headings:
+            column = self.table.column(name)
+            texts = pc.fill_null(_text(column), "")
+            if pa.types.is_string(column.type):
+                texts = pc.replace_substring_regex(texts, "\r\n?", "\n")
+                texts = pc.replace_substring_regex(texts, "[\ufffe\uffff]", " ")
+                texts = _inert(texts) if inert else texts
+            made[name] = texts
+        return pa.table(made)
+
+    def lines(self, headings: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Yield each row's cells under `headings` as inert text."""
+        texts = self.texts(inert=True).select(headings)
+        for batch in texts.to_batches(_BATCH):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
     def joined(self, headings: Sequence[str], delimiter: str, *, quote_all: bool) -> Iterator[str]:
         """Yield each row's cells under `headings` as delimited text, quoted where necessary."""
-        texts = self.texts()
+        texts = self.texts(inert=True).select(headings) if headings else pa.table({})
         for start in range(0, texts.num_rows, _BATCH):
             part = texts.slice(start, _BATCH)
-            cells = [
-                _quoted(part.column(name), delimiter, quote_all=quote_all) for name in headings
-            ]
+            cells = [_quoted(column, delimiter, quote_all=quote_all) for column in part.columns]
             yield from pc.binary_join_element_wise(*cells, delimiter).to_pylist()
+
+    def without(self, headings: Collection[str]) -> Additions:
+        """Return the columns that are not among `headings`."""
+        return Additions(self.table.drop_columns(list(headings)))
 
     def slice(self, first: int, count: int) -> Additions:
         """Return the part for `count` rows, beginning with row number `first`."""
@@ -145,6 +165,48 @@ def additions(
     return Additions(pa.table(made))
 
 
+def existing_columns(
+    new: Sequence[str], headings: Sequence[str], names: Sequence[str]
+) -> dict[str, int]:
+    """Return which of the `new` headings are columns of the file already, and their places.
+
+    Spaces and case do not matter. Of several columns with one heading, `names` tells them apart.
+
+    Parameters
+    ----------
+    headings
+        As the file has them.
+    names
+        The same, made unique when the file was read.
+
+    Raises
+    ------
+    InputError
+        Two columns have that heading, or one column is meant twice.
+    """
+    known = [heading.strip().casefold() for heading in headings]
+    unique = [name.casefold() for name in names[: len(headings)]]
+    found = {}
+    for heading in new:
+        wanted = heading.strip().casefold()
+        places = [place for place, name in enumerate(known) if name == wanted]
+        if len(places) > 1:
+            others = ", ".join(repr(names[place]) for place in places[1:] if place < len(names))
+            raise InputError(
+                f"{len(places)} columns of the orders are called {heading!r}.",
+                fix=f"Choose another heading, or one of the further ones: {others}.",
+            )
+        if not places and wanted in unique:
+            places = [unique.index(wanted)]
+        if places:
+            found[heading] = places[0]
+    if len(set(found.values())) < len(found):
+        raise InputError(
+            "Two columns to write back have the same heading.", fix="Give each its own heading."
+        )
+    return found
+
+
 def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
     for name, heading in wanted.items():
         if name not in results.column_names:
@@ -156,6 +218,12 @@ def _refuse_unknown(wanted: Mapping[str, str], results: pa.Table) -> None:
             raise InputError(
                 f"The heading for {name} is empty.",
                 fix='Give one: columns={"tracking_number": "Tracking"}.',
+            )
+        if _FORMULA.match(heading) or _CONTROL.search(heading):
+            raise InputError(
+                f"The heading {heading!r} would be a formula in a spreadsheet, or has a control "
+                "character.",
+                fix='Begin it with a letter: columns={"tracking_number": "Tracking"}.',
             )
     if not wanted or len(set(wanted.values())) < len(wanted):
         raise InputError(
@@ -203,6 +271,17 @@ def _flat(column: Any) -> Any:
     if pa.types.is_list(kind):
         return pc.binary_join(column, ", ")
     return column
+
+
+def _inert(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    texts = pc.replace_substring_regex(texts, _CONTROL.pattern, " ")
+    formula = pc.and_not(
+        pc.match_substring_regex(texts, f"^{_FORMULA.pattern}"),
+        pc.match_substring_regex(texts, _NUMBER),
+    )
+    if not pc.any(formula).as_py():
+        return texts
+    return pc.if_else(formula, pc.binary_join_element_wise("'", texts, ""), texts)
 
 
 def _quoted(column: pa.ChunkedArray, delimiter: str, *, quote_all: bool) -> pa.ChunkedArray:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.errors import WriteBackError
 from shipkit.purchasing.store import JobStore
 
-__all__ = ["SourceFile", "StoredRows", "files_of", "refuse_source", "stored_rows"]
-
-
-_AT_A_TIME: Final = 4096
-"""Rows that are Python lists at a time, while a file is compared."""
+__all__ = ["SourceFile", "files_of", "refuse_source", "stored_rows"]
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,44 @@ class SourceFile:
     delimiter: str = ","
     encoding: str = "utf-8"
     header: bool = True
+    alone: bool = True
+    """Whether it is the only file of its source. Of several, each may have some of the columns."""
+    order_of_row: Callable[[int], str | None] = field(default=lambda _: None, repr=False)
+    """Row number of the source -> the number of its order, for messages."""
 
     @property
-    def extendable(self) -> bool:
-        """Whether columns can be added to a file of this kind; otherwise a new file is made."""
-        return self.kind in {"csv", "tsv", "xlsx", "xlsm", "parquet"}
+    def form(self) -> str | None:
+        """``text``, ``book`` or ``parquet``; None for a file to which no column can be added.
 
-    def lines(self, stored: pa.Table) -> pa.Table:
-        """Return the rows of this file from the rows stored by the job."""
-        return stored.slice(self.first - 1, self.count)
+        What a file is decides, not its name: a workbook may be called ``orders.csv``.
+        """
+        if self.kind not in {"csv", "tsv", "xlsx", "xlsm", "parquet"}:
+            return None
+        with suppress(OSError), self.path.open("rb") as file:
+            head = file.read(4)
+            if head == b"PAR1":
+                return "parquet"
+            if head == b"PK\x03\x04":
+                return "book"
+        return {"parquet": "parquet", "csv": "text", "tsv": "text"}.get(self.kind)
 
-    def probe(self, stored: pa.Table) -> Mapping[int, Sequence[str | None]]:
-        """Return its rows as they were read, by their number within the file."""
-        return StoredRows(self.lines(stored).drop_columns(["source_file", "row_number"]))
+    @property
+    def other_format(self) -> str:
+        """How to get a file with the numbers when this one cannot be extended."""
+        ending = "xlsx" if self.form == "text" else "csv"
+        return (
+            "Write a new file of the rows as they were loaded: "
+            f"write_back('{self.path.name.partition('.')[0]}_shipped.{ending}')."
+        )
+
+    def order_of(self, row: int) -> str | None:
+        """Return the number of the order of a row of this file."""
+        return self.order_of_row(self.first + row - 1)
+
+    def rows(self, stored: pa.Table) -> pa.Table:
+        """Return the rows of this file, from the rows stored by the job."""
+        own = stored.slice(self.first - 1, self.count)
+        return own.drop_columns(["source_file", "row_number"])
 
     def open(self) -> io.BufferedIOBase:
         """Open it for reading, decompressed."""
@@ -60,36 +84,6 @@ class SourceFile:
         )
 
 
-class StoredRows(Mapping[int, Sequence[str | None]]):
-    """The rows of a file as they were read, by number from 1; few of them are lists at a time.
-
-    A million rows as Python lists would take gigabytes.
-    """
-
-    def __init__(self, rows: pa.Table) -> None:
-        self._rows = rows
-        self._first, self._lists = 0, self._from(0)
-
-    def __getitem__(self, line: int) -> Sequence[str | None]:
-        if not 1 <= line <= len(self):
-            raise KeyError(line)
-        index = line - 1
-        if not self._first <= index < self._first + len(self._lists):
-            self._first = index - index % _AT_A_TIME
-            self._lists = self._from(self._first)
-        return self._lists[index - self._first]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(1, len(self) + 1))
-
-    def __len__(self) -> int:
-        return int(self._rows.num_rows)
-
-    def _from(self, first: int) -> list[tuple[str | None, ...]]:
-        columns = self._rows.slice(first, _AT_A_TIME).columns
-        return list(zip(*(column.to_pylist() for column in columns), strict=True))
-
-
 def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
     """Return the files that a job's orders came from; empty for a frame, records or a database.
 
@@ -98,6 +92,7 @@ def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
     facts = store.manifest.facts.get("source") or {}
     columns = tuple(facts.get("columns") or stored.column_names[2:])
     files, first = [], 1
+    alone = len(facts.get("paths", ())) == 1
     # strict=False: a frame has a number of rows, and neither path nor hash.
     for path, sha256, count in zip(
         facts.get("paths", ()), facts.get("sha256", ()), facts.get("rows", ()), strict=False
@@ -114,10 +109,24 @@ def files_of(store: JobStore, stored: pa.Table) -> list[SourceFile]:
                 delimiter=facts.get("delimiter") or ",",
                 encoding=facts.get("encoding") or "utf-8",
                 header=facts.get("header", True),
+                alone=alone,
+                order_of_row=partial(_order_of_row, store),
             )
         )
         first += count
     return files
+
+
+def _order_of_row(store: JobStore, row: int) -> str | None:
+    plan = store.plan
+    numbers = plan.column("row_numbers")
+    owner = pc.index(pc.list_flatten(numbers), row).as_py()
+    if owner < 0:
+        return None
+    found: str | None = plan.column("order_id")[
+        pc.list_parent_indices(numbers)[owner].as_py()
+    ].as_py()
+    return found
 
 
 def stored_rows(store: JobStore) -> pa.Table:

@@ -6,13 +6,22 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from shipkit.common.files import Disk, whole_file
 from shipkit.errors import InputError, WriteBackError
 from shipkit.outputs.writeback.origin import SourceFile, refuse_source
 from shipkit.purchasing.store import JobStore
 
-__all__ = ["copy_path", "format_of", "refuse_in_place", "replaced", "targets"]
+__all__ = ["copy_path", "refuse_in_place", "replaced", "targets"]
+
+_NOT_TEXT: Final = frozenset(
+    {
+        *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".feather", ".arrow"),
+        *(".json", ".jsonl", ".ndjson", ".xml", ".html", ".htm", ".pdf", ".zip", ".db", ".sqlite"),
+    }
+)
+"""Suffixes of files that are no delimited text."""
 
 
 def targets(
@@ -25,28 +34,29 @@ def targets(
     """
     if dest is not None:
         refuse_source(Path(dest), files)
-        same_format = (
-            len(files) == 1
-            and files[0].extendable
-            and format_of(Path(dest)) == format_of(files[0].path)
-        )
-        return [Path(dest)] if same_format else None
-    if not files or not files[0].extendable:
+        same = len(files) == 1 and _has_form_of(Path(dest), files[0])
+        return [Path(dest)] if same else None
+    if not files or any(file.form is None for file in files):
         return None
     return [file.path if in_place else _shipped(file.path) for file in files]
 
 
-def format_of(path: Path) -> str:
-    """Return ``.xlsx``, ``.xlsm``, ``.parquet``, or ``text`` for every other suffix.
+def _has_form_of(dest: Path, file: SourceFile) -> bool:
+    """Return whether a file called `dest` is expected to be what `file` is.
 
-    Delimited text comes with many suffixes (csv, txt, tsv, dat), with or without ``.gz``.
+    Delimited text comes with many suffixes (csv, txt, dat), with or without ``.gz``.
     """
-    suffix = (
-        path.with_suffix("").suffix.lower()
-        if path.suffix.lower() in {".gz", ".gzip"}
-        else path.suffix.lower()
-    )
-    return suffix if suffix in {".xlsx", ".xlsm", ".parquet"} else "text"
+    suffix = _suffix(dest)
+    if file.form == "book":
+        return suffix in {".xlsx", ".xlsm"} and suffix == _suffix(file.path)
+    if file.form == "text":
+        return suffix not in _NOT_TEXT and (suffix != ".tsv" or file.delimiter == "\t")
+    return file.form == "parquet" and suffix == ".parquet"
+
+
+def _suffix(path: Path) -> str:
+    packed = path.suffix.lower() in {".gz", ".gzip"}
+    return (path.with_suffix("") if packed else path).suffix.lower()
 
 
 def copy_path(store: JobStore, files: Sequence[SourceFile]) -> Path:
@@ -80,7 +90,7 @@ def refuse_in_place(
             "The orders did not come from a file, so in_place has nothing to write into.",
             fix=new_file,
         )
-    if not files[0].extendable:
+    if files[0].form is None:
         raise InputError(f"A {files[0].path.suffix} file cannot be written in place.", fix=new_file)
     if not store.manifest.live and not allow_test_numbers:
         raise WriteBackError(

@@ -7,10 +7,11 @@ every byte it had.
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,21 @@ from xml.etree import ElementTree as ET
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+import pyarrow as pa
+
+from shipkit.common.xlsx import escaped
 from shipkit.errors import WriteBackError
-from shipkit.orders.cells import unique_names
+from shipkit.orders.lines import SourceLines
 from shipkit.orders.source.spreadsheets import sheet_parts
-from shipkit.outputs.writeback.additions import Additions
+from shipkit.outputs.writeback.additions import Additions, existing_columns
 from shipkit.outputs.writeback.origin import SourceFile
 
 __all__ = ["WorksheetIndex", "read_sheet", "spliced", "write_workbook"]
 
-_HEADER_WITHIN = 200
-"""How many rows above the headings are searched, as in a text file."""
 _REFERENCE = re.compile(r"([A-Z]+)(\d+)$")
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z]+)\d+:([A-Z]+)(\d+)"')
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_CHARACTER = re.compile(rb"&#(\d+|[xX][0-9A-Fa-f]+);")
 
 
 @dataclass
@@ -37,6 +42,7 @@ class _Cell:
     end: int
     style: str | None
     empty: bool
+    """Whether it has neither a value nor a formula."""
     text: str | None
 
 
@@ -61,101 +67,115 @@ class WorksheetIndex:
     """Byte positions of the rows and cells of a sheet, as one pass over its XML found them."""
 
     prefix: str
-    header: int
-    """Number of the row with the headings."""
-    headings: dict[int, str]
-    """Column number -> heading."""
+    rows: dict[int, _Row]
+    """Row number of the sheet -> the row with the headings, and all rows below it."""
+    places: dict[str, int]
+    """Heading to write -> its column, from 1, where the sheet has it."""
     header_style: str | None
-    rows: list[_Row]
-    """The row with the headings and all rows below it."""
     last_column: int
-    texts: dict[int, dict[int, str]] = field(default_factory=dict)
-    """Row number -> column number -> text, to compare with what was read."""
-
-    def row_of_line(self) -> Iterator[_Row | None]:
-        """Yield the row of each order line; None where the XML has no row for it.
-
-        Blank rows count: the reader numbers them too.
-        """
-        number = self.header
-        for row in self.rows[1:]:
-            while number + 1 < row.number:
-                number += 1
-                yield None
-            number = row.number
-            yield row
 
 
-def write_workbook(
-    file: SourceFile, dest: Path, new: Additions, compare: Mapping[int, Sequence[str | None]]
-) -> None:
+def write_workbook(file: SourceFile, dest: Path, new: Additions, lines: SourceLines) -> list[int]:
     """Write the workbook `file` with the new cells in the sheet that was read to `dest`.
 
-    `compare` holds some rows as they were read, by number. Raises WriteBackError when they are not
-    where they were: numbers must not be written to another order's row.
+    Parameters
+    ----------
+    lines
+        Where its rows are in the sheet, as the reader that loaded them found.
+
+    Returns
+    -------
+    list of int
+        The column of each new heading, from 0.
+
+    Raises
+    ------
+    WriteBackError
+        The sheet's XML cannot be extended, or a cell already has another value.
     """
-    with zipfile.ZipFile(file.path) as book:
-        part = _sheet_part(book, file.sheet)
-        xml = book.read(part)
-        changed = spliced(
-            xml, read_sheet(xml, _shared_strings(book), file.columns, new.headings), new, compare
-        )
-        with zipfile.ZipFile(dest, "w", zipfile.ZIP_DEFLATED) as out:
-            for info in book.infolist():
-                out.writestr(info, changed if info.filename == part else book.read(info))
+    try:
+        with zipfile.ZipFile(file.path) as book:
+            part = _sheet_part(book, file.sheet)
+            xml = book.read(part)
+            sheet = read_sheet(xml, _shared_strings(book), lines, new.headings, file.columns)
+            changed, columns = spliced(xml, sheet, new, lines)
+            with zipfile.ZipFile(dest, "w", zipfile.ZIP_DEFLATED) as out:
+                for info in book.infolist():
+                    out.writestr(info, changed if info.filename == part else book.read(info))
+    except (zipfile.BadZipFile, KeyError, expat.ExpatError, ET.ParseError) as error:
+        raise WriteBackError(
+            f"{file.path.name} cannot be extended: {error}.", fix=file.other_format
+        ) from None
+    return [column - 1 for column in columns]
 
 
 def read_sheet(
-    xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
+    xml: bytes,
+    shared: Sequence[str],
+    lines: SourceLines,
+    wanted: Sequence[str],
+    names: Sequence[str],
 ) -> WorksheetIndex:
-    """Return where the rows and cells of a sheet are. Raises WriteBackError without headings."""
-    return _Reader(xml, shared, columns, wanted).sheet()
+    """Return where the rows and cells of a sheet are.
+
+    Parameters
+    ----------
+    wanted
+        The headings to write.
+    names
+        The sheet's headings, made unique when it was read.
+    """
+    return _Reader(xml, shared, lines, wanted, names).sheet()
 
 
 def spliced(
-    xml: bytes, sheet: WorksheetIndex, new: Additions, compare: Mapping[int, Sequence[str | None]]
-) -> bytes:
-    """Return the sheet's XML with the new cells."""
-    by_line = list(sheet.row_of_line())
-    _refuse_moved(by_line, sheet, compare)
-    places = {
-        i: column
-        for column, text in sheet.headings.items()
-        for i, heading in enumerate(new.headings)
-        if text == heading
-    }
+    xml: bytes, sheet: WorksheetIndex, new: Additions, lines: SourceLines
+) -> tuple[bytes, list[int]]:
+    """Return the sheet's XML with the new cells, and the column of each heading, from 1."""
     # A heading that the sheet has keeps its column; the others follow the last column, in order.
-    columns = [places.get(i, 0) for i in range(len(new.headings))]
-    for i in range(len(columns)):
-        columns[i] = columns[i] or max(sheet.last_column, *columns) + 1
+    columns: list[int] = []
+    for heading in new.headings:
+        behind = max([sheet.last_column, *columns]) + 1
+        columns.append(sheet.places.get(heading, behind))
     inserts: list[tuple[int, int, bytes]] = []
-    head = sheet.rows[0]
-    inserts += _inserts(
-        xml,
-        sheet,
-        head,
-        [
-            (columns[i], heading, sheet.header_style)
-            for i, heading in enumerate(new.headings)
-            if i not in places
-        ],
-    )
-    values = zip(*(new.table.column(name).to_pylist() for name in new.headings), strict=True)
-    for line, (row, cells) in enumerate(zip(by_line, values, strict=False), start=1):
+    if lines.headings:
+        inserts += _inserts(
+            xml,
+            sheet,
+            sheet.rows[lines.headings[0]],
+            [
+                (column, heading, sheet.header_style)
+                for column, heading in zip(columns, new.headings, strict=True)
+                if heading not in sheet.places
+            ],
+        )
+    texts = new.texts()
+    values = zip(*(_values(new.table, texts, name) for name in new.headings), strict=True)
+    for line, cells in enumerate(values, start=1):
         given = [
-            (columns[i], value, None)
-            for i, value in enumerate(cells)
+            (column, value, None)
+            for column, value in zip(columns, cells, strict=True)
             if value is not None and value != ""
         ]
-        if given and row is None:
+        if not given:
+            continue
+        row = sheet.rows.get(lines.line_of(line))
+        if row is None:
             raise WriteBackError(
                 f"Row {line} of the orders has no row in the sheet.",
                 fix="Write another format: write_back('orders_shipped.csv').",
             )
-        if given and row is not None:
-            inserts += _inserts(xml, sheet, row, given)
+        inserts += _inserts(xml, sheet, row, given)
     inserts += _dimension(xml, max(columns))
-    return _applied(xml, inserts)
+    return _applied(xml, inserts), columns
+
+
+def _values(table: pa.Table, texts: pa.Table, name: str) -> list[Any]:
+    """Return the cells of a column: numbers as numbers, all else as text."""
+    kind = table.schema.field(name).type
+    number = pa.types.is_decimal(kind) or pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    cells: list[Any] = (table if number else texts).column(name).to_pylist()
+    return cells
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -165,18 +185,20 @@ class _Reader:
     """One pass over a sheet with expat, which reports the byte position of every tag."""
 
     def __init__(
-        self, xml: bytes, shared: Sequence[str], columns: Sequence[str], wanted: Sequence[str]
+        self,
+        xml: bytes,
+        shared: Sequence[str],
+        lines: SourceLines,
+        wanted: Sequence[str],
+        names: Sequence[str],
     ) -> None:
-        self._xml, self._shared, self._columns, self._wanted = (
-            xml,
-            shared,
-            list(columns),
-            set(wanted),
-        )
-        self._rows: list[_Row] = []
-        self._texts: dict[int, dict[int, str]] = {}
-        self._header: tuple[int, dict[int, str], str | None] | None = None
-        self._prefix, self._last_column = "", 0
+        self._xml, self._shared, self._wanted, self._names = xml, shared, wanted, names
+        self._header = lines.headings[0] if lines.headings else None
+        self._first = self._header or lines.first
+        self._rows: dict[int, _Row] = {}
+        self._places: dict[str, int] = {}
+        self._style: str | None = None
+        self._prefix, self._last_column, self._number = "", 0, 0
         self._row: _Row | None = None
         self._cells: dict[int, _Cell] = {}
         self._cell: tuple[int, int, dict[str, str]] | None = None
@@ -188,22 +210,24 @@ class _Reader:
         self._parser.CharacterDataHandler = self._characters
 
     def sheet(self) -> WorksheetIndex:
-        self._parser.Parse(self._xml, True)  # noqa: FBT003 - expat's "this is all"
-        if self._header is None:
+        self._parser.Parse(readable(self._xml), True)  # noqa: FBT003 - expat's "this is all"
+        if self._header is not None and self._header not in self._rows:
             raise WriteBackError(
-                "The headings were not found in the sheet.",
+                f"The sheet has no row {self._header}, where its headings were.",
                 fix="Write another format: write_back('orders_shipped.csv').",
             )
-        number, headings, style = self._header
+        for reference in _MERGED.finditer(self._xml):
+            if int(reference[3]) >= self._first:  # a cell inside a merged range is not shown
+                self._last_column = max(self._last_column, _column_number(reference[2].decode()))
         return WorksheetIndex(
-            self._prefix, number, headings, style, self._rows, self._last_column, self._texts
+            self._prefix, self._rows, self._places, self._style, self._last_column
         )
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         at, name = self._parser.CurrentByteIndex, tag.rpartition(":")[2]
         if name == "row":
             self._prefix = tag[: -len("row")]
-            number = int(attributes.get("r") or (self._row.number if self._row else 0) + 1)
+            number = self._number = int(attributes.get("r") or self._number + 1)
             end = self._xml.index(b">", at) + 1
             self._row = _Row(
                 number, at, end, end, self._xml[end - 2 : end] == b"/>", next_cell={}, found={}
@@ -212,7 +236,9 @@ class _Reader:
         elif name == "c":
             match = _REFERENCE.match(attributes.get("r", ""))
             self._column = _column_number(match[1]) if match else self._column + 1
-            self._cell, self._held = (at, self._column, attributes), ""
+            self._cell, self._held, self._formula = (at, self._column, attributes), "", False
+        elif name == "f" and self._cell:
+            self._formula = True
         elif name in {"v", "t"} and self._cell:
             self._value = []
 
@@ -238,44 +264,48 @@ class _Reader:
                 if self._xml[tag_end - 2 : tag_end] == b"/>"
                 else self._xml.index(b">", at) + 1
             )
-            self._cells[column] = _Cell(
-                start, end, attributes.get("s"), not self._held, text or None
-            )
+            empty = not self._held and not self._formula
+            self._cells[column] = _Cell(start, end, attributes.get("s"), empty, text or None)
             self._cell = None
         elif name == "row" and self._row:
             self._row.close = self._row.tag_end if self._row.hollow else at
             self._finish(self._row)
 
     def _finish(self, row: _Row) -> None:
-        texts = {column: cell.text for column, cell in self._cells.items() if cell.text}
-        if self._header is None:
-            if row.number > _HEADER_WITHIN or not self._is_header(texts):
-                return
-            style = self._cells[max(texts)].style
-            self._header = (
-                row.number,
-                {column: text for column, text in texts.items() if text in self._wanted},
-                style,
-            )
-        wanted = self._header[1]
-        for column in wanted:
+        if row.number < self._first:
+            return
+        if row.number == self._header:
+            self._read_headings()
+        for column in self._places.values():
             row.next_cell[column] = min(
                 (c.start for place, c in self._cells.items() if place > column), default=row.close
             )
             if column in self._cells:
                 row.found[column] = self._cells[column]
         self._last_column = max(self._last_column, *self._cells, 0)
-        self._rows.append(row)
-        self._texts[row.number] = texts
+        self._rows[row.number] = row
 
-    def _is_header(self, texts: dict[int, str]) -> bool:
-        """Return whether a row holds the headings, unlike titles above them."""
-        width = max(len(self._columns), *texts, 1)
-        names = unique_names(
-            [texts.get(column, "").strip() for column in range(1, width + 1)],
-            ("row_number", "source_file"),
-        )
-        return bool(texts) and names[: len(self._columns)] == self._columns
+    def _read_headings(self) -> None:
+        width = max(self._cells, default=0)
+        cells = [self._cells.get(column) for column in range(1, width + 1)]
+        headings = [(cell.text or "") if cell else "" for cell in cells]
+        found = existing_columns(self._wanted, headings, self._names)
+        self._places = {heading: place + 1 for heading, place in found.items()}
+        filled = [column for column, cell in self._cells.items() if cell.text]
+        self._style = self._cells[max(filled)].style if filled else None
+
+
+def readable(xml: bytes) -> bytes:
+    """Return XML without what XML 1.0 forbids and other programs write; positions stay."""
+    xml = _FORBIDDEN.sub(lambda found: b" " * len(found[0]), xml)
+    return _CHARACTER.sub(
+        lambda found: found[0] if _allowed(found[1]) else b" " * len(found[0]), xml
+    )
+
+
+def _allowed(number: bytes) -> bool:
+    code = int(number[1:], 16) if number[:1] in b"xX" else int(number)
+    return code in (9, 10, 13) or (code >= 32 and code not in (0xFFFE, 0xFFFF))
 
 
 def _sheet_part(book: zipfile.ZipFile, name: str | None) -> str:
@@ -292,12 +322,11 @@ def _shared_strings(book: zipfile.ZipFile) -> list[str]:
     if name is None:
         return []
     made = []
-    with book.open(name) as file:
-        # The Python docs on XML security: expat from 2.4.1 on limits the expansion of entities.
-        for _, item in ET.iterparse(file):  # noqa: S314 - see above
-            if item.tag.endswith("}si"):
-                made.append("".join(_runs(item)))
-                item.clear()
+    # The Python docs on XML security: expat from 2.4.1 on limits the expansion of entities.
+    for _, item in ET.iterparse(io.BytesIO(readable(book.read(name)))):  # noqa: S314 - see above
+        if item.tag.endswith("}si"):
+            made.append("".join(_runs(item)))
+            item.clear()
     return made
 
 
@@ -307,35 +336,6 @@ def _runs(item: ET.Element) -> Iterator[str]:
             yield child.text or ""
         elif child.tag.endswith("}r"):
             yield from (t.text or "" for t in child if t.tag.endswith("}t"))
-
-
-# -- lines and rows --------------------------------------------------------------------------------
-
-
-def _refuse_moved(
-    by_line: Sequence[_Row | None],
-    sheet: WorksheetIndex,
-    compare: Mapping[int, Sequence[str | None]],
-) -> None:
-    """Raise WriteBackError when the rows of the sheet are not those that were read."""
-    for line, cells in compare.items():
-        row = by_line[line - 1] if line <= len(by_line) else None
-        if not _alike(sheet.texts[row.number] if row else {}, cells):
-            raise WriteBackError(
-                f"Row {line} is not where it was in the sheet when it was read.",
-                fix="Write another format: write_back('orders_shipped.csv').",
-            )
-
-
-def _alike(texts: dict[int, str], cells: Sequence[str | None]) -> bool:
-    """Return whether a row holds the words of an order line.
-
-    Numbers and dates are not compared: a sheet stores them otherwise than they were read.
-    """
-    words = {text.strip() for text in texts.values()}
-    return all(
-        cell.strip() in words for cell in cells if cell and re.match(r"[A-Za-z]", cell.strip())
-    )
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -349,10 +349,10 @@ def _inserts(
     for column, value, style in sorted(given, key=lambda item: item[0]):
         cell = row.found.get(column)
         if cell is not None and not cell.empty:
-            if cell.text != _text(value):
+            if cell.text != str(value):
                 raise WriteBackError(
-                    f"Cell {_column_name(column)}{row.number} already has another value. It is not "
-                    "overwritten.",
+                    f"Cell {_column_name(column)}{row.number} already has another value or a "
+                    "formula. It is not overwritten.",
                     fix='Choose another heading: write_back(columns={"tracking_numbers": "Tracking '
                     'number 2"}).',
                 )
@@ -383,16 +383,11 @@ def _cell_xml(prefix: str, column: int, row: int, value: Any, style: str | None)
     name = f"{_column_name(column)}{row}"
     if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
         return f'<{prefix}c r="{name}"{look}><{prefix}v>{value}</{prefix}v></{prefix}c>'.encode()
-    # XML 1.0 cannot hold other control characters, not even escaped.
-    text = escape("".join(c for c in _text(value) if c >= " " or c in "\t\n"))
+    text = escape(escaped(str(value)))
     return (
         f'<{prefix}c r="{name}"{look} t="inlineStr"><{prefix}is><{prefix}t '
         f'xml:space="preserve">{text}</{prefix}t></{prefix}is></{prefix}c>'
     ).encode()
-
-
-def _text(value: Any) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else str(value)
 
 
 def _dimension(xml: bytes, last_column: int) -> list[tuple[int, int, bytes]]:

@@ -1,0 +1,164 @@
+"""The records of a delimited text file as bytes, and the row that each of them is."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from shipkit.errors import WriteBackError
+from shipkit.orders.lines import SourceLines
+
+__all__ = [
+    "Record",
+    "cells_of",
+    "cut",
+    "raw_cells",
+    "records",
+    "rewrapped",
+    "unwrapped",
+    "width_of",
+]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: a line of the file, or several when a cell has line breaks."""
+
+    row: int | None
+    """Row number; 0 for the headings, None for lines that are no row (blank, title, footer)."""
+    line: int
+    """The line that it begins in, from 1."""
+    body: bytes
+    end: bytes
+    """Its line end."""
+
+
+def records(source: Iterable[bytes], delimiter: bytes, lines: SourceLines) -> Iterator[Record]:
+    """Yield the records of a file, each with its row. No byte is lost or changed.
+
+    Raises
+    ------
+    WriteBackError
+        A row does not begin where the reader found it.
+    """
+    heading = lines.headings[0] if lines.headings else None
+    starts = _starts(lines)
+    wanted = next(starts, None)
+    line = 1
+    for size, data in cut(source, delimiter):
+        body = data.rstrip(b"\r\n")
+        row = None
+        if wanted is not None and line == wanted[0]:
+            row, wanted = wanted[1], next(starts, None)
+        elif line == heading:
+            row = 0
+        yield Record(row, line, body, data[len(body) :])
+        line += size
+    if wanted is not None:
+        raise WriteBackError(
+            f"Row {wanted[1]} was read in line {wanted[0]}, and no row begins there. Nothing was "
+            "written.",
+            fix="Write another format: write_back('orders_shipped.xlsx').",
+        )
+
+
+def _starts(lines: SourceLines) -> Iterator[tuple[int, int]]:
+    if lines.starts is None:
+        yield from ((lines.first + row - 1, row) for row in range(1, lines.rows + 1))
+    else:
+        yield from zip(lines.starts.tolist(), range(1, lines.rows + 1), strict=True)
+
+
+def cut(source: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield whole records and how many lines each has: it continues while a quote is open."""
+    held: list[bytes] = []
+    for line in source:
+        if not held and b'"' not in line:
+            yield 1, line
+            continue
+        held.append(line)
+        whole = b"".join(held)
+        if not _cells(whole, delimiter)[1]:
+            yield len(held), whole
+            held = []
+    if held:
+        yield len(held), b"".join(held)
+
+
+def raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
+    """Return the cells with their quotes; joined by the delimiter they are the record again."""
+    return _cells(body, delimiter)[0] if b'"' in body else body.split(delimiter)
+
+
+def cells_of(body: bytes, delimiter: bytes, decoded: Callable[[bytes], str]) -> list[str]:
+    """Return the cells of a record as text, without their quotes."""
+    return [
+        decoded(_unquoted(cell)).strip().lstrip("\ufeff") for cell in raw_cells(body, delimiter)
+    ]
+
+
+def width_of(body: bytes, delimiter: bytes) -> int:
+    """Return how many cells a record has: delimiters inside quotes do not count."""
+    return len(_cells(body, delimiter)[0]) if b'"' in body else body.count(delimiter) + 1
+
+
+def unwrapped(body: bytes, delimiter: bytes, width: int) -> bytes | None:
+    """Return what is inside of a row that was put in quotes as a whole; None for any other row.
+
+    Excel does this to lines with a quote if its list separator is not the file's delimiter.
+    """
+    if width < 3 or not body.startswith(b'"') or not body.rstrip().endswith(b'"'):
+        return None
+    cells = _cells(body, delimiter)[0]
+    inside = _unquoted(cells[0])
+    if len(cells) != 1 or width_of(inside, delimiter) != width:
+        return None
+    return inside
+
+
+def rewrapped(inside: bytes) -> bytes:
+    """Return a row in quotes as a whole, as it was before :func:`unwrapped`."""
+    return b'"' + inside.replace(b'"', b'""') + b'"'
+
+
+def _cells(body: bytes, delimiter: bytes) -> tuple[list[bytes], bool]:
+    """Return the cells of a record with their quotes, and whether its last quote is open.
+
+    As in Python's csv, which reads the files that DuckDB refuses, a quote opens a cell only as
+    its first character: an inch mark within a cell is text.
+    """
+    start = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
+    mark = start
+    cells: list[bytes] = []
+    while True:
+        at = start
+        if body.startswith(b'"', start):
+            at = _closing(body, start + 1)
+            if at < 0:
+                return [*cells, body[start:]], True
+        end = body.find(delimiter, at)
+        first = 0 if start == mark else start  # a byte order mark stays with the first cell
+        if end < 0:
+            return [*cells, body[first:]], False
+        cells.append(body[first:end])
+        start = end + len(delimiter)
+
+
+def _closing(body: bytes, at: int) -> int:
+    """Return the place after the quote that closes a cell; -1 when none does."""
+    while (found := body.find(b'"', at)) >= 0:
+        if not body.startswith(b'"', found + 1):
+            return found + 1
+        at = found + 2
+    return -1
+
+
+def _unquoted(cell: bytes) -> bytes:
+    """Return a cell without its quotes, as Python's csv reads it."""
+    text = cell.removeprefix(codecs.BOM_UTF8)
+    if not text.startswith(b'"'):
+        return text
+    end = _closing(text, 1)
+    end = len(text) + 1 if end < 0 else end
+    return text[1 : end - 1].replace(b'""', b'"') + text[end:]
