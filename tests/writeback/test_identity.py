@@ -223,19 +223,19 @@ def test_no_heading_becomes_a_formula(buy, tmp_path, heading):
         buy(path).write_back(columns={"tracking_numbers": heading})
 
 
-def test_no_added_cell_becomes_a_formula_and_control_characters_are_kept_out(buy, tmp_path):
+def test_no_added_cell_becomes_a_formula(buy, tmp_path):
     path = tmp_path / "orders.csv"
-    names = ["@SUM(1)", "-2+3", "a\x0bb", "-5"]
+    names = ["@SUM(1)", "-2+3", "+7 b", "-5"]
     path.write_text(text_of([[name, *row[1:]] for name, row in zip(names, ROWS, strict=True)]))
     session = buy(path)
     written = session.write_back(columns={"order_id": "ref"}).read_text()
     assert [line[-1] for line in csv.reader(io.StringIO(written, newline=""))] == [
-        *("ref", "'@SUM(1)", "'-2+3", "a b", "-5")
+        *("ref", "'@SUM(1)", "'-2+3", "'+7 b", "-5")
     ]
     dest = session.write_back(tmp_path / "new.xlsx", columns={"order_id": "ref"})
     cells = [row[-1] for row in openpyxl.load_workbook(dest).active.iter_rows(min_row=2)]
     assert [(cell.data_type, cell.value) for cell in cells] == [
-        *(("s", "@SUM(1)"), ("s", "-2+3"), ("s", "a_x000B_b"), ("s", "-5"))
+        *(("s", "@SUM(1)"), ("s", "-2+3"), ("s", "+7 b"), ("s", "-5"))
     ]
 
 
@@ -336,7 +336,7 @@ EMPTY = pa.array(["", None, "", None])
         TABLE.append_column("tracking_number", pa.nulls(4)),
         TABLE.append_column("Tracking_Number", EMPTY.dictionary_encode()),
         TABLE.append_column("tags", pa.array([["a"], [], None, ["b", "c"]])).append_column(
-            "box", pa.array([{"x": 1}] * 4)
+            "extra", pa.array([{"x": 1}] * 4)
         ),
         TABLE.set_column(3, "city", TABLE.column("city").dictionary_encode()),
     ],

@@ -8,10 +8,6 @@ import gzip
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from shipkit.outputs.writeback.records import cut
 
 HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb"]
 ROWS = [
@@ -182,32 +178,6 @@ def test_several_files_are_written_beside_each(buy, tmp_path):
     written = buy(str(tmp_path / "?.csv")).write_back()
     assert [path.name for path in written] == ["a_shipped.csv", "b_shipped.csv"]
     assert [path.read_text(encoding="utf-8").count("SANDBOX") for path in written] == [1, 2]
-
-
-cells = st.text(
-    st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=("Cs", "Cc"))
-    | st.sampled_from(',;"\n\t'),
-    max_size=8,
-)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(st.lists(cells, min_size=2, max_size=4), min_size=1, max_size=8),
-    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    st.sampled_from(["\n", "\r\n"]),
-)
-def test_records_are_the_ones_that_the_csv_module_wrote(rows, quoting, newline):
-    buffer = io.StringIO()
-    ends = []
-    writer = csv.writer(buffer, lineterminator=newline, quoting=quoting)
-    for row in rows:
-        writer.writerow(row)
-        ends.append(buffer.tell())
-    data = buffer.getvalue().encode()
-    found = [record for _, record in cut(io.BytesIO(data), b",")]
-    assert b"".join(found) == data
-    assert len(found) == len(rows)
 
 
 INCH = ["A-1", "A-2", "A-3", "A-4", "A-5"]

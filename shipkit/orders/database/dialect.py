@@ -86,6 +86,11 @@ class Dialect:
         dict[int, int],
     ]
     """(cursor, quoted table, key columns, columns, changes, types) -> row number -> rows found."""
+    rows: Callable[
+        [Any, str, Sequence[str], Sequence[str], Sequence[Change], Mapping[str, str]],
+        dict[int, list[tuple[Any, ...]]],
+    ]
+    """As `update` -> row number -> the columns of the rows that have this key now."""
     upsert: str
     """What follows an INSERT into the table of written rows, so that it replaces an older one."""
     declared: Callable[[Any, str], dict[str, str]]

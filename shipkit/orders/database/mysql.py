@@ -10,7 +10,7 @@ import pyarrow as pa
 from shipkit.errors import SourceError
 from shipkit.orders.database.dialect import Dialect
 from shipkit.orders.database.drivers import driver, rows_to_table, stacked
-from shipkit.orders.database.row_updates import one_by_one
+from shipkit.orders.database.row_updates import one_by_one, read_one_by_one
 from shipkit.orders.database.urls import Location
 
 __all__ = ["MYSQL"]
@@ -117,6 +117,7 @@ MYSQL: Final = Dialect(
     primary_key=_primary_key,
     types=_types,
     update=one_by_one(_backtick, "%s"),
+    rows=read_one_by_one(_backtick, "%s"),
     upsert=("ON DUPLICATE KEY UPDATE digest = VALUES(digest), written_at = VALUES(written_at)"),
     declared=_declared,
     text=lambda column: f"trim(CONVERT({column} USING utf8mb4)) COLLATE utf8mb4_bin",

@@ -95,6 +95,41 @@ def _update(
     return found
 
 
+def _rows_of(
+    cursor: Any,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    changes: Sequence[Change],
+    types: Mapping[str, str],
+) -> dict[int, list[tuple[Any, ...]]]:
+    """Read the rows of a chunk in one statement."""
+    width = 1 + len(key)
+    places = iter(range(1, width * len(changes) + 1))
+    rows = ", ".join(
+        "(" + ", ".join(f"${next(places)}::text" for _ in range(width)) + ")" for _ in changes
+    )
+    keys = [f"k{n}" for n in range(len(key))]
+    wanted = ", ".join(f"t.{double_quoted(name)}::text" for name in columns)
+    same = " AND ".join(
+        f"t.{double_quoted(name)} = CAST(v.{value} AS {types[name]})"
+        for value, name in zip(keys, key, strict=True)
+    )
+    cursor.execute(
+        f"""
+        SELECT v.n, {wanted}
+        FROM {table} t
+        JOIN (VALUES {rows}) AS v ({", ".join(["n", *keys])})
+            ON {same}
+        """,
+        [value for change in changes for value in (str(change.number), *change.key)],
+    )
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for number, *cells in cursor.fetchall():
+        found.setdefault(int(number), []).append(tuple(cells))
+    return found
+
+
 POSTGRESQL: Final = Dialect(
     name="postgresql",
     connect=_connect,
@@ -105,6 +140,7 @@ POSTGRESQL: Final = Dialect(
     primary_key=_primary_key,
     types=_types,
     update=_update,
+    rows=_rows_of,
     upsert=ON_CONFLICT,
     declared=_types,
     text=lambda column: f'trim(CAST({column} AS text)) COLLATE "C"',

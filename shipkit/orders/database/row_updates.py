@@ -1,4 +1,4 @@
-"""Update rows one by one, for databases that convert text to the type of a column themselves."""
+"""Update and read rows one by one, for databases that convert text to a type themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from shipkit.orders.database.dialect import Change
 
-__all__ = ["one_by_one"]
+__all__ = ["one_by_one", "read_one_by_one"]
 
 
 def one_by_one(quote: Callable[[str], str], mark: str) -> Callable[..., dict[int, int]]:
@@ -32,3 +32,27 @@ def one_by_one(quote: Callable[[str], str], mark: str) -> Callable[..., dict[int
         return found
 
     return update
+
+
+def read_one_by_one(
+    quote: Callable[[str], str], mark: str
+) -> Callable[..., dict[int, list[tuple[Any, ...]]]]:
+    """Return the `rows` of a dialect, with a SELECT per row."""
+
+    def rows(
+        cursor: Any,
+        table: str,
+        key: Sequence[str],
+        columns: Sequence[str],
+        changes: Sequence[Change],
+        types: Mapping[str, str],  # noqa: ARG001 - these databases convert text themselves
+    ) -> dict[int, list[tuple[Any, ...]]]:
+        wanted = ", ".join(map(quote, columns))
+        same = " AND ".join(f"{quote(name)} = {mark}" for name in key)
+        found = {}
+        for change in changes:
+            cursor.execute(f"SELECT {wanted} FROM {table} WHERE {same}", change.key)
+            found[change.number] = list(cursor.fetchall())
+        return found
+
+    return rows

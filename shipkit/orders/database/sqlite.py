@@ -18,7 +18,7 @@ from shipkit.orders.database.drivers import (
     has_driver,
     rows_to_table,
 )
-from shipkit.orders.database.row_updates import one_by_one
+from shipkit.orders.database.row_updates import one_by_one, read_one_by_one
 from shipkit.orders.database.urls import Location
 
 __all__ = ["SQLITE"]
@@ -84,6 +84,7 @@ SQLITE: Final = Dialect(
     primary_key=_primary_key,
     types=_types,
     update=one_by_one(double_quoted, "?"),
+    rows=read_one_by_one(double_quoted, "?"),
     upsert=ON_CONFLICT,
     declared=_types,
     text=lambda column: f"trim(CAST({column} AS TEXT)) COLLATE BINARY",

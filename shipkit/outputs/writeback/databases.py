@@ -22,6 +22,12 @@ from shipkit.orders.database import Database
 from shipkit.orders.database.dialect import Change, Dialect
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, additions
 from shipkit.outputs.writeback.origin import stored_rows
+from shipkit.outputs.writeback.row_identity import (
+    Identity,
+    identity_of,
+    is_compared,
+    same_cell,
+)
 from shipkit.purchasing.store import JobStore
 
 __all__ = ["Written", "write_to_database"]
@@ -30,6 +36,18 @@ _LEDGER = "shipkit_written"
 _CHUNK = 500
 """Rows in a transaction: large enough that commits do not dominate, small enough that a lock on
 the orders table is short."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The table, and what is written to it."""
+
+    dialect: Dialect
+    table: str
+    key: Sequence[str]
+    columns: Sequence[str]
+    types: Mapping[str, str]
+    identity: Identity
 
 
 @dataclass(frozen=True)
@@ -109,19 +127,21 @@ def _write(
     types = dialect.types(connection, table)
     wanted = _wanted(columns, types, table)
     key = _key(database, connection, types)
-    changes = _changes(store, key, wanted)
+    changes, unnamed = _changes(store, key, wanted)
+    target = _Target(
+        dialect, table, key, list(wanted.values()), types, identity_of(store, key, wanted, types)
+    )
     _make_ledger(connection, dialect)
     done = _done(connection, dialect, store.job_id)
     left = [change for change in changes if done.get(change.number) != _digest(change)]
     gone: list[int] = []
     for part in _parts(left, chunk):
-        gone += _write_part(
-            connection, dialect, table, key, list(wanted.values()), part, types, store.job_id
-        )
-    if gone:
+        gone += _write_part(connection, target, part, store.job_id)
+    if gone or unnamed:
+        parts = [f"no longer contains {row_list(gone, 20)} (as loaded)"] if gone else []
+        parts += [f"has no key for {row_list(unnamed, 20)} ({', '.join(key)})"] if unnamed else []
         raise SourceChanged(
-            f"The table {table} no longer contains {row_list(gone, 20)} (as loaded). The other "
-            "rows were written.",
+            f"The table {table} {' and '.join(parts)}. The other rows were written.",
             fix="Their tracking numbers are in session.results(), by order_id.",
         )
     return Written(len(left), len(changes) - len(left), table)
@@ -163,7 +183,10 @@ def _key(database: Database, connection: Any, types: Mapping[str, str]) -> tuple
     return key
 
 
-def _changes(store: JobStore, key: Sequence[str], wanted: Mapping[str, str]) -> list[Change]:
+def _changes(
+    store: JobStore, key: Sequence[str], wanted: Mapping[str, str]
+) -> tuple[list[Change], list[int]]:
+    """Return the new cells of each row, and the numbers of rows that have no key."""
     stored = stored_rows(store)
     missing = [name for name in key if name not in stored.column_names]
     if missing:
@@ -176,11 +199,13 @@ def _changes(store: JobStore, key: Sequence[str], wanted: Mapping[str, str]) -> 
     cells = zip(*(column.to_pylist() for column in texts.columns), strict=True)
     keys = zip(*(stored.column(name).to_pylist() for name in key), strict=True)
     numbers = stored.column("row_number").to_pylist()
-    return [
+    changes = [
         Change(number, tuple(names), tuple(cell or None for cell in row))
         for number, names, row in zip(numbers, keys, cells, strict=True)
-        if any(row) and all(name is not None for name in names)
+        if any(row)
     ]
+    unnamed = [change.number for change in changes if None in change.key]
+    return [change for change in changes if None not in change.key], unnamed
 
 
 def _digest(change: Change) -> str:
@@ -248,31 +273,55 @@ def _transaction(connection: Any, dialect: Dialect) -> Iterator[Any]:
         cursor.close()
 
 
-def _write_part(
-    connection: Any,
-    dialect: Dialect,
-    table: str,
-    key: Sequence[str],
-    columns: Sequence[str],
-    part: Sequence[Change],
-    types: Mapping[str, str],
-    job_id: str,
-) -> list[int]:
-    """Write one chunk and record it, both or neither; return the numbers of missing rows."""
+def _write_part(connection: Any, target: _Target, part: Sequence[Change], job_id: str) -> list[int]:
+    """Write one chunk and record it, both or neither; return the numbers of missing rows.
+
+    The rows are read again before the transaction ends: they are locked then, and what a trigger or
+    a column that is too short made of a number is found.
+    """
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    dialect, table = target.dialect, target.table
     with _transaction(connection, dialect) as cursor:
-        found = dialect.update(cursor, dialect.table(table), key, columns, part, types)
-        several = [number for number, count in found.items() if count > 1]
-        if several:
-            raise WriteBackError(
-                f"The key {', '.join(key)} matches {found[several[0]]} rows of {table} for row "
-                f"{several[0]} of the orders. This chunk was not written.",
-                fix="Give a key that is unique.",
-            )
+        name = dialect.table(table)
+        dialect.update(cursor, name, target.key, target.columns, part, target.types)
+        read = [*target.columns, *target.identity.columns]
+        found = dialect.rows(cursor, name, target.key, read, part, target.types)
+        for change in part:
+            _refuse_other(target, change, found.get(change.number, []))
         written = [change for change in part if found.get(change.number)]
         if written:
             _note(cursor, dialect, written, job_id, now)
     return [change.number for change in part if not found.get(change.number)]
+
+
+def _refuse_other(target: _Target, change: Change, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raise WriteBackError when a key leads to several rows, another order, or other cells."""
+    if len(rows) > 1:
+        raise WriteBackError(
+            f"The key {', '.join(target.key)} matches {len(rows)} rows of {target.table} for row "
+            f"{change.number} of the orders. This chunk was not written.",
+            fix="Give a key that is unique.",
+        )
+    for row in rows:
+        cells, others = row[: len(change.cells)], row[len(change.cells) :]
+        place = f"{target.table} where {', '.join(target.key)} is {', '.join(change.key)}"
+        loaded = target.identity.of(change.number)
+        for name, there, was in zip(target.identity.columns, others, loaded, strict=True):
+            if not same_cell(there, was):
+                raise SourceChanged(
+                    f"Row {change.number} of the orders is another one now: in {place}, {name} is "
+                    f"{there!r} and was {was!r}. This chunk was not written.",
+                    fix="Load the orders again, or correct the table. The tracking numbers are in "
+                    "session.results(), by order_id.",
+                )
+        for name, there, wanted in zip(target.columns, cells, change.cells, strict=True):
+            if is_compared(target.types[name]) and not same_cell(there, wanted):
+                raise WriteBackError(
+                    f"The database did not keep {wanted!r} in {name} of {place}: it has {there!r}. "
+                    "This chunk was not written.",
+                    fix="Is the column long enough? Does a trigger change it? Or use another "
+                    'column: columns={"tracking_numbers": "<column>"}.',
+                )
 
 
 def _note(cursor: Any, dialect: Dialect, written: Sequence[Change], job_id: str, now: str) -> None:

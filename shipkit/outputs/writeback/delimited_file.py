@@ -1,7 +1,7 @@
 """Add cells to a delimited text file and leave every other byte as it was.
 
-Records are cut where Python's csv cuts them. They are never parsed and written again, so that
-unusual quoting, spaces and mixed line ends survive. Which record is which row is known by its line.
+Records are never parsed and written again, so that unusual quoting, spaces and mixed line ends
+survive. Which lines are which row is what the reader of the orders found.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def layout_of(
     mark = file.delimiter.encode()
     headings: tuple[str, ...] = ()
     quote_all, width, narrowest = False, 0, None
-    for record in records(source, mark, lines):
+    for record in records(source, lines):
         if record.row is None:
             continue
         body = record.body
@@ -111,7 +111,7 @@ def appended(
     suffixes = new.joined(behind, layout.delimiter.decode(), quote_all=layout.quote_all)
     inside = new.lines(list(places)) if places else iter(())
     cell = _quoter(layout, encoded)
-    for record in records(source, layout.delimiter, lines):
+    for record in records(source, lines):
         body = record.body
         if record.row is None or (record.row == 0 and not behind):
             yield body + record.end

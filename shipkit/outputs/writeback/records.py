@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from shipkit.errors import WriteBackError
 from shipkit.orders.lines import SourceLines
@@ -12,7 +14,6 @@ from shipkit.orders.lines import SourceLines
 __all__ = [
     "Record",
     "cells_of",
-    "cut",
     "raw_cells",
     "records",
     "rewrapped",
@@ -34,56 +35,56 @@ class Record:
     """Its line end."""
 
 
-def records(source: Iterable[bytes], delimiter: bytes, lines: SourceLines) -> Iterator[Record]:
+def records(source: Iterable[bytes], lines: SourceLines) -> Iterator[Record]:
     """Yield the records of a file, each with its row. No byte is lost or changed.
+
+    Where a record begins is what the reader found: a row ends before the next row, and before the
+    next line that was set aside.
 
     Raises
     ------
     WriteBackError
-        A row does not begin where the reader found it.
+        The file is shorter than it was.
     """
-    heading = lines.headings[0] if lines.headings else None
-    starts = _starts(lines)
-    wanted = next(starts, None)
-    line = 1
-    for size, data in cut(source, delimiter):
-        body = data.rstrip(b"\r\n")
-        row = None
-        if wanted is not None and line == wanted[0]:
-            row, wanted = wanted[1], next(starts, None)
-        elif line == heading:
-            row = 0
-        yield Record(row, line, body, data[len(body) :])
-        line += size
-    if wanted is not None:
+    numbers, rows = _begins(lines)
+    place, wanted = 0, numbers[0] if numbers else 0
+    held: list[bytes] = []
+    row, first = None, 1
+    for number, line in enumerate(source, start=1):
+        if number == wanted:
+            if held:
+                yield _record(row, first, held)
+            held, row, first = [], rows[place], number
+            place += 1
+            wanted = numbers[place] if place < len(numbers) else 0
+        held.append(line)
+    if held:
+        yield _record(row, first, held)
+    if wanted:
         raise WriteBackError(
-            f"Row {wanted[1]} was read in line {wanted[0]}, and no row begins there. Nothing was "
-            "written.",
+            f"The file ends before line {wanted}. Nothing was written.",
             fix="Write another format: write_back('orders_shipped.xlsx').",
         )
 
 
-def _starts(lines: SourceLines) -> Iterator[tuple[int, int]]:
+def _begins(lines: SourceLines) -> tuple[list[int], list[int | None]]:
+    """Return the lines that something begins in, and what: a row, headings (0), none (None)."""
+    aside = [line for part in lines.aside for line in part.lines]
     if lines.starts is None:
-        yield from ((lines.first + row - 1, row) for row in range(1, lines.rows + 1))
+        starts = np.arange(lines.first, lines.first + lines.rows)
     else:
-        yield from zip(lines.starts.tolist(), range(1, lines.rows + 1), strict=True)
+        starts = np.asarray(lines.starts)
+    numbers = np.concatenate([starts, np.array([*lines.headings, *aside], dtype=np.int64)])
+    order = np.argsort(numbers, kind="stable")
+    place = len(starts) + len(lines.headings)
+    rows = [n + 1 if n < len(starts) else 0 if n < place else None for n in order.tolist()]
+    return numbers[order].tolist(), rows
 
 
-def cut(source: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield whole records and how many lines each has: it continues while a quote is open."""
-    held: list[bytes] = []
-    for line in source:
-        if not held and b'"' not in line:
-            yield 1, line
-            continue
-        held.append(line)
-        whole = b"".join(held)
-        if not _cells(whole, delimiter)[1]:
-            yield len(held), whole
-            held = []
-    if held:
-        yield len(held), b"".join(held)
+def _record(row: int | None, first: int, held: Sequence[bytes]) -> Record:
+    data = held[0] if len(held) == 1 else b"".join(held)
+    body = data.rstrip(b"\r\n")
+    return Record(row, first, body, data[len(body) :])
 
 
 def raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
@@ -99,8 +100,15 @@ def cells_of(body: bytes, delimiter: bytes, decoded: Callable[[bytes], str]) -> 
 
 
 def width_of(body: bytes, delimiter: bytes) -> int:
-    """Return how many cells a record has: delimiters inside quotes do not count."""
-    return len(_cells(body, delimiter)[0]) if b'"' in body else body.count(delimiter) + 1
+    """Return how many cells a record has: delimiters inside quotes do not count.
+
+    A quote that is never closed is text.
+    """
+    if b'"' in body:
+        cells, is_open = _cells(body, delimiter)
+        if not is_open:
+            return len(cells)
+    return body.count(delimiter) + 1
 
 
 def unwrapped(body: bytes, delimiter: bytes, width: int) -> bytes | None:
