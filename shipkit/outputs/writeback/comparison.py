@@ -2,7 +2,7 @@
 
 This ties a tracking number to its order. Before a byte is written, every row of the orders file is
 read once more and compared; before the new file takes its place, it is read as well, and every
-number must stand in the row of its own order with every other cell as it was.
+number must be in the row of its own order with every other cell as it was.
 """
 
 from __future__ import annotations

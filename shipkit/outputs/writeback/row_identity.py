@@ -35,7 +35,7 @@ def identity_of(
 ) -> Identity:
     """Return what is compared: the order number, or all that was loaded if no column has it.
 
-    A key of the table says which row it is, and not which order: keys are given anew when a table
+    A key of the table says which row it is, and not which order: keys are new when a table
     is filled again.
 
     Parameters

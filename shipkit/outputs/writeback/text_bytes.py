@@ -44,7 +44,7 @@ class TextBytes:
 
     @contextmanager
     def lines(self) -> Iterator[Iterator[bytes]]:
-        """Provide the lines with their ends, of which a lone carriage return is one."""
+        """Provide the lines with their ends; a lone carriage return is one too."""
         with self.file.open() as source:
             yield _converted(source, self.file) if self._converted else _split(source)
 
