@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shipkit.orders.heading_text import heading_words, phrase, without_note
+from shipkit.orders.heading_text import heading_words, phrase, spelled, without_note
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
+from shipkit.orders.quantity_headings import QUANTITIES, quantity_role
 from shipkit.schema import FLAT
 
 __all__ = [
@@ -59,7 +60,8 @@ KIND: Mapping[str, str] = {
         ),
         "text",
     ),
-    **dict.fromkeys(("weight", "item_weight", "length", "width", "height", "quantity"), "number"),
+    **dict.fromkeys(("weight", "item_weight", "length", "width", "height"), "number"),
+    **dict.fromkeys(QUANTITIES.values(), "number"),
     "order_date": "date",
     **dict.fromkeys(("order_total", "shipping_amount", "tax_amount", "item_price"), "amount"),
     "requires_shipping": "flag",
@@ -322,6 +324,9 @@ def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candid
     if addressed is not None:
         role, party, tier = addressed
         return _Candidate(Match(role, heading, key, None, index, party), tier)
+    counted = quantity_role(words) or quantity_role(spelled(heading).split())
+    if counted is not None:
+        return _Candidate(Match(counted[0], heading, key, None, index), counted[1])
     order = order_number_tier(words)
     return (
         None if order is None else _Candidate(Match("order_id", heading, key, None, index), order)

@@ -62,6 +62,8 @@ def order_number_tier(words: Sequence[str]) -> int | None:
 @cache
 def _tier(words: tuple[str, ...]) -> int | None:
     known = _words()
+    if "of" in words and "orders" in words:  # how many there are
+        return None
     left = [word for word in words if word not in known.fillers]
     for size in (2, 1):  # "sales order" before "order"
         for start in range(len(left) - size + 1):

@@ -22,6 +22,7 @@ from shipkit.orders.grouping.order_problems import ambiguous_numbers, conflicts,
 from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
 from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
+from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import Loaded
 from shipkit.schema import problems_table
 
@@ -33,7 +34,7 @@ _LINE_ROLES: Final = frozenset(
         "item_name",
         "item_price",
         "item_weight",
-        "quantity",
+        *QUANTITIES.values(),
         "requires_shipping",
         "weight",
         "length",

@@ -30,8 +30,8 @@ from shipkit.orders.packing.customs_items import add_customs, check_customs_defa
 from shipkit.orders.packing.lines import LineColumns, Sums, sum_lines
 from shipkit.orders.packing.packing_problems import packing_problems
 from shipkit.orders.packing.parcels import box, parcel_limit_lb, split_heavy
+from shipkit.orders.packing.quantities import quantity_problems
 from shipkit.orders.packing.skus import read_skus
-from shipkit.schema import PROBLEMS
 
 __all__ = ["Packed", "finish", "pack", "parcel_limit_lb"]
 
@@ -108,9 +108,11 @@ def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: Mappi
             "skus: no column of the orders was recognised as the SKU.",
             fix='Name it: map(columns={"sku": "<heading>"}, skus=...).',
         )
+    counted = quantity_problems(schema, selected, orders, columns.counts, columns.per_unit)
+    fed = {column.key: "quantity" for column in columns.counts.columns}
     if not columns.to_be_added_up:
         same = schema.view("packed", f"SELECT * FROM {selected.sql}")
-        return Packed(same, orders.columns, mapping, spec, PROBLEMS.empty_table())
+        return Packed(same, orders.columns, mapping, spec, counted, fed)
     sums = sum_lines(schema, columns, skus)
     dimensions = [] if orders.single else _dimensions(columns)
     agreeing = _agreeing(schema, orders, dimensions) if dimensions else None
@@ -131,8 +133,10 @@ def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: Mappi
         ),
         mapping,
         spec,
-        packing_problems(schema.con, selected, columns, sums, agreeing),
-        {column.key: "parcels[0].weight_lb" for column, _ in columns.weights},
+        pa.concat_tables(
+            [packing_problems(schema.con, selected, columns, sums, agreeing), counted]
+        ),
+        {**fed, **{column.key: "parcels[0].weight_lb" for column, _ in columns.weights}},
         sums,
     )
 

@@ -16,7 +16,7 @@ from shipkit.models import Address
 from shipkit.orders import expressions as sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, MappingSpec
-from shipkit.orders.packing.lines import LineColumns, Sums, numeric
+from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.orders.packing.parcels import with_shipments
 from shipkit.schema import ITEMS, PAPERS
 
@@ -100,7 +100,7 @@ def _with_items(
     home: Sequence[str],
 ) -> pa.Table:
     """Return the shipments that go abroad with an item for each line, where all is known."""
-    quantity = numeric(columns.quantity) if columns.quantity else "1.0"
+    quantity = columns.counts.sql
     weights = "(SELECT NULL::BIGINT AS row_number, NULL::DOUBLE AS line_lb)"
     papers = ", ".join(
         f"{leaf.name}: {'t.order_id' if leaf.name == 'invoice_number' else 'NULL::VARCHAR'}"
@@ -158,6 +158,8 @@ def _with_items(
                     AND {_price_is_certain(price_of)}
                 ) AS complete
             FROM priced
+            -- Lines with nothing left to ship are not in the parcel.
+            WHERE quantity <> 0 OR quantity IS NULL
             GROUP BY order_row
         )
         SELECT t.* REPLACE (

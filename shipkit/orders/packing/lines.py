@@ -13,9 +13,10 @@ from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
+from shipkit.orders.packing.quantities import Counts
 from shipkit.orders.units import WEIGHTS
 
-__all__ = ["LineColumns", "Sums", "numeric", "sum_lines"]
+__all__ = ["LineColumns", "Sums", "sum_lines"]
 
 _OF_THE_ORDER: Final = (
     "order weight",
@@ -45,6 +46,8 @@ class LineColumns:
         What a weight is of: ``unit``, ``line`` or ``order``; None when it is not certain.
     quantity, sku, unit
         The columns of the quantity, of the SKU, and of the unit of `weights`.
+    counts
+        What is known of the units of a line besides `quantity`: which are left, refunded and so on.
     """
 
     orders: OrderSet = field(repr=False)
@@ -54,6 +57,7 @@ class LineColumns:
     quantity: Column | None
     sku: Column | None
     unit: Column | None
+    counts: Counts
 
     @classmethod
     def of(cls, orders: OrderSet, spec: MappingSpec) -> LineColumns:
@@ -66,17 +70,24 @@ class LineColumns:
             return next((column for column, _ in _columns(orders, spec, role)), None)
 
         unit = first("weight_unit") if all(unit is None for _, unit in weights) else None
-        return cls(orders, spec, tuple(weights), basis, first("quantity"), first("sku"), unit)
+        counts = Counts.of(orders, spec, first("quantity"))
+        return cls(orders, spec, tuple(weights), basis, counts.ordered, first("sku"), unit, counts)
 
     def of_role(self, role: str) -> list[tuple[Column, str | None]]:
         """Return the columns that give `role`, each with its unit."""
         return _columns(self.orders, self.spec, role)
 
     @property
+    def per_unit(self) -> bool:
+        """Whether the weight of a line depends on its quantity."""
+        return self.basis == "unit" or self.spec.skus is not None
+
+    @property
     def to_be_added_up(self) -> bool:
         """Whether there is anything to add up; not where each order is one line with its weight."""
         plain = (
             self.orders.single
+            and not self.counts.others
             and self.spec.weights is None
             and len(self.weights) < 2
             and self.basis != "unit"
@@ -112,13 +123,6 @@ def sum_lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) 
     return Sums(lines, _orders(schema, lines, columns.basis), skus)
 
 
-def numeric(column: Column) -> str:
-    """Return SQL of a cell as a number, null when it is not one."""
-    if column.type == "VARCHAR":
-        return f"TRY_CAST({sql.number(quoted(column.key))} AS DOUBLE)"
-    return f"CAST({quoted(column.key)} AS DOUBLE)"
-
-
 # -- finding the columns ---------------------------------------------------------------------------
 
 
@@ -151,7 +155,7 @@ def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> s
 
 
 def _lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) -> Relation:
-    quantity = "1.0" if columns.quantity is None else f"greatest({numeric(columns.quantity)}, 0)"
+    quantity = columns.counts.sql
     sku = "NULL::VARCHAR"
     if columns.sku is not None:
         sku = f"nullif(trim(CAST({quoted(columns.sku.key)} AS VARCHAR)), '')"

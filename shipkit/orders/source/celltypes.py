@@ -127,7 +127,7 @@ _FACTS: Final = {
     "apostrophe": """
         count(*) FILTER (
             CASE WHEN starts_with({c}, '''')
-                THEN regexp_matches({c}, '^''[0-9+]') ELSE false END
+                THEN regexp_matches({c}, '^''[-+]?[0-9]') ELSE false END
         )""",
     "ghost": r"""
         count(*) FILTER (
@@ -157,7 +157,7 @@ def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> ColumnReading
         sql = f"nullif(trim({sql}, {_BLANKS}), '')"
     if cells := fact["apostrophe"]:
         # Excel shows '02134 as 02134; some exports write the apostrophe into the file.
-        sql = f"regexp_replace({sql}, '^''([0-9+])', '\\1')"
+        sql = f"regexp_replace({sql}, '^''([-+]?[0-9])', '\\1')"
         text = f"removed the apostrophe before digits in {counted(cells, 'cell')}"
         notes.append(Note("repaired", text, cells))
     if kind == "text" and (cells := fact["ghost"]) * 2 > fact["filled"]:

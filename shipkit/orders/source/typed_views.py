@@ -22,6 +22,7 @@ from shipkit.orders.cells import Cells, Note
 from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.lines import LineAccount
+from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import celltypes
 from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
 from shipkit.orders.source.data_rows import DataRows
@@ -32,7 +33,9 @@ from shipkit.schema import PROBLEMS
 
 __all__ = ["as_text", "loaded_from"]
 
-_BLOCKING = frozenset({"weight", "length", "width", "height", "declared_value", "ship_date"})
+_BLOCKING = frozenset(
+    {"weight", "length", "width", "height", "declared_value", "ship_date", *QUANTITIES.values()}
+) - {"quantity"}
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 _PINNED_TYPES = {

@@ -1,0 +1,381 @@
+"""How many units of a line are in the parcel: what was ordered, less what is not shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from shipkit.common.relation import Relation, StageSchema
+from shipkit.common.sql import one, quoted
+from shipkit.orders import expressions as sql
+from shipkit.orders.fields import Column, phrase
+from shipkit.orders.grouping import OrderSet
+from shipkit.orders.layouts import meanings
+from shipkit.orders.mapping.mapped import MappingSpec
+from shipkit.orders.quantity_headings import QUANTITIES, quantity_role
+from shipkit.schema import PROBLEMS, problems_table
+
+__all__ = ["Counts", "quantity_problems"]
+
+_GONE: Final = ("quantity_refunded", "quantity_cancelled")
+"""Roles of units that are never shipped."""
+_UNCLEAR: Final = ("quantity_shipped", "quantity_backordered")
+"""Roles of units that may be in this parcel, in an earlier one, or in a later one."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The columns that count the units of a line.
+
+    Parameters
+    ----------
+    ordered
+        The column of what was ordered; None without one.
+    others
+        Role -> column of what is left, shipped, refunded, cancelled or backordered.
+    named
+        The roles of `others` that a person named, and so are certain.
+    rivals
+        Columns that may all be `ordered`.
+    ignored
+        Headings and keys that a person set aside.
+    """
+
+    ordered: Column | None
+    others: Mapping[str, Column]
+    named: frozenset[str] = frozenset()
+    rivals: tuple[Column, ...] = ()
+    ignored: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, orders: OrderSet, spec: MappingSpec, ordered: Column | None) -> Counts:
+        """Return the columns that the settings name, else those of the headings.
+
+        A quantity that a person or a layout names may be what is left already ("quantity-to-ship").
+        """
+        named = {
+            role: orders.loaded.column(spec.columns[role])
+            for role in QUANTITIES.values()
+            if role in spec.columns and role != "quantity"
+        }
+        rivals = () if ordered is not None else _rivals(orders, spec)
+        ordered = ordered or (rivals[0] if rivals else None)
+        final = "quantity" in spec.columns or (
+            ordered is not None and _role_of(ordered) not in (None, "quantity")
+        )
+        ignored = frozenset(spec.ignore)
+        found: dict[str, Column] = {}
+        if not final:
+            found = {
+                str(column.role): column
+                for column in orders.columns
+                if column.role in {*QUANTITIES.values()} - {"quantity"}
+                and not {column.name, column.key} & ignored
+            }
+        others = {**found, **named}
+        return cls(ordered, others, frozenset(named), rivals, ignored)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns that count units."""
+        ordered = () if self.ordered is None else (self.ordered,)
+        return (*ordered, *self.rivals[1:], *self.others.values())
+
+    @property
+    def sql(self) -> str:
+        """SQL of the units that are in the parcel, never below zero."""
+        if "quantity_left" in self.others:
+            left = _number(self.others["quantity_left"])
+            if self.ordered is not None:
+                left = f"coalesce({left}, {_number(self.ordered)})"
+            return _at_least_zero(left)
+        ordered = "1.0" if self.ordered is None else _number(self.ordered)
+        gone = [f"coalesce(abs({_number(column)}), 0)" for column in self.gone]
+        return _at_least_zero(" - ".join([ordered, *gone])) if self.ordered or gone else ordered
+
+    @property
+    def gone(self) -> list[Column]:
+        """The columns of units that are not in the parcel for certain."""
+        roles = (*_GONE, *(role for role in _UNCLEAR if role in self.named))
+        return [self.others[role] for role in roles if role in self.others]
+
+
+def _role_of(column: Column) -> str | None:
+    found = quantity_role(phrase(column.name).split())
+    return found[0] if found else None
+
+
+def _rivals(orders: OrderSet, spec: MappingSpec) -> tuple[Column, ...]:
+    """Return the columns that name the quantity equally well."""
+    names = meanings(orders.loaded.names, spec.layout).ambiguous.get("quantity", ())
+    return tuple(
+        column
+        for column in orders.columns
+        if column.name in names and not {column.name, column.key} & {*spec.ignore}
+    )
+
+
+def _at_least_zero(x: str) -> str:
+    """Return SQL of a number that is not negative; null stays null: it is not known."""
+    return f"CASE WHEN ({x}) > 0 THEN ({x}) WHEN ({x}) IS NOT NULL THEN 0.0 END"
+
+
+def _number(column: Column) -> str:
+    """Return SQL of a cell as a number, null when it is not one."""
+    if column.type == "VARCHAR":
+        return f"TRY_CAST({sql.number(quoted(column.key))} AS DOUBLE)"
+    return f"CAST({quoted(column.key)} AS DOUBLE)"
+
+
+# -- what is not certain ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A condition over lines, and the problem of those that meet it: SQL, but `fix` and `code`."""
+
+    condition: str
+    problem: str
+    fix: str
+    code: str
+    severity: str = "error"
+
+
+def quantity_problems(
+    schema: StageSchema,
+    selected: Relation,
+    orders: OrderSet,
+    counts: Counts,
+    per_unit: bool,
+) -> pa.Table:
+    """Return problems of the selected orders whose lines do not say how many units are shipped.
+
+    Parameters
+    ----------
+    per_unit
+        Whether the weight of a line is that of a unit, times the quantity.
+    """
+    questions = [*_of_cells(counts, per_unit=per_unit), *_of_states(counts, per_unit=per_unit)]
+    found = [problems_table()]
+    lines = orders.shipping_lines.sql
+    if questions:
+        # One pass over all lines: nearly every file has nothing to ask about.
+        hits = one(
+            schema.con,
+            f"SELECT {', '.join(f'count(*) FILTER ({q.condition})' for q in questions)} "
+            f"FROM {lines}",
+        )
+        found += [
+            _asked(schema, selected, lines, question)
+            for question, hit in zip(questions, hits, strict=True)
+            if hit
+        ]
+    if counts.others:
+        found.append(_nothing_left(schema, selected, lines, counts))
+    if per_unit and counts.ordered is None and not counts.others:
+        found.append(_no_quantity(schema, selected, orders, counts.ignored))
+    return pa.concat_tables(found)
+
+
+def _asked(schema: StageSchema, selected: Relation, lines: str, question: _Question) -> pa.Table:
+    return _problems(
+        schema,
+        f"""
+        SELECT order_row AS row_number, arg_min({question.problem}, l.row_number) AS problem
+        FROM {lines} l
+        WHERE {question.condition}
+        GROUP BY order_row
+        """,
+        selected,
+        question.fix,
+        question.code,
+        question.severity,
+    )
+
+
+def _problems(
+    schema: StageSchema, query: str, selected: Relation, fix: str, code: str, severity: str
+) -> pa.Table:
+    found = schema.con.sql(
+        f"""
+        SELECT row_number, 'quantity' AS field, NULL::VARCHAR AS value, problem, $fix AS fix,
+            $severity AS severity, $code AS code
+        FROM ({query})
+        SEMI JOIN {selected.sql} USING (row_number)
+        ORDER BY row_number
+        """,
+        params={"fix": fix, "severity": severity, "code": code},
+    )
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def _shown(x: str) -> str:
+    """Return SQL of a number as text: 2, not 2.0."""
+    return f"printf('%g', {x})"
+
+
+def _of_cells(counts: Counts, *, per_unit: bool) -> list[_Question]:
+    """Return what is asked about numbers that no quantity has."""
+    asked = []
+    for column in counts.columns:
+        x = _number(column)
+        if column in counts.gone:  # some shops write what was refunded as -1
+            x = f"abs({x})"
+        name = column.name.replace('"', "'")
+        said = f"{sql.quote(name + ' is ')} || {_shown(x)} || ' in row ' || l.row_number"
+        asked.append(
+            _Question(
+                f"{x} < 0",
+                said,
+                "Correct the cell, or leave the row out with where(...).",
+                "quantity_negative",
+            )
+        )
+        asked.append(
+            _Question(
+                f"{x} <> trunc({x})",
+                said,
+                "Write whole units.",
+                "quantity_fractional",
+                "error" if per_unit else "warning",
+            )
+        )
+    for rival in counts.rivals[1:]:
+        first, second = _number(counts.rivals[0]), _number(rival)
+        names = [counts.rivals[0].name, rival.name]
+        asked.append(
+            _Question(
+                f"{first} IS DISTINCT FROM {second}",
+                sql.quote(f'"{names[0]}" and "{names[1]}" may both be the quantity, and differ'),
+                f'Name one: map(columns={{"quantity": "{names[0]}"}}).',
+                "quantity_unclear",
+            )
+        )
+    return asked
+
+
+def _of_states(counts: Counts, *, per_unit: bool) -> list[_Question]:
+    """Return what is asked where units are left, or were shipped, refunded or cancelled."""
+    others, asked = counts.others, []
+    ordered = _number(counts.ordered) if counts.ordered is not None else None
+    left = others.get("quantity_left")
+    if left is None:
+        for role in _UNCLEAR:
+            column = others.get(role)
+            if column is not None and role not in counts.named:
+                asked.append(_unclear(column, ordered, role))
+    gone = counts.gone
+    if left is None and len(gone) == 2 and not counts.named:
+        first, second = map(_number, gone)
+        asked.append(
+            _Question(
+                f"{first} <> 0 AND {second} <> 0",
+                sql.quote(f'"{gone[0].name}" and "{gone[1].name}" may count the same units'),
+                f'Set one of them aside: map(ignore=["{gone[1].name}"]).',
+                "quantity_unclear",
+            )
+        )
+    if ordered is not None and (left is not None or gone):
+        weight = "" if per_unit else "; the weight in the file may be that of all"
+        told = "Correct the weight, or the quantity." if weight else "No action is needed."
+        asked += [
+            _Question(
+                f"{counts.sql} < {ordered} AND {counts.sql} > 0",
+                f"{_shown(counts.sql)} || ' of ' || {_shown(ordered)} || "
+                f"' units are left to ship in row ' || l.row_number || {sql.quote(weight)}",
+                told,
+                "quantity_reduced",
+                "warning",
+            ),
+            _Question(
+                f"{counts.sql} > {ordered}",
+                f"{_shown(counts.sql)} || ' units are left of ' || {_shown(ordered)} "
+                "|| ' in row ' || l.row_number",
+                "Correct the cells.",
+                "quantity_unclear",
+            ),
+        ]
+    return asked
+
+
+def _unclear(column: Column, ordered: str | None, role: str) -> _Question:
+    x = _number(column)
+    of = f" || ' of ' || {_shown(ordered)}" if ordered else ""
+    named = sql.quote(f'"{column.name}" is ')
+    return _Question(
+        f"{x} > 0",
+        f"{named} || {_shown(x)}{of} || ' in row ' || l.row_number "
+        "|| ': are these units in this parcel?'",
+        f'If they are: map(columns={{"quantity": "{column.name}"}}). If the parcel holds the '
+        f'others: map(columns={{"{role}": "{column.name}"}}). If it holds all: '
+        f'map(ignore=["{column.name}"]).',
+        "quantity_unclear",
+    )
+
+
+def _nothing_left(schema: StageSchema, selected: Relation, lines: str, counts: Counts) -> pa.Table:
+    return _problems(
+        schema,
+        f"""
+        SELECT order_row AS row_number, 'nothing of the order is left to ship' AS problem
+        FROM (SELECT order_row, {counts.sql} AS units FROM {lines})
+        GROUP BY order_row
+        HAVING max(units) = 0
+        """,
+        selected,
+        f'Leave it out with where(...). To ship it anyway: map(ignore=["'
+        f'{next(iter(counts.others.values())).name}"]).',
+        "nothing_to_ship",
+        "error",
+    )
+
+
+def _no_quantity(
+    schema: StageSchema, selected: Relation, orders: OrderSet, ignored: frozenset[str]
+) -> pa.Table:
+    """Return a question where the weight of a unit is known, and a column may count the units."""
+    numbers = [
+        column
+        for column in orders.columns
+        if column.role is None
+        and column.type in ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE")
+        and not {column.name, column.key} & ignored
+    ]
+    lines = orders.shipping_lines.sql
+    for column in numbers:
+        x = f"CAST({quoted(column.key)} AS DOUBLE)"
+        fits, several, most = one(
+            schema.con,
+            f"""
+            SELECT bool_and({x} IS NULL OR ({x} BETWEEN 0 AND 999 AND {x} = trunc({x}))),
+                count(*) FILTER ({x} > 1),
+                count(DISTINCT {x}) < 2 OR count(DISTINCT {x}) < count(*)
+            FROM {lines}
+            """,
+        )
+        running = one(
+            schema.con,
+            f"SELECT bool_and(step = 1) FROM (SELECT {x} - lag({x}) OVER (ORDER BY row_number) "
+            f"AS step FROM {lines}) WHERE step IS NOT NULL",
+        )[0]
+        if fits and several and not (running and not most):
+            return _problems(
+                schema,
+                f"""
+                SELECT order_row AS row_number,
+                    {sql.quote(f'the weight is that of a unit; "{column.name}" may count units')}
+                        AS problem
+                FROM {lines}
+                WHERE {x} <> 1
+                GROUP BY order_row
+                """,
+                selected,
+                f'Name the quantity: map(columns={{"quantity": "{column.name}"}}). If each row '
+                f'is one unit: map(ignore=["{column.name}"]).',
+                "quantity_missing",
+                "error",
+            )
+    return problems_table()

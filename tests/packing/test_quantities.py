@@ -1,0 +1,124 @@
+"""A parcel holds what is left to ship; what is not certain about it is a question."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import shipkit as sk
+from shipkit.orders.fields import recognise
+
+ADDRESS = {"Name": "Ada Lee", "Address": "1 Main St", "City": "Boston", "State": "MA"}
+SHIPPER = {
+    "name": "Dana Ortiz",
+    "address_line1": "300 Alamo Plaza",
+    "city": "San Antonio",
+    "state": "TX",
+    "postal_code": "78205",
+    "phone": "2105550100",
+}
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """Return the weight of each order, and row, severity and code of what is said of quantities."""
+
+    def read(*rows, **mapping):
+        with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+            session.load(
+                [
+                    {"Order ID": f"A{n}", **ADDRESS, "Zip": "02134", "SKU": "MUG", **row}
+                    for n, row in enumerate(rows)
+                ]
+            )
+            session.map(**{"service": "ground", **mapping})
+            weights = [json.loads(each)[0]["weight_lb"] for each in session.mapped()["parcels"]]
+            found = session.problems
+            found = found[found["field"] == "quantity"]
+            columns = (found[name] for name in ("row_number", "severity", "code"))
+            return weights, list(zip(*columns, strict=True))
+
+    return read
+
+
+def line(quantity=5, weight=2, **cells):
+    return {"Quantity": quantity, "Item Weight (lb)": weight, **cells}
+
+
+@pytest.mark.parametrize(
+    ("heading", "role"),
+    [
+        *((h, "quantity") for h in ("Item Qty Ordered", "Bestellte Menge", "Кол-во", "Antal stk")),
+        *((h, "quantity_left") for h in ("Qty-To-Ship", "Restmenge", "Reste à livrer", "待发货")),
+        *((h, "quantity_shipped") for h in ("QtyShipped", "Quantité livrée", "発送済数量")),
+        *((h, "quantity_refunded") for h in ("Quantity (refunded)", "Cantidad devuelta")),
+        *((h, "quantity_cancelled") for h in ("Cancelled Qty", "Anulowana ilość")),
+        *((h, "quantity_backordered") for h in ("Qty Back-Ordered", "Quantity on backorder")),
+    ],
+)
+def test_a_heading_tells_what_is_counted(heading, role):
+    assert list(recognise([heading]).roles) == [role]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Quantity Discount", "Stock Quantity", "Qty per Box", "Min. Qty", "Quantity Unit", "Open"],
+)
+def test_other_numbers_are_no_quantity(heading):
+    assert not recognise([heading]).roles
+
+
+def test_the_parcel_holds_what_is_left(packed):
+    rows = [line(**{"Qty to Ship": left}) for left in (5, 1)]
+    assert packed(*rows) == ([10, 2], [(2, "warning", "quantity_reduced")])
+
+
+def test_what_was_refunded_or_cancelled_is_not_in_the_parcel(packed):
+    rows = [line(**{"Qty Refunded": gone}) for gone in (0, 3)]
+    assert packed(*rows) == ([10, 4], [(2, "warning", "quantity_reduced")])
+
+
+@pytest.mark.parametrize("heading", ["Quantity Left", "Cancelled Qty"])
+def test_an_order_with_nothing_left_waits(heading, packed):
+    gone = 0 if heading == "Quantity Left" else 5
+    _, problems = packed(line(**{heading: gone}))
+    assert problems == [(1, "error", "nothing_to_ship")]
+    assert packed(line(**{heading: gone}), ignore=[heading]) == ([10], [])
+
+
+def test_units_that_were_shipped_are_a_question(packed):
+    row = line(**{"Quantity Shipped": 4})
+    assert packed(row)[1] == [(1, "error", "quantity_unclear")]
+    assert packed(row, columns={"quantity": "Quantity Shipped"}) == ([8], [])
+    assert packed(row, columns={"quantity_shipped": "Quantity Shipped"})[0] == [2]
+    assert packed(row, ignore=["Quantity Shipped"]) == ([10], [])
+    assert packed(line(**{"Quantity Shipped": 0})) == ([10], [])
+    assert packed(line(**{"Quantity Shipped": 4, "Open Qty": 1}))[0] == [2]
+
+
+def test_a_quantity_that_is_not_known_is_not_nothing(packed):
+    rows = [{**line(quantity), "Order ID": "A1"} for quantity in (2, None)]
+    assert packed(*rows)[0] == [None]
+
+
+def test_negative_and_fractional_quantities(packed):
+    assert packed(line(-1))[1] == [(1, "error", "quantity_negative")]
+    assert packed(line(2.5))[1] == [(1, "error", "quantity_fractional")]
+    assert packed({"Quantity": 2.5, "Weight (lb)": 3}) == (
+        [3],
+        [(1, "warning", "quantity_fractional")],
+    )
+
+
+def test_a_weight_of_a_unit_needs_a_quantity(packed):
+    rows = [{"Item Weight (lb)": 2, "Posten": n} for n in (10, 1)]
+    assert packed(*rows) == ([2, 2], [(1, "error", "quantity_missing")])
+    assert packed(*rows, columns={"quantity": "Posten"}) == ([20, 2], [])
+    assert packed(*rows, ignore=["Posten"]) == ([2, 2], [])
+    assert packed(*({"Item Weight (lb)": 2, "Posten": n} for n in (1, 2))) == ([2, 2], [])
+
+
+def test_two_quantities_are_a_question_only_where_they_differ(packed):
+    rows = [{"Item Weight (lb)": 2, "Qty Ordered": 3, "Order Quantity": other} for other in (3, 4)]
+    assert packed(*rows) == ([6, 6], [(2, "error", "quantity_unclear")])
