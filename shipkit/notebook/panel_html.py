@@ -85,7 +85,7 @@ def offer_page(offer: Offer) -> str:
     tiles = [
         _tile("Total", total_text(summary.totals)),
         _tile("Labels", f"{summary.shipments:,}"),
-        _tile("Orders", offer.selection.removesuffix(" orders")),
+        _tile("Orders", offer.selection.partition(" orders")[0]),
         _tile("Cannot ship", f"{offer.errors:,}", "bad" if offer.errors else ""),
         _tile("With warnings", f"{summary.warnings:,}", "warn" if summary.warnings else ""),
     ]

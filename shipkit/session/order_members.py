@@ -172,9 +172,15 @@ class OrderMembers:
 
     @property
     def selection(self) -> str:
-        """How many orders the filter keeps: "412 of 800 orders"; if none, what the columns hold."""
+        """How many orders the filter keeps: "412 of 800 orders"; if none, what the columns hold.
+
+        It adds what a person may not expect, such as rows that an empty cell leaves out.
+        """
         chosen = self._planner.selected()
-        return str(chosen) if chosen.count or not chosen.total else f"{chosen}. {chosen.explain()}"
+        said = [str(chosen), *chosen.notes]
+        if not chosen.count and chosen.total:
+            said.insert(1, chosen.explain())
+        return ". ".join([said[0], " ".join(said[1:])]) if len(said) > 1 else said[0]
 
     # -- mapping ---------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Selection:
     clauses: tuple[CheckedClause, ...]
     count: int
     total: int
+    notes: tuple[str, ...] = ()
+    """What a person may not expect: rows that an empty cell leaves out, and the like."""
 
     def __str__(self) -> str:
         return f"{self.count:,} of {self.total:,} orders"
@@ -86,7 +88,12 @@ def select(
         clauses = (clauses,)
     with FilterBench() as bench:
         checked = bench.checked(clauses, orders.line_columns, params)
-        found = _matching_orders(orders, checked, bench, timeout_s) if checked else None
+        found: pa.Table | None = None
+        notes: tuple[str, ...] = ()
+        if checked:
+            cells = orders.line_cells(_used(checked))
+            notes = bench.notes(cells, checked)
+            found = bench.run(cells, "_order", checked, timeout_s).rename_columns(["row_number"])
     with fresh(orders.con, "selection") as schema:
         if found is None:
             relation = schema.view("selected", f"SELECT * FROM {orders.orders.sql}")
@@ -105,7 +112,7 @@ def select(
             ORDER BY o.row_number
             """,
         )
-    return Selection(orders, relation, checked, found.num_rows, orders.count)
+    return Selection(orders, relation, checked, found.num_rows, orders.count, notes)
 
 
 def check_clause(
@@ -144,19 +151,17 @@ def matching(
             bench.columns_of(table),
             params or {},
         )
-        used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
-        rows = table.select(used).append_column("_index", pa.array(np.arange(table.num_rows)))
+        rows = table.select(_used(checked))
+        rows = rows.append_column("_index", pa.array(np.arange(table.num_rows)))
+        bench.notes(rows, checked)
         found = bench.run(rows, "_index", checked, timeout_s)
     indexes: npt.NDArray[np.int64] = found.column(0).to_numpy()
     return indexes
 
 
-def _matching_orders(
-    orders: OrderSet, checked: Sequence[CheckedClause], bench: FilterBench, timeout_s: float
-) -> pa.Table:
-    used = list(dict.fromkeys(key for clause in checked for key in clause.columns))
-    found = bench.run(orders.line_cells(used), "_order", checked, timeout_s)
-    return found.rename_columns(["row_number"])
+def _used(checked: Sequence[CheckedClause]) -> list[str]:
+    """Return the keys of the columns that the clauses use."""
+    return list(dict.fromkeys(key for clause in checked for key in clause.columns))
 
 
 # -- explanations ----------------------------------------------------------------------------------
@@ -165,7 +170,7 @@ def _matching_orders(
 def _explain(selection: Selection) -> str:
     if not selection.clauses:
         return f"No filter: all {selection.total:,} orders."
-    used = list(dict.fromkeys(key for clause in selection.clauses for key in clause.columns))
+    used = _used(selection.clauses)
     cells = selection.orders.line_cells(used)
     alone: list[str] = []
     blocking: set[str] = set()

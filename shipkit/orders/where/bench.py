@@ -130,6 +130,34 @@ class FilterBench:
         finally:
             self.con.unregister("tested_rows")
 
+    def notes(self, rows: pa.Table, checked: Sequence[CheckedClause]) -> tuple[str, ...]:
+        """Return what the cells say about the clauses.
+
+        Raises
+        ------
+        FilterError
+            A clause surely means something else than what is written.
+        """
+        notes: list[str] = []
+        for clause in checked:
+            if not clause.checks:
+                continue
+            sql = ", ".join(check.sql for check in clause.checks)
+            self.con.register("counted_rows", rows)
+            try:
+                with _stopped_after(self.con, _BIND_S):
+                    counts = one(self.con, f"SELECT {sql} FROM counted_rows", _needed(clause, sql))
+            except duckdb.Error:  # a check that cannot be counted says nothing
+                continue
+            finally:
+                self.con.unregister("counted_rows")
+            for each, count in zip(clause.checks, counts, strict=True):
+                if count and each.refuses:
+                    raise each.error(count)
+                if count:
+                    notes.append(each.note(count))
+        return tuple(notes)
+
     def _in_batches(self, rows: pa.Table, checked: Sequence[CheckedClause]) -> pa.Table:
         """Return `rows` in batches so small that the texts that a filter makes of them fit.
 
@@ -166,14 +194,11 @@ class FilterBench:
 
         None if it fails or takes too long where the other conditions do not leave rows out.
         """
-        needed = {
-            name: value for name, value in part.params.items() if re.search(rf"\${name}\b", sql)
-        }
         self.con.register("tested_rows", self._in_batches(rows, [part]))
         query = f"SELECT count(DISTINCT {quoted(key)}) FROM tested_rows WHERE {sql}"
         try:
             with _stopped_after(self.con, _BIND_S):
-                return int(one(self.con, query, needed)[0])
+                return int(one(self.con, query, _needed(part, sql))[0])
         except duckdb.Error:
             return None
         finally:
@@ -191,6 +216,11 @@ class FilterBench:
         """).fetchall()
         self.con.unregister("tested_rows")
         return found
+
+
+def _needed(clause: CheckedClause, sql: str) -> dict[str, Any]:
+    """Return the bound values that a piece of SQL uses; the database refuses others."""
+    return {name: value for name, value in clause.params.items() if re.search(rf"\${name}\b", sql)}
 
 
 @contextmanager

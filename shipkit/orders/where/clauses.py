@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from shipkit.orders.fields import Column
+from shipkit.orders.where.cell_checks import CellCheck, checks_of
 from shipkit.orders.where.clause_writer import ClauseWriter, ColumnComparison
 from shipkit.orders.where.parsing import parse
 from shipkit.orders.where.text_sizes import FilterCost, check_sizes, cost_of
@@ -39,6 +40,8 @@ class CheckedClause:
     """Text and SQL of each condition that AND joins at the top."""
     cost: FilterCost = field(default=FilterCost(), repr=False)
     """What the texts that it makes cost for one row."""
+    checks: tuple[CellCheck, ...] = field(default=(), repr=False)
+    """What is counted in the cells, because it may mean something else than what is written."""
 
 
 def check(
@@ -78,6 +81,7 @@ def check(
         comparisons=tuple(dict.fromkeys(writer.comparisons)),
         parts=parts,
         cost=cost_of(writer, tree),
+        checks=checks_of(writer, tree, sql),
     )
 
 

@@ -1,0 +1,139 @@
+"""What only the cells show: a list in one text, rows left out, numbers compared as letters."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+
+import pyarrow as pa
+import pytest
+
+import shipkit as sk
+from shipkit.errors import FilterError
+from shipkit.orders import grouping, source, where
+
+ROWS = [
+    {
+        "order_id": str(number),
+        "state": ["CA", "TX", None][number % 3],
+        "zip": f"{10000 + number * 700:05d}",
+        "company": None if number % 2 else "Acme Inc",
+        "city": ["Austin", "South Austin", "Washington"][number % 3],
+        "qty": number,
+        "placed": dt.datetime.fromisoformat(f"2026-11-{1 + number % 20:02}T{number % 24:02}:00"),
+    }
+    for number in range(1, 40)
+]
+
+
+@pytest.fixture(scope="module")
+def orders() -> grouping.OrderSet:
+    return grouping.group(source.load(ROWS))
+
+
+REFUSED = [
+    ("state = 'CA,TX'", {}, "one of its parts is in 26 rows", "state IN ('CA', 'TX')"),
+    ("state NOT IN ('CA; TX')", {}, "one of its parts is in 26 rows", "IN ('CA', 'TX')"),
+    ("state = $s", {"s": "CA|TX"}, "one of its parts is in 26 rows", "IN ('CA', 'TX')"),
+    ("state IN $s", {"s": ["CA,TX"]}, "one of its parts is in 26 rows", "IN ('CA', 'TX')"),
+    ("order_id = '7\n8\n9'", {}, "one of its parts is in 3 rows", "IN ('7', '8', '9')"),
+    ("state = 'C%'", {}, "As a pattern it fits 13 rows", "state LIKE 'C%'"),
+    ("state <> 'C*'", {}, "As a pattern it fits 13 rows", "state LIKE 'C%'"),
+    ("company = ''", {}, "An empty cell is NULL, as in 20 rows", "company IS NULL"),
+    ("order_id > '9'", {}, "the result differs in 30 rows", "TRY_CAST(order_id AS DOUBLE)"),
+    ("order_id BETWEEN '1' AND '20'", {}, "the result differs in 7 rows", "TRY_CAST(order_id"),
+    ("qty BETWEEN 10 AND 5", {}, "wrong order", "BETWEEN 5 AND 10"),
+    ("qty NOT BETWEEN $a AND $b", {"a": 9, "b": 1}, "wrong order", "BETWEEN $b AND $a"),
+    ("placed BETWEEN '2026-11-10' AND '2026-11-05'", {}, "wrong order", "'2026-11-05' AND"),
+    ("city LIKE 'Aus*'", {}, "wildcard is % and not *", "city LIKE 'Aus%'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("clause", "bound", "what", "fix"), REFUSED, ids=[ascii(clause) for clause, *_ in REFUSED]
+)
+def test_what_the_cells_contradict_is_refused(orders, clause, bound, what, fix):
+    with pytest.raises(FilterError) as caught:
+        where.select(orders, [clause], bound)
+    assert what in str(caught.value)
+    assert fix in str(caught.value)
+
+
+NOTED = [
+    ("state <> 'CA'", 13, "Left out because `state` is empty: 13 rows. To keep them, add OR state"),
+    ("state NOT IN ('CA')", 13, "Left out because `state` is empty: 13 rows."),
+    ("state NOT LIKE 'C%'", 13, "Left out because `state` is empty: 13 rows."),
+    ("NOT (state = 'CA')", 13, "Left out because `state` is empty: 13 rows."),
+    ("state IN ('ca', 'TX')", 13, "No cell of `state` is 'ca'. Spelled otherwise"),
+    (
+        "order_id = '07'",
+        0,
+        "No cell of `order_id` is '07'. Spelled otherwise (letters, blanks, zer",
+    ),
+    (
+        "city = 'Washington, DC'",
+        0,
+        "No cell of `city` is 'Washington, DC'; one of its parts is in ",
+    ),
+    ("city LIKE 'Austin'", 13, "Inside longer cells it is in 13 rows."),
+    ("placed = '2026-11-05'", 1, "later on that day and left out: 1 row. To compare days, write "),
+    ("placed <= '2026-11-05'", 8, "later on that day and left out: 1 row."),
+    ("placed > '2026-11-05'", 31, "later on that day and kept: 1 row."),
+    (
+        "state = 'CA' OR state = 'TX' AND qty > 5",
+        24,
+        "AND is applied before OR; brackets around the list would change 1 row.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("clause", "count", "note"), NOTED, ids=[clause for clause, *_ in NOTED])
+def test_what_may_not_be_expected_is_said(orders, clause, count, note):
+    chosen = where.select(orders, [clause], {})
+    assert chosen.count == count
+    assert note in chosen.notes[0]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "state = 'TX'",
+        "state = 'NY'",
+        "state <> 'CA' OR state IS NULL",
+        "state <> 'CA' AND state IS NOT NULL",
+        "state IN ('ca', 'CA')",
+        "zip > '2'",
+        "zip >= '11' AND zip < '12'",
+        "zip BETWEEN '10000' AND '19999'",
+        "order_id IN ('1', '2')",
+        "qty BETWEEN 5 AND 10",
+        "city LIKE 'Aus%'",
+        "city LIKE 'Austin' OR city LIKE '%Austin'",
+        "placed >= '2026-11-05'",
+        "(state = 'CA' OR state = 'TX') AND qty > 5",
+        "state = 'CA' OR (state = 'TX' AND qty > 5)",
+        "state = 'CA' AND qty < 5 OR state = 'TX' AND qty < 9",
+        "company = 'Acme Inc'",
+    ],
+)
+def test_nothing_is_said_where_nothing_would_go_wrong(orders, clause):
+    notes = where.select(orders, [clause], {}).notes
+    expected = 1 if clause.startswith("city LIKE 'Austin' OR") else 0
+    assert len(notes) == expected
+
+
+def test_rows_of_a_result_are_checked_too():
+    table = pa.table({"state": ["CA", "TX"]})
+    with pytest.raises(FilterError, match="one of its parts is in 2 rows"):
+        where.matching(table, "state = 'CA,TX'")
+
+
+def test_the_session_says_it_with_the_number_of_orders(shop):
+    session = sk.BatchSession(ROWS, shipper=shop)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        session.where("state <> 'CA'")
+    assert session.selection == (
+        "13 of 39 orders. Left out because `state` is empty: 13 rows. To keep them, add OR state "
+        "IS NULL."
+    )
