@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from shipkit.testing import line_kinds
 from shipkit.testing.spoiled_file import SpoiledFile
 
 __all__ = ["KINDS", "spoiled"]
@@ -135,6 +136,18 @@ def _padded(cell: str, chance: random.Random) -> str:
     return chance.choice((f" {cell}", f"{cell} ", f"{cell}\t", f"\u00a0{cell}"))
 
 
+def _separator_for_blank(cell: str, chance: random.Random) -> str:
+    mark = chance.choice(("\u2028", "\x0b", "\x0c", "\u00a0", "\u3000"))
+    return cell.replace(" ", mark, 1)
+
+
+def _double_encoded(cell: str, _: random.Random) -> str:
+    try:
+        return cell.encode().decode("cp1252")
+    except UnicodeDecodeError:
+        return cell
+
+
 # -- columns and headings --------------------------------------------------------------------------
 
 
@@ -185,82 +198,14 @@ def _notes_in_headings(file: SpoiledFile, chance: random.Random) -> None:
         file.roles = {r: f"{h}{note}" if h == heading else h for r, h in file.roles.items()}
 
 
-# -- lines -----------------------------------------------------------------------------------------
+# -- the file -------------------------------------------------------------------------------------
 
 
-def _row_wrapped_in_quotes(file: SpoiledFile, chance: random.Random) -> None:
-    for index in chance.sample(range(len(file.rows)), min(2, len(file.rows))):
-        file.lines[index].append(lambda line: '"' + line.replace('"', '""') + '"')
-        file.expect("same", index)
-
-
-def _inch_mark(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
+def _backslashes(file: SpoiledFile, chance: random.Random) -> None:
+    file.backslash = True
     if "Remark" not in file.headings:
-        file.add_column("Remark", {index: "MARK"}, "none")
-        file.lines[index].append(lambda line: line.replace("MARK", 'monitor 27"'))
-
-
-def _open_quote(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
-    if "Gift Text" not in file.headings:
-        file.add_column("Gift Text", {index: "MARK"}, "none")
-        file.lines[index].append(lambda line: line.replace("MARK", '"for mom'))
-        if chance.random() < 0.5 and index + 2 < len(file.rows):
-            file.rows[index + 2][-1] = "MARK"
-            file.lines[index + 2].append(lambda line: line.replace("MARK", '"fragile"'))
-
-
-def _cell_too_many(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
-    mark = file.delimiter
-    if chance.random() < 0.5:
-        file.lines[index].append(lambda line: line + mark)
-        file.expect("same", index)
-    else:
-        file.lines[index].append(lambda line: line.replace(mark, mark * 2, 1))
-        file.expect("same", index)
-
-
-def _cell_missing(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
-    file.lines[index].append(lambda line: line.rsplit(file.delimiter, 1)[0])
-    file.expect("same", index)
-
-
-def _blank_lines(file: SpoiledFile, chance: random.Random) -> None:
-    blank = chance.choice(("", file.delimiter * (len(file.headings) - 1)))
-    file.before[chance.randrange(len(file.rows))].append(blank)
-
-
-def _headings_again(file: SpoiledFile, chance: random.Random) -> None:
-    file.before[chance.randrange(1, len(file.rows))].append(file.line(file.headings))
-
-
-def _explained(file: SpoiledFile, _: random.Random) -> None:
-    cells = [f"The {heading.lower()} of the order." for heading in file.headings]
-    file.before[0].append(file.line(cells))
-
-
-def _title(file: SpoiledFile, chance: random.Random) -> None:
-    file.above += [f"Orders of {chance.randint(1, 28)} November 2026", ""][: chance.randint(1, 2)]
-
-
-def _footer(file: SpoiledFile, chance: random.Random) -> None:
-    rows = len(file.rows)
-    file.below.append(chance.choice((f"Total: {rows} orders", f'"{rows} record(s) downloaded,"')))
-
-
-def _nul(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
-    file.lines[index].append(lambda line: line + "\x00")
-    file.expect("same", index)
-
-
-def _same_row_twice(file: SpoiledFile, chance: random.Random) -> None:
-    index = chance.randrange(len(file.rows))
-    file.before[index].append(file.line(file.rows[index]))
-    file.expect("warned", index)
+        rows = chance.sample(range(len(file.rows)), 2)
+        file.add_column("Remark", dict.fromkeys(rows, 'a 27" screen, new'), "none")
 
 
 def _written_as(**changes: object) -> Kind:
@@ -289,19 +234,41 @@ KINDS: Final[Mapping[str, Kind]] = {
     "a neutral instruction": _empty_instruction,
     "the payer's address": _payer,
     "notes in headings": _notes_in_headings,
-    "rows wrapped in quotes": _row_wrapped_in_quotes,
-    "an inch mark": _inch_mark,
-    "an open quote": _open_quote,
-    "a cell too many": _cell_too_many,
-    "a cell missing": _cell_missing,
-    "blank lines": _blank_lines,
-    "headings again": _headings_again,
-    "headings explained": _explained,
-    "a title": _title,
-    "a footer": _footer,
-    "a NUL byte": _nul,
-    "a row twice": _same_row_twice,
+    "rows wrapped in quotes": line_kinds.row_wrapped_in_quotes,
+    "an inch mark": line_kinds.inch_mark,
+    "an open quote": line_kinds.open_quote,
+    "a cell too many": line_kinds.cell_too_many,
+    "a cell missing": line_kinds.cell_missing,
+    "blank lines": line_kinds.blank_lines,
+    "headings again": line_kinds.headings_again,
+    "headings explained": line_kinds.explained,
+    "a title": line_kinds.title,
+    "a footer": line_kinds.footer,
+    "a NUL byte": line_kinds.nul,
+    "a row twice": line_kinds.same_row_twice,
     "all cells quoted": _written_as(quote_all=True),
+    "a cell missing within": line_kinds.cell_missing_within,
+    "a line broken in two": line_kinds.broken_in_two,
+    "a comment": line_kinds.comment,
+    "a comment above": line_kinds.comment_above,
+    "another delimiter": line_kinds.another_delimiter,
+    "all lines wrapped in quotes": line_kinds.all_wrapped,
+    "delimiters at the end": line_kinds.delimiter_at_the_end,
+    "a heading missing": line_kinds.heading_missing,
+    "a heading too many": line_kinds.heading_too_many,
+    "a second table": line_kinds.second_table,
+    "the file cut off": line_kinds.cut_off,
+    "columns in another order": line_kinds.shuffled,
+    "a separator for a blank": _in_cells(_TEXT_ROLES, _separator_for_blank, "same"),
+    "letters encoded twice": _in_cells(_TEXT_ROLES, _double_encoded, "same"),
+    "a decimal comma": _in_cells("weight", lambda cell, _: f"{cell},0", "same"),
+    "a unit in the cell": _in_cells("weight", lambda cell, _: f"{cell} lb", "same"),
+    "a hint of the delimiter": _written_as(hint=True),
+    "a comma and a blank": _written_as(after_delimiter=" "),
+    "backslashes": _backslashes,
+    "apostrophes for quotes": _written_as(quote="'", quote_all=True),
+    "a rare delimiter": _written_as(delimiter="|"),
+    "carriage returns": _written_as(eol="\r"),
     "semicolons": _written_as(delimiter=";"),
     "tabs": _written_as(delimiter="\t"),
     "Windows line ends": _written_as(eol="\r\n"),

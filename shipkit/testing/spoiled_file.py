@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +29,14 @@ class SpoiledFile:
         self.kinds: list[str] = []
         self.delimiter, self.encoding, self.eol = ",", "utf-8", "\n"
         self.quote_all = False
+        self.quote, self.backslash = '"', False
+        """The mark around a cell, and whether a backslash comes before the same mark in it."""
+        self.after_delimiter = ""
+        """What follows each delimiter: a blank, as people write lists."""
+        self.hint = False
+        """Whether the first line names the delimiter, as Excel reads it."""
+        self.around: list[Callable[[str], str]] = []
+        """Changes to every line, the headings included."""
         self.above: list[str] = []
         self.below: list[str] = []
         self.before: dict[int, list[str]] = defaultdict(list)
@@ -62,14 +68,15 @@ class SpoiledFile:
 
     def line(self, cells: Sequence[str]) -> str:
         """Return the line of a row, without its end."""
-        out = io.StringIO()
-        csv.writer(
-            out,
-            delimiter=self.delimiter,
-            lineterminator="\n",  # so that a cell with a line break is quoted
-            quoting=csv.QUOTE_ALL if self.quote_all else csv.QUOTE_MINIMAL,
-        ).writerow(cells)
-        return out.getvalue().removesuffix("\n")
+        return (self.delimiter + self.after_delimiter).join(map(self._written, cells))
+
+    def _written(self, cell: str) -> str:
+        special = {self.delimiter, self.quote, "\n", "\r", *("\\" if self.backslash else "")}
+        if not (self.quote_all or special & set(cell)):
+            return cell
+        before = "\\" if self.backslash else self.quote
+        inside = cell.replace("\\", "\\\\") if self.backslash else cell
+        return self.quote + inside.replace(self.quote, before + self.quote) + self.quote
 
     def text(self) -> str:
         """Return the whole file."""
@@ -80,7 +87,11 @@ class SpoiledFile:
             for change in self.lines.get(index, ()):
                 line = change(line)
             lines.append(line)
-        return self.eol.join([*lines, *self.below]) + self.eol
+        lines += self.below
+        for change in self.around:
+            lines = [change(line) for line in lines]
+        lines = [f"sep={self.delimiter}", *lines] if self.hint else lines
+        return self.eol.join(lines) + self.eol
 
     def write(self, path: Path) -> Path:
         """Write the file, and return its path."""

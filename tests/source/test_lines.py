@@ -146,3 +146,26 @@ def test_a_reader_adds_a_line_that_it_leaves_out() -> None:
     found = LineAccount.of([source], unit="row").with_orders(2)
     assert str(found) == "5 rows: 2 rows of 2 orders, 1 heading, 2 hidden (rows 2, 4)"
     assert (found.missing, found.set_aside, found.merged) == (0, 2, 0)
+
+
+def test_every_case_adds_up(shared: Path) -> None:
+    cases = [
+        path
+        for path in sorted((shared / "cases").glob("*/*.*"))
+        if path.suffix in {".csv", ".txt", ".xlsx", ".xls"}
+    ]
+    found = {}
+    for path in cases:
+        try:
+            found[path.name] = load(path, con=connect()).report.lines
+        except SourceError as error:
+            found[path.name] = str(error)
+    assert len(found) > 40
+    refused = {name for name, lines in found.items() if isinstance(lines, str)}
+    assert not [name for name in refused if "not accounted" in found[name]]
+    counted = {name: lines for name, lines in found.items() if not isinstance(lines, str)}
+    assert {name for name, lines in counted.items() if lines.missing} == set()
+    # Text files are counted here once more, without any reader.
+    for path in cases:
+        if path.name in counted and path.suffix in {".csv", ".txt"}:
+            assert counted[path.name].lines == len(path.read_bytes().splitlines()), path.name
