@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.common.places import country_codes, state_codes
+from shipkit.orders.damage_words import DATES, damage_words
 from shipkit.orders.expressions import choose, quote
 from shipkit.orders.rule import Rule
 
@@ -56,21 +57,21 @@ _PRINTED: Final = {
     "city": "ship_to.city",
     "state": "ship_to.state",
 }
-_MONTHS: Final = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-_EXCEL_DATE: Final = f"(?i)(?:[0-9]{{1,2}}-{_MONTHS}|{_MONTHS}-[0-9]{{1,2}})"
-"""How Excel shows "1-2" or "12-11" that it took for a day: "2-Jan", "Jan-02"."""
+_DATE: Final = quote(f"(?i){'|'.join(DATES)}")
+_NO_KEY: Final = ", ".join(
+    quote(word) for name in ("nothing", "booleans", "errors") for word in sorted(damage_words(name))
+)
 
 
-def _date_of(column: str, field: str, what: str, code: str, severity: str = "error") -> Rule:
+def _damaged_key(fails: str, problem: str) -> Rule:
+    """Return the rule that an order number is not what a spreadsheet or program made of it."""
     return Rule(
-        code=code,
-        field=field,
-        # The length first: it is cheap, and right for nearly no row.
-        fails=f"length({column}) <= 6 AND regexp_full_match({column}, '{_EXCEL_DATE}')",
-        value=column,
-        problem=f"""'"' || {column} || '" looks like a date that Excel made of {what}'""",
-        fix="Write the original again, in a cell that is formatted as text.",
-        severity=severity,
+        code="order_key_damaged",
+        field="order_id",
+        fails=fails,
+        value="order_id",
+        problem=f"""'"' || order_id || '" {problem}'""",
+        fix="Export the orders again, or format the column as text before pasting the numbers.",
     )
 
 
@@ -112,18 +113,27 @@ RULES: Final[tuple[Rule, ...]] = (
         )
         for column, field in _PRINTED.items()
     ),
-    _date_of("address_line1", "ship_to.address_line1", "a street", "excel_date"),
-    _date_of("address_line2", "ship_to.address_line2", "a unit", "excel_date", "warning"),
-    _date_of("order_id", "order_id", "an order number", "order_key_damaged"),
-    Rule(
-        code="order_key_damaged",
-        field="order_id",
-        fails="contains(upper(order_id), 'E+')"
+    _damaged_key(
+        f"regexp_full_match(order_id, {_DATE})",
+        "looks like a date that Excel made of an order number",
+    ),
+    _damaged_key(
+        "contains(upper(order_id), 'E+')"
         " AND regexp_full_match(order_id, '(?i)[0-9](?:[.,][0-9]+)?e[+][0-9]+')",
-        value="order_id",
-        problem="""'"' || order_id || '" is an order number that a spreadsheet rounded;'
-        ' several orders may have become one'""",
-        fix="Export the orders again, or format the column as text before pasting the numbers.",
+        "is an order number that a spreadsheet rounded; several orders may have become one",
+    ),
+    # Excel keeps 15 digits of a number and writes zeros for the others.
+    _damaged_key(
+        "strlen(order_id) >= 18 AND regexp_full_match(order_id, '[1-9][0-9]{14}0{3,}')",
+        "is an order number whose last digits a spreadsheet replaced with zeros",
+    ),
+    _damaged_key(
+        f"""CASE
+            WHEN regexp_matches(order_id, '[1-9]') THEN false
+            ELSE order_id IN ({_NO_KEY}) OR lower(order_id) IN ({_NO_KEY})
+                OR regexp_full_match(order_id, '#{{3,}}')
+        END""",
+        "is not an order number",
     ),
     Rule(
         code="country_unknown",

@@ -217,7 +217,7 @@ def test_html_is_read_as_the_text_it_means_and_counted(read):
     ]
     assert (rows[1]["address_line1"], rows[2]["address_line2"]) == ("1 Main St Rear", "R&D <ring>")
     assert (
-        repairs["HTML and invisible marks in names and addresses read as the text they mean"] == 2
+        repairs["HTML, escapes and invisible marks in names and addresses read as they mean"] == 2
     )
 
 

@@ -34,7 +34,7 @@ def test_a_lost_letter_stops_the_row(shop, field):
 @pytest.mark.parametrize("cell", ["2-Jan", "12-Nov", "Jan-02", "3-apr"])
 def test_a_date_that_excel_made_is_not_printed_unnoticed(shop, cell):
     assert read(shop, address=cell)[1] == [("excel_date", "error")]
-    assert read(shop, address_2=cell)[1] == [("excel_date", "warning")]
+    assert read(shop, address_2=cell)[1] == [("excel_date", "error")]
     assert read(shop, order_id=cell)[1] == [("order_key_damaged", "error")]
 
 

@@ -20,17 +20,20 @@ import pyarrow.compute as pc
 
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.address_repairs import repair_addresses
-from shipkit.orders.normalize.cell_pass import normal_select, texts_to_read
+from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
 from shipkit.orders.normalize.nested import add_nested
 from shipkit.orders.normalize.postal_repairs import repair_postal_codes
+from shipkit.orders.normalize.suspects import judgement_of
 from shipkit.schema import SHIPMENTS
 
 __all__ = ["Normalized", "normalize"]
 
 _COUNTED: Final = {
     "fixed_spaces": "spaces, line breaks or apostrophes removed from names and addresses",
-    "fixed_markup": "HTML and invisible marks in names and addresses read as the text they mean",
+    "fixed_markup": "HTML, escapes and invisible marks in names and addresses read as they mean",
+    "fixed_letters": "names and addresses that had been read in a wrong encoding, read again",
+    "fixed_nothing": "words such as nan and null for an empty cell left out of addresses",
     "fixed_state": "states written as their code",
     "fixed_country": "countries written as their code",
     "fixed_phone": "phone numbers reduced to digits",
@@ -63,16 +66,19 @@ def normalize(
         Cells that the source could not read. In a mapped column they stop their row; in another
         they are warnings.
     """
-    normal = _in_order(con.sql(normal_select(con, mapped)).to_arrow_table())
-    normal = repair_addresses(con, normal, mapped.line_length)
-    normal = repair_postal_codes(con, normal)
-    if mapped.nested:
-        normal = _in_order(add_nested(con, normal, mapped.relation.sql))
-    con.register("normal", normal)
+    judgement = judgement_of(con, mapped.relation.sql, printed_texts(mapped))
+    con.register(judgement.NAME, judgement.table)
     try:
-        problems = cell_problems(con, mapped, texts_to_read(mapped), source_problems)
+        normal = _in_order(con.sql(normal_select(con, mapped, judgement)).to_arrow_table())
+        normal = repair_addresses(con, normal, mapped.line_length)
+        normal = repair_postal_codes(con, normal)
+        if mapped.nested:
+            normal = _in_order(add_nested(con, normal, mapped.relation.sql))
+        con.register("normal", normal)
+        problems = cell_problems(con, mapped, texts_to_read(mapped), source_problems, judgement)
     finally:
         con.unregister("normal")
+        con.unregister(judgement.NAME)
     counts = {text: pc.sum(normal.column(name)).as_py() for name, text in _COUNTED.items()}
     return Normalized(
         normal.select(SHIPMENTS.names).cast(SHIPMENTS),

@@ -14,11 +14,11 @@ from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
-from shipkit.orders.normalize.markup import markup_in, without_markup
 from shipkit.orders.normalize.readings import reading
+from shipkit.orders.normalize.suspects import Judgement
 from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, SHIPMENTS, Leaf
 
-__all__ = ["normal_select", "texts_to_read"]
+__all__ = ["normal_select", "printed_texts", "texts_to_read"]
 
 _LOOKED_UP: Final = ("state", "country", "service", "currency", "packaging")
 """Fields that are not read by their kind alone."""
@@ -40,8 +40,10 @@ _SPACES_COUNTED: Final = ("name", "company", *_LINES, "city")
 """Columns in which a removed space is a repair to be counted."""
 
 
-def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
+def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement) -> str:
     """Return the statement that makes shipments of the mapped relation.
+
+    The cells that `judgement` repairs are replaced; its table must be registered.
 
     Its columns are :data:`shipkit.schema.SHIPMENTS`, then ``bad_<leaf>`` (the text of a cell that
     cannot be read), ``american`` (ZIP codes are used there), ``repair`` (the row needs the second
@@ -59,7 +61,7 @@ def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     ]
     return f"""
         WITH tidied AS (
-            {_tidied(con, mapped)}
+            {_tidied(con, mapped, judgement)}
         )
         SELECT
             row_number,
@@ -73,7 +75,9 @@ def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
             {_columns([*unread, "american"])},
             {_needs_repair(mapped)} AS repair,
             {_spaces_removed(mapped)} AS fixed_spaces,
-            fixed_markup,
+            coalesce(list_contains(repair_kinds, 'markup'), false) AS fixed_markup,
+            coalesce(list_contains(repair_kinds, 'letters'), false) AS fixed_letters,
+            coalesce(list_contains(repair_kinds, 'nothing'), false) AS fixed_nothing,
             coalesce(state_ <> raw_state, false) AS fixed_state,
             coalesce(country_ <> raw_country, false) AS fixed_country,
             coalesce(phone <> raw_phone, false) AS fixed_phone,
@@ -100,27 +104,23 @@ def _columns(expressions: list[str]) -> str:
     return ",\n            ".join(expressions)
 
 
-def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
-    """Return the step that tidies texts, reads values and looks up codes."""
-    printed = [
+def printed_texts(mapped: Mapped) -> list[str]:
+    """Return the leaves of names and addresses that are filled with text."""
+    return [
         name
         for name in _SPACES_COUNTED
         if _is_filled(mapped, name) and mapped.relation.columns[name] == "VARCHAR"
     ]
-    marks = markup_in(con, mapped.relation.sql, printed)
-    plain = {name: without_markup(name, marks) for name in printed}
-    marked = " OR ".join(f"coalesce({text} <> {name}, false)" for name, text in plain.items())
+
+
+def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement) -> str:
+    """Return the step that tidies texts, reads values and looks up codes."""
     tidy = ", ".join(
-        f"{read} AS {leaf.flat}"
+        f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
         for leaf in _TIDY
-        for read in [
-            reading(leaf, plain.get(leaf.flat, leaf.flat))
-            if _is_filled(mapped, leaf.flat)
-            else leaf.flat
-        ]
     )
     raw = [
-        f"{plain.get(name, name)} AS raw_{name}"
+        f"{name} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
     ]
     typed = [f"{_typed(leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
@@ -130,13 +130,12 @@ def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
             SELECT
                 * REPLACE ({tidy}),
                 {_columns([*raw, *typed])},
-                {marked if marks else "false"} AS fixed_markup,
                 coalesce(upper(trim(currency)), 'USD') AS currency_,
                 {_services(con, mapped)} AS service_,
                 {country} AS country_,
                 {state} AS state_,
                 coalesce({is_american}, false) AS american
-            FROM {mapped.relation.sql}
+            FROM {judgement.repaired_relation(mapped.relation.sql)}
     """
 
 

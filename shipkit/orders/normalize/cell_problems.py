@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from shipkit.orders.expressions import choose, quote
 from shipkit.orders.mapping.mapped import Mapped, MappingQuestion
 from shipkit.orders.normalize import readings
-from shipkit.schema import PROBLEMS
+from shipkit.orders.normalize.suspects import Judgement
+from shipkit.schema import FLAT, PROBLEMS
 from shipkit.services import ServiceList, UnknownService
 
 __all__ = ["UNREADABLE", "cell_problems"]
@@ -22,6 +23,8 @@ UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     "service": ("service", "is not a known service", ""),  # see _unknown_services
 }
 """Leaf -> path, what is wrong with its text, how to fix it. The text is in ``bad_<leaf>``."""
+
+_PATHS: Final = {leaf.flat: leaf.path for leaf in FLAT}
 
 _SHOWN: Final = (
     "row_number",
@@ -45,6 +48,7 @@ def cell_problems(
     mapped: Mapped,
     leaves: Sequence[str],
     source_problems: pa.Table | None,
+    judgement: Judgement,
 ) -> pa.Table:
     """Return the problems of the relation ``normal`` (:data:`shipkit.schema.PROBLEMS`), by row.
 
@@ -52,6 +56,8 @@ def cell_problems(
     ----------
     leaves
         The leaves that were read from text, each with its column ``bad_<leaf>``.
+    judgement
+        What is found of names and addresses; its table is registered.
     """
     bad = [f"bad_{name}" for name in leaves]
     conditions = [
@@ -76,6 +82,7 @@ def cell_problems(
                 _split_addresses(mapped.line_length),
             ),
             *(_asked(question) for question in mapped.questions),
+            *judgement.problems(mapped.relation.sql, _PATHS),
         ]
         found = con.sql(" UNION ALL ".join(queries)).to_arrow_table().cast(PROBLEMS)
     finally:

@@ -1,63 +1,121 @@
-"""HTML and invisible marks in names and addresses, as exports of web shops have them."""
+"""HTML and escapes in names and addresses, as exports of web shops and scripts have them."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable
 from typing import Final
 
-import duckdb
+__all__ = ["without_escapes", "without_invisible"]
 
-from shipkit.orders.expressions import quote
-
-__all__ = ["markup_in", "without_markup"]
-
-_INVISIBLE: Final = r"[\x{AD}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2069}\x{FEFF}]"
-"""Zero-width marks and marks of direction. U+200C and U+200D are parts of letters and emoji."""
-_MARKUP: Final = rf"&#?[A-Za-z0-9]{{2,31}};|<[Bb][Rr] ?/?>|_x000[Dd]_|{_INVISIBLE}"
-
-
-def markup_in(
-    con: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str]
-) -> dict[str, str]:
-    """Return the entities, line breaks and marks in the columns `names` -> what they mean."""
-    if not names:
-        return {}
-    columns = " UNION ALL ".join(
-        f"""
-        SELECT {name} AS text
-        FROM {relation}
-        WHERE
-            contains({name}, '&')
-            OR contains({name}, '<')
-            OR contains({name}, '_x000')
-            -- Invisible marks are not ASCII: the lengths say cheaply which cells to search.
-            OR (strlen({name}) <> length({name}) AND regexp_matches({name}, '{_INVISIBLE}'))
-        """
-        for name in names
-    )
-    found = con.execute(
-        f"""
-        WITH suspected AS (
-            {columns}
-        )
-        SELECT DISTINCT unnest(regexp_extract_all(text, '{_MARKUP}')) AS mark
-        FROM suspected
-        ORDER BY mark
-        """
-    ).fetchall()
-    meant = {mark: _meaning(mark) for (mark,) in found}
-    return {mark: text for mark, text in meant.items() if text != mark}
+_ENTITY: Final = re.compile(
+    r"&(?:amp;)*(?:#[0-9]{3,7};?|#[0-9]{1,2};|#[xX][0-9A-Fa-f]{2,6};|[A-Za-z][A-Za-z0-9]{1,30};)"
+)
+_BREAK: Final = re.compile(r"<(?:br|/?p|/?div|/?li|/?tr|/?td)(?: [^<>]*)?/?\s*>", re.IGNORECASE)
+_TAG: Final = re.compile(
+    r"</?(?:a|b|i|u|em|strong|span|font|small|big|sup|sub|ul|ol)(?: [^<>]*)?/?>", re.IGNORECASE
+)
+_EXCEL: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_UNICODE: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
+_BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
+_LINE: Final = re.compile(r"(?:\\r\\n|\\[nr])(?=[A-Z0-9 ]|$)")
+_FORMULA: Final = re.compile(r'^="([^"=]*)"$')
+_QUOTED: Final = re.compile(r"(?:=[0-9A-F]{2})+")
+_PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    # Joiners are parts of letters and emoji in other scripts, never of Latin letters.
+    "|(?:(?<=[\x00-\u024f])|^)[\u200c\u200d]+(?=[\x00-\u024f]|$)"
+)
 
 
-def _meaning(mark: str) -> str:
-    if mark[0] == "&":
-        return html.unescape(mark)
-    return "" if len(mark) == 1 else " "
+def without_escapes(text: str) -> str:
+    r"""Return `text` with HTML, Excel's escapes and those of programs as what they mean.
+
+    Examples
+    --------
+    >>> without_escapes("Smith &amp; Sons<br>M\\u00fcller, K=C3=B6ln 5%20B")
+    'Smith & Sons Müller, Köln 5 B'
+    """
+    before = ""
+    while before != text:  # "&amp;amp;#252;" was encoded more than once
+        before = text
+        text = _once(text)
+    return text
 
 
-def without_markup(x: str, marks: Mapping[str, str]) -> str:
-    """Return SQL of a text whose `marks` are replaced; `&amp;` last, because it is decoded once."""
-    for mark in sorted(marks, key=lambda mark: marks[mark] == "&"):
-        x = f"replace({x}, {quote(mark)}, {quote(marks[mark])})"
-    return x
+def _once(text: str) -> str:
+    if "&" in text:
+        text = _ENTITY.sub(_entity, text)
+    if "<" in text:
+        text = _TAG.sub("", _BREAK.sub(" ", text))
+    if "_x" in text:
+        text = _EXCEL.sub(lambda found: _letter(int(found[1], 16)), text)
+    if "\\" in text:
+        text = _UNICODE.sub(_from_unicode, text)
+        text = _BYTES.sub(_decoder(r"\\x", always=True), text)
+        text = _LINE.sub(" ", text)
+    if "=" in text:
+        text = _quoted_printable(_FORMULA.sub(r"\1", text))
+    return _percent(text) if "%" in text else text
+
+
+def _entity(found: re.Match[str]) -> str:
+    mark = found[0]
+    while (plain := html.unescape(mark)) != mark:
+        mark = plain
+    return " " if mark in "\r\n" else mark
+
+
+def _letter(code: int) -> str:
+    return " " if code < 0x20 else chr(code)
+
+
+def _from_unicode(found: re.Match[str]) -> str:
+    units = bytes.fromhex(found[0].replace("\\u", ""))
+    return units.decode("utf-16-be", errors="replace")
+
+
+def _decoder(prefix: str, *, always: bool = False) -> Callable[[re.Match[str]], str]:
+    """Return a function that reads bytes in hexadecimal; text that is not UTF-8 stays as it is.
+
+    Parameters
+    ----------
+    always
+        Read it as Windows-1252 then.
+    """
+
+    def decoded(found: re.Match[str]) -> str:
+        data = bytes.fromhex(re.sub(prefix, "", found[0]))
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            return data.decode("cp1252", errors="replace") if always else found[0]
+
+    return decoded
+
+
+def _quoted_printable(text: str) -> str:
+    """Return `text` with "=C3=BC" decoded: only where a letter beyond ASCII shows what it is."""
+    decoded = _QUOTED.sub(_decoder("="), text)
+    return decoded if not decoded.isascii() and decoded != text else text
+
+
+def _percent(text: str) -> str:
+    """Return `text` with "%20" and "%C3%BC" decoded, and then the plus signs between words.
+
+    "50%50" is no code: a percent code of a letter or digit is never written.
+    """
+    plain = _PERCENT.sub(_of_percent, text)
+    return plain.replace("+", " ") if plain != text and " " not in text else plain
+
+
+def _of_percent(found: re.Match[str]) -> str:
+    decoded = _decoder("%")(found)
+    return found[0] if any(c.isascii() and c.isalnum() for c in decoded) else decoded
+
+
+def without_invisible(text: str) -> str:
+    """Return `text` without zero-width marks and marks of direction."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)

@@ -1,0 +1,155 @@
+"""Which cells of names and addresses may be damaged, and what is found of them.
+
+A few cheap tests in SQL find the cells; each different one is judged once in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from shipkit.orders.damage_words import damage_words
+from shipkit.orders.expressions import quote
+from shipkit.orders.normalize.text_damage import Verdict, judged
+
+__all__ = ["Judgement", "judgement_of"]
+
+_ONE_WORD: Final = ", ".join(
+    quote(word) for name in ("booleans", "nothing") for word in sorted(damage_words(name))
+)
+_AFTER_LEAD: Final = (
+    r"\x{80}-\x{BF}\x{152}\x{153}\x{160}\x{161}\x{178}\x{17D}\x{17E}\x{192}\x{2C6}\x{2DC}"
+    r"\x{2013}-\x{2022}\x{2026}\x{2030}\x{2039}\x{203A}\x{20AC}\x{2122}"
+)
+"""What the second byte of a letter in UTF-8 becomes in Windows-1252."""
+_ODD: Final = "|".join(
+    (
+        # controls, symbols of Latin-1 but those of "5º", "Nº", "l·l" and blanks
+        r"[\x{80}-\x{84}\x{86}-\x{9F}\x{A1}-\x{A9}\x{AB}-\x{AF}\x{B1}-\x{B3}\x{B5}\x{B6}]",
+        r"[\x{B8}\x{B9}\x{BB}-\x{BF}\x{F7}\x{201A}\x{2070}-\x{209F}\x{2200}-\x{22FF}\x{2500}-\x{259F}]",
+        # UTF-8 that was read as Windows-1252, -1250, -1251, Mac Roman, or in DOS
+        rf"[\x{{C2}}-\x{{F4}}][{_AFTER_LEAD}]",
+        r"[\x{102}\x{139}][^\x00-\x7F]|(?:[РС][^\x00-\x7F]){3}|[ÔΓ]Ç",
+        # two alphabets in a word
+        r"[A-Za-z][\x{370}-\x{45F}]|[\x{370}-\x{45F}][A-Za-z]",
+        # invisible marks and joiners, wide letters and digits
+        r"[\x{200B}-\x{200F}\x{2028}-\x{202E}\x{2060}-\x{206F}\x{FEFF}\x{FF01}-\x{FF5E}]",
+        # letters that are crowded, capitals inside a word
+        r"[\x{A1}-\x{FF}]{3}|[A-Za-z][ŠŽŸŒÃÂÐÙÚÛÝÞ]",
+    )
+)
+_CODES: Final = r"[&<_\\?%=:\[]"
+
+
+def _is_suspect(x: str) -> str:
+    """Return SQL that is true of a cell that may be damaged.
+
+    CASE, because OR and AND evaluate both of their sides, and the first test is the cheap one.
+    """
+    return rf"""
+        regexp_matches({x}, '{_CODES}')
+        OR CASE WHEN strlen({x}) <> length({x}) THEN regexp_matches({x}, '{_ODD}') ELSE false END
+        OR CASE
+            WHEN contains({x}, ' ') THEN {x} LIKE '% 20__'
+            ELSE regexp_matches({x}, '[#0-9+(]') OR {x} IN ({_ONE_WORD})
+        END
+    """
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The damaged cells of a mapped relation, as a table that is registered while it is needed.
+
+    Parameters
+    ----------
+    table
+        ``column_name``, ``was``, ``text``, ``repair``, ``problem``, ``code``, ``fix``.
+    repaired, wrong
+        The columns with cells that are repaired, and those with cells that stop their row.
+    """
+
+    table: pa.Table
+    repaired: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+    NAME = "judged_cells"
+
+    def repaired_relation(self, relation: str) -> str:
+        """Return SQL of `relation` with repaired cells, and ``repair_kinds`` of each row.
+
+        A join loses the order of the rows, which is restored after the pass.
+        """
+        if not self.repaired:
+            return f"(SELECT *, NULL::VARCHAR[] AS repair_kinds FROM {relation})"
+        texts = ", ".join(
+            f"CASE WHEN {_alias(name)}.was IS NULL THEN r.{name} "
+            f"ELSE nullif({_alias(name)}.text, '') END AS {name}"
+            for name in self.repaired
+        )
+        joins = "\n".join(
+            f"LEFT JOIN {self.NAME} {_alias(name)} ON {_alias(name)}.column_name = {quote(name)} "
+            f"AND {_alias(name)}.repair IS NOT NULL AND {_alias(name)}.was = r.{name}"
+            for name in self.repaired
+        )
+        kinds = ", ".join(f"{_alias(name)}.repair" for name in self.repaired)
+        return (
+            f"(SELECT r.* REPLACE ({texts}), [{kinds}] AS repair_kinds FROM {relation} r {joins})"
+        )
+
+    def problems(self, relation: str, paths: Mapping[str, str]) -> Iterator[str]:
+        """Yield a query of the problems of each column that has any."""
+        for name in self.wrong:
+            yield f"""
+                SELECT
+                    r.row_number,
+                    {quote(paths[name])} AS field,
+                    r.{name} AS value,
+                    j.problem,
+                    j.fix,
+                    'error' AS severity,
+                    j.code
+                FROM {relation} r
+                JOIN {self.NAME} j ON j.column_name = {quote(name)} AND j.was = r.{name}
+                WHERE j.problem IS NOT NULL
+            """
+
+
+def _alias(name: str) -> str:
+    return f"of_{name}"
+
+
+def judgement_of(con: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str]) -> Judgement:
+    """Return what is found of the cells in the columns `names` of a relation."""
+    suspects = " UNION ALL ".join(
+        f"SELECT DISTINCT {quote(name)} AS column_name, {name} AS was "
+        f"FROM {relation} WHERE {_is_suspect(name)}"
+        for name in names
+    )
+    found = con.execute(suspects).fetchall() if names else []
+    rows = [
+        (name, was, verdict)
+        for name, was in found
+        for verdict in [judged(was, name)]
+        if verdict.repair or verdict.problem
+    ]
+    return Judgement(
+        _table(rows),
+        tuple(dict.fromkeys(name for name, _, verdict in rows if verdict.repair)),
+        tuple(dict.fromkeys(name for name, _, verdict in rows if verdict.problem)),
+    )
+
+
+def _table(rows: Sequence[tuple[str, str, Verdict]]) -> pa.Table:
+    columns = {
+        "column_name": [name for name, _, _ in rows],
+        "was": [was for _, was, _ in rows],
+        **{
+            part: [getattr(verdict, part) for _, _, verdict in rows]
+            for part in ("text", "repair", "problem", "code", "fix")
+        },
+    }
+    return pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})

@@ -1,0 +1,202 @@
+"""What happened to the text of a name or an address before it came here, cell by cell.
+
+A repair that is certain is made and counted. Where the original cannot be known, the row waits.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from shipkit.orders.damage_words import DATES, damage_words
+from shipkit.orders.normalize.markup import without_escapes, without_invisible
+from shipkit.orders.normalize.mojibake import read_again
+from shipkit.orders.source.alphabets import text_score
+
+__all__ = ["Verdict", "judged"]
+
+_REQUIRED: Final = frozenset({"name", "address_line1", "city"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a cell.
+
+    Parameters
+    ----------
+    text
+        The cell with all certain repairs.
+    repair
+        What kind of repair it had: ``markup``, ``letters``, ``nothing`` (a word for an empty cell
+        was left out), or None.
+    problem
+        What is wrong beyond repair, without a full stop; None if nothing is.
+    code, fix
+        Of the problem.
+    """
+
+    text: str
+    repair: str | None = None
+    problem: str | None = None
+    code: str | None = None
+    fix: str | None = None
+
+
+_DATE: Final = re.compile("|".join(DATES), re.IGNORECASE)
+_SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E[+][0-9]{1,3}", re.IGNORECASE)
+_WHOLE_FLOAT: Final = re.compile(r"[0-9]+\.0")
+_SERIAL: Final = re.compile(r"[34][0-9]{4}(?:\.[0-9]+)?")
+"""The days of the years 1982 to 2036 as Excel counts them."""
+_HASHES: Final = re.compile(r"#{3,}")
+
+_LETTER: Final = r"[^\W\d_]"
+_ASKED: Final = re.compile(rf"{_LETTER}\?{_LETTER}|\?\?|(?:^|\s)\?{_LETTER}")
+_ASKED_END: Final = re.compile(rf"{_LETTER}\?")
+_ESCAPED: Final = re.compile(
+    r"[A-Za-z]=[0-9A-F]{2}[A-Za-z]|%[0-9A-Fa-f]{2}[A-Za-z]|^[^ ]*\w\+\w[^ ]*\+\w[^ ]*$"
+)
+_MARKS: Final = "¤¦§¨¬±¶¸¹²³¼½¾¢£¥«»÷ⁿ√≈ƒ∆◊∂∑∏∫„‡†‰‹›ˆ˜¯¿¡"
+_INSIDE: Final = re.compile(rf"{_LETTER}[{_MARKS}\u2500-\u259f]{_LETTER}|[\u2500-\u259f]{_LETTER}")
+_CAPITAL_INSIDE: Final = re.compile(
+    r"\b(?!Mc|Mac|De|Di|Da|La|Le|Van|Al)[A-Za-z]*[a-z]{2}[ÂÃÐÙÚÛÝÞŠŽŸŒ]"
+)
+_CAPITAL_BETWEEN: Final = re.compile(r"[A-Za-z][ŠŽŸŒÃÂ][a-z]")
+_CROWDED: Final = re.compile("[\u00a1-\u00ff]{3,}")
+_GARBAGE: Final = -3.0
+_FOREIGN: Final = re.compile("[\u0370-\u045f]")
+_LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+
+_LOOKS_LIKE: Final = dict(
+    zip(
+        "АВЕЅІЈКМНОРСТУХаеіјорсухѕһԁ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
+        "ABESIJKMHOPCTYXaeijopcyxshd" + "ABEZHIKMNOPTYXo",
+        strict=True,
+    )
+)
+"""Letters of Cyrillic and Greek -> the Latin letters that look the same."""
+
+_EXPORT: Final = "Export the orders again as UTF-8, or correct the cell."
+_RETYPE: Final = "Write the original again, in a cell that is formatted as text."
+_CORRECT: Final = "Correct the cell."
+
+
+def judged(text: str, column: str) -> Verdict:
+    """Return what is known of a cell of a name or an address.
+
+    Parameters
+    ----------
+    column
+        The field that it is for, such as ``address_line1``.
+    """
+    if _is_nothing(text) and column not in _REQUIRED:
+        return Verdict("", "nothing")
+    plain, repair = _repaired(text)
+    if column == "address_line2" and _WHOLE_FLOAT.fullmatch(plain):
+        plain, repair = plain.removesuffix(".0"), "letters"
+    problem, code, fix = _problem(" ".join(plain.split()), column) or (None, None, None)
+    return Verdict(plain, repair, problem, code, fix)
+
+
+def _repaired(text: str) -> tuple[str, str | None]:
+    """Return a text with all certain repairs, and their kind."""
+    plain = without_escapes(text)
+    # A soft hyphen may be half of a letter, so text is read again before marks are removed.
+    letters = plain if plain.isascii() else read_again(plain)
+    if letters != plain:
+        letters = without_invisible(letters)
+    else:
+        letters = plain = without_invisible(plain)
+    if not letters.isascii():
+        letters = "".join(map(_narrow, _without_controls(_in_latin(letters))))
+    if letters != plain:
+        return letters, "letters"
+    return plain, "markup" if plain != text else None
+
+
+def _narrow(letter: str) -> str:
+    """Return the usual form of a wide letter, digit or mark, as East Asian programs write them."""
+    return unicodedata.normalize("NFKC", letter) if "\uff01" <= letter <= "\uff5e" else letter
+
+
+def _without_controls(text: str) -> str:
+    """Return `text` with U+FFFD for control characters that were letters in another code page."""
+    return re.sub("[\x80-\x84\x86-\x9f]", "\ufffd", text)
+
+
+def _in_latin(text: str) -> str:
+    """Return `text` with look-alikes replaced in words that mix Latin with another alphabet."""
+    return _WORD.sub(_one_alphabet, text) if _FOREIGN.search(text) else text
+
+
+def _one_alphabet(found: re.Match[str]) -> str:
+    word = found[0]
+    others = {letter for letter in word if not letter.isascii()}
+    if len(others) == len(set(word)) or not others <= _LOOKS_LIKE.keys():
+        return word
+    return "".join(_LOOKS_LIKE.get(letter, letter) for letter in word)
+
+
+def _is_nothing(text: str) -> bool:
+    return text.strip() in damage_words("nothing")
+
+
+def _problem(text: str, column: str) -> tuple[str, str, str] | None:
+    """Return problem, code and fix of a text that was repaired as far as is certain."""
+    shown, lower = f'"{text}"', text.lower()
+    if lower in damage_words("errors") or _HASHES.fullmatch(text):
+        return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
+    if _is_nothing(text) or text in damage_words("booleans"):
+        return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
+    if _is_number_or_date(text, column):
+        return (
+            f"{shown} looks like a date or number that a spreadsheet made of {_WHAT[column]}",
+            "excel_date",
+            _RETYPE,
+        )
+    if "\ufffd" in text or _lacks_letters(text, column):
+        return f"letters of {shown} were lost before the file was read", "letters_lost", _EXPORT
+    if column != "company" and _ESCAPED.search(text):
+        return f"{shown} has codes in place of letters or blanks", "letters_garbled", _CORRECT
+    if _is_garbled(text):
+        return f"{shown} was read in a wrong encoding before", "letters_garbled", _EXPORT
+    return None
+
+
+_WHAT: Final = {
+    "name": "a name",
+    "company": "a company",
+    "address_line1": "a street",
+    "address_line2": "a unit",
+    "address_line3": "an address",
+    "city": "a city",
+}
+
+
+def _is_number_or_date(text: str, column: str) -> bool:
+    if _DATE.fullmatch(text) or _SCIENTIFIC.fullmatch(text) or _WHOLE_FLOAT.fullmatch(text):
+        return True
+    return column in _REQUIRED and bool(_SERIAL.fullmatch(text))
+
+
+def _lacks_letters(text: str, column: str) -> bool:
+    """Return whether question marks are where letters were; a company may end with one."""
+    if "?" not in text or text == "?":
+        return False
+    return bool(_ASKED.search(text) or (column != "company" and _ASKED_END.search(text)))
+
+
+def _is_garbled(text: str) -> bool:
+    if text.isascii():
+        return False
+    for pattern in (_INSIDE, _CAPITAL_INSIDE, _CAPITAL_BETWEEN):
+        if pattern.search(text):
+            return True
+    if any(
+        _LATIN.search(word) and _FOREIGN.search(word) and len(word) > 2
+        for word in _WORD.findall(text)
+    ):
+        return True
+    return bool(_CROWDED.search(text)) and text_score(text, "cp1252") < _GARBAGE
