@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from shipkit.common.country_names import country_named, possible_countries
 from shipkit.common.words import without_accents
 
 __all__ = [
@@ -91,7 +92,14 @@ def country_code(text: str | None) -> str:
     """Return the ISO code that `text` names, ``US`` for nothing, else `text` itself."""
     if not text:
         return "US"
-    return country_codes().get(place_key(text)) or _folded_countries().get(_folded(text), text)
+    if _folded(text) in possible_countries():
+        return text  # a question: each reading is a country
+    return (
+        country_codes().get(place_key(text))
+        or _folded_countries().get(_folded(text))
+        or country_named(text)
+        or text
+    )
 
 
 @cache

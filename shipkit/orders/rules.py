@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shipkit.common.country_names import possible_countries
 from shipkit.common.places import country_codes, state_codes
 from shipkit.orders.damage_words import DATES, damage_words
 from shipkit.orders.expressions import choose, quote
@@ -38,6 +39,15 @@ _US_STATE: Final = choose(
 )
 """The US state that a name or a code abroad would be."""
 _COUNTRIES: Final = ", ".join(map(quote, sorted(set(country_codes().values()))))
+_WHICH: Final = choose(
+    "lower(country)",
+    {
+        name: quote(f"may be {', '.join(codes[:-1])} or {codes[-1]}")
+        for name, codes in possible_countries().items()
+    },
+    "'is not a country'",
+)
+"""What is wrong with the name of a country: none has it, or several."""
 _SIDES: Final = {"length_in": "length", "width_in": "width", "height_in": "height"}
 _INCOMPLETE_ITEMS: Final = """
     list_filter(
@@ -140,7 +150,7 @@ RULES: Final[tuple[Rule, ...]] = (
         field="ship_to.country",
         fails=f"country IS NULL OR country NOT IN ({_COUNTRIES})",
         value="country",
-        problem="""'"' || coalesce(country, '') || '" is not a country'""",
+        problem=f"""'"' || coalesce(country, '') || '" ' || {_WHICH}""",
         fix="Write the name or the two-letter ISO code of the country.",
     ),
     Rule(
@@ -158,6 +168,24 @@ RULES: Final[tuple[Rule, ...]] = (
         value="state",
         problem="""'"' || state || '" is not a Canadian province'""",
         fix="Write the name of the province or its two-letter code.",
+    ),
+    Rule(
+        code="state_unknown",
+        field="ship_to.state",
+        fails=f"country = 'AU' AND state NOT IN ({_codes('AU')}, 'JBT')",
+        value="state",
+        problem="""'"' || state || '" is not an Australian state'""",
+        fix="Write the name of the state or its code.",
+    ),
+    Rule(
+        code="name_is_email",
+        field="ship_to.name",
+        # Only an address has all of this, and the carrier prints a name.
+        fails="contains(coalesce(name, company), '@') AND regexp_full_match("
+        "coalesce(name, company), '[^@ ]+@[^@ ]+[.][A-Za-z]{2,}')",
+        value="coalesce(name, company)",
+        problem="""'"' || coalesce(name, company) || '" is an email address, not a name'""",
+        fix="Fill in the name of the recipient.",
     ),
     Rule(
         code="zip_format",

@@ -6,7 +6,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import shipkit as sk
+from shipkit.common.places import country_code
 
 SHOP = sk.Address(
     name="Dana Ortiz",
@@ -167,3 +170,68 @@ def test_wrong_addresses_are_each_reported_once(tmp_path):
         ["Amsterdam", "", "1012 PH"],
         ["Springfield", "IL", "62701"],
     ]
+
+
+BERLIN = {"country": "DE", "city": "Berlin", "code": "10115", "street": "Teststr. 1"}
+BOSTON = {"country": "US", "city": "Boston", "state": "MA", "code": "02134", "street": "1 Main St"}
+PARIS = {"country": "FR", "city": "Paris", "code": "75001", "street": "1 rue Test"}
+PHONES: list[tuple[dict[str, str], str, str | None]] = [
+    # where, the cell, what is kept; None: dropped with a warning
+    (BOSTON, "(212) 555-0142", "2125550142"),
+    (BOSTON, "+1 212-555-0142 ext. 7", "2125550142x7"),
+    (BOSTON, "0000000000", None),
+    (BOSTON, "9999999999", None),
+    (BOSTON, "111-111-1111", None),
+    (BOSTON, "1234567890", None),
+    (BOSTON, "123456", None),
+    (BOSTON, "112 555 0142", None),
+    (BOSTON, "212555014", None),
+    (BOSTON, "21255501423", None),
+    (BOSTON, "+49 30 1234567", None),
+    (BERLIN, "+49 30 1234567", "+49301234567"),
+    (BERLIN, "030 1234567", "0301234567"),
+    (BERLIN, "+49 (0)30 1234567", "+490301234567"),
+    (BERLIN, "0049 30 1234567", "0049301234567"),
+    (BERLIN, "+33 1 42 34 56 78", "+33142345678"),
+    (BERLIN, "00000000", None),
+    (BERLIN, "12345678", None),
+    (PARIS, "01 42 34 56 78", "0142345678"),
+    (PARIS, "+33142345678", "+33142345678"),
+    (PARIS, "01 42 34 56", None),
+    (PARIS, "+33 1 42 34 56 78 9", None),
+    (PARIS, "33142345678", "33142345678"),
+]
+
+
+def test_phones_keep_what_can_be_called(tmp_path):
+    shipments, problems = read(tmp_path, [{**where, "phone": cell} for where, cell, _ in PHONES])
+    kept = [each if isinstance(each, str) else None for each in shipments["phone"]]
+    assert kept == [kept for _, _, kept in PHONES]
+    assert problems == [
+        (n, "phone_dropped", "warning") for n, (_, _, kept) in enumerate(PHONES, 1) if kept is None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Vereinigte Staaten", "US"),
+        ("Allemagne", "DE"),
+        ("ドイツ", "DE"),
+        ("Германия", "DE"),
+        ("Niemcy", "DE"),
+        ("276", "DE"),
+        ("826.0", "GB"),
+        ("Scotland", "GB"),
+        ("Hollande", "NL"),
+        ("Burma", "MM"),
+        ("Congo", "Congo"),
+        ("Virgin Islands", "Virgin Islands"),
+        ("Czechoslovakia", "Czechoslovakia"),
+        ("Guinea", "GN"),
+        ("Samoa", "WS"),
+        ("Atlantis", "Atlantis"),
+    ],
+)
+def test_names_of_countries_in_many_languages(text, code):
+    assert country_code(text) == code

@@ -128,6 +128,13 @@ CASES = [
         "ship_to.state",
         {**ABROAD, "country": "CA", "state": "ZZ", "postal_code": "K1A 0B1"},
     ),
+    (
+        "state_unknown",
+        "ship_to.state",
+        {**ABROAD, "country": "AU", "state": "ZZ", "postal_code": "2000"},
+    ),
+    ("country_unknown", "ship_to.country", {"country": "Congo"}),
+    ("name_is_email", "ship_to.name", {"name": "ada@example.org"}),
     ("zip_format", "ship_to.postal_code", {"postal_code": "9021"}),
     ("zip_format", "ship_to.postal_code", {"postal_code": "K1A 0B1"}),
     ("zip_unknown", "ship_to.postal_code", {"postal_code": "00001"}),

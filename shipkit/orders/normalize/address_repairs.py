@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import plain_zip_sql, zip_with_zeros_sql
+from shipkit.common.phones import PLACEHOLDERS, PhoneNumbers, phone_numbers
+from shipkit.common.places import US_DOMAIN, plain_zip_sql, zip_with_zeros_sql
 from shipkit.orders import expressions as sql
 
 __all__ = ["repair_addresses", "replaced"]
@@ -48,13 +49,14 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
     rows = normal.select(list(_READ)).take(places).append_column("place", places)
     con.register("repair_rows", rows)
     try:
-        repaired = con.sql(_repairs(line)).to_arrow_table()
+        countries = pc.unique(rows.column("country").drop_null()).to_pylist()
+        repaired = con.sql(_repairs(line, countries)).to_arrow_table()
     finally:
         con.unregister("repair_rows")
     return replaced(normal, repaired)
 
 
-def _repairs(line: int) -> str:
+def _repairs(line: int, countries: list[str]) -> str:
     """Return the statement that repairs ``repair_rows``."""
     phone = sql.digits_phone("phone", "(american OR country = 'CA')")
     state = "CASE WHEN country <> 'US' THEN country ELSE state END"  # a territory is its own state
@@ -64,16 +66,20 @@ def _repairs(line: int) -> str:
         for n, name in enumerate(_LINES, start=1)
     )
     return f"""
-        WITH read AS (
+        WITH dialed AS (
+            SELECT *, CASE WHEN phone IS NOT NULL THEN {phone} END AS dialed
+            FROM repair_rows
+        ),
+        read AS (
             SELECT
                 *,
-                CASE WHEN phone IS NOT NULL THEN {phone} END AS digits,
+                CASE WHEN {_is_a_number("dialed", countries)} THEN dialed END AS digits,
                 CASE WHEN american THEN {zip_with_zeros_sql("postal_code", state)} END AS padded,
                 CASE WHEN american THEN {plain_zip_sql("postal_code")} ELSE postal_code END
                     AS plain,
                 CASE WHEN greatest({longest}) > {line} THEN {sql.wrapped_lines(_LINES, line)} END
                     AS lines
-            FROM repair_rows
+            FROM dialed
         ),
         judged AS (
             SELECT
@@ -96,6 +102,34 @@ def _repairs(line: int) -> str:
         FROM judged
         ORDER BY place
     """
+
+
+def _is_a_number(x: str, countries: list[str]) -> str:
+    """Return SQL of whether digits can be a number in the country of their row."""
+    bare = f"regexp_replace({x}, 'x[0-9]+$', '')"
+    filled_in = f"ltrim({bare}, '+') IN ({', '.join(map(sql.quote, PLACEHOLDERS))})"
+    possible = {
+        country: _has_digits_of(numbers, bare)
+        for country in sorted(set(countries) - {*US_DOMAIN, "CA"})
+        if (numbers := phone_numbers(country)) is not None
+    }
+    american = f"regexp_matches({x}, '^[2-9]')"  # no area code begins with 0 or 1
+    possible |= dict.fromkeys((*US_DOMAIN, "CA"), american)
+    return f"NOT {filled_in} AND {sql.choose('country', possible, 'true')}"
+
+
+def _has_digits_of(numbers: PhoneNumbers, x: str) -> str:
+    """Return SQL of whether a number has as many digits as those of a country."""
+    lengths = "|".join(f"[0-9]{{{length}}}" for length in numbers.lengths)
+    national = f"(?:{numbers.trunk})?(?:{lengths})" if numbers.trunk else f"(?:{lengths})"
+    own = rf"(?:(?:\+|00)?{numbers.code})?{national}"
+    # A number of another country has its plus, and its country is not looked up.
+    other = r"(?:\+|00)(?:[0-9]{7,15})"
+    return (
+        f"(regexp_full_match({x}, {sql.quote(own)}) OR ("
+        f"regexp_full_match({x}, {sql.quote(other)})"
+        rf" AND NOT regexp_matches({x}, '^(?:\+|00){numbers.code}')))"
+    )
 
 
 def replaced(normal: pa.Table, repaired: pa.Table) -> pa.Table:

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.address_formats import CODED, region_code
+from shipkit.common.phones import PLACEHOLDERS
 from shipkit.common.places import US_DOMAIN, country_code, state_code
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
@@ -174,12 +175,16 @@ def _value(leaf: Leaf, mapped: Mapped, amounts: Mapping[str, str]) -> str:
     return f"{leaf.flat}_"
 
 
+_FILLED_IN: Final = [text for text in PLACEHOLDERS if len(text) == 10]
+
+
 def _needs_repair(mapped: Mapped) -> str:
     """Return SQL of whether a row needs the second query."""
     long = " OR ".join(f"strlen({name}) > {mapped.line_length}" for name in _LINES)
     conditions = (
         long,
-        "NOT regexp_full_match(phone, '[2-9][0-9]{9}')",
+        "phone IS NOT NULL AND (NOT american OR NOT regexp_full_match(phone, '[2-9][0-9]{9}'))",
+        f"phone IN ({', '.join(map(quote, _FILLED_IN))})",
         "american AND NOT regexp_full_match(postal_code, '[0-9]{5}(?:-[0-9]{4})?')",
     )
     return " OR ".join(f"coalesce({condition}, false)" for condition in conditions)
