@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 from openpyxl.styles import Font
 
+import shipkit as sk
 from shipkit.errors import SourceError
 from shipkit.orders import source
 
@@ -460,3 +461,23 @@ def test_hidden_rows_of_several_sheets_stay_hidden(tmp_path):
     loaded = source.load(path, sheet="*")
     assert orders(loaded) == ["1", "3", "5"]
     assert problems(loaded) == [(3, "name", "cell_is_date")]
+
+
+def test_tracking_numbers_of_several_sheets_go_into_a_new_file(tmp_path, shop):
+    path = days(tmp_path / "week.xlsx", WEEK)
+    before = path.read_bytes()
+    with sk.BatchSession(shipper=shop) as session:
+        session.load(path, sheet=["Mon", "Tue"])
+        session.map(service="ground")
+        session.preview()
+        session.approve()
+        assert session.execute(progress=False).shipped == 3
+        written = session.write_back(tmp_path / "shipped.csv")
+    assert path.read_bytes() == before
+    found = orders(source.load(written), "order_number", "source_file_2", "tracking_number")
+    assert [each[:2] for each in found] == [
+        ("1", "week.xlsx: Mon"),
+        ("2", "week.xlsx: Mon"),
+        ("3", "week.xlsx: Tue"),
+    ]
+    assert all(each[2].startswith("SANDBOX") for each in found)

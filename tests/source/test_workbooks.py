@@ -210,6 +210,9 @@ def test_every_format_gives_the_same_orders(made, tmp_path):
     assert loaded.origin.sheet == "Week 46"
     assert "the orders are in sheet 'Week 46'" in str(loaded.report)
     assert "dropped: 3 rows above the header" in str(loaded.report)
+    # The old format is read without its look, and that is said.
+    blind = "hidden rows and number formats of an .xls file are not visible"
+    assert (blind in str(loaded.report)) is (made is xls)
     assert loaded.con.sql(
         f"SELECT * EXCLUDE (row_number, source_file) FROM {loaded.lines.sql} ORDER BY row_number"
     ).fetchall() == [

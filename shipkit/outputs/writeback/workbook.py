@@ -142,7 +142,7 @@ def spliced(
         inserts += _inserts(
             xml,
             sheet,
-            sheet.rows[lines.headings[0]],
+            sheet.rows[lines.headings[-1]],
             [
                 (column, heading, sheet.header_style)
                 for column, heading in zip(columns, new.headings, strict=True)
@@ -193,7 +193,7 @@ class _Reader:
         names: Sequence[str],
     ) -> None:
         self._xml, self._shared, self._wanted, self._names = xml, shared, wanted, names
-        self._header = lines.headings[0] if lines.headings else None
+        self._header = lines.headings[-1] if lines.headings else None
         self._first = self._header or lines.first
         self._rows: dict[int, _Row] = {}
         self._places: dict[str, int] = {}
