@@ -6,6 +6,8 @@ shipments table alone. The plan's fingerprint is taken after this stage.
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -309,14 +311,17 @@ def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: 
 
 def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
     """Return `value` as the field's column holds it. Raises InputError where it does not fit."""
-    if value is None:
-        return None
     try:
+        value = _plain(value)
+        if value is None:
+            return None
         match leaf.spec.kind:
             case "service":
                 value = offered.read(str(value))
             case "weight" | "length":
-                value = float(value)
+                value = _plain(float(value))
+            case "date":
+                value = _day(value)
             case "amount":
                 value = int(value) if name.endswith("_cents") else Money.of(value).cents
             case "choice":
@@ -330,19 +335,48 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
         raise InputError(f"{no.problem}.", fix=no.fix) from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
         raise InputError(
-            f"{name}={value!r} cannot be used: {error}.", fix=f"Give a {_KINDS[leaf.spec.kind]}."
+            f"{name}={value!r} cannot be used: {error}.", fix=f"Give {_KINDS[leaf.spec.kind]}."
         ) from None
 
 
+def _plain(value: Any) -> Any:
+    """Return one value as plain Python: a whole number has no ".0", as in a spreadsheet's cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is more than one value, or not a number (NaN).
+    """
+    if type(value).__name__ in {"NAType", "NaTType"}:
+        return None
+    value = value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
+    if isinstance(value, bytes) or (hasattr(value, "__len__") and not isinstance(value, str)):
+        raise TypeError(f"it is a {type(value).__name__}")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("it is not a number")
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def _day(value: Any) -> Any:
+    """Return the day of a date, a moment, or a text such as 2026-11-02."""
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value.strip())
+    if not isinstance(value, dt.date):
+        raise TypeError(f"it is a {type(value).__name__}")
+    return value.date() if isinstance(value, dt.datetime) else value
+
+
 _KINDS = {
-    "service": "service or a service rule",
-    "weight": "number of pounds",
-    "length": "number of inches",
-    "amount": "amount of money, such as '12.50'",
-    "date": "date, such as datetime.date(2026, 11, 2)",
-    "flag": "flag: True or False",
-    "choice": "known word",
+    "service": "a service or a service rule",
+    "weight": "a number of pounds",
+    "length": "a number of inches",
+    "amount": "an amount of money, such as '12.50'",
+    "date": "a date, such as 2026-11-02",
+    "flag": "a flag: True or False",
+    "choice": "a known word",
     "text": "text",
     "code": "text",
-    "country": "two-letter country code",
+    "country": "a two-letter country code",
 }

@@ -34,3 +34,12 @@ async def test_a_filter_that_keeps_nothing_does_not_warn_in_the_hosts_log(serve)
                 "batch_preview", job_id=batch["job_id"], filter_clause="name = 'no one'"
             )
     assert "Ada Lee" in json.dumps(shown.model_dump(mode="json"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("job_id", ["\x00", "x" * 119, "a\nb"])
+async def test_a_job_id_that_no_folder_can_have_is_no_job(serve, job_id):
+    async with connected(serve()) as c:
+        said = await c.no("get_job_status", job_id=job_id)
+    assert "job" in said
+    assert "Error executing" not in said

@@ -176,3 +176,10 @@ def test_after_every_refusal_the_next_filter_works(orders):
         with pytest.raises(FilterError):
             where.select(orders, [clause], {"s": "x"} if "$s" in clause else {})
         assert where.select(orders, ["qty <= 5"], {}).count == 5
+
+
+def test_nan_in_cells_is_no_number():
+    rows = [{"w": "nan"}, {"w": "3"}, {"w": "x"}]
+    loaded = grouping.group(source.load(rows))
+    assert where.select(loaded, ["TRY_CAST(w AS DOUBLE) > 1"], {}).count == 1
+    assert where.matching(pa.table({"w": [float("nan"), 3.0]}), "w > 1").tolist() == [1]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.relation import Relation, fresh
 from shipkit.orders.fields import Column
@@ -151,12 +152,21 @@ def matching(
             bench.columns_of(table),
             params or {},
         )
-        rows = table.select(_used(checked))
+        rows = _without_nan(table.select(_used(checked)))
         rows = rows.append_column("_index", pa.array(np.arange(table.num_rows)))
         bench.notes(rows, checked)
         found = bench.run(rows, "_index", checked, timeout_s)
     indexes: npt.NDArray[np.int64] = found.column(0).to_numpy()
     return indexes
+
+
+def _without_nan(table: pa.Table) -> pa.Table:
+    """Return `table` with null for NaN, which the database takes as greater than every number."""
+    for place, column in enumerate(table.columns):
+        if pa.types.is_floating(column.type):
+            known = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+            table = table.set_column(place, table.column_names[place], known)
+    return table
 
 
 def _used(checked: Sequence[CheckedClause]) -> list[str]:

@@ -376,7 +376,9 @@ class ClauseWriter:
         cast = "TRY_CAST" if node.get("try_cast") else "CAST"
         if is_nan_text(literal_text(node["child"])) and wanted not in _TEXT_TYPES:
             raise self.refused(node, NOT_A_NUMBER.format("NaN"), fix=_IS_NULL)
-        return f"{cast}({self.write(node['child'], depth)} AS {wanted})"
+        written = f"{cast}({self.write(node['child'], depth)} AS {wanted})"
+        # A cell 'nan' would be greater than every number.
+        return f"nullif({written}, 'nan'::{wanted})" if wanted in _FLOATS else written
 
     def type_name(self, node: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         """Return the name of an allowed type, with its sizes."""
@@ -407,6 +409,7 @@ class ClauseWriter:
             self.comparisons.append(ColumnComparison(self.resolve(sides[0]).key, self.source(node)))
 
 
+_FLOATS: Final = frozenset({"DOUBLE", "FLOAT", "FLOAT8", "REAL"})
 _TEXT_TYPES: Final = frozenset({"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR"})
 _HANDLERS: Final[Mapping[str, Callable[[ClauseWriter, Mapping[str, Any], int], str]]] = {
     "COLUMN_REF": ClauseWriter.column,

@@ -72,6 +72,8 @@ log = logging.getLogger("shipkit.purchasing.store")
 PRUNED = "PRUNED"
 """The file that marks a job whose addresses and labels were removed, with the new plan's digest."""
 
+_LONGEST_ID = 200
+"""Bytes of the name of a folder that every file system takes."""
 _ROW_GROUP = 8_192
 """Rows per row group of a table: a resume reads only the groups with a row that is to be sent."""
 
@@ -149,7 +151,8 @@ class JobStore:
         JobNotFound, CheckpointVersion, CheckpointCorrupt
             As for the class.
         """
-        if not job_id or Path(job_id).name != job_id or job_id.startswith("."):
+        is_name = job_id.isprintable() and len(job_id.encode(errors="replace")) <= _LONGEST_ID
+        if not job_id or not is_name or Path(job_id).name != job_id or job_id.startswith("."):
             raise JobNotFound(
                 f"{job_id!r} is not a job id.", fix="sk.jobs() lists the jobs of this home."
             )

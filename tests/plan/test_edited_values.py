@@ -1,0 +1,74 @@
+"""What an edit may hold: a value that the field can hold, or an error at once; never a poison."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import shipkit as sk
+from shipkit.errors import InputError
+
+
+@pytest.fixture
+def session(shop):
+    rows = [
+        {
+            "order_id": str(number),
+            "name": "Ada Lee",
+            "address1": f"{number} Main St",
+            "city": "Austin",
+            "state": "TX",
+            "zip": "78701",
+            "weight_lb": 2,
+            "service": "ground",
+        }
+        for number in (1, 2)
+    ]
+    made = sk.BatchSession(rows, shipper=shop)
+    made.map()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("service", "teleport", "not a known service"),
+        ("name", ["a"], "it is a list"),
+        ("name", b"a", "it is a bytes"),
+        ("name", "\ud83d", "surrogates not allowed"),
+        ("weight_lb", "heavy", "Give a number of pounds"),
+        ("weight_lb", "nan", "it is not a number"),
+        ("weight_lb", float("inf"), "it is not a number"),
+        ("weight_lb", np.array([1, 2]), "it is a ndarray"),
+        ("residential", "yes", "Give a flag: True or False"),
+        ("ship_date", "tomorrow", "Give a date, such as 2026-11-02"),
+        ("ship_date", 5, "it is a int"),
+        ("declared_value", float("nan"), "Give an amount of money"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_value_that_does_not_fit_is_refused_and_leaves_no_trace(session, field, value, why):
+    with pytest.raises(InputError) as caught:
+        session.edit("order_id = '1'", **{field: value})
+    assert why in str(caught.value)
+    assert len(session.preview()) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("ship_date", "2030-12-16", "2030-12-16"),
+        ("ship_date", dt.date(2030, 12, 16), "2030-12-16"),
+        ("ship_date", pd.Timestamp("2030-12-16 09:00"), "2030-12-16"),
+        ("ship_date", np.datetime64("2030-12-16"), "2030-12-16"),
+        ("postal_code", 78702.0, "78702"),
+        ("postal_code", np.int64(78702), "78702"),
+    ],
+    ids=str,
+)
+def test_a_value_is_read_as_what_it_means(session, field, value, shown):
+    session.edit("order_id = '1'", **{field: value})
+    assert str(session.preview()[field].iloc[0]).removesuffix(" 00:00:00") == shown
