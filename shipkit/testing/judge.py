@@ -15,11 +15,11 @@ from shipkit.models import Address
 from shipkit.session import BatchSession
 from shipkit.testing.spoiled_file import SpoiledFile
 
-__all__ = ["Clean", "Verdict", "judged"]
+__all__ = ["SHIPPER", "Clean", "Verdict", "judged"]
 
 _NOT_OF_THE_PARCEL = ("row_number", "row_numbers", "source_file")
 
-_SHIPPER = Address(
+SHIPPER = Address(
     name="Dana Ortiz",
     company="Harbor Goods",
     address_line1="300 Alamo Plaza",
@@ -136,7 +136,7 @@ def judged(spoiled: SpoiledFile, clean: Clean, path: Path) -> Verdict:
 
 
 def _read(path: Path, options: Mapping[str, Any]) -> Read:
-    with BatchSession(path, shipper=_SHIPPER) as session:
+    with BatchSession(path, shipper=SHIPPER) as session:
         session.map(**{"service": "ground", **options})
         mapped = session.mapped()
         problems = session.problems

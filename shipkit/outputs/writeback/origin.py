@@ -55,7 +55,7 @@ class SourceFile:
                 return "parquet"
             if head == b"PK\x03\x04":
                 return "book"
-        return {"parquet": "parquet", "csv": "text", "tsv": "text"}.get(self.kind)
+        return {"parquet": "parquet", "csv": "text", "tsv": "text"}.get(self.kind, "book")
 
     @property
     def other_format(self) -> str:
