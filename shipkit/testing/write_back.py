@@ -81,8 +81,8 @@ def written_back(file: SpoiledFile, clean: Clean, seed: int) -> WriteVerdict:
             try:
                 written = session.write_back(in_place=in_place, allow_test_numbers=True)
             except ShipkitError as error:
-                wrong = () if _bytes(folder) == before else ("files changed",)
-                return verdict(wrong, refused=f"{type(error).__name__}: {error.message}")
+                left = () if _bytes(folder) == before else ("files changed",)
+                return verdict(left, refused=f"{type(error).__name__}: {error.message}")
             if not in_place and _bytes(folder).get(path.name) != before.get(path.name):
                 return verdict(("the orders themselves changed",))
             shipped = _shipped(session, clean)
