@@ -45,9 +45,12 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path, help="where the benchmark was cloned to")
     parser.add_argument("--only", default="", help="files whose name begins like this")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th file")
     parser.add_argument("--show", action="store_true", help="print the files that are not perfect")
     options = parser.parse_args()
-    files = sorted((options.folder / "polluted_files" / "csv").glob(f"{options.only}*.csv"))
+    files = sorted((options.folder / "polluted_files" / "csv").glob(f"{options.only}*.csv"))[
+        :: options.every
+    ]
     weights = json.loads((options.folder / "pollock_weights.json").read_text(encoding="utf-8"))
     silent: dict[str, str] = {}
     refused: dict[str, str] = {}

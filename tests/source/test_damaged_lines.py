@@ -164,8 +164,6 @@ NOT_SURE = {
         text({3: line(3).replace("3 Oak St", "3 Oak\nSt")}),
         [(3, FEW), (4, FEW)],
     ),
-    "a line broken in its last cell": (text({3: line(3, "please\nring twice")}), [(4, FEW)]),
-    "a title between rows": (text({3: "Orders of Monday\n" + line(3)}), [(3, FEW)]),
     "a second table": (text() + "\nSKU,Count\nMUG,3\n", [(7, FEW), (8, FEW)]),
     "rows inside a cell": (
         text({3: line(3, '"see\nB-1,Bo Ray,9 Elm St,Reno,NV,89501,2.0,x"')}),
@@ -206,6 +204,23 @@ def test_a_quote_that_is_not_written_twice_is_text(tmp_path: Path, n: int, writt
 def test_columns_aligned_by_spaces_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="its columns are aligned by spaces"):
         read(tmp_path, each(lambda one: "".join(cell.ljust(16) for cell in one.split(","))))
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        (text({3: line(3, "please\nring twice")}), 5),
+        (text({3: "Orders of Monday\n" + line(3)}), 4),
+    ],
+)
+def test_a_line_of_one_text_is_set_aside_with_its_number(
+    tmp_path: Path, given: str, number: int
+) -> None:
+    loaded = read(tmp_path, given)
+    account = loaded.report.lines
+    assert (account.lines, account.rows, account.missing) == (8, 6, 0)
+    assert [part.lines for part in account.aside] == [(number,)]
+    assert f"line {number}" in str(loaded.report)
 
 
 def test_a_file_that_no_delimiter_divides_is_refused(tmp_path: Path) -> None:

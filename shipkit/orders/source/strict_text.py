@@ -15,7 +15,7 @@ from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note, base_names
 from shipkit.orders.lines import SourceLines, set_aside
-from shipkit.orders.source.text_bytes import CHUNK, line_count
+from shipkit.orders.source.text_bytes import line_and_mark_counts
 from shipkit.orders.source.text_form import TextForm
 from shipkit.orders.source.text_records import records
 
@@ -54,21 +54,22 @@ def read_strict(schema: StageSchema, path: Path, table: str, form: TextForm) -> 
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.Error:
         return None
-    lines = _lines_of(schema, path, relation, form)
-    if lines is None or not _adds_up(schema, path, relation, form):
+    total, marks = line_and_mark_counts(path, form.delimiter)
+    lines = _lines_of(schema, path, relation, form, total)
+    if lines is None or not _adds_up(schema, relation, form, lines, marks):
         # The careful reader names the line.
         return None
     return TextRead(relation, lines)
 
 
 def _lines_of(
-    schema: StageSchema, path: Path, relation: Relation, form: TextForm
+    schema: StageSchema, path: Path, relation: Relation, form: TextForm, total: int
 ) -> SourceLines | None:
     """Return the account of the lines, None where some are neither a row nor blank nor in a cell.
 
     DuckDB skips blank lines, and a broken line of headings together with all lines below.
     """
-    rows, total = count(schema.con, relation), line_count(path)
+    rows = count(schema.con, relation)
     first, last = form.headings_at
     above = SourceLines(
         total=total,
@@ -128,19 +129,15 @@ def _by_record(path: Path, form: TextForm) -> tuple[np.ndarray, list[int]]:
     return np.array(starts), blank
 
 
-def _adds_up(schema: StageSchema, path: Path, relation: Relation, form: TextForm) -> bool:
-    """Return whether the records have the delimiters and the line ends that the file has.
+def _adds_up(
+    schema: StageSchema, relation: Relation, form: TextForm, lines: SourceLines, marks: int
+) -> bool:
+    """Return whether the records have as many delimiters as the file, which has `marks`.
 
     DuckDB accepts a blank cell beyond the headings, and a stray quote that a later one closes.
     """
-    width, delimiter = len(form.headings), form.delimiter.encode()
-    count = int(one(schema.con, f"SELECT count(*) FROM {relation.sql}")[0]) + form.header
-    marks = lines = 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            marks += chunk.count(delimiter)
-            lines += chunk.count(b"\n")
-    if lines > count and _has_merged(schema, relation, form):
+    width, count = len(form.headings), lines.rows + form.header
+    if lines.inside and _has_merged(schema, relation, form):
         return False
     inside = marks - count * (width - 1) - sum(cell.count(form.delimiter) for cell in form.headings)
     if not inside or width == 1:

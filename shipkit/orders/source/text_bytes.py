@@ -22,7 +22,7 @@ from shipkit.orders.source.encodings import (
     without_nul,
 )
 
-__all__ = ["CHUNK", "Scan", "as_utf8", "line_count", "scan"]
+__all__ = ["CHUNK", "Scan", "as_utf8", "line_and_mark_counts", "line_count", "scan"]
 
 CHUNK = 1 << 20
 _BOMS = (
@@ -278,16 +278,23 @@ def as_utf8(path: Path, folder: Path, seen: Scan) -> Path:
 
 
 def line_count(path: Path) -> int:
-    r"""Return the number of lines of a UTF-8 file, as an editor numbers them.
+    """Return the number of lines of a UTF-8 file: see :func:`line_and_mark_counts`."""
+    return line_and_mark_counts(path, None)[0]
+
+
+def line_and_mark_counts(path: Path, mark: str | None) -> tuple[int, int]:
+    r"""Return the number of lines of a UTF-8 file, as an editor numbers them, and of a character.
 
     A line ends with ``\n``, ``\r\n`` or a lone ``\r``; text behind the last end is a line.
     """
-    ends, last = 0, b"\n"
+    ends, marks, last = 0, 0, b"\n"
+    byte = mark.encode() if mark else None
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             ends += chunk.count(b"\n")
+            marks += chunk.count(byte) if byte else 0
             if b"\r" in chunk:
                 ends += chunk.count(b"\r") - chunk.count(b"\r\n")
             ends -= last == b"\r" and chunk.startswith(b"\n")
             last = chunk[-1:]
-    return ends + (last not in b"\r\n")
+    return ends + (last not in b"\r\n"), marks
