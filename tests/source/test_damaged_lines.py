@@ -164,12 +164,13 @@ NOT_SURE = {
         text({3: line(3).replace("3 Oak St", "3 Oak\nSt")}),
         [(3, FEW), (4, FEW)],
     ),
-    "a second table": (text() + "\nSKU,Count\nMUG,3\n", [(7, FEW), (8, FEW)]),
+    "a second table": (text() + "\nSKU,Color\nMUG,3\n", [(7, FEW), (8, FEW)]),
     "rows inside a cell": (
         text({3: line(3, '"see\nB-1,Bo Ray,9 Elm St,Reno,NV,89501,2.0,x"')}),
         [(3, QUOTE), (4, QUOTE)],
     ),
     "blanks for delimiters": (text({3: line(3).replace(",", " ")}), [(3, FEW)]),
+    "blanks for delimiters at the end": (text({6: line(6).replace(",", " ")}), [(6, FEW)]),
 }
 
 

@@ -170,7 +170,10 @@ class _CarefulReader:
         """
         texts = [cell.strip() for cell in self._rows[-1] if cell and cell.strip()]
         short = self._places.is_short(row)
-        return self.width > 2 and short and len(texts) == 1 and " " in texts[0]
+        if self.width < 3 or not short or len(texts) != 1 or " " not in texts[0]:
+            return False
+        # With as many blanks or delimiters as a row it may be an order that was not cut.
+        return all(texts[0].count(mark) < max(self.width - 1, 3) for mark in _DELIMITERS)
 
     def table(self) -> pa.Table:
         """Return all rows; they are gone from here."""

@@ -155,7 +155,8 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     """Return SQL that is true of a row without a recipient in which `cell` says that it is none.
 
     A row with one cell and nothing else may be the number of an order that was cut off: only a
-    text with a blank is a title or a footer.
+    text with a blank is a title or a footer. A text with as many blanks or delimiters as a row may
+    be an order that was not cut into cells, and is none.
     """
     others = [name for name in who if name != cell]
     nobody = f"coalesce({', '.join(others)}) IS NULL"
@@ -163,7 +164,11 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     rest = [f"{name} IS NULL" for name in cells if name != cell]
     alone = "false"
     if cell not in who and len(cells) > 3:
-        alone = f"(contains(trim({cell}), ' ') AND {' AND '.join(rest)})"
+        few = " AND ".join(
+            f"len({cell}) - len(replace({cell}, {quote(mark)}, '')) < {max(len(cells) - 1, 3)}"
+            for mark in " ,;\t|"
+        )
+        alone = f"(contains(trim({cell}), ' ') AND {few} AND {' AND '.join(rest)})"
     return (
         f"(CASE WHEN {nobody} AND {cell} IS NOT NULL "
         f"THEN regexp_matches({text}, {quote(_closing_pattern())}) OR {alone} ELSE false END)"
