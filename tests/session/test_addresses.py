@@ -174,6 +174,7 @@ def test_wrong_addresses_are_each_reported_once(tmp_path):
 
 BERLIN = {"country": "DE", "city": "Berlin", "code": "10115", "street": "Teststr. 1"}
 BOSTON = {"country": "US", "city": "Boston", "state": "MA", "code": "02134", "street": "1 Main St"}
+LONDON = {"country": "GB", "city": "London", "code": "SW1A 1AA", "street": "1 Test Rd"}
 PARIS = {"country": "FR", "city": "Paris", "code": "75001", "street": "1 rue Test"}
 PHONES: list[tuple[dict[str, str], str, str | None]] = [
     # where, the cell, what is kept; None: dropped with a warning
@@ -200,6 +201,8 @@ PHONES: list[tuple[dict[str, str], str, str | None]] = [
     (PARIS, "01 42 34 56", None),
     (PARIS, "+33 1 42 34 56 78 9", None),
     (PARIS, "33142345678", "33142345678"),
+    (LONDON, "020 7946", None),
+    (LONDON, "020 7946 0018", "02079460018"),
 ]
 
 

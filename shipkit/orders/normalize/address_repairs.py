@@ -120,7 +120,9 @@ def _is_a_number(x: str, countries: list[str]) -> str:
 
 def _has_digits_of(numbers: PhoneNumbers, x: str) -> str:
     """Return SQL of whether a number has as many digits as those of a country."""
-    lengths = "|".join(f"[0-9]{{{length}}}" for length in numbers.lengths)
+    # Where 0 is dialed before a number, no number begins with it: "020 7946" is too short.
+    first = "[1-9]" if numbers.trunk == "0" else "[0-9]"
+    lengths = "|".join(f"{first}[0-9]{{{length - 1}}}" for length in numbers.lengths)
     national = f"(?:{numbers.trunk})?(?:{lengths})" if numbers.trunk else f"(?:{lengths})"
     own = rf"(?:(?:\+|00)?{numbers.code})?{national}"
     # A number of another country has its plus, and its country is not looked up.
