@@ -28,7 +28,14 @@ from shipkit.orders.instructions import Instruction, instruction_of
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["ColumnUse", "account", "instruction_problems", "unread_text", "ways_out"]
+__all__ = [
+    "ColumnUse",
+    "account",
+    "instruction_problems",
+    "unread_columns",
+    "unread_text",
+    "ways_out",
+]
 
 
 @dataclass(frozen=True)
@@ -248,6 +255,23 @@ def _asked_sql(use: ColumnUse, asks: Instruction, condition: str, lines: Relatio
             FROM {lines.sql}
             WHERE {condition}
     """
+
+
+def unread_columns(
+    con: duckdb.DuckDBPyConnection, uses: Sequence[ColumnUse], lines: Relation
+) -> list[str]:
+    """Return the headings of columns that are not understood and hold more than neutral cells."""
+    open_uses = [use for use in uses if use.use == "not understood"]
+    if not open_uses:
+        return []
+    counts = (
+        f"count({quoted(use.key)})"
+        if use.asks is None
+        else f"count(*) FILTER ({_asks_sql(use.key, use.asks, None)})"
+        for use in open_uses
+    )
+    found = one(con, f"SELECT {', '.join(counts)} FROM {lines.sql}")
+    return [use.name for use, count in zip(open_uses, found, strict=True) if count]
 
 
 def unread_text(headings: Sequence[str]) -> str:

@@ -217,7 +217,25 @@ def recognise(headings: Sequence[str]) -> Recognition:
             roles[role] = first[0]
         else:
             ambiguous[role] = [match.name for match in first]
+    _split_name(roles)
     return Recognition(roles, ambiguous)
+
+
+def _split_name(roles: dict[str, Match]) -> None:
+    """Read "Name" next to "Vorname" as the last name, "Nome" next to "Cognome" as the first.
+
+    In English a bare "Name" is the whole one.
+    """
+    name = roles.get("name")
+    if name is None or "name" not in heading_words(name.name):
+        return
+    for given, other in (("first_name", "last_name"), ("last_name", "first_name")):
+        match = roles.get(given)
+        if match is None or other in roles or match.party != name.party:
+            continue
+        if phrase(match.name) != spelled(match.name) and "full" not in heading_words(name.name):
+            roles[other] = replace(roles.pop("name"), role=other)
+            return
 
 
 def column_kinds(headings: Sequence[str]) -> list[str | None]:

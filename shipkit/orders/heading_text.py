@@ -101,6 +101,8 @@ class _Languages:
         Headings that mean something as a whole only.
     single
         Word -> the words that it stands for.
+    stems
+        Beginning of a word -> the words that it stands for, the longest first.
     several
         First word -> the phrases that begin with it, the longest first.
     dropped
@@ -119,6 +121,8 @@ class _Languages:
         self.articles = frozenset(word for text in spelling["articles"] for word in _tokens(text))
         self.whole = {spelled(text): meaning for text, meaning in given.pop("whole").items()}
         self.single = {word: tuple(text.split()) for word, text in spelling["glued"].items()}
+        stems = {spelled(text): meaning for text, meaning in given.pop("stems").items()}
+        self.stems = dict(sorted(stems.items(), key=lambda pair: -len(pair[0])))
         english = {*self.single}
         phrases: dict[tuple[str, ...], tuple[str, ...]] = {}
         for words in given.values():
@@ -203,5 +207,13 @@ def _translated(words: Sequence[str]) -> Iterator[str]:
                 place += len(parts)
                 break
         else:
-            yield from languages.single.get(words[place], (words[place],))
+            yield from _one_translated(words[place])
             place += 1
+
+
+def _one_translated(word: str) -> Sequence[str]:
+    languages = _languages()
+    if word in languages.single or word in languages.known:
+        return languages.single.get(word, (word,))
+    stem = next((stem for stem in languages.stems if word.startswith(stem)), None)
+    return (word,) if stem is None else languages.stems[stem].split()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -194,12 +194,21 @@ def _flag(column: Column, heading: str, reported: Collection[str]) -> StateColum
     for entry in words["flag"]:
         if _is(heading, entry) and entry["code"] not in reported:
             meaning = _meaning(column, entry)
-            return StateColumn(column, partial(_filled, meaning=meaning, neutral=words["neutral"]))
+            read = _denied if entry.get("when") == "no" else _filled
+            return StateColumn(column, partial(read, meaning=meaning, neutral=words["neutral"]))
     return None
 
 
 def _filled(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
     return None if cell in neutral or not cell.strip("0 ") else meaning
+
+
+def _denied(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
+    says_no = cell in neutral or cell in _SAYS_NO or not cell.strip("0 ")
+    return meaning if cell and says_no else None
+
+
+_SAYS_NO: Final = frozenset({"failed", "fail", "pending", "unverified", "invalid", "not verified"})
 
 
 def _meaning(column: Column, entry: Mapping[str, Any]) -> _Meaning:

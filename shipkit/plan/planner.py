@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.relation import drop
-from shipkit.common.sql import one, quoted
+from shipkit.common.sql import quoted
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.orders import (
@@ -32,7 +32,7 @@ from shipkit.orders import (
     validate,
     where,
 )
-from shipkit.orders.account import unread_text
+from shipkit.orders.account import ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
@@ -269,14 +269,13 @@ class Planner:
             )
         return self._normal
 
-    def column_uses(self) -> dict[str, str]:
-        """Return key -> use of each column: used, carried, ignored or not understood."""
-        spec = self._read_spec()
-        found = {use.key: use.use for use in mapping.column_uses(self.loaded.columns, spec)}
+    def column_uses(self) -> list[ColumnUse]:
+        """Return the use of each column: used, carried, ignored or not understood."""
         read = {state.column.key for state in self._state_columns()}
-        return {
-            key: "used" if key in read and use != "ignored" else use for key, use in found.items()
-        }
+        return [
+            replace(use, use="used", asks=None) if use.key in read and use.use != "ignored" else use
+            for use in mapping.column_uses(self.loaded.columns, self._read_spec())
+        ]
 
     def load_report(self) -> source.LoadReport:
         """Return what reading did, with the lines as they are grouped to orders now."""
@@ -288,16 +287,7 @@ class Planner:
 
     def not_understood(self) -> list[str]:
         """Return the headings of columns that hold something and are not understood."""
-        keys = {key for key, use in self.column_uses().items() if use == "not understood"}
-        columns = [column for column in self.loaded.columns if column.key in keys]
-        if not columns:
-            return []
-        counts = one(
-            self.con,
-            f"SELECT {', '.join(f'count({quoted(c.key)})' for c in columns)} "
-            f"FROM {self.loaded.lines.sql}",
-        )
-        return [column.name for column, count in zip(columns, counts, strict=True) if count]
+        return unread_columns(self.con, self.column_uses(), self.loaded.lines)
 
     def _states(self) -> pa.Table:
         """Return the problems of orders that are cancelled, on hold, shipped already and so on."""

@@ -115,7 +115,7 @@ class OrderMembers:
             have ``lines``: where every line of the source went.
         """
         described = self._planner.loaded.describe()
-        uses = self._planner.column_uses()
+        uses = {use.key: use.use for use in self._planner.column_uses()}
         described["use"] = [uses[key] for key in described["key"]]
         described.attrs["lines"] = str(self.load_report.lines)
         return described

@@ -9,7 +9,8 @@ from shipkit.common.html import escape
 from shipkit.errors import MappingError
 from shipkit.notebook.model import offered
 from shipkit.notebook.panel_html import offer_page
-from shipkit.orders.fields import recognise
+from shipkit.orders import order_states
+from shipkit.orders.fields import Column, keys, recognise
 from shipkit.orders.instructions import instruction_of
 
 ORDER = {
@@ -233,3 +234,58 @@ def test_a_column_of_states_is_used(tmp_path):
         assert session.not_understood == []
         uses = session.describe().set_index("name")["use"]
         assert uses["Order Substatus"] == uses["Is test"] == "used"
+
+
+def state(heading, cell):
+    """Return code and severity of what a cell of a column of states means, None for nothing."""
+    column = Column(heading, keys([heading])[0], "VARCHAR")
+    found = order_states.state_columns([column], set(), None, set())
+    meaning = found[0].read(order_states.plain(cell)) if found else None
+    return meaning and (meaning.code, meaning.severity)
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "cells"),
+    [
+        ("order_not_ready", "error", "Order Status=Awaiting stock|Is Preorder=TRUE"),
+        ("order_not_ready", "error", "Address Verified=No|Address Status=Unverified"),
+        ("order_not_ready", "error", "Subscription Status=Paused|Approved=No|Test Mode=true"),
+        ("order_not_ready", "error", "Vorbestellung=ja|Précommande=oui|Duplicate=Y"),
+        ("order_not_ready", "warning", "Order Type=Exchange|Risk Level=High|Fraud Status=review"),
+        ("order_unpaid", "warning", "Paid?=N|Bezahlt=nein|Pagado=no|Amount Due=20.00"),
+        ("order_unpaid", "warning", "Payment Status=Deposit paid|Financial Status=partially_paid"),
+        ("order_refunded", "error", "Chargeback=Yes|Disputed=yes"),
+        ("order_refunded", "warning", "Dispute Status=open|RMA Status=Requested"),
+        ("order_picked_up", "error", "Pickup in Store=Y|Status=Ready for pickup"),
+        ("order_not_physical", "error", "Is Digital=Y|Downloadable=1|Delivery Type=Email"),
+        ("order_cancelled", "error", "Void=Y|Storniert=ja|Orderstatus=Makulerad"),
+        ("order_fulfilled", "warning", "Label Printed=yes|Delivered At=2026-01-01"),
+        ("order_shipped_by_marketplace", "error", "Fulfillment By=FBA"),
+    ],
+)
+def test_a_state_of_an_order_is_seen_in_any_wording(code, severity, cells):
+    found = {cell: state(*cell.split("=")) for cell in cells.split("|")}
+    assert found == dict.fromkeys(found, (code, severity))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Paid=Yes",
+        "Approved=Yes",
+        "Pre-order=No",
+        "Risk Level=Low",
+        "Chargeback=No",
+        "Amount Due=0.00",
+        "Bezahlt=ja",
+        "Subscription Status=Active",
+        "Order Type=Standard",
+        "Fraud Score=12",
+        "Label Printed=No",
+        "Status=Awaiting Shipment",
+        "Outstanding Balance=0",
+        "Is Digital=false",
+    ],
+)
+def test_a_state_that_is_right_to_ship_is_no_problem(cell):
+    assert state(*cell.split("=")) is None

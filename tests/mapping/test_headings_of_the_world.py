@@ -267,3 +267,23 @@ def test_known_exports_ask_for_nothing_in_the_columns_they_read(name):
     layout = known_layouts()[name]
     carried = set(map(phrase, layout.carried))
     assert not carried & {phrase(each) for options in layout.fields.values() for each in options}
+
+
+@pytest.mark.parametrize(
+    ("headings", "roles"),
+    [
+        ("Vorname|Name", ["first_name", "last_name"]),
+        ("Nom|Prénom", ["last_name", "first_name"]),
+        ("Nome|Cognome", ["first_name", "last_name"]),
+        ("Nombre|Apellidos", ["first_name", "last_name"]),
+        ("Lieferadresse Vorname|Lieferadresse Name", ["first_name", "last_name"]),
+        ("First Name|Name", ["first_name", "name"]),
+        ("Nome completo|Cognome", ["name", "last_name"]),
+    ],
+)
+def test_the_halves_of_a_name_are_told_apart(headings, roles):
+    names = headings.split("|")
+    found = recognise(names).roles
+    assert {role: match.name for role, match in found.items()} == dict(
+        zip(roles, names, strict=True)
+    )
