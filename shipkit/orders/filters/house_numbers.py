@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from shipkit.common.places import country_codes, place_key
-from shipkit.orders.expressions import case, choose, quote, trimmed
+from shipkit.orders.expressions import case, quote, trimmed
 from shipkit.orders.filters.code_filters import place_argument, place_key_sql
 from shipkit.orders.filters.column_values import ColumnValue, ConstantValue, Kind, Value, str_of
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
@@ -77,13 +77,22 @@ def joined_sql(street: str, number: str, addition: str | None, country: str | No
     behind = f"' ' || {more}"
     whole = f"{digits} || {case((_is_number_sql(more), behind), otherwise=quote(''))}"
     land = place_key_sql(f"coalesce(nullif({country}, ''), 'US')") if country else "'us'"
-    order = choose(land, {name: quote(order) for name, order in _orders().items()}, "''")
     return case(
         (f"NOT ({_can_join_sql(text, digits)})", street),
-        (f"{order} = 'first'", f"{whole} || ' ' || {text}"),
-        (f"{order} = 'last'", f"{text} || ' ' || {whole}"),
+        (f"regexp_full_match({land}, {_names_sql('first')})", f"{whole} || ' ' || {text}"),
+        (f"regexp_full_match({land}, {_names_sql('last')})", f"{text} || ' ' || {whole}"),
         otherwise=street,
     )
+
+
+@cache
+def _names_sql(order: str) -> str:
+    """Return a pattern of the countries with an order.
+
+    One constant, because a mapped street is in the statement of the next stage many times: a CASE
+    of all names made it too large to be planned.
+    """
+    return quote("|".join(re.escape(name) for name, each in _orders().items() if each == order))
 
 
 def asked_sql(street: str, number: str, country: str | None) -> str:
