@@ -48,7 +48,9 @@ def test_an_order_number_with_such_letters_is_fine(shop, cell):
     assert read(shop, order_id=cell)[1] == []
 
 
-@pytest.mark.parametrize("mark", ["\u200b", "\u202d", "\u2060", "\ufeff", "\u00ad"])
+@pytest.mark.parametrize(
+    "mark", ["\u200b", "\u202d", "\u2060", "\ufeff", "\u00ad", "\ufffe", "\uffff"]
+)
 def test_invisible_marks_are_removed_and_counted(shop, mark):
     row, found, repairs = read(shop, name=f"Ada L{mark}ee", city=f"Bos{mark}ton")
     assert (row["name"], row["city"], found) == ("Ada Lee", "Boston", [])

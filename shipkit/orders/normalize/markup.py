@@ -24,7 +24,7 @@ _FORMULA: Final = re.compile(r'^="([^"=]*)"$')
 _QUOTED: Final = re.compile(r"(?:=[0-9A-F]{2})+")
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _INVISIBLE: Final = re.compile(
-    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffe\uffff]"
     # Joiners are parts of letters and emoji in other scripts, never of Latin letters.
     "|(?:(?<=[\x00-\u024f])|^)[\u200c\u200d]+(?=[\x00-\u024f]|$)"
 )

@@ -37,7 +37,8 @@ _ODD: Final = "|".join(
         # two alphabets in a word
         r"[A-Za-z][\x{370}-\x{45F}]|[\x{370}-\x{45F}][A-Za-z]",
         # invisible marks and joiners, wide letters and digits
-        r"[\x{200B}-\x{200F}\x{2028}-\x{202E}\x{2060}-\x{206F}\x{FEFF}\x{FF01}-\x{FF5E}]",
+        r"[\x{200B}-\x{200F}\x{2028}-\x{202E}\x{2060}-\x{206F}\x{FEFF}\x{FFFE}\x{FFFF}]",
+        r"[\x{FF01}-\x{FF5E}]",
         # letters that are crowded, capitals inside a word
         r"[\x{A1}-\x{FF}]{3}|[A-Za-z][ŠŽŸŒÃÂÐÙÚÛÝÞ]",
     )

@@ -22,6 +22,7 @@ __all__ = ["HeadingRows", "explaining_rows", "find_headings"]
 
 Row = Sequence[str | None]
 
+_DIGIT: Final = re.compile(r"\d")
 _NEAR: Final = 40
 """Rows from the top among which the headings are looked for by their words."""
 _EXPLAINING: Final = 4
@@ -139,17 +140,19 @@ def _place(rows: Sequence[Row]) -> int:
     has clearly more cells that are known headings.
     """
     full = find_header(rows)
-    scores = {
-        place: _score(row)
-        for place, row in enumerate(rows[:_NEAR])
-        if sum(1 for cell in row if cell and cell.strip()) > 1
-    }
+    scores = {place: _score(row) for place, row in enumerate(rows[:_NEAR]) if _may_be_headings(row)}
     best = max(scores, key=lambda place: (scores[place], -place), default=full)
     here = scores.get(full, 0)
     filled = sum(1 for cell in rows[best] if cell and cell.strip())
     if scores.get(best, 0) >= 3 and scores[best] > here + 1 and 2 * scores[best] > filled:
         return best
     return full
+
+
+def _may_be_headings(row: Row) -> bool:
+    """Return whether a row has several cells, few of them with digits: a cheap test, first."""
+    filled = [cell for cell in row if cell and cell.strip()]
+    return len(filled) > 1 and 2 * sum(1 for c in filled if _DIGIT.search(c)) <= len(filled)
 
 
 def _names_more(rows: Sequence[Row], place: int, width: int) -> bool:
@@ -160,7 +163,7 @@ def _names_more(rows: Sequence[Row], place: int, width: int) -> bool:
     if place + 1 >= len(rows):
         return False
     here, below = _texts(rows[place], width), _texts(rows[place + 1], width)
-    if any(re.search(r"\d", cell) for cell in below) or _score(below) < 2:
+    if any(_DIGIT.search(cell) for cell in below) or _score(below) < 2:
         return False
     return any(_role(second) for first, second in zip(here, below, strict=True) if not first)
 
@@ -229,7 +232,7 @@ def _party(cell: str) -> str | None:
 
 def _joined(above: Sequence[str], below: Sequence[str]) -> list[str] | None:
     """Return headings of two lines as one; None where the two lines are no such headings."""
-    if sum(1 for cell in above if cell) < 2 or any(re.search(r"\d", cell) for cell in below):
+    if sum(1 for cell in above if cell) < 2 or any(_DIGIT.search(cell) for cell in below):
         return None
     gained = sum(1 for a, b in zip(above, below, strict=True) if a and b and _says_more(a, b))
     if not gained:
@@ -280,7 +283,7 @@ def _explains(row: Sequence[str], titles: Sequence[str], others: Sequence[Sequen
         return True
     with_digits = _columns_with_digits(others, len(titles))
     tested = [cell for column, cell in filled if column in with_digits]
-    if not tested or any(re.search(r"\d", cell) for cell in tested):
+    if not tested or any(_DIGIT.search(cell) for cell in tested):
         return False
     # Orders without a single digit are rare: in the number, street, ZIP code, phone and weight.
     return len(tested) >= (4 if words + known == 0 else 3 if words + known < 2 else 2)
@@ -289,7 +292,7 @@ def _explains(row: Sequence[str], titles: Sequence[str], others: Sequence[Sequen
 def _continues(titles: Sequence[str], row: Sequence[str]) -> bool:
     """Return whether most cells of a row are the second line of their headings."""
     filled = [(titles[column], cell) for column, cell in enumerate(row) if cell]
-    if any(re.search(r"\d", cell) for _, cell in filled):
+    if any(_DIGIT.search(cell) for _, cell in filled):
         return False
     fitting = [
         cell
@@ -309,7 +312,7 @@ def _columns_with_digits(rows: Sequence[Sequence[str]], width: int) -> set[int]:
     found = set()
     for column in range(width):
         cells = [row[column] for row in rows if column < len(row) and row[column]]
-        digits = sum(1 for cell in cells if re.search(r"\d", cell))
+        digits = sum(1 for cell in cells if _DIGIT.search(cell))
         if cells and digits >= 0.8 * len(cells):
             found.add(column)
     return found

@@ -16,6 +16,7 @@ from shipkit.orders.source.sheet_model import Look, Sheet
 
 __all__ = ["SheetCells", "column_letters"]
 
+_DATES: Final = (dt.date, dt.time, dt.timedelta)
 _MEASURES: Final = frozenset({"weight", "item_weight", "length", "width", "height"})
 _NO_DATES: Final = frozenset(
     {
@@ -183,9 +184,12 @@ class SheetCells:
         for column, role in sorted(self._roles.items()):
             if role not in _NO_DATES:
                 continue
+            kinds = {type(row[column]) for row in self.values if column < len(row)}
+            if not any(issubclass(kind, _DATES) for kind in kinds):
+                continue
             for place, row in enumerate(self.values):
                 value = row[column] if column < len(row) else None
-                if not isinstance(value, dt.date | dt.time | dt.timedelta):
+                if not isinstance(value, _DATES):
                     continue
                 made = self._problem(
                     self.first + place,

@@ -38,7 +38,7 @@ _ERROR: Final = re.compile(
     rb'<(?:\w+:)?c\s[^>]*\bt="e"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]+)<', re.DOTALL
 )
 _PLACE: Final = re.compile(rb'<(?:\w+:)?c\s[^>]*\br="([A-Z]+)([0-9]+)"')
-_LONG: Final = re.compile(rb"<(?:\w+:)?v>(-?\d{16,})</")
+_LONG: Final = re.compile(rb">(-?\d{16,})</(?:\w+:)?v>")
 _STYLE: Final = re.compile(rb'\bs="(\d+)"')
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -73,10 +73,7 @@ class XlsxLooks:
         look = Look(
             hidden_rows=_hidden_rows(xml, filtered=self._is_filtered(part, xml)),
             hidden_columns=_hidden_columns(xml),
-            merged=[
-                (int(m[2]) - 1, column_number(m[1]) - 1, int(m[4]) - 1, column_number(m[3]) - 1)
-                for m in _MERGED.finditer(xml)
-            ],
+            merged=_merged(xml),
             exact=dict(_exact(xml)),
             odd=dict(_odd_cells(xml)),
         )
@@ -204,6 +201,14 @@ def _hidden_columns(xml: bytes) -> set[int]:
     return hidden
 
 
+def _merged(xml: bytes) -> list[tuple[int, int, int, int]]:
+    start = xml.find(b"mergeCells")  # behind the cells, so that these are not searched
+    return [
+        (int(m[2]) - 1, column_number(m[1]) - 1, int(m[4]) - 1, column_number(m[3]) - 1)
+        for m in (_MERGED.finditer(xml, start) if start >= 0 else ())
+    ]
+
+
 # -- cells -----------------------------------------------------------------------------------------
 
 
@@ -276,6 +281,8 @@ def _odd_cells(xml: bytes) -> Iterator[tuple[tuple[int, int], str | None]]:
         place = _PLACE.match(found[0])
         if place:
             yield (int(place[2]) - 1, column_number(place[1]) - 1), found[1].decode()
+    if not any(mark in xml for mark in (b"<f>", b"<f ", b":f>", b":f ")):
+        return
     for found in _NO_VALUE.finditer(xml):
         start = max(xml.rfind(b"<c ", 0, found.start()), xml.rfind(b"<x:c ", 0, found.start()))
         place = _PLACE.match(xml, max(start, 0))
