@@ -141,3 +141,29 @@ def test_frames_are_read_as_orders_again(frames, shop):
     )
     with sk.BatchSession(again, shipper=shop, carrier="sandbox") as other:
         assert len(other.sample(1)) == 1
+
+
+ORDERS = pd.DataFrame(
+    [[f"SO-{n}", "Ada", f"{n} Main St", "Austin", "TX", "78701", 2] for n in (1, 2)],
+    columns=["order_id", "name", "address1", "city", "state", "zip", "weight_lb"],
+)
+
+
+@pytest.mark.parametrize(
+    ("orders", "columns", "key"),
+    [
+        (ORDERS.set_index("order_id").rename_axis(None), ["index", "name"], "index"),
+        (
+            ORDERS.set_index(["order_id", "zip"]).rename_axis([None, None]),
+            ["level_0", "level_1"],
+            "level_0",
+        ),
+        (ORDERS.iloc[[1, 0]], ["order_id", "name"], "order_id"),
+    ],
+    ids=["texts", "levels", "places of rows"],
+)
+def test_an_index_without_a_name_is_read_unless_it_holds_places(shop, orders, columns, key):
+    with sk.BatchSession(shipper=shop, carrier="sandbox") as session:
+        session.load(orders, order_key=key)
+        assert session.columns[:2] == columns
+        assert sorted(session.sample(2)[key]) == ["SO-1", "SO-2"]

@@ -52,11 +52,21 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
 
 
 def _with_named_index(frame: Any) -> Any:
-    """Return `frame` with the named levels of its index as its first columns."""
-    named = [level for level, name in enumerate(frame.index.names) if name is not None]
-    if not named:
+    """Return `frame` with its index as its first columns: what has a name or is no whole number.
+
+    Whole numbers without a name are places of rows, also in part of a frame; texts may be the
+    order numbers.
+    """
+    index = frame.index
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    several = len(levels) > 1
+    levels = [
+        level if level.name is not None else level.rename(f"level_{n}" if several else "index")
+        for n, level in enumerate(levels)
+        if level.name is not None or getattr(level.dtype, "kind", "O") not in "iu"
+    ]
+    if not levels:
         return frame
-    levels = [frame.index.get_level_values(level) for level in named]
     # set_index(drop=False) leaves the same column in the frame.
     new = [
         level
