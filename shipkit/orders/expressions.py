@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shipkit.models import minor_units
+from shipkit.orders.currencies import fits_sql
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
 
 __all__ = [
@@ -209,7 +210,9 @@ def amount_cents(x: str, places: str = "2") -> str:
     places
         SQL of the decimals of the currency.
     """
-    bare = rf"regexp_replace({x}, '[\s''$€£¥]|[A-Z]{{3}}', '', 'g')"
+    # A currency is named before or behind the number; currencies are compared in money_cents.
+    number = r"^\s*([-+]?)[^-+0-9.,()]*([-+]?[0-9.,''\s]*)[^-+0-9.,()]*$"
+    bare = rf"regexp_replace(regexp_replace({x}, '{number}', '\1\2'), '[\s'']', '', 'g')"
     is_amount = (
         f"regexp_full_match({bare}, "
         r"'-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?|-?\.[0-9]+')"
@@ -228,10 +231,13 @@ _THREE_DECIMALS: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
 
 def money_cents(x: str, currency: str) -> str:
-    """Return a text as minor units of the currency that the SQL `currency` gives."""
+    """Return a text as minor units of the currency that the SQL `currency` gives.
+
+    An amount that names another currency is null: no rate of exchange is known here.
+    """
     others = (*_NO_DECIMALS, *_THREE_DECIMALS)
     places = choose(currency, {name: str(minor_units(name)) for name in others}, "2")
-    return f"CASE WHEN {x} IS NOT NULL THEN {amount_cents(x, places)} END"
+    return f"CASE WHEN {fits_sql(x, currency)} THEN {amount_cents(x, places)} END"
 
 
 # -- dates, flags, packaging -----------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Final
 
 from shipkit.common.country_names import possible_countries
 from shipkit.common.places import country_codes, state_codes
+from shipkit.orders.currencies import CURRENCIES
 from shipkit.orders.damage_words import DATES, damage_words
 from shipkit.orders.expressions import choose, quote
 from shipkit.orders.rule import Rule
@@ -122,6 +123,19 @@ RULES: Final[tuple[Rule, ...]] = (
             fix="Export the orders again as UTF-8, or correct the cell.",
         )
         for column, field in _PRINTED.items()
+    ),
+    # Cells of the file were judged when they were read; this is for templates and edits.
+    *(
+        Rule(
+            code="excel_date",
+            field=f"ship_to.{column}",
+            # The length first: it is cheap, and right for nearly no row.
+            fails=f"length({column}) <= 6 AND regexp_full_match({column}, {_DATE})",
+            value=column,
+            problem=f"""'"' || {column} || '" looks like a date that Excel made of an address'""",
+            fix="Write the original again, in a cell that is formatted as text.",
+        )
+        for column in ("address_line1", "address_line2")
     ),
     _damaged_key(
         f"regexp_full_match(order_id, {_DATE})",
@@ -317,6 +331,22 @@ RULES: Final[tuple[Rule, ...]] = (
         value="NULL",
         problem="'description, quantity or value of a customs item is missing'",
         fix="Give all three for every item.",
+    ),
+    Rule(
+        code="amount_negative",
+        field="parcels[].declared_value",
+        fails="p.declared_value_cents < 0",
+        value="p.declared_value_cents / 100",
+        problem="'a declared value cannot be negative'",
+        fix="Correct the cell, or leave it empty.",
+    ),
+    Rule(
+        code="currency_unknown",
+        field="currency",
+        fails=f"currency NOT IN ({', '.join(map(quote, CURRENCIES))})",
+        value="currency",
+        problem="""'"' || currency || '" is not a currency'""",
+        fix="Write its ISO code, such as USD or EUR.",
     ),
     Rule(
         code="weight_not_positive",

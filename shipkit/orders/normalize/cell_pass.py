@@ -12,6 +12,7 @@ from shipkit.common.address_formats import CODED, region_code
 from shipkit.common.phones import PLACEHOLDERS
 from shipkit.common.places import US_DOMAIN, country_code, state_code
 from shipkit.orders import expressions as sql
+from shipkit.orders.currencies import currency_sql, own_currency_sql
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
@@ -131,13 +132,24 @@ def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement
             SELECT
                 * REPLACE ({tidy}),
                 {_columns([*raw, *typed])},
-                coalesce(upper(trim(currency)), 'USD') AS currency_,
+                {_currency(mapped)} AS currency_,
                 {_services(con, mapped)} AS service_,
                 {country} AS country_,
                 {state} AS state_,
                 coalesce({is_american}, false) AS american
             FROM {judgement.repaired_relation(mapped.relation.sql)}
     """
+
+
+def _currency(mapped: Mapped) -> str:
+    """Return SQL of the currency: that of its column, else that which the value names."""
+    own = "NULL"
+    if _is_filled(mapped, "declared_value") and (
+        mapped.relation.columns["declared_value"] == "VARCHAR"
+    ):
+        own = own_currency_sql("declared_value")
+    named = currency_sql("currency") if _is_filled(mapped, "currency") else "currency"
+    return f"coalesce({named}, {own}, 'USD')"
 
 
 def _typed(leaf: Leaf, mapped: Mapped) -> str:

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from shipkit.common.places import country_code, country_codes, state_code
 from shipkit.orders import expressions as sql
+from shipkit.orders.currencies import currency_sql
 from shipkit.orders.normalize.readings import reading
 from shipkit.schema import ADDRESS_FIELDS, ITEMS, PAPERS, PARCELS, Leaf
 
@@ -27,7 +28,7 @@ def add_nested(con: duckdb.DuckDBPyConnection, normal: pa.Table, relation: str) 
                 {_origins(relation)}
             ),
             papers AS (
-                SELECT row_number, customs, coalesce(upper(trim(currency)), 'USD') AS currency
+                SELECT row_number, customs, coalesce({currency_sql("currency")}, 'USD') AS currency
                 FROM {relation}
                 WHERE customs IS NOT NULL
             ),
@@ -98,7 +99,7 @@ def _parcels(relation: str) -> str:
                 FROM (
                     SELECT
                         row_number,
-                        coalesce(upper(trim(currency)), 'USD') AS currency,
+                        coalesce({currency_sql("currency")}, 'USD') AS currency,
                         unnest(more_parcels) AS p,
                         unnest(range(len(more_parcels))) AS place
                     FROM {relation}

@@ -59,7 +59,10 @@ _LENGTH: Final = ("is not a length", "Give inches, or a number with its unit (30
 _BY_KIND: Final[Mapping[str, tuple[str, str]]] = {
     "weight": ("is not a weight", "Give pounds, or a number with its unit (12 oz)."),
     "length": _LENGTH,
-    "amount": ("is not an amount of money", "Write it as 1234.50 or $1,234.50."),
+    "amount": (
+        "is not an amount of money in the currency of its row",
+        "Write it as 1234.50 or $1,234.50, or give its currency in a column of its own.",
+    ),
     "count": ("is not a whole number", "Write a whole number."),
     "date": ("is not a date", "Write it as 2026-11-02."),
     "flag": ("is neither yes nor no", "Write yes or no."),

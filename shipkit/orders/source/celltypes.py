@@ -86,7 +86,7 @@ def _decide(
         others = [name for name in counts if name != column.name]
         return number_column(con, table, column, text, others)
     if column.kind == "amount":
-        return amount_column(con, table, text)
+        return amount_column(con, table, column, text)
     if column.kind == "date":
         return date_column(con, table, text)
     return _lossless(con, table, fact, text)

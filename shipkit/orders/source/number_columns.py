@@ -10,12 +10,18 @@ import duckdb
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
+from shipkit.orders.currencies import mark_sql
+from shipkit.orders.expressions import quote
 from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
 from shipkit.orders.source.decimal_marks import mark_evidence, mark_of_file
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
 __all__ = ["amount_column", "number_column", "plain_numbers"]
 
+_DECLARED: Final = frozenset({"declared_value", "item_price"})
+"""Roles of amounts that carriers and customs are given."""
+_DOLLARS: Final = ("$", "usd", "us$", "usd$")
+_BLANKS: Final = "' \u00a0\u202f'"
 _PLAIN: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 _SCALES: Final = {"weight": WEIGHTS, "length": LENGTHS, "width": LENGTHS, "height": LENGTHS}
 """Role of a column -> the units that a cell of it may name."""
@@ -132,9 +138,13 @@ def _unit_arms(
 
 
 def amount_column(
-    con: duckdb.DuckDBPyConnection, table: Relation, text: ColumnReading
+    con: duckdb.DuckDBPyConnection, table: Relation, column: ColumnSpec, text: ColumnReading
 ) -> ColumnReading:
-    """Return an exact decimal with as many places as the column has: money is never a float."""
+    """Return an exact decimal with as many places as the column has: money is never a float.
+
+    A column of declared values or item prices whose cells name other currencies than dollars stays
+    text, "12.50 eur": the row's currency decides whether it can be read.
+    """
     c = text.sql
     all_plain = one(
         con,
@@ -142,6 +152,14 @@ def amount_column(
     )[0]
     plain = all_plain is not False
     bare = c if plain else _bare_number(c)
+    foreign = [] if plain or column.role not in _DECLARED else _foreign_marks(con, table, c)
+    if foreign:
+        marks = ", ".join(map(quote, foreign))
+        mark = mark_sql(c)
+        named = f"{bare} || CASE WHEN {mark} IN ({marks}) THEN ' ' || {mark} ELSE '' END"
+        return ColumnReading(
+            sql=named, type="VARCHAR", raw=c, can_fail=True, kind="amount", notes=text.notes
+        )
     longest, widest = one(
         con,
         f"""
@@ -164,6 +182,12 @@ def amount_column(
     )
 
 
+def _foreign_marks(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> list[str]:
+    """Return what amounts have besides their number, where it is not a dollar of the US."""
+    found = con.execute(f"SELECT DISTINCT {mark_sql(c)} FROM {table.sql} WHERE {c} IS NOT NULL")
+    return sorted({str(mark) for (mark,) in found.fetchall()} - {"", *_DOLLARS})
+
+
 def _bare_number(c: str, mark: str | None = None, unproven: str = "") -> str:
     r"""Return SQL of a number's plain spelling, null when it is none.
 
@@ -171,11 +195,14 @@ def _bare_number(c: str, mark: str | None = None, unproven: str = "") -> str:
     separates thousands, unless the digits before it are a 0 or more than three, or `mark`, the
     proven decimal mark, is a comma. Marks in `unproven` before three digits give null.
     """
-    money = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"
+    money = r"[^-+0-9.,()\s'']{1,9}"
+    digits = r"[-+]?[0-9.,'' \x{2019}\x{A0}\x{202F}]*[0-9]\.?"
+    written = rf"^(\(?-?)\s*(?:{money}\s*)?({digits})\s*(?:{money})?\)?$"
     core = rf"""regexp_replace(
-        trim({c}),
-        '^\(?(-?)\s*(?:{money}\s*)?([-+]?[0-9.,''\s]*[0-9]\.?)\s*(?:{money})?\)?$',
-        '\1\2'
+        regexp_replace(trim({c}, {_BLANKS}), '{written}', '\1\2'),
+        '['' \x{{2019}}\x{{A0}}\x{{202F}}]',
+        '',
+        'g'
     )"""
     first = ""
     if unproven:

@@ -1,0 +1,81 @@
+"""Currencies as cells write them: "12 EUR", "CA$12", "€", "kr"."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = [
+    "CURRENCIES",
+    "currency_names",
+    "currency_sql",
+    "fits_sql",
+    "mark_sql",
+    "own_currency_sql",
+]
+
+_WORDS: Final = Path(__file__).parent / "data" / "words" / "currencies.toml"
+
+
+@cache
+def _lists() -> dict[str, Any]:
+    return tomllib.loads(_WORDS.read_text(encoding="utf-8"))
+
+
+CURRENCIES: Final = tuple(_lists()["codes"].split())
+"""The codes of ISO 4217."""
+
+_DOLLARS: Final = tuple(_lists()["dollars"].split())
+"""Currencies for which people write "$" alone."""
+
+
+@cache
+def currency_names() -> dict[str, tuple[str, ...]]:
+    """Return what people write, in lower case -> the currencies that it may be."""
+    return {
+        **{code.lower(): (code,) for code in CURRENCIES},
+        **{name: (code,) for name, code in _lists()["names"].items()},
+        **{name: tuple(codes.split()) for name, codes in _lists()["several"].items()},
+        "$": _DOLLARS,
+    }
+
+
+def mark_sql(x: str) -> str:
+    """Return SQL of what an amount has besides its number, in lower case: ``"12 EUR"``: ``eur``."""
+    return (
+        rf"trim(lower(regexp_replace({x}, '[-+0-9.,''\x{{2019}}()\s\x{{A0}}\x{{202F}}]', '', 'g')))"
+    )
+
+
+def currency_sql(x: str) -> str:
+    """Return SQL of the currency that a column of currencies names; an unknown name stays."""
+    names = {name: codes[0] for name, codes in currency_names().items() if len(codes) == 1}
+    return f"coalesce({_looked_up(f'lower(trim({x}))', names)}, upper(trim({x})))"
+
+
+def own_currency_sql(x: str) -> str:
+    """Return SQL of the currency that an amount names, null where it names none or several."""
+    names = {name: codes[0] for name, codes in currency_names().items() if len(codes) == 1}
+    plain = f"regexp_full_match({x}, '[-+0-9.,$ ]*')"
+    return f"CASE WHEN {plain} THEN NULL ELSE {_looked_up(mark_sql(x), names)} END"
+
+
+def fits_sql(x: str, currency: str) -> str:
+    """Return SQL of whether an amount is in the currency that the SQL `currency` gives."""
+    pairs = {f"{name} {code}": "fits" for name, codes in currency_names().items() for code in codes}
+    plain = f"regexp_full_match({x}, '[-+0-9.,'' ]*')"
+    pair = f"{mark_sql(x)} || ' ' || {currency}"
+    bare = f"{mark_sql(x)} = ''"
+    return f"CASE WHEN {plain} THEN true ELSE {bare} OR {_looked_up(pair, pairs)} IS NOT NULL END"
+
+
+def _looked_up(key: str, values: dict[str, str]) -> str:
+    """Return SQL of the value of a key, null for an unknown one.
+
+    A map, because a CASE with as many branches takes longer to plan than most files to read.
+    """
+    keys = ", ".join("'" + name.replace("'", "''") + "'" for name in values)
+    texts = ", ".join(f"'{text}'" for text in values.values())
+    return f"map_extract(MAP([{keys}], [{texts}]), {key})[1]"
