@@ -169,6 +169,10 @@ NOT_SURE = {
         text({3: line(3, '"see\nB-1,Bo Ray,9 Elm St,Reno,NV,89501,2.0,x"')}),
         [(3, QUOTE), (4, QUOTE)],
     ),
+    "no delimiter before a quote": (
+        text({3: line(3).replace("Ann Lee,3 Oak St", 'Ann Lee"Oak St 3, rear"')}),
+        [(3, QUOTE)],
+    ),
     "blanks for delimiters": (text({3: line(3).replace(",", " ")}), [(3, FEW)]),
     "blanks for delimiters at the end": (text({6: line(6).replace(",", " ")}), [(6, FEW)]),
 }

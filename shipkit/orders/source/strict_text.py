@@ -16,6 +16,7 @@ from shipkit.common.sql import one
 from shipkit.orders.cells import Note, base_names
 from shipkit.orders.lines import SourceLines, set_aside
 from shipkit.orders.source.text_bytes import line_and_mark_counts
+from shipkit.orders.source.text_cells import TORN
 from shipkit.orders.source.text_form import TextForm
 from shipkit.orders.source.text_records import records
 
@@ -54,10 +55,12 @@ def read_strict(schema: StageSchema, path: Path, table: str, form: TextForm) -> 
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
     except duckdb.Error:
         return None
-    total, marks = line_and_mark_counts(path, form.delimiter)
+    total, marks, quotes = line_and_mark_counts(path, form.delimiter)
     lines = _lines_of(schema, path, relation, form, total)
     if lines is None or not _adds_up(schema, relation, form, lines, marks):
         # The careful reader names the line.
+        return None
+    if quotes and _has_torn(schema, relation, len(form.headings)):
         return None
     return TextRead(relation, lines)
 
@@ -148,6 +151,18 @@ def _adds_up(
     )
     found = one(schema.con, f"SELECT {cells} FROM {relation.sql}", {"delimiter": form.delimiter})
     return int(found[0]) == inside
+
+
+def _has_torn(schema: StageSchema, relation: Relation, width: int) -> bool:
+    """Return whether a text in quotes may have been cut at its commas."""
+    names = base_names(width)
+    quotes = " OR ".join(f"contains({name}, '\"')" for name in names)
+    found = schema.con.execute(
+        f"SELECT 1 FROM {relation.sql} WHERE ({quotes}) "
+        f"AND regexp_matches(concat_ws(chr(31), {', '.join(names)}), $torn) LIMIT 1",
+        {"torn": TORN},
+    ).fetchall()
+    return bool(found)
 
 
 def _has_merged(schema: StageSchema, relation: Relation, form: TextForm) -> bool:

@@ -282,19 +282,20 @@ def line_count(path: Path) -> int:
     return line_and_mark_counts(path, None)[0]
 
 
-def line_and_mark_counts(path: Path, mark: str | None) -> tuple[int, int]:
-    r"""Return the number of lines of a UTF-8 file, as an editor numbers them, and of a character.
+def line_and_mark_counts(path: Path, mark: str | None) -> tuple[int, int, bool]:
+    r"""Return the number of lines of a UTF-8 file, of a character, and whether there are quotes.
 
     A line ends with ``\n``, ``\r\n`` or a lone ``\r``; text behind the last end is a line.
     """
-    ends, marks, last = 0, 0, b"\n"
+    ends, marks, quotes, last = 0, 0, False, b"\n"
     byte = mark.encode() if mark else None
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             ends += chunk.count(b"\n")
             marks += chunk.count(byte) if byte else 0
+            quotes = quotes or b'"' in chunk
             if b"\r" in chunk:
                 ends += chunk.count(b"\r") - chunk.count(b"\r\n")
             ends -= last == b"\r" and chunk.startswith(b"\n")
             last = chunk[-1:]
-    return ends + (last not in b"\r\n"), marks
+    return ends + (last not in b"\r\n"), marks, quotes

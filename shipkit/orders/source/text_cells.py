@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-__all__ = ["Cut", "Dialect", "readings"]
+__all__ = ["TORN", "Cut", "Dialect", "readings"]
 
 _MOST_QUOTES: Final = 200
 """Quotes in a line whose readings are compared; a line with more is not repaired."""
+
+
+TORN: Final = r'[^\x1f\d\s"]"[A-Za-z][^\x1f"]*\x1f(?:[^"]*\x1f)?[^\x1f"]*[A-Za-z.!?]"(?:\x1f|$)'
+"""A text in quotes that was cut at its commas, as a pattern of the cells joined by ``\\x1f``.
+
+The delimiter in front of its first quote is missing: ``Boots"Warm, and light"``.
+"""
 
 
 class Cut(NamedTuple):

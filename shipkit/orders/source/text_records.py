@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shipkit.orders.source.text_cells import Dialect, readings
+from shipkit.orders.source.text_cells import TORN, Dialect, readings
 
 __all__ = ["ColumnShapes", "Record", "is_comment", "records"]
 
 _LONGEST: Final = 500
 """Lines of a file that one record may have."""
+_TORN: Final = re.compile(TORN)
 _COMMENT: Final = re.compile(r"#[ \ta-zA-Z!]|//|--[ -]")
 _ENOUGH: Final = 0.6
 """Share of the cells that must look like their columns, for a line inside a cell to be a row."""
@@ -169,7 +170,8 @@ class _RecordReader:
             return unwrapped
         cells, state = self.dialect.cut(text)
         if state == "whole":
-            return Record(number, number, text, cells)
+            doubt = _UNREAD if _TORN.search("\x1f".join(cells)) else None
+            return Record(number, number, text, cells, None, doubt)
         if state == "open":
             joined = self._joined(line, source)
             if joined is not None:
