@@ -121,9 +121,23 @@ def state_problems(
             tables.append(found.to_arrow_table().cast(PROBLEMS))
         finally:
             con.unregister("meanings")
-    # By row, then column: the order of the file's columns says nothing.
-    keys = [(name, "ascending") for name in ("row_number", "field", "code")]
-    return pa.concat_tables(tables).sort_by(keys)
+    con.register("states", pa.concat_tables(tables))
+    try:
+        # By row, then column: the order of the file's columns says nothing. A warning that two
+        # columns give ("Financial Status", "Outstanding Balance") is given once.
+        return (
+            con.sql("""
+            SELECT *
+            FROM states
+            QUALIFY severity = 'error'
+                OR row_number() OVER (PARTITION BY row_number, code ORDER BY field) = 1
+            ORDER BY row_number, field, code
+            """)
+            .to_arrow_table()
+            .cast(PROBLEMS)
+        )
+    finally:
+        con.unregister("states")
 
 
 def _meanings(
