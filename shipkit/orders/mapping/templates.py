@@ -60,6 +60,7 @@ ROW_FAULTS: Final = (
 
 _LONGEST_MESSAGE: Final = 500
 _NOT_COMPILABLE: Final = (
+    jinja2.TemplateError,
     OverBudget,
     RecursionError,
     MemoryError,
