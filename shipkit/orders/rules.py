@@ -9,6 +9,7 @@ from shipkit.common.places import country_codes, state_codes
 from shipkit.orders.currencies import CURRENCIES
 from shipkit.orders.damage_words import DATES, damage_words
 from shipkit.orders.expressions import choose, quote
+from shipkit.orders.key_and_name_rules import KEY_RULES, NAME_RULES
 from shipkit.orders.rule import Rule
 
 __all__ = ["RULES"]
@@ -159,6 +160,8 @@ RULES: Final[tuple[Rule, ...]] = (
         END""",
         "is not an order number",
     ),
+    *KEY_RULES,
+    *NAME_RULES,
     Rule(
         code="country_unknown",
         field="ship_to.country",

@@ -321,7 +321,13 @@ class Planner:
         }
         table = apply_edits(table, self.edits, indexes, carrier.services)
         skipped = skipped_rows(self.edits, indexes)
-        alike = grouping.look_alikes(self.con, _without(table, skipped), self.orders)
+        left = _without(table, skipped)
+        alike = pa.concat_tables(
+            [
+                grouping.look_alikes(self.con, left, self.orders),
+                grouping.named_after_goods(left, self.orders),
+            ]
+        )
         table, unresolved = await choose_services(table, carrier, self.payer, pacer)
         noted = self._noted(table)
         refused = unsupported(table, carrier)

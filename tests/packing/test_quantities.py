@@ -35,7 +35,7 @@ def packed(tmp_path):
             session.map(**{"service": "ground", **mapping})
             weights = [json.loads(each)[0]["weight_lb"] for each in session.mapped()["parcels"]]
             found = session.problems
-            found = found[found["field"] == "quantity"]
+            found = found[(found["field"] == "quantity") | found["code"].str.startswith("bundle")]
             columns = (found[name] for name in ("row_number", "severity", "code"))
             return weights, list(zip(*columns, strict=True))
 
@@ -122,3 +122,33 @@ def test_a_weight_of_a_unit_needs_a_quantity(packed):
 def test_two_quantities_are_a_question_only_where_they_differ(packed):
     rows = [{"Item Weight (lb)": 2, "Qty Ordered": 3, "Order Quantity": other} for other in (3, 4)]
     assert packed(*rows) == ([6, 6], [(2, "error", "quantity_unclear")])
+
+
+def tea_set(whole, heading="Parent SKU", cells=(None, "KIT", "KIT")):
+    lines = (("KIT", 1, whole), ("CUP", 4, 1), ("TRAY", 1, 2))
+    return [
+        {"Order ID": "A", "SKU": sku, **line(quantity, weight), heading: cell}
+        for (sku, quantity, weight), cell in zip(lines, cells, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        *((heading, (None, "kit", "KIT")) for heading in ("Parent SKU", "Bundle", "Component of")),
+        ("Item Type", ("Bundle", "Component", "Component")),
+        ("Line Type", ("Kit", "Kit Item", "Kit Item")),
+    ],
+)
+def test_a_bundle_and_its_parts_are_not_both_weighed(heading, cells, packed):
+    rows = tea_set(6, heading, cells)
+    assert packed(*rows)[1] == [(1, "error", "bundle_weighed_twice")]
+    assert packed(*rows, ignore=[heading]) == ([12], [])
+
+
+def test_a_bundle_without_a_weight_of_its_own_is_no_question(packed):
+    assert packed(*tea_set(0)) == ([6], [])
+
+
+def test_a_line_without_a_parent_in_its_order_is_no_question(packed):
+    assert packed(*tea_set(6, cells=(None, "BOX", "BOX"))) == ([12], [])

@@ -199,3 +199,57 @@ def test_two_services_wait_until_one_is_given_for_all(session):
     ]
     assert found(session, rows, service=None) == ([], [(1, "order_conflict")])
     assert found(session, rows) == ([[1, 2]], [])
+
+
+# -- numbers and names that are something else -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("5.76461E+17", "5,76E+17", "5.76E17", "3-Jan", "1-Mar-26", "Mar-26", "2026-03-01"),
+        *("2026-03-01 00:00:00", "3/1/2026", "01.03.2026", "########", "#REF!", "1001.0"),
+        *("576461413038785000",),
+    ],
+)
+def test_a_damaged_number_names_no_order(number, session):
+    rows = [{"Order Number": number, **ADA}, {"Order Number": "W-2", **BO}]
+    assert found(session, rows) == ([[2]], [(1, "order_key_damaged")])
+
+
+@pytest.mark.parametrize(
+    "number", ["12E5", "2026-11-0001", "#1001", "E1", "1001.1", "576461413038785752", "1.2.3"]
+)
+def test_an_odd_number_is_an_order(number, session):
+    assert found(session, [{"Order Number": number, **ADA}]) == ([[1]], [])
+
+
+def test_numbers_that_end_in_zeros_by_chance_are_orders(session):
+    rows = [
+        {"Order Number": number, **person}
+        for number, person in (("1234567890123450", ADA), ("1234567890123457", BO))
+    ]
+    assert found(session, rows) == ([[1], [2]], [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("#1001", "1001", "(212) 555-0142", "1Z999AA10123456784"),
+        *("RR123456789DE", "TBA123456789012", "www.example.org", "mug-1", "Blue Mug"),
+    ],
+)
+def test_a_name_that_is_no_name_of_a_person_waits(name, session):
+    row = {"Order Number": "1", **ADA, "Name": name, "SKU": "MUG-1", "Item Name": "Blue mug"}
+    assert found(session, [row]) == ([], [(1, "name_not_a_person")])
+
+
+@pytest.mark.parametrize("name", ["3M", "7-Eleven", "O'Neil & Sons", "A. Lee", "99 Ranch"])
+def test_a_company_with_a_number_is_a_name(name, session):
+    row = {"Order Number": "1", **ADA, "Name": name, "SKU": "MUG-1"}
+    assert found(session, [row]) == ([[1]], [])
+
+
+def test_another_column_can_be_named_as_the_recipient(session):
+    row = {"Order Number": "1", **ADA, "Name": "MUG-1", "SKU": "MUG-1", "Person": "Ada Lee"}
+    assert found(session, [row], columns={"name": "Person"}) == ([[1]], [])

@@ -117,6 +117,7 @@ CASES = [
     ("order_key_damaged", "order_id", {"order_id": "Okt-12"}),
     ("order_key_damaged", "order_id", {"order_id": "1234567890123450000"}),
     ("order_key_damaged", "order_id", {"order_id": "#N/A"}),
+    ("name_not_a_person", "ship_to.name", {"name": "#1001"}),
     ("missing", "ship_to.name", {"name": None}),
     ("missing", "ship_to.address_line1", {"address_line1": None}),
     ("missing", "ship_to.city", {"city": None}),

@@ -18,7 +18,14 @@ from shipkit.common.words import counted
 from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping.look_alikes import look_alikes
-from shipkit.orders.grouping.order_problems import ambiguous_numbers, conflicts, key_sql, notices
+from shipkit.orders.grouping.order_problems import (
+    ambiguous_numbers,
+    conflicts,
+    cut_numbers,
+    key_sql,
+    named_after_goods,
+    notices,
+)
 from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
 from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
@@ -26,7 +33,7 @@ from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import Loaded
 from shipkit.schema import problems_table
 
-__all__ = ["OrderSet", "group", "look_alikes", "order_key_of"]
+__all__ = ["OrderSet", "group", "look_alikes", "named_after_goods", "order_key_of"]
 
 _LINE_ROLES: Final = frozenset(
     {
@@ -162,9 +169,10 @@ def _grouped(
         problems += [ambiguous_numbers(orders, key, also)] if key is not None and also else []
         orders = replace(orders, problems=pa.concat_tables([problems_table(), *problems]))
     left_behind = _left_out(orders, left_out, again)
+    cut = [cut_numbers(loaded, key)] if key is not None else []
     return replace(
         orders,
-        problems=pa.concat_tables([orders.problems, *notices(orders)]),
+        problems=pa.concat_tables([orders.problems, *notices(orders), *cut]),
         each_row=each_row,
         repeats=repeats,
         keeps_repeats=repeated != "hold",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
-from shipkit.common.sql import quoted
+from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import number
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping.order_set import OrderSet
@@ -17,7 +17,14 @@ from shipkit.orders.layouts import Notice
 from shipkit.orders.source import Loaded
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["ambiguous_numbers", "conflicts", "key_sql", "notices"]
+__all__ = [
+    "ambiguous_numbers",
+    "conflicts",
+    "cut_numbers",
+    "key_sql",
+    "named_after_goods",
+    "notices",
+]
 
 _PLACE: Final = {
     "name": "recipients",
@@ -34,6 +41,10 @@ _PLACE: Final = {
     "order_date": "order dates",
 }
 """Roles with only one value per order, and what several values are called."""
+
+
+_DIGITS_KEPT: Final = 15
+"""Significant digits of a number in a spreadsheet; it writes zeros for the others."""
 
 
 def key_sql(key: Column) -> str:
@@ -176,6 +187,88 @@ def _in_two_files(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
         ORDER BY 1
     """)
     return found.to_arrow_table().cast(PROBLEMS)
+
+
+def cut_numbers(loaded: Loaded, key: Column) -> pa.Table:
+    """Return a problem for each row whose long order number a spreadsheet cut to 15 digits.
+
+    One number that ends in a zero says nothing; all of them do. One that ends in three zeros is
+    damaged by itself: see the rules.
+    """
+    number = key_sql(key)
+    longest = f"SELECT max(strlen({quoted(key.key)}::VARCHAR)) FROM {loaded.lines.sql}"
+    if (one(loaded.con, longest)[0] or 0) <= _DIGITS_KEPT:
+        return problems_table()
+    long = f"""
+        SELECT row_number, {number} AS number
+        FROM {loaded.lines.sql}
+        WHERE regexp_full_match({number}, '[1-9][0-9]{{{_DIGITS_KEPT},}}')
+    """
+    zeros, all_cut = one(
+        loaded.con,
+        f"""
+        SELECT sum(strlen(number) - {_DIGITS_KEPT}),
+            bool_and(ltrim(number[{_DIGITS_KEPT + 1}:], '0') = '')
+        FROM (SELECT DISTINCT number FROM ({long}))
+        """,
+    )
+    if not all_cut or zeros < 2:
+        return problems_table()
+    found = loaded.con.sql(f"""
+        SELECT row_number, 'order_id' AS field, number AS value,
+            number || ' is an order number that a spreadsheet cut to {_DIGITS_KEPT} digits; '
+                || 'several orders may have become one' AS problem,
+            'Export the orders again, or format the column as text before pasting the numbers.'
+                AS fix,
+            'error' AS severity, 'order_key_damaged' AS code
+        FROM ({long})
+        WHERE NOT (strlen(number) >= 18 AND suffix(number, '000'))
+        ORDER BY 1
+    """)
+    return found.to_arrow_table().cast(PROBLEMS)
+
+
+def named_after_goods(shipments: pa.Table, orders: OrderSet) -> pa.Table:
+    """Return a problem for each shipment whose recipient is called like what was sold."""
+    by_role = {column.role: column for column in orders.columns}
+    things = [by_role[role] for role in ("sku", "item_name") if role in by_role]
+    names = [
+        column
+        for column in orders.columns
+        if phrase(column.name).split()[-1:] == ["name"] or column.role == "name"
+    ]
+    same = " OR ".join(
+        f"lower({quoted(name.key)}::VARCHAR) = lower({quoted(thing.key)}::VARCHAR)"
+        for name in names
+        for thing in things
+        if name.key != thing.key
+    )
+    if not same:
+        return problems_table()
+    cells = ", ".join(quoted(thing.key) for thing in things)
+    rows = orders.con.sql(f"SELECT row_number, {cells} FROM {orders.orders.sql} WHERE {same}")
+    goods = {
+        number: {str(cell).casefold() for cell in row if cell is not None}
+        for number, *row in rows.fetchall()
+    }
+    if not goods:
+        return problems_table()
+    numbers, called = (shipments.column(name).to_pylist() for name in ("row_number", "name"))
+    return problems_table(
+        [
+            {
+                "row_number": number,
+                "field": "ship_to.name",
+                "value": name,
+                "problem": f'the name "{name}" is that of the goods',
+                "fix": 'Name the column of the recipient: map(columns={"name": "<heading>"}).',
+                "severity": "error",
+                "code": "name_not_a_person",
+            }
+            for number, name in zip(numbers, called, strict=True)
+            if name is not None and name.casefold() in goods.get(number, ())
+        ]
+    )
 
 
 def ambiguous_numbers(orders: OrderSet, key: Column, also: Sequence[Column]) -> pa.Table:

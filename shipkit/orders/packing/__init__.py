@@ -26,6 +26,7 @@ from shipkit.models import Address
 from shipkit.orders.fields import Column
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, Mapped, MappingSpec
+from shipkit.orders.packing.bundles import bundle_problems
 from shipkit.orders.packing.customs_items import add_customs, check_customs_defaults
 from shipkit.orders.packing.lines import LineColumns, Sums, sum_lines
 from shipkit.orders.packing.packing_problems import packing_problems
@@ -134,7 +135,11 @@ def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: Mappi
         mapping,
         spec,
         pa.concat_tables(
-            [packing_problems(schema.con, selected, columns, sums, agreeing), counted]
+            [
+                packing_problems(schema.con, selected, columns, sums, agreeing),
+                counted,
+                bundle_problems(schema, selected, columns, sums),
+            ]
         ),
         {**fed, **{column.key: "parcels[0].weight_lb" for column, _ in columns.weights}},
         sums,
