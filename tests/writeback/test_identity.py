@@ -71,6 +71,9 @@ TEXTS = {
     "a cell too many, one too few": "\n".join(
         [*LINES[:2], f"{LINES[2]},", LINES[3].rpartition(",")[0], LINES[4]]
     ),
+    "a blank behind each delimiter, one cell too few": "\n".join(
+        [*(line.replace(",", ", ") for line in LINES[:4]), LINES[4].rpartition(",")[0]]
+    ),
     "a lone carriage return": text_of().replace("\n", "\r"),
     "a cell of 200,000 letters": text_of(
         [[*row, "x" * 200_000] for row in ROWS], head=[*HEAD, "note"]

@@ -274,7 +274,9 @@ def _test(place: int, width: int, *, number: bool) -> str:
     there, wanted = f"n.c{place + 1}", f"e.e{place}"
     if place >= width:
         return f"nullif({wanted}, '') IS NOT NULL"
-    differs = f"nullif({there}, '') IS DISTINCT FROM nullif({wanted}, '')"
+    # Blanks around a cell are not compared: the careful reader drops those behind a delimiter, and
+    # a file that was ragged before its new cells is read by the strict one.
+    differs = f"nullif(trim({there}), '') IS DISTINCT FROM nullif(trim({wanted}), '')"
     if not number:
         return differs
     same = f"TRY_CAST({there} AS DOUBLE) = TRY_CAST({wanted} AS DOUBLE)"
