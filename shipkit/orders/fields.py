@@ -32,7 +32,7 @@ __all__ = [
     "without_note",
 ]
 
-SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file")
+SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file", "order_row", "rowid")
 """Columns that every relation has. A heading with one of these names gets a key with a number."""
 
 _VALUES = {"date": "date", "flag": "flag", "amount": "amount", "count": "number"}
@@ -217,25 +217,7 @@ def recognise(headings: Sequence[str]) -> Recognition:
             roles[role] = first[0]
         else:
             ambiguous[role] = [match.name for match in first]
-    _split_name(roles)
     return Recognition(roles, ambiguous)
-
-
-def _split_name(roles: dict[str, Match]) -> None:
-    """Read "Name" next to "Vorname" as the last name, "Nome" next to "Cognome" as the first.
-
-    In English a bare "Name" is the whole one.
-    """
-    name = roles.get("name")
-    if name is None or "name" not in heading_words(name.name):
-        return
-    for given, other in (("first_name", "last_name"), ("last_name", "first_name")):
-        match = roles.get(given)
-        if match is None or other in roles or match.party != name.party:
-            continue
-        if phrase(match.name) != spelled(match.name) and "full" not in heading_words(name.name):
-            roles[other] = replace(roles.pop("name"), role=other)
-            return
 
 
 def column_kinds(headings: Sequence[str]) -> list[str | None]:

@@ -270,20 +270,30 @@ def test_known_exports_ask_for_nothing_in_the_columns_they_read(name):
 
 
 @pytest.mark.parametrize(
-    ("headings", "roles"),
+    ("headings", "cells", "name"),
     [
-        ("Vorname|Name", ["first_name", "last_name"]),
-        ("Nom|Prénom", ["last_name", "first_name"]),
-        ("Nome|Cognome", ["first_name", "last_name"]),
-        ("Nombre|Apellidos", ["first_name", "last_name"]),
-        ("Lieferadresse Vorname|Lieferadresse Name", ["first_name", "last_name"]),
-        ("First Name|Name", ["first_name", "name"]),
-        ("Nome completo|Cognome", ["name", "last_name"]),
+        ("Vorname|Name", "Jörg|Weiß", "Jörg Weiß"),
+        ("Name|Vorname", "Jörg Weiß|Jörg", "Jörg Weiß"),
+        ("Nom|Prénom", "Marchand|Élodie", "Élodie Marchand"),
+        ("Nome|Cognome", "Ugo|Verdi", "Ugo Verdi"),
+        ("Nombre|Apellidos", "Lucía|Peña Ruiz", "Lucía Peña Ruiz"),
+        ("Lieferadresse Vorname|Lieferadresse Name", "Jörg|Weiß", "Jörg Weiß"),
+        ("First Name|Name", "Ann|Lee", "Ann Lee"),
+        ("First Name|Name", "ANN|Ann Lee", "Ann Lee"),
+        ("Nome completo|Cognome", "Ugo Verdi|Verdi", "Ugo Verdi"),
+        ("Name|Surname", "|Lee", "Lee"),
+        ("Name|First Name|Last Name", "Ann Lee|Ann|Lee", "Ann Lee"),
+        ("Name|First Name|Last Name", "|Ann|Lee", "Ann Lee"),
     ],
 )
-def test_the_halves_of_a_name_are_told_apart(headings, roles):
-    names = headings.split("|")
-    found = recognise(names).roles
-    assert {role: match.name for role, match in found.items()} == dict(
-        zip(roles, names, strict=True)
+def test_a_name_is_completed_with_the_half_that_it_lacks(tmp_path, shop, headings, cells, name):
+    source = tmp_path / "orders.csv"
+    source.write_text(
+        f"{headings.replace('|', ',')},Street,City,State,ZIP\n"
+        f"{cells.replace('|', ',')},1 Main St,Boston,MA,02134\n"
     )
+    session = sk.BatchSession(str(source), shipper=shop)
+    session.map(service="ground", defaults={"weight_lb": 2})
+    assert session.mapped()["name"].tolist() == [name]
+    again = sk.BatchSession(str(source), shipper=shop).map(session.template)
+    assert again.mapped()["name"].tolist() == [name]

@@ -148,13 +148,13 @@ def _same_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) -> Re
             SELECT * FROM named QUALIFY count(*) OVER (PARTITION BY who, place) > 1
         ),
         housed AS (
-            SELECT s.*, {dates} AS day, r.first_row,
+            SELECT s.*, d.day, r.first_row,
                 coalesce(
                     nullif(regexp_replace(street, '[^0-9]', '', 'g'), ''),
                     regexp_replace(lower(street), '[^\\pL]', '', 'g')
                 ) AS house
             FROM several s
-            JOIN {orders.orders.sql} o USING (row_number)
+            JOIN (SELECT row_number, {dates} AS day FROM {orders.orders.sql}) d USING (row_number)
             LEFT JOIN {orders.repeats.sql if orders.repeats else repeats} r USING (row_number)
         )
         SELECT list(row_number ORDER BY row_number) AS numbers
@@ -203,13 +203,13 @@ def _number_column(schema: StageSchema, alike: Relation, orders: OrderSet) -> Co
     if not columns:
         return None
     spread = ", ".join(
-        f"count(DISTINCT {quoted(c.key)}::VARCHAR) AS d{n}, count({quoted(c.key)}) AS c{n}"
+        f"count(DISTINCT l.{quoted(c.key)}::VARCHAR) AS d{n}, count(l.{quoted(c.key)}) AS c{n}"
         for n, c in enumerate(columns)
     )
     same = ", ".join(
         f"bool_and(d{n} = 1 AND c{n} = lines), count(DISTINCT v{n})" for n in range(len(columns))
     )
-    values = ", ".join(f"min({quoted(c.key)}::VARCHAR) AS v{n}" for n, c in enumerate(columns))
+    values = ", ".join(f"min(l.{quoted(c.key)}::VARCHAR) AS v{n}" for n, c in enumerate(columns))
     everywhere = ", ".join(f"count(DISTINCT {quoted(c.key)}::VARCHAR)" for c in columns)
     lines = orders.loaded.lines.sql
     groups, total, *facts = one(
@@ -217,9 +217,10 @@ def _number_column(schema: StageSchema, alike: Relation, orders: OrderSet) -> Co
         f"""
         WITH groups AS (SELECT numbers[1] AS head, unnest(numbers) AS row_number FROM {alike.sql}),
         spread AS (
-            SELECT head, count(*) AS lines, {spread}, {values}
-            FROM {lines} JOIN groups USING (row_number)
-            GROUP BY head
+            SELECT g.head, count(*) AS lines, {spread}, {values}
+            FROM groups g
+            JOIN {lines} l USING (row_number)
+            GROUP BY g.head
         )
         SELECT count(*), sum(lines), {same} FROM spread
         """,
@@ -259,13 +260,13 @@ def _under_another_number(schema: StageSchema, rows: Relation, orders: OrderSet)
         number = f"nullif(trim({quoted(column.key)}::VARCHAR), '')"
         groups = f"""
             SELECT
-                {number} AS value,
+                l.number AS value,
                 list(row_number ORDER BY row_number) AS numbers,
                 count(DISTINCT lower(concat_ws('|', name, address_line1, postal_code))) AS places
             FROM {rows.sql}
-            JOIN (SELECT row_number, {quoted(column.key)} FROM {orders.loaded.lines.sql}) l
+            JOIN (SELECT row_number, {number} AS number FROM {orders.loaded.lines.sql}) l
                 USING (row_number)
-            WHERE {number} IS NOT NULL
+            WHERE l.number IS NOT NULL
             GROUP BY 1
             HAVING count(*) > 1
         """
@@ -309,11 +310,12 @@ def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) ->
         WITH below AS (
             SELECT
                 row_number,
-                bare AND {item} AS bare,
+                bare AND has_item AS bare,
                 last_value(CASE WHEN NOT bare THEN row_number END IGNORE NULLS)
                     OVER (ORDER BY row_number) AS head
             FROM (SELECT row_number, {nobody} AS bare FROM {rows.sql})
-            JOIN {orders.loaded.lines.sql} USING (row_number)
+            JOIN (SELECT row_number, {item} AS has_item FROM {orders.loaded.lines.sql})
+                USING (row_number)
         ),
         groups AS (
             SELECT head, list_prepend(head, list(row_number ORDER BY row_number)) AS numbers

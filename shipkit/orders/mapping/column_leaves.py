@@ -25,6 +25,7 @@ from shipkit.orders.expressions import (
 )
 from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.house_numbers import joined_sql
+from shipkit.orders.filters.names import with_names_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
@@ -106,6 +107,8 @@ def _from_source(
     role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
     if name == "name" and _has_better_parts(taken, roles, spec):
         return _full_name(taken)
+    if name == "name" and (parts := _names_beside(taken, roles, spec)):
+        return _with_names(taken["name"][0], parts)
     if role not in taken:
         return None
     column, unit = taken[role]
@@ -194,6 +197,32 @@ def _has_better_parts(taken: Taken, roles: Mapping[str, Match], spec: MappingSpe
         return True
     first = roles.get("first_name") or roles.get("last_name")
     return first is not None and first.party < roles["name"].party
+
+
+def _names_beside(taken: Taken, roles: Mapping[str, Match], spec: MappingSpec) -> dict[str, Column]:
+    """Return the columns of the first and last name that a name of the same party may lack.
+
+    In a German file, "Vorname" and "Name" are the first and the last name.
+    """
+    if "name" in spec.columns or "name" not in roles:
+        return {}
+    return {
+        argument: taken[role][0]
+        for argument, role in (("first", "first_name"), ("last", "last_name"))
+        if role in taken and role in roles and roles[role].party == roles["name"].party
+    }
+
+
+def _with_names(name: Column, parts: Mapping[str, Column]) -> ColumnLeaf:
+    whole = plain_leaf(name, "name")
+    leaves = {argument: plain_leaf(column, "name") for argument, column in parts.items()}
+    texts = {argument: f"({leaf.sql})::VARCHAR" for argument, leaf in leaves.items()}
+    given = ", ".join(f"{argument}={leaf.jinja}" for argument, leaf in leaves.items())
+    return ColumnLeaf(
+        with_names_sql(f"({whole.sql})::VARCHAR", texts.get("first"), texts.get("last")),
+        f"{whole.jinja} | with_names({given})",
+        (*whole.columns, *(key for leaf in leaves.values() for key in leaf.columns)),
+    )
 
 
 def _full_name(taken: Taken) -> ColumnLeaf:
