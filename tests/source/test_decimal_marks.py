@@ -60,3 +60,10 @@ def test_another_column_can_prove_the_mark(tmp_path, price, value):
 def test_a_zero_before_the_comma_is_no_group_of_thousands_in_a_filter():
     assert convert_weight("1,250", "g", "kg") == pytest.approx(1.25)
     assert convert_weight("0,050", "kg") == "0,050", "unread, so that the row is an error"
+
+
+@pytest.mark.parametrize("cell", ["~2", "0.5 t", "2 st", "2 Pfund", "250 mg", "< 1"])
+def test_a_unit_or_mark_that_is_not_known_is_never_dropped(tmp_path, cell):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"order,weight (lb)\n1,{cell}\n2,1.5\n", encoding="utf-8")
+    assert [p["code"] for p in source.load(path).problems.to_pylist()] == ["cell_not_number"]

@@ -151,7 +151,7 @@ def amount_column(
         f"SELECT bool_and(regexp_matches({c}, '^[+-]?[0-9]+(\\.[0-9]+)?$')) FROM {table.sql}",
     )[0]
     plain = all_plain is not False
-    bare = c if plain else _bare_number(c)
+    bare = c if plain else _bare_number(c, money=_ANY_MARK)
     foreign = [] if plain or column.role not in _DECLARED else _foreign_marks(con, table, c)
     if foreign:
         marks = ", ".join(map(quote, foreign))
@@ -188,14 +188,20 @@ def _foreign_marks(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> l
     return sorted({str(mark) for (mark,) in found.fetchall()} - {"", *_DOLLARS})
 
 
-def _bare_number(c: str, mark: str | None = None, unproven: str = "") -> str:
+_MONEY: Final = r"(?:[A-Z]{1,3}\$|[$€£¥₹]|[A-Z]{3})"
+_ANY_MARK: Final = r"[^-+0-9.,()\s'']{1,9}"
+"""What may be around an amount. Only for amounts: "250 mg" and "~2" are not weights in pounds."""
+
+
+def _bare_number(
+    c: str, mark: str | None = None, unproven: str = "", *, money: str = _MONEY
+) -> str:
     r"""Return SQL of a number's plain spelling, null when it is none.
 
     "$1,234.50" gives "1234.50"; "1.234,50 EUR" gives "1234.50". A comma with three digits after it
     separates thousands, unless the digits before it are a 0 or more than three, or `mark`, the
     proven decimal mark, is a comma. Marks in `unproven` before three digits give null.
     """
-    money = r"[^-+0-9.,()\s'']{1,9}"
     digits = r"[-+]?[0-9.,'' \x{2019}\x{A0}\x{202F}]*[0-9]\.?"
     written = rf"^(\(?-?)\s*(?:{money}\s*)?({digits})\s*(?:{money})?\)?$"
     core = rf"""regexp_replace(
