@@ -93,7 +93,7 @@ def _is_read(column: Any) -> bool:
     try:
         with duckdb.connect(":memory:") as scratch:
             scratch.register("tried", pa.table({"c": column}))
-            scratch.execute("CREATE TABLE read AS SELECT c FROM tried").fetchall()
+            scratch.execute("SELECT c FROM tried").fetchall()
     except duckdb.Error:
         return False
     return True

@@ -86,7 +86,7 @@ def _shape(cell: str) -> str:
 
 @dataclass
 class _Lines:
-    """The lines of a file with their numbers, of which some can be looked at before their turn."""
+    """The lines of a file with their numbers; the next ones can be looked at before their turn."""
 
     source: Iterator[str]
     number: int = 0
@@ -233,7 +233,7 @@ class _RecordReader:
         return record
 
     def _loosely_joined(self, opening: str, source: _Lines) -> Record | None:
-        """Return a record of several lines of which one has a quote that is not written twice."""
+        """Return a record of several lines, one with a quote that is not written twice."""
         first, lines = source.number, [opening]
         for place in range(20):
             line = source.peek(place)

@@ -1,7 +1,7 @@
 """Conditions that the cells show to mean something else than what was written.
 
 ``state = 'CA,TX'`` is valid, and only the cells tell that a list was meant. Each check is a count
-over the rows; all of them run in one pass beside the filter. Where what is meant is certain the
+over the rows; all of them run in one pass with the filter. Where what is meant is certain the
 filter is refused, elsewhere the selection says what was left out.
 """
 
@@ -325,7 +325,7 @@ def _like_checks(writer: ClauseWriter, node: Node) -> Iterator[CellCheck]:
 
 
 def _bracket_checks(writer: ClauseWriter, node: Node) -> Iterator[CellCheck]:
-    """Check a pasted list with AND beside it: ``a = 1 OR a = 2 AND b = 3``."""
+    """Check a pasted list with AND next to it: ``a = 1 OR a = 2 AND b = 3``."""
     if node.get("type") != "CONJUNCTION_OR":
         return
     groups: list[list[Node]] = [[]]
