@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,17 +112,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if without and collection_path.suffix == ".py" and is_long(name) else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of each place in `ONE_PROCESS` together, and spread all others singly.
+
+    xdist's own groups are in the names of tests, which pytest 9.2 no longer lets it change: each
+    of four processes started a database and built the site.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((start for start in ONE_PROCESS if nodeid.startswith(start)), nodeid)
+
+    return Scheduling(config, log) if config.option.dist == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark and order the tests of `LONG`, and keep those of `ONE_PROCESS` together."""
+    """Mark and order the tests of `LONG`."""
     ranks = {}
     for item in items:
         name = item.path.relative_to(ROOT).as_posix()
         ranks[item] = next((n for n, start in enumerate(LONG) if name.startswith(start)), len(LONG))
         if is_long(name):
             item.add_marker(pytest.mark.long)
-        shared = next((start for start in ONE_PROCESS if name.startswith(start)), None)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(shared))
     items.sort(key=ranks.__getitem__)  # stable: the order within a file stays
 
 
