@@ -29,15 +29,6 @@ from shipkit.errors import ApprovalRequired, JobError, ShipkitError
 
 HERE = Path(__file__).parent
 HOMES = HERE / "homes"
-EXPECTED: dict[str, dict[str, Any]] = json.loads((HOMES / "expected.json").read_text("utf-8"))
-for _job in EXPECTED.values():
-    # Why a job stopped is worded by the version that reads it; that there is a reason is not.
-    _job["told"]["has_reason"] = _job["told"].pop("reason") is not None
-SANDBOX = [kind for kind, job in EXPECTED.items() if job["home"] == "sandbox"]
-UPS = [kind for kind, job in EXPECTED.items() if job["home"] == "ups"]
-INTERRUPTED = {"sandbox": {"paused", "killed"}, "ups": {"ups-paused", "ups-live"}}
-PRINTABLE = [kind for kind, job in EXPECTED.items() if job["told"]["labels"]]
-
 OPENERS = {"session": sk.BatchSession.open, "job": sk.Job.open}
 
 
@@ -53,6 +44,17 @@ def _module(name: str, path: Path) -> Any:
 
 kept = _module("compat_told", HERE / "told.py")
 ups_server = _module("compat_ups_server", HERE.parent / "carriers" / "ups" / "server.py")
+
+EXPECTED: dict[str, dict[str, Any]] = json.loads(
+    (HOMES / "expected.json").read_text("utf-8"), object_hook=kept.pairs
+)
+for _job in EXPECTED.values():
+    # Why a job stopped is worded by the version that reads it; that there is a reason is not.
+    _job["told"]["has_reason"] = _job["told"].pop("reason") is not None
+SANDBOX = [kind for kind, job in EXPECTED.items() if job["home"] == "sandbox"]
+UPS = [kind for kind, job in EXPECTED.items() if job["home"] == "ups"]
+INTERRUPTED = {"sandbox": {"paused", "killed"}, "ups": {"ups-paused", "ups-live"}}
+PRINTABLE = [kind for kind, job in EXPECTED.items() if job["told"]["labels"]]
 
 
 class Old:

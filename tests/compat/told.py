@@ -69,9 +69,20 @@ RESULT = [
 
 
 def lines(frame: Any, columns: list[str]) -> list[dict[str, Any]]:
-    """Return the columns of a frame as JSON would have them."""
-    text = frame[columns].to_json(orient="records", date_format="iso", date_unit="us")
-    return json.loads(text)
+    """Return the columns of a frame as JSON would have them.
+
+    Times without a zone are UTC. Names and values were objects once, and are pairs now.
+    """
+    asked = frame[columns]
+    times = asked.select_dtypes("datetime").columns
+    asked = asked.assign(**{name: asked[name].dt.tz_localize("UTC") for name in times})
+    text = asked.to_json(orient="records", date_format="iso", date_unit="us")
+    return json.loads(text, object_hook=pairs)
+
+
+def pairs(found: dict[str, Any]) -> Any:
+    """Return an object of a name and its value as a pair."""
+    return [found["key"], found["value"]] if set(found) == {"key", "value"} else found
 
 
 def told(job: Any) -> dict[str, Any]:
