@@ -9,6 +9,7 @@ headings that fit one role equally well are a question for the user, never a gue
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -282,9 +283,13 @@ def _words(heading: str) -> list[str]:
 
 
 def _snake(heading: str) -> str:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", heading.strip())
+    # Python reads names in this form, and "½" is a letter of words but of no name.
+    heading = unicodedata.normalize("NFKC", heading.strip())
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", heading)
     key = re.sub(r"[\W_]+", "_", spaced).strip("_").lower()
-    return f"column_{key}" if key[:1].isdigit() else key
+    if not key.isascii():
+        key = "".join(sign for sign in key if f"_{sign}".isidentifier())
+    return key if not key or key.isidentifier() else f"column_{key}"
 
 
 def _read(heading: str, key: str, index: int) -> _Candidate | None:

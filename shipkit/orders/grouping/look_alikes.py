@@ -145,7 +145,10 @@ def _same_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) -> Re
                 AND address_line1 IS NOT NULL
         ),
         several AS (
-            SELECT * FROM named QUALIFY count(*) OVER (PARTITION BY who, place) > 1
+            SELECT n.*
+            FROM named n
+            SEMI JOIN (SELECT who, place FROM named GROUP BY ALL HAVING count(*) > 1) t
+                ON n.who IS NOT DISTINCT FROM t.who AND n.place IS NOT DISTINCT FROM t.place
         ),
         housed AS (
             SELECT s.*, d.day, r.first_row,
