@@ -62,10 +62,13 @@ def test_a_comparison_selects_what_pandas_selects(rows, column, sign, data):
             for i, cell in enumerate(cells)
             if cell is not None and getattr(pd.Series([cell]), SIGNS[sign])(value).item()
         ]
-    assert (
-        where.matching(table_of(rows), f"{column} {sign} $value", {"value": value}).tolist()
-        == expected
-    )
+    try:
+        found = where.matching(table_of(rows), f"{column} {sign} $value", {"value": value})
+    except FilterError:  # a text in no cell that looks like a slip: '', 'C%', 'CA,TX'
+        assert column == "word"
+        assert value not in set(cells)
+    else:
+        assert found.tolist() == expected
 
 
 @given(
@@ -87,10 +90,14 @@ def test_a_bound_list_is_membership(rows, wanted, negated):
         for i, row in enumerate(rows)
         if row["word"] is not None and ((row["word"] in wanted) != negated)
     ]
-    found = where.matching(table_of(rows), clause, {"wanted": wanted}).tolist()
     if negated and not wanted:
         expected = list(range(len(rows)))  # nothing is in an empty list, an empty cell neither
-    assert found == expected
+    try:
+        found = where.matching(table_of(rows), clause, {"wanted": wanted})
+    except FilterError:  # one of the texts is in no cell and looks like a slip
+        assert not set(wanted) <= {row["word"] for row in rows}
+    else:
+        assert found.tolist() == expected
 
 
 LEAVES = st.sampled_from(
