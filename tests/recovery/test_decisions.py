@@ -113,7 +113,7 @@ def test_a_job_is_listed_with_its_counts_and_total(home):
         "total_charged_cents": 1700,
         "currency": "USD",
     }
-    assert row["created_at"] == job.manifest.created_at
+    assert row["created_at"].tz_localize("UTC") == job.manifest.created_at
 
 
 def test_a_job_without_charges_costs_nothing_in_the_currency_it_was_quoted_in(home):
