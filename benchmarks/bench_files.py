@@ -95,9 +95,9 @@ def by_shipkit(path: Path, dest: Path, laps: Laps) -> int:
 
     from shipkit.orders import grouping, source, where
     from shipkit.outputs.writeback.additions import additions
-    from shipkit.outputs.writeback.comparison import lines_of, prove
     from shipkit.outputs.writeback.delimited_file import write_text
     from shipkit.outputs.writeback.origin import SourceFile
+    from shipkit.outputs.writeback.row_comparison import lines_of, prove
 
     with laps.lap("load"):
         loaded = source.load(path)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 
 __all__ = [
     "Cells",

@@ -14,7 +14,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.errors import SourceError
-from shipkit.orders.lines import LineAccount, SourceLines, set_aside
+from shipkit.orders.line_account import LineAccount, SourceLines, set_aside
 from shipkit.orders.source import connect, load
 
 HEADINGS = "Order Number,Name,Address 1,City,State,Zip,Note"

@@ -17,7 +17,7 @@ import pytest
 
 from shipkit.errors import InputError, SourceChanged, WriteBackError
 from shipkit.outputs.writeback import delimited_file
-from shipkit.outputs.writeback.records import Record
+from shipkit.outputs.writeback.file_records import FileRecord
 
 HEAD = ["order_id", "name", "address1", "city", "state", "zip", "weight_lb"]
 ROWS = [
@@ -145,7 +145,7 @@ def test_a_number_in_another_row_is_found_before_the_file_appears(buy, tmp_path,
     def late(*args):
         held = list(right(*args))
         for record, other in zip(held, [held[0], *held[2:], held[1]], strict=True):
-            yield Record(record.row, record.line, other.body, record.end)
+            yield FileRecord(record.row, record.line, other.body, record.end)
 
     monkeypatch.setattr(delimited_file, "records", late)
     with pytest.raises(WriteBackError, match=r"Row 1 of orders.csv \(order SO-1001\) would not"):

@@ -19,7 +19,7 @@ from shipkit.orders.filters.code_filters import CODE_FILTERS, service_filter
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.house_numbers import HOUSE_NUMBER_FILTERS
 from shipkit.orders.filters.measure_filters import MEASURE_FILTERS
-from shipkit.orders.filters.names import NAME_FILTERS
+from shipkit.orders.filters.name_filters import NAME_FILTERS
 from shipkit.orders.filters.text_filters import TEXT_FILTERS, JsonText
 from shipkit.services import ServiceList
 

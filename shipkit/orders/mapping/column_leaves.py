@@ -25,7 +25,7 @@ from shipkit.orders.expressions import (
 )
 from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.house_numbers import joined_sql
-from shipkit.orders.filters.names import with_names_sql
+from shipkit.orders.filters.name_filters import with_names_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT

@@ -24,7 +24,7 @@ _US_CITY: Final = re.compile(
 )
 
 
-class _Row(NamedTuple):
+class _PlacedCode(NamedTuple):
     """The parts of an address that this step may change."""
 
     postal_code: str | None
@@ -119,7 +119,7 @@ def _repairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
         for values in con.sql(
             "SELECT DISTINCT postal_code, city, state, country FROM odd_rows ORDER BY ALL"
         ).fetchall()
-        for row in [_Row(*values)]
+        for row in [_PlacedCode(*values)]
         if (repair := _from_city(row) if row.postal_code is None else _read(row)) is not None
     ]
     texts = ("country", "raw_code", "raw_city", "raw_state", "postal_code", "city", "state")
@@ -127,7 +127,7 @@ def _repairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
     return pa.Table.from_pylist(found, schema=pa.schema([*fields, ("padded", pa.bool_())]))
 
 
-def _read(row: _Row) -> _Repair | None:
+def _read(row: _PlacedCode) -> _Repair | None:
     reading = read_postal_code(row.country, row.postal_code or "")
     if reading is None:
         return None
@@ -138,7 +138,7 @@ def _read(row: _Row) -> _Repair | None:
     return _Repair(reading.code, row.city, row.state, reading.padded)
 
 
-def _from_city(row: _Row) -> _Repair | None:
+def _from_city(row: _PlacedCode) -> _Repair | None:
     """Return the parts of a city such as "10115 Berlin" or "Springfield, IL 62701"."""
     city = row.city or ""
     if row.country in US_DOMAIN:
@@ -168,7 +168,7 @@ def _splits(words: list[str]) -> Iterator[tuple[str, str]]:
                 yield code, rest
 
 
-def _american(row: _Row, city: str) -> _Repair | None:
+def _american(row: _PlacedCode, city: str) -> _Repair | None:
     found = _US_CITY.fullmatch(city)
     if found is None:
         return None

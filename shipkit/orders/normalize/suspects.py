@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import quote
-from shipkit.orders.normalize.text_damage import Verdict, judged
+from shipkit.orders.normalize.text_damage import TextVerdict, judged
 
 __all__ = ["Judgement", "judgement_of"]
 
@@ -144,7 +144,7 @@ def judgement_of(con: duckdb.DuckDBPyConnection, relation: str, names: Sequence[
     )
 
 
-def _table(rows: Sequence[tuple[str, str, Verdict]]) -> pa.Table:
+def _table(rows: Sequence[tuple[str, str, TextVerdict]]) -> pa.Table:
     columns = {
         "column_name": [name for name, _, _ in rows],
         "was": [was for _, was, _ in rows],

@@ -15,13 +15,13 @@ from shipkit.orders.normalize.markup import without_escapes, without_invisible
 from shipkit.orders.normalize.mojibake import read_again
 from shipkit.orders.source.alphabets import text_score
 
-__all__ = ["Verdict", "judged"]
+__all__ = ["TextVerdict", "judged"]
 
 _REQUIRED: Final = frozenset({"name", "address_line1", "city"})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TextVerdict:
     """What is known of a cell.
 
     Parameters
@@ -83,7 +83,7 @@ _RETYPE: Final = "Write the original again, in a cell that is formatted as text.
 _CORRECT: Final = "Correct the cell."
 
 
-def judged(text: str, column: str) -> Verdict:
+def judged(text: str, column: str) -> TextVerdict:
     """Return what is known of a cell of a name or an address.
 
     Parameters
@@ -92,12 +92,12 @@ def judged(text: str, column: str) -> Verdict:
         The field that it is for, such as ``address_line1``.
     """
     if _is_nothing(text) and column not in _REQUIRED:
-        return Verdict("", "nothing")
+        return TextVerdict("", "nothing")
     plain, repair = _repaired(text)
     if column == "address_line2" and _WHOLE_FLOAT.fullmatch(plain):
         plain, repair = plain.removesuffix(".0"), "letters"
     problem, code, fix = _problem(" ".join(plain.split()), column) or (None, None, None)
-    return Verdict(plain, repair, problem, code, fix)
+    return TextVerdict(plain, repair, problem, code, fix)
 
 
 def _repaired(text: str) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ from shipkit.common.spill import bounded
 from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, unique_names
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin, read
 from shipkit.orders.source.typed_views import as_text, loaded_from

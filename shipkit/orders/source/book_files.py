@@ -11,7 +11,7 @@ from typing import Any, Final
 from shipkit.errors import SourceError
 from shipkit.orders.source.markup_books import markup_book, markup_kind
 from shipkit.orders.source.ods_look import OdsLooks
-from shipkit.orders.source.sheet_model import Book, Look, Sheet
+from shipkit.orders.source.sheet_model import Book, Look, SheetTable
 from shipkit.orders.source.xlsx_look import XlsxLooks
 
 __all__ = ["is_book", "opened_book"]
@@ -167,12 +167,12 @@ class _CalamineBook(Book):
             seen = [name for name in names if name not in looks.hidden_sheets]
         super().__init__(names=names, visible=seen or names, kind=kind)
         self._book, self._looks = book, looks
-        self._read: dict[str, Sheet] = {}
+        self._read: dict[str, SheetTable] = {}
 
-    def sheet(self, name: str) -> Sheet:
+    def sheet(self, name: str) -> SheetTable:
         if name not in self._read:
             rows = self._book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-            self._read[name] = Sheet(name, [list(row) for row in rows])
+            self._read[name] = SheetTable(name, [list(row) for row in rows])
         return self._read[name]
 
     def look(self, name: str) -> Look:

@@ -19,13 +19,13 @@ from shipkit.common.relation import StageSchema
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Note, put, text_columns
-from shipkit.orders.lines import Aside, SourceLines, set_aside
+from shipkit.orders.line_account import Aside, SourceLines, set_aside
 from shipkit.orders.source.cell_places import CellPlaces, problem
 from shipkit.orders.source.strict_text import TextRead
 from shipkit.orders.source.text_bytes import line_count
-from shipkit.orders.source.text_cells import Dialect
+from shipkit.orders.source.text_cells import TextDialect
 from shipkit.orders.source.text_form import TextForm
-from shipkit.orders.source.text_records import Record, is_comment, records
+from shipkit.orders.source.text_records import TextRecord, is_comment, records
 
 __all__ = ["read_carefully"]
 
@@ -95,7 +95,7 @@ class _CarefulReader:
         self._doubts: dict[int, str] = {}
         self._places = CellPlaces(form)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: TextRecord) -> None:
         """Add a record: a row, a blank line or a comment."""
         first = record.first + self.form.first - 1
         cells: Sequence[str] = record.cells
@@ -122,10 +122,10 @@ class _CarefulReader:
         if len(self._rows) >= _CHUNK:
             self._flush(_FOOTERS)
 
-    def _set_aside(self, lines: list[int], first: int, record: Record) -> None:
+    def _set_aside(self, lines: list[int], first: int, record: TextRecord) -> None:
         lines.extend(range(first, first + record.last - record.first + 1))
 
-    def _of_another_delimiter(self, record: Record) -> Record:
+    def _of_another_delimiter(self, record: TextRecord) -> TextRecord:
         """Return a record that is cut by another delimiter, if its cells are then as they should.
 
         Files that were put together from several have rows like this.
@@ -135,7 +135,7 @@ class _CarefulReader:
         for mark in _DELIMITERS:
             if mark == self.form.delimiter or record.text.count(mark) < self.width - 1:
                 continue
-            cells, state = Dialect(mark).cut(record.text)
+            cells, state = TextDialect(mark).cut(record.text)
             if (state, len(cells)) == ("whole", self.width) and not self.form.shapes.misfits(cells):
                 return replace(record, cells=cells, repaired="delimiter")
         return record

@@ -18,7 +18,7 @@ from shipkit.orders.expressions import quote
 from shipkit.orders.fields import Column
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.orders.lines import Aside, SourceLines, rows_aside
+from shipkit.orders.line_account import Aside, SourceLines, rows_aside
 from shipkit.orders.source.column_reading import ColumnReading
 from shipkit.orders.source.readers import Origin
 

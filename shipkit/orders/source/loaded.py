@@ -16,7 +16,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.orders.lines import LineAccount
+from shipkit.orders.line_account import LineAccount
 from shipkit.orders.source.readers import Origin
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from shipkit.errors import SourceError
 from shipkit.orders.source.number_formats import number_format
-from shipkit.orders.source.sheet_model import Book, Look, Sheet
+from shipkit.orders.source.sheet_model import Book, Look, SheetTable
 from shipkit.orders.source.xlsx_look import parsed_xml
 
 __all__ = ["MarkupBook", "markup_book", "markup_kind"]
@@ -34,12 +34,12 @@ class MarkupBook(Book):
     """A workbook whose sheets were read as a whole."""
 
     def __init__(
-        self, sheets: Mapping[str, Sheet], looks: Mapping[str, Look], **given: Any
+        self, sheets: Mapping[str, SheetTable], looks: Mapping[str, Look], **given: Any
     ) -> None:
         super().__init__(names=list(sheets), **given)
         self._sheets, self._looks = sheets, looks
 
-    def sheet(self, name: str) -> Sheet:
+    def sheet(self, name: str) -> SheetTable:
         """Return the values of a sheet."""
         return self._sheets[name]
 
@@ -70,7 +70,7 @@ def markup_book(path: Path, kind: str) -> MarkupBook:
     if kind == "xml":
         return _xml_book(data, path.name)
     parts = _web_parts(data) if kind == "mhtml" else [_decoded(data)]
-    tables: list[_Table] = []
+    tables: list[_HtmlTable] = []
     title = ""
     for part in parts:
         reader = _TableReader()
@@ -86,7 +86,7 @@ def markup_book(path: Path, kind: str) -> MarkupBook:
         )
     names = [f"Table {number}" for number in range(1, len(tables) + 1)]
     return MarkupBook(
-        {name: Sheet(name, table.rows) for name, table in zip(names, tables, strict=True)},
+        {name: SheetTable(name, table.rows) for name, table in zip(names, tables, strict=True)},
         {name: table.look for name, table in zip(names, tables, strict=True)},
         visible=names,
         kind="html",
@@ -126,7 +126,7 @@ def _web_parts(data: bytes) -> list[str]:
 
 
 @dataclass
-class _Table:
+class _HtmlTable:
     rows: list[list[Any]] = field(default_factory=list)
     look: Look = field(default_factory=Look)
     taken: set[tuple[int, int]] = field(default_factory=set)
@@ -135,8 +135,8 @@ class _Table:
 
 
 @dataclass
-class _Cell:
-    table: _Table
+class _HtmlCell:
+    table: _HtmlTable
     across: int
     down: int
     struck: bool
@@ -149,10 +149,10 @@ class _TableReader(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.tables: list[_Table] = []
+        self.tables: list[_HtmlTable] = []
         self.title = ""
-        self._open: list[_Table] = []
-        self._cells: list[_Cell | None] = []
+        self._open: list[_HtmlTable] = []
+        self._cells: list[_HtmlCell | None] = []
         self._silent, self._struck = 0, 0
         self._in_title = False
 
@@ -164,7 +164,7 @@ class _TableReader(HTMLParser):
         elif tag == "title":
             self._in_title = True
         elif tag == "table":
-            table = _Table()
+            table = _HtmlTable()
             self.tables.append(table)
             self._open.append(table)
             self._cells.append(None)
@@ -193,7 +193,7 @@ class _TableReader(HTMLParser):
         if "display:none" in style or "hidden" in given:
             table.look.hidden_columns.add(table.column)
         struck = "line-through" in style
-        self._cells[-1] = _Cell(
+        self._cells[-1] = _HtmlCell(
             table, _span(given.get("colspan")), _span(given.get("rowspan")), struck
         )
 
@@ -255,12 +255,12 @@ def _span(given: str | None) -> int:
 def _xml_book(data: bytes, name: str) -> MarkupBook:
     root = parsed_xml(data, name)
     formats, crossed = _xml_styles(root)
-    sheets: dict[str, Sheet] = {}
+    sheets: dict[str, SheetTable] = {}
     looks: dict[str, Look] = {}
     visible: list[str] = []
     for worksheet in (e for e in root if _tag(e) == "Worksheet"):
-        title = _given(worksheet, "Name") or f"Sheet {len(sheets) + 1}"
-        sheet, look = Sheet(title, []), Look()
+        title = _given(worksheet, "Name") or f"SheetTable {len(sheets) + 1}"
+        sheet, look = SheetTable(title, []), Look()
         table = next((e for e in worksheet if _tag(e) == "Table"), None)
         if table is not None:
             _read_xml_table(table, sheet, look, formats, crossed)
@@ -293,7 +293,7 @@ def _xml_styles(root: ET.Element) -> tuple[dict[str, Any], set[str]]:
 
 def _read_xml_table(
     table: ET.Element,
-    sheet: Sheet,
+    sheet: SheetTable,
     look: Look,
     formats: Mapping[str, Any],
     crossed: set[str],

@@ -48,7 +48,7 @@ class ShownText:
 
 
 @dataclass
-class _Styles:
+class _OdsStyles:
     hidden_tables: set[str] = field(default_factory=set)
     crossed: set[str] = field(default_factory=set)
 
@@ -73,13 +73,13 @@ class OdsLooks:
         return self._looks.get(name, Look())
 
     def _read(self, events: Iterator[tuple[str, ET.Element]]) -> None:
-        styles, groups = _Styles(), 0
-        table: _Table | None = None
+        styles, groups = _OdsStyles(), 0
+        table: _OdsTable | None = None
         for event, element in events:
             tag = element.tag.rpartition("}")[2]
             if event == "start":
                 if tag == "table" and table is None:
-                    table = _Table(_get(element, "name") or "", styles)
+                    table = _OdsTable(_get(element, "name") or "", styles)
                     if (_get(element, "style-name") or "") in styles.hidden_tables:
                         self.hidden_sheets.add(table.name)
                 elif tag == "table-row-group" and _get(element, "display") == "false":
@@ -100,10 +100,10 @@ class OdsLooks:
                 element.clear()
 
 
-class _Table:
+class _OdsTable:
     """One sheet, while it is read."""
 
-    def __init__(self, name: str, styles: _Styles) -> None:
+    def __init__(self, name: str, styles: _OdsStyles) -> None:
         self.name, self.look = name, Look()
         self._styles, self._row, self._column = styles, 0, 0
 
@@ -152,7 +152,7 @@ class _Table:
             look.merged.append((row, column, row + down - 1, column + across - 1))
 
 
-def _add_style(styles: _Styles, element: ET.Element) -> None:
+def _add_style(styles: _OdsStyles, element: ET.Element) -> None:
     name = _get(element, "name") or ""
     for part in element:
         if part.tag.endswith("}table-properties") and _get(part, "display") == "false":

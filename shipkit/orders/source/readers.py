@@ -21,7 +21,7 @@ from shipkit.errors import ShipkitError, SourceError
 from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_names
 from shipkit.orders.database import Database, Fetched
 from shipkit.orders.expressions import quote
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source.book_files import is_book
 from shipkit.orders.source.delimited import read_delimited
 from shipkit.orders.source.records import (

@@ -18,7 +18,7 @@ from shipkit.common.sql import quoted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
-from shipkit.orders.lines import SourceLines, set_aside
+from shipkit.orders.line_account import SourceLines, set_aside
 from shipkit.orders.source.arrow_columns import column_array, readable_table
 from shipkit.orders.source.record_rows import flattened, with_item_lines
 

@@ -17,7 +17,7 @@ from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.words import counted, listed
 from shipkit.orders.cells import Cells, SkippedRows, base_names
 from shipkit.orders.expressions import quote
-from shipkit.orders.lines import Aside, SourceLines, rows_aside
+from shipkit.orders.line_account import Aside, SourceLines, rows_aside
 
 __all__ = ["RowsAside"]
 

@@ -12,7 +12,7 @@ from shipkit.common.words import counted
 from shipkit.orders.cells import Note, unique_names
 from shipkit.orders.fields import column_kinds, keys, recognise
 from shipkit.orders.source.number_formats import Shows
-from shipkit.orders.source.sheet_model import Look, Sheet
+from shipkit.orders.source.sheet_model import Look, SheetTable
 
 __all__ = ["SheetCells", "column_letters"]
 
@@ -53,7 +53,7 @@ class SheetCells:
         The first row of the headings, the headings as the sheet has them, and their other lines.
     """
 
-    sheet: Sheet
+    sheet: SheetTable
     look: Look
     headings: Sequence[str]
     first: int

@@ -7,7 +7,7 @@ from typing import Any
 
 from shipkit.orders.source.number_formats import Shows
 
-__all__ = ["NOT_SHOWN", "Book", "Look", "Sheet"]
+__all__ = ["NOT_SHOWN", "Book", "Look", "SheetTable"]
 
 NOT_SHOWN = {
     "hidden": "hidden",
@@ -49,7 +49,7 @@ class Look:
 
 
 @dataclass
-class Sheet:
+class SheetTable:
     """The values of a sheet, from its first row and column on; an empty cell is None or ""."""
 
     name: str
@@ -74,7 +74,7 @@ class Book:
     visible: list[str]
     kind: str
 
-    def sheet(self, name: str) -> Sheet:
+    def sheet(self, name: str) -> SheetTable:
         """Return the values of a sheet."""
         raise NotImplementedError
 

@@ -26,7 +26,7 @@ from shipkit.orders.cells import (
 )
 from shipkit.orders.fields import recognise
 from shipkit.orders.instructions import instruction_of
-from shipkit.orders.lines import SourceLines, set_aside
+from shipkit.orders.line_account import SourceLines, set_aside
 from shipkit.orders.source.book_files import opened_book
 from shipkit.orders.source.heading_rows import HeadingRows, explaining_rows, find_headings
 from shipkit.orders.source.sheet_cells import SheetCells, column_letters
@@ -161,7 +161,7 @@ def _read_sheet(
     sheet, look = book.sheet(name), book.look(name)
     if not sheet.rows:
         raise SourceError(
-            f"Sheet {name!r} of {file} is empty.",
+            f"SheetTable {name!r} of {file} is empty.",
             fix=f"Choose another: load(..., sheet=...). Sheets: {', '.join(book.visible)}.",
         )
     if hidden in (True, "rows"):
@@ -257,7 +257,7 @@ def _ask_of_hidden_columns(made: SheetCells, name: str, file: str) -> None:
     if asked:
         which = listed([f"{made.headings[n]!r} ({column_letters(n)})" for n in asked], 6)
         raise SourceError(
-            f"Sheet {name!r} of {file} hides columns that a shipment is made of: {which}.",
+            f"SheetTable {name!r} of {file} hides columns that a shipment is made of: {which}.",
             fix="Show them in the workbook, or delete them; or read them as they are: "
             'load(..., hidden="columns").',
         )

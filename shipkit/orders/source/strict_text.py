@@ -14,7 +14,7 @@ import numpy as np
 from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note, base_names
-from shipkit.orders.lines import SourceLines, set_aside
+from shipkit.orders.line_account import SourceLines, set_aside
 from shipkit.orders.source.text_bytes import line_and_mark_counts
 from shipkit.orders.source.text_cells import TORN
 from shipkit.orders.source.text_form import TextForm

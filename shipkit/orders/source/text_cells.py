@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-__all__ = ["TORN", "Cut", "Dialect", "readings"]
+__all__ = ["TORN", "Cut", "TextDialect", "readings"]
 
 _MOST_QUOTES: Final = 200
 """Quotes in a line whose readings are compared; a line with more is not repaired."""
@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Dialect:
+class TextDialect:
     """How the cells of a text file are written."""
 
     delimiter: str = ","
@@ -139,7 +139,7 @@ class Dialect:
 
         Examples
         --------
-        >>> Dialect().unwrapped('"1,Ada ""Ann"" Lee,Boston"')
+        >>> TextDialect().unwrapped('"1,Ada ""Ann"" Lee,Boston"')
         '1,Ada "Ann" Lee,Boston'
         """
         body = text.rstrip(",;\t| ")
@@ -170,16 +170,16 @@ class Dialect:
         return re.sub(r"\\(.)", lambda m: meant.get(m[1], m[0]), text, flags=re.DOTALL)
 
 
-def readings(text: str, width: int, dialect: Dialect) -> list[list[str]]:
+def readings(text: str, width: int, dialect: TextDialect) -> list[list[str]]:
     """Return the ways to read a text as `width` cells that take the fewest repairs.
 
     None of them if the quotes are too many; several if none is better.
 
     Examples
     --------
-    >>> readings('1,"gift for mom,2', 3, Dialect())
+    >>> readings('1,"gift for mom,2', 3, TextDialect())
     [['1', '"gift for mom', '2']]
-    >>> readings('1,"27" monitor",2', 3, Dialect())
+    >>> readings('1,"27" monitor",2', 3, TextDialect())
     [['1', '27" monitor', '2']]
     """
     if text.count(dialect.quote) > _MOST_QUOTES:
@@ -207,7 +207,7 @@ def _keep(
         best[count] = (cost, (there[1] + [row for row in rows if row not in there[1]])[:2])
 
 
-def _starts(text: str, dialect: Dialect) -> list[int]:
+def _starts(text: str, dialect: TextDialect) -> list[int]:
     """Return the places where a cell may begin."""
     mark = dialect.delimiter
     return [0, *(at + 1 for at, letter in enumerate(text) if letter == mark)]

@@ -15,10 +15,10 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders.cells import SkippedRows, find_header
 from shipkit.orders.fields import recognise
-from shipkit.orders.lines import Aside, set_aside
+from shipkit.orders.line_account import Aside, set_aside
 from shipkit.orders.source.heading_rows import HeadingRows, explaining_rows, find_headings
-from shipkit.orders.source.text_cells import Dialect
-from shipkit.orders.source.text_records import ColumnShapes, Record, is_comment, records
+from shipkit.orders.source.text_cells import TextDialect
+from shipkit.orders.source.text_records import ColumnShapes, TextRecord, is_comment, records
 
 __all__ = ["TextForm", "text_form"]
 
@@ -36,7 +36,7 @@ _COLUMNS_OF_BLANKS: Final = re.compile(r"\S {2,}\S")
 class TextForm:
     """How a text file is laid out."""
 
-    dialect: Dialect
+    dialect: TextDialect
     headings: tuple[str, ...]
     width: int
     """How many cells most records have."""
@@ -128,7 +128,7 @@ def text_form(path: Path, name: str, delimiter: str | None, *, header: bool) -> 
     )
 
 
-def _rows(found: Sequence[Record], dialect: Dialect) -> list[list[str]]:
+def _rows(found: Sequence[TextRecord], dialect: TextDialect) -> list[list[str]]:
     """Return the cells of the records; a comment above the headings may be as wide as they are."""
     rows = [[_heading(cell, dialect) for cell in record.cells] for record in found]
     place = find_header(rows)
@@ -162,7 +162,7 @@ def _above(lines: int, rows: int) -> tuple[Aside, ...]:
     return (set_aside("above the headings", range(1, lines + 1), note),)
 
 
-def _heading(cell: str, dialect: Dialect) -> str:
+def _heading(cell: str, dialect: TextDialect) -> str:
     """Return a heading without quotes that are not closed, and without marks around it."""
     text = cell.strip().lstrip("\ufeff").strip()
     return text.replace(dialect.quote, "").strip() if dialect.quote == '"' else text
@@ -171,10 +171,10 @@ def _heading(cell: str, dialect: Dialect) -> str:
 # -- dialect ---------------------------------------------------------------------------------------
 
 
-def _dialect(lines: Sequence[str], delimiter: str | None) -> Dialect:
+def _dialect(lines: Sequence[str], delimiter: str | None) -> TextDialect:
     """Return the dialect in which most records have the same number of cells, more than one."""
     text = "".join(lines)
-    best, most = Dialect(delimiter or ","), 0.0
+    best, most = TextDialect(delimiter or ","), 0.0
     for marks in (delimiter,) if delimiter else (_DELIMITERS, _RARE, " "):
         for dialect in _dialects(text, marks):
             score = _score(lines, dialect)
@@ -186,7 +186,7 @@ def _dialect(lines: Sequence[str], delimiter: str | None) -> Dialect:
     return replace(best, blank=_blanks(lines, best))
 
 
-def _blanks(lines: Sequence[str], dialect: Dialect) -> bool:
+def _blanks(lines: Sequence[str], dialect: TextDialect) -> bool:
     """Whether a blank follows each delimiter, as people write lists."""
     cells = [
         cell
@@ -203,26 +203,26 @@ def _raw(text: str, delimiter: str) -> list[str]:
     return outside.split(delimiter)[1:]
 
 
-def _dialects(text: str, marks: str) -> Iterator[Dialect]:
+def _dialects(text: str, marks: str) -> Iterator[TextDialect]:
     """Yield the dialects that a text may be written in."""
     for mark in marks:
         if mark not in text:
             continue
         edge = rf"[{re.escape(mark)}\r\n]"
-        escaped = Dialect(mark, backslash=True)
-        apostrophes = Dialect(mark, quote="'")
+        escaped = TextDialect(mark, backslash=True)
+        apostrophes = TextDialect(mark, quote="'")
         if re.search(rf"{edge}\\N{edge}", text):  # MySQL's empty cell
             yield escaped
         if all(line[:1] == line.rstrip()[-1:] == "'" for line in text.splitlines()):
             yield apostrophes
-        yield Dialect(mark)
+        yield TextDialect(mark)
         if '\\"' in text or f"\\{mark}" in text:
             yield escaped
         if re.search(rf"{edge}'[^'\n]*'{edge}", text):
             yield apostrophes
 
 
-def _score(lines: Sequence[str], dialect: Dialect) -> float:
+def _score(lines: Sequence[str], dialect: TextDialect) -> float:
     widths = Counter(
         (len(record.cells), bool(record.doubt))
         for record in islice(records(lines, dialect, 0), _MOST)
@@ -240,7 +240,7 @@ def _score(lines: Sequence[str], dialect: Dialect) -> float:
 
 def _unwrapped_lines(lines: Sequence[str]) -> Sequence[str]:
     """Return the inside of the lines, where most of them are in quotes as a whole."""
-    plain = Dialect("\n")
+    plain = TextDialect("\n")
     filled = [line for line in islice(lines, _MOST) if line.strip()]
     inside = [plain.unwrapped(line.rstrip("\r\n")) for line in filled]
     wrapped = [line for line in inside if line and any(mark in line for mark in _DELIMITERS)]
@@ -248,8 +248,8 @@ def _unwrapped_lines(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _first_records(
-    lines: Sequence[str], inside: Sequence[str], dialect: Dialect
-) -> tuple[list[Record], ColumnShapes, int]:
+    lines: Sequence[str], inside: Sequence[str], dialect: TextDialect
+) -> tuple[list[TextRecord], ColumnShapes, int]:
     """Return the first records, what the cells of their columns look like, and their width."""
     first = list(islice(records(inside, dialect, 0), _MOST))
     widths = Counter(len(record.cells) for record in first if any(record.cells))
@@ -263,7 +263,7 @@ def _first_records(
     return list(islice(records(lines, dialect, width, shapes), _MOST)), shapes, width
 
 
-def _refuse_uneven(found: Sequence[Record], place: int, width: int, name: str) -> None:
+def _refuse_uneven(found: Sequence[TextRecord], place: int, width: int, name: str) -> None:
     """Raise SourceError where no delimiter divides the lines, and headings would be a guess."""
     filled = [record for record in found if any(record.cells)]
     even = sum(len(record.cells) == width for record in filled)

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shipkit.orders.source.text_cells import TORN, Dialect, readings
+from shipkit.orders.source.text_cells import TORN, TextDialect, readings
 
-__all__ = ["ColumnShapes", "Record", "is_comment", "records"]
+__all__ = ["ColumnShapes", "TextRecord", "is_comment", "records"]
 
 _LONGEST: Final = 500
 """Lines of a file that one record may have."""
@@ -26,7 +26,7 @@ _ENOUGH: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TextRecord:
     """The cells of a record, and the lines that it is made of."""
 
     first: int
@@ -112,8 +112,8 @@ class _Lines:
 
 
 def records(
-    lines: Iterable[str], dialect: Dialect, width: int, shapes: ColumnShapes | None = None
-) -> Iterator[Record]:
+    lines: Iterable[str], dialect: TextDialect, width: int, shapes: ColumnShapes | None = None
+) -> Iterator[TextRecord]:
     """Yield the records of a file; blank lines are records without cells.
 
     Parameters
@@ -131,10 +131,10 @@ def records(
         text = line.rstrip("\r\n")
         number = source.number
         if not text:
-            yield Record(number, number, "", [])
+            yield TextRecord(number, number, "", [])
             continue
         if dialect.simple(text):
-            record = Record(number, number, text, dialect.split(text))
+            record = TextRecord(number, number, text, dialect.split(text))
         else:
             record = reader.read(line, source)
         if record.doubt == _TWO_WAYS:
@@ -156,13 +156,13 @@ _UNREAD: Final = "the quotes of the row can be read in no way or in several ways
 class _RecordReader:
     """Reads the records that have quotes."""
 
-    dialect: Dialect
+    dialect: TextDialect
     width: int
     shapes: ColumnShapes
     doubtful_to: int = 0
     """The last line that may belong to the record before."""
 
-    def read(self, line: str, source: _Lines) -> Record:
+    def read(self, line: str, source: _Lines) -> TextRecord:
         """Return the record that begins with `line`."""
         number, text = source.number, line.rstrip("\r\n")
         unwrapped = self._unwrapped(number, number, text)
@@ -171,7 +171,7 @@ class _RecordReader:
         cells, state = self.dialect.cut(text)
         if state == "whole":
             doubt = _UNREAD if _TORN.search("\x1f".join(cells)) else None
-            return Record(number, number, text, cells, None, doubt)
+            return TextRecord(number, number, text, cells, None, doubt)
         if state == "open":
             joined = self._joined(line, source)
             if joined is not None:
@@ -181,14 +181,14 @@ class _RecordReader:
                 return loose
         found = self.readings(text)
         if len(found) == 1:
-            return Record(number, number, text, found[0], "quote")
+            return TextRecord(number, number, text, found[0], "quote")
         cells = found[0] if found else self.dialect.split(text)
-        return Record(number, number, text, cells, None, _UNREAD)
+        return TextRecord(number, number, text, cells, None, _UNREAD)
 
     def readings(self, text: str) -> list[list[str]]:
         return readings(text, self.width, self.dialect)
 
-    def _unwrapped(self, first: int, last: int, text: str) -> Record | None:
+    def _unwrapped(self, first: int, last: int, text: str) -> TextRecord | None:
         """Return the record of a row that was put in quotes as a whole, None of any other."""
         inside = self.dialect.unwrapped(text) if self.width > 2 else None
         if inside is None or inside.count(self.dialect.delimiter) < 2:
@@ -199,9 +199,9 @@ class _RecordReader:
             if len(found) != 1:
                 return None
             cells = found[0]
-        return Record(first, last, inside, cells, "wrapped")
+        return TextRecord(first, last, inside, cells, "wrapped")
 
-    def _joined(self, opening: str, source: _Lines) -> Record | None:
+    def _joined(self, opening: str, source: _Lines) -> TextRecord | None:
         """Return the record of several lines whose quotes close as they should, or None."""
         first, lines = source.number, [opening]
         for place in range(_LONGEST):
@@ -220,19 +220,19 @@ class _RecordReader:
         else:
             return None
         last = first + len(lines) - 1
-        record = self._unwrapped(first, last, whole) or Record(first, last, whole, cells)
+        record = self._unwrapped(first, last, whole) or TextRecord(first, last, whole, cells)
         like = [self._like_a_row(line.rstrip("\r\n")) for line in lines[1:]]
         text = opening.rstrip("\r\n")
         alone = self.readings(text)
         if all(like) and len(alone) == 1 and self.width > 1:
             self.doubtful_to = record.last
-            return Record(first, first, text, alone[0], "quote", _TWO_WAYS)
+            return TextRecord(first, first, text, alone[0], "quote", _TWO_WAYS)
         source.skip(len(lines) - 1)
         if any(like):
             return replace(record, doubt=_PART)
         return record
 
-    def _loosely_joined(self, opening: str, source: _Lines) -> Record | None:
+    def _loosely_joined(self, opening: str, source: _Lines) -> TextRecord | None:
         """Return a record of several lines, one with a quote that is not written twice."""
         first, lines = source.number, [opening]
         for place in range(20):
@@ -248,7 +248,7 @@ class _RecordReader:
                 doubt = any(line.count(self.dialect.delimiter) > 1 for line in lines[1:-1])
                 last = first + len(lines) - 1
                 whole = _text(lines)
-                return Record(first, last, whole, found[0], "quote", _PART if doubt else None)
+                return TextRecord(first, last, whole, found[0], "quote", _PART if doubt else None)
         return None
 
     def _open(self, cell: str) -> bool:

@@ -21,7 +21,7 @@ from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, Note
 from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
-from shipkit.orders.lines import LineAccount
+from shipkit.orders.line_account import LineAccount
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import celltypes
 from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec

@@ -44,7 +44,7 @@ _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U001
 
 
 @dataclass(frozen=True)
-class _Styles:
+class _XlsxStyles:
     formats: Mapping[int, NumberFormat] = field(default_factory=dict)
     """Style -> its number format, where that shows more than the value."""
     crossed: frozenset[int] = frozenset()
@@ -56,7 +56,7 @@ class XlsxLooks:
     def __init__(self, path: Path) -> None:
         self._book = zipfile.ZipFile(path)
         self._parts = sheet_parts(self._book)
-        self._styles: _Styles | None = None
+        self._styles: _XlsxStyles | None = None
 
     def close(self) -> None:
         """Close the file."""
@@ -212,9 +212,9 @@ def _merged(xml: bytes) -> list[tuple[int, int, int, int]]:
 # -- cells -----------------------------------------------------------------------------------------
 
 
-def _styles(book: zipfile.ZipFile) -> _Styles:
+def _styles(book: zipfile.ZipFile) -> _XlsxStyles:
     if "xl/styles.xml" not in book.namelist():
-        return _Styles()
+        return _XlsxStyles()
     root = parsed_xml(book.read("xl/styles.xml"), "xl/styles.xml")
     codes = dict(BUILT_IN)
     codes |= {
@@ -230,7 +230,7 @@ def _styles(book: zipfile.ZipFile) -> _Styles:
             formats[place] = made
         if int(style.get("fontId", 0)) in crossed_fonts:
             crossed.add(place)
-    return _Styles(formats, frozenset(crossed))
+    return _XlsxStyles(formats, frozenset(crossed))
 
 
 def _children(root: ET.Element, name: str) -> Iterator[ET.Element]:
@@ -241,7 +241,7 @@ def _is_struck(font: ET.Element) -> bool:
     return any(e.tag.endswith("}strike") and e.get("val", "1") not in {"0", "false"} for e in font)
 
 
-def _add_styles(look: Look, xml: bytes, styles: _Styles) -> None:
+def _add_styles(look: Look, xml: bytes, styles: _XlsxStyles) -> None:
     """Add the cells whose style shows more than the value, or strikes it through."""
     wanted = {*styles.formats, *styles.crossed}
     if not wanted:

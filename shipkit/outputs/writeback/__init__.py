@@ -19,9 +19,9 @@ from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.outputs.writeback import delimited_file, tables, workbook
 from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, Additions, additions
 from shipkit.outputs.writeback.changes import changed_rows
-from shipkit.outputs.writeback.comparison import lines_of, prove
 from shipkit.outputs.writeback.confirmations import Confirmation, confirm
 from shipkit.outputs.writeback.origin import SourceFile, files_of, stored_rows
+from shipkit.outputs.writeback.row_comparison import lines_of, prove
 from shipkit.outputs.writeback.target import (
     copy_path,
     refuse_in_place,

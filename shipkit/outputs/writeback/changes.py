@@ -10,8 +10,8 @@ import pyarrow as pa
 from shipkit.common.words import counted, listed, plural, row_list
 from shipkit.errors import SourceError
 from shipkit.orders.cells import unique_names
-from shipkit.outputs.writeback.comparison import rows_now
 from shipkit.outputs.writeback.origin import SourceFile
+from shipkit.outputs.writeback.row_comparison import rows_now
 
 __all__ = ["changed_rows"]
 

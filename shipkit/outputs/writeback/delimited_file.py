@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipkit.errors import WriteBackError
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 from shipkit.outputs.writeback.additions import Additions, existing_columns
-from shipkit.outputs.writeback.origin import SourceFile
-from shipkit.outputs.writeback.records import (
-    Record,
+from shipkit.outputs.writeback.file_bytes import TextBytes
+from shipkit.outputs.writeback.file_records import (
+    FileRecord,
     cells_of,
     raw_cells,
     records,
@@ -23,7 +23,7 @@ from shipkit.outputs.writeback.records import (
     unwrapped,
     width_of,
 )
-from shipkit.outputs.writeback.text_bytes import TextBytes
+from shipkit.outputs.writeback.origin import SourceFile
 
 __all__ = ["DelimitedLayout", "appended", "layout_of", "write_text"]
 
@@ -150,7 +150,7 @@ def _widened(body: bytes, layout: DelimitedLayout, suffix: bytes) -> bytes:
 def _filled(
     body: bytes,
     layout: DelimitedLayout,
-    record: Record,
+    record: FileRecord,
     values: Mapping[int, str],
     cell: Callable[[str], bytes],
 ) -> bytes:

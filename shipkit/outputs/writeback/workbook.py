@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from shipkit.common.xlsx import escaped
 from shipkit.errors import WriteBackError
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source.spreadsheets import sheet_parts
 from shipkit.outputs.writeback.additions import Additions, existing_columns
 from shipkit.outputs.writeback.origin import SourceFile

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from shipkit.common.sql import quoted
 from shipkit.errors import SourceError, WriteBackError
 from shipkit.orders.cells import unique_names
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source import SourceRows, connect, rows_of
 from shipkit.outputs.writeback.additions import Additions
 from shipkit.outputs.writeback.origin import SourceFile

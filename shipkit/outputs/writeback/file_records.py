@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from shipkit.errors import WriteBackError
-from shipkit.orders.lines import SourceLines
+from shipkit.orders.line_account import SourceLines
 
 __all__ = [
-    "Record",
+    "FileRecord",
     "cells_of",
     "raw_cells",
     "records",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class Record(NamedTuple):
+class FileRecord(NamedTuple):
     """One record: a line of the file, or several when a cell has line breaks."""
 
     row: int | None
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     """Its line end."""
 
 
-def records(source: Iterable[bytes], lines: SourceLines) -> Iterator[Record]:
+def records(source: Iterable[bytes], lines: SourceLines) -> Iterator[FileRecord]:
     """Yield the records of a file, each with its row. No byte is lost or changed.
 
     Where a record begins is what the reader found: a row ends before the next row, and before the
@@ -80,10 +80,10 @@ def _begins(lines: SourceLines) -> tuple[list[int], list[int | None]]:
     return numbers[order].tolist(), rows
 
 
-def _record(row: int | None, first: int, held: Sequence[bytes]) -> Record:
+def _record(row: int | None, first: int, held: Sequence[bytes]) -> FileRecord:
     data = held[0] if len(held) == 1 else b"".join(held)
     body = data.rstrip(b"\r\n")
-    return Record(row, first, body, data[len(body) :])
+    return FileRecord(row, first, body, data[len(body) :])
 
 
 def raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
