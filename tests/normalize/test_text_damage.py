@@ -6,7 +6,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.orders.normalize.mojibake import read_again
-from shipkit.orders.normalize.text_damage import Verdict, judged
+from shipkit.orders.normalize.text_damage import TextVerdict, judged
 
 ROW = {
     "Order Number": "A-1",
@@ -165,11 +165,11 @@ def test_what_cannot_be_known_is_a_problem(field, cell, code):
 @pytest.mark.parametrize("cell", ["null", "nan", "NaN", "None", "undefined", "(null)"])
 @pytest.mark.parametrize("field", ["company", "address_line2"])
 def test_words_for_nothing_are_left_out_where_nothing_is_needed(field, cell):
-    assert judged(cell, field) == Verdict("", "nothing")
+    assert judged(cell, field) == TextVerdict("", "nothing")
 
 
 def test_a_unit_of_a_column_of_floats_is_whole():
-    assert judged("4.0", "address_line2") == Verdict("4", "letters")
+    assert judged("4.0", "address_line2") == TextVerdict("4", "letters")
 
 
 def test_all_of_it_is_seen_in_a_session(shop):
@@ -243,4 +243,4 @@ def test_all_of_it_is_seen_in_a_session(shop):
     ],
 )
 def test_real_names_and_addresses_stay_as_they_are(field, cell):
-    assert judged(cell, field) == Verdict(cell)
+    assert judged(cell, field) == TextVerdict(cell)
