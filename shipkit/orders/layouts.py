@@ -160,7 +160,9 @@ def required_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> str |
     return " OR ".join(f"nullif(trim({cell}), '') IS NOT NULL" for cell in cells) or None
 
 
-def not_shipped_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> str | None:
+def not_shipped_sql(
+    found: LayoutMatch | None, columns: Mapping[str, str], requires_shipping: str | None = None
+) -> str | None:
     """Return SQL that is true of lines that were sold but are not shipped, or None without any.
 
     A layout that lists ``0`` means every spelling of it ("0.0", "-0", "0 pcs"), and one that lists
@@ -170,19 +172,26 @@ def not_shipped_sql(found: LayoutMatch | None, columns: Mapping[str, str]) -> st
     ----------
     columns
         Heading -> name of its column.
+    requires_shipping
+        The column that says of each line whether it is shipped, known export or not.
     """
-    rules = []
+    told: dict[str, tuple[str, ...]] = {}
+    if requires_shipping is not None:
+        told[requires_shipping] = ("no",)
     for option, texts in (found.layout.not_shipped if found else {}).items():
         heading = _first((option,), list(columns))
         if heading is not None:
-            cell = f"CAST({quoted(columns[heading])} AS VARCHAR)"
-            plain = f"lower({trimmed(cell)})"
-            listed = {text.lower() for text in texts}
-            no = word_file("values")["no"]
-            words = listed | {*no} if listed & {*no} else listed
-            rules.append(f"coalesce({plain} IN ({', '.join(map(quote, sorted(words)))}), false)")
-            if "0" in listed:
-                rules.append(f"coalesce({is_zero(cell)}, false)")
+            told[columns[heading]] = texts
+    rules = []
+    for column, texts in told.items():
+        cell = f"CAST({quoted(column)} AS VARCHAR)"
+        plain = f"lower({trimmed(cell)})"
+        listed = {text.lower() for text in texts}
+        no = word_file("values")["no"]
+        words = listed | {*no} if listed & {*no} else listed
+        rules.append(f"coalesce({plain} IN ({', '.join(map(quote, sorted(words)))}), false)")
+        if "0" in listed:
+            rules.append(f"coalesce({is_zero(cell)}, false)")
     return " OR ".join(rules) or None
 
 

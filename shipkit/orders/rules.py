@@ -87,6 +87,18 @@ def _damaged_key(fails: str, problem: str) -> Rule:
     )
 
 
+def _unknown_state(country: str, codes: str, what: str, names: str) -> Rule:
+    """Return the rule of states that a country does not have. `codes`: SQL of those it has."""
+    return Rule(
+        code="state_unknown",
+        field="ship_to.state",
+        fails=f"country = '{country}' AND state NOT IN ({codes})",
+        value="state",
+        problem=f"""'"' || state || '" is not {what}'""",
+        fix=f"Write the name of the {names}.",
+    )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     _missing("ship_to.name", "coalesce(name, company)", "name or company"),
     _missing("ship_to.address_line1", "address_line1", "street"),
@@ -170,30 +182,9 @@ RULES: Final[tuple[Rule, ...]] = (
         problem=f"""'"' || coalesce(country, '') || '" ' || {_WHICH}""",
         fix="Write the name or the two-letter ISO code of the country.",
     ),
-    Rule(
-        code="state_unknown",
-        field="ship_to.state",
-        fails=f"country = 'US' AND state NOT IN ({_US_STATES})",
-        value="state",
-        problem="""'"' || state || '" is not a US state'""",
-        fix="Write the name of the state or its two-letter code.",
-    ),
-    Rule(
-        code="state_unknown",
-        field="ship_to.state",
-        fails=f"country = 'CA' AND state NOT IN ({_codes('CA')})",
-        value="state",
-        problem="""'"' || state || '" is not a Canadian province'""",
-        fix="Write the name of the province or its two-letter code.",
-    ),
-    Rule(
-        code="state_unknown",
-        field="ship_to.state",
-        fails=f"country = 'AU' AND state NOT IN ({_codes('AU')}, 'JBT')",
-        value="state",
-        problem="""'"' || state || '" is not an Australian state'""",
-        fix="Write the name of the state or its code.",
-    ),
+    _unknown_state("US", _US_STATES, "a US state", "state or its two-letter code"),
+    _unknown_state("CA", _codes("CA"), "a Canadian province", "province or its two-letter code"),
+    _unknown_state("AU", f"{_codes('AU')}, 'JBT'", "an Australian state", "state or its code"),
     Rule(
         code="name_is_email",
         field="ship_to.name",

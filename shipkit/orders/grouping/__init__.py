@@ -146,7 +146,8 @@ def _grouped(
     repeated: str,
 ) -> OrderSet:
     by_heading = {column.name: column.key for column in loaded.columns}
-    left_out = not_shipped_sql(loaded.layout, by_heading)
+    flag = next((c.key for c in loaded.columns if c.role == "requires_shipping"), None)
+    left_out = not_shipped_sql(loaded.layout, by_heading, flag)
     own = key is not None and _each_line_its_own(loaded, key)
     single = (key is None and not loaded.item_columns) or each_row or own
     groups, also = None, []
