@@ -60,9 +60,15 @@ def _tuples(column: pa.ChunkedArray) -> list[tuple[Any, ...] | None]:
     kind = column.type
     if pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type):
         # Without a list for each cell in between: numbers of a million orders.
-        items = iter(pc.list_flatten(column).to_pylist())
-        lengths = pc.list_value_length(column).to_pylist()
-        return [None if length is None else tuple(islice(items, length)) for length in lengths]
+        items = pc.list_flatten(column).to_pylist()
+        lengths = pc.list_value_length(column)
+        if not column.null_count and pc.all(pc.equal(lengths, 1)).as_py():
+            return list(zip(items, strict=True))  # most orders have one line
+        left = iter(items)
+        return [
+            None if length is None else tuple(islice(left, length))
+            for length in lengths.to_pylist()
+        ]
     return [_plain(cell) for cell in column.to_pylist()]
 
 
