@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from shipkit.common.words import counted
-from shipkit.orders.expressions import choose, quote
+from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.rule import Rule
 from shipkit.services import PLACES, Limits, ServiceList
 
@@ -33,7 +33,7 @@ def carrier_rules(offered: ServiceList) -> tuple[Rule, ...]:
 
 
 def _unknown_service(offered: ServiceList) -> Rule:
-    codes = ", ".join(map(quote, offered.codes)) or "''"
+    codes = quoted_list(offered.codes) or "''"
     return Rule(
         "service_unknown",
         "service",

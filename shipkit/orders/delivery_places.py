@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from shipkit.orders.expressions import choose, quote
+from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.heading_words import word_file
 
 __all__ = ["OUTLYING", "box_columns", "place_columns"]
@@ -71,7 +71,7 @@ def place_columns(box: str = "box", lines: str = "lines") -> str:
             ELSE false
         END AS box_and_street,
         CASE WHEN {box} IS NOT NULL
-            THEN phone IS NOT NULL AND country IN ({_texts(words["usual_in"])})
+            THEN phone IS NOT NULL AND country IN ({quoted_list(words["usual_in"])})
             ELSE false
         END AS box_is_usual,
         CASE
@@ -84,12 +84,13 @@ def place_columns(box: str = "box", lines: str = "lines") -> str:
                 AND regexp_full_match(city, '(?i)(?:{cities})[.]?[\\s,].*')
             THEN true
             WHEN country = 'GB' AND starts_with(upper(postal_code), 'BFPO') THEN true
-            WHEN address_line1[1] IN ({_texts(_first_letters(posts))})
+            WHEN address_line1[1] IN ({quoted_list(_first_letters(posts))})
                 AND regexp_full_match(address_line1, {quote(_post_line(posts))})
             THEN true
             ELSE false
         END AS military,
-        CASE WHEN country = 'US' THEN state ELSE country END IN ({_texts(OUTLYING)}) AS outlying
+        CASE WHEN country = 'US' THEN state ELSE country END IN ({quoted_list(OUTLYING)})
+            AS outlying
     """
 
 
@@ -132,7 +133,3 @@ def _short_forms(country: str) -> list[str]:
 def _pattern(word: str) -> str:
     """Return a word as a pattern: blanks and dots in it may be any blanks and dots, or none."""
     return r"[\s.]*".join(re.escape(part) for part in re.split(r"[\s.]+", word) if part)
-
-
-def _texts(texts: Iterable[str]) -> str:
-    return ", ".join(map(quote, texts))

@@ -11,7 +11,7 @@ tests compare the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from shipkit.models import minor_units
@@ -38,6 +38,7 @@ __all__ = [
     "number",
     "packaging",
     "quote",
+    "quoted_list",
     "residential",
     "stripped",
     "tidy",
@@ -77,6 +78,11 @@ _BLANKS: Final = r"[\s\pZ\p{Cc}\x{200B}\x{FEFF}]+"
 def quote(text: str | None) -> str:
     """Return `text` as a SQL string literal, ``NULL`` for None."""
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+def quoted_list(texts: Iterable[str]) -> str:
+    """Return texts as SQL literals with commas between them, as IN (...) takes them."""
+    return ", ".join(map(quote, texts))
 
 
 def case(*branches: tuple[str, str], otherwise: str = "NULL") -> str:

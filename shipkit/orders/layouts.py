@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from shipkit.common.sql import quoted
 from shipkit.errors import LayoutError
-from shipkit.orders.expressions import is_zero, quote, trimmed
+from shipkit.orders.expressions import is_zero, quoted_list, trimmed
 from shipkit.orders.fields import ADDRESS_ROLES, Match, Recognition, keys, phrase, recognise
 from shipkit.orders.heading_words import word_file
 from shipkit.orders.layout_files import Layout, Notice, known_layouts, named_layout
@@ -189,7 +189,7 @@ def not_shipped_sql(
         listed = {text.lower() for text in texts}
         no = word_file("values")["no"]
         words = listed | {*no} if listed & {*no} else listed
-        rules.append(f"coalesce({plain} IN ({', '.join(map(quote, sorted(words)))}), false)")
+        rules.append(f"coalesce({plain} IN ({quoted_list(sorted(words))}), false)")
         if "0" in listed:
             rules.append(f"coalesce({is_zero(cell)}, false)")
     return " OR ".join(rules) or None

@@ -8,7 +8,7 @@ from shipkit.common.country_names import possible_countries
 from shipkit.common.places import country_codes, state_codes
 from shipkit.orders.currencies import CURRENCIES
 from shipkit.orders.damage_words import DATES, damage_words
-from shipkit.orders.expressions import choose, quote
+from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.key_and_name_rules import KEY_RULES, NAME_RULES
 from shipkit.orders.rule import Rule
 
@@ -30,7 +30,7 @@ def _missing(
 def _codes(country: str) -> str:
     """Return the codes of the states of a country as a SQL list."""
     codes = {code for (of, _), code in state_codes().items() if of == country}
-    return ", ".join(map(quote, sorted(codes)))
+    return quoted_list(sorted(codes))
 
 
 _US_STATES: Final = _codes("US")
@@ -40,7 +40,7 @@ _US_STATE: Final = choose(
     "NULL",
 )
 """The US state that a name or a code abroad would be."""
-_COUNTRIES: Final = ", ".join(map(quote, sorted(set(country_codes().values()))))
+_COUNTRIES: Final = quoted_list(sorted(set(country_codes().values())))
 _WHICH: Final = choose(
     "lower(country)",
     {
@@ -337,7 +337,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="currency_unknown",
         field="currency",
-        fails=f"currency NOT IN ({', '.join(map(quote, CURRENCIES))})",
+        fails=f"currency NOT IN ({quoted_list(CURRENCIES)})",
         value="currency",
         problem="""'"' || currency || '" is not a currency'""",
         fix="Write its ISO code, such as USD or EUR.",

@@ -22,7 +22,7 @@ from shipkit.common.sql import one
 from shipkit.models import Address
 from shipkit.orders.carrier_rules import carrier_rules
 from shipkit.orders.delivery_places import box_columns, place_columns
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
@@ -151,8 +151,9 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence
         WITH located AS (
             SELECT
                 s.*,
-                s.country IN ({_texts(US_DOMAIN)}) AS american,
-                s.country IN ({_texts(countries)}) AND s.country NOT IN ({_texts(home)}) AS abroad,
+                s.country IN ({quoted_list(US_DOMAIN)}) AS american,
+                s.country IN ({quoted_list(countries)})
+                    AND s.country NOT IN ({quoted_list(home)}) AS abroad,
                 regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok,
                 CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home,
                 z.states AS zip_states,
@@ -204,10 +205,6 @@ def _query(rule: Rule, table: str) -> str:
         FROM {table}
         WHERE {rule.fails}
     """
-
-
-def _texts(texts: Sequence[str]) -> str:
-    return ", ".join(map(quote, texts))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from shipkit.common.places import country_codes, place_key
-from shipkit.orders.expressions import case, quote, trimmed
+from shipkit.orders.expressions import case, quote, quoted_list, trimmed
 from shipkit.orders.filters.code_filters import place_argument, place_key_sql
 from shipkit.orders.filters.column_values import ColumnValue, ConstantValue, Kind, Value, str_of
 from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
@@ -124,7 +124,7 @@ def _digits_sql(number: str) -> str:
 
 
 def _is_number_sql(digits: str) -> str:
-    none = ", ".join(map(quote, sorted(_no_number())))
+    none = quoted_list(sorted(_no_number()))
     return f"NOT list_contains([{none}], {digits})"
 
 

@@ -13,7 +13,7 @@ from shipkit.common.phones import PLACEHOLDERS
 from shipkit.common.places import US_DOMAIN, country_code, state_code
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import currency_sql, own_currency_sql
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
 from shipkit.orders.normalize.readings import reading
@@ -196,7 +196,7 @@ def _needs_repair(mapped: Mapped) -> str:
     conditions = (
         long,
         "phone IS NOT NULL AND (NOT american OR NOT regexp_full_match(phone, '[2-9][0-9]{9}'))",
-        f"phone IN ({', '.join(map(quote, _FILLED_IN))})",
+        f"phone IN ({quoted_list(_FILLED_IN)})",
         "american AND NOT regexp_full_match(postal_code, '[0-9]{5}(?:-[0-9]{4})?')",
     )
     return " OR ".join(f"coalesce({condition}, false)" for condition in conditions)

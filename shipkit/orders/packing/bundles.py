@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
-from shipkit.orders.expressions import quote, trimmed
+from shipkit.orders.expressions import quoted_list, trimmed
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.heading_text import word_file
@@ -119,7 +119,6 @@ def _by_kind(_: OrderSet, column: Column) -> tuple[str, str, str]:
     """Return SQL of a bundle, of a part, and of what joins them: nothing but the order."""
     kind = f"lower({trimmed(f'{quoted(column.key)}::VARCHAR')})"
     whole, part = (
-        f"{kind} IN ({', '.join(map(quote, sorted(_words()[name])))})"
-        for name in ("whole", "parts")
+        f"{kind} IN ({quoted_list(sorted(_words()[name]))})" for name in ("whole", "parts")
     )
     return whole, part, "true"

@@ -11,7 +11,7 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
 from shipkit.orders.currencies import mark_sql
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import quoted_list
 from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
 from shipkit.orders.source.decimal_marks import mark_evidence, mark_of_file
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
@@ -154,7 +154,7 @@ def amount_column(
     bare = c if plain else _bare_number(c, money=_ANY_MARK)
     foreign = [] if plain or column.role not in _DECLARED else _foreign_marks(con, table, c)
     if foreign:
-        marks = ", ".join(map(quote, foreign))
+        marks = quoted_list(foreign)
         mark = mark_sql(c)
         named = f"{bare} || CASE WHEN {mark} IN ({marks}) THEN ' ' || {mark} ELSE '' END"
         return ColumnReading(

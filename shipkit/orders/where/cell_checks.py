@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shipkit.common.sql import quoted
 from shipkit.common.words import counted
 from shipkit.errors import FilterError
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import quote, quoted_list
 from shipkit.orders.fields import Column
 from shipkit.orders.where.allowed import COMPARE
 from shipkit.orders.where.bound_values import is_text
@@ -147,12 +147,12 @@ def _checks_of_value(column: Column, value: str, others: Sequence[str]) -> Itera
     missing = f"No cell of `{key}` is {_shown(value)}"
     parts = list_parts(value)
     if len(parts) > 1:
-        listed = ", ".join(map(quote, parts))
+        listed = quoted_list(parts)
         found = f"{c} IN ({listed})"
         several = f"count(DISTINCT {c}) FILTER ({found}) > 1"
         near = _if_no_other(f"{c} = {v}", found)
         text = f"{missing}; one of its parts is in {{rows}}."
-        fix = f"For a list write {key} IN ({', '.join(map(quote, parts[:3]))})."
+        fix = f"For a list write {key} IN ({quoted_list(parts[:3])})."
         # A single part may be chance: 'Washington, DC' where a cell is 'Washington'.
         yield CellCheck(f"CASE WHEN {several} THEN {near} ELSE 0 END", text, fix, refuses=True)
         yield CellCheck(near, text, fix)
@@ -175,7 +175,7 @@ def _checks_of_value(column: Column, value: str, others: Sequence[str]) -> Itera
     same = f"lower(trim({c})) = lower(trim({v}))"
     if _is_number(value):
         same = f"TRY_CAST({c} AS DOUBLE) = TRY_CAST({v} AS DOUBLE)"
-    beside = f" AND {c} NOT IN ({', '.join(map(quote, others))})" if others else ""
+    beside = f" AND {c} NOT IN ({quoted_list(others)})" if others else ""
     yield CellCheck(
         _if_no_other(f"{c} = {v}", same + beside),
         f"{missing}. Spelled otherwise (letters, blanks, zeros) it is in {{rows}}.",
