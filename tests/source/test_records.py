@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 import shipkit as sk
@@ -41,11 +44,23 @@ def shipments(source):
     return session, session.mapped()
 
 
-@pytest.mark.parametrize("kind", ["dicts", "json", "wrapped", "ndjson", "graphql"])
+@pytest.mark.parametrize(
+    "kind",
+    ["dicts", "json", "wrapped", "ndjson", "graphql", "frame", "normalized", "arrays", "arrow"],
+)
 def test_the_items_of_an_order_are_one_parcel(tmp_path, kind):
     source = tmp_path / "orders.json"
     if kind == "dicts":
         source = ORDERS
+    elif kind == "frame":
+        source = pd.DataFrame(ORDERS)
+    elif kind == "normalized":
+        source = pd.json_normalize(ORDERS)
+    elif kind == "arrays":
+        source = pd.json_normalize(ORDERS)
+        source["line_items"] = [np.array(items, dtype=object) for items in source["line_items"]]
+    elif kind == "arrow":
+        source = pa.Table.from_pylist(ORDERS)
     elif kind == "ndjson":
         source.write_text("".join(json.dumps(record) + "\n" for record in ORDERS))
     elif kind == "graphql":

@@ -18,7 +18,7 @@ from shipkit.orders.cells import Note
 from shipkit.orders.fields import phrase
 from shipkit.orders.heading_words import word_file
 
-__all__ = ["flattened", "with_item_lines"]
+__all__ = ["flattened", "holds_items", "names_items", "with_item_lines"]
 
 _NESTING = 4
 """How deep objects inside a record become columns ("ship_to.city"); deeper ones stay JSON text."""
@@ -57,12 +57,26 @@ def with_item_lines(
     return lines, frozenset(headings), (Note("read", text),)
 
 
+def names_items(name: str) -> bool:
+    """Return whether a field of a record is called as a list of items is."""
+    return phrase(name) in word_file("records")["item_lists"]
+
+
+def holds_items(value: Any) -> bool:
+    """Return whether a cell is a list of objects, as it is or as GraphQL writes one."""
+    return bool(_listed(value))
+
+
 def _items(name: str, value: Any) -> list[Mapping[str, Any]]:
     """Return the items in the field `name` of a record; nothing if it holds something else."""
-    if phrase(name) not in word_file("records")["item_lists"]:
-        return []
+    return _listed(value) if names_items(name) else []
+
+
+def _listed(value: Any) -> list[Mapping[str, Any]]:
     if isinstance(value, Mapping):  # GraphQL: {"edges": [{"node": {...}}]} or {"nodes": [{...}]}
         value = value.get("nodes") or [edge.get("node") for edge in value.get("edges") or ()]
+    if type(value).__name__ == "ndarray":  # pandas reads lists of Parquet so
+        value = value.tolist()
     listed = isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value)
     return list(value) if listed else []
 
@@ -95,6 +109,6 @@ def _pairs(
                 text_of(value)
                 if isinstance(value, Mapping | list | tuple)
                 else None
-                if value == ""
+                if isinstance(value, str) and not value
                 else value,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
 from shipkit.orders.line_account import SourceLines, set_aside
 from shipkit.orders.source.arrow_columns import column_array, readable_table
-from shipkit.orders.source.record_rows import flattened, with_item_lines
+from shipkit.orders.source.record_rows import (
+    flattened,
+    holds_items,
+    names_items,
+    with_item_lines,
+)
 
 __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", "read_records"]
 
@@ -35,7 +41,8 @@ def is_frame(source: Any) -> bool:
 def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
     """Read a pandas DataFrame; None, NaN and NaT are null.
 
-    A named index is a column, as in Arrow's own conversion: it may hold the order number.
+    A named index is a column, as in Arrow's own conversion: it may hold the order number. Lists of
+    items in cells, as ``pandas.json_normalize`` leaves them, are lines as they are in dicts.
     """
     frame = _with_named_index(frame)
     headings = tuple(
@@ -46,6 +53,13 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
         raise SourceError(
             "The DataFrame has no columns.", fix="Pass a DataFrame with one row per order or line."
         )
+    listed = [heading for heading in headings if names_items(heading)]
+    if any(
+        holds_items(cell) for heading in listed for cell in frame.iloc[:, headings.index(heading)]
+    ):
+        bare = frame.astype(object).where(frame.notna(), None)
+        records = [dict(zip(headings, row, strict=True)) for row in bare.to_numpy().tolist()]
+        return replace(read_records(schema, records, table), kind="frame")
     arrays = [column_array(frame.iloc[:, place]) for place in range(len(headings))]
     data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
     return Cells(relation=put(schema, table, data), headings=headings, kind="frame")
@@ -87,9 +101,16 @@ def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow"
         raise SourceError(
             "The table has no columns.", fix="Pass a table with one row per order or line."
         )
+    if any(names_items(field.name) and _lists_objects(field.type) for field in data.schema):
+        return replace(read_records(schema, data.to_pylist(), table), kind=kind)
     data = readable_table(data.rename_columns(base_names(len(headings))))
     relation = put(schema, table, data)
     return Cells(relation=relation, headings=headings, kind=kind)
+
+
+def _lists_objects(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(is_list and pa.types.is_struct(kind.value_type))
 
 
 def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = True) -> Cells:
