@@ -262,6 +262,7 @@ FIXED = st.one_of(
             "\x07\x1b[31m",
             "line\nbreak",
             "{{ '{%' }}",
+            "\x1f",  # a blank of Python's, and none of a spreadsheet
             "\u00bc",  # a quarter: a letter of words, but of no name in Python
             "\ufb01rst",  # Python reads the joined letters as two
         ]
@@ -287,3 +288,20 @@ def test_fixed_texts_of_any_kind_are_written_into_the_template_as_they_are(
     )
     (table, _), (again, _) = both_ways(con, columns, spec, shop)
     assert table.to_pylist() == again.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("services", "cell", "service"),
+    [
+        ({"\x1f": "ground"}, "\x1f", "ground"),
+        ({" Standard ": "ground", "standard": "next_day_air"}, "STANDARD", "ground"),
+        ({"Standard": "ground"}, " standard\t", "ground"),
+    ],
+)
+def test_texts_of_services_mean_the_same_in_columns_and_in_their_template(
+    orders, shop, services, cell, service
+):
+    con, columns = orders([{"Order ID": "x", "Service": cell}])
+    spec = MappingSpec(services=services)
+    (table, _), (again, _) = both_ways(con, columns, spec, shop)
+    assert table.column("service").to_pylist() == again.column("service").to_pylist() == [service]

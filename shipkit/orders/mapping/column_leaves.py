@@ -27,7 +27,7 @@ from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.name_filters import with_names_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
-from shipkit.orders.units import LENGTHS, WEIGHTS
+from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
 from shipkit.services import ServiceList
 
@@ -259,7 +259,9 @@ def _translated(leaf: ColumnLeaf, services: Mapping[str, str], offered: ServiceL
     # A layout may name a service that this carrier does not offer; the row then says so.
     known = offered.known_among(services.values())
     meanings = {text: known.get(service, service) for text, service in services.items()}
-    cases = {text.strip().lower(): quote(meaning) for text, meaning in meanings.items()}
+    cases: dict[str, str] = {}
+    for text, meaning in meanings.items():  # the first of two spellings, as the filter takes it
+        cases.setdefault(text.strip(BLANKS).lower(), quote(meaning))
     return ColumnLeaf(
         choose(f"lower({trimmed(leaf.sql)})", cases, leaf.sql),
         f"{leaf.jinja} | translate({literal(meanings)})",
