@@ -37,9 +37,16 @@ class RowState(StrEnum):
 MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
     {
         RowState.PENDING: frozenset({RowState.IN_FLIGHT, RowState.SKIPPED}),
-        # Back to pending only when the request provably never left.
+        # Back to pending only when the request provably never left. To itself: a purchase in two
+        # steps is prepared, and the id that settles a lost answer is durable.
         RowState.IN_FLIGHT: frozenset(
-            {RowState.SHIPPED, RowState.FAILED, RowState.IN_DOUBT, RowState.PENDING}
+            {
+                RowState.IN_FLIGHT,
+                RowState.SHIPPED,
+                RowState.FAILED,
+                RowState.IN_DOUBT,
+                RowState.PENDING,
+            }
         ),
         # Not to failed: a row in doubt that is not found was not rejected, and may be bought yet.
         RowState.IN_DOUBT: frozenset(

@@ -10,7 +10,8 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, NotSent, RateLimited
@@ -152,6 +153,20 @@ class Pacer:
         """Report that a call has ended."""
         self._active -= 1
         self._wake()
+
+    @asynccontextmanager
+    async def stepped_out(self) -> AsyncIterator[None]:
+        """Give the turn of an entry to another call, and come back with a new one.
+
+        For work of ours between two calls of one row. The entry still needs one :meth:`leave`.
+        """
+        self.leave()
+        try:
+            yield
+            await self.enter()
+        except BaseException:
+            self._active += 1  # the caller leaves once, whatever happened here
+            raise
 
     def saw(self, error: CarrierError | None) -> None:
         """Record how a call ended: None for an answer."""

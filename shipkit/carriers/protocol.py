@@ -24,6 +24,7 @@ from shipkit.models import (
     AddressCheck,
     LabelFormat,
     LabelSpec,
+    Money,
     Purchase,
     Rate,
     Shipment,
@@ -34,16 +35,20 @@ from shipkit.services import ServiceList
 __all__ = [
     "OPTIONAL",
     "REQUIRED",
+    "SETTLED",
     "Capabilities",
     "Carrier",
     "CarrierIdentity",
     "GivesTransitTimes",
     "Pace",
+    "Prepared",
+    "PreparesShipments",
     "Recovery",
     "ShopsTables",
     "Tracks",
     "ValidatesAddresses",
     "address_validator",
+    "preparer",
     "table_shopper",
     "tracker",
 ]
@@ -52,9 +57,15 @@ Recovery = Literal["lookup", "two_step", "idempotency_key"]
 """How a carrier settles a purchase whose answer was lost.
 
 ``lookup``: our reference is stored with the shipment, and :meth:`Carrier.find` looks it up.
-``two_step``: a free first step gives an id, which is read after a lost second step.
-``idempotency_key``: the same request with the same key buys once, however often it is sent.
+``two_step``: a free first step, :meth:`PreparesShipments.prepare`, gives an id. The id is durable
+before the second step, the purchase, and the carrier never sells a second label under it: a lost
+answer is settled by reading the id, and after that by buying the same id again.
+``idempotency_key``: the same request with the same key buys once, however often it is sent. Not run
+by this version.
 """
+
+SETTLED: Final[frozenset[Recovery]] = frozenset({"lookup", "two_step"})
+"""The kinds of :data:`Recovery` that this version has code for."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,9 @@ class Capabilities:
     multi_parcel: bool = True
     """Sells one shipment of several parcels. Where False, a row has one parcel."""
     recovery: Recovery = "lookup"
-    """How a purchase without a usable answer is settled. A carrier that declares any other way than
-    ``lookup`` is refused: this version of shipkit has no code for it, and would pay twice."""
+    """How a purchase without a usable answer is settled. A kind that is not in :data:`SETTLED` is
+    refused: this version of shipkit has no code for it, and would pay twice. ``two_step`` promises
+    a method `prepare`: :class:`PreparesShipments`."""
     label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
     """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
     options: frozenset[str] = frozenset()
@@ -166,6 +178,9 @@ class Carrier(Protocol):
     ) -> Purchase:
         """Buy. `reference` is unique forever, and the carrier stores it with the shipment.
 
+        A ``two_step`` carrier is given the id that its `prepare` returned, and never buys a second
+        label under one id.
+
         Raises CarrierRejected, NotSent (and its children) or AnswerLost. Any other exception that
         escapes, cancellation included, counts as "a shipment may exist".
         """
@@ -174,6 +189,8 @@ class Carrier(Protocol):
         self, reference: str, label: LabelSpec, shipment: Shipment | None = None
     ) -> list[Purchase]:
         """Return the shipments bought under `reference`: none, one or several, voided ones marked.
+
+        `reference` is what `ship` was given.
 
         An empty list says "the carrier has nothing". Where it cannot say, raise AnswerLost.
         """
@@ -241,8 +258,33 @@ class GivesTransitTimes(Protocol):
         """Return how long each service takes, fastest first."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A shipment that exists at the carrier and is not bought yet."""
+
+    shipment_id: str
+    """The carrier's id. What `ship` and `find` are called with."""
+    price: Money | None = None
+    """What it would cost now, None when the carrier does not say."""
+
+
+class PreparesShipments(Protocol):
+    """Declared by ``Capabilities(recovery="two_step")``."""
+
+    async def prepare(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Prepared:
+        """Create the shipment at the carrier without buying it. Free, and free to repeat."""
+
+
 OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times")
 """Capabilities that promise a method of the same name."""
+
+
+def preparer(carrier: Carrier) -> PreparesShipments | None:
+    """Return `carrier` as one that buys in two steps, None when it does not declare it."""
+    two_step = carrier.capabilities.recovery == "two_step"
+    return cast("PreparesShipments", carrier) if two_step else None
 
 
 def tracker(carrier: Carrier) -> Tracks | None:

@@ -19,6 +19,7 @@ from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import (
     OPTIONAL,
     REQUIRED,
+    SETTLED,
     Capabilities,
     Carrier,
     CarrierIdentity,
@@ -306,18 +307,20 @@ def _demand_capabilities(
     """Refuse a carrier that declares what it does not have, or what shipkit cannot run."""
     declared = carrier.capabilities
     promised = [name for name in OPTIONAL if declared.__dict__[name] and name not in members]
+    if declared.recovery == "two_step" and "prepare" not in members:
+        promised.append("prepare")
     if promised:
         raise error(
             f"{what} declares {', '.join(promised)} and has no method of that name.",
             fix="Write the method, or leave the capability out.",
         )
-    if declared.recovery != "lookup":
-        # A lost answer would be settled by a look-up that this carrier does not promise: it could
-        # pay twice.
+    if declared.recovery not in SETTLED:
+        # A lost answer would be settled in a way that this carrier does not promise: it could pay
+        # twice.
         raise error(
             f"{what} settles lost answers by {declared.recovery!r}; this version of shipkit only "
-            "runs 'lookup'.",
-            fix="Use a carrier that stores a reference with each shipment and finds it again.",
+            f"runs {' and '.join(map(repr, sorted(SETTLED)))}.",
+            fix="Use a carrier that finds a shipment by our reference or by an id of its own.",
         )
 
 

@@ -9,6 +9,10 @@ looked up by its reference, at growing intervals:
   ``proven``; otherwise the row goes to review.
 * not found earlier than that: nothing is concluded. The request may still be on its way.
 
+A carrier that sells in two steps (:data:`~shipkit.carriers.protocol.Recovery`) is asked by the id
+of the prepared shipment instead, and a row that is sent again buys that same id: the carrier itself
+refuses a second label, so no second reference has to be watched.
+
 All times are monotonic and start when this process took over the job, so setting the clock back
 changes nothing.
 """
@@ -25,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.protocol import Carrier, preparer
 from shipkit.errors import AnswerLost, CarrierError
 from shipkit.models import ChargeBasis, Purchase
 from shipkit.purchasing.spend import Spend
@@ -104,6 +108,7 @@ class Reconciler:
         self._store, self._ledger, self._carrier, self._pacer = store, ledger, carrier, pacer
         self._rows, self._spend, self._again, self._clock = rows, spend, again, clock
         self._grace_s = grace_s
+        self._two_step = preparer(carrier) is not None
         proof = carrier.absence_is_proof_after_s
         self._proof_s = (
             proof
@@ -170,7 +175,11 @@ class Reconciler:
     async def watch(self) -> None:
         """Look up the references that were given up, and report late shipments as surplus."""
         for row, attempts in list(self._ledger.watch.items()):
-            for attempt in attempts:
+            # One id in all attempts: what is bought under it is the row's own shipment, unless a
+            # person set the row aside.
+            if self._two_step and self._ledger.state(row) is not RowState.SKIPPED:
+                continue
+            for attempt in attempts[-1:] if self._two_step else attempts:
                 await self._pacer.enter()
                 try:
                     found = await self._find(row, attempt)
@@ -197,7 +206,7 @@ class Reconciler:
     async def _find(self, row: int, attempt: int) -> list[Purchase]:
         try:
             return await self._carrier.find(
-                self._store.reference(row, attempt), self._store.manifest.label, self._rows.one(row)
+                self._key(row, attempt), self._store.manifest.label, self._rows.one(row)
             )
         except CarrierError:
             raise
@@ -206,6 +215,11 @@ class Reconciler:
             raise AnswerLost(
                 f"The carrier's answer to a look-up could not be read ({type(error).__name__})."
             ) from error
+
+    def _key(self, row: int, attempt: int) -> str:
+        """Return what the carrier finds a purchase by: our reference, or the id it prepared."""
+        reference = self._store.reference(row, attempt)
+        return self._ledger.prepared.get(row, reference) if self._two_step else reference
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
         """Book a shipment that was found; a valid one is preferred to one already voided."""
@@ -234,7 +248,7 @@ class Reconciler:
         """Record that the carrier does not have the shipment, and send it again or ask a person."""
         again = self._proof_s is not None
         watch = self._ledger.watch.get(row)
-        if again:
+        if again and not self._two_step:
             # Proof can be wrong: the given-up reference is looked up again at the end of every run,
             # and a shipment that turns up under it can be voided.
             watch = [*(watch or ()), attempt]

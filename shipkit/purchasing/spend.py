@@ -132,5 +132,9 @@ class Spend:
             f"than the allowed drift of {self.drift:%}"
         )
 
+    def money(self, row: int, cents: int) -> Money:
+        """Return an amount in the currency of a row's quote."""
+        return Money.from_cents(cents, self.currency(row))
+
     def _money(self, cents: int) -> str:
         return str(Money.from_cents(cents, self._currency))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
+from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace, Prepared
 from shipkit.carriers.sandbox.backend import SERVICES
 from shipkit.errors import AnswerLost
 from shipkit.models import (
@@ -22,6 +22,7 @@ from shipkit.models import (
     Label,
     LabelFormat,
     LabelSpec,
+    Money,
     Purchase,
     Shipment,
 )
@@ -150,6 +151,49 @@ class BookCarrier:
 
     def tracking_numbers(self) -> set[str]:
         return {number for (number,) in self.books.execute("select tracking from sold")}
+
+
+class TwoStepCarrier(BookCarrier):
+    """Sells in two steps: a free draft, then at most one label for each draft.
+
+    `hook` runs before a draft is bought, with the draft's id; `before` runs before one is made.
+    """
+
+    def __init__(self, path: Path, *, before: Hook | None = None, **kwargs) -> None:
+        super().__init__(path, **kwargs)
+        self.capabilities = Capabilities(recovery="two_step")
+        self.before = before
+        self.prepared: list[str] = []
+        """Our reference of each draft that was asked for."""
+        self.books.execute("create table if not exists drafts (id text, reference text)")
+
+    async def prepare(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Prepared:
+        self.prepared.append(reference)
+        if self.before:
+            await self.before(self, shipment, reference)
+        draft = f"drf_{uuid.uuid4().hex}"
+        self.books.execute("insert into drafts values (?, ?)", (draft, reference))
+        return Prepared(draft, Money.from_cents(self.cents))
+
+    def sell(self, shipment: Shipment, reference: str) -> Purchase:
+        known = self.books.execute("select 1 from drafts where id = ?", (reference,)).fetchone()
+        assert known, "only a draft is bought"
+        if self.books.execute("select 1 from sold where reference = ?", (reference,)).fetchone():
+            raise AnswerLost("this draft is bought already")
+        return super().sell(shipment, reference).model_copy(update={"shipment_id": reference})
+
+    async def find(
+        self, reference: str, label: LabelSpec, shipment: Shipment | None = None
+    ) -> list[Purchase]:
+        found = await super().find(reference, label, shipment)
+        return [each.model_copy(update={"shipment_id": reference}) for each in found]
+
+    async def void(self, purchase: Purchase) -> None:
+        self.books.execute(
+            "update sold set voided = 1 where reference = ?", (purchase.shipment_id,)
+        )
 
 
 def plan_of(count: int, *, prefix: str = "A", first: int = 0) -> pa.Table:

@@ -7,6 +7,7 @@ disks end the run with a status and never with an exception.
 .. code-block:: text
 
     feeder      chooses the next row, reserves its price, writes its intent
+    first_step  of carriers that sell in two: the id that settles a lost answer, durably
     dispatch    calls the carrier and books the outcome
     (here)      the run as a whole: its beginning, rows in doubt, stopping, its end
     reporter    progress
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.protocol import Carrier, preparer
 from shipkit.common.words import counted
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
@@ -254,19 +255,18 @@ class Runner(RunState):
 
     async def _take_over(self) -> None:
         """Put rows that a dead owner left in flight in doubt; the grace counts from now."""
-        left = [
-            moved(
-                int(row),
-                "in_doubt",
-                RowState.IN_DOUBT,
-                **self.attempt(int(row)),
-                code="interrupted",
-            )
-            for row in self.ledger.rows(RowState.IN_FLIGHT)
-        ]
-        await self.ledger.record(left)
+        await self.ledger.record(
+            [self._left_behind(int(row)) for row in self.ledger.rows(RowState.IN_FLIGHT)]
+        )
         for row in self.ledger.rows(RowState.IN_DOUBT):
             self.doubts.add(int(row), since=self.began)
+
+    def _left_behind(self, row: int) -> LedgerEntry:
+        """Return the entry of a row that was in flight when its owner died."""
+        if preparer(self.carrier) is not None and row not in self.ledger.prepared:
+            # The id is durable before the money step, so without one nothing was bought.
+            return moved(row, "not_sent", RowState.PENDING, **self.attempt(row))
+        return moved(row, "in_doubt", RowState.IN_DOUBT, **self.attempt(row), code="interrupted")
 
     async def _end(self) -> JobStatus:
         """Record how the run ended, and return the status of the job."""

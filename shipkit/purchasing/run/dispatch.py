@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 
-from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError
+from shipkit.errors import CarrierError, CheckpointWriteError
 from shipkit.models import Purchase, Shipment
 from shipkit.purchasing.reconcile import purchase_entry
 from shipkit.purchasing.run.feeder import Feeder
+from shipkit.purchasing.run.first_step import FirstStep, NotBought, called
 from shipkit.purchasing.run.run_state import RunState, moved
 from shipkit.state import STATE_AFTER, JobStatus, RowState
 
@@ -27,6 +27,7 @@ class Dispatcher:
     def __init__(self, run: RunState, feeder: Feeder) -> None:
         self._run, self._feeder = run, feeder
         self._calls: set[asyncio.Task[None]] = set()
+        self._first_step = FirstStep(run)
 
     async def dispatch(self) -> None:
         """Start calls, as many and as fast as the pace allows, until something stops the run."""
@@ -77,27 +78,20 @@ class Dispatcher:
     async def _ship(self, row: int, shipment: Shipment) -> None:
         """Buy one row and book the outcome."""
         run, attempt = self._run, int(self._run.ledger.attempts[row])
-        # The carrier's client has a time-out of its own; twice that catches a client that hangs.
-        reference, longest_s = run.store.reference(row, attempt), 2 * run.options.timeout_s
-        began = time.monotonic()
+        reference, manifest = run.store.reference(row, attempt), run.manifest
         try:
+            key = await self._first_step.key(row, shipment, reference)
             # Before this line a repeat is free; after it a repeat may buy a second label.
-            async with asyncio.timeout(longest_s):
-                answer: Purchase | CarrierError = await run.carrier.ship(
-                    shipment, run.manifest.shipper, reference, run.manifest.label
-                )
-        except CarrierError as error:
-            answer = error
-        except asyncio.CancelledError:
-            answer = AnswerLost("The call was cancelled before the carrier answered.")
-        except TimeoutError:
-            answer = AnswerLost(f"The carrier did not answer within {longest_s:g} s.")
-        except Exception as error:
-            # A defect in the carrier's code says nothing about what the carrier did.
-            log.warning("the carrier's code failed after sending began", exc_info=error)
-            answer = AnswerLost(f"The carrier's answer could not be read ({type(error).__name__}).")
+            answer = await called(
+                run, lambda: run.carrier.ship(shipment, manifest.shipper, key, manifest.label)
+            )
+        except NotBought as held:
+            if held.error is None:
+                self._feeder.put_back(row)
+            else:
+                self._book_error(row, attempt, reference, held.error, seen=held.seen)
+            return
         finally:
-            run.call_took(time.monotonic() - began)
             run.pacer.leave()
         if isinstance(answer, CarrierError):
             self._book_error(row, attempt, reference, answer)
@@ -128,8 +122,18 @@ class Dispatcher:
         if drift := run.spend.drifted(row, cents):
             run.halt(JobStatus.PAUSED, drift)
 
-    def _book_error(self, row: int, attempt: int, reference: str, error: CarrierError) -> None:
-        """Record an error, and do with the row what its outcome allows."""
+    def _book_error(
+        self,
+        row: int,
+        attempt: int,
+        reference: str,
+        error: CarrierError,
+        seen: CarrierError | None = None,
+    ) -> None:
+        """Record an error, and do with the row what its outcome allows.
+
+        `seen` is what the pace learns of, where that is another error.
+        """
         run, state = self._run, STATE_AFTER[error.outcome]
         details = json.dumps({"transaction_id": error.transaction_id})
         entry = moved(
@@ -146,7 +150,7 @@ class Dispatcher:
         )
         run.ledger.record([entry], urgent=False)
         run.last_error = error.message
-        run.pacer.saw(error)
+        run.pacer.saw(seen or error)
         if state is RowState.IN_DOUBT:
             run.doubts.add(row)  # it may have been bought, so its reservation stays
         else:

@@ -75,12 +75,16 @@ class Feeder:
         """Make rows pending again that have an intent and whose call never began."""
         unsent, self._writing = [*self.ready, *self._writing], []
         self.ready.clear()
+        for row, _ in unsent if not self._run.ledger.broken else ():
+            self.put_back(row)
+
+    def put_back(self, row: int) -> None:
+        """Make a row pending again whose purchase was never sent."""
         run = self._run
-        for row, _ in unsent if not run.ledger.broken else ():
-            run.ledger.record(
-                [moved(row, "not_sent", RowState.PENDING, **run.attempt(row))], urgent=False
-            )
-            run.spend.release(row)
+        run.ledger.record(
+            [moved(row, "not_sent", RowState.PENDING, **run.attempt(row))], urgent=False
+        )
+        run.spend.release(row)
 
     def _intent(self, row: int) -> LedgerEntry:
         """Return the entry that starts the next attempt of a row, under a reference of its own."""

@@ -77,7 +77,7 @@ _LONGEST_ID = 200
 _ROW_GROUP = 8_192
 """Rows per row group of a table: a resume reads only the groups with a row that is to be sent."""
 
-_STATE_COLUMNS = ("entry", "row", "state", "attempt", "charged_cents", "watch")
+_STATE_COLUMNS = ("entry", "row", "state", "attempt", "charged_cents", "watch", "shipment_id")
 
 
 class JobStore:

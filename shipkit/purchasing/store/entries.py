@@ -43,8 +43,9 @@ ENTRIES = pa.schema(
         pa.field("entry", pa.int64()),
         # Index in the plan; null for an entry about the job itself.
         pa.field("row", pa.int32()),
-        # intent, result, failed, not_sent, in_doubt, adopted, absent, review, decided, voided,
-        # skipped; of the job: run, end, cancelled, pruned; of neither: surplus, surplus_voided.
+        # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
+        # voided, skipped; of the job: run, end, cancelled, pruned; of neither: surplus,
+        # surplus_voided.
         pa.field("event", pa.string()),
         # Of the row after the event; null when the event does not move a row.
         pa.field("state", pa.string()),
@@ -52,6 +53,7 @@ ENTRIES = pa.schema(
         pa.field("reference", pa.string()),
         pa.field("at", pa.timestamp("us", "UTC")),
         pa.field("shipped_at", pa.timestamp("us", "UTC")),
+        # The carrier's id of the shipment. Before it is bought: the id that `prepare` gave.
         pa.field("shipment_id", pa.string()),
         pa.field("tracking_numbers", pa.list_(pa.string())),
         pa.field("service", pa.string()),

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointWriteError
@@ -38,6 +40,7 @@ _LINGER_S = 0.02
 """Time between the starts of two commits when nothing waits for the second: larger segments."""
 
 _CODE = {state: code for code, state in enumerate(STATES)}
+_BOUGHT = frozenset({RowState.SHIPPED, RowState.VOIDED})
 
 
 def now_us() -> int:
@@ -57,7 +60,7 @@ class Ledger:
         The job's folder.
     chain
         The ledger as read from disk, with the columns ``entry``, ``row``, ``state``, ``attempt``,
-        ``charged_cents`` and ``watch``.
+        ``charged_cents``, ``watch`` and ``shipment_id``.
     states
         The code of each row's state (its index in :data:`shipkit.purchasing.store.entries.STATES`).
         It is updated in place, queued moves included.
@@ -73,6 +76,8 @@ class Ledger:
         self.states = states
         table = chain.table
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
+        self.prepared: dict[int, str] = _read_prepared(table)
+        """Row -> the carrier's id of its shipment, of rows that are prepared and not bought."""
         self.broken: CheckpointWriteError | None = None
         """Why a commit failed; nothing can be recorded after that."""
         self.commits = 0
@@ -126,8 +131,7 @@ class Ledger:
             An earlier commit failed. Nothing may be sent any more; the job can be resumed.
         """
         self._demand_open()
-        for entry in entries:
-            self._move(entry)
+        entries = [self._move(entry) for entry in entries]
         waiter = asyncio.get_running_loop().create_future()
         waiter.add_done_callback(_seen)
         self._queue.extend(entries)
@@ -150,10 +154,9 @@ class Ledger:
             This commit or an earlier one failed.
         """
         self._demand_open()
-        for entry in entries:
-            self._move(entry)
+        moved = [self._move(entry) for entry in entries]
         try:
-            self._commit(list(entries))
+            self._commit(moved)
         except CheckpointWriteError as error:
             self.broken = error
             raise
@@ -176,10 +179,10 @@ class Ledger:
         if self.broken:
             raise self.broken
 
-    def _move(self, entry: LedgerEntry) -> None:
-        """Check one move against the table of legal moves, and make it in memory."""
+    def _move(self, entry: LedgerEntry) -> LedgerEntry:
+        """Check one move against the table of legal moves, make it in memory, return its entry."""
         if entry.state is None or entry.row is None:
-            return
+            return entry
         row, new = entry.row, RowState(entry.state)
         old = STATES[self.states[row]]
         if not can_move(old, new):
@@ -195,6 +198,21 @@ class Ledger:
         if entry.watch:
             self.watch[row] = list(entry.watch)
         self.charged[row] = (entry.charged_cents or 0) if new is RowState.SHIPPED else 0
+        return self._with_id(row, entry, new)
+
+    def _with_id(self, row: int, entry: LedgerEntry, new: RowState) -> LedgerEntry:
+        """Return `entry` with the id under which its row is prepared at the carrier.
+
+        Only the last entry of a row counts after a restart, so every entry carries the id on until
+        the row is bought: with it, a second purchase of the row is refused by the carrier itself.
+        """
+        if new in _BOUGHT:
+            self.prepared.pop(row, None)
+        elif entry.shipment_id is not None:
+            self.prepared[row] = entry.shipment_id
+        elif row in self.prepared:
+            return entry._replace(shipment_id=self.prepared[row])
+        return entry
 
     def _schedule(self) -> None:
         if self._busy or not (self._queue or self._waiters):
@@ -292,6 +310,16 @@ def _read_rows(table: Any, count: int) -> tuple[Any, Any, dict[int, list[int]]]:
         dict(
             zip(watched.column("row").to_pylist(), watched.column("watch").to_pylist(), strict=True)
         ),
+    )
+
+
+def _read_prepared(table: Any) -> dict[int, str]:
+    """Return the ids of rows that are prepared at the carrier and not bought."""
+    last = table.take(last_entries(table))
+    bought = pc.is_in(last.column("state"), value_set=pa.array([str(state) for state in _BOUGHT]))
+    held = last.filter(pc.and_(last.column("shipment_id").is_valid(), pc.invert(bought)))
+    return dict(
+        zip(held.column("row").to_pylist(), held.column("shipment_id").to_pylist(), strict=True)
     )
 
 

@@ -36,7 +36,7 @@ class Pony:
     capabilities = Capabilities(
         track=True,  # there is a method `track`
         multi_parcel=False,  # one label per request
-        recovery="lookup",  # Pony finds labels by our reference; nothing else is accepted yet
+        recovery="lookup",  # Pony finds labels by our reference
         label_formats=frozenset({LabelFormat.PDF}),
     )
     resend = "proven"
