@@ -69,6 +69,9 @@ class Connection:
         """The carrier. Raises SettingsError when it is not set up; sends nothing."""
         if self._carrier is None:
             self._carrier = resolve(self.given, self._settings)
+            if isinstance(self.given, str):
+                # One that was given as an object may be in use elsewhere: its owner closes it.
+                self.portal.at_end(self._carrier.aclose)
         return self._carrier
 
     @property
@@ -90,6 +93,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the carrier's connections and end the loop. The next call opens both again.
+
+        A connection that nothing refers to any more is closed too, unless it runs a job.
 
         A carrier that was given as an object is closed too: its connections belong to this loop,
         and another session that is given the same object opens its own.

@@ -172,8 +172,10 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         self._connection = Connection(
             carrier, self.settings, concurrency=concurrency, rate_limit=rate_limit
         )
+        connection = self._connection
         self._planner = Planner(
-            services=lambda: self._connection.services,
+            # Not by way of the session: without a cycle it is freed as soon as it is dropped.
+            services=lambda: connection.services,
             shipper=shipper_from(shipper, self.settings),
             layouts=self.settings.config.parent / "layouts",
         )
@@ -225,6 +227,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         session.label = manifest.label
         session._mode = job.mode
         session._job, session._connection = job, job.connection
+        session._planner.services = lambda: job.connection.services
         return session
 
     # -- approval --------------------------------------------------------------------------------

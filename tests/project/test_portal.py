@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 
@@ -62,13 +66,85 @@ def test_waiting_for_itself_is_refused(portal: Portal):
 
 def test_closing_ends_the_thread_and_may_be_repeated():
     portal = Portal()
+    before = set(threading.enumerate())
     portal.run(answer(1))
-    mine = next(t for t in threading.enumerate() if t is portal._thread)
+    (mine,) = set(threading.enumerate()) - before
     portal.close()
     portal.close()
     assert not mine.is_alive()
     assert portal.run(answer(2)) == 2
     portal.close()
+
+
+def test_a_portal_that_nobody_has_any_more_ends_its_thread_and_closes_what_it_was_given():
+    portal, before, closed = Portal(), set(threading.enumerate()), []
+
+    async def close() -> None:
+        closed.append(True)
+
+    portal.at_end(close)
+    portal.run(asyncio.to_thread(threading.get_ident))
+    mine = set(threading.enumerate()) - before
+    del portal
+    for thread in mine:
+        thread.join(10)
+    assert closed == [True]
+    assert not any(thread.is_alive() for thread in mine)
+
+
+def test_work_in_progress_keeps_its_portal():
+    portal, gate = Portal(), threading.Event()
+    future = portal.start(asyncio.to_thread(gate.wait, 10))
+    del portal
+    gate.set()
+    assert future.result(10) is True
+
+
+def test_cancelled_work_is_over_when_the_future_is_done(portal: Portal):
+    began, gate, ended = threading.Event(), threading.Event(), []
+
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.to_thread(gate.wait, 10)
+            ended.append(True)
+
+    future = portal.start(work())
+    assert began.wait(10)
+    future.cancel()
+    assert not future.done()
+    gate.set()
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result(10)
+    assert ended == [True]
+
+
+def test_closing_ends_work_in_progress(portal: Portal):
+    began = threading.Event()
+
+    async def work() -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    future = portal.start(work())
+    assert began.wait(10)
+    portal.close()
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_was_forked_off_has_a_portal_of_its_own(portal: Portal):
+    assert portal.run(answer(1)) == 1
+    context = multiprocessing.get_context("fork")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads
+        child = context.Process(target=lambda: sys.exit(portal.run(answer(3))))
+        child.start()
+    child.join(20)
+    assert child.exitcode == 3
 
 
 def test_an_interrupt_is_told_and_the_wait_goes_on():
