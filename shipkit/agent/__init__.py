@@ -4,7 +4,7 @@ They are thin functions over :class:`~shipkit.session.BatchSession`. In a progra
 agent loop::
 
     tools = get_orchestrator_tools(session, approve=ask_the_person)
-    definitions = to_anthropic(tools)                                # or to_openai(tools)
+    definitions = to_anthropic(tools)                                # to_openai, to_gemini
     answer = await answer_model(tools, call.name, call.input)
 
 As an MCP server: ``shipkit mcp``, or ``python -m shipkit.agent.mcp_server``.
@@ -15,14 +15,13 @@ Importing this module does not import pandas, DuckDB or MCP; the first call that
 from __future__ import annotations
 
 from shipkit.agent.catalog import TOOLS
+from shipkit.agent.dialects import to_anthropic, to_gemini, to_openai
 from shipkit.agent.in_process import (
     CommandArguments,
     ListToolsArguments,
     answer_model,
     for_module,
     get_orchestrator_tools,
-    to_anthropic,
-    to_openai,
 )
 from shipkit.agent.in_process import list_tools as list_tools_tool
 from shipkit.agent.in_process import process_command as process_command_tool
@@ -55,6 +54,7 @@ __all__ = [
     "load_orders_tool",
     "process_command_tool",
     "to_anthropic",
+    "to_gemini",
     "to_openai",
     "void_shipments_tool",
 ]

@@ -69,6 +69,18 @@ class Answer:
     data: Mapping[str, Any] = field(default_factory=dict)
     """Title to order data, for the text channel."""
     links: Sequence[ResourceLink] = ()
+    """What a client can read by itself; the text names it, too."""
+    offers_links: bool = False
+    """Whether the links are also content of their own, for hosts that show them to the person.
+
+    Only where they are the answer: the MCP helper of Anthropic's SDK raises on such content after
+    the tool has run, and a purchase would look like a failure.
+    """
+
+    @property
+    def link_blocks(self) -> Sequence[ResourceLink]:
+        """The links that are content of their own."""
+        return self.links if self.offers_links else ()
 
 
 def as_result(answer: Answer) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def as_result(answer: Answer) -> dict[str, Any]:
     content: list[dict[str, Any]] = [{"type": "text", "text": text_of(answer)}]
     content += [
         {"type": "resource_link", "uri": link.uri, "name": link.name, "mimeType": link.mime}
-        for link in answer.links
+        for link in answer.link_blocks
     ]
     return {
         "content": content,
@@ -94,6 +106,8 @@ def facts_of(answer: Answer) -> dict[str, Any]:
 def text_of(answer: Answer) -> str:
     """Return the text channel of `answer`, with order data inside marks that it cannot close."""
     parts = [visible(answer.text)]
+    if answer.links:
+        parts.append(f"Resources: {', '.join(link.uri for link in answer.links)}.")
     for title, data in answer.data.items():
         if data:
             parts.append(

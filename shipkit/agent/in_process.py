@@ -12,8 +12,8 @@ from pydantic import Field
 from shipkit.agent.answers import Answer, Facts, as_result, failure
 from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.catalog import TOOLS
+from shipkit.agent.host_arguments import arguments_of
 from shipkit.agent.operator_rules import OperatorRules
-from shipkit.agent.tool import model_definition
 from shipkit.agent.tool_arguments import LONGEST_CLAUSE, ToolArguments, parse
 from shipkit.agent.tool_call import Approver, Caller, call
 from shipkit.errors import InputError, ShipkitError
@@ -30,8 +30,6 @@ __all__ = [
     "get_orchestrator_tools",
     "list_tools",
     "process_command",
-    "to_anthropic",
-    "to_openai",
 ]
 
 ToolFunction = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -84,52 +82,28 @@ def get_orchestrator_tools(
     ]
 
 
-def to_anthropic(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the definitions that the Anthropic Messages API takes as ``tools``.
-
-    Answer the calls with :func:`answer_model`.
-    """
-    return [model_definition(TOOLS[tool["name"]]) for tool in tools]
-
-
-def to_openai(tools: Sequence[Mapping[str, Any]], *, api: str = "chat") -> list[dict[str, Any]]:
-    """Return the definitions that the OpenAI APIs take as ``tools``.
-
-    Parameters
-    ----------
-    api
-        ``"chat"`` for Chat Completions, ``"responses"`` for Responses.
-
-    Raises
-    ------
-    InputError
-        `api` is neither of these.
-    """
-    shown = [model_definition(TOOLS[tool["name"]]) for tool in tools]
-    functions = [
-        {"name": d["name"], "description": d["description"], "parameters": d["input_schema"]}
-        for d in shown
-    ]
-    if api == "responses":
-        return [{"type": "function", **function} for function in functions]
-    if api != "chat":
-        raise InputError(f"Unknown OpenAI API {api!r}.", fix="Use 'chat' or 'responses'.")
-    return [{"type": "function", "function": function} for function in functions]
-
-
 async def answer_model(
-    tools: Sequence[Mapping[str, Any]], name: str, arguments: Mapping[str, Any] | None
+    tools: Sequence[Mapping[str, Any]], name: str, arguments: Mapping[str, Any] | str | None
 ) -> dict[str, Any]:
     """Return the answer to a tool call that a model wrote.
 
     Arguments that only the host may send (``approved``) are refused.
+
+    Parameters
+    ----------
+    arguments
+        As the API sends them: an object, or its JSON text (OpenAI).
     """
     tool = next((tool for tool in tools if tool["name"] == name), None)
     if tool is None:
         names = ", ".join(t["name"] for t in tools)
         return failure(InputError(f"Unknown tool {name[:60]!r}.", fix=f"Tools: {names}."))
     function = tool["function"]
-    return await function.for_model(arguments or {})  # type: ignore[no-any-return]  # a dict of any
+    given = arguments_of(arguments)
+    if not isinstance(given, Mapping | None):
+        said = f"The arguments of {name} are not a JSON object."
+        return failure(InputError(said, fix='Send them like {"job_id": "..."}.'))
+    return await function.for_model(given)  # type: ignore[no-any-return]  # a dict of any
 
 
 def _function(registry: BatchRegistry, name: str, caller: Caller) -> ToolFunction:

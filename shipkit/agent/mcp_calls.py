@@ -131,17 +131,17 @@ async def _result(approval: Any) -> CallToolResult:
             consent = this.answered_by_person(agreed=agreed)
         else:
             consent = await this.consent(this.request)
-        return _wire_result(await this.run(consent))
+        return _wire_result(await this.run(consent), text_only=this.registry.rules.text_only)
     except ShipkitError as error:
         text = failure_text(error, money=this.money())
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def _wire_result(answer: Answer) -> CallToolResult:
+def _wire_result(answer: Answer, *, text_only: bool) -> CallToolResult:
     content: list[ContentBlock] = [TextContent(type="text", text=text_of(answer))]
     content += [
         ResourceLink(type="resource_link", uri=link.uri, name=link.name, mime_type=link.mime)
-        for link in answer.links
+        for link in ([] if text_only else answer.link_blocks)
     ]
     return CallToolResult(content=content, structured_content=facts_of(answer))
 

@@ -69,6 +69,7 @@ def run(
     max_total: str | None = None,
     trust_client_approval: bool = False,
     approve_elsewhere: bool = False,
+    text_only: bool = False,
     home: str | Path | None = None,
 ) -> None:
     """Serve until the client disconnects (stdio) or the process is stopped (HTTP).
@@ -95,6 +96,8 @@ def run(
     approve_elsewhere
         Never ask through the client; accept only ``shipkit approve``, the notebook panel and
         ``session.approve()``.
+    text_only
+        Answer without resource links, for hosts that cannot read them.
     home
         Folder of previews and jobs.
 
@@ -111,6 +114,7 @@ def run(
         max_total=max_total,
         trust_client_approval=trust_client_approval,
         approve_elsewhere=approve_elsewhere,
+        text_only=text_only,
         home=home,
         many_clients=http,
     )

@@ -45,6 +45,8 @@ class OperatorRules:
         Accept ``approved: true`` from the client program as a person's approval.
     approve_elsewhere
         Never ask a person through the client: only an approval recorded by another process counts.
+    text_only
+        Answers are text and facts, without resource links as content of their own.
     max_batches
         How many batches stay open; the least recently used one is closed first.
     """
@@ -59,6 +61,7 @@ class OperatorRules:
     max_total: Money | None = None
     trust_client_approval: bool = False
     approve_elsewhere: bool = False
+    text_only: bool = False
     max_batches: int = 8
 
     def readable(self, path: str) -> Path:

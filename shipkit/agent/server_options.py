@@ -95,6 +95,11 @@ def _add_rules(p: argparse.ArgumentParser) -> None:
         help="never ask through the client; accept only `shipkit approve`, the notebook panel and "
         "session.approve()",
     )
+    p.add_argument(
+        "--text-only",
+        action="store_true",
+        help="answers without resource links, for hosts that cannot read them",
+    )
     p.add_argument("--home", metavar="FOLDER", help="folder of previews and jobs")
 
 
@@ -107,6 +112,7 @@ def rules_of(
     max_total: str | None = None,
     trust_client_approval: bool = False,
     approve_elsewhere: bool = False,
+    text_only: bool = False,
     home: str | Path | None = None,
     many_clients: bool = False,
 ) -> OperatorRules:
@@ -141,6 +147,7 @@ def rules_of(
         max_total=limit,
         trust_client_approval=trust_client_approval,
         approve_elsewhere=approve_elsewhere,
+        text_only=text_only,
     )
 
 

@@ -1,7 +1,8 @@
 """Arguments of the tools: the base models, how they are checked, and their JSON Schema.
 
-A tool declares a strict model. Unknown names, wrong types and oversized text are refused; nothing
-is dropped or converted silently, because a model that misspells ``preview_id`` must not buy.
+A tool declares a strict model. Unknown names, wrong types and oversized text are refused, because a
+model that misspells ``preview_id`` must not buy. Other spellings that hosts use for the same JSON
+value are read first; see :mod:`shipkit.agent.host_arguments`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shipkit.agent.host_arguments import as_declared
 from shipkit.errors import InputError
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "PageArguments",
     "ToolArguments",
     "WaitArguments",
+    "free_names",
     "parse",
     "schema_of",
 ]
@@ -32,7 +35,7 @@ _LARGEST_OFFSET = 1_000_000_000
 
 
 class ToolArguments(BaseModel):
-    """Base of the arguments of every tool. JSON types are kept: ``"7"`` is not 7."""
+    """Base of the arguments of every tool."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -60,14 +63,19 @@ A = TypeVar("A", bound=ToolArguments)
 
 
 def parse(model: type[A], tool: str, given: Mapping[str, Any] | None) -> A:
-    """Return `given` as `model`; null counts as omitted.
+    """Return `given` as `model`; null and blank text count as omitted.
 
     Raises
     ------
     InputError
         Names every argument that is unknown or invalid.
     """
-    present = {name: value for name, value in (given or {}).items() if value is not None}
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(
+            f"The arguments of {tool} are not a JSON object.",
+            fix=f"Its arguments are: {', '.join(model.model_fields) or 'none'}.",
+        )
+    present = as_declared(model, given or {})
     unknown = sorted(set(present) - set(model.model_fields))
     if unknown:
         raise InputError(
@@ -86,6 +94,11 @@ def parse(model: type[A], tool: str, given: Mapping[str, Any] | None) -> A:
         ) from None
 
 
+def free_names(*likely: str) -> dict[str, Any]:
+    """Return properties for an object that takes any name; Gemini needs some that are listed."""
+    return {name: {"type": "string"} for name in likely}
+
+
 # -- JSON Schema -----------------------------------------------------------------------------------
 
 
@@ -98,7 +111,7 @@ def schema_of(model: type[BaseModel], *, without: tuple[str, ...] = ()) -> dict[
         Properties that are left out.
     """
     schema: dict[str, Any] = _lean(
-        model.model_json_schema(), nulls=not issubclass(model, ToolArguments)
+        model.model_json_schema(), arguments=issubclass(model, ToolArguments)
     )
     for name in without:
         schema["properties"].pop(name, None)
@@ -106,41 +119,42 @@ def schema_of(model: type[BaseModel], *, without: tuple[str, ...] = ()) -> dict[
     return {"type": "object", "properties": {}} | schema
 
 
-_OMITTED = {"title", "maxLength", "minLength", "maxItems"}
+_OMITTED = {"title", "maxLength", "minLength", "maxItems", "maxProperties"}
 """Checked all the same; the error names the limit when it is exceeded."""
 _EMPTY: tuple[Any, ...] = ("", [], {}, None, 0, False)
 
 
-def _lean(node: Any, *, nulls: bool, names: bool = False) -> Any:
+def _lean(node: Any, *, arguments: bool, names: bool = False) -> Any:
     """Return a schema without the omitted keys.
 
     Parameters
     ----------
-    nulls
-        Keep that a value may be null: that of an answer can; a null argument counts as omitted.
+    arguments
+        It is the schema of arguments, for every model API (see :mod:`shipkit.agent.dialects`): a
+        null counts as omitted, and unknown names are refused without a word in the schema.
     names
         The keys of `node` are names of properties, not keywords, and are all kept.
     """
     if isinstance(node, list):
-        return [_lean(item, nulls=nulls) for item in node]
+        return [_lean(item, arguments=arguments) for item in node]
     if not isinstance(node, dict):
         return node
     kept = {
-        key: _lean(value, nulls=nulls, names=key == "properties" and not names)
+        key: _lean(value, arguments=arguments, names=key == "properties" and not names)
         for key, value in node.items()
-        if names or _is_kept(key, value)
+        if names or _is_kept(key, value, arguments=arguments)
     }
-    options = [] if names or nulls else kept.get("anyOf", [])
-    if len(options) == 2 and {"type": "null"} in options:
+    options = kept.get("anyOf", []) if arguments and not names else []
+    if options:
         only = next(option for option in options if option != {"type": "null"})
         return {**{key: value for key, value in kept.items() if key != "anyOf"}, **only}
     return kept
 
 
-def _is_kept(key: str, value: Any) -> bool:
+def _is_kept(key: str, value: Any, *, arguments: bool) -> bool:
     return not (
         key in _OMITTED
         or (key == "default" and value in _EMPTY)
         or (key == "maximum" and value == _LARGEST_OFFSET)
-        or (key == "additionalProperties" and value is True)
+        or (key == "additionalProperties" and (arguments or value is True))
     )

@@ -38,7 +38,7 @@ MISFITS = [
     ("batch_execute", {"dry_run": True}, "no argument 'dry_run'"),
     ("batch_execute", {"max_total": "99999"}, "no argument 'max_total'"),
     ("batch_execute", {"approval": {"approve": True}}, "no argument 'approval'"),
-    ("batch_execute", {"wait_s": "7"}, "wait_s"),
+    ("batch_execute", {"wait_s": "7 s"}, "wait_s"),
     ("batch_execute", {"preview_id": ["pv"]}, "preview_id"),
     ("batch_execute", {"wait_s": 1e9}, "wait_s"),
     ("batch_preview", {"sample": 999}, "sample"),

@@ -64,7 +64,7 @@ async def test_a_preview_answers_with_every_total_and_a_sample(session):
 
 
 NUMBERS = [
-    ("batch_execute", "wait_s", (-1, 601, float("nan"), float("inf"), "7", True)),
+    ("batch_execute", "wait_s", (-1, 601, float("nan"), float("inf"), "7 s", "٧", True)),
     ("get_job_status", "wait_s", (-0.5, 601, float("nan"), float("-inf"))),
     ("get_labels", "wait_s", (-0.5, 601, float("nan"))),
     ("batch_resume", "wait_s", (-1, 601, float("nan"))),
@@ -365,13 +365,20 @@ async def test_columns_and_template_are_enough_to_write_both(session):
     assert shown["shipments"] == 12
 
 
-async def test_an_empty_filter_clears_and_one_left_out_stays(session):
+async def test_the_filter_stays_until_all_is_asked_for(session):
     call = bound(session)
     assert (await call("batch_preview", filter_clause="order_id = '1'"))["structuredContent"][
         "shipments"
     ] == 1
     assert (await call("batch_preview"))["structuredContent"]["shipments"] == 1
-    assert (await call("batch_preview", filter_clause=""))["structuredContent"]["shipments"] == 12
+    # hosts send empty text for an argument that the model left out: it must not price every order
+    for left_out in ("", " ", "null", "None", "undefined", None):
+        shown = await call("batch_preview", filter_clause=left_out)
+        assert shown["structuredContent"]["shipments"] == 1, left_out
+    for every in ("all", " ALL "):
+        shown = await call("batch_preview", filter_clause=every)
+        assert shown["structuredContent"]["shipments"] == 12
+        await call("batch_preview", filter_clause="order_id = '1'")
 
 
 async def test_a_file_is_loaded_from_the_folders_the_host_named(home, tmp_path):

@@ -49,6 +49,9 @@ async def test_a_client_goes_from_orders_to_labels_with_one_question_to_a_person
         assert seen[-1][:2] == (12, 12)
         assert [done for done, _, _ in seen] == sorted({done for done, _, _ in seen})
 
+        # as content of their own, links are only where they are the answer; see Answer
+        assert [part.type for part in result.content] == ["text"]
+        assert all(uri in result.content[0].text for uri in job["uris"])
         labels = await c("get_labels", job_id=job["job_id"])
         uris = [part.uri for part in labels.content if part.type == "resource_link"]
         table = (await c.client.read_resource(uris[0])).contents[0].text

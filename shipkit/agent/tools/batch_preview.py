@@ -10,7 +10,12 @@ from shipkit.agent.answers import NOTICE, Answer, Facts, ResourceLink, json_rows
 from shipkit.agent.batches import Batch
 from shipkit.agent.consent import PermissionRequest, shortened
 from shipkit.agent.tool import Tool, ToolRun
-from shipkit.agent.tool_arguments import LONGEST_CLAUSE, LONGEST_TEMPLATE, JobArguments
+from shipkit.agent.tool_arguments import (
+    LONGEST_CLAUSE,
+    LONGEST_TEMPLATE,
+    JobArguments,
+    free_names,
+)
 from shipkit.common.words import counted, total_text
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
@@ -45,25 +50,34 @@ _WORST_LISTED = 10
 _LINES = ("order_key", "each_row", "repeated_rows")
 """Arguments that say which rows are one order."""
 
+_ALL = "all"
+"""The filter that keeps every order. `ALL` alone is no SQL expression."""
+_NONE = "none"
+"""The template that forgets the mapping of earlier calls."""
+
+_MAPPED_FIELDS = ("order_id", "name", "postal_code", "weight_lb", "service")
+"""The fields that a model is shown; `columns` takes all of them."""
+
 
 class PreviewArguments(JobArguments):
-    """What to price. An argument that is omitted keeps its last value."""
+    """What to price. An argument that is omitted, or empty text, keeps its last value."""
 
     filter_clause: str = Field(
         "",
         max_length=LONGEST_CLAUSE,
         description="SQL expression over the columns, e.g. state = 'CA' AND weight_lb < 20. "
-        "Omitted: unchanged; empty: all",
+        "Omitted: unchanged; 'all': every order",
     )
     mapping_template: str = Field(
         "",
         max_length=LONGEST_TEMPLATE,
-        description="Jinja2 text, from describe_orders. Omitted: unchanged; empty: none",
+        description="Jinja2 text, from describe_orders. Omitted: unchanged; 'none': start over",
     )
     columns: dict[str, str] = Field(
         {},
         max_length=60,
         description="Field -> heading",
+        json_schema_extra={"properties": free_names(*_MAPPED_FIELDS)},
     )
     ignore: list[str] = Field(
         [],
@@ -76,14 +90,14 @@ class PreviewArguments(JobArguments):
         "hold", description="Rows that are all equal"
     )
     shipper_info: str | dict[str, Any] = Field(
-        "", description="Name of a shipper. An address needs a person's approval"
+        "", description="Name of a shipper. An address, as JSON, needs a person's approval"
     )
     sample: int = Field(3, ge=0, le=20, description="Example rows to return")
 
     @field_validator("mapping_template")
     @classmethod
     def _is_text(cls, template: str) -> str:
-        if template.strip() and "{" not in template:
+        if "{" not in template and not _is_word(template, _NONE):
             raise ValueError("this is not a template; pass the text of a template, not a path")
         return template
 
@@ -108,6 +122,7 @@ class PreviewFacts(Facts):
     not_understood: list[str]
     worst_problems: list[dict[str, Any]]
     sample: list[dict[str, Any]]
+    uris: list[str]
     notice: str = NOTICE
 
 
@@ -127,7 +142,7 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
 
         quieted = quiet.set(True)
         try:
-            session.where(*([args.filter_clause] if args.filter_clause.strip() else []))
+            session.where(*([] if _is_word(args.filter_clause, _ALL) else [args.filter_clause]))
         finally:
             quiet.reset(quieted)
     _map(batch, args)
@@ -141,13 +156,16 @@ def _map(batch: Batch, args: PreviewArguments) -> None:
     if not given & {"mapping_template", "columns", "ignore", *_LINES}:
         return
     template, columns, ignore = batch.template, batch.columns, batch.ignore
+    lines = batch.lines
     if "mapping_template" in given:
-        template = args.mapping_template if args.mapping_template.strip() else None
+        template = args.mapping_template
+        if _is_word(template, _NONE):
+            template, columns, ignore, lines = None, {}, [], {}
     if "columns" in given:
         columns = args.columns
     if "ignore" in given:
         ignore = args.ignore
-    lines = batch.lines | {name: getattr(args, name) for name in _LINES if name in given}
+    lines = lines | {name: getattr(args, name) for name in _LINES if name in given}
     key = lines.get("order_key")
     batch.session.map(
         template,
@@ -156,6 +174,10 @@ def _map(batch: Batch, args: PreviewArguments) -> None:
         **{name: value for name, value in lines.items() if name != "order_key"},
     )
     batch.template, batch.columns, batch.ignore, batch.lines = template, columns, ignore, lines
+
+
+def _is_word(text: str, word: str) -> bool:
+    return text.strip().lower() == word
 
 
 def ask_about_shipper(run: ToolRun[PreviewArguments]) -> PermissionRequest | None:
@@ -186,6 +208,7 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
     rows = _sample(batch.frame, run.args.sample)
     # What follows "n of m orders" explains an empty result in values from the order file.
     kept, _, explanation = session.selection.partition(" orders")
+    uri = f"shipkit://previews/{summary.preview_id}/preview.csv"
     facts = PreviewFacts(
         preview_id=summary.preview_id,
         job_id=batch.id,
@@ -204,8 +227,8 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
         not_understood=list(summary.not_understood),
         worst_problems=worst,
         sample=rows,
+        uris=[uri],
     )
-    uri = f"shipkit://previews/{summary.preview_id}/preview.csv"
     return Answer(
         facts,
         f"{_summary_text(summary, kept)}\n{_next_step(run, facts)}",

@@ -27,6 +27,7 @@ async def get_labels(run: ToolRun[WaitArguments]) -> Answer:
         f"Labels of {facts.shipped:,} shipments of {facts.job_id}: read the links, or in a "
         f"terminal: {save}",
         links=links_of(facts),
+        offers_links=True,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from shipkit.agent.answers import NOTICE, Answer, Facts, unread_data
 from shipkit.agent.batches import Batch, BatchRegistry
 from shipkit.agent.tool import Tool, ToolRun
-from shipkit.agent.tool_arguments import ToolArguments
+from shipkit.agent.tool_arguments import ToolArguments, free_names
 from shipkit.common.words import counted
 from shipkit.errors import InputError
 
@@ -22,12 +22,29 @@ LONGEST_ROWS = 1_000_000
 
 _LONGEST_HEADING = 60
 
+_USUAL_HEADINGS = (
+    "order_id",
+    "name",
+    "address1",
+    "city",
+    "state",
+    "zip",
+    "weight_lb",
+    "service",
+)
+"""Headings that a model is shown for orders of its own; any others are taken as well."""
+
 
 class LoadOrdersArguments(ToolArguments):
     """Where the orders come from."""
 
     path: str = Field("", max_length=1_024, description="File in a folder allowed by the operator")
-    rows: list[dict[str, Any]] = Field([], max_length=5_000, description="Or the orders themselves")
+    rows: list[dict[str, Any]] = Field(
+        [],
+        max_length=5_000,
+        description="Or the orders themselves",
+        json_schema_extra={"items": {"type": "object", "properties": free_names(*_USUAL_HEADINGS)}},
+    )
     encoding: str = Field("", max_length=40, description="Of a text file, if a problem asks")
 
     @field_validator("rows")
