@@ -7,20 +7,21 @@ at once.
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 import threading
-import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO, cast
+from pathlib import Path
+from typing import cast
 
-from shipkit.cli.advice import for_command_line
 from shipkit.cli.commands import COMMANDS, UsageError, nearest, parser
 from shipkit.cli.console import Console, End
+from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
+from shipkit.cli.job_config import with_config
+from shipkit.cli.streams import STOP_SIGNALS, occupy_standard_descriptors
 from shipkit.errors import ShipkitError
 
 __all__ = ["main"]
@@ -28,19 +29,20 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see :mod:`shipkit.cli.exit_codes`)."""
+    occupy_standard_descriptors()
     words = list(sys.argv[1:] if argv is None else argv)
-    _write_anything(sys.stdout, sys.stderr)
     console = Console(as_json="--json" in words)
     words = words or ["--help"]
     try:
         if words[0] == "mcp":
             return _serve(words[1:], console)
-        with _stop_signal_interrupts():
-            return _finish(console, _run(words, console))
+        with _stop_signals_interrupt():
+            return _finish(console, _run(words, console), words[0])
     except SystemExit as stop:  # argparse: --help, --version
+        console.out.flush()
         return int(stop.code or 0)
-    except BrokenPipeError:  # the reader went away (| head): what was bought is recorded
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of the MCP server: its host has gone
+        console.out.abandon()
         return Exit.DONE
 
 
@@ -48,38 +50,40 @@ def _run(words: list[str], console: Console) -> End:
     """Run a command and return how it ended, whatever happens: ``--json`` needs a last line."""
     try:
         args = parser().parse_args(words)
-        console.log = args.log
+        console.log = _usable_log(args.log)  # an error in the config file is logged too
+        args = with_config(args)
+        console.log = _usable_log(args.log)
         console.logged("start", command=args.command)
         return _handler(COMMANDS[args.command].handler)(args, console)
     except UsageError as error:
         return _usage_error(error, words, console)
     except KeyboardInterrupt:
         console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
-        return End(Exit.UNFINISHED, facts={"code": "interrupted"})
-    except BrokenPipeError:
-        raise
+        return End(Exit.UNFINISHED, console.job_id, facts={"code": "interrupted"})
     except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
         return _failed(error, words, console)
 
 
+def _usable_log(path: str | None) -> str | None:
+    """Return `path` if it can be appended to. Raises UsageError, before anything was done."""
+    if path is None:
+        return None
+    try:
+        with Path(path).open("a", encoding="utf-8"):
+            return path
+    except OSError as error:
+        raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
+
+
 def _failed(error: Exception, words: list[str], console: Console) -> End:
-    expected = isinstance(error, ShipkitError | OSError)
-    if "--debug" in words or not expected:
-        traceback.print_exc()
-    code = of_error(error)
-    match error:
-        case ShipkitError():
-            fix = None if error.fix is None else for_command_line(error.fix)
-            console.fail(error.message, fix, error.code, code)
-            return End(code, next=error.details.get("next"), facts={"code": error.code})
-        case OSError():
-            name, text = "machine", f"{error.strerror or error}: {error.filename or ''}"
-            fix = "Check the path, its permissions, and the free disk space."
-        case _:
-            name, text = "unexpected", f"shipkit failed: {type(error).__name__}: {error}"
-            fix = "This is a defect in shipkit. Please report it with the traceback above."
-    console.fail(text.rstrip(": "), fix, name, code)
-    return End(code, facts={"code": name})
+    if "--debug" in words or not isinstance(error, ShipkitError | OSError):
+        console.err.print_traceback()
+    # After a purchase the command line was not invalid, whatever has failed since then.
+    code = of_error(error) if console.job_id is None else Exit.BROKEN
+    told = described(error)
+    console.fail(told.message, told.fix, told.code, code)
+    following = error.details.get("next") if isinstance(error, ShipkitError) else None
+    return End(code, console.job_id, next=following, facts={"code": told.code})
 
 
 def _serve(words: list[str], console: Console) -> int:
@@ -120,27 +124,31 @@ def _usage_error(error: UsageError, words: list[str], console: Console) -> End:
     return End(Exit.UNUSABLE, facts={"code": "usage"})
 
 
-def _finish(console: Console, end: End) -> int:
+def _finish(console: Console, end: End, command: str) -> int:
     console.end(end)
+    answers = command in COMMANDS and COMMANDS[command].answers
+    if console.out.failure is not None and answers:
+        return int(max(end.exit, Exit.BROKEN))
     return int(end.exit)
 
 
 @contextmanager
-def _stop_signal_interrupts() -> Iterator[None]:
-    """Make the stop signal of the system (systemd, a shutdown) act like Ctrl-C: the job pauses."""
+def _stop_signals_interrupt() -> Iterator[None]:
+    """Make the stop signals of the system act like Ctrl-C: the job pauses.
+
+    SIGTERM is sent by systemd and at a shutdown, SIGHUP when the terminal or its connection goes
+    away. A signal that is ignored stays ignored: that is what ``nohup`` is for.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kept = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, kept)
-
-
-def _write_anything(*streams: TextIO) -> None:
-    """Print characters that the encoding of the terminal lacks as escapes, instead of failing."""
-    for stream in streams:
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -47,6 +47,8 @@ class CommandSpec:
     """What follows the name in the usage line."""
     detail: str = ""
     """A second sentence for the help page of the command."""
+    answers: bool = False
+    """Whether the command only answers: when its output is lost, it has failed."""
 
 
 _ROWS = (
@@ -64,6 +66,7 @@ _ROWS = (
         "order_commands:check",
         [options.orders_file, options.mapping, options.output],
         "FILE [options]",
+        answers=True,
     ),
     CommandSpec(
         "template",
@@ -72,6 +75,7 @@ _ROWS = (
         "order_commands:template",
         [options.orders_file, options.mapping, options.output],
         "FILE [options]",
+        answers=True,
     ),
     CommandSpec(
         "preview",
@@ -80,6 +84,7 @@ _ROWS = (
         "order_commands:preview",
         [options.orders_file, options.mapping, options.pricing],
         "FILE [options]",
+        answers=True,
     ),
     CommandSpec(
         "approve",
@@ -115,7 +120,12 @@ _ROWS = (
         "[JOB] [options]",
     ),
     CommandSpec(
-        "jobs", "Afterwards", "list jobs, newest first", "job_commands:jobs", [options.job_list]
+        "jobs",
+        "Afterwards",
+        "list jobs, newest first",
+        "job_commands:jobs",
+        [options.job_list],
+        answers=True,
     ),
     CommandSpec(
         "show",
@@ -124,6 +134,7 @@ _ROWS = (
         "job_commands:show",
         [options.job_or_preview],
         "JOB|PREVIEW [options]",
+        answers=True,
     ),
     CommandSpec(
         "labels",
@@ -154,6 +165,7 @@ _ROWS = (
         "Housekeeping",
         "list the carriers and whether they are configured",
         "job_commands:carriers",
+        answers=True,
     ),
     CommandSpec(
         "prune",
@@ -170,6 +182,7 @@ _ROWS = (
         "completion:completion",
         [options.shell],
         "bash|zsh|fish",
+        answers=True,
     ),
     CommandSpec(
         "mcp",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from shipkit.cli.exit_codes import Exit
-from shipkit.common.visible_text import visible
+from shipkit.cli.streams import Stream
+from shipkit.common.visible_text import readable, visible
 from shipkit.common.words import display_width, padded
 
 __all__ = ["Console", "End", "plain"]
@@ -53,11 +55,13 @@ class Console:
     """
 
     as_json: bool = False
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    out: Stream = field(default_factory=lambda: Stream(sys.stdout))
+    err: Stream = field(default_factory=lambda: Stream(sys.stderr))
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     log: str | None = None
     """File to which events are appended as JSON lines."""
+    job_id: str | None = None
+    """The job of this command once it exists: however the command ends, its last line names it."""
 
     @property
     def interactive(self) -> bool:
@@ -110,8 +114,16 @@ class Console:
             "event": event,
             **facts,
         }
-        with Path(self.log).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line, default=str) + "\n")
+        try:
+            with Path(self.log).open("a", encoding="utf-8") as log:
+                log.write(f"{_json_text(line)}\n")
+        except OSError as error:
+            # Labels may have been bought already: a log is not worth their answer.
+            path, self.log = self.log, None
+            self.note(
+                f"The log {path} cannot be written: {error.strerror}. The command continues "
+                "without it."
+            )
 
     def pairs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print names and texts in two aligned columns."""
@@ -161,7 +173,10 @@ class Console:
         """Return what a person types, None at the end of input; only when `interactive`."""
         self.err.write(plain(question, keep="\n"))
         self.err.flush()
-        answer = self.stdin.readline()
+        try:
+            answer = self.stdin.readline()
+        except OSError:  # the terminal was closed
+            return None
         return answer.strip() if answer else None
 
     def fail(self, message: str, fix: str | None, code: str, exit_code: Exit) -> None:
@@ -181,12 +196,16 @@ class Console:
             "end", **{**end.facts, "job_id": end.job_id, "exit": int(end.exit), "next": end.next}
         )
         self.out.flush()
+        if self.out.failure is not None:
+            job = f" {end.job_id} is recorded: shipkit show {end.job_id}" if end.job_id else ""
+            reason = self.out.failure.strerror or self.out.failure
+            self.note(f"The output is incomplete: stdout cannot be written ({reason}).{job}")
 
     def _line(self, text: str) -> None:
         self.out.write(f"{text}\n")
 
     def _json(self, facts: Mapping[str, Any]) -> None:
-        self._line(json.dumps(facts, ensure_ascii=True, default=str))
+        self._line(_json_text(facts))
         self.out.flush()
 
     def _columns(self) -> int:
@@ -226,7 +245,16 @@ def plain(text: str, *, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    text = readable(text)
     return visible("".join(" " if c in "\n\r\t" and c not in keep else c for c in text), keep=keep)
+
+
+_LOST_BYTE = re.compile(r"(?<!\\ud[89ab][0-9a-f]{2})\\udc([89a-f][0-9a-f])")
+"""A byte of a file name that is not UTF-8 in JSON: half a character, which parsers refuse."""
+
+
+def _json_text(facts: Mapping[str, Any]) -> str:
+    return _LOST_BYTE.sub(r"\\\\x\1", json.dumps(facts, ensure_ascii=True, default=str))
 
 
 def _cut(text: str, width: int) -> str:

@@ -62,6 +62,9 @@ means that something failed.
 
 def of_error(error: BaseException) -> Exit:
     """Return the exit code for an error that ended a command."""
+    if isinstance(error, errors.LabelError | errors.WriteBackError):
+        # The same class says that an option cannot be used and that the disk refused.
+        return Exit.BROKEN if isinstance(error.__cause__, OSError) else Exit.UNUSABLE
     if isinstance(error, errors.ShipkitError):
         return next((code for kind, code in _FOR_ERROR if isinstance(error, kind)), Exit.UNUSABLE)
     return Exit.UNFINISHED if isinstance(error, KeyboardInterrupt) else Exit.BROKEN

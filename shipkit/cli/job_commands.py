@@ -49,6 +49,7 @@ def resume(args: Namespace, console: Console) -> End:
         if store.owner() is None and store.status in {"paused", "failed"}:
             console.say(str(recovery.describe(store)).partition("\n  resume")[0])
         result = _resumed(job, args, console)
+        console.job_id = result.job_id
         console.title("Result")
         console.pairs(result.lines())
         display.open_rows(result, console)

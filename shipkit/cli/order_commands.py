@@ -13,9 +13,9 @@ from shipkit.cli import advice, display, exit_codes
 from shipkit.cli.commands import UsageError, again
 from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit
-from shipkit.cli.job_config import with_config
 from shipkit.cli.json_facts import result_facts, summary_facts
 from shipkit.cli.progress_log import reporter
+from shipkit.cli.saved_files import SavedFiles, refuse_unusable
 from shipkit.cli.session_options import open_session
 from shipkit.cli.table_files import save_failed, save_frame
 from shipkit.common.files import write_file
@@ -37,7 +37,6 @@ __all__ = ["approve", "check", "finish", "preview", "run", "run_one", "template"
 
 def check(args: Namespace, console: Console) -> End:
     """Read a file and list the problems of its rows; nothing is priced."""
-    args = with_config(args)
     with open_session(args, shipper_needed=False) as session:
         _loaded(session, args, console)
         found = session.problems
@@ -64,7 +63,6 @@ def check(args: Namespace, console: Console) -> End:
 
 def template(args: Namespace, console: Console) -> End:
     """Print the template in use, or write it to a file."""
-    args = with_config(args)
     with open_session(args, shipper_needed=False) as session:
         text = session.template
     if args.output:
@@ -82,7 +80,6 @@ def preview(args: Namespace, console: Console) -> End:
 
     Rows with problems are listed and are in no total; they do not change the exit code.
     """
-    args = with_config(args)
     with open_session(args) as session:
         _loaded(session, args, console)
         frame = _priced(session, args, console)
@@ -127,12 +124,12 @@ def run(args: Namespace, console: Console) -> End:
 
     With ``--watch``, do so for each file that arrives in a folder.
     """
-    args = with_config(args)
     _refuse_unlimited(args)
     if args.confirmation is not None:
         from shipkit.outputs.writeback.confirmations import the_format
 
         the_format(args.confirmation)  # an unknown marketplace must not be found out after buying
+    refuse_unusable(args)
     if args.watch:
         from shipkit.cli.watch import watch
 
@@ -151,10 +148,14 @@ def run_one(args: Namespace, console: Console) -> End:
         unshippable = display.unshippable(session.problems)
         if not session.summary.shipments:
             console.say("Dry run: nothing would be bought." if args.dry_run else "Nothing to buy.")
+            if args.failed and unshippable and not args.dry_run:
+                _save_failed(session, args, console)
             return End(Exit.SOME_FAILED if unshippable else Exit.DONE, facts=facts)
         if args.dry_run:
             return _would_buy(session, args, console, facts)
         result = _buy(session, args, console)
+        if isinstance(result, End):
+            return result
         if result is None:
             console.note("Not approved. Nothing was bought.")
             return End(
@@ -162,6 +163,7 @@ def run_one(args: Namespace, console: Console) -> End:
                 next=advice.command("approve", str(session.preview_id), args=args),
                 facts=facts,
             )
+        console.job_id = result.job_id
         return finish(session, result, args, console, unshippable=unshippable)
 
 
@@ -177,21 +179,37 @@ def finish(
     console.title("Result")
     console.pairs(result.lines())
     display.open_rows(result, console)
+    files = SavedFiles(result.job_id, args, console)
     if result.shipped and args.labels:
-        session.labels.save(args.labels)
-        console.say(f"Labels: {args.labels}")
+        files.save(
+            "Labels",
+            lambda: console.say(f"Labels: {session.labels.save(args.labels) and args.labels}"),
+            *("labels", result.job_id, "-o", args.labels),
+        )
     if result.shipped and args.write_back is not None:
-        console.say(f"Tracking numbers: {session.write_back(args.write_back or None)}")
+        files.save(
+            "Tracking numbers",
+            lambda: console.say(f"Tracking numbers: {session.write_back(args.write_back or None)}"),
+            *("write-back", result.job_id),
+            *(("-o", args.write_back) if args.write_back else ()),
+        )
     if args.failed and (result.failed or unshippable):
-        save_failed(session.failed_rows(), Path(args.failed))
-        console.say(f"Rows that did not ship: {args.failed}")
+        files.save(
+            "Rows that did not ship",
+            lambda: _save_failed(session, args, console),
+            *("show", result.job_id, "--failed", args.failed),
+        )
     if result.shipped and args.confirmation is not None:
-        _confirm_to_shop(session, args, console)
+        files.save(
+            "Shipment confirmation",
+            lambda: _confirm_to_shop(session, args, console),
+            *("write-back", result.job_id, "--layout", args.confirmation),
+        )
     code = exit_codes.of_result(result, unshippable=unshippable)
     return End(
-        code,
+        max(code, files.exit),
         job_id=result.job_id,
-        next=advice.after_job(result, code, args),
+        next=advice.after_job(result, code, args) if files.next is None else files.next,
         facts=result_facts(result),
     )
 
@@ -243,11 +261,24 @@ def _refuse_unlimited(args: Namespace) -> None:
         raise UsageError("--watch runs the files of its folder and takes no FILE")
 
 
-def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResult | None:
+def _buy(session: BatchSession, args: Namespace, console: Console) -> BatchResult | End | None:
     """Buy and return the result; None when the person at the terminal does not approve.
 
-    A preview that still needs approval gets it from ``--yes``, or from the person.
+    A preview that still needs approval gets it from ``--yes``, or from the person. An interrupt in
+    the moment between making the job and running it ends the command, with the job's name.
     """
+    try:
+        return _bought(session, args, console)
+    except KeyboardInterrupt:
+        job_id = session.earlier_job
+        if job_id is None:
+            raise
+        console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
+        resume = advice.command("resume", job_id, args=args)
+        return End(Exit.UNFINISHED, job_id, resume, facts={"code": "interrupted"})
+
+
+def _bought(session: BatchSession, args: Namespace, console: Console) -> BatchResult | None:
     progress = reporter(console)
     on_error = args.on_error or "continue"
     try:
@@ -289,6 +320,11 @@ def _would_buy(
     )
     args.dry_run = False
     return End(next=again("run", args), facts={**facts, "dry_run": True})
+
+
+def _save_failed(session: BatchSession, args: Namespace, console: Console) -> None:
+    save_failed(session.failed_rows(), Path(args.failed))
+    console.say(f"Rows that did not ship: {args.failed}")
 
 
 def _confirm_to_shop(session: BatchSession, args: Namespace, console: Console) -> None:

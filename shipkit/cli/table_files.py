@@ -16,7 +16,7 @@ from shipkit.plan.frames import with_zone
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["save_failed", "save_frame"]
+__all__ = ["check_ending", "save_failed", "save_frame"]
 
 
 def save_failed(frame: pd.DataFrame, path: Path) -> None:
@@ -35,13 +35,19 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
 
     Lists are joined with commas, except in Parquet, which can hold them.
     """
+    ending = check_ending(path)
+    write_file(path, lambda file: _WRITERS[ending](frame, file))
+
+
+def check_ending(path: Path) -> str:
+    """Return the ending of `path` in lower case. Raises InputError for one without a writer."""
     ending = path.suffix.lower()
     if ending not in _WRITERS:
         raise InputError(
             f"{path}: {ending or 'a name without an ending'} is not a supported table format.",
             fix="Use a .csv, .tsv, .xlsx or .parquet file.",
         )
-    write_file(path, lambda file: _WRITERS[ending](frame, file))
+    return ending
 
 
 def _csv(frame: pd.DataFrame, file: Path) -> None:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["visible"]
+__all__ = ["readable", "visible"]
 
 _HIDDEN: Final = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, except tab and line feed
@@ -55,6 +55,24 @@ def visible(text: str, *, keep: str = "") -> str:
         return hidden + (f"(and {more:,} more hidden characters)" if more > 0 else "")
 
     return _RUN.sub(shown, text)
+
+
+def readable(name: str) -> str:
+    r"""Return a path or a word of the command line with bytes that are not UTF-8 as escapes.
+
+    Python keeps such bytes as halves of characters, which no file, log or JSON parser takes.
+
+    Examples
+    --------
+    >>> readable("Gr\udcf6\udcdfe.csv")
+    'Gr\\xf6\\xdfe.csv'
+    """
+    if name.isascii():
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half an emoji, which is no byte of a name
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _escape(character: str) -> str:

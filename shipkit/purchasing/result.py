@@ -16,7 +16,7 @@ from shipkit.common import html
 from shipkit.common.words import aligned, total_text
 from shipkit.errors import CarrierError, InputError, ShipmentsFailed
 from shipkit.models import Money
-from shipkit.plan.preview import to_frame
+from shipkit.plan.preview import Preview, to_frame
 from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
@@ -33,6 +33,7 @@ __all__ = [
     "next_words",
     "results_frame",
     "shipments",
+    "unshippable_rows",
     "with_refusals",
 ]
 
@@ -223,7 +224,37 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
     chosen = results.filter(
         pc.is_in(states, value_set=pa.array([RowState.FAILED.value, RowState.SKIPPED.value]))
     )
-    lines = store.plan.select(["row_number", "row_numbers"])
+    why = pa.table(
+        {
+            "order_row": chosen.column("row_number"),
+            "problem": chosen.column("error_message"),
+            "fix": chosen.column("fix"),
+        }
+    )
+    return _source_rows(store.plan, why, store.source)
+
+
+def unshippable_rows(shown: Preview, source: pa.Table) -> pd.DataFrame:
+    """Return the rows of `source` that a preview would not buy, as :func:`failed_rows` does."""
+    numbers = shown.plan.table.column("row_number").to_pylist()
+    fixes: dict[int, str] = {}
+    for line in pa.concat_tables([shown.plan.problems, shown.problems()]).to_pylist():
+        if line["severity"] == "error" and line["fix"]:
+            fixes.setdefault(line["row_number"], line["fix"])
+    reasons = {numbers[index]: text for index, text in shown.reasons.items()}
+    why = pa.table(
+        {
+            "order_row": pa.array(reasons, pa.int64()),
+            "problem": pa.array(reasons.values(), pa.string()),
+            "fix": pa.array([fixes.get(number) for number in reasons], pa.string()),
+        }
+    )
+    return _source_rows(shown.plan.table, why, source)
+
+
+def _source_rows(plan: pa.Table, why: pa.Table, source: pa.Table | None) -> pd.DataFrame:
+    """Return every source row of the orders in `why`, with their problems."""
+    lines = plan.select(["row_number", "row_numbers"])
     owners = pa.table(
         {
             "row_number": pc.list_flatten(lines.column("row_numbers")),
@@ -232,15 +263,7 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
             ),
         }
     )
-    why = pa.table(
-        {
-            "order_row": chosen.column("row_number"),
-            "problem": chosen.column("error_message"),
-            "fix": chosen.column("fix"),
-        }
-    )
     wanted = owners.join(why, "order_row", join_type="inner").drop_columns(["order_row"])
-    source = store.source
     if source is None:
         return to_frame(wanted.sort_by("row_number"))
     return to_frame(source.join(wanted, "row_number", join_type="inner").sort_by("row_number"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from shipkit.errors import LabelError
 from shipkit.render.raster import PDFIUM
@@ -72,6 +72,35 @@ class PdfMerger:
                 source.close()
 
     def save(self, path: Path) -> None:
-        """Write everything gathered to `path`."""
+        """Write everything gathered to `path`.
+
+        Raises
+        ------
+        OSError
+            The disk refused a part, for example because it is full.
+        """
         with PDFIUM, path.open("wb") as file:
-            self._document.save(file)
+            writer = _Writer(file)
+            self._document.save(writer)
+            if writer.failure is not None:
+                raise writer.failure
+
+
+class _Writer:
+    """Takes the bytes that pdfium writes, and keeps the error of a disk that takes no more.
+
+    pdfium calls it from C, where Python prints an exception and forgets it: a file that was cut off
+    would be reported as saved.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        if self.failure is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.failure = error
+        return len(data)

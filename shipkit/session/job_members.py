@@ -19,7 +19,8 @@ from shipkit.outputs.report import Report
 from shipkit.outputs.writeback import Confirmation
 from shipkit.outputs.writeback.databases import Written
 from shipkit.plan.planner import Planner
-from shipkit.purchasing.result import BatchResult
+from shipkit.plan.preview import Preview
+from shipkit.purchasing.result import BatchResult, unshippable_rows
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
 
@@ -34,6 +35,7 @@ class JobMembers:
 
     _job: Job | None
     _planner: Planner
+    _preview: Preview | None
 
     @property
     def job(self) -> Job | None:
@@ -62,7 +64,12 @@ class JobMembers:
         return self._own_job.results(state)
 
     def failed_rows(self) -> pd.DataFrame:
-        """Return the source rows that did not ship, with ``problem`` and ``fix`` for each."""
+        """Return the source rows that did not ship, with ``problem`` and ``fix`` for each.
+
+        Before there is a job: the rows of the last preview that cannot ship.
+        """
+        if self._job is None and self._preview is not None:
+            return unshippable_rows(self._preview, self._planner.source_rows())
         return self._own_job.failed_rows()
 
     def review(self) -> pd.DataFrame:

@@ -354,6 +354,32 @@ def test_a_path_that_cannot_be_written_is_a_label_error(tmp_path: Path) -> None:
         Job([1]).labels().save(tmp_path / "file" / "labels.pdf")
 
 
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """A file system that takes 16 kB of a file and no more."""
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("per", [None, "shipment"])
+@pytest.mark.parametrize("kind", [LabelFormat.PDF, LabelFormat.ZPL])
+@pytest.mark.usefixtures("small_disk")
+def test_a_disk_that_fills_up_leaves_no_half_file(
+    tmp_path: Path, kind: LabelFormat, per: str | None
+) -> None:
+    parcels = [60] if per else [1] * 60
+    labels = Job(parcels, kind=kind).labels()
+    where = tmp_path / ("each" if per else f"labels.{kind.value}")
+    where.mkdir() if per else where.write_bytes(b"old")
+    with pytest.raises(LabelError, match="File too large"):
+        labels.save(where, per=per)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.read_bytes() for path in left] == ([] if per else [b"old"])
+
+
 def test_documents_are_saved_apart_from_labels(tmp_path: Path) -> None:
     job = Job([1])
     invoice = Stored(0, "SANDBOX00000001", "pdf", next(job.read([0])).data, "document")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import StageSchema, count
+from shipkit.common.visible_text import readable
 from shipkit.common.words import counted
 from shipkit.errors import ShipkitError, SourceError
 from shipkit.orders.cells import Cells, Note, SkippedRows, base_names, unique_names
@@ -140,7 +143,33 @@ def _paths(source: str | Path) -> list[Path]:
     )
 
 
+def _refuse_lost_bytes(path: Path) -> None:
+    """Raise SourceError for a name that is not text: the readers, the job and its files need one.
+
+    Python keeps bytes that it cannot decode as halves of characters.
+    """
+    whole = str(path.absolute())
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        raw = os.fsencode(whole)
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            raise SourceError(
+                f"The name of {readable(str(path))} is not UTF-8.",
+                fix="Rename the file, and its folder if that is meant.",
+            ) from None
+        raise SourceError(
+            f"The name of {readable(str(path))} cannot be used: the locale of this process is "
+            f"{sys.getfilesystemencoding()}.",
+            fix="Set PYTHONUTF8=1 in the environment, or a UTF-8 locale.",
+        ) from None
+
+
 def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> tuple[Cells, Origin]:
+    for path in paths:
+        _refuse_lost_bytes(path)
     read: list[Cells] = []
     for number, path in enumerate(paths):
         try:

@@ -1,0 +1,308 @@
+"""Runs that nobody watches: readers that leave, full disks, closed streams, hang-ups, odd names."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from shipkit.cli import watch as watching
+from shipkit.render.merge import PdfMerger
+
+BUY = ("--yes", "--max-total", "500")
+SHIPKIT = f"{sys.executable} -m shipkit"
+
+
+def shell(line: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def bought(cli) -> list[int]:
+    """How many labels each job bought."""
+    return [line["shipped"] for line in cli("jobs", "--json").lines if line["event"] == "job"]
+
+
+# -- output that cannot be written -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("json_or_not", ["--json", ""])
+def test_a_reader_that_leaves_stops_no_purchase_and_changes_no_exit_code(
+    cli, dirty, shipper, json_or_not
+):
+    run = f"{SHIPKIT} run {dirty} --shipper {shipper} {' '.join(BUY)} {json_or_not}"
+    done = shell(f"{run} | head -1 > /dev/null; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr) == (2, ""), "one row has no weight"
+    assert bought(cli) == [3]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_under_stdout_loses_neither_the_purchase_nor_the_id_of_the_job(
+    cli, orders, shipper
+):
+    done = shell(f"{SHIPKIT} run {orders} --shipper {shipper} {' '.join(BUY)} --json > /dev/full")
+    assert done.returncode == 0
+    [job] = [line for line in cli("jobs", "--json").lines if line["event"] == "job"]
+    assert job["shipped"] == 3
+    assert done.stderr.strip() == (
+        "The output is incomplete: stdout cannot be written (No space left on device). "
+        f"{job['job_id']} is recorded: shipkit show {job['job_id']}"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["preview {orders} --shipper {shipper}", "jobs", "carriers"])
+def test_a_command_that_only_answers_has_failed_when_its_answer_is_lost(orders, shipper, command):
+    words = command.format(orders=orders, shipper=shipper)
+    done = shell(f"{SHIPKIT} {words} > /dev/full")
+    assert done.returncode == 5
+    assert "stdout cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_stop_no_purchase(cli, orders, shipper, closed):
+    done = shell(f"{SHIPKIT} run {orders} --shipper {shipper} {' '.join(BUY)} {closed}")
+    assert done.returncode == 0
+    assert bought(cli) == [3]
+
+
+def test_a_log_that_cannot_be_opened_is_refused_before_anything_is_done(cli, orders, shipper):
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--log", "nowhere/x.log", "--json")
+    assert (done.code, done.last["code"]) == (1, "usage")
+    assert "--log nowhere/x.log cannot be written: No such file or directory." in done.err
+    assert bought(cli) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_on_a_full_disk_costs_no_answer(cli, orders, shipper):
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--log", "/dev/full", "--json")
+    assert (done.code, done.last["shipped"]) == (0, 3)
+    assert done.err.count("The log /dev/full cannot be written: No space left on device") == 1
+
+
+def test_the_log_that_a_job_file_names_is_written(cli, orders, shipper, tmp_path):
+    config = tmp_path / "job.toml"
+    config.write_text(f'file = "{orders.name}"\nlog = "ship.log"\nshipper = "{shipper}"\n')
+    assert cli("preview", "--config", config).code == 0
+    events = [
+        json.loads(line)["event"] for line in (tmp_path / "ship.log").read_text().split("\n")[:-1]
+    ]
+    assert events == ["start", "preview", "end"]
+
+
+# -- files that cannot be saved --------------------------------------------------------------------
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_labels_that_cannot_be_saved_cost_no_other_file_and_no_job_id(
+    cli, dirty, shipper, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as disk:
+        disk.setattr(PdfMerger, "save", full)
+        done = cli(
+            *("run", dirty, "--shipper", shipper, *BUY, "--json"),
+            *("--labels", tmp_path / "l.pdf", "--failed", tmp_path / "failed.csv"),
+        )
+        again = cli("labels", done.last["job_id"], "-o", tmp_path / "l.pdf", "--json")
+    assert (again.code, again.last["code"]) == (5, "label_error")
+    last = done.last
+    assert (done.code, last["exit"], last["shipped"]) == (5, 5, 3)
+    assert last["next"] == f"shipkit labels {last['job_id']} -o {tmp_path / 'l.pdf'}"
+    assert not (tmp_path / "l.pdf").exists()
+    assert pd.read_csv(tmp_path / "failed.csv")["order_id"].tolist() == ["A-4"]
+    assert cli(*last["next"].split()[1:]).code == 0
+    assert (tmp_path / "l.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_an_interrupt_while_labels_are_saved_still_names_the_job(
+    cli, orders, shipper, tmp_path, monkeypatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PdfMerger, "save", interrupted)
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--labels", tmp_path / "l.pdf", "--json")
+    assert (done.code, done.last["shipped"]) == (4, 3)
+    assert done.last["next"] == f"shipkit labels {done.last['job_id']} -o {tmp_path / 'l.pdf'}"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "reason"),
+    [
+        ("--labels", "labels.doc", "labels are saved as"),
+        ("--failed", "failed.doc", "not a supported table format"),
+        ("--failed", "nowhere/failed.csv", "there is no folder"),
+        ("--write-back", "nowhere/shipped.csv", "there is no folder"),
+        ("--labels", "orders.csv/labels.pdf", "there is no folder"),
+    ],
+)
+def test_a_file_that_could_not_be_saved_is_refused_before_anything_is_bought(
+    cli, orders, shipper, tmp_path, option, name, reason
+):
+    done = cli("run", orders, "--shipper", shipper, *BUY, option, tmp_path / name)
+    assert (done.code, reason in done.err) == (1, True), done.err
+    assert bought(cli) == []
+
+
+def test_rows_that_cannot_ship_are_saved_even_if_none_can(cli, dirty, shipper, tmp_path):
+    frame = pd.read_csv(dirty, dtype=str).assign(weight_lb="")
+    frame.to_csv(dirty, index=False)
+    failed = tmp_path / "failed.csv"
+    done = cli("run", dirty, "--shipper", shipper, *BUY, "--failed", failed, "--json")
+    assert (done.code, done.last["shipments"]) == (2, 0)
+    rows = pd.read_csv(failed)
+    assert rows["order_id"].tolist() == ["A-1", "A-2", "A-3", "A-4"]
+    assert rows["problem"].str.contains("weight").all()
+    assert rows["fix"].str.contains("--default weight_lb=2").all()
+
+
+# -- signals ---------------------------------------------------------------------------------------
+
+
+def running(many: Path, shipper: str, **options) -> subprocess.Popen[str]:
+    words = (
+        *(sys.executable, "-m", "shipkit", "run", str(many), "--shipper", shipper),
+        *("--carrier", "held", "--auto", "--max-total", "5000", "--rate-limit", "20", "--json"),
+    )
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def ignoring(number: int) -> Callable[[], object]:
+    return lambda: signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_hang_up_pauses_a_job_like_ctrl_c(cli, many, shipper, held):
+    child = running(many, shipper)
+    held.wait(lambda: child.poll() is None)
+    child.send_signal(signal.SIGHUP)
+    held.release()
+    last = json.loads(child.communicate(timeout=60)[0].splitlines()[-1])
+    assert child.returncode == last["exit"] == 4
+    assert last["next"] == f"shipkit resume {last['job_id']}"
+    assert (last["in_doubt"], last["shipped"] + last["remaining"]) == (0, 40)
+    assert last["remaining"] > 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_nohup_keeps_a_job_running(many, shipper, held):
+    child = running(many, shipper, preexec_fn=ignoring(signal.SIGHUP))
+    held.wait(lambda: child.poll() is None)
+    child.send_signal(signal.SIGHUP)
+    held.release()
+    last = json.loads(child.communicate(timeout=60)[0].splitlines()[-1])
+    assert (child.returncode, last["shipped"]) == (0, 40)
+
+
+# -- a watched folder ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+def put(content: str, path: bytes | Path, *, age_s: float = 60.0) -> None:
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - the name may be bytes
+        file.write(content)
+    os.utime(path, (time.time() - age_s,) * 2)
+
+
+def watched(cli, inbox, shipper):
+    return cli(
+        *("run", "--watch", inbox, "--once", "--shipper", shipper, "--auto"),
+        *("--max-total", "500", "--json"),
+    )
+
+
+def files_of(done) -> dict[str, int]:
+    return {line["file"]: line["exit"] for line in done.lines if line["event"] == "file"}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are always Unicode there")
+def test_a_name_that_is_not_utf_8_stops_no_other_file(cli, inbox, orders, shipper):
+    put(orders.read_text(), os.fsencode(inbox) + b"/Gr\xf6\xdfe.csv")
+    put(orders.read_text(), inbox / "zz.csv", age_s=30)
+    done = watched(cli, inbox, shipper)
+    assert files_of(done) == {r"Gr\xf6\xdfe.csv": 1, "zz.csv": 0}
+    assert (inbox / "done" / "zz.csv").exists()
+    failed = sorted(os.fsencode(path.name) for path in (inbox / "failed").iterdir())
+    assert failed == [b"Gr\xf6\xdfe.csv", b"Gr\xf6\xdfe.csv.error.txt"]
+    reason = (inbox / "failed" / os.fsdecode(failed[1])).read_text()
+    assert "is not UTF-8" in reason
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are always Unicode there")
+@pytest.mark.parametrize("command", ["check", "preview", "run"])
+def test_a_name_that_is_not_utf_8_is_refused_in_words(orders, shipper, tmp_path, command):
+    name = os.fsencode(tmp_path) + b"/Gr\xf6\xdfe.csv"
+    put(orders.read_text(), name)
+    done = subprocess.run(
+        [
+            *(os.fsencode(sys.executable), b"-m", b"shipkit", command.encode(), name),
+            *(b"--json", b"--shipper", os.fsencode(shipper)),
+        ],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["code"]) == (1, "source_unreadable")
+    assert rb"Gr\xf6\xdfe.csv is not UTF-8" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_defect_in_one_file_stops_no_other_file(cli, inbox, orders, shipper, monkeypatch):
+    for name, age_s in (("a.csv", 60), ("b.csv", 30)):
+        put(orders.read_text(), inbox / name, age_s=age_s)
+    real = watching.run_one
+
+    def broken(args, console):
+        if args.file.endswith("a.csv"):
+            raise RuntimeError("out of luck")
+        return real(args, console)
+
+    monkeypatch.setattr(watching, "run_one", broken)
+    done = watched(cli, inbox, shipper)
+    assert files_of(done) == {"a.csv": 1, "b.csv": 0}
+    assert "out of luck" in (inbox / "failed" / "a.csv.error.txt").read_text()
+
+
+def test_a_file_from_a_clock_that_is_ahead_is_run(cli, inbox, orders, shipper):
+    put(orders.read_text(), inbox / "tomorrow.csv", age_s=-86_400)
+    done = watched(cli, inbox, shipper)
+    assert (done.code, files_of(done)) == (0, {"tomorrow.csv": 0})
+
+
+def test_an_empty_file_is_set_aside_with_the_reason(cli, inbox, shipper):
+    put("", inbox / "empty.csv", age_s=3_600)
+    done = watched(cli, inbox, shipper)
+    assert (done.code, files_of(done)) == (1, {"empty.csv": 1})
+    assert "empty" in (inbox / "failed" / "empty.csv.error.txt").read_text()
+
+
+def test_a_file_without_a_row_that_can_ship_has_its_rows_in_failed(cli, inbox, dirty, shipper):
+    frame = pd.read_csv(dirty, dtype=str).assign(weight_lb="")
+    put(frame.to_csv(index=False), inbox / "none.csv")
+    done = watched(cli, inbox, shipper)
+    assert files_of(done) == {"none.csv": 2}
+    assert (inbox / "done" / "none.csv").exists()
+    rows = pd.read_csv(inbox / "failed" / "none_failed.csv")
+    assert rows["order_id"].tolist() == ["A-1", "A-2", "A-3", "A-4"]
