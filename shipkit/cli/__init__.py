@@ -10,6 +10,7 @@ import importlib
 import signal
 import sys
 import threading
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] == "mcp":
             return _serve(words[1:], console)
-        with _stop_signals_interrupt():
+        with _stop_signals_interrupt(), _warnings_said(console):
             return _finish(console, _run(words, console), words[0])
     except SystemExit as stop:  # argparse: --help, --version
         console.out.flush()
@@ -44,6 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # of the MCP server: its host has gone
         console.out.abandon()
         return Exit.DONE
+
+
+@contextmanager
+def _warnings_said(console: Console) -> Iterator[None]:
+    """Print warnings, such as what a clause leaves out, as notes and without a line of code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: console.note(str(message))
+        yield
 
 
 def _run(words: list[str], console: Console) -> End:

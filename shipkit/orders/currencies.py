@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
     "CURRENCIES",
+    "contradicts_sql",
     "currency_names",
     "currency_sql",
     "fits_sql",
     "mark_sql",
     "own_currency_sql",
+    "without_currency",
 ]
 
 _WORDS: Final = Path(__file__).parent / "data" / "words" / "currencies.toml"
@@ -60,6 +63,46 @@ def own_currency_sql(x: str) -> str:
     names = {name: codes[0] for name, codes in currency_names().items() if len(codes) == 1}
     plain = f"regexp_full_match({x}, '[-+0-9.,$ ]*')"
     return f"CASE WHEN {plain} THEN NULL ELSE {_looked_up(mark_sql(x), names)} END"
+
+
+def contradicts_sql(x: str, currency: str) -> str:
+    """Return SQL of whether an amount names its currency, and `currency`, not blank, is another.
+
+    "$12" is an amount of every currency that is called a dollar.
+    """
+    named = f"regexp_matches({x}, '[^-+0-9.,''\\s]')"
+    known = ", ".join(f"'{code}'" for code in CURRENCIES)
+    means = currency_sql(currency)
+    return f"({named} AND {means} IN ({known}) AND NOT {fits_sql(x, means)})"
+
+
+_NAMED: Final = re.compile(
+    r"^(?P<rest>.*?)[\s_]*(?:[\[(（]\s*(?P<note>[^\])）]+)[\])）]|(?P<word>\S+))$"
+)
+
+
+@lru_cache(maxsize=20_000)
+def without_currency(heading: str) -> tuple[str, str] | None:
+    """Return a heading without the currency at its end, and the currency; None without one.
+
+    A name of several currencies ("$", "kr") is returned as it is written.
+
+    Examples
+    --------
+    >>> without_currency("Declared Value (EUR)"), without_currency("unit_price_usd")
+    (('Declared Value', 'EUR'), ('unit_price', 'USD'))
+    >>> without_currency("Price (each)"), without_currency("Value top")
+    (None, None)
+    """
+    found = _NAMED.match(re.sub(r"_(?=[^_]+$)", " ", heading.strip()))
+    if found is None or not found["rest"]:
+        return None
+    name = (found["note"] or found["word"]).strip()
+    codes = currency_names().get(name.lower())
+    if codes is None or (name == name.lower() and name in _lists()["words"].split()):
+        return None
+    rest = re.sub(r"(?i)[\s_]+in$", "", found["rest"].strip())
+    return rest, codes[0] if len(codes) == 1 else name
 
 
 def fits_sql(x: str, currency: str) -> str:

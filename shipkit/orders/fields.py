@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shipkit.orders.currencies import without_currency
 from shipkit.orders.heading_text import heading_words, phrase, spelled, without_note
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
@@ -116,7 +117,9 @@ class Column:
     type
         Its DuckDB type.
     role, unit
-        What its heading means, when that was recognised.
+        What its heading means, when that was recognised, and the unit of its numbers.
+    own_units
+        Whether its cells name their units: its numbers are in `unit`, whatever a person says.
     """
 
     name: str
@@ -124,6 +127,11 @@ class Column:
     type: str
     role: str | None = None
     unit: str | None = None
+    own_units: bool = False
+
+    def unit_or(self, named: str | None) -> str | None:
+        """Return the unit of its numbers, where a person or a layout named one, or None."""
+        return self.unit if self.own_units else named or self.unit
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ class Match:
     name, key
         The heading and its key.
     unit
-        The unit that it names.
+        The unit or currency that it names.
     index
         Its place among the headings.
     party
@@ -317,6 +325,10 @@ def _says_more(heading: str, short: str) -> bool:
 
 
 def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candidate | None:
+    priced = _priced(heading)
+    if priced is not None:
+        role, tier, currency = priced
+        return _Candidate(Match(role, heading, key, currency, index), tier)
     whole = " ".join(words)
     if whole in vocabulary().by_phrase:
         role, tier = vocabulary().by_phrase[whole]
@@ -358,6 +370,15 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
         if role in {"weight", "item_weight", "length", "width", "height"} and fits
         else None
     )
+
+
+def _priced(heading: str) -> tuple[str, int, str] | None:
+    """Return role, tier and currency of a heading that ends in one: "Declared Value (EUR)"."""
+    found = without_currency(heading)
+    if found is None:
+        return None
+    role, tier = vocabulary().by_phrase.get(" ".join(_words(found[0])), ("", 0))
+    return (role, tier, found[1]) if KIND.get(role) == "amount" else None
 
 
 def _address(words: list[str]) -> tuple[str, int, int] | None:

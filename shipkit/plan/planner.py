@@ -166,7 +166,7 @@ class Planner:
         """
         for name, value in (fields or {}).items():
             check_edit(name, value, self.services())
-        rows = where.matching(view, clause, {})
+        rows = where.matching(view, [clause])
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:
             raise FilterError(

@@ -182,7 +182,7 @@ class PriceMembers(OrderMembers):
 
     def _view(self, clause: str) -> pa.Table:
         if self._last_view is None or self._preview is not None:
-            priced = self._preview is not None or _ASKS_PRICES.search(clause)
+            priced = self._preview is not None or _ASKS_PRICES.search(str(clause))
             shown = self.previewed if priced else self._portal.run(self._unpriced())
             self._last_view = self._planner.with_source_columns(shown.view())
         return self._last_view

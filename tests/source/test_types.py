@@ -296,7 +296,8 @@ def test_a_typed_cell_says_the_same_as_its_text(tmp_path, cells):
             ["2.5 lb", "8 oz", "1kg", "500 g.", "1,000 oz"],
             [2.5, 0.5, 2.204623, 1.102311, 62.5],
         ),
-        ("Weight (oz)", ["8", "1 lb", "8 OZ"], [8.0, 16.0, 8.0]),
+        ("Weight (oz)", ["8", "1 oz.", "8 OZ", "1 lb 8 oz"], [8.0, 1.0, 8.0, 24.0]),
+        ("Item Weight", ["2 lb 4 oz", "1 pound, 8 ounces", "8 oz"], [2.25, 1.5, 0.5]),
         ("Length", ['12"', "30.48 cm", "1 ft"], [12.0, 12.0, 12.0]),
     ],
 )

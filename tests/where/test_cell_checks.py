@@ -128,6 +128,30 @@ def test_rows_of_a_result_are_checked_too():
         where.matching(table, "state = 'CA,TX'")
 
 
+def test_what_a_clause_of_results_leaves_out_is_said():
+    table = pa.table({"state": ["CA", "TX", None]})
+    with pytest.warns(UserWarning, match="Left out because `state` is empty: 1 row"):
+        assert where.matching(table, "state <> 'CA'").tolist() == [1]
+    said: list[str] = []
+    where.matching(table, "state <> 'CA'", notes_to=said)
+    assert len(said) == 1
+
+
+def test_skip_and_edit_say_what_their_clause_leaves_out(shop):
+    session = sk.BatchSession(ROWS, shipper=shop).map(service="ground")
+    for change in (session.skip, lambda clause: session.edit(clause, weight_lb=3)):
+        with pytest.warns(UserWarning, match="Left out because `state` is empty"):
+            change("state <> 'CA'")
+
+
+@pytest.mark.parametrize("clause", [1, None, ["state = 'CA'", 7], b"x", 2.5, {"state": "CA"}])
+def test_a_clause_that_is_no_text_is_refused_by_our_error(shop, clause):
+    session = sk.BatchSession(ROWS, shipper=shop).map(service="ground")
+    for change in (session.skip, lambda given: session.edit(given, weight_lb=3), session.where):
+        with pytest.raises(FilterError, match="A filter is a text"):
+            change(clause)
+
+
 def test_the_session_says_it_with_the_number_of_orders(shop):
     session = sk.BatchSession(ROWS, shipper=shop)
     with warnings.catch_warnings():

@@ -76,13 +76,16 @@ def ask_to_void(run: ToolRun[VoidArguments]) -> PermissionRequest | None:
     session = run.session
     table = session.store.results()
     states = table.column("state").to_pylist()
-    count = sum(states[row] == "shipped" for row in where.matching(table, run.args.where))
+    said: list[str] = []
+    found = where.matching(table, run.args.where, notes_to=said)
+    count = sum(states[row] == "shipped" for row in found)
     if not count:
         return None
     void = run.terminal_command(f"void {session.job_id}")
     return PermissionRequest(
         f"Void {counted(count, 'bought label')} of {session.job_id} on "
-        f"{session.store.manifest.identity}? They can no longer be used afterwards.",
+        f"{session.store.manifest.identity}? They can no longer be used afterwards."
+        + "".join(f" {note}" for note in said),
         f"Voiding {counted(count, 'label')} needs a person's approval, here or in a terminal: "
         f'{void} --where "...". Nothing was voided, nothing was bought.',
     )

@@ -109,6 +109,8 @@ def _from_source(
         return _full_name(taken)
     if name == "name" and (parts := _names_beside(taken, roles, spec)):
         return _with_names(taken["name"][0], parts)
+    if name == "currency" and role not in taken:
+        return _currency_of_headings(taken)
     if role not in taken:
         return None
     column, unit = taken[role]
@@ -149,6 +151,13 @@ def _with_default(leaf: ColumnLeaf | None, value: Any) -> ColumnLeaf:
         f"{leaf.jinja} | default_value({constant.jinja})",
         leaf.columns,
     )
+
+
+def _currency_of_headings(taken: Taken) -> ColumnLeaf | None:
+    """Return the currency that headings of amounts name; two of them are none that is known."""
+    named = [taken[role][1] for role in ("declared_value", "item_price") if role in taken]
+    said = list(dict.fromkeys(currency for currency in named if currency))
+    return _constant("/".join("USD" if each == "$" else each for each in said)) if said else None
 
 
 # -- streets ---------------------------------------------------------------------------------------

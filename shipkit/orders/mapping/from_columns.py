@@ -140,11 +140,14 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
     found = meanings(
         ["" if column.key in ignored else column.name for column in columns], spec.layout
     )
-    taken = {role: (columns[match.index], match.unit) for role, match in found.roles.items()}
+    taken = {
+        role: (columns[match.index], columns[match.index].unit_or(match.unit))
+        for role, match in found.roles.items()
+    }
     for name, heading in spec.columns.items():
         role, unit = _role_and_unit(name)
         column = find_column(columns, heading)
-        taken[role] = (column, unit or _heading_unit(column))
+        taken[role] = (column, column.unit_or(unit or _heading_unit(column)))
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()

@@ -9,7 +9,7 @@ from typing import Final
 from shipkit.errors import MappingError
 from shipkit.orders.fields import KIND, Column
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, LEAVES, ROLE_LEAVES, MappingSpec
-from shipkit.orders.units import WEIGHTS
+from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.services import UnknownService
 
 __all__ = ["check_settings", "find_column"]
@@ -22,6 +22,7 @@ _NAMED: Final = {
     *(f"weight_{unit}" for unit in WEIGHTS.to_base),
 }
 """What ``map(columns={...})`` may name the column of."""
+_UNITS: Final = frozenset({*WEIGHTS.to_base, *LENGTHS.to_base})
 
 
 def check_settings(spec: MappingSpec, columns: Sequence[Column]) -> None:
@@ -32,6 +33,8 @@ def check_settings(spec: MappingSpec, columns: Sequence[Column]) -> None:
         _check_field(name, {*LEAVES, *CUSTOMS_DEFAULTS}, "defaults")
     for heading in (*spec.columns.values(), *spec.references.values(), *spec.ignore):
         find_column(columns, heading)
+    for name, heading in spec.columns.items():
+        _check_unit(name, find_column(columns, heading))
     for text in (spec.service, *spec.services.values(), spec.defaults.get("service")):
         if text is None:
             continue
@@ -58,6 +61,17 @@ def _check_field(name: str, known: Collection[str], argument: str) -> None:
         raise MappingError(
             f"{argument}: {name!r} is not a field of a shipment.",
             fix=f"{_nearest(name, sorted(known))}Known: {', '.join(sorted(known))}.",
+        )
+
+
+def _check_unit(name: str, column: Column) -> None:
+    """Refuse another unit for a column whose cells name their units: they were converted."""
+    role, _, unit = name.rpartition("_")
+    if column.own_units and role in ROLE_LEAVES and unit in _UNITS and unit != column.unit:
+        raise MappingError(
+            f"columns: {name!r} cannot be {column.name!r}: its cells name their units, and are "
+            f"read in {column.unit}.",
+            fix=f'Name it without a unit: map(columns={{"{role}": "{column.name}"}}).',
         )
 
 

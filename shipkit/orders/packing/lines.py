@@ -135,10 +135,10 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
         named, _, unit = name.rpartition("_")
         if name == role or (named == role and unit in WEIGHTS.to_base):
             column = orders.loaded.column(heading)
-            return [(column, unit if named == role else column.unit)]
+            return [(column, column.unit_or(unit if named == role else None))]
     by_name = {column.name: column for column in orders.columns}
     listed = summed_columns(spec.layout, role, list(by_name))
-    return [(by_name[name], unit) for name, unit in listed] or [
+    return [(by_name[name], by_name[name].unit_or(unit)) for name, unit in listed] or [
         (column, column.unit) for column in orders.columns if column.role == role
     ]
 

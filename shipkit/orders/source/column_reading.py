@@ -11,7 +11,7 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one
 from shipkit.orders.cells import Note
 
-__all__ = ["INTEGER", "ColumnReading", "ColumnSpec", "count_where"]
+__all__ = ["INTEGER", "ColumnReading", "ColumnSpec", "Contradiction", "count_where"]
 
 INTEGER: Final = r"^-?(0|[1-9][0-9]{0,17})$"
 """A whole number that fits into 64 bits and has no leading zeros: an identifier may have them."""
@@ -30,7 +30,9 @@ class ColumnSpec:
     pin
         A type of DuckDB or a strptime format that a person asked for.
     role, unit
-        The role that its heading was recognised as, and the unit that the heading names.
+        The role of its heading, and the unit or currency that the heading names.
+    unit_cell
+        The column of the cells that hold the unit or the currency of its numbers.
     """
 
     name: str
@@ -38,6 +40,23 @@ class ColumnSpec:
     pin: str | None = None
     role: str | None = None
     unit: str | None = None
+    unit_cell: str | None = None
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Cells that name another unit or currency than their heading or the cell next to them.
+
+    Parameters
+    ----------
+    condition
+        SQL that is true of one of these cells; its value is null then.
+    problem
+        SQL of what is wrong.
+    """
+
+    condition: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,10 @@ class ColumnReading:
         What a cell that does not fit is missing: see :func:`.celltypes.problem_of`.
     notes
         What was repaired or assumed.
+    unit
+        The unit that its numbers are in, where the cells themselves name their units.
+    contradiction
+        Which cells contradict what is stated elsewhere about their unit.
     """
 
     sql: str
@@ -66,6 +89,8 @@ class ColumnReading:
     can_fail: bool = False
     kind: str = "text"
     notes: tuple[Note, ...] = ()
+    unit: str | None = None
+    contradiction: Contradiction | None = None
 
 
 def count_where(con: duckdb.DuckDBPyConnection, table: Relation, condition: str) -> int:

@@ -10,9 +10,14 @@ import duckdb
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
-from shipkit.orders.currencies import mark_sql
-from shipkit.orders.expressions import quoted_list
-from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
+from shipkit.orders.currencies import contradicts_sql, mark_sql
+from shipkit.orders.expressions import quote, quoted_list
+from shipkit.orders.source.column_reading import (
+    INTEGER,
+    ColumnReading,
+    ColumnSpec,
+    Contradiction,
+)
 from shipkit.orders.source.decimal_marks import mark_evidence, mark_of_file
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
@@ -23,7 +28,13 @@ _DECLARED: Final = frozenset({"declared_value", "item_price"})
 _DOLLARS: Final = ("$", "usd", "us$", "usd$")
 _BLANKS: Final = "' \u00a0\u202f'"
 _PLAIN: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
-_SCALES: Final = {"weight": WEIGHTS, "length": LENGTHS, "width": LENGTHS, "height": LENGTHS}
+_SCALES: Final = {
+    "weight": WEIGHTS,
+    "item_weight": WEIGHTS,
+    "length": LENGTHS,
+    "width": LENGTHS,
+    "height": LENGTHS,
+}
 """Role of a column -> the units that a cell of it may name."""
 
 
@@ -96,45 +107,120 @@ def number_column(
         unproven = ",." if evidence.point_unclear else ","
     bare = f"TRY_CAST({_bare_number(c, mark, unproven)} AS DOUBLE)"
     kind = "unclear number" if asks else "number"
-    leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven)
-    arms = _unit_arms(con, table, c, leading, scale, column.unit or scale.base) if scale else ""
-    if scale is None or not arms:
+    named = _cells_with_unit(con, table, c, scale, column) if scale else []
+    both = _pounds_and_ounces(con, table, c) if scale is WEIGHTS and not column.unit_cell else None
+    if scale is None or not (named or both):
         return ColumnReading(
             sql=bare, type="DOUBLE", raw=c, can_fail=True, kind=kind, notes=text.notes
         )
-    otherwise = f"ELSE {bare}" if column.unit else ""
-    note = Note("repaired", f"converted numbers with a unit to {column.unit or scale.base}")
+    leading = _bare_number(rf"regexp_extract({c}, '^[0-9.,]+')", mark, unproven)
+    arms = _unit_arms(named, f"TRY_CAST({leading} AS DOUBLE)", scale, column)
+    if both and column.unit in (None, "lb", "oz"):
+        arms = f"WHEN {quote(_BOTH + ' ')} THEN {scale.convert_sql(both, 'lb', column.unit)} {arms}"
+    otherwise = f"ELSE {bare}" if column.unit or column.unit_cell else ""
+    goal = "the unit next to them" if column.unit_cell else column.unit or scale.base
     return ColumnReading(
-        sql=f"CASE {_unit_word(c)} {arms} {otherwise} END",
+        sql=f"CASE {_unit_key(c, column)} {arms} {otherwise} END",
         type="DOUBLE",
         raw=c,
         can_fail=True,
         kind=kind,
-        notes=(*text.notes, note),
+        notes=(*text.notes, Note("repaired", f"converted numbers with a unit to {goal}")),
+        unit=None if column.unit_cell else column.unit or scale.base,
+        contradiction=_other_unit(named, c, scale, column),
     )
+
+
+_BOTH: Final = "lb oz"
+_LB_OZ: Final = (
+    r"(?i)^([0-9]+(?:\.[0-9]+)?)\s*(?:lbs?|pounds?)\.?,?"
+    r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:oz|ounces?)\.?$"
+)
+
+
+def _pounds_and_ounces(con: duckdb.DuckDBPyConnection, table: Relation, c: str) -> str | None:
+    """Return SQL of "2 lb 3 oz" in pounds; None when no cell is written so."""
+    if not one(con, f"SELECT bool_or(regexp_matches({c}, '{_LB_OZ}')) FROM {table.sql}")[0]:
+        return None
+    pounds, ounces = (
+        f"TRY_CAST(regexp_extract({c}, '{_LB_OZ}', {place}) AS DOUBLE)" for place in (1, 2)
+    )
+    return f"({pounds} + {WEIGHTS.convert_sql(ounces, 'oz')})"
 
 
 def _unit_word(c: str) -> str:
-    """Return SQL of the word after the number of a cell."""
-    return rf"""lower(regexp_extract({c}, '^[0-9.,]+\s*([A-Za-z"]+)\.?$', 1))"""
+    """Return SQL of the word after the number of a cell; of both words in "2 lb 3 oz"."""
+    return rf"""CASE WHEN regexp_matches({c}, '{_LB_OZ}') THEN '{_BOTH}'
+        ELSE lower(regexp_extract({c}, '^[0-9.,]+\s*([A-Za-z"]+)\.?$', 1)) END"""
 
 
-def _unit_arms(
+def _unit_key(c: str, column: ColumnSpec) -> str:
+    """Return SQL of the word after the number, and of the unit in the cell next to it."""
+    adjacent = "''"
+    if column.unit_cell is not None:
+        adjacent = f"rtrim(lower(trim(coalesce({quoted(column.unit_cell)}, ''))), '.')"
+    return f"{_unit_word(c)} || ' ' || {adjacent}"
+
+
+def _cells_with_unit(
     con: duckdb.DuckDBPyConnection,
     table: Relation,
     c: str,
-    leading: str,
     scale: UnitScale,
-    goal: str,
-) -> str:
-    """Return the arms of a CASE over the units that cells name; empty when none names one."""
-    found = con.execute(f"SELECT DISTINCT {_unit_word(c)} FROM {table.sql}").fetchall()
-    number = f"TRY_CAST({leading} AS DOUBLE)"
-    words = sorted(str(word) for (word,) in found if word and word in scale.words)
-    return " ".join(
-        f"WHEN '{word}' THEN round({scale.convert_sql(number, scale.words[word], goal)}, 6)"
-        for word in words
+    column: ColumnSpec,
+) -> list[tuple[str, str]]:
+    """Return each unit that a cell names, as it is written, with what is next to it."""
+    found = con.execute(
+        f"SELECT DISTINCT {_unit_word(c)}, {_unit_key(c, column)} FROM {table.sql}"
+    ).fetchall()
+    return sorted(
+        (str(word), str(key).removeprefix(f"{word} "))
+        for word, key in found
+        if word and word in scale.words
     )
+
+
+def _stated(scale: UnitScale, column: ColumnSpec, adjacent: str) -> str | None:
+    """Return the unit that a heading or the cell next to it names, ``?`` for an unknown one."""
+    return (scale.unit(adjacent) or "?") if adjacent else column.unit
+
+
+def _unit_arms(
+    named: Sequence[tuple[str, str]], number: str, scale: UnitScale, column: ColumnSpec
+) -> str:
+    """Return the arms of a CASE over the units that cells name.
+
+    A cell with another unit than is stated is null: nothing decides whether the cell or its heading is wrong.
+    """
+    arms = []
+    for word, adjacent in named:
+        unit, stated = scale.words[word], _stated(scale, column, adjacent)
+        value = (
+            scale.convert_sql(number, unit, stated or scale.base) if stated in (None, unit) else ""
+        )
+        then = f"round({value}, 6)" if value else "NULL"
+        arms.append(f"WHEN {quote(f'{word} {adjacent}')} THEN {then}")
+    return " ".join(arms)
+
+
+def _other_unit(
+    named: Sequence[tuple[str, str]], c: str, scale: UnitScale, column: ColumnSpec
+) -> Contradiction | None:
+    """Return which cells name another unit than their heading or the cell next to them."""
+    wrong = {
+        f"{word} {adjacent}": f"the cell says {word}, and {_adjacent(adjacent, column.unit)}"
+        for word, adjacent in named
+        if _stated(scale, column, adjacent) not in (None, scale.words[word])
+    }
+    if not wrong:
+        return None
+    key = _unit_key(c, column)
+    arms = " ".join(f"WHEN {quote(pair)} THEN {quote(text)}" for pair, text in wrong.items())
+    return Contradiction(f"{key} IN ({quoted_list([*wrong])})", f"CASE {key} {arms} END")
+
+
+def _adjacent(adjacent: str, unit: str | None) -> str:
+    return f"the unit next to it is {adjacent}" if adjacent else f"its heading says {unit}"
 
 
 def amount_column(
@@ -152,13 +238,22 @@ def amount_column(
     )[0]
     plain = all_plain is not False
     bare = c if plain else _bare_number(c, money=_ANY_MARK)
+    other = _other_currency(con, table, c, column)
+    if other is not None:
+        bare = f"CASE WHEN NOT coalesce({other.condition}, false) THEN {bare} END"
     foreign = [] if plain or column.role not in _DECLARED else _foreign_marks(con, table, c)
     if foreign:
         marks = quoted_list(foreign)
         mark = mark_sql(c)
         named = f"{bare} || CASE WHEN {mark} IN ({marks}) THEN ' ' || {mark} ELSE '' END"
         return ColumnReading(
-            sql=named, type="VARCHAR", raw=c, can_fail=True, kind="amount", notes=text.notes
+            sql=named,
+            type="VARCHAR",
+            raw=c,
+            can_fail=True,
+            kind="amount",
+            notes=text.notes,
+            contradiction=other,
         )
     longest, widest = one(
         con,
@@ -171,7 +266,7 @@ def amount_column(
     )
     places = min(max(int(longest or 0), 2), 8)
     kind = f"DECIMAL(18,{places})"
-    fits = plain and (widest or 0) + places <= 18
+    fits = plain and other is None and (widest or 0) + places <= 18
     return ColumnReading(
         sql=f"TRY_CAST({bare} AS {kind})",
         type=kind,
@@ -179,6 +274,33 @@ def amount_column(
         can_fail=not fits,
         kind="amount",
         notes=text.notes,
+        contradiction=other,
+    )
+
+
+def _other_currency(
+    con: duckdb.DuckDBPyConnection, table: Relation, c: str, column: ColumnSpec
+) -> Contradiction | None:
+    """Return which cells are in another currency than their heading or the column next to them."""
+    if column.role not in _DECLARED or not (column.unit or column.unit_cell):
+        return None
+    heading = "USD" if column.unit == "$" else column.unit or ""
+    stated, source = quote(heading), quote(f"its heading says {column.unit}")
+    wrong = "false"
+    if column.unit_cell is not None:
+        cell = f"nullif(upper(trim({quoted(column.unit_cell)})), '')"
+        stated = f"coalesce({cell}, {stated})"
+        source = f"coalesce('the currency next to it is ' || {cell}, {source})"
+        if column.unit:
+            wrong = contradicts_sql(quote(column.unit), stated)
+    condition = contradicts_sql(c, stated)
+    if not one(con, f"SELECT bool_or({condition} OR {wrong}) FROM {table.sql}")[0]:
+        return None
+    amount = f"'the cell says ' || upper({mark_sql(c)}) || ', and ' || {source}"
+    return Contradiction(
+        f"({condition} OR {wrong})",
+        f"CASE WHEN {condition} THEN {amount} "
+        f"ELSE {quote(f'its heading says {column.unit}, and ')} || {source} END",
     )
 
 

@@ -37,6 +37,14 @@ _BLOCKING = frozenset(
     {"weight", "length", "width", "height", "declared_value", "ship_date", *QUANTITIES.values()}
 ) - {"quantity"}
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
+_UNIT_ROLES = {
+    "weight": "weight_unit",
+    "item_weight": "weight_unit",
+    **dict.fromkeys(("length", "width", "height"), "dimension_unit"),
+    **dict.fromkeys(("declared_value", "item_price"), "currency"),
+}
+"""Role of a measure or amount -> the role of the column that says its unit."""
+_CORRECT = "Correct the one that is wrong, and load the file again."
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 _PINNED_TYPES = {
     "text": "VARCHAR",
@@ -124,7 +132,8 @@ def loaded_from(
             key=key,
             type=reading.type,
             role=roles[name].role if name in roles else None,
-            unit=roles[name].unit if name in roles else None,
+            unit=reading.unit or (roles[name].unit if name in roles else None),
+            own_units=reading.unit is not None,
         )
         for name, key, reading in zip(names, all_keys, readings, strict=True)
     )
@@ -289,6 +298,7 @@ def _readings(
     readings: dict[str, ColumnReading] = {}
     open_columns: list[ColumnSpec] = []
     kinds = _kinds(names, roles)
+    units = _unit_cells(names, roles)
     for place, ((name, kind), heading) in enumerate(zip(found.items(), names, strict=True)):
         meant = kinds[place]
         if place not in pins and name in native and _keeps_type(kind, meant):
@@ -304,11 +314,18 @@ def _readings(
                 pins.get(place),
                 match.role if match else None,
                 match.unit if match else None,
+                units.get(match.role) if match else None,
             )
         )
     decided = celltypes.decide(schema.con, data, open_columns)
     readings |= {spec.name: made for spec, made in zip(open_columns, decided, strict=True)}
     return [readings[name] for name in found]
+
+
+def _unit_cells(names: Sequence[str], roles: Mapping[str, Match]) -> dict[str, str]:
+    """Return role of a measure or amount -> the column of cells that holds its unit."""
+    here = {roles[name].role: f"c{place}" for place, name in enumerate(names, 1) if name in roles}
+    return {role: here[unit] for role, unit in _UNIT_ROLES.items() if unit in here}
 
 
 def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]:
@@ -402,17 +419,21 @@ def _misfits(
         if not reading.can_fail:
             continue
         problem, fix, code = celltypes.problem_of(reading.kind, column.name)
+        other = reading.contradiction
+        contradicts = f"coalesce({other.condition}, false)" if other else "false"
         rows = con.sql(
             f"""
             SELECT
                 row_number,
                 $field AS field,
                 {reading.raw} AS value,
-                $problem AS problem,
-                $fix AS fix,
-                CASE WHEN {celltypes.missing_sql(reading.raw)}
-                    THEN 'warning' ELSE $severity END AS severity,
-                $code AS code
+                CASE WHEN {contradicts} THEN {other.problem if other else "''"}
+                    ELSE $problem END AS problem,
+                CASE WHEN {contradicts} THEN $correct ELSE $fix END AS fix,
+                CASE WHEN {contradicts} THEN 'error'
+                    WHEN {celltypes.missing_sql(reading.raw)} THEN 'warning'
+                    ELSE $severity END AS severity,
+                CASE WHEN {contradicts} THEN 'unit_contradicts' ELSE $code END AS code
             FROM {cells.sql}
             WHERE {reading.raw} IS NOT NULL AND {reading.sql} IS NULL
             ORDER BY row_number
@@ -423,6 +444,7 @@ def _misfits(
                 "fix": fix,
                 "severity": "error" if column.role in _BLOCKING else "warning",
                 "code": code,
+                "correct": _CORRECT,
             },
         ).to_arrow_table()
         made.append(rows.cast(PROBLEMS))

@@ -7,6 +7,7 @@ runs in a locked database that contains nothing but the columns that the clause 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -138,8 +139,15 @@ def matching(
     params: Mapping[str, Any] | None = None,
     *,
     timeout_s: float = _TIMEOUT_S,
+    notes_to: list[str] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return the indexes of the rows of an Arrow table that match all clauses.
+
+    Parameters
+    ----------
+    notes_to
+        Gets what a person may not expect, such as rows that an empty cell leaves out. Without it,
+        each of these texts is a warning.
 
     Raises
     ------
@@ -154,8 +162,13 @@ def matching(
         )
         rows = _without_nan(table.select(_used(checked)))
         rows = rows.append_column("_index", pa.array(np.arange(table.num_rows)))
-        bench.notes(rows, checked)
+        notes = bench.notes(rows, checked)
         found = bench.run(rows, "_index", checked, timeout_s)
+    if notes_to is not None:
+        notes_to += notes
+    else:
+        for note in notes:
+            warnings.warn(note, stacklevel=4)  # who called the session's or the job's method
     indexes: npt.NDArray[np.int64] = found.column(0).to_numpy()
     return indexes
 

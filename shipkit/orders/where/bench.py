@@ -56,6 +56,11 @@ class FilterBench:
         self, clauses: Sequence[str], columns: Sequence[Column], params: Mapping[str, Any]
     ) -> tuple[CheckedClause, ...]:
         """Return the clauses, checked against `columns`. Raises FilterError."""
+        for clause in [clauses] if not isinstance(clauses, list | tuple) else clauses:
+            if not isinstance(clause, str):
+                raise FilterError(
+                    f"A filter is a text, not {clause!r}.", fix='Write it: "row_number = 7".'
+                )
         if len(clauses) > _MAX_CLAUSES or len(params) > _MAX_VALUES:
             raise FilterError(
                 f"A filter has {len(clauses):,} clauses and {len(params):,} values; at most "

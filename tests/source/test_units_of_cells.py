@@ -1,0 +1,179 @@
+"""A cell that names another unit or currency than its heading, or than the cell next to it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import shipkit as sk
+from shipkit.orders import source
+from shipkit.orders.fields import recognise
+
+HEADINGS = "Order ID,Name,Address,City,State,Zip,Country"
+WHO = "Mara Quint,418 Juniper Ave,Boise,ID,83702,US"
+
+
+def ship(tmp_path, shop, headings, *rows, **settings):
+    lines = [f"{n},{WHO},{row}" for n, row in enumerate(rows, start=1)]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join([f"{HEADINGS},{headings}", *lines, ""]), encoding="utf-8")
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="ground", **settings).preview()
+    errors = session.problems[session.problems["severity"] == "error"]
+    found = errors[["row_number", "code", "problem"]].itertuples(index=False, name=None)
+    return session.mapped(), list(found)
+
+
+def parcels(mapped, field):
+    """Return a field of the first parcel of each row."""
+    return [json.loads(made)[0][field] for made in mapped["parcels"]]
+
+
+@pytest.mark.parametrize(
+    ("headings", "cells", "pounds", "problem"),
+    [
+        ("Weight (kg)", ["2 kg", "2 lb"], 4.409245, "the cell says lb, and its heading says kg"),
+        ("weight_oz", ["32", "1 kilo"], 2, "the cell says kilo, and its heading says oz"),
+        ("Gewicht in g", ["453.59237", "2 lbs"], 1, "the cell says lbs, and its heading says g"),
+        ("Item Weight (kg)", ["1", "1 lb"], 2.204623, "the cell says lb, and its heading says kg"),
+        (
+            "Weight,Weight Unit",
+            ["16 oz,oz", "2 lb,kg"],
+            1,
+            "the cell says lb, and the unit next to it is kg",
+        ),
+        (
+            "Weight,Weight UOM",
+            ["2,KG", "2 lb,stone"],
+            4.409245,
+            "the cell says lb, and the unit next to it is stone",
+        ),
+    ],
+)
+def test_a_cell_with_another_unit_than_is_said_elsewhere_holds_its_row(
+    tmp_path, shop, headings, cells, pounds, problem
+):
+    mapped, problems = ship(tmp_path, shop, headings, *cells)
+    assert mapped["weight_lb"].tolist()[0] == pytest.approx(pounds, rel=1e-6)
+    assert (2, "unit_contradicts", problem) in problems
+    assert {row for row, _, _ in problems} == {2}
+
+
+def test_a_side_with_another_unit_holds_its_row(tmp_path, shop):
+    sides = "Length (cm),Width (cm),Height (cm)"
+    given = {"defaults": {"weight_lb": 1}}
+    mapped, problems = ship(tmp_path, shop, sides, "25.4 cm,10,10", "10 in,10,10", **given)
+    assert parcels(mapped, "length_in")[0] == pytest.approx(10)
+    assert problems == [(2, "unit_contradicts", "the cell says in, and its heading says cm")]
+
+
+def test_a_unit_in_the_cell_counts_where_the_cell_beside_it_is_blank(tmp_path, shop):
+    mapped, problems = ship(tmp_path, shop, "Weight,Weight Unit", "8 oz,", "2,kg")
+    assert mapped["weight_lb"].tolist() == [0.5, pytest.approx(4.409245, rel=1e-6)]
+    assert problems == []
+
+
+def test_another_unit_cannot_be_named_for_cells_that_name_their_own(tmp_path, shop):
+    named = {"columns": {"weight_lb": "Weight (kg)"}}
+    with pytest.raises(sk.errors.MappingError, match="its cells name their units"):
+        ship(tmp_path, shop, "Weight (kg)", "2 kg", **named)
+    mapped, _ = ship(tmp_path, shop, "Weight (kg)", "2", **named)
+    assert mapped["weight_lb"].tolist() == [2.0], "a person's word goes before a heading"
+
+
+@pytest.mark.parametrize(
+    ("headings", "cells", "currency", "problem"),
+    [
+        (
+            "Declared Value,Currency",
+            ["12,EUR", "$12,EUR"],
+            "EUR",
+            "the cell says $, and the currency next to it is EUR",
+        ),
+        (
+            "Declared Value,Currency",
+            ["$12,CAD", "CA$12,USD"],
+            "CAD",
+            "the cell says CA$, and the currency next to it is USD",
+        ),
+        ("Declared Value (EUR)", ["12", "$12"], "EUR", "the cell says $, and its heading says EUR"),
+        (
+            "Declared value in EUR",
+            ["€12", "£12"],
+            "EUR",
+            "the cell says £, and its heading says EUR",
+        ),
+        (
+            "insured_value_cad",
+            ["$12", "12 EUR"],
+            "CAD",
+            "the cell says EUR, and its heading says CAD",
+        ),
+        ("Insured Value ($)", ["12", "€12"], "USD", "the cell says €, and its heading says $"),
+        (
+            "Declared Value (EUR),Currency",
+            ["12,EUR", "12,USD"],
+            "EUR",
+            "its heading says EUR, and the currency next to it is USD",
+        ),
+    ],
+)
+def test_an_amount_in_another_currency_than_is_said_elsewhere_holds_its_row(
+    tmp_path, shop, headings, cells, currency, problem
+):
+    mapped, problems = ship(tmp_path, shop, headings, *cells, defaults={"weight_lb": 1})
+    assert parcels(mapped, "declared_value_cents")[0] == 1200
+    assert mapped["currency"].tolist()[0] == currency
+    assert problems == [(2, "unit_contradicts", problem)]
+
+
+def test_the_currency_of_a_price_in_its_heading_is_that_of_customs(tmp_path, shop):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "Order ID,Name,Address,City,Zip,Country,Phone,Weight (lb),Quantity,Item Name,"
+        "Unit Price (EUR)\n"
+        "1,Eva Eins,Weg 1,Berlin,10115,DE,+49305550101,1,2,Blue mug,12.50\n"
+    )
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="worldwide_saver").preview()
+    assert session.mapped()["currency"].tolist() == ["EUR"]
+
+
+def test_a_heading_with_a_currency_of_several_countries_is_asked_about(tmp_path, shop):
+    given = {"defaults": {"weight_lb": 1}}
+    _, problems = ship(tmp_path, shop, "Declared Value (kr)", "12", **given)
+    assert problems == [(1, "currency_unknown", '"KR" is not a currency')]
+
+
+@pytest.mark.parametrize("heading", ["Price each", "Price top", "Unit price all", "Price try"])
+def test_a_word_of_a_heading_that_is_a_code_by_chance_is_no_currency(heading):
+    assert [match.unit for match in recognise([heading]).roles.values()] in ([], [None])
+
+
+def test_a_weight_with_its_unit_is_not_said_to_be_taken_as_pounds(tmp_path, shop):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"{HEADINGS},Weight\n1,{WHO},8 oz\n")
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="ground").preview()
+    assert session.mapped()["weight_lb"].tolist() == [0.5]
+    assert len(session.problems) == 0
+
+
+def test_the_row_of_a_contradiction_is_settled_by_an_edit(tmp_path, shop):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"{HEADINGS},Weight (kg)\n1,{WHO},2 lb\n")
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="ground").preview()
+    session.edit("row_number = 1", weight_lb=2)
+    session.preview()
+    assert session.mapped()["weight_lb"].tolist() == [2.0]
+    assert session.problems["code"].tolist() == []
+
+
+def test_contradictions_are_found_at_loading_in_every_source():
+    rows = [{"Order": 1, "Weight (kg)": "2 lb"}, {"Order": 2, "Weight (kg)": "2"}]
+    loaded = source.load(rows)
+    assert [(p["row_number"], p["code"]) for p in loaded.problems.to_pylist()] == [
+        (1, "unit_contradicts")
+    ]
