@@ -1,13 +1,16 @@
-"""Small helpers for SQL: quote a name, fetch a single row."""
+"""Small helpers for SQL: quote a name, fetch a single row or a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
-__all__ = ["one", "quoted"]
+__all__ = ["arrow", "one", "quoted"]
+
+_FEW_ROWS: Final = 10_000
 
 
 def quoted(name: str) -> str:
@@ -24,3 +27,18 @@ def one(
     """
     rows: list[tuple[Any, ...]] = con.execute(sql, dict(params or {})).fetchall()
     return rows[0]
+
+
+def arrow(con: duckdb.DuckDBPyConnection, query: str, *, rows: int) -> pa.Table:
+    """Return the result of a long query, of about so many rows, as an Arrow table.
+
+    A relation is planned when it is made and again when it is read. For a query of many expressions
+    that takes longer than to read a small file, so a small result is stored in a table.
+    """
+    if rows > _FEW_ROWS:
+        return con.sql(query).to_arrow_table()
+    con.execute(f"CREATE OR REPLACE TEMP TABLE arrow_result AS {query}")
+    try:
+        return con.sql("FROM arrow_result").to_arrow_table()
+    finally:
+        con.execute("DROP TABLE arrow_result")

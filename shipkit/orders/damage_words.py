@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DATES", "damage_words"]
+from shipkit.orders.expressions import quoted_list
+
+__all__ = ["DATES", "damage_words", "date_sql"]
 
 _WORDS: Final = Path(__file__).parent / "data" / "words" / "damage.toml"
 
@@ -23,21 +25,45 @@ def damage_words(name: str) -> frozenset[str]:
     return frozenset(word.replace("_", " ") for word in _lists()[name].split())
 
 
-# The longest first: the first alternative that fits is taken.
-_MONTHS: Final = "|".join(sorted(damage_words("months"), key=lambda month: (-len(month), month)))
 _DAY: Final = "[0-9]{1,2}"
 _YEAR: Final = "(?:19|20)?[0-9]{2}"
 _CLOCK: Final = r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AP]M)?Z?)?"
 
-DATES: Final = (
-    # 2-Jan, 3-mai, 5.Jan, 2. Jan, 02-Jan-26, 2 January 2026; Jan-02, Jan 2, 2026
-    rf"{_DAY}(?:-|\. ?)(?:{_MONTHS})\.?(?:[- .]{{1,2}}{_YEAR})?{_CLOCK}",
-    rf"{_DAY} (?:{_MONTHS})\.? (?:19|20)[0-9]{{2}}{_CLOCK}",
-    rf"(?:{_MONTHS})\.?-{_DAY}",
-    rf"(?:{_MONTHS})\.? {_DAY}, ?(?:19|20)[0-9]{{2}}{_CLOCK}",
-    rf"(?:{_MONTHS})\.?[- ](?:19|20)[0-9]{{2}}",
-    # 2026-01-02, 1/2/2026, 01.02.2026, with or without a time
-    rf"(?:19|20)[0-9]{{2}}[-/.]{_DAY}[-/.]{_DAY}{_CLOCK}",
-    *(rf"{_DAY}{mark}{_DAY}{mark}(?:19|20)[0-9]{{2}}{_CLOCK}" for mark in ("-", "/", r"\.")),
-)
-"""Whole cells that are dates, as patterns that Python and DuckDB (RE2) read alike."""
+
+def _dates(month: str) -> tuple[str, ...]:
+    return (
+        # 2-Jan, 3-mai, 5.Jan, 2. Jan, 02-Jan-26, 2 January 2026; Jan-02, Jan 2, 2026
+        rf"{_DAY}(?:-|\. ?){month}\.?(?:[- .]{{1,2}}{_YEAR})?{_CLOCK}",
+        rf"{_DAY} {month}\.? (?:19|20)[0-9]{{2}}{_CLOCK}",
+        rf"{month}\.?-{_DAY}",
+        rf"{month}\.? {_DAY}, ?(?:19|20)[0-9]{{2}}{_CLOCK}",
+        rf"{month}\.?[- ](?:19|20)[0-9]{{2}}",
+        # 2026-01-02, 1/2/2026, 01.02.2026, with or without a time
+        rf"(?:19|20)[0-9]{{2}}[-/.]{_DAY}[-/.]{_DAY}{_CLOCK}",
+        *(rf"{_DAY}{mark}{_DAY}{mark}(?:19|20)[0-9]{{2}}{_CLOCK}" for mark in ("-", "/", r"\.")),
+    )
+
+
+# The longest first: the first alternative that fits is taken.
+_MONTHS: Final = "|".join(sorted(damage_words("months"), key=lambda month: (-len(month), month)))
+
+DATES: Final = _dates(f"(?:{_MONTHS})")
+"""Whole cells that are dates, as patterns of Python."""
+
+_WORD: Final = "[^0-9 .,:/-]{3,}"
+_SHAPE: Final = "|".join(_dates(_WORD))
+
+
+def date_sql(x: str) -> str:
+    """Return SQL of whether a text is a date: the same as :data:`DATES`.
+
+    The month is looked up among the words: a pattern of all of them takes milliseconds to compile,
+    in each statement again.
+    """
+    months = quoted_list(sorted(damage_words("months")))
+    return rf"""CASE
+        WHEN regexp_full_match({x}, '(?i){_SHAPE}')
+        THEN regexp_extract({x}, '{_WORD}') = ''
+            OR lower(regexp_extract({x}, '{_WORD}')) IN ({months})
+        ELSE false
+    END"""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.common.country_names import possible_countries
-from shipkit.common.places import country_codes, state_codes
+from shipkit.common.places import state_codes
 from shipkit.orders.currencies import CURRENCIES
-from shipkit.orders.damage_words import DATES, damage_words
-from shipkit.orders.expressions import choose, quote, quoted_list
+from shipkit.orders.damage_words import damage_words, date_sql
+from shipkit.orders.expressions import case, choose, quote, quoted_list
 from shipkit.orders.key_and_name_rules import KEY_RULES, NAME_RULES
 from shipkit.orders.rule import Rule
 
@@ -34,13 +34,6 @@ def _codes(country: str) -> str:
 
 
 _US_STATES: Final = _codes("US")
-_US_STATE: Final = choose(
-    "lower(state)",
-    {name: quote(code) for (of, name), code in state_codes().items() if of == "US"},
-    "NULL",
-)
-"""The US state that a name or a code abroad would be."""
-_COUNTRIES: Final = quoted_list(sorted(set(country_codes().values())))
 _WHICH: Final = choose(
     "lower(country)",
     {
@@ -69,7 +62,6 @@ _PRINTED: Final = {
     "city": "ship_to.city",
     "state": "ship_to.state",
 }
-_DATE: Final = quote(f"(?i){'|'.join(DATES)}")
 _NO_KEY: Final = ", ".join(
     quote(word) for name in ("nothing", "booleans", "errors") for word in sorted(damage_words(name))
 )
@@ -143,7 +135,7 @@ RULES: Final[tuple[Rule, ...]] = (
             code="excel_date",
             field=f"ship_to.{column}",
             # The length first: it is cheap, and right for nearly no row.
-            fails=f"length({column}) <= 6 AND regexp_full_match({column}, {_DATE})",
+            fails=case((f"length({column}) <= 6", date_sql(column)), otherwise="false"),
             value=column,
             problem=f"""'"' || {column} || '" looks like a date that Excel made of an address'""",
             fix="Write the original again, in a cell that is formatted as text.",
@@ -151,7 +143,7 @@ RULES: Final[tuple[Rule, ...]] = (
         for column in ("address_line1", "address_line2")
     ),
     _damaged_key(
-        f"regexp_full_match(order_id, {_DATE})",
+        date_sql("order_id"),
         "looks like a date that Excel made of an order number",
     ),
     _damaged_key(
@@ -177,7 +169,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="country_unknown",
         field="ship_to.country",
-        fails=f"country IS NULL OR country NOT IN ({_COUNTRIES})",
+        fails="NOT known_country",
         value="country",
         problem=f"""'"' || coalesce(country, '') || '" ' || {_WHICH}""",
         fix="Write the name or the two-letter ISO code of the country.",
@@ -257,8 +249,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="country_mismatch",
         field="ship_to.country",
-        fails=f"""NOT american AND zip_ok AND region_ok IS NULL AND country IN ({_COUNTRIES})
-            AND list_contains(string_split(zip_states, ' '), {_US_STATE})""",
+        fails="""NOT american AND zip_ok AND region_ok IS NULL AND known_country
+            AND list_contains(string_split(zip_states, ' '), us_state)""",
         value="country",
         problem="""'state ' || state || ' and ZIP ' || postal_code
         || ' are in the US, and the country is ' || country""",

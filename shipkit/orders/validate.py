@@ -16,13 +16,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.places import US_DOMAIN, country_codes, zip3_states
+from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
 from shipkit.common.relation import Relation, StageSchema, scratch
 from shipkit.common.sql import one
 from shipkit.models import Address
 from shipkit.orders.carrier_rules import carrier_rules
 from shipkit.orders.delivery_places import box_columns, place_columns
-from shipkit.orders.expressions import quote, quoted_list
+from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
@@ -36,6 +36,9 @@ Place = tuple[str, str | None]
 
 _OF_PARCELS: Final = "parcels[]."
 """How the field of a rule begins that applies to every parcel of a shipment."""
+
+_SMALL: Final = 10_000
+"""Up to so many rows, one query is faster than two."""
 
 
 def check(
@@ -70,12 +73,16 @@ def check(
         scratch(con, "validation") as schema,
     ):
         suspects = _suspects(schema, shipments, shipper, rules, today)
-        queries = [_query(rule, suspects.sql) for rule in rules]
+        queries = _queries_of_broken(con, rules, suspects)
         if one(con, f"SELECT count(*) FROM {suspects.sql} WHERE len(parcels) > 1")[0]:
             further = _further_parcels(schema, suspects)
             queries += [
-                _query(rule, further.sql) for rule in rules if rule.field.startswith(_OF_PARCELS)
+                _query(rule, rule.fails, further.sql)
+                for rule in rules
+                if rule.field.startswith(_OF_PARCELS)
             ]
+        if not queries:
+            return PROBLEMS.empty_table()
         every = schema.table("found", " UNION ALL ".join(queries))  # planned once, unlike con.sql()
         found = con.sql(
             f"""
@@ -124,36 +131,69 @@ def _suspects(
 ) -> Relation:
     """Return the rows that break at least one rule, and those with several parcels.
 
-    Most rows of most files are fine. A first query finds the row numbers of the others, so that the
-    wide columns are only copied for these.
+    The column ``fails`` says of each rule whether the row breaks it. Most rows of most files are
+    fine: of a large table, a first query finds the row numbers of the others, so that the wide
+    columns are only copied for these.
     """
     places: list[Place] = schema.con.sql(
         "SELECT DISTINCT country, state FROM checked_rows WHERE country IS NOT NULL ORDER BY ALL"
     ).fetchall()
     zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
-    broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
-    judged = _judged("checked_rows", shipper, today, places)
     with _registered(schema.con, zip_ranges=zips):
-        # execute() and not sql(), which binds a statement before it runs it: of all rules, that
-        # takes longer than a small file.
-        found = schema.con.execute(f"SELECT row_number FROM ({judged}) WHERE {broken}")
-        numbers = pa.array(found.fetchnumpy()["row_number"], pa.int64())
-        rows = shipments.filter(pc.is_in(shipments.column("row_number"), value_set=numbers))
+        rows = shipments
+        if rows.num_rows > _SMALL:
+            broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
+            judged = _judged("checked_rows", shipper, today, places)
+            found = schema.con.execute(f"SELECT row_number FROM ({judged}) WHERE {broken}")
+            numbers = pa.array(found.fetchnumpy()["row_number"], pa.int64())
+            rows = rows.filter(pc.is_in(rows.column("row_number"), value_set=numbers))
+        fails = ", ".join(f"({rule.fails})" for rule in rules)
+        judged = _judged("suspect_rows", shipper, today, places)
         with _registered(schema.con, suspect_rows=rows):
-            return schema.table("suspects", _judged("suspect_rows", shipper, today, places))
+            return schema.table(
+                "suspects",
+                f"""
+                WITH
+                    judged AS MATERIALIZED ({judged}),
+                    verdicts AS MATERIALIZED (SELECT row_number, [{fails}] AS fails FROM judged)
+                SELECT judged.*, fails
+                FROM judged
+                JOIN verdicts USING (row_number)
+                WHERE len(parcels) > 1 OR list_contains(fails, true)
+                """,
+            )
+
+
+def _queries_of_broken(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], suspects: Relation
+) -> list[str]:
+    """Return the query of each rule that a row breaks: to plan those of all takes longer."""
+    broken = {
+        place
+        for (place,) in con.execute(f"""
+            SELECT DISTINCT unnest(list_filter(range(len(fails)), lambda i: fails[i + 1]))
+            FROM {suspects.sql}
+        """).fetchall()
+    }
+    return [
+        _query(rule, f"fails[{place + 1}]", suspects.sql)
+        for place, rule in enumerate(rules)
+        if place in broken
+    ]
 
 
 def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence[Place]) -> str:
     """Return the statement that adds the columns which rules read to the relation `rows`."""
     home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
-    countries = sorted(set(country_codes().values()))
+    known = sorted({country for country, _ in places} & set(country_codes().values()))
     return f"""
         WITH located AS (
             SELECT
                 s.*,
                 s.country IN ({quoted_list(US_DOMAIN)}) AS american,
-                s.country IN ({quoted_list(countries)})
-                    AND s.country NOT IN ({quoted_list(home)}) AS abroad,
+                {_in("s.country", known)} AS known_country,
+                {_us_state("s.state", places)} AS us_state,
+                {_in("s.country", [c for c in known if c not in home])} AS abroad,
                 regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok,
                 CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home,
                 z.states AS zip_states,
@@ -169,6 +209,22 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence
         SELECT *, american AND zip_ok AS us_zip, {place_columns()}
         FROM located
     """
+
+
+def _us_state(x: str, places: Sequence[Place]) -> str:
+    """Return SQL of the state of the US that the state of an address abroad would be."""
+    abroad = {state.lower() for country, state in places if state and country not in US_DOMAIN}
+    codes = {
+        name: quote(code)
+        for (country, name), code in state_codes().items()
+        if country == "US" and name in abroad
+    }
+    return choose(f"lower({x})", codes, "NULL::VARCHAR")
+
+
+def _in(x: str, texts: Sequence[str]) -> str:
+    """Return SQL of whether `x` is one of some texts; a null is not."""
+    return f"coalesce({x} IN ({quoted_list(texts)}), false)" if texts else "false"
 
 
 def _further_parcels(schema: StageSchema, suspects: Relation) -> Relation:
@@ -188,8 +244,8 @@ def _further_parcels(schema: StageSchema, suspects: Relation) -> Relation:
     )
 
 
-def _query(rule: Rule, table: str) -> str:
-    """Return the query of the problems that a rule finds in `table`."""
+def _query(rule: Rule, fails: str, table: str) -> str:
+    """Return the query of the problems of the rows of `table` that fail `rule`."""
     field = quote(rule.field)
     if rule.field.startswith(_OF_PARCELS):
         field = f"'parcels[' || place || '].{rule.field.removeprefix(_OF_PARCELS)}'"
@@ -203,7 +259,7 @@ def _query(rule: Rule, table: str) -> str:
             {quote(rule.severity)} AS severity,
             {quote(rule.code)} AS code
         FROM {table}
-        WHERE {rule.fails}
+        WHERE {fails}
     """
 
 

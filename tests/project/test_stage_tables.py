@@ -21,7 +21,7 @@ AFTER = re.compile(
     r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
     r'"?([a-z_]\w*)"?(?![\w.]*\()'
 )
-DEFINED = re.compile(r"\b([a-z_]\w*) AS \(")
+DEFINED = re.compile(r"\b([a-z_]\w*) AS (?:MATERIALIZED )?\(")
 OPENERS = {"fresh", "scratch"}
 
 

@@ -58,15 +58,52 @@ def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
     Its lines are one parcel, so they have one service and one day too. Lines that are apart from
     each other in a file that keeps the others together are a warning.
     """
+    columns = [
+        column for column in loaded.columns if column.role in _PLACE and column.key != key.key
+    ]
+    if not any(numbers := _unlike(loaded, groups, columns)):
+        return problems_table()
     tables = [
         _differing(loaded, groups, column)
-        for column in loaded.columns
-        if column.role in _PLACE and column.key != key.key
+        for column, unlike in zip(columns, numbers[1:], strict=True)
+        if unlike
     ]
     if len(loaded.origin.paths) > 1:
         tables.append(_in_two_files(loaded, groups, key))
     tables.append(_apart(loaded, groups, key))
-    return _first_of_each(pa.concat_tables(tables or [problems_table()]))
+    return _first_of_each(pa.concat_tables(tables))
+
+
+def _unlike(loaded: Loaded, groups: Relation, columns: Sequence[Column]) -> tuple[bool, ...]:
+    """Return whether any order has several lines, and whether they differ, column by column.
+
+    In most files they do not, and one pass over the cells as they are written shows it.
+    """
+    unlike = [f"coalesce(bool_or(min_{n} <> max_{n}), false)" for n in range(len(columns))]
+    ends = [
+        f"min({quoted(column.key)}) AS min_{n}, max({quoted(column.key)}) AS max_{n}"
+        for n, column in enumerate(columns)
+    ]
+    return one(
+        loaded.con,
+        f"""
+        WITH several AS (
+            SELECT order_row
+            FROM {groups.sql}
+            GROUP BY order_row
+            HAVING count(*) > 1
+        ),
+        orders AS (
+            SELECT {", ".join(["order_row", *ends])}
+            FROM {groups.sql}
+            SEMI JOIN several USING (order_row)
+            JOIN {loaded.lines.sql} USING (row_number)
+            GROUP BY order_row
+        )
+        SELECT {", ".join(["count(*) > 0", *unlike])}
+        FROM orders
+        """,
+    )
 
 
 def _differing(loaded: Loaded, groups: Relation, column: Column) -> pa.Table:

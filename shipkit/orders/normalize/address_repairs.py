@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from shipkit.common.phones import PLACEHOLDERS, PhoneNumbers, phone_numbers
 from shipkit.common.places import US_DOMAIN, plain_zip_sql, zip_with_zeros_sql
+from shipkit.common.sql import arrow
 from shipkit.orders import expressions as sql
 
 __all__ = ["repair_addresses", "replaced"]
@@ -49,18 +50,20 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
     rows = normal.select(list(_READ)).take(places).append_column("place", places)
     con.register("repair_rows", rows)
     try:
-        countries = pc.unique(rows.column("country").drop_null()).to_pylist()
-        repaired = con.sql(_repairs(line, countries)).to_arrow_table()
+        repaired = arrow(con, _repairs(line, rows), rows=rows.num_rows)
     finally:
         con.unregister("repair_rows")
     return replaced(normal, repaired)
 
 
-def _repairs(line: int, countries: list[str]) -> str:
-    """Return the statement that repairs ``repair_rows``."""
+def _repairs(line: int, rows: pa.Table) -> str:
+    """Return the statement that repairs `rows`, as ``repair_rows``."""
+    countries = pc.unique(rows.column("country").drop_null()).to_pylist()
+    longest = max(pc.max(pc.utf8_length(rows.column(name))).as_py() or 0 for name in _LINES)
+    wrapped = sql.wrapped_lines(_LINES, line) if longest > line else "NULL::VARCHAR[]"
     phone = sql.digits_phone("phone", "(american OR country = 'CA')")
     state = "CASE WHEN country <> 'US' THEN country ELSE state END"  # a territory is its own state
-    longest = ", ".join(f"length({name})" for name in _LINES)
+    lengths = ", ".join(f"length({name})" for name in _LINES)
     lines = ",\n            ".join(
         f"CASE WHEN split THEN lines[{n}] ELSE {name} END AS {name}"
         for n, name in enumerate(_LINES, start=1)
@@ -77,8 +80,7 @@ def _repairs(line: int, countries: list[str]) -> str:
                 CASE WHEN american THEN {zip_with_zeros_sql("postal_code", state)} END AS padded,
                 CASE WHEN american THEN {plain_zip_sql("postal_code")} ELSE postal_code END
                     AS plain,
-                CASE WHEN greatest({longest}) > {line} THEN {sql.wrapped_lines(_LINES, line)} END
-                    AS lines
+                CASE WHEN greatest({lengths}) > {line} THEN {wrapped} END AS lines
             FROM dialed
         ),
         judged AS (

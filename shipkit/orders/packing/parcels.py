@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
+from shipkit.common.sql import arrow
 from shipkit.errors import MappingError
 from shipkit.orders.packing.lines import Sums
 from shipkit.orders.units import WEIGHTS
@@ -199,6 +200,7 @@ def with_shipments(con: duckdb.DuckDBPyConnection, table: pa.Table, query: str) 
     """Return what `query` makes of the shipments in `table`, which it reads as ``shipments``."""
     con.register("shipments", table)
     try:
-        return con.sql(f"{query} ORDER BY row_number").to_arrow_table().cast(SHIPMENTS)
+        made = arrow(con, f"{query} ORDER BY row_number", rows=table.num_rows)
+        return made.cast(SHIPMENTS)
     finally:
         con.unregister("shipments")
