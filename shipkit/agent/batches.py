@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +32,41 @@ T = TypeVar("T")
 
 _LONGEST_CLOSE_S = 30
 """Seconds that closing waits for the requests in flight of a session that others go on using."""
+
+
+class _WorkInProgress:
+    """A piece of work on the thread of a batch, and what it waits for: a caller may give up."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waits_for: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._stopped = False
+
+    def wait_for(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``start()``; :meth:`stop` cancels it."""
+
+        async def waiting() -> T:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - a coroutine that runs has one
+            with self._guard:
+                self._waits_for = asyncio.get_running_loop(), task
+                if self._stopped:
+                    task.cancel()
+            try:
+                return await start()
+            finally:
+                with self._guard:
+                    self._waits_for = None
+
+        return asyncio.run(waiting())
+
+    def stop(self) -> None:
+        """Cancel what the work waits for, now or later."""
+        with self._guard:
+            self._stopped = True
+            if self._waits_for is not None:
+                loop, task = self._waits_for
+                loop.call_soon_threadsafe(task.cancel)
 
 
 class Batch:
@@ -75,16 +110,34 @@ class Batch:
         """The last preview frame, for the preview resource."""
         self.used = time.monotonic()
         self._owned = owned
+        self._work = _WorkInProgress()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"shipkit-{handle}")
 
     async def do(self, work: Callable[..., T], *args: Any) -> T:
         """Return ``work(*args)``, run on the thread of this batch.
 
         Calls of all callers run one after the other. A call that its caller gave up on still ends
-        before the next one starts.
+        before the next one starts; if it waits for the carrier, it stops waiting.
         """
         self.used = time.monotonic()
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
+        this = _WorkInProgress()
+
+        def on_thread() -> T:
+            self._work = this
+            return work(*args)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, on_thread)
+        except asyncio.CancelledError:
+            this.stop()
+            raise
+
+    def wait_for(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``start()``, from work on the thread of this batch.
+
+        It is cancelled when the caller gives up.
+        """
+        return self._work.wait_for(start)
 
     @property
     def running(self) -> bool:

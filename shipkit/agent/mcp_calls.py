@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from mcp.server.mcpserver.tools import Tool as WireTool
-from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    ContentBlock,
+    ResourceLink,
+    TextContent,
+    ToolAnnotations,
+)
 from pydantic import BaseModel, Field
 
 from shipkit.agent.answers import Answer, facts_of, failure_text, text_of
@@ -18,6 +26,7 @@ from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent
 from shipkit.agent.tool import Tool
 from shipkit.agent.tool_call import Caller, ToolCall
+from shipkit.common.visible_text import visible
 from shipkit.errors import ShipkitError
 
 __all__ = ["middleware", "wire_tool"]
@@ -51,9 +60,10 @@ def middleware(registry: BatchRegistry) -> Any:
 
     async def keep_arguments(ctx: Any, call_next: Any) -> Any:
         params = ctx.params or {}
-        is_call = ctx.method == "tools/call" and ctx.request_id is not None
-        tool = TOOLS.get(params.get("name", "")) if is_call else None
-        if tool is not None:
+        if ctx.method == "prompts/get":
+            return await _prompt(ctx, call_next)
+        if ctx.method == "tools/call" and ctx.request_id is not None:
+            tool = _named_tool(params.get("name", ""))
             caller = Caller(
                 name=_client_name(ctx),
                 trusted=registry.rules.trust_client_approval,
@@ -63,6 +73,23 @@ def middleware(registry: BatchRegistry) -> Any:
         return await call_next(ctx)
 
     return keep_arguments
+
+
+def _named_tool(name: Any) -> Tool:
+    tool = TOOLS.get(name) if isinstance(name, str) else None
+    if tool is None:
+        # The SDK answers with a result; the specification has a protocol error for it.
+        known = ", ".join(TOOLS)
+        raise MCPError(INVALID_PARAMS, f"Unknown tool {visible(str(name))[:60]!r}. Tools: {known}.")
+    return tool
+
+
+async def _prompt(ctx: Any, call_next: Any) -> Any:
+    """Answer a request for a prompt; the SDK calls a wrong name or argument an internal error."""
+    try:
+        return await call_next(ctx)
+    except ValueError as error:
+        raise MCPError(INVALID_PARAMS, visible(str(error))) from None
 
 
 def wire_tool(tool: Tool) -> WireTool:

@@ -13,8 +13,9 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from shipkit.agent.batches import BatchRegistry
+from shipkit.agent.faults import faults_in_words
 from shipkit.common.visible_text import visible
-from shipkit.errors import JobNotFound, PreviewNotFound, ShipkitError
+from shipkit.errors import JobNotFound, LabelError, PreviewNotFound, ShipkitError
 from shipkit.plan.frames import with_zone
 
 if TYPE_CHECKING:
@@ -149,11 +150,12 @@ def _add_prompts(server: MCPServer[Any]) -> None:
 
 async def _read(work: Callable[[], T]) -> T:
     try:
-        return await asyncio.to_thread(work)
+        with faults_in_words("reading a resource"):
+            return await asyncio.to_thread(work)
     except (JobNotFound, PreviewNotFound) as error:
         raise ResourceNotFoundError(str(error)) from error
     except ShipkitError as error:
-        raise ResourceError(str(error)) from error
+        raise ResourceError(visible(str(error))) from error
 
 
 def _session(registry: BatchRegistry, job_id: str, what: str) -> Any:
@@ -193,7 +195,7 @@ def _labels(registry: BatchRegistry, job_id: str, kind: str) -> bytes:
     bought_as = session.store.manifest.label.format
     save = registry.rules.terminal_command(f"labels {job_id} -o labels.{kind}")
     if kind == "zpl" and bought_as != "zpl":
-        raise ResourceError(
+        raise LabelError(
             f"The labels of {job_id} were bought as {bought_as}: read labels.pdf, or in a "
             f"terminal: {save}"
         )
@@ -201,7 +203,7 @@ def _labels(registry: BatchRegistry, job_id: str, kind: str) -> bytes:
         path = Path(folder) / f"labels.{kind}"
         session.labels.save(path)
         if path.stat().st_size > MAX_BYTES:
-            raise ResourceError(
+            raise LabelError(
                 f"The labels of {job_id} are {path.stat().st_size:,} bytes, too large to send. "
                 f"In a terminal: {save}"
             )

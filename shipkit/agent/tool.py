@@ -20,13 +20,13 @@ __all__ = ["HOST_ONLY", "Report", "Tool", "ToolRun", "model_definition", "no_rep
 HOST_ONLY = ("approved",)
 """Arguments that a model never sees: an approval that it wrote itself is not a person's."""
 
-Report = Callable[[float, float, str], Awaitable[None]]
-"""Called with the amount done, the total and a text."""
+Report = Callable[[float, "float | None", str], Awaitable[None]]
+"""Called with the amount done, the total if it is known, and a text."""
 
 A = TypeVar("A", bound=ToolArguments)
 
 
-async def no_report(done: float, total: float, message: str) -> None:
+async def no_report(done: float, total: float | None, message: str) -> None:
     """Report progress to no one."""
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,10 @@ from shipkit.agent.answers import Answer, as_result, failure
 from shipkit.agent.audit import redacted
 from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent, PermissionRequest
+from shipkit.agent.faults import UnexpectedFault, faults_in_words
 from shipkit.agent.tool import HOST_ONLY, Report, Tool, ToolRun, no_report
 from shipkit.agent.tool_arguments import ToolArguments, parse
-from shipkit.errors import ApprovalRequired, CheckpointWriteError, InputError, ShipkitError
+from shipkit.errors import ApprovalRequired, InputError, ShipkitError
 
 if TYPE_CHECKING:
     from shipkit.agent.batches import Batch, BatchRegistry
@@ -32,6 +33,8 @@ Approver = Callable[[str], "Awaitable[bool] | bool"]
 """Asks a person a question and returns whether they agreed."""
 
 _LONGEST_ANSWER_LOGGED = 1_000
+_BEAT_S = 1.0
+"""How often a call that takes long is reported."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +67,18 @@ class Caller:
 async def call(
     registry: BatchRegistry, name: str, args: Mapping[str, Any] | None, caller: Caller
 ) -> dict[str, Any]:
-    """Return the answer of tool `name` in the MCP result shape; an expected error is an answer."""
+    """Return the answer of tool `name` in the MCP result shape; an expected error is an answer.
+
+    Something unexpected is an answer for a model, and is raised to a program that calls by itself.
+    """
     this = ToolCall(registry, TOOLS[name], args, caller)
     try:
         request = await this.prepare()
         return as_result(await this.run(await this.consent(request)))
     except ShipkitError as error:
+        if isinstance(error, UnexpectedFault) and error.__cause__ is not None and caller.host:
+            raise error.__cause__ from None
         return failure(error, money=this.money())
-
-
-@contextmanager
-def machine_faults() -> Iterator[None]:
-    """Turn an error of the machine into one that a model can tell a person about.
-
-    A full disk, or a home that cannot be written, would otherwise be a call that failed without a
-    reason, and would be tried again.
-    """
-    try:
-        yield
-    except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        raise CheckpointWriteError(
-            f"This machine reports: {error.strerror or error}{place}.",
-            fix="A person must look at it: the folder of SHIPKIT_HOME, its permissions, and the "
-            "free space on the disk.",
-        ) from error
 
 
 def _whole(value: Any) -> Any:
@@ -120,7 +110,7 @@ class ToolCall:
         """Check the arguments, find the batch, and return what a person must be asked, or None."""
         try:
             self.args = self._checked()
-            with machine_faults():
+            with faults_in_words(self.tool.name):
                 self.batch = await asyncio.to_thread(self.tool.find, self.registry, self.args)
                 self.request = await self._permission_request()
         except ShipkitError as error:
@@ -178,7 +168,7 @@ class ToolCall:
     async def run(self, consent: Consent | None) -> Answer:
         """Run the tool and return its answer."""
         try:
-            with machine_faults():
+            with faults_in_words(self.tool.name):
                 answer = await self._run(consent)
         except BaseException as error:
             if self.batch is not None and self.tool.opens_batch:
@@ -196,7 +186,13 @@ class ToolCall:
         if self.tool.read_only:
             return ""
         if self.batch is not None and self.tool.name in {"batch_execute", "batch_resume"}:
-            return what_was_bought(self.batch)
+            try:
+                return what_was_bought(self.batch)
+            except Exception:  # noqa: BLE001 - the words for a fault must not fail on it
+                return (
+                    "What was bought cannot be read now. Nothing is bought twice: batch_resume "
+                    "finds the job once the machine is well."
+                )
         return "Nothing was bought."
 
     def note(
@@ -229,6 +225,8 @@ class ToolCall:
             )
         except OSError as error:
             log.warning("the audit log cannot be written: %s", error)
+        except Exception as error:  # noqa: BLE001 - a damaged log is no reason either
+            log.warning("the audit log cannot be written: %s", type(error).__name__)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -263,8 +261,20 @@ class ToolCall:
             answer: Answer = await self.tool.run(run)
             return answer
         work: Callable[..., Any] = self.tool.run
-        done: Answer = await run.batch.do(work, run)
+        done: Answer = await self._reporting(run.batch.do(work, run))
         return done
+
+    async def _reporting(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Return the result of `work`, and report that it goes on: clients give up on silence."""
+        task = asyncio.create_task(work)
+        began = time.monotonic()
+        try:
+            while not (await asyncio.wait({task}, timeout=_BEAT_S))[0]:
+                seconds = time.monotonic() - began
+                await self.caller.report(seconds, None, f"{self.tool.name}: {seconds:,.0f} s")
+            return await task
+        finally:
+            task.cancel()  # the caller gave up, or is gone
 
     def _tool_run(self, consent: Consent | None) -> ToolRun[Any]:
         assert self.args is not None  # noqa: S101 - `prepare` set them or raised

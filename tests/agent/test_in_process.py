@@ -457,6 +457,8 @@ async def test_an_unexpected_crash_is_not_swallowed(session, monkeypatch):
     monkeypatch.setattr(type(session), "describe", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         await bound(session)("describe_orders")
+    said = await agent.answer_model(agent.get_orchestrator_tools(session), "describe_orders", {})
+    assert "shipkit failed in describe_orders (ZeroDivisionError)" in text_of(said)
 
 
 async def test_columns_that_are_not_understood_can_be_set_aside_or_used(home):

@@ -146,7 +146,7 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
         finally:
             quiet.reset(quieted)
     _map(batch, args)
-    batch.frame = session.preview()
+    batch.frame = batch.wait_for(session.apreview)
     return _answer(run, batch)
 
 
