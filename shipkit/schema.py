@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +42,7 @@ __all__ = [
     "PROBLEMS",
     "QUOTES",
     "SHIPMENTS",
+    "UNANSWERED",
     "Leaf",
     "address_json",
     "complete",
@@ -193,7 +194,7 @@ QUOTES = pa.schema(
         pa.field("service", pa.string()),
         pa.field("cost_cents", pa.int64()),  # minor units; null when the row cannot be priced
         pa.field("currency", pa.string()),
-        pa.field("cost_basis", pa.string()),  # quoted | cached | rate_card
+        pa.field("cost_basis", pa.string()),  # quoted | cached | rate_card | UNANSWERED
         pa.field("zone", pa.string()),
         pa.field("billable_weight_lb", pa.float64()),
         pa.field("transit_days", pa.int32()),
@@ -209,6 +210,10 @@ QUOTES = pa.schema(
     ]
 )
 """Columns of a quote table: one row per row of the shipments table, in the same order."""
+
+
+UNANSWERED: Final = "unanswered"
+"""Cost basis of a row without a price because the carrier did not answer: no fault of the row."""
 
 
 def problems_table(rows: list[dict[str, Any]] | None = None) -> pa.Table:

@@ -116,6 +116,8 @@ class Pacer:
         self._backoff_s = 0.0
         self._streak: tuple[str, int] = ("", 0)
         self._successes = 0
+        self._given_up = 0
+        self._last_error: CarrierError | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
 
         self.rate_per_s = rate_per_s
@@ -191,8 +193,12 @@ class Pacer:
         """Return ``await call()``, repeated on 429, 5xx, lost answers and failed connections.
 
         Only for calls that are free to repeat, never for a purchase. Raises the last error when all
-        attempts fail, and a rejection at once.
+        attempts fail, and a rejection at once. When call after call failed in all attempts, the
+        carrier is down: the calls that follow are not made, because waiting for each of thousands
+        of rows would take hours.
         """
+        if self._given_up >= self._breaker_after and self._last_error is not None:
+            raise self._last_error
         for attempt in range(1, self._attempts + 1):
             await self.enter()
             try:
@@ -202,6 +208,7 @@ class Pacer:
                     isinstance(error, (CarrierRejected, AuthenticationFailed))
                     or attempt == self._attempts
                 ):
+                    self._gave_up(error)
                     raise
                 if isinstance(error, RateLimited):
                     self._throttle(error.retry_after_s)
@@ -209,12 +216,19 @@ class Pacer:
                 else:
                     attempt_pause = _jittered(_BACKOFF_S * 2 ** (attempt - 1))
             else:
+                self._given_up = 0
                 self._grow()
                 return answer
             finally:
                 self.leave()
             await asyncio.sleep(attempt_pause)
         raise AssertionError("unreachable")
+
+    def _gave_up(self, error: CarrierError) -> None:
+        """Count a call that failed in all its attempts; a rejection is an answer."""
+        rejected = isinstance(error, CarrierRejected)
+        self._given_up = 0 if rejected else self._given_up + 1
+        self._last_error = None if rejected else error
 
     async def _in_time(self) -> None:
         """Wait for the end of a pause, then for the rate."""

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.common.pool import each
-from shipkit.errors import AuthenticationFailed, CarrierError, SettingsError
+from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
 from shipkit.models import Address, Rate, Shipment
-from shipkit.schema import QUOTES, SHIPMENTS, quotes_table, shipment_from_row
+from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment_from_row
 
 __all__ = ["SHOPPED", "best_of", "quote_each", "quote_line", "refused_line", "shop_each"]
 
@@ -42,6 +42,8 @@ _NOT_PRICED: Final = frozenset(
 )
 _PRICED: Final = [name for name in SHIPMENTS.names if name not in _NOT_PRICED]
 """Two shipments that agree in these columns are the same question for any carrier."""
+
+_FORBIDDEN: Final = 403
 
 _ANY_SERVICE: Final = "any"
 """The service of a shipment that is shopped: a carrier's `shop` does not look at it."""
@@ -134,8 +136,21 @@ def quote_line(rate: Rate, basis: str = "quoted") -> dict[str, Any]:
 
 
 def refused_line(service: str | None, error: CarrierError) -> dict[str, Any]:
-    """Return a refusal as a row of a quote table."""
-    return {"service": service, "problem": error.message, "fix": error.fix}
+    """Return a row without a price as a row of a quote table.
+
+    A refusal is a problem of the row. Anything else (no connection, no time left, a 5xx, too many
+    requests, a 403, which is about the caller) is an outage: the row is marked as
+    :data:`~shipkit.schema.UNANSWERED`.
+    """
+    if isinstance(error, CarrierRejected) and error.details.get("status") != _FORBIDDEN:
+        return {"service": service, "problem": error.message, "fix": error.fix}
+    said = error.message.replace(" It may have acted.", "")
+    return {
+        "service": service,
+        "cost_basis": UNANSWERED,
+        "problem": f"no price: {said}",
+        "fix": "Preview again once the carrier answers.",
+    }
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from shipkit.cli.commands import COMMANDS, UsageError, nearest, parser
+from shipkit.cli.commands import COMMANDS, UsageError, again, nearest, parser
 from shipkit.cli.console import Console, End
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.job_config import with_config
 from shipkit.cli.streams import STOP_SIGNALS, occupy_standard_descriptors
-from shipkit.errors import ShipkitError
+from shipkit.errors import NotSent, ShipkitError
 
 __all__ = ["main"]
 
@@ -57,6 +57,7 @@ def _warnings_said(console: Console) -> Iterator[None]:
 
 def _run(words: list[str], console: Console) -> End:
     """Run a command and return how it ended, whatever happens: ``--json`` needs a last line."""
+    args: Namespace | None = None
     try:
         args = parser().parse_args(words)
         console.log = _usable_log(args.log)  # an error in the config file is logged too
@@ -70,7 +71,7 @@ def _run(words: list[str], console: Console) -> End:
         console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
         return End(Exit.UNFINISHED, console.job_id, facts={"code": "interrupted"})
     except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
-        return _failed(error, words, console)
+        return _failed(error, words, console, args)
 
 
 def _usable_log(path: str | None) -> str | None:
@@ -84,7 +85,7 @@ def _usable_log(path: str | None) -> str | None:
         raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
 
 
-def _failed(error: Exception, words: list[str], console: Console) -> End:
+def _failed(error: Exception, words: list[str], console: Console, args: Namespace | None) -> End:
     if "--debug" in words or not isinstance(error, ShipkitError | OSError):
         console.err.print_traceback()
     # After a purchase the command line was not invalid, whatever has failed since then.
@@ -92,6 +93,9 @@ def _failed(error: Exception, words: list[str], console: Console) -> End:
     told = described(error)
     console.fail(told.message, told.fix, told.code, code)
     following = error.details.get("next") if isinstance(error, ShipkitError) else None
+    outage = isinstance(error, NotSent) and console.job_id is None
+    if outage and args is not None and getattr(args, "file", None):
+        following = again(args.command, args)
     return End(code, console.job_id, next=following, facts={"code": told.code})
 
 

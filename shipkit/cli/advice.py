@@ -73,6 +73,7 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r"(?:session\.)?map\(ship_date=\.\.\.\)"), "--ship-date YYYY-MM-DD"),
     (re.compile(r"(?:session\.)?map\(skus=\.\.\.\)"), "--skus FILE"),
     (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),
+    (re.compile(r'session\.skip\("([^"]*)"\)'), r'--skip "\1"'),
     (re.compile(r"session\.preview\(\)"), "shipkit preview"),
     (re.compile(r"sk\.jobs\(\)"), "shipkit jobs"),
 )

@@ -88,6 +88,9 @@ def preview(args: Namespace, console: Console) -> End:
         if args.output:
             save_frame(frame, Path(args.output))
             console.say(f"Written: {args.output}")
+        if silent := len(session.previewed.unanswered):
+            console.note(f"The carrier did not answer for {counted(silent, 'row')}: preview again.")
+            end.exit, end.next = Exit.BROKEN, again("preview", args)
     return end
 
 

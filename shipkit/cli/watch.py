@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from shipkit.cli.commands import UsageError
 from shipkit.cli.console import Console, End
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
@@ -25,7 +26,7 @@ from shipkit.cli.watched_folder import STILL_S, WatchedFolder, free_path, moved
 from shipkit.common.files import make_private, write_file
 from shipkit.common.lock import held
 from shipkit.common.visible_text import readable
-from shipkit.errors import InputError, ShipkitError
+from shipkit.errors import InputError, SettingsError, ShipkitError
 from shipkit.outputs.writeback.confirmations import file_name, the_format
 from shipkit.settings import Settings
 
@@ -90,6 +91,8 @@ def _run(path: Path, folder: WatchedFolder, args: Namespace, console: Console) -
         end = run_one(_options_for(path, folder, args), console)
     except KeyboardInterrupt:  # before the purchase began; during it, the job is paused instead
         end = End(Exit.UNFINISHED)
+    except UsageError:
+        raise  # the same options would fail for every file
     except Exception as error:  # noqa: BLE001 - one file must not stop the files behind it
         end = _ended(error, console)
     try:
@@ -122,8 +125,8 @@ def _ended(error: Exception, console: Console) -> End:
         console.err.print_traceback()
     told = described(error)
     code = of_error(error) if expected else Exit.UNUSABLE
-    if console.job_id is not None:
-        code = Exit.BROKEN
+    if console.job_id is not None or isinstance(error, SettingsError):
+        code = Exit.BROKEN  # not the fault of this file, which stays and is run again
     console.fail(told.message, told.fix, told.code, code)
     return End(code, console.job_id, facts={"code": told.code, "message": told.message})
 
@@ -140,11 +143,23 @@ def _options_for(path: Path, folder: WatchedFolder, args: Namespace) -> Namespac
     )
     outputs = {
         "labels": str(free_path(folder.done / f"{stem}_labels.{args.label_format or 'pdf'}")),
-        "write_back": str(free_path(folder.done / f"{stem}_shipped{''.join(path.suffixes)}")),
+        "write_back": str(free_path(folder.done / f"{stem}_shipped{_copied_as(path)}")),
         "failed": str(folder.failed / f"{stem}_failed.csv"),
         "confirmation_file": confirmation,
     }
     return Namespace(**{**vars(args), "file": str(path), "watch": None, **outputs})
+
+
+def _copied_as(path: Path) -> str:
+    """Return the ending of the copy with tracking numbers of an orders file."""
+    for endings, written in _COPIES.items():
+        if any(suffix.lower() in endings for suffix in path.suffixes[-2:]):  # also orders.json.gz
+            return written
+    return "".join(path.suffixes)
+
+
+_COPIES = {(".json", ".ndjson", ".jsonl"): ".csv", (".xls", ".ods"): ".xlsx"}
+"""Kinds of files that are read and not written, and what their copy is."""
 
 
 def _put_away(path: Path, folder: WatchedFolder, end: End) -> Path | None:

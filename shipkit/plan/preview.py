@@ -19,6 +19,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.registry import service_title
 from shipkit.models import Money
+from shipkit.plan import outage
 from shipkit.plan.frames import to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.summary import ServiceTotal, Summary
@@ -118,6 +119,12 @@ class Preview:
         """Which rows would be bought: those with a price."""
         mask: npt.NDArray[np.bool_] = pc.is_valid(self.quotes.column("cost_cents")).to_numpy()
         return mask
+
+    @cached_property
+    def unanswered(self) -> list[int]:
+        """Rows without a price because the carrier did not answer."""
+        rows = outage.unanswered_rows(self.plan, self.quotes)
+        return [row for row in rows if row not in self.held]
 
     @cached_property
     def totals(self) -> dict[str, Money]:
@@ -224,6 +231,7 @@ class Preview:
         These are rows that could not be priced, are held back, or were set aside.
         """
         numbers, values = self.plan.table.column("row_number"), self.plan.table.column("service")
+        silent = set(outage.unanswered_quotes(self.quotes))
         found = [
             {
                 "row_number": numbers[i].as_py(),
@@ -232,7 +240,7 @@ class Preview:
                 "problem": text,
                 "fix": self.quotes.column("fix")[i].as_py(),
                 "severity": "error",
-                "code": "not_priced",
+                "code": outage.CODE if i in silent else "not_priced",
             }
             for i, text in self._unpriced.items()
         ]
@@ -299,20 +307,28 @@ async def price(
     """Return `plan` priced by `carrier`.
 
     Every row that can be bought is priced; no price is estimated or extrapolated.
+
+    Raises
+    ------
+    CarrierError
+        The carrier cannot be asked, or answered for no row.
     """
     blocked = plan.blocked.copy()
     if held:
         blocked[list(held)] = True
     wanted = np.flatnonzero(~blocked)
     if len(wanted) == len(plan):
-        quotes = await carrier.quote_table(plan.table, plan.shipper, pacer)
+        quotes = await outage.answered(carrier.quote_table(plan.table, plan.shipper, pacer))
     else:
         # What no price depends on need not be copied.
         asked = plan.table.select(carrier.capabilities.priced_by or plan.table.column_names)
-        some = await carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
+        some = await outage.answered(
+            carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
+        )
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
+    outage.refuse_silence(plan, quotes)
     return Preview(
         plan=plan,
         quotes=quotes.select(QUOTES.names),

@@ -20,6 +20,7 @@ from shipkit.carriers.protocol import Carrier, table_shopper
 from shipkit.carriers.quoting import shop_each
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
+from shipkit.plan import outage
 from shipkit.plan.plan import Edit
 from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, problems_table
 from shipkit.services import ServiceList, ServiceRule, UnknownService
@@ -144,7 +145,7 @@ async def shop(
     """
     at_once = table_shopper(carrier)
     if at_once is not None:
-        return await at_once.shop_table(table, shipper, pacer)
+        return await outage.answered(at_once.shop_table(table, shipper, pacer))
     return await shop_each(
         carrier.shop, table, shipper, concurrency=carrier.pace.concurrency, pacer=pacer
     )
@@ -199,6 +200,7 @@ def _unfitting(
     said = dict(
         zip(without.column("row").to_pylist(), without.column("problem").to_pylist(), strict=True)
     )
+    silent = {offers.column("row")[place].as_py() for place in outage.unanswered_quotes(offers)}
     lines = asked.select(["row_number", "service"]).take(pa.array(rows, pa.int64())).to_pylist()
     return problems_table(
         [
@@ -207,10 +209,12 @@ def _unfitting(
                 "field": "service",
                 "value": line["service"],
                 "severity": "error",
-                "code": "no_service_fits",
+                "code": outage.CODE if row in silent else "no_service_fits",
                 "problem": said.get(row)
                 or f"no service of {carrier.identity} fits {line['service']!r}",
-                "fix": "Name a service for this row, or relax the rule.",
+                "fix": "Preview again once the carrier answers."
+                if row in silent
+                else "Name a service for this row, or relax the rule.",
             }
             for row, line in zip(rows.tolist(), lines, strict=True)
         ]

@@ -30,6 +30,7 @@ from shipkit.errors import (
     SpendLimitExceeded,
 )
 from shipkit.models import Money
+from shipkit.plan.outage import refuse_gaps
 from shipkit.plan.preview import Preview
 from shipkit.plan.preview_store import PreviewRecord, recall
 
@@ -265,8 +266,11 @@ def authorize(
         CONFIRM, and the preview is not approved.
     PlanChanged
         CONFIRM, and the approval is for other shipments or other prices.
+    CarrierUnreachable
+        Some rows got no price because the carrier did not answer.
     """
     _fresh(record, now)
+    refuse_gaps(preview)
     check_limits(limits, preview.quotes)
     if mode is ExecutionMode.AUTO:
         require_limits(limits, live=preview.plan.identity.live)

@@ -8,7 +8,10 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.words import counted
+from shipkit.errors import CarrierUnreachable
 from shipkit.models import Money
+from shipkit.plan.outage import answered, unanswered_quotes
 from shipkit.plan.preview import cents_by_currency
 from shipkit.purchasing.approval import ExecutionMode, renew
 from shipkit.purchasing.result import charged
@@ -34,6 +37,8 @@ async def requote_expired(
 
     Raises
     ------
+    CarrierUnreachable
+        The carrier did not answer for every row. Nothing was bought.
     ApprovalRequired, SpendLimitExceeded
         The rest costs more than was approved or than the limit allows. Nothing was bought.
     """
@@ -44,7 +49,16 @@ async def requote_expired(
     rows = pc.indices_nonzero(pc.equal(results.column("state"), RowState.PENDING.value))
     if not len(rows) or store.status is JobStatus.CANCELLED:
         return
-    quotes = await carrier.quote_table(store.plan.take(rows), store.manifest.shipper, pacer)
+    quotes = await answered(
+        carrier.quote_table(store.plan.take(rows), store.manifest.shipper, pacer)
+    )
+    if silent := unanswered_quotes(quotes):
+        # A total without these rows would look cheaper than what was approved.
+        raise CarrierUnreachable(
+            f"The quotes have expired, and {counted(len(silent), 'row')} got no new price: "
+            f"{quotes.column('problem')[silent[0]].as_py()}",
+            fix="Resume again once the carrier answers. Nothing more was bought.",
+        )
     renew(
         cents_by_currency(store.quotes.take(rows)),
         cents_by_currency(quotes),

@@ -6,7 +6,10 @@ This is the one place that decides an outcome at UPS:
 - The sign-in fails or does not answer: AuthenticationFailed or CarrierUnreachable, not sent.
 - 401, and 401 again with a fresh token: AuthenticationFailed, turned away unread.
 - 429: RateLimited, turned away unread.
-- Any other 4xx, or a 2xx with an error in its body: CarrierRejected.
+- A refusal of the account (:data:`~shipkit.carriers.ups.codes.ACCOUNT_REFUSED`):
+  AuthenticationFailed, because every row would get it. Nothing was bought.
+- Any other 4xx with an error of the API, or a 2xx with an error in its body: CarrierRejected.
+- A 4xx without one, such as the page of a firewall: AnswerLost, in doubt.
 - 200 without a body and an error in the headers: CarrierRejected (recorded, labels.malformed).
 - A time-out, a reset, a 5xx, half an answer, an answer that is not JSON: AnswerLost, in doubt.
 - A 4xx that is a failure of UPS's own systems (:data:`~shipkit.carriers.ups.codes.IN_DOUBT`):
@@ -26,7 +29,7 @@ from pydantic import SecretStr
 
 from shipkit.carriers.http import HttpTransport, Response, retry_after_s
 from shipkit.carriers.ups import responses
-from shipkit.carriers.ups.codes import IN_DOUBT, explain
+from shipkit.carriers.ups.codes import ACCOUNT_REFUSED, IN_DOUBT, explain
 from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.responses import ErrorAnswer
 from shipkit.carriers.ups.text import clean, cut
@@ -233,8 +236,21 @@ def _meaning(answer: Response, transaction: str) -> Any:
         )
     if answer.status >= 500 or code in IN_DOUBT:
         raise AnswerLost(f"{_sentence(answer, error)} It may have acted.", fix=_LOOK_UP, **about)
-    if answer.status >= 400 or error is not None:
+    if answer.status >= 400 and error is None:
+        raise AnswerLost(
+            f"UPS answered {answer.status} without an error of its API: a proxy or a firewall may "
+            "have answered instead. It may have acted.",
+            fix=_LOOK_UP,
+            **about,
+        )
+    if error is not None:
         known = explain(code)
+        if code in ACCOUNT_REFUSED:
+            raise AuthenticationFailed(
+                _sentence(answer, error),
+                fix=(known.fix if known else None) or _CREDENTIALS,
+                **about,
+            )
         raise CarrierRejected(
             _sentence(answer, error),
             fix=(known.fix if known else None)

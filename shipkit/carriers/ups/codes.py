@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 __all__ = [
+    "ACCOUNT_REFUSED",
     "ALREADY_VOIDED",
     "CANNOT_CLASSIFY",
     "CODES",
@@ -208,6 +209,13 @@ IN_DOUBT: frozenset[str] = frozenset({"10004", "120001", "20001"})
 """Errors after which a shipment may exist all the same, whatever the HTTP status.
 
 Each is a failure of UPS's own systems behind the API, which may come after the shipment was made.
+"""
+
+ACCOUNT_REFUSED: frozenset[str] = frozenset({"112111", "120100"})
+"""Refusals of the account, not of a row: every row would get them until the setting is corrected.
+
+112111 was recorded for a rate request with a missing or wrong account number, 120100 is its counterpart
+for shipments.
 """
 
 ALREADY_VOIDED = "190117"

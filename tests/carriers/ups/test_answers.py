@@ -16,7 +16,7 @@ from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
 from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.service_level import ServiceLevel
-from shipkit.errors import AnswerLost, CarrierRejected
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
 from shipkit.models import Address, LabelFormat
 
 
@@ -102,7 +102,7 @@ REFUSES = {
     "labels.city_name": (CarrierRejected, "120802"),
     "labels.failure": (CarrierRejected, "120202"),
     "rates.failure": (CarrierRejected, "111285"),
-    "rates.invalid_request": (CarrierRejected, "112111"),
+    "rates.invalid_request": (AuthenticationFailed, "112111"),  # of the account, not of a row
     "timings.failure": (AnswerLost, "10004"),
 }
 

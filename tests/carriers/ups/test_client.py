@@ -164,7 +164,7 @@ def test_a_refusal_carries_ups_s_code_ups_s_words_our_words_and_the_fix(
     other = UPS(
         "client-of-the-tests", SecretStr(SECRET), "ZZZZZZ", base_url=server.url, today=lambda: TODAY
     )
-    with pytest.raises(CarrierRejected) as caught:
+    with pytest.raises(AuthenticationFailed) as caught:
         asyncio.run(_closing(other, other.ship(shipment, shop, "REF1", ZPL)))
     assert caught.value.carrier_code == "120100"
     assert caught.value.carrier_message == "Missing or invalid shipper number"
