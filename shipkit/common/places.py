@@ -26,6 +26,7 @@ __all__ = [
     "plain_zip_sql",
     "state_code",
     "state_codes",
+    "state_of_parts",
     "zip3_states",
     "zip_with_zeros",
     "zip_with_zeros_sql",
@@ -127,6 +128,31 @@ def state_code(iso: str, text: str | None) -> str | None:
     if not text:
         return None
     return state_codes().get(("US" if iso in US_DOMAIN else iso, place_key(text)), text)
+
+
+_PARTS = re.compile(r"\s*[()\[\],/|]+\s*|\s+[-–]\s+|(?<=^[A-Za-z]{2})-(?=[A-Za-z])")
+
+
+def state_of_parts(iso: str, text: str | None) -> str | None:
+    """Return the state of a text that names its country, or its code, as well; None for others.
+
+    Examples
+    --------
+    >>> [state_of_parts("US", text) for text in ("Idaho (US)", "US-ID", "ID")]
+    ['ID', 'ID', None]
+    >>> state_of_parts("US", "Georgia (GE)"), state_of_parts("MX", "Jalisco (MX)")
+    (None, 'Jalisco')
+    """
+    home = "US" if iso in US_DOMAIN else iso
+    parts = [part for part in _PARTS.split(text or "") if part]
+    if len(parts) < 2 or (home, place_key(text or "")) in state_codes():
+        return None
+    codes = {part: state_codes().get((home, place_key(part))) for part in parts}
+    named = {code for code in codes.values() if code}
+    left = [part for part, code in codes.items() if code is None and country_code(part) != home]
+    if named:
+        return named.pop() if len(named) == 1 and not left else None
+    return left[0] if len(left) == 1 < len(parts) else None
 
 
 def _rows(name: str) -> list[dict[str, str]]:

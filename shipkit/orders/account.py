@@ -98,7 +98,10 @@ def account(
 
 def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> ColumnUse:
     asks = instruction_of(column.name)
-    if asks is not None and not (one_service and asks.unless_service):
+    settled = asks is not None and (
+        (one_service and asks.unless_service) or asks.unless_role.intersection(roles)
+    )
+    if asks is not None and not settled:
         return ColumnUse(column.name, column.key, "not understood", asks)
     carried = asks is not None or _is_carried(column, roles)
     return ColumnUse(column.name, column.key, "carried" if carried else "not understood")

@@ -15,7 +15,7 @@ from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.rule import Rule
 from shipkit.services import PLACES, Limits, ServiceList
 
-__all__ = ["carrier_rules"]
+__all__ = ["PLACE_CONDITIONS", "carrier_rules"]
 
 _LONGEST: Final = "greatest(p.length_in, p.width_in, p.height_in)"
 _GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_LONGEST}))"
@@ -44,12 +44,15 @@ def _unknown_service(offered: ServiceList) -> Rule:
     )
 
 
-_CONDITIONS: Final = {
-    "po_box": ("box IS NOT NULL AND NOT box_and_street AND NOT box_is_usual", "address_line1"),
-    "military": ("military", "city"),
-    "outlying": ("outlying AND NOT military", "state"),
+PLACE_CONDITIONS: Final = {
+    "po_box": "(box IS NOT NULL AND NOT box_and_street AND NOT box_is_usual)",
+    "military": "military",
+    "outlying": "(outlying AND NOT military)",
 }
-"""Kind of place -> SQL of whether an address is one, and the field that shows it."""
+"""Kind of place -> SQL of whether an address is one."""
+
+_FIELDS: Final = {"po_box": "address_line1", "military": "city", "outlying": "state"}
+"""Kind of place -> the field that shows it."""
 
 _INSTEAD: Final = {
     "po_box": "Give a street address",
@@ -61,7 +64,8 @@ _INSTEAD: Final = {
 def _of_places(offered: ServiceList) -> list[Rule]:
     """Return a rule for each kind of place that some of the services do not deliver to."""
     found = []
-    for kind, (is_there, field) in _CONDITIONS.items():
+    for kind, is_there in PLACE_CONDITIONS.items():
+        field = _FIELDS[kind]
         refusing = [entry for entry in offered if kind in entry.not_to]
         if not refusing:
             continue
@@ -72,7 +76,7 @@ def _of_places(offered: ServiceList) -> list[Rule]:
             Rule(
                 f"{kind}_not_served",
                 f"ship_to.{field}",
-                f"({is_there}) AND service IN ({', '.join(quote(each.code) for each in refusing)})",
+                f"{is_there} AND service IN ({', '.join(quote(each.code) for each in refusing)})",
                 "coalesce(box, address_line1)" if kind == "po_box" else field,
                 f"{choose('service', titles, quote(offered.title))}"
                 f" || {quote(f' does not deliver to {PLACES[kind]}')}",

@@ -213,6 +213,7 @@ def recognise(headings: Sequence[str]) -> Recognition:
         if found is not None:
             named = replace(found, match=replace(found.match, name=heading))
             candidates.setdefault(found.match.role, []).append(named)
+    _of_japan(candidates)
     _one_address(candidates)
     roles: dict[str, Match] = {}
     ambiguous: dict[str, list[str]] = {}
@@ -344,10 +345,30 @@ def _read_words(words: list[str], heading: str, key: str, index: int) -> _Candid
     counted = quantity_role(words) or quantity_role(spelled(heading).split())
     if counted is not None:
         return _Candidate(Match(counted[0], heading, key, None, index), counted[1])
+    of_line = _of_a_line(words)
+    if of_line is not None:
+        return _Candidate(Match(of_line[0], heading, key, None, index), of_line[1])
     order = order_number_tier(words)
     return (
         None if order is None else _Candidate(Match("order_id", heading, key, None, index), order)
     )
+
+
+_LINE_ROLES = frozenset(
+    {"quantity", "sku", "item_name", "item_price", "item_weight", "hs_code", "origin_country"}
+)
+
+
+def _of_a_line(words: list[str]) -> tuple[str, int] | None:
+    """Return role and tier of what a line of an order has: "Order Lines/Quantity"."""
+    for prefix in vocabulary().lines:
+        size = len(prefix)
+        rest = words[size:]
+        if rest and tuple(words[:size]) == prefix:
+            found = vocabulary().by_phrase.get(" ".join(rest)) or quantity_role(rest)
+            if found is not None and found[0] in _LINE_ROLES:
+                return found
+    return None
 
 
 def _measure(words: list[str]) -> tuple[str, int, str] | None:
@@ -429,6 +450,26 @@ def _place(words: list[str]) -> tuple[str, int] | None:
     if found is None and words[:1] == ["address"]:  # "Shipping Address City"
         found = vocabulary().by_address_phrase.get(" ".join(words[1:]))
     return found
+
+
+def _of_japan(candidates: dict[str, list[_Candidate]]) -> None:
+    """Read the half of a name and the block of an address as Japanese headings mean them.
+
+    Next to a family name, a "name" (名) is the given name. Without a street, the block (番地) is
+    all there is of one.
+    """
+    if "last_name" in candidates and "first_name" not in candidates:
+        _rename(candidates, "name", "first_name", "名")
+    if "address_line1" not in candidates:
+        _rename(candidates, "house_number", "address_line1", "番地")
+
+
+def _rename(candidates: dict[str, list[_Candidate]], role: str, meant: str, ending: str) -> None:
+    group = candidates.get(role, [])
+    if group and all(each.match.name.strip().endswith(ending) for each in group):
+        candidates[meant] = [
+            replace(each, match=replace(each.match, role=meant)) for each in candidates.pop(role)
+        ]
 
 
 def _one_address(candidates: dict[str, list[_Candidate]]) -> None:

@@ -83,7 +83,7 @@ def _tokens(heading: str) -> list[str]:
     """Return the runs of letters and of digits of a heading, in lower case without accents."""
     heading = re.sub(r"['’]s\b", "", heading)
     if not heading.isascii():
-        heading = re.sub(r"(?i)\bn\s?[°º]|№", " number ", heading)
+        heading = re.sub(r"(?i)\bn\s?\.?\s?[°ºª]\.?|№", " number ", heading)
         heading = without_accents(re.sub(r"[¹²³⁰⁴-⁹]", "", heading))  # footnote marks
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
     return re.findall(r"[^\W\d_]+|\d+", spaced.replace("#", " number ").lower())

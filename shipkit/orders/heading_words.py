@@ -36,6 +36,8 @@ class Vocabulary:
         Names of the parties that an order may be sent to.
     containers
         Words before a party that only say which record a column belongs to.
+    lines
+        Words before what a line of an order has.
     others
         A heading with one of these words is about another party or thing, never the recipient.
     alone_is_a_name
@@ -49,6 +51,7 @@ class Vocabulary:
     recipient: tuple[str, ...]
     buyer: tuple[str, ...]
     containers: frozenset[str]
+    lines: tuple[tuple[str, ...], ...]
     others: frozenset[str]
     alone_is_a_name: frozenset[str]
     by_phrase: Mapping[str, tuple[str, int]]
@@ -68,6 +71,7 @@ def vocabulary() -> Vocabulary:
         recipient=tuple(phrase(text) for text in parties["recipient"]),
         buyer=tuple(phrase(text) for text in parties["buyer"]),
         containers=frozenset(parties["containers"]),
+        lines=tuple(tuple(phrase(text).split()) for text in parties["lines"]),
         others=frozenset(parties["others"]),
         alone_is_a_name=frozenset(phrase(text) for text in parties["alone_is_a_name"]),
         by_phrase=_index(roles),

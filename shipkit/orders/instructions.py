@@ -46,6 +46,8 @@ class Instruction:
         Whether a date counts only when it is still to come.
     unless_service
         Whether it is settled by one service for all rows.
+    unless_role
+        Roles of columns; where one of them is read, it asks for nothing.
     """
 
     what: str
@@ -61,6 +63,7 @@ class Instruction:
     street_without_number: bool
     future: bool
     unless_service: bool
+    unless_role: frozenset[str]
 
 
 @lru_cache(maxsize=20_000)
@@ -129,6 +132,7 @@ def _instructions() -> tuple[Instruction, ...]:
             street_without_number=each.get("street_without_number", False),
             future=each.get("future", False),
             unless_service=each.get("unless_service", False),
+            unless_role=frozenset(each.get("unless_role", ())),
         )
         for each in given["concern"]
     )

@@ -20,7 +20,7 @@ from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_st
 from shipkit.common.relation import Relation, StageSchema, scratch
 from shipkit.common.sql import one
 from shipkit.models import Address
-from shipkit.orders.carrier_rules import carrier_rules
+from shipkit.orders.carrier_rules import PLACE_CONDITIONS, carrier_rules
 from shipkit.orders.delivery_places import box_columns, place_columns
 from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.postal_columns import postal_columns
@@ -29,7 +29,7 @@ from shipkit.orders.rules import RULES
 from shipkit.schema import PROBLEMS
 from shipkit.services import ServiceList
 
-__all__ = ["RULES", "Rule", "check", "sentence"]
+__all__ = ["RULES", "Rule", "check", "places_of", "sentence"]
 
 Place = tuple[str, str | None]
 """Country and state."""
@@ -102,6 +102,31 @@ def check(
             """
         ).to_arrow_table()
     return found.cast(PROBLEMS)
+
+
+def places_of(
+    con: duckdb.DuckDBPyConnection, shipments: pa.Table, shipper: Address
+) -> dict[int, list[str]]:
+    """Return row number -> the kinds of places of its address that not every service goes to.
+
+    Rows of other addresses are left out.
+    """
+    with _registered(con, checked_rows=shipments):
+        places: list[Place] = con.sql(
+            "SELECT DISTINCT country, state FROM checked_rows WHERE country IS NOT NULL"
+        ).fetchall()
+        zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
+        with _registered(con, zip_ranges=zips):
+            kinds = ", ".join(f"({condition})" for condition in PLACE_CONDITIONS.values())
+            found = con.execute(f"""
+                SELECT row_number, [{kinds}] AS kinds
+                FROM ({_judged("checked_rows", shipper, None, places)})
+                WHERE {" OR ".join(PLACE_CONDITIONS.values())}
+            """).fetchall()
+    return {
+        row: [kind for kind, fits in zip(PLACE_CONDITIONS, kinds, strict=True) if fits]
+        for row, kinds in found
+    }
 
 
 def sentence(problem: Mapping[str, Any], order_id: str | None = None) -> str:

@@ -232,7 +232,8 @@ class Planner:
         if self._packed is None:
             spec = replace(self._read_spec(), offered=self.services())
             selected = self.selected().relation
-            self._packed = packing.pack(self.con, self.orders, selected, spec)
+            home = self.shipper.country if self.shipper else "US"
+            self._packed = packing.pack(self.con, self.orders, selected, spec, home)
         return self._packed
 
     def _read_spec(self) -> mapping.MappingSpec:
@@ -324,11 +325,23 @@ class Planner:
         left = _without(table, skipped)
         alike = pa.concat_tables(
             [
-                grouping.look_alikes(self.con, left, self.orders),
+                grouping.look_alikes(
+                    self.con,
+                    left,
+                    self.orders,
+                    blank.table.column("row_number").to_pylist() if self.clauses else None,
+                    self.spec.columns,
+                ),
                 grouping.named_after_goods(left, self.orders),
             ]
         )
-        table, unresolved = await choose_services(table, carrier, self.payer, pacer)
+        table, unresolved = await choose_services(
+            table,
+            carrier,
+            self.payer,
+            pacer,
+            places_of=lambda rows: validate.places_of(self.con, rows, self.payer),
+        )
         noted = self._noted(table)
         refused = unsupported(table, carrier)
         known = pa.concat_tables(

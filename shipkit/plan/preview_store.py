@@ -46,12 +46,12 @@ class PreviewRecord:
     @cached_property
     def quotes(self) -> pa.Table:
         """The quote table."""
-        return pq.read_table(self.path / "quotes.parquet")
+        return _read_table(self.path, "quotes.parquet")
 
     @cached_property
     def table(self) -> pa.Table:
         """The shipments."""
-        return complete(pq.read_table(self.path / "plan.parquet"))
+        return complete(_read_table(self.path, "plan.parquet"))
 
 
 def keep(home: Path, preview: Preview) -> PreviewRecord:
@@ -93,6 +93,29 @@ def recall(home: Path, preview_id: str) -> PreviewRecord:
             f"There is no preview {preview_id!r} in {home}.",
             fix="Make one with session.preview() and use the id that it shows.",
         ) from None
+    except (ValueError, OSError) as error:
+        raise _damaged(folder, "preview.json") from error
+    try:
+        return _record(folder, facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(folder, "preview.json") from error
+
+
+def _damaged(folder: Path, name: str) -> PreviewNotFound:
+    return PreviewNotFound(
+        f"The stored preview {folder.name!r} is damaged: {name} cannot be read.",
+        fix=f"Remove the folder {folder}, and make the preview again with session.preview().",
+    )
+
+
+def _read_table(folder: Path, name: str) -> pa.Table:
+    try:
+        return pq.read_table(folder / name)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(folder, name) from error
+
+
+def _record(folder: Path, facts: Any) -> PreviewRecord:
     return PreviewRecord(
         path=folder,
         preview_id=facts["preview_id"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,11 +98,22 @@ def skipped_rows(
 
 
 async def choose_services(
-    table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
+    table: pa.Table,
+    carrier: Carrier,
+    shipper: Address,
+    pacer: Pacer | None = None,
+    *,
+    places_of: Callable[[pa.Table], Mapping[int, Sequence[str]]] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """Return `table` with each rule replaced by the service it chooses, and the problems.
 
     A row for which no service fits keeps a null service and has a problem.
+
+    Parameters
+    ----------
+    places_of
+        Returns row number -> the kinds of places of its address that not every service goes to: a
+        service that does not go there is not chosen.
     """
     services = table.column("service")
     rules = {
@@ -116,7 +127,10 @@ async def choose_services(
     if not len(rows):
         return table, problems_table()
     asked = table.take(pa.array(rows))
-    offers = await shop(asked, carrier, shipper, pacer)
+    closed: dict[int, set[str]] = {}
+    if places_of is not None and any(entry.not_to for entry in carrier.services):
+        closed = _closed(asked, carrier.services, places_of(asked))
+    offers = _without_closed(await shop(asked, carrier, shipper, pacer), closed)
     chosen = np.full(len(rows), None, dtype=object)
     for text, rule in rules.items():
         of_rule = np.asarray(pc.equal(asked.column("service"), text))
@@ -134,6 +148,36 @@ async def choose_services(
     return table, _unfitting(
         asked, offers, np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked)), carrier
     )
+
+
+def _closed(
+    asked: pa.Table, offered: ServiceList, kinds: Mapping[int, Sequence[str]]
+) -> dict[int, set[str]]:
+    """Return index of a row -> the services that do not go to its address."""
+    if not kinds:
+        return {}
+    rows = {number: row for row, number in enumerate(asked.column("row_number").to_pylist())}
+    return {
+        rows[number]: {entry.code for entry in offered if {*entry.not_to}.intersection(here)}
+        for number, here in kinds.items()
+    }
+
+
+def _without_closed(offers: pa.Table, closed: Mapping[int, set[str]]) -> pa.Table:
+    """Return the offers without those of services that do not go to the address of their row.
+
+    A row that no service goes to keeps its offers: validation says why it waits.
+    """
+    if not closed:
+        return offers
+    special = pc.is_in(offers.column("row").cast(pa.int64()), pa.array(list(closed), pa.int64()))
+    at = pc.indices_nonzero(special).to_pylist()
+    some = offers.take(pa.array(at, pa.int64())).select(["row", "service"]).to_pylist()
+    going = {offer["row"] for offer in some if offer["service"] not in closed[offer["row"]]}
+    keep = np.ones(offers.num_rows, dtype=bool)
+    for place, offer in zip(at, some, strict=True):
+        keep[place] = offer["row"] not in going or offer["service"] not in closed[offer["row"]]
+    return offers.filter(pa.array(keep))
 
 
 async def shop(

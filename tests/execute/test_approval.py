@@ -25,7 +25,7 @@ from shipkit.errors import (
 from shipkit.models import Money
 from shipkit.plan.plan import Plan
 from shipkit.plan.preview import Preview
-from shipkit.plan.preview_store import keep
+from shipkit.plan.preview_store import keep, recall
 from shipkit.purchasing.approval import (
     Approval,
     ExecutionMode,
@@ -375,3 +375,25 @@ def test_a_preview_for_live_money_has_another_fingerprint_than_one_for_the_sandb
     preview = preview_of()
     live = dataclasses.replace(preview, plan=dataclasses.replace(preview.plan, identity=LIVE))
     assert live.plan.fingerprint != preview.plan.fingerprint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe\x00", b'{"preview_id": 1}', b'"text"'],
+)
+def test_a_damaged_preview_is_our_error(tmp_path, content):
+    record = keep(tmp_path, preview_of())
+    (record.path / "preview.json").write_bytes(content)
+    with pytest.raises(
+        PreviewNotFound, match=r"is damaged: preview\.json cannot be read"
+    ) as caught:
+        recall(tmp_path, record.preview_id)
+    assert str(record.path) in caught.value.fix
+
+
+def test_a_damaged_table_of_a_preview_is_our_error(tmp_path):
+    record = keep(tmp_path, preview_of())
+    for name, read in (("plan.parquet", "table"), ("quotes.parquet", "quotes")):
+        (record.path / name).write_bytes(b"PAR1 cut")
+        with pytest.raises(PreviewNotFound, match=f"is damaged: {name} cannot be read"):
+            getattr(recall(tmp_path, record.preview_id), read)

@@ -48,6 +48,47 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("heading", "role"),
+    [
+        ("N.º de pedido", "order_id"),
+        ("N.ª orden", "order_id"),
+        ("Nº. pedido", "order_id"),
+        ("N.º de venta", "order_id"),
+        ("Nombre del destinatario", "name"),
+        ("shippingAddress.zone", "state"),
+        ("shipping_address[zone_code]", "state"),
+        ("Zone", None),
+    ],
+)
+def test_a_heading_in_a_shops_own_spelling_is_read(heading, role):
+    assert next(iter(recognise([heading]).roles), None) == role
+
+
+def test_the_halves_of_a_japanese_name_and_address_are_read(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "注文番号,送付先姓,送付先名,送付先郵便番号,送付先住所都道府県,送付先住所市区町村,送付先住所番地,国\n"
+        "1,山田,花子,530-0001,大阪府,大阪市北区,梅田1-2-3,日本\n",
+        encoding="utf-8",
+    )
+    with sk.BatchSession(path, shipper=SHIPPER, home=tmp_path) as session:
+        session.map(service="worldwide_saver", defaults={"weight_lb": 1})
+        row = session.mapped().iloc[0]
+    assert (row["name"], row["address_line1"], row["city"]) == (
+        "山田 花子",
+        "梅田1-2-3",
+        "大阪市北区",
+    )
+    assert (row["postal_code"], row["country"]) == ("530-0001", "JP")
+
+
+def test_a_block_next_to_an_address_is_the_number_of_its_house():
+    roles = recognise(["住所", "番地", "氏名"]).roles
+    assert roles["house_number"].name == "番地"
+    assert roles["address_line1"].name == "住所"
+
+
 @pytest.mark.parametrize("language", FILES)
 def test_a_file_in_any_language_is_read(language):
     headings = FILES[language].split("|")

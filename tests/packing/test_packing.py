@@ -78,11 +78,16 @@ def test_a_heading_that_names_the_whole_order_is_taken_once():
     assert (weights(rows), problems) == ([[5.0]], [])
 
 
-def test_a_weight_that_may_be_of_unit_line_or_order_is_asked_for_orders_of_several_lines_only():
+def test_a_weight_that_may_be_of_unit_line_or_order_is_asked_for_orders_of_several_units_only():
     other = {"Order ID": "B", **PLACE, "Weight (lb)": 4, "Qty": 2}
-    rows, problems = made([*lines("Weight (lb)", [5, 6]), other])
+    rows, problems = made([*lines("Weight (lb)", [5, 6]), {**other, "Qty": 1}])
     assert weights(rows) == [[None], [4.0]]
     assert problems == [(1, "weight_basis_unknown", "error")]
+    _, problems = made([*lines("Weight (lb)", [5, 6]), other])
+    assert problems == [
+        (1, "weight_basis_unknown", "error"),
+        (3, "weight_basis_unknown", "error"),
+    ]
     rows, problems = made([*lines("Weight (lb)", [5, 6]), other], weights="unit")
     assert (weights(rows), problems) == ([[11.0], [8.0]], [])
 

@@ -116,7 +116,10 @@ def test_a_weight_of_a_unit_needs_a_quantity(packed):
     assert packed(*rows) == ([2, 2], [(1, "error", "quantity_missing")])
     assert packed(*rows, columns={"quantity": "Posten"}) == ([20, 2], [])
     assert packed(*rows, ignore=["Posten"]) == ([2, 2], [])
-    assert packed(*({"Item Weight (lb)": 2, "Posten": n} for n in (1, 2))) == ([2, 2], [])
+    assert packed(*({"Item Weight (lb)": 2, "Posten": n} for n in (1, 2))) == (
+        [2, 2],
+        [(1, "warning", "quantity_missing")],
+    )
 
 
 def test_two_quantities_are_a_question_only_where_they_differ(packed):
@@ -152,3 +155,92 @@ def test_a_bundle_without_a_weight_of_its_own_is_no_question(packed):
 
 def test_a_line_without_a_parent_in_its_order_is_no_question(packed):
     assert packed(*tea_set(6, cells=(None, "BOX", "BOX"))) == ([12], [])
+
+
+# -- what a weight is of ---------------------------------------------------------------------------
+
+
+def weighed(tmp_path, row, **mapping):
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([{"Order ID": "A1", **ADDRESS, "Zip": "02134", **row}])
+        session.map(service="ground", **mapping)
+        pounds = json.loads(session.mapped()["parcels"][0])[0]["weight_lb"]
+        return pounds, session.problems[["severity", "code"]].values.tolist()
+
+
+ASKED = [["error", "weight_basis_unknown"]]
+
+
+@pytest.mark.parametrize(
+    ("row", "mapping", "pounds", "problems"),
+    [
+        ({"Quantity": 3, "Weight (lb)": 2}, {}, 2, ASKED),
+        ({"Qty": 3, "Weight (lb)": 2, "Length (in)": None, "Width (in)": None}, {}, 2, ASKED),
+        ({"Quantity": 3, "Weight (lb)": 2}, {"weights": "unit"}, 6, []),
+        ({"Quantity": 3, "Weight (lb)": 2}, {"weights": "line"}, 2, []),
+        ({"Quantity": 1, "Weight (lb)": 2}, {}, 2, []),
+        ({"Quantity": 3, "Package Weight (lb)": 2}, {}, 2, []),
+        ({"Quantity": 3, "Item Weight (lb)": 2}, {}, 6, []),
+    ],
+)
+def test_one_weight_and_several_units_on_a_single_line_are_asked_about(
+    tmp_path, row, mapping, pounds, problems
+):
+    assert weighed(tmp_path, row, **mapping) == (pounds, problems)
+
+
+def test_a_row_with_the_sides_of_a_parcel_has_its_weight_too(tmp_path):
+    sides = {"Length (in)": 4, "Width (in)": 4, "Height (in)": 4}
+    assert weighed(tmp_path, {"Quantity": 3, "Weight (lb)": 2, **sides}) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Weight per item (lb)", "Poids unitaire (lb)", "Einzelgewicht (lb)", "单件重量 (lb)"],
+)
+def test_the_weight_of_a_unit_without_a_quantity_is_told(tmp_path, heading):
+    found = weighed(tmp_path, {heading: 2})
+    assert found == (2, [["warning", "quantity_missing"]])
+    assert weighed(tmp_path, {heading: 2, "Qty": 3}) == (6, [])
+
+
+def test_a_weight_that_is_not_read_holds_its_row(tmp_path):
+    given = {"defaults": {"weight_lb": 1}}
+    assert weighed(tmp_path, {"Net weight": 2}, **given)[1] == [["error", "instruction_not_read"]]
+    assert weighed(tmp_path, {"Net weight": 2, "Weight (lb)": 3}) == (3, [])
+
+
+BUNDLE = [
+    {"Item": "Tea set", "Quantity": 1, "Unit Price": 30, "SKU": "KIT", "Parent SKU": None},
+    {"Item": "Blue cup", "Quantity": 4, "Unit Price": 5, "SKU": "CUP", "Parent SKU": "KIT"},
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "country", "codes"),
+    [
+        ({}, "DE", ["bundle_declared_twice"]),
+        ({}, "US", []),
+        ({"Unit Price": 0}, "DE", []),
+    ],
+)
+def test_a_bundle_and_its_parts_are_not_both_declared(tmp_path, change, country, codes):
+    place = {"Name": "Eva Eins", "Address": "Weg 1", "City": "Berlin", "Zip": "10115"}
+    if country == "US":
+        place |= {"City": "Boston", "State": "MA", "Zip": "02134"}
+    rows = [{"Order ID": "A1", **place, "Country": country, **line} for line in BUNDLE]
+    rows[1] |= change
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load(rows).map(service="ground", defaults={"weight_lb": 3})
+        found = session.problems["code"].tolist()
+    assert [code for code in found if code.startswith("bundle")] == codes
+
+
+def test_the_quantity_of_a_path_of_lines_is_read():
+    headings = ["Order Lines/Quantity", "Order Lines/Unit Price", "line_items.sku", "items[0].name"]
+    roles = recognise(headings).roles
+    assert {role: match.name for role, match in roles.items()} == {
+        "quantity": "Order Lines/Quantity",
+        "item_price": "Order Lines/Unit Price",
+        "sku": "line_items.sku",
+    }

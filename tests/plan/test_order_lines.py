@@ -253,3 +253,26 @@ def test_a_company_with_a_number_is_a_name(name, session):
 def test_another_column_can_be_named_as_the_recipient(session):
     row = {"Order Number": "1", **ADA, "Name": "MUG-1", "SKU": "MUG-1", "Person": "Ada Lee"}
     assert found(session, [row], columns={"name": "Person"}) == ([[1]], [])
+
+
+def test_an_order_that_the_filter_leaves_out_may_be_a_line_of_one_that_it_keeps(tmp_path):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "Name,Address,City,State,Zip,Item,Weight (lb)\n"
+        "Mara Quint,418 Juniper Ave,Boise,ID,83702,Mug,2\n"
+        "Mara Quint,418 Juniper Avenue,Boise,ID,83702,Lamp,9\n"
+        "Bo Ray,1 Elm St,Austin,TX,78701,Mug,2\n"
+    )
+    shipper = {"name": "Dana Ortiz", "address_line1": "300 Alamo Plaza", "city": "San Antonio"}
+    shipper |= {"state": "TX", "postal_code": "78205", "phone": "2105550100"}
+    with sk.BatchSession(path, shipper=shipper, home=tmp_path) as session:
+        session.where('"Weight (lb)" < 5').map(service="ground").preview()
+        found = session.problems
+        assert found[["row_number", "code"]].values.tolist() == [[1, "order_lines_unclear"]]
+        assert "rows 1 and 2 have the same recipient and address" in found["problem"][0]
+        session.map(service="ground", each_row=True).preview()
+        assert session.problems.empty
+    with sk.BatchSession(path, shipper=shipper, home=tmp_path) as session:
+        session.map(service="ground").skip("weight_lb > 5")  # a person set it aside
+        session.preview()
+        assert session.problems["code"].tolist() == ["set_aside"]

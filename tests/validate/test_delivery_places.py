@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+import shipkit as sk
 from shipkit.carriers import registry
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.models import Address
-from shipkit.orders.validate import check
+from shipkit.orders.validate import check, places_of
+from shipkit.plan import resolve
 from shipkit.schema import SHIPMENTS
 from shipkit.services import ServiceList
 
@@ -233,3 +236,41 @@ def test_an_unknown_kind_of_place_is_refused(tmp_path):
     file.write_text('carrier = "pony"\nnot_to = ["moon"]\n')
     with pytest.raises(ValueError, match="unknown kind of place 'moon'; known: po_box, military"):
         ServiceList.from_toml(file)
+
+
+@pytest.mark.parametrize("rule", ["cheapest", "fastest"])
+def test_a_rule_chooses_among_the_services_that_go_there(shop, rule):
+    changes = (
+        {"address_line1": "PO Box 77", "service": rule},
+        {"address_line1": "1 Main St", "service": rule},
+        {"address_line1": "PSC 3 Box 12", "city": "APO", "state": "AE", "service": rule},
+    )
+    rows = [{**GOOD, "row_number": n, **change} for n, change in enumerate(changes)]
+    table = pa.Table.from_pylist(rows, schema=SHIPMENTS)
+    kinds = places_of(duckdb.connect(), table, shop)
+    assert kinds == {0: ["po_box"], 2: ["military"]}
+    closed = resolve._closed(table, SERVICES, kinds)
+    assert {*closed} == {0, 2}
+    offers = pa.table(
+        {
+            "row": [row for row in (0, 1, 2) for _ in range(2)],
+            "service": ["ground", "ground_saver"] * 3,
+        }
+    )
+    left = resolve._without_closed(offers, closed).to_pylist()
+    assert [(each["row"], each["service"]) for each in left] == [
+        (0, "ground_saver"),
+        (1, "ground"),
+        (1, "ground_saver"),
+        (2, "ground_saver"),
+    ]
+    only = offers.filter(pc.equal(offers.column("service"), "ground"))
+    assert resolve._without_closed(only, closed).num_rows == 3, "validation says why it waits"
+
+
+def test_a_box_that_no_service_goes_to_waits_with_the_reason_of_the_place(tmp_path, shop):
+    row = {"Order": "A1", "Name": "Cy Doe", "Address": "PO Box 77", "City": "Boston"}
+    row |= {"State": "MA", "Zip": "02134", "Weight (lb)": 1}
+    with sk.BatchSession(shipper=shop, home=tmp_path) as session:
+        session.load([row]).map(service="cheapest").preview()
+        assert session.problems["code"].tolist() == ["po_box_not_served"]

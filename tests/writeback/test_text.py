@@ -207,3 +207,16 @@ def test_an_inch_mark_moves_no_number_to_another_order(buy, tmp_path, notes):
     for order, before, line in zip(INCH, lines[1:], written[1:], strict=True):
         assert line.startswith(before)
         assert numbers[order][0] in line
+
+
+@pytest.mark.parametrize("blank", [" ", "  "])
+def test_a_quote_after_blanks_opens_a_cell(buy, tmp_path, blank):
+    """As the reader took it: the case of a comma and a space with commas within the cells."""
+    rows = [[row[0], f'"Lee, {row[0]}"', f'"{row[2]}, Apt 4"', *row[3:]] for row in ROWS]
+    path = tmp_path / "orders.csv"
+    path.write_text("".join(f",{blank}".join(row) + "\n" for row in [HEAD, *rows]))
+    written = buy(path).write_back()
+    assert without_new_cells(written.read_text()) == path.read_text()
+    numbers = [line.split(",")[-5] for line in written.read_text().splitlines()[1:]]
+    assert len({*numbers}) == 3
+    assert all(number.startswith("SANDBOX") for number in numbers)

@@ -6,11 +6,12 @@ filled them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.relation import Relation, StageSchema, count, scratch
 from shipkit.common.sql import one, quoted
@@ -40,13 +41,24 @@ _ITEM: Final = frozenset({"sku", "item_name", "quantity", "item_price", "item_we
 _EACH_ROW: Final = "If each row is an order of its own: map(each_row=True)."
 
 
-def look_alikes(con: duckdb.DuckDBPyConnection, table: pa.Table, orders: OrderSet) -> pa.Table:
+def look_alikes(
+    con: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    orders: OrderSet,
+    selected: Sequence[int] | None = None,
+    named: Mapping[str, str] | None = None,
+) -> pa.Table:
     """Return problems of shipments that may be lines of one order, and of rows that are repeated.
 
     Parameters
     ----------
     table
         The shipments, without those that a person set aside.
+    selected
+        The row numbers of the orders that the filter keeps. The others are compared too, by their
+        cells: one of them may be a line of an order that is kept. None: all are kept.
+    named
+        Field -> the heading of its column, where a person named it.
     """
     shipments = table.select(list(_READ))
     repeats = None if orders.keeps_repeats else orders.repeats
@@ -56,15 +68,46 @@ def look_alikes(con: duckdb.DuckDBPyConnection, table: pa.Table, orders: OrderSe
     if repeats is None and not asked:
         return problems_table()
     con.register("shipments_read", shipments)
+    con.register("selected_rows", pa.table({"row_number": pa.array(selected or (), pa.int64())}))
     try:
         with scratch(con, "look_alikes") as schema:
-            rows = schema.table("shipments", "SELECT * FROM shipments_read")
+            others = _not_selected(orders, selected, named or {})
+            rows = schema.table("shipments", f"SELECT * FROM shipments_read {others}")
             found = [] if repeats is None else [repeated_problems(schema, repeats, rows)]
             if asked:
                 found += _asked(schema, rows, orders)
-            return pa.concat_tables([problems_table(), *found])
+            problems = pa.concat_tables([problems_table(), *found])
+            here = pc.is_in(problems.column("row_number"), shipments.column("row_number"))
+            return problems.filter(here) if others else problems
     finally:
         con.unregister("shipments_read")
+        con.unregister("selected_rows")
+
+
+def _not_selected(
+    orders: OrderSet, selected: Sequence[int] | None, named: Mapping[str, str]
+) -> str:
+    """Return SQL that adds what the cells of orders say that the filter leaves out."""
+    if selected is None or len(selected) >= orders.count:
+        return ""
+    cells: dict[str, str] = {}
+    for column in orders.columns:
+        for role in (column.role, *(r for r, n in named.items() if n in (column.name, column.key))):
+            if role is not None:
+                cells.setdefault(role, f"nullif(trim({quoted(column.key)}::VARCHAR), '')")
+    parts = [cells[role] for role in ("first_name", "last_name") if role in cells]
+    if "name" not in cells and parts:
+        cells["name"] = f"nullif(concat_ws(' ', {', '.join(parts)}), '')"
+    texts = [role for role in _READ if role in cells and not role.startswith(("row_", "ship_"))]
+    if "address_line1" not in texts:
+        return ""
+    listed = ", ".join(["row_number", *(f"{cells[role]} AS {role}" for role in texts)])
+    return f"""
+        UNION ALL BY NAME
+        SELECT {listed}
+        FROM {orders.orders.sql}
+        ANTI JOIN selected_rows USING (row_number)
+    """
 
 
 def _numbered(shipments: pa.Table, orders: OrderSet) -> bool:

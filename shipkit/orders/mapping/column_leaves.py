@@ -236,6 +236,11 @@ def _with_names(name: Column, parts: Mapping[str, Column]) -> ColumnLeaf:
 
 def _full_name(taken: Taken) -> ColumnLeaf:
     roles = ("first_name", "middle_name", "last_name")
+    # Headings in Japanese, Chinese or Korean are of files whose names begin with the family.
+    if "last_name" in taken and re.search(
+        r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]", taken["last_name"][0].name
+    ):
+        roles = ("last_name", "first_name", "middle_name")
     columns = [taken[role][0] for role in roles if role in taken]
     parts = [plain_leaf(column, "name") for column in columns]
     joined = ' ~ " " ~ '.join(f'({part.jinja} or "")' for part in parts)

@@ -35,6 +35,7 @@ from shipkit.orders.mapping.mapped import (
     MappingSpec,
     field_path,
 )
+from shipkit.orders.mapping.name_questions import other_names, unclear_names
 from shipkit.orders.mapping.named_columns import find_column
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import CURRENCY, OWN, PARCELS, problems_table
@@ -64,6 +65,8 @@ def map_columns(
     weighed = "weight_lb" in leaves
     uses = column_uses(columns, spec)
     street = taken["address_line1"][0].key if "address_line1" in taken else None
+    names = other_names(columns, taken, found.roles, spec, read.ignored)
+    named = {role: match for role, match in found.roles.items() if role not in spec.columns}
     return Mapped(
         relation=schema.view("mapped", _select(leaves, references, selection)),
         template=_template(leaves, references),
@@ -73,6 +76,7 @@ def map_columns(
                 unit_note(schema.con, taken, selection) if weighed else problems_table(),
                 instruction_problems(schema.con, uses, selection, lines, street),
                 numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
+                unclear_names(schema.con, taken, named, names, selection),
             ]
         ),
         questions=(
@@ -101,6 +105,7 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         *(column.key for column, _ in read.taken.values()),
         *(find_column(columns, heading).key for heading in named),
         *(column.key for column in columns if column.name in asked),
+        *(c.key for c in other_names(columns, read.taken, read.found.roles, spec, read.ignored)),
     }
     if spec.template is not None:
         words = {*re.findall(r"\w+", spec.template)}

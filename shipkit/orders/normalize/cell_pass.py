@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from shipkit.common.address_formats import CODED, region_code
 from shipkit.common.phones import PLACEHOLDERS
-from shipkit.common.places import US_DOMAIN, country_code, state_code
+from shipkit.common.places import US_DOMAIN, country_code, state_code, state_of_parts
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import currency_sql, own_currency_sql
 from shipkit.orders.expressions import quote, quoted_list
@@ -246,6 +246,7 @@ def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
 
 def _state(country: str, text: str | None) -> str | None:
     """Return the code of a state; abroad also what its country's post calls it."""
+    text = state_of_parts(country, text) or text
     code = state_code(country, text)
     if text is None or code != text or country in US_DOMAIN:
         return code

@@ -12,24 +12,30 @@ parcels and adds customs items where the mapping left one parcel and no customs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.places import US_DOMAIN
 from shipkit.common.relation import Relation, StageSchema, fresh
 from shipkit.common.sql import quoted
 from shipkit.errors import MappingError
 from shipkit.models import Address
 from shipkit.orders.fields import Column
 from shipkit.orders.grouping import OrderSet
-from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, Mapped, MappingSpec
-from shipkit.orders.packing.bundles import bundle_problems
+from shipkit.orders.mapping.mapped import (
+    CUSTOMS_DEFAULTS,
+    Mapped,
+    MappingQuestion,
+    MappingSpec,
+)
+from shipkit.orders.packing.bundles import bundle_problems, bundle_questions
 from shipkit.orders.packing.customs_items import add_customs, check_customs_defaults
 from shipkit.orders.packing.lines import LineColumns, Sums, sum_lines
-from shipkit.orders.packing.packing_problems import packing_problems
+from shipkit.orders.packing.packing_problems import of_single_lines, packing_problems
 from shipkit.orders.packing.parcels import box, parcel_limit_lb, split_heavy
 from shipkit.orders.packing.quantities import quantity_problems
 from shipkit.orders.packing.skus import read_skus
@@ -59,6 +65,8 @@ class Packed:
         Key of a source column -> field of the shipment that it feeds through the packing.
     sums
         The lines and their sums; None where there was nothing to add up.
+    questions
+        What is asked about orders abroad.
     """
 
     relation: Relation
@@ -68,6 +76,7 @@ class Packed:
     problems: pa.Table = field(repr=False)
     fed: Mapping[str, str] = field(default_factory=dict)
     sums: Sums | None = None
+    questions: tuple[MappingQuestion, ...] = ()
 
     def note(self, mapped: Mapped) -> Mapped:
         """Return `mapped` with the problems and fields of the packing."""
@@ -75,13 +84,23 @@ class Packed:
             mapped,
             problems=pa.concat_tables([mapped.problems, self.problems]),
             fields={**mapped.fields, **self.fed},
+            questions=(*mapped.questions, *self.questions),
         )
 
 
 def pack(
-    con: duckdb.DuckDBPyConnection, orders: OrderSet, selected: Relation, spec: MappingSpec
+    con: duckdb.DuckDBPyConnection,
+    orders: OrderSet,
+    selected: Relation,
+    spec: MappingSpec,
+    home: str = "US",
 ) -> Packed:
     """Return what the mapping reads: the `selected` orders, with added-up columns if needed.
+
+    Parameters
+    ----------
+    home
+        The country that the orders are sent from.
 
     Raises
     ------
@@ -96,10 +115,16 @@ def pack(
     parcel_limit_lb(spec.parcels)
     check_customs_defaults(spec)
     with fresh(con, "packing") as schema:
-        return _pack(schema, orders, selected, spec)
+        return _pack(schema, orders, selected, spec, US_DOMAIN if home in US_DOMAIN else (home,))
 
 
-def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: MappingSpec) -> Packed:
+def _pack(
+    schema: StageSchema,
+    orders: OrderSet,
+    selected: Relation,
+    spec: MappingSpec,
+    home: Sequence[str],
+) -> Packed:
     columns = LineColumns.of(orders, spec)
     others = {name: value for name, value in spec.defaults.items() if name not in CUSTOMS_DEFAULTS}
     mapping = replace(spec, defaults=others)
@@ -113,6 +138,7 @@ def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: Mappi
     fed = {column.key: "quantity" for column in columns.counts.columns}
     if not columns.to_be_added_up:
         same = schema.view("packed", f"SELECT * FROM {selected.sql}")
+        counted = pa.concat_tables([counted, of_single_lines(schema.con, selected, columns)])
         return Packed(same, orders.columns, mapping, spec, counted, fed)
     sums = sum_lines(schema, columns, skus)
     dimensions = [] if orders.single else _dimensions(columns)
@@ -138,11 +164,13 @@ def _pack(schema: StageSchema, orders: OrderSet, selected: Relation, spec: Mappi
             [
                 packing_problems(schema.con, selected, columns, sums, agreeing),
                 counted,
+                of_single_lines(schema.con, selected, columns),
                 bundle_problems(schema, selected, columns, sums),
             ]
         ),
         {**fed, **{column.key: "parcels[0].weight_lb" for column, _ in columns.weights}},
         sums,
+        tuple(bundle_questions(schema, columns, home)),
     )
 
 

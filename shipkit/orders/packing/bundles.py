@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -13,10 +13,11 @@ from shipkit.orders.expressions import quoted_list, trimmed
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.heading_text import word_file
+from shipkit.orders.mapping.mapped import MappingQuestion
 from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["bundle_problems"]
+__all__ = ["bundle_problems", "bundle_questions"]
 
 
 @cache
@@ -31,18 +32,69 @@ def bundle_problems(
     schema: StageSchema, selected: Relation, columns: LineColumns, sums: Sums
 ) -> pa.Table:
     """Return a problem for each order in which a bundle and its parts both have a weight."""
-    if columns.orders.single or columns.basis == "order":
+    if columns.basis == "order":
         return problems_table()
+    weighed = f"(SELECT row_number FROM {sums.lines.sql} WHERE line_lb > 0)"
+    return pa.concat_tables(
+        [
+            problems_table(),
+            *(
+                _weighed_twice(schema, selected, pairs, column)
+                for column, pairs in _pairs(columns, weighed)
+            ),
+        ]
+    )
+
+
+def bundle_questions(
+    schema: StageSchema, columns: LineColumns, home: Sequence[str]
+) -> list[MappingQuestion]:
+    """Return a question for orders abroad in which a bundle and its parts both have a price.
+
+    Their customs items would list the same goods twice.
+    """
+    price = next((column for column, _ in columns.of_role("item_price")), None)
+    if price is None:
+        return []
+    text = f"regexp_extract({quoted(price.key)}::VARCHAR, '[0-9][0-9.]*')"
+    lines = columns.orders.shipping_lines.sql
+    priced = f"(SELECT row_number FROM {lines} WHERE TRY_CAST({text} AS DOUBLE) > 0)"
+    asked = []
+    for column, pairs in _pairs(columns, priced):
+        found = schema.con.execute(f"SELECT DISTINCT order_row FROM ({pairs})").fetchall()
+        if found:
+            rows = ", ".join(str(row) for (row,) in found)
+            asked.append(
+                MappingQuestion(
+                    "customs",
+                    f"row_number IN ({rows}) AND country NOT IN ({quoted_list(home)})",
+                    f'"{column.name}" shows a bundle and its parts, and both have a price: the '
+                    "customs items would list the same goods twice",
+                    f"Remove the prices of one of them from the file. {_both(column)}",
+                    "bundle_declared_twice",
+                )
+            )
+    return asked
+
+
+def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
+    """Return SQL of the bundles and parts that each column shows: order_row, whole and part.
+
+    `counted` is SQL of the row numbers of lines that count.
+    """
+    if columns.orders.single:
+        return []
     ignored = {*columns.spec.ignore}
-    free = [c for c in columns.orders.columns if not {c.name, c.key} & ignored]
-    tables = [problems_table()]
-    for column in free:
+    made = []
+    for column in columns.orders.columns:
         words = phrase(column.name).split()
+        if {column.name, column.key} & ignored:
+            continue
         if _names_a_bundle(words):
-            tables.append(_asked(schema, selected, columns.orders, sums, column, _by_name))
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
-            tables.append(_asked(schema, selected, columns.orders, sums, column, _by_kind))
-    return pa.concat_tables(tables)
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_kind)))
+    return made
 
 
 def _names_a_bundle(words: list[str]) -> bool:
@@ -52,29 +104,25 @@ def _names_a_bundle(words: list[str]) -> bool:
     ).issuperset(words)
 
 
-def _asked(
-    schema: StageSchema,
-    selected: Relation,
+def _pairs_sql(
     orders: OrderSet,
-    sums: Sums,
+    counted: str,
     column: Column,
     split: Callable[[OrderSet, Column], tuple[str, str, str]],
-) -> pa.Table:
+) -> str:
     whole, part, joined = split(orders, column)
+    cells = f"(SELECT * FROM {orders.shipping_lines.sql} SEMI JOIN {counted} USING (row_number))"
+    return f"""
+        SELECT p.order_row, w.row_number AS whole, p.row_number AS part
+        FROM (SELECT * FROM {cells} WHERE {part}) p
+        JOIN (SELECT * FROM {cells} WHERE {whole}) w
+            ON w.order_row = p.order_row AND w.row_number <> p.row_number AND {joined}
+    """
+
+
+def _weighed_twice(schema: StageSchema, selected: Relation, pairs: str, column: Column) -> pa.Table:
     found = schema.con.sql(
         f"""
-        WITH cells AS (
-            SELECT l.*, s.line_lb AS packed_line_lb
-            FROM {orders.shipping_lines.sql} l
-            JOIN {sums.lines.sql} s USING (row_number)
-            WHERE s.line_lb > 0
-        ),
-        pairs AS (
-            SELECT p.order_row, w.row_number AS whole, p.row_number AS part
-            FROM (SELECT * FROM cells WHERE {part}) p
-            JOIN (SELECT * FROM cells WHERE {whole}) w
-                ON w.order_row = p.order_row AND w.row_number <> p.row_number AND {joined}
-        )
         SELECT
             order_row AS row_number,
             'parcels[0].weight_lb' AS field,
@@ -84,17 +132,21 @@ def _asked(
             $fix AS fix,
             'error' AS severity,
             'bundle_weighed_twice' AS code
-        FROM pairs
+        FROM ({pairs})
         SEMI JOIN {selected.sql} ON row_number = order_row
         GROUP BY order_row
         ORDER BY order_row
         """,
         params={
-            "fix": "Remove the lines of one of them, or their weights, from the file. If both are "
-            f'in the parcel: map(ignore=["{column.name}"]).'
+            "fix": "Remove the lines of one of them, or their weights, from the file. "
+            + _both(column)
         },
     )
     return found.to_arrow_table().cast(PROBLEMS)
+
+
+def _both(column: Column) -> str:
+    return f'If both are in the parcel: map(ignore=["{column.name}"]).'
 
 
 def _by_name(orders: OrderSet, column: Column) -> tuple[str, str, str]:

@@ -28,6 +28,8 @@ _OF_THE_ORDER: Final = (
     "gross weight",
     "shipping weight",
     "ship weight",
+    "carton weight",
+    "package wt",
 )
 """How a heading begins that names the weight of a whole order."""
 

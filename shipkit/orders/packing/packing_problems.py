@@ -8,15 +8,16 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
-from shipkit.common.sql import one
+from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.column_questions import unit_assumed
 from shipkit.orders.packing.lines import LineColumns, Sums
 from shipkit.schema import PROBLEMS, problems_table
 
-__all__ = ["packing_problems"]
+__all__ = ["of_single_lines", "packing_problems"]
 
 _WEIGHT: Final = "parcels[0].weight_lb"
+_SIDES: Final = ("length", "width", "height")
 
 
 def packing_problems(
@@ -38,21 +39,20 @@ def packing_problems(
         queries += [_weight_from_sku(sums), _sku_unknown(sums)]
     if agreeing is not None:
         queries.append(_dimensions_differ(agreeing))
-    found = [
-        con.sql(
-            f"""
-            SELECT p.*
-            FROM ({query}) p
-            SEMI JOIN {selected.sql} s ON s.row_number = p.row_number
-            ORDER BY p.row_number
-            """
-        )
-        .to_arrow_table()
-        .cast(PROBLEMS)
-        for query in queries
-    ]
+    found = [_of_selected(con, query, selected) for query in queries]
     found.append(_unit_assumed(con, selected, columns))
     return pa.concat_tables(found).sort_by("row_number")
+
+
+def _of_selected(con: duckdb.DuckDBPyConnection, query: str, selected: Relation) -> pa.Table:
+    """Return the problems that a query finds, of the selected orders."""
+    found = con.sql(f"""
+        SELECT p.*
+        FROM ({query}) p
+        SEMI JOIN {selected.sql} s ON s.row_number = p.row_number
+        ORDER BY p.row_number
+    """)
+    return found.to_arrow_table().cast(PROBLEMS)
 
 
 def _problem(
@@ -115,6 +115,38 @@ def _of_weights(columns: LineColumns, sums: Sums) -> list[str]:
             )
         ]
     return [_weight_missing(sums)] if columns.basis else []
+
+
+def of_single_lines(
+    con: duckdb.DuckDBPyConnection, selected: Relation, columns: LineColumns
+) -> pa.Table:
+    """Return a question about orders of one line with several units and one weight.
+
+    A row that has the sides of a parcel has its weight, too.
+    """
+    if not columns.weights or columns.basis is not None or not columns.counts.columns:
+        return problems_table()
+    heading = columns.weights[0][0].name
+    units = columns.counts.sql
+    sides = [column for role in _SIDES for column, _ in columns.of_role(role)]
+    measured = " AND ".join(f"{quoted(side.key)} IS NOT NULL" for side in sides) or "false"
+    lines = columns.orders.shipping_lines.sql
+    alone = "" if columns.orders.single else "QUALIFY count(*) OVER (PARTITION BY order_row) = 1"
+    weighed = " OR ".join(f"{quoted(column.key)} IS NOT NULL" for column, _ in columns.weights)
+    query = _problem(
+        f"""(
+            SELECT order_row, {units} AS units
+            FROM (SELECT * FROM {lines} {alone})
+            WHERE {units} > 1 AND ({weighed}) AND NOT ({measured})
+        )""",
+        problem=f"'the order has ' || format('{{:g}}', units) || ' units, and \"' || "
+        f"{quote(heading)} || '\" may be the weight of a unit or of all'",
+        fix='Say which: map(weights="unit"), or "line" for all of them.',
+        code="weight_basis_unknown",
+        value=quote(heading),
+        severity="error",
+    )
+    return _of_selected(con, query, selected)
 
 
 def _weight_missing(sums: Sums) -> str:

@@ -378,4 +378,18 @@ def _no_quantity(
                 "quantity_missing",
                 "error",
             )
-    return problems_table()
+    if ignored:
+        return problems_table()
+    return _problems(
+        schema,
+        f"""
+        SELECT min(row_number) AS row_number, 'the weight is that of a unit, and no column counts '
+            'the units: one unit is assumed for each row' AS problem
+        FROM {selected.sql}
+        """,
+        selected,
+        'Name the quantity: map(columns={"quantity": "<heading>"}). If the weight is that of the '
+        'row: map(weights="line").',
+        "quantity_missing",
+        "warning",
+    )

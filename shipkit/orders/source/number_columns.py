@@ -190,7 +190,7 @@ def _unit_arms(
 ) -> str:
     """Return the arms of a CASE over the units that cells name.
 
-    A cell with another unit than is stated is null: nothing decides whether the cell or its heading is wrong.
+    A cell with another unit than is stated is null: nothing decides which of the two is wrong.
     """
     arms = []
     for word, adjacent in named:

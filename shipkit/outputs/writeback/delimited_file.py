@@ -40,6 +40,12 @@ class DelimitedLayout:
     quote_all: bool
     even: bool
     """Whether all rows have `width` cells, so that none needs filling up."""
+    blanks: bool = False
+    """Whether a quote opens a cell after blanks as well."""
+
+    def width_of(self, body: bytes) -> int:
+        """Return how many cells a record has."""
+        return width_of(body, self.delimiter, blanks=self.blanks)
 
 
 def write_text(file: SourceFile, dest: Path, new: Additions, lines: SourceLines) -> list[int]:
@@ -75,7 +81,8 @@ def layout_of(
     """Return the layout of a file. Raises WriteBackError when a row is not where it was read."""
     mark = file.delimiter.encode()
     headings: tuple[str, ...] = ()
-    quote_all, width, narrowest = False, 0, None
+    quote_all, width = False, 0
+    widths, after_blanks = _Widths(), _Widths()
     for record in records(source, lines):
         if record.row is None:
             continue
@@ -85,11 +92,27 @@ def layout_of(
             quote_all = all(cell.startswith(b'"') for cell in raw_cells(body, mark))
             width = len(headings)
             continue
-        cells = width_of(unwrapped(body, mark, len(headings)) or body, mark)
-        if cells != narrowest:
-            narrowest = cells if narrowest is None else min(narrowest, cells)
-            width = max(width, cells)
-    return DelimitedLayout(mark, headings, width, quote_all, narrowest in {None, width})
+        body = unwrapped(body, mark, len(headings)) or body
+        cells = width_of(body, mark)
+        widths.add(cells)
+        after_blanks.add(width_of(body, mark, blanks=True) if b' "' in body else cells)
+    blanks = bool(headings) and after_blanks.most <= width < widths.most
+    found = after_blanks if blanks else widths
+    width = max(width, found.most)
+    return DelimitedLayout(mark, headings, width, quote_all, found.least in {None, width}, blanks)
+
+
+@dataclass
+class _Widths:
+    """The least and the most cells of a record."""
+
+    least: int | None = None
+    most: int = 0
+
+    def add(self, cells: int) -> None:
+        if cells != self.least:
+            self.least = cells if self.least is None else min(self.least, cells)
+            self.most = max(self.most, cells)
 
 
 def appended(
@@ -144,7 +167,7 @@ def _quoter(layout: DelimitedLayout, encoded: Callable[[str], bytes]) -> Callabl
 
 def _widened(body: bytes, layout: DelimitedLayout, suffix: bytes) -> bytes:
     """Return a record filled up to the width of the widest, followed by `suffix`."""
-    return body + layout.delimiter * (layout.width - width_of(body, layout.delimiter) + 1) + suffix
+    return body + layout.delimiter * (layout.width - layout.width_of(body) + 1) + suffix
 
 
 def _filled(
@@ -161,7 +184,7 @@ def _filled(
     wanted = {place: text for place, text in values.items() if text}
     if not wanted:
         return body
-    raw = raw_cells(body, layout.delimiter)
+    raw = raw_cells(body, layout.delimiter, blanks=layout.blanks)
     raw += [b""] * (max(wanted) + 1 - len(raw))
     for place, text in wanted.items():
         there = raw[place].strip().strip(b'"').strip()

@@ -86,9 +86,15 @@ def _record(row: int | None, first: int, held: Sequence[bytes]) -> FileRecord:
     return FileRecord(row, first, body, data[len(body) :])
 
 
-def raw_cells(body: bytes, delimiter: bytes) -> list[bytes]:
-    """Return the cells with their quotes; joined by the delimiter they are the record again."""
-    return _cells(body, delimiter)[0] if b'"' in body else body.split(delimiter)
+def raw_cells(body: bytes, delimiter: bytes, *, blanks: bool = False) -> list[bytes]:
+    """Return the cells with their quotes; joined by the delimiter they are the record again.
+
+    Parameters
+    ----------
+    blanks
+        Whether a quote opens a cell after blanks as well: ``1001, "Lee, Ada"``.
+    """
+    return _cells(body, delimiter, blanks)[0] if b'"' in body else body.split(delimiter)
 
 
 def cells_of(body: bytes, delimiter: bytes, decoded: Callable[[bytes], str]) -> list[str]:
@@ -98,13 +104,13 @@ def cells_of(body: bytes, delimiter: bytes, decoded: Callable[[bytes], str]) -> 
     ]
 
 
-def width_of(body: bytes, delimiter: bytes) -> int:
+def width_of(body: bytes, delimiter: bytes, *, blanks: bool = False) -> int:
     """Return how many cells a record has: delimiters inside quotes do not count.
 
     A quote that is never closed is text.
     """
     if b'"' in body:
-        cells, is_open = _cells(body, delimiter)
+        cells, is_open = _cells(body, delimiter, blanks)
         if not is_open:
             return len(cells)
     return body.count(delimiter) + 1
@@ -117,7 +123,7 @@ def unwrapped(body: bytes, delimiter: bytes, width: int) -> bytes | None:
     """
     if width < 3 or not body.startswith(b'"') or not body.rstrip().endswith(b'"'):
         return None
-    cells = _cells(body, delimiter)[0]
+    cells = _cells(body, delimiter, blanks=False)[0]
     inside = _unquoted(cells[0])
     if len(cells) != 1 or width_of(inside, delimiter) != width:
         return None
@@ -129,7 +135,7 @@ def rewrapped(inside: bytes) -> bytes:
     return b'"' + inside.replace(b'"', b'""') + b'"'
 
 
-def _cells(body: bytes, delimiter: bytes) -> tuple[list[bytes], bool]:
+def _cells(body: bytes, delimiter: bytes, blanks: bool) -> tuple[list[bytes], bool]:
     """Return the cells of a record with their quotes, and whether its last quote is open.
 
     As in Python's csv, which reads the files that DuckDB refuses, a quote opens a cell only as
@@ -139,9 +145,11 @@ def _cells(body: bytes, delimiter: bytes) -> tuple[list[bytes], bool]:
     mark = start
     cells: list[bytes] = []
     while True:
-        at = start
-        if body.startswith(b'"', start):
-            at = _closing(body, start + 1)
+        at = opened = start
+        while blanks and body.startswith(b" ", opened):
+            opened += 1
+        if body.startswith(b'"', opened):
+            at = _closing(body, opened + 1)
             if at < 0:
                 return [*cells, body[start:]], True
         end = body.find(delimiter, at)
