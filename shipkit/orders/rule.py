@@ -22,9 +22,11 @@ class Rule:
         :data:`shipkit.schema.SHIPMENTS`, ``american`` (ZIP codes are used there), ``us_zip`` (and
         the postal code is one), ``zip_states`` (the states that its first three digits belong to),
         ``zip_home`` (the state or territory of the address), ``known_country``, ``abroad`` (a known
-        country that is not the shipper's), ``us_state`` (the state of the US that a state abroad
-        would be), ``today``, and the columns of :mod:`shipkit.orders.delivery_places`; for a parcel
-        ``service``, ``p`` (the parcel) and ``count``.
+        country that is not the shipper's), ``state_unknown`` (the country has no such state),
+        ``us_state`` (the state of the US that a state abroad would be), ``odd_key`` (an order
+        number that may be damaged), ``today``, and the columns of
+        :mod:`shipkit.orders.delivery_places`; for a parcel ``service``, ``p`` (the parcel) and
+        ``count``.
     value
         SQL of the value to show.
     problem

@@ -23,6 +23,7 @@ from shipkit.models import Address
 from shipkit.orders.carrier_rules import PLACE_CONDITIONS, carrier_rules
 from shipkit.orders.delivery_places import box_columns, place_columns
 from shipkit.orders.expressions import choose, quote, quoted_list
+from shipkit.orders.key_and_name_rules import odd_key
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
 from shipkit.orders.rules import RULES
@@ -36,6 +37,8 @@ Place = tuple[str, str | None]
 
 _OF_PARCELS: Final = "parcels[]."
 """How the field of a rule begins that applies to every parcel of a shipment."""
+
+_STATES_CHECKED: Final = ("US", "CA", "AU")
 
 _SMALL: Final = 10_000
 """Up to so many rows, one query is faster than two."""
@@ -217,7 +220,9 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence
                 s.*,
                 s.country IN ({quoted_list(US_DOMAIN)}) AS american,
                 {_in("s.country", known)} AS known_country,
+                {_state_unknown(places)} AS state_unknown,
                 {_us_state("s.state", places)} AS us_state,
+                {odd_key("s.order_id")} AS odd_key,
                 {_in("s.country", [c for c in known if c not in home])} AS abroad,
                 regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok,
                 CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home,
@@ -234,6 +239,17 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence
         SELECT *, american AND zip_ok AS us_zip, {place_columns()}
         FROM located
     """
+
+
+def _state_unknown(places: Sequence[Place]) -> str:
+    """Return SQL of whether a country, of those whose states are checked, lacks the state."""
+    known = {(country, code) for (country, _), code in state_codes().items()}
+    unknown = [
+        f"(s.country = {quote(country)} AND s.state = {quote(state)})"
+        for country, state in places
+        if state and country in _STATES_CHECKED and (country, state) not in known
+    ]
+    return f"coalesce({' OR '.join(unknown)}, false)" if unknown else "false"
 
 
 def _us_state(x: str, places: Sequence[Place]) -> str:

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.orders.damage_words import damage_words
-from shipkit.orders.expressions import quote
+from shipkit.orders.expressions import choose, quote
 from shipkit.orders.normalize.text_damage import TextVerdict, judged
 
 __all__ = ["Judgement", "judgement_of"]
@@ -46,6 +46,8 @@ _ODD: Final = "|".join(
 _CODES: Final = r"[&<_\\?%=:\[]"
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
+_FEW: Final = 20
+"""Damaged texts of which a CASE is faster than a join."""
 
 
 def _is_suspect(x: str) -> str:
@@ -84,10 +86,23 @@ class Judgement:
     def repaired_relation(self, relation: str) -> str:
         """Return SQL of `relation` with repaired cells, and ``repair_kinds`` of each row.
 
-        A join loses the order of the rows, which is restored after the pass.
+        A few texts are written into the statement. More are joined, which loses the order of the
+        rows: it is restored after the pass.
         """
         if not self.repaired:
             return f"(SELECT *, NULL::VARCHAR[] AS repair_kinds FROM {relation})"
+        few = self._few_repairs()
+        if few is not None:
+            texts = ", ".join(
+                choose(f"r.{name}", {was: text for was, (text, _) in cells.items()}, f"r.{name}")
+                + f" AS {name}"
+                for name, cells in few.items()
+            )
+            kinds = ", ".join(
+                choose(f"r.{name}", {was: kind for was, (_, kind) in cells.items()}, "NULL")
+                for name, cells in few.items()
+            )
+            return f"(SELECT r.* REPLACE ({texts}), [{kinds}] AS repair_kinds FROM {relation} r)"
         texts = ", ".join(
             f"CASE WHEN {_alias(name)}.was IS NULL THEN r.{name} "
             f"ELSE nullif({_alias(name)}.text, '') END AS {name}"
@@ -102,6 +117,17 @@ class Judgement:
         return (
             f"(SELECT r.* REPLACE ({texts}), [{kinds}] AS repair_kinds FROM {relation} r {joins})"
         )
+
+    def _few_repairs(self) -> dict[str, dict[str, tuple[str, str]]] | None:
+        """Return column -> text -> SQL of its repaired text and kind; None if there are many."""
+        if self.table.num_rows > _FEW:
+            return None
+        found: dict[str, dict[str, tuple[str, str]]] = {}
+        for row in self.table.to_pylist():
+            if row["repair"] is not None:
+                text = f"nullif({quote(row['text'] or '')}, '')"
+                found.setdefault(row["column_name"], {})[row["was"]] = text, quote(row["repair"])
+        return found
 
     def problems(self, relation: str, paths: Mapping[str, str]) -> Iterator[str]:
         """Yield a query of the problems of each column that has any."""
