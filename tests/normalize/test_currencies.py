@@ -76,7 +76,7 @@ def test_an_amount_whose_currency_is_open_waits(shop):
 def test_a_column_of_currencies_must_agree_with_the_cell(shop, cell, currency, right):
     values, problems = read(shop, cell, currency=currency)
     assert values == [right]
-    assert problems == ([] if right[1] else [(1, "declared_value_unreadable")])
+    assert problems == ([] if right[1] else [(1, "unit_contradicts")])
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ _CODES: Final = r"[&<_\\?%=:\[]"
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
 _FEW: Final = 20
-"""Damaged texts of which a CASE is faster than a join."""
+"""So many damaged texts are written into a CASE, which is faster than a join."""
 
 
 def _is_suspect(x: str) -> str:
