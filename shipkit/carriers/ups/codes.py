@@ -214,8 +214,8 @@ Each is a failure of UPS's own systems behind the API, which may come after the 
 ACCOUNT_REFUSED: frozenset[str] = frozenset({"112111", "120100"})
 """Refusals of the account, not of a row: every row would get them until the setting is corrected.
 
-112111 was recorded for a rate request with a missing or wrong account number, 120100 is its counterpart
-for shipments.
+112111 was recorded for a rate request with a missing or wrong account number, 120100 is its
+counterpart for shipments.
 """
 
 ALREADY_VOIDED = "190117"
