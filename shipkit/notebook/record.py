@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from typing import Any
 
 from shipkit.common.html import block, escape, facts
+from shipkit.common.live_output import LiveOutput
 from shipkit.common.words import aligned, counted, total_text
 from shipkit.notebook.model import RUNS, JobView, Offer
 from shipkit.plan.preview import service_title
@@ -26,7 +25,7 @@ class PanelRecord:
     """One HTML output, updated by its display id from any thread."""
 
     def __init__(self) -> None:
-        self._id = f"shipkit-{uuid.uuid4().hex}"
+        self._output = LiveOutput()
         self._guard = threading.Lock()
         self._displayed = False
         self._last: tuple[float, str] = (0.0, "")
@@ -36,7 +35,7 @@ class PanelRecord:
         made = bundle(view)
         with self._guard:
             self._displayed, self._last = True, (time.monotonic(), made["text/plain"])
-            _publish(made, self._id, update=False)
+            self._output.show(made)
 
     def update(self, view: JobView | Offer) -> None:
         """Bring a displayed record up to date, at most every two seconds while a job runs."""
@@ -50,13 +49,7 @@ class PanelRecord:
             if made["text/plain"] == text:
                 return
             self._last = (now, made["text/plain"])
-            _publish(made, self._id, update=True)
-
-
-def _publish(made: dict[str, Any], display_id: str, *, update: bool) -> None:
-    from IPython.display import display
-
-    display(made, raw=True, display_id=display_id, update=update)
+            self._output.show(made)
 
 
 def bundle(view: JobView | Offer) -> dict[str, str]:

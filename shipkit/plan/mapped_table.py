@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import duckdb
 import pyarrow as pa
 
+from shipkit.common.memory_database import memory_database
 from shipkit.common.sql import quoted
 
 __all__ = ["as_mapped"]
@@ -29,7 +29,7 @@ def as_mapped(shipments: pa.Table) -> pa.Table:
         nested = pa.types.is_nested(column.type) and column.name != "row_numbers"
         name = quoted(column.name)
         columns.append(f"to_json({name})::VARCHAR AS {name}" if nested else name)
-    con = duckdb.connect()
+    con = memory_database()
     try:
         con.register("shipments", shipments)
         result = con.sql(f"SELECT {', '.join(columns)} FROM shipments")

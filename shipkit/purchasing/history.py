@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.common.files import Disk, make_private
 from shipkit.common.lock import held
+from shipkit.common.memory_database import memory_database
 from shipkit.errors import JobNotFound
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import STATES
@@ -99,7 +99,7 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
             {_DIGEST.format("parcel")} AS parcel_key
         FROM texts
     """
-    with duckdb.connect() as con:
+    with memory_database() as con:
         con.register("orders", plan.select(_KEY_COLUMNS))
         return con.sql(query, params=[today]).to_arrow_table()
 

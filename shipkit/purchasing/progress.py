@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
+import time
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
+from shipkit.common.html import block, escape
+from shipkit.common.live_output import LiveOutput
+from shipkit.common.words import total_text
 from shipkit.models import Money
 from shipkit.purchasing.run import Progress
 
-__all__ = ["Watcher", "watcher"]
+if TYPE_CHECKING:
+    from shipkit.purchasing.result import BatchResult
+
+__all__ = ["Bar", "watcher"]
 
 Callback = Callable[[Progress], None]
 
+_EVERY_S = 0.25
+"""Most often that a bar in a notebook is drawn again: each time is a message to the browser."""
 
-class Watcher(AbstractContextManager["Watcher"]):
-    """A progress bar for one job. Drawn on stderr, so that stdout has nothing but results."""
 
-    def __init__(self, total: int, label: str) -> None:
-        bar = _bar_class()
-        self._bar = bar(total=total, desc=label, unit="label", leave=True, dynamic_ncols=True)
+class Bar(AbstractContextManager["Bar"]):
+    """A progress bar for one job."""
 
     def __enter__(self) -> Self:
         return self
+
+    @abstractmethod
+    def __call__(self, progress: Progress) -> None:
+        """Draw `progress`."""
+
+    @abstractmethod
+    def finish(self, result: BatchResult) -> None:
+        """Draw how the run ended: also one that had nothing to do, and reported nothing."""
+
+
+class TerminalBar(Bar):
+    """A bar on stderr, so that stdout has nothing but results."""
+
+    def __init__(self, total: int, label: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=total, desc=label, unit="label", leave=True, dynamic_ncols=True)
 
     def __exit__(
         self,
@@ -35,17 +60,62 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._bar.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw `progress`."""
         self._bar.total = progress.total
         self._bar.n = progress.done
-        facts = [str(Money.from_cents(progress.spent_cents, progress.currency))]
-        facts += [
-            f"{count:,} {name}"
-            for name, count in (("failed", progress.failed), ("in doubt", progress.in_doubt))
-            if count
-        ]
-        self._bar.set_postfix_str(", ".join(facts), refresh=False)
+        self._bar.set_postfix_str(_spent(progress), refresh=False)
         self._bar.refresh()
+
+    def finish(self, result: BatchResult) -> None:
+        self._bar.n = _done(result)
+        self._bar.refresh()
+
+
+class NotebookBar(Bar):
+    """An output in plain HTML and text, which a saved notebook keeps as it was at the end."""
+
+    def __init__(self, total: int, label: str) -> None:
+        self._label = label
+        self._output = LiveOutput()
+        self._drawn = 0.0
+        self._ended = False
+        self._at = (0, 0, total)
+        self._draw("starting")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._ended:
+            self._draw("stopped" if kind is None else f"stopped: {kind.__name__}")
+
+    def __call__(self, progress: Progress) -> None:
+        self._at = (progress.done - progress.failed, progress.done, progress.total)
+        if time.monotonic() - self._drawn >= _EVERY_S:
+            self._draw(f"{_spent(progress)}; running, as of {dt.datetime.now(dt.UTC):%H:%M:%S} UTC")
+
+    def finish(self, result: BatchResult) -> None:
+        done = _done(result)
+        self._at = (done - result.failed, done, done + result.in_doubt + result.remaining)
+        self._ended = True
+        failed = f", {result.failed:,} failed" if result.failed else ""
+        self._draw(f"{total_text(result.totals)}{failed}; {result.status_text}")
+
+    def _draw(self, facts: str) -> None:
+        self._drawn = time.monotonic()
+        labels, done, total = self._at
+        text = f"{labels:,} of {total:,} labels, {facts}"
+        bar = f'<progress value="{done}" max="{max(total, 1)}" style="width:14em"></progress>'
+        self._output.show(
+            {
+                "text/plain": f"{self._label}: {text}",
+                "text/html": block(
+                    f"<div>{escape(self._label)} {bar} {escape(text)}</div>",
+                    name="shipkit-progress",
+                ),
+            }
+        )
 
 
 def watcher(
@@ -64,26 +134,29 @@ def watcher(
     """
     if callable(progress):
         return nullcontext(progress)
-    if progress is False or (progress is None and not (_in_notebook() or sys.stderr.isatty())):
+    if progress is False:
         return nullcontext(None)
-    return Watcher(total, label)
-
-
-def _bar_class() -> Any:
     if _in_notebook():
-        try:
-            import ipywidgets  # noqa: F401 - only whether it is there
-            from tqdm.notebook import tqdm as notebook_bar
-        except ImportError:
-            pass
-        else:
-            return notebook_bar
-    from tqdm import tqdm
+        return NotebookBar(total, label)
+    return TerminalBar(total, label) if progress or sys.stderr.isatty() else nullcontext(None)
 
-    return tqdm
+
+def _spent(progress: Progress) -> str:
+    facts = [str(Money.from_cents(progress.spent_cents, progress.currency))]
+    facts += [
+        f"{count:,} {name}"
+        for name, count in (("failed", progress.failed), ("in doubt", progress.in_doubt))
+        if count
+    ]
+    return ", ".join(facts)
+
+
+def _done(result: BatchResult) -> int:
+    return result.shipped + result.failed + result.voided
 
 
 def _in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter, or one that is derived from it (Colab, Databricks)."""
     shell = sys.modules.get("IPython")
     found = shell.get_ipython() if shell else None
-    return type(found).__name__ == "ZMQInteractiveShell"
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(found).__mro__)

@@ -246,6 +246,38 @@ def test_the_record_stays_readable_when_the_widget_is_gone(lab, chromium):
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_the_bar_of_a_cell_moves_and_stays_true_after_a_reload(lab, chromium, theme, tmp_path):
+    lab.theme(theme)
+    name = f"bar{theme[-4:].strip().lower()}"
+    buy = "session.preview()\nsession.approve()\nresult = session.execute()"
+    lab.write(f"{name}.ipynb", [orders(name, 0.05), buy])
+    page = lab.open(chromium, f"{name}.ipynb")
+    page.run(0)
+    page.run(1, wait=False)
+    bar = page.page.locator(".shipkit-progress")
+    until(lambda: bar.count() and re.search(r"[1-9]\d* of \d+ labels.*running", bar.inner_text()))
+    page.shot(tmp_path / f"{name}-running.png", ".shipkit-progress")
+    until(lambda: "completed with errors" in bar.inner_text())
+    assert re.search(r" 70 of 72 labels, \$[\d.,]+, 2 failed; completed", bar.inner_text())
+    page.page.keyboard.press("Control+s")
+    page.page.wait_for_selector(".jp-mod-current:not(.jp-mod-dirty)", timeout=20_000)
+    page.close()
+    lab.forget()
+    page = lab.open(chromium, f"{name}.ipynb")
+    assert " 70 of 72 labels" in bar_of(page)
+    page.shot(tmp_path / f"{name}-reopened.png", ".jp-Notebook")
+    page.close()
+    lab.theme("JupyterLab Light")
+
+
+def bar_of(page: Any) -> str:
+    """The text of the only progress bar of a page."""
+    bars = page.page.locator(".shipkit-progress, .widget-hprogress")
+    assert bars.count() == 1
+    return str(bars.first.inner_text())
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_text_and_buttons_can_be_read_and_reached_in_light_and_dark(lab, chromium, theme):
     lab.theme(theme)
     name = theme.split()[-1].lower()

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.quoting import best_of
 from shipkit.carriers.ratecard.price_sql import statement
+from shipkit.common.memory_database import memory_database
 from shipkit.common.spill import bounded
 from shipkit.models import Address
 from shipkit.schema import PARCEL, QUOTES, SHIPMENTS
@@ -52,7 +53,7 @@ def quote_table(
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
     sql = statement(card, itemised=itemised)
-    with duckdb.connect(":memory:", config=dict(bounded())) as con:
+    with memory_database(bounded()) as con:
         for name, lookup in (
             ("rates", card.rates),
             ("transit", card.transit),

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from shipkit.common.memory_database import memory_database
 from shipkit.common.relation import Relation, fresh
 from shipkit.common.spill import bounded
 from shipkit.orders import layouts
@@ -33,15 +34,14 @@ def connect() -> duckdb.DuckDBPyConnection:
     It never loads an extension, so it never reaches for the network, and it spills to a folder that
     only this user can read.
     """
-    return duckdb.connect(
-        ":memory:",
-        config={
+    return memory_database(
+        {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
             "python_enable_replacements": "false",
             **bounded(),
-        },
+        }
     )
 
 

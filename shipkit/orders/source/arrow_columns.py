@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.cell_text import text_of
+from shipkit.common.memory_database import memory_database
 
 __all__ = ["column_array", "readable_table"]
 
@@ -91,7 +92,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 def _is_read(column: Any) -> bool:
     """Whether the database reads a column, tried in one that may break."""
     try:
-        with duckdb.connect(":memory:") as scratch:
+        with memory_database() as scratch:
             scratch.register("tried", pa.table({"c": column}))
             scratch.execute("SELECT c FROM tried").fetchall()
     except duckdb.Error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from shipkit.common.memory_database import memory_database
 from shipkit.common.sql import one
 from shipkit.errors import FilterError
 
@@ -33,7 +34,7 @@ LOCKED: Mapping[str, str | bool | int | float | list[str]] = {
 
 def locked(memory_limit: str = "1GB") -> duckdb.DuckDBPyConnection:
     """Return an empty in-memory database that can only compute."""
-    return duckdb.connect(":memory:", config={**LOCKED, "memory_limit": memory_limit})
+    return memory_database({**LOCKED, "memory_limit": memory_limit})
 
 
 _PREFIX = "SELECT "

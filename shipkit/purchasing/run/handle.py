@@ -10,7 +10,7 @@ from collections.abc import Callable
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.portal import Portal
-from shipkit.purchasing.progress import watcher
+from shipkit.purchasing.progress import Bar, watcher
 from shipkit.purchasing.result import BatchResult
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.signals import Control, Progress
@@ -68,7 +68,10 @@ class RunHandle:
                     pacer=pacer,
                     grace_s=grace_s,
                 )
-            return BatchResult.of(store, elapsed_s=time.monotonic() - began)
+                result = BatchResult.of(store, elapsed_s=time.monotonic() - began)
+                if isinstance(callback, Bar):
+                    callback.finish(result)
+            return result
 
         handle._future = portal.start(work())
         return handle
