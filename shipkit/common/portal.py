@@ -24,6 +24,8 @@ _POLL_S = 0.1
 _START_S = 30.0
 """A thread that has not started its loop after this time never will."""
 _END_S = 5.0
+_CANCEL_S = 60.0
+"""How long an interrupted caller waits for its work to end."""
 
 
 class Portal:
@@ -73,8 +75,7 @@ class Portal:
         RuntimeError
             Called from the portal's own thread, which would wait for itself forever.
         """
-        background = self._background
-        if background is not None and background.loop is _loop_of_this_thread():
+        if self.here:
             work.close()
             raise RuntimeError("a portal cannot wait for itself: await the coroutine instead")
         future = self.start(work)
@@ -88,9 +89,15 @@ class Portal:
                     future.cancel()
                     if on_cancel is not None:
                         on_cancel()
-                    concurrent.futures.wait([future], timeout=_START_S)
+                    concurrent.futures.wait([future], timeout=_CANCEL_S)
                     raise
                 on_interrupt(interrupts)
+
+    @property
+    def here(self) -> bool:
+        """Whether this thread runs the loop, so that it must not wait for other work on it."""
+        background = self._background
+        return background is not None and background.loop is _loop_of_this_thread()
 
     def at_end(self, closing: Callable[[], Awaitable[None]]) -> None:
         """Await `closing` on the loop before it ends, if it ends without :meth:`close`."""

@@ -20,6 +20,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.relation import drop
 from shipkit.common.sql import quoted
+from shipkit.common.turns import postponed_interrupts
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
 from shipkit.orders import (
@@ -47,7 +48,7 @@ from shipkit.plan.resolve import (
 )
 from shipkit.services import ServiceList
 
-__all__ = ["Planner"]
+__all__ = ["Planner", "same"]
 
 
 @dataclass
@@ -98,23 +99,25 @@ class Planner:
         except BaseException:
             drop(self.con, loaded.cells)
             raise
-        self._drop_source()
-        self._orders = orders
-        self._order_key, self._grouped_by = order_key, by
-        self._loaded = replace(
+        loaded = replace(
             loaded,
             report=replace(loaded.report, notes=(*notes, *loaded.report.notes)),
         )
-        self.edits = ()
-        self.database = given if isinstance(given, Database) else None
-        return self._loaded
+        with postponed_interrupts():
+            self._drop_source()
+            self._loaded, self._orders = loaded, orders
+            self._order_key, self._grouped_by = order_key, by
+            self.edits = ()
+            self.database = given if isinstance(given, Database) else None
+        return loaded
 
     def where(self, clauses: Sequence[str], params: Mapping[str, Any]) -> Selection:
         """Replace the filter; a clause that cannot be used leaves the old one in force."""
         selection = where.select(self.orders, clauses, params)
-        self._drop_selection()
-        self.clauses, self.params = tuple(clauses), dict(params)
-        self._selection = selection
+        with postponed_interrupts():
+            self._drop_selection()
+            self.clauses, self.params = tuple(clauses), dict(params)
+            self._selection = selection
         return selection
 
     def map(self, **changes: Any) -> None:
@@ -131,25 +134,24 @@ class Planner:
         spec = mapping.MappingSpec(
             **{name: value for name, value in changes.items() if value is not None}
         )
-        if self._loaded is not None:
-            self._group(spec)
-        self._drop_mapping()
-        self.spec = spec
-
-    def _group(self, spec: mapping.MappingSpec) -> None:
-        """Group the lines again if the settings say something else about them."""
         wanted = (spec.columns.get("order_id", self._order_key), spec.each_row, spec.repeated_rows)
-        if wanted != self._grouped_by:
+        orders = None
+        if self._loaded is not None and wanted != self._grouped_by:
             key, each_row, repeated = wanted
             orders = grouping.group(self.loaded, key, each_row=each_row, repeated_rows=repeated)
-            self._drop_orders()
-            self._orders, self._grouped_by = orders, wanted
+        with postponed_interrupts():
+            if orders is not None:
+                self._drop_orders()
+                self._orders, self._grouped_by = orders, wanted
+            self._drop_mapping()
+            self.spec = spec
 
     def ship_from(self, shipper: Address | None) -> None:
         """Replace the shipper."""
         if shipper != self.shipper:
-            self._drop_mapping()
-            self.shipper = shipper
+            with postponed_interrupts():
+                self._drop_mapping()
+                self.shipper = shipper
 
     def edit(
         self,
@@ -186,6 +188,16 @@ class Planner:
     def drop_edits(self, action: str) -> None:
         """Forget the edits of one kind."""
         self.edits = tuple(edit for edit in self.edits if edit.action != action)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What a plan is made of; compare with :func:`same`."""
+        return (*self.state_of_orders, self.edits)
+
+    @property
+    def state_of_orders(self) -> tuple[object, ...]:
+        """What the shipments are made of before they are edited; compare with :func:`same`."""
+        return self._loaded, self._orders, self.clauses, self.params, self.spec, self.shipper
 
     @property
     def payer(self) -> Address:
@@ -451,6 +463,11 @@ class Planner:
     def close(self) -> None:
         """Close the database."""
         self.con.close()
+
+
+def same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether two states of a planner are one."""
+    return all(part is its for part, its in zip(one, other, strict=True))
 
 
 def _nothing_loaded() -> InputError:

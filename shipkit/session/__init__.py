@@ -15,19 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
-
 from shipkit.carriers.connection import Connection
 from shipkit.carriers.protocol import Carrier
 from shipkit.common import html
 from shipkit.common.choices import one_of
+from shipkit.common.turns import Place, Turns
 from shipkit.errors import ApprovalRequired, JobRunning, ModeLocked, PlanChanged, ShipkitError
 from shipkit.job import Job
 from shipkit.models import Address, LabelFormat, LabelSpec
 from shipkit.plan import preview_store
 from shipkit.plan.plan import Plan
 from shipkit.plan.planner import Planner
-from shipkit.plan.preview import MAX_QUOTE_AGE, Preview
+from shipkit.plan.preview import MAX_QUOTE_AGE
 from shipkit.plan.preview_store import PreviewRecord
 from shipkit.purchasing import approval
 from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits
@@ -38,6 +37,7 @@ from shipkit.purchasing.store import JobStore
 from shipkit.session.job_members import JobMembers
 from shipkit.session.order_members import shipper_from
 from shipkit.session.price_members import PriceMembers
+from shipkit.session.turn_members import in_turn
 from shipkit.settings import Settings
 
 __all__ = ["BatchSession", "RunHandle"]
@@ -169,6 +169,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         self._resend = (
             None if resend is None else one_of("resend", resend, ("proven", "ask", "never"))
         )
+        self._turns = Turns()
         self._connection = Connection(
             carrier, self.settings, concurrency=concurrency, rate_limit=rate_limit
         )
@@ -179,9 +180,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             shipper=shipper_from(shipper, self.settings),
             layouts=self.settings.config.parent / "layouts",
         )
-        self._preview: Preview | None = None
         self._record: PreviewRecord | None = None
-        self._last_view: pa.Table | None = None
         self._job: Job | None = None
         self._mode = ExecutionMode.CONFIRM
         if source is not None:
@@ -258,6 +257,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         self._mode = wanted
         return self
 
+    @in_turn
     def approve(
         self, preview_id: str | None = None, *, by: str | None = None, via: str = "session"
     ) -> Approval:
@@ -292,7 +292,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
                 f"{preview_id} is not this session's last preview ({record.preview_id}).",
                 fix=f"Look at {record.preview_id} and approve that.",
             )
-        self._connection.run(self._unchanged())
+        self._run(self._unchanged)
         return approval.approve(self.settings.home, record.preview_id, now=_now(), by=by, via=via)
 
     # -- buying ----------------------------------------------------------------------------------
@@ -349,6 +349,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         running = self.start(on_error=on_error, progress=False if progress is None else progress)
         return await running.awatch()
 
+    @in_turn
     def start(self, *, on_error: str = "continue", progress: Follower = None) -> RunHandle:
         """Make every check of :meth:`execute`, then buy in the background and return a handle."""
         one_of("on_error", on_error, ("continue", "halt"))
@@ -357,7 +358,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
                 f"{self.job_id} is running in this session.",
                 fix="Wait until it ends, or pause it.",
             )
-        store = self._connection.run(self._publish())
+        store = self._run(self._publish)
         job = Job(store, self._connection, self.settings)
         handle = job.start_resume(on_error=on_error, progress=progress)
         self._job = job
@@ -395,6 +396,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         """Plots of the preview and of the job; see :class:`shipkit.notebook.plots.Plots`."""
         return import_module("shipkit.notebook.plots").Plots(self)
 
+    @in_turn
     def close(self) -> None:
         """Pause the job if it is running, then close all connections. Safe to repeat."""
         if self._job is not None:
@@ -415,9 +417,14 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
 
     def __repr__(self) -> str:
         parts = [self.name or "batch", self._account, self._mode.upper(), self.status]
-        if self._planner.clauses and self._planner.kept is not None:
-            was = f" (was {self._was:,})" if self._was is not None else ""
-            parts.append(f"{self.selection}{was}")
+        place = Place()
+        try:  # who prints a session that is busy does not wait for it
+            free = self._turns.enter(place, may_wait=lambda: False)
+            if free and self._planner.clauses and self._planner.kept is not None:
+                was = f" (was {self._was:,})" if self._was is not None else ""
+                parts.append(f"{self.selection}{was}")
+        finally:
+            self._turns.leave(place)
         if self._job is not None:
             parts.append(self._job.job_id)
         elif self._preview is not None:
@@ -471,8 +478,8 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         there is none. A running job stays too: it must be possible to pause it.
         """
         if not keep_view:
-            self._last_view = None
-        self._preview = None
+            self._viewed = None
+        self._priced = None
         if not self._running:
             self._job = None
 

@@ -6,6 +6,7 @@ full there. Before there is a job they raise JobNotFound.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,11 @@ from shipkit.outputs.labels import Labels
 from shipkit.outputs.report import Report
 from shipkit.outputs.writeback import Confirmation
 from shipkit.outputs.writeback.databases import Written
-from shipkit.plan.planner import Planner
 from shipkit.plan.preview import Preview
 from shipkit.purchasing.result import BatchResult, unshippable_rows
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
+from shipkit.session.turn_members import TurnMembers, in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["JobMembers"]
 
 
-class JobMembers:
+class JobMembers(TurnMembers):
     """The members of a session that belong to its job."""
 
     _job: Job | None
-    _planner: Planner
-    _preview: Preview | None
+
+    @property
+    @abstractmethod
+    def _preview(self) -> Preview | None:
+        """The preview of the orders as they are now, None if there is none."""
 
     @property
     def job(self) -> Job | None:
@@ -63,6 +67,7 @@ class JobMembers:
         """Return the results, one row per shipment; see :meth:`shipkit.Job.results`."""
         return self._own_job.results(state)
 
+    @in_turn
     def failed_rows(self) -> pd.DataFrame:
         """Return the source rows that did not ship, with ``problem`` and ``fix`` for each.
 

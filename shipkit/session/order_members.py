@@ -16,8 +16,8 @@ from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.plan.plan import Edit
-from shipkit.plan.planner import Planner
 from shipkit.plan.preview import to_frame
+from shipkit.session.turn_members import TurnMembers, in_turn
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,11 +30,10 @@ quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 cells that it quotes into the log of the host."""
 
 
-class OrderMembers:
+class OrderMembers(TurnMembers):
     """The members of a session that belong to its orders. Nothing here buys."""
 
     settings: Settings
-    _planner: Planner
     _was: int | None = None
     """How many orders the previous filter kept, if the current one keeps another number."""
 
@@ -48,6 +47,7 @@ class OrderMembers:
 
     # -- reading ---------------------------------------------------------------------------------
 
+    @in_turn
     def load(self, source: Any, **options: Any) -> Self:
         """Read orders, in place of any that were read before.
 
@@ -77,6 +77,7 @@ class OrderMembers:
         """The address that labels are sent from and charged to; None if none was given yet."""
         return self._planner.shipper
 
+    @in_turn
     def ship_from(self, shipper: Address | Mapping[str, Any] | str) -> Self:
         """Set the shipper: an Address, a dict of its fields, or a name from the config file."""
         self._planner.ship_from(shipper_from(shipper, self.settings))
@@ -99,10 +100,12 @@ class OrderMembers:
         return self._planner.loaded.layout
 
     @property
+    @in_turn
     def load_report(self) -> Any:
         """What was read, repaired and dropped, where every line went, what is not understood."""
         return self._planner.load_report()
 
+    @in_turn
     def describe(self) -> pd.DataFrame:
         """Describe the source's columns, one row per column.
 
@@ -121,16 +124,19 @@ class OrderMembers:
         return described
 
     @property
+    @in_turn
     def not_understood(self) -> list[str]:
         """The headings of filled columns that are neither used, carried nor ignored."""
         return self._planner.not_understood()
 
+    @in_turn
     def sample(self, n: int = 5) -> pd.DataFrame:
         """Return the first `n` orders that pass the filter, with the source's own columns."""
         return to_frame(self._planner.sample(n))
 
     # -- filtering -------------------------------------------------------------------------------
 
+    @in_turn
     def where(self, *clauses: str, **params: Any) -> Self:
         """Keep only the orders that match; replaces the previous filter.
 
@@ -162,7 +168,7 @@ class OrderMembers:
         self._was = before if before != now else None
         self._forget()
         if not now and not quiet.get():
-            warnings.warn(self.selection, stacklevel=2)
+            warnings.warn(self.selection, stacklevel=3)
         return self
 
     @property
@@ -171,6 +177,7 @@ class OrderMembers:
         return self._planner.clauses, dict(self._planner.params)
 
     @property
+    @in_turn
     def selection(self) -> str:
         """How many orders the filter keeps: "412 of 800 orders"; if none, what the columns hold.
 
@@ -184,6 +191,7 @@ class OrderMembers:
 
     # -- mapping ---------------------------------------------------------------------------------
 
+    @in_turn
     def map(
         self,
         template: str | Path | None = None,
@@ -264,6 +272,7 @@ class OrderMembers:
         return self
 
     @property
+    @in_turn
     def template(self) -> str:
         """The Jinja2 text in use, or the one equivalent to the recognised columns.
 
@@ -272,6 +281,7 @@ class OrderMembers:
         return self._planner.template()
 
     @property
+    @in_turn
     def repairs(self) -> dict[str, int]:
         """What was corrected in cells without a warning, and in how many rows.
 
@@ -282,6 +292,7 @@ class OrderMembers:
 
     # -- editing by hand -------------------------------------------------------------------------
 
+    @in_turn
     def skip(self, clause: str, reason: str | None = None) -> Edit:
         """Set aside the shipments that match `clause`: they are shown, and not bought.
 
@@ -297,12 +308,14 @@ class OrderMembers:
         self._forget(keep_view=True)
         return made
 
+    @in_turn
     def unskip(self) -> Self:
         """Undo every :meth:`skip`."""
         self._planner.drop_edits("skip")
         self._forget(keep_view=True)
         return self
 
+    @in_turn
     def edit(self, clause: str, **fields: Any) -> Edit:
         """Set fields of the shipments that match `clause`.
 

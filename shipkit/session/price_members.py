@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from shipkit.carriers import registry
-from shipkit.carriers.connection import Connection
-from shipkit.common.portal import Portal
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, preview_store, questions
 from shipkit.plan.mapped_table import as_mapped
 from shipkit.plan.plan import Plan
+from shipkit.plan.planner import same
 from shipkit.plan.preview import PREVIEW_COLUMNS, Preview, to_frame
 from shipkit.plan.preview_store import PreviewRecord
 from shipkit.plan.summary import Summary
@@ -27,6 +26,7 @@ from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.draft import all_problems
 from shipkit.purchasing.store import JobStore
 from shipkit.session.order_members import OrderMembers
+from shipkit.session.turn_members import in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +47,19 @@ class PriceMembers(OrderMembers):
     label: LabelSpec
     on_duplicate: str
     max_quote_age: dt.timedelta
-    _connection: Connection
-    _preview: Preview | None
+    _priced: tuple[tuple[object, ...], Preview] | None = None
+    """The last preview, and the state of the planner that it was made of."""
     _record: PreviewRecord | None
     """The last preview as it is on disk; it outlives `_preview`, which any change drops."""
-    _last_view: pa.Table | None
+    _viewed: tuple[tuple[object, ...], pa.Table] | None = None
+    """The shipments that edits choose from, and the orders that they were made of."""
 
     @property
     @abstractmethod
     def mode(self) -> ExecutionMode:
         """CONFIRM or AUTO."""
 
+    @in_turn
     def preview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Price every row, and return the preview: one row per shipment.
 
@@ -85,20 +87,21 @@ class PriceMembers(OrderMembers):
         SettingsError, CarrierError
             The carrier is not set up, or cannot be asked.
         """
-        return self._portal.run(self._price_and_frame(include, mask=mask))
+        return self._run(lambda: self._price_and_frame(include, mask=mask))
 
     async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Return what :meth:`preview` returns, for callers on an event loop of their own."""
-        return await asyncio.wrap_future(
-            self._connection.portal.start(self._price_and_frame(include, mask=mask))
-        )
+        work = self._in_turn(lambda: self._price_and_frame(include, mask=mask))
+        return await asyncio.wrap_future(self._connection.portal.start(work))
 
     @property
+    @in_turn
     def previewed(self) -> Preview:
         """The current preview. Prices the orders if there is none."""
-        return self._preview or self._portal.run(self._price())
+        return self._preview or self._run(self._price)
 
     @property
+    @in_turn
     def summary(self) -> Summary:
         """Totals of the current preview, by service. Prices the orders if there is no preview."""
         shown = self.previewed
@@ -106,15 +109,17 @@ class PriceMembers(OrderMembers):
         return shown.summary(mode=self.mode, approved=approval.stored_approval(record) is not None)
 
     @property
+    @in_turn
     def problems(self) -> pd.DataFrame:
         """Every problem of every row, one row per problem.
 
         Columns: ``row_number``, ``field``, ``value``, ``problem``, ``fix``, ``severity``
         (``error`` stops the row, ``warning`` does not), ``code``.
         """
-        shown = self._preview or self._portal.run(self._unpriced())
+        shown = self._preview or self._run(self._unpriced)
         return to_frame(all_problems(shown))
 
+    @in_turn
     def mapped(self) -> pd.DataFrame:
         """Return every shipment as it will be sent to the carrier, one row each. Prices nothing.
 
@@ -130,19 +135,19 @@ class PriceMembers(OrderMembers):
         --------
         >>> session.mapped()[["order_id", "name", "address_line1"]]  # doctest: +SKIP
         """
-        return to_frame(as_mapped(self._portal.run(self._plan()).table))
+        return to_frame(as_mapped(self._run(self._plan).table))
 
+    @in_turn
     def shop(self) -> pd.DataFrame:
         """Return what every service costs for every shipment, cheapest first. Buys nothing.
 
         See :data:`shipkit.plan.questions.SHOP` for the columns.
         """
-        run, pacer = self._portal.run, self._connection.pacer
-        plan = run(self._plan())
-        return to_frame(
-            run(questions.shop(plan.table, plan.shipper, self._connection.carrier, pacer()))
-        )
+        plan = self._run(self._plan)
+        carrier, pacer = self._connection.carrier, self._connection.pacer()
+        return to_frame(self._run(lambda: questions.shop(plan.table, plan.shipper, carrier, pacer)))
 
+    @in_turn
     def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
         """Ask the carrier which addresses exist and which are homes: one row per shipment.
 
@@ -157,9 +162,9 @@ class PriceMembers(OrderMembers):
         DataFrame
             The columns of :data:`shipkit.plan.questions.ADDRESSES`.
         """
-        run, pacer = self._portal.run, self._connection.pacer
-        plan = run(self._plan())
-        checks = run(questions.check_addresses(plan.table, self._connection.carrier, pacer()))
+        plan = self._run(self._plan)
+        carrier, pacer = self._connection.carrier, self._connection.pacer()
+        checks = self._run(lambda: questions.check_addresses(plan.table, carrier, pacer))
         if accept is not False:
             self._planner.edits = (
                 *self._planner.edits,
@@ -176,16 +181,21 @@ class PriceMembers(OrderMembers):
     # -- inside ----------------------------------------------------------------------------------
 
     @property
-    def _portal(self) -> Portal:
-        """The background event loop that the carrier's connections belong to."""
-        return self._connection.portal
+    def _preview(self) -> Preview | None:
+        """The last preview, unless something has changed since: an interrupt may come anywhere."""
+        if self._priced is not None and same(self._priced[0], self._planner.state):
+            return self._priced[1]
+        return None
 
     def _view(self, clause: str) -> pa.Table:
-        if self._last_view is None or self._preview is not None:
+        orders = self._planner.state_of_orders
+        old = self._viewed is None or not same(self._viewed[0], orders)
+        if old or self._preview is not None:
             priced = self._preview is not None or _ASKS_PRICES.search(str(clause))
-            shown = self.previewed if priced else self._portal.run(self._unpriced())
-            self._last_view = self._planner.with_source_columns(shown.view())
-        return self._last_view
+            shown = self.previewed if priced else self._run(self._unpriced)
+            self._viewed = orders, self._planner.with_source_columns(shown.view())
+        assert self._viewed is not None  # noqa: S101 - made above
+        return self._viewed[1]
 
     async def _plan(self) -> Plan:
         connection = self._connection
@@ -198,7 +208,7 @@ class PriceMembers(OrderMembers):
         return preview.unpriced(await self._plan(), now=_now())
 
     async def _price(self) -> Preview:
-        plan = await self._plan()
+        state, plan = self._planner.state, await self._plan()
         seen = history.seen(
             self.settings.home,
             plan.identity,
@@ -206,7 +216,7 @@ class PriceMembers(OrderMembers):
             but_not=JobStore.id_of(plan.fingerprint, self.name),
         )
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
-        self._preview = await preview.price(
+        shown = await preview.price(
             plan,
             self._connection.carrier,
             now=_now(),
@@ -215,8 +225,9 @@ class PriceMembers(OrderMembers):
             pacer=self._connection.pacer(),
             max_age=self.max_quote_age,
         )
-        self._record = preview_store.keep(self.settings.home, self._preview)
-        return self._preview
+        self._record = preview_store.keep(self.settings.home, shown)
+        self._priced = state, shown
+        return shown
 
     async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
         shown = await self._price()

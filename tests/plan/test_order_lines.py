@@ -33,7 +33,7 @@ def found(session, rows, skip=None, load=None, **mapping):
     session.map(**{"service": "ground", "defaults": {"weight_lb": 2}, **mapping})
     if skip:
         session.skip(skip)
-    plan = session._portal.run(session._plan())
+    plan = session._run(session._plan)
     problems = [
         (p["row_number"], p["code"]) for p in plan.problems.to_pylist() if p["severity"] == "error"
     ]
