@@ -430,6 +430,8 @@ def _without_containers(words: list[str]) -> list[list[str]]:
         found.append(left)
     if left[:1] == ["address"]:
         found.append(left[1:])
+    if len(left) > 2 and left[-1] == "address":  # "Vorname Lieferadresse"
+        found.append(left[:-1])
     if len(left) > 2 and left[1].isdigit():  # "addresses.0.city"
         found.append([left[0], *left[2:]])
     return [each for each in found if each]

@@ -79,7 +79,7 @@ def instruction_of(heading: str) -> Instruction | None:
     if not words:
         return None
     alone = _of_the_recipient(words)
-    others = vocabulary().others.intersection(words)
+    others = vocabulary().others.intersection(heading_words(heading))  # "Floor (billing)"
     for each in _instructions():
         if each.place and others:
             continue
@@ -149,5 +149,10 @@ def _both(
 
 
 def _phrases(given: Sequence[str]) -> tuple[str, ...]:
-    """Return phrases as headings are read, and as they are written."""
-    return tuple(dict.fromkeys(made for text in given for made in (phrase(text), text) if made))
+    """Return phrases as headings are read, and as they are written.
+
+    "ADR" is an agreement on dangerous goods; as a heading is read, it is short for an address.
+    """
+    read = {text: phrase(text) for text in given}
+    made = (each for text in given for each in (read[text], text))
+    return tuple(dict.fromkeys(each for each in made if each and each != "address"))

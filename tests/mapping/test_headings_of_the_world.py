@@ -59,10 +59,33 @@ FILES = {
         ("shippingAddress.zone", "state"),
         ("shipping_address[zone_code]", "state"),
         ("Zone", None),
+        ("Vorname Lieferadresse", "first_name"),
+        ("Straße Lieferadresse", "address_line1"),
+        ("PLZ Rechnungsadresse", None),
+        ("shipping_person_street", "address_line1"),
+        ("shipping_contact_name", "name"),
+        ("Shipping Extended Address", "address_line2"),
+        ("Téléphone mobile", "phone"),
+        ("Requested Shipping Class", "service"),
+        ("Municipio/Alcaldía", "city"),
+        ("VBELN", "order_id"),
+        ("PSTLZ", "postal_code"),
     ],
 )
 def test_a_heading_in_a_shops_own_spelling_is_read(heading, role):
     assert next(iter(recognise([heading]).roles), None) == role
+
+
+def test_a_recipient_by_word_goes_before_a_bare_name():
+    assert recognise(["Name", "Addressee", "Street"]).roles["name"].name == "Addressee"
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Adresse (facturation)", "Complément d'adresse (facturation)", "Floor (billing)"],
+)
+def test_a_party_in_brackets_is_a_party(heading):
+    assert instruction_of(heading) is None
 
 
 def test_the_halves_of_a_japanese_name_and_address_are_read(tmp_path):

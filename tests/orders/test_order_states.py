@@ -35,6 +35,9 @@ ERRORS = [
     ("Tracking Number", "1Z999AA10123456784", "order_has_tracking"),
     ("Delivery Method", "Local pickup", "order_picked_up"),
     ("Fulfillment Channel", "Amazon", "order_shipped_by_marketplace"),
+    ("Pledged Status", "dropped", "order_cancelled"),
+    ("Backer Status", "Errored", "order_cancelled"),
+    ("Patron Status", "Former patron", "order_cancelled"),
 ]
 WARNINGS = [
     ("Payment Status", "Unpaid", "order_unpaid"),
@@ -49,6 +52,10 @@ NEUTRAL = [
     ("Order Status", "Awaiting shipment"),
     ("Fulfillment Status", "unfulfilled"),
     ("Payment Status", "Paid"),
+    ("Payment Status", "Collected"),
+    ("Pledged Status", "collected"),
+    ("Patron Status", "Active patron"),
+    ("Checkout Status", "Completed"),
     ("Paid", "45.0"),
     ("Paid", "yes"),
 ]

@@ -244,3 +244,10 @@ def test_the_quantity_of_a_path_of_lines_is_read():
         "item_price": "Order Lines/Unit Price",
         "sku": "line_items.sku",
     }
+
+
+def test_a_column_of_weights_without_a_cell_does_not_hide_the_weights_of_units(tmp_path):
+    row = {"Quantity": 2, "Item Weight (lb)": 3, "Total Weight (lb)": None}
+    given = {"defaults": {"weight_lb": 1}}
+    assert weighed(tmp_path, row, **given) == (6, [])
+    assert weighed(tmp_path, {**row, "Total Weight (lb)": 7}, **given) == (7, [])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shipkit.common.relation import Relation, StageSchema
-from shipkit.common.sql import quoted
+from shipkit.common.sql import one, quoted
 from shipkit.orders import expressions as sql
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
@@ -65,6 +65,8 @@ class LineColumns:
     def of(cls, orders: OrderSet, spec: MappingSpec) -> LineColumns:
         """Return the columns that `spec`, the layout or the headings name, in this order."""
         whole, each = _columns(orders, spec, "weight"), _columns(orders, spec, "item_weight")
+        if whole and each and "weight" not in spec.columns and _are_empty(orders, whole):
+            whole = []
         basis = spec.weights or (_basis(whole, spec) if whole else "unit" if each else None)
         weights = whole or each
 
@@ -143,6 +145,12 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
     return [(by_name[name], by_name[name].unit_or(unit)) for name, unit in listed] or [
         (column, column.unit) for column in orders.columns if column.role == role
     ]
+
+
+def _are_empty(orders: OrderSet, columns: Sequence[tuple[Column, str | None]]) -> bool:
+    """Return whether no line has a cell of the columns."""
+    filled = " OR ".join(f"{quoted(column.key)} IS NOT NULL" for column, _ in columns)
+    return not one(orders.con, f"SELECT count(*) FILTER ({filled}) FROM {orders.all_lines.sql}")[0]
 
 
 def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> str | None:
