@@ -384,7 +384,7 @@ def _measure(words: list[str]) -> tuple[str, int, str] | None:
             return "item_weight", 1, unit
     if rest and rest[-1] == "in":  # "weight in oz"
         rest = rest[:-1]
-    role, tier = vocabulary().by_phrase.get(" ".join(rest), ("", 0))
+    role, tier = vocabulary().by_phrase.get(" ".join(rest)) or _of_a_line(rest) or ("", 0)
     fits = unit in WEIGHT_UNITS if role in {"weight", "item_weight"} else unit not in WEIGHT_UNITS
     return (
         (role, tier, unit)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
@@ -46,7 +47,10 @@ def shipments(source):
 
 @pytest.mark.parametrize(
     "kind",
-    ["dicts", "json", "wrapped", "ndjson", "graphql", "frame", "normalized", "arrays", "arrow"],
+    [
+        *("dicts", "json", "wrapped", "ndjson", "graphql", "frame", "normalized", "arrays"),
+        *("arrow", "parquet"),
+    ],
 )
 def test_the_items_of_an_order_are_one_parcel(tmp_path, kind):
     source = tmp_path / "orders.json"
@@ -61,6 +65,9 @@ def test_the_items_of_an_order_are_one_parcel(tmp_path, kind):
         source["line_items"] = [np.array(items, dtype=object) for items in source["line_items"]]
     elif kind == "arrow":
         source = pa.Table.from_pylist(ORDERS)
+    elif kind == "parquet":
+        source = tmp_path / "orders.parquet"
+        pq.write_table(pa.Table.from_pylist(ORDERS), source)
     elif kind == "ndjson":
         source.write_text("".join(json.dumps(record) + "\n" for record in ORDERS))
     elif kind == "graphql":
@@ -94,3 +101,21 @@ def test_two_lists_of_items_stay_text():
     session, frame = shipments([{**ORDERS[0], "products": [{"id": 1}]}])
     assert [list(rows) for rows in frame["row_numbers"]] == [[1]]
     assert "line_items" in session.columns
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+def test_an_address_in_one_cell_of_a_typed_table_is_columns(tmp_path, kind):
+    source = pa.Table.from_pylist([{**ORDERS[0], "line_items": None}])
+    if kind == "parquet":
+        path = tmp_path / "orders.parquet"
+        pq.write_table(source, path)
+        source = path
+    _, frame = shipments(source)
+    assert frame[["name", "city", "state", "postal_code"]].values.tolist() == [
+        ["Bob Norman", "Louisville", "KY", "40202"]
+    ]
+
+
+def test_the_weight_of_an_item_is_read_by_its_path():
+    _, frame = shipments([order("R-1", "Bob", [{"sku": "A", "quantity": 2, "item_weight_lb": 3}])])
+    assert frame["weight_lb"].tolist() == [6]

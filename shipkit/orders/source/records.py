@@ -101,11 +101,19 @@ def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow"
         raise SourceError(
             "The table has no columns.", fix="Pass a table with one row per order or line."
         )
-    if any(names_items(field.name) and _lists_objects(field.type) for field in data.schema):
+    if _is_nested(data.schema):
         return replace(read_records(schema, data.to_pylist(), table), kind=kind)
     data = readable_table(data.rename_columns(base_names(len(headings))))
     relation = put(schema, table, data)
     return Cells(relation=relation, headings=headings, kind=kind)
+
+
+def _is_nested(schema: pa.Schema) -> bool:
+    """Return whether cells hold objects, as records of JSON do: an address, or lists of items."""
+    return any(
+        pa.types.is_struct(field.type) or (names_items(field.name) and _lists_objects(field.type))
+        for field in schema
+    )
 
 
 def _lists_objects(kind: pa.DataType) -> bool:
@@ -116,9 +124,14 @@ def _lists_objects(kind: pa.DataType) -> bool:
 def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = True) -> Cells:
     """Read a Parquet file with its types.
 
-    With ``copy=False`` nothing is stored: the file is read each time its rows are needed.
+    With ``copy=False`` nothing is stored: the file is read each time its rows are needed. A file
+    with objects in its cells is read as the records of JSON are.
     """
+    import pyarrow.parquet as pq
+
     try:
+        if _is_nested(pq.read_schema(path)):
+            return read_records(schema, pq.read_table(path, partitioning=None).to_pylist(), table)
         found = schema.con.execute(
             "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)",
             {"path": _escaped(path)},
@@ -141,7 +154,7 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
                 f"FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true, "
                 "hive_partitioning = false)",
             )
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise SourceError(
             f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}.",
             fix="Export it again.",
