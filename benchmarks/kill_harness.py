@@ -1,13 +1,13 @@
 """Kill -9 jobs again and again, at random moments, and compare the carrier's books with ours.
 
-    python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups]
+    python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups|easypost]
 
 The carrier is a process of its own, with latency, lost answers and late commits, so that it lives
-on when its client dies: the sandbox, or (``--carrier ups``) the UPS server of the tests, asked by
-the UPS client. Every job is run by a fresh child; the child is killed at a random moment, the next
-child resumes, and so on; when the job's share of kills is used up, it is run to its end. Then, for
-every order of the job: bought more than once at the carrier, never bought, bought and unknown to
-our books. All three must be 0.
+on when its client dies: the sandbox, or (``--carrier ups``, ``--carrier easypost``) the tests' own
+server of that carrier, asked by its client. Every job is run by a fresh child; the child is killed
+at a random moment, the next child resumes, and so on; when the job's share of kills is used up, it
+is run to its end. Then, for every order of the job: bought more than once at the carrier, never
+bought, bought and unknown to our books. All three must be 0.
 
 Two kills of three fall at a random time; one of three is aimed at a disk operation, so that rare
 places are met too. Where a kill fell is told by two bytes that the child's disk operations keep in
@@ -50,6 +50,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 import corekit  # noqa: E402
 
 import shipkit.purchasing.store.compaction  # noqa: E402
+from shipkit.carriers.easypost import EasyPost  # noqa: E402
 from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.ups import UPS  # noqa: E402
@@ -95,6 +96,31 @@ UPS_FAULTS = (
 )
 """Each once in so many purchases."""
 UPS_ONCE_IN = 150
+EASYPOST_FAULTS = {
+    "buy": (
+        "reset_after",
+        "503_after",
+        "hang_after",
+        "half",
+        "garbled",
+        "late_work",
+        "in_progress",
+        "in_progress_never",
+        "no_response",
+        "timed_out",
+        "timed_out_after",
+        "no_number",
+        "exists",
+        "reset_before",
+        "503_before",
+        "hang",
+        "429",
+    ),
+    "create": ("reset_after", "half", "429"),
+    "file": ("404", "half", "garbled", "reset_before"),
+    "get": ("503_before", "half"),
+}
+"""Call -> its faults, each once in so many calls."""
 TIMEOUT_S, LATE_S = 0.5, 0.3
 GOOD, MUST_BE_0 = 2, ("duplicates", "never_shipped", "unknown_to_us", "labels_missing")
 
@@ -231,6 +257,13 @@ def client(name: str, url: str) -> Any:
             timeout_s=TIMEOUT_S,
             absence_proof_after_s=LATE_S + 0.1,
         )
+    if name == "easypost":
+        return EasyPost(
+            SecretStr("EZTK_key_of_the_tests"),
+            base_url=url,
+            timeout_s=TIMEOUT_S,
+            processing_s=LATE_S + 0.1,
+        )
     return SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
 
 
@@ -306,8 +339,8 @@ class ServedUps:
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
         self._rng = random.Random(seed)
         for kind in UPS_FAULTS:
-            self._post(
-                "/_fault",
+            _post(
+                f"{self.url}/_fault",
                 {
                     "call": "ship",
                     "kind": kind,
@@ -329,15 +362,66 @@ class ServedUps:
             if s["reference"].startswith(base)
         ]
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
-        urllib.request.urlopen(
-            urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")
-        ).close()
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class ServedEasyPost:
+    """The tests' EasyPost server in a process of its own."""
+
+    name, label = "easypost", LabelSpec(format="zpl")
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        command = [
+            sys.executable,
+            str(ROOT / "tests" / "carriers" / "easypost" / "server.py"),
+            "--latency",
+            "0.01",
+            "--late",
+            str(LATE_S - 0.05),
+            "--books",
+            str(folder / "easypost.db"),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        rng = random.Random(seed)
+        for call, kinds in EASYPOST_FAULTS.items():
+            for kind in kinds:
+                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
+                _post(
+                    f"{self.url}/_fault",
+                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
+                )
+
+    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+        """Return reference, tracking number and refund of all that one job bought."""
+        with urllib.request.urlopen(f"{self.url}/_books") as answer:
+            books = json.loads(answer.read())
+        if books["objections"]:
+            raise SystemExit(f"EasyPost's server objects: {books['objections'][:3]}")
+        return [
+            (one["reference"], [one["number"]], bool(one["refund"]))
+            for one in books["sold"]
+            if one["reference"].startswith(base)
+        ]
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    urllib.request.urlopen(
+        urllib.request.Request(url, json.dumps(body).encode(), method="POST")
+    ).close()
+
+
+SERVING: dict[str, Any] = {"sandbox": Served, "ups": ServedUps, "easypost": ServedEasyPost}
 
 
 class Totals:
@@ -429,7 +513,7 @@ def lane(
     number: int,
     zygote: Zygote,
     totals: Totals,
-    served: Served | ServedUps,
+    served: Served | ServedUps | ServedEasyPost,
     home: Path,
     sizes: tuple[int, ...],
     seed: int,
@@ -444,7 +528,7 @@ def lane(
         job = corekit.job_of(
             home,
             size,
-            plan=corekit.plan_of(size, first=first),
+            plan=plan_for(served.name, size, first),
             identity=client(served.name, served.url).identity,
             label=served.label,
         )
@@ -479,6 +563,17 @@ def lane(
         time.sleep(LATE_S)  # what is late lands before the books are read
         totals.audited(audit(job, served.sold(job.manifest.reference_base)))
         shutil.rmtree(job.path)
+
+
+def plan_for(carrier: str, size: int, first: int) -> pa.Table:
+    """Return a plan with a service that the carrier has."""
+    plan = corekit.plan_of(size, first=first)
+    if carrier != "easypost":
+        return plan
+    place = plan.schema.get_field_index("service")
+    return plan.set_column(
+        place, plan.schema.field(place), pa.array(["usps:ground_advantage"] * size)
+    )
 
 
 def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:
@@ -540,7 +635,7 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
     totals = Totals(options.kills, options.json)
     signal.signal(signal.SIGINT, lambda *_: totals.ending.set())
     signal.signal(signal.SIGTERM, lambda *_: totals.ending.set())
-    serving = ServedUps if options.carrier == "ups" else Served
+    serving = SERVING[options.carrier]
     served, sizes, failures = (
         serving(folder, options.seed + totals.numbers["kills"]),
         tuple(map(int, options.sizes.split(","))),
@@ -578,7 +673,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--carrier", choices=("sandbox", "ups"), default="sandbox")
+    parser.add_argument("--carrier", choices=tuple(SERVING), default="sandbox")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sizes", default="60,250,800,2000")
     parser.add_argument("--lanes", type=int, default=3, help="jobs that run side by side")

@@ -37,6 +37,7 @@ _HOMES = {
     "rate": "rates.whatif",
     "compare": "rates.comparison",
     "UPS": "carriers.ups",
+    "EasyPost": "carriers.easypost",
     "ShipkitError": "errors",
     "errors": "",
 }
@@ -50,6 +51,7 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are the 
 
 if TYPE_CHECKING:
     from shipkit import errors as errors
+    from shipkit.carriers.easypost import EasyPost as EasyPost
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS

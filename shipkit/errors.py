@@ -34,7 +34,8 @@
     │   ├── NotSent                 the request certainly had no effect
     │   │   ├── RateLimited         429, too many requests: wait, then send again
     │   │   ├── CarrierUnreachable  no connection
-    │   │   └── AuthenticationFailed  the carrier refused the credentials
+    │   │   ├── AuthenticationFailed  the carrier refused the credentials
+    │   │   └── FundsExhausted      the account cannot pay for the next label
     │   └── AnswerLost              sent, and no usable answer came: in doubt
     ├── LabelError                  a label cannot be drawn, converted or saved
     └── WriteBackError              tracking numbers cannot be written back
@@ -68,6 +69,7 @@ __all__ = [
     "CheckpointVersion",
     "CheckpointWriteError",
     "FilterError",
+    "FundsExhausted",
     "InputError",
     "JobError",
     "JobExists",
@@ -380,6 +382,12 @@ class AuthenticationFailed(NotSent):
     """The carrier refused the credentials, also with a fresh token. Nothing was bought."""
 
     code = "authentication_failed"
+
+
+class FundsExhausted(NotSent):
+    """The account cannot pay for the next label. Nothing was bought, and the run stops."""
+
+    code = "funds_exhausted"
 
 
 class AnswerLost(CarrierError):

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from shipkit.carriers.connection import Connection
 from shipkit.carriers.protocol import Carrier, CarrierIdentity
+from shipkit.carriers.registry import plugin
 from shipkit.common import html
 from shipkit.common.choices import one_of
 from shipkit.errors import InputError, JobRunning, SettingsError, ShipkitError
@@ -621,7 +622,16 @@ class Job(html.Shown):
     @property
     def _nothing_left(self) -> bool:
         """Whether the job has ended and no shipment of it can still turn up."""
-        return self.store.status in _ENDED and not late_rows(self.store)
+        return self.store.status in _ENDED and not self._late_rows()
+
+    def _late_rows(self) -> list[int]:
+        """Return the rows that a look-up can still change: by a shipment, or by a label file."""
+        given = self.connection.given
+        try:
+            able = plugin(given) if isinstance(given, str) else given
+        except SettingsError:  # of a package that is no longer installed
+            return late_rows(self.store)
+        return late_rows(self.store, labels=able.capabilities.recovery == "two_step")
 
     def _launch(self, *, on_error: str, progress: Follower) -> RunHandle:
         self.not_looked_up = ()
@@ -658,7 +668,7 @@ class Job(html.Shown):
         """Look up rows of a finished job whose shipment may still turn up, if that is possible."""
         if self.store.status not in _ENDED:
             return
-        rows = late_rows(self.store)
+        rows = self._late_rows()
         if not rows:
             return
         try:

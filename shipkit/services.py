@@ -46,7 +46,9 @@ _RULES: Final = tuple(
 )
 """The forms of a rule; the first that fits decides."""
 
-_CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]*")
+_CODE: Final = re.compile(r"(?:[a-z][a-z0-9_]*:)?[a-z0-9][a-z0-9_]*")
+"""With a colon where the account sells services of several carriers: ``usps:priority``."""
+
 _CARRIER: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -122,7 +124,10 @@ class ServiceEntry:
 
     carrier: str
     code: str
-    """The name in plans, previews and results: lower case, digits and underscores."""
+    """The name in plans, previews and results: lower case, digits and underscores.
+
+    Where an account sells the services of several carriers, the carrier that moves the parcel comes
+    first: ``usps:ground_advantage``."""
     title: str
     """The name for people: "2nd Day Air"."""
     aliases: tuple[str, ...] = ()
@@ -268,9 +273,11 @@ class ServiceList:
         An unknown service is never guessed, and a service of another carrier is unknown here.
         """
         head, colon, tail = text.partition(":")
-        if not colon:
+        if not colon or self._is_mover(head):
             return self.spellings.get(self.key(text))
-        return self.spellings.get(self.key(tail)) if self._is_ours(head) else None
+        if not self._is_ours(head):
+            return None
+        return self.parse(tail) if ":" in tail else self.spellings.get(self.key(tail))
 
     def rule(self, text: str) -> ServiceRule | None:
         """Return the rule that `text` is, or None when it does not have the form of one.
@@ -284,7 +291,7 @@ class ServiceList:
         if found is None:
             return None
         choice = found.get("of")
-        of = [] if choice is None else [self._chosen(part, text) for part in choice.split(",")]
+        of = [] if choice is None else self._choice(choice, text)
         codes = () if _WHOLE in of else tuple(dict.fromkeys(of))
         days = found.get("days")
         return ServiceRule(found["aim"].lower(), int(days) if days else None, codes)
@@ -319,7 +326,8 @@ class ServiceList:
         place = f' in "{" ".join(within.split())}"' if within else ""
         head, colon, tail = word.partition(":")
         head = head.strip().lower()
-        if colon and tail.strip() and _CARRIER.fullmatch(head) and not self._is_ours(head):
+        known = self._is_ours(head) or self._is_mover(head)
+        if colon and tail.strip() and _CARRIER.fullmatch(head) and not known:
             return UnknownService(
                 f'"{word}"{place} is a service of {head}, and this batch ships with {self.carrier}',
                 self.known,
@@ -356,6 +364,25 @@ class ServiceList:
 
     def _is_ours(self, word: str) -> bool:
         return word.strip().lower() in {self.carrier, *self.spoken}
+
+    def _is_mover(self, word: str) -> bool:
+        """Return whether `word` is a carrier that moves parcels which this account sells."""
+        return word.strip().lower() in self._movers
+
+    @cached_property
+    def _movers(self) -> frozenset[str]:
+        return frozenset(code.partition(":")[0] for code in self.codes if ":" in code)
+
+    def _choice(self, choice: str, rule: str) -> list[str]:
+        """Return the codes that the choice of a rule names; a carrier stands for all it moves."""
+        codes = []
+        for part in choice.split(","):
+            if self._is_mover(part):
+                start = f"{part.strip().lower()}:"
+                codes += [code for code in self.codes if code.startswith(start)]
+            else:
+                codes.append(self._chosen(part, rule))
+        return codes
 
     def _chosen(self, part: str, rule: str) -> str:
         """Return the code that one word of a rule's choice names."""

@@ -55,7 +55,8 @@ MOVES: MappingProxyType[RowState, frozenset[RowState]] = MappingProxyType(
         RowState.REVIEW: frozenset(
             {RowState.SHIPPED, RowState.PENDING, RowState.SKIPPED, RowState.VOIDED}
         ),
-        RowState.SHIPPED: frozenset({RowState.VOIDED}),
+        # To itself: a label file that came later than its purchase.
+        RowState.SHIPPED: frozenset({RowState.SHIPPED, RowState.VOIDED}),
         RowState.FAILED: frozenset(),
         RowState.VOIDED: frozenset(),
         RowState.SKIPPED: frozenset(),

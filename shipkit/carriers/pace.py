@@ -14,7 +14,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, NotSent, RateLimited
+from shipkit.errors import (
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    FundsExhausted,
+    NotSent,
+    RateLimited,
+)
 from shipkit.state import Outcome
 
 __all__ = ["Pacer", "RateLimit"]
@@ -179,6 +186,8 @@ class Pacer:
             self._grow()
         elif isinstance(error, AuthenticationFailed):
             self.broken = f"the carrier refused the credentials ({error.message})"
+        elif isinstance(error, FundsExhausted):
+            self.broken = error.message  # every next row would be refused as well
         elif isinstance(error, NotSent):
             self._not_sent(error)
         else:

@@ -51,6 +51,7 @@ GROUP: Final = "shipkit.carriers"
 _OWN: Final = {
     "sandbox": "shipkit.carriers.sandbox",
     "ups": "shipkit.carriers.ups",
+    "easypost": "shipkit.carriers.easypost",
 }
 """The package's own carriers: name -> the module that holds its ``PLUGIN``."""
 

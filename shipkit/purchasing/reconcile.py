@@ -19,6 +19,7 @@ changes nothing.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -34,7 +35,7 @@ from shipkit.errors import AnswerLost, CarrierError
 from shipkit.models import ChargeBasis, Purchase
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry, last_entries
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry, followed, last_entries
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
@@ -203,10 +204,33 @@ class Reconciler:
         if found:
             self._adopt(row, attempt, found)
 
-    async def _find(self, row: int, attempt: int) -> list[Purchase]:
+    async def fetch_labels(self) -> None:
+        """Ask again for label files that did not come with their purchases.
+
+        Only for carriers that are read by an id: elsewhere a look-up is a search, which may find
+        another shipment.
+        """
+        if not (self._two_step and self._ledger.unlabelled):
+            return
+        await self._ledger.settled()
+        rows = sorted(self._ledger.unlabelled)
+        for row, last in (await asyncio.to_thread(self._store.last_entries_of, rows)).items():
+            await self._pacer.enter()
+            try:
+                found = await self._find(row, last["attempt"], key=last["shipment_id"])
+            except CarrierError as error:
+                log.info("a label could not be asked for: %s", error.code)
+                continue
+            finally:
+                self._pacer.leave()
+            if labels := [label for purchase in found for label in label_bytes(purchase)]:
+                entry = followed(last, event="labels", state=RowState.SHIPPED)
+                self._ledger.record([entry._replace(labels=labels)], urgent=False)
+
+    async def _find(self, row: int, attempt: int, key: str | None = None) -> list[Purchase]:
         try:
             return await self._carrier.find(
-                self._key(row, attempt), self._store.manifest.label, self._rows.one(row)
+                key or self._key(row, attempt), self._store.manifest.label, self._rows.one(row)
             )
         except CarrierError:
             raise
@@ -305,15 +329,24 @@ class Reconciler:
             doubt.next_at = conclude + _AFTER_S
 
 
-def late_rows(store: JobStore) -> list[int]:
+def late_rows(store: JobStore, *, labels: bool = False) -> list[int]:
     """Return the rows for which a shipment may still turn up at the carrier.
 
     These are rows in flight, in doubt or in review, and rows with a given-up reference.
+
+    Parameters
+    ----------
+    labels
+        Also the shipped rows whose label files are missing.
     """
-    table = store.chain(("row", "state", "watch")).table
+    table = store.chain(("row", "state", "watch", "label_sequence")).table
     last = table.take(last_entries(table))
-    doubtful = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
-    late = last.filter(pc.or_(doubtful, pc.is_valid(last.column("watch"))))
+    wanted = pc.is_in(last.column("state"), value_set=pa.array(_MAY_TURN_UP))
+    wanted = pc.or_(wanted, pc.is_valid(last.column("watch")))
+    if labels and not store.pruned:
+        shipped = pc.equal(last.column("state"), RowState.SHIPPED.value)
+        wanted = pc.or_(wanted, pc.and_(shipped, pc.is_null(last.column("label_sequence"))))
+    late = last.filter(wanted)
     rows: list[int] = late.column("row").to_pylist()
     return rows
 
@@ -357,17 +390,7 @@ def purchase_entry(
     return a charge, the quote is taken and marked ``estimated``.
     """
     charge, at = purchase.charge, now_us()
-    numbers = purchase.tracking_numbers
-    labels = [
-        LabelBytes(
-            label.tracking_number,
-            label.format.value,
-            label.kind,
-            numbers.index(label.tracking_number) if label.tracking_number in numbers else 0,
-            label.data,
-        )
-        for label in purchase.labels
-    ]
+    numbers, labels = purchase.tracking_numbers, label_bytes(purchase)
     return LedgerEntry(
         row=row,
         event=event,
@@ -387,3 +410,18 @@ def purchase_entry(
         watch=watch,
         labels=labels or None,
     )
+
+
+def label_bytes(purchase: Purchase) -> list[LabelBytes]:
+    """Return the labels of a purchase as the ledger stores them."""
+    numbers = purchase.tracking_numbers
+    return [
+        LabelBytes(
+            label.tracking_number,
+            label.format.value,
+            label.kind,
+            numbers.index(label.tracking_number) if label.tracking_number in numbers else 0,
+            label.data,
+        )
+        for label in purchase.labels
+    ]

@@ -30,6 +30,7 @@ LEGAL = {
     ("review", "pending"),
     ("review", "skipped"),
     ("review", "voided"),
+    ("shipped", "shipped"),  # a label file that came later
     ("shipped", "voided"),
 }
 

@@ -1,16 +1,15 @@
-"""Purchases after UPS's answer was read: the format of labels, parts of one shipment joined."""
+"""Purchases after UPS's answer was read: parts of one shipment joined."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from shipkit.carriers.ups.json_values import Unreadable
-from shipkit.errors import AnswerLost, LabelError
-from shipkit.models import Label, LabelFormat, LabelSpec, Purchase
+from shipkit.errors import AnswerLost
+from shipkit.models import Purchase
 
-__all__ = ["in_format", "joined", "read_answer"]
+__all__ = ["joined", "read_answer"]
 
 T = TypeVar("T")
 
@@ -29,44 +28,6 @@ def read_answer(reader: Callable[[Any], T], body: Any) -> T:
             f"UPS's answer cannot be used: {what}. It may have acted.",
             fix="The row is looked up by its reference before anything is sent again.",
         ) from None
-
-
-async def in_format(purchase: Purchase, label: LabelSpec) -> Purchase:
-    """Return `purchase` with its labels in the format of `label`.
-
-    A label that cannot be converted stays as UPS sent it, with a warning: it is paid for.
-    """
-    if not any(one.kind == "label" and one.format is not label.format for one in purchase.labels):
-        return purchase
-    labels, warnings = await asyncio.to_thread(_converted, purchase.labels, label.format)
-    return purchase.model_copy(
-        update={"labels": labels, "warnings": (*purchase.warnings, *warnings)}
-    )
-
-
-def _converted(
-    labels: Iterable[Label], wanted: LabelFormat
-) -> tuple[tuple[Label, ...], tuple[str, ...]]:
-    from shipkit.render.convert import can_convert, convert
-
-    done, warnings = [], []
-    for label in labels:
-        made = label
-        if (
-            label.kind == "label"
-            and label.format is not wanted
-            and can_convert(label.format, wanted)
-        ):
-            try:
-                data = convert(label.data, label.format, wanted)
-                made = label.model_copy(update={"data": data, "format": wanted})
-            except LabelError as error:
-                warnings.append(
-                    f"label of {label.tracking_number} stays {label.format.value.upper()}: "
-                    f"{error.message}"
-                )
-        done.append(made)
-    return tuple(done), tuple(warnings)
 
 
 def joined(one: Purchase, other: Purchase) -> Purchase:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shipkit.carriers.label_format import in_format
 from shipkit.carriers.ups import responses, tracking_answers, wire
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import Recovery
-from shipkit.carriers.ups.purchases import in_format, joined, read_answer
+from shipkit.carriers.ups.purchases import joined, read_answer
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import LabelSpec, Purchase, Shipment
 

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
+from shipkit.carriers.label_format import in_format
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
@@ -24,7 +25,7 @@ from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
 from shipkit.carriers.ups.host import checked_host
-from shipkit.carriers.ups.purchases import in_format, read_answer
+from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
@@ -18,13 +14,11 @@ from shipkit.models import Purchase
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry, last_entries
+from shipkit.purchasing.store.entries import LedgerEntry, followed
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.state import RowState
 
 __all__ = ["VoidOutcome", "void_rows", "void_surplus"]
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ async def void_rows(
     with store.own("void") as ledger:
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
         already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
-        entries = _last_entries_of(store, wanted)
+        entries = store.last_entries_of(wanted)
         refused: dict[int, CarrierError] = {}
 
         async def one(row: int) -> None:
@@ -120,14 +114,6 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
     return count
 
 
-def _last_entries_of(store: JobStore, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Return the last entry of each of some rows."""
-    table = store.chain().table
-    last = table.take(last_entries(table))
-    chosen = last.filter(pc.is_in(last.column("row"), value_set=pa.array(rows, pa.int32())))
-    return {entry["row"]: entry for entry in chosen.to_pylist()}
-
-
 def _purchase(entry: dict[str, Any]) -> Purchase:
     return Purchase(
         shipment_id=entry["shipment_id"],
@@ -138,19 +124,4 @@ def _purchase(entry: dict[str, Any]) -> Purchase:
 
 def _voided(entry: dict[str, Any]) -> LedgerEntry:
     """Return the entry that voids a row. It keeps numbers, charge and labels for the record."""
-    kept = {
-        name: entry[name]
-        for name in LedgerEntry._fields
-        if name not in ("labels", "at", "shipped_at", "event", "state")
-    }
-    return LedgerEntry(
-        **kept,
-        event="voided",
-        state=RowState.VOIDED.value,
-        at=now_us(),
-        shipped_at=_us(entry["shipped_at"]),
-    )
-
-
-def _us(at: dt.datetime | None) -> int | None:
-    return None if at is None else (at - _EPOCH) // dt.timedelta(microseconds=1)
+    return followed(entry, event="voided", state=RowState.VOIDED)

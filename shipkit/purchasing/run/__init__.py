@@ -137,7 +137,8 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
     JobError
         The job belongs to another account, environment or carrier.
     """
-    if not await asyncio.to_thread(late_rows, store):
+    labels = preparer(carrier) is not None
+    if not await asyncio.to_thread(late_rows, store, labels=labels):
         return 0
     require_account(store.manifest, carrier)
     timeout = carrier.pace.timeout_s
@@ -381,6 +382,7 @@ class Runner(RunState):
                 await self.doubts.watch()
                 for row in self.ledger.rows(RowState.REVIEW):
                     await self.doubts.review(int(row))
+                await self.doubts.fetch_labels()
         except TimeoutError:
             log.info("the carrier was too slow for a last look at rows in doubt")
         if not self.ledger.broken:

@@ -101,7 +101,8 @@ class FirstStep:
             shipment_id=answer.shipment_id,
         )
         try:
-            async with run.pacer.stepped_out():  # the disk's time is not the carrier's
+            # The disk's time is not the carrier's: another row has the turn meanwhile.
+            async with run.pacer.stepped_out():
                 await run.ledger.record([entry])
         except asyncio.CancelledError:
             raise NotBought from None

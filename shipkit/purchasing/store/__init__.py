@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.common.files import PRIVATE, Disk, make_private
@@ -77,7 +78,16 @@ _LONGEST_ID = 200
 _ROW_GROUP = 8_192
 """Rows per row group of a table: a resume reads only the groups with a row that is to be sent."""
 
-_STATE_COLUMNS = ("entry", "row", "state", "attempt", "charged_cents", "watch", "shipment_id")
+_STATE_COLUMNS = (
+    "entry",
+    "row",
+    "state",
+    "attempt",
+    "charged_cents",
+    "watch",
+    "shipment_id",
+    "label_sequence",
+)
 
 
 class JobStore:
@@ -336,6 +346,14 @@ class JobStore:
             Rows of the plan, in the order wanted; default: all, in the order of the plan.
         """
         return stored_labels(self, rows)
+
+    def last_entries_of(self, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Return the last entry of each of some rows, without label bytes."""
+        table = self.chain().table
+        last = table.take(last_entries(table))
+        chosen = last.filter(pc.is_in(last.column("row"), value_set=pa.array(rows, pa.int32())))
+        chosen = chosen.drop_columns(["labels"]) if "labels" in chosen.column_names else chosen
+        return {entry["row"]: entry for entry in chosen.to_pylist()}
 
     def skipped_reasons(self) -> pa.Array:
         """Return why each row was skipped when the job was made, null where it was not."""

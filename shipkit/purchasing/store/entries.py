@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ __all__ = [
     "LabelBytes",
     "LedgerEntry",
     "encode",
+    "followed",
     "last_entries",
     "merge",
     "metadata",
@@ -44,7 +47,7 @@ ENTRIES = pa.schema(
         # Index in the plan; null for an entry about the job itself.
         pa.field("row", pa.int32()),
         # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
-        # voided, skipped; of the job: run, end, cancelled, pruned; of neither: surplus,
+        # labels, voided, skipped; of the job: run, end, cancelled, pruned; of neither: surplus,
         # surplus_voided.
         pa.field("event", pa.string()),
         # Of the row after the event; null when the event does not move a row.
@@ -79,6 +82,7 @@ STATES: tuple[RowState, ...] = tuple(RowState)
 """The code of a state in arrays is its index here."""
 
 _META = b"shipkit"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class LabelBytes(NamedTuple):
@@ -118,6 +122,22 @@ class LedgerEntry(NamedTuple):
     watch: Sequence[int] | None = None
     label_sequence: int | None = None
     labels: Sequence[LabelBytes] | None = None
+
+
+def followed(entry: Mapping[str, Any], *, event: str, state: RowState) -> LedgerEntry:
+    """Return the entry of now that follows the last one of a row, and keeps all that it says.
+
+    Parameters
+    ----------
+    entry
+        The last one, as :meth:`shipkit.purchasing.store.JobStore.last_entries_of` returns it.
+    """
+    fresh = ("labels", "at", "shipped_at", "event", "state")
+    kept = {name: entry[name] for name in LedgerEntry._fields if name not in fresh}
+    at = entry["shipped_at"]
+    shipped_at = None if at is None else (at - _EPOCH) // dt.timedelta(microseconds=1)
+    now = time.time_ns() // 1000
+    return LedgerEntry(**kept, event=event, state=state.value, at=now, shipped_at=shipped_at)
 
 
 def to_table(entries: Sequence[LedgerEntry], *, first_entry: int, sequence: int) -> pa.Table:

@@ -60,7 +60,7 @@ class Ledger:
         The job's folder.
     chain
         The ledger as read from disk, with the columns ``entry``, ``row``, ``state``, ``attempt``,
-        ``charged_cents``, ``watch`` and ``shipment_id``.
+        ``charged_cents``, ``watch``, ``shipment_id`` and ``label_sequence``.
     states
         The code of each row's state (its index in :data:`shipkit.purchasing.store.entries.STATES`).
         It is updated in place, queued moves included.
@@ -78,6 +78,8 @@ class Ledger:
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
         self.prepared: dict[int, str] = _read_prepared(table)
         """Row -> the carrier's id of its shipment, of rows that are prepared and not bought."""
+        self.unlabelled: set[int] = _read_unlabelled(table)
+        """Shipped rows whose label files did not come with their purchase."""
         self.broken: CheckpointWriteError | None = None
         """Why a commit failed; nothing can be recorded after that."""
         self.commits = 0
@@ -198,14 +200,19 @@ class Ledger:
         if entry.watch:
             self.watch[row] = list(entry.watch)
         self.charged[row] = (entry.charged_cents or 0) if new is RowState.SHIPPED else 0
-        return self._with_id(row, entry, new)
+        return self._noted(row, entry, new)
 
-    def _with_id(self, row: int, entry: LedgerEntry, new: RowState) -> LedgerEntry:
-        """Return `entry` with the id under which its row is prepared at the carrier.
+    def _noted(self, row: int, entry: LedgerEntry, new: RowState) -> LedgerEntry:
+        """Return `entry` with the id under which its row is prepared, and note what is missing.
 
         Only the last entry of a row counts after a restart, so every entry carries the id on until
         the row is bought: with it, a second purchase of the row is refused by the carrier itself.
         """
+        labelled = bool(entry.labels) or entry.label_sequence is not None
+        if new is RowState.SHIPPED and not labelled:
+            self.unlabelled.add(row)
+        else:
+            self.unlabelled.discard(row)
         if new in _BOUGHT:
             self.prepared.pop(row, None)
         elif entry.shipment_id is not None:
@@ -321,6 +328,13 @@ def _read_prepared(table: Any) -> dict[int, str]:
     return dict(
         zip(held.column("row").to_pylist(), held.column("shipment_id").to_pylist(), strict=True)
     )
+
+
+def _read_unlabelled(table: Any) -> set[int]:
+    last = table.take(last_entries(table))
+    shipped = pc.equal(last.column("state"), RowState.SHIPPED.value)
+    lacking = last.filter(pc.and_(shipped, pc.invert(last.column("label_sequence").is_valid())))
+    return set(lacking.column("row").to_pylist())
 
 
 def _highest_entry(table: Any) -> int:

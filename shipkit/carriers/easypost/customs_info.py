@@ -1,0 +1,172 @@
+"""What customs needs, as EasyPost's ``customs_info`` and options.
+
+An item's `value` and `weight` are those of its whole line, in USD and ounces (docs.easypost.com,
+Customs Items). No shipment abroad was recorded: all of this is from documents.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any, Final
+
+from shipkit.errors import CarrierRejected
+from shipkit.models import Address, Customs, CustomsItem, Shipment
+
+__all__ = ["customs_info", "duty_options"]
+
+_CONTENTS: Final = {
+    "sale": "merchandise",
+    "gift": "gift",
+    "sample": "sample",
+    "return": "returned_goods",
+    "documents": "documents",
+}
+_OTHER: Final = {"repair": "Goods for repair", "intercompany": "Goods between parts of one company"}
+_TERMS: Final = frozenset(
+    {"EXW", "FCA", "CPT", "CIP", "DAT", "DAP", "DDP", "FAS", "FOB", "CFR", "CIF"}
+)
+_NO_FILING: Final = "NOEEI 30.37(a)"
+_FILING_FROM: Final = Decimal(2500)
+"""USD. From this value on, an export from the US needs a filing (15 CFR 30.37(a))."""
+
+
+def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
+    """Return the customs data, None where the shipment crosses no border and has none.
+
+    Raises
+    ------
+    CarrierRejected
+        Something that customs must know is missing.
+    """
+    customs, abroad = shipment.customs, shipment.ship_to.country != origin.country
+    if customs is None or not customs.items:
+        if not abroad:
+            return None
+        raise _refuse(
+            "customs.items",
+            f"goods from {origin.country} to {shipment.ship_to.country} need a line per item.",
+            "Map description, quantity, value, weight and country of origin (customs.items).",
+        )
+    values = [item.unit_value.amount * item.quantity for item in customs.items]
+    if any(item.unit_value.currency != "USD" for item in customs.items):
+        raise _refuse("customs.items", "values are in USD at EasyPost.", "Give them in USD.")
+    if abroad and origin.country == "US" and sum(values) >= _FILING_FROM:
+        raise _refuse(
+            "customs.items",
+            f"goods of ${sum(values):,.2f} need an export filing (ITN), which shipkit does not ask "
+            "for.",
+            "Ship this row from your EasyPost account, with the ITN.",
+        )
+    contents, explanation = _contents(customs)
+    signer = origin.name or origin.company or ""
+    found: dict[str, Any] = {
+        "contents_type": contents,
+        "restriction_type": "none",
+        "customs_certify": True,
+        "customs_signer": signer,
+        "eel_pfc": _NO_FILING,
+        "customs_items": _items(shipment, customs, abroad=abroad),
+    }
+    if explanation:
+        found["contents_explanation"] = explanation
+    if not signer:
+        raise _refuse("ship_from.name", "customs needs who signs.", "Give the shipper's name.")
+    return found
+
+
+def duty_options(shipment: Shipment, origin: Address) -> dict[str, Any]:
+    """Return the options that say who pays duties."""
+    customs = shipment.customs
+    if customs is None or shipment.ship_to.country == origin.country:
+        return {}
+    found: dict[str, Any] = {}
+    terms = (customs.terms or "").strip().upper()
+    payer = customs.duties_payer.strip().lower()
+    if payer not in ("", "receiver", "shipper"):
+        raise _refuse(
+            "customs.duties_payer",
+            f"{customs.duties_payer!r} cannot pay the duties here.",
+            "Use receiver or shipper.",
+        )
+    if not terms and payer == "shipper":
+        terms = "DDP"
+    if terms and terms not in _TERMS:
+        raise _refuse(
+            "customs.terms",
+            f"{customs.terms!r} is not one of EasyPost's terms of shipment.",
+            f"Use one of {', '.join(sorted(_TERMS))}.",
+        )
+    if terms:
+        found["incoterm"] = terms
+    if payer == "shipper":
+        found["duty_payment"] = {"type": "SENDER"}
+    if customs.invoice_number:
+        found["invoice_number"] = customs.invoice_number
+    return found
+
+
+def _contents(customs: Customs) -> tuple[str, str]:
+    reason = customs.reason.strip().lower()
+    if reason in _OTHER:
+        return "other", _OTHER[reason]
+    if reason not in _CONTENTS:
+        raise _refuse(
+            "customs.reason",
+            f"{customs.reason!r} is not one of the reasons for export.",
+            f"Use one of {', '.join([*_CONTENTS, *_OTHER])}.",
+        )
+    return _CONTENTS[reason], ""
+
+
+def _items(shipment: Shipment, customs: Customs, *, abroad: bool) -> list[dict[str, Any]]:
+    alone = len(customs.items) == 1
+    found = []
+    for place, item in enumerate(customs.items):
+        pounds = item.weight_lb
+        if pounds is None and not alone and abroad:
+            raise _refuse(
+                f"customs.items[{place}].weight_lb",
+                "EasyPost needs the weight of each item.",
+                "Map the weights of the order's lines.",
+            )
+        total = (
+            Decimal(str(shipment.total_weight_lb if pounds is None else pounds))
+            * (1 if pounds is None else item.quantity)
+            * 16
+        )
+        found.append(_item(item, place, total, abroad=abroad))
+    return found
+
+
+def _item(item: CustomsItem, place: int, ounces: Decimal, *, abroad: bool) -> dict[str, Any]:
+    field = f"customs.items[{place}]"
+    value = item.unit_value.amount * item.quantity
+    if not item.description.strip():
+        raise _refuse(f"{field}.description", "customs needs a description.", "Say what it is.")
+    if value <= 0:
+        raise _refuse(f"{field}.unit_value", "customs needs a value above 0.", "Give its value.")
+    if abroad and not item.origin_country:
+        raise _refuse(
+            f"{field}.origin_country",
+            "customs needs the country where the item was made.",
+            'Map it, or give one for all: defaults={"origin_country": "US"}.',
+        )
+    # Down, because together they must not exceed the parcel, whose weight is rounded up.
+    weight = ounces.quantize(Decimal("0.1"), ROUND_FLOOR)
+    found: dict[str, Any] = {
+        "description": item.description.strip(),
+        "quantity": item.quantity,
+        "value": float(value.quantize(Decimal("0.01"), ROUND_CEILING)),
+        "weight": float(max(weight, Decimal("0.1"))),
+    }
+    if item.origin_country:
+        found["origin_country"] = item.origin_country
+    if item.hs_code:
+        found["hs_tariff_number"] = item.hs_code
+    if item.sku:
+        found["code"] = item.sku
+    return found
+
+
+def _refuse(field: str, problem: str, fix: str) -> CarrierRejected:
+    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)

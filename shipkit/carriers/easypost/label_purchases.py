@@ -1,0 +1,294 @@
+"""Buying at EasyPost in two steps: a shipment is created for free, then its label is bought by id.
+
+EasyPost has no idempotency key. What makes a purchase safe to repeat is the id: a second purchase
+of one shipment is refused (``SHIPMENT.POSTAGE.EXISTS``). So nothing here ever creates a shipment
+and buys it in one call, and one that may have been bought is read before it is bought again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from shipkit.carriers.easypost.account_facts import AccountFacts
+from shipkit.carriers.easypost.easypost_client import ALREADY_BOUGHT, RATE_GONE, EasyPostClient
+from shipkit.carriers.easypost.label_files import LabelFiles
+from shipkit.carriers.easypost.rate_questions import picked, settled
+from shipkit.carriers.easypost.shipment_answer import (
+    Offer,
+    bought_parts,
+    cents_of,
+    failures,
+    is_voided,
+    offers,
+    parts_of,
+    purchase_of,
+    refund_status,
+)
+from shipkit.carriers.easypost.shipment_request import draft, dropped_options, insured_amount
+from shipkit.carriers.label_format import in_format
+from shipkit.carriers.protocol import Prepared
+from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent
+from shipkit.models import Address, LabelSpec, Money, Purchase, Shipment
+
+__all__ = ["LabelPurchases"]
+
+_REMEMBERED: Final = 10_000
+"""Prepared shipments whose rate is kept in memory; of others it is read again before buying."""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What is bought of one prepared shipment or order."""
+
+    offer: Offer
+    fees: Decimal
+
+
+class LabelPurchases:
+    """Prepares, buys, reads and refunds shipments of one account."""
+
+    def __init__(
+        self,
+        client: EasyPostClient,
+        files: LabelFiles,
+        facts: Callable[[], Any],
+        *,
+        accounts: tuple[str, ...],
+        insurance_off: bool,
+        end_shipper: str,
+    ) -> None:
+        self._client, self._files, self._facts = client, files, facts
+        self._accounts, self._insurance_off = accounts, insurance_off
+        self._end_shipper = end_shipper
+        self._chosen: OrderedDict[str, _Chosen] = OrderedDict()
+
+    async def prepare(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Prepared:
+        """Create the shipment, or the order of several parcels. Buys nothing."""
+        shipment = settled(shipment)
+        asked = draft(shipment, shipper, accounts=self._accounts).named(reference, label)
+        insured = insured_amount(shipment, off=self._insurance_off)
+        facts: AccountFacts = await self._facts()
+        answer = await self._client.post(asked.path, asked.body)
+        number = answer.get("id")
+        if not isinstance(number, str) or not number:
+            raise AnswerLost("EasyPost's answer to a new shipment has no id.")
+        self._client.demand_mode(answer)
+        if refused := dropped_options(asked.options, parts_of(answer)[0]):
+            raise refused
+        offer = picked(offers(answer), failures(answer), shipment.service)
+        usd = offer.currency == "USD"
+        fees = facts.fees(insured, len(shipment.parcels)) if usd else Decimal(0)
+        self._remember(number, _Chosen(offer, fees))
+        cents = cents_of(offer.amount + fees, offer.currency)
+        return Prepared(number, Money.from_cents(cents, offer.currency))
+
+    async def buy(self, shipment: Shipment, number: str, label: LabelSpec) -> Purchase:
+        """Buy what was prepared under `number`, at its rate; at most one label for each parcel."""
+        shipment = settled(shipment)
+        chosen = self._chosen.pop(number, None)
+        if chosen is None:
+            answer = await self._read_before_buying(number)
+            if len(bought_parts(answer)) == len(parts_of(answer)):
+                return await self._finished(answer, label)
+            if bought_parts(answer):
+                return await self._rest_of_order(answer, shipment, label)
+            offer = picked(offers(answer), failures(answer), shipment.service)
+            chosen = _Chosen(offer, Decimal(0))
+        try:
+            answer = await self._bought(number, chosen.offer, shipment)
+        except CarrierRejected as refused:
+            if refused.carrier_code not in RATE_GONE:
+                raise
+            answer = await self._bought_at_new_rate(number, chosen.offer, shipment)
+        if len(bought_parts(answer)) < len(parts_of(answer)):
+            raise _incomplete(answer)
+        return await self._finished(answer, label)
+
+    async def find(self, number: str, label: LabelSpec) -> list[Purchase]:
+        """Return what was bought under `number`.
+
+        An order that is bought only in part is not found: it is bought again under its id, which
+        buys the rest.
+        """
+        try:
+            answer = await self._client.get(_path(number))
+        except CarrierRejected as refused:
+            if refused.carrier_code == "NOT_FOUND":
+                return []
+            raise AnswerLost(f"EasyPost does not show {number}: {refused.message}") from None
+        if answer.get("id") != number:
+            raise AnswerLost(f"EasyPost's answer is not about {number}.")
+        if len(bought_parts(answer)) < len(parts_of(answer)):
+            return []
+        return [await self._finished(answer, label)]
+
+    async def refund(self, number: str) -> None:
+        """Ask for the refund of every label bought under `number`.
+
+        Raises
+        ------
+        CarrierRejected
+            It is refused. What was submitted before counts as accepted.
+        """
+        answer = await self._client.get(_path(number))
+        if is_voided(answer):
+            return
+        parts = bought_parts(answer)
+        if not parts:
+            raise CarrierRejected(
+                f"{number} has no label to refund.", fix="Look at it in your EasyPost account."
+            )
+        for part in parts:
+            if refund_status(part) not in ("submitted", "refunded"):
+                await self._refunded(str(part["id"]))
+
+    async def refund_status(self, number: str) -> list[str]:
+        """Return the state of the refund of each label under `number`, empty for none."""
+        answer = await self._client.get(_path(number))
+        return [refund_status(part) for part in bought_parts(answer)]
+
+    async def _refunded(self, shipment: str) -> None:
+        answer = await self._client.post(f"/shipments/{shipment}/refund", {})
+        state = refund_status(answer)
+        if state not in ("submitted", "refunded"):
+            raise CarrierRejected(
+                f"EasyPost did not accept the refund of {shipment}: {state or 'no state'}.",
+                fix="A carrier that bills by scan charges nothing for a label that is not used; "
+                "a request that came too early can be repeated.",
+                carrier_code=state or None,
+            )
+
+    async def _bought(self, number: str, offer: Offer, shipment: Shipment) -> Mapping[str, Any]:
+        """Send the purchase. From here on a repeat is safe only under the same id."""
+        body: dict[str, Any] = {"rate": {"id": offer.rate_id}}
+        if _is_order(number):
+            body = {"carrier": offer.carrier, "service": offer.service}
+        else:
+            insured = insured_amount(shipment, off=self._insurance_off)
+            if insured is not None:
+                body["insurance"] = insured
+            if self._end_shipper:
+                body["end_shipper_id"] = self._end_shipper
+        try:
+            answer = await self._client.buy(f"{_path(number)}/buy", body)
+        except AnswerLost as lost:
+            if lost.carrier_code not in ALREADY_BOUGHT:
+                raise
+            answer = await self._read_after_buying(number)
+        if not isinstance(answer, dict) or answer.get("id") != number:
+            raise AnswerLost(
+                f"EasyPost's answer is not about {number}. It may have bought a label."
+            )
+        if not bought_parts(answer):
+            raise AnswerLost(
+                f"EasyPost's answer shows no label for {number} yet.",
+                fix="The row is looked up by its id.",
+            )
+        return answer
+
+    async def _bought_at_new_rate(
+        self, number: str, old: Offer, shipment: Shipment
+    ) -> Mapping[str, Any]:
+        """Price the shipment again, whose rate is no longer valid, and buy it unless it rose."""
+        try:
+            answer = (
+                await self._client.get(f"{_path(number)}/rates")
+                if _is_order(number)
+                else await self._client.post(f"{_path(number)}/rerate", {})
+            )
+        except AnswerLost as lost:  # nothing was bought yet
+            raise NotSent(lost.message, carrier_code=lost.carrier_code) from None
+        new = picked(offers(answer), failures(answer), shipment.service)
+        if new.currency != old.currency or new.amount > old.amount:
+            raise CarrierRejected(
+                f"The rate expired: {_money(old)} was approved, and it is {_money(new)} now. "
+                "Nothing was bought.",
+                fix="Preview the row again and approve its new price.",
+                carrier_code="price_changed",
+            )
+        return await self._bought(number, new, shipment)
+
+    async def _rest_of_order(
+        self, answer: Mapping[str, Any], shipment: Shipment, label: LabelSpec
+    ) -> Purchase:
+        """Buy the parcels of an order that its first purchase left out.
+
+        A parcel that is refused now leaves the row bought in part, and its warnings say so: the
+        other labels are paid for.
+        """
+        bought = {part["id"] for part in bought_parts(answer)}
+        for part in parts_of(answer):
+            if part.get("id") in bought:
+                continue
+            try:
+                offer = picked(offers(part), failures(part), shipment.service)
+                await self._bought(str(part["id"]), offer, shipment)
+            except CarrierRejected:
+                continue
+        whole = await self._read_after_buying(str(answer["id"]))
+        return await self._finished(whole, label)
+
+    async def _finished(self, answer: Mapping[str, Any], label: LabelSpec) -> Purchase:
+        """Return a purchase with its files, in the format that was asked for."""
+        purchase = purchase_of(answer)
+
+        async def again(number: str) -> Mapping[str, Any]:
+            found: Mapping[str, Any] = await self._client.get(_path(number))
+            return found
+
+        filled = await self._files.added(purchase, bought_parts(answer), label.format, again)
+        return await in_format(filled, label)
+
+    async def _read_before_buying(self, number: str) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = await self._client.get(_path(number))
+        except AnswerLost as lost:  # read, not bought: the purchase was not sent
+            raise NotSent(lost.message, carrier_code=lost.carrier_code) from None
+        if found.get("id") != number:
+            raise NotSent(f"EasyPost's answer is not about {number}.")
+        self._client.demand_mode(found)
+        return found
+
+    async def _read_after_buying(self, number: str) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = await self._client.get(_path(number))
+        except CarrierError as error:  # whatever it is, it does not undo a purchase
+            raise AnswerLost(
+                f"{error.message} A label was bought under {number}.",
+                fix="The row is looked up by its id.",
+            ) from None
+        return found
+
+    def _remember(self, number: str, chosen: _Chosen) -> None:
+        self._chosen[number] = chosen
+        while len(self._chosen) > _REMEMBERED:
+            self._chosen.popitem(last=False)
+
+
+def _path(number: str) -> str:
+    """Return the path of a shipment or an order."""
+    if not number.replace("_", "").isalnum():
+        raise CarrierRejected(f"{number!r} is not an id of EasyPost.", fix="Look at it there.")
+    return f"/orders/{number}" if _is_order(number) else f"/shipments/{number}"
+
+
+def _is_order(number: str) -> bool:
+    return number.startswith("order_")
+
+
+def _incomplete(answer: Mapping[str, Any]) -> AnswerLost:
+    done, all_of = len(bought_parts(answer)), len(parts_of(answer))
+    return AnswerLost(
+        f"EasyPost bought {done} of {all_of} parcels of {answer.get('id')}.",
+        fix="The rest is bought under the same order.",
+    )
+
+
+def _money(offer: Offer) -> Money:
+    return Money.from_cents(cents_of(offer.amount, offer.currency), offer.currency)

@@ -1,0 +1,371 @@
+"""Prices from EasyPost: one shipment created, unbought, answers for every service of the account.
+
+Each creation is a rating, and EasyPost bills ratings beyond three for each label that is bought. So
+a question is asked once, its answer serves every service and is kept for a while, and what a
+preview would cost beyond that is a warning of its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+
+from shipkit.carriers.easypost.account_facts import AccountFacts
+from shipkit.carriers.easypost.catalog import SERVICES, carrier_of
+from shipkit.carriers.easypost.easypost_client import EasyPostClient
+from shipkit.carriers.easypost.shipment_answer import (
+    Offer,
+    cents_of,
+    failures,
+    offers,
+    rewritten,
+)
+from shipkit.carriers.easypost.shipment_request import (
+    Draft,
+    draft,
+    dropped_options,
+    insured_amount,
+)
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.quoting import quote_line, refused_line
+from shipkit.common.pool import each
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
+from shipkit.models import Address, Rate, Shipment
+from shipkit.schema import quotes_table, shipment_from_row
+
+__all__ = ["RateQuestions", "Rated", "picked", "settled"]
+
+_PRIVATE: Final = ("name", "company", "phone", "email")
+"""Of an address: no price depends on them."""
+_FREE_RATINGS: Final = 3
+_RATING_FEE: Final = Decimal("0.02")
+"""support.easypost.com, Billing FAQ: ratings beyond three times the labels, USD each."""
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The answer to one question."""
+
+    offers: tuple[Offer, ...]
+    failed: Mapping[str, tuple[str, ...]]
+    """Carrier -> why it gave no price."""
+    dropped: CarrierRejected | None = None
+    """What EasyPost did not take over."""
+    rewritten: str | None = None
+    """The address as EasyPost has it, where it is another place."""
+    at: float = field(default_factory=time.monotonic)
+
+
+def settled(shipment: Shipment) -> Shipment:
+    """Return `shipment` with the code of its service; one of another carrier of the account stays.
+
+    Raises
+    ------
+    CarrierRejected
+        The service is not known, and not written as the code of an account's own.
+    """
+    code = SERVICES.parse(shipment.service)
+    if code is not None:
+        return shipment.model_copy(update={"service": code})
+    carrier, colon, service = shipment.service.partition(":")
+    if colon and carrier and service and shipment.service == shipment.service.lower():
+        return shipment
+    return SERVICES.settled(shipment)
+
+
+def picked(rated_offers: tuple[Offer, ...] | list[Offer], failed: Any, service: str) -> Offer:
+    """Return the offer of a service.
+
+    Raises
+    ------
+    CarrierRejected
+        There is none; the message has the carrier's own words.
+    """
+    for offer in rated_offers:
+        if offer.code == service:
+            return offer
+    said = [
+        f"{carrier}: {'; '.join(texts)}"
+        for carrier, texts in failed.items()
+        if _plain(carrier) == carrier_of(service)
+    ]
+    why = f" ({'; '.join(said)})" if said else ""
+    raise CarrierRejected(
+        f"EasyPost has no price for {SERVICES.title_of(service)}{why}.",
+        fix="Choose another service: session.shop() lists what the account sells for this row."
+        if not said
+        else "Try again later, or choose another carrier's service.",
+        field="service",
+    )
+
+
+class RateQuestions:
+    """Asks EasyPost for prices, each question once.
+
+    Parameters
+    ----------
+    facts
+        Returns what the account charges on top of postage.
+    accounts
+        Ids of carrier accounts to ask; none: all.
+    insurance_off, verify
+        As in the settings.
+    keep_s
+        How long an answer is used again.
+    """
+
+    def __init__(
+        self,
+        client: EasyPostClient,
+        facts: Callable[[], Any],
+        *,
+        accounts: tuple[str, ...],
+        insurance_off: bool,
+        verify: bool,
+        keep_s: float,
+        concurrency: int,
+    ) -> None:
+        self._client, self._facts = client, facts
+        self._accounts, self._insurance_off, self._verify = accounts, insurance_off, verify
+        self._keep_s, self._concurrency = keep_s, concurrency
+        self._known: dict[str, Rated] = {}
+        self._checked: dict[str, str | None] = {}
+        self._compared: set[str] = set()
+        """Questions whose services were compared: there, a carrier that failed may be cheaper."""
+        self.ratings = 0
+        """Shipments created for a price, by this object."""
+
+    async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
+        """Return the price of the shipment's own service."""
+        shipment = settled(shipment)
+        question = draft(shipment, shipper, accounts=self._accounts)
+        facts = await self._facts()
+        return self._own_rate(shipment, await self._rated(question), facts, _key(question))
+
+    async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
+        """Return the price by every service, cheapest first."""
+        question = draft(shipment, shipper, accounts=self._accounts)
+        facts = await self._facts()
+        rated, key = await self._rated(question), _key(question)
+        self._compared.add(key)
+        if rated.dropped:
+            raise rated.dropped
+        found: dict[str, Rate] = {}
+        for offer in rated.offers:
+            if len(shipment.parcels) > 1 and carrier_of(offer.code) == "usps":
+                continue
+            wanted = shipment.model_copy(update={"service": offer.code})
+            try:
+                draft(wanted, shipper)  # a service may not have what the row asks for
+            except CarrierRejected:
+                continue
+            found.setdefault(offer.code, self._rate(wanted, offer, rated, facts, key))
+        if not found:
+            said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
+            raise CarrierRejected(
+                f"No carrier of the EasyPost account has a price ({said or 'no reason given'}).",
+                fix="Correct the address or the parcel, or try again later.",
+            )
+        return list(found.values())
+
+    async def quote_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
+        """Return a quote table; one question is asked once, whatever the services of its rows."""
+        rows: list[dict[str, Any] | tuple[str, Shipment]] = []
+        questions: dict[str, Draft] = {}
+        for batch in table.to_batches(max_chunksize=1_000):
+            rows += [self._question(row, shipper, questions) for row in batch.to_pylist()]
+            await asyncio.sleep(0)  # others on this event loop get a turn
+        fresh = [key for key in questions if self._kept(key) is None]
+        note = self._forecast(len(fresh), len(rows))
+        facts: AccountFacts = await (pacer.repeat(self._facts) if pacer else self._facts())
+        refused: dict[str, CarrierError] = {}
+
+        async def ask(key: str) -> None:
+            question = questions[key]
+            try:
+                await (
+                    pacer.repeat(lambda: self._rated(question)) if pacer else self._rated(question)
+                )
+            except AuthenticationFailed:
+                raise  # no row can be priced
+            except CarrierError as error:
+                refused[key] = error
+
+        await each(ask, fresh, at_once=self._concurrency)
+        noted = frozenset(fresh) if note else frozenset()
+        return quotes_table(
+            [
+                row if isinstance(row, dict) else self._line(*row, refused, facts, note, noted)
+                for row in rows
+            ]
+        )
+
+    def _line(
+        self,
+        key: str,
+        shipment: Shipment,
+        refused: Mapping[str, CarrierError],
+        facts: AccountFacts,
+        note: str,
+        noted: frozenset[str],
+    ) -> dict[str, Any]:
+        if key in refused:
+            return refused_line(shipment.service, refused[key])
+        rated = self._known[key]
+        try:
+            rate = self._own_rate(shipment, rated, facts, key)
+        except CarrierRejected as error:
+            return refused_line(shipment.service, error)
+        if key in noted:
+            rate = rate.model_copy(update={"warnings": (*rate.warnings, note)})
+        return quote_line(rate)
+
+    def _question(
+        self, row: dict[str, Any], shipper: Address, questions: dict[str, Draft]
+    ) -> dict[str, Any] | tuple[str, Shipment]:
+        """Return key and shipment of a row, or its quote where it is refused unasked."""
+        try:
+            shipment = settled(shipment_from_row(row))
+            question = draft(shipment, shipper, accounts=self._accounts)
+            insured_amount(shipment, off=self._insurance_off)
+        except CarrierRejected as error:
+            return refused_line(row["service"], error)
+        key = _key(question)
+        questions.setdefault(key, question)
+        return key, shipment
+
+    async def _rated(self, question: Draft) -> Rated:
+        key = _key(question)
+        known = self._kept(key)
+        if known is not None:
+            return known
+        self.ratings += 1
+        answer = await self._client.post(question.path, question.body)
+        if not answer.get("id"):
+            raise AnswerLost("EasyPost's answer to a new shipment has no id.")
+        self._client.demand_mode(answer)
+        [inside] = question.body.values()
+        sent = inside["to_address"]
+        other = rewritten(sent, answer.get("to_address"))
+        if other is None and self._verify:
+            other = await self._as_the_carrier_has_it(sent)
+        rated = Rated(
+            tuple(offers(answer)),
+            failures(answer),
+            dropped_options(question.options, answer),
+            other,
+        )
+        self._known[key] = rated
+        return rated
+
+    async def _as_the_carrier_has_it(self, sent: Mapping[str, Any]) -> str | None:
+        """Return the address that a carrier would write instead, or that it is not found."""
+        key = orjson.dumps({n: v for n, v in sent.items() if n not in _PRIVATE}).decode()
+        if key not in self._checked:
+            answer = await self._client.post("/addresses", {"address": sent, "verify": True})
+            found = answer.get("verifications") or {}
+            delivery = found.get("delivery") or {}
+            gone = bool(delivery) and (bool(delivery.get("errors")) or not delivery.get("success"))
+            self._checked[key] = "" if gone else rewritten(sent, answer)
+        return self._checked[key]
+
+    def _kept(self, key: str) -> Rated | None:
+        known = self._known.get(key)
+        if known is None or time.monotonic() - known.at >= self._keep_s:
+            return None
+        return known
+
+    def _own_rate(self, shipment: Shipment, rated: Rated, facts: AccountFacts, key: str) -> Rate:
+        if rated.dropped:
+            raise rated.dropped
+        offer = picked(rated.offers, rated.failed, shipment.service)
+        return self._rate(shipment, offer, rated, facts, key)
+
+    def _rate(
+        self, shipment: Shipment, offer: Offer, rated: Rated, facts: AccountFacts, key: str
+    ) -> Rate:
+        """Return an offer as a price: postage, and the fees of its purchase apart."""
+        insured = insured_amount(shipment, off=self._insurance_off)
+        fees = facts.fees(insured, len(shipment.parcels)) if offer.currency == "USD" else Decimal(0)
+        total, postage = (
+            cents_of(offer.amount + fees, offer.currency),
+            cents_of(offer.amount, offer.currency),
+        )
+        return Rate(
+            service=offer.code,
+            cost_cents=total,
+            currency=offer.currency,
+            transit_days=offer.days,
+            delivery_date=offer.date,
+            base_cents=postage,
+            other_cents=total - postage or None,
+            warnings=tuple(self._warnings(shipment, offer, rated, facts, insured, key)),
+        )
+
+    def _warnings(
+        self,
+        shipment: Shipment,
+        offer: Offer,
+        rated: Rated,
+        facts: AccountFacts,
+        insured: str | None,
+        key: str,
+    ) -> list[str]:
+        found = []
+        if insured is None and facts.insured_by_default > 0:
+            fee = facts.insurance_fee(None) * len(shipment.parcels)
+            found.append(
+                f"the account insures each label for ${facts.insured_by_default:.2f} by itself: "
+                f"${fee.normalize():f} of the price (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
+            )
+        compared = key in self._compared
+        for carrier, texts in rated.failed.items():
+            if compared or _plain(carrier) == carrier_of(offer.code):
+                found.append(
+                    f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper"
+                )
+        if rated.rewritten == "":
+            found.append("EasyPost does not find the address")
+        elif rated.rewritten:
+            found.append(f"the address would be changed to {rated.rewritten}")
+        return found
+
+    def _forecast(self, fresh: int, rows: int) -> str:
+        """Return what ratings beyond the free ones would cost, empty when there are none."""
+        # One more for each label: the shipment that is bought is created after the approval.
+        beyond = self.ratings + fresh + rows - _FREE_RATINGS * rows
+        if not fresh or beyond <= 0:
+            return ""
+        return (
+            f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
+            f"{beyond:,} beyond three a label, ${beyond * _RATING_FEE:,.2f}"
+        )
+
+
+def _key(question: Draft) -> str:
+    """Return what the price of a question depends on."""
+    [(kind, inside)] = question.body.items()
+    priced = dict(inside)
+    for name in ("to_address", "from_address"):
+        priced[name] = {n: v for n, v in inside[name].items() if n not in _PRIVATE}
+    options = {n: v for n, v in question.options.items() if not n.startswith("print_custom")}
+    parcels = [
+        {n: v for n, v in each.items() if n != "options"}
+        for each in inside.get("shipments", [{"parcel": inside.get("parcel")}])
+    ]
+    priced |= {"options": options, "shipments": parcels, "kind": kind}
+    priced.pop("parcel", None)
+    return orjson.dumps(priced, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _plain(carrier: str) -> str:
+    return "".join(letter for letter in carrier.lower() if letter.isalnum())

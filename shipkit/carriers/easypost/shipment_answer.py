@@ -1,0 +1,246 @@
+"""EasyPost's answers about shipments and orders, read. Pure: no clock, no connection.
+
+Money is text in the answers and stays exact. A label that was bought is never read as "not bought"
+because something else in the answer is missing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any, Final
+
+from shipkit.carriers.easypost.catalog import code_of
+from shipkit.errors import AnswerLost
+from shipkit.models import Charge, ChargeBasis, Purchase, minor_units
+
+__all__ = [
+    "Offer",
+    "bought_parts",
+    "cents_of",
+    "failures",
+    "fees_of",
+    "is_voided",
+    "offers",
+    "parts_of",
+    "purchase_of",
+    "refund_status",
+    "rewritten",
+]
+
+_GONE: Final = frozenset({"submitted", "refunded"})
+"""States of a refund after which a label must not be used. `submitted` is not money back yet."""
+_POSTAGE: Final = "PostageFee"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One rate: what a service costs for a shipment."""
+
+    rate_id: str
+    code: str
+    carrier: str
+    """As EasyPost names it; with `service`, an order is bought by it."""
+    service: str
+    amount: Decimal
+    currency: str
+    days: int | None
+    date: dt.date | None
+    billed_by_carrier: bool
+    """Whether the carrier sends the invoice: an own account, whose final bill may differ."""
+
+
+def offers(answer: Mapping[str, Any]) -> list[Offer]:
+    """Return the rates of a shipment or an order, cheapest first; what cannot be read is left out.
+
+    Of several accounts that offer one service, the cheapest is the one that is bought.
+    """
+    found = [offer for each in answer.get("rates") or () if (offer := _offer(each)) is not None]
+    return sorted(found, key=lambda offer: (offer.currency, offer.amount, offer.code))
+
+
+def failures(answer: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return carrier -> why it gave no rate. EasyPost answers 201 although a carrier failed."""
+    found: dict[str, dict[str, None]] = {}
+    for each in answer.get("messages") or ():
+        if isinstance(each, dict):
+            carrier = str(each.get("carrier") or "A carrier")
+            said = each.get("message")
+            text = said if isinstance(said, str) else str(said or each.get("type") or "no reason")
+            found.setdefault(carrier, {})[" ".join(text.split())] = None
+    return {carrier: tuple(texts) for carrier, texts in found.items()}
+
+
+def parts_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the shipments of an order, or a shipment as the only one."""
+    listed = answer.get("shipments")
+    return [each for each in listed if isinstance(each, dict)] if listed else [dict(answer)]
+
+
+def bought_parts(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the shipments that have postage: a label or a tracking number."""
+    return [
+        part for part in parts_of(answer) if part.get("postage_label") or part.get("tracking_code")
+    ]
+
+
+def refund_status(part: Mapping[str, Any]) -> str:
+    """Return the state of a refund: submitted, refunded, rejected, not_applicable, or empty."""
+    return str(part.get("refund_status") or "").lower()
+
+
+def is_voided(answer: Mapping[str, Any]) -> bool:
+    """Return whether every label of a purchase is refunded, or its refund was accepted."""
+    bought = bought_parts(answer)
+    return bool(bought) and all(refund_status(part) in _GONE for part in bought)
+
+
+def fees_of(part: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the fees of a bought shipment by type, postage included; refunded ones too."""
+    found: dict[str, Decimal] = {}
+    for each in part.get("fees") or ():
+        amount = _decimal(each.get("amount")) if isinstance(each, dict) else None
+        if amount is not None and each.get("charged") is not False:
+            kind = str(each.get("type") or "Fee")
+            found[kind] = found.get(kind, Decimal(0)) + amount
+    return found
+
+
+def cents_of(amount: Decimal, currency: str) -> int:
+    """Return an amount in minor units. Fees have five decimals; half a cent is rounded up."""
+    return int(amount.scaleb(minor_units(currency)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def purchase_of(answer: Mapping[str, Any]) -> Purchase:
+    """Return a bought shipment or order, without its label files.
+
+    Raises
+    ------
+    AnswerLost
+        It has postage, and no tracking number or no id yet.
+    """
+    parts = bought_parts(answer)
+    numbers = tuple(dict.fromkeys(str(p["tracking_code"]) for p in parts if p.get("tracking_code")))
+    number = answer.get("id")
+    if len(numbers) < len(parts) or not numbers or not isinstance(number, str):
+        raise AnswerLost(
+            "EasyPost has bought a label and does not say its tracking number yet.",
+            fix="The row is looked up again by its id.",
+        )
+    return Purchase(
+        shipment_id=number,
+        tracking_numbers=numbers,
+        service=_bought_service(parts),
+        charge=_charge(parts),
+        voided=is_voided(answer),
+        warnings=tuple(_remarks(answer, parts)),
+    )
+
+
+def rewritten(sent: Mapping[str, Any], back: Any) -> str | None:
+    """Return the address that came back, when it is another place than the one that was sent.
+
+    Capitals, a joined second line and the last four digits of a ZIP code are the same place: USPS
+    writes every address like that when a label is bought (recorded 163 of 163 times).
+    """
+    if not isinstance(back, dict) or not back.get("street1"):
+        return None
+    if _place(sent) == _place(back):
+        return None
+    shown = [back.get(name) for name in ("street1", "street2", "city", "state", "zip")]
+    return ", ".join(str(text) for text in shown if text)
+
+
+def _offer(rate: Any) -> Offer | None:
+    if not isinstance(rate, dict):
+        return None
+    amount, number = _decimal(rate.get("rate")), rate.get("id")
+    carrier, service = rate.get("carrier"), rate.get("service")
+    texts = all(isinstance(each, str) and each for each in (number, carrier, service))
+    currency = str(rate.get("currency") or "USD").upper()
+    if amount is None or amount < 0 or not texts or not re.fullmatch(r"[A-Z]{3}", currency):
+        return None
+    assert isinstance(number, str)  # noqa: S101 - for the type checker: `texts` says so
+    assert isinstance(carrier, str)  # noqa: S101
+    assert isinstance(service, str)  # noqa: S101
+    days = rate.get("delivery_days")
+    return Offer(
+        number,
+        code_of(carrier, service),
+        carrier,
+        service,
+        amount,
+        currency,
+        days if isinstance(days, int) and not isinstance(days, bool) else None,
+        _date(rate.get("delivery_date")),
+        billed_by_carrier=rate.get("billing_type") == "carrier",
+    )
+
+
+def _bought_service(parts: Iterable[Mapping[str, Any]]) -> str | None:
+    for part in parts:
+        rate = part.get("selected_rate")
+        if isinstance(rate, dict) and rate.get("carrier") and rate.get("service"):
+            return code_of(str(rate["carrier"]), str(rate["service"]))
+    return None
+
+
+def _charge(parts: Iterable[Mapping[str, Any]]) -> Charge | None:
+    """Return what a purchase costs: its fees, and postage that the carrier bills by itself."""
+    total, currency, basis = Decimal(0), "USD", ChargeBasis.BILLED
+    for part in parts:
+        fees, rate = fees_of(part), part.get("selected_rate")
+        offer = _offer(rate)
+        if offer is None and _POSTAGE not in fees:
+            return None
+        total += sum(fees.values(), Decimal(0))
+        if offer is not None:
+            currency = offer.currency
+        if _POSTAGE not in fees and offer is not None:
+            total += offer.amount
+            if offer.billed_by_carrier:
+                basis = ChargeBasis.ESTIMATED
+    return Charge(cents=cents_of(total, currency), currency=currency, basis=basis)
+
+
+def _remarks(answer: Mapping[str, Any], parts: list[dict[str, Any]]) -> Iterable[str]:
+    missing = len(parts_of(answer)) - len(parts)
+    if missing:
+        yield f"{missing} of {len(parts_of(answer))} parcels were not bought"
+    extra: dict[str, Decimal] = {}
+    for part in parts:
+        for kind, amount in fees_of(part).items():
+            if kind != _POSTAGE and amount:
+                extra[kind] = extra.get(kind, Decimal(0)) + amount
+    if extra:
+        listed = ", ".join(f"{kind} ${amount.normalize():f}" for kind, amount in extra.items())
+        yield f"fees apart from postage: {listed}"
+
+
+def _place(address: Mapping[str, Any]) -> tuple[str, ...]:
+    street = " ".join(str(address.get(name) or "") for name in ("street1", "street2"))
+    code = str(address.get("zip") or "")
+    if str(address.get("country") or "US") == "US":
+        code = code.partition("-")[0]
+    texts = (street, str(address.get("city") or ""), str(address.get("state") or ""), code)
+    return tuple(re.sub(r"[^0-9a-z]+", "", text.casefold()) for text in texts)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _date(value: Any) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(str(value)[:10]) if value else None
+    except ValueError:
+        return None

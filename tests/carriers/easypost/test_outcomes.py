@@ -1,0 +1,296 @@
+"""The table of outcomes over HTTP, for every fault of the money step and of the step before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from shipkit.purchasing.reconcile import surplus
+from shipkit.state import JobStatus
+
+from .conftest import job_of, run
+
+ROWS = 3
+BOUGHT = (
+    "reset_after",
+    "503_after",
+    "502_after",
+    "504_after",
+    "half",
+    "garbled",
+    "hollow",
+    "empty",
+    "no_response",
+    "timed_out_after",
+    "unknown_code",
+    "late_work",
+    "in_progress",
+    "hang_after",
+    "no_number",
+)
+"""Faults of a purchase after which the label is there, now or soon."""
+NOTHING = ("reset_before", "503_before", "500_json", "hang", "timed_out", "in_progress_never")
+"""Faults of a purchase that look the same and bought nothing."""
+WAITS = ("hang", "hang_after", "late_work")
+
+
+def story(job: Any, row: int = 0) -> list[str]:
+    table = job.chain().table
+    return table.filter(pc.equal(table.column("row"), row)).column("event").to_pylist()
+
+
+def once_each(job: Any, server: Any) -> bool:
+    """Return whether every row has one label at EasyPost, and ours is that one."""
+    ours = [n for some in job.results().column("tracking_numbers").to_pylist() for n in some or ()]
+    theirs = [one["number"] for one in server.sold() if not one["refund"]]
+    kept = {label.tracking_number for label in job.labels()}
+    return sorted(ours) == sorted(theirs) and len(set(theirs)) == ROWS and kept == set(theirs)
+
+
+@pytest.mark.parametrize("fault", BOUGHT)
+def test_a_purchase_without_a_usable_answer_is_read_by_its_id(home, server, easypost, fault):
+    server.fault("buy", fault, times=ROWS)
+    carrier = easypost(timeout_s=0.6 if fault in WAITS else 5.0)
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier, grace_s=1.0) is JobStatus.COMPLETED
+    assert story(job) == ["intent", "prepared", "in_doubt", "adopted"]
+    assert (server.calls["create"], server.calls["buy"]) == (ROWS, ROWS)
+    assert once_each(job, server)
+    assert server.objections == []
+
+
+@pytest.mark.parametrize("fault", NOTHING)
+def test_a_purchase_that_did_nothing_is_sent_again_under_the_same_id(home, server, easypost, fault):
+    server.fault("buy", fault, times=ROWS)
+    carrier = easypost(timeout_s=0.6 if fault in WAITS else 5.0)
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier, grace_s=0.7) is JobStatus.COMPLETED
+    assert story(job) == ["intent", "prepared", "in_doubt", "absent", "intent", "result"]
+    assert (server.calls["create"], server.calls["buy"]) == (ROWS, 2 * ROWS)
+    assert once_each(job, server)
+
+
+def test_a_purchase_that_lands_after_absence_was_concluded_is_one_label(home, server, easypost):
+    """The second purchase is refused with SHIPMENT.POSTAGE.EXISTS, and the first one is adopted."""
+    server.late_s = 1.0
+    server.fault("buy", "late_work", times=ROWS)
+    carrier = easypost(timeout_s=0.3)
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier, grace_s=0.3) is JobStatus.COMPLETED
+    assert once_each(job, server)
+    assert surplus(job).num_rows == 0
+
+
+@pytest.mark.parametrize("fault", ["exists", "no_url"])
+def test_a_purchase_that_is_there_is_a_result(home, server, easypost, fault):
+    server.fault("buy", fault, times=ROWS)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert story(job) == ["intent", "prepared", "result"]
+    assert once_each(job, server)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("failure", "SHIPMENT.POSTAGE.FAILURE", "The carrier does not take this parcel."),
+        ("422_objects", "PARAMETER.INVALID", "parcel.weight: is too heavy"),
+        ("422_texts", "UNPROCESSABLE_ENTITY", "The parcel is too heavy."),
+    ],
+)
+def test_a_refusal_is_failed_in_the_carriers_words(home, server, easypost, fault, code, said):
+    server.fault("buy", fault, times=ROWS)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    line = job.results().to_pylist()[0]
+    assert (line["state"], line["error_code"]) == ("failed", code)
+    assert said in line["error_message"]
+    assert server.sold() == []
+
+
+@pytest.mark.parametrize("fault", ["429", "429_retry"])
+@pytest.mark.parametrize("call", ["create", "buy"])
+def test_too_many_requests_wait_and_are_sent_again(home, server, easypost, call, fault):
+    server.fault(call, fault)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert Counter(story(job, row)[-1] for row in range(ROWS)) == {"result": ROWS}
+    assert server.calls["create"] == ROWS + (call == "create")
+    assert once_each(job, server)
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+def test_a_refused_key_stops_the_run_and_buys_nothing(home, server, easypost, fault):
+    server.fault("buy", fault, times=ROWS)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.PAUSED
+    assert "refused the credentials" in job.reason
+    assert server.sold() == []
+    assert set(job.results().column("state").to_pylist()) == {"pending"}
+
+
+def test_without_funds_the_run_stops_and_goes_on_later_under_the_same_ids(home, server, easypost):
+    server.fault("buy", "402", times=ROWS)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.PAUSED
+    assert job.reason.startswith("EasyPost cannot charge the account: Insufficient funds.")
+    created = server.calls["create"]
+    server._faults.clear()
+    assert run(job, easypost()) is JobStatus.COMPLETED
+    assert created <= server.calls["create"] == ROWS
+    assert once_each(job, server)
+
+
+@pytest.mark.parametrize(
+    "fault", ["reset_after", "503_after", "half", "garbled", "hollow", "empty", "500_json"]
+)
+def test_a_lost_answer_of_the_first_step_is_no_doubt(home, server, easypost, fault):
+    server.fault("create", fault)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    events = {event for row in range(ROWS) for event in story(job, row)}
+    assert events == {"intent", "not_sent", "prepared", "result"}
+    assert once_each(job, server)
+
+
+@pytest.mark.parametrize("fault", ["503_before", "garbled", "429", "hang"])
+def test_a_look_up_without_an_answer_concludes_nothing(home, server, easypost, fault):
+    server.fault("buy", "reset_after", times=1)
+    server.fault("get", fault, times=2)
+    carrier = easypost(timeout_s=0.6)
+    job = job_of(home, 1, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert story(job)[-1] == "adopted"
+    assert len(server.sold()) == 1
+
+
+def test_an_expired_rate_is_priced_again_and_bought_unless_it_rose(home, server, easypost):
+    server.fault("buy", "rates_gone")
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert server.calls["rerate"] == 1
+    assert once_each(job, server)
+
+
+def test_an_expired_rate_that_rose_is_not_paid(home, server, easypost):
+    server.fault("buy", "rates_gone", times=1)
+    carrier = easypost()
+    job = job_of(home, 1, carrier)
+    prepare = carrier.prepare
+
+    async def then_dearer(*given: Any) -> Any:
+        found = await prepare(*given)
+        server.dearer = 1
+        return found
+
+    carrier.prepare = then_dearer
+    assert run(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    [line] = job.results().to_pylist()
+    assert line["error_code"] == "price_changed"
+    assert "$6.25 was approved, and it is $7.25 now. Nothing was bought." in line["error_message"]
+    assert server.sold() == []
+
+
+def test_a_price_that_rose_since_the_approval_is_not_paid(home, server, easypost):
+    server.dearer = 1
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    assert set(job.results().column("error_code").to_pylist()) == {"price_changed"}
+    assert (server.calls["buy"], server.sold()) == (0, [])
+
+
+# -- label files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", ["png", "pdf", "zpl"])
+@pytest.mark.parametrize("fault", ["404", "half", "garbled", "empty", "503_before", "reset_before"])
+def test_a_late_or_broken_file_is_asked_for_again(home, server, easypost, label, fault):
+    server.fault("file", fault, times=2)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier, label=label)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert once_each(job, server)
+    assert {one.format for one in job.labels()} == {label}
+    assert server.calls["buy"] == ROWS
+
+
+def test_the_host_of_the_files_is_never_sent_the_key(home, server, easypost):
+    carrier = easypost()
+    run(job_of(home, ROWS, carrier), carrier)
+    assert len(server.file_headers) == ROWS
+    assert not any("authorization" in map(str.lower, each) for each in server.file_headers)
+
+
+def test_a_file_that_never_comes_does_not_lose_the_purchase(home, server, easypost):
+    server.fault("file", "404", times=1000)
+    carrier = easypost(timeout_s=0.5)
+    job = job_of(home, ROWS, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    lines = job.results().to_pylist()
+    assert {line["state"] for line in lines} == {"shipped"}
+    assert sorted(line["tracking_number"] for line in lines) == sorted(
+        one["number"] for one in server.sold()
+    )
+    assert list(job.labels()) == []
+    server._faults.clear()
+    carrier = easypost()
+    assert run(job, carrier) is JobStatus.COMPLETED, "what a person calls resume"
+    assert once_each(job, server)
+    assert story(job) == ["intent", "prepared", "result", "labels"]
+    assert (server.calls["buy"], job.results().to_pylist()) == (ROWS, lines)
+
+
+# -- several parcels -------------------------------------------------------------------------------
+
+TWO = [{"weight_lb": 2.0, "packaging": "package"}, {"weight_lb": 3.0, "packaging": "package"}]
+GROUND = {"service": "ups:ground", "parcels": TWO}
+TWO_CENTS = 941 + 32 + 941 + 48
+
+
+def test_several_parcels_are_one_order_with_a_label_each(home, server, easypost):
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier, cents=TWO_CENTS, **GROUND)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    for line in job.results().to_pylist():
+        assert len(line["tracking_numbers"]) == 2
+        assert (line["charged_cents"], line["charge_basis"]) == (TWO_CENTS, "estimated")
+    assert (server.calls["order"], server.calls["order_buy"], len(server.sold())) == (3, 3, 6)
+    assert len(list(job.labels())) == 6
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "503_before", "part", "garbled"])
+def test_an_order_without_a_whole_answer_is_settled_by_its_id(home, server, easypost, fault):
+    server.fault("order_buy", fault, times=ROWS)
+    carrier = easypost()
+    job = job_of(home, ROWS, carrier, cents=TWO_CENTS, **GROUND)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    numbers = [line["tracking_numbers"] for line in job.results().to_pylist()]
+    assert [len(some) for some in numbers] == [2] * ROWS
+    assert sorted(n for some in numbers for n in some) == sorted(
+        one["number"] for one in server.sold()
+    )
+    assert server.calls["order"] == ROWS
+
+
+def test_the_rest_of_an_order_that_is_refused_is_said(home, server, easypost):
+    server.fault("order_buy", "part")
+    server.fault("buy", "failure")
+    carrier = easypost()
+    job = job_of(home, 1, carrier, cents=TWO_CENTS, **GROUND)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    table = job.chain().table.to_pylist()
+    last = [entry for entry in table if entry["state"]][-1]
+    assert (last["event"], len(last["tracking_numbers"])) == ("result", 1)
+    assert "1 of 2 parcels were not bought" in last["details"]
+    assert len(server.sold()) == 1

@@ -1,0 +1,135 @@
+"""A session with EasyPost from environment variables to a refunded label, over HTTP."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shipkit as sk
+
+from .conftest import SHOP
+
+ORDERS = [
+    {
+        "Order ID": f"A-{i}",
+        "Name": name,
+        "Address": f"{i} Oak Street",
+        "City": city,
+        "State": state,
+        "Zip": code,
+        "Weight (lb)": pounds,
+    }
+    for i, (name, city, state, code, pounds) in enumerate(
+        [
+            ("Ana Ruiz", "Austin", "TX", "73301", 2),
+            ("Ben Cole", "Boston", "MA", "02134", 5),
+            ("Chi Tran", "Denver", "CO", "80202", 1),
+        ],
+        start=1,
+    )
+]
+
+
+@pytest.fixture
+def served(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SHIPKIT_EASYPOST_API_KEY", "EZTK_key_of_the_tests")
+    monkeypatch.setenv("SHIPKIT_EASYPOST_ACCOUNT", "user_0e95f038c18f432fbc50f84855dc20c6")
+    monkeypatch.setenv("SHIPKIT_EASYPOST_BASE_URL", server.url)
+    return server
+
+
+def test_two_variables_from_orders_to_labels_and_back(served: Any, tmp_path: Path) -> None:
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost", label_format="png") as session:
+        session.map(service="usps:ground_advantage", references={"po": "Order ID"})
+        frame = session.preview()
+        assert "...20c6" in repr(session)
+        assert not session.live
+        assert list(frame["cost_cents"]) == [625, 673, 609]
+        assert list(frame["service"]) == ["usps:ground_advantage"] * 3
+        session.approve()
+        result = session.execute(progress=False)
+        assert (result.status, result.shipped) == ("completed", 3)
+        assert result.total_charged == session.summary.total == sk.Money.of("19.07")
+        session.labels.save(tmp_path / "labels.pdf")
+        assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
+        assert list(session.track()["status"]) == ["in_transit"] * 3
+        assert set(session.void(all=True)["state"]) == {"voided"}
+    assert {one["refund"] for one in served.sold()} == {"submitted"}
+    created = [body["shipment"] for _, path, body in served.seen if path == "/v2/shipments"]
+    assert len(created) == 6, "one rating for a price, one shipment for a label"
+    assert not any("service" in each for each in created), "never bought in one call"
+
+
+def test_services_are_written_with_their_carrier_and_bare_where_one_fits(served: Any) -> None:
+    texts = ["usps:priority", "UPS Ground", "Priority Mail", "easypost:usps:priority", "ground"]
+    rows = [{**ORDERS[0], "Order ID": f"B-{i}", "Service": t} for i, t in enumerate(texts)]
+    rows.append({**ORDERS[0], "Order ID": "B-9", "Service": "purolator:express"})
+    with sk.BatchSession(rows, shipper=SHOP, carrier="easypost") as session:
+        session.map()
+        frame = session.preview()
+    assert list(frame["service"])[:4] == [
+        "usps:priority",
+        "ups:ground",
+        "usps:priority",
+        "usps:priority",
+    ]
+    assert "is not a known service" in frame["problem"][4]
+    assert "is a service of purolator" in frame["problem"][5]
+
+
+def test_the_cheapest_of_a_carrier_and_within_days(served: Any) -> None:
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="easypost") as session:
+        chosen = {}
+        for rule in ("cheapest", "cheapest of ups", "cheapest within 2 days", "fastest"):
+            session.map(service=rule)
+            chosen[rule] = session.preview()["service"][0]
+        assert chosen == {
+            "cheapest": "usps:ground_advantage",
+            "cheapest of ups": "ups:ground",
+            "cheapest within 2 days": "usps:priority",
+            "fastest": "usps:express",
+        }
+        assert len(session.shop()) == 5
+    assert served.calls["create"] == 1, "one question for all of them"
+
+
+def test_a_carrier_that_failed_is_in_the_preview_of_a_rule(served: Any) -> None:
+    served.silent = frozenset({"UPS"})
+    served.messages = [{"carrier": "UPS", "type": "rate_error", "message": "Too Many Requests"}]
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="easypost") as session:
+        session.map(service="cheapest")
+        frame = session.preview()
+        assert frame["service"][0] == "usps:ground_advantage"
+        assert "UPS gave no price (Too Many Requests)" in frame["warnings"][0]
+        assert session.summary.warnings == 1
+
+
+def test_what_the_account_insures_by_itself_is_in_the_approved_total(served: Any) -> None:
+    served.insures = Decimal(50)
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost") as session:
+        session.map(service="usps:priority")
+        frame = session.preview()
+        assert list(frame["other_cents"]) == [50] * 3
+        assert session.summary.warnings == 3
+        session.approve()
+        result = session.execute(progress=False)
+        assert result.total_charged == session.summary.total
+
+
+def test_a_row_that_asks_for_what_easypost_does_not_have_waits(served: Any) -> None:
+    rows = [
+        {**ORDERS[0], "Direct delivery only": "yes", "Saturday delivery": ""},
+        {**ORDERS[1], "Direct delivery only": "", "Saturday delivery": "yes"},
+        {**ORDERS[2], "Direct delivery only": "", "Saturday delivery": ""},
+    ]
+    with sk.BatchSession(rows, shipper=SHOP, carrier="easypost") as session:
+        session.map(service="usps:ground_advantage")
+        frame = session.preview()
+        assert list(frame["problem"].isna()) == [False, False, True]
+        session.approve()
+        result = session.execute(progress=False)
+    assert result.shipped == 1
+    assert len(served.sold()) == 1
