@@ -29,6 +29,7 @@ from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = [
+    "TODAY",
     "ColumnUse",
     "account",
     "instruction_problems",
@@ -223,6 +224,9 @@ def instruction_problems(
     )
 
 
+TODAY: Final = "shipkit_today"
+"""The variable of the database that has the shipper's local day."""
+
 _DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
 
@@ -238,7 +242,8 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
         day = (
             f"coalesce(TRY_CAST({text} AS DATE), try_strptime(left({text}, 10), [{formats}])::DATE)"
         )
-        where = f"coalesce({day} > current_date, true)"
+        # Set for each mapping, because it is the shipper's local day and not that of the machine.
+        where = f"coalesce({day} > coalesce(getvariable('{TODAY}')::DATE, current_date), true)"
     return (
         f"coalesce({where} AND {text} <> '' AND NOT list_contains([{neutral}], {text}) "
         f"AND coalesce(TRY_CAST({text} AS DOUBLE), 1) <> 0, false)"

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.local_day import local_day
 from shipkit.common.relation import drop
 from shipkit.common.sql import quoted
 from shipkit.common.turns import postponed_interrupts
@@ -33,7 +34,7 @@ from shipkit.orders import (
     validate,
     where,
 )
-from shipkit.orders.account import ColumnUse, unread_columns, unread_text
+from shipkit.orders.account import TODAY, ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
@@ -258,7 +259,9 @@ class Planner:
     def mapped(self) -> mapping.Mapped:
         """Return the shipments as text, from columns or template."""
         if self._mapped is None:
-            packed, payer = self.packed(), self.payer
+            payer = self.payer
+            self.con.execute(f"SET VARIABLE {TODAY} = DATE '{local_day(payer).isoformat()}'")
+            packed = self.packed()
             made = mapping.map_rows(
                 self.con,
                 packed.columns,

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.registry import service_title
+from shipkit.common.local_day import local_day
 from shipkit.models import Money
 from shipkit.plan import outage
 from shipkit.plan.frames import to_frame
@@ -200,7 +201,7 @@ class Preview:
     def _columns(self) -> pa.Table:
         plan, quotes = self.plan.table, self.quotes
         cents = quotes.column("cost_cents")
-        today = pa.scalar(self.priced_at.date(), pa.date32())
+        today = pa.scalar(local_day(self.plan.shipper, self.priced_at), pa.date32())
         columns = {
             **{
                 name: plan.column(name)

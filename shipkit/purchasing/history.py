@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.common.files import Disk, make_private
+from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
 from shipkit.common.memory_database import memory_database
 from shipkit.errors import JobNotFound
@@ -121,7 +122,8 @@ def seen(
     but_not
         A job that does not count, and neither do its restarts: the plan's own.
     today
-        The day of shipping for rows that do not name one; default: today.
+        The day of shipping for rows that do not name one: the shipper's local day. Default: that
+        of this machine.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def seen(
     found = _matches(
         home,
         account,
-        order_keys(plan, today or _today()),
+        order_keys(plan, today or local_day(None)),
         _kin(home, but_not) if but_not else set(),
     )
     return _in_words(home, found)
@@ -184,7 +186,7 @@ def claim(
         plan = pq.read_table(
             store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None
         ).take(pa.array(rows))
-        keys = order_keys(plan, today or _today())
+        keys = order_keys(plan, today or local_day(manifest.shipper))
         hold = manifest.on_duplicate == "hold"
         found = _matches(home, manifest.account_key, keys, _kin(home, store.job_id)) if hold else {}
         taken = _in_words(home, found)
@@ -213,10 +215,6 @@ def _write(
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=_CLAIMS).filter(keep), sink, compression="zstd")
     disk.publish(path.parent, path.name, bytes(sink.getvalue()))
-
-
-def _today() -> dt.date:
-    return dt.datetime.now().astimezone().date()
 
 
 def _kin(home: Path, job_id: str) -> set[str]:

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common import html
+from shipkit.common.local_day import local_day, time_zone
 from shipkit.common.words import aligned, total_text
 from shipkit.errors import CarrierError, InputError, ShipmentsFailed
-from shipkit.models import Money
+from shipkit.models import Address, Money
 from shipkit.plan.preview import Preview, to_frame
 from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
@@ -282,7 +283,8 @@ def shipments(
     Parameters
     ----------
     since, until
-        First and last day (UTC) of ``shipped_at``, inclusive; a date or ISO text.
+        First and last day, inclusive; a date or ISO text. ``shipped_at`` is compared by the
+        shipper's local day (:mod:`shipkit.common.local_day`).
     where
         A SQL expression over the result columns.
     live
@@ -298,10 +300,11 @@ def shipments(
     """
     from shipkit.orders import where as filters
 
-    found = []
+    found, days = [], []
     for store in JobStore.list(Settings.read(home=home).home):
         table = store.results()
         table = table.filter(pc.is_valid(table.column("tracking_number")))
+        days.append(_local_days(table.column("shipped_at"), store.manifest.shipper))
         found.append(
             table.add_column(0, "job_id", pa.array([store.job_id] * table.num_rows, pa.string()))
         )
@@ -310,7 +313,7 @@ def shipments(
 
         return pd.DataFrame()
     table = pa.concat_tables(found)
-    at = table.column("shipped_at").cast(pa.date32())
+    at = pa.chunked_array(days, pa.date32())
     keep = pc.is_valid(at)
     if since is not None:
         keep = pc.and_(keep, pc.greater_equal(at, _day(since)))
@@ -322,6 +325,16 @@ def shipments(
     if where:
         table = table.take(pa.array(filters.matching(table, where, {})))
     return to_frame(table)
+
+
+def _local_days(times: pa.ChunkedArray, shipper: Address) -> pa.Array:
+    """Return the shipper's local day of each time."""
+    zone = time_zone(shipper)
+    if zone is None:  # the machine's, which has no name
+        local = [at and local_day(None, at) for at in times.to_pylist()]
+        return pa.array(local, pa.date32())
+    moments = times.combine_chunks().cast(pa.timestamp("us", tz=zone.key))
+    return pc.local_timestamp(moments).cast(pa.date32())
 
 
 def charged(results: pa.Table) -> dict[str, Money]:

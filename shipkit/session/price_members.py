@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from shipkit.carriers import registry
+from shipkit.common.local_day import local_day
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, preview_store, questions
@@ -201,7 +202,9 @@ class PriceMembers(OrderMembers):
         connection = self._connection
         registry.demand_label_format(connection.carrier, self.label)
         return await self._planner.plan(
-            connection.carrier, connection.pacer(), today=_now().astimezone().date()
+            connection.carrier,
+            connection.pacer(),
+            today=local_day(self._planner.payer, _now()),
         )
 
     async def _unpriced(self) -> Preview:
@@ -214,6 +217,7 @@ class PriceMembers(OrderMembers):
             plan.identity,
             plan.table,
             but_not=JobStore.id_of(plan.fingerprint, self.name),
+            today=local_day(plan.shipper, _now()),
         )
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
         shown = await preview.price(

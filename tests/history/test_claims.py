@@ -8,9 +8,10 @@ import stat
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corekit import SANDBOX, draft_of, job_of, plan_of
+from corekit import SANDBOX, SHOP, draft_of, job_of, plan_of
 
 from shipkit.common.files import Disk
+from shipkit.common.local_day import local_day
 from shipkit.purchasing import history, recovery
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
@@ -270,7 +271,7 @@ def test_a_row_without_a_date_is_of_today(home):
     plan = changed(plan_of(1), order_id=["X"])
     assert set(history.seen(home, SANDBOX, plan, today=DAY)) == {0}
     assert history.seen(home, SANDBOX, plan, today=DAY + dt.timedelta(days=1)) == {}
-    today = dt.datetime.now().astimezone().date()
+    today = local_day(SHOP)
     other = JobStore.publish(home, draft_of(1, plan=plan_of(1, first=9)))
     history.claim(other, other.states())
     same = changed(plan_of(1, first=9), order_id=["Y"])

@@ -8,9 +8,10 @@ import threading
 
 import pyarrow as pa
 import pytest
-from corekit import SANDBOX, BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
+from corekit import SANDBOX, SHOP, BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
 
 from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.common.local_day import local_day
 from shipkit.errors import CarrierRejected
 from shipkit.purchasing import history, recovery
 from shipkit.purchasing.run import Control, execute
@@ -52,8 +53,8 @@ def test_the_order_number_counts_whatever_its_case_and_spaces(home, carrier):
 def test_the_same_address_and_contents_on_the_same_day_is_seen_too(home, carrier):
     buy(job_of(home, 3), carrier)
     other_numbers = with_column(plan_of(3), "order_id", ["X1", "X2", None])
-    assert set(history.seen(home, SANDBOX, other_numbers)) == {0, 1, 2}
-    tomorrow = dt.datetime.now().astimezone().date() + dt.timedelta(days=1)
+    assert set(history.seen(home, SANDBOX, other_numbers, today=local_day(SHOP))) == {0, 1, 2}
+    tomorrow = local_day(SHOP) + dt.timedelta(days=1)
     assert history.seen(home, SANDBOX, other_numbers, today=tomorrow) == {}
     heavier = with_column(other_numbers, "parcels", [[{"weight_lb": 3.0}]] * 3)
     assert history.seen(home, SANDBOX, heavier) == {}

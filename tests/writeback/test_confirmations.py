@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -14,7 +15,8 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import InputError, WriteBackError
 from shipkit.outputs.writeback.marketplaces import the_format
 
-TODAY = dt.datetime.now().astimezone().date()
+TODAY = dt.datetime.now(ZoneInfo("America/Chicago")).date()
+"""Where the shipper of these tests is."""
 HOME = {
     "ship-address-1": "12 Marrow Creek Rd",
     "ship-city": "Austin",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
 import sqlite3
 import time
@@ -20,6 +19,7 @@ from shipkit.carriers.ratecard import RateCard
 from shipkit.carriers.sandbox.books import Books, Entry, StoredPart
 from shipkit.carriers.sandbox.faults import Fate, Faults, chance, draw_fate, subject
 from shipkit.carriers.sandbox.refusals import refusal
+from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import (
     Address,
@@ -74,20 +74,20 @@ class SandboxBackend:
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price."""
         await self._admit("quote", str(shipment.order_id), shipment)
-        return self.card.quote(_dated(shipment), shipper)
+        return self.card.quote(_dated(shipment, shipper), shipper)
 
     async def quote_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the quote table; a shipment without a ship date leaves today."""
         await self._admit("quote", "table", None)
         return await asyncio.to_thread(
-            self.card.quote_table, _all_dated(table), shipper, basis="quoted"
+            self.card.quote_table, _all_dated(table, shipper), shipper, basis="quoted"
         )
 
     async def shop_table(self, table: pa.Table, shipper: Address) -> pa.Table:
         """Return the price of each shipment by every service that accepts it."""
         await self._admit("quote", "table", None)
         return await asyncio.to_thread(
-            self.card.shop_table, _all_dated(table), shipper, basis="quoted"
+            self.card.shop_table, _all_dated(table, shipper), shipper, basis="quoted"
         )
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
@@ -98,7 +98,8 @@ class SandboxBackend:
             try:
                 rates.append(
                     self.card.quote(
-                        _dated(shipment.model_copy(update={"service": service})), shipper
+                        _dated(shipment.model_copy(update={"service": service}), shipper),
+                        shipper,
                     )
                 )
             except CarrierRejected:
@@ -117,7 +118,7 @@ class SandboxBackend:
             _no(self.faults) if fate is Fate.REJECTED else None
         ):
             raise refused
-        rate = self.card.quote(_dated(shipment), shipper)
+        rate = self.card.quote(_dated(shipment, shipper), shipper)
         try:
             entry, parts = await self._record(
                 shipment,
@@ -243,7 +244,7 @@ class SandboxBackend:
             numbers,
             service=SERVICES.title_of(shipment.service),
             reference=reference,
-            date=dt.date.today(),  # noqa: DTZ011 - the shop's local day
+            date=local_day(shipper),
         )
         if spec.format in {LabelFormat.PNG, LabelFormat.GIF}:
             drawn = [await asyncio.to_thread(draw, content, spec) for content in contents]
@@ -289,24 +290,22 @@ def _bytes(part: StoredPart) -> bytes:
     return (b"%SANDBOX made-up label\n" + seed * (size // len(seed) + 1))[:size]
 
 
-def _all_dated(table: pa.Table) -> pa.Table:
-    """Return `table` with today as the ship date where there is none."""
+def _all_dated(table: pa.Table, shipper: Address) -> pa.Table:
+    """Return `table` with the shipper's local day as the ship date where there is none."""
     column = table.schema.get_field_index("ship_date")
     if column < 0:
         return table
     return table.set_column(
         column,
         "ship_date",
-        pc.fill_null(table.column(column), pa.scalar(dt.date.today(), pa.date32())),  # noqa: DTZ011 - the shop's local day
+        pc.fill_null(table.column(column), pa.scalar(local_day(shipper), pa.date32())),
     )
 
 
-def _dated(shipment: Shipment) -> Shipment:
-    return (
-        shipment
-        if shipment.ship_date
-        else shipment.model_copy(update={"ship_date": dt.date.today()})  # noqa: DTZ011 - the shop's local day
-    )
+def _dated(shipment: Shipment, shipper: Address) -> Shipment:
+    if shipment.ship_date:
+        return shipment
+    return shipment.model_copy(update={"ship_date": local_day(shipper)})
 
 
 def _no(faults: Faults) -> CarrierRejected:

@@ -29,6 +29,7 @@ from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings
+from shipkit.common.local_day import local_day
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
 from shipkit.models import (
@@ -100,7 +101,7 @@ class UPS:
         absence_proof_after_s: float | None = _ABSENCE_PROOF_S,
         quote_cache: QuoteCache | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        today: Callable[[], dt.date] = dt.date.today,
+        today: Callable[[], dt.date] | None = None,
     ) -> None:
         number = account.strip().upper()
         if not (len(number) == 6 and number.isascii() and number.isalnum()):
@@ -165,7 +166,7 @@ class UPS:
         shipment = SERVICES.settled(shipment)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
-        return self._price_of(body, shipment)
+        return self._price_of(body, shipment, shipper)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -185,7 +186,7 @@ class UPS:
         fresh: dict[str, Rate] = {}
         try:
             await each(
-                lambda key: self._ask_price(key, questions[key], known, fresh, pacer),
+                lambda key: self._ask_price(key, questions[key], shipper, known, fresh, pacer),
                 [key for key in questions if key not in known],
                 at_once=self.pace.concurrency,
             )
@@ -202,7 +203,7 @@ class UPS:
             shipper,
             account=self.identity.account,
             shop=True,
-            date=shipment.ship_date or self._today(),
+            date=shipment.ship_date or self._day(shipper),
         )
         return read_answer(responses.rates, await self._client.ask(request))
 
@@ -212,7 +213,7 @@ class UPS:
             shipment,
             shipper,
             account=self.identity.account,
-            date=shipment.ship_date or self._today(),
+            date=shipment.ship_date or self._day(shipper),
         )
         try:
             return responses.transits(await self._client.ask(request))
@@ -226,7 +227,7 @@ class UPS:
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
         return wire.rate(shipment, shipper, account=self.identity.account, date=shipment.ship_date)
 
-    def _price_of(self, body: Any, shipment: Shipment) -> Rate:
+    def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service in an answer of Rate."""
         rates = read_answer(lambda answer: responses.rates(answer, only=shipment.service), body)
         rate = next((rate for rate in rates if rate.service == shipment.service), None)
@@ -236,7 +237,7 @@ class UPS:
                 f"UPS gave no price for {SERVICES.title_of(shipment.service)}.",
                 fix="Choose another service: session.shop() lists what UPS offers for this row.",
             )
-        if shipment.ship_date and shipment.ship_date > self._last_day():
+        if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
             first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
             ahead = (
                 f"UPS makes labels at most {wire.DAYS_AHEAD} days ahead; buy on or after {first}"
@@ -244,8 +245,11 @@ class UPS:
             return rate.model_copy(update={"warnings": (*rate.warnings, ahead)})
         return rate
 
-    def _last_day(self) -> dt.date:
-        return self._today() + dt.timedelta(days=wire.DAYS_AHEAD)
+    def _day(self, shipper: Address) -> dt.date:
+        return local_day(shipper) if self._today is None else self._today()
+
+    def _last_day(self, shipper: Address) -> dt.date:
+        return self._day(shipper) + dt.timedelta(days=wire.DAYS_AHEAD)
 
     def _question(
         self,
@@ -272,6 +276,7 @@ class UPS:
         self,
         key: str,
         question: tuple[wire.Request, Shipment],
+        shipper: Address,
         known: dict[str, dict[str, Any]],
         fresh: dict[str, Rate],
         pacer: Pacer | None,
@@ -279,7 +284,7 @@ class UPS:
         request, shipment = question
 
         async def ask() -> Rate:
-            return self._price_of(await self._client.ask(request), shipment)
+            return self._price_of(await self._client.ask(request), shipment, shipper)
 
         try:
             rate = await (pacer.repeat(ask) if pacer else ask())
@@ -300,7 +305,7 @@ class UPS:
         Labels come in the format of `label`, converted on this machine where UPS does not have it.
         """
         shipment = SERVICES.settled(shipment)
-        if shipment.ship_date and shipment.ship_date > self._last_day():
+        if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
             raise CarrierRejected(
                 f"ship_date: {shipment.ship_date} is more than {wire.DAYS_AHEAD} days ahead, which "
                 "UPS does not accept.",
@@ -313,7 +318,7 @@ class UPS:
             account=self.identity.account,
             reference=reference,
             label=label,
-            today=self._today(),
+            today=self._day(shipper),
         )
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._client.ask(request)

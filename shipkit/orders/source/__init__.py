@@ -32,9 +32,9 @@ def connect() -> duckdb.DuckDBPyConnection:
     """Return a new in-memory database.
 
     It never loads an extension, so it never reaches for the network, and it spills to a folder that
-    only this user can read.
+    only this user can read. Times with a zone are UTC, whatever the machine's zone is.
     """
-    return memory_database(
+    con = memory_database(
         {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -43,6 +43,8 @@ def connect() -> duckdb.DuckDBPyConnection:
             **bounded(),
         }
     )
+    con.execute("SET TimeZone = 'UTC'")
+    return con
 
 
 def load(

@@ -6,6 +6,7 @@ Types that it does not know, or that end it (a dictionary of an extension type, 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.cell_text import text_of
 from shipkit.common.memory_database import memory_database
@@ -62,6 +64,8 @@ def _readable(column: Any, values: Any) -> Any:
     """
     kind = column.type
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_timestamp(inner) and inner.tz is not None:
+        return _clock(column.cast(inner), values)
     if _is_plain(inner):
         return column
     if pa.types.is_float16(inner):
@@ -71,6 +75,19 @@ def _readable(column: Any, values: Any) -> Any:
     if str(getattr(inner, "extension_name", "")).startswith("pandas."):
         return _texts(values) if values is not None else _extension_texts(column)
     return column if _is_read(column) else _texts(column.to_pylist())
+
+
+def _clock(column: Any, values: Any) -> Any:
+    """Return times with a zone as the clock of their zone shows them: orders are read so.
+
+    Midnight in Berlin is that day, as it is in a file of texts, and not the day before.
+    """
+    if values is None or getattr(getattr(values, "dtype", None), "kind", None) == "M":
+        return pc.local_timestamp(column)  # all cells have the zone of the column
+    bare = [
+        value.replace(tzinfo=None) if isinstance(value, dt.datetime) else value for value in values
+    ]
+    return pa.array(bare, pa.timestamp(column.type.unit), from_pandas=True)
 
 
 def _is_plain(kind: pa.DataType) -> bool:

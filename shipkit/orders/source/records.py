@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
@@ -137,8 +139,9 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
             {"path": _escaped(path)},
         ).fetchall()
         headings = tuple(str(row[0]) for row in found)
+        zones = _zones(path) if any("TIME ZONE" in row[1] for row in found) else {}
         wanted = ", ".join(
-            f"{quoted(old)} AS {new}"
+            f"{_clock_sql(old, zones.get(old))} AS {new}"
             for old, new in zip(headings, base_names(len(headings)), strict=True)
         )
         if copy:
@@ -160,6 +163,25 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
             fix="Export it again.",
         ) from None
     return Cells(relation=relation, headings=headings, kind="parquet")
+
+
+def _zones(path: Path) -> dict[str, str]:
+    """Return the time zone of each column of times that has one.
+
+    The database reads them as moments, and forgets the zone whose clock the file means.
+    """
+    schema = pq.read_schema(path)
+    return {field.name: field.type.tz for field in schema if getattr(field.type, "tz", None)}
+
+
+def _clock_sql(heading: str, zone: str | None) -> str:
+    """Return SQL of a column, of times with a zone as the clock of that zone shows them."""
+    if zone is None:
+        return quoted(heading)
+    if offset := re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone):
+        minutes = (int(offset[2]) * 60 + int(offset[3])) * (-1 if offset[1] == "-" else 1)
+        return f"timezone('UTC', {quoted(heading)}) + INTERVAL ({minutes}) MINUTE"
+    return f"timezone({sql_text(zone)}, {quoted(heading)})"
 
 
 def _escaped(path: Path) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
 from shipkit.common.words import counted, row_list
 from shipkit.errors import InputError, WriteBackError
@@ -190,7 +191,7 @@ def _lines(
     return lines, [
         *notes,
         *([] if form.per == "parcel" else _parcel_notes(shipped)),
-        *_date_notes(form, shipped),
+        *_date_notes(form, shipped, local_day(store.manifest.shipper)),
     ]
 
 
@@ -201,7 +202,7 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
     mine, planned = results.filter(bought), store.plan.filter(bought)
     name = store.manifest.identity.name
     days = [
-        day or when.astimezone().date()
+        day or local_day(store.manifest.shipper, when)
         for day, when in zip(
             planned.column("ship_date").to_pylist(),
             mine.column("shipped_at").to_pylist(),
@@ -299,10 +300,10 @@ def _parcel_notes(shipped: pa.Table) -> list[str]:
     ]
 
 
-def _date_notes(form: ConfirmationFormat, shipped: pa.Table) -> list[str]:
+def _date_notes(form: ConfirmationFormat, shipped: pa.Table, day: dt.date) -> list[str]:
     if not any(column.fact == "ship_date" for column in form.columns):
         return []
-    today = pa.scalar(dt.datetime.now().astimezone().date(), pa.date32())
+    today = pa.scalar(day, pa.date32())
     later = shipped.filter(pc.greater(shipped.column("day"), today))
     if not later.num_rows:
         return []

@@ -1,0 +1,106 @@
+"""The shipper's local day: the one meaning of "today" in shipkit.
+
+A shipment leaves on the day that the shipper's clock shows, wherever the program runs: a container
+has UTC, where it is tomorrow while people in New York are still packing. The zone is that of the
+shipper's ZIP or postal code, else of the state, else of the country if it has one zone. Where none
+of them tells (an APO, a large country without a postal code), it is the zone of the machine.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.resources
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from shipkit.common.places import US_DOMAIN, zip3_states
+
+if TYPE_CHECKING:
+    from shipkit.models import Address
+
+__all__ = ["local_day", "time_zone"]
+
+_DATA: Final = Path(__file__).parent / "data" / "time_zones.toml"
+
+
+def local_day(place: Address | None, at: dt.datetime | None = None) -> dt.date:
+    """Return the day at a place: now, or at a moment with a time zone.
+
+    Examples
+    --------
+    >>> from shipkit.models import Address
+    >>> honolulu = Address(
+    ...     name="A", address_line1="1 Pier", city="Honolulu", state="HI", postal_code="96813"
+    ... )
+    >>> local_day(honolulu, dt.datetime(2027, 1, 1, 9, tzinfo=dt.UTC))
+    datetime.date(2026, 12, 31)
+    """
+    moment = _now() if at is None else at
+    return moment.astimezone(None if place is None else time_zone(place)).date()
+
+
+def time_zone(place: Address) -> ZoneInfo | None:
+    """Return the time zone of an address, None where it does not tell: the machine's is meant."""
+    name = _zone_name(place.country, place.state or "", place.postal_code or "")
+    return None if name is None else ZoneInfo(name)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@cache
+def _zone_name(country: str, state: str, postal_code: str) -> str | None:
+    country = (country or "US").upper()
+    code, state = postal_code.replace(" ", "").upper(), state.upper()
+    if country in US_DOMAIN:
+        return _us_zone(country, state, code)
+    facts = _facts().get(country, {})
+    return (
+        _of_beginning(facts.get("zips", {}), code)
+        or facts.get("states", {}).get(state)
+        or _facts()["countries"].get(country)
+        or _only_zones().get(country)
+    )
+
+
+def _us_zone(country: str, state: str, code: str) -> str | None:
+    facts = _facts()["US"]
+    named = _of_beginning(facts["zips"], code)
+    if named is not None:
+        return named
+    # A ZIP says more than a state, which may be that of another line of the address.
+    states = zip3_states().get(code[:3], "").split() or [state, country]
+    zones = {facts["states"].get(each) for each in states} - {None}
+    return zones.pop() if len(zones) == 1 else None
+
+
+def _of_beginning(zones: dict[str, list[str]], code: str) -> str | None:
+    """Return the zone with the longest beginning of `code`."""
+    fits = {
+        beginning: zone
+        for zone, beginnings in zones.items()
+        for beginning in beginnings
+        if code.startswith(beginning)
+    }
+    return fits[max(fits, key=len)] if fits else None
+
+
+@cache
+def _facts() -> dict[str, Any]:
+    return tomllib.loads(_DATA.read_text(encoding="utf-8"))
+
+
+@cache
+def _only_zones() -> dict[str, str]:
+    """Return the zone of each country that has one, by the table of the time zone database."""
+    table = importlib.resources.files("tzdata").joinpath("zoneinfo", "zone.tab")
+    found: dict[str, list[str]] = {}
+    for line in table.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            country, _, zone, *_ = line.split("\t")
+            found.setdefault(country, []).append(zone)
+    return {country: zones[0] for country, zones in found.items() if len(zones) == 1}
