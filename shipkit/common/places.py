@@ -26,6 +26,7 @@ __all__ = [
     "plain_zip_sql",
     "state_code",
     "state_codes",
+    "state_names",
     "state_of_parts",
     "zip3_states",
     "zip_with_zeros",
@@ -73,6 +74,12 @@ def state_codes() -> dict[tuple[str, str], str]:
     rows = _rows("states.csv")
     codes = {(row["country"], place_key(row["code"])): row["code"] for row in rows}
     return {**{(row["country"], place_key(row["name"])): row["code"] for row in rows}, **codes}
+
+
+@cache
+def state_names(country: str) -> tuple[str, ...]:
+    """Return the names of the states of the US, Canada or Australia."""
+    return tuple(row["name"] for row in _rows("states.csv") if row["country"] == country)
 
 
 @cache

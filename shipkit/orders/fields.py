@@ -53,6 +53,7 @@ KIND: Mapping[str, str] = {
             "last_name",
             "house_number",
             "house_number_addition",
+            "city_state_zip",
             "weight_unit",
             "dimension_unit",
             "sku",
@@ -86,6 +87,7 @@ ADDRESS_ROLES = (
     "city",
     "state",
     "postal_code",
+    "city_state_zip",
     "country",
     "residential",
 )
@@ -100,6 +102,7 @@ _PLACE_ROLES = (
     "city",
     "state",
     "postal_code",
+    "city_state_zip",
     "country",
 )
 

@@ -15,6 +15,7 @@ from shipkit.errors import TemplateError
 from shipkit.orders import expressions
 from shipkit.orders.filters import filters_for
 from shipkit.orders.filters.measure_filters import convert_length, convert_weight, read_number
+from shipkit.orders.filters.place_filters import place_part, place_part_sql
 from shipkit.orders.units import LENGTHS, WEIGHTS
 
 FILTERS = filters_for(SERVICES)
@@ -63,6 +64,21 @@ CASES = [
     ("lookup_service_code", ("65",), "65"),
     ("translate", ("A", {"a": "b"}), "b"),
     ("translate", (3, {"3": "x"}), "x"),
+    ("place_part", ("Boise, ID 83702", "city"), "Boise"),
+    ("place_part", ("New York, New York 10001", "city"), "New York"),
+    ("place_part", ("New York, New York 10001", "state"), "New York"),
+    ("place_part", ("Charleston West Virginia 25301", "state"), "West Virginia"),
+    ("place_part", ("St. Louis MO, 63101-1234", "postal_code"), "63101-1234"),
+    ("place_part", ("Coeur d'Alene, ID", "state"), "ID"),
+    ("place_part", ("Boise, ID", "postal_code"), None),
+    ("place_part", ("Toronto, ON M5V 2T6", "postal_code"), "M5V 2T6"),
+    ("place_part", ("10115 Berlin", "postal_code"), "10115"),
+    ("place_part", ("D-50667 Köln", "city"), "Köln"),
+    ("place_part", ("1012 AB Amsterdam", "postal_code"), "1012 AB"),
+    ("place_part", ("90-001 Łódź", "city"), "Łódź"),
+    ("place_part", ("1 Main St, Boise, ID 83702", "city"), None),
+    ("place_part", ("somewhere", "city"), None),
+    ("place_part", (None, "city"), None),
     ("compact_date", ("2026-11-02T09:00:00-05:00",), "20261102"),
     ("compact_date", (dt.date(2026, 1, 2),), "20260102"),
     ("compact_date", (dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC),), "20260102"),
@@ -179,3 +195,38 @@ def test_python_and_sql_convert_units_to_the_last_bit(unit, function):
         assert con.execute(
             f"SELECT {expressions.convert('x', unit)} FROM (SELECT ?::DOUBLE AS x)", [value]
         ).fetchall()[0][0] == function(value, unit)
+
+
+PLACES = [
+    "Boise, ID 83702",
+    "New York, New York 10001",
+    "Charleston West Virginia 25301",
+    "St. Louis MO, 63101-1234",
+    "PORTLAND\nMAINE 04101",
+    "Coeur d'Alene, ID",
+    "Toronto, ON M5V 2T6",
+    "10115 Berlin",
+    "D-50667 Köln",
+    "1012 AB Amsterdam",
+    "90-001 Łódź",
+    "110 00 Praha",
+    "1 Main St, Boise, ID 83702",
+    " Boise,ID 83702 \n",
+    "ID 83702",
+    "",
+    "İzmir, tr 35000",
+]
+
+
+@pytest.mark.parametrize("part", ["city", "state", "postal_code"])
+def test_the_parts_of_a_place_are_the_same_in_sql(part):
+    con = duckdb.connect()
+    sql = place_part_sql("x", part)
+    for text in PLACES:
+        found = con.execute(f"SELECT {sql} FROM (SELECT $x::VARCHAR AS x)", {"x": text}).fetchone()
+        assert found == (place_part(text, part),), text
+
+
+def test_an_unknown_part_of_a_place_is_an_error():
+    with pytest.raises(TemplateError, match="'street' is not one of city, state, postal_code"):
+        place_part("Boise, ID 83702", "street")

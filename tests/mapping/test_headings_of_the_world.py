@@ -76,6 +76,30 @@ def test_a_heading_in_a_shops_own_spelling_is_read(heading, role):
     assert next(iter(recognise([heading]).roles), None) == role
 
 
+@pytest.mark.parametrize(
+    ("heading", "cell", "country", "place"),
+    [
+        ("City, State ZIP", "Boise, ID 83702", "US", ("Boise", "ID", "83702")),
+        ("Ship To City/State/Zip", "New York NY 10001", "US", ("New York", "NY", "10001")),
+        ("PLZ/Ort", "10115 Berlin", "DE", ("Berlin", None, "10115")),
+        ("CP Ville", "75008 Paris", "FR", ("Paris", None, "75008")),
+        ("Postcode en plaats", "1012 AB Amsterdam", "NL", ("Amsterdam", None, "1012 AB")),
+        ("City, State ZIP", "Boise", "US", (None, None, None)),
+    ],
+)
+def test_city_state_and_postal_code_in_one_cell_are_read_or_held(
+    tmp_path, heading, cell, country, place
+):
+    row = {"Order ID": 1, "Name": "Mara Quint", "Address": "1 Main St", heading: cell}
+    row |= {"Country": country, "Phone": "2085550143", "Weight (lb)": 1}
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([row]).map(service="ground" if country == "US" else "worldwide_saver")
+        found = session.mapped()[["city", "state", "postal_code"]].iloc[0]
+        assert tuple(None if value != value else value for value in found) == place
+        held = session.problems.query("code == 'missing'")["field"].tolist()
+    assert held == ([f"ship_to.{f}" for f in ("city", "state", "postal_code")] * (place[0] is None))
+
+
 def test_a_recipient_by_word_goes_before_a_bare_name():
     assert recognise(["Name", "Addressee", "Street"]).roles["name"].name == "Addressee"
 

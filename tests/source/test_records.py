@@ -111,7 +111,7 @@ def test_an_address_in_one_cell_of_a_typed_table_is_columns(tmp_path, kind):
         pq.write_table(source, path)
         source = path
     _, frame = shipments(source)
-    assert frame[["name", "city", "state", "postal_code"]].values.tolist() == [
+    assert frame[["name", "city", "state", "postal_code"]].to_numpy().tolist() == [
         ["Bob Norman", "Louisville", "KY", "40202"]
     ]
 

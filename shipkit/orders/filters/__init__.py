@@ -20,6 +20,7 @@ from shipkit.orders.filters.declaration import LONGEST_CELL, Filter, FilterCall
 from shipkit.orders.filters.house_numbers import HOUSE_NUMBER_FILTERS
 from shipkit.orders.filters.measure_filters import MEASURE_FILTERS
 from shipkit.orders.filters.name_filters import NAME_FILTERS
+from shipkit.orders.filters.place_filters import PLACE_FILTERS
 from shipkit.orders.filters.text_filters import TEXT_FILTERS, JsonText
 from shipkit.services import ServiceList
 
@@ -33,6 +34,7 @@ _FILTERS: Final[Mapping[str, Filter]] = {
         *MEASURE_FILTERS,
         *HOUSE_NUMBER_FILTERS,
         *NAME_FILTERS,
+        *PLACE_FILTERS,
     )
     for name in (declared.name, *declared.aliases)
 }

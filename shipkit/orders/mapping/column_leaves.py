@@ -26,6 +26,7 @@ from shipkit.orders.expressions import (
 from shipkit.orders.fields import Column, Match
 from shipkit.orders.filters.house_numbers import joined_sql
 from shipkit.orders.filters.name_filters import with_names_sql
+from shipkit.orders.filters.place_filters import place_part_sql
 from shipkit.orders.mapping.mapped import ROLE_LEAVES, MappingSpec
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS
 from shipkit.schema import FLAT
@@ -111,6 +112,8 @@ def _from_source(
         return _with_names(taken["name"][0], parts)
     if name == "currency" and role not in taken:
         return _currency_of_headings(taken)
+    if role not in taken and name in ("city", "state", "postal_code"):
+        return _part_of_place(name, taken)
     if role not in taken:
         return None
     column, unit = taken[role]
@@ -150,6 +153,18 @@ def _with_default(leaf: ColumnLeaf | None, value: Any) -> ColumnLeaf:
         filled(f"({leaf.sql})::VARCHAR", constant.sql),
         f"{leaf.jinja} | default_value({constant.jinja})",
         leaf.columns,
+    )
+
+
+def _part_of_place(name: str, taken: Taken) -> ColumnLeaf | None:
+    """Return a part of a column that has city, state and postal code together."""
+    if "city_state_zip" not in taken:
+        return None
+    whole = plain_leaf(taken["city_state_zip"][0], name)
+    return ColumnLeaf(
+        place_part_sql(f"({whole.sql})::VARCHAR", name),
+        f"{whole.jinja} | place_part({literal(name)})",
+        whole.columns,
     )
 
 
