@@ -332,7 +332,22 @@ class ServiceList:
                 f'"{word}"{place} is a service of {head}, and this batch ships with {self.carrier}',
                 self.known,
             )
+        if several := self._named_alike(tail or word):
+            return UnknownService(
+                f'"{word}"{place} may be {" or ".join(several)}',
+                f"Write it with its carrier: {several[0]}.",
+            )
         return UnknownService(f'"{word}"{place} is not a known service', self.known)
+
+    def _named_alike(self, text: str) -> list[str]:
+        """Return the services of an account's carriers that a bare name may mean.
+
+        A name that only one carrier has is listed too: shops write "Standard" and "Express" for
+        services of their own, so it is asked and not taken.
+        """
+        key = self.key(text)
+        parted = [(code, code.partition(":")[2]) for code in self.codes if ":" in code]
+        return [code for code, tail in parted if key and self.key(tail) == key]
 
     @cached_property
     def example(self) -> str:

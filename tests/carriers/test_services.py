@@ -195,3 +195,45 @@ def test_a_list_stands_in_its_carriers_folder_under_its_name(name: str):
     folder = Path(registry.__file__).parent / name
     assert tomllib.loads((folder / "services.toml").read_text("utf-8"))["carrier"] == name
     assert registry.plugin(name).services.carrier == name
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ground", '"ground" may be ups:ground or fedex:ground'),
+        ("Priority", '"Priority" may be usps:priority or canadapost:priority'),
+        ("Standard", '"Standard" may be ups:standard'),
+    ],
+)
+def test_a_bare_name_of_an_account_with_several_carriers_is_a_question(text: str, problem: str):
+    services = registry.plugin("easypost").services
+    assert services.parse(text) is None
+    assert services.unknown(text).problem == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("usps:ground_advantage", "usps:ground_advantage"),
+        ("USPS Ground Advantage", "usps:ground_advantage"),
+        ("usps: Ground-Advantage", "usps:ground_advantage"),
+        ("easypost:ups:ground", "ups:ground"),
+        ("FEDEX/FEDEX_2_DAY", "fedex:2_day"),
+        ("2nd day air", "ups:2nd_day_air"),
+        ("Home Delivery", "fedex:home_delivery"),
+    ],
+)
+def test_a_service_has_the_carrier_that_moves_the_parcel_in_front(text: str, code: str):
+    assert registry.plugin("easypost").services.parse(text) == code
+
+
+def test_a_carrier_stands_for_its_services_in_a_rule():
+    services = registry.plugin("easypost").services
+    assert services.rule("cheapest of dhlexpress, ups:ground within 3 days").of == (
+        "dhlexpress:express_worldwide",
+        "dhlexpress:express_1200",
+        "dhlexpress:express_1030",
+        "dhlexpress:express_900",
+        "dhlexpress:economy_select",
+        "ups:ground",
+    )

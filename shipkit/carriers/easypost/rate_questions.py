@@ -26,6 +26,7 @@ from shipkit.carriers.easypost.shipment_answer import (
     failures,
     offers,
     rewritten,
+    usd,
 )
 from shipkit.carriers.easypost.shipment_request import (
     Draft,
@@ -324,8 +325,8 @@ class RateQuestions:
         if insured is None and facts.insured_by_default > 0:
             fee = facts.insurance_fee(None) * len(shipment.parcels)
             found.append(
-                f"the account insures each label for ${facts.insured_by_default:.2f} by itself: "
-                f"${fee.normalize():f} of the price (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
+                f"the account insures each label for {usd(facts.insured_by_default)} by itself: "
+                f"{usd(fee)} of the price (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
             )
         compared = key in self._compared
         for carrier, texts in rated.failed.items():
@@ -347,7 +348,7 @@ class RateQuestions:
             return ""
         return (
             f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
-            f"{beyond:,} beyond three a label, ${beyond * _RATING_FEE:,.2f}"
+            f"{beyond:,} beyond three a label, {usd(beyond * _RATING_FEE)}"
         )
 
 

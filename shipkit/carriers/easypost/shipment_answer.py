@@ -29,6 +29,7 @@ __all__ = [
     "purchase_of",
     "refund_status",
     "rewritten",
+    "usd",
 ]
 
 _GONE: Final = frozenset({"submitted", "refunded"})
@@ -112,6 +113,18 @@ def fees_of(part: Mapping[str, Any]) -> dict[str, Decimal]:
 def cents_of(amount: Decimal, currency: str) -> int:
     """Return an amount in minor units. Fees have five decimals; half a cent is rounded up."""
     return int(amount.scaleb(minor_units(currency)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def usd(amount: Decimal) -> str:
+    """Return an exact amount as text: at least cents, and every digit beyond.
+
+    Examples
+    --------
+    >>> usd(Decimal("0.50000")), usd(Decimal("1.24995"))
+    ('$0.50', '$1.24995')
+    """
+    cents = amount.quantize(Decimal("0.01"))
+    return f"${cents:,.2f}" if cents == amount else f"${amount.normalize():,f}"
 
 
 def purchase_of(answer: Mapping[str, Any]) -> Purchase:
@@ -216,7 +229,7 @@ def _remarks(answer: Mapping[str, Any], parts: list[dict[str, Any]]) -> Iterable
             if kind != _POSTAGE and amount:
                 extra[kind] = extra.get(kind, Decimal(0)) + amount
     if extra:
-        listed = ", ".join(f"{kind} ${amount.normalize():f}" for kind, amount in extra.items())
+        listed = ", ".join(f"{kind} {usd(amount)}" for kind, amount in extra.items())
         yield f"fees apart from postage: {listed}"
 
 

@@ -146,16 +146,20 @@ def _unreadable(name: str) -> str:
 def _unknown_services(con: duckdb.DuckDBPyConnection, offered: ServiceList) -> str:
     """Return the query of texts in the service column that name no service.
 
-    Most are plain words, for which one sentence is enough. For a service of another carrier, or a
-    wrong word in a rule, the reader of services knows better what is wrong.
+    Most are plain words, for which one sentence is enough. For a service of another carrier, a
+    wrong word in a rule, or a name that several carriers of an account have, the reader of services
+    knows better what is wrong.
     """
     field, what, _ = UNREADABLE["service"]
     usual = _quoted_value("bad_service", what)
+    several = any(":" in code for code in offered.codes)
     texts = con.sql(
-        """
+        f"""
         SELECT DISTINCT bad_service
         FROM noticed
-        WHERE contains(bad_service, ':') OR contains(lower(bad_service), ' of ')
+        WHERE contains(bad_service, ':')
+            OR contains(lower(bad_service), ' of ')
+            OR ({several} AND bad_service IS NOT NULL)
         """
     ).fetchall()
     better = {}

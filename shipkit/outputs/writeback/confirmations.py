@@ -209,10 +209,9 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
             strict=True,
         )
     ]
-    titles = [
-        service_title(service) if service else None
-        for service in mine.column("service").to_pylist()
-    ]
+    services = mine.column("service").to_pylist()
+    titles = [service_title(service) if service else None for service in services]
+    movers = [_mover(service, name) for service in services]
     return pa.table(
         {
             "shipment": mine.column("row_number"),
@@ -222,12 +221,18 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
             "row_numbers": planned.column("row_numbers"),
             "day": pa.array(days, pa.date32()),
             "ship_date": pa.array([day.strftime(form.date) for day in days], pa.string()),
-            "carrier": pa.repeat(pa.scalar(form.carriers.get(name), pa.string()), len(days)),
-            "carrier_name": pa.repeat(pa.scalar(name), len(days)),
+            "carrier": pa.array([form.carriers.get(mover) for mover in movers], pa.string()),
+            "carrier_name": pa.array(movers, pa.string()),
             "service": pa.array(titles, pa.string()),
             "order_complete": pc.invert(pc.is_in(mine.column("order_id"), value_set=open_orders)),
         }
     )
+
+
+def _mover(service: str | None, account: str) -> str:
+    """Return the carrier that moves a parcel: of an account that sells several, the service's."""
+    carrier, colon, _ = (service or "").partition(":")
+    return carrier if colon else account
 
 
 def _source_heading(column: ConfirmationColumn, stored: pa.Table) -> str | None:

@@ -171,7 +171,7 @@ def test_an_account_that_insures_by_itself_is_said_before_money_moves(
     rate = asked(carrier, lambda one: one.quote(shipment, SHOP))
     assert rate.cost_cents == cents
     text = (
-        "the account insures each label for $50.00 by itself: $0.5 of the price "
+        "the account insures each label for $50.00 by itself: $0.50 of the price "
         "(SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
     )
     assert rate.warnings == ((text,) if said else ())

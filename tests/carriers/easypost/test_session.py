@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def test_services_are_written_with_their_carrier_and_bare_where_one_fits(served:
         "usps:priority",
         "usps:priority",
     ]
-    assert "is not a known service" in frame["problem"][4]
+    assert '"ground" may be ups:ground or fedex:ground' in frame["problem"][4]
     assert "is a service of purolator" in frame["problem"][5]
 
 
@@ -133,3 +134,30 @@ def test_a_row_that_asks_for_what_easypost_does_not_have_waits(served: Any) -> N
         result = session.execute(progress=False)
     assert result.shipped == 1
     assert len(served.sold()) == 1
+
+
+@pytest.mark.parametrize(
+    ("layout", "heading"),
+    [("shopify", "Fulfillment: Tracking Company"), ("woocommerce", "tracking_provider")],
+)
+def test_marketplaces_are_told_the_carrier_that_moves_the_parcel(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, heading: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {**ORDERS[0], "Order Number": "1001", "Service": "usps:priority"},
+        {**ORDERS[1], "Order Number": "1002", "Service": "ups:ground"},
+    ]
+    for row in rows:
+        row["Order ID"] = row["Order Number"]
+        del row["Order Number"]
+    with sk.BatchSession(rows, shipper=SHOP, carrier="easypost") as session:
+        session.map()
+        session.preview()
+        session.approve()
+        session.execute(progress=False)
+        written = session.write_back(layout=layout, allow_test_numbers=True)
+    with Path(written.path).open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.reader(file) if heading in line or len(line) > 2]
+    at = next(line for line in lines if heading in line).index(heading)
+    assert [line[at] for line in lines if heading not in line] == ["USPS", "UPS"]
