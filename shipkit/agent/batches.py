@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shipkit.agent.audit import AuditLog
 from shipkit.agent.operator_rules import OperatorRules, SharedBudget
+from shipkit.common.notices import quiet
 from shipkit.errors import InputError, JobNotFound
 from shipkit.models import Money
 from shipkit.settings import Settings
@@ -124,7 +125,11 @@ class Batch:
 
         def on_thread() -> T:
             self._work = this
-            return work(*args)
+            quieted = quiet.set(True)
+            try:
+                return work(*args)
+            finally:
+                quiet.reset(quieted)
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, on_thread)

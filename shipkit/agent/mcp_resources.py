@@ -1,4 +1,4 @@
-"""MCP resources (previews and results as CSV, labels as one file) and prompts for people."""
+"""MCP resources: previews and results as CSV, labels as one file."""
 
 from __future__ import annotations
 
@@ -66,10 +66,9 @@ _RESULTS = (
 
 
 def add(server: MCPServer[Any], registry: BatchRegistry) -> None:
-    """Add resources and prompts to `server`."""
+    """Add the resources to `server`."""
     _add_tables(server, registry)
     _add_labels(server, registry)
-    _add_prompts(server)
 
 
 def _add_tables(server: MCPServer[Any], registry: BatchRegistry) -> None:
@@ -121,31 +120,6 @@ def _add_labels(server: MCPServer[Any], registry: BatchRegistry) -> None:
     async def thermal(job_id: str) -> str:
         """All labels of a job that were bought as ZPL, as one file."""
         return (await _read(lambda: _labels(registry, job_id, "zpl"))).decode("utf-8", "replace")
-
-
-def _add_prompts(server: MCPServer[Any]) -> None:
-    @server.prompt(title="Ship these orders")
-    def ship_orders(path: str, filter_clause: str = "") -> str:
-        """Load, price, show, and buy after approval."""
-        only = f" Ship only the orders where {filter_clause}." if filter_clause else ""
-        return (
-            f"Ship the orders in {path}.{only} Load them with load_orders, look at the columns "
-            "with describe_orders, and price them with batch_preview. Tell me the number of "
-            "shipments, the total, the cost by service, and every problem with its fix. Do not "
-            "change anything to get rid of a problem without asking me. Call batch_execute only "
-            "after I agree to that total; then give me the tracking numbers and the labels."
-        )
-
-    @server.prompt(title="Explain this cost")
-    def explain_cost(job_id: str = "") -> str:
-        """Explain where the money goes."""
-        what = f"of {job_id}" if job_id else "of the last preview"
-        return (
-            f"Explain the shipping cost {what}. Use batch_preview (or get_job_status and the "
-            "results resource): by service, by zone, and which orders cost most and why - "
-            "billable weight above actual weight, residential and remote areas, a more expensive "
-            "service than needed. Suggest what would be cheaper. Buy nothing."
-        )
 
 
 async def _read(work: Callable[[], T]) -> T:

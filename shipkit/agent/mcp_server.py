@@ -28,7 +28,7 @@ except ImportError as missing:  # pragma: no cover - the extra is installed in t
         f"the mcp package is missing ({missing.name}). Install it: pip install 'shipkit[mcp]'"
     ) from None
 
-from shipkit.agent import mcp_calls, mcp_resources
+from shipkit.agent import mcp_calls, mcp_prompts, mcp_resources
 
 __all__ = ["build", "main", "run"]
 
@@ -54,6 +54,7 @@ def build(rules: OperatorRules) -> tuple[MCPServer[Any], BatchRegistry]:
         tools=[mcp_calls.wire_tool(tool) for tool in TOOLS.values()],
     )
     mcp_resources.add(server, registry)
+    mcp_prompts.add(server)
     return server, registry
 
 

@@ -6,12 +6,12 @@ import datetime as dt
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
+from shipkit.common.notices import quiet
 from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.orders.layouts import LayoutMatch
@@ -23,11 +23,7 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OrderMembers", "quiet", "shipper_from"]
-
-quiet: ContextVar[bool] = ContextVar("quiet", default=False)
-"""Whether filters do not warn: the answer of a tool says the same, and a warning would write the
-cells that it quotes into the log of the host."""
+__all__ = ["OrderMembers", "shipper_from"]
 
 
 class OrderMembers(TurnMembers):

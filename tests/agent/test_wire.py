@@ -268,7 +268,7 @@ async def test_tools_resources_and_prompts_are_listed_with_schemas_and_hints(ser
         }
         assert "shipkit://jobs/{job_id}/labels.pdf" in templates
         prompts = {p.name for p in (await c.client.list_prompts()).prompts}
-        assert prompts == {"ship_orders", "explain_cost"}
+        assert prompts == {"ship_orders", "process_command", "recover_job", "explain_cost"}
         text = (
             (await c.client.get_prompt("ship_orders", {"path": "orders.csv"}))
             .messages[0]

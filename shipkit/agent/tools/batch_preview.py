@@ -138,13 +138,7 @@ def batch_preview(run: ToolRun[PreviewArguments]) -> Answer:
     if args.shipper_info:
         session.ship_from(registry.rules.shipper(args.shipper_info, registry.settings)[0])
     if "filter_clause" in args.model_fields_set:
-        from shipkit.session.order_members import quiet
-
-        quieted = quiet.set(True)
-        try:
-            session.where(*([] if _is_word(args.filter_clause, _ALL) else [args.filter_clause]))
-        finally:
-            quiet.reset(quieted)
+        session.where(*([] if _is_word(args.filter_clause, _ALL) else [args.filter_clause]))
     _map(batch, args)
     batch.frame = batch.wait_for(session.apreview)
     return _answer(run, batch)

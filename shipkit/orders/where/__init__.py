@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.notices import quiet
 from shipkit.common.relation import Relation, fresh
 from shipkit.orders.fields import Column
 from shipkit.orders.grouping import OrderSet
@@ -166,7 +167,7 @@ def matching(
         found = bench.run(rows, "_index", checked, timeout_s)
     if notes_to is not None:
         notes_to += notes
-    else:
+    elif not quiet.get():
         for note in notes:
             warnings.warn(note, stacklevel=4)  # who called the session's or the job's method
     indexes: npt.NDArray[np.int64] = found.column(0).to_numpy()
