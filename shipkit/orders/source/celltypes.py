@@ -115,10 +115,11 @@ def missing_sql(c: str) -> str:
 
 # -- text ------------------------------------------------------------------------------------------
 
-# These counts are made of every cell of every text column, so a cheap test comes before each
-# pattern. CASE, because AND evaluates both of its sides.
+_TO_COUNT: Final = r"^(?:$|[\x00-\x20\x{A0}'])|[\x00-\x20\x{A0}]$|\.0$"
+"""What a cell has that is counted below; most columns have no such cell."""
+
+# A cheap test comes before each pattern. CASE, because AND evaluates both of its sides.
 _FACTS: Final = {
-    "filled": "count({c})",
     "padded": """
         count(*) FILTER (
             unicode({c}) <= 32 OR unicode({c}) = 160
@@ -135,8 +136,8 @@ _FACTS: Final = {
                 THEN regexp_matches({c}, '^[0-9]+\.0$') ELSE false END
         )""",
 }
-"""What is counted of a text column: cells with text; with blanks around it, or nothing but blanks;
-with an apostrophe before digits; with ".0" after digits."""
+"""What is counted of a text column: cells with blanks around the text, or no text at all; with an
+apostrophe before digits; with ".0" after digits."""
 
 
 def _facts(
@@ -145,9 +146,24 @@ def _facts(
     """Return the counts of each column."""
     if not names:
         return {}
-    counts = [test.replace("{c}", quoted(name)) for name in names for test in _FACTS.values()]
-    found = iter(one(con, f"SELECT {', '.join(counts)} FROM {table.sql}"))
-    return {name: {fact: int(next(found)) for fact in _FACTS} for name in names}
+    cells = [
+        count
+        for column in map(quoted, names)
+        for count in (f"count({column})", f"count(*) FILTER (regexp_matches({column}, $odd))")
+    ]
+    seen = iter(one(con, f"SELECT {', '.join(cells)} FROM {table.sql}", {"odd": _TO_COUNT}))
+    filled, odd = zip(*((int(next(seen)), int(next(seen))) for _ in names), strict=True)
+    looked = [name for name, cells in zip(names, odd, strict=True) if cells]
+    facts = {
+        name: {"filled": cells, **dict.fromkeys(_FACTS, 0)}
+        for name, cells in zip(names, filled, strict=True)
+    }
+    if looked:
+        tests = [test.replace("{c}", quoted(name)) for name in looked for test in _FACTS.values()]
+        found = iter(one(con, f"SELECT {', '.join(tests)} FROM {table.sql}"))
+        for name in looked:
+            facts[name] |= {fact: int(next(found)) for fact in _FACTS}
+    return facts
 
 
 def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> ColumnReading:
