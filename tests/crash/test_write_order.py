@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from corekit import BookCarrier, job_of, state_counts
+from corekit import BookCarrier, TwoStepCarrier, job_of, state_counts
 
 import shipkit.purchasing.store.compaction
 from shipkit.carriers.pace import Pacer
@@ -114,8 +114,8 @@ def rebuild(job: JobStore, started: dict[str, bytes], entries: dict, folder: Pat
     return JobStore(path)
 
 
-@pytest.fixture
-def recorded(home, tmp_path, monkeypatch):
+@pytest.fixture(params=[BookCarrier, TwoStepCarrier])
+def recorded(request, home, tmp_path, monkeypatch):
     """A run of 40 rows, what it did to the disk, and at which operation each label was sold."""
     monkeypatch.setattr(shipkit.purchasing.store.compaction, "COMPACT_AFTER", 4)
     monkeypatch.setattr(shipkit.purchasing.store.compaction, "_SPARE_FOR_S", 0.0)
@@ -129,12 +129,26 @@ def recorded(home, tmp_path, monkeypatch):
     async def hook(carrier, shipment, reference):
         sold.append((len(disk.ops), shipment.order_id, reference))
 
-    carrier = BookCarrier(tmp_path / "books.db", hook=hook, latency_s=0.005)
+    carrier = request.param(tmp_path / "books.db", hook=hook, latency_s=0.005)
     asyncio.run(execute(job, carrier, pacer=Pacer(concurrency=4), grace_s=0.1))
     assert state_counts(job) == {"shipped": 40}
     assert any("cmp-" in op.to for op in disk.ops), "there was a compaction"
     assert any(op.what == "remove" for op in disk.ops)
     return job, started, disk.ops, sold
+
+
+def carrier_after(recorded_by: type, path: Path, sold: list[tuple[int, str, str]], cut: int):
+    """Return the carrier with what it had sold when the power was cut."""
+    carrier = recorded_by(path)
+    carrier.books.executemany(
+        "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)",
+        [(reference, order, f"SANDBOX{order}") for at, order, reference in sold if at <= cut],
+    )
+    if recorded_by is TwoStepCarrier:
+        carrier.books.executemany(
+            "insert into drafts values (?, '')", [(draft,) for _, _, draft in sold]
+        )
+    return carrier
 
 
 LUCK = {
@@ -163,6 +177,20 @@ def test_after_a_power_cut_at_any_place_every_row_that_may_have_been_sent_is_kno
         assert sum(found.counts().values()) == 40
 
 
+@pytest.mark.parametrize("recorded", [TwoStepCarrier], indirect=True)
+@pytest.mark.parametrize("luck", LUCK)
+def test_after_a_power_cut_at_any_place_the_id_of_every_purchase_that_was_sent_is_known(
+    recorded, tmp_path, luck
+):
+    job, started, ops, sold = recorded
+    rng = random.Random(1)
+    for cut in range(len(ops) + 1):
+        found = rebuild(job, started, left_on_disk(ops[:cut], LUCK[luck](rng)), tmp_path / "after")
+        sent = {int(order[1:]): draft for at, order, draft in sold if at <= cut}
+        known = {row: one["shipment_id"] for row, one in found.last_entries_of([*sent]).items()}
+        assert known == sent, f"cut after {cut} operations"
+
+
 def test_a_torn_temporary_file_is_ignored(recorded, tmp_path):
     job, started, ops, _ = recorded
     for cut, op in enumerate(ops):
@@ -173,19 +201,18 @@ def test_a_torn_temporary_file_is_ignored(recorded, tmp_path):
         assert sum(rebuild(job, started, torn, tmp_path / "after").counts().values()) == 40
 
 
-def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(recorded, tmp_path):
+def test_after_a_power_cut_at_any_place_the_job_resumes_without_a_duplicate(
+    request, recorded, tmp_path
+):
     job, started, ops, sold = recorded
+    kind = request.node.callspec.params["recorded"]
     rng = random.Random(2)
     for cut in sorted(rng.sample(range(len(ops) + 1), 25)):
         found = rebuild(
             job, started, left_on_disk(ops[:cut], LUCK["some"](rng)), tmp_path / "after"
         )
         (tmp_path / "then.db").unlink(missing_ok=True)
-        carrier = BookCarrier(tmp_path / "then.db")
-        carrier.books.executemany(
-            "insert into sold (reference, order_id, tracking, cents) values (?, ?, ?, 850)",
-            [(reference, order, f"SANDBOX{order}") for at, order, reference in sold if at <= cut],
-        )
+        carrier = carrier_after(kind, tmp_path / "then.db", sold, cut)
         asyncio.run(execute(found, carrier, pacer=Pacer(concurrency=8), grace_s=0.05))
         sales = carrier.sales()
         carrier.books.close()

@@ -28,6 +28,7 @@ from shipkit.carriers.easypost.shipment_request import address_body
 from shipkit.carriers.easypost.tracker_answer import address_check, tracking_line
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
+from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
 from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Shipment
@@ -65,6 +66,10 @@ class EasyPost:
         The id of an end shipper, where a carrier account requires one.
     base_url
         Another host on this machine, for tests.
+    quote_cache
+        Keeps prices for a while on disk; None keeps them in memory only.
+    quote_cache_s
+        How long a price is used again, in seconds.
     transport
         An httpx transport instead of the built-in one: a proxy, a client certificate, a mock.
 
@@ -90,6 +95,7 @@ class EasyPost:
         base_url: str | None = None,
         timeout_s: float = 30.0,
         processing_s: float = _PROCESSING_S,
+        quote_cache: QuoteCache | None = None,
         quote_cache_s: float = 3600.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -120,6 +126,8 @@ class EasyPost:
             verify=verify,
             keep_s=quote_cache_s,
             concurrency=self.pace.concurrency,
+            cache=quote_cache,
+            account="|".join((str(self.identity), self.identity.account, *accounts)),
         )
         self._purchases = LabelPurchases(
             self._client,
@@ -155,6 +163,7 @@ class EasyPost:
             end_shipper=own.end_shipper,
             base_url=own.base_url,
             timeout_s=shared.timeout_s,
+            quote_cache=QuoteCache(shared.home / "quotes", max_age_s=shared.quote_cache_s),
             quote_cache_s=shared.quote_cache_s,
         )
 

@@ -35,6 +35,7 @@ from shipkit.carriers.easypost.shipment_request import (
     insured_amount,
 )
 from shipkit.carriers.pace import Pacer
+from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.quoting import quote_line, refused_line
 from shipkit.common.pool import each
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
@@ -45,6 +46,8 @@ __all__ = ["RateQuestions", "Rated", "picked", "settled"]
 
 _PRIVATE: Final = ("name", "company", "phone", "email")
 """Of an address: no price depends on them."""
+_REMEMBERED: Final = 50_000
+"""Answers kept in memory, the newest ones: some 2 kB each."""
 _FREE_RATINGS: Final = 3
 _RATING_FEE: Final = Decimal("0.02")
 """support.easypost.com, Billing FAQ: ratings beyond three times the labels, USD each."""
@@ -120,6 +123,8 @@ class RateQuestions:
         As in the settings.
     keep_s
         How long an answer is used again.
+    cache, account
+        Prices on disk, under this account's name: another process asks nothing again.
     """
 
     def __init__(
@@ -132,8 +137,11 @@ class RateQuestions:
         verify: bool,
         keep_s: float,
         concurrency: int,
+        cache: QuoteCache | None = None,
+        account: str = "",
     ) -> None:
         self._client, self._facts = client, facts
+        self._cache, self._account = cache, account
         self._accounts, self._insurance_off, self._verify = accounts, insurance_off, verify
         self._keep_s, self._concurrency = keep_s, concurrency
         self._known: dict[str, Rated] = {}
@@ -185,7 +193,11 @@ class RateQuestions:
         for batch in table.to_batches(max_chunksize=1_000):
             rows += [self._question(row, shipper, questions) for row in batch.to_pylist()]
             await asyncio.sleep(0)  # others on this event loop get a turn
-        fresh = [key for key in questions if self._kept(key) is None]
+        cached = self._cached(rows)
+        open_keys = {
+            row[0] for i, row in enumerate(rows) if i not in cached and isinstance(row, tuple)
+        }
+        fresh = [key for key in open_keys if self._kept(key) is None]
         note = self._forecast(len(fresh), len(rows))
         facts: AccountFacts = await (pacer.repeat(self._facts) if pacer else self._facts())
         refused: dict[str, CarrierError] = {}
@@ -203,32 +215,58 @@ class RateQuestions:
 
         await each(ask, fresh, at_once=self._concurrency)
         noted = frozenset(fresh) if note else frozenset()
-        return quotes_table(
-            [
-                row if isinstance(row, dict) else self._line(*row, refused, facts, note, noted)
-                for row in rows
-            ]
-        )
+        lines, keep = [], dict[str, Rate]()
+        for place, row in enumerate(rows):
+            if isinstance(row, dict):  # refused by this machine
+                lines.append(row)
+            elif place in cached:
+                lines.append(quote_line(cached[place], "cached"))
+            else:
+                found = self._priced(*row, refused, facts)
+                if isinstance(found, Rate):
+                    keep[self._cache_key(*row)] = found
+                    if row[0] in noted:
+                        found = found.model_copy(update={"warnings": (*found.warnings, note)})
+                    lines.append(quote_line(found))
+                else:
+                    lines.append(refused_line(row[1].service, found))
+        self._keep(keep)
+        return quotes_table(lines)
 
-    def _line(
+    def _priced(
         self,
         key: str,
         shipment: Shipment,
         refused: Mapping[str, CarrierError],
         facts: AccountFacts,
-        note: str,
-        noted: frozenset[str],
-    ) -> dict[str, Any]:
+    ) -> Rate | CarrierError:
         if key in refused:
-            return refused_line(shipment.service, refused[key])
-        rated = self._known[key]
+            return refused[key]
         try:
-            rate = self._own_rate(shipment, rated, facts, key)
+            return self._own_rate(shipment, self._known[key], facts, key)
         except CarrierRejected as error:
-            return refused_line(shipment.service, error)
-        if key in noted:
-            rate = rate.model_copy(update={"warnings": (*rate.warnings, note)})
-        return quote_line(rate)
+            return error
+
+    def _cached(self, rows: list[Any]) -> dict[int, Rate]:
+        """Return place -> price of the rows whose price is on disk."""
+        if self._cache is None:
+            return {}
+        keys = {
+            str(i): self._cache_key(*row) for i, row in enumerate(rows) if isinstance(row, tuple)
+        }
+        return {int(place): rate for place, rate in self._cache.get(keys).items()}
+
+    def _cache_key(self, key: str, shipment: Shipment) -> str:
+        insured = insured_amount(shipment, off=self._insurance_off)
+        compared = "compared" if key in self._compared else ""
+        return f"{self._account}|{key}|{shipment.service}|{insured}|{self._verify}|{compared}"
+
+    def _keep(self, prices: Mapping[str, Rate]) -> None:
+        """Keep prices on disk; not one with a warning, which may be gone with the next answer."""
+        if self._cache is not None:
+            self._cache.put({key: rate for key, rate in prices.items() if not rate.warnings})
+        for key in list(self._known)[: max(0, len(self._known) - _REMEMBERED)]:
+            del self._known[key]
 
     def _question(
         self, row: dict[str, Any], shipper: Address, questions: dict[str, Draft]

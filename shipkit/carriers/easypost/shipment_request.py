@@ -129,7 +129,8 @@ def insured_amount(shipment: Shipment, *, off: bool) -> str | None:
     """
     [*values] = [parcel.declared_value for parcel in shipment.parcels if parcel.declared_value]
     if not values:
-        return "0" if off else None
+        # The purchase of an order has no field for insurance: the account's own stays.
+        return "0" if off and len(shipment.parcels) == 1 else None
     if len(shipment.parcels) > 1:
         raise refuse(
             "parcels[0].declared_value",

@@ -620,3 +620,16 @@ def test_the_books_of_the_server_outlive_it(server_module, tmp_path, shipment):
         assert found.tracking_numbers == purchase.tracking_numbers
     finally:
         second.stop()
+
+
+def test_an_order_keeps_the_insurance_of_the_account_and_says_so(server, easypost, shipment):
+    server.insures = Decimal(50)
+    two = shipment.model_copy(
+        update={"service": "ups:ground", "parcels": (Parcel(weight_lb=1), Parcel(weight_lb=2))}
+    )
+    carrier = easypost(insurance="off")
+    rate = asked(carrier, lambda one: one.quote(two, SHOP))
+    assert (rate.other_cents, len(rate.warnings)) == (100, 1)
+    assert "insures each label for $50.00 by itself: $1.00 of the price" in rate.warnings[0]
+    purchase = bought(easypost(insurance="off"), two)
+    assert purchase.charge.cents == rate.cost_cents

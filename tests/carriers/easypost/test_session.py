@@ -161,3 +161,25 @@ def test_marketplaces_are_told_the_carrier_that_moves_the_parcel(
         lines = [line for line in csv.reader(file) if heading in line or len(line) > 2]
     at = next(line for line in lines if heading in line).index(heading)
     assert [line[at] for line in lines if heading not in line] == ["USPS", "UPS"]
+
+
+def test_a_second_preview_asks_nothing_again(served: Any) -> None:
+    bases = []
+    for service in ("usps:priority", "usps:priority", "ups:ground"):
+        with sk.BatchSession(ORDERS, shipper=SHOP, carrier="easypost") as session:
+            session.map(service=service)
+            frame = session.preview()
+            bases.append((set(frame["cost_basis"]), frame["cost_cents"].sum()))
+    assert bases == [({"quoted"}, 2198), ({"cached"}, 2198), ({"quoted"}, 2951)]
+    assert served.calls["create"] == 6
+
+
+def test_a_price_with_a_warning_is_asked_for_again(served: Any) -> None:
+    served.messages = [{"carrier": "USPS", "type": "rate_error", "message": "Too Many Requests"}]
+    for said in (True, True, False):
+        with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="easypost") as session:
+            session.map(service="usps:priority")
+            assert ("Too Many Requests" in session.preview()["warnings"][0]) is said
+        if served.calls["create"] == 2:
+            served.messages = []
+    assert served.calls["create"] == 3
