@@ -32,7 +32,7 @@ __all__ = ["CarrierSettings", "Settings"]
 
 
 class Settings(BaseModel):
-    """The settings that hold for every carrier. They hold no secrets."""
+    """The settings that hold for every carrier. The one secret, a proxy's login, is not shown."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -58,6 +58,13 @@ class Settings(BaseModel):
     quote_cache_s: float = Field(default=3600.0, ge=0)
     """Seconds that a carrier's quote is used again for the same question; 0 asks every time.
     ``SHIPKIT_QUOTE_CACHE_S``.
+    """
+
+    proxy: SecretStr | None = None
+    """The proxy for requests to carriers: an address such as ``http://proxy.example.com:8080``,
+    with ``user:password@`` before the host where it wants a login, or ``environment`` for
+    ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``. ``NO_PROXY`` holds for both. By default
+    requests go straight to the carrier. ``SHIPKIT_PROXY``.
     """
 
     @classmethod

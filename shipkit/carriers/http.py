@@ -2,8 +2,8 @@
 
 aiohttp carries the bytes. In comparison (benchmarks/bench_transport.py, 50 connections), httpx
 through aiohttp costs twice the CPU per request, and httpx alone thirty times. Any httpx transport
-can be used instead: a proxy, a client certificate, ``httpx.MockTransport``. Nothing here repeats a
-POST, follows a redirect, reads the environment or logs a body.
+can be used instead: a client certificate, ``httpx.MockTransport``. Nothing here repeats a POST,
+follows a redirect, reads the environment (but for a proxy that was asked for) or logs a body.
 
 What a failure means is an allow-list. Only a request that provably never left is
 :class:`~shipkit.errors.NotSent`; every other failure once sending may have begun is
@@ -31,6 +31,7 @@ import orjson
 from pydantic import SecretStr
 
 from shipkit._version import __version__
+from shipkit.carriers.proxies import proxy_for, proxy_hint
 from shipkit.errors import AnswerLost, CarrierError, CarrierUnreachable, RateLimited
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ _KEEP_ALIVE_S = 10.0
 
 A request on a connection that the server is just closing would be in doubt without need.
 """
+
+_LOGIN_WANTED = 407
+"""Proxy Authentication Required: only a proxy answers it."""
 
 _LARGEST_ANSWER = 64 * 2**20
 _LARGE_BODY = 2**20
@@ -106,7 +110,14 @@ class HttpTransport:
     connections
         Most connections. How many requests run at once is up to the pacer.
     transport
-        An httpx transport to use instead of aiohttp.
+        An httpx transport to use instead of aiohttp. It has its own proxy.
+    proxy
+        ``SHIPKIT_PROXY``; see :mod:`shipkit.carriers.proxies`.
+
+    Raises
+    ------
+    SettingsError
+        The proxy cannot be used.
     """
 
     def __init__(
@@ -119,6 +130,7 @@ class HttpTransport:
         connect_timeout_s: float = 10.0,
         connections: int = 256,
         transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.name = name
@@ -130,6 +142,7 @@ class HttpTransport:
             "accept-encoding": "gzip, deflate",
             **(headers or {}),
         }
+        self._proxy, self._proxy_setting = proxy_for(self.base_url, proxy), proxy
         self._sender: _Sender = (
             _Aiohttp(tls=self.base_url.startswith("https:"), connections=connections)
             if transport is None
@@ -180,13 +193,14 @@ class HttpTransport:
             params,
             min(self._connect_s, seconds),
             seconds,
+            self._proxy,
         )
         start = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._sender.send(sending)
         except self._sender.failures as error:
-            failure = classified(error, self.name, seconds)
+            failure = classified(error, self.name, seconds, proxy_hint(self._proxy_setting))
             log.debug(
                 "%s %s: %s after %.0f ms",
                 method,
@@ -194,7 +208,8 @@ class HttpTransport:
                 type(failure).__name__,
                 (time.perf_counter() - start) * 1000,
             )
-            raise failure from _without_frames(error)
+            # The errors of aiohttp name the proxy, with its password.
+            raise failure from (_without_frames(error) if self._proxy is None else None)
         log.debug(
             "%s %s: %d, %d bytes, %.0f ms",
             method,
@@ -203,6 +218,8 @@ class HttpTransport:
             len(answer.content),
             (time.perf_counter() - start) * 1000,
         )
+        if answer.status == _LOGIN_WANTED:
+            raise _refused_by_proxy(answer.status)
         if judge:
             _refuse_busy_and_broken(answer, self.name)
         return answer
@@ -212,22 +229,49 @@ class HttpTransport:
         await self._sender.aclose()
 
 
-def classified(error: Exception, name: str, seconds: float) -> CarrierError:
-    """Return what a failed request means, by its underlying cause."""
+def classified(error: Exception, name: str, seconds: float, hint: str = "") -> CarrierError:
+    """Return what a failed request means, by its underlying cause.
+
+    Parameters
+    ----------
+    hint
+        What to add to the advice when there was no connection.
+    """
     causes = [error, *_causes(error)]
+    for cause in causes:
+        # Raised only for the CONNECT before the request, which opens the tunnel.
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return _refused_by_proxy(cause.status)
+        if isinstance(cause, aiohttp.ClientProxyConnectionError):
+            return CarrierUnreachable(
+                f"No connection to the proxy: {_words([cause.os_error])}.",
+                fix="Check the address in SHIPKIT_PROXY; nothing was sent.",
+            )
     if any(
         isinstance(cause, _NEVER_SENT) or _qualified(cause) in _NEVER_SENT_BY_HTTPX
         for cause in causes
     ):
         return CarrierUnreachable(
             f"No connection to {name}: {_words(causes)}.",
-            fix="Check the network and the address; nothing was sent.",
+            fix=f"Check the network and the address; nothing was sent. {hint}".rstrip(),
         )
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
     what = f"did not answer within {seconds:g} s" if slow else f"broke off: {_words(causes)}"
     return AnswerLost(
         f"{name[:1].upper()}{name[1:]} {what}. It may have acted.",
         fix="The row is looked up by its reference before anything is sent again.",
+    )
+
+
+def _refused_by_proxy(status: int) -> CarrierUnreachable:
+    """Return the error for an answer of the proxy itself: the request went no further."""
+    login = status == _LOGIN_WANTED
+    return CarrierUnreachable(
+        f"The proxy {'wants a login' if login else 'refused'} ({status}). Nothing was sent.",
+        fix="Put user:password@ before the host in SHIPKIT_PROXY."
+        if login
+        else "Ask for the carrier's host to be allowed, or add it to NO_PROXY.",
+        carrier_code=str(status),
     )
 
 
@@ -317,6 +361,7 @@ class _Sending:
     params: Mapping[str, str] | None
     connect_s: float
     seconds: float
+    proxy: SecretStr | None = None
 
     def revealed(self) -> dict[str, str]:
         """Return the headers with the credentials. Never keep them in a variable."""
@@ -360,6 +405,7 @@ class _Aiohttp:
             params=what.params,
             allow_redirects=False,
             timeout=timeout,
+            proxy=what.proxy.get_secret_value() if what.proxy else None,
         ) as answer:
             received = bytearray()
             async for chunk in answer.content.iter_any():

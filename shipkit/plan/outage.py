@@ -35,7 +35,10 @@ CODE = "carrier_unavailable"
 """Problem code of a row that the carrier did not answer for."""
 
 _ROWS_NAMED = 8
-_AGAIN = "The orders are not at fault. Check the network, then run the same again."
+_AGAIN = (
+    "The orders are not at fault. Check the network (behind a proxy, SHIPKIT_PROXY), then run the "
+    "same again."
+)
 
 T = TypeVar("T")
 

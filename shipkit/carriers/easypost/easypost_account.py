@@ -98,6 +98,7 @@ class EasyPost:
         quote_cache: QuoteCache | None = None,
         quote_cache_s: float = 3600.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
     ) -> None:
         if environment not in ("test", "live"):
             raise SettingsError(
@@ -109,14 +110,22 @@ class EasyPost:
         self.pace = Pace(concurrency=20, timeout_s=timeout_s, processing_s=processing_s)
         self.absence_is_proof_after_s: float | None = processing_s
         self._client = EasyPostClient(
-            checked_url(base_url), api_key, environment, timeout_s=timeout_s, transport=transport
+            checked_url(base_url),
+            api_key,
+            environment,
+            timeout_s=timeout_s,
+            transport=transport,
+            proxy=proxy,
         )
         self._known: AccountFacts | None = None
         self._asking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         accounts = tuple(filter(None, (text.strip() for text in carrier_accounts)))
         off = insurance == "off"
         self._files = LabelFiles(
-            local=self._client.local, seconds=max(timeout_s, 0.2), transport=transport
+            local=self._client.local,
+            seconds=max(timeout_s, 0.2),
+            transport=transport,
+            proxy=proxy,
         )
         self._prices = RateQuestions(
             self._client,
@@ -164,6 +173,7 @@ class EasyPost:
             base_url=own.base_url,
             timeout_s=shared.timeout_s,
             quote_cache=QuoteCache(shared.home / "quotes", max_age_s=shared.quote_cache_s),
+            proxy=shared.proxy,
             quote_cache_s=shared.quote_cache_s,
         )
 

@@ -81,12 +81,13 @@ class EasyPostClient:
         *,
         timeout_s: float,
         transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
     ) -> None:
         self.local = is_local(url)
         self._mode = _MODES[environment]
         self._key = _basic(key)
         self._http = HttpTransport(
-            url + "/v2", name="EasyPost", timeout_s=timeout_s, transport=transport
+            url + "/v2", name="EasyPost", timeout_s=timeout_s, transport=transport, proxy=proxy
         )
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:

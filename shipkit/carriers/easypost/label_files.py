@@ -19,6 +19,7 @@ from shipkit.models import Label, LabelFormat, Purchase
 
 if TYPE_CHECKING:
     import httpx
+    from pydantic import SecretStr
 
 __all__ = ["LabelFiles", "format_of"]
 
@@ -45,9 +46,15 @@ class LabelFiles:
     """
 
     def __init__(
-        self, *, local: bool, seconds: float, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        local: bool,
+        seconds: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
     ) -> None:
-        self._local, self._seconds, self._transport = local, seconds, transport
+        self._local, self._seconds = local, seconds
+        self._transport, self._proxy = transport, proxy
         self._hosts: dict[str, HttpTransport] = {}
 
     async def added(
@@ -135,7 +142,11 @@ class LabelFiles:
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._hosts:
             self._hosts[host] = HttpTransport(
-                host, name="the host of the labels", timeout_s=30.0, transport=self._transport
+                host,
+                name="the host of the labels",
+                timeout_s=30.0,
+                transport=self._transport,
+                proxy=self._proxy,
             )
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         seconds = max(until - time.monotonic(), 0.05)

@@ -74,8 +74,11 @@ class UpsClient:
         client_secret: SecretStr,
         timeout_s: float,
         transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
     ) -> None:
-        self._http = HttpTransport(base_url, name="UPS", timeout_s=timeout_s, transport=transport)
+        self._http = HttpTransport(
+            base_url, name="UPS", timeout_s=timeout_s, transport=transport, proxy=proxy
+        )
         self._client_id, self._secret = client_id, client_secret
         self._token: SecretStr | None = None
         self._good_until = 0.0

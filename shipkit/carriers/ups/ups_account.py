@@ -101,6 +101,7 @@ class UPS:
         absence_proof_after_s: float | None = _ABSENCE_PROOF_S,
         quote_cache: QuoteCache | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        proxy: SecretStr | None = None,
         today: Callable[[], dt.date] | None = None,
     ) -> None:
         number = account.strip().upper()
@@ -121,6 +122,7 @@ class UPS:
             client_secret=client_secret,
             timeout_s=timeout_s,
             transport=transport,
+            proxy=proxy,
         )
         self._lookup = ReferenceLookup(self._client, number)
         self._cache = quote_cache
@@ -148,6 +150,7 @@ class UPS:
             environment=own.env,
             base_url=own.base_url,
             timeout_s=shared.timeout_s,
+            proxy=shared.proxy,
             absence_proof_after_s=own.absence_proof_s or _ABSENCE_PROOF_S,
             quote_cache=QuoteCache(shared.home / "quotes", max_age_s=shared.quote_cache_s),
         )

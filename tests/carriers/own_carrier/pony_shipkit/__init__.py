@@ -10,7 +10,7 @@ from shipkit.settings import Settings
 
 def create(own: PonySettings, shared: Settings) -> Pony:
     """Return the carrier. It opens its first connection with its first request."""
-    return Pony(own, timeout_s=shared.timeout_s)
+    return Pony(own, timeout_s=shared.timeout_s, proxy=shared.proxy)
 
 
 PLUGIN = CarrierPlugin(

@@ -41,14 +41,18 @@ class Pony:
     )
     resend = "proven"
 
-    def __init__(self, own: PonySettings, *, timeout_s: float) -> None:
+    def __init__(
+        self, own: PonySettings, *, timeout_s: float, proxy: SecretStr | None = None
+    ) -> None:
         self.identity = CarrierIdentity("pony", own.env, own.account)
         # Pony answers 429 above 8 requests at a time. It says that a request is worked on for at
         # most two seconds after the connection broke, so that is when a look-up may believe it.
         self.pace = Pace(concurrency=8, timeout_s=timeout_s, processing_s=2.0)
         self.absence_is_proof_after_s = own.absence_proof_s
         self._key = SecretStr(f"Bearer {own.api_key.get_secret_value()}")
-        self._http = HttpTransport(own.base_url, name="Pony Parcels", timeout_s=timeout_s)
+        self._http = HttpTransport(
+            own.base_url, name="Pony Parcels", timeout_s=timeout_s, proxy=proxy
+        )
 
     # -- prices --------------------------------------------------------------------------------
 
