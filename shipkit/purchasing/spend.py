@@ -77,6 +77,10 @@ class Spend:
         """Return the currency of a row's quote, that of the limits where there is no quote."""
         return self._currencies[row].as_py() or self._currency
 
+    def has_quote(self, row: int) -> bool:
+        """Return whether `row` was priced before the approval; a price of zero is one."""
+        return bool(self._currencies[row].is_valid)
+
     def price(self, row: int) -> int:
         """Return what is reserved for `row`: its quote plus the allowed drift, rounded up."""
         quoted = int(self.quoted[row])

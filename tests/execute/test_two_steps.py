@@ -210,6 +210,15 @@ def test_a_price_that_rose_since_the_approval_is_not_paid(home, books, drift, st
         assert carrier.calls == []
 
 
+def test_what_was_approved_at_no_cost_is_not_bought_at_a_price(home, books):
+    job, carrier = job_of(home, 1, quotes=quotes_of(1, 0)), TwoStepCarrier(books)
+    run(job, carrier)
+    assert (state_counts(job), carrier.calls) == ({"failed": 1}, [])
+    assert job.results().column("error_message").to_pylist() == [
+        "The price is $8.50 now, and $0.00 was approved. Nothing was bought."
+    ]
+
+
 def test_a_price_that_fell_is_paid_as_it_is(home, books):
     job, carrier = job_of(home, 1, quotes=quotes_of(1, QUOTE + 50)), TwoStepCarrier(books)
     assert run(job, carrier) is JobStatus.COMPLETED

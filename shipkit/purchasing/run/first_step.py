@@ -130,7 +130,7 @@ class FirstStep:
         """Raise NotBought when the row costs more than was approved, allowed drift included."""
         spend, price = self._run.spend, prepared.price
         quoted = int(spend.quoted[row])
-        if price is None or not quoted:
+        if price is None or not spend.has_quote(row):
             return
         if price.currency == spend.currency(row) and price.cents <= spend.price(row):
             return
