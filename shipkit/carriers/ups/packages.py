@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -137,7 +138,9 @@ def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment
 
 def _packaging(parcel: Parcel, index: int) -> str:
     name = parcel.packaging.strip().lower().replace(" ", "_").removeprefix("ups_")
-    code = PACKAGING.get(name) or (name if name in PACKAGING.values() else None)
+    # UPS's own batch file and spreadsheets write "02" as 2.
+    digits = name.zfill(2) if name.isdigit() else name
+    code = PACKAGING.get(name) or (digits if digits in PACKAGING.values() else None)
     if code is None:
         raise refuse(
             f"parcels[{index}].packaging",
@@ -220,7 +223,7 @@ def _package_options(
 ) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if parcel.declared_value and parcel.declared_value.amount > 0:
-        options["DeclaredValue"] = _declared(parcel.declared_value, index)
+        options["DeclaredValue"] = _declared(parcel.declared_value, index, route)
     if wants_signature(shipment) and route.signature_on_package:
         options["DeliveryConfirmation"] = {
             "DCISType": "3" if shipment.signature is Signature.ADULT else "2"
@@ -241,15 +244,38 @@ def wants_signature(shipment: Shipment) -> bool:
     return True
 
 
-def _declared(value: Money, index: int) -> dict[str, str]:
+_MOST_DECLARED: Final = Decimal(50_000)
+"""Dollars: ups.com, "Declared value", the most for one package."""
+
+
+def _declared(value: Money, index: int, route: Route) -> dict[str, str]:
     text = f"{value.amount.quantize(Decimal('0.01')):f}"
-    if len(text) > 8:  # DeclaredValue.MonetaryValue, maxLength 8
+    too_high = value.currency == "USD" and value.amount > _MOST_DECLARED
+    if too_high or len(text) > 8:  # DeclaredValue.MonetaryValue, maxLength 8
         raise refuse(
             f"parcels[{index}].declared_value",
-            f"UPS does not accept a declared value of {value}.",
+            f"UPS does not accept a declared value of {value}; the most is "
+            f"{_MOST_DECLARED:,} USD for a parcel.",
             "Lower it, or split the shipment.",
         )
+    # DeclaredValue.CurrencyCode: valid for the country of the shipper.
+    valid = _currencies(route.shipper.country)
+    if valid and value.currency not in valid:
+        raise refuse(
+            f"parcels[{index}].declared_value",
+            f"UPS does not accept a declared value in {value.currency} from a shipper in "
+            f"{route.shipper.country}.",
+            f"Give it in {' or '.join(valid)}.",
+        )
     return {"CurrencyCode": value.currency, "MonetaryValue": text}
+
+
+@lru_cache(maxsize=32)
+def _currencies(country: str) -> tuple[str, ...]:
+    """Return the currencies of a country; PR, for one, has those of the US."""
+    from babel.numbers import get_territory_currencies
+
+    return tuple(get_territory_currencies(country, tender=True))
 
 
 # -- references ------------------------------------------------------------------------------------

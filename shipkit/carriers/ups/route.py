@@ -21,6 +21,7 @@ __all__ = [
     "Route",
     "demand_a_service_that_runs",
     "demand_contacts",
+    "demand_own_country",
     "latin",
     "place",
     "refuse",
@@ -305,6 +306,19 @@ def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
     else:
         start, end = payer, there
     return Route(account, payer, start, end)
+
+
+def demand_own_country(shipment: Shipment, shipper: Address) -> None:
+    """Refuse parcels that leave from another country than the account's (120317)."""
+    if shipment.ship_from is None or shipment.is_return:
+        return
+    start, home = shipment.ship_from.country, shipper.country
+    if start != home and not {start, home} <= _US_PR:
+        raise refuse(
+            "ship_from.country",
+            f"The parcels leave from {start}, and the UPS account is of {home}.",
+            f"Ship with an account of {start}, or leave from {home}.",
+        )
 
 
 @lru_cache(maxsize=16)

@@ -49,6 +49,7 @@ from shipkit.carriers.ups.route import (
     Route,
     demand_a_service_that_runs,
     demand_contacts,
+    demand_own_country,
     place,
     route_of,
 )
@@ -98,6 +99,7 @@ def check(shipment: Shipment, shipper: Address) -> None:
 
     Called when a shipment is quoted, so that a preview shows it and not the purchase.
     """
+    demand_own_country(shipment, shipper)
     ship(
         shipment,
         shipper,

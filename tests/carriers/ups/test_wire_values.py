@@ -780,15 +780,15 @@ def test_all_three_sides_or_none(missing: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [("0", None), ("0.01", "0.01"), ("99999.99", "99999.99"), ("5", "5.00"), ("100000", "refused")],
+    [("0", None), ("0.01", "0.01"), ("49999.99", "49999.99"), ("5", "5.00"), ("100000", "refused")],
 )
 def test_a_declared_value_has_at_most_eight_characters(value: str, sent: str | None) -> None:
-    shipment = to(parcels=(Parcel(weight_lb=1, declared_value=Money.of(value, "CAD")),))
+    shipment = to(parcels=(Parcel(weight_lb=1, declared_value=Money.of(value)),))
     if sent == "refused":
         assert refused(shipment).details["field"] == "parcels[0].declared_value"
         return
     options = bought(shipment)["Package"][0].get("PackageServiceOptions", {})
-    wanted = None if sent is None else {"CurrencyCode": "CAD", "MonetaryValue": sent}
+    wanted = None if sent is None else {"CurrencyCode": "USD", "MonetaryValue": sent}
     assert options.get("DeclaredValue") == wanted
 
 
@@ -855,3 +855,55 @@ def test_a_request_hides_its_body_in_its_repr() -> None:
         FULL, SHOP, account=ACCOUNT, reference=REFERENCE, label=LabelSpec(), today=TODAY
     )
     assert "Elm St" not in repr(request)
+
+
+# -- refusals at the purchase that public reports tell of ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "sent"),
+    [
+        ("MX", "D.F.", "DF"),
+        ("MX", "N.L.", "NL"),
+        ("AU", "Vic.", "VIC"),
+        ("IE", "Co. D", None),
+        ("CN", "沪", None),
+    ],
+)
+def test_a_state_is_sent_as_letters_and_digits_or_left_out(
+    country: str, state: str, sent: str | None
+) -> None:
+    code = {"IE": "D01F5P2", "AU": "3000"}.get(country, "064000"[: 5 if country == "MX" else 6])
+    there = BERLIN.model_copy(update={"country": country, "state": state, "postal_code": code})
+    assert bought(abroad(there))["ShipTo"]["Address"].get("StateProvinceCode") == sent
+
+
+@pytest.mark.parametrize(("given", "code"), [("2", "02"), ("02", "02"), ("1", "01"), ("4", "04")])
+def test_a_packaging_code_without_its_zero_is_read(given: str, code: str) -> None:
+    parcels = (Parcel(weight_lb=1, packaging=given),)
+    assert bought(to(parcels=parcels))["Package"][0]["Packaging"] == {"Code": code}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Money.of(900, "EUR"), "in EUR from a shipper in US"),
+        (Money.of(900, "CAD"), "in CAD from a shipper in US"),
+        (Money.of(60_000), "the most is 50,000 USD"),
+    ],
+)
+def test_a_declared_value_that_ups_refuses_at_the_purchase_is_refused_in_the_preview(
+    value: Money, told: str
+) -> None:
+    error = refused(to(parcels=(Parcel(weight_lb=1, declared_value=value),)))
+    assert error.details["field"] == "parcels[0].declared_value"
+    assert told in error.message
+    wire.check(to(parcels=(Parcel(weight_lb=1, declared_value=Money.of(50_000)),)), SHOP)
+
+
+def test_parcels_that_leave_from_another_country_than_the_account_are_refused() -> None:
+    error = refused(to(VANCOUVER, ship_from=VANCOUVER, service="standard"))
+    assert error.details["field"] == "ship_from.country"
+    assert "the UPS account is of US" in error.message
+    value = (Parcel(weight_lb=1, declared_value=Money.of(5)),)
+    wire.check(to(SAN_JUAN, description="Books", ship_from=HOME, parcels=value), SHOP)
