@@ -58,6 +58,10 @@ class StageSchema:
         """Drop a table of this schema that is no longer needed."""
         self.con.execute(f"DROP TABLE {table.sql}")
 
+    def remove_view(self, view: Relation) -> None:
+        """Drop a view of this schema that is no longer needed."""
+        self.con.execute(f"DROP VIEW {view.sql}")
+
     def relation(self, name: str) -> Relation:
         """Return the table or view `name` of this schema, with its columns."""
         found = self.con.sql(f"SELECT * FROM {Relation(self.name, name).sql}")

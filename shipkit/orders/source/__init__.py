@@ -23,7 +23,8 @@ from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import SourceLines
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin, read
-from shipkit.orders.source.typed_views import as_text, loaded_from
+from shipkit.orders.source.text_view import as_text
+from shipkit.orders.source.typed_views import loaded_from
 
 __all__ = ["LoadReport", "Loaded", "Origin", "SourceRows", "connect", "load", "rows_of"]
 

@@ -16,8 +16,9 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.orders.cells import Note
-from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec, count_where
+from shipkit.orders.source.column_reading import INTEGER, ColumnReading, ColumnSpec
 from shipkit.orders.source.date_columns import date_column
+from shipkit.orders.source.decimal_marks import FileMarks
 from shipkit.orders.source.number_columns import amount_column, number_column, plain_numbers
 
 __all__ = ["ColumnReading", "ColumnSpec", "decide", "missing_sql", "problem_of"]
@@ -55,41 +56,53 @@ _MISSING: Final = (
 
 
 def decide(
-    con: duckdb.DuckDBPyConnection, table: Relation, columns: Sequence[ColumnSpec]
+    con: duckdb.DuckDBPyConnection,
+    table: Relation,
+    columns: Sequence[ColumnSpec],
+    marks: FileMarks | None = None,
 ) -> list[ColumnReading]:
-    """Return how each of `columns`, text columns of `table`, is read."""
+    """Return how each of `columns`, text columns of `table`, is read.
+
+    Parameters
+    ----------
+    marks
+        The decimal marks of the whole file, if `table` has only a part of its columns.
+    """
     numbers = [column for column in columns if column.kind == "number" and not column.pin]
-    counts = [column.name for column in columns if column.kind in {"number", "amount"}]
-    plain = plain_numbers(con, table, numbers)
-    others = [column.name for column in columns if column.name not in plain and not column.pin]
-    facts = _facts(con, table, others)
-    return [
-        _pinned(column.name, column.pin)
-        if column.pin
-        else plain.get(column.name) or _decide(con, table, column, facts[column.name], counts)
-        for column in columns
-    ]
+    marks = marks or FileMarks(con, dict.fromkeys(with_marks(columns), table))
+    made = plain_numbers(con, table, numbers)
+    made |= {column.name: _pinned(column.name, column.pin) for column in columns if column.pin}
+    rest = [column for column in columns if column.name not in made]
+    facts = _facts(con, table, [column.name for column in rest])
+    texts = {c.name: _text(c.name, c.kind, facts[c.name]) for c in rest}
+    unknown = {c.name: texts[c.name] for c in rest if c.kind is None}
+    made |= _lossless(con, table, facts, unknown)
+    for column in rest:
+        if column.kind is not None:
+            made[column.name] = _decide(con, table, column, texts[column.name], marks)
+    return [made[column.name] for column in columns]
+
+
+def with_marks(columns: Sequence[ColumnSpec]) -> list[str]:
+    """Return the names of the columns of numbers and amounts, which show the mark of decimals."""
+    return [column.name for column in columns if column.kind in {"number", "amount"}]
 
 
 def _decide(
     con: duckdb.DuckDBPyConnection,
     table: Relation,
     column: ColumnSpec,
-    fact: Mapping[str, int],
-    counts: Sequence[str],
+    text: ColumnReading,
+    marks: FileMarks,
 ) -> ColumnReading:
-    """Return how a column is read; `counts` are the names of all columns of numbers or amounts."""
-    text = _text(column.name, column.kind, fact)
-    if column.kind in {"text", "flag"}:
-        return text
+    """Return how a column is read whose heading says what is in it."""
     if column.kind == "number":
-        others = [name for name in counts if name != column.name]
-        return number_column(con, table, column, text, others)
+        return number_column(con, table, column, text, marks)
     if column.kind == "amount":
         return amount_column(con, table, column, text)
     if column.kind == "date":
         return date_column(con, table, text)
-    return _lossless(con, table, fact, text)
+    return text
 
 
 def problem_of(kind: str, heading: str) -> tuple[str, str, str]:
@@ -188,30 +201,74 @@ def _text(name: str, kind: str | None, fact: Mapping[str, int]) -> ColumnReading
 
 
 def _lossless(
-    con: duckdb.DuckDBPyConnection, table: Relation, fact: Mapping[str, int], text: ColumnReading
-) -> ColumnReading:
-    """Return a number or date where every value is exactly one; text otherwise."""
-    c = text.sql
-    if fact["apostrophe"] or not count_where(con, table, f"{c} IS NOT NULL"):
-        return text
-    tests = ", ".join(
-        f"count(*) FILTER (NOT regexp_matches({c}, '{pattern}') OR TRY_CAST({c} AS {kind}) IS NULL)"
-        for kind, pattern in _LOSSLESS
-    )
-    fitting: list[str] = []
+    con: duckdb.DuckDBPyConnection,
+    table: Relation,
+    facts: Mapping[str, Mapping[str, int]],
+    texts: Mapping[str, ColumnReading],
+) -> dict[str, ColumnReading]:
+    """Return numbers and dates for columns where every value is exactly one; text otherwise."""
+    cells = {name: text.sql for name, text in texts.items() if not facts[name]["apostrophe"]}
+    fits = {name: [kind for kind, _ in _LOSSLESS] for name in cells}
     # Most text columns fail on the first rows; only what fits those is tested on all rows.
-    for source in (f"(SELECT * FROM {table.sql} LIMIT {_SAMPLE})", table.sql):
-        misfits = one(con, f"SELECT {tests} FROM {source} WHERE {c} IS NOT NULL")
-        fitting = [kind for (kind, _), n in zip(_LOSSLESS, misfits, strict=True) if not n]
-        if not fitting:
-            return text
-    if fitting[0] == "BIGINT" and count_where(con, table, f"{c} = '-0'"):
-        return text
+    sample = f"(SELECT * FROM {table.sql} LIMIT {_SAMPLE})"
+    for source, enough in ((sample, 0), (table.sql, 1)):
+        found = _counts(
+            con,
+            source,
+            {
+                name: [
+                    f"count({cells[name]})",
+                    *(_misfits_sql(cells[name], kind) for kind in kinds),
+                ]
+                for name, kinds in fits.items()
+            },
+        )
+        fits = {
+            name: [kind for kind, wrong in zip(fits[name], misfits, strict=True) if not wrong]
+            for name, (filled, *misfits) in found.items()
+            if filled >= enough and not all(misfits)
+        }
+    whole = {
+        name: [f"count(*) FILTER ({cells[name]} = '-0')"]
+        for name in fits
+        if fits[name][0] == "BIGINT"
+    }
+    for name, (zeros,) in _counts(con, table.sql, whole).items():
+        if zeros:  # its sign would be lost
+            del fits[name]
+    return {
+        name: _as(fits[name][0], text) if name in fits else text for name, text in texts.items()
+    }
+
+
+def _counts(
+    con: duckdb.DuckDBPyConnection, source: str, counts: Mapping[str, Sequence[str]]
+) -> dict[str, list[int]]:
+    """Return what several counts of each column are, from one query."""
+    if not counts:
+        return {}
+    asked = ", ".join(count for of_one in counts.values() for count in of_one)
+    found = iter(one(con, f"SELECT {asked} FROM {source}"))
+    return {name: [int(next(found)) for _ in of_one] for name, of_one in counts.items()}
+
+
+def _misfits_sql(c: str, kind: str) -> str:
+    pattern = dict(_LOSSLESS)[kind]
+    return f"""
+        count(*) FILTER (
+            CASE WHEN {c} IS NULL THEN false
+                ELSE NOT regexp_matches({c}, '{pattern}') OR TRY_CAST({c} AS {kind}) IS NULL
+            END
+        )"""
+
+
+def _as(kind: str, text: ColumnReading) -> ColumnReading:
+    c = text.sql
     return ColumnReading(
-        sql=f"TRY_CAST({c} AS {fitting[0]})",
-        type=fitting[0],
+        sql=f"TRY_CAST({c} AS {kind})",
+        type=kind,
         raw=c,
-        kind="date" if fitting[0] in {"DATE", "TIMESTAMP"} else "number",
+        kind="date" if kind in {"DATE", "TIMESTAMP"} else "number",
     )
 
 

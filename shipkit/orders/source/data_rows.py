@@ -161,14 +161,14 @@ def _closing_sql(cell: str, who: Sequence[str], cells: Sequence[str]) -> str:
     others = [name for name in who if name != cell]
     nobody = f"coalesce({', '.join(others)}) IS NULL"
     text = f"lower(strip_accents(trim({cell}, ' :.*-=\t')))"
-    rest = [f"{name} IS NULL" for name in cells if name != cell]
+    rest = [name for name in cells if name != cell]
     alone = "false"
     if cell not in who and len(cells) > 3:
         few = " AND ".join(
             f"len({cell}) - len(replace({cell}, {quote(mark)}, '')) < {max(len(cells) - 1, 3)}"
             for mark in " ,;\t|"
         )
-        alone = f"(contains(trim({cell}), ' ') AND {few} AND {' AND '.join(rest)})"
+        alone = f"(contains(trim({cell}), ' ') AND {few} AND coalesce({', '.join(rest)}) IS NULL)"
     return (
         f"(CASE WHEN {nobody} AND {cell} IS NOT NULL "
         f"THEN regexp_matches({text}, {quote(_closing_pattern())}) OR {alone} ELSE false END)"

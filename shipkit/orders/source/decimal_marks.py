@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import duckdb
@@ -14,7 +14,7 @@ import duckdb
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 
-__all__ = ["MarkEvidence", "mark_evidence", "mark_of_file"]
+__all__ = ["FileMarks", "MarkEvidence", "mark_evidence"]
 
 _ONLY_COMMA: Final = (
     r"^(0,[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]{3}"
@@ -82,9 +82,26 @@ def mark_evidence(
     )
 
 
-def mark_of_file(
-    con: duckdb.DuckDBPyConnection, table: Relation, names: Sequence[str]
-) -> str | None:
-    """Return the decimal mark that the columns of numbers and amounts of a file agree on."""
-    marks = {mark_evidence(con, table, [name]).mark for name in names} - {None}
-    return marks.pop() if len(marks) == 1 else None
+@dataclass(frozen=True)
+class FileMarks:
+    """The decimal marks of the columns of numbers and amounts of a file, looked at when asked for.
+
+    Parameters
+    ----------
+    tables
+        Column of numbers or amounts -> a relation that has it.
+    """
+
+    con: duckdb.DuckDBPyConnection
+    tables: Mapping[str, Relation]
+    _known: dict[str, str | None] = field(default_factory=dict)
+
+    def others(self, name: str) -> str | None:
+        """Return the mark that all columns but `name` agree on."""
+        marks = {self._of(other) for other in self.tables if other != name} - {None}
+        return marks.pop() if len(marks) == 1 else None
+
+    def _of(self, name: str) -> str | None:
+        if name not in self._known:
+            self._known[name] = mark_evidence(self.con, self.tables[name], [name]).mark
+        return self._known[name]

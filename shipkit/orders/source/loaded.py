@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
 
-from shipkit.common.relation import Relation
+from shipkit.common.relation import Relation, scratch
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["LoadReport", "Loaded"]
+
+_WIDE: Final = 64
+_MANY_CELLS: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -104,17 +109,31 @@ class Loaded:
         """
         import pandas as pd
 
+        with self._stored_if_wide() as table:
+            described = [self._described(column, table) for column in self.columns]
         return pd.DataFrame(
-            [self._described(column) for column in self.columns],
+            described,
             columns=["name", "type", "non_null", "distinct", "examples", "key", "role", "unit"],
         )
 
-    def _described(self, column: Column) -> tuple[Any, ...]:
+    @contextmanager
+    def _stored_if_wide(self) -> Iterator[Relation]:
+        """Yield the lines; those of a wide table are stored, unless there are very many cells.
+
+        Each query over a view is planned with all of its columns.
+        """
+        if len(self.columns) < _WIDE or len(self.columns) * self.rows > _MANY_CELLS:
+            yield self.lines
+            return
+        with scratch(self.con, "described") as schema:
+            yield schema.table("lines", f"SELECT * FROM {self.lines.sql}")
+
+    def _described(self, column: Column, table: Relation) -> tuple[Any, ...]:
         key = quoted(column.key)
-        counts = one(self.con, f"SELECT count({key}), count(DISTINCT {key}) FROM {self.lines.sql}")
+        counts = one(self.con, f"SELECT count({key}), count(DISTINCT {key}) FROM {table.sql}")
         common = self.con.execute(f"""
             SELECT CAST({key} AS VARCHAR)
-            FROM {self.lines.sql}
+            FROM {table.sql}
             WHERE {key} IS NOT NULL
             GROUP BY 1
             ORDER BY count(*) DESC, 1

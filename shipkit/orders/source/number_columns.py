@@ -18,7 +18,7 @@ from shipkit.orders.source.column_reading import (
     ColumnSpec,
     Contradiction,
 )
-from shipkit.orders.source.decimal_marks import mark_evidence, mark_of_file
+from shipkit.orders.source.decimal_marks import FileMarks, mark_evidence
 from shipkit.orders.units import LENGTHS, WEIGHTS, UnitScale
 
 __all__ = ["amount_column", "number_column", "plain_numbers"]
@@ -87,20 +87,20 @@ def number_column(
     table: Relation,
     column: ColumnSpec,
     text: ColumnReading,
-    others: Sequence[str] = (),
+    marks: FileMarks,
 ) -> ColumnReading:
     """Return how a column is read whose cells have separators, blanks or units ("1,200", "8 oz").
 
     In a column with units, a number without one is a problem unless the heading names the unit: in
     a column of "8 oz", "2 lb" and "3", the 3 could be either. The decimal mark is the one that
-    cells of the column prove, else that of `others`, the other columns of numbers; a measure such
-    as "1,250" without any proof is a problem.
+    cells of the column prove, else the one of the other columns of the file; a measure such as
+    "1,250" without any proof is a problem.
     """
     c = text.sql
     scale = _SCALES.get(column.role or "")
     evidence = mark_evidence(con, table, [column.name])
     unclear = evidence.comma_unclear or evidence.point_unclear
-    mark = evidence.mark or (mark_of_file(con, table, others) if unclear else None)
+    mark = evidence.mark or (marks.others(column.name) if unclear else None)
     asks = scale is not None and unclear and mark is None
     unproven = ""
     if asks:

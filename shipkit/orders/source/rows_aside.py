@@ -23,6 +23,8 @@ __all__ = ["RowsAside"]
 
 _ENOUGH: Final = 2
 """Cells that must equal their headings: a product may be called "Product", a row not so often."""
+_FIRST: Final = 16
+"""Conditions that are tested on their own."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class RowsAside:
             for aside in rows_aside(each.reason, each.rows, sources, each.note)
         ]
 
-    def without(self, schema: StageSchema, text: Relation) -> Relation:
+    def without(
+        self, schema: StageSchema, text: Relation, view: str = "cells_of_orders"
+    ) -> Relation:
         """Return the rows of `text` that are left: itself when nothing is set aside."""
         if not self.parts:
             return text
@@ -67,7 +71,7 @@ class RowsAside:
         finally:
             schema.con.unregister("rows_set_aside")
         return schema.view(
-            "cells_of_orders",
+            view,
             f"SELECT * FROM {text.sql} WHERE row_number NOT IN (SELECT row FROM {aside.sql})",
         )
 
@@ -100,6 +104,9 @@ def _is_again(names: Sequence[str], line: Sequence[str], blank: str) -> str | No
         return None
     same = [f"coalesce(lower(trim({c})) IN ({quote(text)}, ''), true)" for c, text in filled]
     others = [blank.replace("{c}", c) for c, text in cells if not text and strict]
-    count = " + ".join(f"({c} IS NOT NULL)::INTEGER" for c, _ in filled)
     enough = len(filled) if strict else max(_ENOUGH, (len(filled) + 1) // 2)
-    return " AND ".join([*same, *others, f"{count} >= {enough}"])
+    first, rest = same[:_FIRST], [*same[_FIRST:], *others]
+    # Lists, because a chain of as many conditions as a wide table has columns is planned in a time
+    # that grows with its square, and is refused from 1,000 on.
+    count = f"list_count([{', '.join(c for c, _ in filled)}]) >= {enough}"
+    return " AND ".join([*first, count, *([f"list_bool_and([{', '.join(rest)}])"] if rest else [])])

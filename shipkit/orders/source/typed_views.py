@@ -25,13 +25,15 @@ from shipkit.orders.line_account import LineAccount
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import celltypes
 from shipkit.orders.source.celltypes import ColumnReading, ColumnSpec
+from shipkit.orders.source.column_parts import decided
 from shipkit.orders.source.data_rows import DataRows
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin
 from shipkit.orders.source.rows_aside import RowsAside
+from shipkit.orders.source.text_view import as_text, kinds_of_cells
 from shipkit.schema import PROBLEMS
 
-__all__ = ["as_text", "loaded_from"]
+__all__ = ["loaded_from"]
 
 _BLOCKING = frozenset(
     {"weight", "length", "width", "height", "declared_value", "ship_date", *QUANTITIES.values()}
@@ -64,6 +66,8 @@ _PINNED_TYPES = {
     "datetime": "TIMESTAMP",
 }
 """What ``load(types=...)`` accepts -> the type of DuckDB."""
+_SEVERAL = 32
+"""Columns that one query asks about."""
 _SOURCES = {
     "frame": "DataFrame",
     "arrow": "Arrow table",
@@ -125,7 +129,7 @@ def loaded_from(
     text = as_text(schema, cells.relation)
     aside = RowsAside.of(schema, text, cells)
     data = aside.without(schema, text)
-    readings = _readings(schema, cells.relation, data, names, roles, pins)
+    readings = _readings(schema, cells.relation, aside, data, names, roles, pins)
     columns = tuple(
         Column(
             name=name,
@@ -259,41 +263,17 @@ def _pins(
     return pins
 
 
-def as_text(schema: StageSchema, cells: Relation) -> Relation:
-    """Return a view of the cells as text.
-
-    It has ``row_number``, ``c1`` ... as text, ``n1`` ... for columns that came with a type, and
-    ``file`` where there are several.
-    """
-    found = _kinds_of_cells(cells)
-    texts = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
-    as_is = [
-        f"{_clean_sql(name, kind)} AS n{name[1:]}"
-        for name, kind in found.items()
-        if kind != "VARCHAR"
-    ]
-    wanted = ["rowid + 1 AS row_number", *texts, *as_is]
-    wanted += ["file"] if "file" in cells.columns else []
-    return schema.view("cells_text", f"SELECT {', '.join(wanted)} FROM {cells.sql}")
-
-
-def _kinds_of_cells(cells: Relation) -> dict[str, str]:
-    """Return the type that each column of cells came with."""
-    return {
-        name: kind.upper() for name, kind in cells.columns.items() if name not in {"file", "rowid"}
-    }
-
-
 def _readings(
     schema: StageSchema,
     cells: Relation,
+    aside: RowsAside,
     data: Relation,
     names: Sequence[str],
     roles: Mapping[str, Match],
     pins: Mapping[int, str],
 ) -> list[ColumnReading]:
     """Return how each column of the cells is read, by the rows in `data`."""
-    found = _kinds_of_cells(cells)
+    found = kinds_of_cells(cells)
     native = {name: kind for name, kind in found.items() if kind != "VARCHAR"}
     readings: dict[str, ColumnReading] = {}
     open_columns: list[ColumnSpec] = []
@@ -317,8 +297,8 @@ def _readings(
                 units.get(match.role) if match else None,
             )
         )
-    decided = celltypes.decide(schema.con, data, open_columns)
-    readings |= {spec.name: made for spec, made in zip(open_columns, decided, strict=True)}
+    made = decided(schema, cells, aside, data, open_columns, [*units.values()])
+    readings |= {spec.name: reading for spec, reading in zip(open_columns, made, strict=True)}
     return [readings[name] for name in found]
 
 
@@ -343,37 +323,6 @@ def _keeps_type(kind: str, meant: str | None) -> bool:
     if kind.startswith("BOOL"):
         return meant in {None, "flag"}
     return kind.startswith(_NUMBERS) and meant in {None, "number", "amount"}
-
-
-def _clean_sql(name: str, kind: str) -> str:
-    """Return SQL of a typed cell without values that Arrow and DuckDB treat differently."""
-    if kind in {"FLOAT", "DOUBLE"}:
-        return f"CASE WHEN isfinite({name}) THEN {name} END"
-    return f"CAST({name} AS TIMESTAMP)" if kind.startswith("TIMESTAMP") else name
-
-
-def _text_sql(name: str, kind: str) -> str:
-    """Return SQL of a typed cell as a person would write it: 12, not 12.0; dates without 00:00."""
-    if kind == "VARCHAR":
-        return name
-    if kind in {"FLOAT", "DOUBLE"}:
-        return f"""
-            CASE
-                WHEN NOT isfinite({name}) THEN NULL
-                WHEN {name} = trunc({name}) AND abs({name}) < 1e15
-                    THEN CAST(CAST({name} AS BIGINT) AS VARCHAR)
-                ELSE CAST({name} AS VARCHAR)
-            END"""
-    if kind.startswith("TIMESTAMP"):
-        return f"""
-            CASE
-                WHEN CAST(CAST({name} AS DATE) AS TIMESTAMP) = CAST({name} AS TIMESTAMP)
-                    THEN CAST(CAST({name} AS DATE) AS VARCHAR)
-                ELSE CAST({name} AS VARCHAR)
-            END"""
-    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
-        return f"CAST(to_json({name}) AS VARCHAR)"
-    return f"CAST({name} AS VARCHAR)"
 
 
 # -- notes and problems ----------------------------------------------------------------------------
@@ -415,9 +364,8 @@ def _misfits(
 ) -> list[pa.Table]:
     """Return the cells that do not fit the type of their column, as problems."""
     made = []
-    for column, reading in zip(columns, readings, strict=True):
-        if not reading.can_fail:
-            continue
+    pairs = list(zip(columns, readings, strict=True))
+    for column, reading in (pairs[place] for place in _failing(con, cells, readings)):
         problem, fix, code = celltypes.problem_of(reading.kind, column.name)
         other = reading.contradiction
         contradicts = f"coalesce({other.condition}, false)" if other else "false"
@@ -449,6 +397,28 @@ def _misfits(
         ).to_arrow_table()
         made.append(rows.cast(PROBLEMS))
     return made
+
+
+def _failing(
+    con: duckdb.DuckDBPyConnection, cells: Relation, readings: Sequence[ColumnReading]
+) -> list[int]:
+    """Return the places of the columns that may have cells that do not fit, of many those that do.
+
+    Each query over the cells is planned with all of their columns.
+    """
+    places = [place for place, reading in enumerate(readings) if reading.can_fail]
+    if len(places) <= _SEVERAL:
+        return places
+    found = []
+    for start in range(0, len(places), _SEVERAL):
+        part = places[start : start + _SEVERAL]
+        asked = ", ".join(
+            f"bool_or({readings[place].raw} IS NOT NULL AND {readings[place].sql} IS NULL)"
+            for place in part
+        )
+        wrong = one(con, f"SELECT {asked} FROM {cells.sql}")
+        found += [place for place, yes in zip(part, wrong, strict=True) if yes]
+    return found
 
 
 def _of_rows(con: duckdb.DuckDBPyConnection, lines: Relation, problems: pa.Table) -> pa.Table:
