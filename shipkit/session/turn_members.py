@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import duckdb
 
 from shipkit.carriers.connection import Connection
+from shipkit.common.portal import Portal
 from shipkit.common.turns import Place, Turns
 from shipkit.errors import InputError
 from shipkit.plan.planner import Planner
@@ -28,6 +29,11 @@ class TurnMembers:
     _turns: Turns
     _planner: Planner
     _connection: Connection
+
+    @property
+    def _portal(self) -> Portal:
+        """The background loop, under the name that scripts for the first release reach it by."""
+        return self._connection.portal
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what `work` returns, run on the background loop in this caller's turn.
