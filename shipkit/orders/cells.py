@@ -16,6 +16,7 @@ from shipkit.common.sql import quoted
 from shipkit.orders.line_account import SourceLines
 
 __all__ = [
+    "EXPLAINING",
     "Cells",
     "Note",
     "SkippedRows",
@@ -25,6 +26,10 @@ __all__ = [
     "text_columns",
     "unique_names",
 ]
+
+
+EXPLAINING = "explaining the headings"
+"""The reason of rows that were set aside because they explain the headings."""
 
 
 @dataclass(frozen=True)

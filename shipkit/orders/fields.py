@@ -123,6 +123,8 @@ class Column:
         What its heading means, when that was recognised, and the unit of its numbers.
     own_units
         Whether its cells name their units: its numbers are in `unit`, whatever a person says.
+    explained
+        What a line under the headings says about it: "Package weight."
     """
 
     name: str
@@ -131,6 +133,7 @@ class Column:
     role: str | None = None
     unit: str | None = None
     own_units: bool = False
+    explained: str = ""
 
     def unit_or(self, named: str | None) -> str | None:
         """Return the unit of its numbers, where a person or a layout named one, or None."""

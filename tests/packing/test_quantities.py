@@ -251,3 +251,19 @@ def test_a_column_of_weights_without_a_cell_does_not_hide_the_weights_of_units(t
     given = {"defaults": {"weight_lb": 1}}
     assert weighed(tmp_path, row, **given) == (6, [])
     assert weighed(tmp_path, {**row, "Total Weight (lb)": 7}, **given) == (7, [])
+
+
+def test_a_line_that_explains_the_headings_tells_what_a_weight_is_of(tmp_path):
+    head = "Order ID,Recipient,Address Line 1,City,State,Zipcode,SKU,Quantity,Weight(kg)"
+    notes = "Order ID.,Name of recipient.,Street.,City.,State.,Zip.,Seller sku.,Sold quantity."
+    row = "1,Ada Lee,1 Main St,Boston,MA,02134,MUG,2,0.5"
+    for told, pounds, codes in (
+        ("Package weight.", 1.1023, []),
+        ("Weight.", 1.1023, ["weight_basis_unknown"]),
+    ):
+        path = tmp_path / "orders.csv"
+        path.write_text(f"{head}\n{notes},{told}\n{row}\n")
+        with sk.BatchSession(path, shipper=SHIPPER, home=tmp_path) as session:
+            session.map(service="ground")
+            found = json.loads(session.mapped()["parcels"][0])[0]["weight_lb"]
+            assert (round(found, 4), session.problems["code"].tolist()) == (pounds, codes)

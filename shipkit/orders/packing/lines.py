@@ -157,8 +157,9 @@ def _basis(weights: Sequence[tuple[Column, str | None]], spec: MappingSpec) -> s
     """Return what the weight of a "Weight" column is of, None when it is not certain."""
     if spec.layout is not None and "weight" in spec.layout.fields:
         return spec.layout.layout.weight_of
-    words = phrase(weights[0][0].name)
-    return "order" if words.startswith(_OF_THE_ORDER) else None
+    column = weights[0][0]
+    texts = (phrase(column.name), phrase(column.explained))
+    return "order" if any(words.startswith(_OF_THE_ORDER) for words in texts) else None
 
 
 # -- adding up -------------------------------------------------------------------------------------

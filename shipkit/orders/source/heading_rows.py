@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from shipkit.common.words import counted, listed, without_accents
-from shipkit.orders.cells import Note, SkippedRows, find_header
+from shipkit.orders.cells import EXPLAINING, Note, SkippedRows, find_header
 from shipkit.orders.fields import ADDRESS_ROLES, phrase, recognise
 from shipkit.orders.heading_words import UNITS, word_file
 
@@ -66,7 +66,7 @@ def explaining_rows(rows: Sequence[int], lines: Sequence[int]) -> tuple[SkippedR
     verb = "explains" if len(rows) == 1 else "explain"
     where = listed([str(line) for line in lines], 5)
     note = f"{counted(len(rows), 'row')} that {verb} the headings (line {where})."
-    return (SkippedRows("explaining the headings", tuple(rows), note),)
+    return (SkippedRows(EXPLAINING, tuple(rows), note),)
 
 
 def find_headings(

@@ -18,7 +18,7 @@ from shipkit.common.sql import one
 from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
-from shipkit.orders.cells import Cells, Note
+from shipkit.orders.cells import EXPLAINING, Cells, Note
 from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import LineAccount
@@ -138,8 +138,11 @@ def loaded_from(
             role=roles[name].role if name in roles else None,
             unit=reading.unit or (roles[name].unit if name in roles else None),
             own_units=reading.unit is not None,
+            explained=words,
         )
-        for name, key, reading in zip(names, all_keys, readings, strict=True)
+        for name, key, reading, words in zip(
+            names, all_keys, readings, _explanations(con, text, cells, len(names)), strict=True
+        )
     )
     rows = DataRows(text, columns, readings, origin, layout, data)
     lines = rows.lines(schema)
@@ -184,6 +187,18 @@ def loaded_from(
             if heading in cells.item_headings
         ),
     )
+
+
+def _explanations(
+    con: duckdb.DuckDBPyConnection, text: Relation, cells: Cells, width: int
+) -> list[str]:
+    """Return what a line that explains the headings says about each column."""
+    rows = [row for part in cells.skipped if part.reason == EXPLAINING for row in part.rows]
+    if not rows:
+        return [""] * width
+    wanted = ", ".join(f"coalesce(c{place}, '')" for place in range(1, width + 1))
+    found = one(con, f"SELECT {wanted} FROM {text.sql} WHERE row_number = {rows[0]}")
+    return [str(cell) for cell in found]
 
 
 def _lost(origin: Origin, account: LineAccount) -> SourceError:
