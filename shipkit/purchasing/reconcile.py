@@ -23,8 +23,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -214,18 +215,21 @@ class Reconciler:
             return
         await self._ledger.settled()
         rows = sorted(self._ledger.unlabelled)
-        for row, last in (await asyncio.to_thread(self._store.last_entries_of, rows)).items():
-            await self._pacer.enter()
-            try:
-                found = await self._find(row, last["attempt"], key=last["shipment_id"])
-            except CarrierError as error:
-                log.info("a label could not be asked for: %s", error.code)
-                continue
-            finally:
-                self._pacer.leave()
-            if labels := [label for purchase in found for label in label_bytes(purchase)]:
-                entry = followed(last, event="labels", state=RowState.SHIPPED)
-                self._ledger.record([entry._replace(labels=labels)], urgent=False)
+        entries = await asyncio.to_thread(self._store.last_entries_of, rows)
+        await asyncio.gather(*(self._fetch_label(row, last) for row, last in entries.items()))
+
+    async def _fetch_label(self, row: int, last: Mapping[str, Any]) -> None:
+        await self._pacer.enter()
+        try:
+            found = await self._find(row, last["attempt"], key=last["shipment_id"])
+        except CarrierError as error:
+            log.info("a label could not be asked for: %s", error.code)
+            return
+        finally:
+            self._pacer.leave()
+        if labels := [label for purchase in found for label in label_bytes(purchase)]:
+            entry = followed(last, event="labels", state=RowState.SHIPPED)
+            self._ledger.record([entry._replace(labels=labels)], urgent=False)
 
     async def _find(self, row: int, attempt: int, key: str | None = None) -> list[Purchase]:
         try:

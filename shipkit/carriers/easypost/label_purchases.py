@@ -7,6 +7,7 @@ and buys it in one call, and one that may have been bought is read before it is 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, Final
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.easypost_client import ALREADY_BOUGHT, RATE_GONE, EasyPostClient
 from shipkit.carriers.easypost.label_files import LabelFiles
-from shipkit.carriers.easypost.rate_questions import picked, settled
+from shipkit.carriers.easypost.rate_questions import failed_for, offered, picked, settled
 from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     bought_parts,
@@ -36,6 +37,8 @@ from shipkit.models import Address, LabelSpec, Money, Purchase, Shipment
 
 __all__ = ["LabelPurchases"]
 
+_SECOND_RATING_S: Final = 1.0
+"""How long to wait before a shipment is rated again whose carrier failed."""
 _REMEMBERED: Final = 10_000
 """Prepared shipments whose rate is kept in memory; of others it is read again before buying."""
 
@@ -81,7 +84,7 @@ class LabelPurchases:
         self._client.demand_mode(answer)
         if refused := dropped_options(asked.options, parts_of(answer)[0]):
             raise refused
-        offer = picked(offers(answer), failures(answer), shipment.service)
+        offer = await self._offer(number, answer, shipment.service)
         usd = offer.currency == "USD"
         fees = facts.fees(insured, len(shipment.parcels)) if usd else Decimal(0)
         self._remember(number, _Chosen(offer, fees))
@@ -164,6 +167,35 @@ class LabelPurchases:
                 carrier_code=state or None,
             )
 
+    async def _offer(self, number: str, answer: Mapping[str, Any], service: str) -> Offer:
+        """Return what is bought of a new shipment.
+
+        A carrier that failed ("Too Many Requests", recorded) may answer a moment later: the same
+        shipment is rated once more, and then the row is tried again like after a lost answer.
+
+        Raises
+        ------
+        CarrierRejected
+            The account does not sell the service for this shipment.
+        AnswerLost
+            The carrier of the service gave no price. Nothing was bought.
+        """
+        said = failed_for(failures(answer), service)
+        if offered(offers(answer), service) is None and said:
+            await asyncio.sleep(_SECOND_RATING_S)
+            answer = await self._rerated(number)
+            said = failed_for(failures(answer), service)
+            if offered(offers(answer), service) is None and said:
+                raise AnswerLost(f"{'; '.join(said)}.", carrier_code="no_rate")
+        return picked(offers(answer), failures(answer), service)
+
+    async def _rerated(self, number: str) -> Mapping[str, Any]:
+        if _is_order(number):
+            found: Mapping[str, Any] = await self._client.get(f"{_path(number)}/rates")
+        else:
+            found = await self._client.post(f"{_path(number)}/rerate", {})
+        return found
+
     async def _bought(self, number: str, offer: Offer, shipment: Shipment) -> Mapping[str, Any]:
         """Send the purchase. From here on a repeat is safe only under the same id."""
         body: dict[str, Any] = {"rate": {"id": offer.rate_id}}
@@ -197,11 +229,7 @@ class LabelPurchases:
     ) -> Mapping[str, Any]:
         """Price the shipment again, whose rate is no longer valid, and buy it unless it rose."""
         try:
-            answer = (
-                await self._client.get(f"{_path(number)}/rates")
-                if _is_order(number)
-                else await self._client.post(f"{_path(number)}/rerate", {})
-            )
+            answer = await self._rerated(number)
         except AnswerLost as lost:  # nothing was bought yet
             raise NotSent(lost.message, carrier_code=lost.carrier_code) from None
         new = picked(offers(answer), failures(answer), shipment.service)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -42,12 +42,14 @@ from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, Carri
 from shipkit.models import Address, Rate, Shipment
 from shipkit.schema import quotes_table, shipment_from_row
 
-__all__ = ["RateQuestions", "Rated", "picked", "settled"]
+__all__ = ["RateQuestions", "Rated", "failed_for", "offered", "picked", "settled"]
 
 _PRIVATE: Final = ("name", "company", "phone", "email")
 """Of an address: no price depends on them."""
 _REMEMBERED: Final = 50_000
 """Answers kept in memory, the newest ones: some 2 kB each."""
+_FAILED_KEEP_S: Final = 300.0
+"""An answer in which a carrier failed is not used longer than this: its next one may have it."""
 _FREE_RATINGS: Final = 3
 _RATING_FEE: Final = Decimal("0.02")
 """support.easypost.com, Billing FAQ: ratings beyond three times the labels, USD each."""
@@ -84,7 +86,23 @@ def settled(shipment: Shipment) -> Shipment:
     return SERVICES.settled(shipment)
 
 
-def picked(rated_offers: tuple[Offer, ...] | list[Offer], failed: Any, service: str) -> Offer:
+def offered(rated_offers: Iterable[Offer], service: str) -> Offer | None:
+    """Return the offer of a service, the cheapest where several accounts have one."""
+    return next((offer for offer in rated_offers if offer.code == service), None)
+
+
+def failed_for(failed: Mapping[str, tuple[str, ...]], service: str) -> list[str]:
+    """Return what the carrier of a service said when it gave no price."""
+    return [
+        f"{carrier}: {'; '.join(texts)}"
+        for carrier, texts in failed.items()
+        if _plain(carrier) == carrier_of(service)
+    ]
+
+
+def picked(
+    rated_offers: Iterable[Offer], failed: Mapping[str, tuple[str, ...]], service: str
+) -> Offer:
     """Return the offer of a service.
 
     Raises
@@ -92,14 +110,9 @@ def picked(rated_offers: tuple[Offer, ...] | list[Offer], failed: Any, service: 
     CarrierRejected
         There is none; the message has the carrier's own words.
     """
-    for offer in rated_offers:
-        if offer.code == service:
-            return offer
-    said = [
-        f"{carrier}: {'; '.join(texts)}"
-        for carrier, texts in failed.items()
-        if _plain(carrier) == carrier_of(service)
-    ]
+    if (offer := offered(rated_offers, service)) is not None:
+        return offer
+    said = failed_for(failed, service)
     why = f" ({'; '.join(said)})" if said else ""
     raise CarrierRejected(
         f"EasyPost has no price for {SERVICES.title_of(service)}{why}.",
@@ -156,7 +169,8 @@ class RateQuestions:
         shipment = settled(shipment)
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
-        return self._own_rate(shipment, await self._rated(question), facts, _key(question))
+        rated = await self._rated(question, shipment.service)
+        return self._own_rate(shipment, rated, facts, _key(question))
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service, cheapest first."""
@@ -194,10 +208,9 @@ class RateQuestions:
             rows += [self._question(row, shipper, questions) for row in batch.to_pylist()]
             await asyncio.sleep(0)  # others on this event loop get a turn
         cached = self._cached(rows)
-        open_keys = {
-            row[0] for i, row in enumerate(rows) if i not in cached and isinstance(row, tuple)
-        }
-        fresh = [key for key in open_keys if self._kept(key) is None]
+        asked = [row for i, row in enumerate(rows) if i not in cached and isinstance(row, tuple)]
+        needed = {(key, shipment.service): None for key, shipment in asked}
+        fresh = list({key: None for key, service in needed if self._kept(key, service) is None})
         note = self._forecast(len(fresh), len(rows))
         facts: AccountFacts = await (pacer.repeat(self._facts) if pacer else self._facts())
         refused: dict[str, CarrierError] = {}
@@ -205,9 +218,7 @@ class RateQuestions:
         async def ask(key: str) -> None:
             question = questions[key]
             try:
-                await (
-                    pacer.repeat(lambda: self._rated(question)) if pacer else self._rated(question)
-                )
+                await (pacer.repeat(lambda: self._ask(question)) if pacer else self._ask(question))
             except AuthenticationFailed:
                 raise  # no row can be priced
             except CarrierError as error:
@@ -282,11 +293,11 @@ class RateQuestions:
         questions.setdefault(key, question)
         return key, shipment
 
-    async def _rated(self, question: Draft) -> Rated:
-        key = _key(question)
-        known = self._kept(key)
-        if known is not None:
-            return known
+    async def _rated(self, question: Draft, service: str = "") -> Rated:
+        """Return the answer to a question, asked now where it is not known."""
+        return self._kept(_key(question), service) or await self._ask(question)
+
+    async def _ask(self, question: Draft) -> Rated:
         self.ratings += 1
         answer = await self._client.post(question.path, question.body)
         if not answer.get("id"):
@@ -303,7 +314,7 @@ class RateQuestions:
             dropped_options(question.options, answer),
             other,
         )
-        self._known[key] = rated
+        self._known[_key(question)] = rated
         return rated
 
     async def _as_the_carrier_has_it(self, sent: Mapping[str, Any]) -> str | None:
@@ -317,11 +328,16 @@ class RateQuestions:
             self._checked[key] = "" if gone else rewritten(sent, answer)
         return self._checked[key]
 
-    def _kept(self, key: str) -> Rated | None:
+    def _kept(self, key: str, service: str = "") -> Rated | None:
+        """Return the answer that is known, None where it is too old or asking again may help."""
         known = self._known.get(key)
-        if known is None or time.monotonic() - known.at >= self._keep_s:
+        if known is None:
             return None
-        return known
+        keep_s = min(self._keep_s, _FAILED_KEEP_S) if known.failed else self._keep_s
+        if time.monotonic() - known.at >= keep_s:
+            return None
+        lacking = service and offered(known.offers, service) is None
+        return None if lacking and failed_for(known.failed, service) else known
 
     def _own_rate(self, shipment: Shipment, rated: Rated, facts: AccountFacts, key: str) -> Rate:
         if rated.dropped:

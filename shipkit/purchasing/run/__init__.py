@@ -16,6 +16,7 @@ disks end the run with a status and never with an exception.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -47,6 +48,8 @@ log = logging.getLogger("shipkit.purchasing.run")
 
 _FINISHED = (JobStatus.CANCELLED, JobStatus.COMPLETED)
 
+_LABEL_TRIES = 4
+"""How often a run asks for label files that did not come, before it ends."""
 _LOOK_EVERY_S = 0.25
 """How often rows in doubt are checked for one that is due."""
 
@@ -382,11 +385,23 @@ class Runner(RunState):
                 await self.doubts.watch()
                 for row in self.ledger.rows(RowState.REVIEW):
                     await self.doubts.review(int(row))
-                await self.doubts.fetch_labels()
         except TimeoutError:
             log.info("the carrier was too slow for a last look at rows in doubt")
+        await self._fetch_labels()
         if not self.ledger.broken:
             await self.ledger.settled()
+
+    async def _fetch_labels(self) -> None:
+        """Ask a few times for label files that did not come with their purchases.
+
+        Each of these labels is paid for, so the run is worth a little longer. What is missing after
+        that is asked for by the next resume.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(_LABEL_TRIES * self.options.timeout_s, 5.0)):
+                for _ in range(_LABEL_TRIES):
+                    if self.ledger.unlabelled and not self.ledger.broken:
+                        await self.doubts.fetch_labels()
 
 
 def _ignore(_: object) -> None:

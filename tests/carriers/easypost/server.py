@@ -212,6 +212,8 @@ class EasyPostServer:
         self.messages: list[dict[str, str]] = []
         self.silent: frozenset[str] = frozenset()
         """Carriers without rates."""
+        self.silent_for: int | None = None
+        """In how many ratings; None: in all. Afterwards `messages` is empty too."""
         self.dearer = Decimal(0)
         """Added to every rate from now on."""
         self.moves: dict[str, str] = {}
@@ -507,7 +509,7 @@ class EasyPostServer:
             "order_id": order,
             "fees": [],
             "forms": [],
-            "messages": list(self.messages),
+            "messages": [],
             "options": {"currency": "USD", "payment": {"type": "SENDER"}, "date_advance": 0}
             | taken,
             "to_address": self._placed(asked["to_address"]),
@@ -516,6 +518,7 @@ class EasyPostServer:
             "customs_info": customs,
         }
         made["rates"] = self._rates(number, weight)
+        made["messages"] = list(self.messages)
         self._keep("shipment", made)
         return made
 
@@ -531,6 +534,10 @@ class EasyPostServer:
 
     def _rates(self, number: str, ounces: float) -> list[dict[str, Any]]:
         heavy = Decimal(str(ounces)) / 100
+        if self.silent_for is not None:
+            self.silent_for -= 1
+            if self.silent_for < 0:
+                self.silent, self.messages = frozenset(), []
         return [
             {
                 "id": f"rate_{uuid.uuid4().hex}",
@@ -637,6 +644,7 @@ class EasyPostServer:
     def _rerate(self, request: web.Request, _: Any, __: str | None) -> tuple[int, Any]:
         found = self._shipments[request.match_info["id"]]
         found["rates"] = self._rates(found["id"], found["parcel"]["weight"])
+        found["messages"] = list(self.messages)
         self._keep("shipment", found)
         return 200, found
 

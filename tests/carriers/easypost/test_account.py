@@ -633,3 +633,18 @@ def test_an_order_keeps_the_insurance_of_the_account_and_says_so(server, easypos
     assert "insures each label for $50.00 by itself: $1.00 of the price" in rate.warnings[0]
     purchase = bought(easypost(insurance="off"), two)
     assert purchase.charge.cents == rate.cost_cents
+
+
+def test_a_price_that_a_carrier_did_not_give_is_asked_for_again(server, easypost):
+    server.silent, server.silent_for = frozenset({"USPS"}), 1
+    server.messages = [{"carrier": "USPS", "type": "rate_error", "message": "Too Many Requests"}]
+    table = plan_of(2, address_line1="1 Main St")
+
+    async def prices(one: EasyPost) -> list[Any]:
+        return [await one.quote_table(table, SHOP) for _ in range(3)]
+
+    first, second, third = asked(easypost(), prices)
+    assert "USPS: Too Many Requests" in first.column("problem")[1].as_py()
+    assert second.column("cost_cents").to_pylist() == [625, 625]
+    assert third.column("cost_cents").to_pylist() == [625, 625]
+    assert server.calls["create"] == 2

@@ -210,6 +210,31 @@ def test_a_price_that_rose_since_the_approval_is_not_paid(home, server, easypost
     assert (server.calls["buy"], server.sold()) == (0, [])
 
 
+BUSY = [{"carrier": "USPS", "type": "rate_error", "message": "Too Many Requests"}]
+
+
+@pytest.mark.parametrize(("ratings", "created"), [(1, 1), (3, 2)])
+def test_a_carrier_that_gives_no_price_for_a_moment_is_asked_again(
+    home, server, easypost, ratings, created
+):
+    server.silent, server.messages, server.silent_for = frozenset({"USPS"}), BUSY, ratings
+    carrier = easypost()
+    job = job_of(home, 1, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED
+    assert (server.calls["create"], server.calls["buy"]) == (created, 1)
+
+
+def test_a_carrier_that_gives_no_price_fails_the_row_in_its_own_words(home, server, easypost):
+    server.silent, server.messages = frozenset({"USPS"}), BUSY
+    carrier = easypost()
+    job = job_of(home, 1, carrier)
+    assert run(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    [line] = job.results().to_pylist()
+    assert (line["state"], line["error_code"]) == ("failed", "no_rate")
+    assert line["error_message"] == "USPS: Too Many Requests. Nothing was bought."
+    assert server.sold() == []
+
+
 # -- label files -----------------------------------------------------------------------------------
 
 
