@@ -92,7 +92,7 @@ def offered(rated_offers: Iterable[Offer], service: str) -> Offer | None:
 
 
 def failed_for(failed: Mapping[str, tuple[str, ...]], service: str) -> list[str]:
-    """Return what the carrier of a service said when it gave no price."""
+    """Return what the carrier of a service reported when it gave no price."""
     return [
         f"{carrier}: {'; '.join(texts)}"
         for carrier, texts in failed.items()
