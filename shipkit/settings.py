@@ -17,13 +17,20 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Self, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from shipkit.errors import SettingsError
 from shipkit.models import Address
@@ -31,21 +38,69 @@ from shipkit.models import Address
 __all__ = ["CarrierSettings", "Settings"]
 
 
+def _data_folder() -> Path:
+    """Return the platform's folder for a user's data. Raises SettingsError if there is none."""
+    folder = _of_user(lambda: platformdirs.user_data_path("shipkit", appauthor=False))
+    if folder is None:
+        home = os.environ.get("HOME")
+        why = "HOME is not set and this user has no entry in the list of users"
+        if home is not None:
+            why = f"HOME is {home!r}, which is not a whole path"
+        raise SettingsError(
+            f"There is no folder for previews and jobs: {why}.",
+            fix="Set SHIPKIT_HOME to a folder that is kept, such as /srv/shipping/home.",
+        )
+    return folder
+
+
+def _config_file(settled: Mapping[str, Any]) -> Path:
+    """Return the platform's place of the config file; without a user's folder, in the home."""
+    folder = _of_user(lambda: platformdirs.user_config_path("shipkit", appauthor=False))
+    return (folder or settled["home"]) / "config.toml"
+
+
+def _of_user(find: Callable[[], Path]) -> Path | None:
+    """Return a folder of the user; None in a container or a service without one.
+
+    With HOME empty or relative, Python would take the root or the working folder for it: jobs
+    would be in another place tomorrow, and their orders would be bought again.
+    """
+    try:
+        found = find()
+    except (RuntimeError, KeyError):
+        return None
+    home = os.environ.get("HOME")
+    by_home = os.name == "posix" and home is not None and not Path(home).is_absolute()
+    named = any(os.environ.get(name) for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"))
+    return None if (by_home and not named) or not found.is_absolute() else found
+
+
+def _whole_path(path: Path) -> Path:
+    """Return a path as it is meant, absolute. Raises ValueError."""
+    text = str(path)
+    if text.startswith(("$", "%")):
+        raise ValueError(f"{text} begins with a variable that was not replaced")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{text}: there is no folder of that user") from None
+
+
 class Settings(BaseModel):
     """The settings that hold for every carrier. The one secret, a proxy's login, is not shown."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    home: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("shipkit", appauthor=False)
-    )
-    """The folder of previews, jobs and the sandbox's books. ``SHIPKIT_HOME``."""
-    config: Path = Field(
-        default_factory=lambda: (
-            platformdirs.user_config_path("shipkit", appauthor=False) / "config.toml"
-        )
-    )
-    """The config file. ``SHIPKIT_CONFIG``."""
+    home: Path = Field(default_factory=_data_folder)
+    """The folder of previews, jobs and the sandbox's books, where ``~`` is the user's own folder.
+    ``SHIPKIT_HOME``.
+    """
+    config: Path = Field(default_factory=_config_file)
+    """The config file; one that does not exist is an empty one. ``SHIPKIT_CONFIG``."""
     carrier: str = "sandbox"
     """The carrier when none is given; ``shipkit carriers`` lists them. ``SHIPKIT_CARRIER``."""
     timeout_s: float = Field(default=30.0, gt=0)
@@ -66,6 +121,12 @@ class Settings(BaseModel):
     ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``. ``NO_PROXY`` holds for both. By default
     requests go straight to the carrier. ``SHIPKIT_PROXY``.
     """
+
+    @field_validator("home", "config", mode="after")
+    @classmethod
+    def _found(cls, path: Path) -> Path:
+        """Return the whole path: a process that changes its folder must keep its jobs."""
+        return _whole_path(path)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -95,7 +156,7 @@ class Settings(BaseModel):
         """The content of the config file, empty when there is none."""
         try:
             return tomllib.loads(self.config.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(
@@ -236,8 +297,10 @@ def _is_secret(annotation: Any) -> bool:
 
 def _unusable(prefix: str, error: ValidationError) -> SettingsError:
     where = "; ".join(
-        f"{prefix}{str(e['loc'][0]).upper() if e['loc'] else '*'}: {e['msg']}"
+        f"{prefix}{str(e['loc'][0]).upper() if e['loc'] else '*'}: "
+        f"{e['msg'].removeprefix('Value error, ')}"
         for e in error.errors(include_input=False)
+        if e["type"] != "default_factory_not_called"  # because of another one in this list
     )
     return SettingsError(
         f"The environment has a value that cannot be used. {where}.", fix="Correct or unset it."

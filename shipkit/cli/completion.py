@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from shipkit.carriers.registry import names
 from shipkit.cli.commands import COMMANDS, actions_of
 from shipkit.cli.console import Console, End
+from shipkit.errors import SettingsError
 from shipkit.settings import Settings
 
 __all__ = ["completion"]
@@ -60,7 +61,7 @@ autoload -U +X bashcompinit && bashcompinit
 
 def _bash() -> str:
     values = {
-        "JOBS": f"${{SHIPKIT_HOME:-{Settings.read({}).home}}}/jobs",
+        "JOBS": f"${{SHIPKIT_HOME:-{_usual_home()}}}/jobs",
         "COMMANDS": " ".join(COMMANDS),
         "CHOICES": _cases(_choices()),
         "OPTIONS": _cases({name: _option_names(name) for name in COMMANDS}),
@@ -70,6 +71,14 @@ def _bash() -> str:
     for name, value in values.items():
         script = script.replace(f"@{name}@", value)
     return script
+
+
+def _usual_home() -> str:
+    """Return where jobs are without a setting; empty for a user without a folder."""
+    try:
+        return str(Settings.read({}).home)
+    except SettingsError:
+        return ""
 
 
 def _cases(words: Mapping[str, Sequence[str]]) -> str:
@@ -88,7 +97,7 @@ def _fish() -> str:
             f"-a {name} -d {shlex.quote(command.summary)}"
         )
         lines += [_fish_option(name, action) for action in _options(name)]
-    home = f"(set -q SHIPKIT_HOME; and echo $SHIPKIT_HOME; or echo {Settings.read({}).home})"
+    home = f"(set -q SHIPKIT_HOME; and echo $SHIPKIT_HOME; or echo {_usual_home()})"
     jobs = f"(command ls {home}/jobs 2>/dev/null | string match 'job-*')"
     lines.append(
         f"complete -c shipkit -n '__fish_seen_subcommand_from {' '.join(_JOB_COMMANDS)}' "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
 from shipkit.cli.advice import for_command_line
@@ -27,6 +28,10 @@ def described(error: Exception) -> ErrorWords:
         case OSError():
             text = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
             fix = "Check the path, its permissions, and the free disk space."
+            if "temporary directory" in text:  # raised by tempfile, which names what it tried
+                fix = "Set TMPDIR to a folder that can be written and has free disk space."
+            elif error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+                fix = "Correct its permissions. SHIPKIT_HOME names another folder for jobs."
             return ErrorWords(text, fix, "machine")
         case _:
             return ErrorWords(

@@ -374,7 +374,7 @@ def _job_line(row: dict[Any, Any]) -> list[Any]:
     )
     return [
         row["job_id"],
-        row["name"] or "",
+        json_value(row["name"]) or "",
         row["created_at"].strftime("%Y-%m-%d %H:%M"),
         row["status"].replace("_", " "),
         f"{row['carrier']}{' LIVE' if row['live'] else ''}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,11 @@ def save_frame(frame: pd.DataFrame, path: Path) -> None:
     Lists are joined with commas, except in Parquet, which can hold them.
     """
     ending = check_ending(path)
-    write_file(path, lambda file: _WRITERS[ending](frame, file))
+    try:
+        write_file(path, lambda file: _WRITERS[ending](frame, file))
+    except OSError as error:  # Arrow's have no file, and others that of a temporary file
+        reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+        raise OSError(error.errno, f"{reason}, cannot be written", str(path)) from error
 
 
 def check_ending(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -45,4 +46,8 @@ def write_sheet(dest: Path, headings: Sequence[object], rows: Iterable[Sequence[
     sheet.append([written(heading) for heading in headings])
     for row in rows:
         sheet.append([written(value) for value in row])
-    book.save(dest)
+    # Into memory first: on a full disk, the zip file that Python drops half written prints errors
+    # of its own after ours.
+    whole = io.BytesIO()
+    book.save(whole)
+    dest.write_bytes(whole.getbuffer())

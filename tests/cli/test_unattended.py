@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from shipkit.cli import watch as watching
+from shipkit.common import spill
 from shipkit.render.merge import PdfMerger
 
 BUY = ("--yes", "--max-total", "500")
@@ -127,6 +128,18 @@ def test_labels_that_cannot_be_saved_cost_no_other_file_and_no_job_id(
     assert (tmp_path / "l.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx", "parquet"])
+def test_a_preview_that_cannot_be_saved_is_named_without_a_traceback(
+    orders, shipper, tmp_path, ending
+):
+    (tmp_path / f"full.{ending}").symlink_to("/dev/full")
+    done = shell(f"{SHIPKIT} preview {orders} --shipper {shipper} -o {tmp_path}/full.{ending}")
+    assert done.returncode == 5
+    assert f"No space left on device, cannot be written: {tmp_path}/full.{ending}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_interrupt_while_labels_are_saved_still_names_the_job(
     cli, orders, shipper, tmp_path, monkeypatch
 ):
@@ -167,6 +180,17 @@ def test_rows_that_cannot_ship_are_saved_even_if_none_can(cli, dirty, shipper, t
     assert rows["order_id"].tolist() == ["A-1", "A-2", "A-3", "A-4"]
     assert rows["problem"].str.contains("weight").all()
     assert rows["fix"].str.contains("--default weight_lb=2").all()
+
+
+def test_without_a_temporary_folder_the_advice_names_tmpdir(cli, orders, shipper, monkeypatch):
+    def none_usable() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/']")
+
+    monkeypatch.setattr(spill.tempfile, "mkdtemp", lambda **_: none_usable())
+    spill.bounded.cache_clear()
+    done = cli("preview", orders, "--shipper", shipper)
+    spill.bounded.cache_clear()
+    assert (done.code, "Set TMPDIR" in done.err) == (5, True)
 
 
 # -- signals ---------------------------------------------------------------------------------------

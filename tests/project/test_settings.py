@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import traceback
 
@@ -9,6 +10,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.carriers.ups.ups_settings import UpsSettings
+from shipkit.cli import main
 from shipkit.errors import SettingsError
 from shipkit.settings import Settings
 
@@ -30,6 +32,77 @@ def test_the_environment_is_read_when_asked_and_arguments_win(tmp_path):
 def test_a_bad_value_names_its_variable(name: str, value: str):
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without HOME and without an entry in the list of users, as in many containers."""
+    pwd = pytest.importorskip("pwd", reason="Windows has no such list")
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "SHIPKIT_HOME", "SHIPKIT_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_without_a_user_s_folder_the_home_is_enough(tmp_path):
+    settings = Settings.read({"SHIPKIT_HOME": str(tmp_path)})
+    assert settings.home == tmp_path
+    assert settings.file == {}, "a config file that is not there is an empty one"
+    with sk.BatchSession(home=tmp_path):
+        pass
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_without_any_folder_the_error_names_the_setting(monkeypatch, home):
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    with pytest.raises(SettingsError, match="Set SHIPKIT_HOME"):
+        Settings.read({})
+
+
+@pytest.mark.usefixtures("nobody")
+def test_the_command_line_says_it_as_an_error_and_as_json(capsys):
+    for words in (["jobs"], ["check", "orders.csv"], ["carriers"]):
+        assert main([*words, "--json"]) == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out.splitlines()[-1])["code"] == "settings_invalid"
+        assert "Set SHIPKIT_HOME" in said.err
+        assert "Traceback" not in said.err
+
+
+def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    env = {"SHIPKIT_HOME": "~/jobs", "SHIPKIT_CONFIG": "~/own.toml"}
+    assert Settings.read(env).home == tmp_path / "jobs"
+    assert Settings.read(env).config == tmp_path / "own.toml"
+    assert Settings.read({}, home="~/other").home == tmp_path / "other"
+
+
+def test_a_relative_home_stays_where_it_was_when_the_process_moves(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.read({"SHIPKIT_HOME": "jobs"})
+    monkeypatch.chdir("/")
+    assert settings.home == tmp_path / "jobs"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("$HOME/jobs", "a variable that was not replaced"),
+        ("%USERPROFILE%/jobs", "a variable that was not replaced"),
+        ("~no-such-user-here/jobs", "no folder of that user"),
+        ("/srv/Gr\udcf6\udcdfe", "not UTF-8"),
+    ],
+)
+def test_a_home_that_cannot_be_meant_is_refused(value: str, reason: str):
+    with pytest.raises(SettingsError, match=f"SHIPKIT_HOME: .*{reason}") as caught:
+        Settings.read({"SHIPKIT_HOME": value})
+    assert "SHIPKIT_CONFIG" not in str(caught.value)
 
 
 UPS = {

@@ -65,7 +65,7 @@ class Dispatcher:
         if not call.cancelled() and (error := call.exception()) is not None:
             # shipkit itself failed after the carrier had answered. The row stays in flight on disk,
             # which is the truth: it is looked up on resume.
-            log.error("a row could not be booked: %s", type(error).__name__, exc_info=error)
+            self._log_unbooked(error)
             reason = (
                 f"shipkit failed ({type(error).__name__}: {error}); rows in flight are looked up "
                 "on resume"
@@ -74,6 +74,13 @@ class Dispatcher:
                 JobStatus.FAILED, str(error) if isinstance(error, CheckpointWriteError) else reason
             )
         self._run.poke()
+
+    def _log_unbooked(self, error: BaseException) -> None:
+        """Log a defect with its traceback; a full disk, which every row in flight meets, once."""
+        if not isinstance(error, CheckpointWriteError):
+            log.error("a row could not be booked: %s", type(error).__name__, exc_info=error)
+        elif self._run.stop is None:
+            log.error("rows could not be booked: %s", error)
 
     async def _ship(self, row: int, shipment: Shipment) -> None:
         """Buy one row and book the outcome."""
