@@ -16,6 +16,7 @@ from shipkit.errors import (
     AuthenticationFailed,
     CarrierRejected,
     CarrierUnreachable,
+    FundsExhausted,
     NotSent,
     RateLimited,
 )
@@ -193,3 +194,70 @@ def test_a_rejection_is_not_repeated_and_the_last_error_is_raised(monkeypatch):
             asyncio.run(pacer.repeat(failing(error)))
         assert len(calls) == expected
         assert pacer.active == 0
+
+
+# -- between two calls of one row ------------------------------------------------------------------
+
+
+def test_a_row_that_steps_out_gives_its_turn_to_the_next_and_waits_for_a_new_one():
+    async def main():
+        pacer, told = Pacer(concurrency=1), []
+
+        async def other():
+            await pacer.enter()
+            told.append("other")
+            pacer.leave()
+
+        await pacer.enter()
+        waiting = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        assert told == []
+        async with pacer.stepped_out():
+            await waiting
+        told.append("back")
+        assert (pacer.active, told) == (1, ["other", "back"])
+        pacer.leave()
+        assert pacer.active == 0
+
+    asyncio.run(main())
+
+
+def test_whatever_happens_outside_an_entry_has_one_leave():
+    async def main():
+        pacer = Pacer(concurrency=1)
+        await pacer.enter()
+        with pytest.raises(ValueError, match="the disk"):
+            async with pacer.stepped_out():
+                raise ValueError("the disk is full")
+        assert pacer.active == 1
+        pacer.leave()
+
+        async def row():
+            await pacer.enter()
+            try:
+                async with pacer.stepped_out():
+                    await taken.wait()
+            finally:
+                pacer.leave()
+
+        taken = asyncio.Event()
+        task = asyncio.create_task(row())
+        await asyncio.sleep(0)
+        await pacer.enter()  # takes the turn that the row gave up, so that the row waits for one
+        taken.set()
+        await asyncio.sleep(0)
+        assert (pacer.active, task.done()) == (1, False)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pacer.active == 1
+        pacer.leave()
+        assert pacer.active == 0
+
+    asyncio.run(main())
+
+
+def test_an_account_without_funds_opens_the_breaker_in_its_own_words():
+    pacer = Pacer()
+    pacer.saw(FundsExhausted("The account cannot be charged."))
+    assert pacer.broken == "The account cannot be charged."

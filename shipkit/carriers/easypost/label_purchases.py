@@ -29,7 +29,12 @@ from shipkit.carriers.easypost.shipment_answer import (
     purchase_of,
     refund_status,
 )
-from shipkit.carriers.easypost.shipment_request import draft, dropped_options, insured_amount
+from shipkit.carriers.easypost.shipment_request import (
+    demand_label_size,
+    draft,
+    dropped_options,
+    insured_amount,
+)
 from shipkit.carriers.label_format import in_format
 from shipkit.carriers.protocol import Prepared
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent
@@ -74,6 +79,7 @@ class LabelPurchases:
     ) -> Prepared:
         """Create the shipment, or the order of several parcels. Buys nothing."""
         shipment = settled(shipment)
+        demand_label_size(shipment.service, label)
         asked = draft(shipment, shipper, accounts=self._accounts).named(reference, label)
         insured = insured_amount(shipment, off=self._insurance_off)
         facts: AccountFacts = await self._facts()

@@ -19,7 +19,15 @@ from shipkit.carriers.easypost.customs_info import customs_info, duty_options
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Signature
 
-__all__ = ["Draft", "address_body", "draft", "dropped_options", "insured_amount", "refuse"]
+__all__ = [
+    "Draft",
+    "address_body",
+    "demand_label_size",
+    "draft",
+    "dropped_options",
+    "insured_amount",
+    "refuse",
+]
 
 _SIGNATURES: Final = {
     Signature.REQUIRED: "SIGNATURE",
@@ -34,6 +42,9 @@ _ASKED: Final = {
     "duty_payment": ("customs.duties_payer", "who pays the duties"),
 }
 """Option -> field of a row and its name: what a row asks for and must be confirmed."""
+_USUAL_SIZE: Final = "4x6"
+_LARGE_LABELS: Final = frozenset({"fedex", "dhlexpress"})
+"""Carriers with labels of 4x8 inches (support.easypost.com, Label Sizes)."""
 _PRINTED: Final = 3  # options.print_custom_1 to _3
 _OUNCES_A_POUND: Final = Decimal(16)
 
@@ -144,6 +155,17 @@ def insured_amount(shipment: Shipment, *, off: bool) -> str | None:
             "Give the value in USD.",
         )
     return f"{values[0].amount:.2f}"
+
+
+def demand_label_size(service: str, label: LabelSpec) -> None:
+    """Raise CarrierRejected when the carrier of a service prints no labels of this size."""
+    carrier = carrier_of(service)
+    if label.size != _USUAL_SIZE and carrier not in _LARGE_LABELS:
+        raise refuse(
+            "label_size",
+            f"{carrier.upper()} has no labels of {label.size} inches at EasyPost.",
+            f"Use {_USUAL_SIZE}, the default.",
+        )
 
 
 def dropped_options(sent: dict[str, Any], answer: Any) -> CarrierRejected | None:

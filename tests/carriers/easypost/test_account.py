@@ -648,3 +648,11 @@ def test_a_price_that_a_carrier_did_not_give_is_asked_for_again(server, easypost
     assert second.column("cost_cents").to_pylist() == [625, 625]
     assert third.column("cost_cents").to_pylist() == [625, 625]
     assert server.calls["create"] == 2
+
+
+def test_a_label_size_that_a_carrier_does_not_print_holds_the_row(server, easypost, shipment):
+    large = LabelSpec(format="pdf", size="4x8")
+    with pytest.raises(CarrierRejected, match="USPS has no labels of 4x8 inches") as caught:
+        asked(easypost(), lambda one: one.prepare(shipment, SHOP, "R1", large))
+    assert caught.value.details["field"] == "label_size"
+    assert server.calls["create"] == 0
