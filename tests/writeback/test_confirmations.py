@@ -177,7 +177,9 @@ def test_amazon_gets_each_item_of_each_order_with_its_quantity(sell, tmp_path):
 
 
 def test_amazon_gets_whole_orders_if_the_orders_have_no_items(sell):
-    session = sell([{"order_id": "123-4567890-0000001", "name": "Ada Lee", **PLACE, "quantity": 2}])
+    place = {name: cell for name, cell in PLACE.items() if name != "weight_lb"}
+    row = {"order_id": "123-4567890-0000001", "name": "Ada Lee", **place, "quantity": 2}
+    session = sell([{**row, "package_weight_lb": 2}])
     assert lines(session.write_back(layout="amazon"), "\t")[1][:3] == [
         "123-4567890-0000001",
         "",
