@@ -6,167 +6,24 @@ not affect each other unless they name the same batch.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from shipkit.agent.audit import AuditLog
+from shipkit.agent.batch import Batch, principal
 from shipkit.agent.operator_rules import OperatorRules, SharedBudget
-from shipkit.common.notices import quiet
 from shipkit.errors import InputError, JobNotFound
 from shipkit.models import Money
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     from shipkit.purchasing.approval import SpendLimits
-    from shipkit.purchasing.run.handle import RunHandle
     from shipkit.session import BatchSession
 
-__all__ = ["Batch", "BatchRegistry"]
-
-T = TypeVar("T")
-
-_LONGEST_CLOSE_S = 30
-"""Seconds that closing waits for the requests in flight of a session that others go on using."""
-
-
-class _WorkInProgress:
-    """A piece of work on the thread of a batch, and what it waits for: a caller may give up."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waits_for: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        self._stopped = False
-
-    def wait_for(self, start: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``start()``; :meth:`stop` cancels it."""
-
-        async def waiting() -> T:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - a coroutine that runs has one
-            with self._guard:
-                self._waits_for = asyncio.get_running_loop(), task
-                if self._stopped:
-                    task.cancel()
-            try:
-                return await start()
-            finally:
-                with self._guard:
-                    self._waits_for = None
-
-        return asyncio.run(waiting())
-
-    def stop(self) -> None:
-        """Cancel what the work waits for, now or later."""
-        with self._guard:
-            self._stopped = True
-            if self._waits_for is not None:
-                loop, task = self._waits_for
-                loop.call_soon_threadsafe(task.cancel)
-
-
-class Batch:
-    """One handle: a session, the one thread that works on it, and its log.
-
-    Parameters
-    ----------
-    owned
-        Whether closing the batch closes the session: one that a program passed in stays open.
-    reopened
-        Whether it is a job from disk, without its orders.
-    """
-
-    def __init__(
-        self,
-        handle: str,
-        session: BatchSession,
-        audit: AuditLog,
-        *,
-        owned: bool = True,
-        reopened: bool = False,
-    ) -> None:
-        self.id = handle
-        self.reopened = reopened
-        self.session = session
-        self.audit = audit
-        self.execution: RunHandle | None = None
-        self.waiting = 0
-        """How many callers wait for the execution."""
-        self.template: str | None = None
-        """The template that was given last."""
-        self.lines: dict[str, Any] = {}
-        """The last answers about which rows are one order."""
-        self.columns: dict[str, str] = {}
-        """Field -> heading, as given last."""
-        self.ignore: list[str] = []
-        """Headings that were set aside last."""
-        self.loaded = False
-        """Whether orders were loaded through a tool."""
-        self.frame: Any = None
-        """The last preview frame, for the preview resource."""
-        self.used = time.monotonic()
-        self._owned = owned
-        self._work = _WorkInProgress()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"shipkit-{handle}")
-
-    async def do(self, work: Callable[..., T], *args: Any) -> T:
-        """Return ``work(*args)``, run on the thread of this batch.
-
-        Calls of all callers run one after the other. A call that its caller gave up on still ends
-        before the next one starts; if it waits for the carrier, it stops waiting.
-        """
-        self.used = time.monotonic()
-        this = _WorkInProgress()
-
-        def on_thread() -> T:
-            self._work = this
-            quieted = quiet.set(True)
-            try:
-                return work(*args)
-            finally:
-                quiet.reset(quieted)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, on_thread)
-        except asyncio.CancelledError:
-            this.stop()
-            raise
-
-    def wait_for(self, start: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of ``start()``, from work on the thread of this batch.
-
-        It is cancelled when the caller gives up.
-        """
-        return self._work.wait_for(start)
-
-    @property
-    def running(self) -> bool:
-        """Whether its job is running here."""
-        return self.execution is not None and self.execution.running
-
-    @property
-    def name(self) -> str:
-        """The id of its job, or its handle before there is a job."""
-        return self.session.job_id or self.id
-
-    def pause(self) -> None:
-        """Stop sending; requests in flight are finished and recorded."""
-        if self.execution is not None:
-            self.execution.pause()
-
-    def close(self) -> None:
-        """Pause what is running, wait until it is recorded, and close the session."""
-        if self._owned:
-            self._worker.submit(self.session.close).result()
-        elif self.execution is not None and self.execution.running:
-            self.execution.pause()
-            self.execution.wait(_LONGEST_CLOSE_S)
-        self._worker.shutdown()
+__all__ = ["BatchRegistry"]
 
 
 class BatchRegistry:
@@ -185,7 +42,7 @@ class BatchRegistry:
         self.budget = SharedBudget(rules.max_total)
         self._batches: dict[str, Batch] = {}
         self._guard = threading.RLock()
-        self._current: Batch | None = None
+        self._currents: dict[str, Batch] = {}
         self._single = session is not None or not rules.wire
         self.audit = AuditLog(self.settings.home, f"calls-{secrets.token_hex(4)}")
         """The log of calls that are about no batch."""
@@ -221,12 +78,12 @@ class BatchRegistry:
             if job_id:
                 return self._named(job_id)
             if preview_id:
-                for batch in self._batches.values():
+                for batch in self.open_batches():
                     if batch.session.preview_id == preview_id:
                         return self._touch(batch)
             if self._single and self._current is None:
                 return self.new("orders")
-            if self.rules.many_clients and len(self._batches) > 1:
+            if self.rules.many_clients and len(self.open_batches()) > 1:
                 raise InputError(
                     "Several batches are open on this server.",
                     fix="Pass the job_id that load_orders returned.",
@@ -242,7 +99,12 @@ class BatchRegistry:
     def current(self) -> Batch | None:
         """The batch that a call without an id is about, or None."""
         with self._guard:
-            return self._current if not self.rules.many_clients or len(self._batches) == 1 else None
+            one = not self.rules.many_clients or len(self.open_batches()) == 1
+            return self._current if one else None
+
+    @property
+    def _current(self) -> Batch | None:
+        return self._currents.get(principal.get())
 
     def open_batch(self, job_id: Any, preview_id: Any) -> Batch | None:
         """Return the open batch that a refused call was about, for its log."""
@@ -288,16 +150,17 @@ class BatchRegistry:
         return self.find(found[0])
 
     def open_batches(self) -> list[Batch]:
-        """Return the batches that are open."""
+        """Return the batches that are open, of who is signed in."""
         with self._guard:
-            return list(self._batches.values())
+            who = principal.get()
+            return [b for b in self._batches.values() if b.owner == who or b.reopened]
 
     def running_elsewhere(self, batch: Batch) -> Batch | None:
         """Return another open batch that is running the same job."""
         return next(
             (
                 b
-                for b in self.open_batches()
+                for b in list(self._batches.values())
                 if b is not batch and b.running and b.session.job_id == batch.session.job_id
             ),
             None,
@@ -310,13 +173,12 @@ class BatchRegistry:
         with self._guard:
             if self._single or batch.loaded or self._batches.pop(batch.id, None) is None:
                 return
-            if self._current is batch:
-                self._current = None
+            self._forget(batch)
         batch.close()
 
     def close(self) -> None:
         """Pause what is running and close every batch."""
-        for batch in self.open_batches():
+        for batch in list(self._batches.values()):
             batch.close()
         self._batches.clear()
 
@@ -334,8 +196,7 @@ class BatchRegistry:
                 )
             oldest = min(idle, key=lambda b: b.used)
             del self._batches[oldest.id]
-            if self._current is oldest:
-                self._current = None
+            self._forget(oldest)
             threading.Thread(target=oldest.close, name=f"shipkit-close-{oldest.id}").start()
 
     # -- sessions ---------------------------------------------------------------------------------
@@ -354,7 +215,8 @@ class BatchRegistry:
 
     def _named(self, job_id: str) -> Batch:
         for batch in self._batches.values():
-            if job_id in {batch.id, batch.session.job_id}:
+            mine = batch.owner == principal.get() or batch.reopened
+            if job_id == batch.session.job_id or (mine and job_id == batch.id):
                 return self._touch(batch)
         from shipkit.session import BatchSession
 
@@ -392,8 +254,11 @@ class BatchRegistry:
         """Note that `batch` is in use; reading an old job does not replace the current batch."""
         batch.used = time.monotonic()
         if self._current is None or not batch.reopened:
-            self._current = batch
+            self._currents[principal.get()] = batch
         return batch
+
+    def _forget(self, batch: Batch) -> None:
+        self._currents = {who: b for who, b in self._currents.items() if b is not batch}
 
     def _limits(self, cents: int | None = None) -> SpendLimits:
         from shipkit.purchasing.approval import SpendLimits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from shipkit.agent.answers import Answer, Facts, ResourceLink
-from shipkit.agent.batches import Batch
+from shipkit.agent.batch import Batch
 from shipkit.common.words import total_text
 from shipkit.models import Money
 

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from shipkit.agent.answers import Answer
-from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.batch import Batch
+from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.job_answers import job_answer, running_answer, stored_job_answer
 from shipkit.agent.tool import Report, ToolRun
 from shipkit.agent.tool_arguments import WaitArguments

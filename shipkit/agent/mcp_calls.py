@@ -20,7 +20,9 @@ from mcp.types import (
 )
 from pydantic import BaseModel, Field
 
+from shipkit.agent.access_tokens import Access
 from shipkit.agent.answers import Answer, facts_of, failure_text, text_of
+from shipkit.agent.batch import principal
 from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.catalog import TOOLS
 from shipkit.agent.consent import Consent
@@ -46,6 +48,8 @@ class _WireCall(ToolCall):
 
     failure: ShipkitError | None = None
     elicited = False
+    has_person = True
+    """Whether a person can be at the client: the token of a program is no one's."""
 
 
 _this: contextvars.ContextVar[_WireCall] = contextvars.ContextVar("shipkit_call")
@@ -60,16 +64,21 @@ def middleware(registry: BatchRegistry) -> Any:
 
     async def keep_arguments(ctx: Any, call_next: Any) -> Any:
         params = ctx.params or {}
+        access = _access(ctx)
+        if access is not None:
+            principal.set(access.principal)
         if ctx.method == "prompts/get":
             return await _prompt(ctx, call_next)
         if ctx.method == "tools/call" and ctx.request_id is not None:
             tool = _named_tool(params.get("name", ""))
             caller = Caller(
-                name=_client_name(ctx),
+                name=_client_name(ctx, access),
                 trusted=registry.rules.trust_client_approval,
                 report=ctx.session.report_progress,
             )
-            _this.set(_WireCall(registry, tool, params.get("arguments"), caller))
+            call = _WireCall(registry, tool, params.get("arguments"), caller)
+            call.has_person = access is None or access.is_person
+            _this.set(call)
         return await call_next(ctx)
 
     return keep_arguments
@@ -135,6 +144,7 @@ async def _ask_person(ctx: Context) -> ApprovalForm | Elicit[ApprovalForm]:
         request is None
         or (this.caller.trusted and getattr(this.args, "approved", False))
         or this.registry.rules.approve_elsewhere
+        or not this.has_person
         or not _can_ask(ctx)
     ):
         return ApprovalForm(approve=False)
@@ -179,12 +189,18 @@ def _can_ask(ctx: Context) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def _client_name(ctx: Any) -> str:
+def _access(ctx: Any) -> Access | None:
+    """Return what the token of the request says, None on a server without authorization."""
+    found: Access | None = getattr(ctx.request, "scope", {}).get("shipkit.access")
+    return found
+
+
+def _client_name(ctx: Any, access: Access | None) -> str:
     params = ctx.session.client_params
     info = params.client_info if params is not None else None
-    if info is None:
-        return "unnamed client"
-    return f"{info.name} {info.version}"[:_LONGEST_CLIENT_NAME]
+    name = "unnamed client" if info is None else f"{info.name} {info.version}"
+    who = f"{access.subject or access.client} at " if access is not None else ""
+    return f"{who}{name}"[:_LONGEST_CLIENT_NAME]
 
 
 def _hints(hints: Mapping[str, bool]) -> dict[str, Any]:

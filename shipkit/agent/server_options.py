@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shipkit.agent.operator_rules import OperatorRules
 from shipkit.carriers import registry
@@ -15,7 +15,12 @@ from shipkit.common.number_options import amount, between, option_type
 from shipkit.errors import InputError, SettingsError
 from shipkit.models import Address, Money
 
-__all__ = ["parser", "rules_of"]
+if TYPE_CHECKING:
+    from shipkit.agent.access_tokens import AccessTokens
+
+__all__ = ["parser", "rules_of", "tokens_of"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class _ServerParser(argparse.ArgumentParser):
@@ -51,6 +56,17 @@ def _add_transport(p: argparse.ArgumentParser) -> None:
         default=8765,
         metavar="N",
         help="port for HTTP (default: 8765)",
+    )
+
+    p.add_argument(
+        "--issuer",
+        metavar="URL",
+        help="authorization server whose access tokens are needed, for clients elsewhere",
+    )
+    p.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="the address that clients use, if a proxy is in front; the audience of tokens",
     )
 
 
@@ -149,6 +165,50 @@ def rules_of(
         approve_elsewhere=approve_elsewhere,
         text_only=text_only,
     )
+
+
+def tokens_of(
+    *,
+    http: bool,
+    host: str,
+    port: int,
+    issuer: str | None,
+    public_url: str | None,
+    rules: OperatorRules,
+) -> AccessTokens | None:
+    """Return what verifies the tokens of clients, None for a server of this machine only.
+
+    Raises
+    ------
+    InputError
+        The options do not fit together, or the authorization server does not describe itself.
+    """
+    if issuer is None:
+        if http and host not in LOOPBACK:
+            raise InputError(
+                f"The server accepts connections from this machine only, not on {host!r}.",
+                fix="Use 127.0.0.1, or --issuer with an authorization server.",
+            )
+        if public_url is not None:
+            raise InputError("--public-url needs --issuer.", fix="Add --issuer, or leave it out.")
+        return None
+    if not http:
+        raise InputError("--issuer is for a server on HTTP.", fix="Add --http.")
+    if rules.trust_client_approval:
+        raise InputError(
+            "--trust-client-approval and --issuer cannot be combined: what a client elsewhere "
+            "sends is not the approval of a person here.",
+            fix="Leave --trust-client-approval out.",
+        )
+    from shipkit.agent.access_tokens import AccessTokens, secure_url
+
+    if public_url is None and host not in LOOPBACK:
+        raise InputError(
+            f"A server on {host} needs the address that its clients use.",
+            fix="Add --public-url https://ship.example.com/mcp.",
+        )
+    resource = public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}/mcp"
+    return AccessTokens(issuer, secure_url(resource, "--public-url"))
 
 
 def _shipper(text: str) -> tuple[str, Address]:

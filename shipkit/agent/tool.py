@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shipkit.agent.answers import Answer, Facts
-from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.batch import Batch
+from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.consent import Consent, PermissionRequest
 from shipkit.agent.tool_arguments import ToolArguments, schema_of
 
@@ -78,6 +79,9 @@ class Tool:
         anyway. Runs on the thread of the batch.
     find
         Returns the batch that a call is about.
+    scope
+        What a token must permit on a server with authorization; see
+        :data:`shipkit.agent.access_tokens.SCOPES`.
     opens_batch
         The batch is a new one, which is dropped again when `run` fails.
     """
@@ -91,6 +95,7 @@ class Tool:
     ask: Callable[[ToolRun[Any]], PermissionRequest | None] | None = None
     find: Callable[[BatchRegistry, Any], Batch | None] = named_batch
     opens_batch: bool = False
+    scope: str = "read"
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False

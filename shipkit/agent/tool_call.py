@@ -23,7 +23,8 @@ from shipkit.agent.tool_arguments import ToolArguments, parse
 from shipkit.errors import ApprovalRequired, InputError, ShipkitError
 
 if TYPE_CHECKING:
-    from shipkit.agent.batches import Batch, BatchRegistry
+    from shipkit.agent.batch import Batch
+    from shipkit.agent.batches import BatchRegistry
 
 __all__ = ["Approver", "Caller", "ToolCall", "call"]
 

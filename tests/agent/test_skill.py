@@ -192,7 +192,10 @@ TRANSCRIPTS = {
         Says("accept"),
         Call("load_orders", {"rows": TEN}),
         Call(
-            "batch_preview", {"mapping_template": "templates/ups.json"}, ("not a template",), True
+            "batch_preview",
+            {"mapping_template": "templates/ups.json"},
+            ("not a template",),
+            fails=True,
         ),
         Call("describe_orders", {}, ("mapping_template", "{")),
         Call("batch_preview", {"mapping_template": "none"}, ("10 shipments",)),

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from shipkit.agent.answers import Answer
-from shipkit.agent.batches import Batch
+from shipkit.agent.batch import Batch
 from shipkit.agent.consent import PermissionRequest, shortened
 from shipkit.agent.job_answers import JobFacts
 from shipkit.agent.job_waiting import log_or_refuse, wait_for_job
@@ -200,4 +200,5 @@ TOOL = Tool(
     destructive=True,
     idempotent=True,
     open_world=True,
+    scope="propose",
 )

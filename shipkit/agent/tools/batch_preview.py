@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from shipkit.agent.answers import NOTICE, Answer, Facts, ResourceLink, json_rows, unread_data
-from shipkit.agent.batches import Batch
+from shipkit.agent.batch import Batch
 from shipkit.agent.consent import PermissionRequest, shortened
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import (
@@ -338,4 +338,5 @@ TOOL = Tool(
     ask=ask_about_shipper,
     idempotent=True,
     open_world=True,
+    scope="price",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shipkit.agent.answers import NOTICE, Answer, Facts, json_rows
-from shipkit.agent.batches import Batch
+from shipkit.agent.batch import Batch
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import PageArguments
 from shipkit.common.words import counted

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from shipkit.agent.answers import Answer, Facts, json_rows
-from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.batch import Batch
+from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.consent import PermissionRequest
 from shipkit.agent.job_answers import job_answer
 from shipkit.agent.job_waiting import log_or_refuse, wait_for_job
@@ -225,4 +226,5 @@ TOOL = Tool(
     destructive=True,
     idempotent=True,
     open_world=True,
+    scope="propose",
 )

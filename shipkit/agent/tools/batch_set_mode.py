@@ -89,4 +89,5 @@ TOOL = Tool(
     ask=ask_for_auto,
     destructive=True,
     idempotent=True,
+    scope="propose",
 )

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from shipkit.agent.answers import NOTICE, Answer, Facts, unread_data
-from shipkit.agent.batches import Batch, BatchRegistry
+from shipkit.agent.batch import Batch
+from shipkit.agent.batches import BatchRegistry
 from shipkit.agent.tool import Tool, ToolRun
 from shipkit.agent.tool_arguments import ToolArguments, free_names
 from shipkit.common.words import counted
@@ -108,4 +109,5 @@ TOOL = Tool(
     run=load_orders,
     find=_new_batch,
     opens_batch=True,
+    scope="price",
 )

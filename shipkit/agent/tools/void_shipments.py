@@ -102,4 +102,5 @@ TOOL = Tool(
     destructive=True,
     idempotent=True,
     open_world=True,
+    scope="propose",
 )
