@@ -343,6 +343,8 @@ class Job(html.Shown):
         ------
         JobError
             The carrier is not set up for the job's own account. Nothing was voided.
+        CarrierUnreachable, AuthenticationFailed
+            The carrier answered for none of the shipments. Voiding again is safe.
         JobRunning
             The job is running in this session.
         """
@@ -360,6 +362,7 @@ class Job(html.Shown):
             self._refuse_other_account()
             return to_frame(table.take(pa.array(chosen, pa.int64())))
         outcome = self.connection.run(recovery.void_rows(self.store, self.carrier, rows))
+        recovery.refuse_silence(outcome)
         results = with_refusals(self.store.results(), outcome.refused)
         return to_frame(results.take(pa.array(chosen, pa.int64())))
 

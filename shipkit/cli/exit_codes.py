@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from shipkit import errors
 if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult
 
-__all__ = ["MEANING", "Exit", "of_error", "of_result"]
+__all__ = ["MEANING", "Exit", "of_error", "of_refusals", "of_result"]
 
 
 class Exit(IntEnum):
@@ -68,6 +68,27 @@ def of_error(error: BaseException) -> Exit:
     if isinstance(error, errors.ShipkitError):
         return next((code for kind, code in _FOR_ERROR if isinstance(error, kind)), Exit.UNUSABLE)
     return Exit.UNFINISHED if isinstance(error, KeyboardInterrupt) else Exit.BROKEN
+
+
+def of_refusals(codes: Iterable[str]) -> Exit:
+    """Return the exit code for shipments that were not voided, by their error codes."""
+    found = set(codes)
+    if found & _OUTAGES:
+        return Exit.BROKEN
+    return Exit.SOME_FAILED if found else Exit.DONE
+
+
+_OUTAGES = frozenset(
+    kind.code
+    for kind in (
+        errors.NotSent,
+        errors.CarrierUnreachable,
+        errors.RateLimited,
+        errors.AuthenticationFailed,
+        errors.AnswerLost,
+    )
+)
+"""Codes of errors that are no refusal: the same request may succeed later."""
 
 
 def of_result(result: BatchResult, *, unshippable: int) -> Exit:

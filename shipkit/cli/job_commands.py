@@ -163,7 +163,7 @@ def void(args: Namespace, console: Console) -> End:
                 **({name: json_value(row[name]) for name in _REFUSAL} if refused else {}),
             )
         return End(
-            Exit.SOME_FAILED if kept else Exit.DONE,
+            exit_codes.of_refusals(frame.loc[frame["state"] == "shipped", "error_code"]),
             job_id=job.job_id,
             facts={"voided": voided, "not_voided": kept},
         )

@@ -27,6 +27,7 @@ __all__ = [
     "answered",
     "refuse_gaps",
     "refuse_silence",
+    "refuse_silent_offers",
     "unanswered_quotes",
     "unanswered_rows",
 ]
@@ -96,6 +97,14 @@ def refuse_silence(plan: Plan, quotes: pa.Table) -> None:
             f"No prices: {_reason(plan, quotes, rows)} Nothing was bought.",
             fix=_AGAIN,
         )
+
+
+def refuse_silent_offers(offers: pa.Table) -> None:
+    """Raise CarrierUnreachable when a shop table has no price because nothing was answered."""
+    silent = unanswered_quotes(offers)
+    if silent and not pc.count(offers.column("cost_cents")).as_py():
+        said = offers.column("problem")[silent[0]].as_py()
+        raise CarrierUnreachable(f"No prices: {said.removeprefix('no price: ')}", fix=_AGAIN)
 
 
 def refuse_gaps(shown: Preview) -> None:

@@ -20,6 +20,7 @@ from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
 from shipkit.plan import resolve
+from shipkit.plan.outage import refuse_silent_offers
 from shipkit.plan.plan import Edit
 from shipkit.schema import ADDRESS_FIELDS, major
 from shipkit.services import ServiceRule
@@ -102,9 +103,11 @@ TRACKING = pa.schema(
 async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
     """Return :data:`SHOP`: the price of every service for every shipment of `table`.
 
-    A shipment that no service takes has one row, with a problem.
+    A shipment that no service takes has one row, with a problem. Raises CarrierUnreachable when
+    nothing has a price because the carrier did not answer.
     """
     offers = await resolve.shop(table, carrier, shipper, pacer)
+    refuse_silent_offers(offers)
     about = table.select(["row_number", "order_id"]).take(offers.column("row"))
     columns = {
         **dict(zip(about.column_names, about.columns, strict=True)),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from shipkit.common import html
 from shipkit.common.local_day import local_day, time_zone
 from shipkit.common.words import aligned, total_text
-from shipkit.errors import CarrierError, InputError, ShipmentsFailed
+from shipkit.errors import CarrierError, CarrierRejected, InputError, ShipmentsFailed
 from shipkit.models import Address, Money
 from shipkit.plan.preview import Preview, to_frame
 from shipkit.purchasing.store import JobStore
@@ -203,7 +203,11 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
 def with_refusals(results: pa.Table, refused: Mapping[int, CarrierError]) -> pa.Table:
     """Return `results` with the carrier's answer for the rows it refused to void."""
     answers: dict[str, dict[int, str | None]] = {
-        "error_code": {row: error.carrier_code or error.code for row, error in refused.items()},
+        "error_code": {
+            # What was no refusal has our own code: a program must tell an outage from a no.
+            row: (isinstance(error, CarrierRejected) and error.carrier_code) or error.code
+            for row, error in refused.items()
+        },
         "error_message": {row: error.message for row, error in refused.items()},
         "fix": {row: error.fix for row, error in refused.items()},
     }

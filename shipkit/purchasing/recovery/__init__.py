@@ -12,7 +12,12 @@ from shipkit.purchasing.recovery.interrupted import (
 )
 from shipkit.purchasing.recovery.job_list import interrupted_jobs, jobs
 from shipkit.purchasing.recovery.pruning import prune
-from shipkit.purchasing.recovery.voiding import VoidOutcome, void_rows, void_surplus
+from shipkit.purchasing.recovery.voiding import (
+    VoidOutcome,
+    refuse_silence,
+    void_rows,
+    void_surplus,
+)
 
 __all__ = [
     "Interrupted",
@@ -24,6 +29,7 @@ __all__ = [
     "interrupted_jobs",
     "jobs",
     "prune",
+    "refuse_silence",
     "restart",
     "void_rows",
     "void_surplus",

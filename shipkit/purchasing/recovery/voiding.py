@@ -9,7 +9,13 @@ from typing import Any
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.common.pool import each
-from shipkit.errors import CarrierError
+from shipkit.common.words import counted
+from shipkit.errors import (
+    AuthenticationFailed,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnreachable,
+)
 from shipkit.models import Purchase
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import surplus
@@ -18,7 +24,7 @@ from shipkit.purchasing.store.entries import LedgerEntry, followed
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.state import RowState
 
-__all__ = ["VoidOutcome", "void_rows", "void_surplus"]
+__all__ = ["VoidOutcome", "refuse_silence", "void_rows", "void_surplus"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,28 @@ class VoidOutcome:
     """How many were voided before."""
     refused: dict[int, CarrierError]
     """Row -> the carrier's answer. The ledger keeps none: the row is as shipped as before."""
+
+
+def refuse_silence(outcome: VoidOutcome) -> None:
+    """Raise an error when nothing was voided because the carrier did not answer.
+
+    Raises
+    ------
+    CarrierUnreachable
+        Voiding again is safe: the carrier accepts it for what is voided already.
+    AuthenticationFailed
+        The carrier refused the credentials.
+    """
+    errors = list(outcome.refused.values())
+    if not errors or outcome.voided or any(isinstance(e, CarrierRejected) for e in errors):
+        return
+    if isinstance(errors[0], AuthenticationFailed):
+        raise errors[0]
+    raise CarrierUnreachable(
+        f"No answer for {counted(len(errors), 'shipment')}: "
+        f"{errors[0].message.replace(' It may have acted.', '')} None is recorded as voided.",
+        fix="Check the network, then void again: what is voided already is not voided twice.",
+    )
 
 
 async def void_rows(

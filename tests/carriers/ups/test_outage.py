@@ -156,6 +156,47 @@ def test_quotes_that_expired_are_not_renewed_by_silence(
     assert ups_env.shipments == []
 
 
+def test_a_comparison_of_services_without_any_answer_is_an_error(
+    ups_env: Any, shop: sk.Address
+) -> None:
+    ups_env.fault("rate", "503_before", times=1_000)
+    with (
+        sk.BatchSession(ORDERS, shipper=shop, carrier="ups") as session,
+        pytest.raises(CarrierUnreachable, match="No prices"),
+    ):
+        session.shop()
+
+
+@pytest.fixture
+def job_id(ups_env: Any, shop: sk.Address) -> str:
+    with sk.BatchSession(
+        ORDERS, shipper=shop, carrier="ups", mode="auto", limits={"total": "500"}
+    ) as session:
+        session.map(service="ground")
+        session.preview()
+        return session.execute(progress=False).job_id
+
+
+def test_an_outage_while_voiding_is_no_refusal(
+    ups_env: Any, job_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ups_env.fault("void", "503_before", times=1_000)
+    with sk.Job.open(job_id) as job, pytest.raises(CarrierUnreachable, match="for 3 shipments"):
+        job.void(all=True)
+    assert len(ups_env.alive) == 3
+    assert main(["void", job_id, "--all", "--json"]) == 5
+    ups_env._faults.clear()
+    ups_env.fault("void", "503_before", times=6, skip=2)  # the third, in all its attempts
+    capsys.readouterr()
+    assert main(["void", job_id, "--all", "--json"]) == 5
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    codes = [row.get("error_code") for row in rows if row["event"] == "result"]
+    assert sorted(map(str, codes)) == ["None", "None", "answer_lost"]
+    ups_env._faults.clear()
+    assert main(["void", job_id, "--all", "--json"]) == 0
+    assert ups_env.alive == []
+
+
 # -- the command line ------------------------------------------------------------------------------
 
 
