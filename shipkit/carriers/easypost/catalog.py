@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shipkit.services import ServiceList
 
-__all__ = ["SERVICES", "carrier_of", "code_of", "packaging_of"]
+__all__ = ["SERVICES", "carrier_of", "code_of", "packaging_of", "services_of"]
 
 SERVICES: Final = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
 
@@ -46,6 +46,53 @@ def packaging_of(code: str, packaging: str) -> str | None:
     if word in _OWN_BOX:
         return ""
     return _packagings().get(carrier_of(code), {}).get(word)
+
+
+def services_of(
+    accounts: Iterable[Mapping[str, Any]], carriers: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the services of the carriers that an account has.
+
+    Parameters
+    ----------
+    accounts
+        ``GET /carrier_accounts``. An account names its carrier by its type (``UspsAccount``) or by
+        what people read ("DHL eCommerce Solutions").
+    carriers
+        ``GET /metadata/carriers?types=service_levels``.
+    """
+    billed: dict[str, str] = {}
+    for account in accounts:
+        kind = _plain(str(account.get("type") or ""))
+        for name in (
+            kind.removesuffix("account").removesuffix("default"),
+            _plain(str(account.get("readable") or "")),
+        ):
+            billed.setdefault(name, str(account.get("billing_type") or ""))
+    found = []
+    for carrier in carriers:
+        name = str(carrier.get("name") or "")
+        shown = str(carrier.get("human_readable") or name)
+        for level in carrier.get("service_levels") or () if name in billed else ():
+            if service := str(level.get("name") or ""):
+                code = _listed(name, service) or code_of(name, service)
+                title = SERVICES.title_of(code) if code in SERVICES else f"{shown} {service}"
+                found.append(
+                    {
+                        "service": code,
+                        "title": title,
+                        "carrier": shown,
+                        "wire": service,
+                        "billed_by": billed[name],
+                    }
+                )
+    return found
+
+
+def _listed(carrier: str, service: str) -> str | None:
+    """Return the code of the list for a carrier that is written in small letters."""
+    wanted = f"{carrier}/{service}".lower()
+    return next((e.code for e in SERVICES if next(iter(e.wire.values())).lower() == wanted), None)
 
 
 @cache

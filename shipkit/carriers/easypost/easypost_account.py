@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from shipkit.carriers.easypost import CAPABILITIES
 from shipkit.carriers.easypost.account_facts import AccountFacts
-from shipkit.carriers.easypost.catalog import SERVICES, code_of
+from shipkit.carriers.easypost.catalog import SERVICES, services_of
 from shipkit.carriers.easypost.easypost_client import EasyPostClient, checked_key, checked_url
 from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
 from shipkit.carriers.easypost.label_files import LabelFiles
@@ -287,19 +287,7 @@ class EasyPost:
         """
         accounts = await self._client.get("/carrier_accounts")
         answer = await self._client.get("/metadata/carriers", {"types": "service_levels"})
-        billed = {
-            str(each.get("type", "")).lower().removesuffix("account").removesuffix("default"): str(
-                each.get("billing_type") or ""
-            )
-            for each in accounts
-        }
-        found = []
-        for carrier in answer.get("carriers") or ():
-            name = str(carrier.get("name") or "")
-            if name in billed:
-                shown = str(carrier.get("human_readable") or name)
-                found += [_service_line(name, shown, s, billed[name]) for s in _levels(carrier)]
-        return found
+        return services_of(accounts, answer.get("carriers") or ())
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -328,26 +316,6 @@ class EasyPost:
                 fix="Set both to the same account.",
             )
         return found
-
-
-def _levels(carrier: Mapping[str, Any]) -> list[str]:
-    levels = carrier.get("service_levels") or ()
-    return [str(level["name"]) for level in levels if isinstance(level, dict) and level.get("name")]
-
-
-def _service_line(name: str, shown: str, service: str, billed_by: str) -> dict[str, Any]:
-    known = next(
-        (e for e in SERVICES if next(iter(e.wire.values())).lower() == f"{name}/{service}".lower()),
-        None,
-    )
-    code = known.code if known else code_of(name, service)
-    return {
-        "service": code,
-        "title": known.title if known else f"{shown} {service}",
-        "carrier": shown,
-        "wire": service,
-        "billed_by": billed_by,
-    }
 
 
 def _name_of(key: SecretStr) -> str:

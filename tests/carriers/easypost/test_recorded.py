@@ -12,7 +12,7 @@ import pytest
 
 from shipkit.carriers.easypost import easypost_client
 from shipkit.carriers.easypost.account_facts import AccountFacts
-from shipkit.carriers.easypost.catalog import SERVICES, code_of
+from shipkit.carriers.easypost.catalog import SERVICES, code_of, services_of
 from shipkit.carriers.easypost.shipment_answer import (
     bought_parts,
     fees_of,
@@ -214,3 +214,37 @@ def test_the_accounts_fees_are_those_of_its_purchases(by_kind):
     assert facts.insurance_fee("249.99") == Decimal("1.249950")
     assert facts.insurance_fee("0") == 0
     assert facts.fees(None, 3) == Decimal("1.50")
+
+
+def test_every_rerated_shipment_has_new_rates(by_kind):
+    exchanges = by_kind["POST /shipments/{id}/rerate 200"]
+    assert len(exchanges) == 6
+    for exchange in exchanges:
+        answer = exchange["response"]
+        assert len(offers(answer)) == len(answer["rates"]) > 0
+        assert bought_parts(answer) == []
+
+
+def test_the_services_of_every_recorded_account_are_read(by_kind):
+    [metadata] = by_kind["GET /metadata/carriers 200"]
+    carriers = metadata["response"]["carriers"]
+    exchanges = by_kind["GET /carrier_accounts 200"]
+    assert len(exchanges) == 5
+    for exchange in exchanges:
+        found = services_of(exchange["response"], carriers)
+        codes = {line["service"] for line in found}
+        assert {"usps:ground_advantage", "usps:priority", "usps:express"} <= codes
+        assert {line["billed_by"] for line in found if line["carrier"] == "USPS"} == {"easypost"}
+        listed = {code for code in codes if code in SERVICES}
+        assert len(listed) >= 9, "and others have the names of their rates"
+
+
+def test_every_service_of_the_list_is_one_that_easypost_names(by_kind):
+    [metadata] = by_kind["GET /metadata/carriers 200"]
+    known = {
+        f"{carrier['name']}/{level['name']}".lower()
+        for carrier in metadata["response"]["carriers"]
+        for level in carrier["service_levels"]
+    }
+    ours = {wire.lower() for entry in SERVICES for wire in entry.wire.values()}
+    assert ours <= known
