@@ -33,15 +33,16 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, preparer
 from shipkit.errors import AnswerLost, CarrierError
-from shipkit.models import ChargeBasis, Purchase
+from shipkit.models import Purchase
+from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry, followed, last_entries
+from shipkit.purchasing.store.entries import LedgerEntry, followed, last_entries
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
-__all__ = ["Doubt", "Reconciler", "late_rows", "purchase_entry", "surplus"]
+__all__ = ["Doubt", "Reconciler", "late_rows", "surplus"]
 
 log = logging.getLogger("shipkit.purchasing.reconcile")
 
@@ -374,58 +375,3 @@ def surplus(store: JobStore) -> pa.Table:
     return found.filter(
         pc.invert(pc.is_in(found.column("shipment_id"), value_set=gone.combine_chunks()))
     )
-
-
-def purchase_entry(
-    purchase: Purchase,
-    *,
-    row: int,
-    event: str,
-    state: RowState,
-    attempt: int,
-    reference: str,
-    quoted_cents: int,
-    currency: str,
-    watch: Sequence[int] | None = None,
-) -> LedgerEntry:
-    """Return the ledger entry of a shipment: charge, tracking numbers and labels in one entry.
-
-    One entry is in one commit, so a crash leaves all of it or nothing. Where the carrier does not
-    return a charge, the quote is taken and marked ``estimated``.
-    """
-    charge, at = purchase.charge, now_us()
-    numbers, labels = purchase.tracking_numbers, label_bytes(purchase)
-    return LedgerEntry(
-        row=row,
-        event=event,
-        state=state.value,
-        attempt=attempt,
-        reference=reference,
-        at=at,
-        shipped_at=at,
-        shipment_id=purchase.shipment_id,
-        tracking_numbers=numbers,
-        service=purchase.service,
-        charged_cents=quoted_cents if charge is None else charge.cents,
-        currency=currency if charge is None else charge.currency,
-        charge_basis=(ChargeBasis.ESTIMATED if charge is None else charge.basis).value,
-        billed_weight_lb=None if charge is None else charge.billed_weight_lb,
-        details=json.dumps({"warnings": list(purchase.warnings)}) if purchase.warnings else None,
-        watch=watch,
-        labels=labels or None,
-    )
-
-
-def label_bytes(purchase: Purchase) -> list[LabelBytes]:
-    """Return the labels of a purchase as the ledger stores them."""
-    numbers = purchase.tracking_numbers
-    return [
-        LabelBytes(
-            label.tracking_number,
-            label.format.value,
-            label.kind,
-            numbers.index(label.tracking_number) if label.tracking_number in numbers else 0,
-            label.data,
-        )
-        for label in purchase.labels
-    ]

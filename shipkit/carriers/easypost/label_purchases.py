@@ -17,7 +17,7 @@ from typing import Any, Final
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.easypost_client import ALREADY_BOUGHT, RATE_GONE, EasyPostClient
 from shipkit.carriers.easypost.label_files import LabelFiles
-from shipkit.carriers.easypost.rate_questions import failed_for, offered, picked, settled
+from shipkit.carriers.easypost.rate_choice import failed_for, offered, picked, settled
 from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     bought_parts,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,8 +17,16 @@ import orjson
 import pyarrow as pa
 
 from shipkit.carriers.easypost.account_facts import AccountFacts
-from shipkit.carriers.easypost.catalog import SERVICES, carrier_of
+from shipkit.carriers.easypost.catalog import carrier_of
 from shipkit.carriers.easypost.easypost_client import EasyPostClient
+from shipkit.carriers.easypost.rate_choice import (
+    Rated,
+    failed_for,
+    is_of,
+    offered,
+    picked,
+    settled,
+)
 from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     cents_of,
@@ -42,7 +49,7 @@ from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, Carri
 from shipkit.models import Address, Rate, Shipment
 from shipkit.schema import quotes_table, shipment_from_row
 
-__all__ = ["RateQuestions", "Rated", "failed_for", "offered", "picked", "settled"]
+__all__ = ["RateQuestions"]
 
 _PRIVATE: Final = ("name", "company", "phone", "email")
 """Of an address: no price depends on them."""
@@ -53,74 +60,6 @@ _FAILED_KEEP_S: Final = 300.0
 _FREE_RATINGS: Final = 3
 _RATING_FEE: Final = Decimal("0.02")
 """support.easypost.com, Billing FAQ: ratings beyond three times the labels, USD each."""
-
-
-@dataclass(frozen=True)
-class Rated:
-    """The answer to one question."""
-
-    offers: tuple[Offer, ...]
-    failed: Mapping[str, tuple[str, ...]]
-    """Carrier -> why it gave no price."""
-    dropped: CarrierRejected | None = None
-    """What EasyPost did not take over."""
-    rewritten: str | None = None
-    """The address as EasyPost has it, where it is another place."""
-    at: float = field(default_factory=time.monotonic)
-
-
-def settled(shipment: Shipment) -> Shipment:
-    """Return `shipment` with the code of its service; one of another carrier of the account stays.
-
-    Raises
-    ------
-    CarrierRejected
-        The service is not known, and not written as the code of an account's own.
-    """
-    code = SERVICES.parse(shipment.service)
-    if code is not None:
-        return shipment.model_copy(update={"service": code})
-    carrier, colon, service = shipment.service.partition(":")
-    if colon and carrier and service and shipment.service == shipment.service.lower():
-        return shipment
-    return SERVICES.settled(shipment)
-
-
-def offered(rated_offers: Iterable[Offer], service: str) -> Offer | None:
-    """Return the offer of a service, the cheapest where several accounts have one."""
-    return next((offer for offer in rated_offers if offer.code == service), None)
-
-
-def failed_for(failed: Mapping[str, tuple[str, ...]], service: str) -> list[str]:
-    """Return what the carrier of a service reported when it gave no price."""
-    return [
-        f"{carrier}: {'; '.join(texts)}"
-        for carrier, texts in failed.items()
-        if _plain(carrier) == carrier_of(service)
-    ]
-
-
-def picked(
-    rated_offers: Iterable[Offer], failed: Mapping[str, tuple[str, ...]], service: str
-) -> Offer:
-    """Return the offer of a service.
-
-    Raises
-    ------
-    CarrierRejected
-        There is none; the message has the carrier's own words.
-    """
-    if (offer := offered(rated_offers, service)) is not None:
-        return offer
-    said = failed_for(failed, service)
-    why = f" ({'; '.join(said)})" if said else ""
-    raise CarrierRejected(
-        f"EasyPost has no price for {SERVICES.title_of(service)}{why}.",
-        fix="Choose another service: session.shop() lists what the account sells for this row."
-        if not said
-        else "Try again later, or choose another carrier's service.",
-        field="service",
-    )
 
 
 class RateQuestions:
@@ -384,7 +323,7 @@ class RateQuestions:
             )
         compared = key in self._compared
         for carrier, texts in rated.failed.items():
-            if compared or _plain(carrier) == carrier_of(offer.code):
+            if compared or is_of(carrier, offer.code):
                 found.append(
                     f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper"
                 )
@@ -420,7 +359,3 @@ def _key(question: Draft) -> str:
     priced |= {"options": options, "shipments": parcels, "kind": kind}
     priced.pop("parcel", None)
     return orjson.dumps(priced, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _plain(carrier: str) -> str:
-    return "".join(letter for letter in carrier.lower() if letter.isalnum())

@@ -8,7 +8,7 @@ import logging
 
 from shipkit.errors import CarrierError, CheckpointWriteError
 from shipkit.models import Purchase, Shipment
-from shipkit.purchasing.reconcile import purchase_entry
+from shipkit.purchasing.purchase_entry import purchase_entry
 from shipkit.purchasing.run.feeder import Feeder
 from shipkit.purchasing.run.first_step import FirstStep, NotBought, called
 from shipkit.purchasing.run.run_state import RunState, moved
