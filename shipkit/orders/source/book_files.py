@@ -12,6 +12,7 @@ from shipkit.errors import SourceError
 from shipkit.orders.source.markup_books import markup_book, markup_kind
 from shipkit.orders.source.ods_look import OdsLooks
 from shipkit.orders.source.sheet_model import Book, Look, SheetTable
+from shipkit.orders.source.xls_look import XlsLooks
 from shipkit.orders.source.xlsx_look import XlsxLooks
 
 __all__ = ["is_book", "opened_book"]
@@ -146,7 +147,7 @@ def _refuse_others(path: Path, head: bytes) -> None:
 def _looks(path: Path) -> tuple[str, Callable[[str], Look]]:
     """Return the kind of a workbook, and what finds the look of a sheet by its name."""
     if not zipfile.is_zipfile(path):
-        return "xls", lambda _: Look()
+        return "xls", XlsLooks(path)
     with zipfile.ZipFile(path) as book:
         names = book.namelist()
     if "xl/workbook.xml" in names:
@@ -165,7 +166,8 @@ class _CalamineBook(Book):
         seen = [sheet.name for sheet in sheets if str(sheet.visible).endswith(".Visible")]
         if isinstance(looks, OdsLooks):
             seen = [name for name in names if name not in looks.hidden_sheets]
-        super().__init__(names=names, visible=seen or names, kind=kind)
+        blind = looks.blind if isinstance(looks, XlsLooks) else kind == "xlsb"
+        super().__init__(names=names, visible=seen or names, kind=kind, blind=blind)
         self._book, self._looks = book, looks
         self._read: dict[str, SheetTable] = {}
 

@@ -68,11 +68,14 @@ class Book:
         The sheets that a person sees; all of them when none is visible.
     kind
         ``xlsx``, ``xlsm``, ``xlsb``, ``xls``, ``ods``, ``html`` or ``xml``, by its bytes.
+    blind
+        Whether the look of its sheets cannot be read.
     """
 
     names: list[str]
     visible: list[str]
     kind: str
+    blind: bool = False
 
     def sheet(self, name: str) -> SheetTable:
         """Return the values of a sheet."""

@@ -80,7 +80,7 @@ def read_spreadsheet(
     with opened_book(path) as book:
         names, notes = chosen_sheets(book, path.name, sheet)
         read = [_read_sheet(book, name, path.name, header=header, hidden=hidden) for name in names]
-    if book.kind in {"xls", "xlsb"}:
+    if book.blind:
         text = f"hidden rows and number formats of an .{book.kind} file are not visible; if it has "
         notes.append(Note("assumed", f"{text}any, save it as .xlsx and load that."))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
