@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shipkit.common.visible_text import visible
+
 __all__ = ["Consent", "PermissionRequest", "shortened"]
 
 _LONGEST_NAME = 160
@@ -43,5 +45,9 @@ class Consent:
 
 
 def shortened(text: str) -> str:
-    """Return `text` on one line and cut: a question must stay readable whatever an order says."""
-    return " ".join(text.split())[:_LONGEST_NAME]
+    """Return `text` on one line, cut, and with hidden characters as escapes.
+
+    A question must stay readable whatever an order, or an address that a model sent, says: a mark
+    that turns the direction of writing would show a person another address than is printed.
+    """
+    return visible(" ".join(text.split()))[:_LONGEST_NAME]

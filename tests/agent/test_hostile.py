@@ -408,3 +408,17 @@ async def test_the_books_of_jobs_and_previews_are_private_to_the_user(serve, hom
     if os.name == "posix":
         for folder in (home, home / "previews", home / "audit"):
             assert folder.stat().st_mode & 0o077 == 0, folder
+
+
+@ERAS
+async def test_a_question_to_a_person_hides_no_characters(serve, era):
+    """An address that turns the direction of writing reads otherwise than it is printed."""
+    person = Person("decline")
+    async with connected(serve(), person, era) as c:
+        batch = await c.ok("load_orders", rows=orders(1))
+        turned = {**SHOP, "address_line1": "12 \u202eteertS kaO\u202c", "name": "Da\u200bna"}
+        await c.no("batch_preview", job_id=batch["job_id"], shipper_info=turned)
+    (asked,) = person.asked
+    assert "\\u202e" in asked
+    assert "\u202e" not in asked
+    assert "\u200b" not in asked
