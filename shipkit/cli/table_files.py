@@ -70,7 +70,8 @@ def _xlsx(frame: pd.DataFrame, file: Path) -> None:
 
 
 def _parquet(frame: pd.DataFrame, file: Path) -> None:
-    with_zone(frame).to_parquet(file, index=False, compression="zstd")
+    with file.open("wb") as sink:  # by its name, Arrow refuses one that is not UTF-8
+        with_zone(frame).to_parquet(sink, index=False, compression="zstd")
 
 
 _WRITERS = {".csv": _csv, ".tsv": _tsv, ".xlsx": _xlsx, ".parquet": _parquet}

@@ -45,6 +45,11 @@ def watch(args: Namespace, console: Console) -> End:
         raise InputError(
             f"{path} is not a folder.", fix="Create it first; files that are put into it are run."
         )
+    whole = str(path.absolute())
+    if readable(whole) != whole:
+        raise InputError(
+            f"The name of the folder {readable(whole)} is not UTF-8.", fix="Rename the folder."
+        )
     folder = WatchedFolder(path, args.every or _EVERY_S)
     home = Settings.read(home=args.home).home
     mine = home / "watch" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import httpx
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 import shipkit as sk
+from shipkit.carriers.ups import UPS
 from shipkit.common import local_day as clock
 from shipkit.common.local_day import local_day, time_zone
+from shipkit.errors import CarrierRejected
+from shipkit.models import LabelSpec, Parcel, Shipment
 from shipkit.purchasing import result as results
 from shipkit.session import price_members
 
@@ -221,6 +228,35 @@ def test_do_not_ship_before_counts_from_the_shipper_s_day(at: Callable[[str], No
         with sk.BatchSession(rows, shipper=place) as session:
             held[place.state] = session.preview()["cost_cents"].isna().tolist()
     assert held == {"HI": [True], "TX": [False]}
+
+
+@pytest.mark.parametrize(("place", "dated"), [(HAWAII, "20270101"), (TEXAS, None)])
+def test_ups_is_told_a_day_that_is_to_come_where_the_shipper_is(
+    at: Callable[[str], None], place: sk.Address, dated: str | None
+) -> None:
+    """At 22:00 in Honolulu, January 1 is tomorrow and must be named; in Texas it is today."""
+    at("2027-01-01T08:00:00+00:00")
+    sent: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "oauth" in request.url.path:
+            return httpx.Response(200, json={"access_token": "t", "expires_in": "3600"})
+        sent.append(json.loads(request.content))
+        error = {"code": "120500", "message": "no"}
+        return httpx.Response(400, json={"response": {"errors": [error]}})
+
+    ups = UPS("id", SecretStr("secret"), "A1B2C3", transport=httpx.MockTransport(answer))
+    shipment = Shipment(
+        order_id="A-1",
+        ship_to=TEXAS,
+        service="ground",
+        parcels=(Parcel(weight_lb=2),),
+        ship_date=dt.date(2027, 1, 1),
+    )
+    with pytest.raises(CarrierRejected):
+        asyncio.run(ups.ship(shipment, place, "REF1", LabelSpec()))
+    [body] = sent
+    assert body["ShipmentRequest"]["Shipment"].get("ShipmentDate") == dated
 
 
 # -- shipments of a period, confirmations ----------------------------------------------------------
