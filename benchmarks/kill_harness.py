@@ -378,7 +378,7 @@ class ServedEasyPost:
             sys.executable,
             str(ROOT / "tests" / "carriers" / "easypost" / "server.py"),
             "--latency",
-            "0.01",
+            "0.03",
             "--late",
             str(LATE_S - 0.05),
             "--books",
