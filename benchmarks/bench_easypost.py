@@ -7,7 +7,9 @@ The server is a process of its own that answers each step of a purchase after th
 buy, and the label file. Both ways take all three steps for each label. The bare loop posts
 ready-made bytes and reads the answers as JSON; the job has every intent, every id and every label
 on disk before its next step. Rates are told twice: over all of the time that a way takes, and while
-it is under way, without its first and last `concurrency` answers.
+it is under way, without its first and last `concurrency` answers. Turns in use are the part of
+that time, of all `concurrency` turns, in which a request of the job was on its way: unlike the
+rates, it says the same on a busy machine.
 """
 
 from __future__ import annotations
@@ -130,6 +132,32 @@ def serve(port, latency_s: float) -> None:
     asyncio.run(run())
 
 
+class Turns:
+    """Notes when calls began and ended."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, float]] = []
+
+    def of(self, call):
+        async def timed_call(*given):
+            began = time.perf_counter()
+            try:
+                return await call(*given)
+            finally:
+                self.calls.append((began, time.perf_counter()))
+
+        return timed_call
+
+    def in_use(self, since: float, until: float, concurrency: int) -> float:
+        """Return the part of all turns between two moments in which a call was under way."""
+        busy = sum(max(0.0, min(end, until) - max(began, since)) for began, end in self.calls)
+        return busy / concurrency / (until - since)
+
+
+USED: list[float] = []
+"""Of each whole job."""
+
+
 async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
     address = {"name": "Jo Ng", "street1": "1 Main Street", "city": "Timonium", "state": "MD"}
     created = {"shipment": {"to_address": address, "from_address": address, "reference": "R" * 20}}
@@ -184,7 +212,9 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
             label=LabelSpec(format="zpl"),
         )
         store = JobStore.publish(Path(home), draft)
-        answers = easypost.ship = Answers(easypost.ship, concurrency)
+        turns = Turns()
+        easypost.prepare = turns.of(easypost.prepare)
+        answers = easypost.ship = Answers(turns.of(easypost.ship), concurrency)
         try:
             wall, cpu = time.perf_counter(), time.process_time()
             status = await execute(store, easypost, pacer=Pacer(concurrency=concurrency))
@@ -192,6 +222,8 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
         finally:
             await easypost.aclose()
         assert status is JobStatus.COMPLETED, status
+        middle = answers.times[concurrency:-concurrency]
+        USED.append(turns.in_use(middle[0], middle[-1], concurrency))
         return wall, cpu, answers.each_s()
 
 
@@ -243,6 +275,7 @@ def main() -> None:
             f"{told['under_way_per_s']:.0f} | {shares['under_way_per_s']:.1%} | "
             f"{told['cpu_ms']:.2f} |"
         )
+    print(f"\nturns in use while under way: {min(USED):.1%} to {max(USED):.1%}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
 
