@@ -121,6 +121,7 @@ def test_each_schema_belongs_to_one_stage():
             owners.setdefault(str(name.value), set()).add(stage_of(path))
     assert set(owners) == {
         "source",
+        "described",
         "rows",
         "orders",
         "look_alikes",
