@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ntpath
+import sys
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -36,13 +38,20 @@ def test_a_text_becomes_a_file_name(text: str, stem: str) -> None:
     assert file_stem(text) == stem
 
 
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps the name for a device. Python 3.13 moved the question."""
+    if sys.version_info >= (3, 13):
+        return ntpath.isreserved(name)
+    return PureWindowsPath(name).is_reserved()
+
+
 @given(st.text())
 def test_no_text_leaves_the_folder_or_breaks_a_file_system(text: str) -> None:
     stem = file_stem(text)
     assert stem
     assert stem not in {".", ".."}
     assert Path(stem).name == stem == PureWindowsPath(stem).name
-    assert not PureWindowsPath(f"{stem}.pdf").is_reserved()
+    assert not is_reserved(f"{stem}.pdf")
     assert len(f"{stem}-9999.pdf".encode()) < 200
     assert stem == stem.strip(" .")
     assert not set(stem) & set('<>:"/\\|?*\x00\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_each_kind_of_source_adds_up(tmp_path: Path) -> None:
 def test_a_database_adds_up(tmp_path: Path) -> None:
     import sqlite3
 
-    with sqlite3.connect(tmp_path / "shop.db") as con:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as con:
         pd.DataFrame(RECORDS).to_sql("orders", con, index=False)
     database = sk.Database(f"sqlite:///{tmp_path / 'shop.db'}", table="orders")
     assert str(account(database)) == "3 rows: 3 rows of 2 orders"

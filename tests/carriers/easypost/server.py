@@ -26,6 +26,7 @@ import threading
 import uuid
 import zlib
 from collections import Counter
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -260,8 +261,12 @@ class EasyPostServer:
 
     def sold(self) -> list[dict[str, Any]]:
         """Return every label that was sold: reference, shipment, number, whether it is refunded."""
-        with sqlite3.connect(self._path) if self._path != ":memory:" else self._db as db:
-            rows = db.execute("select reference, shipment, number, refund from sold").fetchall()
+        query = "select reference, shipment, number, refund from sold"
+        if self._path == ":memory:":
+            rows = self._db.execute(query).fetchall()
+        else:
+            with closing(sqlite3.connect(self._path)) as db:
+                rows = db.execute(query).fetchall()
         return [
             {"reference": r, "shipment": s, "number": n, "refund": f or ""} for r, s, n, f in rows
         ]
