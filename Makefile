@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # compiles every test again, which is six of its eleven seconds before the first test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick coverage lint docs clean
+.PHONY: demo test quick pythons coverage lint docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,14 @@ test: $(STAMP) lint  ## everything the gate runs
 
 quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: about a minute
 	$(BIN)/python -m pytest -n 3 -q -m "not long and not slow" $(ARGS)
+
+pythons:  ## the fast tests on each Python from 3.11 to 3.14 that is here, with and without -O
+	@for minor in 11 12 13 14; do \
+	  python3.$$minor -c "" 2>/dev/null || { echo "Python 3.$$minor is not here"; continue; }; \
+	  $(MAKE) VENV=.venv-3.$$minor PYTHON=python3.$$minor .venv-3.$$minor/.installed || exit 1; \
+	  for flag in "" -O; do echo "== Python 3.$$minor $$flag"; \
+	    .venv-3.$$minor/bin/python $$flag -m pytest -n 3 -q -m "not long and not slow" $(ARGS) \
+	      || exit 1; done; done
 
 coverage: $(STAMP)  ## the tests of the gate, with the lines they miss
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term $(ARGS)
