@@ -84,6 +84,8 @@ class Cells:
     """Problems of single rows, as dicts of :data:`shipkit.schema.PROBLEMS`."""
     item_headings: frozenset[str] = frozenset()
     """A row that fills only these is a further item of the order above."""
+    unread_index: str | None = None
+    """The first value of a frame's index that was not read: whole numbers without a name."""
 
 
 def base_names(count: int) -> list[str]:

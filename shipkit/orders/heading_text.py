@@ -116,7 +116,7 @@ class _Languages:
     """
 
     def __init__(self) -> None:
-        given, spelling = word_file("languages"), word_file("spelling")
+        given, spelling = dict(word_file("languages")), word_file("spelling")  # shared by threads
         self.dropped = frozenset(spelling["dropped"])
         self.articles = frozenset(word for text in spelling["articles"] for word in _tokens(text))
         self.whole = {spelled(text): meaning for text, meaning in given.pop("whole").items()}

@@ -24,6 +24,8 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     import pandas as pd
 
     def dtype(kind: pa.DataType) -> Any:
+        if pa.types.is_uint64(kind):
+            return pd.UInt64Dtype()
         if pa.types.is_integer(kind):
             return pd.Int64Dtype()
         return pd.BooleanDtype() if pa.types.is_boolean(kind) else None

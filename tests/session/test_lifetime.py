@@ -115,7 +115,23 @@ print("done", flush=True)
 """
 
 
-@pytest.mark.parametrize(("package", "script"), [("gevent", GEVENT), ("uvloop", UVLOOP)])
+THREADS = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+exec(PARTS)
+gate = threading.Barrier(4)
+def first(street):
+    gate.wait()
+    return shipped(session(street))
+with ThreadPoolExecutor(4) as pool:  # all of them read the words of headings for the first time
+    assert list(pool.map(first, ["One", "Two", "Three", "Four"])) == [3] * 4
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "script"), [("gevent", GEVENT), ("uvloop", UVLOOP), ("threading", THREADS)]
+)
 def test_several_sessions_work_under_another_event_loop(package, script, home):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")

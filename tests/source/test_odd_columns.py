@@ -44,7 +44,7 @@ ODD = {
     "categories of periods": (MONTHS.astype("category"), ["2026-01", "2026-02", "2026-03"]),
     "categories": (pd.Series(["a", "b", None], dtype="category"), ["a", "b", None]),
     "mixed categories": (pd.Series([1, "a", None], dtype="category"), ["1", "a", None]),
-    "sparse": (pd.arrays.SparseArray([1.0, np.nan, 2.0]), ["1", None, "2"]),
+    "sparse": (pd.arrays.SparseArray([1.0, np.nan, 2.0]), [1.0, None, 2.0]),
     "half floats": (np.array([1, 2, 3], dtype="float16"), [1.0, 2.0, 3.0]),
     "wide decimals": ([Decimal("1e30"), Decimal("1e-30"), None], ["1" + "0" * 30, "1E-30", None]),
     "NaN decimals": ([Decimal("1.5"), Decimal("NaN"), None], [Decimal("1.5"), None, None]),

@@ -91,14 +91,19 @@ def read(schema: StageSchema, source: Any, **options: Any) -> tuple[Cells, Origi
         cells = read_frame(schema, source, "cells")
     elif isinstance(source, duckdb.DuckDBPyRelation):
         cells = read_arrow(schema, source.to_arrow_table(), "cells", kind="relation")
-    elif hasattr(source, "__arrow_c_stream__") or isinstance(source, pa.RecordBatchReader):
+    elif (hasattr(source, "__arrow_c_stream__") and not isinstance(source, type)) or isinstance(
+        source, pa.RecordBatchReader
+    ):
         cells = read_arrow(schema, source, "cells")
     elif isinstance(source, Sequence) and not isinstance(source, bytes):
         cells = read_records(schema, source, "cells")
     else:
+        late = next((name for name in ("collect", "compute") if hasattr(source, name)), None)
         raise SourceError(
             f"Cannot read orders from an object of type {type(source).__name__}.",
-            fix="Pass a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
+            fix=f"Pass the result of its {late}() method."
+            if late
+            else "Pass a path, a DataFrame, an Arrow table, a list of dicts or a DuckDB relation.",
         )
     rows = count(schema.con, cells.relation)
     cells = _with_lines(cells, rows, None)

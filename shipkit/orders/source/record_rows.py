@@ -59,7 +59,7 @@ def with_item_lines(
 
 def names_items(name: str) -> bool:
     """Return whether a field of a record is called as a list of items is."""
-    return phrase(name) in word_file("records")["item_lists"]
+    return phrase(str(name)) in word_file("records")["item_lists"]
 
 
 def holds_items(value: Any) -> bool:
@@ -100,7 +100,8 @@ def flattened(records: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], li
 def _pairs(
     record: Mapping[str, Any], prefix: str = "", depth: int = 0
 ) -> Iterator[tuple[str, Any]]:
-    for name, value in record.items():
+    for key, value in record.items():
+        name = str(key)
         if isinstance(value, Mapping) and value and depth < _NESTING:
             yield from _pairs(value, f"{prefix}{name}.", depth + 1)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,12 @@ from shipkit.errors import SourceError
 from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
 from shipkit.orders.expressions import quote as sql_text
 from shipkit.orders.line_account import SourceLines, set_aside
-from shipkit.orders.source.arrow_columns import column_array, readable_table
+from shipkit.orders.source.arrow_columns import (
+    as_table,
+    column_array,
+    put_columns,
+    readable_table,
+)
 from shipkit.orders.source.record_rows import (
     flattened,
     holds_items,
@@ -34,10 +40,13 @@ __all__ = ["is_frame", "read_arrow", "read_frame", "read_json", "read_parquet", 
 
 
 def is_frame(source: Any) -> bool:
-    """Return whether `source` is a pandas DataFrame, without importing pandas."""
-    return (
-        type(source).__name__ == "DataFrame" and type(source).__module__.split(".")[0] == "pandas"
-    )
+    """Return whether `source` is a pandas DataFrame or one of a subclass, such as geopandas'.
+
+    Does not import pandas.
+    """
+    # Another thread may be importing pandas at this moment.
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    return frame is not None and isinstance(source, frame)
 
 
 def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
@@ -46,11 +55,9 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
     A named index is a column, as in Arrow's own conversion: it may hold the order number. Lists of
     items in cells, as ``pandas.json_normalize`` leaves them, are lines as they are in dicts.
     """
+    unread = _unread_index(frame)
     frame = _with_named_index(frame)
-    headings = tuple(
-        " ".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
-        for name in frame.columns
-    )
+    headings = tuple(_heading(label) for label in frame.columns)
     if not headings:
         raise SourceError(
             "The DataFrame has no columns.", fix="Pass a DataFrame with one row per order or line."
@@ -64,7 +71,29 @@ def read_frame(schema: StageSchema, frame: Any, table: str) -> Cells:
         return replace(read_records(schema, records, table), kind="frame")
     arrays = [column_array(frame.iloc[:, place]) for place in range(len(headings))]
     data = pa.table(dict(zip(base_names(len(arrays)), arrays, strict=True)))
-    return Cells(relation=put(schema, table, data), headings=headings, kind="frame")
+    return Cells(
+        relation=put_columns(schema, table, data, headings),
+        headings=headings,
+        kind="frame",
+        unread_index=unread,
+    )
+
+
+def _heading(label: Any) -> str:
+    """Return the heading of a column; the parts of a MultiIndex are one text."""
+    if isinstance(label, tuple):
+        return " ".join(text for text in map(_heading, label) if text)
+    missing = label is None or label != label  # noqa: PLR0124 - NaN is not equal to itself
+    return "" if missing else str(label)
+
+
+def _unread_index(frame: Any) -> str | None:
+    """Return an example of an index that is not read and is more than the places of the rows."""
+    index = frame.index
+    if index.name is not None or getattr(index.dtype, "kind", "O") not in "iu" or not len(index):
+        return None
+    places = np.array_equal(index.to_numpy(), np.arange(len(index)))
+    return None if index.nlevels > 1 or places else str(index[0])
 
 
 def _with_named_index(frame: Any) -> Any:
@@ -89,7 +118,8 @@ def _with_named_index(frame: Any) -> Any:
         for level in levels
         if level.name not in frame.columns or list(level) != list(frame[level.name])
     ]
-    bare = frame.set_axis(range(len(frame)), axis="index")
+    # A plain frame: a subclass may have a meaning for its columns.
+    bare = sys.modules["pandas"].DataFrame(frame).set_axis(range(len(frame)), axis="index")
     for place, level in enumerate(new):
         bare.insert(place, level.name, level, allow_duplicates=True)
     return bare
@@ -97,7 +127,7 @@ def _with_named_index(frame: Any) -> Any:
 
 def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow") -> Cells:
     """Read an Arrow table, a record batch reader, or any object with an Arrow stream."""
-    data = source if isinstance(source, pa.Table) else pa.table(source)
+    data = as_table(source)
     headings = tuple(str(name) for name in data.column_names)
     if not headings:
         raise SourceError(
@@ -105,8 +135,8 @@ def read_arrow(schema: StageSchema, source: Any, table: str, kind: str = "arrow"
         )
     if _is_nested(data.schema):
         return replace(read_records(schema, data.to_pylist(), table), kind=kind)
-    data = readable_table(data.rename_columns(base_names(len(headings))))
-    relation = put(schema, table, data)
+    data = readable_table(data.rename_columns(base_names(len(headings))), headings)
+    relation = put_columns(schema, table, data, headings)
     return Cells(relation=relation, headings=headings, kind=kind)
 
 
@@ -295,16 +325,13 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
             "The orders have no fields.", fix='Pass [{"order_id": ..., "zip": ...}, ...].'
         )
     columns = list(zip(*rows, strict=True))
-    relation = put(
-        schema,
-        table,
-        pa.table(
-            {
-                name: column_array(list(column))
-                for name, column in zip(base_names(len(headings)), columns, strict=True)
-            }
-        ),
+    data = pa.table(
+        {
+            name: column_array(list(column))
+            for name, column in zip(base_names(len(headings)), columns, strict=True)
+        }
     )
+    relation = put_columns(schema, table, data, headings)
     if not all(record.keys() == records[0].keys() for record in records):
         text = "Some records do not have every field; those cells are empty."
         notes = (*notes, Note("repaired", text))

@@ -166,6 +166,7 @@ def loaded_from(
         *cells.notes,
         *([Note("read", f"Layout: {layout}.")] if layout else []),
         *_heading_notes(headings, names),
+        *_index_notes(cells, columns),
         *_reading_notes(names, readings),
         *(Note("dropped", part.note or f"{part}.", part.count) for part in account.aside),
     )
@@ -361,6 +362,18 @@ def _heading_notes(headings: Sequence[str], names: Sequence[str]) -> list[Note]:
             text = f"duplicate heading {heading!r}: the {place} is renamed {name!r}."
         notes.append(Note("repaired", text))
     return notes
+
+
+def _index_notes(cells: Cells, columns: Sequence[Column]) -> list[Note]:
+    """Return a note on an index that may hold the order numbers, where no column does."""
+    if cells.unread_index is None or any(column.role == "order_id" for column in columns):
+        return []
+    text = (
+        "the index of the DataFrame was not read, because it has no name and holds whole numbers "
+        f"({cells.unread_index}, ...). If they are order numbers: "
+        'frame.rename_axis("order_id").'
+    )
+    return [Note("assumed", text)]
 
 
 def _reading_notes(names: Sequence[str], readings: Sequence[ColumnReading]) -> list[Note]:
