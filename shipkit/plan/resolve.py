@@ -381,7 +381,7 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
         return pa.scalar(value, leaf.arrow.type).as_py()
     except UnknownService as no:
         raise InputError(f"{no.problem}.", fix=no.fix) from None
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, TypeError, ArithmeticError) as error:
         raise InputError(
             f"{name}={value!r} cannot be used: {error}.", fix=f"Give {_KINDS[leaf.spec.kind]}."
         ) from None

@@ -43,6 +43,8 @@ def session(shop):
         ("weight_lb", "nan", "it is not a number"),
         ("weight_lb", float("inf"), "it is not a number"),
         ("weight_lb", np.array([1, 2]), "it is a ndarray"),
+        ("weight_lb", 10**400, "Give a number of pounds"),
+        ("declared_value", 10**400, "Give an amount of money"),
         ("residential", "yes", "Give a flag: True or False"),
         ("ship_date", "tomorrow", "Give a date, such as 2026-11-02"),
         ("ship_date", 5, "it is a int"),
