@@ -187,7 +187,7 @@ def test_a_clause_that_cannot_be_used_says_why(three, clause, params, words):
 
 
 def test_a_clause_that_is_not_text_is_refused(three):
-    with pytest.raises(FilterError, match="SQL text, not int"):
+    with pytest.raises(FilterError, match="A filter is a text, not 5"):
         where.select(three, [5], {})
 
 

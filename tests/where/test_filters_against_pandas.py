@@ -63,7 +63,9 @@ def test_a_comparison_selects_what_pandas_selects(rows, column, sign, data):
             if cell is not None and getattr(pd.Series([cell]), SIGNS[sign])(value).item()
         ]
     try:
-        found = where.matching(table_of(rows), f"{column} {sign} $value", {"value": value})
+        found = where.matching(
+            table_of(rows), f"{column} {sign} $value", {"value": value}, notes_to=[]
+        )
     except FilterError:  # a text in no cell that looks like a slip: '', 'C%', 'CA,TX'
         assert column == "word"
         assert value not in set(cells)
@@ -93,7 +95,7 @@ def test_a_bound_list_is_membership(rows, wanted, negated):
     if negated and not wanted:
         expected = list(range(len(rows)))  # nothing is in an empty list, an empty cell neither
     try:
-        found = where.matching(table_of(rows), clause, {"wanted": wanted})
+        found = where.matching(table_of(rows), clause, {"wanted": wanted}, notes_to=[])
     except FilterError:  # one of the texts is in no cell and looks like a slip
         assert not set(wanted) <= {row["word"] for row in rows}
     else:
@@ -137,7 +139,7 @@ def test_what_is_written_anew_means_what_was_written(rows, clause):
                 f"SELECT place FROM lines WHERE {clause} ORDER BY place"
             ).fetchall()
         ]
-    assert where.matching(table, clause).tolist() == expected
+    assert where.matching(table, clause, notes_to=[]).tolist() == expected
 
 
 @given(text=st.text(max_size=60))

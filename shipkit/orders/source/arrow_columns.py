@@ -200,8 +200,8 @@ def _is_read(column: Any) -> bool:
     try:
         with memory_database() as scratch:
             scratch.register("tried", pa.table({"c": column}))
-            scratch.execute("CREATE TABLE stored AS SELECT c FROM tried")
-            scratch.sql("SELECT c, CAST(c AS VARCHAR) FROM stored").to_arrow_table()
+            scratch.sql("SELECT c FROM tried").create("stored")
+            scratch.table("stored").select("c, CAST(c AS VARCHAR)").to_arrow_table()
             if pa.types.is_timestamp(column.type):
                 scratch.execute("SELECT CAST(CAST(c AS DATE) AS TIMESTAMP) FROM tried").fetchall()
     except (duckdb.Error, pa.ArrowException):
