@@ -177,7 +177,7 @@ def judgement_of(con: duckdb.DuckDBPyConnection, relation: str, names: Sequence[
     found = con.execute(_suspects(relation, names)).fetchall() if names else []
     rows = [
         (name, was, verdict)
-        for name, was in found
+        for name, was in sorted(found, key=lambda cell: (names.index(cell[0]), cell[1]))
         for verdict in [judged(was, name)]
         if verdict.repair or verdict.problem
     ]
