@@ -162,8 +162,13 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
     import pyarrow.parquet as pq
 
     try:
-        if _is_nested(pq.read_schema(path)):
-            return read_records(schema, pq.read_table(path, partitioning=None).to_pylist(), table)
+        nested = pq.read_schema(path)
+        if _is_nested(nested):
+            data = pq.read_table(path, partitioning=None).to_pylist()
+            cells = read_records(schema, data, table)
+            # Objects become columns: a row of the file is a row, and can be written back.
+            rows_stay = not any(_lists_objects(field.type) for field in nested)
+            return replace(cells, kind="parquet") if rows_stay else cells
         found = schema.con.execute(
             "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)",
             {"path": _escaped(path)},
