@@ -37,6 +37,7 @@
     │   │   ├── AuthenticationFailed  the carrier refused the credentials
     │   │   └── FundsExhausted      the account cannot pay for the next label
     │   └── AnswerLost              sent, and no usable answer came: in doubt
+    │       └── PartlyBought        some parcels of a shipment are bought, the others are not
     ├── LabelError                  a label cannot be drawn, converted or saved
     └── WriteBackError              tracking numbers cannot be written back
         └── SourceChanged           the orders are no longer those that were read
@@ -52,9 +53,12 @@ import linecache
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from shipkit.state import Outcome
+
+if TYPE_CHECKING:
+    from shipkit.models import Purchase
 
 __all__ = [
     "AnswerLost",
@@ -81,6 +85,7 @@ __all__ = [
     "MappingError",
     "ModeLocked",
     "NotSent",
+    "PartlyBought",
     "PlanChanged",
     "PreviewExpired",
     "PreviewNotFound",
@@ -398,6 +403,24 @@ class AnswerLost(CarrierError):
 
     code = "answer_lost"
     outcome = Outcome.UNKNOWN
+
+
+class PartlyBought(AnswerLost):
+    """Some parcels of a shipment are bought, and the others are not.
+
+    Raised by a look-up of a carrier that sells in two steps. The same id buys the rest.
+
+    Parameters
+    ----------
+    purchase
+        What is bought.
+    """
+
+    code = "partly_bought"
+
+    def __init__(self, message: str, *, purchase: Purchase, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.purchase = purchase
 
 
 class LabelError(ShipkitError):

@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, preparer
-from shipkit.errors import AnswerLost, CarrierError
+from shipkit.errors import AnswerLost, CarrierError, PartlyBought
 from shipkit.models import Purchase
 from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
@@ -159,8 +159,10 @@ class Reconciler:
         # carrier's books before the purchase landed there, however long its answer took.
         began = self._clock()
         try:
-            found = await self._find(row, attempt)
+            found, part = await self._find(row, attempt), None
             doubt.error = None
+        except PartlyBought as error:
+            found, part, doubt.error = [], error, None
         except CarrierError as error:
             doubt.error = error.message
             self._postpone(doubt)
@@ -171,7 +173,7 @@ class Reconciler:
         if found:
             self._adopt(row, attempt, found)
         elif began - doubt.since >= self.conclude_after_s:
-            self._absent(row, attempt)
+            self._absent(row, attempt, part)
         else:
             self._postpone(doubt)
 
@@ -186,6 +188,8 @@ class Reconciler:
                 await self._pacer.enter()
                 try:
                     found = await self._find(row, attempt)
+                except PartlyBought as error:
+                    found = [error.purchase]
                 except CarrierError as error:
                     log.info("a look-up of an old reference failed: %s", error.code)
                     continue
@@ -223,6 +227,8 @@ class Reconciler:
         await self._pacer.enter()
         try:
             found = await self._find(row, last["attempt"], key=last["shipment_id"])
+        except PartlyBought as error:  # and the rest was refused
+            found = [error.purchase]
         except CarrierError as error:
             log.info("a label could not be asked for: %s", error.code)
             return
@@ -273,8 +279,11 @@ class Reconciler:
         self.doubts.pop(row, None)
         self._surplus(row, attempt, valid[1:])
 
-    def _absent(self, row: int, attempt: int) -> None:
-        """Record that the carrier does not have the shipment, and send it again or ask a person."""
+    def _absent(self, row: int, attempt: int, part: PartlyBought | None) -> None:
+        """Record that the carrier does not have the shipment, and send it again or ask a person.
+
+        Of a shipment that is bought in part, the carrier does not have the rest.
+        """
         again = self._proof_s is not None
         watch = self._ledger.watch.get(row)
         if again and not self._two_step:
@@ -296,6 +305,12 @@ class Reconciler:
                 message="The carrier never answered and does not find the shipment by its "
                 "reference.",
                 fix="Check the carrier's own shipping history, then decide: resend or skip.",
+            )
+        if not again and part is not None:
+            entry = entry._replace(
+                code=part.code,
+                message=f"{part.message} Bought: {', '.join(part.purchase.tracking_numbers)}.",
+                fix="Decide: resend buys the rest; skip, then void_surplus() voids what is bought.",
             )
         self._ledger.record([entry], urgent=False)
         self.doubts.pop(row, None)

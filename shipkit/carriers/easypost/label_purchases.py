@@ -37,7 +37,7 @@ from shipkit.carriers.easypost.shipment_request import (
 )
 from shipkit.carriers.label_format import in_format
 from shipkit.carriers.protocol import Prepared
-from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent
+from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent, PartlyBought
 from shipkit.models import Address, LabelSpec, Money, Purchase, Shipment
 
 __all__ = ["LabelPurchases"]
@@ -122,8 +122,10 @@ class LabelPurchases:
     async def find(self, number: str, label: LabelSpec) -> list[Purchase]:
         """Return what was bought under `number`.
 
-        An order that is bought only in part is not found: it is bought again under its id, which
-        buys the rest.
+        Raises
+        ------
+        PartlyBought
+            Some parcels of an order have no label. A purchase under its id buys the rest.
         """
         try:
             answer = await self._client.get(_path(number))
@@ -133,9 +135,12 @@ class LabelPurchases:
             raise AnswerLost(f"EasyPost does not show {number}: {refused.message}") from None
         if answer.get("id") != number:
             raise AnswerLost(f"EasyPost's answer is not about {number}.")
-        if len(bought_parts(answer)) < len(parts_of(answer)):
+        if not (bought := bought_parts(answer)):
             return []
-        return [await self._finished(answer, label)]
+        found = await self._finished(answer, label)
+        if len(bought) < len(parts_of(answer)):
+            raise PartlyBought(_how_many(answer), purchase=found)
+        return [found]
 
     async def refund(self, number: str) -> None:
         """Ask for the refund of every label bought under `number`.
@@ -317,11 +322,12 @@ def _is_order(number: str) -> bool:
 
 
 def _incomplete(answer: Mapping[str, Any]) -> AnswerLost:
+    return AnswerLost(_how_many(answer), fix="The rest is bought under the same order.")
+
+
+def _how_many(answer: Mapping[str, Any]) -> str:
     done, all_of = len(bought_parts(answer)), len(parts_of(answer))
-    return AnswerLost(
-        f"EasyPost bought {done} of {all_of} parcels of {answer.get('id')}.",
-        fix="The rest is bought under the same order.",
-    )
+    return f"EasyPost bought {done} of {all_of} parcels of {answer.get('id')}."
 
 
 def _money(offer: Offer) -> Money:

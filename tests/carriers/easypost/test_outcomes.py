@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from shipkit.purchasing.reconcile import surplus
+from shipkit.purchasing.recovery import decide
 from shipkit.state import JobStatus
 
 from .conftest import job_of, run
@@ -306,6 +307,28 @@ def test_an_order_without_a_whole_answer_is_settled_by_its_id(home, server, easy
         one["number"] for one in server.sold()
     )
     assert server.calls["order"] == ROWS
+
+
+@pytest.mark.parametrize("choice", ["resend", "skip"])
+def test_an_order_bought_in_part_is_shown_to_the_person_who_decides(home, server, easypost, choice):
+    server.fault("order_buy", "part")
+    carrier = easypost()
+    job = job_of(home, 1, carrier, cents=TWO_CENTS, resend="ask", **GROUND)
+    assert run(job, carrier) is JobStatus.COMPLETED_WITH_ERRORS
+    (bought,) = server.sold()
+    (line,) = job.results().to_pylist()
+    assert (line["state"], line["error_code"]) == ("review", "partly_bought")
+    assert "bought 1 of 2 parcels" in line["error_message"]
+    assert f"Bought: {bought['number']}." in line["error_message"]
+    decide(job, [0], choice)
+    if choice == "resend":
+        assert run(job, carrier) is JobStatus.COMPLETED
+        assert len(server.sold()) == 2
+        assert surplus(job).num_rows == 0
+    else:
+        run(job, carrier)
+        assert len(server.sold()) == 1
+        assert surplus(job).column("tracking_numbers").to_pylist() == [[bought["number"]]]
 
 
 def test_the_rest_of_an_order_that_is_refused_is_said(home, server, easypost):
