@@ -187,3 +187,24 @@ def test_a_unit_under_a_heading_that_may_be_of_the_quantity_holds_its_row(tmp_pa
     mapped, problems = ship(tmp_path, shop, f"Weight,{heading}", "2,KG", "2,lb", **named)
     assert problems == []
     assert mapped["weight_lb"].tolist() == [pytest.approx(4.409245, rel=1e-6), 2]
+
+
+@pytest.mark.parametrize("cell", ["x", "two"])
+def test_a_quantity_that_cannot_be_read_holds_its_row(tmp_path, shop, cell):
+    _, found = ship(tmp_path, shop, "Weight (lb),Quantity", f"1.5,{cell}", "1.5,1")
+    assert found == [(1, "cell_not_number", "the value in column 'Quantity' is not a number")]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "said"),
+    [
+        ("Weight (kg)", "2 lb", []),  # held, so not converted
+        ("Weight (kg)", "1.5 kg", []),
+        ("Weight", "1.5 kg", ["Weight: converted numbers with a unit to lb."]),
+    ],
+)
+def test_what_is_not_converted_is_not_said_to_be(tmp_path, heading, cell, said):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"Order ID,{heading}\nA1,{cell}\nA2,1.5\n", encoding="utf-8")
+    notes = [note.text for note in source.load(path).report.notes]
+    assert [text for text in notes if "converted" in text] == said

@@ -119,13 +119,18 @@ def number_column(
         arms = f"WHEN {quote(_BOTH + ' ')} THEN {scale.convert_sql(both, 'lb', column.unit)} {arms}"
     otherwise = f"ELSE {bare}" if column.unit or column.unit_cell else ""
     goal = "the unit next to them" if column.unit_cell else column.unit or scale.base
+    converts = both or any(
+        _stated(scale, column, adjacent) is None and scale.words[word] != scale.base
+        for word, adjacent in named
+    )
+    done = [Note("repaired", f"converted numbers with a unit to {goal}")] if converts else []
     return ColumnReading(
         sql=f"CASE {_unit_key(c, column)} {arms} {otherwise} END",
         type="DOUBLE",
         raw=c,
         can_fail=True,
         kind=kind,
-        notes=(*text.notes, Note("repaired", f"converted numbers with a unit to {goal}")),
+        notes=(*text.notes, *done),
         unit=None if column.unit_cell else column.unit or scale.base,
         contradiction=_other_unit(named, c, scale, column),
     )

@@ -37,7 +37,7 @@ __all__ = ["loaded_from"]
 
 _BLOCKING = frozenset(
     {"weight", "length", "width", "height", "declared_value", "ship_date", *QUANTITIES.values()}
-) - {"quantity"}
+)
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
 _UNIT_ROLES = {
     "weight": "weight_unit",
