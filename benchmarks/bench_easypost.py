@@ -14,11 +14,8 @@ rates, it says the same on a busy machine.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
-import json
-import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +23,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pyarrow as pa
-from bench_ups import Answers, timed
+from carrier_rounds import Answers, compare, timed
 from pydantic import SecretStr
 
 from shipkit.carriers.easypost import EasyPost
@@ -230,55 +227,6 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
 WAYS = {"bare aiohttp": bare, "a job with EasyPost": whole_job}
 
 
-async def measure(url: str, n: int, concurrency: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the figures of each way. Rounds alternate, so that load affects all alike."""
-    spent = {name: [0.0, 0.0, 0.0] for name in WAYS}
-    for _ in range(rounds):
-        for name, way in WAYS.items():
-            for place, seconds in enumerate(await way(url, n // rounds, concurrency)):
-                spent[name][place] += seconds
-    done = n // rounds * rounds
-    return {
-        name: {"per_s": done / wall, "under_way_per_s": rounds / each, "cpu_ms": cpu / done * 1000}
-        for name, (wall, cpu, each) in spent.items()
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=1500)
-    parser.add_argument("--concurrency", type=int, default=50)
-    parser.add_argument("--latency-ms", type=float, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    port = context.Queue()
-    server = context.Process(target=serve, args=(port, options.latency_ms / 1000), daemon=True)
-    server.start()
-    try:
-        url = f"http://127.0.0.1:{port.get(timeout=20)}"
-        found = asyncio.run(measure(url, options.n, options.concurrency, options.rounds))
-    finally:
-        server.terminate()
-        server.join()
-    limit = options.concurrency / options.latency_ms * 1000 / 3
-    print(
-        f"limit {limit:.0f} labels/s of three steps\n\n| way | labels/s | of bare | under way | of "
-        "bare | CPU ms a label |\n| --- | ---: | ---: | ---: | ---: | ---: |"
-    )
-    plain = found["bare aiohttp"]
-    for name, told in found.items():
-        shares = {key: told[key] / plain[key] for key in ("per_s", "under_way_per_s")}
-        print(
-            f"| {name} | {told['per_s']:.0f} | {shares['per_s']:.1%} | "
-            f"{told['under_way_per_s']:.0f} | {shares['under_way_per_s']:.1%} | "
-            f"{told['cpu_ms']:.2f} |"
-        )
-    print(f"\nturns in use while under way: {min(USED):.1%} to {max(USED):.1%}")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, serve, WAYS, n=1500, steps=3)
+    print(f"\nturns in use while under way: {min(USED):.1%} to {max(USED):.1%}")

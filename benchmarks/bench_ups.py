@@ -13,13 +13,10 @@ before), and while it is under way, without its first and last `concurrency` ans
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import datetime as dt
 import itertools
-import json
-import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +24,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pyarrow as pa
+from carrier_rounds import Answers, compare, timed
 from pydantic import SecretStr
 
 from shipkit.carriers.pace import Pacer
@@ -150,37 +148,6 @@ def serve(port, latency_s: float) -> None:
     asyncio.run(run())
 
 
-class Answers:
-    """Notes when answers came."""
-
-    def __init__(self, call, concurrency: int) -> None:
-        self._call, self._edge, self.times = call, concurrency, []
-
-    async def __call__(self, *given):
-        got = await self._call(*given)
-        self.times.append(time.perf_counter())
-        return got
-
-    def each_s(self) -> float:
-        """Return seconds from answer to answer, while the way is under way."""
-        middle = self.times[self._edge : -self._edge]
-        return (middle[-1] - middle[0]) / (len(middle) - 1)
-
-
-async def timed(call, n: int, concurrency: int) -> tuple[float, float, float]:
-    """Return wall and CPU seconds of `n` calls, and the seconds between answers."""
-    await asyncio.gather(*(call(i) for i in range(concurrency)))
-    left, answers = iter(range(n)), Answers(call, concurrency)
-
-    async def worker():
-        for i in left:
-            await answers(i)
-
-    wall, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return time.perf_counter() - wall, time.process_time() - cpu, answers.each_s()
-
-
 async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
     request = wire.ship(
         SHIPMENT, SHOP, account="A1B2C3", reference="R" * 20, label=ZPL, today=dt.date(2026, 11, 22)
@@ -269,60 +236,5 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
 WAYS = {"bare aiohttp": bare, "UPS.ship": alone, "a job with UPS": whole_job}
 
 
-async def measure(url: str, n: int, concurrency: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the figures of each way. Rounds alternate, so that load affects all alike."""
-    spent = {name: [0.0, 0.0, 0.0] for name in WAYS}
-    for _ in range(rounds):
-        for name, way in WAYS.items():
-            for place, seconds in enumerate(await way(url, n // rounds, concurrency)):
-                spent[name][place] += seconds
-    done = n // rounds * rounds
-    return {
-        name: {"per_s": done / wall, "under_way_per_s": rounds / each, "cpu_ms": cpu / done * 1000}
-        for name, (wall, cpu, each) in spent.items()
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=3000)
-    parser.add_argument("--concurrency", type=int, default=50)
-    parser.add_argument("--latency-ms", type=float, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    port = context.Queue()
-    server = context.Process(target=serve, args=(port, options.latency_ms / 1000), daemon=True)
-    server.start()
-    try:
-        found = asyncio.run(
-            measure(
-                f"http://127.0.0.1:{port.get(timeout=20)}",
-                options.n,
-                options.concurrency,
-                options.rounds,
-            )
-        )
-    finally:
-        server.terminate()
-        server.join()
-    limit = options.concurrency / options.latency_ms * 1000
-    print(
-        f"limit {limit:.0f}/s\n\n| way | requests/s | of bare | under way | of bare | CPU ms a "
-        "request |\n| --- | ---: | ---: | ---: | ---: | ---: |"
-    )
-    plain = found["bare aiohttp"]
-    for name, told in found.items():
-        shares = {key: told[key] / plain[key] for key in ("per_s", "under_way_per_s")}
-        print(
-            f"| {name} | {told['per_s']:.0f} | {shares['per_s']:.1%} | "
-            f"{told['under_way_per_s']:.0f} | {shares['under_way_per_s']:.1%} | "
-            f"{told['cpu_ms']:.2f} |"
-        )
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    compare(__doc__, serve, WAYS, n=3000)

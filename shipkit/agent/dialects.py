@@ -77,7 +77,7 @@ def to_gemini(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 {
                     "name": shown["name"],
                     "description": shown["description"],
-                    "parameters": _with_properties(shown["input_schema"], _as_gemini),
+                    "parameters": _with_properties(shown["input_schema"], _free_names_as_text),
                 }
                 for shown in to_anthropic(tools)
             ]
@@ -117,11 +117,6 @@ def _as_strict(field: Mapping[str, Any], *, optional: bool) -> dict[str, Any]:
     if "enum" in shown:
         shown["enum"] = [*shown["enum"], None]
     return shown
-
-
-def _as_gemini(field: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `field` in the subset of OpenAPI 3.0 that Gemini takes."""
-    return _free_names_as_text(field)
 
 
 def _free_names_as_text(field: Mapping[str, Any]) -> dict[str, Any]:
