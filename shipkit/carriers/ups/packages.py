@@ -6,8 +6,7 @@ of the carrier come from ``services.toml``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,11 +18,9 @@ from shipkit.models import Money, Parcel, Shipment, Signature
 
 __all__ = [
     "PACKAGING",
-    "POUNDS",
     "REFERENCES",
     "parcels_of",
     "place_references",
-    "pounds",
     "rated_package",
     "shipped_package",
     "wants_signature",
@@ -34,7 +31,7 @@ _LIMITS: Final = SERVICES.limits
 _MOST_REFERENCES: Final = 4
 """Of the user: UPS accepts five (Package.ReferenceNumber, maximum 5), and one is shipkit's."""
 
-_MOST_INCHES: Final = 999
+_LONGEST_SIDE: Final = 999
 """Package.Dimensions has three digits per side. What a parcel may measure is in the limits."""
 
 _LONGEST_DESCRIPTION: Final = 35
@@ -84,9 +81,6 @@ The codes are those that public programs send; the appendix that lists them is n
 Another two-letter name is sent as it is, any other name without a code.
 """
 
-POUNDS: Final = {"Code": "LBS", "Description": "Pounds"}
-_INCHES: Final = {"Code": "IN", "Description": "Inches"}
-
 
 def parcels_of(shipment: Shipment) -> tuple[Parcel, ...]:
     """Return the parcels of `shipment`. Raises CarrierRejected when they are too many."""
@@ -104,11 +98,11 @@ def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) 
     """Return a package as Rate expects it. Raises CarrierRejected for what UPS would refuse."""
     package: dict[str, Any] = {
         "PackagingType": {"Code": _packaging(parcel, index)},
-        "PackageWeight": {"UnitOfMeasurement": POUNDS, "Weight": _parcel_weight(parcel, index)},
+        "PackageWeight": _weight(parcel, index, route, route.measures.weight_unit),
     }
     return (
         package
-        | _dimensions(parcel, index, _INCHES)
+        | _dimensions(parcel, index, route, route.measures.length_unit)
         | _package_options(parcel, index, route, shipment)
     )
 
@@ -117,10 +111,7 @@ def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment
     """Return a package as Ship expects it. Raises CarrierRejected for what UPS would refuse."""
     package: dict[str, Any] = {
         "Packaging": {"Code": _packaging(parcel, index)},
-        "PackageWeight": {
-            "UnitOfMeasurement": {"Code": "LBS"},
-            "Weight": _parcel_weight(parcel, index),
-        },
+        "PackageWeight": _weight(parcel, index, route, {"Code": route.measures.weight}),
     }
     description = latin(
         cut(clean(parcel.description), _LONGEST_DESCRIPTION), f"parcels[{index}].description"
@@ -131,7 +122,7 @@ def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment
         package["Description"] = description
     return (
         package
-        | _dimensions(parcel, index, {"Code": "IN"})
+        | _dimensions(parcel, index, route, {"Code": route.measures.length})
         | _package_options(parcel, index, route, shipment)
     )
 
@@ -150,7 +141,7 @@ def _packaging(parcel: Parcel, index: int) -> str:
     return code
 
 
-def _parcel_weight(parcel: Parcel, index: int) -> str:
+def _weight(parcel: Parcel, index: int, route: Route, unit: dict[str, str]) -> dict[str, Any]:
     most = _LIMITS.weight_lb
     if most is not None and Decimal(str(round(parcel.weight_lb, 4))) > Decimal(str(most)):
         raise refuse(
@@ -158,23 +149,11 @@ def _parcel_weight(parcel: Parcel, index: int) -> str:
             f"{parcel.weight_lb:g} lb is over UPS's limit of {most:g} lb per parcel.",
             "Split it into more parcels.",
         )
-    return pounds(parcel.weight_lb)
+    return {"UnitOfMeasurement": unit, "Weight": route.measures.weigh(parcel.weight_lb)}
 
 
-def pounds(weight_lb: float) -> str:
-    """Return pounds with one decimal, rounded up.
-
-    The result is never below what the scale showed, and never costs another pound, because UPS
-    rounds up to whole pounds when it bills.
-    """
-    tenths = max(
-        Decimal(str(round(weight_lb, 4))).quantize(Decimal("0.1"), ROUND_CEILING), Decimal("0.1")
-    )
-    return f"{tenths.normalize():f}"
-
-
-def _dimensions(parcel: Parcel, index: int, unit: Mapping[str, str]) -> dict[str, Any]:
-    """Return the dimensions in whole inches, longest first.
+def _dimensions(parcel: Parcel, index: int, route: Route, unit: dict[str, str]) -> dict[str, Any]:
+    """Return the dimensions in whole inches or centimeters, longest first.
 
     Decimals are accepted and mean different things: one parcel was billed 10 lb by Rate and 8 lb
     by Ship in recorded answers. Fractions of an inch are rounded up, as UPS announced for August
@@ -192,22 +171,17 @@ def _dimensions(parcel: Parcel, index: int, unit: Mapping[str, str]) -> dict[str
             "UPS needs length, width and height, or none of them.",
             "Fill in the missing dimension.",
         )
-    whole = sorted(
-        (
-            int(Decimal(str(round(side, 3))).quantize(Decimal(1), ROUND_CEILING)) or 1
-            for side in sides
-        ),
-        reverse=True,
-    )
-    if whole[0] > _MOST_INCHES:
+    units = route.measures
+    whole = sorted(map(units.side, sides), reverse=True)
+    if whole[0] > _LONGEST_SIDE:
         raise refuse(
             field,
-            f"a side of {whole[0]} in is longer than UPS accepts.",
+            f"a side of {whole[0]} {units.length.lower()} is longer than UPS accepts.",
             "Correct the dimensions; they are inches.",
         )
     return {
         "Dimensions": {
-            "UnitOfMeasurement": dict(unit),
+            "UnitOfMeasurement": unit,
             "Length": str(whole[0]),
             "Width": str(whole[1]),
             "Height": str(whole[2]),

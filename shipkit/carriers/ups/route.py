@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from shipkit.carriers.ups.measures import Measures, measures_of
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
 from shipkit.errors import CarrierRejected
@@ -260,6 +261,11 @@ class Route:
     def pair(self) -> tuple[str, str]:
         """Countries of origin and destination as UPS counts them: PR is one."""
         return self.origin.country, self.destination.country
+
+    @property
+    def measures(self) -> Measures:
+        """The units of weight and length, which are those of the shipper's country."""
+        return measures_of(self.shipper.country)
 
     @property
     def domestic(self) -> bool:

@@ -16,7 +16,8 @@ nothing here was tried against the live service):
   120542).
 - Text is Latin-1 and an address line has 35 characters (specs, LabelSpecification.CharacterSet and
   Address.AddressLine).
-- A weight has at most five characters (specs, Package.PackageWeight.Weight).
+- A weight has at most five characters (specs, Package.PackageWeight.Weight). Its unit, and that of
+  the dimensions, is the shipper's country's (:mod:`shipkit.carriers.ups.measures`).
 - A signature is asked for on each package within the country (codes 2 and 3), and on the shipment
   abroad (codes 1 and 2) (specs, DeliveryConfirmation in both).
 - A return label is ReturnService 9, with a description on each package (specs,
@@ -37,10 +38,8 @@ from typing import Any, Final
 
 from shipkit.carriers.ups.customs import international_forms, invoice_line_total, rated_value
 from shipkit.carriers.ups.packages import (
-    POUNDS,
     parcels_of,
     place_references,
-    pounds,
     rated_package,
     shipped_package,
     wants_signature,
@@ -133,8 +132,8 @@ def rate(
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
         "NumOfPieces": str(len(shipment.parcels)),
         "ShipmentTotalWeight": {
-            "UnitOfMeasurement": POUNDS,
-            "Weight": pounds(shipment.total_weight_lb),
+            "UnitOfMeasurement": route.measures.weight_unit,
+            "Weight": route.measures.weigh(shipment.total_weight_lb),
         },
         "Package": [
             rated_package(parcel, i, route, shipment)
@@ -311,8 +310,8 @@ def transit(shipment: Shipment, shipper: Address, *, account: str, date: dt.date
         **route.destination.timed("destination"),
         "residentialIndicator": "01" if route.destination.residential else "02",
         "shipDate": date.isoformat(),
-        "weight": float(pounds(shipment.total_weight_lb)),
-        "weightUnitOfMeasure": "LBS",
+        "weight": float(route.measures.weigh(shipment.total_weight_lb)),
+        "weightUnitOfMeasure": route.measures.weight,
         "billType": "03",
         "numberOfPackages": len(shipment.parcels),
     }

@@ -937,7 +937,7 @@ class UpsServer:
             return "10001", "a character that no label can print"
         if shipment["Shipper"].get("ShipperNumber") != ACCOUNT:
             return ("112111" if call == "rate" else "120100"), "Missing or invalid shipper number"
-        return _places(shipment) or _boxes(shipment)
+        return _places(shipment) or _boxes(shipment) or _units(shipment)
 
     def _no(self, refusal: tuple[str, str]) -> tuple[int, Any]:
         self.objections.append(f"{refusal[0]}: {refusal[1]}")
@@ -1076,6 +1076,29 @@ def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def _units(shipment: dict[str, Any]) -> tuple[str, str] | None:
+    """The units of the shipper's country, and never mixed (public reports: 111057, 110548)."""
+    country = shipment["Shipper"]["Address"]["CountryCode"]
+    wanted = (
+        [("LBS", "IN"), ("KGS", "CM")]
+        if country == "CA"
+        else [("LBS", "IN")]
+        if country in {"US", "PR", "VI", "GU"}
+        else [("KGS", "CM")]
+    )
+    for package in shipment["Package"]:
+        weight = package["PackageWeight"]["UnitOfMeasurement"]["Code"]
+        length = package.get("Dimensions", {}).get("UnitOfMeasurement", {}).get("Code")
+        if (weight, length) in {("KGS", "IN"), ("LBS", "CM"), ("OZS", "CM")}:
+            return "110548", f"A shipment cannot have {weight}/{length} as its unit of measurements"
+        if weight not in {unit for unit, _ in wanted} or length not in {
+            None,
+            *(unit for _, unit in wanted),
+        }:
+            return "111057", "This measurement system is not valid for the selected country."
+    return None
+
+
 def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
     for package in shipment["Package"]:
         packaging = (package.get("Packaging") or package.get("PackagingType") or {}).get("Code")
@@ -1084,15 +1107,11 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
         weight = package.get("PackageWeight", {}).get("Weight", "")
         if not re.fullmatch(r"\d{1,3}(\.\d)?", weight) or not 0 < float(weight) <= 150:
             return "120601", f"weight {weight}"
-        if package["PackageWeight"]["UnitOfMeasurement"]["Code"] != "LBS":
-            return "120601", "unit of weight"
         sides = package.get("Dimensions")
         if sides is not None:
             values = [sides.get(side, "") for side in ("Length", "Width", "Height")]
-            if (
-                not all(re.fullmatch(r"[1-9]\d{0,2}", v) for v in values)
-                or int(values[0]) < max(map(int, values))
-                or sides["UnitOfMeasurement"].get("Code") != "IN"
+            if not all(re.fullmatch(r"[1-9]\d{0,2}", v) for v in values) or int(values[0]) < max(
+                map(int, values)
             ):
                 return "120602", f"dimensions {values}"
         value = package.get("PackageServiceOptions", {}).get("DeclaredValue")
