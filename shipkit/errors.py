@@ -408,19 +408,24 @@ class AnswerLost(CarrierError):
 class PartlyBought(AnswerLost):
     """Some parcels of a shipment are bought, and the others are not.
 
-    Raised by a look-up of a carrier that sells in two steps. The same id buys the rest.
+    Raised by a carrier that sells under an id or a key. The same one buys the rest.
 
     Parameters
     ----------
     purchase
         What is bought.
+    refused
+        The carrier's words where it refused the rest: sending it again unchanged is no use.
     """
 
     code = "partly_bought"
 
-    def __init__(self, message: str, *, purchase: Purchase, **details: Any) -> None:
+    def __init__(
+        self, message: str, *, purchase: Purchase, refused: str | None = None, **details: Any
+    ) -> None:
         super().__init__(message, **details)
         self.purchase = purchase
+        self.refused = refused
 
 
 class LabelError(ShipkitError):

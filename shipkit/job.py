@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from shipkit.carriers.connection import Connection
-from shipkit.carriers.protocol import Carrier, CarrierIdentity
+from shipkit.carriers.protocol import PREPARED, Carrier, CarrierIdentity
 from shipkit.carriers.registry import plugin
 from shipkit.common import html
 from shipkit.common.choices import one_of
@@ -634,7 +634,7 @@ class Job(html.Shown):
             able = plugin(given) if isinstance(given, str) else given
         except SettingsError:  # of a package that is no longer installed
             return late_rows(self.store)
-        return late_rows(self.store, labels=able.capabilities.recovery == "two_step")
+        return late_rows(self.store, labels=able.capabilities.recovery in PREPARED)
 
     def _launch(self, *, on_error: str, progress: Follower) -> RunHandle:
         self.not_looked_up = ()

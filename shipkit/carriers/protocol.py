@@ -34,6 +34,7 @@ from shipkit.services import ServiceList
 
 __all__ = [
     "OPTIONAL",
+    "PREPARED",
     "REQUIRED",
     "SETTLED",
     "Capabilities",
@@ -49,6 +50,7 @@ __all__ = [
     "ValidatesAddresses",
     "address_validator",
     "preparer",
+    "repeats_by_key",
     "table_shopper",
     "tracker",
 ]
@@ -60,11 +62,14 @@ Recovery = Literal["lookup", "two_step", "idempotency_key"]
 ``two_step``: a free first step, :meth:`PreparesShipments.prepare`, gives an id. The id is durable
 before the second step, the purchase, and the carrier never sells a second label under it: a lost
 answer is settled by reading the id, and after that by buying the same id again.
-``idempotency_key``: the same request with the same key buys once, however often it is sent. Not run
-by this version.
+``idempotency_key``: the same request with the same key buys once, however often it is sent.
+:meth:`PreparesShipments.prepare` gives the key and all that the same bytes are made of. It is
+durable before the purchase is sent: a lost answer is settled by asking for what the key bought, and
+after that by sending the same bytes again. A refusal of the repeat proves nothing about the
+first try, so its row waits for a person.
 """
 
-SETTLED: Final[frozenset[Recovery]] = frozenset({"lookup", "two_step"})
+SETTLED: Final[frozenset[Recovery]] = frozenset({"lookup", "two_step", "idempotency_key"})
 """The kinds of :data:`Recovery` that this version has code for."""
 
 
@@ -127,8 +132,8 @@ class Capabilities:
     """Sells one shipment of several parcels. Where False, a row has one parcel."""
     recovery: Recovery = "lookup"
     """How a purchase without a usable answer is settled. A kind that is not in :data:`SETTLED` is
-    refused: this version of shipkit has no code for it, and would pay twice. ``two_step`` promises
-    a method `prepare`: :class:`PreparesShipments`."""
+    refused: this version of shipkit has no code for it, and would pay twice. ``two_step`` and
+    ``idempotency_key`` promise a method `prepare`: :class:`PreparesShipments`."""
     label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
     """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
     options: frozenset[str] = frozenset()
@@ -178,8 +183,8 @@ class Carrier(Protocol):
     ) -> Purchase:
         """Buy. `reference` is unique forever, and the carrier stores it with the shipment.
 
-        A ``two_step`` carrier is given the id that its `prepare` returned, and never buys a second
-        label under one id.
+        A carrier with `prepare` is given what that returned, and never buys a second label under
+        it.
 
         Raises CarrierRejected, NotSent (and its children) or AnswerLost. Any other exception that
         escapes, cancellation included, counts as "a shipment may exist".
@@ -260,31 +265,44 @@ class GivesTransitTimes(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A shipment that exists at the carrier and is not bought yet."""
+    """A purchase that can be sent, once or again, and was not sent yet."""
 
     shipment_id: str
-    """The carrier's id. What `ship` and `find` are called with."""
+    """The carrier's id, or the key with what the request is made of, so that a repeat is the same
+    bytes. What `ship` and `find` are called with."""
     price: Money | None = None
     """What it would cost now, None when the carrier does not say."""
 
 
 class PreparesShipments(Protocol):
-    """Declared by ``Capabilities(recovery="two_step")``."""
+    """Declared by ``Capabilities(recovery="two_step")`` and ``"idempotency_key"``."""
 
     async def prepare(
         self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
     ) -> Prepared:
-        """Create the shipment at the carrier without buying it. Free, and free to repeat."""
+        """Create the shipment at the carrier, or its request, without buying. Free to repeat.
 
+        With ``idempotency_key`` the key is made of `reference`, and `find` accepts a bare
+        `reference` too.
+        """
+
+
+PREPARED: Final[frozenset[Recovery]] = frozenset({"two_step", "idempotency_key"})
+"""The kinds of :data:`Recovery` that promise `prepare`."""
 
 OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times")
 """Capabilities that promise a method of the same name."""
 
 
 def preparer(carrier: Carrier) -> PreparesShipments | None:
-    """Return `carrier` as one that buys in two steps, None when it does not declare it."""
-    two_step = carrier.capabilities.recovery == "two_step"
-    return cast("PreparesShipments", carrier) if two_step else None
+    """Return `carrier` as one with a step before the purchase, None when it has none."""
+    has_step = carrier.capabilities.recovery in PREPARED
+    return cast("PreparesShipments", carrier) if has_step else None
+
+
+def repeats_by_key(carrier: Carrier) -> bool:
+    """Return whether `carrier` settles a lost answer by the same request with the same key."""
+    return carrier.capabilities.recovery == "idempotency_key"
 
 
 def tracker(carrier: Carrier) -> Tracks | None:

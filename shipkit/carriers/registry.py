@@ -18,6 +18,7 @@ from typing import Any, Final
 from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import (
     OPTIONAL,
+    PREPARED,
     REQUIRED,
     SETTLED,
     Capabilities,
@@ -308,7 +309,7 @@ def _demand_capabilities(
     """Refuse a carrier that declares what it does not have, or what shipkit cannot run."""
     declared = carrier.capabilities
     promised = [name for name in OPTIONAL if declared.__dict__[name] and name not in members]
-    if declared.recovery == "two_step" and "prepare" not in members:
+    if declared.recovery in PREPARED and "prepare" not in members:
         promised.append("prepare")
     if promised:
         raise error(

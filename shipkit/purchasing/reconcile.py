@@ -9,9 +9,11 @@ looked up by its reference, at growing intervals:
   ``proven``; otherwise the row goes to review.
 * not found earlier than that: nothing is concluded. The request may still be on its way.
 
-A carrier that sells in two steps (:data:`~shipkit.carriers.protocol.Recovery`) is asked by the id
-of the prepared shipment instead, and a row that is sent again buys that same id: the carrier itself
-refuses a second label, so no second reference has to be watched.
+A carrier with a step before the purchase (:data:`~shipkit.carriers.protocol.Recovery`) is asked by
+the id or the key of that step instead, and a row that is sent again buys under the same one: the
+carrier itself sells one label, so no second reference has to be watched. Where a key makes the
+request repeatable, a refusal of the repeat says nothing about the first try: such a row goes to
+review, and only a person gives its key up.
 
 All times are monotonic and start when this process took over the job, so setting the clock back
 changes nothing.
@@ -31,13 +33,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, preparer
+from shipkit.carriers.protocol import Carrier, preparer, repeats_by_key
 from shipkit.errors import AnswerLost, CarrierError, PartlyBought
 from shipkit.models import Purchase
 from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry, followed, last_entries
+from shipkit.purchasing.store.entries import (
+    REPEAT_REFUSED,
+    LedgerEntry,
+    followed,
+    last_entries,
+)
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
@@ -74,6 +81,8 @@ class Doubt:
     """How many look-ups were made, failed ones included."""
     error: str | None = None
     """Why the last look-up failed, None when it was answered."""
+    refused: str | None = None
+    """What the carrier said when it refused the same request again."""
 
 
 class Reconciler:
@@ -111,7 +120,7 @@ class Reconciler:
         self._store, self._ledger, self._carrier, self._pacer = store, ledger, carrier, pacer
         self._rows, self._spend, self._again, self._clock = rows, spend, again, clock
         self._grace_s = grace_s
-        self._two_step = preparer(carrier) is not None
+        self._by_id, self._by_key = preparer(carrier) is not None, repeats_by_key(carrier)
         proof = carrier.absence_is_proof_after_s
         self._proof_s = (
             proof
@@ -131,11 +140,15 @@ class Reconciler:
         """
         return max(self._grace_s, self._proof_s or 0.0)
 
-    def add(self, row: int, since: float | None = None) -> None:
-        """Look after `row` from now on. The grace counts from `since`, by default from now."""
+    def add(self, row: int, since: float | None = None, refused: str | None = None) -> None:
+        """Look after `row` from now on. The grace counts from `since`, by default from now.
+
+        `refused` is what the carrier said to a repeat, where it refused one.
+        """
         now = self._clock()
         delay = min(_FIRST_LOOK_S, max(self._grace_s / 4, 0.05))
-        self.doubts[row] = Doubt(row, now if since is None else since, now + delay, delay)
+        began = now if since is None else since
+        self.doubts[row] = Doubt(row, began, now + delay, delay, refused=refused)
 
     def due(self, now: float) -> list[Doubt]:
         """Return the doubts that should be looked up at `now`."""
@@ -173,18 +186,21 @@ class Reconciler:
         if found:
             self._adopt(row, attempt, found)
         elif began - doubt.since >= self.conclude_after_s:
-            self._absent(row, attempt, part)
+            self._absent(row, attempt, part, doubt.refused)
         else:
             self._postpone(doubt)
 
     async def watch(self) -> None:
         """Look up the references that were given up, and report late shipments as surplus."""
         for row, attempts in list(self._ledger.watch.items()):
-            # One id in all attempts: what is bought under it is the row's own shipment, unless a
-            # person set the row aside.
-            if self._two_step and self._ledger.state(row) is not RowState.SKIPPED:
-                continue
-            for attempt in attempts[-1:] if self._two_step else attempts:
+            own = None
+            if self._by_id and self._ledger.state(row) is not RowState.SKIPPED:
+                # One id in all attempts: what is bought under it is the row's own shipment, unless
+                # a person gave its key up, which adds a second attempt to the list.
+                if not self._by_key or len(attempts) < 2 or row in self._ledger.prepared:
+                    continue
+                own = self._store.last_entries_of([row])[row]["shipment_id"]
+            for attempt in attempts[-1:] if self._by_id and own is None else attempts:
                 await self._pacer.enter()
                 try:
                     found = await self._find(row, attempt)
@@ -195,7 +211,8 @@ class Reconciler:
                     continue
                 finally:
                     self._pacer.leave()
-                self._surplus(row, attempt, [purchase for purchase in found if not purchase.voided])
+                others = [p for p in found if not p.voided and p.shipment_id != own]
+                self._surplus(row, attempt, others)
 
     async def review(self, row: int) -> None:
         """Look up a row that waits for a person once more. If it is found, it is shipped."""
@@ -216,7 +233,7 @@ class Reconciler:
         Only for carriers that are read by an id: elsewhere a look-up is a search, which may find
         another shipment.
         """
-        if not (self._two_step and self._ledger.unlabelled):
+        if not (self._by_id and self._ledger.unlabelled):
             return
         await self._ledger.settled()
         rows = sorted(self._ledger.unlabelled)
@@ -252,9 +269,9 @@ class Reconciler:
             ) from error
 
     def _key(self, row: int, attempt: int) -> str:
-        """Return what the carrier finds a purchase by: our reference, or the id it prepared."""
+        """Return what the carrier finds a purchase by: our reference, or what it prepared."""
         reference = self._store.reference(row, attempt)
-        return self._ledger.prepared.get(row, reference) if self._two_step else reference
+        return self._ledger.prepared.get(row, reference) if self._by_id else reference
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
         """Book a shipment that was found; a valid one is preferred to one already voided."""
@@ -279,16 +296,19 @@ class Reconciler:
         self.doubts.pop(row, None)
         self._surplus(row, attempt, valid[1:])
 
-    def _absent(self, row: int, attempt: int, part: PartlyBought | None) -> None:
+    def _absent(
+        self, row: int, attempt: int, part: PartlyBought | None, refused: str | None
+    ) -> None:
         """Record that the carrier does not have the shipment, and send it again or ask a person.
 
         Of a shipment that is bought in part, the carrier does not have the rest.
         """
-        again = self._proof_s is not None
+        again = self._proof_s is not None and refused is None
         watch = self._ledger.watch.get(row)
-        if again and not self._two_step:
+        if again and (self._by_key or not self._by_id):
             # Proof can be wrong: the given-up reference is looked up again at the end of every run,
-            # and a shipment that turns up under it can be voided.
+            # and a shipment that turns up under it can be voided. With a key, the list says that
+            # a try may have bought, so that a refusal of the next one proves nothing.
             watch = [*(watch or ()), attempt]
         entry = LedgerEntry(
             row=row,
@@ -306,10 +326,19 @@ class Reconciler:
                 "reference.",
                 fix="Check the carrier's own shipping history, then decide: resend or skip.",
             )
+        if refused is not None:
+            entry = entry._replace(
+                code=REPEAT_REFUSED,
+                message="The repeat was refused, which says nothing about the first try: "
+                f"{refused}",
+                fix="Look for the label in the carrier's own history, then decide: resend buys "
+                "under a new key, skip sets the row aside.",
+            )
         if not again and part is not None:
             entry = entry._replace(
                 code=part.code,
-                message=f"{part.message} Bought: {', '.join(part.purchase.tracking_numbers)}.",
+                message=f"{part.message} Bought: {', '.join(part.purchase.tracking_numbers)}."
+                + (f" The rest was refused: {refused}" if refused else ""),
                 fix="Decide: resend buys the rest; skip, then void_surplus() voids what is bought.",
             )
         self._ledger.record([entry], urgent=False)

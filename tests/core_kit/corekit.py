@@ -196,6 +196,46 @@ class TwoStepCarrier(BookCarrier):
         )
 
 
+class KeyedCarrier(BookCarrier):
+    """Sells one label for each key, however often the same request is sent with it.
+
+    `hook` runs before a purchase, with what it is sent under; `honest=False` ignores keys.
+    """
+
+    def __init__(self, path: Path, *, honest: bool = True, **kwargs) -> None:
+        super().__init__(path, **kwargs)
+        self.capabilities = Capabilities(recovery="idempotency_key")
+        self.honest = honest
+        self.composed: list[str] = []
+        """Our reference of each request that was composed."""
+
+    async def prepare(
+        self, shipment: Shipment, shipper: Address, reference: str, label: LabelSpec
+    ) -> Prepared:
+        self.composed.append(reference)
+        return Prepared(f"{reference};bytes", Money.from_cents(self.cents))
+
+    def sell(self, shipment: Shipment, reference: str) -> Purchase:
+        key, _, body = reference.partition(";")
+        assert body == "bytes", "only what was composed is sent"
+        known = self.books.execute("select tracking from sold where reference = ?", (key,))
+        if self.honest and (row := known.fetchone()):
+            return self.purchase(row[0], cents=self.cents).model_copy(update={"shipment_id": key})
+        return super().sell(shipment, key).model_copy(update={"shipment_id": key})
+
+    async def find(
+        self, reference: str, label: LabelSpec, shipment: Shipment | None = None
+    ) -> list[Purchase]:
+        key = reference.partition(";")[0]
+        found = await super().find(key, label, shipment)
+        return [each.model_copy(update={"shipment_id": key}) for each in found]
+
+    async def void(self, purchase: Purchase) -> None:
+        self.books.execute(
+            "update sold set voided = 1 where reference = ?", (purchase.shipment_id,)
+        )
+
+
 def plan_of(count: int, *, prefix: str = "A", first: int = 0) -> pa.Table:
     """Return a plan of `count` shipments."""
     numbers = list(range(first, first + count))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from shipkit.common.words import counted
 from shipkit.errors import InputError, JobRunning, RestartUnconfirmed
 from shipkit.purchasing.store import JobDraft, JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import REPEAT_REFUSED, LedgerEntry
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.state import JobStatus, RowState
 
@@ -103,9 +103,10 @@ def decide(store: JobStore, rows: Sequence[int], choice: str) -> None:
     rows
         Indices in the plan.
     choice
-        ``"resend"`` makes the rows pending again; the next run sends them under new references.
-        ``"skip"`` sets them aside. Either way their references stay on the watch list: a shipment
-        that turns up later is reported and can be voided.
+        ``"resend"`` makes the rows pending again; the next run sends them under new references, or
+        under the same id or key where the carrier has one. A key whose repeat was refused is given
+        up for a new one. ``"skip"`` sets them aside. Either way their references stay on the watch
+        list: a shipment that turns up later is reported and can be voided.
 
     Raises
     ------
@@ -118,6 +119,7 @@ def decide(store: JobStore, rows: Sequence[int], choice: str) -> None:
         raise InputError(f"Unknown choice {choice!r}.", fix="Use 'resend' or 'skip'.")
     with store.own("decide") as ledger:
         waiting = set(ledger.rows(RowState.REVIEW).tolist())
+        last = store.last_entries_of(list(rows))
         entries = []
         for row in dict.fromkeys(rows):
             if row not in waiting:
@@ -137,5 +139,7 @@ def decide(store: JobStore, rows: Sequence[int], choice: str) -> None:
             )
             if choice == "skip":
                 entry = entry._replace(message="skipped by a person", code="set_aside")
+            elif last[row]["code"] == REPEAT_REFUSED:
+                entry = entry._replace(shipment_id="")
             entries.append(entry)
         ledger.record_now(entries)

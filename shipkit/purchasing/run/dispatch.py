@@ -6,13 +6,14 @@ import asyncio
 import json
 import logging
 
-from shipkit.errors import CarrierError, CheckpointWriteError
+from shipkit.carriers.protocol import repeats_by_key
+from shipkit.errors import AnswerLost, CarrierError, CheckpointWriteError, PartlyBought
 from shipkit.models import Purchase, Shipment
 from shipkit.purchasing.purchase_entry import purchase_entry
 from shipkit.purchasing.run.feeder import Feeder
 from shipkit.purchasing.run.first_step import FirstStep, NotBought, called
 from shipkit.purchasing.run.run_state import RunState, moved
-from shipkit.state import STATE_AFTER, JobStatus, RowState
+from shipkit.state import STATE_AFTER, JobStatus, Outcome, RowState
 
 __all__ = ["Dispatcher"]
 
@@ -141,7 +142,21 @@ class Dispatcher:
 
         `seen` is what the pace learns of, where that is another error.
         """
-        run, state = self._run, STATE_AFTER[error.outcome]
+        run = self._run
+        refused = error.refused if isinstance(error, PartlyBought) else None
+        if (
+            error.outcome is Outcome.REJECTED
+            and repeats_by_key(run.carrier)
+            and row in run.ledger.watch
+        ):
+            # An earlier try may have bought: the refusal is about this one only.
+            refused, seen = error.message, seen or error
+            error = AnswerLost(
+                f"{error.message} This was a repeat: what the first try bought is not known.",
+                carrier_code=error.carrier_code,
+                transaction_id=error.transaction_id,
+            )
+        state = STATE_AFTER[error.outcome]
         details = json.dumps({"transaction_id": error.transaction_id})
         entry = moved(
             row,
@@ -159,7 +174,8 @@ class Dispatcher:
         run.last_error = error.message
         run.pacer.saw(seen or error)
         if state is RowState.IN_DOUBT:
-            run.doubts.add(row)  # it may have been bought, so its reservation stays
+            # It may have been bought, so its reservation stays.
+            run.doubts.add(row, refused=refused)
         else:
             run.spend.release(row)
         if state is RowState.PENDING:

@@ -1,8 +1,11 @@
-"""The step before the money step, for carriers that sell in two (``recovery="two_step"``).
+"""The step before the money step, for carriers with ``prepare``.
 
-A free request creates the shipment at the carrier and gives its id. The id is durable in the ledger
-before the purchase is sent. So a row without an id was not bought, for certain, and a row with one
-is settled by reading that id. A row that is sent again buys the same id.
+``two_step``: a free request creates the shipment at the carrier and gives its id.
+``idempotency_key``: the request is composed, and gives its key and what the same bytes are made of.
+Either is durable in the ledger before the purchase is sent. So a row without one was not bought,
+for certain, and a row with one is settled by asking for it. A row that is sent again buys under the
+same one. A request with a key that was certainly never sent is composed anew: its day or its price
+may have passed.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from shipkit.carriers.protocol import Prepared, preparer
+from shipkit.carriers.protocol import Prepared, preparer, repeats_by_key
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent
 from shipkit.models import Shipment
 from shipkit.purchasing.run.run_state import RunState, moved
@@ -68,6 +71,7 @@ class FirstStep:
 
     def __init__(self, run: RunState) -> None:
         self._run, self._preparer = run, preparer(run.carrier)
+        self._by_key = repeats_by_key(run.carrier)
         self._lost: Counter[int] = Counter()
 
     async def key(self, row: int, shipment: Shipment, reference: str) -> str:
@@ -84,8 +88,8 @@ class FirstStep:
         if step is None:
             return reference
         known = run.ledger.prepared.get(row)
-        if known is not None:  # sent before: the same id again, never a second shipment
-            return known
+        if known is not None and not (self._by_key and row not in run.ledger.watch):
+            return known  # sent before: the same again, never a second shipment
         answer = await called(
             run,
             lambda: step.prepare(shipment, run.manifest.shipper, reference, run.manifest.label),

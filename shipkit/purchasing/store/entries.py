@@ -18,6 +18,7 @@ from shipkit.state import RowState
 
 __all__ = [
     "ENTRIES",
+    "REPEAT_REFUSED",
     "STATES",
     "LabelBytes",
     "LedgerEntry",
@@ -56,7 +57,7 @@ ENTRIES = pa.schema(
         pa.field("reference", pa.string()),
         pa.field("at", pa.timestamp("us", "UTC")),
         pa.field("shipped_at", pa.timestamp("us", "UTC")),
-        # The carrier's id of the shipment. Before it is bought: the id that `prepare` gave.
+        # The carrier's id of the shipment. Before it is bought: what `prepare` gave.
         pa.field("shipment_id", pa.string()),
         pa.field("tracking_numbers", pa.list_(pa.string())),
         pa.field("service", pa.string()),
@@ -80,6 +81,9 @@ ENTRIES = pa.schema(
 
 STATES: tuple[RowState, ...] = tuple(RowState)
 """The code of a state in arrays is its index here."""
+
+REPEAT_REFUSED = "repeat_refused"
+"""The code of a row in review whose request was refused when it was sent again with its key."""
 
 _META = b"shipkit"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

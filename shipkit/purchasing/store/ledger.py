@@ -77,7 +77,7 @@ class Ledger:
         table = chain.table
         self.attempts, self.charged, self.watch = _read_rows(table, len(states))
         self.prepared: dict[int, str] = _read_prepared(table)
-        """Row -> the carrier's id of its shipment, of rows that are prepared and not bought."""
+        """Row -> what its purchase is sent under, of rows that are prepared and not bought."""
         self.unlabelled: set[int] = _read_unlabelled(table)
         """Shipped rows whose label files did not come with their purchase."""
         self.broken: CheckpointWriteError | None = None
@@ -207,6 +207,7 @@ class Ledger:
 
         Only the last entry of a row counts after a restart, so every entry carries the id on until
         the row is bought: with it, a second purchase of the row is refused by the carrier itself.
+        An empty id says that a person gave the old one up.
         """
         labelled = bool(entry.labels) or entry.label_sequence is not None
         if new is RowState.SHIPPED and not labelled:
@@ -215,6 +216,9 @@ class Ledger:
             self.unlabelled.discard(row)
         if new in _BOUGHT:
             self.prepared.pop(row, None)
+        elif entry.shipment_id == "":
+            self.prepared.pop(row, None)
+            return entry._replace(shipment_id=None)
         elif entry.shipment_id is not None:
             self.prepared[row] = entry.shipment_id
         elif row in self.prepared:
