@@ -12,7 +12,7 @@ looked up by its reference, at growing intervals:
 A carrier with a step before the purchase (:data:`~shipkit.carriers.protocol.Recovery`) is asked by
 the id or the key of that step instead, and a row that is sent again buys under the same one: the
 carrier itself sells one label, so no second reference has to be watched. Where a key makes the
-request repeatable, a refusal of the repeat says nothing about the first try: such a row goes to
+request repeatable, a refusal of the repeat says nothing about the first try: that row goes to
 review, and only a person gives its key up.
 
 All times are monotonic and start when this process took over the job, so setting the clock back
@@ -82,7 +82,7 @@ class Doubt:
     error: str | None = None
     """Why the last look-up failed, None when it was answered."""
     refused: str | None = None
-    """What the carrier said when it refused the same request again."""
+    """The words of the carrier when it refused the same request again."""
 
 
 class Reconciler:
@@ -143,7 +143,7 @@ class Reconciler:
     def add(self, row: int, since: float | None = None, refused: str | None = None) -> None:
         """Look after `row` from now on. The grace counts from `since`, by default from now.
 
-        `refused` is what the carrier said to a repeat, where it refused one.
+        `refused` has the words of the carrier, where it refused a repeat.
         """
         now = self._clock()
         delay = min(_FIRST_LOOK_S, max(self._grace_s / 4, 0.05))

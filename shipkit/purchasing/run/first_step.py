@@ -4,7 +4,7 @@
 ``idempotency_key``: the request is composed, and gives its key and what the same bytes are made of.
 Either is durable in the ledger before the purchase is sent. So a row without one was not bought,
 for certain, and a row with one is settled by asking for it. A row that is sent again buys under the
-same one. A request with a key that was certainly never sent is composed anew: its day or its price
+same one. A request with a key that was certainly never sent is composed again: its day or its price
 may have passed.
 """
 
