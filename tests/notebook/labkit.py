@@ -230,8 +230,17 @@ class Page:
         return str(self.page.locator(f".{css}").first.inner_text())
 
     def shot(self, path: Path, css: str = ".sk-panel") -> None:
-        """Take a picture of one element."""
-        self.page.locator(css).first.screenshot(path=str(path))
+        """Take a picture of one element, once more where it was replaced in the meantime."""
+        from playwright.sync_api import Error
+
+        while True:
+            try:
+                self.page.locator(css).first.screenshot(path=str(path))
+            except Error as error:
+                if "not attached" not in str(error):
+                    raise
+            else:
+                return
 
     def close(self) -> None:
         """Close the page and its context."""

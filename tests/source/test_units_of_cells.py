@@ -189,6 +189,25 @@ def test_a_unit_under_a_heading_that_may_be_of_the_quantity_holds_its_row(tmp_pa
     assert mapped["weight_lb"].tolist() == [pytest.approx(4.409245, rel=1e-6), 2]
 
 
+def test_a_word_in_place_of_an_amount_is_not_taken_for_a_currency(tmp_path, shop):
+    _, found = ship(tmp_path, shop, "Declared Value (EUR),Weight (lb)", "lots,2", "12,2")
+    assert found == [
+        (1, "cell_not_amount", "the value in column 'Declared Value (EUR)' is not an amount")
+    ]
+
+
+@pytest.mark.parametrize("quantity", ["", ",2"])
+def test_a_weight_of_units_that_cannot_be_read_does_not_become_the_default(
+    tmp_path, shop, quantity
+):
+    heading = "Item Weight (lb)" + (",Quantity" if quantity else "")
+    rows = (f"heavy{quantity}", f"1.5{quantity}")
+    _, found = ship(tmp_path, shop, heading, *rows, defaults={"weight_lb": 2})
+    held = "the value in column 'Item Weight (lb)' is not a number"
+    assert (1, "cell_not_number", held) in found
+    assert not [row for row, code, _ in found if code == "cell_not_number" and row != 1]
+
+
 @pytest.mark.parametrize("cell", ["x", "two"])
 def test_a_quantity_that_cannot_be_read_holds_its_row(tmp_path, shop, cell):
     _, found = ship(tmp_path, shop, "Weight (lb),Quantity", f"1.5,{cell}", "1.5,1")

@@ -298,7 +298,8 @@ def _other_currency(
         source = f"coalesce('the currency next to it is ' || {cell}, {source})"
         if column.unit:
             wrong = contradicts_sql(quote(column.unit), stated)
-    condition = contradicts_sql(c, stated)
+    # A cell without a number ("none") is no amount: it names no currency, and is a problem itself.
+    condition = f"(regexp_matches({c}, '[0-9]') AND {contradicts_sql(c, stated)})"
     if not one(con, f"SELECT bool_or({condition} OR {wrong}) FROM {table.sql}")[0]:
         return None
     amount = f"'the cell says ' || upper({mark_sql(c)}) || ', and ' || {source}"

@@ -36,7 +36,16 @@ from shipkit.schema import PROBLEMS
 __all__ = ["loaded_from"]
 
 _BLOCKING = frozenset(
-    {"weight", "length", "width", "height", "declared_value", "ship_date", *QUANTITIES.values()}
+    {
+        "weight",
+        "item_weight",
+        "length",
+        "width",
+        "height",
+        "declared_value",
+        "ship_date",
+        *QUANTITIES.values(),
+    }
 )
 """Roles whose unreadable cell stops the shipment: a default or a guess there costs money."""
 _UNIT_ROLES = {
