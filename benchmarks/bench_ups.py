@@ -3,10 +3,11 @@
 Usage: python benchmarks/bench_ups.py [--n 3000] [--rounds 3] [--concurrency 50] [--latency-ms 100]
 [--json OUT.json]
 
-The server is a process of its own that answers a purchase with a 12 kB ZPL label after the
-latency; the sign-in is free. Three ways: a bare aiohttp loop that posts ready-made bytes and reads
-the answer as JSON; `UPS.ship` alone (request built, answer read, label decoded); and a whole job
-(intent on disk, purchase, result and label on disk). Rates are told twice: over all of the time
+The server is a process of its own that answers a purchase after the latency, with a 12 kB ZPL
+label, or with a GIF of UPS's size (1400 x 800) where PDF is asked for; the sign-in is free. Three
+ways for each format: a bare aiohttp loop that posts ready-made bytes and reads the answer as JSON;
+`UPS.ship` alone (request built, answer read, label decoded); and a whole job (intent on disk,
+purchase, result and label on disk). Rates are told twice: over all of the time
 that a way takes (a job opens its books, connects and signs in; the two loops have connected
 before), and while it is under way, without its first and last `concurrency` answers.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime as dt
+import functools
+import io
 import itertools
 import tempfile
 import time
@@ -25,6 +28,7 @@ import aiohttp
 import orjson
 import pyarrow as pa
 from carrier_rounds import Answers, compare, timed
+from PIL import Image
 from pydantic import SecretStr
 
 from shipkit.carriers.pace import Pacer
@@ -33,6 +37,7 @@ from shipkit.carriers.ups import UPS, wire
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobDraft, JobStore
+from shipkit.render import LabelContent, png
 from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 
@@ -59,15 +64,30 @@ SHIPMENT = Shipment(
     parcels=(Parcel(weight_lb=2.3, length_in=10, width_in=8, height_in=4),),
     references={"po": "PO-77"},
 )
-ZPL = LabelSpec(format="zpl")
 
 
-def answer(number: int) -> bytes:
+@functools.cache
+def label_of(code: str) -> str:
+    """Return a label as UPS sends it, in base64; a GIF lies on its side."""
+    if code == "ZPL":
+        return base64.b64encode(b"^XA" + b"^FO50,50^FDx^FS" * 600 + b"^XZ").decode()
+    drawn = png(
+        LabelContent(
+            ship_from=SHOP, ship_to=SHIPMENT.ship_to, service="Ground", tracking_number="1ZA1B2C303"
+        )
+    )
+    page = Image.new("L", (800, 1400), 255)
+    page.paste(Image.open(io.BytesIO(drawn)).point(lambda grey: 255 if grey > 127 else 0))
+    out = io.BytesIO()
+    page.transpose(Image.Transpose.ROTATE_90).save(out, "GIF")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def answer(number: int, code: str) -> bytes:
     def usd(amount: str) -> dict[str, str]:
         return {"CurrencyCode": "USD", "MonetaryValue": amount}
 
     tracking = f"1ZA1B2C303{number:08d}"
-    label = base64.b64encode(b"^XA" + b"^FO50,50^FDx^FS" * 600 + b"^XZ").decode()
     return orjson.dumps(
         {
             "ShipmentResponse": {
@@ -89,8 +109,8 @@ def answer(number: int) -> bytes:
                             "TrackingNumber": tracking,
                             "ServiceOptionsCharges": usd("0.00"),
                             "ShippingLabel": {
-                                "ImageFormat": {"Code": "ZPL"},
-                                "GraphicImage": label,
+                                "ImageFormat": {"Code": code},
+                                "GraphicImage": label_of(code),
                             },
                         }
                     ],
@@ -125,11 +145,13 @@ def serve(port, latency_s: float) -> None:
             )
             if length is None or len(body) < length:
                 return
-            self.waiting = b""
+            self.waiting, code = b"", "ZPL" if b'"ZPL"' in body else "GIF"
             if b"oauth" in start[:60]:
                 self.reply(TOKEN)
             else:
-                asyncio.get_running_loop().call_later(latency_s, self.reply, answer(next(numbers)))
+                asyncio.get_running_loop().call_later(
+                    latency_s, self.reply, answer(next(numbers), code)
+                )
 
         def reply(self, text):
             self.transport.write(
@@ -148,9 +170,14 @@ def serve(port, latency_s: float) -> None:
     asyncio.run(run())
 
 
-async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
+async def bare(label: LabelSpec, url: str, n: int, concurrency: int) -> tuple[float, float, float]:
     request = wire.ship(
-        SHIPMENT, SHOP, account="A1B2C3", reference="R" * 20, label=ZPL, today=dt.date(2026, 11, 22)
+        SHIPMENT,
+        SHOP,
+        account="A1B2C3",
+        reference="R" * 20,
+        label=label,
+        today=dt.date(2026, 11, 22),
     )
     body = orjson.dumps(request.body)
     headers = {
@@ -168,15 +195,17 @@ async def bare(url: str, n: int, concurrency: int) -> tuple[float, float, float]
         return await timed(post, n, concurrency)
 
 
-async def alone(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
+async def alone(label: LabelSpec, url: str, n: int, concurrency: int) -> tuple[float, float, float]:
     ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
     try:
-        return await timed(lambda i: ups.ship(SHIPMENT, SHOP, f"R{i:019d}", ZPL), n, concurrency)
+        return await timed(lambda i: ups.ship(SHIPMENT, SHOP, f"R{i:019d}", label), n, concurrency)
     finally:
         await ups.aclose()
 
 
-async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, float]:
+async def whole_job(
+    label: LabelSpec, url: str, n: int, concurrency: int
+) -> tuple[float, float, float]:
     """A published job, executed: every intent and every label on disk before the next step."""
     row = {
         "row_numbers": [1],
@@ -218,7 +247,7 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
             shipper=SHOP,
             identity=CarrierIdentity("ups", "test", "A1B2C3"),
             resend="ask",
-            label=ZPL,
+            label=label,
         )
         store = JobStore.publish(Path(home), draft)
         ups = UPS("id", SecretStr("secret"), "A1B2C3", base_url=url)
@@ -233,7 +262,11 @@ async def whole_job(url: str, n: int, concurrency: int) -> tuple[float, float, f
         return wall, cpu, answers.each_s()
 
 
-WAYS = {"bare aiohttp": bare, "UPS.ship": alone, "a job with UPS": whole_job}
+WAYS = {
+    f"{name}, {kind}": functools.partial(way, LabelSpec(format=kind))
+    for kind in ("zpl", "pdf")
+    for name, way in {"bare aiohttp": bare, "UPS.ship": alone, "a job with UPS": whole_job}.items()
+}
 
 
 if __name__ == "__main__":

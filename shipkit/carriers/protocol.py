@@ -135,7 +135,9 @@ class Capabilities:
     refused: this version of shipkit has no code for it, and would pay twice. ``two_step`` and
     ``idempotency_key`` promise a method `prepare`: :class:`PreparesShipments`."""
     label_formats: frozenset[LabelFormat] = frozenset(LabelFormat)
-    """The formats that `ship` can deliver, converted by the carrier's own code where necessary."""
+    """The formats in which labels can be asked for. `ship` may deliver a PDF or a picture in place
+    of another format, as the carrier sends it: labels are converted when they are saved. ZPL cannot
+    be converted."""
     options: frozenset[str] = frozenset()
     """The fields of :data:`shipkit.schema.OPTIONS` that the carrier offers."""
     priced_by: tuple[str, ...] | None = None

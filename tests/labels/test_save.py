@@ -389,7 +389,7 @@ def test_documents_are_saved_apart_from_labels(tmp_path: Path) -> None:
 
 
 def test_labels_are_read_a_few_at_a_time(tmp_path: Path) -> None:
-    job = Job([1] * 6)
+    job = Job([1] * 24)  # eight threads convert 17 ahead at most
     seen: list[int] = []
 
     def watched(rows: Sequence[int]) -> Iterator[Stored]:

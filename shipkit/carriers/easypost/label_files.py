@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from shipkit.carriers.easypost.easypost_client import is_local
 from shipkit.carriers.http import HttpTransport
+from shipkit.carriers.label_format import format_of
 from shipkit.errors import CarrierError
 from shipkit.models import Label, LabelFormat, Purchase
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
-__all__ = ["LabelFiles", "format_of"]
+__all__ = ["LabelFiles"]
 
 _PAUSES_S: Final = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
 """Between the tries for one file. Whether a file can be late is not documented."""
@@ -155,18 +156,6 @@ class LabelFiles:
         except CarrierError:
             return None
         return answer.content if answer.status == 200 and answer.content else None
-
-
-def format_of(data: bytes) -> LabelFormat | None:
-    """Return the format of a whole label file, None for one that is cut short or something else."""
-    head, tail = data[:16].lstrip(), data.rstrip()[-1024:]
-    if head.startswith(b"\x89PNG"):
-        return LabelFormat.PNG if b"IEND" in tail else None
-    if head.startswith(b"%PDF-"):
-        return LabelFormat.PDF if b"%%EOF" in tail else None
-    if b"^XA" in data[:4096]:
-        return LabelFormat.ZPL if b"^XZ" in tail else None
-    return None
 
 
 def _url_of(part: Mapping[str, Any], wanted: LabelFormat) -> str | None:

@@ -35,7 +35,7 @@ from shipkit.carriers.easypost.shipment_request import (
     dropped_options,
     insured_amount,
 )
-from shipkit.carriers.label_format import in_format
+from shipkit.carriers.label_format import checked
 from shipkit.carriers.protocol import Prepared
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent, PartlyBought
 from shipkit.models import Address, LabelSpec, Money, Purchase, Shipment
@@ -274,7 +274,7 @@ class LabelPurchases:
         return await self._finished(whole, label)
 
     async def _finished(self, answer: Mapping[str, Any], label: LabelSpec) -> Purchase:
-        """Return a purchase with its files, in the format that was asked for."""
+        """Return a purchase with its files, as they came."""
         purchase = purchase_of(answer)
 
         async def again(number: str) -> Mapping[str, Any]:
@@ -282,7 +282,7 @@ class LabelPurchases:
             return found
 
         filled = await self._files.added(purchase, bought_parts(answer), label.format, again)
-        return await in_format(filled, label)
+        return checked(filled, label)
 
     async def _read_before_buying(self, number: str) -> Mapping[str, Any]:
         try:

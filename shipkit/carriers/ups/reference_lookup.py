@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shipkit.carriers.label_format import in_format
+from shipkit.carriers.label_format import checked
 from shipkit.carriers.ups import responses, tracking_answers, wire
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import Recovery
@@ -46,7 +46,7 @@ class ReferenceLookup:
         found = read_answer(responses.recovered, body)
         if found is None:
             return await self._by_numbers(responses.candidates(body), label)
-        return [await in_format(await self._completed(found, label, shipment), label)]
+        return [checked(await self._completed(found, label, shipment), label)]
 
     async def _without_recovery(
         self, refused: CarrierRejected, reference: str, label: LabelSpec
@@ -86,7 +86,7 @@ class ReferenceLookup:
             purchase = await self._by_number(number, label)
             other = found.get(purchase.shipment_id)
             found[purchase.shipment_id] = joined(other, purchase) if other else purchase
-        return [await in_format(purchase, label) for purchase in found.values()]
+        return [checked(purchase, label) for purchase in found.values()]
 
     async def _by_number(self, number: str, label: LabelSpec) -> Purchase:
         request = wire.recover(account=self._account, label=label, tracking_number=number)

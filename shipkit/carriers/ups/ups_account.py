@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
-from shipkit.carriers.label_format import in_format
+from shipkit.carriers.label_format import checked
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
@@ -305,7 +305,8 @@ class UPS:
     ) -> Purchase:
         """Buy. UPS stores `reference` with the shipment.
 
-        Labels come in the format of `label`, converted on this machine where UPS does not have it.
+        UPS has no PDF and no PNG: such labels come as GIF, and become what `label` asks for when
+        they are saved.
         """
         shipment = SERVICES.settled(shipment)
         if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
@@ -326,7 +327,7 @@ class UPS:
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._client.ask(request)
         bought = read_answer(lambda answer: responses.purchase(answer, shipment.service), body)
-        return await in_format(bought, label)
+        return checked(bought, label)
 
     async def find(
         self, reference: str, label: LabelSpec | None = None, shipment: Shipment | None = None

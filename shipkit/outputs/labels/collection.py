@@ -6,7 +6,6 @@ import difflib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -15,22 +14,23 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.common.words import counted, row_list
+from shipkit.common.words import counted
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.orders import where as filters
 from shipkit.orders.fields import keys
+from shipkit.outputs.labels.conversion import Conversion, converted_ahead
 from shipkit.outputs.labels.destination import Destination
 from shipkit.outputs.labels.label_files import (
     Page,
     Parcels,
-    as_page,
     one_label_a_file,
     write_in_parts,
     write_together,
 )
 from shipkit.outputs.labels.names import Names
 from shipkit.outputs.labels.pictures import LabelPicture, figures
+from shipkit.outputs.labels.saved_labels import SavedLabels, Tally
 from shipkit.outputs.labels.view import job_view
 from shipkit.state import RowState
 
@@ -42,36 +42,6 @@ __all__ = ["Labels", "SavedLabels"]
 
 _SHOWN = 3
 _FILENAME = "{row_number:05}_{order_id}"
-
-
-@dataclass(frozen=True)
-class SavedLabels:
-    """What :meth:`Labels.save` wrote."""
-
-    paths: tuple[Path, ...]
-    labels: int
-    shipments: int
-    missing: tuple[int, ...] = ()
-    """Row numbers of bought shipments for which no label is stored."""
-    notes: tuple[str, ...] = ()
-    """What to know before printing."""
-
-    @property
-    def path(self) -> Path:
-        """The file if there is only one, else the folder."""
-        return self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
-
-    def __repr__(self) -> str:
-        files = "" if len(self.paths) == 1 else f" in {len(self.paths):,} files"
-        return "\n".join(
-            [
-                (
-                    f"{counted(self.labels, 'label')} of "
-                    f"{counted(self.shipments, 'shipment')}{files} -> {self.path}"
-                ),
-                *self.notes,
-            ]
-        )
 
 
 class Labels:
@@ -92,6 +62,8 @@ class Labels:
         those of `results` and the source's own, with as many rows.
     rows
         Only these rows of the plan, in this order.
+    asked
+        The format asked for when the labels were bought; a carrier may have sent another.
     """
 
     def __init__(
@@ -101,8 +73,10 @@ class Labels:
         *,
         view: Callable[[], pa.Table] | None = None,
         rows: Sequence[int] | None = None,
+        asked: LabelFormat | None = None,
     ) -> None:
         self._results = results
+        self._asked = asked
         self._read = read
         self._make_view = view
         self._only = rows
@@ -110,7 +84,12 @@ class Labels:
     @classmethod
     def of(cls, store: JobStore) -> Labels:
         """Return the labels of a job on disk."""
-        return cls(store.results(), store.labels, view=lambda: job_view(store))
+        return cls(
+            store.results(),
+            store.labels,
+            view=lambda: job_view(store),
+            asked=store.manifest.label.format,
+        )
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -149,7 +128,8 @@ class Labels:
         filename
             Pattern of file names with `per`; any column in braces.
         format
-            ``pdf``, ``zpl``, ``png`` or ``gif`` for a folder; default: as bought.
+            ``pdf``, ``zpl``, ``png`` or ``gif`` for a folder. Default: as asked for when the labels
+            were bought; one that cannot be converted is saved as the carrier sent it, and named.
         kind
             ``"label"``, or ``"document"`` for customs documents.
 
@@ -167,31 +147,31 @@ class Labels:
         out = Destination.of(Path(path), per=per, split=split, format=format)
         rows = self._ordered(self._chosen(where), order_by)
         names = Names(filename)
-        tally = _Tally(rows if kind == "label" else (), self._numbers)
+        tally = Tally(rows if kind == "label" else (), self._numbers)
         shipments = tally.watch(self._shipments(rows, kind))
         first = next(shipments, None)
         if first is None:
             raise self._nothing(rows, kind, where)
-        target = out.format or LabelFormat(first.labels[0].format)
+        target = out.format or self._conversion.target_of(first.labels[0])
         shipments = itertools.chain([first], shipments)
         if out.per:
-            paths = self._save_each(out, names, shipments)
-        elif split:
-            paths = write_in_parts(
-                out.part(target),
-                shipments,
-                lambda parcels: self._pages(parcels, target),
-                split,
-                target,
-            )
+            paths = self._save_each(out, names, shipments, tally)
         else:
-            paths = [self._save_whole(out.path, shipments, target)]
+            converted = (
+                pages
+                for _, pages in converted_ahead(
+                    shipments, lambda parcels: self._conversion.pages(parcels, target)
+                )
+            )
+            paths = (
+                write_in_parts(out.part(target), converted, split, target)
+                if split
+                else [self._save_whole(out.path, converted, target)]
+            )
         return tally.saved(paths, [*self._left_out(where), *out.leftovers(paths, target)])
 
-    def _save_whole(self, path: Path, shipments: Iterable[Parcels], target: LabelFormat) -> Path:
-        pages: Iterator[Page] = (
-            page for parcels in shipments for page in self._pages(parcels, target)
-        )
+    def _save_whole(self, path: Path, shipments: Iterable[list[Page]], target: LabelFormat) -> Path:
+        pages: Iterator[Page] = itertools.chain.from_iterable(shipments)
         if one_label_a_file(target):
             first, *more = itertools.islice(pages, 2)
             if more:
@@ -205,30 +185,28 @@ class Labels:
         return path
 
     def _save_each(
-        self, out: Destination, names: Names, shipments: Iterable[Parcels]
+        self, out: Destination, names: Names, shipments: Iterable[Parcels], tally: Tally
     ) -> list[Path]:
         values = self._values(names.fields)
         paths = []
-        for parcels in shipments:
-            target = out.format or LabelFormat(parcels.labels[0].format)
+        for parcels, (target, converted, note) in converted_ahead(
+            shipments, lambda parcels: self._conversion.pages_or_as_sent(parcels, out.format)
+        ):
+            if note:
+                tally.left_as_sent(note)
             alone = out.per == "parcel" or one_label_a_file(target)
-            for group in ([label] for label in parcels.labels) if alone else [list(parcels.labels)]:
+            pairs = list(zip(parcels.labels, converted, strict=True))
+            for group in ([pair] for pair in pairs) if alone else [pairs]:
+                label = group[0][0]
                 cells = {
                     **values(parcels.row),
-                    "tracking_number": group[0].tracking_number,
-                    "parcel_index": group[0].parcel_index,
+                    "tracking_number": label.tracking_number,
+                    "parcel_index": label.parcel_index,
                 }
                 path = out.path / f"{names.make(cells)}.{target.value}"
-                pages = self._pages(Parcels(parcels.row, tuple(group)), target)
-                write_together(path, pages, target)
+                write_together(path, [page for _, page in group], target)
                 paths.append(path)
         return paths
-
-    def _pages(self, parcels: Parcels, target: LabelFormat) -> list[Page]:
-        return [
-            as_page(label, target, f"Row {self._numbers[label.row]}, {label.tracking_number}")
-            for label in parcels.labels
-        ]
 
     # -- choosing ---------------------------------------------------------------------------------
 
@@ -244,6 +222,10 @@ class Labels:
     def _numbers(self) -> list[int]:
         numbers: list[int] = self._results.column("row_number").to_pylist()
         return numbers
+
+    @cached_property
+    def _conversion(self) -> Conversion:
+        return Conversion(self._numbers, self._asked)
 
     @cached_property
     def _view(self) -> pa.Table:
@@ -353,8 +335,12 @@ class Labels:
         return sum(counts[row] or 0 for row in self._rows)
 
     def __iter__(self) -> Iterator[StoredLabel]:
-        """Yield the stored labels in source order, with a few in memory at a time."""
-        return iter(self._read(self._rows))
+        """Yield the labels in source order, with a few in memory at a time.
+
+        They are in the format that was asked for, or as the carrier sent them where they cannot be
+        converted.
+        """
+        return map(self._conversion.label_as_asked, self._read(self._rows))
 
     def __getitem__(self, row_number: int) -> Labels:
         """Return the labels of the shipment that begins at this source row."""
@@ -373,7 +359,7 @@ class Labels:
                 else f"no shipment begins at row {row_number}"
             )
             raise LabelError(f"There is no label: {why}.", fix="session.results() lists all rows.")
-        return Labels(self._results, self._read, view=self._make_view, rows=rows)
+        return Labels(self._results, self._read, view=self._make_view, rows=rows, asked=self._asked)
 
     def pictures(self, count: int = _SHOWN) -> list[LabelPicture]:
         """Return the first `count` labels as pictures."""
@@ -407,32 +393,3 @@ class Labels:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-
-class _Tally:
-    """Counts labels while they are written, and notices rows that have none."""
-
-    def __init__(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
-        self._rows, self._numbers = rows, numbers
-        self._seen: set[int] = set()
-        self._labels = 0
-
-    def watch(self, shipments: Iterable[Parcels]) -> Iterator[Parcels]:
-        for parcels in shipments:
-            self._seen.add(parcels.row)
-            self._labels += len(parcels.labels)
-            yield parcels
-
-    def saved(self, paths: Sequence[Path], notes: Sequence[str]) -> SavedLabels:
-        missing = tuple(self._numbers[row] for row in self._rows if row not in self._seen)
-        lost = (
-            [
-                (
-                    f"{counted(len(missing), 'bought shipment')} without a stored label "
-                    f"({row_list(missing, 10)}). The carrier can print them again."
-                )
-            ]
-            if missing
-            else []
-        )
-        return SavedLabels(tuple(paths), self._labels, len(self._seen), missing, (*lost, *notes))

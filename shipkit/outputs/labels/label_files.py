@@ -11,14 +11,13 @@ from shipkit.common.files import whole_file
 from shipkit.errors import LabelError
 from shipkit.models import LabelFormat
 from shipkit.purchasing.store.results import StoredLabel
-from shipkit.render.convert import convert
 from shipkit.render.merge import PdfMerger
 
 __all__ = [
     "Page",
     "Parcels",
-    "as_page",
     "label_file",
+    "named",
     "one_label_a_file",
     "write_in_parts",
     "write_together",
@@ -46,21 +45,20 @@ def write_together(path: Path, pages: Iterable[Page], target: LabelFormat) -> No
         if target == LabelFormat.PDF:
             with PdfMerger() as merger:
                 for page in pages:
-                    with _named(page.name):
+                    with named(page.name):
                         merger.add(page.data)
                 merger.save(temporary)
             return
         with temporary.open("wb") as file:
             for page in pages:
                 file.write(page.data)
-                if not page.data.endswith(b"\n"):
+                if target == LabelFormat.ZPL and not page.data.endswith(b"\n"):
                     file.write(b"\n")
 
 
 def write_in_parts(
     name: Callable[[int], Path],
-    shipments: Iterable[Parcels],
-    pages: Callable[[Parcels], list[Page]],
+    shipments: Iterable[list[Page]],
     limit: int,
     target: LabelFormat,
 ) -> list[Path]:
@@ -70,8 +68,7 @@ def write_in_parts(
     """
     paths: list[Path] = []
     batch: list[Page] = []
-    for parcels in shipments:
-        more = pages(parcels)
+    for more in shipments:
         if batch and len(batch) + len(more) > limit:
             paths.append(_flush(name(len(paths) + 1), batch, target))
             batch = []
@@ -91,14 +88,9 @@ def one_label_a_file(target: LabelFormat) -> bool:
     return target in {LabelFormat.PNG, LabelFormat.GIF}
 
 
-def as_page(label: StoredLabel, target: LabelFormat, name: str) -> Page:
-    """Return a label converted to `target`. Raises LabelError, prefixed with `name`."""
-    with _named(name):
-        return Page(convert(label.data, LabelFormat(label.format), target), name)
-
-
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
+    """Put what an error is about in front of a LabelError."""
     try:
         yield
     except LabelError as error:

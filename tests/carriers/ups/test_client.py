@@ -37,6 +37,7 @@ from shipkit.errors import (
     SettingsError,
 )
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
+from shipkit.render.convert import convert
 from shipkit.schema import SHIPMENTS
 from shipkit.settings import Settings
 
@@ -293,18 +294,23 @@ def test_all_labels_and_all_numbers_of_a_shipment_come_back_and_the_charge_is_th
 
 
 @pytest.mark.parametrize(
-    ("format_", "start"),
-    [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("gif", b"GIF8"), ("zpl", b"\n^XA")],
+    ("asked", "sent", "start"),
+    [
+        ("pdf", "gif", b"GIF8"),
+        ("png", "gif", b"GIF8"),
+        ("gif", "gif", b"GIF8"),
+        ("zpl", "zpl", b"\n^XA"),
+    ],
 )
-def test_labels_come_in_the_format_asked_for_made_on_this_machine_where_ups_has_it_not(
-    server: Any, shop: Address, shipment: Shipment, format_: str, start: bytes
+def test_labels_are_kept_as_ups_sends_them_and_converted_when_saved(
+    server: Any, shop: Address, shipment: Shipment, asked: str, sent: str, start: bytes
 ) -> None:
-    [label] = run(
-        server, lambda ups: ups.ship(shipment, shop, "REF1", LabelSpec(format=format_))
-    ).labels
-    assert label.format == format_
+    bought = run(server, lambda ups: ups.ship(shipment, shop, "REF1", LabelSpec(format=asked)))
+    [label] = bought.labels
+    assert (label.format, bought.warnings) == (sent, ())
     assert label.data.startswith(start)
-    assert server.shipments[0].label == ("ZPL" if format_ == "zpl" else "GIF")
+    assert server.shipments[0].label == sent.upper()
+    assert convert(label.data, label.format, LabelFormat(asked))
 
 
 def test_an_international_shipment_brings_its_papers(
@@ -312,7 +318,7 @@ def test_an_international_shipment_brings_its_papers(
 ) -> None:
     bought = run(server, lambda ups: ups.ship(abroad, shop, "REF1", LabelSpec()))
     assert [(label.kind, label.format) for label in bought.labels] == [
-        ("label", LabelFormat.PDF),
+        ("label", LabelFormat.GIF),
         ("document", LabelFormat.PDF),
     ]
     assert server.shipments[0].forms
