@@ -398,7 +398,11 @@ class ChargeBasis(StrEnum):
 
 
 class Rate(_Frozen):
-    """A quoted price. Amounts are minor units of `currency`; the parts add up to `cost_cents`."""
+    """A quoted price. Amounts are minor units of `currency`; the parts add up to `cost_cents`.
+
+    `cost_cents` is what is billed, with taxes. `tax_cents` is the tax in it, None where the carrier
+    says nothing of taxes. A part that the carrier does not state is None, never 0.
+    """
 
     service: Service
     cost_cents: int
@@ -412,6 +416,7 @@ class Rate(_Frozen):
     residential_cents: int | None = None
     delivery_area_cents: int | None = None
     other_cents: int | None = None
+    tax_cents: int | None = None
     warnings: tuple[str, ...] = ()
 
 

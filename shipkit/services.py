@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from shipkit.models import Shipment
 __all__ = [
     "PLACES",
     "Limits",
+    "LocalNames",
     "ServiceEntry",
     "ServiceList",
     "ServiceRule",
@@ -149,6 +150,24 @@ class ServiceEntry:
 
 
 @dataclass(frozen=True)
+class LocalNames:
+    """What shippers of some countries call services, and the services that only they have."""
+
+    shippers: frozenset[str]
+    """Countries of shippers."""
+    elsewhere: bool = False
+    """Whether it holds for all countries but `shippers`."""
+    services: frozenset[str] = frozenset()
+    """Codes of services that are offered there only."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Name -> code; there it goes before the names that services have everywhere."""
+
+    def hold_in(self, country: str) -> bool:
+        """Return whether shippers of `country` use these names."""
+        return (country in self.shippers) is not self.elsewhere
+
+
+@dataclass(frozen=True)
 class ServiceRule:
     """A rule that chooses a service for each shipment, once prices are known."""
 
@@ -168,6 +187,13 @@ class ServiceRule:
 def _words(code: str) -> str:
     """Return the title that a code has by itself: ``"parcel_select"`` is "Parcel Select"."""
     return " ".join(word.capitalize() for word in code.split("_"))
+
+
+def _names(entry: ServiceEntry) -> Iterator[str]:
+    """Yield every text that means a service."""
+    sent = [*entry.wire.values()]
+    yield from (entry.code, entry.title, *sent, *entry.aliases)
+    yield from (str(int(code)) for code in sent if code.isdecimal())  # a spreadsheet's "03"
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +225,9 @@ class ServiceList:
     title: str = ""
     spoken: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    local: tuple[LocalNames, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of the shipper's country: they go before those of the services."""
 
     @classmethod
     def from_toml(cls, path: Path) -> ServiceList:
@@ -224,20 +253,51 @@ class ServiceList:
         """The codes of all services, in the order of the file."""
         return tuple(entry.code for entry in self.entries)
 
+    def of_shipper(self, country: str) -> ServiceList:
+        """Return the list as shippers in `country` know it, by the names that are used there."""
+        if not self.local:
+            return self
+        return self._by_country.setdefault(country, self._local(country))
+
+    def _local(self, country: str) -> ServiceList:
+        here = [names for names in self.local if names.hold_in(country)]
+        offered = frozenset().union(*(names.services for names in here))
+        own = [entry for entry in self.entries if entry.code in offered]
+        everywhere = [entry for entry in self.entries if entry.code not in self.local_codes]
+        return replace(
+            self,
+            entries=(*own, *everywhere),
+            local=(),
+            aliases={text: entry.code for entry in own for text in _names(entry)}
+            | {text: code for names in here for text, code in names.aliases.items()},
+        )
+
+    @cached_property
+    def _by_country(self) -> dict[str, ServiceList]:
+        return {}
+
+    @cached_property
+    def local_codes(self) -> frozenset[str]:
+        """Services that only some shippers have; without a shipper their names mean nothing."""
+        return frozenset().union(*(names.services for names in self.local))
+
     @cached_property
     def spellings(self) -> Mapping[str, str]:
         """Spelling, as :meth:`key` reduces it -> code. One table for Python and SQL."""
+        local = {self.key(text): code for text, code in self.aliases.items()}
         found: dict[str, str] = {}
         for entry in self.entries:
-            sent = [*entry.wire.values()]
-            sent += [str(int(code)) for code in sent if code.isdecimal()]  # a spreadsheet's "03"
-            for text in (entry.code, entry.title, *sent, *entry.aliases):
+            if entry.code in self.local_codes:
+                continue
+            for text in _names(entry):
                 key = self.key(text)
-                if key and found.setdefault(key, entry.code) != entry.code:
+                if key in local or not key:
+                    continue
+                if found.setdefault(key, entry.code) != entry.code:
                     raise ValueError(
                         f"{self.carrier}: {text!r} names both {found[key]} and {entry.code}"
                     )
-        return MappingProxyType(found)
+        return MappingProxyType(found | local)
 
     @cached_property
     def prefix(self) -> str:
@@ -273,7 +333,8 @@ class ServiceList:
         An unknown service is never guessed, and a service of another carrier is unknown here.
         """
         head, colon, tail = text.partition(":")
-        if not colon or self._is_mover(head):
+        in_words = " " in head.strip()  # "Express 12:00" names no carrier
+        if not colon or in_words or self._is_mover(head):
             return self.spellings.get(self.key(text))
         if not self._is_ours(head):
             return None
@@ -448,15 +509,30 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
             title=str(data.get("title") or _words(name)),
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
+            local=(*base.local, *map(_local_names, data.get("local", ()))),
         )
         if len(set(made.codes)) < len(made.entries):
             raise ValueError("two services have the same code")
         made.spellings  # noqa: B018 - raises when two services share a spelling
+        for names in made.local:
+            if unknown := sorted({*names.services, *names.aliases.values()} - set(made.codes)):
+                raise ValueError(f"local names of an unknown service {unknown[0]!r}")
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]} is missing") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
     return made
+
+
+def _local_names(data: Mapping[str, Any]) -> LocalNames:
+    """Return a table ``[[local]]``: names in some countries, or in all others."""
+    elsewhere = "shippers_not_in" in data
+    return LocalNames(
+        frozenset(map(str, data["shippers_not_in" if elsewhere else "shippers_in"])),
+        elsewhere,
+        frozenset(map(str, data.get("services", ()))),
+        {str(text): str(code) for text, code in data.get("aliases", {}).items()},
+    )
 
 
 def _kinds(given: Iterable[Any]) -> frozenset[str]:

@@ -31,8 +31,9 @@ _PARTS = {
     "residential_cents": "Residential",
     "delivery_area_cents": "Delivery area",
     "other_cents": "Other",
+    "tax_cents": "Tax",
 }
-_SHADES = ("#2f6db3", "#d9772b", "#4a9d7c", "#8a6bb8", "#9aa4b2")
+_SHADES = ("#2f6db3", "#d9772b", "#4a9d7c", "#8a6bb8", "#9aa4b2", "#c2574f")
 
 
 class Plots:
@@ -323,6 +324,8 @@ class Plots:
         else:
             plan, quotes = session.store.plan, session.store.quotes
         frame = to_frame(quotes)
+        earlier = [name for name in _PARTS if name not in frame]  # of a job before they existed
+        frame = frame.reindex(columns=[*frame.columns, *earlier])
         for name in ("state", "country"):
             frame[name] = to_frame(plan.select([name]))[name]
         weights = [

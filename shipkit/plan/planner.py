@@ -168,7 +168,7 @@ class Planner:
         `view` has one row per shipment, with the columns of the preview and of the source.
         """
         for name, value in (fields or {}).items():
-            check_edit(name, value, self.services())
+            check_edit(name, value, self._offered())
         rows = where.matching(view, [clause])
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:
@@ -211,6 +211,10 @@ class Planner:
             )
         return self.shipper
 
+    def _offered(self) -> ServiceList:
+        """Return what the carrier offers, by the names of the shipper's country."""
+        return self.services().of_shipper(self.shipper.country if self.shipper else "US")
+
     # -- the stages -------------------------------------------------------------------------------
 
     @property
@@ -243,7 +247,7 @@ class Planner:
     def packed(self) -> packing.Packed:
         """Return the selected orders with the weights and quantities of their lines added up."""
         if self._packed is None:
-            spec = replace(self._read_spec(), offered=self.services())
+            spec = replace(self._read_spec(), offered=self._offered())
             selected = self.selected().relation
             home = self.shipper.country if self.shipper else "US"
             self._packed = packing.pack(self.con, self.orders, selected, spec, home)
@@ -331,11 +335,12 @@ class Planner:
     ) -> Plan:
         """Return the plan: edits made, services chosen, rules checked."""
         table, met, _ = self.normalized()
+        offered = carrier.services.of_shipper(self.payer.country)
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
         indexes = {
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
-        table = apply_edits(table, self.edits, indexes, carrier.services)
+        table = apply_edits(table, self.edits, indexes, offered)
         skipped = skipped_rows(self.edits, indexes)
         left = _without(table, skipped)
         alike = pa.concat_tables(
@@ -365,9 +370,7 @@ class Planner:
         problems = pa.concat_tables(
             [
                 known,
-                validate.check(
-                    self.con, table, self.payer, carrier.services, known=known, today=today
-                ),
+                validate.check(self.con, table, self.payer, offered, known=known, today=today),
             ]
         )
         return replace(

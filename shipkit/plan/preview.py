@@ -47,6 +47,7 @@ PRICE_PARTS = (
     "residential_cents",
     "delivery_area_cents",
     "other_cents",
+    "tax_cents",
 )
 """What a price is made of, in minor units; the parts add up to the cost."""
 
@@ -74,6 +75,7 @@ PREVIEW_COLUMNS = (
     "warnings",
     "problem",
     *PRICE_PARTS,
+    "net_cents",
     *(leaf.column for leaf in OPTIONS),
 )
 """Columns of a preview frame, in order."""
@@ -136,6 +138,19 @@ class Preview:
         }
 
     @cached_property
+    def _taxes(self) -> dict[str, Money]:
+        """Currency -> the tax within the total, where the carrier states it."""
+        taxed = pa.table(
+            {"currency": self.quotes.column("currency"), "cents": _part(self.quotes, "tax_cents")}
+        ).filter(pa.array(self.buyable))
+        sums = taxed.group_by("currency").aggregate([("cents", "sum"), ("cents", "count")])
+        return {
+            line["currency"]: Money.from_cents(line["cents_sum"], line["currency"])
+            for line in sums.sort_by("currency").to_pylist()
+            if line["cents_count"]
+        }
+
+    @cached_property
     def reasons(self) -> dict[int, str]:
         """Index -> why a row would not be bought."""
         return {
@@ -173,6 +188,7 @@ class Preview:
             problems=int((~self.buyable).sum()),
             warnings=sum(1 for i in warned if self.buyable[i]),
             totals=self.totals,
+            taxes=self._taxes,
             by_service=tuple(
                 ServiceTotal(
                     n["service"],
@@ -221,7 +237,8 @@ class Preview:
             **{name: quotes.column(name) for name in ("transit_days", "delivery_date")},
             "warnings": self._warning_column(),
             "problem": _scatter(self.reasons, len(self.plan), None),
-            **{name: quotes.column(name) for name in PRICE_PARTS},
+            **{name: _part(quotes, name) for name in PRICE_PARTS},
+            "net_cents": pc.subtract(cents, _part(quotes, "tax_cents")),
             **{leaf.column: plan.column(leaf.column) for leaf in OPTIONS},
         }
         return pa.table(columns)
@@ -332,12 +349,19 @@ async def price(
     outage.refuse_silence(plan, quotes)
     return Preview(
         plan=plan,
-        quotes=quotes.select(QUOTES.names),
+        quotes=pa.table({name: _part(quotes, name) for name in QUOTES.names}),
         priced_at=now,
         expires_at=now + max_age,
         held=dict(held or {}),
         notes=dict(notes or {}),
     )
+
+
+def _part(quotes: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column of a quote table; empty in tables from before the column existed."""
+    if name in quotes.column_names:
+        return quotes.column(name)
+    return pa.chunked_array([pa.nulls(quotes.num_rows, QUOTES.field(name).type)])
 
 
 def cents_by_currency(quotes: pa.Table) -> dict[str, int]:

@@ -25,7 +25,17 @@ from shipkit.plan.plan import Edit
 from shipkit.schema import ADDRESS_FIELDS, major
 from shipkit.services import ServiceRule
 
-__all__ = ["ADDRESSES", "SHOP", "TRACKING", "accepted", "check_addresses", "shop", "track"]
+__all__ = [
+    "ADDRESSES",
+    "EVENTS",
+    "SHOP",
+    "TRACKING",
+    "accepted",
+    "check_addresses",
+    "shop",
+    "track",
+    "track_with_events",
+]
 
 T = TypeVar("T")
 
@@ -45,7 +55,7 @@ SHOP = pa.schema(
         pa.field("billable_weight_lb", pa.float64()),
         *[
             pa.field(f"{part}_cents", pa.int64())
-            for part in ("base", "fuel", "residential", "delivery_area", "other")
+            for part in ("base", "fuel", "residential", "delivery_area", "other", "tax")
         ],
         pa.field("warnings", pa.string()),  # empty when none
         pa.field("problem", pa.string()),  # null when none; then there is no service
@@ -85,8 +95,8 @@ TRACKING = pa.schema(
         pa.field(
             "status",
             pa.string(),
-            # label_created | picked_up | in_transit | out_for_delivery | delivered | exception |
-            # returned | voided | not_found | unknown
+            # label_created | picked_up | in_transit | out_for_delivery | ready_for_pickup |
+            # delivered | exception | returned | voided | not_found | unknown
         ),
         pa.field("status_code", pa.string()),
         pa.field("description", pa.string()),
@@ -98,6 +108,19 @@ TRACKING = pa.schema(
     ]
 )
 """Columns of tracking: one row per parcel that was bought."""
+
+EVENTS = pa.schema(
+    [
+        *[TRACKING.field(name) for name in ("row_number", "order_id", "tracking_number")],
+        pa.field("event", pa.int64()),  # 1 is the latest
+        pa.field("status", pa.string()),
+        pa.field("status_code", pa.string()),
+        pa.field("description", pa.string()),
+        pa.field("place", pa.string()),
+        pa.field("happened_at", pa.timestamp("s")),  # local time of the place
+    ]
+)
+"""Columns of the history of parcels: one row per event, the latest first."""
 
 
 async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
@@ -219,6 +242,16 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
 
     Raises InputError where the carrier cannot track.
     """
+    return (await track_with_events(results, carrier, pacer))[0]
+
+
+async def track_with_events(
+    results: pa.Table, carrier: Carrier, pacer: Pacer
+) -> tuple[pa.Table, pa.Table]:
+    """Return :data:`TRACKING` and :data:`EVENTS` of what `results` bought and did not void.
+
+    Raises InputError where the carrier cannot track.
+    """
     able = tracker(carrier)
     if able is None:
         raise _unable(carrier, "track", "track parcels")
@@ -230,11 +263,19 @@ async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
         for number in row["tracking_numbers"] or ()
     ]
     answers = await able.track([number for _, number in parcels], pacer) if parcels else []
-    lines = [
-        {"row_number": row["row_number"], "order_id": row["order_id"], **answer}
-        for (row, _), answer in zip(parcels, answers, strict=True)
-    ]
-    return pa.Table.from_pylist(lines, schema=TRACKING)
+    lines, events = [], []
+    for (row, _), answer in zip(parcels, answers, strict=True):
+        about = {"row_number": row["row_number"], "order_id": row["order_id"]}
+        lines.append({**about, **answer})
+        about["tracking_number"] = answer["tracking_number"]
+        events += [
+            {**about, "event": n, **event}
+            for n, event in enumerate(answer.get("events") or (), start=1)
+        ]
+    return (
+        pa.Table.from_pylist(lines, schema=TRACKING),
+        pa.Table.from_pylist(events, schema=EVENTS),
+    )
 
 
 def _unable(carrier: Carrier, capability: str, what: str) -> InputError:

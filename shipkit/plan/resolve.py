@@ -115,11 +115,11 @@ async def choose_services(
         Returns row number -> the kinds of places of its address that not every service goes to: a
         service that does not go there is not chosen.
     """
-    services = table.column("service")
+    services, offered = table.column("service"), carrier.services.of_shipper(shipper.country)
     rules = {
         text: rule
         for text in pc.unique(services.drop_null()).to_pylist()
-        if (rule := carrier.services.rule(text)) is not None
+        if (rule := offered.rule(text)) is not None
     }
     rows = np.flatnonzero(
         np.asarray(pc.is_in(services, value_set=pa.array(list(rules), pa.string())))
@@ -128,8 +128,8 @@ async def choose_services(
         return table, problems_table()
     asked = table.take(pa.array(rows))
     closed: dict[int, set[str]] = {}
-    if places_of is not None and any(entry.not_to for entry in carrier.services):
-        closed = _closed(asked, carrier.services, places_of(asked))
+    if places_of is not None and any(entry.not_to for entry in offered):
+        closed = _closed(asked, offered, places_of(asked))
     offers = _without_closed(await shop(asked, carrier, shipper, pacer), closed)
     chosen = np.full(len(rows), None, dtype=object)
     for text, rule in rules.items():

@@ -51,6 +51,8 @@ class Summary(html.Shown):
     approved: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Problem -> number of rows that have it."""
+    taxes: Mapping[str, Money] = field(default_factory=dict)
+    """Currency -> the tax within the total, where the carrier states it."""
     not_understood: tuple[str, ...] = ()
     """Headings of filled columns that are not understood, and so not used."""
 
@@ -79,6 +81,8 @@ class Summary(html.Shown):
         yield "Carrier", self.carrier + ("" if self.live else " (no money is spent)")
         yield "Shipments", f"{self.shipments:,}"
         yield "Total", total_text(self.totals)
+        if self.taxes:
+            yield "  of which tax", total_text(self.taxes)
         for line in self.by_service:
             yield (
                 f"  {line.title or service_title(line.service)}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-__all__ = ["IMPERIAL", "METRIC", "Measures", "measures_of"]
+__all__ = ["IMPERIAL", "METRIC", "OUNCES", "Measures", "measures_of"]
 
 _IMPERIAL_IN: Final = frozenset({"US", "PR", "VI", "GU", "AS", "MP"})
 
@@ -70,6 +70,8 @@ class Measures:
 
 IMPERIAL: Final = Measures("LBS", "Pounds", "IN", "Inches", Decimal(1), Decimal(1), 4, 3)
 METRIC: Final = Measures("KGS", "Kilograms", "CM", "Centimeters", _KG_PER_LB, _CM_PER_IN, 3, 2)
+OUNCES: Final = Measures("OZS", "Ounces", "IN", "Inches", Decimal(16), Decimal(1), 2, 3)
+"""For Ground Saver under a pound: service 92 takes ounces only (node-shipping-ups#10)."""
 
 
 def measures_of(country: str) -> Measures:

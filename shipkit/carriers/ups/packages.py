@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.ups.service_codes import weigh
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Money, Parcel, Shipment, Signature
@@ -98,7 +99,7 @@ def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) 
     """Return a package as Rate expects it. Raises CarrierRejected for what UPS would refuse."""
     package: dict[str, Any] = {
         "PackagingType": {"Code": _packaging(parcel, index)},
-        "PackageWeight": _weight(parcel, index, route, route.measures.weight_unit),
+        "PackageWeight": _weight(parcel, index, route, shipment, named=True),
     }
     return (
         package
@@ -111,7 +112,7 @@ def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment
     """Return a package as Ship expects it. Raises CarrierRejected for what UPS would refuse."""
     package: dict[str, Any] = {
         "Packaging": {"Code": _packaging(parcel, index)},
-        "PackageWeight": _weight(parcel, index, route, {"Code": route.measures.weight}),
+        "PackageWeight": _weight(parcel, index, route, shipment, named=False),
     }
     description = latin(
         cut(clean(parcel.description), _LONGEST_DESCRIPTION), f"parcels[{index}].description"
@@ -141,7 +142,9 @@ def _packaging(parcel: Parcel, index: int) -> str:
     return code
 
 
-def _weight(parcel: Parcel, index: int, route: Route, unit: dict[str, str]) -> dict[str, Any]:
+def _weight(
+    parcel: Parcel, index: int, route: Route, shipment: Shipment, *, named: bool
+) -> dict[str, Any]:
     most = _LIMITS.weight_lb
     if most is not None and Decimal(str(round(parcel.weight_lb, 4))) > Decimal(str(most)):
         raise refuse(
@@ -149,7 +152,9 @@ def _weight(parcel: Parcel, index: int, route: Route, unit: dict[str, str]) -> d
             f"{parcel.weight_lb:g} lb is over UPS's limit of {most:g} lb per parcel.",
             "Split it into more parcels.",
         )
-    return {"UnitOfMeasurement": unit, "Weight": route.measures.weigh(parcel.weight_lb)}
+    units, weight = weigh(parcel, route, shipment)
+    unit = units.weight_unit if named else {"Code": units.weight}
+    return {"UnitOfMeasurement": unit, "Weight": weight}
 
 
 def _dimensions(parcel: Parcel, index: int, route: Route, unit: dict[str, str]) -> dict[str, Any]:

@@ -15,29 +15,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shipkit.carriers.ups.codes import NOISE, SURCHARGES
 from shipkit.carriers.ups.json_values import (
     Unreadable,
     at,
     date_of,
     listed,
-    money_of,
     number_of,
     text_of,
     texts_of,
 )
+from shipkit.carriers.ups.price_answers import alerts_of, rates, total_of, weight_of
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
-from shipkit.carriers.ups.wire import service_of
 from shipkit.models import (
     Address,
     AddressCheck,
     Charge,
     Label,
     LabelFormat,
-    Money,
     Purchase,
-    Rate,
     TransitTime,
 )
 
@@ -94,86 +90,6 @@ def token(body: Any) -> tuple[str, float]:
     return value, float(seconds)
 
 
-def rates(body: Any, *, only: str | None = None) -> list[Rate]:
-    """Return the prices of a Rate or Shop answer, cheapest first.
-
-    Services that are not in ``services.toml`` are left out.
-
-    Parameters
-    ----------
-    only
-        The service that was asked for: Rate answers with one, and some versions do not repeat its
-        code.
-    """
-    response = at(body, "RateResponse")
-    rated = listed(at(response, "RatedShipment"))
-    if not rated:
-        raise Unreadable("no RatedShipment in the answer")
-    general = listed(at(response, "Response", "Alert"))
-    found = []
-    for shipment in rated:
-        service = service_of(text_of(at(shipment, "Service", "Code"))) or only
-        if service is not None:
-            found.append(_rate(shipment, service, general))
-    return sorted(found, key=lambda r: (r.cost_cents, r.service))
-
-
-def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]]) -> Rate:
-    negotiated = at(shipment, "NegotiatedRateCharges")
-    total = _total(shipment, negotiated)
-    if total is None:
-        raise Unreadable("no total charge in the answer")
-    days, date = _when(shipment)
-    return Rate(
-        service=service,
-        cost_cents=total.cents,
-        currency=total.currency,
-        zone=text_of(at(shipment, "Zone")) or None,
-        billable_weight_lb=_weight(at(shipment, "BillingWeight")),
-        transit_days=days,
-        delivery_date=date,
-        warnings=_alerts([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
-        **_parts(shipment, negotiated, total),
-    )
-
-
-def _parts(shipment: dict[str, Any], negotiated: Any, total: Money) -> dict[str, int | None]:
-    """Return base, fuel, residential, delivery area and the rest, which add up to the total.
-
-    The result is empty where UPS gives a negotiated total without its parts.
-    """
-    packages = listed(at(shipment, "RatedPackage"))
-    mine = money_of(at(negotiated, "TotalCharge")) is not None
-    levels = (
-        [negotiated, *[at(p, "NegotiatedCharges") for p in packages]]
-        if mine
-        else [shipment, *packages]
-    )
-    bases = [_cents(listed(at(level, "BaseServiceCharge")), total.currency) for level in levels]
-    items = [charge for level in levels for charge in listed(at(level, "ItemizedCharges"))]
-    base = bases[0] or sum(bases[1:])
-    if not base:
-        return {}
-    parts = dict.fromkeys(("fuel", "residential", "delivery_area"), 0)
-    for charge in items:
-        name = SURCHARGES.get(text_of(charge.get("Code")))
-        if name:
-            parts[name] += _cents([charge], total.currency)
-    named = {f"{name}_cents": cents for name, cents in parts.items()}
-    return {"base_cents": base, **named, "other_cents": total.cents - base - sum(parts.values())}
-
-
-def _when(shipment: dict[str, Any]) -> tuple[int | None, dt.date | None]:
-    arrival = at(shipment, "TimeInTransit", "ServiceSummary", "EstimatedArrival")
-    guaranteed = at(shipment, "GuaranteedDelivery")
-    days = number_of(at(arrival, "BusinessDaysInTransit"))
-    days = days if days is not None else number_of(at(guaranteed, "BusinessDaysInTransit"))
-    date = date_of(at(arrival, "Arrival", "Date")) or date_of(
-        at(guaranteed, "ScheduledDeliveryDate")
-    )
-    return (int(days) if days is not None else None), date
-
-
 def purchase(body: Any, service: str) -> Purchase:
     """Return the shipment of a Ship answer: every tracking number and label, papers, charge."""
     results = at(body, "ShipmentResponse", "ShipmentResults")
@@ -181,8 +97,8 @@ def purchase(body: Any, service: str) -> Purchase:
     numbers = tuple(text_of(p.get("TrackingNumber")) for p in packages)
     if not numbers or not all(numbers):
         raise Unreadable("no tracking number in the answer")
-    total = _total(at(results, "ShipmentCharges"), at(results, "NegotiatedRateCharges"))
-    weight = _weight(at(results, "BillingWeight"))
+    total = total_of(at(results, "ShipmentCharges"), at(results, "NegotiatedRateCharges"))
+    weight = weight_of(at(results, "BillingWeight"))
     labels: list[Label] = []
     for number, package in zip(numbers, packages, strict=False):
         drawn = _images(at(package, "ShippingLabel"), number)
@@ -195,9 +111,11 @@ def purchase(body: Any, service: str) -> Purchase:
         service=service,
         charge=None
         if total is None
-        else Charge(cents=total.cents, currency=total.currency, billed_weight_lb=weight),
+        else Charge(
+            cents=total.gross.cents, currency=total.gross.currency, billed_weight_lb=weight
+        ),
         labels=(*labels, *_papers(results, numbers[0], _PAPERS)),
-        warnings=_alerts(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
+        warnings=alerts_of(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
     )
 
 
@@ -224,7 +142,7 @@ def recovered(body: Any) -> Purchase | None:
         shipment_id=text_of(at(response, "ShipmentIdentificationNumber")) or numbers[0],
         tracking_numbers=numbers,
         labels=(*labels, *_papers(response, numbers[0], _PAPERS)),
-        warnings=_alerts(listed(at(response, "Response", "Alert"))),
+        warnings=alerts_of(listed(at(response, "Response", "Alert"))),
     )
 
 
@@ -403,45 +321,3 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise Unreadable("an image that is not base64") from None
-
-
-def _alerts(alerts: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            clean(text_of(a.get("Description")))
-            for a in alerts
-            if text_of(a.get("Code")) not in NOISE and clean(text_of(a.get("Description")))
-        )
-    )
-
-
-def _total(published: Any, negotiated: Any) -> Money | None:
-    """Return what will be billed: the account's own price first, with taxes where given."""
-    for charges, names in (
-        (negotiated, ("TotalChargesWithTaxes", "TotalCharge")),
-        (published, ("TotalChargesWithTaxes", "TotalCharges")),
-    ):
-        for name in names:
-            found = money_of(at(charges, name))
-            if found is not None:
-                return found
-    return None
-
-
-def _cents(charges: list[dict[str, Any]], currency: str) -> int:
-    return sum(
-        money.cents
-        for money in map(money_of, charges)
-        if money is not None and money.currency == currency
-    )
-
-
-def _weight(value: Any) -> float | None:
-    number = number_of(at(value, "Weight"))
-    if number is None:
-        return None
-    return (
-        float(number)
-        if text_of(at(value, "UnitOfMeasurement", "Code")) != "KGS"
-        else round(float(number) * 2.2046226218, 3)
-    )

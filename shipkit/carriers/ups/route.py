@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from shipkit.carriers.ups.borders import EU, is_customs_border
 from shipkit.carriers.ups.measures import Measures, measures_of
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
@@ -29,37 +30,6 @@ __all__ = [
     "route_of",
 ]
 
-EU = frozenset(
-    {
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IT",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-    }
-)
 _LIMITS: Final = SERVICES.limits
 _NAME: Final = _LIMITS.name or 35
 _CITY: Final = _LIMITS.city or 30
@@ -78,6 +48,9 @@ _NOT_FROM_CANADA = frozenset(
     each.code for each in SERVICES if not each.facts.get("from_canada", True)
 )
 _ABROAD_ONLY = frozenset(each.code for each in SERVICES if each.reach == "abroad")
+_NOT_WITHIN_CANADA = frozenset(
+    each.code for each in SERVICES if not each.facts.get("within_canada", True)
+)
 
 
 def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
@@ -268,6 +241,11 @@ class Route:
         return measures_of(self.shipper.country)
 
     @property
+    def taxed(self) -> bool:
+        """Whether the shipper's country may put a tax (GST, HST, VAT) on what UPS charges."""
+        return self.shipper.country not in _US_PR
+
+    @property
     def domestic(self) -> bool:
         """Within the US or within Puerto Rico: where references belong on packages."""
         return self.pair in {("US", "US"), ("PR", "PR")}
@@ -280,8 +258,10 @@ class Route:
     @property
     def crosses_customs(self) -> bool:
         """Whether an invoice is needed: not within a country, between US and PR, or in the EU."""
-        origin, destination = self.pair
-        return origin != destination and not set(self.pair) <= _US_PR and not set(self.pair) <= EU
+        return is_customs_border(
+            (self.origin.country, self.origin.postal_code),
+            (self.destination.country, self.destination.postal_code),
+        )
 
     def description(self, shipment: Shipment) -> str:
         """Return the description of goods: the shipment's, its customs items' or its parcels'."""
@@ -354,11 +334,37 @@ def demand_a_service_that_runs(route: Route, service: str) -> None:
             f"UPS {SERVICES.title_of(service)} does not run from {origin} to {destination}.",
             f"Choose {wanted}, by a service column or map(service=...).",
         )
+    _demand_its_places(route, service)
+    if route.pair == ("CA", "CA") and service in _NOT_WITHIN_CANADA:
+        raise refuse(
+            "service",
+            f"UPS {SERVICES.title_of(service)} does not run within Canada.",
+            "Choose standard, expedited, express_saver, express or express_early.",
+        )
     if service in _ABROAD_ONLY and route.pair == ("US", "US"):
         raise refuse(
             "service",
             f"UPS {SERVICES.title_of(service)} does not run within the US.",
             "Choose ground, 2nd_day_air or another domestic service.",
+        )
+
+
+def _demand_its_places(route: Route, service: str) -> None:
+    """Refuse services of single countries elsewhere, and services for exports within a country."""
+    facts, (origin, destination) = SERVICES.entry(service).facts, route.pair
+    home = facts.get("only_within")
+    runs = (
+        origin == "CA" and (destination in {"CA", *facts.get("abroad_to", [destination])})
+        if "abroad_wire" in facts
+        else origin == destination and origin in home
+        if home
+        else origin != destination or not facts.get("export_only", False)
+    )
+    if not runs:
+        raise refuse(
+            "service",
+            f"UPS {SERVICES.title_of(service)} does not run from {origin} to {destination}.",
+            "session.shop() lists what UPS offers for this row.",
         )
 
 
@@ -384,6 +390,6 @@ def demand_contacts(route: Route, shipment: Shipment) -> None:
 
 def place(address: Address) -> tuple[str, str]:
     """Return country and state as UPS counts them: the state PR of US mail is a country there."""
-    state = clean(address.state).upper()
+    state = clean(address.state).upper().replace(".", "")
     country = state if address.country == "US" and state in _TERRITORIES else address.country
-    return country, country if country == "PR" else state.replace(".", "")
+    return country, country if country == "PR" else state

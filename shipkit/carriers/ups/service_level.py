@@ -15,7 +15,7 @@ SERVICES: Final = ServiceList.from_toml(Path(__file__).with_name("services.toml"
 
 
 class ServiceLevel(StrEnum):
-    """The services of the first releases, which knew one carrier: text, so each is a service.
+    """UPS's services by name, from the releases that knew one carrier: text, so each is a service.
 
     They stay for the code that uses them; ``"ground"`` or ``"ups:ground"`` says the same.
     """
@@ -33,6 +33,17 @@ class ServiceLevel(StrEnum):
     WORLDWIDE_EXPRESS_PLUS = "worldwide_express_plus"
     WORLDWIDE_EXPEDITED = "worldwide_expedited"
     WORLDWIDE_SAVER = "worldwide_saver"
+    WORLDWIDE_ECONOMY_DDU = "worldwide_economy_ddu"
+    WORLDWIDE_ECONOMY_DDP = "worldwide_economy_ddp"
+    EXPRESS_1200 = "express_1200"
+    TODAY_STANDARD = "today_standard"
+    TODAY_DEDICATED_COURIER = "today_dedicated_courier"
+    TODAY_EXPRESS = "today_express"
+    TODAY_EXPRESS_SAVER = "today_express_saver"
+    EXPRESS = "express"
+    EXPRESS_EARLY = "express_early"
+    EXPRESS_SAVER = "express_saver"
+    EXPEDITED = "expedited"
 
     @classmethod
     def parse(cls, text: str) -> ServiceLevel | None:

@@ -27,6 +27,8 @@ from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
 from shipkit.carriers.ups.host import checked_host
 from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
+from shipkit.carriers.ups.route import route_of
+from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.common.local_day import local_day
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["UPS"]
+
+_NOT_SHOPPED: Final = tuple(each.code for each in SERVICES if not each.facts.get("shopped", True))
+"""Services that Shop does not list (recorded answers of an account that buys Ground Saver have 01
+02 03 12 13 14 only; verbb/postie#28)."""
 
 _PROCESSING_S: Final = 60.0
 """How long UPS may go on with a request after the client gave up. UPS states nothing: a guess on
@@ -127,6 +133,7 @@ class UPS:
         self._lookup = ReferenceLookup(self._client, number)
         self._cache = quote_cache
         self._today = today
+        self._days_apart: bool | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> UPS:
@@ -166,7 +173,7 @@ class UPS:
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the account's price of `shipment`, with transit times when it has a ship date."""
-        shipment = SERVICES.settled(shipment)
+        shipment = _settled(shipment, shipper)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
         return self._price_of(body, shipment, shipper)
@@ -200,15 +207,55 @@ class UPS:
         return quotes_table([row if isinstance(row, dict) else known[row] for row in rows])
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
-        """Return the price by every service that UPS offers for `shipment`, cheapest first."""
-        request = wire.rate(
-            shipment,
-            shipper,
-            account=self.identity.account,
-            shop=True,
-            date=shipment.ship_date or self._day(shipper),
+        """Return the price by every service that UPS offers for `shipment`, cheapest first.
+
+        Shop leaves Ground Saver out, so it is asked for by itself. Only a refusal by UPS means that
+        a service is not offered; without an answer the row has no prices at all, because the
+        cheapest of the rest may not be the cheapest.
+        """
+        date = shipment.ship_date or self._day(shipper)
+        account = self.identity.account
+        listed = self._shopped(
+            wire.rate(shipment, shipper, account=account, shop=True, date=date), shipper.country
         )
-        return read_answer(responses.rates, await self._client.ask(request))
+        apart = [
+            self._asked_apart(shipment.model_copy(update={"service": service}), shipper, date)
+            for service in _NOT_SHOPPED
+        ]
+        found = await asyncio.gather(listed, *apart, return_exceptions=True)
+        rates = [rate for each in found if not isinstance(each, BaseException) for rate in each]
+        refused = [each for each in found if isinstance(each, BaseException)]
+        fatal = [each for each in refused if rates == [] or not isinstance(each, CarrierRejected)]
+        if fatal:
+            raise next((e for e in fatal if not isinstance(e, CarrierRejected)), fatal[0])
+        return sorted(rates, key=lambda rate: (rate.cost_cents, rate.service))
+
+    async def _shopped(self, request: wire.Request, country: str) -> list[Rate]:
+        body = await self._client.ask(request)
+        return read_answer(lambda answer: responses.rates(answer, country=country), body)
+
+    async def _asked_apart(self, shipment: Shipment, shipper: Address, date: dt.date) -> list[Rate]:
+        """Return the price of a service that Shop does not list, empty where it does not run.
+
+        No answer shows whether UPS gives the days with it. Where it refuses to, the price is asked
+        for without them, until an answer has shown which of the two it is.
+        """
+        for day in self._days_to_ask(date):
+            try:
+                wire.check(shipment, shipper)
+                request = wire.rate(shipment, shipper, account=self.identity.account, date=day)
+                rate = self._price_of(await self._client.ask(request), shipment, shipper)
+            except CarrierRejected as refused:
+                if refused.carrier_code is None:
+                    break  # found here, before UPS was asked
+            else:
+                self._days_apart = day is not None
+                return [rate]
+        return []
+
+    def _days_to_ask(self, date: dt.date) -> tuple[dt.date | None, ...]:
+        known = self._days_apart
+        return (date, None) if known is None else (date,) if known else (None,)
 
     async def transit_times(self, shipment: Shipment, shipper: Address) -> list[TransitTime]:
         """Return how long each service takes from the ship date (or today), fastest first."""
@@ -232,7 +279,13 @@ class UPS:
 
     def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service in an answer of Rate."""
-        rates = read_answer(lambda answer: responses.rates(answer, only=shipment.service), body)
+        route = route_of(shipment, shipper, self.identity.account)
+        about = {
+            "only": shipment.service,
+            "code": code_of(route, shipment),
+            "country": shipper.country,
+        }
+        rates = read_answer(lambda answer: responses.rates(answer, **about), body)
         rate = next((rate for rate in rates if rate.service == shipment.service), None)
         if rate is None:
             # Never the price of another service: a preview would show what is not bought.
@@ -262,7 +315,7 @@ class UPS:
     ) -> dict[str, Any] | str:
         """Return the key of a row's question, or its quote where UPS would refuse it unasked."""
         try:
-            shipment = SERVICES.settled(shipment_from_row(row))
+            shipment = _settled(shipment_from_row(row), shipper)
             wire.check(shipment, shipper)
             request = self._rate_request(shipment, shipper)
         except CarrierRejected as error:
@@ -308,7 +361,7 @@ class UPS:
         UPS has no PDF and no PNG: such labels come as GIF, and become what `label` asks for when
         they are saved.
         """
-        shipment = SERVICES.settled(shipment)
+        shipment = _settled(shipment, shipper)
         if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
             raise CarrierRejected(
                 f"ship_date: {shipment.ship_date} is more than {wire.DAYS_AHEAD} days ahead, which "
@@ -404,3 +457,8 @@ class UPS:
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+
+def _settled(shipment: Shipment, shipper: Address) -> Shipment:
+    """Return `shipment` with the code of its service, read as the shipper's country names them."""
+    return SERVICES.of_shipper(shipper.country).settled(shipment)

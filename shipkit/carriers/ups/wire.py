@@ -18,6 +18,8 @@ nothing here was tried against the live service):
   Address.AddressLine).
 - A weight has at most five characters (specs, Package.PackageWeight.Weight). Its unit, and that of
   the dimensions, is the shipper's country's (:mod:`shipkit.carriers.ups.measures`).
+- Taxes are in an answer only where the request asks for them (specs, TaxInformationIndicator).
+  The US puts none on postage, so shippers there are not asked about.
 - A signature is asked for on each package within the country (codes 2 and 3), and on the shipment
   abroad (codes 1 and 2) (specs, DeliveryConfirmation in both).
 - A return label is ReturnService 9, with a description on each package (specs,
@@ -52,7 +54,7 @@ from shipkit.carriers.ups.route import (
     place,
     route_of,
 )
-from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.carriers.ups.service_codes import code_of, service_of
 from shipkit.carriers.ups.text import clean, cut, postal_code
 from shipkit.models import (
     Address,
@@ -69,6 +71,7 @@ __all__ = [
     "country_of",
     "rate",
     "recover",
+    "service_of",
     "ship",
     "track",
     "track_reference",
@@ -141,7 +144,9 @@ def rate(
         ],
     }
     if not shop:
-        body["Service"] = {"Code": SERVICES.wire(shipment.service)}
+        body["Service"] = {"Code": code_of(route, shipment)}
+    if route.taxed:
+        body["TaxInformationIndicator"] = ""
     options = _service_options(route, shipment, rated=True)
     if options:
         body["ShipmentServiceOptions"] = options
@@ -189,12 +194,14 @@ def ship(
         "ShipTo": route.destination.shown(residential=True),
         "PaymentInformation": {"ShipmentCharge": _charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
-        "Service": {"Code": SERVICES.wire(shipment.service)},
+        "Service": {"Code": code_of(route, shipment)},
         "Package": [
             shipped_package(parcel, i, route, shipment)
             for i, parcel in enumerate(parcels_of(shipment))
         ],
     }
+    if route.taxed:
+        body["TaxInformationIndicator"] = ""
     if route.origin is not route.shipper:
         body["ShipFrom"] = route.origin.shown()
     description = route.description(shipment)
@@ -358,8 +365,3 @@ def _label(label: LabelSpec) -> dict[str, Any]:
         "HTTPUserAgent": "Mozilla/4.5",
         "LabelStockSize": size,
     }
-
-
-def service_of(code: str | None) -> str | None:
-    """Return the service of a UPS code, or None for one that is not in UPS's service list."""
-    return SERVICES.from_wire((code or "").strip().zfill(2))

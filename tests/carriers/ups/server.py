@@ -97,6 +97,8 @@ class UpsServer:
         self.negotiated = True
         self.test_host = False
         self.voidable = True
+        self.saver_days = True
+        """Ground Saver is rated with transit times: no recorded answer shows whether it is."""
         self.lone_labels = False
         """Label recovery answers with one parcel only: nobody knows what UPS does for the others.
         """
@@ -441,6 +443,9 @@ class UpsServer:
         refusal = self._refuse("rate", body) or _lane(shipment, shop=option.startswith("Shop"))
         if refusal:
             return self._no(refusal)
+        code = shipment.get("Service", {}).get("Code")
+        if not self.saver_days and code in {"92", "93"} and option.endswith("timeintransit"):
+            return _error(400, "111100", "Time in transit is not available for this service")
         if option not in {"Rate", "Shop", "Ratetimeintransit", "Shoptimeintransit"}:
             return self._no(("111100", f"unknown request option {option}"))
         timed = option.endswith("timeintransit")
@@ -570,7 +575,10 @@ class UpsServer:
                     },
                 },
             }
-        return found
+        country = shipment["Shipper"]["Address"]["CountryCode"]
+        if "TaxInformationIndicator" in shipment:
+            _add_taxes(found, shipment, country)
+        return _in_currency(found, _CURRENCIES.get(country, "USD"))
 
     def _ship(self, request: web.Request, body: Any) -> tuple[int, Any]:
         shipment = body["ShipmentRequest"]["Shipment"]
@@ -616,7 +624,14 @@ class UpsServer:
             "ShipmentCharges": {
                 **{
                     k: rated[k]
-                    for k in ("TransportationCharges", "ServiceOptionsCharges", "TotalCharges")
+                    for k in (
+                        "TransportationCharges",
+                        "ServiceOptionsCharges",
+                        "TotalCharges",
+                        "TaxCharges",
+                        "TotalChargesWithTaxes",
+                    )
+                    if k in rated
                 },
                 **(
                     {"ItemizedCharges": rated["ItemizedCharges"]}
@@ -641,7 +656,9 @@ class UpsServer:
         }
         if self.negotiated:
             results["NegotiatedRateCharges"] = {
-                "TotalCharge": rated["NegotiatedRateCharges"]["TotalCharge"]
+                key: rated["NegotiatedRateCharges"][key]
+                for key in ("TotalCharge", "TaxCharges", "TotalChargesWithTaxes")
+                if key in rated["NegotiatedRateCharges"]
             }
         if forms:
             results["Form"] = {
@@ -1018,10 +1035,15 @@ _SERVICES = {
     "72",
     "74",
     "75",
+    "82",
+    "83",
+    "85",
+    "86",
+    "92",
     "93",
     "96",
 }
-_DOMESTIC = {"01", "02", "03", "12", "13", "14", "59", "93"}
+_DOMESTIC = {"01", "02", "03", "12", "13", "14", "59", "92", "93"}
 _PACKAGING = {"01", "02", "03", "04", "21", "24", "25", "30", "2a", "2b", "2c"}
 
 
@@ -1039,6 +1061,11 @@ def _lane(shipment: dict[str, Any], *, shop: bool = False) -> tuple[str, str] | 
         return "120500", f"invalid service code {code}"
     if code in _DOMESTIC and not {origin, destination} <= {"US", "PR"} and origin != "CA":
         return "121210", f"service {code} is not available from {origin} to {destination}"
+    if code in {"07", "08", "17", "65", "72"} and (origin, destination) == ("CA", "CA"):
+        return "111210", "The requested service is unavailable between the selected locations."
+    home = {"74": "DE", "82": "PL", "83": "PL", "85": "PL", "86": "PL"}.get(str(code))
+    if home and (origin, destination) != (home, home):
+        return "111210", "The requested service is unavailable between the selected locations."
     if code not in _DOMESTIC and (origin, destination) == ("US", "US"):
         return "121210", f"service {code} is not available within the US"
     return None
@@ -1060,6 +1087,8 @@ def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
             r"[A-Z]{2}", address.get("StateProvinceCode", "")
         ):
             return "120206", f"{who} state"
+        if not re.fullmatch(r"[0-9A-Z]{0,5}", address.get("StateProvinceCode", "")):
+            return "120206", f"{who} state: 0 to 5 alphanumeric (veeqo/ups-ruby#8)"
         if country in {"US", "PR"} and not re.fullmatch(r"\d{5}(\d{4})?", code):
             return "120207", f"{who} postal code"
         if country == "CA" and not re.fullmatch(r"([A-Z]\d){3}", code):
@@ -1086,8 +1115,17 @@ def _units(shipment: dict[str, Any]) -> tuple[str, str] | None:
         if country in {"US", "PR", "VI", "GU"}
         else [("KGS", "CM")]
     )
+    light = shipment.get("Service", {}).get("Code") == "92"
     for package in shipment["Package"]:
         weight = package["PackageWeight"]["UnitOfMeasurement"]["Code"]
+        if light:
+            if weight != "OZS" or not 1 <= float(package["PackageWeight"]["Weight"]) < 16:
+                return "111560", "service 92 takes 1 to 15.99 ounces"
+            continue
+        if shipment.get("Service", {}).get("Code") == "93" and (
+            float(package["PackageWeight"]["Weight"]) < 1
+        ):
+            return "111560", "service 93 takes packages of a pound and more"
         length = package.get("Dimensions", {}).get("UnitOfMeasurement", {}).get("Code")
         if (weight, length) in {("KGS", "IN"), ("LBS", "CM"), ("OZS", "CM")}:
             return "110548", f"A shipment cannot have {weight}/{length} as its unit of measurements"
@@ -1123,14 +1161,32 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def _customs_between(shipment: dict[str, Any], origin: str, destination: str) -> bool:
+    """The EU, but for its islands outside the area of VAT; Northern Ireland is on both sides."""
+    start = (shipment.get("ShipFrom") or shipment["Shipper"])["Address"].get("PostalCode", "")
+    end = shipment["ShipTo"]["Address"].get("PostalCode", "")
+    sides = []
+    for country, code in ((origin, start), (destination, end)):
+        islands = {"ES": ("35", "38", "51", "52"), "FR": ("97",), "FI": ("22",)}.get(country, ())
+        sides.append(
+            "EU"
+            if (country in _EU and not code.startswith(islands))
+            or country == "MC"
+            or (country == "GB" and code.startswith("BT"))
+            else f"{country} {code[:2] if islands else ''}"
+        )
+    return (
+        origin != destination
+        and not {origin, destination} <= {"US", "PR"}
+        and {origin, destination} not in ({"GB", "IM"}, {"CH", "LI"})
+        and sides != ["EU", "EU"]
+    )
+
+
 def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[str, str] | None:
     origin, destination = _countries(shipment)
     inside = (origin, destination) in {("US", "US"), ("PR", "PR")}
-    customs = (
-        origin != destination
-        and not {origin, destination} <= {"US", "PR"}
-        and not {origin, destination} <= _EU
-    )
+    customs = _customs_between(shipment, origin, destination)
     returned = "ReturnService" in shipment
     package_level = any("ReferenceNumber" in p for p in shipment["Package"])
     if inside and "ReferenceNumber" in shipment:
@@ -1271,6 +1327,37 @@ def _usd(cents: int) -> dict[str, str]:
     return {"CurrencyCode": "USD", "MonetaryValue": f"{cents / 100:.2f}"}
 
 
+_CURRENCIES = {"CA": "CAD", "GB": "GBP", "MX": "MXN", "JP": "JPY"} | dict.fromkeys(
+    ["AT", "BE", "DE", "ES", "FI", "FR", "GR", "IE", "IT", "LU", "NL", "PT"], "EUR"
+)
+_TAXES = {"CA": ("HST", 13), "DE": ("VAT", 19), "FR": ("VAT", 20), "GB": ("VAT", 20)}
+
+
+def _add_taxes(rated: dict[str, Any], shipment: dict[str, Any], country: str) -> None:
+    """Within the shipper's country; exports carry no tax. With an own price, on that price only
+    (Rating.yaml, TaxInformationIndicator).
+    """
+    name, percent = _TAXES.get(country, ("", 0))
+    if not percent or shipment["ShipTo"]["Address"]["CountryCode"] != country:
+        return
+    own = rated.get("NegotiatedRateCharges")
+    holder, total = (own, "TotalCharge") if own else (rated, "TotalCharges")
+    net = round(float(holder[total]["MonetaryValue"]) * 100)
+    tax = net * percent // 100
+    holder["TaxCharges"] = [{"Type": name, "MonetaryValue": f"{tax / 100:.2f}"}]
+    holder["TotalChargesWithTaxes"] = _usd(net + tax)
+
+
+def _in_currency(node: Any, currency: str) -> Any:
+    """The account is billed in its country's currency."""
+    if isinstance(node, dict):
+        return {
+            key: currency if key == "CurrencyCode" else _in_currency(value, currency)
+            for key, value in node.items()
+        }
+    return [_in_currency(each, currency) for each in node] if isinstance(node, list) else node
+
+
 def _billed(package: dict[str, Any]) -> float:
     return float(-(-float(package["PackageWeight"]["Weight"]) // 1))
 
@@ -1280,6 +1367,7 @@ def _price(package: dict[str, Any], code: str, shipment: dict[str, Any]) -> dict
         900
         + int(_billed(package)) * 45
         + {"01": 5200, "13": 4700, "14": 9900, "02": 2400, "59": 2900, "12": 1500}.get(code, 0)
+        - {"92": 250, "93": 150}.get(code, 0)
     )
     area = 430 if shipment["ShipTo"]["Address"].get("PostalCode", "").endswith("9") else 0
     return {"base": base, "area": area, "fuel": (base + area) * 15 // 100}

@@ -351,7 +351,7 @@ def test_bare_objects_and_empty_texts_change_nothing(
         )
 
     number = "1ZA1B2C30300000000"
-    assert run(server, work) == (1548, 7, number, number, "label_created", "corrected", 3, True)
+    assert run(server, work) == (1548, 8, number, number, "label_created", "corrected", 3, True)
     assert server.objections == []
 
 

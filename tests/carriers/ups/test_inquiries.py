@@ -80,9 +80,9 @@ def test_every_service_of_every_shipment_with_the_cheapest_and_the_fastest_marke
         ),
     )
     by_row = {n: [line for line in lines if line["row_number"] == n] for n in (1, 2, 3, 4)}
-    assert [len(by_row[n]) for n in (1, 2, 3, 4)] == [7, 7, 1, 1]
+    assert [len(by_row[n]) for n in (1, 2, 3, 4)] == [8, 8, 1, 1]
     for n in (1, 2):
-        assert [line["service"] for line in by_row[n] if line["cheapest"]] == ["ground"]
+        assert [line["service"] for line in by_row[n] if line["cheapest"]] == ["ground_saver"]
         assert [line["service"] for line in by_row[n] if line["fastest"]] == ["next_day_air_saver"]
         assert all(
             line["base_cents"]

@@ -6,8 +6,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from shipkit.carriers.ups import wire
+import shipkit as sk
+from shipkit.carriers.ups import responses, wire
 from shipkit.carriers.ups.measures import IMPERIAL, METRIC, measures_of
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
 
@@ -140,3 +142,139 @@ def test_the_server_refuses_the_units_of_another_country(ups_module: Any) -> Non
     assert judge._refuse("ship", body)[0] == "110548"
     wanted["Package"][0]["PackageWeight"]["UnitOfMeasurement"]["Code"] = "LBS"
     assert judge._refuse("ship", body)[0] == "111057"
+
+
+# -- taxes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shop", [TORONTO, BERLIN, LONDON, MEXICO], ids=lambda a: a.country)
+def test_taxes_are_asked_for_outside_the_us(shop: Address, contract: Any) -> None:
+    # php-ups-api#306, magento2 PR#11707, postie#129, karrio#324: quotes were net, the bill was not
+    shipment = at_home(shop)
+    assert [r["TaxInformationIndicator"] for r in (rated(shipment, shop), shipped(shipment, shop))]
+    for request in (
+        wire.rate(shipment, shop, account=ACCOUNT),
+        wire.rate(shipment, shop, account=ACCOUNT, shop=True),
+    ):
+        assert not list(contract.request("POST", request.path, request.body, mode="closed"))
+
+
+def test_a_shipper_in_the_us_is_not_asked_about_taxes(shop: Address, shipment: Shipment) -> None:
+    asked = [rated(shipment, shop), shipped(shipment, shop)]
+    assert not any("TaxInformationIndicator" in each for each in asked)
+
+
+def answer(**charges: Any) -> Any:
+    """A Rate answer in the shape of Rating.yaml, with the tax type of Ontario."""
+
+    def cad(amount: str) -> dict[str, str]:
+        return {"CurrencyCode": "CAD", "MonetaryValue": amount}
+
+    rated = {
+        "Service": {"Code": "11"},
+        "TotalCharges": cad("30.00"),
+        "BaseServiceCharge": cad("25.00"),
+        "ItemizedCharges": [{"Code": "375", **cad("5.00")}],
+        "RatedPackage": [],
+        **charges,
+    }
+    return {"RateResponse": {"RatedShipment": [rated]}}
+
+
+@pytest.mark.parametrize(
+    ("charges", "expected"),
+    [
+        ({}, (3000, None)),
+        (
+            {
+                "TaxCharges": [{"Type": "HST", "MonetaryValue": "3.90"}],
+                "TotalChargesWithTaxes": {"CurrencyCode": "CAD", "MonetaryValue": "33.90"},
+            },
+            (3390, 390),
+        ),
+        ({"TotalChargesWithTaxes": {"CurrencyCode": "CAD", "MonetaryValue": "33.90"}}, (3390, 390)),
+        ({"TaxCharges": {"Type": "HST", "MonetaryValue": "3.90"}}, (3390, 390)),
+        (
+            {
+                "TaxCharges": [
+                    {"Type": "GST", "MonetaryValue": "1.50"},
+                    {"Type": "QST", "MonetaryValue": "2.99"},
+                ]
+            },
+            (3449, 449),
+        ),
+        ({"TotalChargesWithTaxes": {"CurrencyCode": "CAD", "MonetaryValue": "30.00"}}, (3000, 0)),
+    ],
+)
+def test_the_price_is_gross_and_its_tax_is_apart(charges: Any, expected: Any) -> None:
+    [rate] = responses.rates(answer(**charges))
+    assert (rate.cost_cents, rate.tax_cents) == expected
+    parts = (rate.base_cents, rate.fuel_cents, rate.other_cents, rate.tax_cents)
+    assert sum(part or 0 for part in parts) == rate.cost_cents
+
+
+def test_the_tax_is_that_of_the_accounts_own_price() -> None:
+    own = {
+        "TotalCharge": {"CurrencyCode": "CAD", "MonetaryValue": "20.00"},
+        "TotalChargesWithTaxes": {"CurrencyCode": "CAD", "MonetaryValue": "22.60"},
+    }
+    [rate] = responses.rates(answer(NegotiatedRateCharges=own))
+    # Its parts are not told: they are empty, not those of the published price.
+    assert (rate.cost_cents, rate.tax_cents, rate.base_cents, rate.fuel_cents) == (
+        2260,
+        260,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "fuel", "other"),
+    [(None, None, 500), ([], None, 500), ([{"Code": "120", "MonetaryValue": "5.00"}], 0, 500)],
+)
+def test_a_surcharge_that_ups_is_silent_about_is_empty_and_not_zero(
+    items: Any, fuel: int | None, other: int
+) -> None:
+    listed = None if items is None else [{"CurrencyCode": "CAD", **item} for item in items]
+    [rate] = responses.rates(answer(ItemizedCharges=listed))
+    assert (rate.fuel_cents, rate.residential_cents, rate.other_cents) == (fuel, fuel, other)
+    assert rate.base_cents == 2500
+
+
+def test_a_shipper_in_canada_approves_and_pays_gross(server: Any, tmp_path: Any) -> None:
+    rows = [
+        {
+            "Order ID": "T-1",
+            "Name": "Kim Roy",
+            "Address": "12 Queen Street",
+            "City": "Vancouver",
+            "State": "BC",
+            "Zip": "V5K 0A1",
+            "Country": "CA",
+            "Weight (kg)": 2,
+        }
+    ]
+    with sk.BatchSession(
+        rows, shipper=TORONTO, carrier=ups_at(server), service="standard", home=tmp_path
+    ) as session:
+        [row] = session.preview().to_dict("records")
+        # 900 + 5 lb-steps... is the server's own: what matters is that the parts add up.
+        assert row["currency"] == "CAD"
+        assert row["tax_cents"] == row["net_cents"] * 13 // 100 > 0
+        assert row["cost_cents"] == row["net_cents"] + row["tax_cents"]
+        assert "of which tax" in str(session.summary)
+        assert session.summary.taxes["CAD"].cents == row["tax_cents"]
+        session.approve()
+        result = session.execute(progress=False)
+        assert result.total_charged.cents == row["cost_cents"]
+    assert server.objections == []
+
+
+def ups_at(server: Any) -> sk.UPS:
+    return sk.UPS(
+        "client-of-the-tests",
+        SecretStr("s3cret-of-the-tests"),
+        ACCOUNT,
+        base_url=server.url,
+        today=lambda: TODAY,
+    )

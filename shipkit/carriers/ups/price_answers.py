@@ -1,0 +1,186 @@
+"""Prices in answers of UPS: what is paid, with its tax, and what it is made of.
+
+The amount to pay is the account's own price where UPS gives one, with taxes where UPS gives them
+(the request asks: ``TaxInformationIndicator``). What UPS does not say is empty, never zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from shipkit.carriers.ups.codes import NOISE, SURCHARGES
+from shipkit.carriers.ups.json_values import (
+    Unreadable,
+    at,
+    date_of,
+    listed,
+    money_of,
+    number_of,
+    text_of,
+)
+from shipkit.carriers.ups.service_codes import service_of
+from shipkit.carriers.ups.text import clean
+from shipkit.models import Money, Rate
+
+__all__ = ["Total", "alerts_of", "rates", "total_of", "weight_of"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a shipment costs."""
+
+    gross: Money
+    """What is billed, with taxes."""
+    tax: Money | None
+    """None where UPS states no tax."""
+    negotiated: bool
+    """Whether it is the account's own price."""
+
+
+def total_of(published: Any, negotiated: Any) -> Total | None:
+    """Return what will be billed: the account's own price first, with taxes where given."""
+    for charges, name, own in (
+        (negotiated, "TotalCharge", True),
+        (published, "TotalCharges", False),
+    ):
+        net, gross = (money_of(at(charges, each)) for each in (name, "TotalChargesWithTaxes"))
+        if net is None:
+            if gross is not None:
+                return Total(gross, None, own)
+            continue
+        taxes = listed(at(charges, "TaxCharges"))
+        if gross is None and taxes:  # TaxCharges have no currency of their own
+            amounts = [number_of(tax.get("MonetaryValue")) for tax in taxes]
+            known = [Money(amount=n, currency=net.currency) for n in amounts if n is not None]
+            gross = sum(known, start=net) if len(known) == len(taxes) else None
+        if gross is None or gross.currency != net.currency:
+            return Total(net, None, own)
+        return Total(gross, gross - net, own)
+    return None
+
+
+def rates(body: Any, *, only: str | None = None, code: str = "", country: str = "US") -> list[Rate]:
+    """Return the prices of a Rate or Shop answer, cheapest first.
+
+    Services that are not in ``services.toml`` are left out.
+
+    Parameters
+    ----------
+    only
+        The service that was asked for: Rate answers with one, and some versions do not repeat its
+        code.
+    code
+        The code of UPS that was asked for. One code can have several names, and the answer is named
+        as the question was.
+    country
+        The shipper's: it decides what a code is called.
+    """
+    response = at(body, "RateResponse")
+    rated = listed(at(response, "RatedShipment"))
+    if not rated:
+        raise Unreadable("no RatedShipment in the answer")
+    general = listed(at(response, "Response", "Alert"))
+    found = []
+    for shipment in rated:
+        theirs = text_of(at(shipment, "Service", "Code"))
+        service = only if code and theirs == code else service_of(theirs, country) or only
+        if service is not None:
+            found.append(_rate(shipment, service, general))
+    return sorted(found, key=lambda r: (r.cost_cents, r.service))
+
+
+def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]]) -> Rate:
+    negotiated = at(shipment, "NegotiatedRateCharges")
+    total = total_of(shipment, negotiated)
+    if total is None:
+        raise Unreadable("no total charge in the answer")
+    days, date = _when(shipment)
+    return Rate(
+        service=service,
+        cost_cents=total.gross.cents,
+        currency=total.gross.currency,
+        zone=text_of(at(shipment, "Zone")) or None,
+        billable_weight_lb=weight_of(at(shipment, "BillingWeight")),
+        transit_days=days,
+        delivery_date=date,
+        warnings=alerts_of([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
+        **_parts(shipment, negotiated, total),
+    )
+
+
+def _parts(shipment: dict[str, Any], negotiated: Any, total: Total) -> dict[str, int | None]:
+    """Return base, fuel, residential, delivery area, tax and the rest, which add up to the total.
+
+    Empty where UPS gives a total without its parts. Where it gives a base charge without a list of
+    surcharges, what is not base is ``other``, and the surcharges are empty: UPS is silent about
+    them, which is not the same as none.
+    """
+    tax = None if total.tax is None else total.tax.cents
+    packages = listed(at(shipment, "RatedPackage"))
+    levels = (
+        [negotiated, *[at(p, "NegotiatedCharges") for p in packages]]
+        if total.negotiated
+        else [shipment, *packages]
+    )
+    currency = total.gross.currency
+    bases = [_cents(listed(at(level, "BaseServiceCharge")), currency) for level in levels]
+    items = [charge for level in levels for charge in listed(at(level, "ItemizedCharges"))]
+    base = bases[0] or sum(bases[1:])
+    if not base:
+        return {"tax_cents": tax}
+    parts: dict[str, int | None] = dict.fromkeys(("fuel", "residential", "delivery_area"))
+    if items:
+        for name in parts:
+            of_it = [item for item in items if SURCHARGES.get(text_of(item.get("Code"))) == name]
+            parts[name] = _cents(of_it, currency)
+    net = total.gross.cents - (tax or 0)
+    return {
+        "base_cents": base,
+        **{f"{name}_cents": cents for name, cents in parts.items()},
+        "other_cents": net - base - sum(cents or 0 for cents in parts.values()),
+        "tax_cents": tax,
+    }
+
+
+def _when(shipment: dict[str, Any]) -> tuple[int | None, dt.date | None]:
+    arrival = at(shipment, "TimeInTransit", "ServiceSummary", "EstimatedArrival")
+    guaranteed = at(shipment, "GuaranteedDelivery")
+    days = number_of(at(arrival, "BusinessDaysInTransit"))
+    days = days if days is not None else number_of(at(guaranteed, "BusinessDaysInTransit"))
+    date = date_of(at(arrival, "Arrival", "Date")) or date_of(
+        at(guaranteed, "ScheduledDeliveryDate")
+    )
+    return (int(days) if days is not None else None), date
+
+
+def alerts_of(alerts: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the alerts that are about the shipment, in UPS's words."""
+    return tuple(
+        dict.fromkeys(
+            clean(text_of(a.get("Description")))
+            for a in alerts
+            if text_of(a.get("Code")) not in NOISE and clean(text_of(a.get("Description")))
+        )
+    )
+
+
+def _cents(charges: list[dict[str, Any]], currency: str) -> int:
+    return sum(
+        money.cents
+        for money in map(money_of, charges)
+        if money is not None and money.currency == currency
+    )
+
+
+def weight_of(value: Any) -> float | None:
+    """Return a weight in pounds."""
+    number = number_of(at(value, "Weight"))
+    if number is None:
+        return None
+    return (
+        float(number)
+        if text_of(at(value, "UnitOfMeasurement", "Code")) != "KGS"
+        else round(float(number) * 2.2046226218, 3)
+    )
