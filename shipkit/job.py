@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.carriers.connection import Connection
 from shipkit.carriers.protocol import PREPARED, Carrier, CarrierIdentity
@@ -33,7 +34,7 @@ from shipkit.outputs.writeback import Confirmation, confirm, write_back
 from shipkit.outputs.writeback.databases import Written, write_to_database
 from shipkit.plan import questions
 from shipkit.plan.preview import to_frame
-from shipkit.purchasing import recovery
+from shipkit.purchasing import last_look, recovery
 from shipkit.purchasing.account import require_account, require_carrier
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.reconcile import late_rows, surplus
@@ -377,17 +378,35 @@ class Job(html.Shown):
             return 0
         return self.connection.run(recovery.void_surplus(self.store, self.carrier))
 
-    def track(self) -> pd.DataFrame:
+    def track(self, *, changes: bool = False, history: bool = False) -> pd.DataFrame:
         """Return where the parcels are, one row per parcel.
 
         See :data:`shipkit.plan.questions.TRACKING` for the columns.
+
+        Parameters
+        ----------
+        changes
+            Return only the parcels that have moved since the last look, with the column
+            ``status_before``. Each call is a look, whatever it returns.
+        history
+            Return what happened to each parcel instead, one row per event, the latest first
+            (:data:`shipkit.plan.questions.EVENTS`). Empty where the carrier tells no events.
         """
-        carrier = self.carrier
-        return to_frame(
-            self.connection.run(
-                questions.track(self.store.results(), carrier, self.connection.pacer())
-            )
+        look, events = self.connection.run(
+            questions.track_with_events(self.store.results(), self.carrier, self.connection.pacer())
         )
+        moved = last_look.changes(self.store.path, look)
+        try:
+            last_look.remember(self.store.path, look)
+        except OSError:
+            if changes:  # to look needs no place to write; to tell what changed does
+                raise
+        if not history:
+            return to_frame(moved if changes else look)
+        if changes:
+            news = moved.column("tracking_number").combine_chunks()
+            events = events.filter(pc.is_in(events.column("tracking_number"), value_set=news))
+        return to_frame(events)
 
     # -- going on --------------------------------------------------------------------------------
 

@@ -124,9 +124,9 @@ class JobMembers(TurnMembers):
         """Void shipments that the carrier has beyond the ones on record; return how many."""
         return self._own_job.void_surplus()
 
-    def track(self) -> pd.DataFrame:
+    def track(self, *, changes: bool = False, history: bool = False) -> pd.DataFrame:
         """Return where the parcels are, one row per parcel; see :meth:`shipkit.Job.track`."""
-        return self._own_job.track()
+        return self._own_job.track(changes=changes, history=history)
 
     # -- going on --------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from shipkit.carriers.ups.json_values import at, date_of, listed, text_of
 from shipkit.carriers.ups.text import clean
+from shipkit.carriers.ups.tracking_codes import status_of
 
 __all__ = ["parcels_of_reference", "parcels_of_shipment", "tracking"]
 
@@ -46,20 +47,24 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
     """Return where one parcel is.
 
     Keys are `tracking_number`, `status`, `status_code`, `description`, `place`, `updated_at`,
-    `delivery_date`, `delivered` and `problem`.
+    `delivery_date`, `delivered`, `problem`, and `events`: what happened, the latest first, each
+    with `status`, `status_code`, `description`, `place` and `happened_at`.
     """
     shipment = next(iter(listed(at(body, "trackResponse", "shipment"))), {})
     package = next(iter(listed(shipment.get("package"))), {})
-    activity = next(iter(listed(package.get("activity"))), {})
+    activities = listed(package.get("activity"))
+    activity = next(iter(activities), {})
     current = at(package, "currentStatus") or at(activity, "status")
     warning = next(iter(listed(shipment.get("warnings"))), {})
-    kind = text_of(at(activity, "status", "type")) or text_of(at(current, "type"))
+    status = (
+        _status(at(activity, "status") or current, current, package) if package else "not_found"
+    )
     dates = {
         text_of(d.get("type")): date_of(d.get("date")) for d in listed(package.get("deliveryDate"))
     }
     return {
         "tracking_number": tracking_number,
-        "status": _STATUS.get(kind, "unknown") if package else "not_found",
+        "status": status,
         "status_code": text_of(at(current, "code")) or None,
         "description": clean(
             text_of(at(current, "description")) or text_of(at(activity, "status", "description"))
@@ -67,25 +72,38 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
         or None,
         "place": _place(at(activity, "location", "address")),
         "updated_at": _moment(activity),
-        "delivery_date": dates.get("DEL") or dates.get("SDD") or dates.get("RDD"),
-        "delivered": kind == "D",
+        "delivery_date": dates.get("DEL") or dates.get("RDD") or dates.get("SDD"),
+        "delivered": status == "delivered",
         "problem": clean(text_of(warning.get("message"))) or None,
+        "events": [_event(each) for each in activities],
     }
 
 
-_STATUS = {
-    "D": "delivered",
-    "I": "in_transit",
-    "M": "label_created",
-    "MV": "voided",
-    "P": "picked_up",
-    "X": "exception",
-    "RS": "returned",
-    "DO": "in_transit",
-    "O": "out_for_delivery",
-    "W": "in_transit",
-    "NA": "unknown",
-}
+def _event(activity: dict[str, Any]) -> dict[str, Any]:
+    status = at(activity, "status")
+    return {
+        "status": _status(status, status),
+        "status_code": text_of(at(status, "statusCode")) or text_of(at(status, "code")) or None,
+        "description": clean(text_of(at(status, "description"))) or None,
+        "place": _place(at(activity, "location", "address")),
+        "happened_at": _moment(activity),
+    }
+
+
+def _status(activity: Any, current: Any, package: Any = None) -> str:
+    """Return a status from the letters of an activity and the number, wherever UPS put it."""
+    numbers = (
+        text_of(value)
+        for value in (
+            at(current, "statusCode"),
+            at(current, "code"),
+            at(activity, "statusCode"),
+            at(package, "statusCode"),
+        )
+    )
+    number = next((n.zfill(3) for n in numbers if n.isdecimal()), "")
+    kind = text_of(at(activity, "type")) or text_of(at(current, "type"))
+    return status_of(kind, text_of(at(activity, "code")), number)
 
 
 def _place(address: Any) -> str | None:
