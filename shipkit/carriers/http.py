@@ -21,7 +21,7 @@ import logging
 import math
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +32,7 @@ from pydantic import SecretStr
 
 from shipkit._version import __version__
 from shipkit.carriers.proxies import proxy_for, proxy_hint
+from shipkit.carriers.send_gate import Passage
 from shipkit.errors import AnswerLost, CarrierError, CarrierUnreachable, RateLimited
 
 if TYPE_CHECKING:
@@ -194,12 +195,16 @@ class HttpTransport:
             min(self._connect_s, seconds),
             seconds,
             self._proxy,
+            Passage(),
         )
+        sending.passage.check()
         start = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._sender.send(sending)
         except self._sender.failures as error:
+            if sending.passage.refused is not None:  # at most a part of the body was written
+                raise sending.passage.refused from None
             failure = classified(error, self.name, seconds, proxy_hint(self._proxy_setting))
             log.debug(
                 "%s %s: %s after %.0f ms",
@@ -361,7 +366,8 @@ class _Sending:
     params: Mapping[str, str] | None
     connect_s: float
     seconds: float
-    proxy: SecretStr | None = None
+    proxy: SecretStr | None
+    passage: Passage
 
     def revealed(self) -> dict[str, str]:
         """Return the headers with the credentials. Never keep them in a variable."""
@@ -395,8 +401,12 @@ class _Aiohttp:
         timeout = aiohttp.ClientTimeout(
             total=None, connect=what.connect_s, sock_connect=what.connect_s
         )
-        # aiohttp writes a stream piece by piece, and bytes in one go that holds the loop up.
-        body = io.BytesIO(what.content) if len(what.content) > _LARGE_BODY else what.content
+        body: Any = what.content
+        if body and what.passage.guarded:
+            body = _GatedBody(what.content, what.passage)
+        elif len(body) > _LARGE_BODY:
+            # aiohttp writes a stream piece by piece, and bytes in one go that holds the loop up.
+            body = io.BytesIO(what.content)
         async with self._opened().request(
             what.method,
             what.url,
@@ -458,12 +468,18 @@ class _Httpx:
             "read": what.seconds,
             "write": what.seconds,
         }
+        headers, content = what.revealed(), what.content
+        stream: Any = content
+        if content and what.passage.guarded:
+            # With its length given, the stream goes out as it would as bytes, and not in chunks.
+            headers["content-length"] = str(len(content))
+            stream = _gated_pieces(content, what.passage)
         request = self._request(
             what.method,
             what.url,
             params=what.params,
-            headers=what.revealed(),
-            content=what.content,
+            headers=headers,
+            content=stream,
             extensions={"timeout": timeout},
         )
         answer = await self._transport.handle_async_request(request)
@@ -477,6 +493,39 @@ class _Httpx:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+class _GatedBody(aiohttp.Payload):
+    """A body that asks the gate before each piece is handed to the socket.
+
+    aiohttp holds the headers back until the first piece of the body, and writes both to the socket
+    in the same turn of the loop: a request that is refused here has sent nothing. One that is
+    refused between two pieces has sent less than its content-length, which no server acts on.
+    """
+
+    def __init__(self, content: bytes, passage: Passage) -> None:
+        super().__init__(content)
+        self._size = len(content)
+        self._content, self._passage = content, passage
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._content.decode(encoding, errors)
+
+    async def write(self, writer: aiohttp.abc.AbstractStreamWriter) -> None:
+        for piece in _pieces(self._content):
+            self._passage.check()
+            await writer.write(piece)
+
+
+async def _gated_pieces(content: bytes, passage: Passage) -> AsyncIterator[bytes]:
+    for piece in _pieces(content):
+        passage.check()
+        yield piece
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), _LARGE_BODY):
+        yield content[start : start + _LARGE_BODY]
 
 
 def _grow(body: bytearray, chunk: bytes) -> None:
