@@ -26,7 +26,9 @@
     │   ├── CheckpointLocked        another process or thread is using the job
     │   ├── CheckpointCorrupt       a file of the job is missing, altered or unreadable
     │   ├── CheckpointVersion       the job was written by a newer shipkit
-    │   ├── CheckpointWriteError    the disk refused to write (full, read-only)
+    │   ├── CheckpointWriteError    the disk or the object store refused to write
+    │   │   └── CheckpointFenced    another machine has gone on with the job
+    │   ├── JobUnfinished           raised by run_job(): run it again
     │   ├── RestartUnconfirmed      a restart needs the number of paid labels
     │   └── ShipmentsFailed         raised by BatchResult.raise_for_failures()
     ├── CarrierError                a carrier call did not end in a shipment
@@ -69,6 +71,7 @@ __all__ = [
     "CarrierRejected",
     "CarrierUnreachable",
     "CheckpointCorrupt",
+    "CheckpointFenced",
     "CheckpointLocked",
     "CheckpointVersion",
     "CheckpointWriteError",
@@ -79,6 +82,7 @@ __all__ = [
     "JobExists",
     "JobNotFound",
     "JobRunning",
+    "JobUnfinished",
     "LabelError",
     "LayoutError",
     "LimitsRequired",
@@ -290,6 +294,18 @@ class CheckpointWriteError(JobError):
     """The disk refused to write (full, read-only). The job can be resumed once it accepts."""
 
     code = "checkpoint_write_failed"
+
+
+class CheckpointFenced(CheckpointWriteError):
+    """Another machine has gone on with the job. This one sends and records nothing more."""
+
+    code = "checkpoint_fenced"
+
+
+class JobUnfinished(JobError):
+    """Raised by ``run_job()`` when rows are left to do: the engine should run the task again."""
+
+    code = "job_unfinished"
 
 
 class RestartUnconfirmed(JobError):

@@ -33,6 +33,7 @@ from pydantic import (
 )
 
 from shipkit.errors import SettingsError
+from shipkit.home_url import cache_of, shown_home, store_url, url_of
 from shipkit.models import Address
 
 __all__ = ["CarrierSettings", "Settings"]
@@ -96,8 +97,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(default_factory=_data_folder)
-    """The folder of previews, jobs and the sandbox's books, where ``~`` is the user's own folder.
-    ``SHIPKIT_HOME``.
+    """The folder of previews, jobs and the sandbox's books, where ``~`` is the user's own folder,
+    or ``s3://bucket/prefix`` for a home that several machines share; this is then the folder that
+    caches it. ``SHIPKIT_HOME``.
     """
     config: Path = Field(default_factory=_config_file)
     """The config file; one that does not exist is an empty one. ``SHIPKIT_CONFIG``."""
@@ -110,6 +112,10 @@ class Settings(BaseModel):
 
     None: twice the time-out plus the carrier's processing time.
     """
+    lease_s: float = Field(default=30.0, ge=1, le=3600)
+    """Seconds without a sign of life after which another machine may go on with a job of a home in
+    an object store. ``SHIPKIT_LEASE_S``.
+    """
     quote_cache_s: float = Field(default=3600.0, ge=0)
     """Seconds that a carrier's quote is used again for the same question; 0 asks every time.
     ``SHIPKIT_QUOTE_CACHE_S``.
@@ -121,6 +127,13 @@ class Settings(BaseModel):
     ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY``. ``NO_PROXY`` holds for both. By default
     requests go straight to the carrier. ``SHIPKIT_PROXY``.
     """
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _cached(cls, home: Any) -> Any:
+        """Return the cache of a home in an object store."""
+        url = store_url(home)
+        return home if url is None else cache_of(url)
 
     @field_validator("home", "config", mode="after")
     @classmethod
@@ -150,6 +163,24 @@ class Settings(BaseModel):
             return cls(**found)
         except ValidationError as error:
             raise _unusable("SHIPKIT_", error) from None
+
+    @property
+    def local_home(self) -> Path:
+        """A folder that this machine keeps.
+
+        The home, or for one in an object store the user's data folder (without one, the cache).
+        """
+        if url_of(self.home) is None:
+            return self.home
+        try:
+            return _data_folder()
+        except SettingsError:
+            return self.home
+
+    @property
+    def shown_home(self) -> str:
+        """The home as a person wrote it."""
+        return shown_home(self.home)
 
     @cached_property
     def file(self) -> Mapping[str, Any]:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from shipkit.common.files import make_private, write_file
+from shipkit.errors import SettingsError
+from shipkit.home_url import url_of
 
 __all__ = ["AuditLog", "redacted"]
 
@@ -61,6 +63,13 @@ class AuditLog:
     """
 
     def __init__(self, home: Path, handle: str, *, job: str | None = None) -> None:
+        if url_of(home) is not None:
+            raise SettingsError(
+                f"The agent tools cannot use the home {url_of(home)}: their audit log is kept in a "
+                "folder.",
+                fix="Give them a folder as home (--home, SHIPKIT_HOME). Jobs in the bucket are run "
+                "with `shipkit run` or sk.run_job().",
+            )
         self._home = home
         self._handle = handle
         self._job = job

@@ -15,6 +15,7 @@ from typing import Any
 from shipkit.cli.commands import COMMANDS, actions_of
 from shipkit.cli.session_options import pairs
 from shipkit.errors import InputError
+from shipkit.home_url import is_url
 
 __all__ = ["with_config"]
 
@@ -111,4 +112,4 @@ def _read(path: Path) -> dict[str, Any]:
 def _from_folder(config: Path, value: Any) -> Any:
     if not isinstance(value, str) or not value:
         return value
-    return str(config.parent / Path(value).expanduser())
+    return value if is_url(value) else str(config.parent / Path(value).expanduser())

@@ -27,6 +27,7 @@ from shipkit.common.files import make_private, write_file
 from shipkit.common.lock import held
 from shipkit.common.visible_text import readable
 from shipkit.errors import InputError, SettingsError, ShipkitError
+from shipkit.home_url import url_of
 from shipkit.outputs.writeback.confirmations import file_name, the_format
 from shipkit.settings import Settings
 
@@ -52,6 +53,11 @@ def watch(args: Namespace, console: Console) -> End:
         )
     folder = WatchedFolder(path, args.every or _EVERY_S)
     home = Settings.read(home=args.home).home
+    if url_of(home) is not None:
+        raise InputError(
+            f"--watch keeps its list of files in the home, and {url_of(home)} is not a folder.",
+            fix="Give a folder as --home.",
+        )
     mine = home / "watch" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     make_private(mine)
     with held(mine, what="watch", named=f"The folder {path}"), _stop_requests() as stop:

@@ -21,7 +21,7 @@ PLUGIN = CarrierPlugin(
     services=SERVICES,
     settings=CarrierSettings,
     capabilities=CAPABILITIES,
-    create=lambda _, shared: SandboxCarrier(home=shared.home),
+    create=lambda _, shared: SandboxCarrier(home=shared.local_home),
     environment="sandbox",
     guide="docs/how-to/sandbox.md",
 )

@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         update={"latency_s": options.latency_ms / 1000, "jitter_s": options.jitter_ms / 1000}
     )
     books = Books(
-        options.books or Settings.read().home / "sandbox" / "books.sqlite", seed=faults.seed or None
+        options.books or Settings.read().local_home / "sandbox" / "books.sqlite",
+        seed=faults.seed or None,
     )
     longest = max(options.longest_late_s, faults.late_s if faults.late else 0.0)
     server = Server(

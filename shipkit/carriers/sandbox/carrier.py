@@ -119,7 +119,7 @@ class SandboxCarrier:
             path = (
                 Path(books)
                 if books is not None
-                else Path(home or Settings.read().home) / "sandbox" / "books.sqlite"
+                else Path(home or Settings.read().local_home) / "sandbox" / "books.sqlite"
             )
             self._backend = SandboxBackend(
                 Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes

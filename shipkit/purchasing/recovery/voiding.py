@@ -8,6 +8,7 @@ from typing import Any
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.send_gate import guarded
 from shipkit.common.pool import each
 from shipkit.common.words import counted
 from shipkit.errors import (
@@ -89,7 +90,7 @@ async def void_rows(
     """
     require_account(store.manifest, carrier)
     pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
-    with store.own("void") as ledger:
+    with store.own("void") as ledger, guarded(ledger.gate):
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
         already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
         entries = store.last_entries_of(wanted)
@@ -124,7 +125,7 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
     """
     require_account(store.manifest, carrier)
     count = 0
-    with store.own("void") as ledger:
+    with store.own("void") as ledger, guarded(ledger.gate):
         for entry in surplus(store).to_pylist():
             await carrier.void(_purchase(entry))
             await ledger.record(

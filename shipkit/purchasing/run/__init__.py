@@ -27,6 +27,8 @@ from contextlib import ExitStack
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, preparer
+from shipkit.carriers.send_gate import guarded
+from shipkit.common.store_check import demand_checked
 from shipkit.common.words import counted
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
@@ -97,11 +99,15 @@ async def execute(
         Another process runs the job. Nothing was sent.
     CheckpointCorrupt
         The ledger or the plan cannot be trusted. Nothing was sent.
+    SettingsError
+        The carrier is live, and the home's object store was never checked. Nothing was sent.
     """
     if store.status in _FINISHED:
         await look_again(store, carrier, pacer=pacer)
         return store.status
     require_account(store.manifest, carrier)
+    if store.manifest.live:
+        await asyncio.to_thread(demand_checked, store.path.parent.parent)
     timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
     # The grace: the client may wait for one time-out, a proxy or a retry inside the carrier for
     # another, and then the carrier itself may take its time to finish.
@@ -117,6 +123,7 @@ async def execute(
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("execute"))
+            stack.enter_context(guarded(ledger.gate))
             return await Runner(store, ledger, carrier, options).work()
         except CheckpointWriteError as error:
             store.ended = (JobStatus.FAILED, str(error))
@@ -157,6 +164,7 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("look again"))
+            stack.enter_context(guarded(ledger.gate))
             return await Runner(store, ledger, carrier, options).only_look()
         except (CheckpointLocked, CheckpointWriteError) as error:
             log.info("old references were not looked up: %s", error.code)
@@ -183,6 +191,10 @@ class Runner(RunState):
         """
         loop = asyncio.get_running_loop()
         self.control.listen(lambda: _ignore(loop.call_soon_threadsafe(self._heed)))
+        if self.ledger.lease is not None:
+            self.ledger.lease.listen(
+                lambda why: _ignore(loop.call_soon_threadsafe(self._lease_ended, why))
+            )
         ticker = asyncio.create_task(self._reporter.tick())
         main = asyncio.create_task(self._main())
         try:
@@ -195,6 +207,8 @@ class Runner(RunState):
             raise
         finally:
             self.control.listen(None)
+            if self.ledger.lease is not None:
+                self.ledger.lease.listen(None)
             ticker.cancel()
             self._reporter.report()
             self.rows.close()
@@ -320,6 +334,12 @@ class Runner(RunState):
                 self.halt(JobStatus.PAUSED, "stopped at once")
                 if self._dispatcher:
                     self._dispatcher.cancel()
+
+    def _lease_ended(self, why: str) -> None:
+        self.halt(
+            JobStatus.FAILED,
+            f"{why}; nothing more was sent, and rows in flight are looked up on resume",
+        )
 
     async def _drain(self) -> None:
         """Take back what was never sent, and wait until what is in flight has ended."""

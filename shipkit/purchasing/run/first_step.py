@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from shipkit.carriers.protocol import Prepared, preparer, repeats_by_key
+from shipkit.carriers.send_gate import check_gate
 from shipkit.errors import AnswerLost, CarrierError, CarrierRejected, NotSent
 from shipkit.models import Shipment
 from shipkit.purchasing.run.run_state import RunState, moved
@@ -51,6 +52,7 @@ async def called(run: RunState, call: Callable[[], Awaitable[T]]) -> T | Carrier
     longest_s, began = 2 * run.options.timeout_s, time.monotonic()
     try:
         async with asyncio.timeout(longest_s):
+            check_gate()
             return await call()
     except CarrierError as error:
         return error

@@ -20,7 +20,9 @@ import datetime as dt
 import hashlib
 import json
 import logging
+import secrets
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,16 +37,21 @@ import pyarrow.parquet as pq
 
 from shipkit.common.files import PRIVATE, Disk, make_private
 from shipkit.common.lock import Holder, held, holder_of
+from shipkit.common.object_store import StoreError, store_of
+from shipkit.common.store_check import demand_checked
 from shipkit.errors import (
     CheckpointCorrupt,
+    CheckpointFenced,
     CheckpointVersion,
     CheckpointWriteError,
     JobExists,
     JobNotFound,
 )
+from shipkit.home_url import shown_home, url_of
 from shipkit.purchasing.store.chain import Chain, read_chain
-from shipkit.purchasing.store.entries import STATES, last_entries, state_codes
-from shipkit.purchasing.store.ledger import Ledger
+from shipkit.purchasing.store.entries import STATES, LedgerEntry, last_entries, state_codes
+from shipkit.purchasing.store.job_objects import SegmentDisk, fetch_all, objects_of, reading
+from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.manifest import (
     JobDraft,
     Manifest,
@@ -64,6 +71,7 @@ from shipkit.purchasing.store.results import (
 )
 from shipkit.purchasing.store.segments import Head, head_bytes
 from shipkit.schema import complete
+from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["PRUNED", "JobDraft", "JobStore"]
@@ -73,6 +81,7 @@ log = logging.getLogger("shipkit.purchasing.store")
 PRUNED = "PRUNED"
 """The file that marks a job whose addresses and labels were removed, with the new plan's digest."""
 
+_FENCE_TRIES = 5
 _LONGEST_ID = 200
 """Bytes of the name of a folder that every file system takes."""
 _ROW_GROUP = 8_192
@@ -106,6 +115,11 @@ class JobStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.objects = objects_of(path)
+        """The job's objects, when its home is in an object store and `path` caches it."""
+        if self.objects is not None:
+            with reading(self.objects.store):
+                self.objects.fetch()
         self.manifest, self._genesis = Manifest.read(path)
         self.disk = Disk()
         self._kept: tuple[tuple[bytes, int], Chain] | None = None
@@ -133,9 +147,13 @@ class JobStore:
             The name belongs to a job with another plan.
         CheckpointWriteError
             The home cannot be written. Nothing was sent.
+        SettingsError
+            The carrier is live, and the home's object store was never checked.
         """
         jobs = home / "jobs"
         path = jobs / job_id_of(draft.fingerprint, draft.name, ordinal)
+        if draft.identity.live:
+            demand_checked(home)
         try:
             make_private(jobs)
             # The lock decides who gets a name; of two callers with one plan, the rename decides.
@@ -143,8 +161,15 @@ class JobStore:
                 for dead in jobs.glob(".stage-*"):  # left by a process that was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
+                _claim_name(home, draft)
                 if not path.exists():
                     _publish(path, draft, ordinal, disk or Disk())
+                    _upload(path)
+        except StoreError as error:
+            raise CheckpointWriteError(
+                f"The job cannot be written to {shown_home(home)}: {error}. Nothing was bought.",
+                fix="Check the network, and the AWS_... variables of the environment.",
+            ) from error
         except OSError as error:
             raise CheckpointWriteError(
                 f"The job cannot be written to {jobs}: {error}.",
@@ -173,6 +198,8 @@ class JobStore:
         """Return the jobs of a home that this version can read, newest first."""
         found = []
         jobs = home / "jobs"
+        if url_of(home) is not None:
+            fetch_all(home)
         for path in jobs.iterdir() if jobs.is_dir() else ():
             if path.name.startswith("job-") and path.is_dir():
                 try:
@@ -194,9 +221,19 @@ class JobStore:
     def of_plan(cls, home: Path, fingerprint: str, name: str | None) -> JobStore | None:
         """Return the latest job of a plan and name (it may have been restarted), or None."""
         found, ordinal = None, 1
-        while (path := home / "jobs" / job_id_of(fingerprint, name, ordinal)).exists():
-            found, ordinal = path, ordinal + 1
+        while cls.exists(home, job_id := job_id_of(fingerprint, name, ordinal)):
+            found, ordinal = home / "jobs" / job_id, ordinal + 1
         return cls(found) if found else None
+
+    @staticmethod
+    def exists(home: Path, job_id: str) -> bool:
+        """Return whether a home has a job with this id."""
+        path = home / "jobs" / job_id
+        objects = objects_of(path)
+        if objects is None:
+            return path.exists()
+        with reading(objects.store):
+            return objects.exists
 
     @classmethod
     def _refuse_taken_name(cls, home: Path, draft: JobDraft) -> None:
@@ -237,11 +274,12 @@ class JobStore:
     @property
     def source(self) -> pa.Table | None:
         """The source's own rows as text, with `row_number`; None when they were not stored."""
-        return (
-            self._file("source.parquet")
-            if "source.parquet" in self.manifest.files and not self.pruned
-            else None
-        )
+        digest = self.manifest.files.get("source.parquet")
+        if digest is None or self.pruned:
+            return None
+        if self.objects is not None:
+            self.objects.fetch_table("source.parquet", digest)
+        return self._file("source.parquet")
 
     @property
     def pruned(self) -> bool:
@@ -320,8 +358,11 @@ class JobStore:
         return self._brief().notes()
 
     def owner(self) -> Holder | None:
-        """Return the process that owns the job, None when none does."""
-        return holder_of(self.path)
+        """Return the process that owns the job, None when none does.
+
+        Of a job in an object store: that has renewed its lease lately, as far as clocks agree.
+        """
+        return holder_of(self.path) if self.objects is None else self.objects.owner()
 
     def chain(self, columns: Sequence[str] | None = None) -> Chain:
         """Return the ledger, every link checked.
@@ -331,6 +372,7 @@ class JobStore:
         CheckpointCorrupt
             A part of it is missing or altered.
         """
+        self._refresh()
         return read_chain(self.path, self._genesis, columns)
 
     def results(self) -> pa.Table:
@@ -384,16 +426,81 @@ class JobStore:
             The folder cannot be locked or written.
         """
         with held(self.path, what=what, named=f"The job {self.job_id}"):
+            if self.objects is not None:
+                with self.objects.owned(what, self._lease_s) as segments:
+                    yield from self._opened(self._fenced_ledger(segments))
+                return
             self.verify()
             chain = self.chain(_STATE_COLUMNS)
-            ledger = Ledger(self.path, chain, self.states(chain), disk=disk or self.disk)
+            yield from self._opened(
+                Ledger(self.path, chain, self.states(chain), disk=disk or self.disk)
+            )
+
+    @staticmethod
+    def _opened(ledger: Ledger) -> Iterator[Ledger]:
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def _fenced_ledger(self, segments: SegmentDisk) -> Ledger:
+        """Return the ledger of a job in an object store, with a first segment of this owner in it.
+
+        From that segment on no earlier owner can record anything: the next number is taken. One
+        may have been writing while the ledger was read, so it is read again until the number is
+        ours. After that, everything that was ever on its way is in what was read.
+        """
+        assert self.objects is not None  # noqa: S101 - the caller asked
+        self.verify()
+        for _ in range(_FENCE_TRIES):
+            chain = read_chain(self.path, self._genesis, _STATE_COLUMNS)
+            ledger = Ledger(
+                self.path,
+                chain,
+                self.states(chain),
+                disk=segments,
+                lease=self.objects.lease,
+                save_labels=segments.save_labels,
+            )
+            facts = {"token": secrets.token_hex(8), "host": socket.gethostname()}
             try:
-                yield ledger
-            finally:
+                ledger.record_now(
+                    [
+                        LedgerEntry(
+                            row=None,
+                            event="owner",
+                            state=None,
+                            at=now_us(),
+                            details=json.dumps(facts),
+                        )
+                    ]
+                )
+            except CheckpointFenced:
                 ledger.close()
+                with reading(self.objects.store):
+                    self.objects.refresh(anyway=True)
+            except BaseException:
+                ledger.close()
+                raise
+            else:
+                return ledger
+        raise CheckpointFenced(
+            f"Another machine keeps writing to the job {self.job_id}. Nothing was sent from here.",
+            fix="Stop the other machine, then resume.",
+        )
+
+    @property
+    def _lease_s(self) -> float:
+        return Settings.read(home=self.path.parent.parent).lease_s
+
+    def _refresh(self) -> None:
+        if self.objects is not None:
+            with reading(self.objects.store):
+                self.objects.refresh()
 
     def _brief(self) -> Chain:
         """Return rows and states of the ledger, cached as long as nothing was written."""
+        self._refresh()
         seen = (
             (self.path / "HEAD").read_bytes() if (self.path / "HEAD").exists() else b"",
             (self.path / "segments").stat().st_mtime_ns,
@@ -446,6 +553,38 @@ def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
         disk.sync_folder(path.parent)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _claim_name(home: Path, draft: JobDraft) -> None:
+    """Let the store decide between two machines that publish different plans under one name."""
+    store = store_of(home)
+    if store is None or draft.name is None:
+        return
+    key = f"names/{hashlib.sha256(draft.name.encode()).hexdigest()[:32]}"
+    lineage = lineage_of(draft.fingerprint, draft.name)
+    if store.create(key, lineage.encode()) is None:
+        raise JobExists(
+            f"The name {draft.name!r} was taken by another machine, for a job with a different "
+            "plan. Nothing was bought.",
+            fix="Choose another name, or execute the plan of that job.",
+        )
+
+
+def _upload(path: Path) -> None:
+    """Publish a job of the cache in its home's object store; where another machine did, take that.
+
+    The manifest decides: it is created last, and only one is.
+    """
+    objects = objects_of(path)
+    if objects is None:
+        return
+    try:
+        data = (path / "manifest.json").read_bytes()
+        if not objects.publish(data, json.loads(data)["files"]):
+            objects.forget()
+    except BaseException:
+        objects.forget()
+        raise
 
 
 def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:

@@ -24,11 +24,13 @@ __all__ = [
     "LedgerEntry",
     "encode",
     "followed",
+    "labels_of",
     "last_entries",
     "merge",
     "metadata",
     "state_codes",
     "to_table",
+    "without_labels",
 ]
 
 _LABEL = pa.struct(
@@ -48,8 +50,8 @@ ENTRIES = pa.schema(
         # Index in the plan; null for an entry about the job itself.
         pa.field("row", pa.int32()),
         # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
-        # labels, voided, skipped; of the job: run, end, cancelled, pruned; of neither: surplus,
-        # surplus_voided.
+        # labels, voided, skipped; of the job: run, end, cancelled, pruned, owner; of neither:
+        # surplus, surplus_voided.
         pa.field("event", pa.string()),
         # Of the row after the event; null when the event does not move a row.
         pa.field("state", pa.string()),
@@ -258,8 +260,19 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     whole = whole.drop_columns(["labels"]) if "labels" in whole.column_names else whole
     notes = np.flatnonzero(~np.asarray(whole.column("state").is_valid()))
     keep = np.sort(np.concatenate([last_entries(whole), notes]))
-    kept = whole.take(pa.array(keep))
-    return kept.append_column(ENTRIES.field("labels"), pa.nulls(kept.num_rows, pa.list_(_LABEL)))
+    return without_labels(whole.take(pa.array(keep)))
+
+
+def without_labels(table: pa.Table) -> pa.Table:
+    """Return entries without label bytes: the column is there, and null."""
+    bare = table.drop_columns(["labels"]) if "labels" in table.column_names else table
+    return bare.append_column(ENTRIES.field("labels"), pa.nulls(bare.num_rows, pa.list_(_LABEL)))
+
+
+def labels_of(table: pa.Table) -> pa.Table:
+    """Return rows and labels of the entries that have label bytes."""
+    chosen = table.select(["row", "labels"])
+    return chosen.filter(pc.is_valid(chosen.column("labels")))
 
 
 @cache

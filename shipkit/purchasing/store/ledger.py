@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.carriers.send_gate import Gate
 from shipkit.common.files import Disk
+from shipkit.common.object_store import StoreError
 from shipkit.errors import CheckpointWriteError
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.compaction import Compactor
@@ -28,9 +30,12 @@ from shipkit.purchasing.store.entries import (
     STATES,
     LedgerEntry,
     encode,
+    labels_of,
     last_entries,
     to_table,
+    without_labels,
 )
+from shipkit.purchasing.store.lease import Lease
 from shipkit.purchasing.store.segments import Head, segment_name, write_head
 from shipkit.state import RowState, can_move
 
@@ -64,10 +69,22 @@ class Ledger:
     states
         The code of each row's state (its index in :data:`shipkit.purchasing.store.entries.STATES`).
         It is updated in place, queued moves included.
+    lease
+        The lease of a job in an object store; None where a lock on disk decides who owns the job.
+    save_labels
+        Makes label bytes durable apart from the segment of that number, and returns their digest;
+        None keeps them in the segment.
     """
 
     def __init__(
-        self, path: Path, chain: Chain, states: np.ndarray[Any, Any], *, disk: Disk | None = None
+        self,
+        path: Path,
+        chain: Chain,
+        states: np.ndarray[Any, Any],
+        *,
+        disk: Disk | None = None,
+        lease: Lease | None = None,
+        save_labels: Callable[[int, pa.Table], str] | None = None,
     ) -> None:
         self.path = path
         # Every owner writes under a number of its own, so that a segment's name is never used
@@ -85,7 +102,9 @@ class Ledger:
         self.commits = 0
         self.commit_s = 0.005
         """Smoothed duration of a commit, in seconds."""
+        self.lease = lease
         self._disk = disk or Disk()
+        self._save_labels = save_labels
         self._segments = path / "segments"
         self._sequence, self._sha = chain.sequence, chain.sha256
         self._entry = _highest_entry(table)
@@ -162,6 +181,11 @@ class Ledger:
         except CheckpointWriteError as error:
             self.broken = error
             raise
+
+    @property
+    def gate(self) -> Gate | None:
+        """What says before each request whether it may still be sent; None: nothing can end it."""
+        return None if self.lease is None else self.lease.check
 
     def flatten(self) -> None:
         """Merge everything committed so far into one file. Label bytes stay in their segments."""
@@ -286,13 +310,16 @@ class Ledger:
             return
         sequence = self._sequence + 1
         table = to_table(entries, first_entry=self._entry + 1, sequence=sequence)
-        data = encode(
-            table, {"generation": self.generation, "sequence": sequence, "previous": self._sha}
-        )
-        sha = sha256(data).hexdigest()
+        meta = {"generation": self.generation, "sequence": sequence, "previous": self._sha}
         labelled = any(entry.labels for entry in entries)
-        name = segment_name(self.generation, sequence, sha, labelled=labelled)
         try:
+            if labelled and self._save_labels is not None:
+                # Before the segment that names them: a label that is named must be there.
+                meta["labels"] = self._save_labels(sequence, labels_of(table))
+                table, labelled = without_labels(table), False
+            data = encode(table, meta)
+            sha = sha256(data).hexdigest()
+            name = segment_name(self.generation, sequence, sha, labelled=labelled)
             self._disk.publish(self._segments, name, data)
             # After the segment, never before: HEAD must not name one that a crash prevented.
             write_head(self._disk, self.path, Head(sequence, name, sha))
@@ -346,6 +373,12 @@ def _highest_entry(table: Any) -> int:
 
 
 def _write_error(path: Path, error: BaseException) -> CheckpointWriteError:
+    if isinstance(error, StoreError):
+        return CheckpointWriteError(
+            f"The job {path.name} cannot be written: {error}.",
+            fix="Check the network and the credentials of the object store, then resume: nothing "
+            "more was sent, and rows in flight will be looked up.",
+        )
     return CheckpointWriteError(
         f"The job {path.name} cannot be written: {error}.",
         fix="Free disk space, or correct the folder's permissions, then resume: nothing more was "

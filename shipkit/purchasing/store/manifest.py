@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shipkit._version import __version__
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CheckpointCorrupt, CheckpointVersion, JobNotFound
+from shipkit.home_url import shown_home
 from shipkit.models import Address, LabelSpec
 
 __all__ = [
@@ -138,7 +139,7 @@ class Manifest(BaseModel):
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise JobNotFound(
-                f"No job {folder.name} in {folder.parent.parent}.",
+                f"No job {folder.name} in {shown_home(folder.parent.parent)}.",
                 fix="sk.jobs() lists the jobs of this home.",
             ) from None
         try:

@@ -279,6 +279,8 @@ class _LabelReader:
         return self._cache[sequence][1].get(row, [])
 
     def _load(self, sequence: int) -> tuple[int, dict[int, list[StoredLabel]]]:
+        if self._store.objects is not None:
+            return _found(self._store.objects.labels(sequence))
         part = self._segments.get(sequence)
         if part is None:
             raise CheckpointCorrupt(
@@ -286,18 +288,22 @@ class _LabelReader:
                 fix="Restore it from a backup. The carrier can reprint the labels by their "
                 "tracking numbers.",
             )
-        data, _ = part.load()
-        found: dict[int, list[StoredLabel]] = {}
-        for line in pq.read_table(pa.BufferReader(data), columns=["row", "labels"]).to_pylist():
-            for item in line["labels"] or ():
-                found.setdefault(line["row"], []).append(
-                    StoredLabel(
-                        line["row"],
-                        item["tracking_number"],
-                        item["format"],
-                        item["data"],
-                        item["kind"],
-                        item["parcel_index"],
-                    )
+        return _found(part.load()[0])
+
+
+def _found(data: bytes) -> tuple[int, dict[int, list[StoredLabel]]]:
+    """Return the size of a file with labels, and its labels by row."""
+    found: dict[int, list[StoredLabel]] = {}
+    for line in pq.read_table(pa.BufferReader(data), columns=["row", "labels"]).to_pylist():
+        for item in line["labels"] or ():
+            found.setdefault(line["row"], []).append(
+                StoredLabel(
+                    line["row"],
+                    item["tracking_number"],
+                    item["format"],
+                    item["data"],
+                    item["kind"],
+                    item["parcel_index"],
                 )
-        return len(data), found
+            )
+    return len(data), found
