@@ -18,12 +18,19 @@ import pyarrow.parquet as pq
 
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.common.files import Disk, write_file
+from shipkit.common.mirror import pull, push
 from shipkit.errors import PreviewNotFound
+from shipkit.home_url import shown_home
 from shipkit.models import Address, Money
 from shipkit.plan.preview import Preview
 from shipkit.schema import complete
 
-__all__ = ["PreviewRecord", "keep", "recall"]
+__all__ = ["APPROVAL", "PreviewRecord", "keep", "recall"]
+
+APPROVAL = "approval.json"
+"""The file in a preview's folder that holds its approval."""
+
+_TABLES = ("plan.parquet", "problems.parquet", "quotes.parquet")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
             if not folder.exists():
                 raise
     _write(folder / "preview.json", facts)
+    # The record last: it is what makes the preview known to other machines.
+    push(home, [folder / name for name in _TABLES])
+    push(home, [folder / "preview.json"])
     return recall(home, preview.preview_id)
 
 
@@ -87,10 +97,11 @@ def recall(home: Path, preview_id: str) -> PreviewRecord:
     try:
         if not re.fullmatch(r"pv_[0-9a-f]{12}", preview_id):
             raise FileNotFoundError(preview_id)
+        pull(home, [folder / "preview.json", folder / APPROVAL], again=True)
         facts = json.loads((folder / "preview.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PreviewNotFound(
-            f"There is no preview {preview_id!r} in {home}.",
+            f"There is no preview {preview_id!r} in {shown_home(home)}.",
             fix="Make one with session.preview() and use the id that it shows.",
         ) from None
     except (ValueError, OSError) as error:
@@ -110,6 +121,7 @@ def _damaged(folder: Path, name: str) -> PreviewNotFound:
 
 def _read_table(folder: Path, name: str) -> pa.Table:
     try:
+        pull(folder.parent.parent, [folder / name])
         return pq.read_table(folder / name)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(folder, name) from error

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shipkit.common.files import write_file
+from shipkit.common.mirror import pull, push
 from shipkit.common.words import counted, plural, total_text
 from shipkit.errors import (
     ApprovalRequired,
@@ -32,7 +33,7 @@ from shipkit.errors import (
 from shipkit.models import Money
 from shipkit.plan.outage import refuse_gaps
 from shipkit.plan.preview import Preview
-from shipkit.plan.preview_store import PreviewRecord, recall
+from shipkit.plan.preview_store import APPROVAL, PreviewRecord, recall
 
 __all__ = [
     "Approval",
@@ -45,9 +46,6 @@ __all__ = [
     "require_limits",
     "stored_approval",
 ]
-
-_APPROVAL = "approval.json"
-"""The file in a preview's folder that holds its approval."""
 
 
 class ExecutionMode(StrEnum):
@@ -232,14 +230,18 @@ def approve(
     )
     # Durable before this returns: a person who has seen "approved" must not be asked again after a
     # power cut.
-    write_file(record.path / _APPROVAL, approval.model_dump_json(indent=1), private=True)
+    path = record.path / APPROVAL
+    write_file(path, approval.model_dump_json(indent=1), private=True)
+    push(home, [path])
     return approval
 
 
 def stored_approval(record: PreviewRecord) -> Approval | None:
     """Return the approval of a stored preview, or None when there is none that can be read."""
     try:
-        return Approval.model_validate_json((record.path / _APPROVAL).read_bytes())
+        path = record.path / APPROVAL
+        pull(path.parents[2], [path], again=True)  # another machine may have given it since
+        return Approval.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None  # asking a person once more costs a question; trusting half a file, money
 

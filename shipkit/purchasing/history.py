@@ -24,6 +24,7 @@ from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
 from shipkit.common.memory_database import memory_database
 from shipkit.errors import JobNotFound
+from shipkit.purchasing.claim_book import ClaimBook
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import STATES
 from shipkit.purchasing.store.manifest import account_key
@@ -131,6 +132,7 @@ def seen(
         Row -> a sentence that names the earlier job.
     """
     account = account_key(identity)
+    ClaimBook(home / "claims" / account).fetch()
     if not any((home / "claims" / account).glob("job-*.parquet")):
         return {}
     found = _matches(
@@ -175,25 +177,41 @@ def claim(
     if not len(rows):
         return {}
     make_private(folder)
+    book = ClaimBook(folder)
     with held(folder, what="claim", wait_s=60, named="The list of claimed orders"):
-        if path.exists():
-            claimed = pq.read_table(path, columns=["row"], partitioning=None)
-            mine = np.zeros(manifest.shipments, dtype=bool)
-            mine[claimed.column("row").to_numpy()] = True
-            rows = rows[~mine[rows]]
-            if not len(rows):
-                return {}
-        plan = pq.read_table(
-            store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None
-        ).take(pa.array(rows))
-        keys = order_keys(plan, today or local_day(manifest.shipper))
-        hold = manifest.on_duplicate == "hold"
-        found = _matches(home, manifest.account_key, keys, _kin(home, store.job_id)) if hold else {}
-        taken = _in_words(home, found)
-        if not path.exists():
-            keep = np.ones(len(rows), dtype=bool)
-            keep[list(taken)] = False
-            _write(disk or Disk(), path, rows=rows, plan=plan, keys=keys, keep=pa.array(keep))
+        while True:
+            book.fetch()
+            known = path.exists()
+            taken = _compared(store, path, rows, today=today, disk=disk or Disk())
+            # Of a home in an object store, another machine may have claimed meanwhile.
+            if known or not path.exists() or book.enter(path):
+                return taken
+
+
+def _compared(
+    store: JobStore, path: Path, rows: np.ndarray[Any, Any], *, today: dt.date | None, disk: Disk
+) -> dict[int, str]:
+    """Return the rows that other jobs have; write the claims of the job if it has none."""
+    manifest = store.manifest
+    home = store.path.parent.parent
+    if path.exists():
+        claimed = pq.read_table(path, columns=["row"], partitioning=None)
+        mine = np.zeros(manifest.shipments, dtype=bool)
+        mine[claimed.column("row").to_numpy()] = True
+        rows = rows[~mine[rows]]
+        if not len(rows):
+            return {}
+    plan = pq.read_table(
+        store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None
+    ).take(pa.array(rows))
+    keys = order_keys(plan, today or local_day(manifest.shipper))
+    hold = manifest.on_duplicate == "hold"
+    found = _matches(home, manifest.account_key, keys, _kin(home, store.job_id)) if hold else {}
+    taken = _in_words(home, found)
+    if not path.exists():
+        keep = np.ones(len(rows), dtype=bool)
+        keep[list(taken)] = False
+        _write(disk, path, rows=rows, plan=plan, keys=keys, keep=pa.array(keep))
     return {int(rows[i]): text for i, text in taken.items()}
 
 
@@ -224,9 +242,9 @@ def _kin(home: Path, job_id: str) -> set[str]:
     except JobNotFound:
         return {job_id}
     kin, ordinal = {job_id}, 1
-    while (other := JobStore.id_of(lineage.fingerprint, lineage.name, ordinal)) and (
-        home / "jobs" / other
-    ).exists():
+    while JobStore.exists(
+        home, other := JobStore.id_of(lineage.fingerprint, lineage.name, ordinal)
+    ):
         kin.add(other)
         ordinal += 1
     return kin

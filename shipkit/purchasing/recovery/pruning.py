@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.common.files import Disk
-from shipkit.errors import CheckpointLocked
+from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing.store import PRUNED, JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.job_objects import JobObjects
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.purchasing.store.segments import Part
 from shipkit.schema import ADDRESS_FIELDS
@@ -82,6 +83,8 @@ def prune(
 def _is_done(store: JobStore) -> bool:
     """Return whether a job was pruned to the end."""
     folder = store.path
+    if store.objects is not None:
+        return store.objects.pruned_whole()
     if (
         not store.pruned
         or (folder / "source.parquet").exists()
@@ -102,12 +105,14 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
     CheckpointLocked
         A process owns the job.
     """
+    if store.objects is not None:
+        _prune_objects(store, store.objects)
+        return
     disk, folder = disk or Disk(), store.path
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
         ledger.flatten()
-    plan = _encoded(_without(store.plan, _PRIVATE))
-    problems = _encoded(_without(store.problems, ("value",)))
+    plan, problems = _bare_tables(store)
     digest = {"plan.parquet": hashlib.sha256(plan).hexdigest()}
     # First: from here on, both the old plan and the new one are accepted, whichever a crash leaves.
     disk.publish(folder, PRUNED, json.dumps(digest).encode())
@@ -120,6 +125,36 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
             disk.remove(path)
     disk.sync_folder(folder / "segments")
     disk.sync_folder(folder)
+
+
+def _bare_tables(store: JobStore) -> tuple[bytes, bytes]:
+    """Return plan and problems without private data, as files."""
+    return (
+        _encoded(_without(store.plan, _PRIVATE)),
+        _encoded(_without(store.problems, ("value",))),
+    )
+
+
+def _prune_objects(store: JobStore, objects: JobObjects) -> None:
+    """Prune a job in an object store. Its segments stay: they hold no address and no label."""
+    with store.own("prune") as ledger:
+        ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
+        plan, problems = _bare_tables(store)
+        tables = {"plan.parquet": plan, "problems.parquet": problems}
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()}
+        kept = {
+            name: digest
+            for name, digest in store.manifest.files.items()
+            if name not in (*tables, "source.parquet")
+        }
+        try:
+            objects.prune(json.dumps(digests).encode(), tables, kept)
+        except OSError as error:
+            raise CheckpointWriteError(
+                f"{store.job_id} is pruned only in part: {error}.",
+                fix="Check the network, then prune again.",
+            ) from error
+    objects.forget()
 
 
 def _without(table: pa.Table, names: Iterable[str]) -> pa.Table:
