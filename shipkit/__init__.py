@@ -26,6 +26,7 @@ _HOMES = {
     "SpendLimits": "purchasing.approval",
     "BatchSession": "session",
     "Job": "job",
+    "run_job": "engine_task",
     "BatchResult": "purchasing.result",
     "Database": "orders.database",
     "jobs": "purchasing.recovery",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
     from shipkit.carriers.ups.service_level import ServiceLevel as ServiceLevel
+    from shipkit.engine_task import run_job as run_job
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.job import Job as Job
     from shipkit.models import Address as Address

@@ -176,6 +176,17 @@ _ROWS = (
         "--older-than AGE [options]",
     ),
     CommandSpec(
+        "home",
+        "Housekeeping",
+        "check that an object store can be a home for live carriers",
+        "job_commands:home_check",
+        [options.object_home],
+        "check s3://bucket/prefix",
+        "It tries the store's conditional writes, its latency and 100 races of eight\nwriters, and "
+        "records in the bucket that they went well.",
+        answers=True,
+    ),
+    CommandSpec(
         "completion",
         "Housekeeping",
         "print a shell completion script",

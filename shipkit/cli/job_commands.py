@@ -17,6 +17,7 @@ from shipkit.cli.session_options import job_id_of, pairs
 from shipkit.cli.table_files import save_failed, save_frame
 from shipkit.common.words import counted
 from shipkit.errors import ApprovalRequired, SpendLimitExceeded
+from shipkit.home_url import store_url
 from shipkit.models import Money
 from shipkit.settings import Settings
 
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from shipkit.job import Job
     from shipkit.purchasing.result import BatchResult
 
-__all__ = ["carriers", "jobs", "labels", "prune", "resume", "show", "void", "write_back"]
+__all__ = [
+    "carriers",
+    "home_check",
+    "jobs",
+    "labels",
+    "prune",
+    "resume",
+    "show",
+    "void",
+    "write_back",
+]
 
 _REFUSAL = ("error_code", "error_message", "fix")
 """Result columns with the carrier's answer, for a row that it would not void."""
@@ -69,7 +80,7 @@ def jobs(args: Namespace, console: Console) -> End:
     frame = recovery.interrupted_jobs(args.home) if args.interrupted else recovery.jobs(args.home)
     if not len(frame):
         kind = "interrupted jobs" if args.interrupted else "jobs"
-        console.say(f"No {kind} in {Settings.read(home=args.home).home}.")
+        console.say(f"No {kind} in {Settings.read(home=args.home).shown_home}.")
     _list(frame, console)
     return End(facts={"jobs": len(frame)})
 
@@ -253,6 +264,33 @@ def prune(args: Namespace, console: Console) -> End:
         "charges are kept."
     )
     return End(facts={"pruned": len(found)})
+
+
+def home_check(args: Namespace, console: Console) -> End:
+    """Check that an object store can be a home for live carriers, and record it there."""
+    from shipkit.common.store_check import check_store
+
+    url = args.url or args.home
+    if store_url(url or "") is None:
+        raise UsageError("give the URL of the home: shipkit home check s3://bucket/prefix")
+    console.note("Trying conditional writes, and 100 races of eight writers ...")
+    found = check_store(Settings.read(home=url).home)
+    rows = [("Home", found.url)]
+    rows += [
+        (f"{name.title()}, median", f"{middle:,.1f} ms (longest {longest:,.1f})")
+        for name, (middle, longest) in found.latency_ms.items()
+    ]
+    if found.fault is None:
+        won = found.races - found.lost_races
+        rows.append(("Races with exactly one winner", f"{won} of {found.races}"))
+    console.pairs(rows)
+    facts = {"url": found.url, "passed": found.passed, "latency_ms": found.latency_ms}
+    if not found.passed:
+        why = found.fault or f"{found.lost_races} of {found.races} races had not one winner"
+        console.say(f"This store cannot be a home: {why}. Two machines could buy the same order.")
+        return End(Exit.BROKEN, facts=facts)
+    console.say("It can be a home for live carriers. That is recorded in the bucket.")
+    return End(facts=facts)
 
 
 # -- resuming --------------------------------------------------------------------------------------

@@ -61,8 +61,9 @@ def everywhere(p: _Parser) -> None:
     )
     p.add_argument(
         "--home",
-        metavar="FOLDER",
-        help="folder of previews and jobs (default: SHIPKIT_HOME, then your user data folder)",
+        metavar="FOLDER|URL",
+        help="folder of previews and jobs, or s3://bucket/prefix (default: SHIPKIT_HOME, then your "
+        "user data folder)",
     )
     p.add_argument(
         "--debug", action="store_true", help="show the Python traceback when a command fails"
@@ -469,6 +470,12 @@ def shell(p: _Parser) -> None:
     p.add_argument(
         "shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish"
     )
+
+
+def object_home(p: _Parser) -> None:
+    """Add what to do with a home in an object store, and its URL."""
+    p.add_argument("action", choices=["check"], metavar="check", help="try what a home needs")
+    p.add_argument("url", nargs="?", metavar="URL", help="s3://bucket/prefix; default: --home")
 
 
 def demo(p: _Parser) -> None:

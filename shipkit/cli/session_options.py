@@ -101,7 +101,7 @@ def job_id_of(home: Path, given: str) -> str:
     """Return the id of the job that `given` names; of several jobs with that name, the newest."""
     from shipkit.purchasing.store import JobStore
 
-    if (home / "jobs" / given).is_dir():
+    if given.startswith("job-") and JobStore.exists(home, given):
         return given
     return next((job.job_id for job in JobStore.list(home) if job.manifest.name == given), given)
 
