@@ -689,7 +689,20 @@ def main() -> int:
         help="totals, written after every job; a file of an unfinished run is gone on from",
     )
     parser.add_argument("--markdown", type=Path)
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="the home is in an object store, and each child is a host with an empty cache: "
+        "host_deaths.py, which has more options",
+    )
     options = parser.parse_args()
+    if options.store:
+        import host_deaths
+
+        words = ["--deaths", options.kills, "--carrier", options.carrier, "--seed", options.seed]
+        words += ["--lanes", options.lanes, "--minutes", options.minutes, "--sizes", options.sizes]
+        words += ["--json", options.json] if options.json else []
+        return host_deaths.main([str(word) for word in words])
     with tempfile.TemporaryDirectory() as folder:
         totals = harness(options, Path(folder))
     found = totals.report()
