@@ -35,6 +35,7 @@ _HOMES = {
     "shipments": "purchasing.result",
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
+    "Pricer": "rates.pricer",
     "rate": "rates.whatif",
     "compare": "rates.comparison",
     "UPS": "carriers.ups",
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult as BatchResult
     from shipkit.purchasing.result import shipments as shipments
     from shipkit.rates.comparison import compare as compare
+    from shipkit.rates.pricer import Pricer as Pricer
     from shipkit.rates.whatif import rate as rate
     from shipkit.session import BatchSession as BatchSession
 

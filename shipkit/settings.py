@@ -16,6 +16,7 @@ The config file is ``config.toml`` in the platform's user config folder (or ``SH
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -36,7 +37,7 @@ from shipkit.errors import SettingsError
 from shipkit.home_url import cache_of, shown_home, store_url, url_of
 from shipkit.models import Address
 
-__all__ = ["CarrierSettings", "Settings"]
+__all__ = ["CarrierSettings", "Machine", "Settings"]
 
 
 def _data_folder() -> Path:
@@ -195,6 +196,14 @@ class Settings(BaseModel):
                 fix="Correct it, or point SHIPKIT_CONFIG to another file.",
             ) from None
 
+    def __reduce__(self) -> Any:
+        if self.proxy is not None:
+            raise TypeError(
+                "these settings hold the login of a proxy and cannot be pickled: "
+                "let each process read its own environment"
+            )
+        return super().__reduce__()
+
     def shipper(self, name: str) -> Address:
         """Return the shipper called `name` in the config file.
 
@@ -221,6 +230,49 @@ class Settings(BaseModel):
                 f"Shipper {name!r} in {self.config} cannot be used. {where}.",
                 fix="Correct that section.",
             ) from None
+
+
+class Machine(BaseModel):
+    """How much of the machine one process uses. Read each time a database is opened.
+
+    Several processes on one machine should not each take half of it: ``executor="processes"`` and
+    other executors divide it by their workers, where nothing is set here.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    memory: str | None = None
+    """Memory of one database before it writes to its temporary folder, such as ``4GB`` or ``25%``
+    of the machine; default: half of the machine. A process has one database for its orders and
+    one for each price table that it makes. ``SHIPKIT_MEMORY``.
+    """
+    threads: int | None = Field(default=None, ge=1)
+    """Most threads that read, price and write at the same time; default: one for each core.
+    ``SHIPKIT_THREADS``.
+    """
+
+    @field_validator("memory", mode="after")
+    @classmethod
+    def _usable(cls, memory: str | None) -> str | None:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%|[KMGT]i?B)", memory or "1%")
+        amount = float(found[1]) if found else 0
+        if found is None or amount == 0 or (found[2] == "%" and amount > 100):
+            raise ValueError("write it as 4GB, or as 25% of the machine")
+        return memory
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Machine:
+        """Return the settings of an environment (default: of this process).
+
+        Raises
+        ------
+        SettingsError
+            A value cannot be used; the message names its variable.
+        """
+        try:
+            return cls(**_values(cls, "SHIPKIT_", environ))
+        except ValidationError as error:
+            raise _unusable("SHIPKIT_", error) from None
 
 
 class CarrierSettings(BaseModel):

@@ -19,7 +19,9 @@ from shipkit.common.words import aligned
 from shipkit.errors import InputError
 from shipkit.models import Money, minor_units
 from shipkit.plan.preview import to_frame
-from shipkit.rates.whatif import Boxes, Orders, Origins, Place, Scenario, rated, read_orders
+from shipkit.rates.reading import Orders, read_orders
+from shipkit.rates.scenario import Boxes, Origins, Place, Scenario
+from shipkit.rates.whatif import rated
 from shipkit.schema import major
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ Orders are read whole, or in parts if there are more than fit in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,8 @@ from shipkit.models import Address
 from shipkit.orders import normalize
 from shipkit.orders.source.row_ranges import row_ranges
 from shipkit.plan.planner import Planner
+from shipkit.rates.order_files import OrderFile, local_copy, order_files
+from shipkit.rates.shipment_files import ShipmentFile, filled, has_parcels, shipment_files
 from shipkit.schema import SHIPMENTS
 
 __all__ = ["SANDBOX_ZIP", "Orders", "Unread", "orders_in_parts", "read_orders"]
@@ -42,7 +45,8 @@ _DECIDES = (
     "saturday_delivery",
     "ship_date",
 )
-_ROWS_AT_A_TIME = 250_000
+ROWS_AT_A_TIME = 250_000
+"""Rows that are read and priced at a time."""
 _DATABASE_HOLDS = "1GB"
 """The memory for orders that are streamed; the rest is in the spill folder of the process."""
 
@@ -103,54 +107,90 @@ def read_orders(
     """Return `orders` as shipments; what no price depends on may be missing."""
     if isinstance(orders, Orders):
         return orders
-    mapped = _mapped_already(orders)
-    if mapped is not None:
-        return Orders(_filled(mapped), {}, given=mapped)
-    planner = _planner(orders, columns=columns, services=services, defaults=defaults)
-    return _read(planner, planner.mapped().relation)
+    source = source_of(orders)
+    if source.shipments is not None:
+        mapped = pa.concat_tables(
+            [part.whole() for part in source.shipments], promote_options="permissive"
+        )
+        return shipments(mapped)
+    if source.table is not None:
+        return shipments(source.table)
+    with source.local() as given:
+        planner = _planner(given, columns=columns, services=services, defaults=defaults)
+        return _read(planner, planner.mapped().relation, source)
 
 
 def orders_in_parts(orders: Any, **options: Any) -> Iterator[Orders]:
     """Yield `orders` in parts with continuous row numbers. Each order is whole, in one part."""
-    if _is_shipments_file(orders):
-        yield from _parts_of_shipments(orders)
-    elif _mapped_already(orders) is not None:
-        yield read_orders(orders)
+    source = source_of(orders)
+    if source.shipments is not None:
+        for part in source.shipments:
+            yield from (shipments(table) for table in part.tables(ROWS_AT_A_TIME))
+    elif source.table is not None:
+        yield shipments(source.table)
     else:
-        yield from _parts_of_orders(orders, **options)
+        yield from _parts_of_orders(source, **options)
 
 
-def _parts_of_shipments(path: str | Path) -> Iterator[Orders]:
-    import pyarrow.parquet as pq
-
-    done = 0
-    for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_A_TIME):
-        part = pa.table(batch)
-        if "row_number" not in part.column_names:
-            part = part.append_column(
-                "row_number", pa.array(np.arange(done + 1, done + 1 + part.num_rows))
-            )
-        done += part.num_rows
-        yield read_orders(part)
+def shipments(table: pa.Table) -> Orders:
+    """Return a table of shipments that are mapped already."""
+    return Orders(filled(table), {}, given=table)
 
 
-def _parts_of_orders(orders: Any, **options: Any) -> Iterator[Orders]:
+def _parts_of_orders(source: OrderSource, **options: Any) -> Iterator[Orders]:
     """Yield orders part by part as they are normalised.
 
     Types, units and grouping are decided before the first part, from all orders.
     """
-    planner = _planner(orders, holds=_DATABASE_HOLDS, **options)
-    try:
-        whole = planner.mapped().relation.sql
-        with scratch(planner.con, "rating") as schema:
-            for first, last in row_ranges(planner.loaded, _ROWS_AT_A_TIME):
-                part = schema.view(
-                    "part",
-                    f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",
-                )
-                yield _read(planner, part)
-    finally:
-        planner.close()
+    with source.local() as given:
+        planner = _planner(given, holds=_DATABASE_HOLDS, **options)
+        try:
+            whole = planner.mapped().relation.sql
+            with scratch(planner.con, "rating") as schema:
+                for first, last in row_ranges(planner.loaded, ROWS_AT_A_TIME):
+                    part = schema.view(
+                        "part",
+                        f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",
+                    )
+                    yield _read(planner, part, source)
+        finally:
+            planner.close()
+
+
+# -- what orders are -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrderSource:
+    """What orders were given as: shipments in files, a table of shipments, or orders to be read."""
+
+    given: Any
+    files: tuple[OrderFile, ...] = ()
+    shipments: tuple[ShipmentFile, ...] | None = None
+    table: pa.Table | None = None
+
+    @contextmanager
+    def local(self) -> Iterator[Any]:
+        """Yield what the reader of orders takes: files are on this machine inside the block."""
+        with ExitStack() as stack:
+            paths = [stack.enter_context(local_copy(file)) for file in self.files]
+            yield (paths[0] if len(paths) == 1 else paths) if paths else self.given
+
+
+def source_of(orders: Any) -> OrderSource:
+    """Return what `orders` are. Nothing but the ends of Parquet files is read."""
+    files = order_files(orders)
+    if files is not None:
+        mapped = shipment_files(files)
+        return OrderSource(orders, tuple(files), None if mapped is None else tuple(mapped))
+    if isinstance(orders, pa.RecordBatch | pa.RecordBatchReader):
+        orders = pa.table(orders) if isinstance(orders, pa.RecordBatch) else orders.read_all()
+    elif isinstance(orders, duckdb.DuckDBPyRelation) and "parcels" in orders.columns:
+        orders = orders.to_arrow_table()
+    elif hasattr(orders, "__arrow_c_stream__") and "parcels" in getattr(orders, "columns", ()):
+        orders = pa.table(orders)
+    is_mapped = isinstance(orders, pa.Table) and has_parcels(orders.schema)
+    return OrderSource(orders, table=orders if is_mapped else None)
 
 
 # -- one lot ---------------------------------------------------------------------------------------
@@ -165,7 +205,7 @@ def _planner(orders: Any, *, holds: str | None = None, **options: Any) -> Planne
     return planner
 
 
-def _read(planner: Planner, relation: Relation) -> Orders:
+def _read(planner: Planner, relation: Relation, source: OrderSource) -> Orders:
     """Return the shipments of `relation`: what was mapped, or a part of it."""
     mapped = planner.mapped()
     asked = tuple(question for question in mapped.questions if _leaf(question.field) in _DECIDES)
@@ -174,47 +214,17 @@ def _read(planner: Planner, relation: Relation) -> Orders:
         replace(mapped, relation=relation, questions=asked),
         source_problems=planner.loaded.problems,
     )
+    if source.files:
+        table = _with_files(table, source.files, planner.loaded.origin.rows)
     return Orders(_with_zeros(table), _unread(table, problems), planner)
 
 
-def _mapped_already(orders: Any) -> pa.Table | None:
-    """Return the shipments table that `orders` is, or None when it is orders."""
-    if _is_shipments_file(orders):
-        import pyarrow.parquet as pq
-
-        return pq.read_table(orders)
-    return orders if isinstance(orders, pa.Table) and _has_parcels(orders.schema) else None
-
-
-def _is_shipments_file(orders: Any) -> bool:
-    if not (
-        isinstance(orders, str | Path)
-        and str(orders).lower().endswith(".parquet")
-        and Path(orders).is_file()
-    ):
-        return False
-    import pyarrow.parquet as pq
-
-    return _has_parcels(pq.read_schema(orders))
-
-
-def _has_parcels(schema: pa.Schema) -> bool:
-    return "parcels" in schema.names and pa.types.is_list(schema.field("parcels").type)
-
-
-def _filled(table: pa.Table) -> pa.Table:
-    """Return `table` with the columns of a shipments table, missing ones null, rows numbered."""
-    n = table.num_rows
-    columns = [
-        table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(n, f.type)
-        for f in SHIPMENTS
-    ]
-    filled = pa.table(columns, schema=SHIPMENTS)
-    return (
-        filled
-        if "row_number" in table.column_names
-        else filled.set_column(0, SHIPMENTS.field(0), pa.array(np.arange(1, n + 1)))
-    )
+def _with_files(table: pa.Table, files: Sequence[OrderFile], rows: Sequence[int]) -> pa.Table:
+    """Return `table` with the name of each row's file, as the results call it."""
+    place = np.searchsorted(np.cumsum(rows), table.column("row_number").to_numpy(), side="left")
+    names = pa.array([file.name for file in files], pa.string()).take(pa.array(place))
+    at = table.schema.get_field_index("source_file")
+    return table.set_column(at, SHIPMENTS.field("source_file"), names)
 
 
 def _with_zeros(table: pa.Table) -> pa.Table:

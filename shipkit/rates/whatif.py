@@ -7,8 +7,7 @@ on and leaves out the rest of validation.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.ratecard import CARD_SERVICES, RateCard, TableZones
-from shipkit.common.files import whole_file
+from shipkit.carriers.ratecard import CARD_SERVICES, RateCard
 from shipkit.common.places import zip3_states
 from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.plan.preview import to_frame
 from shipkit.plan.resolve import best_offers
-from shipkit.rates.reading import SANDBOX_ZIP, Orders, Unread, orders_in_parts, read_orders
+from shipkit.rates.reading import Orders, Unread, read_orders
+from shipkit.rates.scenario import (
+    Boxes,
+    Origins,
+    Place,
+    Scenario,
+    day_of,
+    named_origins,
+    place_of,
+)
 from shipkit.schema import PARCEL, QUOTES, SHIPMENTS, major
 from shipkit.services import UnknownService
-from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +41,7 @@ __all__ = ["RATED_COLUMNS", "Orders", "Scenario", "place_of", "rate", "rated", "
 
 RATED_COLUMNS = (
     "row_number",
+    "source_file",
     "order_id",
     "state",
     "postal_code",
@@ -63,25 +70,6 @@ per surcharge of the card.
 """
 
 
-Place = str | Address | Mapping[str, Any]
-Origins = Sequence[Place] | Mapping[str, Place]
-Boxes = (
-    Sequence[tuple[float, float, float]]
-    | Mapping[tuple[float, float, float], tuple[float, float, float]]
-)
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """How orders are shipped, beyond what they say themselves; see :func:`rate` for the fields."""
-
-    as_of: dt.date | None = None
-    origin: Place | None = None
-    origins: Origins | None = None
-    boxes: Boxes | None = None
-    service: str | None = None
-
-
 def rate(
     orders: Any,
     card: RateCard,
@@ -95,15 +83,18 @@ def rate(
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
     to: str | Path | None = None,
+    executor: Any = None,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Return what `orders` would cost by `card`: one row per order, in order.
 
     Parameters
     ----------
     orders
-        A path, DataFrame, Arrow table, list of dicts or DuckDB relation with ZIP or country,
-        weight and service; dimensions, residential flag, declared value and ship date are used if
-        they are there. A shipments table (one with a column ``parcels``) is taken as it is.
+        A path, folder, glob, URL, or a list of them; a DataFrame, Arrow table, list of dicts or
+        DuckDB relation with ZIP or country, weight and service; dimensions, residential flag,
+        declared value and ship date are used if they are there. Shipments (with a column
+        ``parcels``, one list per row) are taken as they are.
     card
         The rate card.
     as_of
@@ -123,8 +114,16 @@ def rate(
     columns, services, defaults
         As in :meth:`shipkit.BatchSession.map`.
     to
-        A Parquet file to write the rows to. The orders are then processed in parts, so that memory
-        does not grow with their number; the file appears when it is complete.
+        A Parquet file to write the rows to, or a folder (a name without an ending, or with ``/``
+        at its end) for one file per file of shipments; a path or a URL. The orders are then
+        processed in parts, so that memory does not grow with their number. A file appears when it
+        is complete, and ``_totals.json`` when the folder is; a second run skips what is done.
+    executor
+        Who prices the files: ``"processes"`` (one for each core), a
+        :class:`concurrent.futures.ProcessPoolExecutor`, or the executor of a cluster, such as
+        ``client.get_executor(retries=3)`` of dask.distributed. Default: this process.
+    progress
+        Show a progress bar of the parts.
 
     Returns
     -------
@@ -146,12 +145,15 @@ def rate(
     >>> frame[["zone", "billable_weight_lb", "currency"]].to_dict("records")
     [{'zone': '7', 'billable_weight_lb': 3.0, 'currency': 'USD'}]
     """
-    scenario = Scenario(_day(as_of), origin, origins, boxes, service)
+    from shipkit.rates.to_parts import rate_files, rate_to_file, wants_parts
+
+    scenario = Scenario(day_of(as_of), origin, origins, boxes, service)
     mapping: dict[str, Any] = {"columns": columns, "services": services, "defaults": defaults}
-    if to is None:
-        return to_frame(rated(read_orders(orders, **mapping), card, scenario))
-    parts = orders_in_parts(orders, **mapping)
-    return to_frame(_written((rated(part, card, scenario) for part in parts), Path(to)))
+    if wants_parts(to, executor):
+        return to_frame(rate_files(orders, card, scenario, mapping, to, executor, progress))
+    if to is not None:
+        return to_frame(rate_to_file(orders, card, scenario, mapping, to))
+    return to_frame(rated(read_orders(orders, **mapping), card, scenario))
 
 
 def rated(orders: Orders, card: RateCard, scenario: Scenario) -> pa.Table:
@@ -164,7 +166,7 @@ def rated(orders: Orders, card: RateCard, scenario: Scenario) -> pa.Table:
     else:
         by_start = {
             name: _priced(table, card, place_of(card, place), scenario)
-            for name, place in _named_origins(scenario).items()
+            for name, place in named_origins(scenario).items()
         }
         quotes, extra = _cheapest_start(by_start)
     unread = {
@@ -173,124 +175,6 @@ def rated(orders: Orders, card: RateCard, scenario: Scenario) -> pa.Table:
         if scenario.service is None or why.field != "service"
     }
     return _shown(table, _without_unread(quotes, unread), extra)
-
-
-# -- where and when --------------------------------------------------------------------------------
-
-
-def place_of(card: RateCard, place: Place | None) -> Address:
-    """Return the address that orders are shipped from. Raises InputError if it is unknown."""
-    if isinstance(place, Address):
-        return place
-    if isinstance(place, Mapping):
-        return Address(**place)
-    if place is not None:
-        return (
-            Address(postal_code=place)
-            if any(map(str.isdigit, place))
-            else Settings.read().shipper(place)
-        )
-    charted = _only_origin(card)
-    if charted is not None:
-        return Address(postal_code=charted)
-    settings = Settings.read()
-    known = list(settings.file.get("shippers", {}))
-    if len(known) == 1:
-        return settings.shipper(known[0])
-    if card.is_synthetic:
-        return Address(postal_code=SANDBOX_ZIP)
-    raise InputError(
-        "It is unknown where these orders are shipped from.",
-        fix='Pass origin="78205" (a ZIP or an Address), or origins=[...] for several warehouses.',
-    )
-
-
-def _named_origins(scenario: Scenario) -> Mapping[str, Place]:
-    origins = scenario.origins
-    if not origins or scenario.origin is not None:
-        raise InputError(
-            "origins is empty, or combined with origin.",
-            fix='Give one of the two: origin="78205", or origins=["78205", "08901"].',
-        )
-    return origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
-
-
-def _only_origin(card: RateCard) -> str | None:
-    """Return a ZIP3 of the chart's origins if all of them have the same zones, else None.
-
-    UPS publishes one chart for several origin prefixes, which then share all zones. A card with
-    more than 20 origins is for the whole country and has no single one.
-    """
-    if not isinstance(card.zones, TableZones):
-        return None
-    origins = [
-        name for name in pc.unique(card.zones.table.column("origin")).to_pylist() if name.isdigit()
-    ]
-    charts = [
-        {(r["destination"], r["service"], r["zone"]) for r in card.zones.rows([name]).to_pylist()}
-        for name in origins[:20]
-    ]
-    return (
-        origins[0]
-        if origins and len(origins) <= len(charts) and all(chart == charts[0] for chart in charts)
-        else None
-    )
-
-
-def _day(day: dt.date | str | None) -> dt.date | None:
-    return dt.date.fromisoformat(day) if isinstance(day, str) else day
-
-
-def _label(place: Place) -> str:
-    if isinstance(place, str):
-        return place
-    fields = place.model_dump() if isinstance(place, Address) else place
-    return str(fields.get("company") or fields.get("name") or fields.get("postal_code"))
-
-
-# -- to a file -------------------------------------------------------------------------------------
-
-_SUMMED = ["service", "currency", "orders", "unrated", "cost_cents"]
-
-
-def _written(parts: Iterator[pa.Table], to: Path) -> pa.Table:
-    """Write `parts` to one Parquet file, which appears when it is complete; return the totals."""
-    import pyarrow.parquet as pq
-
-    sums: list[pa.Table] = []
-    writer: pq.ParquetWriter | None = None
-    with whole_file(to) as temporary:
-        try:
-            for part in parts:
-                writer = writer or pq.ParquetWriter(temporary, part.schema, compression="zstd")
-                writer.write_table(part)
-                # The sums of the parts are summed at once: a year of orders has thousands of parts.
-                sums = [_summed(pa.concat_tables([*sums, _counts(part)]))]
-        finally:
-            if writer is not None:
-                writer.close()
-    return sums[0].sort_by("service")
-
-
-def _counts(part: pa.Table) -> pa.Table:
-    """Return `part` in the columns that are summed, one row per order."""
-    cents = part.column("cost_cents")
-    return pa.table(
-        {
-            "service": part.column("service"),
-            "currency": part.column("currency"),
-            "orders": pa.repeat(pa.scalar(1), part.num_rows),
-            "unrated": pc.is_null(cents).cast(pa.int64()),
-            "cost_cents": cents,
-        }
-    )
-
-
-def _summed(table: pa.Table) -> pa.Table:
-    grouped = table.group_by(_SUMMED[:2]).aggregate([(name, "sum") for name in _SUMMED[2:]])
-    return grouped.select([*_SUMMED[:2], *(f"{name}_sum" for name in _SUMMED[2:])]).rename_columns(
-        _SUMMED
-    )
 
 
 # -- pricing ---------------------------------------------------------------------------------------
@@ -370,7 +254,7 @@ def _shown(table: pa.Table, quotes: pa.Table, extra: Mapping[str, Any]) -> pa.Ta
     columns = {
         **{
             name: table.column(name)
-            for name in ("row_number", "order_id", "postal_code", "country")
+            for name in ("row_number", "source_file", "order_id", "postal_code", "country")
         },
         "state": _states(table),
         "parcels": pc.fill_null(pc.list_value_length(table.column("parcels")), 0).cast(pa.int64()),

@@ -12,7 +12,7 @@ import shipkit as sk
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.cli import main
 from shipkit.errors import SettingsError
-from shipkit.settings import Settings
+from shipkit.settings import Machine, Settings
 
 
 def test_the_environment_is_read_when_asked_and_arguments_win(tmp_path):
@@ -179,3 +179,19 @@ def test_a_broken_config_file_says_where(tmp_path, text: str):
     config.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"config\.toml"):
         Settings.read({"SHIPKIT_CONFIG": str(config)}).shipper("a")
+
+
+def test_settings_with_the_login_of_a_proxy_are_not_pickled(tmp_path):
+    plain = Settings.read({"SHIPKIT_HOME": str(tmp_path)})
+    assert pickle.loads(pickle.dumps(plain)) == plain
+    secret = Settings.read({"SHIPKIT_PROXY": "http://ann:hunter2@proxy:8080"}, home=tmp_path)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(secret)
+
+
+@pytest.mark.parametrize("value", ["plenty", "0GB", "101%", "-1GB", "4"])
+def test_a_memory_limit_that_is_none_names_its_variable(value):
+    with pytest.raises(SettingsError, match="SHIPKIT_MEMORY: write it as 4GB"):
+        Machine.read({"SHIPKIT_MEMORY": value})
+    with pytest.raises(SettingsError, match="SHIPKIT_THREADS"):
+        Machine.read({"SHIPKIT_THREADS": "0"})

@@ -335,7 +335,7 @@ def test_a_file_of_shipments_streams_past_into_a_file_of_prices(tmp_path, monkey
     )
     pq.write_table(table, tmp_path / "in.parquet")
     whole = sk.rate(tmp_path / "in.parquet", CARD, origin="78205")
-    monkeypatch.setattr("shipkit.rates.reading._ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr("shipkit.rates.reading.ROWS_AT_A_TIME", 7)
     totals = sk.rate(
         tmp_path / "in.parquet", CARD, origin="78205", to=tmp_path / "out.parquet"
     ).set_index("service")

@@ -20,7 +20,7 @@ CARD = sk.RateCard.synthetic()
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(reading, "_ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(reading, "ROWS_AT_A_TIME", 7)
 
 
 def one_line_orders(n: int) -> pd.DataFrame:

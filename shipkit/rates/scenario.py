@@ -1,0 +1,108 @@
+"""Where orders are shipped from and how, beyond what they say themselves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from shipkit.carriers.ratecard import RateCard, TableZones
+from shipkit.errors import InputError
+from shipkit.models import Address
+from shipkit.rates.reading import SANDBOX_ZIP
+from shipkit.settings import Settings
+
+__all__ = ["Boxes", "Origins", "Place", "Scenario", "day_of", "named_origins", "place_of"]
+
+Place = str | Address | Mapping[str, Any]
+Origins = Sequence[Place] | Mapping[str, Place]
+Boxes = (
+    Sequence[tuple[float, float, float]]
+    | Mapping[tuple[float, float, float], tuple[float, float, float]]
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How orders are shipped, beyond what they say themselves; see :func:`rate` for the fields."""
+
+    as_of: dt.date | None = None
+    origin: Place | None = None
+    origins: Origins | None = None
+    boxes: Boxes | None = None
+    service: str | None = None
+
+
+def place_of(card: RateCard, place: Place | None) -> Address:
+    """Return the address that orders are shipped from. Raises InputError if it is unknown."""
+    if isinstance(place, Address):
+        return place
+    if isinstance(place, Mapping):
+        return Address(**place)
+    if place is not None:
+        return (
+            Address(postal_code=place)
+            if any(map(str.isdigit, place))
+            else Settings.read().shipper(place)
+        )
+    charted = _only_origin(card)
+    if charted is not None:
+        return Address(postal_code=charted)
+    settings = Settings.read()
+    known = list(settings.file.get("shippers", {}))
+    if len(known) == 1:
+        return settings.shipper(known[0])
+    if card.is_synthetic:
+        return Address(postal_code=SANDBOX_ZIP)
+    raise InputError(
+        "It is unknown where these orders are shipped from.",
+        fix='Pass origin="78205" (a ZIP or an Address), or origins=[...] for several warehouses.',
+    )
+
+
+def named_origins(scenario: Scenario) -> Mapping[str, Place]:
+    """Return the warehouses by name. Raises InputError if there are none, or also an origin."""
+    origins = scenario.origins
+    if not origins or scenario.origin is not None:
+        raise InputError(
+            "origins is empty, or combined with origin.",
+            fix='Give one of the two: origin="78205", or origins=["78205", "08901"].',
+        )
+    return origins if isinstance(origins, Mapping) else {_label(place): place for place in origins}
+
+
+def _only_origin(card: RateCard) -> str | None:
+    """Return a ZIP3 of the chart's origins if all of them have the same zones, else None.
+
+    UPS publishes one chart for several origin prefixes, which then share all zones. A card with
+    more than 20 origins is for the whole country and has no single one.
+    """
+    if not isinstance(card.zones, TableZones):
+        return None
+    origins = [
+        name for name in pc.unique(card.zones.table.column("origin")).to_pylist() if name.isdigit()
+    ]
+    charts = [
+        {(r["destination"], r["service"], r["zone"]) for r in card.zones.rows([name]).to_pylist()}
+        for name in origins[:20]
+    ]
+    return (
+        origins[0]
+        if origins and len(origins) <= len(charts) and all(chart == charts[0] for chart in charts)
+        else None
+    )
+
+
+def day_of(day: dt.date | str | None) -> dt.date | None:
+    """Return a day that may be text: 2026-11-29."""
+    return dt.date.fromisoformat(day) if isinstance(day, str) else day
+
+
+def _label(place: Place) -> str:
+    if isinstance(place, str):
+        return place
+    fields = place.model_dump() if isinstance(place, Address) else place
+    return str(fields.get("company") or fields.get("name") or fields.get("postal_code"))

@@ -1,0 +1,107 @@
+"""What :func:`shipkit.rate` does with `to` and `executor`: one file, or a folder of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from shipkit.carriers.ratecard import RateCard
+from shipkit.common.spill import threads
+from shipkit.errors import InputError
+from shipkit.rates import whatif
+from shipkit.rates.order_files import FilePlace
+from shipkit.rates.parts import parts_of, rate_parts, rate_tables
+from shipkit.rates.pricer import Pricer
+from shipkit.rates.rated_files import ahead, write_rated
+from shipkit.rates.reading import Orders, orders_in_parts, source_of
+from shipkit.rates.scenario import Scenario
+
+__all__ = ["rate_files", "rate_to_file", "wants_parts"]
+
+
+def wants_parts(to: str | Path | None, executor: Any) -> bool:
+    """Return whether `to` is a folder, or the work is that of an executor."""
+    if executor is not None:
+        return True
+    if to is None:
+        return False
+    if str(to).endswith(("/", "\\")) or not PurePosixPath(str(to).partition("?")[0]).suffix:
+        return True
+    return "://" not in str(to) and Path(to).expanduser().is_dir()
+
+
+def rate_to_file(
+    orders: Any,
+    card: RateCard,
+    scenario: Scenario,
+    mapping: Mapping[str, Any],
+    to: str | Path,
+) -> pa.Table:
+    """Write the prices of `orders` to one Parquet file; return the totals."""
+    pricer = _pricer(card, scenario)
+    target = FilePlace.of(to)
+    if any(file.place == target for file in source_of(orders).files):
+        raise InputError(
+            f"{target.address} would replace the orders themselves.", fix="Name another file."
+        )
+
+    def price(part: Orders) -> pa.Table:
+        return whatif.rated(part, card, scenario)
+
+    parts = orders_in_parts(orders, **mapping)
+    return write_rated(ahead(price, parts, threads()), pricer.schema, target)
+
+
+def rate_files(
+    orders: Any,
+    card: RateCard,
+    scenario: Scenario,
+    mapping: Mapping[str, Any],
+    to: str | Path | None,
+    executor: Any,
+    progress: bool,
+) -> pa.Table:
+    """Price files as parts; return the totals, or without `to` the rows."""
+    source = source_of(orders)
+    if not source.files:
+        raise InputError(
+            f"Parts are made of files, and these orders are a {type(orders).__name__}.",
+            fix="Save them as Parquet files, or leave executor out and name one file: "
+            'to="rated.parquet".',
+        )
+    if source.shipments is None:
+        raise InputError(
+            f"{source.files[0].name} has orders, not shipments: how their columns are read is "
+            "decided by all orders together, not by a part.",
+            fix="Price them in one process with sk.rate(..., to='rated.parquet').",
+        )
+    if given := [name for name, value in mapping.items() if value]:
+        raise InputError(
+            f"{source.files[0].name} has shipments that are mapped already; {given[0]} is for "
+            "orders.",
+            fix="Leave it out, or give the files of orders.",
+        )
+    pricer = _pricer(card, scenario)
+    parts = parts_of(source.shipments, split=executor is not None)
+    if to is None:
+        return rate_tables(pricer, parts, executor, progress=progress)
+    if PurePosixPath(str(to).partition("?")[0]).suffix.lower() in {".parquet", ".csv", ".xlsx"}:
+        raise InputError(
+            f"With an executor, to= is a folder, and {to} is the name of a file.",
+            fix=f'Name a folder: to="{PurePosixPath(str(to).partition("?")[0]).with_suffix("")}".',
+        )
+    return rate_parts(pricer, parts, FilePlace.of(to), executor, progress=progress)
+
+
+def _pricer(card: RateCard, scenario: Scenario) -> Pricer:
+    return Pricer(
+        card,
+        as_of=scenario.as_of,
+        origin=scenario.origin,
+        origins=scenario.origins,
+        boxes=scenario.boxes,
+        service=scenario.service,
+    )
