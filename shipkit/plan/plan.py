@@ -56,6 +56,11 @@ class Plan:
         Index -> reason, for rows that were set aside with ``session.skip``.
     not_understood
         Headings of filled columns that are neither used, carried nor ignored.
+    unknown_homes
+        Rows of which it is not known whether they are homes.
+    residential
+        What these are priced and bought as, one of :data:`shipkit.plan.homes.CHOICES`. None:
+        nothing was chosen, and carriers take them for businesses.
     """
 
     table: pa.Table
@@ -66,6 +71,8 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     skipped: dict[int, str] = field(default_factory=dict)
     not_understood: tuple[str, ...] = ()
+    unknown_homes: tuple[int, ...] = ()
+    residential: str | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

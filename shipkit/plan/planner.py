@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.common.choices import one_of
 from shipkit.common.local_day import local_day
 from shipkit.common.relation import drop
 from shipkit.common.sql import quoted
@@ -38,6 +39,7 @@ from shipkit.orders.account import TODAY, ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
+from shipkit.plan import homes
 from shipkit.plan.plan import Edit, Plan
 from shipkit.plan.resolve import (
     apply_edits,
@@ -132,6 +134,8 @@ class Planner:
                     f"The template {template} cannot be read: {error}.",
                     fix="Check the path; a template is UTF-8 text.",
                 ) from None
+        if changes.get("residential") is not None:
+            one_of("residential", changes["residential"], homes.CHOICES)
         spec = mapping.MappingSpec(
             **{name: value for name, value in changes.items() if value is not None}
         )
@@ -341,6 +345,7 @@ class Planner:
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
         table = apply_edits(table, self.edits, indexes, offered)
+        table, unknown = homes.assumed(table, self.spec.residential)
         skipped = skipped_rows(self.edits, indexes)
         left = _without(table, skipped)
         alike = pa.concat_tables(
@@ -381,6 +386,8 @@ class Planner:
             edits=self.edits,
             skipped=skipped,
             not_understood=tuple(self.not_understood()),
+            unknown_homes=unknown,
+            residential=self.spec.residential,
         )
 
     def _noted(self, table: pa.Table) -> pa.Table:

@@ -20,7 +20,7 @@ from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.registry import service_title
 from shipkit.common.local_day import local_day
 from shipkit.models import Money
-from shipkit.plan import outage
+from shipkit.plan import homes, outage
 from shipkit.plan.frames import to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.summary import ServiceTotal, Summary
@@ -76,6 +76,8 @@ PREVIEW_COLUMNS = (
     "problem",
     *PRICE_PARTS,
     "net_cents",
+    "home",
+    "other_way_cents",
     *(leaf.column for leaf in OPTIONS),
 )
 """Columns of a preview frame, in order."""
@@ -101,6 +103,10 @@ class Preview:
     held: Mapping[int, str] = field(default_factory=dict)
     notes: Mapping[int, str] = field(default_factory=dict)
     """Index -> a warning found while pricing."""
+    other_way: Mapping[int, int] = field(default_factory=dict)
+    """Index -> the cost as a business, of a row that is taken for a home unknown; or as a home."""
+    classifies: bool = False
+    """Whether the carrier can be asked which addresses are homes."""
 
     @cached_property
     def preview_id(self) -> str:
@@ -136,6 +142,12 @@ class Preview:
             currency: Money.from_cents(cents, currency)
             for currency, cents in cents_by_currency(self.quotes).items()
         }
+
+    def _unknown_homes(self) -> int:
+        """Return how many rows may be homes or not, where something can be done about it."""
+        if self.plan.residential is None and not self.classifies:
+            return 0
+        return int(sum(self.buyable[row] for row in self.plan.unknown_homes))
 
     @cached_property
     def _taxes(self) -> dict[str, Money]:
@@ -189,6 +201,8 @@ class Preview:
             warnings=sum(1 for i in warned if self.buyable[i]),
             totals=self.totals,
             taxes=self._taxes,
+            unknown_homes=self._unknown_homes(),
+            residential=self.plan.residential,
             by_service=tuple(
                 ServiceTotal(
                     n["service"],
@@ -239,6 +253,10 @@ class Preview:
             "problem": _scatter(self.reasons, len(self.plan), None),
             **{name: _part(quotes, name) for name in PRICE_PARTS},
             "net_cents": pc.subtract(cents, _part(quotes, "tax_cents")),
+            "home": homes.kinds(plan, self.plan.unknown_homes),
+            "other_way_cents": pa.array(
+                [self.other_way.get(row) for row in range(len(self.plan))], pa.int64()
+            ),
             **{leaf.column: plan.column(leaf.column) for leaf in OPTIONS},
         }
         return pa.table(columns)
@@ -347,6 +365,17 @@ async def price(
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
     outage.refuse_silence(plan, quotes)
+    other = {}
+    if plan.residential is not None:
+        priced = np.asarray(pc.is_valid(quotes.column("cost_cents")))
+        other = await homes.other_prices(
+            plan.table,
+            [row for row in plan.unknown_homes if priced[row]],
+            home=plan.residential != homes.CHOICES[0],
+            carrier=carrier,
+            shipper=plan.shipper,
+            pacer=pacer,
+        )
     return Preview(
         plan=plan,
         quotes=pa.table({name: _part(quotes, name) for name in QUOTES.names}),
@@ -354,6 +383,8 @@ async def price(
         expires_at=now + max_age,
         held=dict(held or {}),
         notes=dict(notes or {}),
+        other_way=other,
+        classifies=carrier.capabilities.validate_address,
     )
 
 

@@ -77,6 +77,7 @@ ADDRESSES = pa.schema(
             # answer)
         ),
         pa.field("residential", pa.bool_()),  # null: the carrier does not know
+        pa.field("residential_before", pa.bool_()),  # what the row says; null: nothing
         pa.field("address", pa.string()),  # as it is, on one line
         pa.field("candidates", pa.list_(pa.string())),
         *[
@@ -189,6 +190,7 @@ def _check_line(row: dict[str, Any], check: AddressCheck) -> dict[str, Any]:
         "order_id": row["order_id"],
         "status": check.status,
         "residential": check.residential,
+        "residential_before": row["residential"],
         "address": _one_line(_address(row)),
         "candidates": [_one_line(candidate) for candidate in check.candidates],
         **({f"suggested_{name}": getattr(first, name) for name in _SUGGESTED} if first else {}),
@@ -197,7 +199,10 @@ def _check_line(row: dict[str, Any], check: AddressCheck) -> dict[str, Any]:
 
 
 def accepted(checks: pa.Table, rows: Sequence[int] | None = None) -> list[Edit]:
-    """Return edits that apply the suggested addresses of `checks`.
+    """Return edits that apply what `checks` found.
+
+    Whether an address is a home is taken over where the carrier knows it and the row says
+    otherwise, or nothing: it decides the price.
 
     Parameters
     ----------
@@ -205,36 +210,51 @@ def accepted(checks: pa.Table, rows: Sequence[int] | None = None) -> list[Edit]:
         Row numbers whose first candidate is taken; None for every row with exactly one candidate
         and status ``corrected``.
 
-    Raises InputError for a row without a suggestion. `residential` is set, too, where the carrier
-    knows it.
+    Raises InputError for a row without a suggestion.
     """
     lines = {line["row_number"]: line for line in checks.to_pylist()}
     if rows is None:
-        rows = [
-            number
-            for number, line in lines.items()
-            if line["status"] == "corrected" and len(line["candidates"]) == 1
-        ]
+        return [edit for line in lines.values() for edit in _certain(line)]
     made = []
     for number in rows:
         line = lines.get(number)
-        if line is None or not line["candidates"]:
+        if line is None or not (line["candidates"] or _news_of_home(line)):
             raise InputError(
                 f"Row {number} has no suggestion to accept.",
                 fix="Look at session.validate_addresses(): the column `candidates`.",
             )
-        fields = [(name, line[f"suggested_{name}"]) for name in _SUGGESTED]
-        fields += [("residential", line["residential"])] if line["residential"] is not None else []
-        made.append(
-            Edit(
-                action="accept",
-                clause="validate_addresses",
-                row_numbers=(number,),
-                fields=tuple(fields),
-                reason=f"{line['status']}: {line['candidates'][0]}",
-            )
-        )
+        made += [_suggested(line)] if line["candidates"] else _certain(line)
     return made
+
+
+def _certain(line: dict[str, Any]) -> list[Edit]:
+    """Return what needs no person: the only correction of an address, and whether it is a home."""
+    if line["status"] == "corrected" and len(line["candidates"]) == 1:
+        return [_suggested(line)]
+    if line["status"] in {"valid", "corrected"} and _news_of_home(line):
+        kind = "a home" if line["residential"] else "a business"
+        return [_edit(line, [("residential", line["residential"])], f"{line['status']}: {kind}")]
+    return []
+
+
+def _news_of_home(line: dict[str, Any]) -> bool:
+    return line["residential"] not in {None, line["residential_before"]}
+
+
+def _suggested(line: dict[str, Any]) -> Edit:
+    fields = [(name, line[f"suggested_{name}"]) for name in _SUGGESTED]
+    fields += [("residential", line["residential"])] if line["residential"] is not None else []
+    return _edit(line, fields, f"{line['status']}: {line['candidates'][0]}")
+
+
+def _edit(line: dict[str, Any], fields: list[tuple[str, Any]], reason: str) -> Edit:
+    return Edit(
+        action="accept",
+        clause="validate_addresses",
+        row_numbers=(line["row_number"],),
+        fields=tuple(fields),
+        reason=reason,
+    )
 
 
 async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:

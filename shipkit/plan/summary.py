@@ -53,6 +53,10 @@ class Summary(html.Shown):
     """Problem -> number of rows that have it."""
     taxes: Mapping[str, Money] = field(default_factory=dict)
     """Currency -> the tax within the total, where the carrier states it."""
+    unknown_homes: int = 0
+    """Rows of which it is not known whether they are homes, which cost more."""
+    residential: str | None = None
+    """What those are priced as; None: nothing was chosen, and the carrier takes a business."""
     not_understood: tuple[str, ...] = ()
     """Headings of filled columns that are not understood, and so not used."""
 
@@ -83,6 +87,10 @@ class Summary(html.Shown):
         yield "Total", total_text(self.totals)
         if self.taxes:
             yield "  of which tax", total_text(self.taxes)
+        if self.unknown_homes:
+            taken = "homes" if self.residential == "unknown is home" else "businesses"
+            rows = counted(self.unknown_homes, "address", "addresses")
+            yield "Homes", f"not known of {rows}, priced as {taken}"
         for line in self.by_service:
             yield (
                 f"  {line.title or service_title(line.service)}",

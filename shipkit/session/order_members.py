@@ -204,6 +204,7 @@ class OrderMembers(TurnMembers):
         skus: Any = None,
         each_row: bool = False,
         repeated_rows: str = "hold",
+        residential: str | None = None,
     ) -> Self:
         """Set how a source row becomes a shipment; replaces the previous mapping as a whole.
 
@@ -243,6 +244,10 @@ class OrderMembers(TurnMembers):
         repeated_rows
             What becomes of rows that are equal in every cell: ``"hold"`` them (default),
             ``"keep"`` all of them, or ``"drop"`` all but the first.
+        residential
+            What an address is priced and bought as that may be a home or a business:
+            ``"unknown is home"`` or ``"unknown is business"``. The preview then has the other
+            price, too. Default: a business, as carriers take it; :meth:`validate_addresses` asks.
 
         Raises
         ------
@@ -263,6 +268,7 @@ class OrderMembers(TurnMembers):
             skus=skus,
             each_row=each_row,
             repeated_rows=repeated_rows,
+            residential=residential,
         )
         self._forget()
         return self

@@ -107,6 +107,8 @@ class MappingSpec:
         How the lines of an order are packed: see :mod:`shipkit.orders.packing`.
     each_row, repeated_rows
         Which lines are one order: see :func:`shipkit.orders.grouping.group`.
+    residential
+        What addresses are taken for of which nothing is known: see :mod:`shipkit.plan.homes`.
     offered
         The services of the batch's carrier, and how people write them.
     """
@@ -125,6 +127,7 @@ class MappingSpec:
     skus: Any = None
     each_row: bool = False
     repeated_rows: str = "hold"
+    residential: str | None = None
     offered: ServiceList = NOTHING_OFFERED
 
 

@@ -1,0 +1,78 @@
+"""Homes and businesses: what is known of each address, and what is assumed where nothing is.
+
+A delivery to a home costs more, so a row of which nothing is known has two prices. Which of them
+the preview takes is the user's choice, and the preview has the other one beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shipkit.carriers.pace import Pacer
+from shipkit.carriers.protocol import Carrier
+from shipkit.errors import CarrierError
+from shipkit.models import Address
+
+__all__ = ["CHOICES", "assumed", "kinds", "other_prices", "turned"]
+
+CHOICES: Final = ("unknown is home", "unknown is business")
+
+
+def assumed(table: pa.Table, choice: str | None) -> tuple[pa.Table, tuple[int, ...]]:
+    """Return a plan's table as it is priced and bought, and the rows that are not known.
+
+    Without a choice they stay empty, which carriers price as a business.
+    """
+    rows = np.flatnonzero(np.asarray(pc.is_null(table.column("residential"))))
+    if choice is None or not len(rows):
+        return table, tuple(rows.tolist())
+    return turned(table, rows, home=choice == CHOICES[0]), tuple(rows.tolist())
+
+
+def turned(table: pa.Table, rows: npt.NDArray[np.int64] | Sequence[int], *, home: bool) -> pa.Table:
+    """Return `table` with `rows` as homes, or as businesses."""
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[np.asarray(rows, dtype=np.int64)] = True
+    at = table.column_names.index("residential")
+    column = pc.if_else(pa.array(mask), pa.scalar(home), table.column("residential"))
+    return table.set_column(at, table.schema.field(at), column)
+
+
+def kinds(table: pa.Table, unknown: Sequence[int]) -> pa.Array:
+    """Return ``yes``, ``no`` or ``unknown`` for each row."""
+    known = pc.if_else(table.column("residential"), "yes", "no")
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[np.asarray(unknown, dtype=np.int64)] = True
+    found = pc.if_else(pa.array(mask), "unknown", pc.fill_null(known, "unknown"))
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+async def other_prices(
+    table: pa.Table,
+    rows: Sequence[int],
+    *,
+    home: bool,
+    carrier: Carrier,
+    shipper: Address,
+    pacer: Pacer | None,
+) -> dict[int, int]:
+    """Return row -> what it would cost as a home, or as a business.
+
+    Rows that the carrier gives no such price for are missing. Nothing is bought by these prices, so
+    an outage here costs no row its own.
+    """
+    if not rows:
+        return {}
+    asked = turned(table.take(pa.array(rows)), range(len(rows)), home=home)
+    try:
+        quotes = await carrier.quote_table(asked, shipper, pacer)
+    except CarrierError:
+        return {}
+    cents = quotes.column("cost_cents").to_pylist()
+    return {row: cost for row, cost in zip(rows, cents, strict=True) if cost is not None}
