@@ -281,6 +281,8 @@ class CustomsItem(_Frozen):
     description: Annotated[str, Spec("text")]
     quantity: Annotated[int, Spec("count"), Field(gt=0)]
     unit_value: Annotated[Money, Spec("amount")]
+    unit_value_exact: Annotated[str | None, Spec("code", since=3)] = None
+    """The unit value as text where it has fractions of a cent, which a plan's whole cents lose."""
     weight_lb: Annotated[float | None, Spec("weight"), Field(gt=0)] = None
     sku: Annotated[str | None, Spec("text")] = None
     hs_code: Annotated[str | None, Spec("code")] = None

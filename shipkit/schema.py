@@ -258,10 +258,16 @@ def _values(leaves: Sequence[Leaf], row: Mapping[str, Any], currency: str) -> di
 def _customs(customs: Mapping[str, Any], currency: str) -> Customs:
     nothing = {"description": "", "quantity": 1, "unit_value": Money.from_cents(0, currency)}
     items = tuple(
-        CustomsItem(**{**nothing, **_values(ITEMS, item, currency)})
+        CustomsItem(**{**nothing, **_exact(_values(ITEMS, item, currency), currency)})
         for item in customs["items"] or ()
     )
     return Customs(**_values(PAPERS, customs, currency), items=items)
+
+
+def _exact(item: dict[str, Any], currency: str) -> dict[str, Any]:
+    """Return the values of an item with its exact unit value, where whole minor units round it."""
+    exact = item.get("unit_value_exact")
+    return item if exact is None else {**item, "unit_value": Money.of(exact, currency)}
 
 
 def complete(table: pa.Table) -> pa.Table:

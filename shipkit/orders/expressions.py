@@ -35,6 +35,7 @@ __all__ = [
     "is_zero",
     "measure",
     "money_cents",
+    "money_fraction",
     "number",
     "packaging",
     "quote",
@@ -216,6 +217,13 @@ def amount_cents(x: str, places: str = "2") -> str:
     places
         SQL of the decimals of the currency.
     """
+    is_amount, exact = _amount(x)
+    cents = f"TRY_CAST(round({exact} * (10 ** {places})::DECIMAL(6, 0)) AS BIGINT)"
+    return f"CASE WHEN {is_amount} THEN {cents} END"
+
+
+def _amount(x: str) -> tuple[str, str]:
+    """Return SQL of whether a text is an amount, and of the amount."""
     # A currency is named before or behind the number; currencies are compared in money_cents.
     number = r"^\s*([-+]?)[^-+0-9.,()]*([-+]?[0-9.,''\s]*)[^-+0-9.,()]*$"
     bare = rf"regexp_replace(regexp_replace({x}, '{number}', '\1\2'), '[\s'']', '', 'g')"
@@ -224,9 +232,7 @@ def amount_cents(x: str, places: str = "2") -> str:
         r"'-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?|-?\.[0-9]+')"
     )
     # DECIMAL and not DOUBLE: 1.005 as DOUBLE lies below the half and would lose a cent.
-    exact = f"TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6))"
-    cents = f"TRY_CAST(round({exact} * (10 ** {places})::DECIMAL(6, 0)) AS BIGINT)"
-    return f"CASE WHEN {is_amount} THEN {cents} END"
+    return is_amount, f"TRY_CAST(replace({bare}, ',', '') AS DECIMAL(24, 6))"
 
 
 _NO_DECIMALS: Final = (
@@ -241,9 +247,33 @@ def money_cents(x: str, currency: str) -> str:
 
     An amount that names another currency is null: no rate of exchange is known here.
     """
+    return f"CASE WHEN {fits_sql(x, currency)} THEN {amount_cents(x, _places(currency))} END"
+
+
+def _places(currency: str) -> str:
+    """Return SQL of how many decimals a currency has."""
     others = (*_NO_DECIMALS, *_THREE_DECIMALS)
-    places = choose(currency, {name: str(minor_units(name)) for name in others}, "2")
-    return f"CASE WHEN {fits_sql(x, currency)} THEN {amount_cents(x, places)} END"
+    return choose(currency, {name: str(minor_units(name)) for name in others}, "2")
+
+
+def money_fraction(x: str, currency: str, pieces: str = "1") -> str:
+    """Return an amount with fractions of a minor unit as text, null where it has none.
+
+    Screws at 0.125 dollars, or three pieces for 10 dollars, have no whole number of cents each.
+    Up to six decimals are kept, which is what carriers take on a customs invoice.
+
+    Parameters
+    ----------
+    pieces
+        SQL of the number of pieces that the amount is for.
+    """
+    is_amount, exact = _amount(x)
+    each = f"CAST({exact} / ({pieces}) AS DECIMAL(24, 6))"
+    minor = f"{each} * (10 ** {_places(currency)})::DECIMAL(6, 0)"
+    return f"""CASE
+        WHEN {fits_sql(x, currency)} AND {is_amount} AND {minor} <> round({minor})
+        THEN rtrim(CAST({each} AS VARCHAR), '0')
+    END"""
 
 
 # -- dates, flags, packaging -----------------------------------------------------------------------

@@ -153,6 +153,8 @@ def _items() -> str:
 def _item_value(leaf: Leaf) -> str:
     if leaf.name == "origin_country":
         return "coalesce(c.code, upper(trim(i.origin_country)))"
+    if leaf.name == "unit_value_exact":
+        return sql.money_fraction("coalesce(i.unit_value_exact, i.unit_value)", "currency")
     return reading(leaf, f"i.{leaf.name}", currency="currency")
 
 

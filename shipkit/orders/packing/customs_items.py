@@ -112,6 +112,9 @@ def _with_items(
         "unit_value_cents": "CAST(round(price_cents / quantity) AS BIGINT)"
         if price_of == "line"
         else "price_cents",
+        "unit_value_exact": sql.money_fraction(
+            "price", "currency", "nullif(quantity, 0)" if price_of == "line" else "1"
+        ),
         "weight_lb": "line_lb / nullif(quantity, 0)",
         "sku": "sku",
         "hs_code": "hs_code",
