@@ -32,6 +32,11 @@ def ups_module() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def shipments_module() -> ModuleType:
+    return _module("random_shipments")
+
+
+@pytest.fixture(scope="session")
 def shared_ups() -> Path:
     path = HERE.parents[3] / "shared" / "ups"
     if not path.is_dir():
