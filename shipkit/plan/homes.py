@@ -1,7 +1,7 @@
 """Homes and businesses: what is known of each address, and what is assumed where nothing is.
 
 A delivery to a home costs more, so a row of which nothing is known has two prices. Which of them
-the preview takes is the user's choice, and the preview has the other one beside it.
+the preview takes is the user's choice, and the preview has the other one, too.
 """
 
 from __future__ import annotations
