@@ -39,7 +39,8 @@
     │   │   ├── AuthenticationFailed  the carrier refused the credentials
     │   │   └── FundsExhausted      the account cannot pay for the next label
     │   └── AnswerLost              sent, and no usable answer came: in doubt
-    │       └── PartlyBought        some parcels of a shipment are bought, the others are not
+    │       ├── PartlyBought        some parcels of a shipment are bought, the others are not
+    │       └── LabelNotShown       a label exists under the key, and is not shown again
     ├── LabelError                  a label cannot be drawn, converted or saved
     └── WriteBackError              tracking numbers cannot be written back
         └── SourceChanged           the orders are no longer those that were read
@@ -84,6 +85,7 @@ __all__ = [
     "JobRunning",
     "JobUnfinished",
     "LabelError",
+    "LabelNotShown",
     "LayoutError",
     "LimitsRequired",
     "MappingError",
@@ -442,6 +444,24 @@ class PartlyBought(AnswerLost):
         super().__init__(message, **details)
         self.purchase = purchase
         self.refused = refused
+
+
+class LabelNotShown(AnswerLost):
+    """The carrier has a label under the key of a row, and does not show it.
+
+    Raised by a look-up of a carrier whose requests are repeatable by a key.
+
+    Parameters
+    ----------
+    final
+        Sending the request again with its key is no use: the label is canceled, for example.
+    """
+
+    code = "label_not_shown"
+
+    def __init__(self, message: str, *, final: bool = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.final = final
 
 
 class LabelError(ShipkitError):

@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, preparer, repeats_by_key
-from shipkit.errors import AnswerLost, CarrierError, PartlyBought
+from shipkit.errors import AnswerLost, CarrierError, LabelNotShown, PartlyBought
 from shipkit.models import Purchase
 from shipkit.purchasing.purchase_entry import label_bytes, purchase_entry
 from shipkit.purchasing.spend import Spend
@@ -171,10 +171,10 @@ class Reconciler:
         # The beginning counts, not the end: a look-up that began inside the grace may have read the
         # carrier's books before the purchase landed there, however long its answer took.
         began = self._clock()
+        part: PartlyBought | LabelNotShown | None = None
         try:
-            found, part = await self._find(row, attempt), None
-            doubt.error = None
-        except PartlyBought as error:
+            found, doubt.error = await self._find(row, attempt), None
+        except (PartlyBought, LabelNotShown) as error:
             found, part, doubt.error = [], error, None
         except CarrierError as error:
             doubt.error = error.message
@@ -297,13 +297,19 @@ class Reconciler:
         self._surplus(row, attempt, valid[1:])
 
     def _absent(
-        self, row: int, attempt: int, part: PartlyBought | None, refused: str | None
+        self,
+        row: int,
+        attempt: int,
+        part: PartlyBought | LabelNotShown | None,
+        refused: str | None,
     ) -> None:
         """Record that the carrier does not have the shipment, and send it again or ask a person.
 
-        Of a shipment that is bought in part, the carrier does not have the rest.
+        Of a shipment that is bought in part, the carrier does not have the rest. A label that is
+        there and not shown is returned by the same request with its key.
         """
         again = self._proof_s is not None and refused is None
+        again = again and not (isinstance(part, LabelNotShown) and part.final)
         watch = self._ledger.watch.get(row)
         if again and (self._by_key or not self._by_id):
             # Proof can be wrong: the given-up reference is looked up again at the end of every run,
@@ -334,7 +340,14 @@ class Reconciler:
                 fix="Look for the label in the carrier's own history, then decide: resend buys "
                 "under a new key, skip sets the row aside.",
             )
-        if not again and part is not None:
+        if not again and isinstance(part, LabelNotShown):
+            entry = entry._replace(
+                code=part.code,
+                message=part.message,
+                fix="Decide: resend sends the same request with its key; skip leaves the label as "
+                "it is.",
+            )
+        if not again and isinstance(part, PartlyBought):
             entry = entry._replace(
                 code=part.code,
                 message=f"{part.message} Bought: {', '.join(part.purchase.tracking_numbers)}."
