@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 import orjson
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from shipkit._version import __version__
 from shipkit.carriers.proxies import proxy_for, proxy_hint
@@ -156,7 +156,7 @@ class HttpTransport:
         path: str,
         *,
         json: Any = None,
-        content: bytes | None = None,
+        content: bytes | SecretBytes | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         authorization: SecretStr | None = None,
@@ -167,6 +167,8 @@ class HttpTransport:
 
         Parameters
         ----------
+        content
+            A body that is not JSON, or one with credentials, revealed to the sender only.
         authorization
             Revealed to the sender only: no traceback shows it, not even one with local variables.
         judge
@@ -362,7 +364,7 @@ class _Sending:
     url: str
     headers: Mapping[str, str]
     authorization: SecretStr | None
-    content: bytes
+    content: bytes | SecretBytes
     params: Mapping[str, str] | None
     connect_s: float
     seconds: float
@@ -376,6 +378,12 @@ class _Sending:
             if self.authorization
             else dict(self.headers)
         )
+
+    def body(self) -> bytes:
+        """Return the body with the credentials. Never keep it in a variable."""
+        if isinstance(self.content, SecretBytes):
+            return self.content.get_secret_value()
+        return self.content
 
 
 class _Sender(Protocol):
@@ -401,16 +409,10 @@ class _Aiohttp:
         timeout = aiohttp.ClientTimeout(
             total=None, connect=what.connect_s, sock_connect=what.connect_s
         )
-        body: Any = what.content
-        if body and what.passage.guarded:
-            body = _GatedBody(what.content, what.passage)
-        elif len(body) > _LARGE_BODY:
-            # aiohttp writes a stream piece by piece, and bytes in one go that holds the loop up.
-            body = io.BytesIO(what.content)
         async with self._opened().request(
             what.method,
             what.url,
-            data=body,
+            data=_payload(what),
             headers=what.revealed(),
             params=what.params,
             allow_redirects=False,
@@ -468,18 +470,12 @@ class _Httpx:
             "read": what.seconds,
             "write": what.seconds,
         }
-        headers, content = what.revealed(), what.content
-        stream: Any = content
-        if content and what.passage.guarded:
-            # With its length given, the stream goes out as it would as bytes, and not in chunks.
-            headers["content-length"] = str(len(content))
-            stream = _gated_pieces(content, what.passage)
         request = self._request(
             what.method,
             what.url,
             params=what.params,
-            headers=headers,
-            content=stream,
+            headers=_with_length(what),
+            content=_stream(what),
             extensions={"timeout": timeout},
         )
         answer = await self._transport.handle_async_request(request)
@@ -493,6 +489,27 @@ class _Httpx:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+def _payload(what: _Sending) -> Any:
+    """Return the body as aiohttp takes it. Never keep it in a variable: it may hold credentials."""
+    if len(what.content) and what.passage.guarded:
+        return _GatedBody(what.body(), what.passage)
+    # aiohttp writes a stream piece by piece, and bytes in one go that holds the loop up.
+    return io.BytesIO(what.body()) if len(what.content) > _LARGE_BODY else what.body()
+
+
+def _stream(what: _Sending) -> Any:
+    """Return the body as httpx takes it. Never keep it in a variable."""
+    guarded = len(what.content) and what.passage.guarded
+    return _gated_pieces(what.body(), what.passage) if guarded else what.body()
+
+
+def _with_length(what: _Sending) -> dict[str, str]:
+    """Return the headers of :func:`_stream`. With its length given, it is not sent in chunks."""
+    if len(what.content) and what.passage.guarded:
+        return {**what.revealed(), "content-length": str(len(what.content))}
+    return what.revealed()
 
 
 class _GatedBody(aiohttp.Payload):

@@ -12,10 +12,15 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
 
 from shipkit.models import Rate
 
-__all__ = ["QuoteCache"]
+__all__ = ["AnswerCache", "QuoteCache"]
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 _SCHEMA = (
     "create table if not exists quotes (key blob primary key, at real not null, rate text not "
@@ -24,32 +29,39 @@ _SCHEMA = (
 _CHUNK = 500
 
 
-class QuoteCache:
-    """Quotes by question. A cache that cannot be read or written counts as empty.
+class AnswerCache(Generic[Answer]):
+    """Answers by question. A cache that cannot be read or written counts as empty.
 
     Parameters
     ----------
-    folder
-        Created when the first price is kept.
+    path
+        The file; its folder is created when the first answer is kept.
+    kind
+        The model of an answer.
     max_age_s
-        Older prices are asked for again, and removed; 0 keeps nothing.
+        Older answers are asked for again, and removed; 0 keeps nothing.
     """
 
     def __init__(
-        self, folder: Path, *, max_age_s: float = 3600.0, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        kind: type[Answer],
+        *,
+        max_age_s: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = folder / "quotes-1.sqlite3"
+        self._path, self._kind = path, kind
         self._max_age_s = max_age_s
         self._clock = clock
 
-    def get(self, questions: Mapping[str, str]) -> dict[str, Rate]:
-        """Return name -> price of the `questions` (name -> question) that are known."""
+    def get(self, questions: Mapping[str, str]) -> dict[str, Answer]:
+        """Return name -> answer of the `questions` (name -> question) that are known."""
         if not (self._max_age_s and questions and self._path.exists()):
             return {}
         names: dict[bytes, list[str]] = {}
         for name, question in questions.items():
             names.setdefault(_hash(question), []).append(name)
-        found: dict[str, Rate] = {}
+        found: dict[str, Answer] = {}
         with contextlib.suppress(sqlite3.Error, ValueError), self._open() as db:
             keys = list(names)
             for start in range(0, len(keys), _CHUNK):
@@ -59,20 +71,20 @@ class QuoteCache:
                     f"select key, rate from quotes where at > ? and key in ({marks})",
                     [self._clock() - self._max_age_s, *some],
                 ):
-                    found |= dict.fromkeys(names[key], Rate.model_validate_json(text))
+                    found |= dict.fromkeys(names[key], self._kind.model_validate_json(text))
         return found
 
-    def put(self, prices: Mapping[str, Rate]) -> None:
-        """Keep prices by their questions, and remove what is too old."""
-        if not (self._max_age_s and prices):
+    def put(self, answers: Mapping[str, Answer]) -> None:
+        """Keep answers by their questions, and remove what is too old."""
+        if not (self._max_age_s and answers):
             return
         now = self._clock()
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
             db.executemany(
                 "insert or replace into quotes values (?, ?, ?)",
                 [
-                    (_hash(question), now, rate.model_dump_json())
-                    for question, rate in prices.items()
+                    (_hash(question), now, answer.model_dump_json())
+                    for question, answer in answers.items()
                 ],
             )
             db.execute("delete from quotes where at <= ?", [now - self._max_age_s])
@@ -89,6 +101,15 @@ class QuoteCache:
                 yield db
         finally:
             db.close()
+
+
+class QuoteCache(AnswerCache[Rate]):
+    """Quotes by question, in a folder."""
+
+    def __init__(
+        self, folder: Path, *, max_age_s: float = 3600.0, clock: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(folder / "quotes-1.sqlite3", Rate, max_age_s=max_age_s, clock=clock)
 
 
 def _hash(question: str) -> bytes:
