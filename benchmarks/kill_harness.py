@@ -1,9 +1,9 @@
 """Kill -9 jobs again and again, at random moments, and compare the carrier's books with ours.
 
-    python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups|easypost]
+    python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups|easypost|usps]
 
 The carrier is a process of its own, with latency, lost answers and late commits, so that it lives
-on when its client dies: the sandbox, or (``--carrier ups``, ``--carrier easypost``) the tests' own
+on when its client dies: the sandbox, or (``--carrier ups``, ``easypost``, ``usps``) the tests' own
 server of that carrier, asked by its client. Every job is run by a fresh child; the child is killed
 at a random moment, the next child resumes, and so on; when the job's share of kills is used up, it
 is run to its end. Then, for every order of the job: bought more than once at the carrier, never
@@ -54,6 +54,8 @@ from shipkit.carriers.easypost import EasyPost  # noqa: E402
 from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
 from shipkit.carriers.ups import UPS  # noqa: E402
+from shipkit.carriers.usps import USPS  # noqa: E402
+from shipkit.carriers.usps.usps_client import Payer  # noqa: E402
 from shipkit.common.files import Disk  # noqa: E402
 from shipkit.models import LabelSpec  # noqa: E402
 from shipkit.purchasing.run import execute  # noqa: E402
@@ -121,6 +123,35 @@ EASYPOST_FAULTS = {
     "get": ("503_before", "half"),
 }
 """Call -> its faults, each once in so many calls."""
+USPS_FAULTS = {
+    "label": (
+        "reset_after",
+        "503_after",
+        "502_after",
+        "hang_after",
+        "half",
+        "cut",
+        "garbled",
+        "hollow",
+        "no_image",
+        "broken_image",
+        "page",
+        "late_work",
+        "key_in_progress",
+        "key_in_progress_400",
+        "reset_before",
+        "503_before",
+        "page_before",
+        "hang",
+        "429_retry",
+        "401",
+        "dead_payment",
+    ),
+    "reprint": ("503_before", "half", "garbled", "limit", "429_retry"),
+    "prices": ("503_before", "half", "429_retry"),
+    "token": ("503_before",),
+    "payment": ("503_before", "half"),
+}
 TIMEOUT_S, LATE_S = 0.5, 0.3
 GOOD, MUST_BE_0 = 2, ("duplicates", "never_shipped", "unknown_to_us", "labels_missing")
 
@@ -264,6 +295,16 @@ def client(name: str, url: str) -> Any:
             timeout_s=TIMEOUT_S,
             processing_s=LATE_S + 0.1,
         )
+    if name == "usps":
+        return USPS(
+            "client-of-the-tests",
+            SecretStr("s3cret-of-the-tests"),
+            Payer("1000012345", "987654321", "903456789", "903456789"),
+            base_url=url,
+            timeout_s=TIMEOUT_S,
+            processing_s=LATE_S + 0.1,
+            quota_per_hour=1_000_000,
+        )
     return SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
 
 
@@ -296,7 +337,7 @@ class Served:
         )
         self.url = self.process.stdout.readline().strip()
 
-    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking numbers and void state of all that one job bought."""
         with contextlib.closing(
             sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)
@@ -304,7 +345,7 @@ class Served:
             found = books.execute(
                 "select reference, numbers, voided_at is not null from purchases where reference "
                 "between ? and ?",
-                (base, base + "~"),
+                (job.manifest.reference_base, job.manifest.reference_base + "~"),
             ).fetchall()
         return [
             (reference, json.loads(numbers), bool(voided)) for reference, numbers, voided in found
@@ -350,7 +391,7 @@ class ServedUps:
                 },
             )
 
-    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking numbers and void state of all that one job bought from UPS."""
         with urllib.request.urlopen(f"{self.url}/_books") as answer:
             books = json.loads(answer.read())
@@ -359,7 +400,7 @@ class ServedUps:
         return [
             (s["reference"], s["parcels"], s["voided"])
             for s in books["shipments"]
-            if s["reference"].startswith(base)
+            if s["reference"].startswith(job.manifest.reference_base)
         ]
 
     def close(self) -> None:
@@ -397,7 +438,7 @@ class ServedEasyPost:
                     {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
                 )
 
-    def sold(self, base: str) -> list[tuple[str, list[str], bool]]:
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking number and refund of all that one job bought."""
         with urllib.request.urlopen(f"{self.url}/_books") as answer:
             books = json.loads(answer.read())
@@ -406,7 +447,59 @@ class ServedEasyPost:
         return [
             (one["reference"], [one["number"]], bool(one["refund"]))
             for one in books["sold"]
-            if one["reference"].startswith(base)
+            if one["reference"].startswith(job.manifest.reference_base)
+        ]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class ServedUsps:
+    """The tests' USPS server in a process of its own."""
+
+    name, label = "usps", LabelSpec(format="zpl")
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        command = [
+            sys.executable,
+            str(ROOT / "tests" / "carriers" / "usps" / "server.py"),
+            "--latency",
+            "0.03",
+            "--late",
+            str(LATE_S - 0.05),
+            "--books",
+            str(folder / "usps.db"),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+        rng = random.Random(seed)
+        for call, kinds in USPS_FAULTS.items():
+            for kind in kinds:
+                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
+                _post(
+                    f"{self.url}/_fault",
+                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
+                )
+
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
+        """Return reference, tracking number and state of all that one job bought.
+
+        A key says nothing of its reference, so a label is one of its order: the plan's row.
+        """
+        with urllib.request.urlopen(f"{self.url}/_books") as answer:
+            books = json.loads(answer.read())
+        if books["objections"]:
+            raise SystemExit(f"USPS's server objects: {books['objections'][:3]}")
+        orders = job.plan.column("order_id").to_pylist()
+        places = {order: place for place, order in enumerate(orders)}
+        return [
+            (job.reference(places[one["order"]], 1), [one["number"]], one["state"] != "sold")
+            for one in books["sold"]
+            if one["order"] in places
         ]
 
     def close(self) -> None:
@@ -421,7 +514,12 @@ def _post(url: str, body: dict[str, Any]) -> None:
     ).close()
 
 
-SERVING: dict[str, Any] = {"sandbox": Served, "ups": ServedUps, "easypost": ServedEasyPost}
+SERVING: dict[str, Any] = {
+    "sandbox": Served,
+    "ups": ServedUps,
+    "easypost": ServedEasyPost,
+    "usps": ServedUsps,
+}
 
 
 class Totals:
@@ -513,7 +611,7 @@ def lane(
     number: int,
     zygote: Zygote,
     totals: Totals,
-    served: Served | ServedUps | ServedEasyPost,
+    served: Served | ServedUps | ServedEasyPost | ServedUsps,
     home: Path,
     sizes: tuple[int, ...],
     seed: int,
@@ -561,19 +659,34 @@ def lane(
             lives += 1
         totals.give_back(share)
         time.sleep(LATE_S)  # what is late lands before the books are read
-        totals.audited(audit(job, served.sold(job.manifest.reference_base)))
+        totals.audited(audit(job, served.sold(job)))
         shutil.rmtree(job.path)
 
 
+SERVICE_OF = {"easypost": "usps:ground_advantage", "usps": "ground_advantage"}
+"""Carrier -> a service of it, where it has none called ground."""
+BOX = {
+    "weight_lb": 1.0,
+    "packaging": "package",
+    "length_in": 10.0,
+    "width_in": 8.0,
+    "height_in": 4.0,
+}
+
+
 def plan_for(carrier: str, size: int, first: int) -> pa.Table:
-    """Return a plan with a service that the carrier has."""
+    """Return a plan with a service that the carrier has, and parcels with sides."""
     plan = corekit.plan_of(size, first=first)
-    if carrier != "easypost":
+    if carrier not in SERVICE_OF:
         return plan
-    place = plan.schema.get_field_index("service")
-    return plan.set_column(
-        place, plan.schema.field(place), pa.array(["usps:ground_advantage"] * size)
-    )
+    columns = {"service": [SERVICE_OF[carrier]] * size}
+    if carrier == "usps":
+        columns["parcels"] = [[BOX]] * size
+    for name, values in columns.items():
+        place = plan.schema.get_field_index(name)
+        field = plan.schema.field(place)
+        plan = plan.set_column(place, field, pa.array(values, field.type))
+    return plan
 
 
 def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:

@@ -40,6 +40,7 @@ _HOMES = {
     "compare": "rates.comparison",
     "UPS": "carriers.ups",
     "EasyPost": "carriers.easypost",
+    "USPS": "carriers.usps",
     "ShipkitError": "errors",
     "errors": "",
 }
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier
     from shipkit.carriers.ups import UPS as UPS
     from shipkit.carriers.ups.service_level import ServiceLevel as ServiceLevel
+    from shipkit.carriers.usps import USPS as USPS
     from shipkit.engine_task import run_job as run_job
     from shipkit.errors import ShipkitError as ShipkitError
     from shipkit.job import Job as Job

@@ -53,6 +53,7 @@ _OWN: Final = {
     "sandbox": "shipkit.carriers.sandbox",
     "ups": "shipkit.carriers.ups",
     "easypost": "shipkit.carriers.easypost",
+    "usps": "shipkit.carriers.usps",
 }
 """The package's own carriers: name -> the module that holds its ``PLUGIN``."""
 

@@ -163,8 +163,11 @@ _ROWS = (
     CommandSpec(
         "carriers",
         "Housekeeping",
-        "list the carriers and whether they are configured",
+        "list the carriers and whether they are configured; check one on its test host",
         "job_commands:carriers",
+        [options.carrier_check],
+        "[check NAME] [options]",
+        "A check costs nothing: it refuses live accounts, and voids what it buys.",
         answers=True,
     ),
     CommandSpec(

@@ -212,10 +212,17 @@ def write_back(args: Namespace, console: Console) -> End:
 
 
 def carriers(args: Namespace, console: Console) -> End:
-    """List the carriers and whether they are configured.
+    """List the carriers and whether they are configured, or check one on its test host.
 
     No secret is shown, and of an account number only its last characters.
     """
+    if args.ask:
+        if len(args.ask) != 2 or args.ask[0] != "check":
+            raise UsageError("carriers takes nothing, or: check NAME")
+        from shipkit.cli.carrier_check import check_carrier
+
+        name = args.ask[1].strip().lower()
+        return check_carrier(name, Settings.read(home=args.home), console)
     from shipkit.carriers.registry import BrokenCarrier, plugins
 
     chosen = Settings.read(home=args.home).carrier.lower()

@@ -15,6 +15,7 @@ __all__ = [
     "after_buying",
     "approval",
     "buying",
+    "carrier_check",
     "demo",
     "everywhere",
     "job",
@@ -463,6 +464,17 @@ def pruning(p: _Parser) -> None:
         help="e.g. 90d, 12w or 36h",
     )
     p.add_argument("--dry-run", action="store_true", help="list the jobs, change nothing")
+
+
+def carrier_check(p: _Parser) -> None:
+    """Add which carrier to check on its test host."""
+    p.add_argument(
+        "ask",
+        nargs="*",
+        default=[],
+        metavar="check NAME",
+        help="walk a carrier's test host with your credentials: price, buy, look up, void, track",
+    )
 
 
 def shell(p: _Parser) -> None:

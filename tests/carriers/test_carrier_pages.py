@@ -35,7 +35,7 @@ def table_of(services: ServiceList) -> str:
     return "\n".join([f"At most {limits}.", "", *head, *rows])
 
 
-@pytest.mark.parametrize("name", ["ups", "easypost"])
+@pytest.mark.parametrize("name", ["ups", "easypost", "usps"])
 def test_the_page_lists_what_a_carrier_offers(name: str):
     expected = table_of(registry.plugin(name).services)
     assert expected in PAGE.read_text("utf-8"), f"write this into {PAGE}:\n\n{expected}"
@@ -48,5 +48,5 @@ def test_the_page_says_that_the_sandbox_offers_what_ups_offers():
 
 
 def test_every_own_carrier_has_a_section():
-    for name in ("sandbox", "ups", "easypost"):
+    for name in ("sandbox", "ups", "easypost", "usps"):
         assert f"### {registry.plugin(name).services.title}\n" in PAGE.read_text("utf-8")

@@ -26,7 +26,7 @@ def test_the_required_members_are_those_of_the_protocol():
     assert set(OPTIONAL) <= set(Capabilities.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", ["sandbox", "ups", "easypost"])
+@pytest.mark.parametrize("name", ["sandbox", "ups", "easypost", "usps"])
 def test_a_plug_in_says_of_its_carrier_what_the_carrier_says(name: str, tmp_path: Path):
     env = {
         "SHIPKIT_HOME": str(tmp_path),
@@ -34,6 +34,11 @@ def test_a_plug_in_says_of_its_carrier_what_the_carrier_says(name: str, tmp_path
         "SHIPKIT_UPS_CLIENT_SECRET": "secret",
         "SHIPKIT_UPS_ACCOUNT": "A1B2C3",
         "SHIPKIT_EASYPOST_API_KEY": "EZTKtest",
+        "SHIPKIT_USPS_CLIENT_ID": "client",
+        "SHIPKIT_USPS_CLIENT_SECRET": "secret",
+        "SHIPKIT_USPS_ACCOUNT": "1000012345",
+        "SHIPKIT_USPS_CRID": "12345678",
+        "SHIPKIT_USPS_MID": "901234567",
     }
     plugin, carrier = registry.plugin(name), registry.create(name, environ=env)
     assert isinstance(carrier, Carrier)
@@ -49,7 +54,7 @@ def test_finding_names_imports_no_carrier():
         "print([m for m in sys.modules if m.startswith(('shipkit.carriers.ups', 'httpx'))])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.splitlines() == ["['sandbox', 'ups', 'easypost']", "[]"]
+    assert out.stdout.splitlines() == ["['sandbox', 'ups', 'easypost', 'usps']", "[]"]
 
 
 def test_importing_the_plug_in_of_ups_imports_no_http():
@@ -60,9 +65,9 @@ def test_importing_the_plug_in_of_ups_imports_no_http():
 
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(
-        SettingsError, match=r"There is no carrier 'usps'\. Known: sandbox, ups, easypost\."
+        SettingsError, match=r"There is no carrier 'dhl'\. Known: sandbox, ups, easypost, usps\."
     ):
-        registry.resolve("usps", Settings())
+        registry.resolve("dhl", Settings())
 
 
 def test_none_is_the_carrier_of_the_settings_and_an_object_is_itself(tmp_path: Path):
@@ -103,7 +108,7 @@ class Half:
 def test_a_wrong_object_is_refused_with_what_it_lacks(given: object, said: str):
     with pytest.raises(InputError, match=said) as caught:
         registry.check(given)
-    assert "sandbox, ups, easypost" in caught.value.fix
+    assert "sandbox, ups, easypost, usps" in caught.value.fix
 
 
 def test_members_of_the_wrong_kind_are_named(tmp_path: Path):
@@ -148,8 +153,8 @@ def test_a_label_format_that_is_not_delivered_is_refused(tmp_path: Path):
 
 
 def test_what_a_carrier_cannot_do_names_those_that_can():
-    assert registry.able("track") == ["ups", "easypost"]
-    assert registry.able("shop_table") == ["sandbox"]
+    assert registry.able("track") == ["ups", "easypost", "usps"]
+    assert registry.able("shop_table") == ["sandbox", "usps"]
     assert registry.able("manifests") == []
 
 
@@ -199,7 +204,7 @@ PLUGIN = replace(
 
 def test_a_carrier_of_another_package_is_found_by_name(install, tmp_path: Path):
     install("acme-shipkit", "acme = acme_shipkit:PLUGIN", GOOD)
-    assert registry.names() == ["sandbox", "ups", "easypost", "acme"]
+    assert registry.names() == ["sandbox", "ups", "easypost", "usps", "acme"]
     assert "acme_shipkit" not in sys.modules  # until it is chosen
     assert registry.plugin("acme").services.codes == ("express",)
     assert registry.create("acme", Settings(home=tmp_path)).pace.concurrency == 20
@@ -231,7 +236,7 @@ def test_a_broken_package_is_named_and_disturbs_no_other(
     assert registry.resolve("sandbox", Settings(home=tmp_path)).identity.name == "sandbox"
     [broken] = [p for p in registry.plugins() if isinstance(p, registry.BrokenCarrier)]
     assert said in broken.problem
-    assert registry.able("track") == ["ups", "easypost"]
+    assert registry.able("track") == ["ups", "easypost", "usps"]
 
 
 def test_two_packages_with_one_name_are_both_named(install):
@@ -245,7 +250,7 @@ def test_two_packages_with_one_name_are_both_named(install):
 def test_no_package_takes_the_place_of_shipkits_own(install):
     install("acme-shipkit", "ups = acme_shipkit:PLUGIN", GOOD)
     assert registry.plugin("ups").services.carrier == "ups"
-    assert registry.names() == ["sandbox", "ups", "easypost"]
+    assert registry.names() == ["sandbox", "ups", "easypost", "usps"]
     [taken] = [p for p in registry.plugins() if isinstance(p, registry.BrokenCarrier)]
     assert "'acme-shipkit' declares it" in taken.problem
 

@@ -20,7 +20,9 @@ HARNESS = Path(__file__).parent.parent.parent / "benchmarks" / "kill_harness.py"
         ("sandbox", 25),
         ("ups", 15),
         ("easypost", 15),
+        ("usps", 15),
         pytest.param("easypost", 300, marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
+        pytest.param("usps", 300, marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
     ],
 )
 def test_kills_buy_nothing_twice_lose_nothing_and_leave_nothing_unknown(tmp_path, carrier, kills):

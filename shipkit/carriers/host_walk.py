@@ -1,0 +1,280 @@
+"""Walks a carrier on its test host: price, purchase, repeat, look-up, void, tracking.
+
+What a carrier's documents promise, its own test host can show with the user's credentials:
+``shipkit carriers check NAME`` runs this. It costs nothing, because a live account is refused
+before anything is sent, and everything that it buys is voided.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from shipkit.carriers.label_format import format_of
+from shipkit.carriers.protocol import Carrier, Prepared, preparer, repeats_by_key, tracker
+from shipkit.errors import CarrierError, InputError, PartlyBought
+from shipkit.models import Address, LabelSpec, Money, Parcel, Purchase, Rate, Shipment
+
+__all__ = ["HostCheck", "HostStep", "walk"]
+
+log = logging.getLogger("shipkit.carriers")
+
+T = TypeVar("T")
+
+_FROM: Final = Address(
+    name="Dana Ortiz",
+    company="Alamo Goods",
+    address_line1="300 Alamo Plaza",
+    city="San Antonio",
+    state="TX",
+    postal_code="78205",
+    phone="2105550100",
+)
+_TO: Final = Address(
+    name="Jo Walker",
+    address_line1="179 N Harbor Dr",
+    city="Redondo Beach",
+    state="CA",
+    postal_code="90277",
+    phone="3105550100",
+)
+_BOX: Final = Parcel(weight_lb=2.0, length_in=10.0, width_in=8.0, height_in=4.0)
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """One step and what it showed."""
+
+    name: str
+    text: str
+    expected: bool
+    """Whether it is what shipkit relies on."""
+
+
+@dataclass
+class HostCheck:
+    """What a test host has shown."""
+
+    steps: list[HostStep] = field(default_factory=list)
+    repeat_is_same: bool = False
+    """A repeated purchase with its key returned the same label at the same price."""
+    left: list[str] = field(default_factory=list)
+    """Tracking numbers of labels that could not be voided."""
+
+    @property
+    def differences(self) -> list[str]:
+        """The steps that were not as expected, in words."""
+        return [f"{step.name}: {step.text}" for step in self.steps if not step.expected]
+
+    def note(self, name: str, text: str, *, expected: bool = True) -> None:
+        """Add a step."""
+        self.steps.append(HostStep(name, text, expected))
+
+
+async def walk(
+    carrier: Carrier, *, service: str | None = None, label: LabelSpec | None = None
+) -> HostCheck:
+    """Return what the test host of a carrier shows.
+
+    Parameters
+    ----------
+    service
+        What to buy; None: the cheapest that the carrier offers for a parcel of 2 lb within the US.
+
+    Raises
+    ------
+    InputError
+        The carrier is set up for a live account. Nothing was sent.
+    """
+    if carrier.identity.live:
+        raise InputError(
+            f"{carrier.identity} is a live account, and a check buys labels. Nothing was sent.",
+            fix=f"Set SHIPKIT_{carrier.identity.name.upper()}_ENV=test, with credentials of the "
+            "test host.",
+        )
+    check, spec = HostCheck(), label or _format_for(carrier)
+    rate = await _priced(carrier, check, service)
+    if rate is None:
+        return check
+    shipment = _sample(rate.service)
+    reference = f"CHECK{secrets.token_hex(7).upper()}0"
+    under = await _prepared(carrier, check, shipment, reference, spec, rate)
+    if under is None:
+        return check
+    bought = await _bought(carrier, check, shipment, under, spec, rate)
+    try:
+        if bought is not None and repeats_by_key(carrier):
+            await _repeated(carrier, check, shipment, under, spec, bought)
+        await _looked_up(carrier, check, shipment, under, spec, bought)
+        if bought is not None:
+            await _tracked(carrier, check, bought)
+    finally:
+        await _voided(carrier, check, shipment, under, spec, bought)
+    return check
+
+
+def _sample(service: str) -> Shipment:
+    return Shipment(order_id="check", ship_to=_TO, service=service, parcels=(_BOX,))
+
+
+def _format_for(carrier: Carrier) -> LabelSpec:
+    formats = carrier.capabilities.label_formats
+    return LabelSpec(format=min(formats, key=lambda one: (one.value != "pdf", one.value)))
+
+
+async def _tried(check: HostCheck, name: str, call: Callable[[], Awaitable[T]]) -> T | None:
+    """Return the answer of a step, None (and a note) where the carrier refused or gave none."""
+    try:
+        return await call()
+    except PartlyBought as error:
+        check.note(name, error.message, expected=False)
+    except CarrierError as error:
+        check.note(name, f"{error.message} ({error.code})", expected=False)
+    except Exception as error:
+        log.warning("a step failed in the carrier's code", exc_info=error)
+        check.note(name, f"the answer cannot be read: {type(error).__name__}", expected=False)
+    return None
+
+
+async def _priced(carrier: Carrier, check: HostCheck, service: str | None) -> Rate | None:
+    if service is None:
+        offers = await _tried(check, "compare", lambda: carrier.shop(_sample("any"), _FROM))
+        if not offers:
+            return None
+        cheapest = min(offers, key=lambda rate: rate.cost_cents)
+        check.note("compare", f"{len(offers)} services, the cheapest is {cheapest.service}")
+        service = cheapest.service
+    shipment = _sample(service)
+    rate = await _tried(check, "price", lambda: carrier.quote(shipment, _FROM))
+    if rate is not None:
+        check.note("price", f"{_money(rate.cost_cents, rate.currency)} by {service}")
+    return rate
+
+
+async def _prepared(
+    carrier: Carrier,
+    check: HostCheck,
+    shipment: Shipment,
+    reference: str,
+    label: LabelSpec,
+    rate: Rate,
+) -> str | None:
+    step = preparer(carrier)
+    if step is None:
+        return reference
+    made: Prepared | None = await _tried(
+        check, "prepare", lambda: step.prepare(shipment, _FROM, reference, label)
+    )
+    if made is None:
+        return None
+    same = made.price is None or made.price.cents == rate.cost_cents
+    check.note("prepare", f"the price is {made.price or 'not given'}", expected=same)
+    return made.shipment_id
+
+
+async def _bought(
+    carrier: Carrier,
+    check: HostCheck,
+    shipment: Shipment,
+    under: str,
+    label: LabelSpec,
+    rate: Rate,
+) -> Purchase | None:
+    bought = await _tried(check, "buy", lambda: carrier.ship(shipment, _FROM, under, label))
+    if bought is None:
+        return None
+    numbers, charge = ", ".join(bought.tracking_numbers), bought.charge
+    paid = "no charge given" if charge is None else _money(charge.cents, charge.currency)
+    same = charge is None or charge.cents == rate.cost_cents
+    check.note("buy", f"{numbers}, {paid}", expected=same)
+    whole = bool(bought.labels) and all(
+        format_of(one.data) is one.format for one in bought.labels if one.kind == "label"
+    )
+    kinds = ", ".join(sorted({one.format.value.upper() for one in bought.labels})) or "none"
+    check.note("label file", f"{kinds}, {'whole' if whole else 'not whole'}", expected=whole)
+    return bought
+
+
+async def _repeated(
+    carrier: Carrier,
+    check: HostCheck,
+    shipment: Shipment,
+    under: str,
+    label: LabelSpec,
+    bought: Purchase,
+) -> None:
+    again = await _tried(
+        check, "repeat with its key", lambda: carrier.ship(shipment, _FROM, under, label)
+    )
+    if again is None:
+        return
+    same = again.tracking_numbers == bought.tracking_numbers and again.charge == bought.charge
+    check.repeat_is_same = same
+    text = "the same label" if same else f"another label: {', '.join(again.tracking_numbers)}"
+    check.note("repeat with its key", text, expected=same)
+    if again.tracking_numbers != bought.tracking_numbers:
+        gone = await _tried(check, "void of the repeat", lambda: _void(carrier, again))
+        check.left += [] if gone else list(again.tracking_numbers)
+
+
+async def _looked_up(
+    carrier: Carrier,
+    check: HostCheck,
+    shipment: Shipment,
+    under: str,
+    label: LabelSpec,
+    bought: Purchase | None,
+) -> None:
+    found = await _tried(check, "look up", lambda: carrier.find(under, label, shipment))
+    if found is None:
+        return
+    numbers = [number for one in found for number in one.tracking_numbers]
+    wanted = [] if bought is None else list(bought.tracking_numbers)
+    text = ", ".join(numbers) or "nothing found"
+    check.note("look up", text, expected=sorted(numbers) == sorted(wanted))
+
+
+async def _tracked(carrier: Carrier, check: HostCheck, bought: Purchase) -> None:
+    able = tracker(carrier)
+    if able is None:
+        return
+    found = await _tried(check, "track", lambda: able.track(bought.tracking_numbers))
+    if found is not None:
+        check.note("track", ", ".join(str(one["status"]) for one in found))
+
+
+async def _voided(
+    carrier: Carrier,
+    check: HostCheck,
+    shipment: Shipment,
+    under: str,
+    label: LabelSpec,
+    bought: Purchase | None,
+) -> None:
+    """Void what was bought, also where its answer was lost."""
+    if bought is None:
+        found = await _tried(check, "look up", lambda: carrier.find(under, label, shipment))
+        bought = next(iter(found or ()), None)
+    if bought is None:
+        return
+    purchase = bought
+    if await _tried(check, "void", lambda: _void(carrier, purchase)):
+        check.note("void", "accepted")
+    else:
+        check.left += list(purchase.tracking_numbers)
+        return
+    again = await _tried(check, "void again", lambda: _void(carrier, purchase))
+    if again:
+        check.note("void again", "accepted")
+
+
+async def _void(carrier: Carrier, purchase: Purchase) -> bool:
+    await carrier.void(purchase)
+    return True
+
+
+def _money(cents: int, currency: str) -> str:
+    return str(Money.from_cents(cents, currency))

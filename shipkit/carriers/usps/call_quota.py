@@ -1,0 +1,97 @@
+"""The quota of an app: so many requests an hour to each of USPS's APIs.
+
+60 an hour is what an app has by default (USPS/api-examples, issue 30, from staff). USPS publishes
+neither how its hour is counted nor a header for what is left, so the requests of this process are
+counted in any sixty minutes, and one that would go over is not sent: it waits. Other processes are
+not seen here; they show as 429.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from shipkit.common.words import counted
+from shipkit.errors import RateLimited
+
+__all__ = ["CallQuota", "in_hours"]
+
+_HOUR_S: Final = 3600.0
+_FIRST_PAUSE_S: Final = 60.0
+"""After a 429 that does not say how long to wait; doubled with each one that follows. Six tries
+take an hour, the window of the quota."""
+
+
+class CallQuota:
+    """Counts requests by API and refuses to send what would be turned away.
+
+    Parameters
+    ----------
+    per_hour
+        Requests for each API.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(self, per_hour: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_hour = per_hour
+        self._clock = clock
+        self._sent: dict[str, deque[float]] = {}
+        self._refusals: dict[str, int] = {}
+
+    def left(self, api: str) -> int:
+        """Return how many requests to `api` can be sent now."""
+        sent = self._sent.setdefault(api, deque())
+        while sent and sent[0] <= self._clock() - _HOUR_S:
+            sent.popleft()
+        return max(0, self.per_hour - len(sent))
+
+    def take(self, api: str) -> None:
+        """Count a request to `api` that is sent now.
+
+        Raises
+        ------
+        RateLimited
+            The hour is used up. Nothing was sent.
+        """
+        if self.left(api) == 0:
+            wait = self._sent[api][0] + _HOUR_S - self._clock()
+            raise RateLimited(
+                f"The quota of {self.per_hour} requests an hour to USPS's {api} API is used up.",
+                fix="shipkit waits for the next hour. Ask USPS for a higher quota, then set "
+                "SHIPKIT_USPS_QUOTA_PER_HOUR.",
+                retry_after_s=wait,
+            )
+        self._sent[api].append(self._clock())
+
+    def refused(self, api: str) -> float:
+        """Return how long to wait after a 429 of `api` that does not say."""
+        count = self._refusals[api] = self._refusals.get(api, 0) + 1
+        return float(_FIRST_PAUSE_S * 2 ** min(count - 1, 5))
+
+    def answered(self, api: str) -> None:
+        """Take note of an answer that was no 429."""
+        self._refusals.pop(api, None)
+
+    def needed_s(self, api: str, requests: int) -> float:
+        """Return how long so many more requests to `api` wait for the quota, in seconds."""
+        beyond = requests - self.left(api)
+        return math.ceil(beyond / self.per_hour) * _HOUR_S if beyond > 0 else 0.0
+
+
+def in_hours(seconds: float) -> str:
+    """Return a wait for the quota in words.
+
+    Examples
+    --------
+    >>> in_hours(10_800), in_hours(320_400)
+    ('3 hours', '3 days and 17 hours')
+    """
+    hours = math.ceil(seconds / _HOUR_S)
+    if hours < 48:
+        return counted(hours, "hour")
+    days, rest = divmod(hours, 24)
+    return counted(days, "day") + (f" and {counted(rest, 'hour')}" if rest else "")

@@ -1,0 +1,286 @@
+"""The request for one label, as the very bytes that are sent. Pure: no clock, no connection.
+
+Nothing is sent that is not in USPS's OpenAPI files (domestic-labels.yaml 3.9.13,
+international-labels.yaml 3.3.7). The bytes follow from the row, the shipper, the label and the
+chosen product alone, so a repeat can be made again, and is compared by its digest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from shipkit.carriers.usps.customs_form import customs_form
+from shipkit.carriers.usps.mail_classes import SERVICES, country_name, is_domestic, state_of
+from shipkit.carriers.usps.parcel_question import (
+    extras_of,
+    insured_value,
+    pounds,
+    refuse,
+    sides_of,
+    zip5,
+)
+from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
+
+__all__ = ["Product", "check", "image_info", "label_bytes"]
+
+_IMAGES: Final = {
+    LabelFormat.PDF: "PDF",
+    LabelFormat.ZPL: "ZPL203DPI",
+    LabelFormat.PNG: "PNG",
+    LabelFormat.GIF: "GIF",
+}
+_WITH_FORM: Final = frozenset({LabelFormat.PDF, LabelFormat.ZPL})
+"""With a customs form only PDF, TIFF and ZPL (160024); a picture is made of the PDF here."""
+_EMAIL: Final = re.compile(
+    r"[a-zA-Z0-9_+&*-]+(?:\.[a-zA-Z0-9_+&*-]+)*@(?:[a-zA-Z0-9-]+\.)+[a-zA-Z]{2,}"
+)
+_TEXT: Final = 50
+_CITY: Final = 28
+_REFERENCE: Final = 30
+_REFERENCES: Final = {True: 4, False: 2}
+"""Domestic or not -> customer references."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a price is of, to be sent as it was quoted: a combination that USPS knows (030002)."""
+
+    indicator: str
+    category: str
+    entry: str = "NONE"
+
+
+def check(shipment: Shipment, shipper: Address) -> None:
+    """Refuse a row that USPS cannot do, before anything is asked.
+
+    Raises
+    ------
+    CarrierRejected
+        The message says what, and how to correct the row.
+    """
+    origin, to = shipment.ship_from or shipper, shipment.ship_to
+    domestic, entry = is_domestic(to), SERVICES.entry(shipment.service)
+    if not is_domestic(origin):
+        raise refuse("ship_from.country", "USPS takes mail in the US.", "Correct the shipper.")
+    if domestic != (entry.reach == "domestic"):
+        kind = "within the US" if domestic else f"to {to.country}"
+        raise refuse(
+            "service",
+            f"USPS {entry.title} does not go {kind}.",
+            f"Choose one of {', '.join(e.code for e in SERVICES if e.reach != entry.reach)}.",
+        )
+    if shipment.is_return:
+        raise refuse("is_return", "return labels of USPS are not supported.", "Buy it elsewhere.")
+    for address, field in ((origin, "ship_from"), (to, "ship_to")):
+        _demand_address(address, field)
+    for place, parcel in enumerate(shipment.parcels):
+        sides_of(parcel, f"parcels[{place}]")
+        extras_of(shipment, parcel)
+    customs_form(shipment, origin)
+
+
+def label_bytes(
+    shipment: Shipment,
+    shipper: Address,
+    label: LabelSpec,
+    *,
+    place: int,
+    product: Product,
+    day: str,
+) -> bytes:
+    """Return the body of the purchase of one parcel.
+
+    Parameters
+    ----------
+    place
+        The parcel's index.
+    day
+        The mailing date, ``2026-11-29``.
+    """
+    origin, domestic = shipment.ship_from or shipper, is_domestic(shipment.ship_to)
+    form = customs_form(shipment, origin)
+    body: dict[str, Any] = {
+        "imageInfo": image_info(shipment, label, place=place, purchase=True),
+        "fromAddress": _domestic(origin, "ship_from"),
+        "toAddress": _domestic(shipment.ship_to, "ship_to")
+        if domestic
+        else _foreign(shipment.ship_to),
+        "packageDescription": _package(shipment, place, product, day),
+    }
+    if form is not None:
+        body["customsForm"] = form
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+def image_info(
+    shipment: Shipment | None, label: LabelSpec, *, place: int, purchase: bool
+) -> dict[str, Any]:
+    """Return how a label is drawn. Receipts are left out: by default USPS adds one.
+
+    Raises
+    ------
+    CarrierRejected
+        USPS does not print the size.
+    """
+    if label.size != "4x6":
+        raise refuse("label_size", f"USPS does not print {label.size} labels.", "Use 4x6.")
+    domestic = shipment is None or is_domestic(shipment.ship_to)
+    with_form = shipment is not None and (not domestic or shipment.customs is not None)
+    image = _IMAGES[label.format]
+    if with_form and label.format not in _WITH_FORM:
+        image = "PDF"
+    info: dict[str, Any] = {"imageType": image, "labelType": "4X6LABEL"}
+    if domestic:
+        if purchase:
+            info["receiptOption"] = "NONE"
+        info["suppressPostage"] = True
+        count = 1 if shipment is None else len(shipment.parcels)
+        if count > 1:
+            info |= {"packageNumber": place + 1, "totalPackages": count}
+    return info
+
+
+# -- parcels ---------------------------------------------------------------------------------------
+
+
+def _package(shipment: Shipment, place: int, product: Product, day: str) -> dict[str, Any]:
+    parcel, domestic = shipment.parcels[place], is_domestic(shipment.ship_to)
+    length, width, height = sides_of(parcel, f"parcels[{place}]")
+    found: dict[str, Any] = {
+        "mailClass": SERVICES.wire(shipment.service),
+        "rateIndicator": product.indicator,
+        "processingCategory": product.category,
+        "destinationEntryFacilityType": product.entry,
+        "mailingDate": day,
+        "weightUOM": "lb",
+        "weight": float(pounds(parcel)),
+        "dimensionsUOM": "in",
+        "length": float(length),
+        "width": float(width),
+        "height": float(height),
+    }
+    codes = extras_of(shipment, parcel)
+    if codes:
+        found["extraServices"] = list(codes)
+    value = _value(shipment, parcel, codes, domestic=domestic)
+    if value:
+        found["packageOptions"] = {"packageValue": float(value)}
+    references = [
+        {"referenceNumber": text, **({"printReferenceNumber": True} if domestic else {})}
+        for text in _references(shipment)
+    ]
+    if references:
+        found["customerReference"] = references[: _REFERENCES[domestic]]
+    return found
+
+
+def _value(
+    shipment: Shipment, parcel: Parcel, codes: tuple[int, ...], *, domestic: bool
+) -> Decimal | None:
+    """Return what the parcel is worth, where USPS must know: insured, or abroad."""
+    insured = insured_value(parcel)
+    if insured is not None and (codes or domestic):
+        return insured
+    if domestic or shipment.customs is None:
+        return insured
+    items = shipment.customs.items
+    return sum((item.unit_value.amount * item.quantity for item in items), Decimal(0))
+
+
+def _references(shipment: Shipment) -> list[str]:
+    texts = dict.fromkeys(filter(None, (shipment.order_id, *shipment.references.values())))
+    return [" ".join(text.split())[:_REFERENCE] for text in texts]
+
+
+# -- addresses -------------------------------------------------------------------------------------
+
+
+def _demand_address(address: Address, field: str) -> None:
+    """Refuse an address that does not fit USPS's fields: none is cut."""
+    if not address.address_line1:
+        raise refuse(f"{field}.address_line1", "USPS needs a street line.", "Give it.")
+    if not address.city:
+        raise refuse(f"{field}.city", "USPS needs a city.", "Give it.")
+    if is_domestic(address):
+        zip5(address, field)
+        if len(state_of(address)) != 2:
+            raise refuse(f"{field}.state", "USPS needs the two letters of a state.", "Give it.")
+    if not (address.name or address.company):
+        raise refuse(f"{field}.name", "USPS needs a name or a company.", "Give one.")
+    lengths = (
+        ("name", address.name, _TEXT),
+        ("company", _firm(address), _TEXT),
+        ("address_line1", address.address_line1, _TEXT),
+        ("address_line2", _second_line(address), _TEXT),
+        ("city", address.city, _CITY),
+    )
+    for name, text, most in lengths:
+        if text and len(text) > most:
+            raise refuse(
+                f"{field}.{name}",
+                f"USPS prints at most {most} characters, and it has {len(text)}.",
+                "Shorten it.",
+            )
+
+
+def _domestic(address: Address, field: str) -> dict[str, Any]:
+    code = re.sub(r"[^0-9]", "", address.postal_code or "")
+    found: dict[str, Any] = {
+        **_lines(address),
+        "state": state_of(address),
+        "ZIPCode": zip5(address, field),
+    }
+    if len(code) == 9:
+        found["ZIPPlus4"] = code[5:]
+    if phone := _phone(address):
+        found["phone"] = phone
+    if address.email and len(address.email) <= _TEXT and _EMAIL.fullmatch(address.email):
+        found["email"] = address.email
+    return found
+
+
+def _foreign(address: Address) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        **_lines(address),
+        "country": country_name(address.country),
+        "countryISOAlpha2Code": address.country,
+    }
+    if address.postal_code:
+        found["postalCode"] = address.postal_code[:11]
+    if address.state:
+        found["province"] = address.state[:40]
+    if phone := _phone(address):
+        found["phone"] = phone
+    return found
+
+
+def _lines(address: Address) -> dict[str, Any]:
+    found: dict[str, Any] = {"streetAddress": address.address_line1, "city": address.city}
+    if second := _second_line(address):
+        found["secondaryAddress"] = second
+    if firm := _firm(address):
+        found["firm"] = firm
+    words = (address.name or "").split()
+    if len(words) > 1:
+        found |= {"firstName": " ".join(words[:-1]), "lastName": words[-1]}
+    return found
+
+
+def _firm(address: Address) -> str:
+    """Return the firm. USPS takes both names or a firm (160075), so a name of one word is in it."""
+    words = (address.name or "").split()
+    return ", ".join(filter(None, (address.company, words[0] if len(words) == 1 else None)))
+
+
+def _second_line(address: Address) -> str:
+    return ", ".join(filter(None, (address.address_line2, address.address_line3)))
+
+
+def _phone(address: Address) -> str:
+    digits = re.sub(r"[^0-9]", "", address.phone or "")
+    return digits if 6 <= len(digits) <= 15 else ""

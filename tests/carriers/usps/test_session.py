@@ -1,0 +1,155 @@
+"""A session with USPS from environment variables to canceled labels, over HTTP, and its check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shipkit as sk
+from shipkit.carriers.account_checks import AccountChecks
+from shipkit.cli import main
+
+from .conftest import SHOP
+
+ENVIRONMENT = {
+    "CLIENT_ID": "client-of-the-tests",
+    "CLIENT_SECRET": "s3cret-of-the-tests",
+    "ACCOUNT": "1000012345",
+    "CRID": "987654321",
+    "MID": "903456789",
+    "QUOTA_PER_HOUR": "10000",
+}
+ORDERS = [
+    {
+        "Order ID": f"A-{i}",
+        "Name": name,
+        "Address": street,
+        "City": city,
+        "State": state,
+        "Zip": code,
+        "Weight (lb)": pounds,
+        "Length (in)": 10,
+        "Width (in)": 8,
+        "Height (in)": 4,
+    }
+    for i, (name, street, city, state, code, pounds) in enumerate(
+        [
+            ("Ana Ruiz", "1 Oak Street", "Austin", "TX", "73301", 2),
+            ("Ben Cole", "PO Box 12", "Boston", "MA", "02134", 5),
+            ("Chi Tran", "3 Oak Street", "Denver", "CO", "80202", 0.5),
+        ],
+        start=1,
+    )
+]
+
+
+@pytest.fixture
+def served(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in {**ENVIRONMENT, "BASE_URL": server.url}.items():
+        monkeypatch.setenv(f"SHIPKIT_USPS_{name}", value)
+    return server
+
+
+def test_from_orders_to_labels_and_back(served: Any, tmp_path: Path) -> None:
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps", label_format="png") as session:
+        session.map(service="ground_advantage")
+        frame = session.preview()
+        assert "...2345" in repr(session)
+        assert not session.live
+        assert frame["problem"].isna().all(), "a PO box is served"
+        session.approve()
+        result = session.execute(progress=False)
+        assert (result.status, result.shipped) == ("completed", 3)
+        assert result.total_charged == session.summary.total
+        session.labels.save(tmp_path / "labels.pdf")
+        assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
+        assert list(session.track()["status"]) == ["not_found"] * 3
+        assert set(session.void(all=True)["state"]) == {"voided"}
+    assert {one["state"] for one in served.sold()} == {"canceled"}
+    assert (served.calls["token"], served.calls["payment"]) == (1, 1)
+    assert served.calls["prices"] == 3, "one question for a price, none for a label"
+
+
+def test_a_second_preview_asks_nothing_and_a_rule_knows_days(served: Any) -> None:
+    bases = []
+    for _ in range(2):
+        with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps") as session:
+            session.map(service="usps:priority")
+            bases.append(set(session.preview()["cost_basis"]))
+    assert bases == [{"quoted"}, {"cached"}]
+    assert served.calls["prices"] == 3
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="usps") as session:
+        chosen = {}
+        for rule in ("cheapest", "cheapest within 2 days", "fastest"):
+            session.map(service=rule)
+            chosen[rule] = session.preview()["service"][0]
+    assert chosen == {
+        "cheapest": "library_mail",
+        "cheapest within 2 days": "priority",
+        "fastest": "express",
+    }
+    assert served.calls["options"] == 1, "one question for all of them"
+
+
+def test_how_long_the_quota_takes_is_a_warning_before_anything_is_asked(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHIPKIT_USPS_QUOTA_PER_HOUR", "2")
+    with sk.BatchSession(ORDERS, shipper=SHOP, carrier="usps") as session:
+        session.map(service="ground_advantage")
+        with pytest.raises(
+            UserWarning, match="At your quota"
+        ) as caught:  # warnings are errors here
+            session.preview()
+    assert str(caught.value).startswith(
+        "At your quota of 2 requests an hour to each API of USPS, this batch takes 3 price "
+        "questions about 1 hour and 3 labels about 1 hour."
+    )
+    assert served.calls == {}
+
+
+def test_the_check_walks_the_test_host_and_is_kept_with_its_date(
+    served: Any, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    assert main(["carriers", "check", "usps", "--home", str(home)]) == 0
+    out = capsys.readouterr().out
+    assert "repeat with its key" in out
+    assert "the same label" in out
+    assert {one["state"] for one in served.sold()} == {"canceled"}
+    kept = AccountChecks(home).last("usps", ENVIRONMENT["ACCOUNT"])
+    assert kept is not None
+    assert (kept.repeat_is_same, kept.differences) == (True, ())
+    text = (home / "checks" / "usps.json").read_text()
+    assert ENVIRONMENT["ACCOUNT"] not in text
+    assert "s3cret" not in text
+    monkeypatch.setenv("SHIPKIT_HOME", str(home))
+    monkeypatch.setenv("SHIPKIT_USPS_ENV", "live")
+    assert sk.USPS.from_env().absence_is_proof_after_s is not None
+    monkeypatch.setenv("SHIPKIT_USPS_ACCOUNT", "1000099999")
+    assert sk.USPS.from_env().absence_is_proof_after_s is None, "another account"
+
+
+def test_the_check_of_a_host_that_ignores_keys_says_so_and_voids_both(
+    served: Any, tmp_path: Path, capsys: Any
+) -> None:
+    served.honors_keys = False
+    args = ["carriers", "check", "usps", "--home", str(tmp_path), "--json"]
+    assert main(args) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["repeat_is_same"] is False
+    assert any("another label" in text for text in lines[-1]["differences"])
+    assert [one["state"] for one in served.sold()] == ["canceled", "canceled"]
+    assert AccountChecks(tmp_path).last("usps", ENVIRONMENT["ACCOUNT"]).repeat_is_same is False
+
+
+def test_the_check_refuses_a_live_account_before_anything_is_sent(
+    served: Any, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHIPKIT_USPS_ENV", "live")
+    assert main(["carriers", "check", "usps", "--home", str(tmp_path)]) == 1
+    assert "is a live account, and a check buys labels" in capsys.readouterr().err
+    assert served.calls == {}
