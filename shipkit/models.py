@@ -334,6 +334,29 @@ _SIGNATURE_WORDS = {
 }
 
 
+_PARTIES = {
+    "": ("",),
+    "sender": ("sender", "shipper", "exporter", "seller"),
+    "recipient": ("recipient", "receiver", "importer", "consignee", "buyer", "customer"),
+}
+
+
+def _number_of(party: str, *kinds: str) -> Spec:
+    """Return the Spec of a number for customs, with the headings that name its party.
+
+    A heading such as "EORI" or "VAT Number" names no party: it stays a question.
+    """
+    headings = [
+        f"{who} {kind}{ending}".strip()
+        for who in _PARTIES[party]
+        for kind in kinds
+        for ending in ("", " number", " no", " id")
+        if kind != "tax" or ending
+    ]
+    own = ("ein", "ein number") if "ein" in kinds else ()
+    return Spec("code", headings=(*headings, *own), editable=True, option=True, since=3)
+
+
 class Shipment(_Frozen):
     """One row of a plan as an object, without its price.
 
@@ -369,6 +392,14 @@ class Shipment(_Frozen):
         ),
     ] = False
     """Deliver to this address only: never redirect to a pick-up point."""
+    ioss_number: Annotated[str | None, _number_of("", "ioss", "voec", "ioss voec")] = None
+    """IOSS (EU) or VOEC (Norway): the buyer has paid the VAT to the shop already."""
+    sender_tax_id: Annotated[str | None, _number_of("sender", "tax", "vat", "ein")] = None
+    sender_eori: Annotated[str | None, _number_of("sender", "eori")] = None
+    recipient_tax_id: Annotated[str | None, _number_of("recipient", "tax", "vat")] = None
+    recipient_eori: Annotated[str | None, _number_of("recipient", "eori")] = None
+    itn: Annotated[str | None, _number_of("", "itn", "aes itn", "eei itn")] = None
+    """Of an export filing in the US (``X20261129123456``), or an exemption (``NOEEI 30.37(a)``)."""
 
     @property
     def total_weight_lb(self) -> float:

@@ -65,7 +65,7 @@ def held(tmp_path, *rows, severity="error", **mapping):
         ("Paczkomat", "WAW01A", "brak"),
         ("Dry Ice Weight", "5", "0.0"),
         ("Lithium Battery", "UN3481", "None"),
-        ("Importer EORI", "GB1234", ""),
+        ("EORI", "GB1234", ""),
     ],
 )
 def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(

@@ -45,7 +45,7 @@ ASKED = {
         "# of Packages=4",
         "Pieces=3",
     ],
-    "tax numbers": ["IOSS=IM2760000742", "EORI=GB123456789000", "EIN=12-3456789", "ITN=X20261120"],
+    "tax numbers that name no party": ["EORI=GB123456789000", "VAT Number=GB123456789"],
     "dangerous goods": [
         "Hazmat=Y",
         "Dry Ice Weight=5",
@@ -69,6 +69,27 @@ def test_a_column_that_asks_for_what_no_label_has_holds_its_row(tmp_path, shop, 
     labels, errors, _ = read(tmp_path, shop, text)
     assert labels == [([1], 2), ([2], 2)]
     assert errors == {(1, "instruction_not_read")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ("IOSS=IM2760000742", "ioss_number"),
+        ("IOSS Number=IM2760000742", "ioss_number"),
+        ("EIN=12-3456789", "sender_tax_id"),
+        ("ITN=X20261120123456", "itn"),
+        ("Importer EORI=GB123456789000", "recipient_eori"),
+        ("Consignee VAT Number=DE123456789", "recipient_tax_id"),
+    ],
+)
+def test_a_column_of_a_number_for_customs_is_read(tmp_path, shop, asked, field):
+    heading, cell = asked.split("=")
+    path = tmp_path / "orders.csv"
+    path.write_text(f"{HEAD},{heading}\n1,{ADA},{cell}\n2,{BO},\n")
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="ground", defaults={"weight_lb": 2})
+    first, second = session.mapped()[field].fillna("")
+    assert (first, second) == (cell, "")
 
 
 @pytest.mark.parametrize("asked", ["Return Label=Y", "is_return=true"])

@@ -35,7 +35,17 @@ __all__ = ["CAPABILITIES", "SandboxCarrier"]
 CAPABILITIES = Capabilities(
     shop_table=True,
     recovery="lookup",
-    options=frozenset({"direct_delivery_only"}),
+    options=frozenset(
+        {
+            "direct_delivery_only",
+            "ioss_number",
+            "sender_tax_id",
+            "sender_eori",
+            "recipient_tax_id",
+            "recipient_eori",
+            "itn",
+        }
+    ),
     priced_by=PRICED,
 )
 

@@ -25,7 +25,17 @@ CAPABILITIES = Capabilities(
     transit_times=True,
     multi_parcel=True,
     recovery="lookup",
-    options=frozenset({"direct_delivery_only"}),
+    options=frozenset(
+        {
+            "direct_delivery_only",
+            "ioss_number",
+            "sender_tax_id",
+            "sender_eori",
+            "recipient_tax_id",
+            "recipient_eori",
+            "itn",
+        }
+    ),
 )
 """UPS answers with GIF and ZPL labels; the other formats are converted on this machine."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from shipkit.carriers.ups.codes import EXPORT_REASONS
 from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.ups.tax_numbers import filing_comment
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Customs, CustomsItem, Money, Shipment
 
@@ -53,6 +54,9 @@ def international_forms(
         },
         "Product": [_product(item, i) for i, item in enumerate(customs.items)],
     }
+    comment = filing_comment(shipment)
+    if comment:
+        forms["Comments"] = comment
     terms = (customs.terms or "").strip().upper()
     if terms:
         if terms not in _TERMS:

@@ -30,6 +30,7 @@ from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.carriers.ups.tax_numbers import customs_notes
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.common.local_day import local_day
 from shipkit.common.pool import each
@@ -176,7 +177,9 @@ class UPS:
         shipment = _settled(shipment, shipper)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
-        return self._price_of(body, shipment, shipper)
+        rate = self._price_of(body, shipment, shipper)
+        notes = customs_notes(route_of(shipment, shipper, self.identity.account), shipment)
+        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -185,7 +188,7 @@ class UPS:
 
         The same question is asked once, and not at all when the cache has the answer.
         """
-        rows: list[dict[str, Any] | str] = []
+        rows: list[dict[str, Any] | tuple[str, tuple[str, ...]]] = []
         questions: dict[str, tuple[wire.Request, Shipment]] = {}
         for batch in table.to_batches(max_chunksize=1_000):
             for row in batch.to_pylist():
@@ -204,7 +207,9 @@ class UPS:
             if self._cache:
                 keys = self._cache_keys(fresh)
                 self._cache.put({question: fresh[key] for key, question in keys.items()})
-        return quotes_table([row if isinstance(row, dict) else known[row] for row in rows])
+        return quotes_table(
+            [row if isinstance(row, dict) else _noted(known[row[0]], row[1]) for row in rows]
+        )
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service that UPS offers for `shipment`, cheapest first.
@@ -312,8 +317,11 @@ class UPS:
         row: dict[str, Any],
         shipper: Address,
         questions: dict[str, tuple[wire.Request, Shipment]],
-    ) -> dict[str, Any] | str:
-        """Return the key of a row's question, or its quote where UPS would refuse it unasked."""
+    ) -> dict[str, Any] | tuple[str, tuple[str, ...]]:
+        """Return the key of a row's question with notes, or its quote where UPS would refuse it.
+
+        The notes are about what Rate does not ask for, so they are no part of the question.
+        """
         try:
             shipment = _settled(shipment_from_row(row), shipper)
             wire.check(shipment, shipper)
@@ -322,7 +330,7 @@ class UPS:
             return refused_line(row["service"], error)
         key = orjson.dumps([request.path, request.body], option=orjson.OPT_SORT_KEYS).decode()
         questions.setdefault(key, (request, shipment))
-        return key
+        return key, customs_notes(route_of(shipment, shipper, self.identity.account), shipment)
 
     def _cache_keys(self, questions: Iterable[str]) -> dict[str, str]:
         who = f"{self.identity.name}|{self.identity.environment}|{self.identity.account}"
@@ -457,6 +465,13 @@ class UPS:
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+
+def _noted(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:
+    """Return a priced row of a quote table with notes among its warnings."""
+    if not notes or line.get("cost_cents") is None:
+        return line
+    return {**line, "warnings": "; ".join(filter(None, (line.get("warnings"), *notes)))}
 
 
 def _settled(shipment: Shipment, shipper: Address) -> Shipment:

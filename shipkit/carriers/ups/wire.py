@@ -55,6 +55,7 @@ from shipkit.carriers.ups.route import (
     route_of,
 )
 from shipkit.carriers.ups.service_codes import code_of, service_of
+from shipkit.carriers.ups.tax_numbers import add_tax_numbers
 from shipkit.carriers.ups.text import clean, cut, postal_code
 from shipkit.models import (
     Address,
@@ -216,6 +217,7 @@ def ship(
         options["InternationalForms"] = international_forms(
             route, shipment, reference, shipment.ship_date or today
         )
+        add_tax_numbers(body, route, shipment)
     if options:
         body["ShipmentServiceOptions"] = options
     total = invoice_line_total(route, shipment)
