@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shipkit.carriers.ups.measures import IMPERIAL, OUNCES, Measures
-from shipkit.carriers.ups.route import Route
+from shipkit.carriers.ups.route import Route, refuse
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.models import Parcel, Shipment
 
@@ -22,7 +22,14 @@ def code_of(route: Route, shipment: Shipment) -> str:
     pound and another from a pound.
     """
     entry = SERVICES.entry(shipment.service)
-    if "light_wire" in entry.facts and _is_light(shipment):
+    if "light_wire" in entry.facts and any(map(_light, shipment.parcels)):
+        if not _is_light(shipment):
+            raise refuse(
+                "parcels",
+                f"UPS {entry.title} has one code for parcels under a pound and another from a "
+                "pound, and this shipment has both.",
+                "Split the shipment.",
+            )
         return str(entry.facts["light_wire"])
     if "abroad_wire" in entry.facts and route.pair[0] != route.pair[1]:
         return str(entry.facts["abroad_wire"])
@@ -62,4 +69,8 @@ def _is_light_saver(shipment: Shipment) -> bool:
 
 
 def _is_light(shipment: Shipment) -> bool:
-    return all(parcel.weight_lb < _POUND for parcel in shipment.parcels)
+    return all(map(_light, shipment.parcels))
+
+
+def _light(parcel: Parcel) -> bool:
+    return parcel.weight_lb < _POUND

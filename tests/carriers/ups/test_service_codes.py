@@ -196,6 +196,13 @@ def test_ground_saver_under_a_pound_is_92_in_ounces(
         assert judge._refuse("rate", wrapped) is None
 
 
+def test_ground_saver_on_both_sides_of_a_pound_is_refused(shop: Address) -> None:
+    parcels = (Parcel(weight_lb=0.5), Parcel(weight_lb=2))
+    shipment = Shipment(ship_to=Address(**SHOP), service="ground_saver", parcels=parcels)
+    with pytest.raises(CarrierRejected, match="this shipment has both"):
+        wire.check(shipment, shop)
+
+
 @pytest.mark.parametrize(
     "name",
     ["UPS SurePost Less than 1 lb", "UPS SurePost 1 lb or Greater", "92", "93", "UPS Ground Saver"],
