@@ -269,9 +269,7 @@ def by_pandas(_: Path, n: int, laps: Laps) -> int:
     del table, boxes
     with laps.lap("pandas (base, residential, handling, fuel)"):
         frame["destination"] = frame.postal_code.str[:3]
-        sides = np.sort(
-            np.floor(frame[["length_in", "width_in", "height_in"]].to_numpy() + 0.5), axis=1
-        )
+        sides = np.sort(np.ceil(frame[["length_in", "width_in", "height_in"]].to_numpy()), axis=1)
         frame["lb"] = np.maximum(
             np.ceil(frame.weight_lb), np.ceil(sides.prod(axis=1) / 139)
         ).astype(int)

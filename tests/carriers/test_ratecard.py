@@ -15,6 +15,7 @@ from shipkit.carriers.ratecard import (
     RATES,
     TRANSIT,
     ZONES,
+    DimDivisor,
     Discount,
     RateCard,
     Surcharge,
@@ -413,6 +414,7 @@ def surcharges(draw):
             "minimum_cents": draw(st.sampled_from([0, 0, 350])),
             "since": draw(st.sampled_from([None, dt.date(2026, 11, 5)])),
             "until": draw(st.sampled_from([None, dt.date(2026, 11, 20)])),
+            "zones": draw(st.sampled_from([(), (), ("5",), ("2", "8")])),
         }
         own = {
             "flat": {
@@ -441,6 +443,9 @@ def surcharges(draw):
                 "over_longest_in": draw(st.sampled_from([None, 15])),
                 "over_second_in": 12,
                 "over_girth_in": draw(st.sampled_from([None, 40])),
+                "over_cubic_in": draw(st.sampled_from([None, 3000])),
+                "group": draw(st.sampled_from([None, "handling", "handling", "peak"])),
+                "minimum_billable_lb": draw(st.sampled_from([None, None, 4, 11])),
             },
             "value": {
                 "cents": draw(st.integers(0, 300)),
@@ -496,6 +501,10 @@ def cards(draw):
                     (),
                     (Discount(Decimal("33.3333"), 500, ("ground",)),),
                     (Discount(Decimal("12.5")),),
+                    (
+                        Discount(Decimal(40), 300, zones=("2", "5"), up_to_lb=6),
+                        Discount(Decimal(20), services=("ground",), over_lb=6),
+                    ),
                 ]
             )
         ),
@@ -504,7 +513,17 @@ def cards(draw):
             schema=TRANSIT,
         ),
         dim_divisor=draw(st.sampled_from([139, 166])),
-        dim_rounding=draw(st.sampled_from(["nearest", "up"])),
+        dim_divisors=draw(
+            st.sampled_from(
+                [
+                    (),
+                    (DimDivisor(194, ("ground",), up_to_cubic_in=1728), DimDivisor(0, ("ground",))),
+                    (DimDivisor(250, up_to_cubic_in=3000),),
+                ]
+            )
+        ),
+        dim_rounding=draw(st.sampled_from(["nearest", "up", "by_day"])),
+        by_shipment=draw(st.sampled_from([None, (), ("ground",), SERVICES])),
         max_parcel_lb=30,
         max_longest_in=40,
         max_girth_in=90,
@@ -525,7 +544,9 @@ ROWS = st.fixed_dictionaries(
         "residential": st.sampled_from([None, True, False]),
         "service": st.sampled_from([*SERVICES, "standard"]),
         "parcels": st.lists(PARCELS, min_size=1, max_size=3),
-        "ship_date": st.none() | st.dates(dt.date(2026, 11, 1), dt.date(2026, 11, 30)),
+        "ship_date": st.none()
+        | st.dates(dt.date(2026, 11, 1), dt.date(2026, 11, 30))
+        | st.dates(dt.date(2025, 8, 16), dt.date(2025, 8, 19)),
         "signature": st.sampled_from([None, "none", "adult"]),
         "saturday_delivery": st.sampled_from([None, True]),
         "ship_from": st.none()

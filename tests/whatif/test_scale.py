@@ -69,7 +69,9 @@ def test_rating_ten_times_the_rows_asks_the_card_as_often(monkeypatch):
     asked = []
     priced = price_tables._priced
     monkeypatch.setattr(
-        price_tables, "_priced", lambda *given: asked.append(given[-1].num_rows) or priced(*given)
+        price_tables,
+        "_priced",
+        lambda *given, **how: asked.append(given[-1].num_rows) or priced(*given, **how),
     )
     card = sk.RateCard.synthetic()
     everything = len(card.services)

@@ -19,6 +19,7 @@ from shipkit.carriers.ratecard import (
     RATES,
     TRANSIT,
     ZONES,
+    DimDivisor,
     Discount,
     RateCard,
     Surcharge,
@@ -42,6 +43,7 @@ _PLAIN = (
     "zip_countries",
     "effective",
     "is_synthetic",
+    "by_shipment",
 )
 
 
@@ -152,7 +154,11 @@ def _toml(card: RateCard, *, by_rule: bool) -> str:
         if getattr(card, name) is not None
     ]
     lines += [f"areas = {_value(sorted(card.areas))}", f"older = {len(card.older)}"]
-    for kind, rules in (("surcharge", card.surcharges), ("discount", card.discounts)):
+    for kind, rules in (
+        ("surcharge", card.surcharges),
+        ("discount", card.discounts),
+        ("dim", card.dim_divisors),
+    ):
         for rule in rules:
             lines += ["", f"[[{kind}]]"]
             lines += [
@@ -232,6 +238,7 @@ def _card(files: Mapping[str, bytes], under: str) -> RateCard:
         transit=_table(files, f"{under}transit.parquet", TRANSIT),
         surcharges=tuple(_rule(Surcharge, one) for one in data.get("surcharge", [])),
         discounts=tuple(_rule(Discount, one) for one in data.get("discount", [])),
+        dim_divisors=tuple(_rule(DimDivisor, one) for one in data.get("dim", [])),
         areas=lists,
         older=tuple(
             _card(files, f"{under}older/{place:03}/") for place in range(data.get("older", 0))

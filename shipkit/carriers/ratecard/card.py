@@ -17,9 +17,11 @@ from shipkit.carriers.ratecard.card_parts import (
     PARTS,
     RATES,
     TRANSIT,
+    DimDivisor,
     Discount,
     Surcharge,
     ZoneChart,
+    rule_text,
 )
 from shipkit.errors import RateCardError
 from shipkit.models import Address, Rate, Shipment
@@ -28,7 +30,22 @@ from shipkit.schema import QUOTES, digest
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths
 
-__all__ = ["RateCard"]
+__all__ = ["UP_SINCE", "RateCard"]
+
+
+UP_SINCE = dt.date(2025, 8, 18)
+"""The day from which UPS and FedEx round each fraction of an inch up (Supply Chain Dive, "UPS to
+round up package dimensions", August 2025)."""
+
+
+class _Texts(tuple[Any, ...]):
+    """Rules that a fingerprint shows without the fields that are not set and were added later."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        inner = ", ".join(map(rule_text, self))
+        return f"({inner},)" if len(self) == 1 else f"({inner})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +60,14 @@ class RateCard:
         In the order in which they apply.
     areas
         Named lists of 5-digit ZIPs for surcharges.
+    dim_divisor, dim_divisors
+        Cubic inches to a pound of dimensional weight, and where it differs.
     dim_rounding
-        ``nearest`` whole inch, or ``up``.
+        Sides to whole inches: ``nearest``, ``up``, or ``by_day``, as UPS and FedEx do it: up since
+        18 August 2025, to the nearest before.
+    by_shipment
+        The services that price the total weight of a shipment. Others price each parcel by its own
+        weight, as UPS does within a country. Default: the services that only go abroad.
     """
 
     name: str
@@ -56,7 +79,7 @@ class RateCard:
     areas: Mapping[str, frozenset[str]] = field(default_factory=dict)
     currency: str = "USD"
     dim_divisor: int = 139
-    dim_rounding: str = "nearest"
+    dim_rounding: str = "by_day"
     max_parcel_lb: int = 150
     max_longest_in: int = 108
     max_girth_in: int = 165
@@ -66,6 +89,8 @@ class RateCard:
     is_synthetic: bool = False
     older: tuple[RateCard, ...] = ()
     """Versions that were in force before this one, oldest first; see :meth:`dated`."""
+    dim_divisors: tuple[DimDivisor, ...] = ()
+    by_shipment: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", self.rates.select(RATES.names).cast(RATES))
@@ -112,8 +137,8 @@ class RateCard:
             ``rates={"ground": "..."}``, or with a column ``service``); or lines with ``service``,
             ``zone``, ``lb``, ``price``. ``151+`` or ``per lb`` is a price a pound.
         surcharges, discounts
-            TOML (``[[surcharge]]``, ``[[discount]]``, ``[areas]``) or tables with a row per rule;
-            objects are taken too.
+            TOML (``[[surcharge]]``, ``[[discount]]``, ``[[dim]]``, ``[areas]``) or tables with a
+            row per rule; objects are taken too.
         transit
             A table with ``service``, ``zone``, ``days``.
         areas
@@ -131,8 +156,8 @@ class RateCard:
         complete
             Refuse a chart that leaves out ZIP prefixes of the contiguous states.
         **rules_of_weight
-            ``dim_divisor`` (139), ``dim_rounding`` (``"nearest"`` or ``"up"``), ``max_parcel_lb``
-            and others of :class:`RateCard`.
+            ``dim_divisor`` (139), ``dim_rounding`` (``"by_day"``, ``"nearest"`` or ``"up"``),
+            ``by_shipment``, ``max_parcel_lb`` and others of :class:`RateCard`.
 
         Raises
         ------
@@ -152,6 +177,7 @@ class RateCard:
             surcharges=rules.surcharges,
             discounts=rules.discounts,
             areas=rules.areas,
+            dim_divisors=(*rules.dim_divisors, *rules_of_weight.pop("dim_divisors", ())),
             currency=currency,
             effective=dt.date.fromisoformat(effective) if isinstance(effective, str) else effective,
             **rules_of_weight,
@@ -288,8 +314,8 @@ class RateCard:
             self.zones.fingerprint,
             digest(self.rates),
             digest(self.transit),
-            self.surcharges,
-            self.discounts,
+            _Texts(self.surcharges),
+            _Texts(self.discounts),
             sorted((name, sorted(zips)) for name, zips in self.areas.items()),
             self.currency,
             self.dim_divisor,
@@ -300,8 +326,23 @@ class RateCard:
             self.zip_countries,
             self.effective,
             *(card.fingerprint for card in self.older),
+            *((self.dim_divisors,) if self.dim_divisors else ()),
+            *(("by_shipment", self.by_shipment) if self.by_shipment is not None else ()),
         )
         return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+    @cached_property
+    def priced_together(self) -> frozenset[str]:
+        """The services that price the total weight of a shipment."""
+        if self.by_shipment is not None:
+            return frozenset(self.by_shipment)
+        return frozenset(each.code for each in CARD_SERVICES if each.reach == "abroad")
+
+    def rounds_up(self, day: dt.date | None) -> bool | None:
+        """Return whether sides are rounded up to whole inches on `day`."""
+        if self.dim_rounding != "by_day":
+            return self.dim_rounding == "up"
+        return day is None or day >= UP_SINCE or (self.effective or dt.date.min) >= UP_SINCE
 
     @cached_property
     def last_lb(self) -> int:
@@ -363,6 +404,17 @@ class RateCard:
 
 
 def _check(card: RateCard) -> None:
+    if card.dim_rounding not in {"by_day", "nearest", "up"}:
+        raise RateCardError(
+            f"dim_rounding={card.dim_rounding!r} is not known.",
+            fix='Use "by_day", "nearest" or "up".',
+        )
+    used = [*(card.by_shipment or ()), *(s for rule in card.dim_divisors for s in rule.services)]
+    if strange := [name for name in used if name not in CARD_SERVICES]:
+        raise RateCardError(
+            f"{strange[0]!r} is not a known service.",
+            fix=f"Known: {', '.join(CARD_SERVICES.codes)}.",
+        )
     names = [s.name for s in card.surcharges]
     if len(set(names)) < len(names):
         raise RateCardError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -21,11 +21,13 @@ __all__ = [
     "RATES",
     "TRANSIT",
     "ZONES",
+    "DimDivisor",
     "Discount",
     "Surcharge",
     "TableZones",
     "ZoneChart",
     "ppm",
+    "rule_text",
     "share",
 ]
 
@@ -102,6 +104,27 @@ def ppm(percent: Decimal | str | int) -> int:
     return int(value)
 
 
+def rule_text(rule: Any) -> str:
+    """Return a rule for a fingerprint.
+
+    Fields that later versions added count only where they are set, so that cards that were saved
+    before keep their fingerprint.
+    """
+    later = _LATER_FIELDS.get(type(rule).__name__, frozenset())
+    told = ", ".join(
+        f"{each.name}={getattr(rule, each.name)!r}"
+        for each in fields(rule)
+        if each.name not in later or getattr(rule, each.name) != each.default
+    )
+    return f"{type(rule).__name__}({told})"
+
+
+_LATER_FIELDS: Final = {
+    "Surcharge": frozenset({"over_cubic_in", "zones", "group", "minimum_billable_lb"}),
+    "Discount": frozenset({"zones", "over_lb", "up_to_lb"}),
+}
+
+
 def share(cents: int, millionths: int) -> int:
     """Return `millionths` of `cents`, rounded half up, in whole numbers only."""
     return (cents * millionths + 500_000) // 1_000_000
@@ -133,12 +156,56 @@ class TableZones:
 
 
 @dataclass(frozen=True)
+class DimDivisor:
+    """Cubic inches to a pound of dimensional weight, where that differs from the card's own.
+
+    The first that matches a parcel holds. 0: the size is not billed.
+    """
+
+    divisor: int
+    services: tuple[str, ...] = ()
+    """Empty: all."""
+    up_to_cubic_in: int | None = None
+    """Only for parcels of at most this volume: contracts have a larger divisor for small boxes."""
+
+    def __post_init__(self) -> None:
+        if self.divisor < 0:
+            raise RateCardError(
+                f"The dimensional divisor {self.divisor} is negative.",
+                fix="Write cubic inches to a pound, such as 139, or 0 where size is not billed.",
+            )
+
+    def matches(self, service: str, volume_in: int) -> bool:
+        """Return whether a parcel of this volume by `service` has this divisor."""
+        return (not self.services or service in self.services) and (
+            self.up_to_cubic_in is None or volume_in <= self.up_to_cubic_in
+        )
+
+
+@dataclass(frozen=True)
 class Discount:
-    """Percent off the list price of a service (empty: of all), never below `minimum_cents`."""
+    """Percent off the list price of a service (empty: of all), never below `minimum_cents`.
+
+    The first that matches holds. Where parcels are priced one by one, it is of each parcel's price.
+    """
 
     percent: Decimal
     minimum_cents: int = 0
     services: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    """Empty: all."""
+    over_lb: int | None = None
+    up_to_lb: int | None = None
+    """Limits of the billable weight: above `over_lb`, and at most `up_to_lb`."""
+
+    def matches(self, service: str, zone: str, billable_lb: int) -> bool:
+        """Return whether a price is discounted by this."""
+        return (
+            (not self.services or service in self.services)
+            and (not self.zones or zone in self.zones)
+            and (self.over_lb is None or billable_lb > self.over_lb)
+            and (self.up_to_lb is None or billable_lb <= self.up_to_lb)
+        )
 
     def of(self, cents: int) -> int:
         """Return what is left of `cents`."""
@@ -151,9 +218,11 @@ class Surcharge:
 
     Rules apply in order; a later one may be a percentage of an earlier one.
 
-    Every condition that is set must hold. The amount is `cents` (a shipment, or with `per_parcel`
-    or a size condition each parcel that meets it), or `percent` of what `of` names, or `cents` for
-    each started 100 units of declared value above `free_cents`.
+    Every condition that is set must hold. Where parcels are priced one by one
+    (:attr:`RateCard.by_shipment`), percentages and minimums are of each parcel's price, and an
+    amount for the shipment is on its first parcel. The amount is `cents` (a shipment, or with
+    `per_parcel` or a size condition each parcel that meets it), or `percent` of what `of` names, or
+    `cents` for each started 100 units of declared value above `free_cents`.
     """
 
     name: str
@@ -176,7 +245,7 @@ class Surcharge:
     over_longest_in: int | None = None
     over_second_in: int | None = None
     over_girth_in: int | None = None
-    """Length plus girth. A parcel that passes any one of the four meets the size condition."""
+    """Length plus girth."""
     declared_value: bool = False
     free_cents: int = 0
     minimum_cents: int = 0
@@ -193,7 +262,26 @@ class Surcharge:
     A fuel surcharge changes week by week this way. A shipment without a date has the last amount.
     """
 
+    over_cubic_in: int | None = None
+    """Length x width x height. A parcel that passes any one of the five limits meets the size
+    condition."""
+    zones: tuple[str, ...] = ()
+    """Empty: all."""
+    group: str | None = None
+    """Of the rules of one group, a parcel pays the highest only (additional handling for several
+    reasons, large package)."""
+    minimum_billable_lb: int | None = None
+    """A parcel that meets the rule is billed as this many pounds at least (a large package: 90)."""
+
     def __post_init__(self) -> None:
+        if self.group is not None and (
+            self.percent is not None or self.declared_value or not (self.sized or self.per_parcel)
+        ):
+            raise RateCardError(
+                f"Surcharge {self.name!r} is in the group {self.group!r}, and is not an amount for "
+                "each parcel.",
+                fix="Give it an amount, and a size condition or per_parcel.",
+            )
         if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(
             amount < 0 for _, amount in self.steps
         ):
@@ -242,5 +330,11 @@ class Surcharge:
         """Whether the rule looks at the weight or size of a parcel."""
         return any(
             v is not None
-            for v in (self.over_lb, self.over_longest_in, self.over_second_in, self.over_girth_in)
+            for v in (
+                self.over_lb,
+                self.over_longest_in,
+                self.over_second_in,
+                self.over_girth_in,
+                self.over_cubic_in,
+            )
         )

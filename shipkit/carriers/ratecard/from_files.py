@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shipkit.carriers.ratecard import TRANSIT, Discount, Surcharge, TableZones
+from shipkit.carriers.ratecard import TRANSIT, DimDivisor, Discount, Surcharge, TableZones
 from shipkit.carriers.ratecard.prices import read_prices, read_transit, written_out
 from shipkit.carriers.ratecard.sheets import Paths, Sheet, files_of, read_sheets
 from shipkit.carriers.ratecard.surcharges import read_area, read_rules
@@ -45,6 +45,7 @@ class ContractRules:
     surcharges: tuple[Surcharge, ...]
     discounts: tuple[Discount, ...]
     areas: Mapping[str, frozenset[str]]
+    dim_divisors: tuple[DimDivisor, ...] = ()
 
 
 def prices_of(
@@ -101,6 +102,7 @@ def rules_of(
             **more.areas,
             **{key: _area(key, given) for key, given in areas.items()},
         },
+        dim_divisors=(*rules.dim_divisors, *more.dim_divisors),
     )
 
 

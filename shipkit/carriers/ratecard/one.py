@@ -2,7 +2,12 @@
 
 Rules of weight (UPS service guide, "How to determine billable weight"): dimensions to whole
 inches, their product divided by the divisor and rounded up, actual weight rounded up, the larger
-bills, parcels add up.
+bills.
+
+Several parcels (recorded answers of UPS's Rating API, 2024): within a country each parcel has its
+own price, and its fuel surcharge is rounded on its own: 2 x (136.34 + 6.20) with 16 % is 330.70,
+and 330.69 if the fuel of both were rounded together. Where a service prices the whole shipment, the
+weights add up.
 """
 
 from __future__ import annotations
@@ -37,6 +42,7 @@ class Measure:
     longest_in: int = 0
     second_in: int = 0
     girth_in: int = 0
+    volume_in: int = 0
 
 
 def ends_of(card: RateCard, origin: Address, to: Address) -> Ends:
@@ -48,52 +54,110 @@ def ends_of(card: RateCard, origin: Address, to: Address) -> Ends:
     return Ends("US" if home else origin.country, "US" if away else to.country, "")
 
 
-def measure(card: RateCard, parcel: Parcel) -> Measure:
-    """Return `parcel` in billed units."""
+def measure(
+    card: RateCard, parcel: Parcel, service: str = "", day: dt.date | None = None
+) -> Measure:
+    """Return `parcel` in billed units, as `service` bills it on `day`."""
     weight = max(
         1, math.ceil(parcel.weight_lb - 1e-6)
     )  # a millionth: pounds converted from kilograms are not a pound more
     if parcel.length_in is None or parcel.width_in is None or parcel.height_in is None:
         return Measure(weight, weight)
     sizes = sorted(
-        (_inches(card, v) for v in (parcel.length_in, parcel.width_in, parcel.height_in)),
+        (
+            _inches(v, up=bool(card.rounds_up(day)))
+            for v in (parcel.length_in, parcel.width_in, parcel.height_in)
+        ),
         reverse=True,
     )
     volume = sizes[0] * sizes[1] * sizes[2]
+    divisor = next(
+        (d.divisor for d in card.dim_divisors if d.matches(service, volume)), card.dim_divisor
+    )
     return Measure(
         weight,
-        max(weight, -(-volume // card.dim_divisor)),
+        max(weight, -(-volume // divisor)) if divisor else weight,
         sizes[0],
         sizes[1],
         sizes[0] + 2 * (sizes[1] + sizes[2]),
+        volume,
     )
 
 
-def _inches(card: RateCard, inches: float) -> int:
-    return max(1, math.floor(inches + 0.5) if card.dim_rounding == "nearest" else math.ceil(inches))
+def _inches(inches: float, *, up: bool) -> int:
+    return max(1, math.ceil(inches) if up else math.floor(inches + 0.5))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parcels that have one price: all of a shipment, or one of them."""
+
+    parcels: Sequence[Parcel]
+    sizes: Sequence[Measure]
+    billable_lb: int
+    first: bool
+    """Whether what is charged once a shipment is charged here."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the conditions of a rule look at, beyond parcels."""
+
+    card: RateCard
+    shipment: Shipment
+    zone: str
+    day: dt.date | None
+
+    def groups(self) -> list[_Group]:
+        """Return what is priced together."""
+        parcels = self.shipment.parcels
+        sizes = [measure(self.card, p, self.shipment.service, self.day) for p in parcels]
+        billed = [self._billed(m) for m in sizes]
+        if self.shipment.service in self.card.priced_together:
+            return [_Group(parcels, sizes, sum(billed), first=True)]
+        return [
+            _Group((parcel,), (m,), lb, first=not place)
+            for place, (parcel, m, lb) in enumerate(zip(parcels, sizes, billed, strict=True))
+        ]
+
+    def _billed(self, m: Measure) -> int:
+        least = [
+            rule.minimum_billable_lb
+            for rule in self.card.surcharges
+            if rule.minimum_billable_lb and _applies(self, rule) and _passes(rule, m)
+        ]
+        return max([m.billable_lb, *least])
 
 
 def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.date | None) -> Rate:
     """Return the price of `shipment` from `origin`. Raises CarrierRejected when there is none."""
-    service = shipment.service
-    sizes = [measure(card, p) for p in shipment.parcels]
+    service, day = shipment.service, as_of or shipment.ship_date
     ends = ends_of(card, origin, shipment.ship_to)
     zone = card.zone(ends.origin, (ends.exact, ends.prefix), service)
-    billable = sum(m.billable_lb for m in sizes)
-    price = card.prices.get((service, zone or "", min(billable, card.last_lb + 1)))
+    case = _Case(card, shipment, zone or "", day)
+    groups = case.groups()
+    prices = [
+        card.prices.get((service, zone or "", min(g.billable_lb, card.last_lb + 1))) for g in groups
+    ]
+    unpriced = next((g for g, price in zip(groups, prices, strict=True) if price is None), None)
+    sizes = [m for g in groups for m in g.sizes]
     if refusal := _no_price(card, shipment, origin, sizes) or _no_rate(
-        service, ends, zone, price is not None, billable
+        service, ends, zone, None if unpriced is None else unpriced.billable_lb
     ):
         raise CarrierRejected(refusal[0], fix=refusal[1], carrier_code="rate")
-    assert zone is not None and price is not None  # noqa: S101, PT018 - _no_rate has just checked it
-    parts = _amounts(card, shipment, sizes, price[0] + price[1] * billable, as_of)
+    assert zone is not None  # noqa: S101 - _no_rate has just checked it
+    parts = dict.fromkeys(PARTS, 0)
+    for group, price in zip(groups, prices, strict=True):
+        assert price is not None  # noqa: S101 - none is unpriced
+        for part, cents in _amounts(case, group, price[0] + price[1] * group.billable_lb).items():
+            parts[part] += cents
     days = card.days.get((service, zone))
     return Rate(
         service=shipment.service,
         cost_cents=sum(parts.values()),
         currency=card.currency,
         zone=zone,
-        billable_weight_lb=float(billable),
+        billable_weight_lb=float(sum(g.billable_lb for g in groups)),
         transit_days=days,
         delivery_date=None
         if days is None or shipment.ship_date is None
@@ -102,25 +166,23 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
     )
 
 
-def _amounts(
-    card: RateCard,
-    shipment: Shipment,
-    sizes: Sequence[Measure],
-    list_cents: int,
-    as_of: dt.date | None,
-) -> dict[str, int]:
-    """Return what each part of the price comes to."""
-    service, day = shipment.service, as_of or shipment.ship_date
+def _amounts(case: _Case, group: _Group, list_cents: int) -> dict[str, int]:
+    """Return what each part of the price of a group comes to."""
+    card, service = case.card, case.shipment.service
     base = next(
-        (d.of(list_cents) for d in card.discounts if not d.services or service in d.services),
+        (
+            d.of(list_cents)
+            for d in card.discounts
+            if d.matches(service, case.zone, group.billable_lb)
+        ),
         list_cents,
     )
     parts = dict.fromkeys(PARTS, 0) | {"base": base}
     items: dict[str, int] = {}
     for rule in card.surcharges:
-        if _applies(card, rule, shipment, day):
+        if _applies(case, rule):
             items[rule.name] = _amount(
-                rule, shipment, sizes, items | parts, day
+                case, rule, group, items | parts
             )  # a part wins over a rule of its name
         else:
             items[rule.name] = 0
@@ -128,26 +190,35 @@ def _amounts(
     return parts
 
 
-def _amount(
-    rule: Surcharge,
-    shipment: Shipment,
-    sizes: Sequence[Measure],
-    so_far: Mapping[str, int],
-    day: dt.date | None,
-) -> int:
-    amount = rule.amount_on(day)
+def _amount(case: _Case, rule: Surcharge, group: _Group, so_far: Mapping[str, int]) -> int:
+    amount = rule.amount_on(case.day)
     if rule.percent is not None:
         cents = share(sum(so_far[name] for name in rule.of), amount)
     elif rule.declared_value:
-        cents = sum(_of_value(rule, amount, p) for p in shipment.parcels)
+        cents = sum(_of_value(rule, amount, p) for p in group.parcels)
+    elif rule.group is not None:
+        cents = amount * sum(_highest(case, rule.group, m) is rule for m in group.sizes)
     elif rule.sized:
-        cents = amount * sum(_passes(rule, m) for m in sizes)
+        cents = amount * sum(_passes(rule, m) for m in group.sizes)
+    elif rule.per_parcel:
+        cents = amount * len(group.parcels)
     else:
-        cents = amount * (len(sizes) if rule.per_parcel else 1)
+        cents = amount if group.first else 0
     return max(cents, rule.minimum_cents) if cents else 0
 
 
-def _applies(card: RateCard, rule: Surcharge, shipment: Shipment, day: dt.date | None) -> bool:
+def _highest(case: _Case, group: str, m: Measure) -> Surcharge | None:
+    """Return the rule of `group` that a parcel pays: the highest, the first of equal ones."""
+    rules = [
+        rule
+        for rule in case.card.surcharges
+        if rule.group == group and _applies(case, rule) and _passes(rule, m)
+    ]
+    return max(rules, key=lambda rule: rule.amount_on(case.day), default=None)
+
+
+def _applies(case: _Case, rule: Surcharge) -> bool:
+    card, shipment, day = case.card, case.shipment, case.day
     to = shipment.ship_to
     return (
         (not rule.services or shipment.service in rule.services)
@@ -160,6 +231,7 @@ def _applies(card: RateCard, rule: Surcharge, shipment: Shipment, day: dt.date |
             )
         )
         and (not rule.signature or str(shipment.signature) in rule.signature)
+        and (not rule.zones or case.zone in rule.zones)
         and (not rule.saturday or shipment.saturday_delivery)
         and (rule.since is None or day is None or day >= rule.since)
         and (rule.until is None or (day is not None and day < rule.until))
@@ -177,8 +249,9 @@ def _passes(rule: Surcharge, m: Measure) -> bool:
         (rule.over_longest_in, m.longest_in),
         (rule.over_second_in, m.second_in),
         (rule.over_girth_in, m.girth_in),
+        (rule.over_cubic_in, m.volume_in),
     )
-    return any(limit is not None and value > limit for limit, value in limits)
+    return not rule.sized or any(limit is not None and value > limit for limit, value in limits)
 
 
 def _no_price(
@@ -203,7 +276,7 @@ def _no_price(
 
 
 def _no_rate(
-    service: str, ends: Ends, zone: str | None, priced: bool, billable: int
+    service: str, ends: Ends, zone: str | None, unpriced_lb: int | None
 ) -> tuple[str, str] | None:
     if zone is None:
         return REFUSALS["zone"][0].format(
@@ -211,9 +284,9 @@ def _no_rate(
         ), REFUSALS["zone"][1]
     return (
         None
-        if priced
+        if unpriced_lb is None
         else (
-            REFUSALS["price"][0].format(service=service, zone=zone, lb=billable),
+            REFUSALS["price"][0].format(service=service, zone=zone, lb=unpriced_lb),
             REFUSALS["price"][1],
         )
     )

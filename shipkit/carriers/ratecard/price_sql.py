@@ -6,10 +6,12 @@ together to the cent, problems included.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from shipkit.carriers.ratecard import PARTS, ppm
+from shipkit.carriers.ratecard.card import UP_SINCE
 from shipkit.carriers.ratecard.one import REFUSALS
 
 if TYPE_CHECKING:
@@ -18,14 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["statement"]
 
 
-def statement(card: RateCard, *, itemised: bool = False) -> str:
+def statement(card: RateCard, *, itemised: bool = False, split: bool = False) -> str:
     """Return the SQL that prices the view ``shipments`` by `card`.
 
     It reads the tables ``zones``, ``rates``, ``transit`` and ``areas``, too. It is written in many
     small steps: an expression that the same step uses twice is computed twice, a column of an
     earlier step only once.
+
+    Parameters
+    ----------
+    split
+        Whether parcels that are priced one by one are rows of their own. Only the one where
+        ``lead`` is true has the charges of its shipment, and ``rank`` tells which of the problems
+        of several parcels is the shipment's.
     """
-    rules, rule_names = _rules(card)
+    rules, rule_names = _rules(card, split=split)
     outputs = {
         "cost_cents": "base_c + fuel_c + residential_c + delivery_area_c + other_c",
         "transit_days": "days",
@@ -79,7 +88,6 @@ measured AS (
 weighed AS (
     SELECT
         *,
-        {_over("billable_lb", "sum")} AS billable,
         pieces = 0
             OR NOT good
             OR coalesce(list_bool_or(list_transform(others, lambda p: NOT p.good)), false)
@@ -112,9 +120,13 @@ placed AS (
         AND length(far.destination) < 5
 {_area_joins(card)}
 ),
+billed AS (
+    SELECT *, {_billable(card)} AS billable
+    FROM placed
+),
 listed AS (
     SELECT p.*, r.cents + r.cents_per_lb * p.billable AS list_cents
-    FROM placed p
+    FROM billed p
     LEFT JOIN rates r
         ON r.service = p.service
         AND r.zone = p.zone
@@ -134,7 +146,7 @@ SELECT
     CASE WHEN NOT no_weight THEN billable::DOUBLE END AS billable_weight_lb,
     {shown},
     problem,
-    CASE WHEN problem IS NOT NULL THEN {_fix(card)} END AS fix
+    CASE WHEN problem IS NOT NULL THEN {_fix(card)} END AS fix{_rank(card) if split else ""}
 FROM summed"""
 
 
@@ -147,11 +159,11 @@ def _whole(card: RateCard, parcel: str) -> dict[str, str]:
 
     The arithmetic is that of ``one.measure``, one floating-point operation after the other.
     """
-    size = (
-        "greatest(1, floor({} + 0.5))"
-        if card.dim_rounding == "nearest"
-        else "greatest(1, ceil({}))"
-    )
+    nearest, up = "floor({0} + 0.5)", "ceil({0})"
+    both = f"CASE WHEN day < DATE '{UP_SINCE}' THEN {nearest} ELSE {up} END"
+    now = card.rounds_up(None)
+    inches = nearest if not now else up if card.rounds_up(dt.date.min) else both
+    size = f"greatest(1, {inches})"
     sides = [f"{parcel}{name}" for name in ("length_in", "width_in", "height_in")]
     boxed = " AND ".join(f"{side} > 0 AND {side} < 1e5" for side in sides)
     good = f"coalesce({parcel}weight_lb > 0 AND {parcel}weight_lb < 1e9, false)"
@@ -172,17 +184,53 @@ def _measures(card: RateCard, parcel: str) -> dict[str, str]:
     """Return what is billed and what surcharges look at, from :func:`_whole`."""
     a, b, c = (f"{parcel}{side}" for side in "abc")
     longest = f"greatest({a}, {b}, {c})"
+    volume = f"{a} * {b} * {c}"
     handed_on = {name: f"{parcel}{name}" for name in ("good", "lb", "declared")} if parcel else {}
     return {
         "billable_lb": (
-            f"CASE WHEN {parcel}good THEN greatest({parcel}lb, ({a} * {b} * {c} + "
-            f"{card.dim_divisor - 1}) // {card.dim_divisor}) ELSE 0 END"
+            f"CASE WHEN {parcel}good THEN greatest({parcel}lb, {_dim_lb(card, volume)}) ELSE 0 END"
         ),
         "longest": longest,
         "second": f"{a} + {b} + {c} - {longest} - least({a}, {b}, {c})",
         "girth": f"{longest} + 2 * ({a} + {b} + {c} - {longest})",
+        "volume": volume,
         **handed_on,
     }
+
+
+def _dim_lb(card: RateCard, volume: str) -> str:
+    """Return the pounds that a volume is billed as."""
+
+    def pounds(divisor: int) -> str:
+        return f"({volume} + {divisor - 1}) // {divisor}" if divisor else "0"
+
+    cases = ""
+    for each in card.dim_divisors:
+        tests = [
+            _any_of("service", each.services) if each.services else "",
+            "" if each.up_to_cubic_in is None else f"{volume} <= {each.up_to_cubic_in}",
+        ]
+        when = " AND ".join(test for test in tests if test) or "true"
+        cases += f" WHEN {when} THEN {pounds(each.divisor)}"
+    default = pounds(card.dim_divisor)
+    return f"CASE{cases} ELSE {default} END" if cases else default
+
+
+def _billable(card: RateCard) -> str:
+    """Return the billed pounds of all parcels, with the least weights of rules that they meet."""
+    rules = [rule for rule in card.surcharges if rule.minimum_billable_lb]
+    if not rules:
+        return _over("billable_lb", "sum")
+
+    def of_parcel(p: str) -> str:
+        least = "".join(
+            f", CASE WHEN {_condition(card, rule)} AND {_meets(p, rule)} "
+            f"THEN {rule.minimum_billable_lb} ELSE 0 END"
+            for rule in rules
+        )
+        return f"greatest({p}billable_lb{least})"
+
+    return _each(of_parcel)
 
 
 def _columns(named: Mapping[str, str]) -> str:
@@ -222,7 +270,13 @@ def _area_joins(card: RateCard) -> str:
 def _base(card: RateCard) -> str:
     cases = []
     for discount in card.discounts:
-        on = _any_of("service", discount.services) if discount.services else "true"
+        tests = [
+            _any_of("service", discount.services) if discount.services else "",
+            _any_of("zone", discount.zones) if discount.zones else "",
+            "" if discount.over_lb is None else f"billable > {discount.over_lb}",
+            "" if discount.up_to_lb is None else f"billable <= {discount.up_to_lb}",
+        ]
+        on = " AND ".join(test for test in tests if test) or "true"
         cases.append(
             f"WHEN {on} THEN greatest(list_cents - {_share('list_cents', ppm(discount.percent))}, "
             f"{discount.minimum_cents})"
@@ -230,7 +284,7 @@ def _base(card: RateCard) -> str:
     return f"CASE {' '.join(cases)} ELSE list_cents END" if cases else "list_cents"
 
 
-def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
+def _rules(card: RateCard, *, split: bool) -> tuple[str, list[tuple[str, str]]]:
     """Return the steps that add the surcharges, and the column of each surcharge by name.
 
     The last step is ``summed``.
@@ -242,12 +296,13 @@ def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
         "delivery_area": [],
         "other": [],
     }
-    steps, this_step, before = [], dict[str, str](), "based"
+    steps, this_step, before = _grouped(card), dict[str, str](), "based"
+    before = "grouped" if steps else before
     for k, rule in enumerate(card.surcharges):
         if this_step.keys() & {column for name in rule.of for column in columns[name]}:
             steps.append(f"step_{k} AS (SELECT *, {_columns(this_step)} FROM {before})")
             this_step, before = {}, f"step_{k}"
-        this_step[f"rule_{k}"] = _rule(card, rule, columns)
+        this_step[f"rule_{k}"] = _rule(card, rule, columns, split=split)
         columns[rule.part].append(f"rule_{k}")
         columns.setdefault(rule.name, [f"rule_{k}"])  # a part wins over a rule of its name
     if this_step:
@@ -260,7 +315,43 @@ def _rules(card: RateCard) -> tuple[str, list[tuple[str, str]]]:
     return ", ".join(steps), [(rule.name, f"rule_{k}") for k, rule in enumerate(card.surcharges)]
 
 
-def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> str:
+def _grouped(card: RateCard) -> list[str]:
+    """Return the step that has, for each parcel, what the rules of groups come to by themselves."""
+    rules = [(k, rule) for k, rule in enumerate(card.surcharges) if rule.group is not None]
+    if not rules:
+        return []
+
+    def own(p: str) -> dict[str, str]:
+        return {
+            f"own_{k}": (
+                f"CASE WHEN {_condition(card, rule)} AND {_meets(p, rule)} "
+                f"THEN {_in_force(rule)} ELSE 0 END::BIGINT"
+            )
+            for k, rule in rules
+        }
+
+    others = f"list_transform(others, lambda p: {_struct(own('p.'))})"
+    return [f"grouped AS (SELECT *, {_columns(own(''))}, {others} AS owns FROM based)"]
+
+
+def _highest(card: RateCard, rule: Surcharge) -> str:
+    """Return what parcels pay for a rule of a group: it is the highest, the first of equal ones."""
+    place = card.surcharges.index(rule)
+    rivals = [
+        (k, "<" if k < place else "<=")
+        for k, other in enumerate(card.surcharges)
+        if other.group == rule.group and k != place
+    ]
+
+    def of_parcel(p: str) -> str:
+        mine = f"{p}own_{place}"
+        wins = " AND ".join(f"{p}own_{k} {less} {mine}" for k, less in rivals) or "true"
+        return f"CASE WHEN {wins} THEN {mine} ELSE 0 END"
+
+    return _each(of_parcel, "owns")
+
+
+def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]], *, split: bool) -> str:
     each = _in_force(rule)
     if rule.percent is not None:
         amount = _share(_sum([c for name in rule.of for c in columns[name]]), each)
@@ -271,17 +362,14 @@ def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> 
                 f"{rule.free_cents} + 9999) // 10000) ELSE 0 END"
             )
         )
+    elif rule.group is not None:
+        amount = _highest(card, rule)
     elif rule.sized:
-        limits = (
-            ("lb", rule.over_lb),
-            ("longest", rule.over_longest_in),
-            ("second", rule.over_second_in),
-            ("girth", rule.over_girth_in),
-        )
-        passed = [(name, limit) for name, limit in limits if limit is not None]
-        amount = f"{each} * {_each(lambda p: _exceeds(p, passed))}"
+        amount = f"{each} * {_each(lambda p: f'{_meets(p, rule)}::BIGINT')}"
+    elif rule.per_parcel:
+        amount = f"{each} * pieces"
     else:
-        amount = f"{each} * pieces" if rule.per_parcel else each
+        amount = f"CASE WHEN lead THEN {each} ELSE 0 END" if split else each
     least = (
         f"CASE WHEN ({amount}) = 0 THEN 0 ELSE greatest(({amount}), {rule.minimum_cents}) END"
         if rule.minimum_cents
@@ -290,10 +378,17 @@ def _rule(card: RateCard, rule: Surcharge, columns: Mapping[str, list[str]]) -> 
     return f"CASE WHEN {_condition(card, rule)} THEN {least} ELSE 0 END::BIGINT"
 
 
-def _exceeds(parcel: str, limits: list[tuple[str, int]]) -> str:
-    """Return 1 where a parcel exceeds any of the limits, else 0."""
-    tests = " OR ".join(f"{parcel}{name} > {limit}" for name, limit in limits)
-    return f"({tests})::BIGINT"
+def _meets(parcel: str, rule: Surcharge) -> str:
+    """Return the test whether a parcel exceeds any limit of a rule; true where it has none."""
+    limits = (
+        ("lb", rule.over_lb),
+        ("longest", rule.over_longest_in),
+        ("second", rule.over_second_in),
+        ("girth", rule.over_girth_in),
+        ("volume", rule.over_cubic_in),
+    )
+    passed = [f"{parcel}{name} > {limit}" for name, limit in limits if limit is not None]
+    return f"({' OR '.join(passed) or 'true'})"
 
 
 def _in_force(rule: Surcharge) -> str:
@@ -306,10 +401,10 @@ def _in_force(rule: Surcharge) -> str:
     return f"(CASE{cases} ELSE {first} END)" if cases else str(first)
 
 
-def _each(of_parcel: Callable[[str], str]) -> str:
+def _each(of_parcel: Callable[[str], str], others: str = "others") -> str:
     """Return the sum of an expression over all parcels."""
     return (
-        f"({of_parcel('')} + coalesce(list_sum(list_transform(others, lambda p: "
+        f"({of_parcel('')} + coalesce(list_sum(list_transform({others}, lambda p: "
         f"{of_parcel('p.')})), 0)::BIGINT)"
     )
 
@@ -322,6 +417,7 @@ def _condition(card: RateCard, rule: Surcharge) -> str:
         else f"coalesce(residential, false) = {str(rule.residential).lower()}",
         "" if rule.area is None else f"in_area_{_areas_used(card).index(rule.area)}",
         _any_of("coalesce(signature, 'none')", rule.signature) if rule.signature else "",
+        _any_of("coalesce(zone, '')", rule.zones) if rule.zones else "",
         "coalesce(saturday_delivery, false)" if rule.saturday else "",
         f"coalesce(day >= DATE '{rule.since}', true)" if rule.since else "",
         f"coalesce(day < DATE '{rule.until}', false)" if rule.until else "",
@@ -364,6 +460,11 @@ def _problem(card: RateCard) -> str:
         "price": _filled(words["price"], service="service", zone="zone", lb="billable"),
     }
     return _cases(card, {name: _text(text) for name, text in words.items()} | filled)
+
+
+def _rank(card: RateCard) -> str:
+    """Return a column that orders problems: the first reason is the one that is shown."""
+    return f", {_cases(card, {name: str(k) for k, name in enumerate(_refused(card))})} AS rank"
 
 
 def _fix(card: RateCard) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.quoting import best_of
+from shipkit.carriers.ratecard.parcel_rows import parcels_apart, parcels_joined
 from shipkit.carriers.ratecard.price_sql import statement
 from shipkit.common.memory_database import memory_database
 from shipkit.common.spill import bounded
@@ -52,7 +53,6 @@ def quote_table(
     """
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
-    sql = statement(card, itemised=itemised)
     with memory_database(bounded()) as con:
         for name, lookup in (
             ("rates", card.rates),
@@ -63,7 +63,7 @@ def quote_table(
             con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
         whole = pa.concat_tables(
             [
-                _in_order(_priced(con, card, sql, questions(chunk, shipper, as_of)))
+                _priced(con, card, questions(chunk, shipper, as_of), itemised=itemised)
                 for chunk in _chunks(table)
             ]
         )
@@ -163,7 +163,18 @@ def _by_version(
     )
 
 
-def _priced(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
+def _priced(
+    con: duckdb.DuckDBPyConnection, card: RateCard, chunk: pa.Table, *, itemised: bool
+) -> pa.Table:
+    """Return the prices of shipments in order."""
+    units, first = parcels_apart(chunk, card.priced_together)
+    if first is None:
+        return _in_order(_run(con, card, statement(card, itemised=itemised), chunk))
+    sql = statement(card, itemised=itemised, split=True)
+    return parcels_joined(_in_order(_run(con, card, sql, units)), first)
+
+
+def _run(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
     origins = (
         pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist()
         + pc.unique(chunk.column("origin_country")).to_pylist()

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shipkit.carriers.ratecard import PARTS, Discount, Surcharge, ppm
+from shipkit.carriers.ratecard import PARTS, DimDivisor, Discount, Surcharge, ppm
 from shipkit.carriers.ratecard.sheets import Sheet, cents_of, files_of, heading_key, read_sheets
-from shipkit.carriers.ratecard.zones import service_named
+from shipkit.carriers.ratecard.zones import service_named, zone_name
 from shipkit.errors import RateCardError
 
 __all__ = ["Rules", "merged", "read_area", "read_rules"]
@@ -41,13 +41,18 @@ _RULE = (
     "over_longest_in",
     "over_second_in",
     "over_girth_in",
+    "over_cubic_in",
+    "zones",
+    "group",
+    "minimum_billable_lb",
     "declared_value",
     "free",
     "minimum",
     "since",
     "until",
 )
-_DISCOUNT = ("percent", "minimum", "services")
+_DISCOUNT = ("percent", "minimum", "services", "zones", "over_lb", "up_to_lb")
+_DIM = ("divisor", "services", "up_to_cubic_in")
 _YES, _NO = {"yes", "y", "true", "1", "x"}, {"no", "n", "false", "0"}
 
 
@@ -58,6 +63,7 @@ class Rules:
     surcharges: list[Surcharge] = field(default_factory=list)
     discounts: list[Discount] = field(default_factory=list)
     areas: dict[str, frozenset[str]] = field(default_factory=dict)
+    dim_divisors: list[DimDivisor] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -178,10 +184,10 @@ def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Ru
             f"{path.name} cannot be read as TOML: {error}.",
             fix="Correct it; texts are in quotes.",
         ) from None
-    if unknown := set(data) - {"surcharge", "discount", "areas"}:
+    if unknown := set(data) - {"surcharge", "discount", "dim", "areas"}:
         raise RateCardError(
             f"{path.name}: {min(unknown)!r} is not known.",
-            fix="A file has [[surcharge]], [[discount]] and [areas].",
+            fix="A file has [[surcharge]], [[discount]], [[dim]] and [areas].",
         )
     for name, zips in data.get("areas", {}).items():
         if isinstance(zips, str):
@@ -214,6 +220,12 @@ def _read_toml(path: Path, services: Mapping[str, str], currency: str, rules: Ru
             _discount(
                 _Entry(values, _complaint(path.name, f"discount {place}")), services, currency
             )
+        )
+
+    for place, values in enumerate(data.get("dim", []), start=1):
+        _known(path.name, f"dim {place}", values, _DIM)
+        rules.dim_divisors.append(
+            _dim_divisor(_Entry(values, _complaint(path.name, f"dim {place}")), services)
         )
 
 
@@ -277,7 +289,14 @@ def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Sur
         )
     sizes: dict[str, Any] = {
         key: _whole(entry, key)
-        for key in ("over_lb", "over_longest_in", "over_second_in", "over_girth_in")
+        for key in (
+            "over_lb",
+            "over_longest_in",
+            "over_second_in",
+            "over_girth_in",
+            "over_cubic_in",
+            "minimum_billable_lb",
+        )
     }
     try:
         return Surcharge(
@@ -290,6 +309,8 @@ def _surcharge(entry: _Entry, services: Mapping[str, str], currency: str) -> Sur
             residential=_flag(entry, "residential"),
             area=values.get("area"),
             signature=_words(values.get("signature")),
+            zones=_zones(entry),
+            group=str(values["group"]).strip() if values.get("group") else None,
             saturday=bool(_flag(entry, "saturday")),
             per_parcel=bool(_flag(entry, "per_parcel")),
             declared_value=bool(_flag(entry, "declared_value")),
@@ -307,8 +328,34 @@ def _discount(entry: _Entry, services: Mapping[str, str], currency: str) -> Disc
     if "percent" not in entry.values:
         raise entry.error("the discount has no percent.", 'Write percent = "42.5".')
     return Discount(
-        _percent(entry, "percent"), _cents(entry, "minimum", currency), _services(entry, services)
+        _percent(entry, "percent"),
+        _cents(entry, "minimum", currency),
+        _services(entry, services),
+        _zones(entry),
+        _whole(entry, "over_lb"),
+        _whole(entry, "up_to_lb"),
     )
+
+
+def _dim_divisor(entry: _Entry, services: Mapping[str, str]) -> DimDivisor:
+    divisor = _whole(entry, "divisor")
+    if divisor is None:
+        raise entry.error("there is no divisor.", "Write divisor = 166, or 0 for no size.")
+    return DimDivisor(divisor, _services(entry, services), _whole(entry, "up_to_cubic_in"))
+
+
+def _zones(entry: _Entry) -> tuple[str, ...]:
+    """Return the zones of a rule: names, and ranges of numbers such as "5-8"."""
+    names: list[str] = []
+    for text in _words(entry.values.get("zones")):
+        ends = re.fullmatch(r"(\d{1,3})\s*-\s*(\d{1,3})", text)
+        if ends and int(ends[1]) <= int(ends[2]):
+            names += [str(n) for n in range(int(ends[1]), int(ends[2]) + 1)]
+        elif re.fullmatch(r"[A-Za-z0-9]{1,4}", text):
+            names.append(zone_name(text))
+        else:
+            raise entry.error(f"zones {text!r} cannot be read.", 'Write zones = ["2", "5-8"].')
+    return tuple(dict.fromkeys(names))
 
 
 def _part_of(name: str) -> str:
@@ -356,7 +403,7 @@ def _whole(entry: _Entry, key: str) -> int | None:
     if not text.isdigit():
         raise entry.error(
             f"{key} {text!r} is not a whole number.",
-            "Parcels are measured in whole pounds and inches; write 48.",
+            "Parcels are measured in whole pounds and inches; write 48 (without a separator).",
         )
     return int(text)
 

@@ -285,8 +285,16 @@ def synthetic_card() -> RateCard:
                 over_longest_in=48,
                 over_second_in=30,
                 over_girth_in=105,
+                group="handling",
             ),
-            Surcharge("large_package", "other", cents=9900, over_longest_in=96, over_girth_in=130),
+            Surcharge(
+                "large_package",
+                "other",
+                cents=9900,
+                over_longest_in=96,
+                over_girth_in=130,
+                group="handling",
+            ),
             Surcharge(
                 "declared_value",
                 "other",
