@@ -2,6 +2,8 @@
 
     python tests/core_kit/s3_server.py --latency-ms 50
 
+``GET /_requests`` says how many requests of each method there were.
+
 Moto compares and writes in two steps: with eight writers at a time, one race of a hundred had two
 winners. S3 has none, so writes take turns here. The first line of output is the URL.
 """
@@ -9,6 +11,7 @@ winners. S3 has none, so writes take turns here. The first line of output is the
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import random
 import threading
@@ -38,7 +41,7 @@ class Server:
         self.latency_s = latency_s
         self.requests: Counter[str] = Counter()
         self._app: Any = DomainDispatcherApplication(create_backend_app)
-        self._turn = threading.Lock()
+        self._turn, self._counting = threading.Lock(), threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -46,7 +49,11 @@ class Server:
         self._thread.start()
 
     def _serve(self, environ: dict[str, Any], start_response: Any) -> Any:
-        self.requests[environ["REQUEST_METHOD"]] += 1
+        if environ["PATH_INFO"] == "/_requests":
+            start_response("200 OK", [("content-type", "application/json")])
+            return [json.dumps(self.requests).encode()]
+        with self._counting:
+            self.requests[environ["REQUEST_METHOD"]] += 1
         if self.latency_s:
             time.sleep(self.latency_s * random.uniform(0.8, 1.2))
         with self._turn:

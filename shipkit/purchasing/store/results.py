@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shipkit.common.object_store import in_parallel
 from shipkit.errors import CheckpointCorrupt
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.entries import last_entries
@@ -34,6 +35,9 @@ __all__ = [
 
 _CACHED_BYTES = 64_000_000
 """Segments kept in memory while labels are read. One segment holds a few hundred labels."""
+
+_LABELS_AHEAD = 8
+"""Segments whose labels are fetched from an object store at a time."""
 
 RESULT_COLUMNS = (
     "row",
@@ -250,11 +254,10 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
     held = dict(
         zip(last.column("row").to_pylist(), last.column("label_sequence").to_pylist(), strict=True)
     )
-    reader = _LabelReader(store, chain.segments)
-    for row in sorted(held) if rows is None else rows:
-        sequence = held.get(row)
-        if sequence is not None:
-            yield from reader.read(sequence, row)
+    wanted = sorted(held) if rows is None else [row for row in rows if row in held]
+    reader = _LabelReader(store, chain.segments, dict.fromkeys(held[row] for row in wanted))
+    for row in wanted:
+        yield from reader.read(held[row], row)
 
 
 class _LabelReader:
@@ -263,13 +266,15 @@ class _LabelReader:
     Rows that are neighbours in the plan were mostly bought together, so they share segments.
     """
 
-    def __init__(self, store: JobStore, segments: Mapping[int, Part]) -> None:
+    def __init__(self, store: JobStore, segments: Mapping[int, Part], order: Iterable[int]) -> None:
         self._store, self._segments = store, segments
+        self._order = list(order)
+        """The segments that will be wanted, in this order."""
         self._cache: OrderedDict[int, tuple[int, dict[int, list[StoredLabel]]]] = OrderedDict()
 
     def read(self, sequence: int, row: int) -> list[StoredLabel]:
         if sequence not in self._cache:
-            self._cache[sequence] = self._load(sequence)
+            self._fill(sequence)
             while (
                 len(self._cache) > 1
                 and sum(size for size, _ in self._cache.values()) > _CACHED_BYTES
@@ -278,9 +283,19 @@ class _LabelReader:
         self._cache.move_to_end(sequence)
         return self._cache[sequence][1].get(row, [])
 
+    def _fill(self, sequence: int) -> None:
+        objects = self._store.objects
+        if objects is None:
+            self._cache[sequence] = self._load(sequence)
+            return
+        # Of an object store several at a time, since each takes two requests. The one that is
+        # wanted now goes in last, because the first ones in are the first to be dropped.
+        place = self._order.index(sequence)
+        ahead = self._order[place : place + _LABELS_AHEAD][::-1]
+        for number, data in zip(ahead, in_parallel(objects.labels, ahead), strict=True):
+            self._cache[number] = _found(data)
+
     def _load(self, sequence: int) -> tuple[int, dict[int, list[StoredLabel]]]:
-        if self._store.objects is not None:
-            return _found(self._store.objects.labels(sequence))
         part = self._segments.get(sequence)
         if part is None:
             raise CheckpointCorrupt(
