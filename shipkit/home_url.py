@@ -58,7 +58,7 @@ def store_url(home: object) -> str | None:
         raise ValueError(f"{bucket!r} is not the name of a bucket; write s3://bucket/prefix")
     parts = [part for part in prefix.split("/") if part]
     if any(
-        part in {".", ".."} or not part.isprintable() or set(part) & set("?#*\\") for part in parts
+        part in {".", ".."} or not part.isprintable() or set(part) & set("?#*\\%") for part in parts
     ):
         raise ValueError(f"{prefix!r} cannot be a prefix; write s3://bucket/prefix")
     return "/".join([f"s3://{bucket}", *parts])

@@ -57,7 +57,10 @@ def resume(args: Namespace, console: Console) -> End:
         name = waiting["job_id"][0]
     with _open(args, name) as job:
         store = job.store
-        if store.owner() is None and store.status in {"paused", "failed"}:
+        holder = store.owner()
+        if holder is not None and store.objects is not None:
+            console.note(f"Waiting for the lease of {holder} ...")
+        if holder is None and store.status in {"paused", "failed"}:
             console.say(str(recovery.describe(store)).partition("\n  resume")[0])
         result = _resumed(job, args, console)
         console.job_id = result.job_id

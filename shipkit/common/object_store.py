@@ -76,6 +76,12 @@ class ObjectStore:
         self._checked = False
         self._guard = threading.Lock()
 
+    def impatient(self) -> ObjectStore:
+        """Return the same store for callers that would rather hear of a failure within seconds."""
+        other = ObjectStore(self.url, retry=False)
+        other._checked = self._checked
+        return other
+
     # -- reading -------------------------------------------------------------------------------
 
     def get(self, key: str) -> StoredObject:

@@ -86,7 +86,9 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
                 raise
     _write(folder / "preview.json", facts)
     # The record last: it is what makes the preview known to other machines.
-    push(home, [folder / name for name in _TABLES])
+    tables = [folder / name for name in _TABLES]
+    pull(home, tables)  # where this machine has only read the record of the preview
+    push(home, tables)
     push(home, [folder / "preview.json"])
     return recall(home, preview.preview_id)
 

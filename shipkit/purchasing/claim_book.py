@@ -66,6 +66,12 @@ class ClaimBook:
             )
         path.write_bytes(found.data)
 
+    def drop_unlisted(self, path: Path) -> None:
+        """Remove claims from the cache that an earlier try wrote and did not enter."""
+        listed = any(line.startswith(f"{path.stem} ") for line in self._lines())
+        if self._store is not None and not listed:
+            path.unlink(missing_ok=True)
+
     def enter(self, path: Path) -> bool:
         """Make the claims in `path` count. False when others were entered since the last fetch.
 

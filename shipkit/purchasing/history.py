@@ -181,6 +181,7 @@ def claim(
     with held(folder, what="claim", wait_s=60, named="The list of claimed orders"):
         while True:
             book.fetch()
+            book.drop_unlisted(path)
             known = path.exists()
             taken = _compared(store, path, rows, today=today, disk=disk or Disk())
             # Of a home in an object store, another machine may have claimed meanwhile.

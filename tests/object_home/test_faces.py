@@ -15,9 +15,14 @@ import shipkit as sk
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.cli import main
-from shipkit.common.object_store import ObjectStore, store_of
+from shipkit.common.object_store import ObjectStore, StoreError, store_of
 from shipkit.common.store_check import check_store, demand_checked
-from shipkit.errors import JobUnfinished, PreviewNotFound, SettingsError
+from shipkit.errors import (
+    CheckpointWriteError,
+    JobUnfinished,
+    PreviewNotFound,
+    SettingsError,
+)
 from shipkit.plan.preview_store import recall
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import approve, stored_approval
@@ -99,6 +104,51 @@ def test_a_preview_that_is_not_there_is_named_by_its_url(machine):
         recall(home, "pv_0123456789ab")
 
 
+def test_an_approval_that_the_store_never_got_does_not_count(machine, monkeypatch):
+    home = machine()
+    with sk.BatchSession(ORDERS, shipper=SHOP, home=home, carrier="sandbox") as session:
+        session.map(service="ground")
+        session.preview()
+        put = ObjectStore.put
+
+        def full(self, key, data):
+            if key.endswith("approval.json"):
+                raise StoreError("no route to host")
+            put(self, key, data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ObjectStore, "put", full)
+            with pytest.raises(CheckpointWriteError, match="no route to host"):
+                session.approve()
+        assert stored_approval(recall(home, session.preview_id)) is None
+
+
+def test_a_preview_is_made_again_where_another_machine_made_it(machine, books):
+    url = Settings.read(home=machine()).shown_home
+    ids = set()
+    for _ in range(2):
+        home = machine()
+        with sk.BatchSession(ORDERS, shipper=SHOP, home=url, carrier="sandbox") as session:
+            session.map(service="ground")
+            if ids:
+                recall(home, next(iter(ids)))
+            session.preview()
+            ids.add(session.preview_id)
+    assert len(ids) == 1
+
+
+def test_a_store_that_is_away_does_not_make_a_preview_damaged(machine, monkeypatch):
+    home = machine()
+    store_of(home)
+
+    def away(self, key):
+        raise StoreError("no route to host")
+
+    monkeypatch.setattr(ObjectStore, "find", away)
+    with pytest.raises(CheckpointWriteError, match="no route to host"):
+        recall(home, "pv_0123456789ab")
+
+
 # -- claims --------------------------------------------------------------------------------------
 
 
@@ -147,6 +197,22 @@ def test_a_resumed_job_keeps_its_claims_on_another_machine(machine):
     assert claim(there, there.states()) == {}
     other = JobStore.publish(machine(), draft_of(4, name="other"))
     assert len(claim(other, other.states())) == 4
+
+
+def test_claims_that_were_not_entered_are_compared_again(machine, monkeypatch):
+    home = machine()
+    job = JobStore.publish(home, draft_of(4))
+
+    def killed(self, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shipkit.purchasing.claim_book.ClaimBook.enter", killed)
+        with pytest.raises(KeyboardInterrupt):
+            claim(job, job.states())
+    other = JobStore.publish(machine(), draft_of(4, name="other"))
+    assert claim(other, other.states()) == {}
+    assert len(claim(job, job.states())) == 4
 
 
 # -- prune ---------------------------------------------------------------------------------------

@@ -50,7 +50,13 @@ from shipkit.errors import (
 from shipkit.home_url import shown_home, url_of
 from shipkit.purchasing.store.chain import Chain, read_chain
 from shipkit.purchasing.store.entries import STATES, LedgerEntry, last_entries, state_codes
-from shipkit.purchasing.store.job_objects import SegmentDisk, fetch_all, objects_of, reading
+from shipkit.purchasing.store.job_objects import (
+    JobObjects,
+    SegmentDisk,
+    fetch_all,
+    objects_of,
+    reading,
+)
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.manifest import (
     JobDraft,
@@ -162,9 +168,8 @@ class JobStore:
                     shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
                 _claim_name(home, draft)
-                if not path.exists():
-                    _publish(path, draft, ordinal, disk or Disk())
-                    _upload(path)
+                if not cls.exists(home, path.name):
+                    _publish_in(objects_of(path), path, draft, ordinal, disk or Disk())
         except StoreError as error:
             raise CheckpointWriteError(
                 f"The job cannot be written to {shown_home(home)}: {error}. Nothing was bought.",
@@ -570,21 +575,23 @@ def _claim_name(home: Path, draft: JobDraft) -> None:
         )
 
 
-def _upload(path: Path) -> None:
-    """Publish a job of the cache in its home's object store; where another machine did, take that.
-
-    The manifest decides: it is created last, and only one is.
-    """
-    objects = objects_of(path)
+def _publish_in(
+    objects: JobObjects | None, path: Path, draft: JobDraft, ordinal: int, disk: Disk
+) -> None:
+    """Publish the job in its home: a folder, or an object store whose cache `path` is in."""
     if objects is None:
+        _publish(path, draft, ordinal, disk)
         return
+    # Under another name until the store has it: nothing may find a job that another machine may
+    # have published with other references.
+    fresh = path.with_name(f".new-{path.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        data = (path / "manifest.json").read_bytes()
-        if not objects.publish(data, json.loads(data)["files"]):
-            objects.forget()
-    except BaseException:
-        objects.forget()
-        raise
+        _publish(fresh, draft, ordinal, disk)
+        if objects.publish(fresh):
+            disk.rename(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:

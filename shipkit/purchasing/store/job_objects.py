@@ -98,7 +98,7 @@ def reading(store: ObjectStore) -> Iterator[None]:
     """Say in words that the store cannot be read."""
     try:
         yield
-    except StoreError as error:
+    except (StoreError, FileNotFoundError) as error:
         raise CheckpointWriteError(
             f"The home {store.url} cannot be read: {error}.",
             fix="Check the network, and the AWS_... variables of the environment.",
@@ -296,8 +296,10 @@ class JobObjects:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def publish(self, manifest: bytes, digests: dict[str, str]) -> bool:
-        """Upload the job in the cache. False when another machine has published it before.
+    def publish(self, folder: Path) -> bool:
+        """Upload a job from a folder. False when another machine has published it before.
+
+        The manifest decides: it is created last, and only one is.
 
         Raises
         ------
@@ -305,9 +307,11 @@ class JobObjects:
             The store cannot be written.
         """
         self.store.demand_conditions()
+        manifest = (folder / "manifest.json").read_bytes()
+        digests = json.loads(manifest)["files"]
 
         def upload(name: str) -> None:
-            self.store.put(self._table_key(name, digests[name]), (self.folder / name).read_bytes())
+            self.store.put(self._table_key(name, digests[name]), (folder / name).read_bytes())
 
         in_parallel(upload, digests)
         return self.store.create(self._key("manifest.json"), manifest) is not None

@@ -163,7 +163,7 @@ class Lease:
     ) -> None:
         self._store, self._key, self._named, self._head = store, key, named, head
         # Of its own, which does not repeat for half a minute what is wanted within seconds.
-        self._brisk = ObjectStore(store.url, retry=False)
+        self._brisk = store.impatient()
         since = datetime.now(UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), since, what)
         self.record = LeaseRecord(secrets.token_hex(8), holder, seconds)
@@ -241,7 +241,10 @@ class Lease:
         self._end("the job is no longer owned here")
         try:
             self._replace(released=True)
-        except OSError as failure:  # the next owner waits for a lease instead
+        except (
+            OSError,
+            CheckpointWriteError,
+        ) as failure:  # the next owner waits for a lease instead
             log.warning("%s: the lease could not be given up: %s", self._named, failure)
 
     def _take(self) -> None:
@@ -291,7 +294,7 @@ class Lease:
             began = Moment.now()
             try:
                 renewed = self._replace()
-            except OSError as error:
+            except (OSError, CheckpointWriteError) as error:
                 log.warning("%s: the lease could not be renewed: %s", self._named, error)
                 wait = every / _RENEWALS
             else:
