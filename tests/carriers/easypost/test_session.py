@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.host_walk import walk
 
-from .conftest import SHOP
+from .conftest import SHOP, asked
 
 ORDERS = [
     {
@@ -183,3 +184,20 @@ def test_a_price_with_a_warning_is_asked_for_again(served: Any) -> None:
         if served.calls["create"] == 2:
             served.messages = []
     assert served.calls["create"] == 3
+
+
+def test_the_check_walks_the_test_host_and_costs_nothing(served: Any, easypost: Any) -> None:
+    found = asked(easypost(), walk)
+    assert found.differences == []
+    assert [step.name for step in found.steps] == [
+        "compare",
+        "price",
+        "prepare",
+        "buy",
+        "label file",
+        "look up",
+        "track",
+        "void",
+        "void again",
+    ]
+    assert {one["refund"] for one in served.sold()} == {"submitted"}

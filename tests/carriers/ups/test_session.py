@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.account_checks import AccountChecks
+from shipkit.cli import main
 from shipkit.errors import AuthenticationFailed
 
 ORDERS = [
@@ -263,3 +265,12 @@ def test_wrong_credentials_end_a_preview_with_the_variables_to_check(
         pytest.raises(AuthenticationFailed, match="SHIPKIT_UPS_CLIENT_SECRET"),
     ):
         session.preview()
+
+
+def test_the_check_walks_the_test_host_and_is_kept(ups_env: Any, tmp_path: Path, capsys: Any):
+    assert main(["carriers", "check", "ups", "--home", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert all(step in out for step in ("compare", "price", "buy", "look up", "track", "void"))
+    kept = AccountChecks(tmp_path).last("ups", "A1B2C3")
+    assert kept is not None
+    assert kept.differences == ()
