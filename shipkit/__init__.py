@@ -36,6 +36,7 @@ _HOMES = {
     "SandboxCarrier": "carriers.sandbox",
     "RateCard": "carriers.ratecard",
     "Pricer": "rates.pricer",
+    "read_once": "rates.read_once",
     "rate": "rates.whatif",
     "compare": "rates.comparison",
     "UPS": "carriers.ups",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from shipkit.purchasing.result import shipments as shipments
     from shipkit.rates.comparison import compare as compare
     from shipkit.rates.pricer import Pricer as Pricer
+    from shipkit.rates.read_once import read_once as read_once
     from shipkit.rates.whatif import rate as rate
     from shipkit.session import BatchSession as BatchSession
 

@@ -75,6 +75,8 @@ class Planner:
     _order_key: str | None = None
     """The column that names the order, as the source was loaded."""
     _grouped_by: tuple[str | None, bool, str] = (None, False, "hold")
+    _fixed_orders: grouping.FixedOrders | None = None
+    """What grouping decided with other files before, where this is one of many."""
     _selection: Selection | None = None
     _packed: packing.Packed | None = None
     _mapped: mapping.Mapped | None = None
@@ -85,6 +87,7 @@ class Planner:
     def load(self, given: Any, **options: Any) -> source.Loaded:
         """Read `given`, and drop what was made of an earlier source once it is read."""
         order_key = options.pop("order_key", None)
+        fixed = options.pop("fixed_orders", None)
         notes: tuple[Note, ...] = ()
         rows = given
         if isinstance(given, Database) and given.only is not None:
@@ -98,7 +101,7 @@ class Planner:
         key = named if named in here else order_key
         by = (key, self.spec.each_row, self.spec.repeated_rows)
         try:
-            orders = grouping.group(loaded, key, each_row=by[1], repeated_rows=by[2])
+            orders = grouping.group(loaded, key, each_row=by[1], repeated_rows=by[2], fixed=fixed)
         except BaseException:
             drop(self.con, loaded.cells)
             raise
@@ -110,6 +113,7 @@ class Planner:
             self._drop_source()
             self._loaded, self._orders = loaded, orders
             self._order_key, self._grouped_by = order_key, by
+            self._fixed_orders = fixed
             self.edits = ()
             self.database = given if isinstance(given, Database) else None
         return loaded
@@ -143,7 +147,13 @@ class Planner:
         orders = None
         if self._loaded is not None and wanted != self._grouped_by:
             key, each_row, repeated = wanted
-            orders = grouping.group(self.loaded, key, each_row=each_row, repeated_rows=repeated)
+            orders = grouping.group(
+                self.loaded,
+                key,
+                each_row=each_row,
+                repeated_rows=repeated,
+                fixed=self._fixed_orders,
+            )
         with postponed_interrupts():
             if orders is not None:
                 self._drop_orders()
@@ -251,13 +261,13 @@ class Planner:
     def packed(self) -> packing.Packed:
         """Return the selected orders with the weights and quantities of their lines added up."""
         if self._packed is None:
-            spec = replace(self._read_spec(), offered=self._offered())
+            spec = replace(self.read_spec(), offered=self._offered())
             selected = self.selected().relation
             home = self.shipper.country if self.shipper else "US"
             self._packed = packing.pack(self.con, self.orders, selected, spec, home)
         return self._packed
 
-    def _read_spec(self) -> mapping.MappingSpec:
+    def read_spec(self) -> mapping.MappingSpec:
         """Return the settings with what reading found out: the layout and the order number."""
         columns, key = self.spec.columns, self.orders.order_key
         if key is not None and not any(c.role == "order_id" for c in self.loaded.columns):
@@ -298,7 +308,7 @@ class Planner:
         read = {state.column.key for state in self._state_columns()}
         return [
             replace(use, use="used", asks=None) if use.key in read and use.use != "ignored" else use
-            for use in mapping.column_uses(self.loaded.columns, self._read_spec())
+            for use in mapping.column_uses(self.loaded.columns, self.read_spec())
         ]
 
     def load_report(self) -> source.LoadReport:

@@ -35,10 +35,19 @@ from shipkit.rates.rated_files import (
     summed,
     write_rated,
 )
-from shipkit.rates.reading import ROWS_AT_A_TIME
+from shipkit.rates.read_once import FileRows
+from shipkit.rates.reading import ROWS_AT_A_TIME, OrderSource
 from shipkit.rates.shipment_files import ShipmentFile
 
-__all__ = ["RatePart", "parts_of", "rate_parts", "rate_tables", "workers_of"]
+__all__ = [
+    "RatePart",
+    "parts_of",
+    "progress_bar",
+    "rate_parts",
+    "rate_tables",
+    "run_tasks",
+    "workers_of",
+]
 
 _TOTALS = "_totals.json"
 _LARGE = 2_000_000
@@ -51,13 +60,16 @@ _GUARD = 'Put the call below `if __name__ == "__main__":`.'
 class RatePart:
     """A file, or some row groups of a large one, and the name of the file made of it."""
 
-    source: ShipmentFile
+    source: ShipmentFile | FileRows
     name: str
     groups: tuple[int, ...] | None = None
 
     def tables(self, pricer: Pricer) -> Iterator[pa.Table]:
         """Yield the prices of its rows."""
-        return pricer.priced(self.source.tables(ROWS_AT_A_TIME, self.groups))
+        if isinstance(self.source, ShipmentFile):
+            return pricer.priced(self.source.tables(ROWS_AT_A_TIME, self.groups))
+        file = self.source.file
+        return pricer.priced_orders(OrderSource(file.place.address, (file,)))
 
     def key(self, pricer: Pricer) -> str:
         """Return what tells whether a file was made of just this part, by just this pricer."""
@@ -86,12 +98,14 @@ class FinishedPart:
     key: str
 
 
-def parts_of(files: Sequence[ShipmentFile], *, split: bool) -> list[RatePart]:
+def parts_of(files: Sequence[ShipmentFile | FileRows], *, split: bool) -> list[RatePart]:
     """Return the parts that files are priced in; `split`: large ones by their row groups."""
     found: list[RatePart] = []
     for source in files:
         stem = str(PurePosixPath(source.file.name).with_suffix(""))
-        ranges = _ranges(source.groups) if split and source.rows > _LARGE else []
+        ranges = []
+        if split and isinstance(source, ShipmentFile) and source.rows > _LARGE:
+            ranges = _ranges(source.groups)
         if len(ranges) < 2:
             found.append(RatePart(source, f"{stem}.parquet"))
         else:
@@ -138,8 +152,8 @@ def rate_parts(
     left = [part for part in parts if part.name not in names]
     if left:
         _remove(to.inside(_TOTALS))
-    with _bar(len(parts), len(done), shown=progress) as step:
-        done += _on(executor, _write_part, [(pricer, part, to) for part in left], step)
+    with progress_bar(len(parts), len(done), shown=progress) as step:
+        done += run_tasks(executor, _write_part, [(pricer, part, to) for part in left], step)
     _remove_leftovers(to, parts)
     place = {part.name: number for number, part in enumerate(parts)}
     done.sort(key=lambda each: place[each.name])
@@ -154,8 +168,8 @@ def rate_tables(
     pricer: Pricer, parts: Sequence[RatePart], executor: Any, *, progress: bool
 ) -> pa.Table:
     """Price the parts; return the rows of all, in order."""
-    with _bar(len(parts), 0, shown=progress) as step:
-        made = _on(executor, _price_part, [(pricer, part) for part in parts], step)
+    with progress_bar(len(parts), 0, shown=progress) as step:
+        made = run_tasks(executor, _price_part, [(pricer, part) for part in parts], step)
     return pa.concat_tables([pricer.schema.empty_table(), *made])
 
 
@@ -212,7 +226,7 @@ def _executor(given: Any, tasks: int) -> Iterator[Executor | None]:
         )
 
 
-def _on(executor: Any, work: Any, tasks: Sequence[tuple[Any, ...]], step: Any) -> list[Any]:
+def run_tasks(executor: Any, work: Any, tasks: Sequence[tuple[Any, ...]], step: Any) -> list[Any]:
     """Return what `work` makes of each task, in order; the first error ends the others."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         # A spawned worker is importing the script; a pool made here would never start.
@@ -256,7 +270,8 @@ def _failed_first(futures: Sequence[Future[Any]]) -> Sequence[Future[Any]]:
 
 
 @contextmanager
-def _bar(total: int, done: int, *, shown: bool) -> Iterator[Any]:
+def progress_bar(total: int, done: int, *, shown: bool) -> Iterator[Any]:
+    """Yield a function that notes one more part; `shown`: in a bar on stderr."""
     if not shown:
         yield lambda: None
         return

@@ -18,8 +18,18 @@ from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.plan.preview import to_frame
 from shipkit.rates.order_files import FilePlace
+from shipkit.rates.part_checks import check_alone
 from shipkit.rates.rated_files import ahead, write_rated
-from shipkit.rates.reading import ROWS_AT_A_TIME, Orders, shipments, source_of
+from shipkit.rates.read_once import Reading
+from shipkit.rates.reading import (
+    ROWS_AT_A_TIME,
+    Orders,
+    OrderSource,
+    planner_of,
+    ranges_of,
+    shipments,
+    source_of,
+)
 from shipkit.rates.scenario import (
     Boxes,
     Origins,
@@ -59,6 +69,10 @@ class Pricer:
     ----------
     card, as_of, origin, origins, boxes, service
         As in :func:`shipkit.rate`. Names of shippers are looked up here, and not where it runs.
+    reading
+        What :func:`shipkit.read_once` decided for files of orders. Without it, orders are priced
+        only where no cell could be read otherwise together with others: numbers with a type, dates
+        as 2026-11-29, one line for each order.
 
     Raises
     ------
@@ -86,6 +100,7 @@ class Pricer:
         origins: Origins | None = None,
         boxes: Boxes | None = None,
         service: str | None = None,
+        reading: Reading | None = None,
     ) -> None:
         if not isinstance(card, RateCard):
             raise InputError(
@@ -101,6 +116,7 @@ class Pricer:
                 scenario, origins={name: _bare(place_of(card, at)) for name, at in starts.items()}
             )
         self.card = card
+        self.reading = reading
         self._scenario = scenario
         self._version = __version__
         self._card_fingerprint = card.fingerprint
@@ -126,18 +142,19 @@ class Pricer:
         """SHA-256 of everything but the orders that decides a price."""
         import hashlib
 
-        facts = (self._version, self._card_fingerprint, _in_words(self._scenario))
+        reading = self.reading.fingerprint if self.reading else ""
+        facts = (self._version, self._card_fingerprint, _in_words(self._scenario), reading)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def __call__(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
-        """Return the prices of a table of shipments, row for row; of an empty one an empty table.
+        """Return the prices of a table, an order a row; of an empty one an empty table.
 
         A column ``row_number`` is kept; without one, the rows are numbered from 1.
 
         Raises
         ------
         InputError
-            It is not an Arrow table, or has orders instead of shipments.
+            It is not an Arrow table, or its orders could be read otherwise with others.
         """
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
@@ -147,11 +164,11 @@ class Pricer:
                 fix="Use pricer.frame(...) for a DataFrame and pricer.file(...) for a file.",
             )
         source = source_of(table)
-        if source.table is None:
-            if table.num_rows == 0:
-                return self.schema.empty_table()
-            raise _not_shipments("This table")
-        return self._rated(shipments(source.table))
+        if source.table is not None:
+            return self._rated(shipments(source.table))
+        if table.num_rows == 0:
+            return self.schema.empty_table()
+        return pa.concat_tables([self.schema.empty_table(), *self.priced_orders(source)])
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the prices of record batches, as Spark's ``mapInArrow`` calls it."""
@@ -170,7 +187,8 @@ class Pricer:
         Parameters
         ----------
         source
-            A path or URL of a Parquet file of shipments.
+            A path or URL of a file of shipments or orders. Row numbers run on over the files that
+            the reading has; without one, they begin at 1.
         to
             The path or URL of the file to write.
 
@@ -184,20 +202,37 @@ class Pricer:
             raise InputError(
                 f"{target.address} would replace the orders themselves.", fix="Name another file."
             )
-        if given.shipments is None:
-            raise _not_shipments(str(source))
-        (part,) = given.shipments if len(given.shipments) == 1 else (None,)
-        if part is None:
+        if len(given.files) != 1:
             raise InputError(
                 f"{source} is {len(given.files)} files.", fix="Use sk.rate(..., to=folder)."
             )
-        tables = self.priced(part.tables(ROWS_AT_A_TIME))
+        if given.shipments is None:
+            tables = self.priced_orders(given)
+        else:
+            tables = self.priced(given.shipments[0].tables(ROWS_AT_A_TIME))
         return to_frame(write_rated(tables, self.schema, target))
 
     def priced(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Yield the prices of tables of shipments, in order, several at a time."""
         self._check()
         return ahead(self._rated, map(shipments, tables), threads())
+
+    def priced_orders(self, source: OrderSource) -> Iterator[pa.Table]:
+        """Yield the prices of orders, in order, several parts at a time."""
+        self._check()
+        return ahead(self._rated, self._read(source), threads())
+
+    def _read(self, source: OrderSource) -> Iterator[Orders]:
+        if self.reading is not None:
+            yield from self.reading.of(source)
+            return
+        with source.local() as given:
+            planner = planner_of(given, {})
+            try:
+                check_alone(planner)
+                yield from ranges_of(planner, source)
+            finally:
+                planner.close()
 
     def _rated(self, orders: Orders) -> pa.Table:
         self._check()
@@ -248,13 +283,4 @@ def _in_words(scenario: Scenario) -> tuple[str, ...]:
         repr(list(starts)),
         repr(scenario.boxes),
         str(scenario.service),
-    )
-
-
-def _not_shipments(what: str) -> InputError:
-    return InputError(
-        f"{what} has orders, not shipments: how their columns are read is decided by all orders "
-        "together, not by a part.",
-        fix="Price them in one process with sk.rate(...), or map them first and save the "
-        "shipments as Parquet.",
     )

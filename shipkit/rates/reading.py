@@ -26,6 +26,7 @@ from shipkit.plan.planner import Planner
 from shipkit.rates.order_files import OrderFile, local_copy, order_files
 from shipkit.rates.shipment_files import ShipmentFile, filled, has_parcels, shipment_files
 from shipkit.schema import SHIPMENTS
+from shipkit.settings import Machine
 
 __all__ = ["SANDBOX_ZIP", "Orders", "Unread", "orders_in_parts", "read_orders"]
 
@@ -70,6 +71,8 @@ class Orders:
     """Index -> what cannot be read."""
     planner: Planner | None = None
     """Holds the source's own columns; None for a table that was mapped already."""
+    before: int = 0
+    """Rows of the files before these, which are in the row numbers and not in the planner's."""
     given: pa.Table | None = None
     """The table that was mapped already, with any other columns it has."""
 
@@ -86,7 +89,7 @@ class Orders:
         joined = self.planner.joined(
             pa.table(
                 {
-                    "row_number": self.table.column("row_number"),
+                    "row_number": pc.subtract(self.table.column("row_number"), self.before),
                     "place": pa.array(np.arange(self.table.num_rows)),
                 }
             ),
@@ -116,8 +119,9 @@ def read_orders(
     if source.table is not None:
         return shipments(source.table)
     with source.local() as given:
-        planner = _planner(given, columns=columns, services=services, defaults=defaults)
-        return _read(planner, planner.mapped().relation, source)
+        options = {"columns": columns, "services": services, "defaults": defaults}
+        planner = planner_of(given, options)
+        return read_of(planner, planner.mapped().relation, source)
 
 
 def orders_in_parts(orders: Any, **options: Any) -> Iterator[Orders]:
@@ -143,18 +147,23 @@ def _parts_of_orders(source: OrderSource, **options: Any) -> Iterator[Orders]:
     Types, units and grouping are decided before the first part, from all orders.
     """
     with source.local() as given:
-        planner = _planner(given, holds=_DATABASE_HOLDS, **options)
+        planner = planner_of(given, options, holds=True)
         try:
-            whole = planner.mapped().relation.sql
-            with scratch(planner.con, "rating") as schema:
-                for first, last in row_ranges(planner.loaded, ROWS_AT_A_TIME):
-                    part = schema.view(
-                        "part",
-                        f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",
-                    )
-                    yield _read(planner, part, source)
+            yield from ranges_of(planner, source)
         finally:
             planner.close()
+
+
+def ranges_of(planner: Planner, source: OrderSource) -> Iterator[Orders]:
+    """Yield the orders of a planner some rows at a time, each order whole."""
+    whole = planner.mapped().relation.sql
+    with scratch(planner.con, "rating") as schema:
+        for first, last in row_ranges(planner.loaded, ROWS_AT_A_TIME):
+            part = schema.view(
+                "part",
+                f"SELECT * FROM {whole} WHERE row_number BETWEEN {first} AND {last}",
+            )
+            yield read_of(planner, part, source)
 
 
 # -- what orders are -------------------------------------------------------------------------------
@@ -196,16 +205,27 @@ def source_of(orders: Any) -> OrderSource:
 # -- one lot ---------------------------------------------------------------------------------------
 
 
-def _planner(orders: Any, *, holds: str | None = None, **options: Any) -> Planner:
+def planner_of(
+    orders: Any, options: Mapping[str, Any], *, holds: bool = False, **fixed: Any
+) -> Planner:
+    """Return a planner that has read and mapped `orders`.
+
+    Parameters
+    ----------
+    holds
+        Whether they may be more than fit in memory.
+    fixed
+        What was decided with other files before: ``fixed`` and ``fixed_orders``.
+    """
     planner = Planner(shipper=Address(postal_code=SANDBOX_ZIP), services=lambda: CARD_SERVICES)
-    if holds:
-        planner.con.execute(f"SET memory_limit = '{holds}'")
-    planner.load(orders, copy=holds is None)
+    if holds and Machine.read().memory is None:
+        planner.con.execute(f"SET memory_limit = '{_DATABASE_HOLDS}'")
+    planner.load(orders, copy=not holds, **fixed)
     planner.map(**options)
     return planner
 
 
-def _read(planner: Planner, relation: Relation, source: OrderSource) -> Orders:
+def read_of(planner: Planner, relation: Relation, source: OrderSource) -> Orders:
     """Return the shipments of `relation`: what was mapped, or a part of it."""
     mapped = planner.mapped()
     asked = tuple(question for question in mapped.questions if _leaf(question.field) in _DECIDES)
@@ -214,7 +234,7 @@ def _read(planner: Planner, relation: Relation, source: OrderSource) -> Orders:
         replace(mapped, relation=relation, questions=asked),
         source_problems=planner.loaded.problems,
     )
-    if source.files:
+    if source.files and table.num_rows:
         table = _with_files(table, source.files, planner.loaded.origin.rows)
     return Orders(_with_zeros(table), _unread(table, problems), planner)
 

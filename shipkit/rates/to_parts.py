@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,8 +16,10 @@ from shipkit.rates.order_files import FilePlace
 from shipkit.rates.parts import parts_of, rate_parts, rate_tables
 from shipkit.rates.pricer import Pricer
 from shipkit.rates.rated_files import ahead, write_rated
-from shipkit.rates.reading import Orders, orders_in_parts, source_of
+from shipkit.rates.read_once import FileRows, Reading, read_once
+from shipkit.rates.reading import Orders, OrderSource, orders_in_parts, source_of
 from shipkit.rates.scenario import Scenario
+from shipkit.rates.shipment_files import ShipmentFile
 
 __all__ = ["rate_files", "rate_to_file", "wants_parts"]
 
@@ -72,31 +74,41 @@ def rate_files(
             fix="Save them as Parquet files, or leave executor out and name one file: "
             'to="rated.parquet".',
         )
+    folder = None if to is None else _folder(to)
+    pricer = _pricer(card, scenario)  # what it refuses is refused before anything is read
+    files: Sequence[ShipmentFile | FileRows]
     if source.shipments is None:
+        reading = read_once(orders, **mapping)
+        pricer, files = _pricer(card, scenario, reading), reading.files
+    else:
+        _refuse_mapping(source, mapping)
+        files = source.shipments
+    parts = parts_of(files, split=executor is not None)
+    if folder is None:
+        return rate_tables(pricer, parts, executor, progress=progress)
+    return rate_parts(pricer, parts, folder, executor, progress=progress)
+
+
+def _folder(to: str | Path) -> FilePlace:
+    name = PurePosixPath(str(to).partition("?")[0])
+    if name.suffix.lower() in {".parquet", ".csv", ".xlsx"}:
         raise InputError(
-            f"{source.files[0].name} has orders, not shipments: how their columns are read is "
-            "decided by all orders together, not by a part.",
-            fix="Price them in one process with sk.rate(..., to='rated.parquet').",
+            f"With an executor, to= is a folder, and {to} is the name of a file.",
+            fix=f'Name a folder: to="{name.with_suffix("")}".',
         )
+    return FilePlace.of(to)
+
+
+def _refuse_mapping(source: OrderSource, mapping: Mapping[str, Any]) -> None:
     if given := [name for name, value in mapping.items() if value]:
         raise InputError(
             f"{source.files[0].name} has shipments that are mapped already; {given[0]} is for "
             "orders.",
             fix="Leave it out, or give the files of orders.",
         )
-    pricer = _pricer(card, scenario)
-    parts = parts_of(source.shipments, split=executor is not None)
-    if to is None:
-        return rate_tables(pricer, parts, executor, progress=progress)
-    if PurePosixPath(str(to).partition("?")[0]).suffix.lower() in {".parquet", ".csv", ".xlsx"}:
-        raise InputError(
-            f"With an executor, to= is a folder, and {to} is the name of a file.",
-            fix=f'Name a folder: to="{PurePosixPath(str(to).partition("?")[0]).with_suffix("")}".',
-        )
-    return rate_parts(pricer, parts, FilePlace.of(to), executor, progress=progress)
 
 
-def _pricer(card: RateCard, scenario: Scenario) -> Pricer:
+def _pricer(card: RateCard, scenario: Scenario, reading: Reading | None = None) -> Pricer:
     return Pricer(
         card,
         as_of=scenario.as_of,
@@ -104,4 +116,5 @@ def _pricer(card: RateCard, scenario: Scenario) -> Pricer:
         origins=scenario.origins,
         boxes=scenario.boxes,
         service=scenario.service,
+        reading=reading,
     )

@@ -6,7 +6,7 @@ first one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,14 +26,14 @@ from shipkit.orders.grouping.order_problems import (
     named_after_goods,
     notices,
 )
-from shipkit.orders.grouping.order_set import OrderSet
+from shipkit.orders.grouping.order_set import FixedOrders, OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
 from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import Loaded
 from shipkit.schema import problems_table
 
-__all__ = ["OrderSet", "group", "look_alikes", "named_after_goods", "order_key_of"]
+__all__ = ["FixedOrders", "OrderSet", "group", "look_alikes", "named_after_goods", "order_key_of"]
 
 _LINE_ROLES: Final = frozenset(
     {
@@ -62,6 +62,7 @@ def group(
     *,
     each_row: bool = False,
     repeated_rows: str = "hold",
+    fixed: FixedOrders | None = None,
 ) -> OrderSet:
     """Group the lines of a source to orders.
 
@@ -77,6 +78,8 @@ def group(
     repeated_rows
         What becomes of lines that are equal in every cell: ``"hold"``, ``"keep"`` all of them, or
         ``"drop"`` all but the first.
+    fixed
+        What was decided with other files before; `order_key` is not looked for then.
 
     Returns
     -------
@@ -97,7 +100,10 @@ def group(
     orders have is a problem of each of them: neither merging nor splitting would be safe.
     """
     check_repeated_rows(repeated_rows)
-    key = order_key_of(loaded, order_key)
+    if fixed is None:
+        key = order_key_of(loaded, order_key)
+    else:
+        key = None if fixed.order_key is None else loaded.column(fixed.order_key)
     each_row = each_row or (
         order_key is None and loaded.layout is not None and loaded.layout.layout.each_row
     )
@@ -109,6 +115,7 @@ def group(
             named=order_key is not None,
             each_row=each_row,
             repeated=repeated_rows,
+            fixed=fixed,
         )
 
 
@@ -144,11 +151,14 @@ def _grouped(
     named: bool,
     each_row: bool,
     repeated: str,
+    fixed: FixedOrders | None,
 ) -> OrderSet:
     by_heading = {column.name: column.key for column in loaded.columns}
     flag = next((c.key for c in loaded.columns if c.role == "requires_shipping"), None)
     left_out = not_shipped_sql(loaded.layout, by_heading, flag)
     own = key is not None and _each_line_its_own(loaded, key)
+    if fixed is not None:
+        own = own and fixed.single
     single = (key is None and not loaded.item_columns) or each_row or own
     groups, also = None, []
     if not single:
@@ -165,7 +175,9 @@ def _grouped(
     if groups is None:
         orders = _single_lines(schema, loaded, key, not_shipped or None)
     else:
-        orders = _filled(schema, loaded, groups, key, not_shipped or None)
+        of_orders = fixed.filled if fixed else _columns_of_orders(loaded, groups, key)
+        orders = _filled(schema, loaded, groups, of_orders, not_shipped or None)
+        orders = replace(orders, order_key=key, filled=frozenset(of_orders))
         problems = [] if key is None else [conflicts(loaded, groups, key)]
         problems += [ambiguous_numbers(orders, key, also)] if key is not None and also else []
         orders = replace(orders, problems=pa.concat_tables([problems_table(), *problems]))
@@ -286,7 +298,7 @@ def _filled(
     schema: StageSchema,
     loaded: Loaded,
     groups: Relation,
-    key: Column | None,
+    filled: Collection[str],
     left_out: str | None,
 ) -> OrderSet:
     """Return the orders, with the cells that belong to an order filled down into its lines.
@@ -294,7 +306,6 @@ def _filled(
     An order keeps the numbers of all its lines. One without any line to ship is left out.
     """
     con = loaded.con
-    filled = _columns_of_orders(loaded, groups, key)
     firsts = ", ".join(
         f"arg_min({quoted(column.key)}, row_number) AS {quoted(column.key)}"
         for column in loaded.columns
@@ -348,7 +359,7 @@ def _filled(
         all_lines=lines,
         shipping_lines=shipped,
         count=count(con, orders),
-        order_key=key,
+        order_key=None,
         single=False,
         problems=problems_table(),
     )

@@ -15,7 +15,19 @@ from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column
 from shipkit.orders.source import Loaded
 
-__all__ = ["OrderSet"]
+__all__ = ["FixedOrders", "OrderSet"]
+
+
+@dataclass(frozen=True)
+class FixedOrders:
+    """What grouping decides from all lines, for a file that is read alone."""
+
+    order_key: str | None
+    """The heading of the column that names the order."""
+    single: bool
+    """Whether every order is one line in all files."""
+    filled: frozenset[str]
+    """As in :class:`OrderSet`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,8 @@ class OrderSet:
     """Whether a person decided what becomes of equal lines."""
     notes: tuple[Note, ...] = field(default=(), repr=False)
     """What was left out."""
+    filled: frozenset[str] = field(default=frozenset(), repr=False)
+    """Keys of the columns that belong to an order and are filled down into its lines."""
     not_shipped: int = 0
     """How many lines were sold but are not shipped, or are there again."""
 

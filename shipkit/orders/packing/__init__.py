@@ -40,7 +40,7 @@ from shipkit.orders.packing.parcels import box, parcel_limit_lb, split_heavy
 from shipkit.orders.packing.quantities import quantity_problems
 from shipkit.orders.packing.skus import read_skus
 
-__all__ = ["Packed", "finish", "pack", "parcel_limit_lb"]
+__all__ = ["Packed", "finish", "pack", "parcel_limit_lb", "weight_columns"]
 
 WEIGHT: Final = "packed_weight_lb"
 QUANTITY: Final = "packed_quantity"
@@ -116,6 +116,11 @@ def pack(
     check_customs_defaults(spec)
     with fresh(con, "packing") as schema:
         return _pack(schema, orders, selected, spec, US_DOMAIN if home in US_DOMAIN else (home,))
+
+
+def weight_columns(orders: OrderSet, spec: MappingSpec) -> tuple[str, ...]:
+    """Return the keys of the columns that weights are read from; empty ones may be left out."""
+    return tuple(column.key for column, _ in LineColumns.of(orders, spec).weights)
 
 
 def _pack(

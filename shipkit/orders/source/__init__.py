@@ -8,7 +8,7 @@ Only the cells are stored; the other two are views of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,22 @@ from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, unique_names
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import SourceLines
+from shipkit.orders.source.fixed_columns import FixedColumns
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin, read
 from shipkit.orders.source.text_view import as_text
 from shipkit.orders.source.typed_views import loaded_from
 
-__all__ = ["LoadReport", "Loaded", "Origin", "SourceRows", "connect", "load", "rows_of"]
+__all__ = [
+    "FixedColumns",
+    "LoadReport",
+    "Loaded",
+    "Origin",
+    "SourceRows",
+    "connect",
+    "load",
+    "rows_of",
+]
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -61,6 +71,7 @@ def load(
     layout: str | bool | None = None,
     layout_folder: Path | None = None,
     copy: bool = True,
+    fixed: FixedColumns | None = None,
 ) -> Loaded:
     """Read orders into the database.
 
@@ -92,6 +103,9 @@ def load(
     copy
         False: a single Parquet file is not copied into the database but read from disk each time
         it is needed; it must not change meanwhile.
+    fixed
+        How the columns are read, where that was decided with other files before; the cells are
+        then copied in any case.
 
     Raises
     ------
@@ -110,8 +124,20 @@ def load(
             delimiter=delimiter,
             encoding=encoding,
             header=header and not (named and named.headings),
-            copy=copy,
+            copy=copy or fixed is not None,
         )
+        if fixed is not None:
+            cells = fixed.fitted(schema, cells, origin.paths[0].name if origin.paths else "A part")
+            made = loaded_from(
+                schema,
+                cells,
+                origin,
+                types={},
+                names=fixed.headings,
+                layout=fixed.layout,
+                fixed=fixed.readings,
+            )
+            return replace(made, copied=True)
         names = unique_names(_headings(cells, named), ("row_number", "source_file"))
         if named is not None:
             known: LayoutMatch | None = layouts.matched(named, names, "chosen by name")

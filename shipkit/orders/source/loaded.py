@@ -19,6 +19,7 @@ from shipkit.orders.cells import Note
 from shipkit.orders.fields import Column
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import LineAccount
+from shipkit.orders.source.column_reading import ColumnReading
 from shipkit.orders.source.readers import Origin
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Loaded:
     """The known export that was recognised by its headings, or None."""
     copied: bool = True
     """False for a Parquet file that stays where it is and is read each time it is needed."""
+    readings: tuple[ColumnReading, ...] = field(default=(), repr=False)
+    """How each of `columns` is read."""
     item_columns: frozenset[str] = frozenset()
     """Names of columns: a row that fills only these is a further item of the order above."""
 

@@ -36,11 +36,13 @@ from shipkit.orders.source.records import (
     read_records,
 )
 from shipkit.orders.source.spreadsheets import read_spreadsheet
+from shipkit.orders.source.text_view import kinds_of_cells, text_of_cell
 
 __all__ = ["Origin", "read"]
 
 _BOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 _LONGEST_REASON = 200
+_TEXT = "VARCHAR"
 _JSON_ENDINGS = frozenset({".json", ".ndjson", ".jsonl"})
 
 
@@ -288,15 +290,28 @@ def _kind_of(path: Path) -> str:
     return "text"
 
 
+def _stacked_cell(own: str | None, kinds: Mapping[str, str], common: str) -> str:
+    if own is None:
+        return f"CAST(NULL AS {common})"
+    return own if kinds[own] == common else text_of_cell(own, kinds[own])
+
+
 def _stacked(schema: StageSchema, read: Sequence[Cells], origin: Origin) -> Cells:
     """Combine the files of a glob by heading; each row keeps the name of its file."""
     per_file = [unique_names(cells.titles or cells.headings, ()) for cells in read]
     headings = list(dict.fromkeys(name for names in per_file for name in names))
+    own_cells = [dict(zip(names, base_names(len(names)), strict=True)) for names in per_file]
+    kinds = [kinds_of_cells(cells.relation) for cells in read]
+    of_heading = {
+        name: {kind[own[name]] for own, kind in zip(own_cells, kinds, strict=True) if name in own}
+        for name in headings
+    }
+    # A type that all files have stays; a column with several is text, as a person would write it.
+    common = {name: found.pop() if len(found) == 1 else _TEXT for name, found in of_heading.items()}
     parts = []
-    for cells, names, path in zip(read, per_file, origin.paths, strict=True):
-        own = dict(zip(names, base_names(len(names)), strict=True))
+    for cells, own, kind, path in zip(read, own_cells, kinds, origin.paths, strict=True):
         wanted = ", ".join(
-            f"CAST({own[name]} AS VARCHAR) AS c{n}" if name in own else f"NULL::VARCHAR AS c{n}"
+            f"{_stacked_cell(own.get(name), kind, common[name])} AS c{n}"
             for n, name in enumerate(headings, start=1)
         )
         source = f"SELECT {wanted}, {quote(path.name)} AS file FROM {cells.relation.sql}"

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from shipkit.common.relation import Relation, StageSchema
 
-__all__ = ["as_text", "kinds_of_cells"]
+__all__ = ["as_text", "kinds_of_cells", "text_of_cell"]
 
 
 def as_text(
@@ -23,7 +23,7 @@ def as_text(
     found = kinds_of_cells(cells)
     if columns is not None:
         found = {name: kind for name, kind in found.items() if name in columns}
-    texts = [f"{_text_sql(name, kind)} AS {name}" for name, kind in found.items()]
+    texts = [f"{text_of_cell(name, kind)} AS {name}" for name, kind in found.items()]
     as_is = [
         f"{_clean_sql(name, kind)} AS n{name[1:]}"
         for name, kind in found.items()
@@ -48,7 +48,7 @@ def _clean_sql(name: str, kind: str) -> str:
     return f"CAST({name} AS TIMESTAMP)" if kind.startswith("TIMESTAMP") else name
 
 
-def _text_sql(name: str, kind: str) -> str:
+def text_of_cell(name: str, kind: str) -> str:
     """Return SQL of a typed cell as a person would write it: 12, not 12.0; dates without 00:00."""
     if kind == "VARCHAR":
         return name

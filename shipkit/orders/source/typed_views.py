@@ -111,6 +111,7 @@ def loaded_from(
     types: Mapping[str, object],
     names: Sequence[str],
     layout: LayoutMatch | None,
+    fixed: Sequence[ColumnReading] | None = None,
 ) -> Loaded:
     """Decide the types, make the views and report what was done.
 
@@ -122,6 +123,8 @@ def loaded_from(
         Heading or key -> the type that a person asked for.
     names
         The headings, made unique.
+    fixed
+        How each column is read, where that is decided already.
 
     Raises
     ------
@@ -138,7 +141,11 @@ def loaded_from(
     text = as_text(schema, cells.relation)
     aside = RowsAside.of(schema, text, cells)
     data = aside.without(schema, text)
-    readings = _readings(schema, cells.relation, aside, data, names, roles, pins)
+    readings = (
+        _readings(schema, cells.relation, aside, data, names, roles, pins)
+        if fixed is None
+        else fixed
+    )
     columns = tuple(
         Column(
             name=name,
@@ -191,6 +198,7 @@ def loaded_from(
         problems=_of_rows(con, lines, problems) if kept < read else problems,
         layout=layout,
         copied="rowid" not in cells.relation.columns,
+        readings=tuple(readings),
         item_columns=frozenset(
             name
             for name, heading in zip(names, cells.headings, strict=True)
