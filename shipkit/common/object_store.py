@@ -28,7 +28,14 @@ from urllib.parse import urlsplit
 from shipkit.errors import CheckpointWriteError, SettingsError
 from shipkit.home_url import url_of
 
-__all__ = ["ObjectStore", "StoreError", "StoredObject", "in_parallel", "store_of"]
+__all__ = [
+    "ObjectStore",
+    "StoreError",
+    "StoredObject",
+    "in_parallel",
+    "s3_endpoint",
+    "store_of",
+]
 
 _TIMEOUT_S = 15
 _RETRY_S = 30
@@ -268,7 +275,7 @@ def _connect(url: str, *, retry: bool) -> tuple[Any, Any]:
         raise SettingsError(
             f"A home at {url} needs the package obstore.", fix="pip install 'shipkit[s3]'"
         ) from None
-    endpoint = _endpoint()
+    endpoint = s3_endpoint()
     if endpoint.startswith("http://") and not _plain_http_allowed(endpoint):
         raise SettingsError(
             f"The endpoint of {url} is not encrypted, and labels and addresses would travel there.",
@@ -295,7 +302,8 @@ def _connect(url: str, *, retry: bool) -> tuple[Any, Any]:
     return client, obstore
 
 
-def _endpoint() -> str:
+def s3_endpoint() -> str:
+    """Return the address of another S3 than Amazon's, as the environment names it; or nothing."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from shipkit.common.object_store import s3_endpoint
 from shipkit.common.spill import private_folder
 from shipkit.errors import SourceError
 
@@ -73,6 +74,11 @@ class FilePlace:
         if not self.is_url:
             return fs.LocalFileSystem(), self.address
         try:
+            endpoint = s3_endpoint() if self.address.startswith("s3://") else ""
+            if endpoint and "endpoint_override=" not in self.address:
+                # Arrow does not read this variable of AWS; boto3, obstore and others do.
+                path = self.address.removeprefix("s3://").partition("?")[0]
+                return fs.S3FileSystem(endpoint_override=endpoint), path
             return fs.FileSystem.from_uri(self.address)  # type: ignore[no-any-return]
         except (pa.ArrowException, OSError, ValueError) as error:
             raise SourceError(
