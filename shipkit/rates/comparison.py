@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,16 @@ from shipkit.common.words import aligned
 from shipkit.errors import InputError
 from shipkit.models import Money, minor_units
 from shipkit.plan.preview import to_frame
+from shipkit.rates.comparison_groups import GroupedComparison, Totals, groups_of, ranked
 from shipkit.rates.reading import Orders, read_orders
-from shipkit.rates.scenario import Boxes, Origins, Place, Scenario
+from shipkit.rates.scenario import Boxes, Origins, Place, Scenario, day_of
 from shipkit.rates.whatif import rated
 from shipkit.schema import major
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COMPARED_COLUMNS", "RateComparison", "Totals", "compare"]
+__all__ = ["COMPARED_COLUMNS", "RateComparison", "Sides", "Totals", "compare"]
 
 COMPARED_COLUMNS = (
     "row_number",
@@ -50,16 +51,6 @@ COMPARED_COLUMNS = (
 
 _BANDS = (1, 5, 10, 20, 50, 70, 150)
 """Highest weight in pounds of each weight band."""
-
-
-@dataclass(frozen=True)
-class Totals:
-    """The totals of the orders that have both prices."""
-
-    baseline: Money
-    candidate: Money
-    change: Money
-    """Candidate minus baseline: negative if the candidate is cheaper."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +84,7 @@ class RateComparison(html.Shown):
     @cached_property
     def total(self) -> Totals:
         """Both totals and their difference."""
-        before, after = (
-            int(pc.sum(self.table.column(name), min_count=0).as_py())
-            for name in ("baseline_cents", "candidate_cents")
-        )
-        return Totals(
-            *(Money.from_cents(cents, self.currency) for cents in (before, after, after - before))
-        )
+        return Totals.of(self.table, self.currency)
 
     def by(self, *keys: str) -> pd.DataFrame:
         """Return one row per value of `keys`, the biggest change first.
@@ -184,35 +169,7 @@ class RateComparison(html.Shown):
                     f"{key!r} is not a column to group by.",
                     fix=f"Use one of: {', '.join(self.table.column_names)}.",
                 )
-        change = self.table.column("change_cents")
-        table = self.table.append_column(
-            "more_expensive", pc.greater(change, 0).cast(pa.int64())
-        ).append_column("cheaper", pc.less(change, 0).cast(pa.int64()))
-        sums = ("baseline_cents", "candidate_cents", "change_cents", "more_expensive", "cheaper")
-        grouped = table.group_by(list(keys)).aggregate(
-            [*((name, "sum") for name in sums), ("row_number", "count")]
-        )
-        named = pa.table(
-            {
-                **{key: grouped.column(key) for key in keys},
-                "orders": grouped.column("row_number_count"),
-                **{name: grouped.column(f"{name}_sum") for name in sums[:3]},
-                "change_percent": _percent(
-                    grouped.column("change_cents_sum"), grouped.column("baseline_cents_sum")
-                ),
-                **{name: grouped.column(f"{name}_sum") for name in sums[3:]},
-                "size": pc.abs(grouped.column("change_cents_sum")),
-            }
-        )
-        order = [("size", "descending"), *((key, "ascending") for key in keys)]
-        return named.sort_by(order).drop_columns(["size"])
-
-
-def _percent(change: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return `change` in percent of `before`; null where that is 0."""
-    base = before.cast(pa.float64())
-    ratio = pc.divide(change.cast(pa.float64()), base)
-    return pc.if_else(pc.greater(base, 0), pc.multiply(ratio, 100.0), pa.scalar(None, pa.float64()))
+        return ranked(groups_of(self.table, keys))
 
 
 def compare(
@@ -228,7 +185,10 @@ def compare(
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
-) -> RateComparison:
+    by: Sequence[str] | str | None = None,
+    executor: Any = None,
+    progress: bool = False,
+) -> RateComparison | GroupedComparison:
     """Return what changes when `candidate` prices `orders` instead of `baseline`.
 
     Parameters
@@ -242,6 +202,17 @@ def compare(
         As in :func:`shipkit.rate`, for both sides.
     origins, boxes, service
         As in :func:`shipkit.rate`, for the candidate only.
+    by
+        Columns of :data:`COMPARED_COLUMNS`, such as ``("state", "service")``: only the sums of
+        these groups are kept, so that files may have more orders than fit in memory.
+    executor, progress
+        As in :func:`shipkit.rate`, with `by`: each file is compared by itself, and the sums are
+        added up, which is exact.
+
+    Returns
+    -------
+    RateComparison or GroupedComparison
+        The latter with `by`.
 
     Raises
     ------
@@ -259,21 +230,62 @@ def compare(
     >>> len(result.frame), len(result.unrated), str(result.total.baseline)
     (1, 1, '25.00 USD')
     """
-    read = read_orders(orders, columns=columns, services=services, defaults=defaults)
-    day = dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    start = None if origins is not None else origin  # for the baseline only, then
-    after = rated(read, candidate, Scenario(day, start, origins, boxes, service))
-    if isinstance(baseline, RateCard):
-        if baseline.currency != candidate.currency:
+    mapping = {"columns": columns, "services": services, "defaults": defaults}
+    sides = Sides.of(baseline, candidate, Scenario(day_of(as_of), origin, origins, boxes, service))
+    if by is not None:
+        from shipkit.rates.compared_parts import compare_by
+
+        keys = (by,) if isinstance(by, str) else tuple(by)
+        return compare_by(sides, keys, orders, mapping, executor, progress=progress)
+    if executor is not None:
+        raise InputError(
+            "With an executor, orders are compared in groups.",
+            fix='Name what they are grouped by: by=("state", "service").',
+        )
+    return sides.compared(read_orders(orders, **mapping))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two prices that are compared; it can be sent to other processes."""
+
+    baseline: RateCard | str
+    candidate: RateCard
+    before: Scenario
+    after: Scenario
+
+    @classmethod
+    def of(cls, baseline: RateCard | str, candidate: RateCard, scenario: Scenario) -> Sides:
+        """Return the sides; origins, boxes and service of the scenario are the candidate's."""
+        if isinstance(baseline, RateCard) and baseline.currency != candidate.currency:
             raise InputError(
                 f"{baseline.name} is in {baseline.currency} and {candidate.name} in "
                 f"{candidate.currency}.",
                 fix="Compare cards in the same currency.",
             )
-        before, name = rated(read, baseline, Scenario(day, origin)), baseline.name
-    else:
-        before, name = _paid(read, baseline, candidate.currency), f"column {baseline!r}"
-    return _compared(before, after, name, candidate)
+        start = None if scenario.origins is not None else scenario.origin
+        return cls(
+            baseline,
+            candidate,
+            Scenario(scenario.as_of, scenario.origin),
+            replace(scenario, origin=start),
+        )
+
+    @property
+    def name(self) -> str:
+        """What the baseline is called."""
+        if isinstance(self.baseline, RateCard):
+            return self.baseline.name
+        return f"column {self.baseline!r}"
+
+    def compared(self, orders: Orders) -> RateComparison:
+        """Return the comparison of some orders."""
+        after = rated(orders, self.candidate, self.after)
+        if isinstance(self.baseline, RateCard):
+            before = rated(orders, self.baseline, self.before)
+        else:
+            before = _paid(orders, self.baseline, self.candidate.currency)
+        return _compared(before, after, self.name, self.candidate)
 
 
 def _compared(before: pa.Table, after: pa.Table, name: str, candidate: RateCard) -> RateComparison:

@@ -54,12 +54,19 @@ class ShipmentFile:
         """The number of shipments."""
         return sum(self.groups)
 
-    def tables(self, rows: int, groups: Sequence[int] | None = None) -> Iterator[pa.Table]:
-        """Yield the shipments, `rows` at a time, of all row groups or of some that are adjacent."""
+    def tables(
+        self, rows: int, groups: Sequence[int] | None = None, also: Sequence[str] = ()
+    ) -> Iterator[pa.Table]:
+        """Yield the shipments, `rows` at a time, of all row groups or of some that are adjacent.
+
+        They have the columns that a price depends on, and those in `also`.
+        """
         with _opened(self.file) as parquet:
             wanted = list(range(len(self.groups))) if groups is None else list(groups)
             done = sum(self.groups[: wanted[0]]) if wanted else 0
-            columns = [name for name in parquet.schema_arrow.names if name in _PRICED]
+            columns = [
+                name for name in parquet.schema_arrow.names if name in _PRICED or name in also
+            ]
             for batch in parquet.iter_batches(rows, row_groups=wanted, columns=columns):
                 yield self.numbered(pa.table(batch), done)
                 done += batch.num_rows
