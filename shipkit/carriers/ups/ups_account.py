@@ -173,7 +173,7 @@ class UPS:
     # -- prices ----------------------------------------------------------------------------------
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
-        """Return the account's price of `shipment`, with transit times when it has a ship date."""
+        """Return the account's price of `shipment`, and how long it takes from ship date or today."""
         shipment = _settled(shipment, shipper)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
@@ -280,7 +280,14 @@ class UPS:
             ) from None
 
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
-        return wire.rate(shipment, shipper, account=self.identity.account, date=shipment.ship_date)
+        """Return the question for a price, with transit times from the ship date, or from today.
+
+        Whether UPS gives the days of Ground Saver is not known until it has answered once.
+        """
+        date = shipment.ship_date
+        if date is None and (shipment.service not in _NOT_SHOPPED or self._days_apart):
+            date = self._day(shipper)
+        return wire.rate(shipment, shipper, account=self.identity.account, date=date)
 
     def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service in an answer of Rate."""
