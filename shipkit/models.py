@@ -27,6 +27,7 @@ __all__ = [
     "Label",
     "LabelFormat",
     "LabelSpec",
+    "LandedCost",
     "Money",
     "Parcel",
     "Purchase",
@@ -510,6 +511,21 @@ class AddressCheck(_Frozen):
     residential: bool | None = None
     candidates: tuple[Address, ...] = ()
     message: str | None = None
+
+
+class LandedCost(_Frozen):
+    """What customs would take of a shipment, by the carrier's estimate, in minor units.
+
+    A part that the carrier does not state is None.
+    """
+
+    currency: str
+    total_cents: int
+    duties_cents: int | None = None
+    taxes_cents: int | None = None
+    fees_cents: int | None = None
+    """Of the broker who clears it."""
+    warnings: tuple[str, ...] = ()
 
 
 class TransitTime(_Frozen):

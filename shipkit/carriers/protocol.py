@@ -24,6 +24,7 @@ from shipkit.models import (
     AddressCheck,
     LabelFormat,
     LabelSpec,
+    LandedCost,
     Money,
     Purchase,
     Rate,
@@ -124,6 +125,8 @@ class Capabilities:
     """Prices a whole table by every service in one call: :class:`ShopsTables`."""
     validate_address: bool = False
     """Checks addresses: :class:`ValidatesAddresses`."""
+    landed_cost: bool = False
+    """Estimates what customs would take: :class:`EstimatesDuties`."""
     transit_times: bool = False
     """Says how long each service takes, without prices: :class:`GivesTransitTimes`."""
     manifests: bool = False
@@ -265,6 +268,16 @@ class GivesTransitTimes(Protocol):
         """Return how long each service takes, fastest first."""
 
 
+class EstimatesDuties(Protocol):
+    """Declared by ``Capabilities(landed_cost=True)``."""
+
+    async def landed_cost(self, shipment: Shipment, shipper: Address) -> LandedCost:
+        """Return what customs would take of `shipment`. Free to repeat; nothing is bought.
+
+        Raises CarrierRejected where it cannot be estimated.
+        """
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A purchase that can be sent, once or again, and was not sent yet."""
@@ -292,7 +305,7 @@ class PreparesShipments(Protocol):
 PREPARED: Final[frozenset[Recovery]] = frozenset({"two_step", "idempotency_key"})
 """The kinds of :data:`Recovery` that promise `prepare`."""
 
-OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times")
+OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times", "landed_cost")
 """Capabilities that promise a method of the same name."""
 
 
@@ -315,6 +328,11 @@ def tracker(carrier: Carrier) -> Tracks | None:
 def table_shopper(carrier: Carrier) -> ShopsTables | None:
     """Return `carrier` as one that shops tables, None when it does not declare it."""
     return cast("ShopsTables", carrier) if carrier.capabilities.shop_table else None
+
+
+def duties_estimator(carrier: Carrier) -> EstimatesDuties | None:
+    """Return `carrier` as one that estimates duties, None when it does not declare it."""
+    return cast("EstimatesDuties", carrier) if carrier.capabilities.landed_cost else None
 
 
 def address_validator(carrier: Carrier) -> ValidatesAddresses | None:

@@ -16,6 +16,7 @@ from shipkit.common.local_day import local_day
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, preview_store, questions
+from shipkit.plan.duties import duties
 from shipkit.plan.mapped_table import as_mapped
 from shipkit.plan.plan import Plan
 from shipkit.plan.planner import same
@@ -173,6 +174,25 @@ class PriceMembers(OrderMembers):
             )
             self._forget()
         return to_frame(checks)
+
+    @in_turn
+    def duties(self) -> pd.DataFrame:
+        """Ask the carrier what customs would take of each shipment. Nothing is bought.
+
+        Returns
+        -------
+        DataFrame
+            The columns of :data:`shipkit.plan.duties.DUTIES`: one row per shipment, with a problem
+            where it cannot be estimated.
+
+        Raises
+        ------
+        InputError
+            The carrier does not estimate duties.
+        """
+        plan = self._run(self._plan)
+        carrier, pacer = self._connection.carrier, self._connection.pacer()
+        return to_frame(self._run(lambda: duties(plan.table, plan.shipper, carrier, pacer)))
 
     @property
     def preview_id(self) -> str | None:

@@ -23,6 +23,7 @@ CAPABILITIES = Capabilities(
     track=True,
     validate_address=True,
     transit_times=True,
+    landed_cost=True,
     multi_parcel=True,
     recovery="lookup",
     options=frozenset(

@@ -115,7 +115,7 @@ class UpsClient:
 
     async def _send(self, request: Request, token: SecretStr) -> tuple[Response, str]:
         transaction = uuid.uuid4().hex
-        headers = {"transid": transaction, "transactionsrc": "shipkit"}
+        headers = {"transid": transaction, "transactionsrc": "shipkit", **dict(request.headers)}
         began = time.perf_counter()
         try:
             answer = await self._http.request(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -25,6 +26,7 @@ from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
 from shipkit.carriers.ups.host import checked_host
+from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
 from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
@@ -39,6 +41,7 @@ from shipkit.models import (
     Address,
     AddressCheck,
     LabelSpec,
+    LandedCost,
     Purchase,
     Rate,
     Shipment,
@@ -173,7 +176,7 @@ class UPS:
     # -- prices ----------------------------------------------------------------------------------
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
-        """Return the account's price of `shipment`, and how long it takes from ship date or today."""
+        """Return the price of `shipment`, with its days from the ship date, or from today."""
         shipment = _settled(shipment, shipper)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
@@ -278,6 +281,16 @@ class UPS:
                 "UPS does not recognise one of the two places with certainty.",
                 fix="Correct city, state and postal code.",
             ) from None
+
+    async def landed_cost(self, shipment: Shipment, shipper: Address) -> LandedCost:
+        """Return what customs would take of `shipment`, by UPS's estimate. Nothing is bought."""
+        request = landed_cost(
+            shipment,
+            route_of(shipment, shipper, self.identity.account),
+            date=shipment.ship_date or self._day(shipper),
+            transaction=uuid.uuid4().hex,
+        )
+        return read_answer(landed_cost_of, await self._client.ask(request))
 
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
         """Return the question for a price, with transit times from the ship date, or from today.

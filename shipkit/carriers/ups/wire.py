@@ -95,6 +95,7 @@ class Request:
     path: str
     body: dict[str, Any] | None = field(default=None, repr=False)
     query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def check(shipment: Shipment, shipper: Address) -> None:

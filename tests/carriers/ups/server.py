@@ -189,6 +189,7 @@ class UpsServer:
             ),
             ("POST", "/api/addressvalidation/{version}/{option}", "address", self._address),
             ("POST", "/api/shipments/{version}/transittimes", "transit", self._transit),
+            ("POST", "/api/landedcost/{version}/quotes", "landed_cost", self._landed_cost),
         ]
         for method, path, call, work in routes:
             app.router.add_route(method, path, self._handler(call, work))
@@ -937,6 +938,35 @@ class UpsServer:
             }
         }
 
+    def _landed_cost(self, request: web.Request, body: Any) -> tuple[int, Any]:
+        """In the shape of the example of LandedCost.yaml, misspelt as it is."""
+        if request.headers.get("AccountNumber") != ACCOUNT:
+            return self._no(("LC001", "account number"))
+        asked, items = body["shipment"], body["shipment"]["shipmentItems"]
+        worth = [round(item["priceEach"] * item["quantity"] * 100) for item in items]
+        duty, vat = sum(worth) * 5 // 100, sum(worth) * 20 // 100
+        return 200, {
+            "shipment": {
+                "currencyCode": body["currencyCode"],
+                "id": asked["id"],
+                "brokerageFeeItems": [{"chargeName": "EntryPreparationFee", "chargeAmount": 5.6}],
+                "totalBrokerageFees": 5.6,
+                "totalDuties": duty / 100,
+                "totalCommodityLevelTaxesAndFees": 0,
+                "totalShipmentLevelTaxesAndFees": 0,
+                "totalVAT": vat / 100,
+                "totalDutyandTax": (duty + vat) / 100,
+                "grandTotal": (duty + vat + 560) / 100,
+                "importCountryCode": asked["importCountryCode"],
+                "shipmentItems": [
+                    {"commodityId": item["commodityId"], "isCalculable": bool(item.get("hsCode"))}
+                    for item in items
+                ],
+            },
+            "alversion": 0,
+            "transID": body["transID"],
+        }
+
     # -- rules beyond the OpenAPI ----------------------------------------------
     def _refuse(self, call: str, body: Any) -> tuple[str, str] | None:
         [outer] = body.values()
@@ -1473,6 +1503,7 @@ def load_contract(specs: pathlib.Path) -> Any:
             "Tracking",
             "AddressValidation",
             "TimeInTransit",
+            "LandedCost",
             "OAuthClientCredentials",
         ],
     )
