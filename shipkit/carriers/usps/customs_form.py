@@ -53,7 +53,9 @@ def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
             "customs.items",
             f"mail to {to.country if abroad else to.state or to.country} needs a customs form: a "
             "line per item.",
-            "Map description, quantity, value and weight of the goods (customs.items).",
+            "Map description, quantity and price of the goods."
+            if abroad
+            else "Give customs.items (description, quantity, unit_value, weight_lb) in a template.",
         )
     if len(shipment.parcels) > 1:
         raise refuse(

@@ -6,7 +6,7 @@ same bytes are sent again.
 
 What an answer means (`errors.csv` of the project's material, made from USPS's own list):
 
-- no connection, 429, 401, 403: nothing was done;
+- no connection, 429, 401, 403 in USPS's words: nothing was done;
 - a 4xx with an error body of USPS: refused, nothing was bought by that request;
 - a purchase with 408, 409, 425, a 4xx about the idempotency key, or a 4xx without an error body (a
   proxy's page): it may have bought a label, or one with this key is being made;
@@ -348,7 +348,7 @@ def _refusal(answer: Response, *, buying: bool) -> CarrierError:
     code, words = error_of(answer)
     facts = {"carrier_code": code or str(answer.status), "carrier_message": words or None}
     said = words or f"USPS answered {answer.status}."
-    if answer.status in (401, 403):
+    if answer.status == 401 or (answer.status == 403 and (words or not buying)):
         return AuthenticationFailed(
             f"USPS refused access: {said}",
             fix="Check that the app has this API product and the CRID is authorized; a label needs "

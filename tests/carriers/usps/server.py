@@ -62,6 +62,7 @@ FAULTS = {
     "dead_payment": "400 that names the payment token, nothing was done",
     "key_in_progress": "409 about the key; the work is done after `late_s`",
     "key_in_progress_400": "400 about the key; the work is done after `late_s`",
+    "page_403": "403 with a firewall's page, after the work was done",
     "page": "400 with a proxy's page, the work was done",
     "page_before": "404 with a proxy's page, nothing was done",
     "refused": "400 030002, nothing was done",
@@ -75,7 +76,7 @@ FAULTS = {
 _WORK_FIRST = frozenset(
     {
         "reset_after", "503_after", "502_after", "hang_after", "half", "cut", "garbled", "hollow",
-        "no_image", "broken_image", "empty", "page",
+        "no_image", "broken_image", "empty", "page", "page_403",
     }
 )  # fmt: skip
 _LATE = frozenset({"late_work", "key_in_progress", "key_in_progress_400"})
@@ -353,6 +354,8 @@ class UspsServer:
                 return self._refuse(400, "The idempotency key is in use.")
             case "page":
                 return web.Response(status=400, text="<html>Bad gateway page</html>")
+            case "page_403":
+                return web.Response(status=403, text="<html>Access Denied</html>")
             case "page_before":
                 return web.Response(status=404, text="<html>Not here</html>")
             case "refused":

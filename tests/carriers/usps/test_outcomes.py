@@ -27,6 +27,7 @@ BOUGHT = (
     "broken_image",
     "empty",
     "page",
+    "page_403",
     "hang_after",
     "late_work",
     "key_in_progress",
