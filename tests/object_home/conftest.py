@@ -10,7 +10,7 @@ import pytest
 
 from shipkit import home_url
 from shipkit.common import object_store
-from shipkit.purchasing.store import job_objects
+from shipkit.purchasing.store import job_objects, lease
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "core_kit"))
 
@@ -31,8 +31,16 @@ def s3(s3_server, monkeypatch):
 
     for name, value in environment(s3_server.url).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SHIPKIT_LEASE_S", "3")
+    # A lease that no busy machine loses, renewed and looked at often, so that no test waits long.
+    monkeypatch.setattr(lease, "_RENEWALS", 100)
+    monkeypatch.setattr(lease, "_LOOKS", 150)
     return make_bucket(s3_server.url, f"ops-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def short_lease(monkeypatch):
+    """A lease of two seconds, for tests in which one runs out."""
+    monkeypatch.setenv("SHIPKIT_LEASE_S", "2")
 
 
 @pytest.fixture

@@ -156,10 +156,9 @@ def silence(lease):
     lease._thread.join()
 
 
-def test_a_machine_that_slept_sends_nothing_and_records_nothing(machine):
+def test_a_machine_that_slept_sends_nothing_and_records_nothing(machine, short_lease):
     here = JobStore.publish(machine(), draft_of(3))
     with here.own("execute") as ledger:
-        ledger.gate()  # may send
         there = taken_over(here.job_id, machine(), ledger.lease)
         with pytest.raises(NotSent, match="not renewed"):
             ledger.gate()
@@ -169,7 +168,7 @@ def test_a_machine_that_slept_sends_nothing_and_records_nothing(machine):
     assert list(there.notes().column("event").to_pylist()) == ["owner", "owner"]
 
 
-def test_the_owner_stops_sending_before_anybody_may_take_over(machine):
+def test_the_owner_stops_sending_before_anybody_may_take_over(machine, short_lease):
     here = JobStore.publish(machine(), draft_of(3))
     with here.own() as ledger:
         silence(ledger.lease)
@@ -187,6 +186,7 @@ def test_a_clock_that_jumps_ahead_ends_sending(machine, monkeypatch):
     with here.own() as ledger:
         lease = ledger.lease
         silence(lease)
+        ledger.gate()  # may send
         real = lease._renewed
         lease._renewed = type(real)(awake=real.awake, wall=real.wall - 3600)  # it was suspended
         with pytest.raises(NotSent):
@@ -194,7 +194,7 @@ def test_a_clock_that_jumps_ahead_ends_sending(machine, monkeypatch):
 
 
 def test_a_segment_that_was_on_its_way_during_a_take_over_is_read_by_the_new_owner(
-    machine, monkeypatch
+    machine, monkeypatch, short_lease
 ):
     here = JobStore.publish(machine(), draft_of(3))
     home = machine()
