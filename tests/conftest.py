@@ -27,6 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 LONG = (
+    "tests/object_home/",
     "tests/agent/test_node.py",
     "tests/notebook/test_browser.py",
     "tests/database/test_pushdown.py",

@@ -16,14 +16,12 @@ Everything is plain parquet: DuckDB and pandas read it without shipkit, even whi
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import logging
 import secrets
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -35,9 +33,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shipkit.common.files import PRIVATE, Disk, make_private
+from shipkit.common.files import Disk, make_private
 from shipkit.common.lock import Holder, held, holder_of
-from shipkit.common.object_store import StoreError, store_of
+from shipkit.common.object_store import StoreError
 from shipkit.common.store_check import demand_checked
 from shipkit.errors import (
     CheckpointCorrupt,
@@ -51,7 +49,6 @@ from shipkit.home_url import shown_home, url_of
 from shipkit.purchasing.store.chain import Chain, read_chain
 from shipkit.purchasing.store.entries import STATES, LedgerEntry, last_entries, state_codes
 from shipkit.purchasing.store.job_objects import (
-    JobObjects,
     SegmentDisk,
     fetch_all,
     objects_of,
@@ -64,8 +61,8 @@ from shipkit.purchasing.store.manifest import (
     attempt_reference,
     job_id_of,
     lineage_of,
-    make_manifest,
 )
+from shipkit.purchasing.store.publishing import claim_name, publish_job
 from shipkit.purchasing.store.results import (
     RESULT_COLUMNS,
     StoredLabel,
@@ -75,7 +72,6 @@ from shipkit.purchasing.store.results import (
     scattered,
     stored_labels,
 )
-from shipkit.purchasing.store.segments import Head, head_bytes
 from shipkit.schema import complete
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
@@ -90,9 +86,6 @@ PRUNED = "PRUNED"
 _FENCE_TRIES = 5
 _LONGEST_ID = 200
 """Bytes of the name of a folder that every file system takes."""
-_ROW_GROUP = 8_192
-"""Rows per row group of a table: a resume reads only the groups with a row that is to be sent."""
-
 _STATE_COLUMNS = (
     "entry",
     "row",
@@ -167,9 +160,9 @@ class JobStore:
                 for dead in jobs.glob(".stage-*"):  # left by a process that was killed
                     shutil.rmtree(dead, ignore_errors=True)
                 cls._refuse_taken_name(home, draft)
-                _claim_name(home, draft)
+                claim_name(home, draft)
                 if not cls.exists(home, path.name):
-                    _publish_in(objects_of(path), path, draft, ordinal, disk or Disk())
+                    publish_job(objects_of(path), path, draft, ordinal, disk or Disk())
         except StoreError as error:
             raise CheckpointWriteError(
                 f"The job cannot be written to {shown_home(home)}: {error}. Nothing was bought.",
@@ -530,86 +523,3 @@ class JobStore:
                 f"{name} of {self.job_id} cannot be read: {error}.",
                 fix="Restore it from a backup.",
             ) from error
-
-
-def _publish(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None:
-    """Write the job to a staging folder and rename that, so that half a job is never visible.
-
-    The order is what makes a power cut harmless: contents are synced before the names of their
-    folder, those before the rename, and the name of the job last.
-    """
-    stage = path.parent / f".stage-{uuid.uuid4().hex}"
-    try:
-        stage.mkdir(mode=PRIVATE)
-        (stage / "segments").mkdir(mode=PRIVATE)
-        files = {name: _write_table(disk, stage / name, table) for name, table in _tables(draft)}
-        manifest = make_manifest(draft, ordinal=ordinal, files=files, now=dt.datetime.now(dt.UTC))
-        data = manifest.model_dump_json(indent=1).encode()
-        genesis = Head(0, "-", hashlib.sha256(data).hexdigest())
-        disk.write(stage / "manifest.json", data)
-        disk.write(stage / "HEAD", head_bytes(genesis) * 2)
-        disk.sync_folder(stage / "segments")
-        disk.sync_folder(stage)
-        try:
-            disk.rename(stage, path)
-        except OSError:
-            if not path.exists():  # else another process published the same job, which is as good
-                raise
-        disk.sync_folder(path.parent)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _claim_name(home: Path, draft: JobDraft) -> None:
-    """Let the store decide between two machines that publish different plans under one name."""
-    store = store_of(home)
-    if store is None or draft.name is None:
-        return
-    key = f"names/{hashlib.sha256(draft.name.encode()).hexdigest()[:32]}"
-    lineage = lineage_of(draft.fingerprint, draft.name)
-    if store.create(key, lineage.encode()) is None:
-        raise JobExists(
-            f"The name {draft.name!r} was taken by another machine, for a job with a different "
-            "plan. Nothing was bought.",
-            fix="Choose another name, or execute the plan of that job.",
-        )
-
-
-def _publish_in(
-    objects: JobObjects | None, path: Path, draft: JobDraft, ordinal: int, disk: Disk
-) -> None:
-    """Publish the job in its home: a folder, or an object store whose cache `path` is in."""
-    if objects is None:
-        _publish(path, draft, ordinal, disk)
-        return
-    # Under another name until the store has it: nothing may find a job that another machine may
-    # have published with other references.
-    fresh = path.with_name(f".new-{path.name}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        _publish(fresh, draft, ordinal, disk)
-        if objects.publish(fresh):
-            disk.rename(fresh, path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:
-    yield "plan.parquet", draft.plan
-    yield "quotes.parquet", draft.quotes
-    yield "problems.parquet", draft.problems
-    skipped = {
-        "row": pa.array(draft.skipped.keys(), pa.int32()),
-        "reason": pa.array(draft.skipped.values(), pa.string()),
-    }
-    yield "skipped.parquet", pa.table(skipped)
-    if draft.source is not None:
-        yield "source.parquet", draft.source
-
-
-def _write_table(disk: Disk, path: Path, table: pa.Table) -> str:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, row_group_size=_ROW_GROUP, compression="zstd")
-    data = sink.getvalue()
-    disk.write(path, data)
-    return hashlib.sha256(data).hexdigest()
