@@ -21,7 +21,7 @@ from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import listed, plural
 from shipkit.orders.expressions import quote, trimmed
-from shipkit.orders.fields import Column, recognise
+from shipkit.orders.fields import WEIGHT_PARTS, Column, recognise
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
 from shipkit.orders.instructions import Instruction, instruction_of
@@ -128,17 +128,21 @@ def _mentioned(layout: LayoutMatch | None) -> set[str]:
 def _is_carried(column: Column, roles: Collection[str]) -> bool:
     words = heading_words(column.name)
     return bool(
-        column.role is not None
+        column.role not in (None, "weight_part")
         or vocabulary().others.intersection(words)
         or _carried_words().intersection(words)
-        or {*recognise([column.name]).roles}.intersection(roles).difference(_LINE_ROLES)
+        or {*recognise([column.name]).roles}.intersection(roles).difference(_PARTS)
     )
 
 
-_LINE_ROLES: Final = frozenset(
-    {"address_line1", "address_line2", "address_line3", "house_number", "house_number_addition"}
+_PARTS: Final = frozenset(
+    {
+        *("address_line1", "address_line2", "address_line3"),
+        *("house_number", "house_number_addition"),
+        *("weight", *WEIGHT_PARTS.values()),
+    }
 )
-"""Roles whose second column is another part of the address, and no other spelling of it."""
+"""Roles whose second column may be another part of it, and no other spelling of the first."""
 
 
 @cache

@@ -24,6 +24,7 @@ __all__ = [
     "ADDRESS_ROLES",
     "KIND",
     "SYSTEM_COLUMNS",
+    "WEIGHT_PARTS",
     "Column",
     "Match",
     "Recognition",
@@ -39,6 +40,9 @@ SYSTEM_COLUMNS = ("row_number", "row_numbers", "source_file", "order_row", "rowi
 
 _VALUES = {"date": "date", "flag": "flag", "amount": "amount", "count": "number"}
 """Kind of a field -> the kind of its column's values, where that is not text."""
+
+WEIGHT_PARTS: Mapping[str, str] = {"weight": "weight_part", "item_weight": "item_weight_part"}
+"""Role of a weight -> the role of a second column that is added to it: ounces next to pounds."""
 
 KIND: Mapping[str, str] = {
     **{
@@ -64,6 +68,7 @@ KIND: Mapping[str, str] = {
         "text",
     ),
     **dict.fromkeys(("weight", "item_weight", "length", "width", "height"), "number"),
+    **dict.fromkeys(WEIGHT_PARTS.values(), "number"),
     **dict.fromkeys(QUANTITIES.values(), "number"),
     "order_date": "date",
     **dict.fromkeys(("order_total", "shipping_amount", "tax_amount", "item_price"), "amount"),
@@ -211,6 +216,8 @@ def recognise(headings: Sequence[str]) -> Recognition:
     {'postal_code': ('Ship Zip', None), 'weight': ('Weight (oz)', 'oz')}
     >>> dict(recognise(["Zip", "Postal Code"]).ambiguous)
     {'postal_code': ['Zip', 'Postal Code']}
+    >>> {role: match.unit for role, match in recognise(["Pounds", "Ounces"]).roles.items()}
+    {'weight': 'lb', 'weight_part': 'oz'}
     """
     candidates: dict[str, list[_Candidate]] = {}
     originals = _without_copy_numbers(headings)
@@ -221,6 +228,7 @@ def recognise(headings: Sequence[str]) -> Recognition:
             candidates.setdefault(found.match.role, []).append(named)
     _of_japan(candidates)
     _one_address(candidates)
+    _weights_in_two(headings, candidates)
     roles: dict[str, Match] = {}
     ambiguous: dict[str, list[str]] = {}
     for role, group in candidates.items():
@@ -321,6 +329,7 @@ def _read(heading: str, key: str, index: int) -> _Candidate | None:
 
 
 _MEASURED = frozenset({"weight", "item_weight", "length", "width", "height"})
+"""Roles whose columns have a unit in their heading."""
 
 
 def _says_more(heading: str, short: str) -> bool:
@@ -502,6 +511,39 @@ def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
             candidates[role] = kept
         else:
             del candidates[role]
+
+
+_IN_TWO = (("lb", "oz"), ("kg", "g"))
+"""Units of a weight that is written in two columns: 1 lb and 4 oz."""
+
+
+def _weights_in_two(headings: Sequence[str], candidates: dict[str, list[_Candidate]]) -> None:
+    """Read a column of pounds and one of ounces as the two parts of one weight.
+
+    Their headings differ in the unit only: "Weight (lb)" and "Weight (oz)", "Pounds" and "Ounces".
+    Alone, "Pounds" may be money.
+    """
+    bare = [
+        (place, UNITS[words[0]])
+        for place, words in enumerate(map(_words, headings))
+        if len(words) == 1 and UNITS.get(words[0]) in WEIGHT_UNITS
+    ]
+    named = {c.match.index for c in candidates.get("weight", [])}
+    if {unit for _, unit in bare} in map(set, _IN_TWO) and named <= {place for place, _ in bare}:
+        made = keys(headings)
+        candidates["weight"] = [
+            _Candidate(Match("weight", headings[place], made[place], unit, place), 1)
+            for place, unit in bare
+        ]
+    for role, part in WEIGHT_PARTS.items():
+        small = {unit for _, unit in _IN_TWO}
+        pair = sorted(candidates.get(role, []), key=lambda c: c.match.unit in small)
+        if (
+            tuple(c.match.unit for c in pair) in _IN_TWO
+            and len({tuple(_words(c.match.name)[:-1]) for c in pair}) == 1
+        ):
+            candidates[role] = pair[:1]
+            candidates[part] = [replace(pair[1], match=replace(pair[1].match, role=part))]
 
 
 def _kind(heading: str) -> str | None:

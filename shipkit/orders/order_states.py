@@ -44,10 +44,13 @@ class StateColumn:
         The column.
     read
         Returns the meaning of a cell's plain text, None for one that is right to ship.
+    blank
+        What it means that an order has no cell, where other orders have one.
     """
 
     column: Column
     read: Callable[[str], _Meaning | None]
+    blank: _Meaning | None = None
 
 
 def state_columns(
@@ -77,8 +80,9 @@ def state_columns(
             continue
         headings = dict.fromkeys((plain(spelled(column.name)), plain(name)))
         made = next(filter(None, (_states(column, h, handled, reported) for h in headings)), None)
-        if made is None and column.key not in read and name not in noticed:
-            made = next(filter(None, (_flag(column, h, reported) for h in headings)), None)
+        if made is None and name not in noticed:
+            flags = (_flag(column, h, reported, filled=column.key in read) for h in headings)
+            made = next(filter(None, flags), None)
         if made is not None:
             found.append(made)
     return found
@@ -96,6 +100,9 @@ def state_problems(
     """
     tables = [problems_table()]
     for state in states:
+        if state.blank is not None:
+            tables.append(_blank(con, lines, state.column.key, state.blank))
+            continue
         meanings = _meanings(con, lines, state)
         if not meanings:
             continue
@@ -138,6 +145,35 @@ def state_problems(
         )
     finally:
         con.unregister("states")
+
+
+def _blank(
+    con: duckdb.DuckDBPyConnection, lines: Relation, key: str, meaning: _Meaning
+) -> pa.Table:
+    """Return a problem for each order without a cell, unless no order has one."""
+    return (
+        con.sql(
+            f"""
+            SELECT
+                order_row AS row_number,
+                $field AS field,
+                NULL AS value,
+                $problem AS problem,
+                $fix AS fix,
+                $severity AS severity,
+                $code AS code
+            FROM {lines.sql}
+            GROUP BY order_row
+            HAVING count({quoted(key)}) = 0
+            -- An empty column is one that the shop does not fill.
+            QUALIFY count(*) OVER () < (SELECT count(DISTINCT order_row) FROM {lines.sql})
+            ORDER BY order_row
+            """,
+            params={"field": key, **vars(meaning)},
+        )
+        .to_arrow_table()
+        .cast(PROBLEMS)
+    )
 
 
 def _meanings(
@@ -203,14 +239,25 @@ def _state(
     return None
 
 
-def _flag(column: Column, heading: str, reported: Collection[str]) -> StateColumn | None:
+def _flag(
+    column: Column, heading: str, reported: Collection[str], *, filled: bool
+) -> StateColumn | None:
+    """Return the column as a flag; of one that has `filled` a field, only a blank is one."""
     words = _words()
     for entry in words["flag"]:
+        if filled and entry.get("when") != "blank":
+            continue
         if _is(heading, entry) and entry["code"] not in reported:
             meaning = _meaning(column, entry)
+            if entry.get("when") == "blank":
+                return StateColumn(column, _no_meaning, meaning)
             read = _denied if entry.get("when") == "no" else _filled
             return StateColumn(column, partial(read, meaning=meaning, neutral=words["neutral"]))
     return None
+
+
+def _no_meaning(_: str) -> None:
+    """Return that a cell says nothing: only its absence does."""
 
 
 def _filled(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:

@@ -35,6 +35,10 @@ ERRORS = [
     ("Tracking Number", "1Z999AA10123456784", "order_has_tracking"),
     ("Delivery Method", "Local pickup", "order_picked_up"),
     ("Fulfillment Channel", "Amazon", "order_shipped_by_marketplace"),
+    ("Fulfillment Type", "Fulfillment by TikTok", "order_shipped_by_marketplace"),
+    ("Fulfillment Entity", "WFS Fulfilled", "order_shipped_by_marketplace"),
+    ("Status", "Scheduled", "order_not_ready"),
+    ("Normal or Pre-order", "Pre-order", "order_not_ready"),
     ("Pledged Status", "dropped", "order_cancelled"),
     ("Backer Status", "Errored", "order_cancelled"),
     ("Patron Status", "Former patron", "order_cancelled"),
@@ -56,6 +60,10 @@ NEUTRAL = [
     ("Pledged Status", "collected"),
     ("Patron Status", "Active patron"),
     ("Checkout Status", "Completed"),
+    ("Fulfillment Type", "Fulfillment by seller"),
+    ("Fulfillment Entity", "Seller Fulfilled"),
+    ("Normal or Pre-order", "Normal"),
+    ("Paid on Date", None),  # the shop does not fill it
     ("Paid", "45.0"),
     ("Paid", "yes"),
 ]
@@ -83,6 +91,23 @@ def test_a_state_that_may_be_wrong_is_a_warning(shop, heading, cell, code):
 @pytest.mark.parametrize(("heading", "cell"), NEUTRAL)
 def test_a_state_that_is_right_to_ship_is_silent(shop, heading, cell):
     assert problems(shop, heading, cell) == []
+
+
+@pytest.mark.parametrize("heading", ["Paid On Date", "Paid Time", "Bezahlt am", "Fecha de pago"])
+def test_an_order_without_a_day_of_payment_is_a_warning_where_others_have_one(shop, heading):
+    assert problems(shop, heading, "2026-11-20") == [(2, "order_unpaid", "warning")]
+
+
+def test_a_day_of_payment_in_any_line_is_that_of_the_order(shop):
+    rows = [
+        {**ADA, "sku": "MUG", "paid at": "2026-11-20"},
+        {**ADA, "sku": "PAINT", "paid at": None},
+        {**BO, "sku": "MUG", "paid at": None},
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(service="ground", defaults={"weight_lb": 2})
+        found = [(p.row_number, p.code) for p in session.problems.itertuples()]
+    assert found == [(3, "order_unpaid")]
 
 
 def test_an_ignored_column_reports_nothing(shop):

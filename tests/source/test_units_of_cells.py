@@ -227,3 +227,51 @@ def test_what_is_not_converted_is_not_said_to_be(tmp_path, heading, cell, said):
     path.write_text(f"Order ID,{heading}\nA1,{cell}\nA2,1.5\n", encoding="utf-8")
     notes = [note.text for note in source.load(path).report.notes]
     assert [text for text in notes if "converted" in text] == said
+
+
+@pytest.mark.parametrize(
+    ("headings", "cells", "pounds"),
+    [
+        ("Pounds,Ounces", ["1,4", ",8"], [1.25, 0.5]),
+        ("lb,oz", ["1,4", "0,8"], [1.25, 0.5]),
+        ("Weight Oz,Weight Lbs", ["4,1", "8,0"], [1.25, 0.5]),
+        ("Package Weight (kg),Package Weight (g)", ["0,453.59237", "1,0"], [1, 2.204623]),
+        ("Gewicht kg,Gewicht g", ["1,200", ",500"], [2.645547, 1.102311]),
+        ("Pounds,Ounces", ["0.5,8", "2,32"], [0.5, 2]),  # the same weight in two units
+        ("Item Weight (lb),Item Weight (oz),Quantity", ["1,4,2", "0,8,1"], [2.5, 0.5]),
+    ],
+)
+def test_a_weight_in_two_columns_is_read_whole(tmp_path, shop, headings, cells, pounds):
+    mapped, problems = ship(tmp_path, shop, headings, *cells)
+    assert problems == []
+    assert parcels(mapped, "weight_lb") == [pytest.approx(value, rel=1e-6) for value in pounds]
+
+
+def test_two_weights_that_may_be_a_sum_or_a_repeat_hold_their_row(tmp_path, shop):
+    _, problems = ship(tmp_path, shop, "Pounds,Ounces", "1,16", "1.5,3", "2,3")
+    assert [(row, code) for row, code, _ in problems] == [
+        (1, "weight_parts_unclear"),
+        (2, "weight_parts_unclear"),
+    ]
+    assert '1 in "Pounds" and 16 in "Ounces"' in problems[0][2]
+
+
+def test_the_parts_of_a_weight_can_be_named(tmp_path, shop):
+    named = {"columns": {"weight_lb": "A", "weight_oz": "B"}}
+    mapped, problems = ship(tmp_path, shop, "A,B", "1,4", "0,8", **named)
+    assert problems == []
+    assert parcels(mapped, "weight_lb") == [1.25, 0.5]
+
+
+def test_a_part_of_a_weight_that_is_not_named_is_listed(tmp_path, shop):
+    path = tmp_path / "orders.csv"
+    path.write_text(f"{HEADINGS},Pounds,Ounces\n1,{WHO},1,4\n", encoding="utf-8")
+    session = sk.BatchSession(path, shipper=shop)
+    session.map(service="ground", columns={"weight_lb": "Pounds"}).preview()
+    assert session.not_understood == ["Ounces"]
+
+
+def test_item_weights_in_two_columns_that_are_no_parts_are_a_question(tmp_path, shop):
+    headings = "Item Weight (lb),Item Weight (kg)"
+    _, problems = ship(tmp_path, shop, headings, "1,4", defaults={"weight_lb": 2})
+    assert [(row, code) for row, code, _ in problems] == [(1, "column_ambiguous")]

@@ -37,7 +37,9 @@ _READ: Final = (
     "postal_code",
     "ship_date",
 )
-_ITEM: Final = frozenset({"sku", "item_name", "quantity", "item_price", "item_weight"})
+_ITEM: Final = frozenset(
+    {"sku", "item_name", "quantity", "item_price", "item_weight", "item_weight_part"}
+)
 _EACH_ROW: Final = "If each row is an order of its own: map(each_row=True)."
 
 

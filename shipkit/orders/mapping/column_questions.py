@@ -44,6 +44,7 @@ _BLOCKING: Final = (
     "country",
     "service",
     "weight",
+    "item_weight",
     "length",
     "width",
     "height",
@@ -86,7 +87,7 @@ def ambiguous_columns(
     """
     asked = []
     for role, names in ambiguous.items():
-        leaf = ROLE_LEAVES.get(role, role)
+        leaf = ROLE_LEAVES.get(role.removeprefix("item_"), role)
         if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
             continue
         keys = [column.key for column in columns if column.name in names]
@@ -120,7 +121,11 @@ def missing_columns(
     asked = []
     for name, words in _NEEDED.items():
         role = next((role for role, leaf in ROLE_LEAVES.items() if leaf == name), name)
-        if name in leaves or role in ambiguous or (name == "name" and "company" in leaves):
+        if (
+            name in leaves
+            or {role, f"item_{role}"} & {*ambiguous}
+            or (name == "name" and "company" in leaves)
+        ):
             continue
         local = name in ("state", "postal_code")  # many countries have neither
         asked.append(

@@ -14,7 +14,7 @@ from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
-from shipkit.orders.fields import Column, Recognition, recognise
+from shipkit.orders.fields import WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
@@ -153,6 +153,7 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
         role, unit = _role_and_unit(name)
         column = find_column(columns, heading)
         taken[role] = (column, column.unit_or(unit or _heading_unit(column)))
+        taken.pop(WEIGHT_PARTS.get(role, ""), None)  # whoever names a weight names all of it
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()

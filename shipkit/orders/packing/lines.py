@@ -9,11 +9,12 @@ from typing import Final
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.orders import expressions as sql
-from shipkit.orders.fields import Column, phrase
+from shipkit.orders.fields import WEIGHT_PARTS, Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.packing.quantities import Counts
+from shipkit.orders.packing.weight_parts import without_repeats
 from shipkit.orders.units import WEIGHTS
 
 __all__ = ["LineColumns", "Sums", "sum_lines"]
@@ -68,7 +69,7 @@ class LineColumns:
         if whole and each and "weight" not in spec.columns and _are_empty(orders, whole):
             whole = []
         basis = spec.weights or (_basis(whole, spec) if whole else "unit" if each else None)
-        weights = whole or each
+        weights = without_repeats(orders, whole or each)
 
         def first(role: str) -> Column | None:
             return next((column for column, _ in _columns(orders, spec, role)), None)
@@ -133,17 +134,24 @@ def sum_lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) 
 def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Column, str | None]]:
     """Return the columns that give `role`, each with its unit.
 
-    What the settings name comes first, then what the layout names, then the headings.
+    What the settings name comes first, then what the layout names, then the headings. The parts of
+    a weight ("weight_lb" and "weight_oz") are several.
     """
+    given = []
     for name, heading in spec.columns.items():
         named, _, unit = name.rpartition("_")
         if name == role or (named == role and unit in WEIGHTS.to_base):
             column = orders.loaded.column(heading)
-            return [(column, column.unit_or(unit if named == role else None))]
+            given.append((column, column.unit_or(unit if named == role else None)))
+    if given:
+        return given
     by_name = {column.name: column for column in orders.columns}
     listed = summed_columns(spec.layout, role, list(by_name))
     return [(by_name[name], by_name[name].unit_or(unit)) for name, unit in listed] or [
-        (column, column.unit) for column in orders.columns if column.role == role
+        (column, column.unit)
+        for each in (role, WEIGHT_PARTS.get(role))
+        for column in orders.columns
+        if each is not None and column.role == each
     ]
 
 

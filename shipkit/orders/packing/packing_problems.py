@@ -12,6 +12,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.column_questions import unit_assumed
 from shipkit.orders.packing.lines import LineColumns, Sums
+from shipkit.orders.packing.weight_parts import unclear_sql
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["of_single_lines", "packing_problems"]
@@ -34,7 +35,7 @@ def packing_problems(
     agreeing
         For each order, whether its lines agree in each dimension; None when they need not.
     """
-    queries = _of_weights(columns, sums)
+    queries = [*_of_weights(columns, sums), *_unclear_parts(columns)]
     if sums.skus is not None:
         queries += [_weight_from_sku(sums), _sku_unknown(sums)]
     if agreeing is not None:
@@ -115,6 +116,28 @@ def _of_weights(columns: LineColumns, sums: Sums) -> list[str]:
             )
         ]
     return [_weight_missing(sums)] if columns.basis else []
+
+
+def _unclear_parts(columns: LineColumns) -> list[str]:
+    """Return the question about rows whose weight in two columns is no "1 lb and 4 oz"."""
+    unclear = unclear_sql(columns.weights)
+    if unclear is None:
+        return []
+    shown = " || ' and ' || ".join(
+        f"format('{{:g}} in \"{{}}\"', {quoted(column.key)}::DOUBLE, {quote(column.name)})"
+        for column, _ in columns.weights
+    )
+    return [
+        _problem(
+            f"{columns.orders.shipping_lines.sql} WHERE {unclear}",
+            problem=f"'the weight may be the sum of both columns or the same in two units: ' || "
+            f"{shown}",
+            fix="Correct the cells, or name one of the columns: "
+            f'map(columns={{"weight": "{columns.weights[0][0].name}"}}).',
+            code="weight_parts_unclear",
+            severity="error",
+        )
+    ]
 
 
 def of_single_lines(

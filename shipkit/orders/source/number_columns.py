@@ -12,6 +12,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.orders.cells import Note
 from shipkit.orders.currencies import contradicts_sql, mark_sql
 from shipkit.orders.expressions import quote, quoted_list
+from shipkit.orders.fields import WEIGHT_PARTS
 from shipkit.orders.source.column_reading import (
     INTEGER,
     ColumnReading,
@@ -29,8 +30,7 @@ _DOLLARS: Final = ("$", "usd", "us$", "usd$")
 _BLANKS: Final = "' \u00a0\u202f'"
 _PLAIN: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 _SCALES: Final = {
-    "weight": WEIGHTS,
-    "item_weight": WEIGHTS,
+    **dict.fromkeys((*WEIGHT_PARTS, *WEIGHT_PARTS.values()), WEIGHTS),
     "length": LENGTHS,
     "width": LENGTHS,
     "height": LENGTHS,

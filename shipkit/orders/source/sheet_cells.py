@@ -10,14 +10,14 @@ from typing import Any, Final
 from shipkit.common.cell_text import text_of
 from shipkit.common.words import counted
 from shipkit.orders.cells import Note, unique_names
-from shipkit.orders.fields import column_kinds, keys, recognise
+from shipkit.orders.fields import WEIGHT_PARTS, column_kinds, keys, recognise
 from shipkit.orders.source.number_formats import Shows
 from shipkit.orders.source.sheet_model import Look, SheetTable
 
 __all__ = ["SheetCells", "column_letters"]
 
 _DATES: Final = (dt.date, dt.time, dt.timedelta)
-_MEASURES: Final = frozenset({"weight", "item_weight", "length", "width", "height"})
+_MEASURES: Final = frozenset({*WEIGHT_PARTS, *WEIGHT_PARTS.values(), "length", "width", "height"})
 _NO_DATES: Final = frozenset(
     {
         "order_id",

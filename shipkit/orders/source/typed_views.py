@@ -19,7 +19,7 @@ from shipkit.common.words import counted
 from shipkit.errors import SourceError
 from shipkit.orders import layouts
 from shipkit.orders.cells import EXPLAINING, Cells, Note
-from shipkit.orders.fields import KIND, Column, Match, column_kinds, keys, phrase
+from shipkit.orders.fields import KIND, WEIGHT_PARTS, Column, Match, column_kinds, keys, phrase
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.line_account import LineAccount
 from shipkit.orders.quantity_headings import QUANTITIES
@@ -37,8 +37,8 @@ __all__ = ["loaded_from"]
 
 _BLOCKING = frozenset(
     {
-        "weight",
-        "item_weight",
+        *WEIGHT_PARTS,
+        *WEIGHT_PARTS.values(),
         "length",
         "width",
         "height",
