@@ -141,9 +141,20 @@ def test_a_bare_name_next_to_a_buyers_name_is_a_question():
 
 
 def test_two_weights_in_two_units_are_a_question():
-    assert recognise(["Package Weight (lb)", "Package Weight (oz)"]).ambiguous == {
-        "weight": ["Package Weight (lb)", "Package Weight (oz)"]
+    assert recognise(["Package Weight (lb)", "Package Weight (kg)"]).ambiguous == {
+        "weight": ["Package Weight (lb)", "Package Weight (kg)"]
     }
+
+
+def test_pounds_and_ounces_are_two_parts_of_one_weight():
+    found = recognise(["Package Weight (oz)", "Package Weight (lb)"])
+    assert not found.ambiguous
+    assert {role: match.unit for role, match in found.roles.items()} == {
+        "weight": "lb",
+        "weight_part": "oz",
+    }
+    apart = recognise(["Package Weight (lb)", "Shipping Weight (oz)"])
+    assert set(apart.ambiguous) == {"weight"}
 
 
 def test_the_second_line_of_another_address_never_joins_the_recipients():
