@@ -49,6 +49,7 @@ _CREDENTIALS = (
     "Check SHIPKIT_UPS_CLIENT_ID and SHIPKIT_UPS_CLIENT_SECRET, and that they belong to this host "
     "(test or live)."
 )
+_UNITS = "Please report this: the units should be those of the shipper's country."
 _REPORT = "Please report this: shipkit should not send this request."
 _BOX = "Correct the parcel's weight or dimensions."
 
@@ -78,6 +79,13 @@ CODES: MappingProxyType[str, Meaning] = MappingProxyType(
         "250003": Meaning("UPS did not accept the token.", _CREDENTIALS),  # R
         # Rating
         "111285": Meaning("The postal code and the state do not belong together.", _RECIPIENT),  # R
+        "110548": Meaning("Weight and dimensions are in two systems of units.", _UNITS),  # I
+        "111057": Meaning("UPS takes other units from the shipper's country.", _UNITS),  # I
+        "121057": Meaning("UPS takes other units from the shipper's country.", _UNITS),  # I
+        "111210": Meaning("This service does not run between these places.", _SERVICE),  # I
+        "111526": Meaning(
+            "Access Point Economy needs an Access Point, or a return.", _SERVICE
+        ),  # I
         "112111": Meaning(
             "Account rates were asked for without a valid UPS account.", _ACCOUNT
         ),  # R
@@ -122,6 +130,10 @@ CODES: MappingProxyType[str, Meaning] = MappingProxyType(
         "120208": Meaning("The recipient's country is missing or not served.", _RECIPIENT),  # G
         "120209": Meaning("The recipient's phone is needed.", _PHONE),  # G
         "120213": Meaning("The recipient's phone has fewer than ten digits.", _PHONE),  # G
+        "120317": Meaning(
+            "The parcels leave from another country than that of the UPS account.",
+            "Ship with an account of the country that they leave from.",
+        ),  # I
         "120302": Meaning("The ship-from street line is missing or too long.", _SENDER),  # G
         # Shipping: payment, service, references, parcels
         "120410": Meaning("No payer was given.", _ACCOUNT),  # G

@@ -585,6 +585,7 @@ class UpsServer:
         shipment = body["ShipmentRequest"]["Shipment"]
         refusal = (
             self._refuse("ship", body)
+            or _own_country(shipment)
             or _lane(shipment)
             or _shipping_rules(shipment, body["ShipmentRequest"].get("LabelSpecification", {}))
         )
@@ -1101,6 +1102,20 @@ def _lane(shipment: dict[str, Any], *, shop: bool = False) -> tuple[str, str] | 
     return None
 
 
+def _own_country(shipment: dict[str, Any]) -> tuple[str, str] | None:
+    """Rate prices parcels that leave from another country; Ship refuses them."""
+    home, start = (
+        (shipment.get(who) or shipment["Shipper"])["Address"]["CountryCode"]
+        for who in ("Shipper", "ShipFrom")
+    )
+    returned = "ReturnService" in shipment or "ReturnService" in shipment.get(
+        "ShipmentServiceOptions", {}
+    )
+    if home != start and not {home, start} <= {"US", "PR"} and not returned:
+        return "120317", "ShipFrom country must be the Shipper country (api-documentation#234)"
+    return None
+
+
 def _places(shipment: dict[str, Any]) -> tuple[str, str] | None:
     for who in ("Shipper", "ShipTo", "ShipFrom"):
         if who not in shipment:
@@ -1183,6 +1198,13 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
             ):
                 return "120602", f"dimensions {values}"
         value = package.get("PackageServiceOptions", {}).get("DeclaredValue")
+        country = shipment["Shipper"]["Address"]["CountryCode"]
+        if value is not None and country in _CURRENCIES | {"US": "", "PR": ""}:
+            # Shipping.yaml, DeclaredValue.CurrencyCode: valid for the shipper's country.
+            if value["CurrencyCode"] != _CURRENCIES.get(country, "USD"):
+                return "120604", "declared value in a foreign currency"
+            if country in {"US", "PR"} and float(value["MonetaryValue"]) > 50_000:
+                return "120604", "declared value over 50,000"
         if value is not None and not (
             re.fullmatch(r"\d{1,5}(\.\d{2})?", value["MonetaryValue"])
             and re.fullmatch(r"[A-Z]{3}", value["CurrencyCode"])
