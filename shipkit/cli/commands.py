@@ -167,7 +167,7 @@ _ROWS = (
         "job_commands:carriers",
         [options.carrier_check],
         "[check NAME] [options]",
-        "A check costs nothing: it refuses live accounts, and voids what it buys.",
+        "A check costs\nnothing: it refuses live accounts, and voids what it buys.",
         answers=True,
     ),
     CommandSpec(
@@ -185,8 +185,8 @@ _ROWS = (
         "job_commands:home_check",
         [options.object_home],
         "check s3://bucket/prefix",
-        "It tries the store's conditional writes, its latency and 100 races of eight\nwriters, and "
-        "records in the bucket that they went well.",
+        "It tries its conditional writes, its\nlatency and 100 races of eight writers, and records "
+        "in the bucket that they went well.",
         answers=True,
     ),
     CommandSpec(
