@@ -215,7 +215,7 @@ class Lane:
             time.sleep(kill_harness.LATE_S)  # what is late lands before the books are read
             job.objects.forget()
             there = JobStore.open(folder, job.job_id)
-            sold = self.served.sold(there.manifest.reference_base)
+            sold = self.served.sold(there)
             self.totals.audited(kill_harness.audit(there, sold))
             there.objects.forget()
 
