@@ -54,8 +54,10 @@ _OWN: Final = {
     "ups": "shipkit.carriers.ups",
     "easypost": "shipkit.carriers.easypost",
     "usps": "shipkit.carriers.usps",
+    "sandbox_economy": "shipkit.carriers.sandbox:ECONOMY",
+    "sandbox_express": "shipkit.carriers.sandbox:EXPRESS",
 }
-"""The package's own carriers: name -> the module that holds its ``PLUGIN``."""
+"""The package's own carriers: name -> the module that holds its ``PLUGIN``, or another name."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def plugin(name: str) -> CarrierPlugin:
     """
     key = name.strip().lower()
     if key in _OWN:
-        found: CarrierPlugin = import_module(_OWN[key]).PLUGIN
+        module, _, name = _OWN[key].partition(":")
+        found: CarrierPlugin = getattr(import_module(module), name or "PLUGIN")
         return found
     points = _installed().get(key)
     if points is None:

@@ -17,6 +17,8 @@ from shipkit.errors import InputError, SettingsError
 from shipkit.models import LabelFormat, LabelSpec
 from shipkit.settings import Settings
 
+OWN = ["sandbox", "ups", "easypost", "usps", "sandbox_economy", "sandbox_express"]
+
 
 def test_the_required_members_are_those_of_the_protocol():
     assert set(REQUIRED) == {
@@ -26,7 +28,7 @@ def test_the_required_members_are_those_of_the_protocol():
     assert set(OPTIONAL) <= set(Capabilities.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", ["sandbox", "ups", "easypost", "usps"])
+@pytest.mark.parametrize("name", OWN)
 def test_a_plug_in_says_of_its_carrier_what_the_carrier_says(name: str, tmp_path: Path):
     env = {
         "SHIPKIT_HOME": str(tmp_path),
@@ -54,7 +56,7 @@ def test_finding_names_imports_no_carrier():
         "print([m for m in sys.modules if m.startswith(('shipkit.carriers.ups', 'httpx'))])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.splitlines() == ["['sandbox', 'ups', 'easypost', 'usps']", "[]"]
+    assert out.stdout.splitlines() == [str(OWN), "[]"]
 
 
 def test_importing_the_plug_in_of_ups_imports_no_http():
@@ -65,7 +67,7 @@ def test_importing_the_plug_in_of_ups_imports_no_http():
 
 def test_an_unknown_name_lists_the_known():
     with pytest.raises(
-        SettingsError, match=r"There is no carrier 'dhl'\. Known: sandbox, ups, easypost, usps\."
+        SettingsError, match=rf"There is no carrier 'dhl'\. Known: {', '.join(OWN)}\."
     ):
         registry.resolve("dhl", Settings())
 
@@ -154,7 +156,8 @@ def test_a_label_format_that_is_not_delivered_is_refused(tmp_path: Path):
 
 def test_what_a_carrier_cannot_do_names_those_that_can():
     assert registry.able("track") == ["ups", "easypost", "usps"]
-    assert registry.able("shop_table") == ["sandbox", "usps"]
+    shops_tables = {"sandbox", "usps", "sandbox_economy", "sandbox_express"}
+    assert set(registry.able("shop_table")) == shops_tables
     assert registry.able("manifests") == []
 
 
@@ -204,7 +207,7 @@ PLUGIN = replace(
 
 def test_a_carrier_of_another_package_is_found_by_name(install, tmp_path: Path):
     install("acme-shipkit", "acme = acme_shipkit:PLUGIN", GOOD)
-    assert registry.names() == ["sandbox", "ups", "easypost", "usps", "acme"]
+    assert registry.names() == [*OWN, "acme"]
     assert "acme_shipkit" not in sys.modules  # until it is chosen
     assert registry.plugin("acme").services.codes == ("express",)
     assert registry.create("acme", Settings(home=tmp_path)).pace.concurrency == 20
@@ -250,7 +253,7 @@ def test_two_packages_with_one_name_are_both_named(install):
 def test_no_package_takes_the_place_of_shipkits_own(install):
     install("acme-shipkit", "ups = acme_shipkit:PLUGIN", GOOD)
     assert registry.plugin("ups").services.carrier == "ups"
-    assert registry.names() == ["sandbox", "ups", "easypost", "usps"]
+    assert registry.names() == OWN
     [taken] = [p for p in registry.plugins() if isinstance(p, registry.BrokenCarrier)]
     assert "'acme-shipkit' declares it" in taken.problem
 

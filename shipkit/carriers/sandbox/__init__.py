@@ -11,9 +11,10 @@ from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.sandbox.backend import SERVICES
 from shipkit.carriers.sandbox.carrier import CAPABILITIES, SandboxCarrier
 from shipkit.carriers.sandbox.faults import Faults
+from shipkit.carriers.sandbox.price_lists import name_of, services_of_list
 from shipkit.settings import CarrierSettings
 
-__all__ = ["PLUGIN", "Faults", "SandboxCarrier"]
+__all__ = ["ECONOMY", "EXPRESS", "PLUGIN", "Faults", "SandboxCarrier"]
 
 PLUGIN = CarrierPlugin(
     name="sandbox",
@@ -25,3 +26,20 @@ PLUGIN = CarrierPlugin(
     environment="sandbox",
     guide="docs/how-to/sandbox.md",
 )
+
+
+def _price_list(name: str, description: str) -> CarrierPlugin:
+    return CarrierPlugin(
+        name=name_of(name),
+        description=description,
+        services=services_of_list(name),
+        settings=CarrierSettings,
+        capabilities=CAPABILITIES,
+        create=lambda _, shared: SandboxCarrier(home=shared.home, price_list=name),
+        environment="sandbox",
+        guide="docs/how-to/sandbox.md",
+    )
+
+
+ECONOMY = _price_list("economy", "a second sandbox to compare: cheaper, slower, up to 20 lb")
+EXPRESS = _price_list("express", "a third sandbox to compare: more expensive, a day faster")

@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from shipkit.carriers.ratecard import RateCard
 from shipkit.carriers.sandbox.backend import SandboxBackend
 from shipkit.carriers.sandbox.books import Books
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Faults
+from shipkit.carriers.sandbox.price_lists import PRICE_LISTS, card_of
 from shipkit.carriers.sandbox.server import Server, serve
 from shipkit.settings import Settings
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     longest = max(options.longest_late_s, faults.late_s if faults.late else 0.0)
     server = Server(
-        SandboxBackend(books, RateCard.synthetic(), faults, options.label_bytes),
+        SandboxBackend(books, card_of(options.price_list), faults, options.label_bytes),
         rate_limit=options.rate_limit,
         longest_late_s=longest,
     )
@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="default: any free port")
     parser.add_argument("--books", type=Path, help="SQLite file; default: in shipkit's home")
+    parser.add_argument(
+        "--price-list", choices=list(PRICE_LISTS), default="standard", help="default: standard"
+    )
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--jitter-ms", type=float, default=0.0)
     parser.add_argument("--rate-limit", type=int, help="purchases per second; more get 429")

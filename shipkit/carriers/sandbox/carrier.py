@@ -14,9 +14,17 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
 from shipkit.carriers.quoting import shop_each
 from shipkit.carriers.ratecard import PRICED, RateCard
-from shipkit.carriers.sandbox.backend import SERVICES, SandboxBackend, Trouble
+from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
 from shipkit.carriers.sandbox.books import Books
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
+from shipkit.carriers.sandbox.price_lists import (
+    PRICE_LISTS,
+    account_of,
+    card_of,
+    name_of,
+    services_of_list,
+)
+from shipkit.common.choices import one_of
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -72,6 +80,11 @@ class SandboxCarrier:
         Short forms of the same fields of `faults`; `seed` also numbers new books.
     label_bytes
         Return labels of this size instead of drawing them.
+    price_list
+        ``"standard"``; ``"economy"``, cheaper, slower, for light parcels; or ``"express"``, more
+        expensive and faster: carriers of their own, ``sandbox_economy`` and ``sandbox_express``.
+    card
+        Prices of your own, instead of a price list's.
     absence_is_proof_after_s
         Default: 5 s after the latest possible late commit.
 
@@ -86,7 +99,8 @@ class SandboxCarrier:
         books: str | Path | None = None,
         *,
         url: str | None = None,
-        account: str = "SANDBOX01",
+        account: str | None = None,
+        price_list: str = "standard",
         latency_s: float | None = None,
         faults: Faults | None = None,
         seed: int | None = None,
@@ -102,8 +116,10 @@ class SandboxCarrier:
         faults = (faults or Faults()).model_copy(
             update={name: value for name, value in shorthands.items() if value is not None}
         )
-        self.identity = CarrierIdentity("sandbox", "sandbox", account)
-        self.services, self.capabilities = SERVICES, CAPABILITIES
+        one_of("price_list", price_list, tuple(PRICE_LISTS))
+        account = account or account_of(price_list)
+        self.identity = CarrierIdentity(name_of(price_list), "sandbox", account)
+        self.services, self.capabilities = services_of_list(price_list), CAPABILITIES
         timeout_s = timeout_s or (
             30.0 if url is not None else 5.0
         )  # embedded, nothing can be slow but the disk
@@ -132,7 +148,7 @@ class SandboxCarrier:
                 else Path(home or Settings.read().local_home) / "sandbox" / "books.sqlite"
             )
             self._backend = SandboxBackend(
-                Books(path, seed=seed), card or RateCard.synthetic(), faults, label_bytes
+                Books(path, seed=seed), card or card_of(price_list), faults, label_bytes
             )
 
     @property
