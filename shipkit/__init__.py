@@ -27,6 +27,7 @@ _HOMES = {
     "BatchSession": "session",
     "Job": "job",
     "run_job": "engine_task",
+    "CarrierAccount": "carriers.accounts",
     "BatchResult": "purchasing.result",
     "Database": "orders.database",
     "jobs": "purchasing.recovery",
@@ -55,6 +56,7 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - the names are the 
 
 if TYPE_CHECKING:
     from shipkit import errors as errors
+    from shipkit.carriers.accounts import CarrierAccount as CarrierAccount
     from shipkit.carriers.easypost import EasyPost as EasyPost
     from shipkit.carriers.ratecard import RateCard as RateCard
     from shipkit.carriers.sandbox import SandboxCarrier as SandboxCarrier

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.connection import Connection
+from shipkit.carriers.accounts import Accounts
+from shipkit.carriers.connection import Carriers, Connection
 from shipkit.carriers.protocol import PREPARED, Carrier, CarrierIdentity
 from shipkit.carriers.registry import plugin
 from shipkit.common import html
@@ -35,7 +36,7 @@ from shipkit.outputs.writeback.databases import Written, write_to_database
 from shipkit.plan import questions
 from shipkit.plan.preview import to_frame
 from shipkit.purchasing import last_look, recovery
-from shipkit.purchasing.account import require_account, require_carrier
+from shipkit.purchasing.account import require_account, require_carriers
 from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.reconcile import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
@@ -107,6 +108,7 @@ class Job(html.Shown):
         *,
         home: str | Path | None = None,
         carrier: Carrier | str | None = None,
+        carriers: Carriers | None = None,
         concurrency: int | None = None,
         rate_limit: float | None = None,
     ) -> Job:
@@ -125,6 +127,9 @@ class Job(html.Shown):
         carrier
             A carrier set up for the job's account; default: the job's own carrier, with the
             credentials in the environment.
+        carriers
+            The same for a job with several accounts: carriers by the names that the job has for
+            them; default: the job's own, with the credentials in the environment.
         concurrency, rate_limit
             Most requests at the same time, and started per second; default: the job's own pace.
 
@@ -141,7 +146,8 @@ class Job(html.Shown):
         connection = Connection(
             carrier,
             settings,
-            default=store.manifest.carrier,
+            several=carriers,
+            default=_own_carriers(store),
             concurrency=pace.get("concurrency") if concurrency is None else concurrency,
             rate_limit=pace.get("rate_limit") if rate_limit is None else rate_limit,
         )
@@ -192,7 +198,9 @@ class Job(html.Shown):
 
     @property
     def carrier(self) -> Carrier:
-        """The carrier, set up for the job's own account; made on first use.
+        """The carrier of a job with one account, set up for that account; made on first use.
+
+        See :attr:`carriers` for a job with several.
 
         Raises
         ------
@@ -202,12 +210,16 @@ class Job(html.Shown):
         SettingsError
             Credentials are missing.
         """
-        manifest = self.store.manifest
-        if isinstance(self.connection.given, str):
-            require_carrier(manifest, self.connection.given)
-        carrier = self.connection.carrier
-        require_account(manifest, carrier)
-        return carrier
+        self._accounts()
+        return self.connection.carrier
+
+    @property
+    def carriers(self) -> dict[str, Carrier]:
+        """The carriers by the names of their accounts, set up for the job's own accounts.
+
+        Raises JobError and SettingsError as :attr:`carrier`.
+        """
+        return {account.name: account.carrier for account in self._accounts()}
 
     # -- what was bought -------------------------------------------------------------------------
 
@@ -362,7 +374,7 @@ class Job(html.Shown):
         if not rows:
             self._refuse_other_account()
             return to_frame(table.take(pa.array(chosen, pa.int64())))
-        outcome = self.connection.run(recovery.void_rows(self.store, self.carrier, rows))
+        outcome = self.connection.run(recovery.void_rows(self.store, self._accounts(), rows))
         recovery.refuse_silence(outcome)
         results = with_refusals(self.store.results(), outcome.refused)
         return to_frame(results.take(pa.array(chosen, pa.int64())))
@@ -376,7 +388,7 @@ class Job(html.Shown):
         if not surplus(self.store).num_rows:
             self._refuse_other_account()
             return 0
-        return self.connection.run(recovery.void_surplus(self.store, self.carrier))
+        return self.connection.run(recovery.void_surplus(self.store, self._accounts()))
 
     def track(self, *, changes: bool = False, history: bool = False) -> pd.DataFrame:
         """Return where the parcels are, one row per parcel.
@@ -393,7 +405,7 @@ class Job(html.Shown):
             (:data:`shipkit.plan.questions.EVENTS`). Empty where the carrier tells no events.
         """
         look, events = self.connection.run(
-            questions.track_with_events(self.store.results(), self.carrier, self.connection.pacer())
+            questions.track_with_events(self.store.results(), self._accounts())
         )
         moved = last_look.changes(self.store.path, look)
         try:
@@ -498,8 +510,7 @@ class Job(html.Shown):
         self.connection.run(
             requote_expired(
                 self.store,
-                self.carrier,
-                self.connection.pacer(),
+                self._accounts(),
                 now=_now(),
                 confirmed=agreed,
             )
@@ -548,7 +559,7 @@ class Job(html.Shown):
     ) -> RunHandle:
         """Do what :meth:`restart` does in the background, and return a handle at once."""
         self._refuse_while_running()
-        self.carrier  # noqa: B018 - refuses another account before a new job is on disk
+        self._accounts()  # refuses another account before a new job is on disk
         if void_first and confirm_paid_labels == BatchResult.of(self.store).shipped:
             self.void(all=True)
             confirm_paid_labels = BatchResult.of(self.store).shipped
@@ -648,20 +659,28 @@ class Job(html.Shown):
 
     def _late_rows(self) -> list[int]:
         """Return the rows that a look-up can still change: by a shipment, or by a label file."""
-        given = self.connection.given
+        given = [account.carrier for account in self.connection.given]
         try:
-            able = plugin(given) if isinstance(given, str) else given
+            able = [plugin(each) if isinstance(each, str) else each for each in given]
         except SettingsError:  # of a package that is no longer installed
             return late_rows(self.store)
-        return late_rows(self.store, labels=able.capabilities.recovery in PREPARED)
+        labels = any(each.capabilities.recovery in PREPARED for each in able)
+        return late_rows(self.store, labels=labels)
+
+    def _accounts(self) -> Accounts:
+        """Return the job's own accounts, set up. Raises JobError for any other."""
+        manifest = self.store.manifest
+        require_carriers(manifest, self.connection.given)
+        accounts = self.connection.accounts(of_job=True)
+        require_account(manifest, accounts)
+        return accounts
 
     def _launch(self, *, on_error: str, progress: Follower) -> RunHandle:
         self.not_looked_up = ()
         self._run = RunHandle.start(
             self.store,
-            self.carrier,
+            self._accounts(),
             self.connection.portal,
-            pacer=self.connection.pacer(),
             grace_s=self.settings.grace_s,
             on_error=on_error,
             progress=progress,
@@ -682,7 +701,7 @@ class Job(html.Shown):
         wrong shell is refused even if nothing is left to void.
         """
         try:
-            self.carrier  # noqa: B018 - the property checks
+            self._accounts()  # checks them
         except SettingsError:
             return
 
@@ -694,10 +713,15 @@ class Job(html.Shown):
         if not rows:
             return
         try:
-            carrier = self.carrier
-            self.connection.run(look_again(self.store, carrier, pacer=self.connection.pacer()))
+            self.connection.run(look_again(self.store, self._accounts()))
         except ShipkitError:  # no credentials, another account: reading the job needs neither
             self.not_looked_up = tuple(sorted(rows))
+
+
+def _own_carriers(store: JobStore) -> str | dict[str, str]:
+    """Return the carrier of a job, or those of its accounts by name."""
+    manifest = store.manifest
+    return {each.name: each.carrier for each in manifest.accounts} or manifest.carrier
 
 
 def _now() -> dt.datetime:

@@ -32,6 +32,7 @@ __all__ = [
     "ServiceList",
     "ServiceRule",
     "UnknownService",
+    "mover_of",
 ]
 
 _AIM: Final = r"(?P<aim>cheapest|fastest)"
@@ -176,12 +177,31 @@ class ServiceRule:
     within_days: int | None = None
     of: tuple[str, ...] = ()
     """The services to choose from; empty: every service of the carrier."""
+    said: str = ""
+    """The choice as it was written, where that is shorter than the services it names."""
 
     def __str__(self) -> str:
-        choice = f" of {', '.join(self.of)}" if self.of else ""
+        choice = f" of {self.said or ', '.join(self.of)}" if self.of else ""
         if self.within_days is None:
             return f"{self.aim}{choice}"
         return f"{self.aim}{choice} within {self.within_days} day{'s' * (self.within_days != 1)}"
+
+
+def mover_of(service: str | None, seller: str) -> str:
+    """Return the carrier that moves the parcel: of accounts that sell several, the service's own.
+
+    Parameters
+    ----------
+    seller
+        The carrier whose account sells the service.
+
+    Examples
+    --------
+    >>> mover_of("usps:priority", "easypost"), mover_of("ground", "ups")
+    ('usps', 'ups')
+    """
+    carrier, colon, _ = (service or "").partition(":")
+    return carrier if colon else seller
 
 
 def _words(code: str) -> str:
@@ -299,6 +319,11 @@ class ServiceList:
                     )
         return MappingProxyType(found | local)
 
+    @property
+    def by_account(self) -> Mapping[str, ServiceList]:
+        """Name of an account -> its list, where the list is of several accounts; else itself."""
+        return {"": self}
+
     @cached_property
     def prefix(self) -> str:
         """A regular expression for what :meth:`key` removes from the front of a spelling."""
@@ -336,7 +361,7 @@ class ServiceList:
         in_words = " " in head.strip()  # "Express 12:00" names no carrier
         if not colon or in_words or self._is_mover(head):
             return self.spellings.get(self.key(text))
-        if not self._is_ours(head):
+        if not self.is_called(head):
             return None
         return self.parse(tail) if ":" in tail else self.spellings.get(self.key(tail))
 
@@ -356,6 +381,11 @@ class ServiceList:
         codes = () if _WHOLE in of else tuple(dict.fromkeys(of))
         days = found.get("days")
         return ServiceRule(found["aim"].lower(), int(days) if days else None, codes)
+
+    @staticmethod
+    def choice_in(text: str) -> str:
+        """Return the part of a rule that names what to choose from, empty where it has none."""
+        return (_rule_in(text) or {}).get("of") or ""
 
     def read(self, text: str) -> str:
         """Return `text` as a plan holds it: the code of a service, or a rule in its usual form.
@@ -387,20 +417,20 @@ class ServiceList:
         place = f' in "{" ".join(within.split())}"' if within else ""
         head, colon, tail = word.partition(":")
         head = head.strip().lower()
-        known = self._is_ours(head) or self._is_mover(head)
+        known = self.is_called(head) or self._is_mover(head)
         if colon and tail.strip() and _CARRIER.fullmatch(head) and not known:
             return UnknownService(
                 f'"{word}"{place} is a service of {head}, and this batch ships with {self.carrier}',
                 self.known,
             )
-        if several := self._named_alike(tail or word):
+        if several := self.named_alike(tail or word):
             return UnknownService(
                 f'"{word}"{place} may be {" or ".join(several)}',
                 f"Write it with its carrier: {several[0]}.",
             )
         return UnknownService(f'"{word}"{place} is not a known service', self.known)
 
-    def _named_alike(self, text: str) -> list[str]:
+    def named_alike(self, text: str) -> list[str]:
         """Return the services of an account's carriers that a bare name may mean.
 
         A name that only one carrier has is listed too: shops write "Standard" and "Express" for
@@ -438,7 +468,8 @@ class ServiceList:
             raise CarrierRejected(f"service: {no.problem}.", fix=no.fix, field="service")
         return shipment.model_copy(update={"service": code})
 
-    def _is_ours(self, word: str) -> bool:
+    def is_called(self, word: str) -> bool:
+        """Return whether `word` is the carrier's name, or what people call it."""
         return word.strip().lower() in {self.carrier, *self.spoken}
 
     def _is_mover(self, word: str) -> bool:
@@ -462,7 +493,7 @@ class ServiceList:
 
     def _chosen(self, part: str, rule: str) -> str:
         """Return the code that one word of a rule's choice names."""
-        if self._is_ours(part):
+        if self.is_called(part):
             return _WHOLE
         code = self.parse(part)
         if code is None:

@@ -218,17 +218,19 @@ class BatchRegistry:
             mine = batch.owner == principal.get() or batch.reopened
             if job_id == batch.session.job_id or (mine and job_id == batch.id):
                 return self._touch(batch)
+        from shipkit.purchasing.store import JobStore
         from shipkit.session import BatchSession
 
         if job_id.startswith("batch-"):
             raise JobNotFound(
                 f"The batch {job_id} is not open (any more).", fix="Call load_orders again."
             )
-        session = BatchSession.open(
-            job_id,
-            carrier=self.rules.carrier or (self.settings.carrier if self.rules.wire else None),
-            home=self.settings.home,
-        )
+        given: dict[str, Any] = {"carrier": self.settings.carrier if self.rules.wire else None}
+        if self.rules.carrier:
+            manifest = JobStore.open(self.settings.home, job_id).manifest
+            accounts = [account.name for account in manifest.accounts] or [manifest.carrier]
+            given = self.rules.carriers_of_job(accounts)
+        session = BatchSession.open(job_id, **given, home=self.settings.home)
         self._make_room()
         log = AuditLog(self.settings.home, job_id, job=job_id)
         return self._add(Batch(job_id, session, log, reopened=True))
@@ -239,7 +241,7 @@ class BatchRegistry:
 
         shippers = list(self.rules.shippers.values())
         session = BatchSession(
-            carrier=self.rules.carrier,
+            **self.rules.carrier_options,
             shipper=shippers[0] if len(shippers) == 1 else None,
             home=self.settings.home,
             limits=self._limits(),

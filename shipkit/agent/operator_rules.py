@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shipkit.carriers.accounts import named_accounts
 from shipkit.errors import InputError, SourceError, SpendLimitExceeded
 from shipkit.models import Address, Money
 from shipkit.settings import Settings
@@ -36,7 +37,8 @@ class OperatorRules:
     shippers
         Name to address: the shippers that may be used without asking a person.
     carrier
-        Name of a carrier, or an object with the Carrier protocol.
+        Name of a carrier, or an object with the Carrier protocol; several of them in a list, or by
+        name, where batches compare several accounts.
     mode
         Mode of new batches. AUTO permits the agent to buy without asking.
     max_total
@@ -63,6 +65,26 @@ class OperatorRules:
     approve_elsewhere: bool = False
     text_only: bool = False
     max_batches: int = 8
+
+    @property
+    def carrier_options(self) -> dict[str, Any]:
+        """The arguments of a session for the operator's carrier, or for several."""
+        several = isinstance(self.carrier, (list, tuple, Mapping))
+        return {"carriers": self.carrier} if several else {"carrier": self.carrier}
+
+    def carriers_of_job(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the arguments that open a job with the accounts `names`.
+
+        Of several carriers, those of the job; all of them where the job has others, so that it is
+        refused.
+        """
+        if "carriers" not in self.carrier_options:
+            return self.carrier_options
+        given = {account.name: account.carrier for account in named_accounts(self.carrier)}
+        own = {name: given[name] for name in names if name in given}
+        if len(names) == 1 and own:
+            return {"carrier": own[names[0]]}
+        return {"carriers": own if len(own) == len(names) else given}
 
     def readable(self, path: str) -> Path:
         """Return the file that `path` names inside the operator's folders. Raises SourceError."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from shipkit.agent.operator_rules import OperatorRules
 from shipkit.carriers import registry
+from shipkit.carriers.accounts import named_accounts
 from shipkit.common.number_options import amount, between, option_type
 from shipkit.errors import InputError, SettingsError
 from shipkit.models import Address, Money
@@ -87,7 +88,12 @@ def _add_rules(p: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="address that may be used as the shipper; may be repeated",
     )
-    p.add_argument("--carrier", metavar="NAME", help="see: shipkit carriers (default: sandbox)")
+    p.add_argument(
+        "--carrier",
+        action="append",
+        metavar="NAME",
+        help="see: shipkit carriers (default: sandbox); may be repeated, to compare several",
+    )
     p.add_argument(
         "--mode",
         default="confirm",
@@ -146,8 +152,12 @@ def rules_of(
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
         raise InputError(f"--root {missing[0]} is not a folder.", fix="Use an existing folder.")
+    if isinstance(carrier, list) and len(carrier) == 1:
+        [carrier] = carrier
     if isinstance(carrier, str):
         registry.plugin(carrier)  # an unknown name must stop the server, not its first call
+    elif isinstance(carrier, (list, tuple, Mapping)):
+        named_accounts(carrier)  # likewise
     try:
         limit = None if max_total is None else Money.of(amount(str(max_total)))
     except ValueError as error:

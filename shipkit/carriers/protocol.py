@@ -12,7 +12,7 @@ and missing is refused before the carrier is used (:func:`shipkit.carriers.regis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 
@@ -42,6 +42,7 @@ __all__ = [
     "Carrier",
     "CarrierIdentity",
     "GivesTransitTimes",
+    "JointIdentity",
     "Pace",
     "Prepared",
     "PreparesShipments",
@@ -98,6 +99,36 @@ class CarrierIdentity:
     def __str__(self) -> str:
         tail = f" ...{self.account_tail}" if self.account else ""
         return f"{self.name} {self.environment.upper()}{tail}"
+
+
+@dataclass(frozen=True)
+class JointIdentity(CarrierIdentity):
+    """The identities of a batch with several accounts, which are approved together.
+
+    `name` lists the accounts, `environment` what they have; there is no one account number.
+    """
+
+    parts: tuple[tuple[str, CarrierIdentity], ...] = ()
+    """The name of each account in the batch, and its identity, in the order they were given."""
+
+    @classmethod
+    def of(cls, parts: Mapping[str, CarrierIdentity]) -> JointIdentity:
+        """Return the identity of accounts by their names in the batch."""
+        environments = dict.fromkeys(identity.environment for identity in parts.values())
+        return cls(", ".join(parts), ", ".join(environments), parts=tuple(parts.items()))
+
+    @property
+    def live(self) -> bool:
+        """Whether a purchase costs money. Live and other accounts are never in one batch."""
+        return any(identity.live for _, identity in self.parts)
+
+    def __str__(self) -> str:
+        return " + ".join(self.shown(name) for name, _ in self.parts)
+
+    def shown(self, name: str) -> str:
+        """Return one account for people: its name too, where its carrier is called otherwise."""
+        identity = dict(self.parts)[name]
+        return str(identity) if identity.name == name else f"{name} ({identity})"
 
 
 @dataclass(frozen=True)

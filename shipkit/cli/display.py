@@ -53,9 +53,11 @@ def preview_rows(frame: pd.DataFrame, console: Console, *, rows: int | None = No
     if not len(some):
         return
     console.say()
+    several = len(set(priced["seller"])) > 1
+    seller = ["account"] if several else []
     console.table(
-        ["row", "order", "to", "service", "lb", "zone", "cost", "days"],
-        [_preview_line(row) for row in some.to_dict("records")],
+        ["row", "order", "to", *seller, "service", "lb", "zone", "cost", "days"],
+        [_preview_line(row, several=several) for row in some.to_dict("records")],
         right=("row", "lb", "zone", "cost", "days"),
         wrap="to",
     )
@@ -135,12 +137,13 @@ def _more(count: int, console: Console) -> None:
         console.say(f"... and {count:,} more")
 
 
-def _preview_line(row: Mapping[Any, Any]) -> list[Any]:
+def _preview_line(row: Mapping[Any, Any], *, several: bool) -> list[Any]:
     weight = json_value(row["billable_weight_lb"])
     return [
         row["row_number"],
         _text(row["order_id"]),
         _destination(row),
+        *([_text(row["seller"])] if several else []),
         _title(row["service"]),
         "" if weight is None else f"{weight:g}",
         _text(row["zone"]),

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 from shipkit.models import Money
 
 if TYPE_CHECKING:
-    from shipkit.plan.summary import Summary
+    from shipkit.plan.summary import AccountTotal, Summary
     from shipkit.purchasing.result import BatchResult
 
-__all__ = ["JSON_RESULT", "JSON_ROW", "cells", "json_value", "result_facts", "summary_facts"]
+__all__ = [
+    "JSON_RESULT",
+    "JSON_ROW",
+    "account_facts",
+    "cells",
+    "json_value",
+    "result_facts",
+    "summary_facts",
+]
 
 JSON_ROW = (
     "row_number",
@@ -23,6 +31,8 @@ JSON_ROW = (
     "postal_code",
     "country",
     "service",
+    "carrier",
+    "seller",
     "parcels",
     "billable_weight_lb",
     "zone",
@@ -44,6 +54,8 @@ JSON_RESULT = (
     "tracking_number",
     "tracking_numbers",
     "service",
+    "carrier",
+    "seller",
     "quoted_cents",
     "charged_cents",
     "charge_basis",
@@ -71,18 +83,36 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         "by_service": [
             {
                 "service": s.service,
+                "carrier": s.carrier,
+                "seller": s.account,
                 "shipments": s.shipments,
                 "total": f"{s.total.amount}",
                 "currency": s.total.currency,
             }
             for s in summary.by_service
         ],
+        "by_account": account_facts(summary.by_account),
+        "not_compared": dict(summary.not_compared),
         "carrier": summary.carrier,
         "live": summary.live,
         "mode": summary.mode,
         "approved": summary.approved,
         "expires_at": summary.expires_at.isoformat(timespec="seconds"),
     }
+
+
+def account_facts(totals: Iterable[AccountTotal]) -> list[dict[str, Any]]:
+    """Return what each account would be paid; amounts are decimal text."""
+    return [
+        {
+            "seller": paid.account,
+            "account": paid.identity,
+            "shipments": paid.shipments,
+            "total": f"{paid.total.amount}",
+            "currency": paid.total.currency,
+        }
+        for paid in totals
+    ]
 
 
 def result_facts(result: BatchResult) -> dict[str, Any]:

@@ -202,7 +202,12 @@ def mapping(p: _Parser) -> None:
         metavar="NAME|FILE",
         help="sender: a JSON or TOML file, or a name from the config file",
     )
-    g.add_argument("--carrier", metavar="NAME", help="see: shipkit carriers (default: sandbox)")
+    g.add_argument(
+        "--carrier",
+        action="append",
+        metavar="NAME",
+        help="see: shipkit carriers (default: sandbox); may be repeated, to compare several",
+    )
 
 
 def output(p: _Parser) -> None:
@@ -252,6 +257,12 @@ def buying(p: _Parser) -> None:
     )
     g.add_argument(
         "--max-each", type=_AMOUNT, metavar="AMOUNT", help="spend limit of each shipment"
+    )
+    g.add_argument(
+        "--max-account",
+        action="append",
+        metavar="NAME=AMOUNT",
+        help="spend limit of one of several accounts, e.g. usps=200; may be repeated",
     )
     g.add_argument(
         "--max-shipments", type=_COUNT, metavar="N", help="maximum number of shipments in the job"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from shipkit.plan.summary import AccountTotal
     from shipkit.purchasing.result import BatchResult
     from shipkit.session import BatchSession
 
@@ -112,7 +113,14 @@ def approve(args: Namespace, console: Console) -> End:
             fix=f"At a terminal, run: shipkit approve {args.preview}",
         )
     identity = record.identity
-    if not total_typed(record.totals, record.shipments, str(identity), identity.live, console):
+    if not total_typed(
+        record.totals,
+        record.shipments,
+        str(identity),
+        identity.live,
+        console,
+        by_account=record.by_account,
+    ):
         console.note("Not approved.")
         return End(Exit.NOT_APPROVED, facts=facts)
     given = approval.approve(
@@ -218,11 +226,25 @@ def finish(
 
 
 def total_typed(
-    totals: Mapping[str, Money], shipments: int, carrier: str, live: bool, console: Console
+    totals: Mapping[str, Money],
+    shipments: int,
+    carrier: str,
+    live: bool,
+    console: Console,
+    *,
+    by_account: Sequence[AccountTotal] = (),
 ) -> bool:
-    """Ask a person to type the total of each currency, and return whether all were right."""
+    """Ask a person to type the total of each currency, and return whether all were right.
+
+    Parameters
+    ----------
+    by_account
+        What each account would be paid, for a batch with several.
+    """
     money = "This spends real money." if live else "No money is spent."
     console.note(f"\n{counted(shipments, 'shipment')}, {total_text(totals)}, on {carrier}. {money}")
+    for paid in by_account:
+        console.note(f"  {paid.identity}: {counted(paid.shipments, 'shipment')}, {paid.total}")
     for expected in totals.values() or [Money.from_cents(0)]:
         answer = console.ask(
             f"Type the total to approve it ({expected.currency}), or press Enter to cancel: "
@@ -292,7 +314,14 @@ def _bought(session: BatchSession, args: Namespace, console: Console) -> BatchRe
     summary = session.summary
     if args.yes:
         session.approve(via="command line --yes")
-    elif total_typed(summary.totals, summary.shipments, summary.carrier, summary.live, console):
+    elif total_typed(
+        summary.totals,
+        summary.shipments,
+        summary.carrier,
+        summary.live,
+        console,
+        by_account=summary.by_account if len(session.carriers) > 1 else (),
+    ):
         session.approve(via="terminal")
     else:
         return None
@@ -313,7 +342,7 @@ def _would_buy(
     session: BatchSession, args: Namespace, console: Console, facts: dict[str, object]
 ) -> End:
     record = preview_store.recall(session.settings.home, str(session.preview_id))
-    approval.check_limits(session.limits, record.quotes)
+    approval.check_limits(session.limits, record.quotes, record.sellers)
     summary = session.summary
     approved = args.yes or args.auto or summary.approved
     after = "" if approved else " after approval"

@@ -43,7 +43,7 @@ def open_session(args: Namespace, *, shipper_needed: bool = True) -> BatchSessio
         raise UsageError("No FILE was given")
     session = BatchSession(
         shipper=_shipper(args.shipper) or (None if shipper_needed else _PLACEHOLDER_SHIPPER),
-        carrier=args.carrier,
+        **_carriers(args.carrier),
         name=getattr(args, "name", None),
         limits=limits(args),
         on_duplicate=getattr(args, "on_duplicate", None) or "hold",
@@ -65,6 +65,12 @@ def open_session(args: Namespace, *, shipper_needed: bool = True) -> BatchSessio
     return session
 
 
+def _carriers(given: str | Sequence[str] | None) -> dict[str, Any]:
+    """Return the arguments of a session for one ``--carrier``, for several, or for none."""
+    names = [given] if isinstance(given, str) else list(given or ())
+    return {"carriers": names} if len(names) > 1 else {"carrier": next(iter(names), None)}
+
+
 def limits(args: Namespace) -> dict[str, Any]:
     """Return the spend limits that `args` set, as arguments of ``SpendLimits``."""
     given = {
@@ -73,6 +79,7 @@ def limits(args: Namespace) -> dict[str, Any]:
         "max_shipments": getattr(args, "max_shipments", None),
         "price_drift": getattr(args, "price_drift", None),
         "currency": getattr(args, "currency", None),
+        "per_account": pairs(getattr(args, "max_account", None)) or None,
     }
     return {
         # text, because a config file may have `max_total = 500.10` and money is never a float

@@ -19,6 +19,7 @@ from shipkit.notebook.wording import duration
 from shipkit.orders.account import unread_text
 from shipkit.outputs.labels import LabelPicture
 from shipkit.plan.preview import service_title
+from shipkit.plan.summary import Summary
 
 __all__ = [
     "alert",
@@ -89,18 +90,7 @@ def offer_page(offer: Offer) -> str:
         _tile("Cannot ship", f"{offer.errors:,}", "bad" if offer.errors else ""),
         _tile("With warnings", f"{summary.warnings:,}", "warn" if summary.warnings else ""),
     ]
-    services = (
-        grid(
-            ["Service", "Labels", "Total"],
-            [
-                [service_title(line.service), f"{line.shipments:,}", line.total]
-                for line in summary.by_service
-            ],
-            right=("Labels", "Total"),
-        )
-        if summary.by_service
-        else ""
-    )
+    services = _paid(summary)
     unread = (
         f'<div class="sk-soft sk-unread"><b>Columns</b> '
         f"{escape(unread_text(summary.not_understood))}</div>"
@@ -112,9 +102,39 @@ def offer_page(offer: Offer) -> str:
         f"{summary.expires_at:%Y-%m-%d %H:%M} UTC"
     )
     return block(
-        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}{unread}'
+        f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}'
+        f"{_not_compared(summary)}{unread}"
         f'<div class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
         name="sk-offer",
+    )
+
+
+def _paid(summary: Summary) -> str:
+    """Return what each account, if there are several, and each service would be paid."""
+    if not summary.by_service:
+        return ""
+    several = len({paid.account for paid in summary.by_account}) > 1
+    right = ("Labels", "Total")
+    accounts = [[p.identity, f"{p.shipments:,}", p.total] for p in summary.by_account]
+    services = [
+        [
+            *([line.account] if several else []),
+            service_title(line.service),
+            f"{line.shipments:,}",
+            line.total,
+        ]
+        for line in summary.by_service
+    ]
+    heads = ["Account", "Service"] if several else ["Service"]
+    tables = [grid(["Paid to", *right], accounts, right=right)] if several else []
+    return "".join([*tables, grid([*heads, *right], services, right=right)])
+
+
+def _not_compared(summary: Summary) -> str:
+    return "".join(
+        f'<div class="sk-soft"><b>Not compared</b> {escape(name)} did not answer for '
+        f"{counted(count, 'row')}: chosen without it</div>"
+        for name, count in summary.not_compared.items()
     )
 
 

@@ -24,12 +24,18 @@ _GIRTH: Final = f"({_LONGEST} + 2 * (p.length_in + p.width_in + p.height_in - {_
 @lru_cache(maxsize=16)
 def carrier_rules(offered: ServiceList) -> tuple[Rule, ...]:
     """Return the rules of the carrier that offers these services, and of each of its services."""
-    found = [_unknown_service(offered), *_of_limits(offered.limits, offered.title, "true")]
-    found += _of_places(offered)
-    for entry in offered:
-        who = f"{offered.title} {entry.title}"
-        found += _of_limits(entry.limits, who, f"service = {quote(entry.code)}")
+    found = [_unknown_service(offered), *_of_places(offered)]
+    for account, part in offered.by_account.items():
+        codes = [f"{account}:{code}" if account else code for code in part.codes]
+        own = f"service IN ({quoted_list(codes)})" if account else "true"
+        found += _of_limits(part.limits, part.title, own)
+        for code, entry in zip(codes, part, strict=True):
+            found += _of_limits(entry.limits, f"{part.title} {entry.title}", _is(code))
     return tuple(found)
+
+
+def _is(code: str) -> str:
+    return f"service = {quote(code)}"
 
 
 def _unknown_service(offered: ServiceList) -> Rule:
@@ -70,7 +76,7 @@ def _of_places(offered: ServiceList) -> list[Rule]:
         if not refusing:
             continue
         going = [entry.code for entry in offered if kind not in entry.not_to]
-        titles = {entry.code: quote(f"{offered.title} {entry.title}") for entry in refusing}
+        titles = {entry.code: quote(f"{offered.title} {entry.title}".strip()) for entry in refusing}
         or_choose = f", or choose {', '.join(going)}" if going else ""
         found.append(
             Rule(

@@ -36,8 +36,8 @@ class Report(html.Shown):
     result: BatchResult
     """Status, counts and totals."""
     by_service: pd.DataFrame
-    """One row per service and currency: ``service``, ``currency``, ``shipments``,
-    ``charged_cents`` (minor units). Without voided rows."""
+    """One row per account, service and currency: ``seller``, ``carrier``, ``service``,
+    ``currency``, ``shipments``, ``charged_cents`` (minor units). Without voided rows."""
     open_rows: pd.DataFrame
     """Rows that were neither shipped nor voided: ``row_number``, ``order_id``, ``state``,
     ``error_code``, ``error_message``, ``fix``."""
@@ -50,7 +50,8 @@ class Report(html.Shown):
         result = BatchResult.of(store)
         frame = result.frame
         bought = frame[frame["state"] == "shipped"]
-        by_service = bought.groupby(["service", "currency"], as_index=False).agg(
+        keys = ["seller", "carrier", "service", "currency"]
+        by_service = bought.groupby(keys, as_index=False).agg(
             shipments=("row_number", "size"), charged_cents=("charged_cents", "sum")
         )
         columns = ["row_number", "order_id", "state", "error_code", "error_message", "fix"]
@@ -149,17 +150,20 @@ class Report(html.Shown):
     def _services(self, caption: str | None) -> str:
         if not len(self.by_service):
             return ""
-        carrier = self.result.store.manifest.carrier
+        manifest = self.result.store.manifest
+        carriers = {each.name: each.carrier for each in manifest.accounts}
         rows = [
             [
-                service_title(line["service"], carrier),
+                *([line["seller"]] if carriers else []),
+                service_title(line["service"], carriers.get(line["seller"], manifest.carrier)),
                 f"{line['shipments']:,}",
                 Money.from_cents(int(line["charged_cents"]), line["currency"]),
             ]
             for line in self.by_service.to_dict("records")
         ]
         numbers = ("Shipments", "Charged")
-        return html.grid(["Service", *numbers], rows, right=numbers, caption=caption)
+        words = ["Account", "Service"] if carriers else ["Service"]
+        return html.grid([*words, *numbers], rows, right=numbers, caption=caption)
 
     def _not_shipped(self, count: int | None, caption: str | None) -> str:
         shown = self.open_rows if count is None else self.open_rows.head(count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from shipkit.carriers import registry
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, duties_estimator
+from shipkit.carriers.accounts import Accounts
+from shipkit.carriers.protocol import EstimatesDuties, duties_estimator
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address
@@ -35,18 +35,23 @@ DUTIES = pa.schema(
 """Columns of an estimate of duties: one row per shipment."""
 
 
-async def duties(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
+async def duties(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Table:
     """Return :data:`DUTIES` for every shipment of `table`. Nothing is bought by it.
 
-    Raises InputError where the carrier does not estimate duties.
+    Customs takes the same with any carrier, so the first account that can is asked. Raises
+    InputError where no carrier of the batch estimates duties.
     """
-    able = duties_estimator(carrier)
-    if able is None:
+    found = [each for each in accounts if duties_estimator(each.carrier) is not None]
+    if not found:
         others = ", ".join(f'carrier="{name}"' for name in registry.able("landed_cost"))
+        who = "carrier" if accounts.alone else "carriers"
+        names = " and ".join(account.carrier.identity.name for account in accounts)
         raise InputError(
-            f"The carrier {carrier.identity.name} cannot estimate duties.",
+            f"The {who} {names} cannot estimate duties.",
             fix=f"Use one that can: {others}.",
         )
+    carrier, pacer = found[0].carrier, found[0].pacer
+    able = cast("EstimatesDuties", duties_estimator(carrier))
 
     async def ask(row: dict[str, Any]) -> dict[str, Any]:
         about = {name: row[name] for name in ("row_number", "order_id", "country")}

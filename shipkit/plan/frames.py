@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["to_frame", "with_zone"]
+__all__ = ["movers", "to_frame", "with_zone"]
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -40,6 +40,17 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         cells = pd.Series(_tuples(table.column(place)), frame.index, dtype=object)
         frame.insert(place, table.column_names[place], cells)
     return frame
+
+
+def movers(service: pa.Array | pa.ChunkedArray, seller: pa.Array) -> pa.Array:
+    """Return the carrier that moves each parcel: of its service, else the carrier that sells it."""
+    whole = service.combine_chunks() if isinstance(service, pa.ChunkedArray) else service
+    texts = whole.dictionary_encode()
+    own = [
+        text.partition(":")[0] if text and ":" in text else None
+        for text in texts.dictionary.to_pylist()
+    ]
+    return pc.coalesce(pa.array(own, pa.string()).take(texts.indices), seller)
 
 
 def with_zone(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.accounts import Accounts
 from shipkit.errors import CarrierError
 from shipkit.models import Address
+from shipkit.plan import offers
 
 __all__ = ["CHOICES", "assumed", "kinds", "other_prices", "turned"]
 
@@ -56,11 +56,11 @@ def kinds(table: pa.Table, unknown: Sequence[int]) -> pa.Array:
 async def other_prices(
     table: pa.Table,
     rows: Sequence[int],
+    sellers: pa.Array | None,
     *,
     home: bool,
-    carrier: Carrier,
+    accounts: Accounts,
     shipper: Address,
-    pacer: Pacer | None,
 ) -> dict[int, int]:
     """Return row -> what it would cost as a home, or as a business.
 
@@ -70,8 +70,9 @@ async def other_prices(
     if not rows:
         return {}
     asked = turned(table.take(pa.array(rows)), range(len(rows)), home=home)
+    own = None if sellers is None else sellers.take(pa.array(rows))
     try:
-        quotes = await carrier.quote_table(asked, shipper, pacer)
+        quotes = await offers.quote(asked, own, accounts, shipper)
     except CarrierError:
         return {}
     cents = quotes.column("cost_cents").to_pylist()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.models import Address, Shipment
 from shipkit.schema import address_json, digest, shipment_from_row
 
@@ -61,6 +61,9 @@ class Plan:
     residential
         What these are priced and bought as, one of :data:`shipkit.plan.homes.CHOICES`. None:
         nothing was chosen, and carriers take them for businesses.
+    sellers
+        The name of the account of each row, null for rows without a service; None for a batch with
+        one account. `service` is what the row's own account calls it.
     """
 
     table: pa.Table
@@ -73,6 +76,7 @@ class Plan:
     not_understood: tuple[str, ...] = ()
     unknown_homes: tuple[int, ...] = ()
     residential: str | None = None
+    sellers: pa.Array | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -90,11 +94,20 @@ class Plan:
         """
         sha = hashlib.sha256(digest(self.table).encode())
         sha.update(address_json(self.shipper).encode())
-        sha.update(
-            f"{self.identity.name}|{self.identity.environment}|{self.identity.account}".encode()
-        )
+        for text in _identities(self.identity):
+            sha.update(text.encode())
+        if self.sellers is not None:
+            sha.update(digest(pa.table({"seller": self.sellers})).encode())
         sha.update(repr(sorted(self.skipped)).encode())
         return sha.hexdigest()
+
+    def rows_of(self, seller: str) -> npt.NDArray[np.bool_]:
+        """Return which rows belong to an account; all of them where there is one account."""
+        if self.sellers is None:
+            return np.ones(len(self), dtype=bool)
+        own = pc.fill_null(pc.equal(self.sellers, seller), False)  # noqa: FBT003 - a fill value
+        mask: npt.NDArray[np.bool_] = own.to_numpy(zero_copy_only=False)
+        return mask
 
     @cached_property
     def errors(self) -> dict[int, str]:
@@ -145,3 +158,10 @@ class Plan:
                     row["problem"] if row["field"] is None else f"{row['field']}: {row['problem']}"
                 )
         return {index: "; ".join(dict.fromkeys(text)) for index, text in texts.items()}
+
+
+def _identities(identity: CarrierIdentity) -> list[str]:
+    """Return the texts that say whose money is spent, for a fingerprint."""
+    if isinstance(identity, JointIdentity):
+        return [f"{name}={text};" for name, part in identity.parts for text in _identities(part)]
+    return [f"{identity.name}|{identity.environment}|{identity.account}"]

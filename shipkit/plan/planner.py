@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.accounts import Accounts
 from shipkit.common.choices import one_of
 from shipkit.common.local_day import local_day
 from shipkit.common.relation import drop
@@ -45,6 +44,7 @@ from shipkit.plan.resolve import (
     apply_edits,
     check_edit,
     choose_services,
+    parted,
     skipped_rows,
     unsupported,
     without_edited,
@@ -344,13 +344,11 @@ class Planner:
         """Return the Jinja2 text in use, or the equivalent of the recognised columns."""
         return self.mapped().template
 
-    async def plan(
-        self, carrier: Carrier, pacer: Pacer | None = None, *, today: dt.date | None = None
-    ) -> Plan:
-        """Return the plan: edits made, services chosen, rules checked."""
+    async def plan(self, accounts: Accounts, *, today: dt.date | None = None) -> Plan:
+        """Return the plan: edits made, services chosen, rules checked, an account for each row."""
         table, met, _ = self.normalized()
-        offered = carrier.services.of_shipper(self.payer.country)
-        blank = Plan(table=table, problems=met, shipper=self.payer, identity=carrier.identity)
+        offered = accounts.services.of_shipper(self.payer.country)
+        blank = Plan(table=table, problems=met, shipper=self.payer, identity=accounts.identity)
         indexes = {
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
@@ -372,13 +370,12 @@ class Planner:
         )
         table, unresolved = await choose_services(
             table,
-            carrier,
+            accounts,
             self.payer,
-            pacer,
             places_of=lambda rows: validate.places_of(self.con, rows, self.payer),
         )
         noted = self._noted(table)
-        refused = unsupported(table, carrier)
+        refused = unsupported(table, accounts)
         known = pa.concat_tables(
             [noted, alike, without_edited(met, self.edits), unresolved, refused]
         )
@@ -388,6 +385,7 @@ class Planner:
                 validate.check(self.con, table, self.payer, offered, known=known, today=today),
             ]
         )
+        table, sellers = parted(table, accounts)
         return replace(
             blank,
             table=table,
@@ -398,6 +396,7 @@ class Planner:
             not_understood=tuple(self.not_understood()),
             unknown_homes=unknown,
             residential=self.spec.residential,
+            sellers=sellers,
         )
 
     def _noted(self, table: pa.Table) -> pa.Table:

@@ -8,22 +8,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.accounts import Accounts
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.carriers.registry import service_title
 from shipkit.common.local_day import local_day
 from shipkit.models import Money
-from shipkit.plan import homes, outage
-from shipkit.plan.frames import to_frame
+from shipkit.plan import homes, offers, outage
+from shipkit.plan.frames import movers, to_frame
 from shipkit.plan.plan import Plan
-from shipkit.plan.summary import ServiceTotal, Summary
+from shipkit.plan.summary import AccountTotal, ServiceTotal, Summary
 from shipkit.schema import OPTIONS, QUOTES, major, problems_table
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ PREVIEW_COLUMNS = (
     "postal_code",
     "country",
     "service",
+    "carrier",
+    "seller",
+    "account",
     "parcels",
     "billable_weight_lb",
     "zone",
@@ -174,15 +177,7 @@ class Preview:
 
     def summary(self, *, mode: str = "confirm", approved: bool = False) -> Summary:
         """Return the totals of this preview."""
-        grouped = pa.table(
-            {name: self.quotes.column(name) for name in ("service", "currency", "cost_cents")}
-        ).filter(pa.array(self.buyable))
-        lines = (
-            grouped.group_by(["service", "currency"])
-            .aggregate([("cost_cents", "sum"), ("cost_cents", "count")])
-            .sort_by("service")
-            .to_pylist()
-        )
+        lines = self.totals_by("seller", "carrier", "service")
         reasons: dict[str, int] = {}
         for text in self.reasons.values():
             kind = _QUOTED.sub("...", text)
@@ -205,13 +200,25 @@ class Preview:
             residential=self.plan.residential,
             by_service=tuple(
                 ServiceTotal(
-                    n["service"],
-                    n["cost_cents_count"],
-                    Money.from_cents(n["cost_cents_sum"], n["currency"]),
-                    service_title(n["service"], self.plan.identity.name),
+                    line["service"],
+                    line["shipments"],
+                    line["total"],
+                    service_title(line["service"], self._identities[line["seller"]].name),
+                    carrier=line["carrier"],
+                    account=line["seller"],
                 )
-                for n in lines
+                for line in lines
             ),
+            by_account=tuple(
+                AccountTotal(
+                    line["seller"],
+                    self._shown(line["seller"]),
+                    line["shipments"],
+                    line["total"],
+                )
+                for line in self.totals_by("seller")
+            ),
+            not_compared=self._not_compared,
             priced_at=self.priced_at,
             expires_at=self.expires_at,
             carrier=str(self.plan.identity),
@@ -222,6 +229,81 @@ class Preview:
             reasons=dict(sorted(reasons.items(), key=lambda item: -item[1])),
             not_understood=self.plan.not_understood,
         )
+
+    def totals_by(self, *names: str) -> list[dict[str, Any]]:
+        """Return the shipments that would be bought and their total, by `names` and currency.
+
+        Parameters
+        ----------
+        names
+            Of ``seller``, ``carrier`` and ``service``.
+        """
+        grouped = pa.table(
+            {
+                **{name: column for name, column in self._sold.items() if name in names},
+                "currency": self.quotes.column("currency"),
+                "cost_cents": self.quotes.column("cost_cents"),
+            }
+        ).filter(pa.array(self.buyable))
+        found = grouped.group_by([*names, "currency"]).aggregate(
+            [("cost_cents", "sum"), ("cost_cents", "count")]
+        )
+        order = [(name, "ascending") for name in (*names, "currency")]
+        return [
+            {
+                **{name: line[name] for name in names},
+                "shipments": line["cost_cents_count"],
+                "total": Money.from_cents(line["cost_cents_sum"], line["currency"]),
+            }
+            for line in found.sort_by(order).to_pylist()
+        ]
+
+    @cached_property
+    def _identities(self) -> dict[str | None, CarrierIdentity]:
+        """Name of an account -> whose money it spends."""
+        identity = self.plan.identity
+        if isinstance(identity, JointIdentity):
+            return dict(identity.parts)
+        return {identity.name: identity}
+
+    def _shown(self, seller: str) -> str:
+        identity = self.plan.identity
+        return identity.shown(seller) if isinstance(identity, JointIdentity) else str(identity)
+
+    @cached_property
+    def _sold(self) -> dict[str, Any]:
+        """The account, the carrier that moves the parcel, and the service of each row."""
+        plan = self.plan
+        service = pc.coalesce(self.quotes.column("service"), plan.table.column("service"))
+        names = list(self._identities)
+        whose = [(each.name, each.account_tail) for each in self._identities.values()]
+        if plan.sellers is None:
+            [name], [(carrier, tail)] = names, whose
+            seller, own, tails = (
+                pa.repeat(pa.scalar(text), len(plan)) for text in (name, carrier, tail)
+            )
+        else:
+            seller = plan.sellers
+            place = pc.index_in(seller, value_set=pa.array(names, pa.string()))
+            own, tails = (
+                pa.array(texts, pa.string()).take(place) for texts in zip(*whose, strict=True)
+            )
+        return {
+            "service": service,
+            "carrier": movers(service, own),
+            "seller": seller,
+            "account": tails,
+        }
+
+    @cached_property
+    def _not_compared(self) -> dict[str, int]:
+        """Name of an account -> for how many rows a service was chosen without its answer."""
+        met = self.plan.problems
+        silent = met.filter(pc.equal(met.column("code"), "account_not_compared"))
+        found: dict[str, int] = {}
+        for name in silent.column("value").to_pylist():
+            found[name] = found.get(name, 0) + 1
+        return found
 
     def frame(self) -> pd.DataFrame:
         """Return the preview frame: one row per shipment, columns :data:`PREVIEW_COLUMNS`."""
@@ -239,7 +321,7 @@ class Preview:
             },
             "recipient": pc.coalesce(plan.column("name"), plan.column("company")),
             **{name: plan.column(name) for name in ("city", "state", "postal_code", "country")},
-            "service": pc.coalesce(quotes.column("service"), plan.column("service")),
+            **self._sold,
             "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(
                 pa.int64()
             ),
@@ -332,15 +414,14 @@ class Preview:
 
 async def price(
     plan: Plan,
-    carrier: Carrier,
+    accounts: Accounts,
     *,
     now: dt.datetime,
     held: Mapping[int, str] | None = None,
     notes: Mapping[int, str] | None = None,
-    pacer: Pacer | None = None,
     max_age: dt.timedelta = MAX_QUOTE_AGE,
 ) -> Preview:
-    """Return `plan` priced by `carrier`.
+    """Return `plan` priced, each row by its own account.
 
     Every row that can be bought is priced; no price is estimated or extrapolated.
 
@@ -354,13 +435,13 @@ async def price(
         blocked[list(held)] = True
     wanted = np.flatnonzero(~blocked)
     if len(wanted) == len(plan):
-        quotes = await outage.answered(carrier.quote_table(plan.table, plan.shipper, pacer))
+        quotes = await offers.quote(plan.table, plan.sellers, accounts, plan.shipper)
     else:
         # What no price depends on need not be copied.
-        asked = plan.table.select(carrier.capabilities.priced_by or plan.table.column_names)
-        some = await outage.answered(
-            carrier.quote_table(asked.take(pa.array(wanted)), plan.shipper, pacer)
-        )
+        read = None if plan.sellers is not None else accounts.only.carrier.capabilities.priced_by
+        asked = plan.table.select(read or plan.table.column_names).take(pa.array(wanted))
+        sellers = None if plan.sellers is None else plan.sellers.take(pa.array(wanted))
+        some = await offers.quote(asked, sellers, accounts, plan.shipper)
         positions = np.full(len(plan), -1)
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
@@ -371,10 +452,10 @@ async def price(
         other = await homes.other_prices(
             plan.table,
             [row for row in plan.unknown_homes if priced[row]],
+            plan.sellers,
             home=plan.residential != homes.CHOICES[0],
-            carrier=carrier,
+            accounts=accounts,
             shipper=plan.shipper,
-            pacer=pacer,
         )
     return Preview(
         plan=plan,
@@ -384,7 +465,7 @@ async def price(
         held=dict(held or {}),
         notes=dict(notes or {}),
         other_way=other,
-        classifies=carrier.capabilities.validate_address,
+        classifies=any(each.carrier.capabilities.validate_address for each in accounts),
     )
 
 

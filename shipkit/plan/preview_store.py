@@ -16,13 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.common.files import Disk, write_file
 from shipkit.common.mirror import pull, push
 from shipkit.errors import PreviewNotFound
 from shipkit.home_url import shown_home
 from shipkit.models import Address, Money
 from shipkit.plan.preview import Preview
+from shipkit.plan.summary import AccountTotal
 from shipkit.schema import complete
 
 __all__ = ["APPROVAL", "PreviewRecord", "keep", "recall"]
@@ -31,6 +32,7 @@ APPROVAL = "approval.json"
 """The file in a preview's folder that holds its approval."""
 
 _TABLES = ("plan.parquet", "problems.parquet", "quotes.parquet")
+_ACCOUNTS = "accounts.parquet"
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,20 @@ class PreviewRecord:
     expires_at: dt.datetime
     text: str
     """The summary as text."""
+    by_account: tuple[AccountTotal, ...] = ()
+    """What each account would be paid, where there are several."""
 
     @cached_property
     def quotes(self) -> pa.Table:
         """The quote table."""
         return _read_table(self.path, "quotes.parquet")
+
+    @cached_property
+    def sellers(self) -> pa.Array | None:
+        """The name of the account of each row; None where there is one account."""
+        if not isinstance(self.identity, JointIdentity):
+            return None
+        return _read_table(self.path, _ACCOUNTS).column("account").combine_chunks()
 
     @cached_property
     def table(self) -> pa.Table:
@@ -75,6 +86,9 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
         _write_table(staging / "plan.parquet", preview.plan.table)
         _write_table(staging / "problems.parquet", preview.plan.problems)
         _write_table(staging / "quotes.parquet", preview.quotes)
+        if preview.plan.sellers is not None:
+            sellers = pa.table({"account": preview.plan.sellers})
+            _write_table(staging / _ACCOUNTS, sellers)
         _write(staging / "preview.json", facts)
         disk = Disk()
         try:
@@ -86,11 +100,15 @@ def keep(home: Path, preview: Preview) -> PreviewRecord:
                 raise
     _write(folder / "preview.json", facts)
     # The record last: it is what makes the preview known to other machines.
-    tables = [folder / name for name in _TABLES]
+    tables = [folder / name for name in _tables(preview.plan.identity)]
     pull(home, tables)  # where this machine has only read the record of the preview
     push(home, tables)
     push(home, [folder / "preview.json"])
     return recall(home, preview.preview_id)
+
+
+def _tables(identity: CarrierIdentity) -> tuple[str, ...]:
+    return (*_TABLES, _ACCOUNTS) if isinstance(identity, JointIdentity) else _TABLES
 
 
 def recall(home: Path, preview_id: str) -> PreviewRecord:
@@ -140,31 +158,64 @@ def _record(folder: Path, facts: Any) -> PreviewRecord:
             currency: Money.from_cents(cents, currency)
             for currency, cents in facts["totals"].items()
         },
-        identity=CarrierIdentity(**facts["identity"]),
+        identity=_identity(facts["identity"]),
         shipper=facts["shipper"],
         priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
         expires_at=dt.datetime.fromisoformat(facts["expires_at"]),
         text=facts["text"],
+        by_account=tuple(
+            AccountTotal(
+                line["account"],
+                line["identity"],
+                line["shipments"],
+                Money.from_cents(line["cents"], line["currency"]),
+            )
+            for line in facts.get("by_account", ())
+        ),
     )
+
+
+def _identity(facts: dict[str, Any]) -> CarrierIdentity:
+    parts = facts.get("accounts")
+    if parts is None:
+        return CarrierIdentity(**facts)
+    return JointIdentity.of({name: _identity(part) for name, part in parts.items()})
+
+
+def _identity_facts(identity: CarrierIdentity) -> dict[str, Any]:
+    if isinstance(identity, JointIdentity):
+        return {"accounts": {name: _identity_facts(part) for name, part in identity.parts}}
+    return {
+        "name": identity.name,
+        "environment": identity.environment,
+        "account": identity.account,
+    }
 
 
 def _facts(preview: Preview) -> dict[str, Any]:
     summary, identity = preview.summary(), preview.plan.identity
+    lines = [
+        {
+            "account": paid.account,
+            "identity": paid.identity,
+            "shipments": paid.shipments,
+            "cents": paid.total.cents,
+            "currency": paid.total.currency,
+        }
+        for paid in summary.by_account
+    ]
     return {
         "preview_id": preview.preview_id,
         "fingerprint": preview.plan.fingerprint,
         "price_digest": preview.price_digest,
         "shipments": summary.shipments,
         "totals": {currency: money.cents for currency, money in preview.totals.items()},
-        "identity": {
-            "name": identity.name,
-            "environment": identity.environment,
-            "account": identity.account,
-        },
+        "identity": _identity_facts(identity),
         "shipper": _place(preview.plan.shipper),
         "priced_at": preview.priced_at.isoformat(),
         "expires_at": preview.expires_at.isoformat(),
         "text": str(summary),
+        **({"by_account": lines} if isinstance(identity, JointIdentity) else {}),
     }
 
 

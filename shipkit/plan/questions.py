@@ -7,23 +7,25 @@ that the carrier cannot answer has a problem in its row; it never raises.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers import registry
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, address_validator, tracker
+from shipkit.carriers.accounts import Account, Accounts
+from shipkit.carriers.joint_services import JointServices
+from shipkit.carriers.protocol import ValidatesAddresses, address_validator, tracker
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
-from shipkit.plan import resolve
+from shipkit.plan.offers import Shopped, best_offers, in_several_currencies
+from shipkit.plan.offers import shop as shop_accounts
 from shipkit.plan.outage import refuse_silent_offers
 from shipkit.plan.plan import Edit
 from shipkit.schema import ADDRESS_FIELDS, major
-from shipkit.services import ServiceRule
+from shipkit.services import ServiceRule, mover_of
 
 __all__ = [
     "ADDRESSES",
@@ -44,6 +46,8 @@ SHOP = pa.schema(
         pa.field("row_number", pa.int64()),
         pa.field("order_id", pa.string()),
         pa.field("service", pa.string()),
+        pa.field("carrier", pa.string()),  # who moves the parcel
+        pa.field("seller", pa.string()),  # the account
         pa.field("cost_cents", pa.int64()),
         pa.field("cost", pa.float64()),  # for people and plots
         pa.field("currency", pa.string()),
@@ -124,42 +128,81 @@ EVENTS = pa.schema(
 """Columns of the history of parcels: one row per event, the latest first."""
 
 
-async def shop(table: pa.Table, shipper: Address, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`SHOP`: the price of every service for every shipment of `table`.
+async def shop(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Table:
+    """Return :data:`SHOP`: the price of every service of every account for every shipment.
 
     A shipment that no service takes has one row, with a problem. Raises CarrierUnreachable when
     nothing has a price because the carrier did not answer.
     """
-    offers = await resolve.shop(table, carrier, shipper, pacer)
+    shopped = await shop_accounts(table, accounts, shipper)
+    offers = shopped.offers
     refuse_silent_offers(offers)
     about = table.select(["row_number", "order_id"]).take(offers.column("row"))
     columns = {
         **dict(zip(about.column_names, about.columns, strict=True)),
         **{name: offers.column(name) for name in offers.column_names if name != "row"},
         "cost": major(offers.column("cost_cents"), offers.column("currency")),
-        "cheapest": _marked(offers, "cheapest"),
-        "fastest": pc.and_(_marked(offers, "fastest"), pc.is_valid(offers.column("transit_days"))),
+        "cheapest": _marked(offers, "cheapest", table.num_rows),
+        "fastest": pc.and_(
+            _marked(offers, "fastest", table.num_rows), pc.is_valid(offers.column("transit_days"))
+        ),
+        **_sold(offers, accounts),
+        "warnings": _with_silence(offers, shopped),
     }
     return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
 
 
-def _marked(offers: pa.Table, aim: str) -> pa.Array:
-    """Return which rows the rule `aim` would choose."""
+def _marked(offers: pa.Table, aim: str, count: int) -> pa.Array:
+    """Return which rows the rule `aim` would choose; none for offers in several currencies."""
+    rule = ServiceRule(aim)
     placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
-    return pc.is_in(
-        placed.column("place"),
-        value_set=resolve.best_offers(placed, ServiceRule(aim)).column("place").combine_chunks(),
-    )
+    chosen = best_offers(placed, rule).column("place").combine_chunks()
+    mixed = in_several_currencies(offers, rule, count)[offers.column("row").to_numpy()]
+    marked = pc.is_in(placed.column("place"), value_set=chosen)
+    return pc.and_(marked, pa.array(~mixed))
 
 
-async def check_addresses(table: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
-    """Return :data:`ADDRESSES` for every shipment of `table`.
+def _sold(offers: pa.Table, accounts: Accounts) -> dict[str, Any]:
+    """Return the service, the carrier that moves it, and the account of each offer."""
+    texts = offers.column("service").to_pylist()
+    if accounts.alone:
+        name = accounts.only.name
+        pairs = [(name if text else None, text) for text in texts]
+    else:
+        pairs = [JointServices.parted(text) if text else (None, None) for text in texts]
+    sellers = {account.name: account.carrier.services.carrier for account in accounts}
+    movers = [mover_of(code, sellers[name]) if name and code else None for name, code in pairs]
+    return {
+        "service": pa.array([code for _, code in pairs], pa.string()),
+        "carrier": pa.array(movers, pa.string()),
+        "seller": pa.array([name for name, _ in pairs], pa.string()),
+    }
 
-    Raises InputError where the carrier cannot check addresses.
+
+def _with_silence(offers: pa.Table, shopped: Shopped) -> Any:
+    """Return the warnings of each offer: also which account did not answer for its row."""
+    own = offers.column("warnings")
+    if not shopped.silent:
+        return own
+    said: dict[int, list[str]] = {}
+    for name, rows in shopped.silent.items():
+        for row, text in rows.items():
+            said.setdefault(row, []).append(f"{name} did not answer: {text}")
+    lines = zip(offers.column("row").to_pylist(), own.to_pylist(), strict=True)
+    texts = ["; ".join([*([text] if text else []), *said.get(row, ())]) for row, text in lines]
+    return pa.array(texts, pa.string())
+
+
+async def check_addresses(table: pa.Table, accounts: Accounts) -> pa.Table:
+    """Return :data:`ADDRESSES` for every shipment of `table`, by the first account that can say.
+
+    Raises InputError where no carrier of the batch can check addresses.
     """
-    validator = address_validator(carrier)
-    if validator is None:
-        raise _unable(carrier, "validate_address", "check addresses")
+    able = [each for each in accounts if address_validator(each.carrier) is not None]
+    if not able:
+        raise _unable(accounts, "validate_address", "check addresses")
+    carrier, pacer = able[0].carrier, able[0].pacer
+    validator = cast("ValidatesAddresses", address_validator(carrier))
     rows = table.select(["row_number", "order_id", *ADDRESS_FIELDS]).to_pylist()
     asked = {key: _address(row) for row in rows if (key := _place(row))}
 
@@ -257,52 +300,66 @@ def _edit(line: dict[str, Any], fields: list[tuple[str, Any]], reason: str) -> E
     )
 
 
-async def track(results: pa.Table, carrier: Carrier, pacer: Pacer) -> pa.Table:
+async def track(results: pa.Table, accounts: Accounts) -> pa.Table:
     """Return :data:`TRACKING` for the parcels of `results` that were bought and not voided.
 
-    Raises InputError where the carrier cannot track.
+    Each parcel is asked about at the account that sold it. Raises InputError where the carrier
+    cannot track; with several, its parcels have that as their problem.
     """
-    return (await track_with_events(results, carrier, pacer))[0]
+    return (await track_with_events(results, accounts))[0]
 
 
-async def track_with_events(
-    results: pa.Table, carrier: Carrier, pacer: Pacer
-) -> tuple[pa.Table, pa.Table]:
+async def track_with_events(results: pa.Table, accounts: Accounts) -> tuple[pa.Table, pa.Table]:
     """Return :data:`TRACKING` and :data:`EVENTS` of what `results` bought and did not void.
 
-    Raises InputError where the carrier cannot track.
+    Each parcel is asked about at the account that sold it. Raises InputError where the carrier
+    cannot track; with several, its parcels have that as their problem.
     """
-    able = tracker(carrier)
-    if able is None:
-        raise _unable(carrier, "track", "track parcels")
-    rows = results.select(["row_number", "order_id", "state", "tracking_numbers"]).to_pylist()
-    parcels = [
-        (row, number)
-        for row in rows
-        if row["state"] == "shipped"
-        for number in row["tracking_numbers"] or ()
-    ]
-    answers = await able.track([number for _, number in parcels], pacer) if parcels else []
+    columns = ["row_number", "order_id", "state", "tracking_numbers"]
+    columns += [] if accounts.alone else ["seller"]
+    shipped = [row for row in results.select(columns).to_pylist() if row["state"] == "shipped"]
+    if accounts.alone and tracker(accounts.only.carrier) is None:
+        raise _unable(accounts, "track", "track parcels")
+    answered: dict[tuple[int, str], dict[str, Any]] = {}
+    for account in accounts:
+        rows = [row for row in shipped if accounts.alone or row["seller"] == account.name]
+        parcels = [(row, number) for row in rows for number in row["tracking_numbers"] or ()]
+        answers = await _tracked([number for _, number in parcels], account)
+        for (row, number), answer in zip(parcels, answers, strict=True):
+            answered[row["row_number"], number] = answer
     lines, events = [], []
-    for (row, _), answer in zip(parcels, answers, strict=True):
-        about = {"row_number": row["row_number"], "order_id": row["order_id"]}
-        lines.append({**about, **answer})
-        about["tracking_number"] = answer["tracking_number"]
-        events += [
-            {**about, "event": n, **event}
-            for n, event in enumerate(answer.get("events") or (), start=1)
-        ]
+    for row in shipped:
+        for number in row["tracking_numbers"] or ():
+            answer = answered[row["row_number"], number]
+            about = {"row_number": row["row_number"], "order_id": row["order_id"]}
+            lines.append({**about, **answer})
+            about["tracking_number"] = answer["tracking_number"]
+            events += [
+                {**about, "event": n, **event}
+                for n, event in enumerate(answer.get("events") or (), start=1)
+            ]
     return (
         pa.Table.from_pylist(lines, schema=TRACKING),
         pa.Table.from_pylist(events, schema=EVENTS),
     )
 
 
-def _unable(carrier: Carrier, capability: str, what: str) -> InputError:
+async def _tracked(numbers: list[str], account: Account) -> list[dict[str, Any]]:
+    able = tracker(account.carrier)
+    if able is not None:
+        return await able.track(numbers, account.pacer) if numbers else []
+    problem = f"{account.name} cannot track parcels."
+    return [
+        {"tracking_number": number, "status": "unknown", "delivered": False, "problem": problem}
+        for number in numbers
+    ]
+
+
+def _unable(accounts: Accounts, capability: str, what: str) -> InputError:
     others = ", ".join(f'carrier="{name}"' for name in registry.able(capability))
-    return InputError(
-        f"The carrier {carrier.identity.name} cannot {what}.", fix=f"Use one that can: {others}."
-    )
+    who = "carrier" if accounts.alone else "carriers"
+    names = " and ".join(account.carrier.identity.name for account in accounts)
+    return InputError(f"The {who} {names} cannot {what}.", fix=f"Use one that can: {others}.")
 
 
 def _address(row: dict[str, Any]) -> Address:

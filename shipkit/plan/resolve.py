@@ -1,7 +1,7 @@
 """The last decisions before a plan: edits, rows set aside, and services chosen by rule.
 
-Only :func:`choose_services` and :func:`shop` ask the carrier for prices; the rest works on the
-shipments table alone. The plan's fingerprint is taken after this stage.
+Only :func:`choose_services` asks the carriers for prices; the rest works on the shipments table
+alone. The plan's fingerprint is taken after this stage.
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier, table_shopper
-from shipkit.carriers.quoting import shop_each
+from shipkit.carriers.accounts import Account, Accounts
+from shipkit.carriers.joint_services import JointServices
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
 from shipkit.plan import outage
+from shipkit.plan.offers import (
+    Shopped,
+    asking_rows,
+    best_offers,
+    in_several_currencies,
+    several_parcels,
+    shop,
+    unable_rows,
+)
 from shipkit.plan.plan import Edit
 from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, problems_table
-from shipkit.services import ServiceList, ServiceRule, UnknownService
+from shipkit.services import ServiceList, UnknownService
 
 __all__ = [
     "apply_edits",
-    "best_offers",
     "check_edit",
     "choose_services",
-    "shop",
+    "parted",
     "skipped_rows",
     "unsupported",
     "without_edited",
@@ -99,9 +106,8 @@ def skipped_rows(
 
 async def choose_services(
     table: pa.Table,
-    carrier: Carrier,
+    accounts: Accounts,
     shipper: Address,
-    pacer: Pacer | None = None,
     *,
     places_of: Callable[[pa.Table], Mapping[int, Sequence[str]]] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
@@ -115,7 +121,7 @@ async def choose_services(
         Returns row number -> the kinds of places of its address that not every service goes to: a
         service that does not go there is not chosen.
     """
-    services, offered = table.column("service"), carrier.services.of_shipper(shipper.country)
+    services, offered = table.column("service"), accounts.services.of_shipper(shipper.country)
     rules = {
         text: rule
         for text in pc.unique(services.drop_null()).to_pylist()
@@ -130,13 +136,17 @@ async def choose_services(
     closed: dict[int, set[str]] = {}
     if places_of is not None and any(entry.not_to for entry in offered):
         closed = _closed(asked, offered, places_of(asked))
-    offers = _without_closed(await shop(asked, carrier, shipper, pacer), closed)
+    shopped = await shop(asked, accounts, shipper)
+    offers = _without_closed(_without_unable(shopped.offers, asked, accounts), closed)
+    mixed = np.zeros(len(rows), dtype=bool)
     chosen = np.full(len(rows), None, dtype=object)
     for text, rule in rules.items():
         of_rule = np.asarray(pc.equal(asked.column("service"), text))
         best = best_offers(offers, rule)
         at = np.asarray(best.column("row"))
-        keep = of_rule[at]
+        several = of_rule & in_several_currencies(offers, rule, len(rows))
+        mixed |= several
+        keep = of_rule[at] & ~several[at]
         chosen[at[keep]] = best.column("service").to_numpy(zero_copy_only=False)[keep]
     mask = np.zeros(table.num_rows, dtype=bool)
     mask[rows] = True
@@ -145,9 +155,71 @@ async def choose_services(
     table = table.set_column(
         SHIPMENTS.get_field_index("service"), SHIPMENTS.field("service"), replaced
     )
-    return table, _unfitting(
-        asked, offers, np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked)), carrier
+    without = np.flatnonzero(np.asarray(pc.is_null(named)) & ~_weightless(asked))
+    unfitting = _unfitting(asked, offers, without, mixed, accounts)
+    return table, pa.concat_tables([unfitting, _not_compared(asked, shopped, named)])
+
+
+def _without_unable(offers: pa.Table, asked: pa.Table, accounts: Accounts) -> pa.Table:
+    """Return the offers without those of accounts that cannot do what their row asks for.
+
+    With one account nothing is left out, and a row that no account can serve keeps its offers: the
+    row waits, and says which option is not offered.
+    """
+    if accounts.alone:
+        return offers
+    unable = {account.name: unable_rows(asked, account) for account in accounts}
+    if not any(unable.values()):
+        return offers
+    rows = offers.column("row").to_pylist()
+    sellers = [JointServices.parted(code or "")[0] for code in offers.column("service").to_pylist()]
+    able = [row not in unable.get(name, ()) for row, name in zip(rows, sellers, strict=True)]
+    served = {row for row, yes in zip(rows, able, strict=True) if yes}
+    keep = [yes or row not in served for row, yes in zip(rows, able, strict=True)]
+    return offers.filter(pa.array(keep, pa.bool_()))
+
+
+def _not_compared(asked: pa.Table, shopped: Shopped, named: pa.Array) -> pa.Table:
+    """Return a warning for each row that was chosen for while an account did not answer."""
+    numbers = asked.column("row_number")
+    return problems_table(
+        [
+            {
+                "row_number": numbers[row].as_py(),
+                "field": "service",
+                "value": name,
+                "severity": "warning",
+                "code": "account_not_compared",
+                "problem": f"{name} did not answer, so {named[row].as_py()} was chosen without it: "
+                f"{text}",
+                "fix": "Preview again to compare it, too.",
+            }
+            for name, silent in shopped.silent.items()
+            for row, text in sorted(silent.items())
+            if named[row].is_valid
+        ]
     )
+
+
+def parted(table: pa.Table, accounts: Accounts) -> tuple[pa.Table, pa.Array | None]:
+    """Return `table` with each service as its own account calls it, and the account of each row.
+
+    A batch with one account has no such column, and its table is returned as it is. A text that is
+    not a service (a rule for which nothing fits) stays, and its row has no account.
+    """
+    if accounts.alone:
+        return table, None
+    services = table.column("service").combine_chunks().dictionary_encode()
+    offered = accounts.services
+    names, codes = [], []
+    for text in services.dictionary.to_pylist():
+        name, own = JointServices.parted(text) if text in offered else (None, text)
+        names.append(name)
+        codes.append(own)
+    at = SHIPMENTS.get_field_index("service")
+    own_codes = pa.array(codes, pa.string()).take(services.indices)
+    sellers = pa.array(names, pa.string()).take(services.indices)
+    return table.set_column(at, SHIPMENTS.field("service"), own_codes), sellers
 
 
 def _closed(
@@ -180,49 +252,6 @@ def _without_closed(offers: pa.Table, closed: Mapping[int, set[str]]) -> pa.Tabl
     return offers.filter(pa.array(keep))
 
 
-async def shop(
-    table: pa.Table, carrier: Carrier, shipper: Address, pacer: Pacer | None = None
-) -> pa.Table:
-    """Return :data:`shipkit.carriers.quoting.SHOPPED`: each shipment priced by every service.
-
-    Asks for the whole table at once where the carrier can, else shipment by shipment.
-    """
-    at_once = table_shopper(carrier)
-    if at_once is not None:
-        return await outage.answered(at_once.shop_table(table, shipper, pacer))
-    return await shop_each(
-        carrier.shop, table, shipper, concurrency=carrier.pace.concurrency, pacer=pacer
-    )
-
-
-def best_offers(offers: pa.Table, rule: ServiceRule) -> pa.Table:
-    """Return the best offer of each row of a shop table that has one that fits `rule`.
-
-    The cheapest offer wins a tie by being faster, the fastest by being cheaper.
-    """
-    fits = pc.is_valid(offers.column("cost_cents"))
-    if rule.of:
-        fits = pc.and_(fits, pc.is_in(offers.column("service"), value_set=pa.array(rule.of)))
-    if rule.within_days is not None:
-        soon = pc.less_equal(offers.column("transit_days"), rule.within_days)
-        fits = pc.and_(fits, pc.fill_null(soon, False))  # noqa: FBT003 - a fill value
-    offers = offers.filter(fits)
-    cents, days = (
-        np.asarray(pc.fill_null(offers.column(name).cast(pa.int64()), _FAR))
-        for name in ("cost_cents", "transit_days")
-    )
-    first, second = (cents, days) if rule.aim == "cheapest" else (days, cents)
-    name = np.asarray(pc.rank(offers.column("service"))) if offers.num_rows else cents
-    rows = np.asarray(offers.column("row"))
-    order = np.lexsort((name, second, first, rows))
-    _, start = np.unique(rows[order], return_index=True)
-    return offers.take(pa.array(order[start]))
-
-
-_FAR = 10**9
-"""Larger than any price or transit time, so that unknown values sort last."""
-
-
 def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
     """Return which rows have no weight. Validation reports it, and one problem is enough."""
     parcels = table.column("parcels").combine_chunks()
@@ -237,7 +266,11 @@ def _weightless(table: pa.Table) -> np.ndarray[Any, Any]:
 
 
 def _unfitting(
-    asked: pa.Table, offers: pa.Table, rows: np.ndarray[Any, Any], carrier: Carrier
+    asked: pa.Table,
+    offers: pa.Table,
+    rows: np.ndarray[Any, Any],
+    mixed: np.ndarray[Any, np.dtype[np.bool_]],
+    accounts: Accounts,
 ) -> pa.Table:
     """Return a problem for each of `rows`: the carrier's reason, or that no service fits."""
     without = offers.filter(pc.is_null(offers.column("cost_cents")))
@@ -254,8 +287,7 @@ def _unfitting(
                 "value": line["service"],
                 "severity": "error",
                 "code": outage.CODE if row in silent else "no_service_fits",
-                "problem": said.get(row)
-                or f"no service of {carrier.identity} fits {line['service']!r}",
+                "problem": said.get(row) or _nothing_fits(line["service"], mixed[row], accounts),
                 "fix": "Preview again once the carrier answers."
                 if row in silent
                 else "Name a service for this row, or relax the rule.",
@@ -265,9 +297,25 @@ def _unfitting(
     )
 
 
-def unsupported(table: pa.Table, carrier: Carrier) -> pa.Table:
-    """Return a problem for each row that asks `carrier` for something that it does not offer."""
-    name, able = carrier.identity.name, carrier.capabilities
+def _nothing_fits(rule: str, mixed: bool, accounts: Accounts) -> str:
+    if mixed:
+        return "the offers are in several currencies, which cannot be compared"
+    return f"no service of {accounts.identity} fits {rule!r}"
+
+
+def unsupported(table: pa.Table, accounts: Accounts) -> pa.Table:
+    """Return a problem for each row that asks its account for something that it does not offer."""
+    if accounts.alone:
+        return problems_table(_unsupported_by(accounts.only, table))
+    found = []
+    for account in accounts:
+        start = pc.starts_with(table.column("service"), f"{account.name}:")
+        found += _unsupported_by(account, table.filter(pc.fill_null(start, False)))  # noqa: FBT003 - a fill value
+    return problems_table(found)
+
+
+def _unsupported_by(account: Account, table: pa.Table) -> list[dict[str, Any]]:
+    name, able = account.name, account.carrier.capabilities
     found = []
     for leaf in OPTIONS:
         if leaf.name in able.options:
@@ -282,7 +330,7 @@ def unsupported(table: pa.Table, carrier: Carrier) -> pa.Table:
                 f"{name} does not offer {leaf.name}",
                 f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
             )
-            for row in _rows_where(column if leaf.spec.kind == "flag" else pc.is_valid(column))
+            for row in asking_rows(table, leaf)
         ]
     if not able.multi_parcel:
         counts = pc.list_value_length(table.column("parcels"))
@@ -295,14 +343,9 @@ def unsupported(table: pa.Table, carrier: Carrier) -> pa.Table:
                 f"{name} sells one parcel per shipment",
                 "Give each parcel a row of its own, or use another carrier.",
             )
-            for row in _rows_where(pc.greater(counts, 1))
+            for row in several_parcels(table)
         ]
-    return problems_table(found)
-
-
-def _rows_where(flags: Any) -> list[int]:
-    rows: list[int] = pc.indices_nonzero(pc.fill_null(flags, False)).to_pylist()  # noqa: FBT003 - a fill value
-    return rows
+    return found
 
 
 def _unsupported(

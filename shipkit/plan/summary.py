@@ -13,7 +13,7 @@ from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
 from shipkit.orders.account import unread_text
 
-__all__ = ["ServiceTotal", "Summary"]
+__all__ = ["AccountTotal", "ServiceTotal", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,22 @@ class ServiceTotal:
     total: Money
     title: str = ""
     """The service's name for people."""
+    carrier: str = ""
+    """Who moves the parcel."""
+    account: str = ""
+    """The name of the account that sells it."""
+
+
+@dataclass(frozen=True)
+class AccountTotal:
+    """The total of one account in a summary."""
+
+    account: str
+    """Its name in the batch."""
+    identity: str
+    """Carrier, environment and the last four characters of the account."""
+    shipments: int
+    total: Money
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,10 @@ class Summary(html.Shown):
     """What those are priced as; None: nothing was chosen, and the carrier takes a business."""
     not_understood: tuple[str, ...] = ()
     """Headings of filled columns that are not understood, and so not used."""
+    by_account: tuple[AccountTotal, ...] = ()
+    """What each account would be paid, one total per currency."""
+    not_compared: Mapping[str, int] = field(default_factory=dict)
+    """Account that did not answer -> the rows for which a service was chosen without it."""
 
     @property
     def total(self) -> Money | None:
@@ -91,10 +111,17 @@ class Summary(html.Shown):
             taken = "homes" if self.residential == "unknown is home" else "businesses"
             rows = counted(self.unknown_homes, "address", "addresses")
             yield "Homes", f"not known of {rows}, priced as {taken}"
+        several = len({line.account for line in self.by_account}) > 1
+        for paid in self.by_account if several else ():
+            yield f"  {paid.identity}", f"{paid.shipments:,} for {paid.total}"
         for line in self.by_service:
+            title = line.title or service_title(line.service)
+            of_account = f"{line.account}: " if several else ""
+            yield f"  {of_account}{title}", f"{line.shipments:,} for {line.total}"
+        for name, count in self.not_compared.items():
             yield (
-                f"  {line.title or service_title(line.service)}",
-                f"{line.shipments:,} for {line.total}",
+                "Not compared",
+                f"{name} did not answer for {counted(count, 'row')}: chosen without it",
             )
         if self.problems:
             yield (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,15 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from shipkit.common.files import write_file
 from shipkit.common.mirror import pull, push
@@ -41,6 +49,7 @@ __all__ = [
     "SpendLimits",
     "approve",
     "authorize",
+    "check_accounts",
     "check_limits",
     "renew",
     "require_limits",
@@ -104,6 +113,9 @@ class SpendLimits(BaseModel):
         that stops the job. It is also reserved, so that the other limits hold for what is billed.
     currency
         ISO code of the currency of the amounts.
+    per_account
+        The most to spend on one account of a batch with several: its name -> an amount. The other
+        limits hold for all accounts together.
 
     Examples
     --------
@@ -118,6 +130,7 @@ class SpendLimits(BaseModel):
     max_shipments: int | None = Field(default=None, ge=0)
     price_drift: float | None = Field(default=None, ge=0)
     currency: str = "USD"
+    per_account: Mapping[str, Amount] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, value: SpendLimits | Mapping[str, Any] | None) -> SpendLimits:
@@ -158,6 +171,14 @@ class SpendLimits(BaseModel):
             else Money(amount=self.per_shipment, currency=self.currency).cents
         )
 
+    @property
+    def per_account_cents(self) -> dict[str, int]:
+        """`per_account` in minor units."""
+        return {
+            name: Money(amount=amount, currency=self.currency).cents
+            for name, amount in self.per_account.items()
+        }
+
     def in_cents(self) -> dict[str, Any]:
         """Return the limits as a job's manifest stores them: minor units, None for no limit."""
         return {
@@ -166,6 +187,7 @@ class SpendLimits(BaseModel):
             "max_shipments": self.max_shipments,
             "price_drift": self.price_drift,
             "currency": self.currency,
+            **({"per_account_cents": self.per_account_cents} if self.per_account else {}),
         }
 
 
@@ -191,6 +213,16 @@ class Approval(BaseModel):
     via: str
     """Where it was given: ``session``, ``terminal``, ``panel``, ``elicitation`` or ``host``."""
     at: dt.datetime
+    accounts: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Of a batch with several accounts: each one's name -> currency -> amount, as shown."""
+
+    @model_serializer(mode="wrap")
+    def _without_accounts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what an approval for one account does not have, as the first release did."""
+        fields: dict[str, Any] = write(self)
+        if not self.accounts:
+            del fields["accounts"]
+        return fields
 
 
 def approve(
@@ -227,6 +259,7 @@ def approve(
         by=by or _who(),
         via=via,
         at=now,
+        accounts=_by_account(record),
     )
     # Durable before this returns: a person who has seen "approved" must not be asked again after a
     # power cut.
@@ -234,6 +267,13 @@ def approve(
     write_file(path, approval.model_dump_json(indent=1), private=True)
     push(home, [path])
     return approval
+
+
+def _by_account(record: PreviewRecord) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for paid in record.by_account:
+        found.setdefault(paid.account, {})[paid.total.currency] = f"{paid.total.amount}"
+    return found
 
 
 def stored_approval(record: PreviewRecord) -> Approval | None:
@@ -273,7 +313,7 @@ def authorize(
     """
     _fresh(record, now)
     refuse_gaps(preview)
-    check_limits(limits, preview.quotes)
+    check_limits(limits, preview.quotes, preview.plan.sellers)
     if mode is ExecutionMode.AUTO:
         require_limits(limits, live=preview.plan.identity.live)
         return None
@@ -299,13 +339,28 @@ def authorize(
     return approval
 
 
-def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
+def check_accounts(limits: SpendLimits, names: Sequence[str]) -> None:
+    """Raise InputError when a limit is for an account that the batch does not have.
+
+    It would hold nothing back, and no one would notice.
+    """
+    unknown = [name for name in limits.per_account if name not in names]
+    if unknown:
+        raise InputError(
+            f"per_account has a limit for {unknown[0]!r}, and this batch has {', '.join(names)}.",
+            fix="Use the names of the batch's accounts.",
+        )
+
+
+def check_limits(limits: SpendLimits, quotes: pa.Table, sellers: pa.Array | None = None) -> None:
     """Check the quotes of all rows that would be bought against the limits.
 
     Parameters
     ----------
     quotes
         A quote table (:data:`shipkit.schema.QUOTES`); rows without a cost are not bought.
+    sellers
+        The account of each row; None: there is one account.
 
     Raises
     ------
@@ -319,7 +374,8 @@ def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
             "Nothing was bought.",
             fix="Filter further, or raise max_shipments.",
         )
-    if not len(costs) or (limits.total is None and limits.per_shipment is None):
+    amounts = (limits.total, limits.per_shipment, *limits.per_account.values())
+    if not len(costs) or all(amount is None for amount in amounts):
         return
     foreign = [
         c
@@ -339,6 +395,16 @@ def check_limits(limits: SpendLimits, quotes: pa.Table) -> None:
             f"{Money.from_cents(limits.total_cents, limits.currency)}. Nothing was bought.",
             fix="Filter further, or raise the total limit.",
         )
+    for name, cents in limits.per_account_cents.items():
+        own = quotes if sellers is None else quotes.filter(pc.equal(sellers, name))
+        spent = pc.sum(own.column("cost_cents")).as_py() or 0
+        if spent > cents:
+            raise SpendLimitExceeded(
+                f"The shipments of {name} cost {Money.from_cents(spent, limits.currency)}; the "
+                f"limit of this account is {Money.from_cents(cents, limits.currency)}. Nothing was "
+                "bought.",
+                fix="Filter further, choose among the other accounts, or raise per_account.",
+            )
     if limits.per_shipment_cents is not None and most > limits.per_shipment_cents:
         over = pc.sum(pc.greater(costs, limits.per_shipment_cents)).as_py()
         raise SpendLimitExceeded(

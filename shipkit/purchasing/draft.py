@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.models import LabelSpec
 from shipkit.plan.planner import Planner
 from shipkit.plan.preview import Preview
 from shipkit.purchasing.approval import Approval, ExecutionMode, SpendLimits
 from shipkit.purchasing.store import JobDraft
+from shipkit.purchasing.store.manifest import JobAccount
 
 __all__ = ["PurchaseTerms", "all_problems", "draft_job"]
 
@@ -26,6 +29,8 @@ class PurchaseTerms:
     limits: SpendLimits
     resend: str
     on_duplicate: str
+    resend_of: Mapping[str, str] = field(default_factory=dict)
+    """Account -> its `resend`, where there are several."""
     concurrency: int | None = None
     rate_limit: float | None = None
     """The pace that was asked for, which a resumed job keeps. None: the carrier's own."""
@@ -56,6 +61,8 @@ def draft_job(
         resend=terms.resend,
         on_duplicate=terms.on_duplicate,
         skipped=shown.reasons,
+        accounts=_job_accounts(plan.identity, terms),
+        row_accounts=plan.sellers,
         facts={
             "preview_id": shown.preview_id,
             "priced_at": shown.priced_at.isoformat(),
@@ -77,6 +84,16 @@ def draft_job(
             },
             "quoted_totals": {currency: money.cents for currency, money in shown.totals.items()},
         },
+    )
+
+
+def _job_accounts(identity: CarrierIdentity, terms: PurchaseTerms) -> tuple[JobAccount, ...]:
+    """Return the accounts as the manifest has them; none where there is one."""
+    if not isinstance(identity, JointIdentity):
+        return ()
+    return tuple(
+        JobAccount.of(name, part, terms.resend_of.get(name, terms.resend))
+        for name, part in identity.parts
     )
 
 

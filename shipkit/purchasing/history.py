@@ -8,7 +8,8 @@ the second sees the claims of the first.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.common.files import Disk, make_private
 from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
@@ -131,17 +132,22 @@ def seen(
     dict
         Row -> a sentence that names the earlier job.
     """
-    account = account_key(identity)
-    ClaimBook(home / "claims" / account).fetch()
-    if not any((home / "claims" / account).glob("job-*.parquet")):
+    folders = [home / "claims" / key for key in _keys(identity)]
+    for folder in folders:
+        ClaimBook(folder).fetch()
+    accounts = [folder.name for folder in folders if any(folder.glob("job-*.parquet"))]
+    if not accounts:
         return {}
-    found = _matches(
-        home,
-        account,
-        order_keys(plan, today or local_day(None)),
-        _kin(home, but_not) if but_not else set(),
-    )
-    return _in_words(home, found)
+    keys = order_keys(plan, today or local_day(None))
+    kin = _kin(home, but_not) if but_not else set()
+    return _in_words(home, _matches(home, accounts, keys, kin))
+
+
+def _keys(identity: CarrierIdentity) -> list[str]:
+    """Return the digest of an account, or those of all accounts that are approved together."""
+    if isinstance(identity, JointIdentity):
+        return [account_key(part) for _, part in identity.parts]
+    return [account_key(identity)]
 
 
 def claim(
@@ -154,8 +160,8 @@ def claim(
     """Claim the orders of a job that is about to be sent.
 
     One lock for the whole home and account makes sure that of two jobs that start together, only
-    one gets an order. A resumed job keeps the claims it has; its rows without a claim belong to
-    another job, and are checked again.
+    one gets an order. A job with several accounts claims its orders at all of them. A resumed job
+    keeps the claims it has; its rows without a claim belong to another job, and are checked again.
 
     Parameters
     ----------
@@ -171,32 +177,45 @@ def claim(
     """
     manifest = store.manifest
     home = store.path.parent.parent
-    folder = home / "claims" / manifest.account_key
-    path = folder / f"{store.job_id}.parquet"
+    # In one order for everybody, so that two jobs never wait for each other.
+    folders = [home / "claims" / key for key in sorted(set(manifest.account_keys))]
+    paths = [folder / f"{store.job_id}.parquet" for folder in folders]
     rows = np.flatnonzero(states == STATES.index(RowState.PENDING))
     if not len(rows):
         return {}
-    make_private(folder)
-    book = ClaimBook(folder)
-    with held(folder, what="claim", wait_s=60, named="The list of claimed orders"):
+    with ExitStack() as stack:
+        for folder in folders:
+            make_private(folder)
+            lock = held(folder, what="claim", wait_s=60, named="The list of claimed orders")
+            stack.enter_context(lock)
+        books = [ClaimBook(folder) for folder in folders]
         while True:
-            book.fetch()
-            book.drop_unlisted(path)
-            known = path.exists()
-            taken = _compared(store, path, rows, today=today, disk=disk or Disk())
+            for book, path in zip(books, paths, strict=True):
+                book.fetch()
+                book.drop_unlisted(path)
+            known = [path.exists() for path in paths]
+            taken = _compared(store, paths, rows, today=today, disk=disk or Disk())
             # Of a home in an object store, another machine may have claimed meanwhile.
-            if known or not path.exists() or book.enter(path):
+            if all(
+                was or not path.exists() or book.enter(path)
+                for was, path, book in zip(known, paths, books, strict=True)
+            ):
                 return taken
 
 
 def _compared(
-    store: JobStore, path: Path, rows: np.ndarray[Any, Any], *, today: dt.date | None, disk: Disk
+    store: JobStore,
+    paths: Sequence[Path],
+    rows: np.ndarray[Any, Any],
+    *,
+    today: dt.date | None,
+    disk: Disk,
 ) -> dict[int, str]:
-    """Return the rows that other jobs have; write the claims of the job if it has none."""
+    """Return the rows that other jobs have; write the claims of the job where it has none."""
     manifest = store.manifest
     home = store.path.parent.parent
-    if path.exists():
-        claimed = pq.read_table(path, columns=["row"], partitioning=None)
+    if all(path.exists() for path in paths):
+        claimed = pq.read_table(paths[0], columns=["row"], partitioning=None)
         mine = np.zeros(manifest.shipments, dtype=bool)
         mine[claimed.column("row").to_numpy()] = True
         rows = rows[~mine[rows]]
@@ -207,12 +226,14 @@ def _compared(
     ).take(pa.array(rows))
     keys = order_keys(plan, today or local_day(manifest.shipper))
     hold = manifest.on_duplicate == "hold"
-    found = _matches(home, manifest.account_key, keys, _kin(home, store.job_id)) if hold else {}
+    kin = _kin(home, store.job_id)
+    found = _matches(home, manifest.account_keys, keys, kin) if hold else {}
     taken = _in_words(home, found)
-    if not path.exists():
-        keep = np.ones(len(rows), dtype=bool)
-        keep[list(taken)] = False
-        _write(disk, path, rows=rows, plan=plan, keys=keys, keep=pa.array(keep))
+    keep = np.ones(len(rows), dtype=bool)
+    keep[list(taken)] = False
+    for path in paths:
+        if not path.exists():
+            _write(disk, path, rows=rows, plan=plan, keys=keys, keep=pa.array(keep))
     return {int(rows[i]): text for i, text in taken.items()}
 
 
@@ -274,11 +295,12 @@ def _possibly_bought(home: Path, job_id: str, rows: list[int]) -> dict[int, tupl
 
 
 def _matches(
-    home: Path, account: str, wanted: pa.Table, kin: set[str]
+    home: Path, accounts: Iterable[str], wanted: pa.Table, kin: set[str]
 ) -> dict[int, list[EarlierOrder]]:
-    """Return, for each row of `wanted`, where other jobs of the account have the same order."""
+    """Return, for each row of `wanted`, where other jobs of the accounts have the same order."""
     found: dict[int, list[EarlierOrder]] = {}
-    for job_id, table in _claims(home, account, kin):
+    claims = (claim for account in accounts for claim in _claims(home, account, kin))
+    for job_id, table in claims:
         for same in ("order", "parcel"):
             theirs, mine = table.column(f"{same}_key"), wanted.column(f"{same}_key")
             # A null key matches nothing: orders without a number are not the same order.

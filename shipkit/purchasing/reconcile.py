@@ -99,6 +99,8 @@ class Reconciler:
         the row to a person.
     again
         Called with a row that is pending again and may be sent.
+    mine
+        Tells which rows of the plan `carrier` sells; default: all of them.
     clock
         Monotonic seconds.
     """
@@ -115,11 +117,12 @@ class Reconciler:
         grace_s: float,
         resend: str,
         again: Callable[[int], None],
+        mine: Callable[[int], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._ledger, self._carrier, self._pacer = store, ledger, carrier, pacer
         self._rows, self._spend, self._again, self._clock = rows, spend, again, clock
-        self._grace_s = grace_s
+        self._grace_s, self._mine = grace_s, mine
         self._by_id, self._by_key = preparer(carrier) is not None, repeats_by_key(carrier)
         proof = carrier.absence_is_proof_after_s
         self._proof_s = (
@@ -193,6 +196,8 @@ class Reconciler:
     async def watch(self) -> None:
         """Look up the references that were given up, and report late shipments as surplus."""
         for row, attempts in list(self._ledger.watch.items()):
+            if not self._mine(row):
+                continue
             own = None
             if self._by_id and self._ledger.state(row) is not RowState.SKIPPED:
                 # One id in all attempts: what is bought under it is the row's own shipment, unless
@@ -233,12 +238,16 @@ class Reconciler:
         Only for carriers that are read by an id: elsewhere a look-up is a search, which may find
         another shipment.
         """
-        if not (self._by_id and self._ledger.unlabelled):
+        rows = self.unlabelled()
+        if not rows:
             return
         await self._ledger.settled()
-        rows = sorted(self._ledger.unlabelled)
         entries = await asyncio.to_thread(self._store.last_entries_of, rows)
         await asyncio.gather(*(self._fetch_label(row, last) for row, last in entries.items()))
+
+    def unlabelled(self) -> list[int]:
+        """Return the rows whose label files can be asked for again."""
+        return sorted(filter(self._mine, self._ledger.unlabelled)) if self._by_id else []
 
     async def _fetch_label(self, row: int, last: Mapping[str, Any]) -> None:
         await self._pacer.enter()

@@ -6,12 +6,12 @@ import datetime as dt
 
 import pyarrow.compute as pc
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.accounts import Accounts
 from shipkit.common.words import counted
 from shipkit.errors import CarrierUnreachable
 from shipkit.models import Money
-from shipkit.plan.outage import answered, unanswered_quotes
+from shipkit.plan.offers import quote
+from shipkit.plan.outage import unanswered_quotes
 from shipkit.plan.preview import cents_by_currency
 from shipkit.purchasing.approval import ExecutionMode, renew
 from shipkit.purchasing.result import charged
@@ -22,7 +22,7 @@ __all__ = ["requote_expired"]
 
 
 async def requote_expired(
-    store: JobStore, carrier: Carrier, pacer: Pacer, *, now: dt.datetime, confirmed: Money | None
+    store: JobStore, accounts: Accounts, *, now: dt.datetime, confirmed: Money | None
 ) -> None:
     """Price the pending rows again if their quotes expired; raise when they now cost too much.
 
@@ -49,9 +49,9 @@ async def requote_expired(
     rows = pc.indices_nonzero(pc.equal(results.column("state"), RowState.PENDING.value))
     if not len(rows) or store.status is JobStatus.CANCELLED:
         return
-    quotes = await answered(
-        carrier.quote_table(store.plan.take(rows), store.manifest.shipper, pacer)
-    )
+    sellers = store.row_accounts
+    own = None if sellers is None else sellers.take(rows)
+    quotes = await quote(store.plan.take(rows), own, accounts, store.manifest.shipper)
     if silent := unanswered_quotes(quotes):
         # A total without these rows would look cheaper than what was approved.
         raise CarrierUnreachable(

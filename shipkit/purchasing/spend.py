@@ -11,7 +11,7 @@ All amounts are integers in minor units (cents).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -43,7 +43,12 @@ class Spend:
         The currency of each row's quote (an Arrow array of text), null where there is none.
     limits
         ``total_cents``, ``per_shipment_cents``, ``max_shipments``, ``price_drift`` and
-        ``currency``; a missing or null entry means no such limit.
+        ``currency``; a missing or null entry means no such limit. ``per_account_cents`` has the
+        name of an account -> the most to spend on it.
+    accounts
+        The place of each row's account in `names`; None: the job has one account.
+    names
+        The accounts of the job, in order.
     """
 
     def __init__(
@@ -52,6 +57,9 @@ class Spend:
         quoted: np.ndarray[Any, Any],
         currencies: Any,
         limits: Mapping[str, Any],
+        *,
+        accounts: np.ndarray[Any, np.dtype[np.int64]] | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.quoted, self._currencies = quoted, currencies
         self._total = limits.get("total_cents")
@@ -67,6 +75,23 @@ class Spend:
         """Number of shipments that were bought or may have been."""
         self.reserved = sum(self.price(int(row)) for row in ledger.rows(*_MAY_COST))
         """Set aside for rows whose charge is not known yet."""
+        self._accounts, self._names = accounts, names or ("",)
+        self._committed = self._of_accounts(ledger)
+        own = limits.get("per_account_cents") or {}
+        unnamed = next(iter(own.values()), None) if accounts is None else None
+        self._most_of = [own.get(name, unnamed) for name in self._names]
+
+    def _of_accounts(self, ledger: Ledger) -> list[int]:
+        """Return what each account was charged, and what is reserved with it."""
+        held = ledger.charged.astype(np.int64)
+        for row in ledger.rows(*_MAY_COST):
+            held[row] += self.price(int(row))
+        if self._accounts is None:
+            return [int(held.sum())]
+        return [int(held[self._accounts == code].sum()) for code in range(len(self._names))]
+
+    def _account(self, row: int) -> int:
+        return 0 if self._accounts is None else int(self._accounts[row])
 
     @property
     def main_currency(self) -> str:
@@ -92,10 +117,7 @@ class Spend:
         price = self.price(row)
         limited = self._total is not None or self._each is not None
         if limited and self._currencies[row].as_py() != self._currency:
-            return (
-                f"the spend limits are in {self._currency} and a shipment is priced in "
-                f"{self._currencies[row].as_py()}"
-            )
+            return self.refusal_of_currency(row)
         if self._each is not None and price > self._each:
             return (
                 f"a shipment of {self._money(price)} exceeds the limit of "
@@ -111,20 +133,46 @@ class Spend:
             )
         return None
 
+    def account_refusal(self, row: int) -> str | None:
+        """Return why the limit of the row's own account does not allow sending it, or None."""
+        account = self._account(row)
+        most, price = self._most_of[account], self.price(row)
+        if most is None:
+            return None
+        if self._currencies[row].as_py() != self._currency:
+            return self.refusal_of_currency(row)
+        if self._committed[account] + price <= most:
+            return None
+        return (
+            f"the next shipment ({self._money(price)}) would exceed the limit of "
+            f"{self._money(most)} for this account; {self._money(self._committed[account])} is "
+            "already spent or reserved"
+        )
+
+    def refusal_of_currency(self, row: int) -> str:
+        """Return that a price cannot be compared with the limits."""
+        return (
+            f"the spend limits are in {self._currency} and a shipment is priced in "
+            f"{self._currencies[row].as_py()}"
+        )
+
     def reserve(self, row: int) -> None:
         """Reserve the price of `row`: from now on it may be bought."""
         self.reserved += self.price(row)
+        self._committed[self._account(row)] += self.price(row)
         self.bought += 1
 
     def release(self, row: int) -> None:
         """Release the reservation of `row`: nothing was bought, or it is voided."""
         self.reserved -= self.price(row)
+        self._committed[self._account(row)] -= self.price(row)
         self.bought -= 1
 
     def charge(self, row: int, cents: int) -> None:
         """Replace the reservation of `row` by what the carrier charged."""
         self.reserved -= self.price(row)
         self.spent += cents
+        self._committed[self._account(row)] += cents - self.price(row)
 
     def drifted(self, row: int, cents: int) -> str | None:
         """Return a reason to stop when a bill exceeds its quote by more than the allowed drift."""

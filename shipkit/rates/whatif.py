@@ -19,8 +19,8 @@ from shipkit.carriers.ratecard import CARD_SERVICES, RateCard
 from shipkit.common.places import zip3_states
 from shipkit.errors import InputError
 from shipkit.models import Address
+from shipkit.plan.offers import best_offers
 from shipkit.plan.preview import to_frame
-from shipkit.plan.resolve import best_offers
 from shipkit.rates.reading import Orders, Unread, read_orders
 from shipkit.rates.scenario import (
     Boxes,

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from shipkit.carriers.connection import Connection
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.connection import Carriers, Connection
+from shipkit.carriers.protocol import Carrier, CarrierIdentity
 from shipkit.common import html
 from shipkit.common.choices import one_of
 from shipkit.common.turns import Place, Turns
@@ -75,6 +75,9 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
     carrier
         A carrier, or its name; default: ``SHIPKIT_CARRIER``, then the embedded sandbox, which
         makes specimen labels and costs nothing.
+    carriers
+        Several accounts to compare, instead of `carrier`: names or carriers in a list, or by the
+        names that the batch has for them. ``carriers=["usps", "ups"]``.
     mode
         ``"confirm"`` (default): nothing is bought before :meth:`approve`. ``"auto"``: buys without
         asking, within `limits`.
@@ -145,6 +148,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         service: str | None = None,
         shipper: Address | Mapping[str, Any] | str | None = None,
         carrier: Carrier | str | None = None,
+        carriers: Carriers | None = None,
         mode: str | ExecutionMode = "confirm",
         name: str | None = None,
         limits: SpendLimits | Mapping[str, Any] | None = None,
@@ -171,8 +175,13 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         )
         self._turns = Turns()
         self._connection = Connection(
-            carrier, self.settings, concurrency=concurrency, rate_limit=rate_limit
+            carrier,
+            self.settings,
+            several=carriers,
+            concurrency=concurrency,
+            rate_limit=rate_limit,
         )
+        approval.check_accounts(self.limits, self._connection.names)
         connection = self._connection
         self._planner = Planner(
             # Not by way of the session: without a cycle it is freed as soon as it is dropped.
@@ -198,6 +207,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         job_id: str,
         *,
         carrier: Carrier | str | None = None,
+        carriers: Carriers | None = None,
         concurrency: int | None = None,
         rate_limit: float | None = None,
         home: str | Path | None = None,
@@ -209,7 +219,12 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         """
         return cls.of(
             Job.open(
-                job_id, home=home, carrier=carrier, concurrency=concurrency, rate_limit=rate_limit
+                job_id,
+                home=home,
+                carrier=carrier,
+                carriers=carriers,
+                concurrency=concurrency,
+                rate_limit=rate_limit,
             )
         )
 
@@ -375,13 +390,26 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
 
     @property
     def carrier(self) -> Carrier:
-        """The carrier; with a job, set up for its account (see :attr:`shipkit.Job.carrier`)."""
+        """The carrier; with a job, set up for its account (see :attr:`shipkit.Job.carrier`).
+
+        For a batch with several accounts, see :attr:`carriers`.
+        """
         return self._connection.carrier if self._job is None else self._job.carrier
+
+    @property
+    def carriers(self) -> dict[str, Carrier]:
+        """The carriers by the names of their accounts; one for a batch with one account."""
+        return self._connection.carriers if self._job is None else self._job.carriers
+
+    @property
+    def identity(self) -> CarrierIdentity:
+        """Whose money is spent: carrier, environment and account, or those of all accounts."""
+        return self._connection.accounts().identity if self._job is None else self._job.identity
 
     @property
     def live(self) -> bool:
         """Whether a purchase costs real money."""
-        return self._connection.carrier.identity.live if self._job is None else self._job.live
+        return self.identity.live
 
     def panel(self) -> Any:
         """Return a panel for a notebook cell: cost, Approve, progress, Pause, labels.
@@ -456,9 +484,9 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
         if self._job is not None:
             return str(self._job.identity)
         try:
-            return str(self._connection.carrier.identity)
+            return str(self.identity)
         except ShipkitError:
-            return f"{self._connection.given} (not set up)"
+            return f"{self._connection} (not set up)"
 
     @property
     def _money(self) -> str:
@@ -517,13 +545,24 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             self.settings.home, draft_job(shown, self._planner, self._terms(), given)
         )
 
+    def _resend_of_carriers(self) -> str:
+        """Return the most careful policy of the carriers, for the job as a whole."""
+        found = {carrier.resend for carrier in self._connection.carriers.values()}
+        if len(found) == 1:
+            return found.pop()
+        return next((policy for policy in ("never", "ask") if policy in found), "proven")
+
     def _terms(self) -> PurchaseTerms:
         return PurchaseTerms(
             name=self.name,
             label=self.label,
             mode=self._mode,
             limits=self.limits,
-            resend=self._resend or self._connection.carrier.resend,
+            resend=self._resend or self._resend_of_carriers(),
+            resend_of={
+                name: self._resend or carrier.resend
+                for name, carrier in self._connection.carriers.items()
+            },
             on_duplicate=self.on_duplicate,
             concurrency=self._connection.concurrency,
             rate_limit=self._connection.rate_limit,

@@ -141,13 +141,15 @@ class PriceMembers(OrderMembers):
 
     @in_turn
     def shop(self) -> pd.DataFrame:
-        """Return what every service costs for every shipment, cheapest first. Buys nothing.
+        """Return what every service of every account costs for every shipment, cheapest first.
+
+        Buys nothing.
 
         See :data:`shipkit.plan.questions.SHOP` for the columns.
         """
         plan = self._run(self._plan)
-        carrier, pacer = self._connection.carrier, self._connection.pacer()
-        return to_frame(self._run(lambda: questions.shop(plan.table, plan.shipper, carrier, pacer)))
+        accounts = self._connection.accounts()
+        return to_frame(self._run(lambda: questions.shop(plan.table, plan.shipper, accounts)))
 
     @in_turn
     def validate_addresses(self, *, accept: bool | Sequence[int] = False) -> pd.DataFrame:
@@ -165,8 +167,8 @@ class PriceMembers(OrderMembers):
             The columns of :data:`shipkit.plan.questions.ADDRESSES`.
         """
         plan = self._run(self._plan)
-        carrier, pacer = self._connection.carrier, self._connection.pacer()
-        checks = self._run(lambda: questions.check_addresses(plan.table, carrier, pacer))
+        accounts = self._connection.accounts()
+        checks = self._run(lambda: questions.check_addresses(plan.table, accounts))
         if accept is not False:
             self._planner.edits = (
                 *self._planner.edits,
@@ -191,8 +193,8 @@ class PriceMembers(OrderMembers):
             The carrier does not estimate duties.
         """
         plan = self._run(self._plan)
-        carrier, pacer = self._connection.carrier, self._connection.pacer()
-        return to_frame(self._run(lambda: duties(plan.table, plan.shipper, carrier, pacer)))
+        accounts = self._connection.accounts()
+        return to_frame(self._run(lambda: duties(plan.table, plan.shipper, accounts)))
 
     @property
     def preview_id(self) -> str | None:
@@ -219,11 +221,11 @@ class PriceMembers(OrderMembers):
         return self._viewed[1]
 
     async def _plan(self) -> Plan:
-        connection = self._connection
-        registry.demand_label_format(connection.carrier, self.label)
+        accounts = self._connection.accounts()
+        for account in accounts:
+            registry.demand_label_format(account.carrier, self.label)
         return await self._planner.plan(
-            connection.carrier,
-            connection.pacer(),
+            accounts,
             today=local_day(self._planner.payer, _now()),
         )
 
@@ -242,11 +244,10 @@ class PriceMembers(OrderMembers):
         held, notes = (seen, {}) if self.on_duplicate == "hold" else ({}, seen)
         shown = await preview.price(
             plan,
-            self._connection.carrier,
+            self._connection.accounts(),
             now=_now(),
             held=held,
             notes=notes,
-            pacer=self._connection.pacer(),
             max_age=self.max_quote_age,
         )
         self._record = preview_store.keep(self.settings.home, shown)

@@ -448,6 +448,8 @@ def test_results_have_the_columns_of_the_api(bought):
         "tracking_number",
         "tracking_numbers",
         "service",
+        "carrier",
+        "seller",
         "quoted_cents",
         "charged_cents",
         "charged",

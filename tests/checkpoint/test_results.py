@@ -88,6 +88,8 @@ def test_a_bought_row_has_what_the_carrier_answered(home):
         "tracking_number": "N0",
         "tracking_numbers": ["N0", "N0B"],
         "service": "2nd_day_air",
+        "carrier": "books",
+        "seller": "books",
         "quoted_cents": QUOTE,
         "charged_cents": 912,
         "charged": 9.12,
@@ -447,8 +449,8 @@ def test_a_manifest_of_this_version_is_read_and_of_a_later_one_refused(home):
     path = job.path / "manifest.json"
     fields = json.loads(path.read_text())
     assert Manifest.read(job.path)[0] == job.manifest
-    path.write_text(json.dumps({**fields, "schema_version": 2}))
-    with pytest.raises(CheckpointVersion, match="schema 2"):
+    path.write_text(json.dumps({**fields, "schema_version": 3}))
+    with pytest.raises(CheckpointVersion, match="schema 3"):
         Manifest.read(job.path)
     for broken in ("{", "[]", "{}", json.dumps({**fields, "shipments": "many"})):
         path.write_text(broken)

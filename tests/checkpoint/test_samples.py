@@ -14,7 +14,7 @@ import shipkit as sk
 from shipkit.errors import CheckpointVersion
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.manifest import SCHEMA_VERSION
+from shipkit.purchasing.store.manifest import JOINT_SCHEMA_VERSION, SCHEMA_VERSION
 from shipkit.state import JobStatus
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -102,7 +102,7 @@ def test_a_sample_of_a_newer_version_is_refused_and_not_listed(kept):
         json.dumps(
             {
                 **json.loads(path.read_text()),
-                "schema_version": SCHEMA_VERSION + 1,
+                "schema_version": JOINT_SCHEMA_VERSION + 1,
                 "shipkit_version": "99.1",
                 "what_nobody_knows": 1,
             }

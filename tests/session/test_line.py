@@ -468,7 +468,7 @@ def test_a_resumed_job_keeps_its_pace_unless_another_is_given(interrupted):
     with sk.BatchSession.open(job) as session:
         connection = session.job.connection
         assert (connection.concurrency, connection.rate_limit) == (1, 5.0)
-        assert connection.pacer().concurrency == 1
+        assert connection.accounts().only.pacer.concurrency == 1
     with sk.BatchSession.open(job, rate_limit=200.0) as session:
         connection = session.job.connection
         assert (connection.concurrency, connection.rate_limit) == (1, 200.0)

@@ -61,7 +61,7 @@ def ask_to_buy(run: ToolRun[ExecuteArguments]) -> PermissionRequest | None:
         return None
     _check_anything_to_buy(batch)
     # A person must not approve what a limit refuses afterwards.
-    approval.check_limits(session.limits, record.quotes)
+    approval.check_limits(session.limits, record.quotes, record.sellers)
     for currency, money in record.totals.items():
         run.registry.budget.check(preview_id, money.cents, currency)
     return _purchase_request(run, record)
@@ -70,8 +70,10 @@ def ask_to_buy(run: ToolRun[ExecuteArguments]) -> PermissionRequest | None:
 def _purchase_request(run: ToolRun[ExecuteArguments], record: Any) -> PermissionRequest:
     preview_id = record.preview_id
     total = total_text(record.totals, nothing="nothing")
-    identity = record.identity
-    money = " with REAL MONEY" if identity.live else " (no real money)"
+    identity = str(record.identity)
+    if record.by_account:  # what each of several accounts is paid
+        identity = ", ".join(f"{paid.identity} ({paid.total})" for paid in record.by_account)
+    money = " with REAL MONEY" if record.identity.live else " (no real money)"
     left_out = record.quotes.num_rows - record.shipments
     without = f"; left out: {counted(left_out, 'row')}" if left_out else ""
     approve = run.terminal_command(f"approve {preview_id}")

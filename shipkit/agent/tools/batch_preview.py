@@ -35,6 +35,8 @@ _SAMPLE_COLUMNS = (
     "postal_code",
     "country",
     "service",
+    "carrier",
+    "seller",
     "parcels",
     "billable_weight_lb",
     "zone",
@@ -114,6 +116,8 @@ class PreviewFacts(Facts):
     currency: str | None
     totals: dict[str, str]
     by_service: list[dict[str, Any]]
+    by_account: list[dict[str, Any]]
+    not_compared: dict[str, int]
     mode: str
     live: bool
     carrier: str
@@ -213,6 +217,8 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
         currency=summary.currency,
         totals={c: _amount(m) or "" for c, m in summary.totals.items()},
         by_service=_by_service(summary),
+        by_account=_by_account(summary),
+        not_compared=dict(summary.not_compared),
         mode=summary.mode,
         live=summary.live,
         carrier=summary.carrier,
@@ -243,11 +249,24 @@ def _summary_text(summary: Summary, kept: str) -> str:
         f"{total_text(summary.totals)}, on {summary.carrier}{money}; {kept} orders."
     )
     lines = [head]
+    several = len({paid.account for paid in summary.by_account}) > 1
+    accounts = "; ".join(
+        f"{paid.identity} {paid.shipments:,} for {paid.total}" for paid in summary.by_account
+    )
+    if several:
+        lines.append(f"By account: {accounts}.")
     services = "; ".join(
-        f"{line.service} {line.shipments:,} for {line.total}" for line in summary.by_service
+        f"{f'{line.account}: ' if several else ''}{line.service} {line.shipments:,} for "
+        f"{line.total}"
+        for line in summary.by_service
     )
     if services:
         lines.append(f"By service: {services}.")
+    for name, count in summary.not_compared.items():
+        lines.append(
+            f"{name} did not answer for {counted(count, 'row')}: a service was chosen without it. "
+            "Preview again to compare it."
+        )
     if summary.problems or summary.warnings:
         lines.append(
             f"Rows that cannot ship, not in the total: {summary.problems:,}; with warnings: "
@@ -280,11 +299,26 @@ def _by_service(summary: Summary) -> list[dict[str, Any]]:
     return [
         {
             "service": line.service,
+            "carrier": line.carrier,
+            "seller": line.account,
             "shipments": line.shipments,
             "total": _amount(line.total),
             "currency": line.total.currency,
         }
         for line in summary.by_service
+    ]
+
+
+def _by_account(summary: Summary) -> list[dict[str, Any]]:
+    return [
+        {
+            "seller": paid.account,
+            "account": paid.identity,
+            "shipments": paid.shipments,
+            "total": _amount(paid.total),
+            "currency": paid.total.currency,
+        }
+        for paid in summary.by_account
     ]
 
 

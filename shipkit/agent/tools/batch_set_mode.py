@@ -67,7 +67,7 @@ def ask_for_auto(run: ToolRun[SetModeArguments]) -> PermissionRequest | None:
         if limit is not None
         else "without any spend limit"
     )
-    identity = session.carrier.identity
+    identity = session.identity
     money = " with REAL MONEY" if identity.live else ""
     return PermissionRequest(
         f"Let the agent buy labels for {run.batch.id} WITHOUT asking you, {bound}, on "

@@ -1,4 +1,4 @@
-"""Three made-up carriers, so that comparing accounts can be tried by anybody.
+"""Three made-up carriers, so that comparing accounts can be tried without any.
 
 ``standard`` takes everything. ``economy`` is cheaper and slower, and takes only light parcels to
 places that share the shipper's ZIP codes. ``express`` is the most expensive, and a day faster.

@@ -200,7 +200,6 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
     bought = pc.equal(results.column("state"), RowState.SHIPPED.value)
     open_orders = pc.unique(results.column("order_id").filter(pc.invert(bought)))
     mine, planned = results.filter(bought), store.plan.filter(bought)
-    name = store.manifest.identity.name
     days = [
         day or local_day(store.manifest.shipper, when)
         for day, when in zip(
@@ -211,7 +210,7 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
     ]
     services = mine.column("service").to_pylist()
     titles = [service_title(service) if service else None for service in services]
-    movers = [_mover(service, name) for service in services]
+    movers = mine.column("carrier").to_pylist()
     return pa.table(
         {
             "shipment": mine.column("row_number"),
@@ -227,12 +226,6 @@ def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa
             "order_complete": pc.invert(pc.is_in(mine.column("order_id"), value_set=open_orders)),
         }
     )
-
-
-def _mover(service: str | None, account: str) -> str:
-    """Return the carrier that moves a parcel: of an account that sells several, the service's."""
-    carrier, colon, _ = (service or "").partition(":")
-    return carrier if colon else account
 
 
 def _source_heading(column: ConfirmationColumn, stored: pa.Table) -> str | None:

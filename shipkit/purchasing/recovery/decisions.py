@@ -76,6 +76,8 @@ def _draft_again(store: JobStore) -> JobDraft:
         account=manifest.account_key,
         skipped={row: text for row, text in enumerate(reasons.to_pylist()) if text is not None},
         facts={**manifest.facts, "restart_of": store.job_id},
+        accounts=manifest.accounts,
+        row_accounts=store.row_accounts,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.send_gate import guarded
@@ -62,9 +63,9 @@ def refuse_silence(outcome: VoidOutcome) -> None:
 
 
 async def void_rows(
-    store: JobStore, carrier: Carrier, rows: Sequence[int], *, pacer: Pacer | None = None
+    store: JobStore, carrier: Carrier | Accounts, rows: Sequence[int], *, pacer: Pacer | None = None
 ) -> VoidOutcome:
-    """Void the shipments of some rows, and record it in the ledger.
+    """Void the shipments of some rows, each at its own account, and record it in the ledger.
 
     It can be repeated: rows that are not shipped are left out, and the carrier accepts voiding what
     is already voided, so a crash between its answer and the ledger is harmless.
@@ -74,7 +75,7 @@ async def void_rows(
     rows
         Indices in the plan.
     pacer
-        The pace; default: the carrier's own.
+        The pace of a single carrier; default: its own.
 
     Returns
     -------
@@ -88,8 +89,8 @@ async def void_rows(
     CheckpointLocked
         A process runs the job.
     """
-    require_account(store.manifest, carrier)
-    pacer = pacer or Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
+    accounts = Accounts.of(carrier, pacer)
+    require_account(store.manifest, accounts)
     with store.own("void") as ledger, guarded(ledger.gate):
         wanted = [row for row in dict.fromkeys(rows) if ledger.state(row) is RowState.SHIPPED]
         already = [row for row in set(rows) if ledger.state(row) is RowState.VOIDED]
@@ -98,7 +99,8 @@ async def void_rows(
 
         async def one(row: int) -> None:
             try:
-                await pacer.repeat(lambda: carrier.void(_purchase(entries[row])))
+                own = account_of(store, accounts, row)
+                await own.pacer.repeat(lambda: own.carrier.void(_purchase(entries[row])))
             except CarrierError as error:
                 refused[row] = error
                 return
@@ -106,12 +108,13 @@ async def void_rows(
             # voided.
             await ledger.record([_voided(entries[row])], urgent=False)
 
-        await each(one, wanted, at_once=pacer.concurrency)
+        at_once = sum(account.pacer.concurrency for account in accounts)
+        await each(one, wanted, at_once=at_once)
         await ledger.settled()
     return VoidOutcome(voided=len(wanted) - len(refused), already=len(already), refused=refused)
 
 
-async def void_surplus(store: JobStore, carrier: Carrier) -> int:
+async def void_surplus(store: JobStore, carrier: Carrier | Accounts) -> int:
     """Void the shipments that exist in addition to the adopted ones, and return how many.
 
     Raises
@@ -123,11 +126,12 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
     CarrierError
         The carrier refused one, or could not be reached. Those before it are voided and recorded.
     """
-    require_account(store.manifest, carrier)
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
     count = 0
     with store.own("void") as ledger, guarded(ledger.gate):
         for entry in surplus(store).to_pylist():
-            await carrier.void(_purchase(entry))
+            await account_of(store, accounts, entry["row"]).carrier.void(_purchase(entry))
             await ledger.record(
                 [
                     LedgerEntry(
@@ -141,6 +145,14 @@ async def void_surplus(store: JobStore, carrier: Carrier) -> int:
             )
             count += 1
     return count
+
+
+def account_of(store: JobStore, accounts: Accounts, row: int) -> Account:
+    """Return the account that a row of a job belongs to, and no other."""
+    codes = store.account_codes
+    if codes is None:
+        return accounts.only
+    return accounts[store.manifest.accounts[codes[row]].name]
 
 
 def _purchase(entry: dict[str, Any]) -> Purchase:

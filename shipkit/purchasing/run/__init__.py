@@ -9,8 +9,12 @@ disks end the run with a status and never with an exception.
     feeder      chooses the next row, reserves its price, writes its intent
     first_step  of carriers that sell in two: the id that settles a lost answer, durably
     dispatch    calls the carrier and books the outcome
-    (here)      the run as a whole: its beginning, rows in doubt, stopping, its end
+    lane        these for one account, and its rows in doubt
+    (here)      the run as a whole: its accounts, its beginning, stopping, its end
     reporter    progress
+
+A job with several accounts has a lane for each. They share the ledger and the limits; pace,
+breaker and the way to settle a lost answer are each account's own.
 """
 
 from __future__ import annotations
@@ -22,9 +26,12 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
+from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier, preparer
 from shipkit.carriers.send_gate import guarded
@@ -34,10 +41,9 @@ from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing import history
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.reconcile import late_rows
-from shipkit.purchasing.run.dispatch import Dispatcher
-from shipkit.purchasing.run.feeder import Feeder
+from shipkit.purchasing.run.lane import Lane
 from shipkit.purchasing.run.reporter import ProgressReporter
-from shipkit.purchasing.run.run_state import Options, RunState, moved, wait
+from shipkit.purchasing.run.run_state import Options, RunState, SharedState, moved, wait
 from shipkit.purchasing.signals import Control, Progress
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
@@ -52,13 +58,11 @@ _FINISHED = (JobStatus.CANCELLED, JobStatus.COMPLETED)
 
 _LABEL_TRIES = 4
 """How often a run asks for label files that did not come, before it ends."""
-_LOOK_EVERY_S = 0.25
-"""How often rows in doubt are checked for one that is due."""
 
 
 async def execute(
     store: JobStore,
-    carrier: Carrier,
+    carrier: Carrier | Accounts,
     *,
     control: Control | None = None,
     on_error: str = "continue",
@@ -74,6 +78,8 @@ async def execute(
 
     Parameters
     ----------
+    carrier
+        The carrier of the job, or its accounts where it has several.
     control
         Stops the run from another thread.
     on_error
@@ -82,7 +88,7 @@ async def execute(
         Called with a :class:`Progress` at most ten times a second, and at the end. The first
         exception that it raises is logged; none stops the job.
     pacer
-        The pace; default: the carrier's own.
+        The pace of a single carrier; default: the carrier's own.
     timeout_s
         The longest a carrier call may take, in seconds; default: the carrier's.
     grace_s
@@ -105,32 +111,40 @@ async def execute(
     if store.status in _FINISHED:
         await look_again(store, carrier, pacer=pacer)
         return store.status
-    require_account(store.manifest, carrier)
+    accounts = Accounts.of(carrier, pacer)
+    require_account(store.manifest, accounts)
     if store.manifest.live:
         await asyncio.to_thread(demand_checked, store.path.parent.parent)
-    timeout = timeout_s if timeout_s is not None else carrier.pace.timeout_s
-    # The grace: the client may wait for one time-out, a proxy or a retry inside the carrier for
-    # another, and then the carrier itself may take its time to finish.
-    options = Options(
-        pacer=pacer or _pacer(carrier),
-        control=control or Control(),
-        on_error=on_error,
-        progress=progress,
-        timeout_s=timeout,
-        grace_s=grace_s if grace_s is not None else 2 * timeout + carrier.pace.processing_s,
-        resend=resend or store.manifest.resend,
-    )
+    control = control or Control()
+
+    def options(account: Account) -> Options:
+        pace = account.carrier.pace
+        timeout = timeout_s if timeout_s is not None else pace.timeout_s
+        # The grace: the client may wait for one time-out, a proxy or a retry inside the carrier for
+        # another, and then the carrier itself may take its time to finish.
+        return Options(
+            pacer=account.pacer,
+            control=control,
+            on_error=on_error,
+            progress=progress,
+            timeout_s=timeout,
+            grace_s=grace_s if grace_s is not None else 2 * timeout + pace.processing_s,
+            resend=resend or store.manifest.resend_of(account.name),
+        )
+
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("execute"))
             stack.enter_context(guarded(ledger.gate))
-            return await Runner(store, ledger, carrier, options).work()
+            return await Runner.of(store, ledger, accounts, options).work()
         except CheckpointWriteError as error:
             store.ended = (JobStatus.FAILED, str(error))
             return JobStatus.FAILED
 
 
-async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None = None) -> int:
+async def look_again(
+    store: JobStore, carrier: Carrier | Accounts, *, pacer: Pacer | None = None
+) -> int:
     """Look up the old references of a job that is not running. Buys nothing.
 
     These are attempts that were concluded absent, rows in doubt, and rows in review. What turned up
@@ -147,42 +161,108 @@ async def look_again(store: JobStore, carrier: Carrier, *, pacer: Pacer | None =
     JobError
         The job belongs to another account, environment or carrier.
     """
-    labels = preparer(carrier) is not None
+    accounts = Accounts.of(carrier, pacer)
+    labels = any(preparer(account.carrier) is not None for account in accounts)
     if not await asyncio.to_thread(late_rows, store, labels=labels):
         return 0
-    require_account(store.manifest, carrier)
-    timeout = carrier.pace.timeout_s
-    options = Options(
-        pacer=pacer or _pacer(carrier),
-        control=Control(),
-        on_error="continue",
-        progress=None,
-        timeout_s=timeout,
-        grace_s=float("inf"),  # so that nothing is concluded to be absent
-        resend="never",
-    )
+    require_account(store.manifest, accounts)
+    control = Control()
+
+    def options(account: Account) -> Options:
+        return Options(
+            pacer=account.pacer,
+            control=control,
+            on_error="continue",
+            progress=None,
+            timeout_s=account.carrier.pace.timeout_s,
+            grace_s=float("inf"),  # so that nothing is concluded to be absent
+            resend="never",
+        )
+
     with ExitStack() as stack:
         try:
             ledger = await asyncio.to_thread(stack.enter_context, store.own("look again"))
             stack.enter_context(guarded(ledger.gate))
-            return await Runner(store, ledger, carrier, options).only_look()
+            return await Runner.of(store, ledger, accounts, options).only_look()
         except (CheckpointLocked, CheckpointWriteError) as error:
             log.info("old references were not looked up: %s", error.code)
             return 0
 
 
-def _pacer(carrier: Carrier) -> Pacer:
-    return Pacer(concurrency=carrier.pace.concurrency, rate_per_s=carrier.pace.rate_per_s)
+class Runner:
+    """One run of a job, from its beginning to its end.
 
+    Parameters
+    ----------
+    runs
+        The state of each account, in the order of the job.
+    """
 
-class Runner(RunState):
-    """One run, from its beginning to its end."""
-
-    def __init__(self, store: JobStore, ledger: Ledger, carrier: Carrier, options: Options) -> None:
-        super().__init__(store, ledger, carrier, options)
+    def __init__(self, runs: Sequence[RunState]) -> None:
+        first = runs[0]
+        self.runs, self.shared = runs, first.shared
+        self.store, self.ledger, self.manifest = first.store, first.ledger, first.manifest
+        self.control, self.spend, self.progress = (
+            first.control,
+            first.spend,
+            first.options.progress,
+        )
+        self.began = time.monotonic()
         self._reporter = ProgressReporter(self)
-        self._feeder: Feeder | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._lanes: list[Lane] = []
+
+    @classmethod
+    def of(
+        cls,
+        store: JobStore,
+        ledger: Ledger,
+        accounts: Accounts,
+        options: Callable[[Account], Options],
+    ) -> Runner:
+        """Return the run of a job whose accounts are checked."""
+        if not store.manifest.accounts:
+            [account] = accounts
+            return cls([RunState(store, ledger, account.carrier, options(account))])
+        shared, codes = SharedState(store, ledger), np.asarray(store.account_codes)
+        runs = []
+        for code, sold in enumerate(store.manifest.accounts):
+            account = accounts[sold.name]
+            state = RunState(
+                store,
+                ledger,
+                account.carrier,
+                options(account),
+                shared=shared,
+                name=sold.name,
+                mine=codes == code,
+            )
+            runs.append(state)
+        return cls(runs)
+
+    # -- what the reporter shows -----------------------------------------------------------------
+
+    @property
+    def bought(self) -> int:
+        """Shipments bought by this run."""
+        return sum(run.bought for run in self.runs)
+
+    @property
+    def last_error(self) -> str | None:
+        """The last error of a row, of the first account that has one."""
+        return next((run.last_error for run in self.runs if run.last_error), None)
+
+    @property
+    def note(self) -> str | None:
+        """What the run is waiting for, in words."""
+        notes = [self._named(run, run.note) for run in self.runs if run.note]
+        notes += [self._named(run, f"stopped: {run.own_stop}") for run in self.runs if run.own_stop]
+        return "; ".join(notes) or None
+
+    @staticmethod
+    def _named(run: RunState, text: str) -> str:
+        return text if run.name is None else f"{run.name}: {text}"
+
+    # -- beginning and end -----------------------------------------------------------------------
 
     async def work(self) -> JobStatus:
         """Run until nothing is left to do or something stops it, and return the job's status.
@@ -211,26 +291,27 @@ class Runner(RunState):
                 self.ledger.lease.listen(None)
             ticker.cancel()
             self._reporter.report()
-            self.rows.close()
+            self._close()
 
     async def only_look(self) -> int:
         """Look up once everything that may have turned up; return how many shipments did."""
-        before = (
-            self.ledger.count(RowState.SHIPPED)
-            + self.ledger.count(RowState.VOIDED)
-            + len(self.doubts.known_surplus)
-        )
+        before = self._found()
         try:
             await self._take_over()
             await self._look_once_more()
         finally:
-            self.rows.close()
-        return (
-            self.ledger.count(RowState.SHIPPED)
-            + self.ledger.count(RowState.VOIDED)
-            + len(self.doubts.known_surplus)
-            - before
-        )
+            self._close()
+        return self._found() - before
+
+    def _found(self) -> int:
+        """Return how many shipments of the job are known, surplus ones included."""
+        count = self.ledger.count
+        surplus = set[str]().union(*(run.doubts.known_surplus for run in self.runs))
+        return count(RowState.SHIPPED) + count(RowState.VOIDED) + len(surplus)
+
+    def _close(self) -> None:
+        for run in self.runs:
+            run.rows.close()
 
     async def _main(self) -> JobStatus:
         try:
@@ -238,19 +319,17 @@ class Runner(RunState):
             await self._buy()
             await self._look_once_more()
         except CheckpointWriteError as error:
-            self.halt(JobStatus.FAILED, str(error))
+            self.runs[0].halt(JobStatus.FAILED, str(error))
             await self._drain()
         return await self._end()
-
-    # -- beginning and end -----------------------------------------------------------------------
 
     async def _open(self) -> None:
         """Record that a run began, hold back orders of other jobs, take over from a dead owner."""
         facts = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "carrier": str(self.carrier.identity),
-            "resend": self.options.resend,
+            "carrier": " + ".join(str(run.carrier.identity) for run in self.runs),
+            "resend": ", ".join(dict.fromkeys(run.options.resend for run in self.runs)),
         }
         await self.ledger.record(
             [LedgerEntry(row=None, event="run", state=None, at=now_us(), details=json.dumps(facts))]
@@ -273,29 +352,20 @@ class Runner(RunState):
 
     async def _take_over(self) -> None:
         """Put rows that a dead owner left in flight in doubt; the grace counts from now."""
-        await self.ledger.record(
-            [self._left_behind(int(row)) for row in self.ledger.rows(RowState.IN_FLIGHT)]
-        )
-        for row in self.ledger.rows(RowState.IN_DOUBT):
-            self.doubts.add(int(row), since=self.began)
-
-    def _left_behind(self, row: int) -> LedgerEntry:
-        """Return the entry of a row that was in flight when its owner died."""
-        if preparer(self.carrier) is not None and row not in self.ledger.prepared:
-            # The id is durable before the money step, so without one nothing was bought.
-            return moved(row, "not_sent", RowState.PENDING, **self.attempt(row))
-        return moved(row, "in_doubt", RowState.IN_DOUBT, **self.attempt(row), code="interrupted")
+        for run in self.runs:
+            await self.ledger.record(
+                [_left_behind(run, int(row)) for row in run.rows_in(RowState.IN_FLIGHT)]
+            )
+            for row in run.rows_in(RowState.IN_DOUBT):
+                run.doubts.add(int(row), since=run.began)
 
     async def _end(self) -> JobStatus:
         """Record how the run ended, and return the status of the job."""
         counts = {state: self.ledger.count(state) for state in RowState}
         doubtful = counts[RowState.IN_DOUBT] + counts[RowState.IN_FLIGHT]
-        status, reason = self.stop or (
-            JobStatus.PAUSED,
-            f"{counted(doubtful, 'row')} in doubt; resume looks them up again"
-            if doubtful
-            else None,
-        )
+        status, reason = self.shared.stop or (JobStatus.PAUSED, self._accounts_stopped())
+        if self.shared.stop is None and reason is None and doubtful:
+            reason = f"{counted(doubtful, 'row')} in doubt; resume looks them up again"
         if not (doubtful or counts[RowState.PENDING]) and status is not JobStatus.CANCELLED:
             status = (
                 JobStatus.COMPLETED_WITH_ERRORS
@@ -321,31 +391,44 @@ class Runner(RunState):
         self.store.ended = None
         return status
 
+    def _accounts_stopped(self) -> str | None:
+        """Return which accounts stopped by themselves and why, None when none did."""
+        said = []
+        for run in self.runs:
+            if run.own_stop is None:
+                continue
+            left = len(run.rows_in(RowState.PENDING))
+            rows = f" ({counted(left, 'row')} not sent)" if run.name is not None else ""
+            said.append(f"{self._named(run, run.own_stop)}{rows}")
+        return "; ".join(said) or None
+
     # -- stopping --------------------------------------------------------------------------------
 
     def _heed(self) -> None:
         """Act on a request from outside."""
+        halt = self.runs[0].halt
         match self.control.request:
             case "pause":
-                self.halt(JobStatus.PAUSED, "paused")
+                halt(JobStatus.PAUSED, "paused")
             case "cancel":
-                self.halt(JobStatus.CANCELLED, "cancelled")
+                halt(JobStatus.CANCELLED, "cancelled")
             case "stop":
-                self.halt(JobStatus.PAUSED, "stopped at once")
-                if self._dispatcher:
-                    self._dispatcher.cancel()
+                halt(JobStatus.PAUSED, "stopped at once")
+                for lane in self._lanes:
+                    lane.dispatcher.cancel()
 
     def _lease_ended(self, why: str) -> None:
-        self.halt(
+        self.runs[0].halt(
             JobStatus.FAILED,
             f"{why}; nothing more was sent, and rows in flight are looked up on resume",
         )
 
     async def _drain(self) -> None:
         """Take back what was never sent, and wait until what is in flight has ended."""
-        if self._feeder and self._dispatcher:
-            self._feeder.take_back()
-            await self._dispatcher.ended()
+        for lane in self._lanes:
+            await lane.end()
+        for lane in self._lanes:
+            await lane.dispatcher.ended()
         if not self.ledger.broken:
             await self.ledger.settled()
 
@@ -353,75 +436,65 @@ class Runner(RunState):
 
     async def _buy(self) -> None:
         """Send what is pending and look up what is in doubt, until neither is left."""
-        feeder = self._feeder = Feeder(self)
-        dispatcher = self._dispatcher = Dispatcher(self, feeder)
-        tasks = [
-            asyncio.create_task(work)
-            for work in (feeder.feed(), dispatcher.dispatch(), self._look_after())
-        ]
+        lanes = self._lanes = [Lane(run) for run in self.runs]
+        changed = self.shared.changed
         try:
-            while self.stop is None and not self.ledger.broken and not self._done(feeder):
-                self.changed.clear()
-                for task in tasks:
-                    if task.done():
-                        task.result()  # raises what ended it
-                await wait(self.changed, 1.0)
+            while self.shared.stop is None and not self.ledger.broken and not self._done():
+                changed.clear()
+                for lane in lanes:
+                    lane.check()
+                    if lane.run.own_stop is not None:
+                        await lane.end()
+                await wait(changed, 1.0)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._drain()
 
-    def _done(self, feeder: Feeder) -> bool:
-        return feeder.done and not self.ledger.count(RowState.IN_FLIGHT) and not self.doubts.doubts
+    def _done(self) -> bool:
+        return all(lane.done for lane in self._lanes) and not self.ledger.count(RowState.IN_FLIGHT)
 
     # -- rows in doubt ---------------------------------------------------------------------------
-
-    async def _look_after(self) -> None:
-        """Look up rows in doubt when they are due, until cancelled."""
-        while True:
-            now = time.monotonic()
-            due = self.doubts.due(now)
-            if due:
-                await asyncio.gather(
-                    *(self.doubts.look(doubt) for doubt in due[: self.pacer.concurrency])
-                )
-                self.doubts.give_up(time.monotonic())
-                self.poke()
-            waiting = self.doubts.doubts
-            self.note = f"looking up {counted(len(waiting), 'row')} in doubt" if waiting else None
-            next_at = min(
-                (doubt.next_at for doubt in waiting.values()), default=now + _LOOK_EVERY_S
-            )
-            await asyncio.sleep(min(max(next_at - time.monotonic(), 0.01), _LOOK_EVERY_S))
 
     async def _look_once_more(self) -> None:
         """Look up rows that were not looked up yet, rows in review, and old references."""
         if self.control.request == "stop" or self.ledger.broken:
             return
-        try:
-            async with asyncio.timeout(max(self.options.timeout_s, 1.0)):
-                await asyncio.gather(*(self.doubts.look(doubt) for doubt in self.doubts.unlooked()))
-                await self.doubts.watch()
-                for row in self.ledger.rows(RowState.REVIEW):
-                    await self.doubts.review(int(row))
-        except TimeoutError:
-            log.info("the carrier was too slow for a last look at rows in doubt")
-        await self._fetch_labels()
+        await asyncio.gather(*map(_last_look, self.runs))
+        await asyncio.gather(*map(_fetch_labels, self.runs))
         if not self.ledger.broken:
             await self.ledger.settled()
 
-    async def _fetch_labels(self) -> None:
-        """Ask a few times for label files that did not come with their purchases.
 
-        Each of these labels is paid for, so the run is worth a little longer. What is missing after
-        that is asked for by the next resume.
-        """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(_LABEL_TRIES * self.options.timeout_s, 5.0)):
-                for _ in range(_LABEL_TRIES):
-                    if self.ledger.unlabelled and not self.ledger.broken:
-                        await self.doubts.fetch_labels()
+def _left_behind(run: RunState, row: int) -> LedgerEntry:
+    """Return the entry of a row that was in flight when its owner died."""
+    if preparer(run.carrier) is not None and row not in run.ledger.prepared:
+        # The id is durable before the money step, so without one nothing was bought.
+        return moved(row, "not_sent", RowState.PENDING, **run.attempt(row))
+    return moved(row, "in_doubt", RowState.IN_DOUBT, **run.attempt(row), code="interrupted")
+
+
+async def _last_look(run: RunState) -> None:
+    """Look up an account's rows that were not looked up yet, those in review, old references."""
+    try:
+        async with asyncio.timeout(max(run.options.timeout_s, 1.0)):
+            await asyncio.gather(*(run.doubts.look(doubt) for doubt in run.doubts.unlooked()))
+            await run.doubts.watch()
+            for row in run.rows_in(RowState.REVIEW):
+                await run.doubts.review(int(row))
+    except TimeoutError:
+        log.info("the carrier was too slow for a last look at rows in doubt")
+
+
+async def _fetch_labels(run: RunState) -> None:
+    """Ask a few times for label files that did not come with their purchases.
+
+    Each of these labels is paid for, so the run is worth a little longer. What is missing after
+    that is asked for by the next resume.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(_LABEL_TRIES * run.options.timeout_s, 5.0)):
+            for _ in range(_LABEL_TRIES):
+                if run.doubts.unlabelled() and not run.ledger.broken:
+                    await run.doubts.fetch_labels()
 
 
 def _ignore(_: object) -> None:

@@ -183,4 +183,4 @@ class Dispatcher:
         if state is RowState.FAILED and run.options.on_error == "halt":
             run.halt(JobStatus.PAUSED, f"halted at the first failed row: {error.message}")
         if run.pacer.broken:
-            run.halt(JobStatus.PAUSED, run.pacer.broken)
+            run.halt_account(run.pacer.broken)

@@ -8,6 +8,7 @@ must be looked up.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import deque
 from typing import Any
@@ -16,6 +17,7 @@ from shipkit.models import Shipment
 from shipkit.purchasing.run.run_state import RunState, moved, wait
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.schema import shipment_from_row
+from shipkit.services import mover_of
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Feeder"]
@@ -43,7 +45,7 @@ class Feeder:
         """Rows whose intent is durable and whose call has not begun."""
         self.filled = asyncio.Event()
         """Set when something became ready."""
-        self._source = run.rows.dicts(run.ledger.rows(RowState.PENDING))
+        self._source = run.rows.dicts(run.rows_in(RowState.PENDING))
         self._writing: list[tuple[int, Shipment]] = []
         """Rows whose intents are being written."""
         self._held: tuple[int, dict[str, Any] | None] | None = None
@@ -96,7 +98,17 @@ class Feeder:
             RowState.IN_FLIGHT,
             attempt=attempt,
             reference=run.store.reference(row, attempt),
+            details=self._seller(row),
         )
+
+    def _seller(self, row: int) -> str | None:
+        """Return the account, the carrier and the service of an intent, for jobs with several."""
+        run = self._run
+        if run.name is None:
+            return None
+        service = run.store.services[row].as_py()
+        mover = mover_of(service, run.carrier.services.carrier)
+        return json.dumps({"account": run.name, "carrier": mover, "service": service})
 
     def _wanted(self) -> int:
         """Return how many intents to write now.
@@ -133,11 +145,12 @@ class Feeder:
         run, batch = self._run, list[tuple[int, Shipment]]()
         while len(batch) < count and run.stop is None and (chosen := self._choose()):
             row, fields = chosen
-            if refusal := run.spend.refusal(row):
+            own = run.spend.account_refusal(row)
+            if refusal := own or run.spend.refusal(row):
                 # What is in flight or in doubt may still give its reservation back. Only when
                 # there is no such row is the limit really reached.
-                if not (batch or run.ledger.count(RowState.IN_FLIGHT) or run.doubts.doubts):
-                    run.halt(JobStatus.PAUSED, refusal)
+                if not (batch or run.ledger.count(RowState.IN_FLIGHT) or run.shared.doubtful()):
+                    run.halt_account(own) if own else run.halt(JobStatus.PAUSED, refusal)
                 break
             self._held = None
             shipment = self._shipment(row, fields)

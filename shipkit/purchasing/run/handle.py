@@ -7,8 +7,7 @@ import concurrent.futures
 import time
 from collections.abc import Callable
 
-from shipkit.carriers.pace import Pacer
-from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.accounts import Accounts
 from shipkit.common.portal import Portal
 from shipkit.purchasing.progress import Bar, watcher
 from shipkit.purchasing.result import BatchResult
@@ -43,10 +42,9 @@ class RunHandle:
     def start(
         cls,
         store: JobStore,
-        carrier: Carrier,
+        accounts: Accounts,
         portal: Portal,
         *,
-        pacer: Pacer,
         grace_s: float | None,
         on_error: str,
         progress: Follower,
@@ -61,11 +59,10 @@ class RunHandle:
             with follow as callback:
                 await execute(
                     store,
-                    carrier,
+                    accounts,
                     control=handle._control,
                     on_error=on_error,
                     progress=handle._noting(callback),
-                    pacer=pacer,
                     grace_s=grace_s,
                 )
                 result = BatchResult.of(store, elapsed_s=time.monotonic() - began)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from typing import Protocol
 
-from shipkit.purchasing.run.run_state import RunState
 from shipkit.purchasing.signals import Progress
+from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store.ledger import Ledger
+from shipkit.purchasing.store.manifest import Manifest
 from shipkit.state import RowState
 
 __all__ = ["ProgressReporter"]
@@ -17,10 +21,46 @@ log = logging.getLogger("shipkit.purchasing.run")
 _EVERY_S = 0.1
 
 
+class Reported(Protocol):
+    """A run, as far as its progress is concerned."""
+
+    @property
+    def progress(self) -> Callable[[Progress], None] | None:
+        """What is called."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The job's ledger."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the job is."""
+
+    @property
+    def spend(self) -> Spend:
+        """What is spent."""
+
+    @property
+    def began(self) -> float:
+        """When the run began, in monotonic seconds."""
+
+    @property
+    def bought(self) -> int:
+        """Shipments bought by this run."""
+
+    @property
+    def last_error(self) -> str | None:
+        """The last error of a row."""
+
+    @property
+    def note(self) -> str | None:
+        """What the run is waiting for, in words."""
+
+
 class ProgressReporter:
     """Calls the progress callback. Whatever the callback does, the job continues."""
 
-    def __init__(self, run: RunState) -> None:
+    def __init__(self, run: Reported) -> None:
         self._run = run
         self._failed = False
 
@@ -32,7 +72,7 @@ class ProgressReporter:
 
     def report(self) -> None:
         """Report once."""
-        progress = self._run.options.progress
+        progress = self._run.progress
         if progress is None:
             return
         try:

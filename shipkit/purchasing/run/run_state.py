@@ -1,4 +1,9 @@
-"""What the parts of one run share: ledger, carrier, pace, limits, rows in doubt, why it stops."""
+"""What the parts of one run share: ledger, carrier, pace, limits, rows in doubt, why it stops.
+
+A job buys from one account, or from several. Each account of a run has a :class:`RunState` of its
+own: its carrier, its pace and breaker, its rows in doubt. What belongs to the job as a whole is in
+:class:`SharedState`: the spend limits, and the reason why everything stops.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from shipkit.carriers.pace import Pacer
@@ -22,7 +28,7 @@ from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["Options", "RunState", "moved", "wait"]
+__all__ = ["Options", "RunState", "SharedState", "moved", "wait"]
 
 _SMOOTHING = 0.1
 """Weight of the newest call in the smoothed duration."""
@@ -30,7 +36,7 @@ _SMOOTHING = 0.1
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run, with every default already applied."""
+    """The options of a run, for one account, with every default already applied."""
 
     pacer: Pacer
     control: Control
@@ -45,14 +51,10 @@ class Options:
     """``proven``, ``ask`` or ``never``."""
 
 
-class RunState:
-    """One run of a job by the process that owns it. Used by one event loop."""
+class SharedState:
+    """What all accounts of one run share."""
 
-    def __init__(self, store: JobStore, ledger: Ledger, carrier: Carrier, options: Options) -> None:
-        self.store, self.ledger, self.carrier, self.options = store, ledger, carrier, options
-        self.manifest, self.pacer, self.control = store.manifest, options.pacer, options.control
-        self.began = time.monotonic()
-        self.rows = PlanRows(store.path)
+    def __init__(self, store: JobStore, ledger: Ledger) -> None:
         quotes = pq.read_table(
             store.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None
         )
@@ -60,8 +62,61 @@ class RunState:
             ledger,
             quotes.column("cost_cents").fill_null(0).to_numpy(),
             quotes.column("currency"),
-            self.manifest.limits,
+            store.manifest.limits,
+            accounts=store.account_codes,
+            names=[account.name for account in store.manifest.accounts],
         )
+        self.runs: list[RunState] = []
+        """The state of each account."""
+        self.changed = asyncio.Event()
+        """Set when anything has happened that may end the run."""
+        self.stop: tuple[JobStatus, str] | None = None
+        """Why nothing more is sent by any account: the status to end with, the reason in words."""
+
+    def poke(self) -> None:
+        """Wake everything that waits for a change."""
+        self.changed.set()
+        for run in self.runs:
+            run.hungry.set()
+
+    def doubtful(self) -> bool:
+        """Return whether a row in doubt may still release its reservation."""
+        return any(run.doubts.doubts for run in self.runs if run.stop is None)
+
+
+class RunState:
+    """One account's part of a run, by the process that owns the job. Used by one event loop.
+
+    Parameters
+    ----------
+    shared
+        What it shares with the other accounts; default: it is the only one.
+    name
+        The account's name in the job, None for a job with one account.
+    mine
+        Which rows of the plan belong to the account; default: all.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        ledger: Ledger,
+        carrier: Carrier,
+        options: Options,
+        *,
+        shared: SharedState | None = None,
+        name: str | None = None,
+        mine: np.ndarray[Any, np.dtype[np.bool_]] | None = None,
+    ) -> None:
+        self.store, self.ledger, self.carrier, self.options = store, ledger, carrier, options
+        self.manifest, self.pacer, self.control = store.manifest, options.pacer, options.control
+        self.name = name
+        self.began = time.monotonic()
+        self.rows = PlanRows(store.path)
+        self.shared = shared or SharedState(store, ledger)
+        self.shared.runs.append(self)
+        self.spend, self.changed = self.shared.spend, self.shared.changed
+        self._mine = mine
         self.again: list[int] = []
         """Rows that are pending again and go first."""
         self.doubts = Reconciler(
@@ -74,13 +129,12 @@ class RunState:
             grace_s=options.grace_s,
             resend=options.resend,
             again=self.send_again,
+            mine=self.is_mine,
         )
-        self.changed = asyncio.Event()
-        """Set when anything has happened that may end the run."""
         self.hungry = asyncio.Event()
         """Set when intents are wanted."""
-        self.stop: tuple[JobStatus, str] | None = None
-        """Why nothing more is sent: the status to end with, and the reason in words."""
+        self.own_stop: str | None = None
+        """Why nothing more is sent from this account, while others may go on."""
         self.last_error: str | None = None
         self.note: str | None = None
         """What the run is waiting for, in words."""
@@ -89,16 +143,41 @@ class RunState:
         self.call_s: float | None = None
         """Smoothed duration of a carrier call in seconds, None before the first has ended."""
 
+    @property
+    def stop(self) -> tuple[JobStatus, str] | None:
+        """Why nothing more is sent: the status to end with, and the reason in words."""
+        if self.shared.stop is None and self.own_stop is not None:
+            return JobStatus.PAUSED, self.own_stop
+        return self.shared.stop
+
     def halt(self, status: JobStatus, reason: str) -> None:
-        """Stop sending. The first reason is kept, except that a cancellation replaces any other."""
-        if self.stop is None or status is JobStatus.CANCELLED:
-            self.stop = (status, reason)
+        """Stop every account. The first reason is kept, but a cancellation replaces any other."""
+        if self.shared.stop is None or status is JobStatus.CANCELLED:
+            self.shared.stop = (status, reason)
+        self.poke()
+
+    def halt_account(self, reason: str) -> None:
+        """Stop sending from this account only. The first reason is kept."""
+        self.own_stop = self.own_stop or reason
         self.poke()
 
     def poke(self) -> None:
         """Wake everything that waits for a change."""
-        self.changed.set()
-        self.hungry.set()
+        self.shared.poke()
+
+    def is_mine(self, row: int) -> bool:
+        """Return whether a row of the plan belongs to this account."""
+        return self._mine is None or bool(self._mine[row])
+
+    @property
+    def progress(self) -> Callable[[Progress], None] | None:
+        """What is called with the progress of the run."""
+        return self.options.progress
+
+    def rows_in(self, *states: RowState) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return this account's rows in any of `states`, ascending."""
+        rows = self.ledger.rows(*states)
+        return rows if self._mine is None else rows[self._mine[rows]]
 
     def call_took(self, seconds: float) -> None:
         """Take note of the duration of a call."""

@@ -284,6 +284,36 @@ class JobStore:
         """Whether addresses and labels were removed."""
         return (self.path / PRUNED).exists()
 
+    @property
+    def row_accounts(self) -> pa.Array | None:
+        """The name of the account of each row, null for rows that are never sent.
+
+        None for a job with one account.
+        """
+        if not self.manifest.accounts:
+            return None
+        return self._file("accounts.parquet").column("account").combine_chunks()
+
+    @cached_property
+    def account_codes(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+        """The place of each row's account in the manifest's, -1 for rows that are never sent.
+
+        None for a job with one account.
+        """
+        named = self.row_accounts
+        if named is None:
+            return None
+        names = pa.array([account.name for account in self.manifest.accounts])
+        places = pc.index_in(named, value_set=names).cast(pa.int64())
+        codes: np.ndarray[Any, np.dtype[np.int64]] = pc.fill_null(places, -1).to_numpy()
+        return codes
+
+    @cached_property
+    def services(self) -> pa.ChunkedArray:
+        """The service of each row, as its account calls it."""
+        table = pq.read_table(self.path / "plan.parquet", columns=["service"], partitioning=None)
+        return table.column("service")
+
     def reference(self, row: int, attempt: int) -> str:
         """Return the reference under which one attempt of a row is sent to the carrier."""
         return attempt_reference(self.manifest.reference_base, row, attempt)
@@ -297,7 +327,8 @@ class JobStore:
             A file was changed. Sending it would buy something that no one approved.
         """
         pruned = json.loads((self.path / PRUNED).read_bytes()) if self.pruned else {}
-        for name in ("plan.parquet", "quotes.parquet", "skipped.parquet"):
+        checked = ("plan.parquet", "quotes.parquet", "skipped.parquet", "accounts.parquet")
+        for name in checked if self.manifest.accounts else checked[:3]:
             with (self.path / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest not in (self.manifest.files[name], pruned.get(name)):

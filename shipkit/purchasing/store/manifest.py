@@ -16,13 +16,15 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shipkit._version import __version__
-from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.errors import CheckpointCorrupt, CheckpointVersion, JobNotFound
 from shipkit.home_url import shown_home
 from shipkit.models import Address, LabelSpec
 
 __all__ = [
+    "JOINT_SCHEMA_VERSION",
     "SCHEMA_VERSION",
+    "JobAccount",
     "JobDraft",
     "Manifest",
     "account_key",
@@ -33,12 +35,49 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Version of a job folder's format. A job with a higher one was written by a newer shipkit."""
+"""Version of the folder of a job with one account: the first release reads it, too."""
+
+JOINT_SCHEMA_VERSION = 2
+"""Version of the folder of a job with several accounts: an older shipkit refuses it, because it
+would send all rows to one of them. A job with a higher one was written by a newer shipkit."""
 
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 _ROW_DIGITS = 5
 _ATTEMPT_DIGITS = 3
+
+
+class JobAccount(BaseModel):
+    """One of the accounts of a job that has several."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Its name in the job: rows, rules and limits know it by this name."""
+    carrier: str
+    environment: str
+    account_tail: str
+    account_key: str
+    """Digest of carrier, environment and account."""
+    resend: str
+    """What to do with its rows in doubt that it does not find."""
+
+    @property
+    def identity(self) -> CarrierIdentity:
+        """The carrier. Of the account, only the last four characters are stored."""
+        return CarrierIdentity(self.carrier, self.environment, self.account_tail)
+
+    @classmethod
+    def of(cls, name: str, identity: CarrierIdentity, resend: str) -> JobAccount:
+        """Return an account as a job's manifest has it."""
+        return cls(
+            name=name,
+            carrier=identity.name,
+            environment=identity.environment,
+            account_tail=identity.account_tail,
+            account_key=account_key(identity),
+            resend=resend,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +109,11 @@ class JobDraft:
     """Digest of the account; None takes that of `identity`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Other facts for later readers, as JSON values: filters, template, source, pace, ..."""
+    accounts: tuple[JobAccount, ...] = ()
+    """The accounts, where the job has several."""
+    row_accounts: pa.Array | None = None
+    """The name of the account of each row of the plan, null for one that is not sent. None: the
+    job has one account."""
 
 
 class Manifest(BaseModel):
@@ -110,10 +154,27 @@ class Manifest(BaseModel):
     files: dict[str, str]
     """File name -> SHA-256."""
     facts: dict[str, Any]
+    accounts: tuple[JobAccount, ...] = ()
+    """The accounts of a job that has several. Empty, and not written, for a job with one."""
+
+    def to_json(self) -> str:
+        """Return the manifest as it is written."""
+        return self.model_dump_json(indent=1, exclude=None if self.accounts else {"accounts"})
+
+    @property
+    def account_keys(self) -> tuple[str, ...]:
+        """The digest of each account, in order."""
+        return tuple(each.account_key for each in self.accounts) or (self.account_key,)
+
+    def resend_of(self, account: str) -> str:
+        """Return what to do with the rows in doubt of one account."""
+        return next((each.resend for each in self.accounts if each.name == account), self.resend)
 
     @property
     def identity(self) -> CarrierIdentity:
         """The carrier. Of the account, only the last four characters are stored."""
+        if self.accounts:
+            return JointIdentity.of({each.name: each.identity for each in self.accounts})
         return CarrierIdentity(self.carrier, self.environment, self.account_tail)
 
     @property
@@ -145,11 +206,11 @@ class Manifest(BaseModel):
         try:
             fields = json.loads(data)
             version = fields["schema_version"]
-            if version > SCHEMA_VERSION:
+            if version > JOINT_SCHEMA_VERSION:
                 raise CheckpointVersion(
                     f"The job {folder.name} was written by shipkit "
                     f"{fields.get('shipkit_version')} (schema {version}); this is {__version__} "
-                    f"(schema {SCHEMA_VERSION}).",
+                    f"(schema {JOINT_SCHEMA_VERSION}).",
                     fix="Upgrade shipkit to that version or a later one.",
                 )
             return cls(**fields), hashlib.sha256(data).hexdigest()
@@ -161,7 +222,10 @@ class Manifest(BaseModel):
 
 
 def account_key(identity: CarrierIdentity) -> str:
-    """Return a digest of carrier, environment and account."""
+    """Return a digest of carrier, environment and account; of several accounts, of all of them."""
+    if isinstance(identity, JointIdentity):
+        keys = sorted(account_key(part) for _, part in identity.parts)
+        return hashlib.sha256("\0".join(keys).encode()).hexdigest()[:32]
     return hashlib.sha256(
         f"{identity.name}\0{identity.environment}\0{identity.account}".encode()
     ).hexdigest()[:32]
@@ -199,7 +263,7 @@ def make_manifest(
         File name -> SHA-256.
     """
     return Manifest(
-        schema_version=SCHEMA_VERSION,
+        schema_version=JOINT_SCHEMA_VERSION if draft.accounts else SCHEMA_VERSION,
         shipkit_version=__version__,
         job_id=job_id_of(draft.fingerprint, draft.name, ordinal),
         name=draft.name,
@@ -225,6 +289,7 @@ def make_manifest(
         reference_base=new_reference_base(),
         files=dict(files),
         facts=dict(draft.facts),
+        accounts=draft.accounts,
     )
 
 

@@ -37,7 +37,7 @@ def _write_folder(path: Path, draft: JobDraft, ordinal: int, disk: Disk) -> None
         (stage / "segments").mkdir(mode=PRIVATE)
         files = {name: _write_table(disk, stage / name, table) for name, table in _tables(draft)}
         manifest = make_manifest(draft, ordinal=ordinal, files=files, now=dt.datetime.now(dt.UTC))
-        data = manifest.model_dump_json(indent=1).encode()
+        data = manifest.to_json().encode()
         genesis = Head(0, "-", hashlib.sha256(data).hexdigest())
         disk.write(stage / "manifest.json", data)
         disk.write(stage / "HEAD", head_bytes(genesis) * 2)
@@ -96,6 +96,8 @@ def _tables(draft: JobDraft) -> Iterator[tuple[str, pa.Table]]:
         "reason": pa.array(draft.skipped.values(), pa.string()),
     }
     yield "skipped.parquet", pa.table(skipped)
+    if draft.row_accounts is not None:
+        yield "accounts.parquet", pa.table({"account": draft.row_accounts})
     if draft.source is not None:
         yield "source.parquet", draft.source
 

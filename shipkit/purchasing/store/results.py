@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from shipkit.common.object_store import in_parallel
 from shipkit.errors import CheckpointCorrupt
+from shipkit.plan.frames import movers
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.entries import last_entries
 from shipkit.purchasing.store.segments import Part
@@ -152,6 +153,10 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
     charged = _if(bought, last["charged_cents"])
     currency = pc.coalesce(_if(bought, last["currency"]), quotes.column("currency"))
     codes, fixes = _first_problems(store, plan.column("row_number"), skipped)
+    service = pc.coalesce(
+        _if(bought, last["service"]), plan.column("service"), quotes.column("service")
+    )
+    sellers = _sellers(store)
     return pa.table(
         {
             "row_number": plan.column("row_number"),
@@ -161,9 +166,9 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
                 _if(pc.greater(pc.fill_null(pc.list_value_length(numbers), 0), 0), numbers), 0
             ),
             "tracking_numbers": numbers,
-            "service": pc.coalesce(
-                _if(bought, last["service"]), plan.column("service"), quotes.column("service")
-            ),
+            "service": service,
+            "carrier": movers(service, sellers["carrier"]),
+            "seller": sellers["seller"],
             "quoted_cents": quotes.column("cost_cents"),
             "charged_cents": charged,
             "charged": _major(charged, currency),
@@ -176,7 +181,7 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             "shipped_at": _if(bought, last["shipped_at"]),
             "voided_at": _if(pc.equal(states, RowState.VOIDED.value), last["at"]),
             "live": pa.repeat(pa.scalar(manifest.live), count),
-            "account": pa.repeat(pa.scalar(manifest.account_tail), count),
+            "account": sellers["account"],
             "error_code": pc.coalesce(
                 last["code"],
                 codes,
@@ -186,6 +191,20 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             "fix": pc.coalesce(last["fix"], fixes),
         }
     )
+
+
+def _sellers(store: JobStore) -> dict[str, pa.Array]:
+    """Return the account of each row: its name, its carrier and the end of its number."""
+    manifest, codes = store.manifest, store.account_codes
+    if codes is None:
+        own = (manifest.carrier, manifest.carrier, manifest.account_tail)
+        columns = [pa.repeat(pa.scalar(text), manifest.shipments) for text in own]
+    else:
+        places = pa.array(codes, mask=codes < 0)
+        accounts = manifest.accounts
+        texts = zip(*((a.name, a.carrier, a.account_tail) for a in accounts), strict=True)
+        columns = [pa.array(each, pa.string()).take(places) for each in texts]
+    return dict(zip(("seller", "carrier", "account"), columns, strict=True))
 
 
 def _first_problems(store: JobStore, row_numbers: Any, skipped: Any) -> tuple[Any, Any]:

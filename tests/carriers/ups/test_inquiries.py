@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.carriers.ups import UPS
@@ -75,8 +76,7 @@ def test_every_service_of_every_shipment_with_the_cheapest_and_the_fastest_marke
         lambda ups, pacer: questions.shop(
             table({}, {"parcels": [{"weight_lb": 9.0}]}, {"postal_code": "x"}, {"parcels": None}),
             shop,
-            ups,
-            pacer,
+            Accounts.of(ups, pacer),
         ),
     )
     by_row = {n: [line for line in lines if line["row_number"] == n] for n in (1, 2, 3, 4)}
@@ -108,7 +108,7 @@ def test_addresses_are_asked_once_and_one_lost_answer_is_one_line(server: Any) -
         {"address_line1": "1 Nowhere Rd"},
         {"country": "DE", "state": None, "postal_code": "10119"},
     )
-    lines = run(server, lambda ups, pacer: questions.check_addresses(rows, ups, pacer))
+    lines = run(server, lambda ups, pacer: questions.check_addresses(rows, Accounts.of(ups, pacer)))
     assert [line["status"] for line in lines] == [
         "corrected",
         "corrected",
@@ -126,7 +126,7 @@ def test_addresses_are_asked_once_and_one_lost_answer_is_one_line(server: Any) -
 def test_suggestions_are_taken_as_edits_that_can_be_seen(server: Any) -> None:
     rows = table({}, {"address_line1": "9 Ambiguous Ave"})
     checks = pa.Table.from_pylist(
-        run(server, lambda ups, pacer: questions.check_addresses(rows, ups, pacer)),
+        run(server, lambda ups, pacer: questions.check_addresses(rows, Accounts.of(ups, pacer))),
         schema=questions.ADDRESSES,
     )
     [edit] = questions.accepted(checks)
@@ -168,7 +168,7 @@ def test_parcels_that_were_bought_are_tracked_and_no_others(
                 ),
             }
         )
-        return await questions.track(results, ups, pacer)
+        return await questions.track(results, Accounts.of(ups, pacer))
 
     lines = run(server, work)
     assert [(line["row_number"], line["status"], line["place"]) for line in lines] == [
@@ -183,11 +183,14 @@ def test_wrong_credentials_stop_the_question_instead_of_filling_a_column_with_it
     with pytest.raises(AuthenticationFailed):
         run(
             server,
-            lambda ups, pacer: questions.shop(table({}, {"city": "Elsewhere"}), shop, ups, pacer),
+            lambda ups, pacer: questions.shop(
+                table({}, {"city": "Elsewhere"}), shop, Accounts.of(ups, pacer)
+            ),
             secret="wrong",
         )
 
 
 def test_a_carrier_that_cannot_says_so(tmp_path: Any) -> None:
+    sandbox = Accounts.of(SandboxCarrier(home=tmp_path))
     with pytest.raises(InputError, match="sandbox cannot check addresses"):
-        asyncio.run(questions.check_addresses(table({}), SandboxCarrier(home=tmp_path), Pacer()))
+        asyncio.run(questions.check_addresses(table({}), sandbox))
