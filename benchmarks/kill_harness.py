@@ -1,13 +1,15 @@
 """Kill -9 jobs again and again, at random moments, and compare the carrier's books with ours.
 
     python benchmarks/kill_harness.py --kills 1000 --json kills.json [--carrier ups|easypost|usps]
+    python benchmarks/kill_harness.py --carrier sandbox+easypost     (two accounts in each job)
 
 The carrier is a process of its own, with latency, lost answers and late commits, so that it lives
 on when its client dies: the sandbox, or (``--carrier ups``, ``easypost``, ``usps``) the tests' own
 server of that carrier, asked by its client. Every job is run by a fresh child; the child is killed
 at a random moment, the next child resumes, and so on; when the job's share of kills is used up, it
 is run to its end. Then, for every order of the job: bought more than once at the carrier, never
-bought, bought and unknown to our books. All three must be 0.
+bought, bought and unknown to our books, and with two accounts bought at the wrong one. All must be
+0.
 
 Two kills of three fall at a random time; one of three is aimed at a disk operation, so that rare
 places are met too. Where a kill fell is told by two bytes that the child's disk operations keep in
@@ -50,6 +52,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core_kit")]
 import corekit  # noqa: E402
 
 import shipkit.purchasing.store.compaction  # noqa: E402
+from shipkit.carriers.accounts import Account, Accounts  # noqa: E402
 from shipkit.carriers.easypost import EasyPost  # noqa: E402
 from shipkit.carriers.pace import Pacer  # noqa: E402
 from shipkit.carriers.sandbox import SandboxCarrier  # noqa: E402
@@ -60,6 +63,7 @@ from shipkit.common.files import Disk  # noqa: E402
 from shipkit.models import LabelSpec  # noqa: E402
 from shipkit.purchasing.run import execute  # noqa: E402
 from shipkit.purchasing.store import JobStore  # noqa: E402
+from shipkit.purchasing.store.manifest import JobAccount  # noqa: E402
 from shipkit.state import RowState  # noqa: E402
 
 PHASES = (
@@ -153,7 +157,8 @@ USPS_FAULTS = {
     "payment": ("503_before", "half"),
 }
 TIMEOUT_S, LATE_S = 0.5, 0.3
-GOOD, MUST_BE_0 = 2, ("duplicates", "never_shipped", "unknown_to_us", "labels_missing")
+GOOD = 2
+MUST_BE_0 = ("duplicates", "never_shipped", "unknown_to_us", "labels_missing", "misplaced")
 
 
 class MarkedDisk(Disk):
@@ -265,16 +270,24 @@ def run(marks: mmap.mmap, home: str, job_id: str, url: str, *sizes: str) -> int:
     job.disk = MarkedDisk(marks)
 
     async def work():
-        carrier = client(job.manifest.identity.name, url)
+        names = [account.name for account in job.manifest.accounts]
+        accounts = accounts_at(names or [job.manifest.identity.name], url, concurrency)
         try:
-            pacer = Pacer(concurrency=concurrency, breaker_after=1000)
-            return await execute(
-                job, carrier, pacer=pacer, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S
-            )
+            return await execute(job, accounts, timeout_s=TIMEOUT_S, grace_s=2 * TIMEOUT_S + LATE_S)
         finally:
-            await carrier.aclose()
+            for account in accounts:
+                await account.carrier.aclose()
 
     return 0 if asyncio.run(work()) == "completed" else GOOD
+
+
+def accounts_at(names: list[str], url: str, concurrency: int = 4) -> Accounts:
+    """Return the carriers at the URLs in `url`, one after the other, as accounts."""
+    members = [
+        Account(name, client(name, at), Pacer(concurrency=concurrency, breaker_after=1000))
+        for name, at in zip(names, url.split("|"), strict=True)
+    ]
+    return Accounts(members)
 
 
 def client(name: str, url: str) -> Any:
@@ -522,6 +535,41 @@ SERVING: dict[str, Any] = {
 }
 
 
+class Several:
+    """The servers of several accounts; the rows of a job go to one after the other."""
+
+    label = LabelSpec(format="zpl")
+
+    def __init__(self, name: str, folder: Path, seed: int) -> None:
+        self.name, self.parts = name, []
+        for each in name.split("+"):
+            (folder / each).mkdir()
+            self.parts.append(SERVING[each](folder / each, seed))
+        self.url = "|".join(part.url for part in self.parts)
+
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
+        """Return what one job bought from all of them."""
+        return [one for part in self.parts for one in part.sold(job)]
+
+    def misplaced(self, job: JobStore) -> int:
+        """Return how many labels were bought at another account than the row's own."""
+        count = len(self.parts)
+        return sum(
+            int(reference[12:17], 36) % count != place
+            for place, part in enumerate(self.parts)
+            for reference, _, _ in part.sold(job)
+        )
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
+
+
+def serving(name: str, folder: Path, seed: int) -> Any:
+    """Return the server of a carrier, or those of several: ``sandbox+easypost``."""
+    return Several(name, folder, seed) if "+" in name else SERVING[name](folder, seed)
+
+
 class Totals:
     """What happened so far, shared by the lanes, written down after every job."""
 
@@ -611,7 +659,7 @@ def lane(
     number: int,
     zygote: Zygote,
     totals: Totals,
-    served: Served | ServedUps | ServedEasyPost | ServedUsps,
+    served: Served | ServedUps | ServedEasyPost | ServedUsps | Several,
     home: Path,
     sizes: tuple[int, ...],
     seed: int,
@@ -627,8 +675,8 @@ def lane(
             home,
             size,
             plan=plan_for(served.name, size, first),
-            identity=client(served.name, served.url).identity,
             label=served.label,
+            **whose(served.name, served.url, size),
         )
         lives, first = 0, first + size
         while True:
@@ -659,7 +707,10 @@ def lane(
             lives += 1
         totals.give_back(share)
         time.sleep(LATE_S)  # what is late lands before the books are read
-        totals.audited(audit(job, served.sold(job)))
+        found = audit(job, served.sold(job))
+        if isinstance(served, Several):
+            found["misplaced"] = served.misplaced(job)
+        totals.audited(found)
         shutil.rmtree(job.path)
 
 
@@ -675,18 +726,34 @@ BOX = {
 
 
 def plan_for(carrier: str, size: int, first: int) -> pa.Table:
-    """Return a plan with a service that the carrier has, and parcels with sides."""
+    """Return a plan with services that each row's carrier has, and parcels with sides."""
     plan = corekit.plan_of(size, first=first)
-    if carrier not in SERVICE_OF:
+    names = carrier.split("+")
+    if not SERVICE_OF.keys() & set(names):
         return plan
-    columns = {"service": [SERVICE_OF[carrier]] * size}
-    if carrier == "usps":
+    sellers = [names[row % len(names)] for row in range(size)]
+    columns: dict[str, list[Any]] = {"service": [SERVICE_OF.get(n, "ground") for n in sellers]}
+    if "usps" in names:
         columns["parcels"] = [[BOX]] * size
     for name, values in columns.items():
         place = plan.schema.get_field_index(name)
         field = plan.schema.field(place)
         plan = plan.set_column(place, field, pa.array(values, field.type))
     return plan
+
+
+def whose(name: str, url: str, size: int) -> dict[str, Any]:
+    """Return the fields of a draft that say which account, or accounts, it buys from."""
+    accounts = accounts_at(name.split("+"), url)
+    if accounts.alone:
+        return {"identity": accounts.identity}
+    return {
+        "identity": accounts.identity,
+        "accounts": tuple(
+            JobAccount.of(account.name, account.carrier.identity, "proven") for account in accounts
+        ),
+        "row_accounts": pa.array([accounts.names[row % len(accounts)] for row in range(size)]),
+    }
 
 
 def wait_for_the_moment(marks: mmap.mmap, rng: random.Random) -> bool:
@@ -748,9 +815,8 @@ def harness(options: argparse.Namespace, folder: Path) -> Totals:
     totals = Totals(options.kills, options.json)
     signal.signal(signal.SIGINT, lambda *_: totals.ending.set())
     signal.signal(signal.SIGTERM, lambda *_: totals.ending.set())
-    serving = SERVING[options.carrier]
     served, sizes, failures = (
-        serving(folder, options.seed + totals.numbers["kills"]),
+        serving(options.carrier, folder, options.seed + totals.numbers["kills"]),
         tuple(map(int, options.sizes.split(","))),
         [],
     )
@@ -786,7 +852,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--carrier", choices=tuple(SERVING), default="sandbox")
+    parser.add_argument(
+        "--carrier",
+        default="sandbox",
+        help=f"{', '.join(SERVING)}, or several in each job: sandbox+easypost",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sizes", default="60,250,800,2000")
     parser.add_argument("--lanes", type=int, default=3, help="jobs that run side by side")
