@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 from pyarrow import fs
@@ -24,6 +25,7 @@ from pyarrow import fs
 from shipkit.common.object_store import s3_endpoint
 from shipkit.common.spill import private_folder
 from shipkit.errors import SourceError
+from shipkit.orders.fields import recognise
 
 __all__ = ["FilePlace", "OrderFile", "local_copy", "order_files"]
 
@@ -32,6 +34,8 @@ _ENDINGS = (
     *(".json", ".ndjson", ".jsonl"),
 )
 """Endings of files of orders that are found in a folder."""
+_DECIDES = frozenset({"service", "ship_date", "weight", "country", "postal_code", "residential"})
+"""Roles of columns that decide a price."""
 _WILD = set("*?[")
 _FIX_URL = (
     "Check the address, and the access of this process to it (AWS_..., GOOGLE_... or AZURE_...)."
@@ -57,6 +61,8 @@ class FilePlace:
                 fix="Leave it out and set it in the environment, such as AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY: addresses are written into results.",
             )
+        if parts.scheme == "file":  # a path: its files are renamed into place, as any other
+            return cls(url2pathname(parts.path))
         return cls(text)
 
     @property
@@ -183,6 +189,7 @@ def _found(place: FilePlace) -> dict[FilePlace, fs.FileInfo]:
         raise SourceError(
             f"No file matches {place.address}.", fix="Check the pattern and the folder."
         )
+    _refuse_columns_in_names(base, matches)
     return _places(place, matches)
 
 
@@ -203,7 +210,22 @@ def _in_folder(place: FilePlace, system: fs.FileSystem, path: str) -> dict[FileP
             f"{', ...' if len(inside) > 5 else ''}.",
             fix=f"Name the files of orders with a pattern: {example}.",
         )
+    _refuse_columns_in_names(path, inside)
     return _places(place, inside)
+
+
+def _refuse_columns_in_names(base: str, found: Sequence[fs.FileInfo]) -> None:
+    """Raise SourceError if a folder is called like "service=ground": its files lack that column."""
+    for key in {part.partition("=")[0] for each in found for part in _folders(base, each.path)}:
+        if _DECIDES & recognise([key]).roles.keys():
+            raise SourceError(
+                f"Folders are called {key}=..., and names of folders are not read as a column.",
+                fix=f"Write the column {key} into the files, or, if they have it, list the files.",
+            )
+
+
+def _folders(base: str, path: str) -> list[str]:
+    return [part for part in _below(base, path).parts[:-1] if "=" in part]
 
 
 def _listed(place: FilePlace, system: fs.FileSystem, folder: str) -> list[fs.FileInfo]:

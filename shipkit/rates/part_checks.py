@@ -12,12 +12,16 @@ from shipkit.common.sql import one, quoted
 from shipkit.errors import InputError
 from shipkit.orders.fields import KIND, Column
 from shipkit.orders.layouts import meanings
+from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.plan.planner import Planner
 
 __all__ = ["check_alone"]
 
 _PRICED: Final = frozenset(
-    {"weight", "item_weight", "length", "width", "height", "declared_value", "ship_date"}
+    {
+        *("weight", "item_weight", "length", "width", "height", "declared_value", "ship_date"),
+        *QUANTITIES.values(),
+    }
 )
 """Roles of columns whose cells are numbers or dates that decide a price."""
 _ISO: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?$"
@@ -64,7 +68,8 @@ def _certain(column: Column) -> str | None:
     if KIND[column.role] == "date":
         return f"regexp_matches({{}}, '{_ISO}')"
     # In a column with units, a number without one is a question: "8 oz", "3".
-    stated = column.role == "declared_value" or (column.unit is not None and not column.own_units)
+    without_unit = column.role == "declared_value" or column.role in QUANTITIES.values()
+    stated = without_unit or (column.unit is not None and not column.own_units)
     return f"regexp_matches({{}}, '{_PLAIN}')" if stated else "false AND {} IS NULL"
 
 

@@ -21,12 +21,11 @@ from shipkit.common.files import whole_file
 from shipkit.common.spill import private_folder
 from shipkit.errors import InputError
 from shipkit.rates.order_files import FilePlace
+from shipkit.rates.shipment_files import RATED_MARK
 
 __all__ = ["ahead", "complete_file", "facts_of", "leftovers", "no_totals", "summed", "write_rated"]
 
 _SUMMED = ("service", "currency", "orders", "unrated", "cost_cents")
-_FACTS = b"shipkit"
-"""Key in the metadata of a file of rated rows: what it was made of."""
 _MOST_AT_ONCE = 4
 """Chunks priced at the same time: each holds 250,000 shipments, and DuckDB has its own threads."""
 
@@ -58,8 +57,9 @@ def write_rated(
             writer.write_table(table.cast(schema))
             # The sums are summed at once: a year of orders has thousands of tables.
             totals = summed([totals, _counts(table)])
-        if facts is not None:
-            writer.add_key_value_metadata({_FACTS: json.dumps(facts(totals)).encode()})
+        # Written in any case: prices are never taken for orders when a folder is read again.
+        noted = facts(totals) if facts is not None else {}
+        writer.add_key_value_metadata({RATED_MARK: json.dumps(noted).encode()})
     return totals
 
 
@@ -69,7 +69,7 @@ def facts_of(place: FilePlace) -> dict[str, Any] | None:
     try:
         with system.open_input_file(path) as source:
             found = pq.read_metadata(source).metadata or {}
-            facts = json.loads(found.get(_FACTS, b"null"))
+            facts = json.loads(found.get(RATED_MARK, b"null"))
     except (pa.ArrowException, OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) else None

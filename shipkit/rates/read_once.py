@@ -108,6 +108,12 @@ class Reading:
                         "together.",
                         fix='Name it: read_once(files, columns={"weight_lb": "<heading>"}).',
                     )
+                if self.orders.single and not planner.orders.single:
+                    raise InputError(
+                        f"{_name(source)} has an order of several lines, and there was none when "
+                        "the files were read once.",
+                        fix="Read them once more, with this file: sk.read_once(files).",
+                    )
                 for orders in ranges_of(planner, source):
                     yield _renumbered(orders, known.before if known else 0)
             finally:

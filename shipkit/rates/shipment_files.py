@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,10 @@ from shipkit.errors import SourceError
 from shipkit.rates.order_files import OrderFile
 from shipkit.schema import SHIPMENTS
 
-__all__ = ["ShipmentFile", "filled", "has_parcels", "shipment_files"]
+__all__ = ["RATED_MARK", "ShipmentFile", "filled", "has_parcels", "shipment_files"]
 
+RATED_MARK: Final = b"shipkit_rated"
+"""Key in the metadata of a file of rated rows: what it was made of."""
 _PRICED = (
     "row_number",
     "source_file",
@@ -113,6 +116,11 @@ def shipment_files(files: Sequence[OrderFile]) -> list[ShipmentFile] | None:
             continue
         with _opened(file) as parquet:
             meta = parquet.metadata
+            if RATED_MARK in (meta.metadata or {}):
+                raise SourceError(
+                    f"{file.name} has prices that sk.rate() wrote, not orders.",
+                    fix="Write prices to another folder, and name only the files of orders.",
+                )
             if not has_parcels(parquet.schema_arrow):
                 others.append(file.name)
                 continue

@@ -81,7 +81,7 @@ def plain(folder: Path) -> pd.DataFrame:
 # -- what is read ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["pattern", "deep pattern", "folder", "list", "text"])
+@pytest.mark.parametrize("form", ["pattern", "deep pattern", "folder", "list", "text", "address"])
 def test_files_of_shipments_are_rated_as_one_with_row_numbers_that_run_on(folder, form):
     given = {
         "pattern": folder / "day-*.parquet",
@@ -89,6 +89,7 @@ def test_files_of_shipments_are_rated_as_one_with_row_numbers_that_run_on(folder
         "folder": folder,
         "list": sorted(folder.glob("*.parquet")),
         "text": f"{folder}/",
+        "address": f"{folder.as_uri()}/day-*.parquet",
     }[form]
     rated = sk.rate(given, CARD, origin="78205")
     assert rated.row_number.tolist() == list(range(1, 16))
@@ -245,6 +246,28 @@ def test_a_large_file_is_priced_by_its_row_groups(tmp_path, monkeypatch):
         read(tmp_path / "out"),
         sk.rate(tmp_path / "big.parquet", CARD, origin="78205"),
     )
+
+
+def test_prices_are_not_taken_for_orders_when_a_folder_is_read_again(tmp_path):
+    orders = pd.DataFrame({"zip": ["10001"], "weight_lb": [1.0], "service": ["ground"]})
+    orders.to_parquet(tmp_path / "a.parquet")
+    for to, name in (("rated/", "a.parquet"), ("one.parquet", "one.parquet")):
+        sk.rate(tmp_path / "a.parquet", CARD, origin="78205", to=f"{tmp_path}/{to}")
+        with pytest.raises(InputError, match=f"{name} has prices that sk.rate"):
+            sk.rate(tmp_path / "**" / "*.parquet", CARD, origin="78205")
+        if to == "rated/":
+            (tmp_path / "rated" / "a.parquet").unlink()
+
+
+def test_a_column_in_the_names_of_folders_is_refused_where_it_decides_a_price(tmp_path):
+    for key, value in (("day", "1"), ("service", "ground")):
+        made = tmp_path / key / f"{key}={value}"
+        made.mkdir(parents=True)
+        pq.write_table(shipments(2), made / "a.parquet")
+    assert len(sk.rate(tmp_path / "day", CARD, origin="78205")) == 2
+    for given in (tmp_path / "service", tmp_path / "service" / "*" / "*.parquet"):
+        with pytest.raises(InputError, match=r"called service=\.\.\."):
+            sk.rate(given, CARD, origin="78205")
 
 
 # -- executors -------------------------------------------------------------------------------------

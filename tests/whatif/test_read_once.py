@@ -137,6 +137,8 @@ def test_a_reading_travels_and_says_what_it_is_of(tmp_path, dated):
         }
     )
     assert pricer(table).column("cost_cents").to_pylist() == [1210]
+    with pytest.raises(InputError, match="an order of several lines, and there was none"):
+        pricer(pa.concat_tables([table, table]))
     frame = pricer.frame(table.to_pandas())
     pd.testing.assert_series_equal(frame.dtypes, pricer.meta.dtypes)
     assert frame.cost_cents.tolist() == [1210]
@@ -184,6 +186,7 @@ CERTAIN = {"order": ["1", "2"], "zip": ["10001", "02134"], "service": ["Ground"]
         ({"weight_lb": [1, 2], "order": ["1", "1"]}, "several lines"),
         ({"weight_lb": [1, 2], "item weight": [1, 2]}, "Two columns of weights"),
         ({"weight_lb": [1, 2], "length": ["10 in", "5"]}, "'length'"),
+        ({"item weight (lb)": [1, 2], "quantity": ["1,000", "2"]}, "'quantity'"),
     ],
 )
 def test_without_a_reading_only_what_is_certain_is_priced(columns, reason):
