@@ -479,7 +479,7 @@ class ServedUsps:
             sys.executable,
             str(ROOT / "tests" / "carriers" / "usps" / "server.py"),
             "--latency",
-            "0.03",
+            "0.05",
             "--late",
             str(LATE_S - 0.05),
             "--books",

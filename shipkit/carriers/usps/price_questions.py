@@ -122,6 +122,8 @@ class PriceQuestions:
         self._client, self._account, self._cache = client, account, cache
         self._price_type, self._paying, self._concurrency = price_type, paying, concurrency
         self._known: dict[str, PriceAnswer] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        """Questions that are being asked: rows that need the answer wait for it."""
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service, the sum over its parcels."""
@@ -256,8 +258,14 @@ class PriceQuestions:
 
     async def _answer(self, question: Question, *, compare: bool) -> PriceAnswer:
         key = self._key(question, compare=compare)
-        found = self._kept([key]).get(key)
-        return found or await self._ask(question, compare=compare)
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        try:
+            async with turn:  # the first rows of a job need the same answer together
+                found = self._kept([key]).get(key)
+                return found or await self._ask(question, compare=compare)
+        finally:
+            if not turn.locked():
+                self._turns.pop(key, None)
 
     async def _ask(self, question: Question, *, compare: bool) -> PriceAnswer:
         path, body = self._request(question, compare=compare)

@@ -55,7 +55,7 @@ FAULTS = {
     "broken_image": "200 with half an image, the work was done",
     "empty": "200 without a body, the work was done",
     "429": "429 without Retry-After, nothing was done",
-    "429_retry": "429 with Retry-After: 1, nothing was done",
+    "429_retry": "429 with Retry-After, nothing was done",
     "401": "401 invalid_token, nothing was done",
     "401_scope": "401 for a missing scope, nothing was done",
     "403": "403 with the gateway's fault, nothing was done",
@@ -337,7 +337,7 @@ class UspsServer:
                 return self._refuse(429, "Exceeded quota limit.", title="Too Many Requests.")
             case "429_retry":
                 answer = self._refuse(429, "Exceeded quota limit.", title="Too Many Requests.")
-                answer.headers["Retry-After"] = "1"
+                answer.headers["Retry-After"] = "0.1"
                 return answer
             case "401":
                 return self._bad_token()
