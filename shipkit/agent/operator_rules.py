@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shipkit.carriers.accounts import named_accounts
 from shipkit.errors import InputError, SourceError, SpendLimitExceeded
 from shipkit.models import Address, Money
 from shipkit.settings import Settings
@@ -80,6 +79,8 @@ class OperatorRules:
         """
         if "carriers" not in self.carrier_options:
             return self.carrier_options
+        from shipkit.carriers.accounts import named_accounts
+
         given = {account.name: account.carrier for account in named_accounts(self.carrier)}
         own = {name: given[name] for name in names if name in given}
         if len(names) == 1 and own:

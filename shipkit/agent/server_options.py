@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from shipkit.agent.operator_rules import OperatorRules
 from shipkit.carriers import registry
-from shipkit.carriers.accounts import named_accounts
 from shipkit.common.number_options import amount, between, option_type
 from shipkit.errors import InputError, SettingsError
 from shipkit.models import Address, Money
@@ -157,6 +156,8 @@ def rules_of(
     if isinstance(carrier, str):
         registry.plugin(carrier)  # an unknown name must stop the server, not its first call
     elif isinstance(carrier, (list, tuple, Mapping)):
+        from shipkit.carriers.accounts import named_accounts
+
         named_accounts(carrier)  # likewise
     try:
         limit = None if max_total is None else Money.of(amount(str(max_total)))
