@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipkit.carriers.ratecard import (
+    OUNCES,
     RATES,
     TRANSIT,
     ZONES,
@@ -524,6 +525,13 @@ def cards(draw):
         ),
         dim_rounding=draw(st.sampled_from(["nearest", "up", "by_day"])),
         by_shipment=draw(st.sampled_from([None, (), ("ground",), SERVICES])),
+        ounces=pa.Table.from_pylist(
+            [
+                {"service": "ground", "zone": "5", "oz": oz, "cents": 300 + oz}
+                for oz in draw(st.sampled_from([(), range(1, 17), range(1, 9)]))
+            ],
+            schema=OUNCES,
+        ),
         max_parcel_lb=30,
         max_longest_in=40,
         max_girth_in=90,
@@ -533,7 +541,9 @@ def cards(draw):
 SIZE = st.floats(0.1, 45) | st.sampled_from([0.5, 7.5, 8.5, 11.811])
 PARCELS = st.builds(
     lambda weight, size, value: parcel(weight, *(size or ()), value=value),
-    st.floats(0.01, 33) | st.sampled_from([5.0, 5.0000001, 4.999999999]),
+    st.floats(0.01, 33)
+    | st.floats(0.01, 1.01)
+    | st.sampled_from([0.5, 0.5000001, 1.0, 5.0, 5.0000001, 4.999999999]),
     st.none() | st.tuples(SIZE, SIZE, SIZE),
     st.none() | st.integers(0, 60_000) | st.sampled_from([10_000, 10_001, 20_000, 20_001]),
 )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from shipkit.carriers.ratecard.card import RateCard
 from shipkit.carriers.ratecard.card_parts import (
     CARD_SERVICES,
+    CARRIERS,
+    OUNCES,
     PARTS,
     PRICED,
     RATES,
@@ -27,6 +29,8 @@ from shipkit.carriers.ratecard.card_parts import (
 
 __all__ = [
     "CARD_SERVICES",
+    "CARRIERS",
+    "OUNCES",
     "PARTS",
     "PRICED",
     "RATES",

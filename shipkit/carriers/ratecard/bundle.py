@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipkit.carriers.ratecard import (
+    OUNCES,
     RATES,
     TRANSIT,
     ZONES,
@@ -124,6 +125,8 @@ def _files(card: RateCard, under: str = "") -> Iterator[tuple[str, bytes]]:
         )
     yield f"{under}rates.parquet", _parquet(card.rates)
     yield f"{under}transit.parquet", _parquet(card.transit)
+    if card.ounces.num_rows:
+        yield f"{under}ounces.parquet", _parquet(card.ounces)
     rows = [(name, code) for name, zips in sorted(card.areas.items()) for code in sorted(zips)]
     yield (
         f"{under}areas.parquet",
@@ -236,6 +239,9 @@ def _card(files: Mapping[str, bytes], under: str) -> RateCard:
         else TableZones(_table(files, f"{under}zones.parquet", ZONES)),
         rates=_table(files, f"{under}rates.parquet", RATES),
         transit=_table(files, f"{under}transit.parquet", TRANSIT),
+        ounces=_table(files, f"{under}ounces.parquet", OUNCES)
+        if f"{under}ounces.parquet" in files
+        else OUNCES.empty_table(),
         surcharges=tuple(_rule(Surcharge, one) for one in data.get("surcharge", [])),
         discounts=tuple(_rule(Discount, one) for one in data.get("discount", [])),
         dim_divisors=tuple(_rule(DimDivisor, one) for one in data.get("dim", [])),

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from shipkit.carriers.ratecard.card_parts import (
     CARD_SERVICES,
+    OUNCES,
     PARTS,
     RATES,
     TRANSIT,
@@ -91,9 +92,12 @@ class RateCard:
     """Versions that were in force before this one, oldest first; see :meth:`dated`."""
     dim_divisors: tuple[DimDivisor, ...] = ()
     by_shipment: tuple[str, ...] | None = None
+    ounces: pa.Table = field(default_factory=OUNCES.empty_table)
+    """Prices under a pound (:data:`OUNCES`); without them, a pound is the least that is billed."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", self.rates.select(RATES.names).cast(RATES))
+        object.__setattr__(self, "ounces", self.ounces.select(OUNCES.names).cast(OUNCES))
         object.__setattr__(self, "transit", self.transit.select(TRANSIT.names).cast(TRANSIT))
         _check(self)
 
@@ -121,6 +125,7 @@ class RateCard:
         currency: str = "USD",
         breaks: bool = False,
         complete: bool = False,
+        carrier: str = "ups",
         **rules_of_weight: Any,
     ) -> RateCard:
         """Return the card of a contract, read from files (CSV, XLSX, XLS, ODS, Parquet).
@@ -155,6 +160,11 @@ class RateCard:
             missing weight is an error.
         complete
             Refuse a chart that leaves out ZIP prefixes of the contiguous states.
+        carrier
+            Whose services the files name: ``"ups"``, ``"usps"`` or ``"fedex"``. Services of the
+            last two are called ``usps:priority`` or ``fedex:ground`` on the card. USPS's zone
+            charts and FedEx's zone files (PDF) are read as published. USPS's rules of weight and
+            size are the default of its cards.
         **rules_of_weight
             ``dim_divisor`` (139), ``dim_rounding`` (``"by_day"``, ``"nearest"`` or ``"up"``),
             ``by_shipment``, ``max_parcel_lb`` and others of :class:`RateCard`.
@@ -167,20 +177,24 @@ class RateCard:
         """
         from shipkit.carriers.ratecard import from_files as files
 
-        prices = files.prices_of(rates, services or {}, currency, breaks=breaks)
-        rules = files.rules_of(surcharges, discounts, areas or {}, services or {}, currency)
+        names = files.names_of(services, carrier)
+        day = dt.date.fromisoformat(effective) if isinstance(effective, str) else effective
+        prices, ounces = files.prices_of(rates, names, currency, breaks=breaks)
+        rules = files.rules_of(surcharges, discounts, areas or {}, names, currency)
+        weights = files.rules_of_weight(carrier, day) | rules_of_weight
+        weights["dim_divisors"] = (*rules.dim_divisors, *weights.get("dim_divisors", ()))
         return cls(
             name=name or files.stem_of(zones),
-            zones=files.zones_of(zones, prices, services or {}, origin, complete_chart=complete),
+            zones=files.zones_of(zones, prices, names, origin, complete_chart=complete),
             rates=files.table_of(prices, RATES),
-            transit=files.transit_of(transit, services or {}),
+            ounces=files.table_of(ounces, OUNCES),
+            transit=files.transit_of(transit, names),
             surcharges=rules.surcharges,
             discounts=rules.discounts,
             areas=rules.areas,
-            dim_divisors=(*rules.dim_divisors, *rules_of_weight.pop("dim_divisors", ())),
             currency=currency,
-            effective=dt.date.fromisoformat(effective) if isinstance(effective, str) else effective,
-            **rules_of_weight,
+            effective=day,
+            **weights,
         )
 
     @classmethod
@@ -326,6 +340,7 @@ class RateCard:
             self.zip_countries,
             self.effective,
             *(card.fingerprint for card in self.older),
+            *((digest(self.ounces),) if self.ounces.num_rows else ()),
             *((self.dim_divisors,) if self.dim_divisors else ()),
             *(("by_shipment", self.by_shipment) if self.by_shipment is not None else ()),
         )
@@ -396,6 +411,11 @@ class RateCard:
             (r["service"], r["zone"], r["lb"]): (r["cents"], r["cents_per_lb"])
             for r in self.rates.to_pylist()
         }
+
+    @cached_property
+    def ounce_prices(self) -> dict[tuple[str, str, int], int]:
+        """(service, zone, ounces) -> cents, for parcels under a pound."""
+        return {(r["service"], r["zone"], r["oz"]): r["cents"] for r in self.ounces.to_pylist()}
 
     @cached_property
     def days(self) -> dict[tuple[str, str], int]:

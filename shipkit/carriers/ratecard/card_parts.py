@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
+from shipkit.carriers.easypost.catalog import SERVICES as SOLD_BY_EASYPOST
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import RateCardError
 from shipkit.schema import digest
+from shipkit.services import ServiceList
 
 __all__ = [
     "CARD_SERVICES",
+    "CARRIERS",
+    "OUNCES",
     "PARTS",
     "PRICED",
     "RATES",
@@ -31,8 +35,23 @@ __all__ = [
     "share",
 ]
 
-CARD_SERVICES: Final = SERVICES
-"""Cards use UPS's names for services, because those are the contracts that people have files of."""
+CARRIERS: Final = ("ups", "usps", "fedex")
+"""The carriers whose services a card may have."""
+
+
+def _card_services() -> ServiceList:
+    """Return UPS's services by their bare names, and USPS's and FedEx's with their carrier."""
+    others = [each for each in SOLD_BY_EASYPOST if each.code.partition(":")[0] in CARRIERS[1:]]
+    named = [
+        replace(each, aliases=tuple(a for a in each.aliases if a.lower().startswith(CARRIERS[1:])))
+        for each in others
+    ]
+    return replace(SERVICES, entries=(*SERVICES.entries, *named))
+
+
+CARD_SERVICES: Final = _card_services()
+"""The services of cards: UPS's bare names (``ground``), and those of USPS and FedEx with their
+carrier, as an EasyPost account has them (``usps:priority``, ``fedex:ground``)."""
 
 PARTS = ("base", "fuel", "residential", "delivery_area", "other")
 """The parts of a price; they add up to the cost. A surcharge belongs to one of the last four."""
@@ -81,6 +100,16 @@ RATES = pa.schema(
 
 `lb` is the billable weight that the row prices. The row one above :attr:`RateCard.last_lb` prices
 everything heavier.
+"""
+
+
+OUNCES = pa.schema(
+    [("service", pa.string()), ("zone", pa.string()), ("oz", pa.int64()), ("cents", pa.int64())]
+)
+"""Prices of parcels under a pound, by weight in whole ounces, rounded up; 16 is for 15.1 to 15.999.
+
+A parcel has this price when its size is not billed above a pound. One without it costs what a
+pound does.
 """
 
 

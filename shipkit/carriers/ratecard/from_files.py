@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from shipkit.carriers.ratecard import TRANSIT, DimDivisor, Discount, Surcharge, TableZones
-from shipkit.carriers.ratecard.prices import read_prices, read_transit, written_out
+from shipkit.carriers.ratecard import CARRIERS, TRANSIT, DimDivisor, Discount, Surcharge, TableZones
+from shipkit.carriers.ratecard.prices import (
+    ounces_written_out,
+    read_prices,
+    read_transit,
+    written_out,
+)
 from shipkit.carriers.ratecard.sheets import Paths, Sheet, files_of, read_sheets
 from shipkit.carriers.ratecard.surcharges import read_area, read_rules
 from shipkit.carriers.ratecard.zones import (
     ANY,
+    CarrierNames,
     ZoneLine,
     chart_of,
     complete,
@@ -26,8 +33,10 @@ from shipkit.errors import RateCardError
 
 __all__ = [
     "ContractRules",
+    "names_of",
     "prices_of",
     "rules_of",
+    "rules_of_weight",
     "stem_of",
     "table_of",
     "transit_of",
@@ -54,11 +63,37 @@ def prices_of(
     currency: str,
     *,
     breaks: bool,
-) -> Prices:
-    """Return the rows of all rate files, in the columns of :data:`RATES`."""
-    return written_out(
-        read_prices(_rate_sheets(rates, services), services, currency), breaks=breaks
-    )
+) -> tuple[Prices, Sequence[tuple[str, str, int, int]]]:
+    """Return the rows of all rate files: those of :data:`RATES`, and those of :data:`OUNCES`."""
+    prices = read_prices(_rate_sheets(rates, services), services, currency)
+    return written_out(prices, breaks=breaks), ounces_written_out(prices)
+
+
+def names_of(services: Mapping[str, str] | None, carrier: str) -> Mapping[str, str]:
+    """Return the files' own names for services, for files of `carrier`."""
+    if carrier not in CARRIERS:
+        raise RateCardError(
+            f"carrier={carrier!r} is not known.", fix=f"Use one of: {', '.join(CARRIERS)}."
+        )
+    return CarrierNames(services or {}, carrier)
+
+
+def rules_of_weight(carrier: str, effective: dt.date | None) -> dict[str, Any]:
+    """Return what a carrier publishes about weights and sizes, where it differs from UPS's.
+
+    USPS bills the size of parcels above a cubic foot only: by 139 with sides rounded up since 12
+    July 2026, by 166 with sides to the nearest inch before (Federal Register 2026-09785).
+    """
+    if carrier != "usps":
+        return {}
+    before = effective is not None and effective < dt.date(2026, 7, 12)
+    return {
+        "dim_divisors": (DimDivisor(0, up_to_cubic_in=1728),),
+        "dim_divisor": 166 if before else 139,
+        "dim_rounding": "nearest" if before else "up",
+        "max_parcel_lb": 70,
+        "max_girth_in": 130,
+    }
 
 
 def zones_of(

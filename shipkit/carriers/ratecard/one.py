@@ -43,6 +43,8 @@ class Measure:
     second_in: int = 0
     girth_in: int = 0
     volume_in: int = 0
+    ounces: int = 0
+    """The weight of a parcel under a pound, else 0."""
 
 
 def ends_of(card: RateCard, origin: Address, to: Address) -> Ends:
@@ -61,8 +63,9 @@ def measure(
     weight = max(
         1, math.ceil(parcel.weight_lb - 1e-6)
     )  # a millionth: pounds converted from kilograms are not a pound more
+    ounces = _ounces(parcel.weight_lb)
     if parcel.length_in is None or parcel.width_in is None or parcel.height_in is None:
-        return Measure(weight, weight)
+        return Measure(weight, weight, ounces=ounces)
     sizes = sorted(
         (
             _inches(v, up=bool(card.rounds_up(day)))
@@ -81,7 +84,13 @@ def measure(
         sizes[1],
         sizes[0] + 2 * (sizes[1] + sizes[2]),
         volume,
+        ounces,
     )
+
+
+def _ounces(pounds: float) -> int:
+    """Return whole ounces, rounded up, for less than a pound; the tolerance is that of pounds."""
+    return max(1, math.ceil((pounds - 1e-6) * 16)) if pounds < 1 - 1e-6 else 0
 
 
 def _inches(inches: float, *, up: bool) -> int:
@@ -97,6 +106,15 @@ class _Group:
     billable_lb: int
     first: bool
     """Whether what is charged once a shipment is charged here."""
+
+    def list_cents(self, card: RateCard, service: str, zone: str) -> int | None:
+        """Return the list price of the group, None where the card has none."""
+        if len(self.sizes) == 1 and self.billable_lb == 1:
+            light = card.ounce_prices.get((service, zone, self.sizes[0].ounces))
+            if light is not None:
+                return light
+        price = card.prices.get((service, zone, min(self.billable_lb, card.last_lb + 1)))
+        return None if price is None else price[0] + price[1] * self.billable_lb
 
 
 @dataclass(frozen=True)
@@ -136,9 +154,7 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
     zone = card.zone(ends.origin, (ends.exact, ends.prefix), service)
     case = _Case(card, shipment, zone or "", day)
     groups = case.groups()
-    prices = [
-        card.prices.get((service, zone or "", min(g.billable_lb, card.last_lb + 1))) for g in groups
-    ]
+    prices = [g.list_cents(card, service, zone or "") for g in groups]
     unpriced = next((g for g, price in zip(groups, prices, strict=True) if price is None), None)
     sizes = [m for g in groups for m in g.sizes]
     if refusal := _no_price(card, shipment, origin, sizes) or _no_rate(
@@ -149,7 +165,7 @@ def quote_one(card: RateCard, shipment: Shipment, origin: Address, as_of: dt.dat
     parts = dict.fromkeys(PARTS, 0)
     for group, price in zip(groups, prices, strict=True):
         assert price is not None  # noqa: S101 - none is unpriced
-        for part, cents in _amounts(case, group, price[0] + price[1] * group.billable_lb).items():
+        for part, cents in _amounts(case, group, price).items():
             parts[part] += cents
     days = card.days.get((service, zone))
     return Rate(

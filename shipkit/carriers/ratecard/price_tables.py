@@ -56,6 +56,7 @@ def quote_table(
     with memory_database(bounded()) as con:
         for name, lookup in (
             ("rates", card.rates),
+            ("ounces", card.ounces),
             ("transit", card.transit),
             ("areas", _areas(card)),
         ):

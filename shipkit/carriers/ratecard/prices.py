@@ -15,7 +15,7 @@ from shipkit.carriers.ratecard.sheets import Sheet, cents_of, heading_key
 from shipkit.carriers.ratecard.zones import service_named, zone_name
 from shipkit.errors import RateCardError
 
-__all__ = ["Price", "read_prices", "read_transit", "written_out"]
+__all__ = ["Price", "ounces_written_out", "read_prices", "read_transit", "written_out"]
 
 _WEIGHT = re.compile(r"^(?:up to\s*)?(\d+(?:\.\d+)?)\s*(?:lbs?\.?|pounds?)?$", re.IGNORECASE)
 _OPEN = re.compile(
@@ -23,6 +23,11 @@ _OPEN = re.compile(
     r"(?:over|up|above))$|per (?:lb|pound)",
     re.IGNORECASE,
 )
+_OUNCES = re.compile(
+    r"^(?:up to\s*|not over\s*)?(\d+(?:\.\d+)?)\s*(?:oz\.?|ounces?)$", re.IGNORECASE
+)
+_UNDER_A_POUND = (Decimal("15.99"), Decimal("15.999"))
+"""How USPS writes "less than a pound"."""
 _ENVELOPE = re.compile(r"^(?:ups\s*)?(?:express\s*)?(letter|envelope|pak)\b", re.IGNORECASE)
 _HEADINGS = {
     "weight",
@@ -33,6 +38,10 @@ _HEADINGS = {
     "pounds",
     "billable weight",
     "weight up to",
+    "weight not over",
+    "weight not over lb",
+    "weight not over lbs",
+    "weight not over oz",
     "zone",
     "zones",
 }
@@ -41,7 +50,10 @@ _NONE = {"-", "--", "n/a", "na"}
 
 @dataclass(frozen=True)
 class Price:
-    """One price of a file and its place. `lb` None: a price per pound for everything heavier."""
+    """One price of a file and its place.
+
+    `lb` None: a price per pound for everything heavier. `oz` is set for weights under a pound.
+    """
 
     service: str
     zone: str
@@ -50,6 +62,7 @@ class Price:
     sheet: Sheet
     row: int
     column: int
+    oz: int | None = None
 
 
 def read_prices(
@@ -72,11 +85,12 @@ def read_prices(
             "The rate files have no prices.",
             fix="Give a table of weights by zones, or lines with service, zone, lb and price.",
         )
-    seen: dict[tuple[str, str, int | None], Price] = {}
+    seen: dict[tuple[str, str, int | None, int | None], Price] = {}
     for price in prices:
-        other = seen.setdefault((price.service, price.zone, price.lb), price)
+        other = seen.setdefault((price.service, price.zone, price.lb, price.oz), price)
         if other is not price:
             weight = "a pound" if price.lb is None else f"at {price.lb} lb"
+            weight = weight if price.oz is None else f"at {price.oz} oz"
             raise price.sheet.error(
                 f"{price.service} in zone {price.zone} {weight} has a price already "
                 f"({other.sheet.file}, line {other.row + 1}).",
@@ -98,6 +112,8 @@ def written_out(prices: Sequence[Price], *, breaks: bool) -> list[tuple[str, str
     """
     groups: dict[tuple[str, str], list[Price]] = {}
     for price in prices:
+        if price.oz is not None:
+            continue
         groups.setdefault((price.service, price.zone), []).append(price)
     last = max((p.lb for p in prices if p.lb is not None), default=0)
     rows = []
@@ -123,6 +139,24 @@ def written_out(prices: Sequence[Price], *, breaks: bool) -> list[tuple[str, str
             if p.lb is None
             for n in range(below + 1, last + 2)
         ]
+    return rows
+
+
+def ounces_written_out(prices: Sequence[Price]) -> list[tuple[str, str, int, int]]:
+    """Return a row of :data:`shipkit.carriers.ratecard.OUNCES` for each ounce.
+
+    A price holds for everything above the lighter one, up to and including its own weight.
+    """
+    groups: dict[tuple[str, str], list[Price]] = {}
+    for price in prices:
+        if price.oz is not None:
+            groups.setdefault((price.service, price.zone), []).append(price)
+    rows = []
+    for (service, zone), group in groups.items():
+        below = 0
+        for step in sorted(group, key=lambda p: p.oz or 0):
+            rows += [(service, zone, n, step.cents) for n in range(below + 1, (step.oz or 0) + 1)]
+            below = step.oz or 0
     return rows
 
 
@@ -222,7 +256,7 @@ def _of_matrix(
         text = sheet.cell(row, weight_column)
         if not any(sheet.cell(row, k) for k in zones) or _ENVELOPE.match(text):
             continue
-        lb = _weight(sheet, row, weight_column)
+        lb, oz = _weight(sheet, row, weight_column)
         sold = (
             _service(sheet, row, service_column, services)
             if service_column is not None
@@ -230,9 +264,8 @@ def _of_matrix(
         )
         for column, zone in zones.items():
             if sheet.cell(row, column).lower() not in _NONE:
-                yield Price(
-                    sold or "", zone, lb, _cents(sheet, row, column, currency), sheet, row, column
-                )
+                cents = _cents(sheet, row, column, currency)
+                yield Price(sold or "", zone, lb, cents, sheet, row, column, oz)
 
 
 def _of_lines(
@@ -279,15 +312,9 @@ def _of_lines(
             raise sheet.error(
                 "a column is missing.", fix='Give "service", "zone", "lb" and "price".', row=head
             )
-        yield Price(
-            sold,
-            zone,
-            _weight(sheet, row, at["lb"]),
-            _cents(sheet, row, at["price"], currency),
-            sheet,
-            row,
-            at["price"],
-        )
+        lb, oz = _weight(sheet, row, at["lb"])
+        cents = _cents(sheet, row, at["price"], currency)
+        yield Price(sold, zone, lb, cents, sheet, row, at["price"], oz)
 
 
 def _zone_heading(sheet: Sheet) -> int | None:
@@ -311,7 +338,9 @@ def _zone_heading(sheet: Sheet) -> int | None:
 
 
 def _is_weight(text: str) -> bool:
-    return bool(_WEIGHT.match(text) or _OPEN.search(text) or _ENVELOPE.match(text))
+    return bool(
+        _WEIGHT.match(text) or _OUNCES.match(text) or _OPEN.search(text) or _ENVELOPE.match(text)
+    )
 
 
 def _title(sheet: Sheet, head: int, services: Mapping[str, str]) -> str | None:
@@ -327,10 +356,21 @@ def _title(sheet: Sheet, head: int, services: Mapping[str, str]) -> str | None:
     )
 
 
-def _weight(sheet: Sheet, row: int, column: int) -> int | None:
+def _weight(sheet: Sheet, row: int, column: int) -> tuple[int | None, int | None]:
+    """Return a weight in pounds and, under a pound, in ounces; no pounds: a price a pound."""
     text = sheet.cell(row, column)
     if _OPEN.search(text):
-        return None
+        return None, None
+    if light := _OUNCES.match(text):
+        ounces = Decimal(16) if Decimal(light[1]) in _UNDER_A_POUND else Decimal(light[1])
+        if not ounces % 1 and 1 <= ounces <= 16 and Decimal(light[1]) != 16:
+            return 0, int(ounces)
+        raise sheet.error(
+            f"{text!r} is not a weight in whole ounces under a pound.",
+            fix="Write 4 oz, 8 oz, 12 oz, 15.999 oz, and 1, 2, 3 ... for pounds.",
+            row=row,
+            column=column,
+        )
     found = _WEIGHT.match(text)
     if not found or Decimal(found[1]) % 1 or Decimal(found[1]) < 1:
         problem = f"{text!r} is not a weight in whole pounds." if text else "the weight is missing."
@@ -340,7 +380,7 @@ def _weight(sheet: Sheet, row: int, column: int) -> int | None:
             row=row,
             column=column,
         )
-    return int(Decimal(found[1]))
+    return int(Decimal(found[1])), None
 
 
 def _cents(sheet: Sheet, row: int, column: int, currency: str) -> int:

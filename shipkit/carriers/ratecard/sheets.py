@@ -18,6 +18,7 @@ from typing import Any
 from shipkit.common.cell_text import text_of
 from shipkit.errors import RateCardError
 from shipkit.models import minor_units
+from shipkit.render.raster import PDFIUM
 
 __all__ = ["Paths", "Sheet", "cents_of", "files_of", "heading_key", "read_sheets"]
 
@@ -94,6 +95,8 @@ def read_sheets(path: Path) -> list[Sheet]:
     data = path.read_bytes()
     if data[:4] == b"PAR1":
         return [_of_parquet(path)]
+    if data[:5] == b"%PDF-":
+        return [Sheet(path.name, path.stem, _of_pdf(path.name, data))]
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         return _of_workbook(path, data)
     if re.match(rb"\s*<(!doctype|html|table)", data[:200], re.IGNORECASE):
@@ -161,6 +164,29 @@ def _of_parquet(path: Path) -> Sheet:
     return Sheet(
         path.name, path.stem, [list(table.column_names), *_texts(zip(*columns, strict=True))]
     )
+
+
+def _of_pdf(name: str, data: bytes) -> list[list[str]]:
+    """Return the lines of text of a PDF, each a cell."""
+    import pypdfium2
+
+    with PDFIUM:
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError as error:
+            raise RateCardError(
+                f"{name} cannot be read as a PDF: {error}.", fix="Download it again."
+            ) from None
+        try:
+            text = "\n".join(page.get_textpage().get_text_range() for page in document)
+        finally:
+            document.close()
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    if not any(lines):
+        raise RateCardError(
+            f"{name} has no text: it may be a scan.", fix="Download the file of the carrier."
+        )
+    return [[line] for line in lines if line]
 
 
 def _of_text(data: bytes) -> list[list[str]]:

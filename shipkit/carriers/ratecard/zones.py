@@ -15,13 +15,24 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from shipkit.carriers.easypost.catalog import SERVICES as SOLD_BY_EASYPOST
 from shipkit.carriers.ratecard import CARD_SERVICES, ZONES
+from shipkit.carriers.ratecard.carrier_charts import fedex_cells, origins_named, usps_cells
 from shipkit.carriers.ratecard.sheets import Sheet, heading_key
 from shipkit.common.places import zip3_states
 from shipkit.common.words import listed
 from shipkit.errors import RateCardError
 
-__all__ = ["ANY", "ZoneLine", "chart_of", "complete", "read_zones", "service_named", "zone_name"]
+__all__ = [
+    "ANY",
+    "CarrierNames",
+    "ZoneLine",
+    "chart_of",
+    "complete",
+    "read_zones",
+    "service_named",
+    "zone_name",
+]
 
 ANY = "*"
 """The service of a chart that has one zone for all."""
@@ -84,6 +95,14 @@ class ZoneLine:
     row: int
 
 
+class CarrierNames(dict[str, str]):
+    """The files' own names for services, and the carrier whose services the files name."""
+
+    def __init__(self, names: Mapping[str, str], carrier: str) -> None:
+        super().__init__(names)
+        self.carrier = carrier
+
+
 def zone_name(text: str) -> str:
     """Return a zone without leading zeros and the word: "008", "Zone 8" and "8" are the same."""
     found = _ZONE.match(text.strip())
@@ -94,7 +113,12 @@ def zone_name(text: str) -> str:
 def service_named(text: str, services: Mapping[str, str]) -> str | None:
     """Return the service that a heading names, by the person's own names first."""
     own = {heading_key(name): value for name, value in services.items()}.get(heading_key(text))
-    return CARD_SERVICES.parse(own or text)
+    carrier = services.carrier if isinstance(services, CarrierNames) else "ups"
+    if own or carrier == "ups":
+        return CARD_SERVICES.parse(own or text)
+    # "Ground" in a file of FedEx is FedEx's, and "2nd Day Air" in one of USPS is nothing.
+    found = CARD_SERVICES.parse(f"{carrier}:{text}") or SOLD_BY_EASYPOST.parse(text)
+    return found if found and found.startswith(f"{carrier}:") else None
 
 
 def read_zones(
@@ -112,7 +136,9 @@ def read_zones(
         line
         for sheet in sheets
         for line in (
-            _of_ups(sheet, services) if _preamble(sheet) else _of_table(sheet, services, origin)
+            _of_ups(sheet, services)
+            if _preamble(sheet)
+            else _of_chart(sheet, services, origin) or list(_of_table(sheet, services, origin))
         )
     ]
     if not lines:
@@ -245,6 +271,44 @@ def _zones_named(text: str, services: Mapping[str, str]) -> dict[str, str]:
         if service:
             found[service] = zone_name(match[0])
     return found
+
+
+# -- the layouts of USPS and FedEx -----------------------------------------------------------------
+
+
+def _of_chart(sheet: Sheet, services: Mapping[str, str], origin: str | None) -> list[ZoneLine]:
+    """Return the lines of a sheet in the layout of USPS or FedEx; none for another."""
+    cells = usps_cells(sheet) or fedex_cells(sheet)
+    if not cells:
+        return []
+    starts = [origin[:3]] if origin else origins_named(sheet)
+    if not starts:
+        raise sheet.error(
+            "nothing says where shipments start.",
+            fix='Pass origin="277" (first three digits of your ZIP), or name the file after it.',
+        )
+    lines = []
+    for cell in cells:
+        sold = [ANY] if not cell.services else []
+        for text in cell.services:
+            found = service_named(text, services)
+            if found is None and cell.stated:
+                raise sheet.error(
+                    f"{text!r} is not a known service.", fix="Correct it.", row=cell.row
+                )
+            sold += [found] if found else []
+        if not _ZONE.match(cell.zone):
+            raise sheet.error(
+                f"{cell.zone!r} is not a zone.", fix="Give the file as published.", row=cell.row
+            )
+        ends = cell.destinations or _range(sheet, cell.row, None, cell.text)
+        lines += [
+            ZoneLine(start, end, service, zone_name(cell.zone), sheet, cell.row)
+            for start in starts
+            for end in ends
+            for service in sold
+        ]
+    return lines
 
 
 # -- plain tables ----------------------------------------------------------------------------------
