@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 __all__ = [
     "Address",
     "AddressCheck",
+    "BillTo",
     "Charge",
     "ChargeBasis",
     "Customs",
@@ -29,12 +30,14 @@ __all__ = [
     "LabelSpec",
     "LandedCost",
     "Money",
+    "Notify",
     "Parcel",
     "Purchase",
     "Rate",
     "Service",
     "Shipment",
     "Signature",
+    "SimpleRate",
     "Spec",
     "TransitTime",
     "minor_units",
@@ -183,6 +186,8 @@ class Spec:
     """Whether ``session.edit(clause, field=value)`` may set it."""
     words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """For a choice: value -> the words that mean it, in lower case."""
+    part_of: str = ""
+    """For an option: the option that it belongs to, as an account belongs to its payer."""
     option: bool = False
     """Whether it asks the carrier for something that not every carrier offers.
 
@@ -248,6 +253,34 @@ class Address(_Frozen):
         )
 
 
+def _words_of(choices: type[StrEnum]) -> dict[str, tuple[str, ...]]:
+    """Return the words of a choice; further ones are in ``data/words/options.toml``."""
+    return {str(each): (str(each), str(each).replace("_", " ")) for each in choices}
+
+
+def _option(kind: str, *, part_of: str = "", words: type[StrEnum] | None = None) -> Spec:
+    """Return the Spec of an option; its headings are in ``data/words/options.toml``."""
+    return Spec(
+        kind,
+        editable=True,
+        option=True,
+        part_of=part_of,
+        words=_words_of(words) if words else {},
+        since=3,
+    )
+
+
+class SimpleRate(StrEnum):
+    """Sizes of parcels at a flat price."""
+
+    NONE = "none"
+    XS = "xs"
+    S = "s"
+    M = "m"
+    L = "l"
+    XL = "xl"
+
+
 _Inches = Annotated[float | None, Spec("length", editable=True), Field(gt=0)]
 
 
@@ -274,6 +307,10 @@ class Parcel(_Frozen):
         ),
     ] = None
     description: Annotated[str | None, Spec("text")] = None
+    additional_handling: Annotated[bool, _option("flag")] = False
+    """The parcel is not packed in corrugated cardboard, or needs to be handled with care."""
+    simple_rate: Annotated[SimpleRate | None, _option("choice", words=SimpleRate)] = None
+    """The size of a flat-price parcel."""
 
 
 class CustomsItem(_Frozen):
@@ -358,6 +395,26 @@ def _number_of(party: str, *kinds: str) -> Spec:
     return Spec("code", headings=(*headings, *own), editable=True, option=True, since=3)
 
 
+class Notify(StrEnum):
+    """What the carrier writes to the recipient by e-mail."""
+
+    NONE = "none"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    ALL = "all"
+    """When it is shipped, when something delays it, and when it is delivered."""
+
+
+class BillTo(StrEnum):
+    """Who pays a charge. Where no payer is given, the shipper's account pays for the transport."""
+
+    SHIPPER = "shipper"
+    RECEIVER = "receiver"
+    THIRD_PARTY = "third_party"
+    CONSIGNEE = "consignee"
+    """The consignee, without an account number: UPS between the US and Puerto Rico."""
+
+
 class Shipment(_Frozen):
     """One row of a plan as an object, without its price.
 
@@ -375,12 +432,22 @@ class Shipment(_Frozen):
     description: Annotated[str | None, Spec("text", editable=True)] = None
     signature: Annotated[
         Signature,
-        Spec("choice", headings=_SIGNATURE_HEADINGS, editable=True, words=_SIGNATURE_WORDS),
+        Spec(
+            "choice",
+            headings=_SIGNATURE_HEADINGS,
+            editable=True,
+            option=True,
+            words=_SIGNATURE_WORDS,
+        ),
     ] = Signature.NONE
     saturday_delivery: Annotated[
-        bool, Spec("flag", headings=("saturday delivery", "saturday"), editable=True)
+        bool,
+        Spec("flag", headings=("saturday delivery", "saturday"), editable=True, option=True),
     ] = False
-    is_return: Annotated[bool, Spec("flag", headings=("is return", "return label"))] = False
+    is_return: Annotated[
+        bool,
+        Spec("flag", headings=("is return", "return label"), editable=True, option=True),
+    ] = False
     customs: Customs | None = None
     direct_delivery_only: Annotated[
         bool,
@@ -401,6 +468,25 @@ class Shipment(_Frozen):
     recipient_eori: Annotated[str | None, _number_of("recipient", "eori")] = None
     itn: Annotated[str | None, _number_of("", "itn", "aes itn", "eei itn")] = None
     """Of an export filing in the US (``X20261129123456``), or an exemption (``NOEEI 30.37(a)``)."""
+    bill_to: Annotated[BillTo | None, _option("choice", words=BillTo)] = None
+    """Whose account pays for the transport; None means the shipper's."""
+    bill_account: Annotated[_Private, _option("code", part_of="bill_to")] = None
+    bill_postal_code: Annotated[str | None, _option("code", part_of="bill_to")] = None
+    """The postal code of the account's pickup address."""
+    bill_country: Annotated[str | None, _option("country", part_of="bill_to")] = None
+    duties_bill_to: Annotated[BillTo | None, _option("choice", words=BillTo)] = None
+    """Whose account pays duties and taxes; None means as ``customs.duties_payer`` says."""
+    duties_account: Annotated[_Private, _option("code", part_of="duties_bill_to")] = None
+    duties_postal_code: Annotated[str | None, _option("code", part_of="duties_bill_to")] = None
+    duties_country: Annotated[str | None, _option("country", part_of="duties_bill_to")] = None
+    shipper_release: Annotated[bool, _option("flag")] = False
+    """The driver may leave the parcels without a signature."""
+    documents_only: Annotated[bool, _option("flag")] = False
+    """Papers without commercial value: no invoice for customs."""
+    cod_amount: Annotated[Money | None, _option("amount")] = None
+    """What the driver collects from the recipient."""
+    notify: Annotated[Notify | None, _option("choice", words=Notify)] = None
+    """E-mails of the carrier to ``ship_to.email``; None sends none."""
 
     @property
     def total_weight_lb(self) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
@@ -41,10 +42,12 @@ __all__ = [
     "PARCELS",
     "PROBLEMS",
     "QUOTES",
+    "ROW_LEAVES",
     "SHIPMENTS",
     "UNANSWERED",
     "Leaf",
     "address_json",
+    "asked_for",
     "complete",
     "digest",
     "major",
@@ -117,17 +120,23 @@ OWN = _leaves(Shipment, "")
 CURRENCY = Leaf("", "currency", Spec("code"), required=True)
 """Of declared and customs values, never of the carrier's price. Models have it in each amount."""
 
+NUMBER_OF_PARCELS = Leaf("", "number_of_parcels", Spec("count", since=3), required=False)
+"""How many parcels a row is packed in. A plan has the parcels themselves."""
+
+ROW_LEAVES = (CURRENCY, NUMBER_OF_PARCELS)
+"""What a row and a template may say that is not a field of its own in the models."""
+
 FLAT = (
     *(leaf for leaf in OWN if leaf.name == "order_id"),
     *ADDRESS,
     *(leaf for leaf in OWN if leaf.name == "service"),
     *PARCELS,
     *(leaf for leaf in OWN if leaf.name not in ("order_id", "service")),
-    CURRENCY,
+    *ROW_LEAVES,
 )
 """The fields that one row of orders can fill: the recipient, one parcel, the shipment's own."""
 
-OPTIONS = tuple(leaf for leaf in OWN if leaf.spec.option)
+OPTIONS = tuple(leaf for leaf in (*OWN, *PARCELS) if leaf.spec.option)
 """Services on top of delivery that a row may ask for and a carrier may not offer."""
 
 EDITABLE = tuple(leaf for leaf in FLAT if leaf.spec.editable)
@@ -211,6 +220,29 @@ QUOTES = pa.schema(
     ]
 )
 """Columns of a quote table: one row per row of the shipments table, in the same order."""
+
+
+def asked_for(table: pa.Table, leaf: Leaf) -> pa.ChunkedArray:
+    """Return what each shipment of `table` asks for by an option.
+
+    Of a parcel's option it is what the first parcel asks for that asks at all.
+    """
+    if leaf.group != "parcels":
+        return table.column(leaf.column)
+    parcels = table.column("parcels").combine_chunks()
+    values = pc.struct_field(pc.list_flatten(parcels), leaf.column)
+    asks = pc.fill_null(values, False) if leaf.spec.kind == "flag" else pc.is_valid(values)  # noqa: FBT003 - a fill value
+    at = pc.indices_nonzero(asks)
+    rows = pc.list_parent_indices(parcels).take(at).to_numpy()
+    _, first = np.unique(rows, return_index=True)
+    found = pa.nulls(table.num_rows, leaf.arrow.type)
+    if leaf.spec.kind == "flag":
+        found = pa.array(np.zeros(table.num_rows, dtype=bool))
+    if len(first):
+        mask = np.zeros(table.num_rows, dtype=bool)
+        mask[rows] = True
+        found = pc.replace_with_mask(found, pa.array(mask), values.take(at).take(pa.array(first)))
+    return pa.chunked_array([found])
 
 
 UNANSWERED: Final = "unanswered"

@@ -19,7 +19,15 @@ from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, 
 from shipkit.models import Address, Rate, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment_from_row
 
-__all__ = ["SHOPPED", "best_of", "quote_each", "quote_line", "refused_line", "shop_each"]
+__all__ = [
+    "SHOPPED",
+    "best_of",
+    "quote_each",
+    "quote_line",
+    "refused_line",
+    "shop_each",
+    "with_note",
+]
 
 SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
 """Columns of a shop table: `row` is the index in the shipments table, the rest a quote.
@@ -75,6 +83,11 @@ async def quote_each(
     )
     answers = dict(zip(questions, found, strict=True))
     return quotes_table([answers[key] for key in keys])
+
+
+def with_note(rate: Rate, note: str | None) -> Rate:
+    """Return `rate` with one more warning, or itself where there is none."""
+    return rate.model_copy(update={"warnings": (*rate.warnings, note)}) if note else rate
 
 
 async def shop_each(

@@ -18,7 +18,7 @@ from shipkit.orders.heading_text import heading_words, phrase, spelled, without_
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
 from shipkit.orders.quantity_headings import QUANTITIES, quantity_role
-from shipkit.schema import FLAT
+from shipkit.schema import FLAT, NUMBER_OF_PARCELS
 
 __all__ = [
     "ADDRESS_ROLES",
@@ -67,6 +67,7 @@ KIND: Mapping[str, str] = {
         ),
         "text",
     ),
+    NUMBER_OF_PARCELS.name: "text",  # "1 of 3" is no number, and not passed over
     **dict.fromkeys(("weight", "item_weight", "length", "width", "height"), "number"),
     **dict.fromkeys(WEIGHT_PARTS.values(), "number"),
     **dict.fromkeys(QUANTITIES.values(), "number"),

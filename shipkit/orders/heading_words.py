@@ -13,9 +13,17 @@ from typing import Any, Final
 
 from shipkit.orders.heading_text import phrase, word_file
 from shipkit.orders.units import LENGTHS, WEIGHTS
-from shipkit.schema import FLAT
+from shipkit.schema import FLAT, Leaf
 
-__all__ = ["UNITS", "WEIGHT_UNITS", "Vocabulary", "vocabulary", "word_file"]
+__all__ = [
+    "UNITS",
+    "WEIGHT_UNITS",
+    "Vocabulary",
+    "headings_of",
+    "option_words",
+    "vocabulary",
+    "word_file",
+]
 
 UNITS: Final = {**WEIGHTS.words, **LENGTHS.words}
 """Word at the end of a heading -> unit."""
@@ -66,7 +74,7 @@ def vocabulary() -> Vocabulary:
     roles: dict[str, Any] = {}
     for name in _ROLE_FILES:
         roles |= word_file(name)
-    roles |= {leaf.name: (leaf.spec.headings,) for leaf in FLAT if leaf.spec.headings}
+    roles |= {leaf.name: (headings,) for leaf in FLAT if (headings := headings_of(leaf))}
     return Vocabulary(
         recipient=tuple(phrase(text) for text in parties["recipient"]),
         buyer=tuple(phrase(text) for text in parties["buyer"]),
@@ -78,6 +86,17 @@ def vocabulary() -> Vocabulary:
         by_address_phrase=_index(word_file("address")),
         text_endings=frozenset(word_file("values")["text_endings"]),
     )
+
+
+def headings_of(leaf: Leaf) -> tuple[str, ...]:
+    """Return the headings that mean a field: those of its Spec, and those of options.toml."""
+    return (*leaf.spec.headings, *option_words(leaf).get("headings", ()))
+
+
+def option_words(leaf: Leaf) -> Mapping[str, Any]:
+    """Return what options.toml says of a field: its headings, and the words of its cells."""
+    found: Mapping[str, Any] = word_file("options").get(leaf.flat, {})
+    return found
 
 
 def _index(table: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[str, int]]:

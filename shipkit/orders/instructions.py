@@ -11,7 +11,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from shipkit.orders.heading_text import heading_words, phrase, without_note, word_file
-from shipkit.orders.heading_words import vocabulary
+from shipkit.orders.heading_words import headings_of, option_words, vocabulary
+from shipkit.schema import FLAT, Leaf
 
 __all__ = ["Instruction", "instruction_of"]
 
@@ -86,7 +87,38 @@ def instruction_of(heading: str) -> Instruction | None:
         known = alone if each.of_recipient else {" ".join(words)}
         if known & each.whole or (_within(words, each) and not _any(words, each.unless)):
             return each
-    return None
+    return _option(words)
+
+
+def _option(words: Sequence[str]) -> Instruction | None:
+    """Return what a heading of an option asks for, where its column is not used as such."""
+    leaf = _option_phrases().get(" ".join(words))
+    if leaf is None:
+        return None
+    neutral = (*word_file("instructions")["neutral"], *option_words(leaf).get("no", ()))
+    return Instruction(
+        what=leaf.name.replace("_", " "),
+        whole=frozenset(),
+        part=(),
+        both=(),
+        unless=(),
+        neutral=neutral,
+        field=leaf.flat,
+        severity="error",
+        place=False,
+        of_recipient=False,
+        street_without_number=False,
+        future=False,
+        unless_service=False,
+        unless_role=frozenset(),
+    )
+
+
+@cache
+def _option_phrases() -> Mapping[str, Leaf]:
+    return {
+        phrase(heading): leaf for leaf in FLAT if leaf.spec.option for heading in headings_of(leaf)
+    }
 
 
 def _within(words: Sequence[str], each: Instruction) -> bool:

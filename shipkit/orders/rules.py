@@ -87,6 +87,33 @@ RULES: Final[tuple[Rule, ...]] = (
         when="count > 0",
         fix='Fill in the cell, or set a default: map(defaults={"weight_lb": 2}).',
     ),
+    *(
+        _missing(
+            account,
+            account,
+            "the account that pays",
+            when=f"{party} IN ('receiver', 'third_party') AND {always}",
+            fix=f'Give {account}, or set the payer back: session.edit(clause, {party}="shipper").',
+        )
+        for party, account, always in (
+            ("bill_to", "bill_account", "true"),
+            ("duties_bill_to", "duties_account", "duties_bill_to = 'third_party'"),
+        )
+    ),
+    *(
+        _missing(
+            party,
+            party,
+            "whose account it is that pays",
+            when=f"{account} IS NOT NULL",
+            fix=f'Say it: session.edit("{account} IS NOT NULL", {party}="third_party"), or '
+            '"receiver"; leave your own account out.',
+        )
+        for party, account in (
+            ("bill_to", "bill_account"),
+            ("duties_bill_to", "duties_account"),
+        )
+    ),
     Rule(
         code="parcel_missing",
         field="parcels",
@@ -257,7 +284,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="customs_missing",
         field="customs",
-        fails="abroad AND coalesce(len(customs.items), 0) = 0",
+        fails="abroad AND NOT coalesce(documents_only, false) "
+        "AND coalesce(len(customs.items), 0) = 0",
         value="NULL",
         problem="'customs items are missing; a shipment abroad needs them'",
         fix="Name the columns of the description and of the unit price, "

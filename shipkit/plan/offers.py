@@ -22,7 +22,7 @@ from shipkit.carriers.quoting import SHOPPED, refused_line, shop_each
 from shipkit.errors import AuthenticationFailed, CarrierError
 from shipkit.models import Address
 from shipkit.plan import outage
-from shipkit.schema import OPTIONS, QUOTES, UNANSWERED, Leaf, quotes_table
+from shipkit.schema import OPTIONS, QUOTES, UNANSWERED, Leaf, asked_for, quotes_table
 from shipkit.services import ServiceRule
 
 __all__ = [
@@ -295,8 +295,12 @@ def in_several_currencies(
 
 def asking_rows(table: pa.Table, leaf: Leaf) -> list[int]:
     """Return the rows that ask for an option."""
-    column = table.column(leaf.column)
-    return _rows_where(column if leaf.spec.kind == "flag" else pc.is_valid(column))
+    column = asked_for(table, leaf)
+    if leaf.spec.kind == "flag":
+        return _rows_where(column)
+    if leaf.spec.kind == "choice":  # the first choice is what an empty cell means
+        return _rows_where(pc.not_equal(column, next(iter(leaf.spec.words))))
+    return _rows_where(pc.is_valid(column))
 
 
 def several_parcels(table: pa.Table) -> list[int]:

@@ -24,7 +24,7 @@ from shipkit.plan import homes, offers, outage
 from shipkit.plan.frames import movers, to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.summary import AccountTotal, ServiceTotal, Summary
-from shipkit.schema import OPTIONS, QUOTES, major, problems_table
+from shipkit.schema import OPTIONS, QUOTES, asked_for, major, problems_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -339,7 +339,7 @@ class Preview:
             "other_way_cents": pa.array(
                 [self.other_way.get(row) for row in range(len(self.plan))], pa.int64()
             ),
-            **{leaf.column: plan.column(leaf.column) for leaf in OPTIONS},
+            **{leaf.column: asked_for(plan, leaf) for leaf in OPTIONS},
         }
         return pa.table(columns)
 

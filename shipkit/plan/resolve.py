@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.joint_services import JointServices
+from shipkit.common.places import country_code, country_code3
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
 from shipkit.plan import outage
@@ -30,7 +31,7 @@ from shipkit.plan.offers import (
     unable_rows,
 )
 from shipkit.plan.plan import Edit
-from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, problems_table
+from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, asked_for, problems_table
 from shipkit.services import ServiceList, UnknownService
 
 __all__ = [
@@ -317,10 +318,12 @@ def unsupported(table: pa.Table, accounts: Accounts) -> pa.Table:
 def _unsupported_by(account: Account, table: pa.Table) -> list[dict[str, Any]]:
     name, able = account.name, account.carrier.capabilities
     found = []
+    reported: set[tuple[int, str]] = set()
     for leaf in OPTIONS:
         if leaf.name in able.options:
             continue
-        column = table.column(leaf.column)
+        column = asked_for(table, leaf)
+        asking = asking_rows(table, leaf)
         found += [
             _unsupported(
                 table,
@@ -330,8 +333,10 @@ def _unsupported_by(account: Account, table: pa.Table) -> list[dict[str, Any]]:
                 f"{name} does not offer {leaf.name}",
                 f"Clear the cell, edit the row ({leaf.name}=None), or use another carrier.",
             )
-            for row in asking_rows(table, leaf)
+            for row in asking
+            if (row, leaf.spec.part_of) not in reported  # an account goes with its payer
         ]
+        reported |= {(row, leaf.name) for row in asking}
     if not able.multi_parcel:
         counts = pc.list_value_length(table.column("parcels"))
         found += [
@@ -390,11 +395,13 @@ def _set(
 
 
 def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: Any) -> pa.Table:
-    """Set a field of the first parcel."""
+    """Set a field of the first parcel, an option of all of them."""
     kind = SHIPMENTS.field("parcels").type
     parcels = table.column("parcels").to_pylist()
     for row in rows:
         first, *rest = parcels[row] or [{}]
+        if leaf.spec.option:
+            rest = [{**parcel, leaf.column: value} for parcel in rest]
         parcels[row] = [{**first, leaf.column: value}, *rest]
     at = SHIPMENTS.get_field_index("parcels")
     return table.set_column(at, SHIPMENTS.field("parcels"), pa.array(parcels, kind))
@@ -419,6 +426,12 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
                 value = str(value)
                 if value not in leaf.spec.words:
                     raise ValueError(f"use one of {', '.join(leaf.spec.words)}")
+                if not leaf.required and value == next(iter(leaf.spec.words)):
+                    return None  # what an empty cell means
+            case "country" if leaf.spec.option:
+                value = country_code(str(value))
+                if country_code3(value) is None:
+                    raise ValueError("it is not a country")
             case "text" | "code" | "country":
                 value = str(value)
         return pa.scalar(value, leaf.arrow.type).as_py()

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shipkit.models import Address, Shipment, Signature
+from shipkit.models import Address, BillTo, Parcel, Shipment, Signature
 
 __all__ = ["LabelContent", "label_contents"]
 
@@ -79,11 +79,11 @@ def label_contents(
             if parcel.length_in and parcel.width_in and parcel.height_in
             else None,
             date=shipment.ship_date or date,
-            billing=billing,
+            billing=_billing(shipment, billing),
             reference=reference,
             references=tuple(shipment.references.items()),
             description=parcel.description or shipment.description,
-            notices=_notices(shipment),
+            notices=_notices(shipment, parcel),
             watermark=watermark,
         )
         for index, (parcel, number) in enumerate(
@@ -92,13 +92,28 @@ def label_contents(
     )
 
 
-def _notices(shipment: Shipment) -> tuple[str, ...]:
+def _billing(shipment: Shipment, usual: str) -> str:
+    if shipment.bill_to is None:
+        return usual
+    last = (shipment.bill_account or "").strip()[-4:]
+    return f"{_name(shipment.bill_to)}{' ...' if last else ''}{last}"
+
+
+def _name(payer: BillTo | None) -> str:
+    return payer.value.replace("_", " ").upper() if payer else ""
+
+
+def _notices(shipment: Shipment, parcel: Parcel) -> tuple[str, ...]:
     return tuple(
         words
         for words, wanted in (
             ("RETURN", shipment.is_return),
             ("SATURDAY DELIVERY", shipment.saturday_delivery),
             ("DIRECT DELIVERY ONLY", shipment.direct_delivery_only),
+            (f"DUTIES: {_name(shipment.duties_bill_to)}", shipment.duties_bill_to is not None),
+            ("NO SIGNATURE NEEDED", shipment.shipper_release),
+            ("ADDITIONAL HANDLING", parcel.additional_handling),
+            (f"COD {shipment.cod_amount}", shipment.cod_amount is not None),
             ("SIGNATURE REQUIRED", shipment.signature is Signature.REQUIRED),
             ("ADULT SIGNATURE", shipment.signature is Signature.ADULT),
             ("RESIDENTIAL", shipment.ship_to.residential is True and not shipment.is_return),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import shipkit as sk
@@ -78,6 +80,151 @@ def test_a_carrier_of_single_parcels_refuses_rows_of_several_and_ships_the_other
     assert frame["cost_cents"].isna().tolist() == [True, False]
     assert (problem["field"], problem["value"]) == ("parcels", "3")
     assert problem["problem"] == "sandbox sells one parcel per shipment"
+
+
+PAYERS = {
+    "Third Party": "third_party",
+    "tp": "third_party",
+    "Dritter": "third_party",
+    "Receiver": "receiver",
+    "Freight-Collect": "receiver",
+    "PREPAID": None,
+    "": None,
+    "-": None,
+}
+
+
+def test_columns_say_who_pays_in_many_words(shop, home):
+    account = {"Third Party Account Number": "B2C3D4", "Third Party Country": "Deutschland"}
+    rows = [
+        {**ORDER, "order_id": str(n), "Bill Transportation To": text}
+        | (account if PAYERS[text] else {})
+        for n, text in enumerate(PAYERS)
+    ]
+    rows += [
+        {**ORDER, "order_id": "FOB", "Bill Transportation To": "FOB Origin"},
+        {**ORDER, "order_id": "nobody", "Bill Transportation To": "Collect"},
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        frame = session.preview().set_index("order_id")
+        problems = session.problems.set_index("row_number")["problem"].to_dict()
+    said = frame["bill_to"].astype(object).where(frame["bill_to"].notna(), None)
+    assert said.tolist() == [*PAYERS.values(), None, "receiver"]
+    assert frame["bill_account"].dropna().tolist() == ["B2C3D4"] * 5
+    assert set(frame["bill_country"].dropna()) == {"DE"}
+    assert problems == {
+        9: '"FOB Origin" is not a bill to option',
+        10: "the account that pays is missing",
+    }
+
+
+def test_two_columns_of_one_option_hold_the_rows_that_fill_them(shop, home):
+    rows = [
+        {**ORDER, "order_id": "1", "Third Party Account": "B2C3D4", "Receiver Account": None},
+        {**ORDER, "order_id": "2", "Third Party Account": None, "Receiver Account": None},
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        assert session.preview()["cost_cents"].isna().tolist() == [True, False]
+        assert set(session.problems["code"]) == {"instruction_not_read"}
+
+
+def test_a_carrier_that_bills_nobody_else_names_the_payer_once(shop, home):
+    carrier = SandboxCarrier(home=home)
+    carrier.capabilities = Capabilities()
+    rows = [{**ORDER, "order_id": "1", "Billing Option": "TP", "Third Party Account": "B2C3D4"}]
+    with sk.BatchSession(rows, shipper=shop, carrier=carrier) as session:
+        assert session.problems["problem"].tolist() == ["sandbox does not offer bill_to"]
+
+
+COUNTED = ["3", "1", "", "1 of 1", "2.5", "3 boxes", "0", "500"]
+
+
+def test_a_number_of_parcels_makes_them_or_asks(shop, home):
+    rows = [
+        {**ORDER, "order_id": str(n), "Number of Boxes": text, "declared value": "100.00"}
+        for n, text in enumerate(COUNTED)
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        frame = session.preview()
+        assert frame["cost_cents"].isna().tolist() == [
+            *(True, False, False, False),
+            *(True, True, True, True),
+        ]
+        assert session.problems["code"].tolist() == [
+            "parcel_weights_unclear",
+            "number_of_parcels_unreadable",
+            "number_of_parcels_unreadable",
+            "parcels_impossible",
+            "parcels_impossible",
+        ]
+        for setting, weight in (("each", 2.0), ("shared", pytest.approx(2 / 3))):
+            session.map(parcels=setting)
+            three, one = (json.loads(text) for text in session.mapped()["parcels"][:2])
+            assert [box["weight_lb"] for box in three] == [weight] * 3
+            assert [box["declared_value_cents"] for box in three] == [3334, 3333, 3333]
+            assert len(one) == 1
+        assert session.preview()["parcels"].tolist()[0] == 3
+
+
+def test_a_template_says_how_many_parcels_or_writes_them(shop, home):
+    rows = [{**ORDER, "order_id": "1", "boxes": 2}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        text = session.template
+        assert '"number_of_parcels"' in text
+        session.map(text, parcels="each")
+        assert session.preview()["parcels"].tolist() == [2]
+        written = text.replace('"parcels": [', '"parcels": [{"weight_lb": 1}, {"weight_lb": 4},')
+        session.map(written)
+        assert session.preview()["parcels"].tolist() == [3]
+
+
+ASKED = {
+    "Return Service": ("Print Return Label", "is_return", True),
+    "Driver Release": ("Y", "shipper_release", True),
+    "Nachnahmebetrag": ("35,10 $", "cod_amount_cents", 3510),
+    "Additional Handling": ("x", "additional_handling", True),
+}
+
+
+def test_headings_of_options_reach_the_label(shop, home):
+    rows = [
+        {**ORDER, "order_id": heading, heading: cell.replace(",", ".")}
+        for heading, (cell, _, _) in ASKED.items()
+    ]
+    with sk.BatchSession(rows, shipper=shop, label_format="zpl") as session:
+        frame = session.preview().set_index("order_id")
+        assert session.problems.empty
+        session.approve()
+        session.execute(progress=False)
+        labels = [label.data.decode() for label in session.labels]
+    for heading, (_, column, value) in ASKED.items():
+        asked = frame[column].dropna().to_dict()
+        assert asked.pop(heading) == value
+        assert not any(asked.values())
+    for label, words in zip(
+        labels, ("RETURN", "NO SIGNATURE NEEDED", "COD $35.10", "ADDITIONAL HANDLING"), strict=True
+    ):
+        assert words in label
+
+
+def test_an_edit_of_an_option_of_parcels_is_of_all_of_them(shop, home):
+    rows = [{**ORDER, "order_id": "1", "boxes": 2}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(parcels="each")
+        session.edit("order_id = '1'", additional_handling=True, cod_amount="12.50")
+        assert session.preview()["cod_amount_cents"].tolist() == [1250]
+        boxes = json.loads(session.mapped()["parcels"][0])
+    assert [box["additional_handling"] for box in boxes] == [True, True]
+
+
+def test_lines_of_an_order_that_name_two_payers_hold_it(shop, home):
+    rows = [
+        {**ORDER, "order_id": "1", "Billing Option": payer, "sku": payer}
+        for payer in ("Prepaid", "Third Party")
+    ]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        conflict = session.problems[session.problems["code"] == "order_conflict"]
+    assert conflict["field"].tolist() == ["bill_to"]
 
 
 def test_an_edit_that_the_field_cannot_hold_changes_nothing(shop, home):

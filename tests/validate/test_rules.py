@@ -214,6 +214,10 @@ CASES = [
         parcel(length_in=20.0, width_in=100.0, height_in=13.0),
     ),
     ("reference_too_long", "references", {"references": [{"key": "po", "value": "x" * 36}]}),
+    ("missing", "bill_account", {"bill_to": "third_party"}),
+    ("missing", "bill_to", {"bill_account": "B2C3D4"}),
+    ("missing", "duties_account", {"duties_bill_to": "third_party"}),
+    ("missing", "duties_bill_to", {"duties_account": "B2C3D4"}),
     ("dimensions_incomplete", "parcels[0].length_in", parcel(length_in=4.0)),
     ("ship_from_incomplete", "ship_from", {"ship_from": {"name": "Depot", "city": "Newark"}}),
 ]

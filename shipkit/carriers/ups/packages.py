@@ -14,6 +14,7 @@ from typing import Any, Final
 from shipkit.carriers.ups.route import Route, latin, refuse
 from shipkit.carriers.ups.service_codes import weigh
 from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.carriers.ups.service_options import package_fields, package_options
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Money, Parcel, Shipment, Signature
 
@@ -104,6 +105,7 @@ def rated_package(parcel: Parcel, index: int, route: Route, shipment: Shipment) 
     return (
         package
         | _dimensions(parcel, index, route, route.measures.length_unit)
+        | package_fields(parcel, index, route, shipment)
         | _package_options(parcel, index, route, shipment)
     )
 
@@ -124,6 +126,7 @@ def shipped_package(parcel: Parcel, index: int, route: Route, shipment: Shipment
     return (
         package
         | _dimensions(parcel, index, route, {"Code": route.measures.length})
+        | package_fields(parcel, index, route, shipment)
         | _package_options(parcel, index, route, shipment)
     )
 
@@ -207,6 +210,7 @@ def _package_options(
         options["DeliveryConfirmation"] = {
             "DCISType": "3" if shipment.signature is Signature.ADULT else "2"
         }
+    options |= package_options(parcel, route, shipment)
     return {"PackageServiceOptions": options} if options else {}
 
 

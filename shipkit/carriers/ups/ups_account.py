@@ -21,8 +21,9 @@ from shipkit.carriers.label_format import checked
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line
+from shipkit.carriers.quoting import quote_line, refused_line, with_note
 from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
+from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
 from shipkit.carriers.ups.host import checked_host
@@ -32,6 +33,7 @@ from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.carriers.ups.service_options import notice_of_emails
 from shipkit.carriers.ups.tax_numbers import customs_notes
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.common.local_day import local_day
@@ -318,12 +320,14 @@ class UPS:
                 f"UPS gave no price for {SERVICES.title_of(shipment.service)}.",
                 fix="Choose another service: session.shop() lists what UPS offers for this row.",
             )
+        rate = with_note(rate, billing_note(shipment))
+        rate = with_note(rate, notice_of_emails(shipment))
         if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
             first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
             ahead = (
                 f"UPS makes labels at most {wire.DAYS_AHEAD} days ahead; buy on or after {first}"
             )
-            return rate.model_copy(update={"warnings": (*rate.warnings, ahead)})
+            return with_note(rate, ahead)
         return rate
 
     def _day(self, shipper: Address) -> dt.date:

@@ -24,8 +24,6 @@ nothing here was tried against the live service):
   abroad (codes 1 and 2) (specs, DeliveryConfirmation in both).
 - A return label is ReturnService 9, with a description on each package (specs,
   Shipment.ReturnService and Package.Description).
-- Duties are a second ShipmentCharge of type 02, but not within a country, between US and PR, or
-  within the EU (specs, PaymentInformation.ShipmentCharge.Type, "Qualified Domestic Shipment").
 - Labels come as GIF and ZPL; GIF needs a user agent (specs, LabelImageFormat.Code, HTTPUserAgent).
 - A shipment may be dated today to seven days ahead (specs, Shipment.ShipmentDate).
 - Transit times need the date and the total weight, and abroad the value of the goods too (specs,
@@ -38,6 +36,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shipkit.carriers.ups.billing import charges
 from shipkit.carriers.ups.customs import international_forms, invoice_line_total, rated_value
 from shipkit.carriers.ups.packages import (
     parcels_of,
@@ -55,6 +54,7 @@ from shipkit.carriers.ups.route import (
     route_of,
 )
 from shipkit.carriers.ups.service_codes import code_of, service_of
+from shipkit.carriers.ups.service_options import documents_only, shipment_options
 from shipkit.carriers.ups.tax_numbers import add_tax_numbers
 from shipkit.carriers.ups.text import clean, cut, postal_code
 from shipkit.models import (
@@ -133,7 +133,7 @@ def rate(
         "Shipper": {"ShipperNumber": account, **route.shipper.rated()},
         "ShipTo": route.destination.rated(residential=True),
         "ShipFrom": route.origin.rated(),
-        "PaymentDetails": {"ShipmentCharge": _charges(route, shipment)},
+        "PaymentDetails": {"ShipmentCharge": charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
         "NumOfPieces": str(len(shipment.parcels)),
         "ShipmentTotalWeight": {
@@ -145,6 +145,8 @@ def rate(
             for i, parcel in enumerate(parcels_of(shipment))
         ],
     }
+    if documents_only(route, shipment):
+        body["DocumentsOnlyIndicator"] = ""
     if not shop:
         body["Service"] = {"Code": code_of(route, shipment)}
     if route.taxed:
@@ -191,10 +193,11 @@ def ship(
     route = route_of(shipment, shipper, account)
     demand_a_service_that_runs(route, shipment.service)
     demand_contacts(route, shipment)
+    documents = documents_only(route, shipment)
     body: dict[str, Any] = {
         "Shipper": {"ShipperNumber": account, **route.shipper.shown()},
         "ShipTo": route.destination.shown(residential=True),
-        "PaymentInformation": {"ShipmentCharge": _charges(route, shipment)},
+        "PaymentInformation": {"ShipmentCharge": charges(route, shipment)},
         "ShipmentRatingOptions": {"NegotiatedRatesIndicator": ""},
         "Service": {"Code": code_of(route, shipment)},
         "Package": [
@@ -214,7 +217,10 @@ def ship(
     if shipment.is_return:
         body["ReturnService"] = {"Code": _RETURN_LABEL}
     options = _service_options(route, shipment, rated=False)
-    if route.crosses_customs:
+    if documents:
+        body["DocumentsOnlyIndicator"] = ""
+        body.setdefault("Description", "Documents")
+    if route.crosses_customs and not documents:
         options["InternationalForms"] = international_forms(
             route, shipment, reference, shipment.ship_date or today
         )
@@ -338,9 +344,7 @@ def _service_options(route: Route, shipment: Shipment, *, rated: bool) -> dict[s
     options: dict[str, Any] = {}
     if shipment.saturday_delivery:
         options["SaturdayDeliveryIndicator"] = ""
-    if shipment.direct_delivery_only:
-        # Shipping and Rating: ShipmentServiceOptions.DirectDeliveryOnlyIndicator, an empty tag.
-        options["DirectDeliveryOnlyIndicator"] = ""
+    options |= shipment_options(shipment, rated=rated)
     if wants_signature(shipment) and not route.signature_on_package:
         options["DeliveryConfirmation"] = {
             "DCISType": "2" if shipment.signature is Signature.ADULT else "1"
@@ -348,14 +352,6 @@ def _service_options(route: Route, shipment: Shipment, *, rated: bool) -> dict[s
     if shipment.is_return and rated:
         options["ReturnService"] = {"Code": _RETURN_LABEL}
     return options
-
-
-def _charges(route: Route, shipment: Shipment) -> list[dict[str, Any]]:
-    payer = {"BillShipper": {"AccountNumber": route.account}}
-    charges = [{"Type": "01", **payer}]
-    if route.crosses_customs and shipment.customs and shipment.customs.duties_payer == "shipper":
-        charges.append({"Type": "02", **payer})
-    return charges
 
 
 def _label(label: LabelSpec) -> dict[str, Any]:

@@ -28,6 +28,8 @@ CAPABILITIES = Capabilities(
     multi_parcel=True,
     recovery="idempotency_key",
     label_formats=frozenset(LabelFormat),
+    # It refuses returns itself, in its own words, and Saturday where it has none.
+    options=frozenset({"signature", "saturday_delivery", "is_return"}),
 )
 
 

@@ -15,7 +15,7 @@ from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import rows_text
 from shipkit.orders.layouts import Notice
 from shipkit.orders.source import Loaded
-from shipkit.schema import PROBLEMS, problems_table
+from shipkit.schema import FLAT, PROBLEMS, problems_table
 
 __all__ = [
     "ambiguous_numbers",
@@ -39,6 +39,8 @@ _PLACE: Final = {
     "service": "services",
     "ship_date": "ship dates",
     "order_date": "order dates",
+    # Of an order's lines one may say more than the first: it is asked about, never passed over.
+    **{leaf.flat: f"values of {leaf.name}" for leaf in FLAT if leaf.spec.option},
 }
 """Roles with only one value per order, and what several values are called."""
 

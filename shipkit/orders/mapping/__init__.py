@@ -8,12 +8,14 @@ a problem of the rows that it concerns, and is never guessed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import duckdb
 
 from shipkit.common.relation import Relation, fresh
 from shipkit.models import Address
 from shipkit.orders.fields import Column
+from shipkit.orders.mapping.column_questions import parcel_questions
 from shipkit.orders.mapping.from_columns import column_uses, map_columns
 from shipkit.orders.mapping.from_template import map_template
 from shipkit.orders.mapping.mapped import (
@@ -67,5 +69,11 @@ def map_rows(
     check_settings(spec, columns)
     with fresh(con, "mapping") as schema:
         if spec.template is not None:
-            return map_template(schema, columns, spec, shipper, selection, lines)
-        return map_columns(schema, columns, spec, selection, lines)
+            mapped = map_template(schema, columns, spec, shipper, selection, lines)
+        else:
+            mapped = map_columns(schema, columns, spec, selection, lines)
+    return replace(
+        mapped,
+        questions=(*mapped.questions, *parcel_questions(mapped, spec)),
+        shared_weights=spec.parcels == "shared",
+    )

@@ -17,17 +17,21 @@ from shipkit.orders.filters.house_numbers import asked_sql
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken
 from shipkit.orders.mapping.mapped import (
     LEAVES,
+    OPTION_ROLES,
     ROLE_LEAVES,
+    Mapped,
     MappingQuestion,
     MappingSpec,
     field_path,
 )
-from shipkit.schema import PROBLEMS, problems_table
+from shipkit.schema import NUMBER_OF_PARCELS, PROBLEMS, problems_table
 
 __all__ = [
+    "MOST_PARCELS",
     "ambiguous_columns",
     "missing_columns",
     "numbers_not_joined",
+    "parcel_questions",
     "unit_assumed",
     "unit_note",
 ]
@@ -58,6 +62,9 @@ _BLOCKING: Final = (
 The wrong column would send the wrong parcel, or one order twice, its lines not grouped. Other roles
 stay empty, with a warning.
 """
+
+MOST_PARCELS: Final = 200
+"""More are a number of something else. Source: UPS Shipping.yaml, Package: 200 in a shipment."""
 
 _NEEDED: Final = {
     "name": "recipient's name",
@@ -90,6 +97,8 @@ def ambiguous_columns(
         leaf = ROLE_LEAVES.get(role.removeprefix("item_"), role)
         if leaf not in LEAVES or (leaf in leaves and leaf not in spec.defaults):
             continue
+        if role in OPTION_ROLES:
+            continue
         keys = [column.key for column in columns if column.name in names]
         problem, fix = _which(role, names, keys)
         severity = "error" if role in _BLOCKING else "warning"
@@ -108,6 +117,34 @@ def _which(role: str, names: Sequence[str], keys: Sequence[str]) -> tuple[str, s
     shown = ", ".join(f'"{name}"' for name in names)
     problem = f"more than one column may be the {role}: {shown}"
     return problem, f'Choose one: map(columns={{"{role}": "{names[0]}"}}).'
+
+
+def parcel_questions(mapped: Mapped, spec: MappingSpec) -> list[MappingQuestion]:
+    """Return what is asked about rows that say how many parcels they are."""
+    name = NUMBER_OF_PARCELS.name
+    if mapped.filled is not None and name not in mapped.filled:
+        return []
+    asked = [
+        MappingQuestion(
+            field="parcels",
+            condition=f"number_of_parcels < 1 OR number_of_parcels > {MOST_PARCELS}",
+            problem="the number of parcels is not one of a shipment",
+            fix=f"Give 1 to {MOST_PARCELS}, or map another column.",
+            code="parcels_impossible",
+        )
+    ]
+    if spec.parcels not in ("each", "shared"):
+        asked.append(
+            MappingQuestion(
+                field="parcels[0].weight_lb",
+                condition=f"number_of_parcels BETWEEN 2 AND {MOST_PARCELS}",
+                problem="the row is several parcels, and its weight may be that of each or of all",
+                fix='Say which: map(parcels="each") or map(parcels="shared"). In a template, write '
+                "each parcel with its weight.",
+                code="parcel_weights_unclear",
+            )
+        )
+    return asked
 
 
 def missing_columns(

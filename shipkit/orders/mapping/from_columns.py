@@ -28,6 +28,7 @@ from shipkit.orders.mapping.mapped import (
     ADDRESS_TYPE,
     CUSTOMS_TYPE,
     LEAVES,
+    OPTION_ROLES,
     PARCELS_TYPE,
     REFERENCES_TYPE,
     ROLE_LEAVES,
@@ -38,7 +39,7 @@ from shipkit.orders.mapping.mapped import (
 from shipkit.orders.mapping.name_questions import other_names, unclear_names
 from shipkit.orders.mapping.named_columns import find_column
 from shipkit.orders.units import LENGTHS, WEIGHTS
-from shipkit.schema import CURRENCY, OWN, PARCELS, problems_table
+from shipkit.schema import OWN, PARCELS, ROW_LEAVES, problems_table
 
 __all__ = ["column_uses", "map_columns"]
 
@@ -99,7 +100,10 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         ignore=tuple(name for name in spec.ignore if name in here),
     )
     read = _columns_read(columns, spec)
-    asked = {name for names in read.ambiguous.values() for name in names}
+    # Two columns of one option are not asked about: the account holds the rows that fill them.
+    asked = {
+        name for role, names in read.ambiguous.items() if role not in OPTION_ROLES for name in names
+    }
     named = {*spec.columns.values(), *spec.references.values()}
     used = {
         *(column.key for column, _ in read.taken.values()),
@@ -237,7 +241,7 @@ def _template(leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnL
 
     address = members({name: name for name in ADDRESS_LEAVES}, 4)
     parcel = members({leaf.flat: leaf.name for leaf in PARCELS}, 6)
-    own = {leaf.flat: leaf.name for leaf in (*OWN, CURRENCY)}
+    own = {leaf.flat: leaf.name for leaf in (*OWN, *ROW_LEAVES)}
     others = {leaf: name for leaf, name in own.items() if leaf not in ("order_id", "service")}
     sections = [
         members({"order_id": "order_id"}, 2),

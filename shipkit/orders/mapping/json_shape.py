@@ -21,12 +21,12 @@ from shipkit.orders.mapping.mapped import (
     field_path,
 )
 from shipkit.orders.mapping.written_values import AMOUNTS
-from shipkit.schema import CURRENCY, OWN, PAPERS
+from shipkit.schema import OWN, PAPERS, ROW_LEAVES
 
 __all__ = ["check_shape", "json_fault", "written_select"]
 
 _SHAPE: Final[Mapping[str, Any]] = {
-    **{leaf.name: "" for leaf in (*OWN, CURRENCY)},
+    **{leaf.name: "" for leaf in (*OWN, *ROW_LEAVES)},
     "ship_to": dict.fromkeys(ADDRESS_LEAVES, ""),
     "ship_from": dict.fromkeys(ADDRESS_LEAVES, ""),
     "parcels": [dict.fromkeys(PARCEL_LEAVES, "")],

@@ -28,6 +28,7 @@ __all__ = [
     "ITEM_LEAVES",
     "LEAVES",
     "NOTHING_OFFERED",
+    "OPTION_ROLES",
     "PARCELS_TYPE",
     "PARCEL_LEAVES",
     "REFERENCES_TYPE",
@@ -44,6 +45,8 @@ LEAVES: Final = tuple(leaf.flat for leaf in FLAT)
 """Columns of the mapped relation that hold one text each."""
 
 PARCEL_LEAVES: Final = tuple(leaf.name for leaf in PARCELS)
+OPTION_ROLES: Final = frozenset(leaf.flat for leaf in FLAT if leaf.spec.option)
+"""Roles of columns that ask for an option."""
 ITEM_LEAVES: Final = tuple(leaf.name for leaf in ITEMS)
 
 
@@ -176,6 +179,8 @@ class Mapped:
         The leaves that something fills. None: any leaf may be filled.
     offered
         The services of the batch's carrier.
+    shared_weights
+        Whether the weight of a row of several parcels is of all of them together.
     """
 
     relation: Relation
@@ -187,6 +192,7 @@ class Mapped:
     defaulted: Mapping[str, int] = field(default_factory=dict)
     filled: frozenset[str] | None = None
     offered: ServiceList = NOTHING_OFFERED
+    shared_weights: bool = False
 
     @property
     def line_length(self) -> int:

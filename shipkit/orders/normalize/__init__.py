@@ -23,9 +23,10 @@ from shipkit.orders.normalize.address_repairs import repair_addresses
 from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
 from shipkit.orders.normalize.cell_problems import cell_problems
 from shipkit.orders.normalize.nested import add_nested
+from shipkit.orders.normalize.parcel_numbers import several_parcels
 from shipkit.orders.normalize.postal_repairs import repair_postal_codes
 from shipkit.orders.normalize.suspects import judgement_of
-from shipkit.schema import SHIPMENTS
+from shipkit.schema import NUMBER_OF_PARCELS, SHIPMENTS
 
 __all__ = ["Normalized", "normalize"]
 
@@ -74,6 +75,8 @@ def normalize(
         normal = repair_postal_codes(con, normal)
         if mapped.nested:
             normal = _in_order(add_nested(con, normal, mapped.relation.sql))
+        if mapped.filled is None or NUMBER_OF_PARCELS.name in mapped.filled:
+            normal = _in_order(several_parcels(con, normal, shared=mapped.shared_weights))
         con.register("normal", normal)
         problems = cell_problems(con, mapped, texts_to_read(mapped), source_problems, judgement)
     finally:

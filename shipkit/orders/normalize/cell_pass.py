@@ -10,7 +10,13 @@ import pyarrow as pa
 
 from shipkit.common.address_formats import CODED, region_code
 from shipkit.common.phones import PLACEHOLDERS
-from shipkit.common.places import US_DOMAIN, country_code, state_code, state_of_parts
+from shipkit.common.places import (
+    US_DOMAIN,
+    country_code,
+    country_code3,
+    state_code,
+    state_of_parts,
+)
 from shipkit.orders import expressions as sql
 from shipkit.orders.currencies import currency_sql, own_currency_sql
 from shipkit.orders.expressions import quote, quoted_list
@@ -30,10 +36,16 @@ _TIDY: Final = tuple(
 )
 """Fields that stay text: their column is tidied in place."""
 
+_OTHER_COUNTRIES: Final = tuple(
+    leaf for leaf in FLAT if leaf.spec.kind == "country" and leaf.name != "country"
+)
+"""Countries that are not the recipient's, as that of an account."""
+
 _TYPED: Final = tuple(
     leaf
     for leaf in FLAT
     if leaf.spec.kind in ("weight", "length", "count", "date", "flag", "choice")
+    or leaf in _OTHER_COUNTRIES
 )
 """Fields whose value goes into a column of its own, ``<name>_``, next to the text."""
 
@@ -72,6 +84,7 @@ def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Jud
             {_columns(own)},
             NULL::{_duck_type(SHIPMENTS.field("ship_from").type)} AS ship_from,
             [{{{parcel}}}] AS parcels,
+            coalesce(number_of_parcels_, 1) AS number_of_parcels,
             list_filter("references", lambda r: trim(r.value) <> '') AS "references",
             NULL::{_duck_type(SHIPMENTS.field("customs").type)} AS customs,
             {_columns([*unread, "american"])},
@@ -125,7 +138,7 @@ def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement
         f"{name} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
     ]
-    typed = [f"{_typed(leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
+    typed = [f"{_typed(con, leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
     country, state = _places(con, mapped)
     is_american = sql.choose("country_", dict.fromkeys(US_DOMAIN, "true"), "false")
     return f"""
@@ -152,10 +165,12 @@ def _currency(mapped: Mapped) -> str:
     return f"coalesce({named}, {own}, 'USD')"
 
 
-def _typed(leaf: Leaf, mapped: Mapped) -> str:
+def _typed(con: duckdb.DuckDBPyConnection, leaf: Leaf, mapped: Mapped) -> str:
     if _is_filled(mapped, leaf.flat):
+        if leaf in _OTHER_COUNTRIES:
+            return _country(con, leaf.flat, mapped)
         return reading(leaf, leaf.flat, cell_type=mapped.relation.columns[leaf.flat])
-    if leaf.spec.kind == "choice":
+    if leaf.spec.kind == "choice" and leaf.required:
         return quote(next(iter(leaf.spec.words)))
     return f"NULL::{_duck_type(leaf.arrow.type)}"
 
@@ -178,12 +193,15 @@ def _value(leaf: Leaf, mapped: Mapped, amounts: Mapping[str, str]) -> str:
     """Return SQL of a field's value, over the columns of ``tidied``."""
     if leaf.name == "packaging":
         return reading(leaf, "packaging") if _is_filled(mapped, "packaging") else "'package'"
-    if leaf.spec.kind == "amount":
-        return amounts[leaf.flat]
+    if leaf.spec.kind == "amount":  # "collect 0.00" asks for nothing
+        return f"nullif({amounts[leaf.flat]}, 0)" if leaf.spec.option else amounts[leaf.flat]
     if leaf in _TIDY:
         return leaf.flat
     if leaf.spec.kind == "flag" and leaf.required:
         return f"coalesce({leaf.flat}_, false)"
+    if leaf.spec.kind == "choice" and not leaf.required:
+        # The first choice is what an empty cell means, and a plan says it in one way.
+        return f"nullif({leaf.flat}_, {quote(next(iter(leaf.spec.words)))})"
     return f"{leaf.flat}_"
 
 
@@ -242,6 +260,16 @@ def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
     known = mapped.offered.known_among(text for (text,) in rows)
     codes = {text: quote(code) for text, code in known.items()}
     return sql.choose("service", codes, "NULL::VARCHAR")
+
+
+def _country(con: duckdb.DuckDBPyConnection, name: str, mapped: Mapped) -> str:
+    """Return SQL of the code of a country that the leaf `name` names, null for no country."""
+    rows = con.execute(
+        f"SELECT DISTINCT {name} FROM {mapped.relation.sql} WHERE trim({name}) <> ''"
+    ).fetchall()
+    codes = {text: country_code(text.strip()) for (text,) in rows}
+    known = {text: quote(code) for text, code in codes.items() if country_code3(code)}
+    return sql.choose(name, known, "NULL::VARCHAR")
 
 
 def _state(country: str, text: str | None) -> str | None:

@@ -33,6 +33,7 @@ _SHOWN: Final = (
     "was_city",
     "city",
     "split",
+    "number_of_parcels",
     "state",
     "country",
     "postal_code",

@@ -7,6 +7,7 @@ from typing import Final
 
 from shipkit.orders import expressions as sql
 from shipkit.orders.expressions import quote
+from shipkit.orders.heading_words import option_words
 from shipkit.schema import FLAT, Leaf
 
 __all__ = ["UNREADABLE", "reading"]
@@ -30,7 +31,7 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
         case "amount":
             return sql.money_cents(x, currency)
         case "count":
-            return f"TRY_CAST({sql.number(x)} AS BIGINT)"
+            return _count(leaf, x)
         case "date":
             return x if cell_type == "DATE" else sql.date(f"trim({x})")
         case "flag":
@@ -38,7 +39,10 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
                 return x
             if leaf.name == "residential":
                 return sql.residential(x)
-            return sql.flag(x, ("return",), ("", "none"))
+            known = option_words(leaf)
+            return sql.flag(
+                x, ("return", *known.get("yes", ())), ("", "none", *known.get("no", ()))
+            )
         case "choice":
             return _choice(leaf, x)
         case "code":
@@ -47,13 +51,30 @@ def reading(leaf: Leaf, x: str, *, currency: str = "'USD'", cell_type: str = "VA
             return sql.packaging(x) if leaf.name == "packaging" else sql.tidy(x)
 
 
+def _count(leaf: Leaf, x: str) -> str:
+    """Return SQL that reads a whole number; 2.5 is none. Some fields have words for one."""
+    number = f"({sql.number(x)})"
+    whole = f"CASE WHEN {number} = floor({number}) THEN TRY_CAST({number} AS BIGINT) END"
+    one = dict.fromkeys(option_words(leaf).get("one", ()), "1")
+    return sql.choose(f"lower(trim({x}))", one, whole) if one else whole
+
+
 def _choice(leaf: Leaf, x: str) -> str:
     """Return SQL that reads one of the words of a choice. An empty cell is the first choice."""
-    words = {word: quote(value) for value, group in leaf.spec.words.items() for word in group}
+    further = option_words(leaf)
     first = quote(next(iter(leaf.spec.words)))
+    words = dict.fromkeys(("", *further.get("no", ())), first)
+    for group in (leaf.spec.words, further.get("words", {})):
+        for value, names in group.items():
+            words |= dict.fromkeys(names, quote(value))
+    if not leaf.required:  # "THIRD-PARTY" and "third_party" are one word
+        words = {word.translate(_JOINED).strip(): value for word, value in words.items()}
+        x = f"translate({x}, '-_', '  ')"
     named = sql.choose(f"lower(trim({x}))", words, "NULL")
     return sql.case((f"{x} IS NULL", first), otherwise=named)
 
+
+_JOINED: Final = str.maketrans("-_", "  ")
 
 _LENGTH: Final = ("is not a length", "Give inches, or a number with its unit (30 cm).")
 _BY_KIND: Final[Mapping[str, tuple[str, str]]] = {
@@ -66,6 +87,7 @@ _BY_KIND: Final[Mapping[str, tuple[str, str]]] = {
     "count": ("is not a whole number", "Write a whole number."),
     "date": ("is not a date", "Write it as 2026-11-02."),
     "flag": ("is neither yes nor no", "Write yes or no."),
+    "country": ("is not a country", "Write its code, for example US."),
 }
 
 
@@ -80,7 +102,7 @@ def _unreadable(leaf: Leaf) -> tuple[str, str, str]:
 UNREADABLE: Final[Mapping[str, tuple[str, str, str]]] = {
     leaf.flat: _unreadable(leaf)
     for leaf in FLAT
-    if leaf.spec.kind in {*_BY_KIND, "choice"} and leaf.name != "residential"
+    if leaf.spec.kind in {*_BY_KIND, "choice"} and leaf.name not in ("residential", "country")
 }
 """Leaf -> path, what is wrong with its text, how to fix it. The row cannot ship.
 

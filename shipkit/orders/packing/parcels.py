@@ -34,14 +34,15 @@ def parcel_limit_lb(rule: str | None) -> float | None:
     >>> parcel_limit_lb("max 40 lb"), parcel_limit_lb("one")
     (40.0, None)
     """
-    if rule is None or rule.strip().lower() == "one":
+    if rule is None or rule.strip().lower() in ("one", "each", "shared"):
         return None
     found = re.fullmatch(r"max\s+([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)", rule.strip().lower())
     unit = WEIGHTS.unit(found[2]) if found else None
     if found is None or unit is None or not float(found[1]):
         raise MappingError(
             f"parcels={rule!r} is not a packing rule.",
-            fix='Write parcels="one" or parcels="max 40 lb".',
+            fix='Write parcels="one" or "max 40 lb"; where a column says how many parcels an order '
+            'is, "each" or "shared".',
         )
     return WEIGHTS.convert(float(found[1]), unit)
 
@@ -112,7 +113,6 @@ def box(
                             weight_lb: s.line_lb / (s.quantity * s.boxes),
                             {sides},
                             packaging: 'package',
-                            declared_value_cents: NULL::BIGINT,
                             description: s.sku
                         }}
                     )
@@ -133,7 +133,7 @@ def box(
         packed AS (
             SELECT
                 t.*,
-                g.own_boxes,
+                list_transform(g.own_boxes, lambda b: {{{_box_fields()}}}) AS own_boxes,
                 g.common_lines,
                 struct_update(
                     t.parcels[1],
@@ -160,6 +160,19 @@ def box(
         )
         FROM counted
         """,
+    )
+
+
+def _box_fields() -> str:
+    """Return the fields of a box `b` of its own; it asks for the options of its order."""
+    own = {"weight_lb", *_SIDES, "packaging", "description"}
+    return ", ".join(
+        f"{leaf.column}: b.{leaf.column}"
+        if leaf.column in own
+        else f"{leaf.column}: t.parcels[1].{leaf.column}"
+        if leaf.spec.option
+        else f"{leaf.column}: NULL::BIGINT"
+        for leaf in PARCELS
     )
 
 

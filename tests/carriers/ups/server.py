@@ -23,6 +23,7 @@ import argparse
 import asyncio
 import base64
 import dataclasses
+import functools
 import importlib.util
 import io
 import json
@@ -985,7 +986,12 @@ class UpsServer:
             return "10001", "a character that no label can print"
         if shipment["Shipper"].get("ShipperNumber") != ACCOUNT:
             return ("112111" if call == "rate" else "120100"), "Missing or invalid shipper number"
-        return _places(shipment) or _boxes(shipment) or _units(shipment)
+        return (
+            _places(shipment)
+            or _boxes(shipment)
+            or _units(shipment)
+            or _option_rules().refused(call, shipment, _countries(shipment))
+        )
 
     def _no(self, refusal: tuple[str, str]) -> tuple[int, Any]:
         self.objections.append(f"{refusal[0]}: {refusal[1]}")
@@ -1248,10 +1254,6 @@ def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[st
     if any(len(p.get("ReferenceNumber", [])) > 5 for p in shipment["Package"]):
         return "120544", "too many references"
     charges = shipment.get("PaymentInformation", {}).get("ShipmentCharge", [])
-    if not any(c.get("Type") == "01" for c in charges):
-        return "120410", "no payer"
-    if any(c.get("BillShipper", {}).get("AccountNumber") != ACCOUNT for c in charges):
-        return "120415", "payer"
     if any(c.get("Type") == "02" for c in charges) and not customs:
         return "121524", "duties have no payer within a country"
     options = shipment.get("ShipmentServiceOptions", {})
@@ -1273,7 +1275,7 @@ def _shipping_rules(shipment: dict[str, Any], label: dict[str, Any]) -> tuple[st
         r"[A-Z]{3}", shipment.get("InvoiceLineTotal", {}).get("CurrencyCode", "USD")
     ):
         return "121500", "invoice line total currency"
-    if customs:
+    if customs and "DocumentsOnlyIndicator" not in shipment:
         problem = _customs_rules(shipment, options.get("InternationalForms"), returned=returned)
         if problem:
             return problem
@@ -1507,6 +1509,18 @@ def _quirky(node: Any) -> Any:
     return node
 
 
+@functools.cache
+def _option_rules() -> Any:
+    """Return the module of the rules of options, which lies beside this file."""
+    path = pathlib.Path(__file__).with_name("option_rules.py")
+    spec = importlib.util.spec_from_file_location("ups_option_rules", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def load_contract(specs: pathlib.Path) -> Any:
     """Load UPS's OpenAPI files with the checker that lies beside this file."""
     spec = importlib.util.spec_from_file_location(
@@ -1517,6 +1531,19 @@ def load_contract(specs: pathlib.Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules["ups_contract"] = module
     spec.loader.exec_module(module)
+    module.PATCHES += [
+        (name, "Package_SimpleRate", "Code", {"minLength": 1}, "its own text lists S, M and L")
+        for name in ("Rating", "Shipping")
+    ] + [
+        (
+            "Shipping",
+            f"{holder}COD_CODAmount",
+            "MonetaryValue",
+            {"minLength": 1, "maxLength": 8},
+            "declared exactly 5 characters; Rating declares 8 of the same amount",
+        )
+        for holder in ("", "PackageServiceOptions_")
+    ]
     return module.Contract.load(
         specs,
         only=[

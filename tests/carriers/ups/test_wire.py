@@ -17,14 +17,18 @@ from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import CarrierRejected
 from shipkit.models import (
     Address,
+    BillTo,
     Customs,
     CustomsItem,
     LabelSpec,
     Money,
+    Notify,
     Parcel,
     Shipment,
     Signature,
+    SimpleRate,
 )
+from shipkit.schema import OPTIONS
 
 ACCOUNT, REFERENCE, TODAY = "A1B2C3", "SK7F3K2M9QX4B1ZP", dt.date(2026, 11, 22)
 HEADERS = {"transId": "0" * 32, "transactionSrc": "shipkit"}
@@ -106,6 +110,53 @@ def variants(base: Shipment, abroad: Shipment) -> dict[str, Shipment]:
             update={"saturday_delivery": True, "service": ServiceLevel.NEXT_DAY_AIR}
         ),
         "direct": base.model_copy(update={"direct_delivery_only": True}),
+        "third party": base.model_copy(
+            update={
+                "bill_to": BillTo.THIRD_PARTY,
+                "bill_account": "b2c3 d4",
+                "bill_postal_code": "k1a 0b1",
+                "bill_country": "CA",
+            }
+        ),
+        "receiver": base.model_copy(
+            update={
+                "bill_to": BillTo.RECEIVER,
+                "bill_account": "B2C3D4",
+                "bill_postal_code": "21093",
+            }
+        ),
+        "consignee": base.model_copy(
+            update={
+                "bill_to": BillTo.CONSIGNEE,
+                "ship_to": pr,
+                "description": "Books",
+                "parcels": (insured,),
+            }
+        ),
+        "duties of a third party": abroad.model_copy(
+            update={
+                "bill_to": BillTo.RECEIVER,
+                "bill_account": "B2C3D4",
+                "duties_bill_to": BillTo.THIRD_PARTY,
+                "duties_account": "C3D4E5",
+                "duties_postal_code": "10001",
+            }
+        ),
+        "released": base.model_copy(update={"shipper_release": True}),
+        "on delivery": base.model_copy(update={"cod_amount": Money.of("50.00")}),
+        "told": base.model_copy(
+            update={
+                "notify": Notify.ALL,
+                "ship_to": base.ship_to.model_copy(update={"email": "jo@example.com"}),
+            }
+        ),
+        "documents": abroad.model_copy(update={"documents_only": True, "customs": None}),
+        "handled": base.model_copy(
+            update={"parcels": (Parcel(weight_lb=3, additional_handling=True), *base.parcels)}
+        ),
+        "flat": base.model_copy(
+            update={"parcels": (base.parcels[0].model_copy(update={"simple_rate": SimpleRate.M}),)}
+        ),
         "dated": base.model_copy(update={"ship_date": TODAY + dt.timedelta(days=2)}),
         "parcels": base.model_copy(
             update={
@@ -242,6 +293,28 @@ def customs(draw: st.DrawFn) -> Customs:
 
 
 @st.composite
+def payers(draw: st.DrawFn) -> dict[str, Any]:
+    account = st.none() | st.sampled_from(["B2C3D4", "b2c-3d4", "A1B2C3", "12", "ÄÖ3456"])
+    code = st.none() | st.sampled_from(["10001", "K1A 0B1", "1000", "x" * 12, "10119"])
+    country = st.none() | st.sampled_from(["US", "CA", "DE", "PR"])
+    party = st.none() | st.sampled_from(list(BillTo))
+    return {
+        "bill_to": draw(party),
+        "bill_account": draw(account),
+        "bill_postal_code": draw(code),
+        "bill_country": draw(country),
+        "duties_bill_to": draw(party),
+        "duties_account": draw(account),
+        "duties_postal_code": draw(code),
+        "duties_country": draw(country),
+        "shipper_release": draw(st.booleans()),
+        "documents_only": draw(st.booleans()),
+        "cod_amount": draw(st.none() | st.sampled_from([Money.of("0"), Money.of("10.10")])),
+        "notify": draw(st.none() | st.sampled_from(list(Notify))),
+    }
+
+
+@st.composite
 def shipments(draw: st.DrawFn) -> Shipment:
     return Shipment(
         order_id=draw(st.none() | word),
@@ -259,6 +332,7 @@ def shipments(draw: st.DrawFn) -> Shipment:
         is_return=draw(st.booleans()),
         direct_delivery_only=draw(st.booleans()),
         customs=draw(st.none() | customs()),
+        **draw(st.just({}) | payers()),
     )
 
 
@@ -320,6 +394,11 @@ def shippable(draw: st.DrawFn) -> Shipment:
             "parcels": boxes,
             "references": {"po": "1"},
             "order_id": None,
+            **{
+                leaf.name: False if leaf.spec.kind == "flag" else None
+                for leaf in OPTIONS
+                if leaf.spec.since > 2 and leaf.group == ""
+            },
             "description": draw(st.none() | st.text("abc é\x07", max_size=80)),
         }
     )

@@ -29,7 +29,7 @@ from shipkit.orders.mapping.mapped import (
     REFERENCES_TYPE,
 )
 from shipkit.orders.mapping.template_limits import MAX_OUTPUT, OverBudget
-from shipkit.schema import CURRENCY, FLAT, OWN, PAPERS
+from shipkit.schema import FLAT, OWN, PAPERS, ROW_LEAVES
 from shipkit.services import ServiceList
 
 __all__ = ["TemplateSql", "compile_template"]
@@ -107,7 +107,7 @@ def compile_template(
 
 _NESTED: Final = ("ship_to", "ship_from", "parcels", "references", "customs")
 _CUSTOMS: Final = tuple(leaf.name for leaf in PAPERS)
-_OWN_FIELDS: Final = {*(leaf.name for leaf in (*OWN, CURRENCY)), *_NESTED}
+_OWN_FIELDS: Final = {*(leaf.name for leaf in (*OWN, *ROW_LEAVES)), *_NESTED}
 """Fields of the shipment itself; those of its address and its parcels are one level below."""
 
 _BY_KIND: Final[Mapping[str, tuple[Kind, ...]]] = {
