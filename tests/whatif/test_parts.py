@@ -358,7 +358,7 @@ def test_a_pricer_writes_one_file_and_the_same_again(folder, tmp_path):
     assert totals[0].orders.sum() == pq.read_metadata(to).num_rows == 5
     assert [path.name for path in to.parent.iterdir()] == ["one.parquet"]
     with pytest.raises(InputError, match="replace the orders themselves"):
-        pricer.file(to, to)
+        pricer.file(folder / "day-0.parquet", folder / "day-0.parquet")
     with pytest.raises(InputError, match="is 4 files"):
         pricer.file(folder, tmp_path / "all.parquet")
 
