@@ -57,7 +57,14 @@ async def test_a_preview_answers_with_every_total_and_a_sample(session):
     assert facts["total"] == f"{frame['cost_cents'].sum() / 100:.2f}"
     assert facts["shipments"] == 12
     assert facts["by_service"] == [
-        {"service": "ground", "shipments": 12, "total": facts["total"], "currency": "USD"}
+        {
+            "service": "ground",
+            "carrier": "sandbox",
+            "seller": "sandbox",
+            "shipments": 12,
+            "total": facts["total"],
+            "currency": "USD",
+        }
     ]
     assert len(facts["sample"]) == 2
     assert facts["sample"][0]["cost"] == f"{frame['cost_cents'][0] / 100:.2f}"

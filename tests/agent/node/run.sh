@@ -23,9 +23,9 @@ JSON
 export SHIPKIT_HOME="$work/home" SHIPKIT_GRACE_S=0.5
 
 echo "== the Inspector: every schema portable, a call"
-mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --method tools/list --strict > "$work/tools.json" 2> "$work/warnings.txt"
+mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --connect-timeout 120000 --method tools/list --strict > "$work/tools.json" 2> "$work/warnings.txt"
 if grep -q Warning: "$work/warnings.txt"; then cat "$work/warnings.txt"; exit 1; fi
-mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --shipper "harbor=$work/shop.json" --method tools/call --tool-name batch_resume | grep -q "No interrupted jobs"
+mcp-inspector --cli "$python" -m shipkit.agent.mcp_server --shipper "harbor=$work/shop.json" --connect-timeout 120000 --method tools/call --tool-name batch_resume | grep -q "No interrupted jobs"
 
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port/mcp
@@ -44,7 +44,7 @@ for _ in range(300):
 start
 
 echo "== the Inspector over HTTP: the whole way, and kill -9 of the server"
-call() { local tool=$1; shift; mcp-inspector --cli "$url" --transport http --method tools/call --tool-name "$tool" "$@"; }
+call() { local tool=$1; shift; mcp-inspector --cli "$url" --transport http --connect-timeout 120000 --method tools/call --tool-name "$tool" "$@"; }
 rows=$("$python" -c 'import json; print(json.dumps([{"order_id": f"insp-{i}", "name": "Ada Lee", "address1": f"{i} Inspector Rd", "city": "Austin", "state": "TX", "zip": "78701", "weight_lb": 2, "service": "ground"} for i in range(1, 41)]))')
 call load_orders --tool-arg "rows=$rows" > /dev/null
 preview=$(call batch_preview | grep -o 'pv_[0-9a-f]*' | head -1)
@@ -62,7 +62,7 @@ rm "$SHIPKIT_HOME/hold"
 start
 call batch_resume | grep -q '"status": "interrupted"'
 call batch_resume --tool-arg "job_id=$job" --tool-arg choice=resume | grep -q '"shipped": 40'
-mcp-inspector --cli "$url" --transport http --method resources/read --uri "shipkit://jobs/$job/results.csv" | grep -q tracking_number
+mcp-inspector --cli "$url" --transport http --connect-timeout 120000 --method resources/read --uri "shipkit://jobs/$job/results.csv" | grep -q tracking_number
 echo "ok   the Inspector"
 
 echo "== TypeScript clients"
