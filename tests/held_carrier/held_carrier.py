@@ -12,7 +12,6 @@ from pathlib import Path
 
 from shipkit.carriers.sandbox import PLUGIN as SANDBOX
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.services import ServiceList
 
 __all__ = ["PLUGIN", "HeldSandbox"]
 
@@ -46,6 +45,10 @@ def _create(_, shared) -> HeldSandbox:
     return made
 
 
-SERVICES = ServiceList("held", tuple(replace(e, carrier="held") for e in SANDBOX.services.entries))
+SERVICES = replace(
+    SANDBOX.services,
+    carrier="held",
+    entries=tuple(replace(entry, carrier="held") for entry in SANDBOX.services.entries),
+)
 PLUGIN = replace(SANDBOX, name="held", services=SERVICES, create=_create)
 """It holds while ``<home>/hold`` exists."""
