@@ -185,7 +185,7 @@ def test_ground_saver_under_a_pound_is_92_in_ounces(
         label=LabelSpec(),
         today=dt.date(2026, 11, 22),
     )
-    for request in (rate, ship):
+    for kind, request in (("rate", rate), ("ship", ship)):
         assert not list(contract.request("POST", request.path, request.body, mode="closed"))
         body: Any = next(iter((request.body or {}).values()))["Shipment"]
         weight = body["Package"][0]["PackageWeight"]
@@ -193,7 +193,7 @@ def test_ground_saver_under_a_pound_is_92_in_ounces(
         assert found == expected
         judge = ups_module.UpsServer()
         wrapped = {"Any": {"Request": {}, "Shipment": body}}
-        assert judge._refuse("rate", wrapped) is None
+        assert judge._refuse(kind, wrapped) is None
 
 
 def test_ground_saver_on_both_sides_of_a_pound_is_refused(shop: Address) -> None:
