@@ -23,8 +23,7 @@ from shipkit.errors import (
     CheckpointWriteError,
     JobNotFound,
 )
-from shipkit.purchasing import store as store_module
-from shipkit.purchasing.store import JobStore, results
+from shipkit.purchasing.store import JobStore, publishing, results
 from shipkit.purchasing.store.entries import ENTRIES, LabelBytes, LedgerEntry, to_table
 from shipkit.purchasing.store.manifest import (
     Manifest,
@@ -342,7 +341,7 @@ def test_a_missing_segment_of_labels_is_named(home):
 
 
 def test_rows_of_a_plan_are_read_in_any_order_a_group_at_a_time(home, monkeypatch):
-    monkeypatch.setattr(store_module, "_ROW_GROUP", 4)
+    monkeypatch.setattr(publishing, "_ROW_GROUP", 4)
     job = job_of(home, 10)
     rows = PlanRows(job.path)
     wanted = [9, 0, 3, 4, 4, 8, 2, 1, 0]
@@ -356,7 +355,7 @@ def test_rows_of_a_plan_are_read_in_any_order_a_group_at_a_time(home, monkeypatc
 
 
 def test_a_group_is_read_once_as_long_as_rows_are_asked_for_in_order(home, monkeypatch):
-    monkeypatch.setattr(store_module, "_ROW_GROUP", 4)
+    monkeypatch.setattr(publishing, "_ROW_GROUP", 4)
     rows, read = PlanRows(job_of(home, 10).path), []
     monkeypatch.setattr(
         rows,

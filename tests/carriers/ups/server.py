@@ -1205,17 +1205,17 @@ def _boxes(shipment: dict[str, Any]) -> tuple[str, str] | None:
                 return "120602", f"dimensions {values}"
         value = package.get("PackageServiceOptions", {}).get("DeclaredValue")
         country = shipment["Shipper"]["Address"]["CountryCode"]
+        if value is not None and not (
+            re.fullmatch(r"\d{1,5}(\.\d{2})?", value["MonetaryValue"])
+            and re.fullmatch(r"[A-Z]{3}", value["CurrencyCode"])
+        ):
+            return "120604", "declared value"
         if value is not None and country in _CURRENCIES | {"US": "", "PR": ""}:
             # Shipping.yaml, DeclaredValue.CurrencyCode: valid for the shipper's country.
             if value["CurrencyCode"] != _CURRENCIES.get(country, "USD"):
                 return "120604", "declared value in a foreign currency"
             if country in {"US", "PR"} and float(value["MonetaryValue"]) > 50_000:
                 return "120604", "declared value over 50,000"
-        if value is not None and not (
-            re.fullmatch(r"\d{1,5}(\.\d{2})?", value["MonetaryValue"])
-            and re.fullmatch(r"[A-Z]{3}", value["CurrencyCode"])
-        ):
-            return "120604", "declared value"
     return None
 
 
