@@ -151,6 +151,7 @@ def test_more_parcels_origin_references_and_customs_can_be_written(orders, shop)
             "description": "Doll",
             "quantity": 3,
             "unit_value_cents": 410,
+            "unit_value_exact": None,
             "weight_lb": None,
             "sku": None,
             "hs_code": "9503.00",
