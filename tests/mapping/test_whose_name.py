@@ -31,7 +31,6 @@ def ship(tmp_path, shop, headings, row, **settings):
         "Client",
         "Contact",
         "Sold To Name",
-        "Payer",
         "Billing Company",
     ],
 )
@@ -42,6 +41,14 @@ def test_a_bare_name_next_to_another_name_is_asked_about(tmp_path, shop, other):
         [1, "ship_to.name", "column_ambiguous", "Pay Inc", "error"]
     ]
     assert f'"Name" and "{other}"' in problems["problem"][0]
+
+
+def test_a_payer_who_is_called_by_name_holds_the_row(tmp_path, shop):
+    """A payer of the shipping is the receiver or a third party, and has an account."""
+    problems, _ = ship(tmp_path, shop, f"Name,Payer,{BARE}", f"Mara Quint,Pay Inc,{PLACE}")
+    assert problems[["row_number", "code", "severity"]].values.tolist() == [
+        [1, "bill_to_unreadable", "error"]
+    ]
 
 
 @pytest.mark.parametrize(
