@@ -16,7 +16,12 @@ pytestmark = pytest.mark.anyio
 
 
 def log_of(folder) -> list[dict]:
-    return duckdb.sql(f"FROM '{folder}/*.parquet' ORDER BY noted_at").to_arrow_table().to_pylist()
+    return (
+        duckdb.connect()
+        .sql(f"FROM '{folder}/*.parquet' ORDER BY noted_at")
+        .to_arrow_table()
+        .to_pylist()
+    )
 
 
 async def test_the_job_has_the_log_of_everything_that_led_to_it(serve, home):

@@ -244,7 +244,7 @@ def test_parcels_over_the_limit_are_a_problem_and_not_a_traceback(tmp_path):
 # -- what a session refuses ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("carrier", [42, "usps", sk.SandboxCarrier, object()])
+@pytest.mark.parametrize("carrier", [42, "pigeons", sk.SandboxCarrier, object()])
 def test_a_wrong_carrier_is_refused_when_the_session_is_made(tmp_path, carrier):
     with pytest.raises(InputError, match="carrier"):
         sk.BatchSession(orders(["ground"]), shipper=SHOP, home=tmp_path, carrier=carrier)
