@@ -370,155 +370,91 @@ class Served:
         self.process.stdout.close()
 
 
-class ServedUps:
-    """The tests' UPS server in a process of its own.
+class ServedByTests:
+    """One of the tests' carrier servers, in a process of its own."""
 
-    Requests are not checked against UPS's OpenAPI files: that would take longer than the jobs.
-    """
-
-    name, label = "ups", LabelSpec(format="zpl")
+    label = LabelSpec(format="zpl")
+    name: str
+    latency_s: float
+    faults: dict[str, tuple[str, ...]]
+    """Call -> its faults, each of which comes once in `UPS_ONCE_IN` requests."""
+    kept = True
+    """Whether the server keeps its books in a file."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        command = [
-            sys.executable,
-            str(ROOT / "tests" / "carriers" / "ups" / "server.py"),
-            "--latency",
-            "0.02",
-            "--late",
-            str(LATE_S - 0.05),
-        ]
+        server = ROOT / "tests" / "carriers" / self.name / "server.py"
+        command = [sys.executable, str(server), "--latency", str(self.latency_s)]
+        command += ["--late", str(LATE_S - 0.05)]
+        command += ["--books", str(folder / f"{self.name}.db")] if self.kept else []
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        self._rng = random.Random(seed)
-        for kind in UPS_FAULTS:
-            _post(
-                f"{self.url}/_fault",
-                {
-                    "call": "ship",
-                    "kind": kind,
-                    "times": 1_000_000,
-                    "skip": self._rng.randrange(UPS_ONCE_IN),
-                    "every": UPS_ONCE_IN,
-                },
-            )
+        rng = random.Random(seed)
+        for call, kinds in self.faults.items():
+            for kind in kinds:
+                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
+                _post(
+                    f"{self.url}/_fault",
+                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
+                )
 
-    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
-        """Return reference, tracking numbers and void state of all that one job bought from UPS."""
+    def books(self) -> dict[str, Any]:
+        """Return what was sold; a request that the server objects to ends the harness."""
         with urllib.request.urlopen(f"{self.url}/_books") as answer:
             books = json.loads(answer.read())
         if books["objections"]:
-            raise SystemExit(f"UPS's server objects: {books['objections'][:3]}")
+            raise SystemExit(f"The server of {self.name} objects: {books['objections'][:3]}")
+        return books
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class ServedUps(ServedByTests):
+    """UPS. Requests are not checked against its OpenAPI files: that would take longer than jobs."""
+
+    name, latency_s, faults, kept = "ups", 0.02, {"ship": tuple(UPS_FAULTS)}, False
+
+    def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
+        """Return reference, tracking numbers and void state of all that one job bought."""
         return [
             (s["reference"], s["parcels"], s["voided"])
-            for s in books["shipments"]
+            for s in self.books()["shipments"]
             if s["reference"].startswith(job.manifest.reference_base)
         ]
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
+class ServedEasyPost(ServedByTests):
+    """EasyPost."""
 
-class ServedEasyPost:
-    """The tests' EasyPost server in a process of its own."""
-
-    name, label = "easypost", LabelSpec(format="zpl")
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        command = [
-            sys.executable,
-            str(ROOT / "tests" / "carriers" / "easypost" / "server.py"),
-            "--latency",
-            "0.03",
-            "--late",
-            str(LATE_S - 0.05),
-            "--books",
-            str(folder / "easypost.db"),
-        ]
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        rng = random.Random(seed)
-        for call, kinds in EASYPOST_FAULTS.items():
-            for kind in kinds:
-                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
-                _post(
-                    f"{self.url}/_fault",
-                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
-                )
+    name, latency_s, faults = "easypost", 0.03, EASYPOST_FAULTS
 
     def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
         """Return reference, tracking number and refund of all that one job bought."""
-        with urllib.request.urlopen(f"{self.url}/_books") as answer:
-            books = json.loads(answer.read())
-        if books["objections"]:
-            raise SystemExit(f"EasyPost's server objects: {books['objections'][:3]}")
         return [
             (one["reference"], [one["number"]], bool(one["refund"]))
-            for one in books["sold"]
+            for one in self.books()["sold"]
             if one["reference"].startswith(job.manifest.reference_base)
         ]
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
+class ServedUsps(ServedByTests):
+    """USPS. A key says nothing of its reference, so a label is one of its order: the plan's row."""
 
-class ServedUsps:
-    """The tests' USPS server in a process of its own."""
-
-    name, label = "usps", LabelSpec(format="zpl")
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        command = [
-            sys.executable,
-            str(ROOT / "tests" / "carriers" / "usps" / "server.py"),
-            "--latency",
-            "0.05",
-            "--late",
-            str(LATE_S - 0.05),
-            "--books",
-            str(folder / "usps.db"),
-        ]
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
-        rng = random.Random(seed)
-        for call, kinds in USPS_FAULTS.items():
-            for kind in kinds:
-                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
-                _post(
-                    f"{self.url}/_fault",
-                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
-                )
+    name, latency_s, faults = "usps", 0.05, USPS_FAULTS
 
     def sold(self, job: JobStore) -> list[tuple[str, list[str], bool]]:
-        """Return reference, tracking number and state of all that one job bought.
-
-        A key says nothing of its reference, so a label is one of its order: the plan's row.
-        """
-        with urllib.request.urlopen(f"{self.url}/_books") as answer:
-            books = json.loads(answer.read())
-        if books["objections"]:
-            raise SystemExit(f"USPS's server objects: {books['objections'][:3]}")
+        """Return reference, tracking number and state of all that one job bought."""
         orders = job.plan.column("order_id").to_pylist()
         places = {order: place for place, order in enumerate(orders)}
         return [
             (job.reference(places[one["order"]], 1), [one["number"]], one["state"] != "sold")
-            for one in books["sold"]
+            for one in self.books()["sold"]
             if one["order"] in places
         ]
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def _post(url: str, body: dict[str, Any]) -> None:
@@ -659,7 +595,7 @@ def lane(
     number: int,
     zygote: Zygote,
     totals: Totals,
-    served: Served | ServedUps | ServedEasyPost | ServedUsps | Several,
+    served: Served | ServedByTests | Several,
     home: Path,
     sizes: tuple[int, ...],
     seed: int,

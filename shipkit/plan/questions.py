@@ -17,6 +17,7 @@ from shipkit.carriers import registry
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.joint_services import JointServices
 from shipkit.carriers.protocol import ValidatesAddresses, address_validator, tracker
+from shipkit.carriers.tracking import unknown_place
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, InputError, SettingsError
 from shipkit.models import Address, AddressCheck
@@ -349,10 +350,7 @@ async def _tracked(numbers: list[str], account: Account) -> list[dict[str, Any]]
     if able is not None:
         return await able.track(numbers, account.pacer) if numbers else []
     problem = f"{account.name} cannot track parcels."
-    return [
-        {"tracking_number": number, "status": "unknown", "delivered": False, "problem": problem}
-        for number in numbers
-    ]
+    return [unknown_place(number, problem) for number in numbers]
 
 
 def _unable(accounts: Accounts, capability: str, what: str) -> InputError:

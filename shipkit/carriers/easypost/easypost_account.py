@@ -29,8 +29,8 @@ from shipkit.carriers.easypost.tracker_answer import address_check, tracking_lin
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.common.pool import each
-from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
+from shipkit.carriers.tracking import track_each
+from shipkit.errors import AuthenticationFailed, CarrierRejected, SettingsError
 from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Shipment
 from shipkit.settings import Settings
 
@@ -249,26 +249,13 @@ class EasyPost:
         No tracker is created: those of other labels are billed.
         """
 
-        async def one(number: str) -> dict[str, Any]:
-            async def ask() -> dict[str, Any]:
-                answer = await self._client.get("/trackers", {"tracking_code": number})
-                found = [t for t in answer.get("trackers") or () if isinstance(t, dict)]
-                own = [t for t in found if t.get("tracking_code") == number]
-                return tracking_line(number, own[0] if own else None)
+        async def ask(number: str) -> dict[str, Any]:
+            answer = await self._client.get("/trackers", {"tracking_code": number})
+            found = [t for t in answer.get("trackers") or () if isinstance(t, dict)]
+            own = [t for t in found if t.get("tracking_code") == number]
+            return tracking_line(number, own[0] if own else None)
 
-            try:
-                return await (pacer.repeat(ask) if pacer else ask())
-            except AuthenticationFailed:
-                raise
-            except CarrierError as error:
-                return {
-                    "tracking_number": number,
-                    "status": "unknown",
-                    "delivered": False,
-                    "problem": error.message,
-                }
-
-        return await each(one, tracking_numbers, at_once=self.pace.concurrency)
+        return await track_each(ask, tracking_numbers, at_once=self.pace.concurrency, pacer=pacer)
 
     async def validate_address(self, address: Address) -> AddressCheck:
         """Return whether an address exists, how the carrier writes it, and whether it is a home."""

@@ -22,6 +22,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.quoting import quote_line, refused_line, with_note
+from shipkit.carriers.tracking import track_each
 from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
 from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
@@ -452,22 +453,10 @@ class UPS:
         See :func:`shipkit.carriers.ups.tracking_answers.tracking` for the keys.
         """
 
-        async def one(number: str) -> dict[str, Any]:
-            async def ask() -> dict[str, Any]:
-                return tracking_answers.tracking(await self._client.ask(wire.track(number)), number)
+        async def ask(number: str) -> dict[str, Any]:
+            return tracking_answers.tracking(await self._client.ask(wire.track(number)), number)
 
-            try:
-                return await (pacer.repeat(ask) if pacer else ask())
-            except AuthenticationFailed:
-                raise
-            except CarrierError as error:
-                unknown = tracking_answers.tracking(None, number)
-                return {**unknown, "status": "unknown", "problem": error.message}
-
-        numbers = list(dict.fromkeys(tracking_numbers))
-        found = await each(one, numbers, at_once=self.pace.concurrency)
-        by_number = dict(zip(numbers, found, strict=True))
-        return [by_number[number] for number in tracking_numbers]
+        return await track_each(ask, tracking_numbers, at_once=self.pace.concurrency, pacer=pacer)
 
     async def validate_address(self, address: Address) -> AddressCheck:
         """Return whether a street address in the US or PR exists, and whether it is a home."""

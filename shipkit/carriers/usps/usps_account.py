@@ -18,6 +18,7 @@ from shipkit.carriers.account_checks import AccountChecks
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
 from shipkit.carriers.quote_cache import AnswerCache
+from shipkit.carriers.tracking import track_each
 from shipkit.carriers.usps import CAPABILITIES
 from shipkit.carriers.usps.call_quota import CallQuota
 from shipkit.carriers.usps.delivery_answers import (
@@ -35,8 +36,7 @@ from shipkit.carriers.usps.price_questions import PriceQuestions, mailing_day
 from shipkit.carriers.usps.usps_client import Payer, UspsClient
 from shipkit.carriers.usps.usps_host import api_host
 from shipkit.carriers.usps.usps_settings import UspsSettings
-from shipkit.common.pool import each
-from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
+from shipkit.errors import CarrierRejected, SettingsError
 from shipkit.models import (
     Address,
     AddressCheck,
@@ -247,28 +247,16 @@ class USPS:
     ) -> list[dict[str, Any]]:
         """Return where parcels are. A number without a scan is not found, whatever its label."""
 
-        async def one(number: str) -> dict[str, Any]:
-            async def ask() -> dict[str, Any]:
+        async def ask(number: str) -> dict[str, Any]:
+            try:
                 answer = await self._client.ask(
                     "GET", f"/tracking/v3/tracking/{number}", params={"expand": "DETAIL"}
                 )
-                return where_it_is(number, answer)
-
-            try:
-                return await (pacer.repeat(ask) if pacer else ask())
-            except AuthenticationFailed:
-                raise
             except CarrierRejected as refused:  # 404, or 400 with one of ten codes
                 return where_it_is(number, None, refused.message)
-            except CarrierError as error:
-                return {
-                    "tracking_number": number,
-                    "status": "unknown",
-                    "delivered": False,
-                    "problem": error.message,
-                }
+            return where_it_is(number, answer)
 
-        return await each(one, tracking_numbers, at_once=self.pace.concurrency)
+        return await track_each(ask, tracking_numbers, at_once=self.pace.concurrency, pacer=pacer)
 
     async def validate_address(self, address: Address) -> AddressCheck:
         """Return whether USPS delivers to an address, its ZIP+4, and whether it is a home."""
