@@ -215,9 +215,13 @@ def _compared(
     manifest = store.manifest
     home = store.path.parent.parent
     if all(path.exists() for path in paths):
-        claimed = pq.read_table(paths[0], columns=["row"], partitioning=None)
-        mine = np.zeros(manifest.shipments, dtype=bool)
-        mine[claimed.column("row").to_numpy()] = True
+        # A row that one account's claims lack was found to be another job's there.
+        mine = np.ones(manifest.shipments, dtype=bool)
+        for path in paths:
+            claimed = pq.read_table(path, columns=["row"], partitioning=None).column("row")
+            here = np.zeros(manifest.shipments, dtype=bool)
+            here[claimed.to_numpy()] = True
+            mine &= here
         rows = rows[~mine[rows]]
         if not len(rows):
             return {}

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit._version import __version__
 from shipkit.carriers.ratecard import RateCard
 from shipkit.common.spill import shared_by, threads
 from shipkit.errors import InputError
@@ -59,7 +60,7 @@ def compare_by(
                 f"Parts are made of files, and these orders are a {type(orders).__name__}.",
                 fix="Save them as Parquet files, or leave executor out.",
             )
-        found = [_summed(sides.compared(read_orders(orders, **mapping)), keys)]
+        found = [_summed(sides.compared(read_orders(source, **mapping)), keys)]
         return _result(sides, keys, found)
     reading = None if source.shipments is not None else read_once(orders, **mapping)
     files = source.shipments if reading is None else reading.files
@@ -95,10 +96,13 @@ class _Task:
     sides: Sides
     keys: tuple[str, ...]
     reading: Reading | None
+    version: str = __version__
+    """Of the shipkit that compares: another one may price by other rules."""
 
     def orders(self, part: RatePart) -> Iterator[Orders]:
-        """Yield the orders of a part."""
+        """Yield the orders of a part. Raises SourceError for a file that changed meanwhile."""
         source = part.source
+        source.file.demand_unchanged()
         if isinstance(source, ShipmentFile):
             paid = () if isinstance(self.sides.baseline, RateCard) else (self.sides.baseline,)
             for table in source.tables(ROWS_AT_A_TIME, part.groups, paid):
@@ -113,6 +117,12 @@ def _sums_of(task: _Task, part: RatePart, workers: int) -> tuple[pa.Table, dict[
     def sums(orders: Orders) -> tuple[pa.Table, dict[str, int]]:
         return _summed(task.sides.compared(orders), task.keys)
 
+    if task.version != __version__:
+        raise InputError(
+            f"This comparison was made by shipkit {task.version}, and this process has "
+            f"{__version__}.",
+            fix="Install one version on all machines.",
+        )
     with shared_by(workers):
         # A column of the source is read from the planner's database, one thread at a time.
         paid_of_orders = task.reading is not None and isinstance(task.sides.baseline, str)

@@ -116,6 +116,15 @@ class OrderFile:
     changed: str
     """When it was written, as text."""
 
+    def demand_unchanged(self) -> None:
+        """Raise SourceError if the file is not as it was when it was listed."""
+        now = _info(self.place, *self.place.opened())
+        if (int(now.size or 0), str(now.mtime_ns)) != (self.size, self.changed):
+            raise SourceError(
+                f"{self.name} changed while its folder was read.",
+                fix="Run it again once nothing writes into the folder.",
+            )
+
     @property
     def is_parquet(self) -> bool:
         """Whether it is a Parquet file, by its ending or its first bytes."""
@@ -255,7 +264,7 @@ def _named(found: dict[FilePlace, fs.FileInfo]) -> list[OrderFile]:
     while len(set(names.values())) < len(names) and depth < 64:
         depth += 1
         names = {
-            place: "/".join(PurePosixPath(info.path).parts[-depth:])
+            place: "/".join(PurePosixPath(info.path.lstrip("/")).parts[-depth:])
             if last[PurePosixPath(info.path).name] > 1
             else names[place]
             for place, info in found.items()

@@ -65,7 +65,8 @@ class RatePart:
     groups: tuple[int, ...] | None = None
 
     def tables(self, pricer: Pricer) -> Iterator[pa.Table]:
-        """Yield the prices of its rows."""
+        """Yield the prices of its rows. Raises SourceError for a file that changed meanwhile."""
+        self.source.file.demand_unchanged()
         if isinstance(self.source, ShipmentFile):
             return pricer.priced(self.source.tables(ROWS_AT_A_TIME, self.groups))
         file = self.source.file
@@ -80,6 +81,7 @@ class RatePart:
             file.size,
             file.changed,
             self.source.before,
+            getattr(self.source, "alone", None),
             self.groups,
             pricer.fingerprint,
             pricer.schema.to_string(),

@@ -187,7 +187,9 @@ class OrderSource:
 
 
 def source_of(orders: Any) -> OrderSource:
-    """Return what `orders` are. Nothing but the ends of Parquet files is read."""
+    """Return what `orders` are. Nothing but the ends of Parquet files is read, and streams."""
+    if isinstance(orders, OrderSource):
+        return orders
     files = order_files(orders)
     if files is not None:
         mapped = shipment_files(files)

@@ -45,7 +45,8 @@ def rate_to_file(
     """Write the prices of `orders` to one Parquet file; return the totals."""
     pricer = _pricer(card, scenario)
     target = FilePlace.of(to)
-    if any(file.place == target for file in source_of(orders).files):
+    source = source_of(orders)  # once: a stream is empty after it was read
+    if any(file.place == target for file in source.files):
         raise InputError(
             f"{target.address} would replace the orders themselves.", fix="Name another file."
         )
@@ -53,7 +54,7 @@ def rate_to_file(
     def price(part: Orders) -> pa.Table:
         return whatif.rated(part, card, scenario)
 
-    parts = orders_in_parts(orders, **mapping)
+    parts = orders_in_parts(source, **mapping)
     return write_rated(ahead(price, parts, threads()), pricer.schema, target)
 
 

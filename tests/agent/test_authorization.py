@@ -311,10 +311,14 @@ async def test_the_log_has_who_approved(serve, login, home):
             await c.ok("load_orders", rows=orders(1))
             shown = await c.ok("batch_preview")
             job = await c.ok("batch_execute", preview_id=shown["preview_id"])
-    found = duckdb.connect().sql(
-        f"SELECT answered_by FROM '{home}/jobs/{job['job_id']}/audit/*.parquet' "
-        "WHERE tool = 'batch_execute' AND outcome = 'begins'"
-    ).fetchall()
+    found = (
+        duckdb.connect()
+        .sql(
+            f"SELECT answered_by FROM '{home}/jobs/{job['job_id']}/audit/*.parquet' "
+            "WHERE tool = 'batch_execute' AND outcome = 'begins'"
+        )
+        .fetchall()
+    )
     assert "dana@example.com" in found[0][0]
 
 

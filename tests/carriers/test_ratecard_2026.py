@@ -6,6 +6,7 @@ the end shares no code and no arithmetic with shipkit: it works in fractions of 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import random
@@ -506,3 +507,18 @@ def test_what_if_equals_an_independent_calculator_to_the_cent(
         except CarrierRejected:
             one = None
         assert one == wanted[row["row_number"] - 1]
+
+
+@pytest.mark.parametrize(
+    "rule", [{"percent": Decimal(10), "of": ("base",)}, {"declared_value": True}]
+)
+def test_a_size_condition_that_no_amount_would_heed_is_refused(rule: dict[str, Any]) -> None:
+    with pytest.raises(RateCardError, match="size condition"):
+        Surcharge("heavy", "other", cents=100, over_lb=50, **rule)
+
+
+def test_two_transit_times_for_one_zone_are_refused() -> None:
+    card = sk.RateCard.synthetic()
+    twice = pa.concat_tables([card.transit, card.transit.slice(0, 1)])
+    with pytest.raises(RateCardError, match="two transit times"):
+        dataclasses.replace(card, transit=twice)

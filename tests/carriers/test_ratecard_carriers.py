@@ -188,6 +188,11 @@ def test_a_card_with_ounces_is_saved_whole(usps: RateCard, tmp_path: Path) -> No
     again = RateCard.load(usps.save(tmp_path / "usps.zip"))
     assert again.ounces.equals(usps.ounces)
     assert again.ounces.num_rows == 16 * 6
+    plain = sk.RateCard.synthetic()
+    plain.save(tmp_path / "over")
+    usps.save(tmp_path / "over")
+    plain.save(tmp_path / "over")
+    assert sk.RateCard.load(tmp_path / "over").fingerprint == plain.fingerprint
     assert measure(again, Parcel(weight_lb=0.3)).ounces == 5
 
 

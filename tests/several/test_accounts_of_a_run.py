@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from corekit import QUOTE, BookCarrier, TwoStepCarrier, draft_of, lose_first, quotes_of
 
@@ -15,11 +17,12 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.errors import CarrierRejected, JobError
 from shipkit.purchasing import history, recovery
+from shipkit.purchasing.account import account_key
 from shipkit.purchasing.run import Control, execute, look_again
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import STATES, LedgerEntry
 from shipkit.purchasing.store.manifest import JobAccount
-from shipkit.state import JobStatus
+from shipkit.state import JobStatus, RowState
 
 NAMES = ("post", "parcel")
 ROWS = 12
@@ -329,3 +332,24 @@ def test_a_row_without_a_quote_of_its_currency_stops_its_own_account_only(home, 
     assert buy(job, accounts) is JobStatus.PAUSED
     assert (post.sales(), parcel.sales()) == ({}, orders(1, 3))
     assert "priced in CAD" in job.reason
+
+
+def test_an_order_that_one_account_has_claimed_for_another_job_stays_that_jobs(home, post, parcel):
+    """A crash between the two claims of a job leaves one that has the order, and one without."""
+    accounts = accounts_of(post, parcel)
+    job = job_of(home, accounts)
+    pending = np.full(ROWS, STATES.index(RowState.PENDING))
+    history.claim(job, pending)
+    first, second = (
+        home / "claims" / key / f"{job.job_id}.parquet" for key in sorted(job.manifest.account_keys)
+    )
+    whole = pq.read_table(first, partitioning=None)
+    pq.write_table(whole.filter(pc.greater(whole.column("row"), 0)), second)
+    other = next(a for a in accounts if account_key(a.carrier.identity) == second.parent.name)
+    rival = JobStore.publish(home, draft_of(1, identity=other.carrier.identity))
+    for claims in (first, second):
+        claims.rename(claims.with_suffix(".away"))
+    assert history.claim(rival, pending[:1]) == {}
+    for claims in (first, second):
+        claims.with_suffix(".away").rename(claims)
+    assert list(history.claim(job, pending)) == [0]

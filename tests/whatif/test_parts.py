@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
-from shipkit.errors import InputError
+from shipkit.errors import InputError, SourceError
 from shipkit.plan.preview import to_frame
 from shipkit.rates import parts as rates_parts
-from shipkit.rates.order_files import FilePlace
+from shipkit.rates.order_files import FilePlace, order_files
 from shipkit.rates.rated_files import facts_of
 
 CARD = sk.RateCard.synthetic()
@@ -108,6 +108,40 @@ def test_shipments_may_come_in_any_form(form):
         "relation": lambda: duckdb.connect().from_arrow(table),
     }[form]()
     same(sk.rate(given, CARD, origin="78205"), sk.rate(table, CARD, origin="78205"))
+
+
+def test_a_stream_is_read_once(tmp_path):
+    def stream():
+        return pa.RecordBatchReader.from_batches(shipments(4).schema, shipments(4).to_batches())
+
+    target = tmp_path / "rated.parquet"
+    sk.rate(stream(), CARD, origin="78205", to=target)
+    assert pq.read_table(target).num_rows == 4
+    compared = [
+        sk.compare(CARD, CARD, orders, origin="78205", by="service")
+        for orders in (stream(), shipments(4))
+    ]
+    assert compared[0].table.num_rows > 0
+    assert compared[0].table.equals(compared[1].table)
+
+
+def test_a_part_is_kept_only_with_the_row_numbers_that_it_would_have(tmp_path):
+    """Alone, a file keeps its own numbers; with others, numbers run on."""
+    numbered = shipments(2).append_column("row_number", pa.array([3, 4]))
+    pq.write_table(numbered, tmp_path / "a.parquet")
+    pq.write_table(shipments(2, 2), tmp_path / "b.parquet")
+    files = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    sk.rate(files[:1], CARD, origin="78205", to=tmp_path / "out/")
+    sk.rate(files, CARD, origin="78205", to=tmp_path / "out/")
+    assert sorted(set(read(tmp_path / "out")["row_number"])) == [1, 2, 3, 4]
+
+
+def test_a_file_that_changes_while_a_folder_is_read_is_refused(folder):
+    (file, *_) = order_files(str(folder))
+    file.demand_unchanged()
+    pq.write_table(shipments(9), file.place.path)
+    with pytest.raises(SourceError, match="changed while"):
+        file.demand_unchanged()
 
 
 def test_files_in_folders_with_one_name_are_told_apart(tmp_path):

@@ -70,6 +70,8 @@ def save_card(card: RateCard, path: str | Path) -> Path:
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, data)
+    if "ounces.parquet" not in files:  # of an earlier card with prices by the ounce
+        (path / "ounces.parquet").unlink(missing_ok=True)
     return path
 
 

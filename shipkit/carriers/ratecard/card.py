@@ -460,10 +460,10 @@ def _check(card: RateCard) -> None:
                 fix="Put it after what it refers to.",
             )
         known.add(rule.name)
-    keys = list(
-        zip(*(card.rates.column(n).to_pylist() for n in ("service", "zone", "lb")), strict=True)
-    )
-    if len(set(keys)) < len(keys):
-        raise RateCardError(
-            f"Card {card.name!r} has two prices for one service, zone and weight.", fix="Keep one."
-        )
+    for table, key, what in (
+        (card.rates, ["service", "zone", "lb"], "prices for one service, zone and weight"),
+        (card.ounces, ["service", "zone", "oz"], "prices for one service, zone and ounces"),
+        (card.transit, ["service", "zone"], "transit times for one service and zone"),
+    ):
+        if table.group_by(key).aggregate([]).num_rows < table.num_rows:
+            raise RateCardError(f"Card {card.name!r} has two {what}.", fix="Keep one.")

@@ -311,6 +311,12 @@ class Surcharge:
                 "each parcel.",
                 fix="Give it an amount, and a size condition or per_parcel.",
             )
+        if self.sized and (self.percent is not None or self.declared_value):
+            raise RateCardError(
+                f"Surcharge {self.name!r} has a size condition, and its amount is no amount for "
+                "each parcel.",
+                fix="Give it cents, or leave the size condition out.",
+            )
         if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(
             amount < 0 for _, amount in self.steps
         ):
