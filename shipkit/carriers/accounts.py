@@ -189,7 +189,18 @@ def named_accounts(
 
 
 def demand_one_kind(accounts: Accounts) -> None:
-    """Raise InputError where live and other accounts would be approved together."""
+    """Raise InputError where live and other accounts, or one account twice, would be one batch.
+
+    Limits, pace and breaker are of an account: under two names it would have each of them twice.
+    """
+    found: dict[str, str] = {}
+    for account in accounts:
+        whose = account.carrier.identity
+        if whose.account and (name := found.setdefault(repr(whose), account.name)) != account.name:
+            raise InputError(
+                f"{name} and {account.name} are the same account: {whose}.",
+                fix="Name it once, or give the second carrier settings of its own.",
+            )
     kinds = {account.name: account.carrier.identity.live for account in accounts}
     if len(set(kinds.values())) < 2:
         return

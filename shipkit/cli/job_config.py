@@ -29,6 +29,7 @@ _TABLES = {
     "references": "reference",
     "services": "map_service",
     "types": "type",
+    "max_account": "max_account",
 }
 """Table of a config file to the option with the same meaning."""
 

@@ -79,7 +79,10 @@ def limits(args: Namespace) -> dict[str, Any]:
         "max_shipments": getattr(args, "max_shipments", None),
         "price_drift": getattr(args, "price_drift", None),
         "currency": getattr(args, "currency", None),
-        "per_account": pairs(getattr(args, "max_account", None)) or None,
+        "per_account": {
+            name: str(amount) for name, amount in pairs(getattr(args, "max_account", None)).items()
+        }
+        or None,
     }
     return {
         # text, because a config file may have `max_total = 500.10` and money is never a float

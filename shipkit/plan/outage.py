@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODE",
+    "UNCOMPARED",
     "answered",
     "refuse_gaps",
     "refuse_silence",
     "refuse_silent_offers",
+    "refuse_uncompared",
     "unanswered_quotes",
     "unanswered_rows",
 ]
 
 CODE = "carrier_unavailable"
 """Problem code of a row that the carrier did not answer for."""
+UNCOMPARED = "account_not_compared"
+"""Problem code of a row whose service was chosen while an account did not answer."""
 
 _ROWS_NAMED = 8
 _AGAIN = (
@@ -121,6 +125,24 @@ def refuse_gaps(shown: Preview) -> None:
         fix="Preview again; nothing about these rows has to be corrected. To buy the others now, "
         f'leave these out: session.skip("row_number IN ({listed}'
         f'{", ..." if len(numbers) > _ROWS_NAMED else ""})").',
+    )
+
+
+def refuse_uncompared(shown: Preview) -> None:
+    """Raise CarrierUnreachable when services were chosen while an account did not answer.
+
+    A person sees the warning of such rows before approving them. In AUTO no one does, and a whole
+    file would be bought at the account that happened to answer.
+    """
+    met = shown.plan.problems
+    silent = met.filter(pc.equal(met.column("code"), UNCOMPARED))
+    if not silent.num_rows:
+        return
+    numbers = silent.column("row_number").to_pylist()
+    raise CarrierUnreachable(
+        f"{counted(len(numbers), 'row')} could not be compared ({row_list(numbers, _ROWS_NAMED)}): "
+        f"{silent.column('problem')[0].as_py()}. Nothing was bought.",
+        fix="Preview again; or leave the account out, or approve what was found in CONFIRM mode.",
     )
 
 

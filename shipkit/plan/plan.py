@@ -163,5 +163,8 @@ class Plan:
 def _identities(identity: CarrierIdentity) -> list[str]:
     """Return the texts that say whose money is spent, for a fingerprint."""
     if isinstance(identity, JointIdentity):
-        return [f"{name}={text};" for name, part in identity.parts for text in _identities(part)]
+        # In one order: the same accounts named in another order are the same plan.
+        return [
+            f"{name}={text};" for name, part in sorted(identity.parts) for text in _identities(part)
+        ]
     return [f"{identity.name}|{identity.environment}|{identity.account}"]

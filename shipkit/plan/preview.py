@@ -299,7 +299,7 @@ class Preview:
     def _not_compared(self) -> dict[str, int]:
         """Name of an account -> for how many rows a service was chosen without its answer."""
         met = self.plan.problems
-        silent = met.filter(pc.equal(met.column("code"), "account_not_compared"))
+        silent = met.filter(pc.equal(met.column("code"), outage.UNCOMPARED))
         found: dict[str, int] = {}
         for name in silent.column("value").to_pylist():
             found[name] = found.get(name, 0) + 1

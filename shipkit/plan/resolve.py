@@ -190,7 +190,7 @@ def _not_compared(asked: pa.Table, shopped: Shopped, named: pa.Array) -> pa.Tabl
                 "field": "service",
                 "value": name,
                 "severity": "warning",
-                "code": "account_not_compared",
+                "code": outage.UNCOMPARED,
                 "problem": f"{name} did not answer, so {named[row].as_py()} was chosen without it: "
                 f"{text}",
                 "fix": "Preview again to compare it, too.",

@@ -27,6 +27,7 @@ from pydantic import (
     model_serializer,
 )
 
+from shipkit.carriers.protocol import JointIdentity
 from shipkit.common.files import write_file
 from shipkit.common.mirror import pull, push
 from shipkit.common.words import counted, plural, total_text
@@ -39,7 +40,7 @@ from shipkit.errors import (
     SpendLimitExceeded,
 )
 from shipkit.models import Money
-from shipkit.plan.outage import refuse_gaps
+from shipkit.plan.outage import refuse_gaps, refuse_uncompared
 from shipkit.plan.preview import Preview
 from shipkit.plan.preview_store import APPROVAL, PreviewRecord, recall
 
@@ -51,7 +52,6 @@ __all__ = [
     "authorize",
     "check_accounts",
     "check_limits",
-    "renew",
     "require_limits",
     "stored_approval",
 ]
@@ -309,13 +309,18 @@ def authorize(
     PlanChanged
         CONFIRM, and the approval is for other shipments or other prices.
     CarrierUnreachable
-        Some rows got no price because the carrier did not answer.
+        Some rows got no price because the carrier did not answer; or, in AUTO, an account did not
+        answer whose price might have been lower.
     """
     _fresh(record, now)
     refuse_gaps(preview)
+    identity = preview.plan.identity
+    if isinstance(identity, JointIdentity):
+        check_accounts(limits, [name for name, _ in identity.parts])
     check_limits(limits, preview.quotes, preview.plan.sellers)
     if mode is ExecutionMode.AUTO:
-        require_limits(limits, live=preview.plan.identity.live)
+        require_limits(limits, live=identity.live)
+        refuse_uncompared(preview)
         return None
     approval = stored_approval(record)
     if approval is None:
@@ -413,60 +418,6 @@ def check_limits(limits: SpendLimits, quotes: pa.Table, sellers: pa.Array | None
             f"most expensive costs {Money.from_cents(most, limits.currency)}. Nothing was bought.",
             fix=f'Skip them, session.skip("cost_cents > {limits.per_shipment_cents}"), or raise '
             "per_shipment.",
-        )
-
-
-def renew(
-    quoted: Mapping[str, int],
-    now_quoted: Mapping[str, int],
-    *,
-    mode: ExecutionMode,
-    limits: Mapping[str, Any],
-    charged: Mapping[str, int],
-    confirmed: Money | None,
-) -> None:
-    """Check the rest of an interrupted job that was priced again because its quotes expired.
-
-    Parameters
-    ----------
-    quoted, now_quoted
-        Currency -> minor units of the rows that are not bought yet: as approved, and as quoted now.
-    mode
-        The job's mode.
-    limits
-        The job's limits, as :meth:`SpendLimits.in_cents` returns them.
-    charged
-        Currency -> minor units that the job was charged so far.
-    confirmed
-        The new total of the rest, as a person confirmed it; None when no person was asked.
-
-    Raises
-    ------
-    SpendLimitExceeded
-        The rest no longer fits in the total limit. Confirming does not help.
-    ApprovalRequired
-        CONFIRM, the price grew by more than the allowed drift, and `confirmed` is another amount.
-    """
-    rest = {currency: Money.from_cents(cents, currency) for currency, cents in now_quoted.items()}
-    limit, currency = limits.get("total_cents"), limits.get("currency", "USD")
-    if limit is not None and charged.get(currency, 0) + now_quoted.get(currency, 0) > limit:
-        raise SpendLimitExceeded(
-            f"The quotes expired. At today's prices the rest costs {total_text(rest)}, which "
-            f"exceeds the limit of {Money.from_cents(limit, currency)}. Nothing more was bought.",
-            fix="Cancel this job and preview the rest with a higher limit.",
-        )
-    drift = 1 + Decimal(str(limits.get("price_drift") or 0))
-    grown = any(cents > quoted.get(name, 0) * drift for name, cents in now_quoted.items())
-    # A person confirms an amount, not "yes": if prices change again, the amount no longer matches.
-    agreed = confirmed is not None and rest == {confirmed.currency: confirmed}
-    if mode is ExecutionMode.CONFIRM and grown and not agreed:
-        was = total_text({name: Money.from_cents(cents, name) for name, cents in quoted.items()})
-        raise ApprovalRequired(
-            f"The quotes expired. The rest of the job now costs {total_text(rest)}; {was} was "
-            "approved. Nothing more was bought.",
-            fix="To buy it at the new price: "
-            f'session.resume(confirm_total="{next(iter(rest.values())).amount}").',
-            total={n: str(m.amount) for n, m in rest.items()},
         )
 
 

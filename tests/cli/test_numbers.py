@@ -6,7 +6,9 @@ import argparse
 
 import pytest
 
-from shipkit.cli.commands import COMMANDS, actions_of
+from shipkit.cli.commands import COMMANDS, actions_of, parser
+from shipkit.cli.job_config import with_config
+from shipkit.cli.session_options import limits
 
 NO_NUMBER = ("x", "", "nan", "inf", "-inf", "1e999")
 WRONG = {
@@ -145,3 +147,11 @@ def test_an_unexpected_failure_still_ends_with_a_code_and_a_last_line(
     done = cli("preview", orders, "--shipper", shipper, "--json")
     assert (done.code, done.last["exit"], done.last["code"]) == (5, 5, "unexpected")
     assert "Traceback" in done.err, "a defect is reported with its traceback"
+
+
+def test_a_limit_that_is_typed_leaves_those_of_the_config_file(tmp_path):
+    """A table of a file and words of the command line are one table."""
+    file = tmp_path / "job.toml"
+    file.write_text("[max_account]\nusps = 50.5\n", encoding="utf-8")
+    args = parser().parse_args(["run", "o.csv", "--config", str(file), "--max-account", "ups=100"])
+    assert limits(with_config(args))["per_account"] == {"usps": "50.5", "ups": "100"}

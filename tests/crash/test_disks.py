@@ -72,7 +72,7 @@ def small_disk(tmp_path):
         disk.close()
 
 
-@pytest.mark.parametrize("kilobytes", [44, 60, 100, 180, 300, 500])
+@pytest.mark.parametrize("kilobytes", [52, 60, 100, 180, 300, 500])
 def test_a_disk_that_fills_up_ends_the_run_with_a_status_and_space_lets_it_go_on(
     small_disk, tmp_path, kilobytes
 ):

@@ -33,10 +33,10 @@ from shipkit.purchasing.approval import (
     approve,
     authorize,
     check_limits,
-    renew,
     require_limits,
     stored_approval,
 )
+from shipkit.purchasing.requote import Rest, renew
 from shipkit.schema import problems_table
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -352,6 +352,42 @@ def test_what_was_charged_counts_towards_the_limit_in_its_own_currency():
     with pytest.raises(SpendLimitExceeded, match=r"costs \$10\.00, which exceeds .* \$20\.00"):
         grown(1000, 1000, limits=limits, charged={"USD": 1001})
     grown(5000, 5000, limits=limits, currency="CAD")
+
+
+def test_each_account_keeps_its_limit_and_what_was_approved_for_it():
+    """The whole may cost the same while one account takes more than it was given."""
+    parts = {
+        "ups": Rest({"USD": 500}, {"USD": 800}, {"USD": 100}),
+        "usps": Rest({"USD": 500}, {"USD": 200}, {}),
+    }
+    rest = {"charged": {}, "confirmed": None, "accounts": parts}
+    with pytest.raises(SpendLimitExceeded, match=r"the rest at ups costs \$8\.00"):
+        renew(
+            {"USD": 1000},
+            {"USD": 1000},
+            mode=AUTO,
+            limits={"per_account_cents": {"ups": 899}},
+            **rest,
+        )
+    limits = {"per_account_cents": {"ups": 900}}
+    renew({"USD": 1000}, {"USD": 1000}, mode=AUTO, limits=limits, **rest)
+    with pytest.raises(ApprovalRequired):
+        renew({"USD": 1000}, {"USD": 1000}, mode=CONFIRM, limits=limits, **rest)
+
+
+def test_one_account_alone_and_one_shipment_keep_their_limits():
+    with pytest.raises(SpendLimitExceeded, match="the rest at ups"):
+        grown(900, 1170, mode=AUTO, limits={"per_account_cents": {"ups": 1000}})
+    with pytest.raises(SpendLimitExceeded, match="per shipment"):
+        renew(
+            {"USD": 900},
+            {"USD": 900},
+            mode=AUTO,
+            limits={"per_shipment_cents": 500},
+            charged={},
+            confirmed=None,
+            most=501,
+        )
 
 
 def test_no_confirmation_lifts_the_limit():

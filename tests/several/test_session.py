@@ -211,6 +211,15 @@ def test_a_row_that_one_account_does_not_answer_for_is_priced_by_the_others_and_
     assert "light did not answer for 6 rows: chosen without it" in str(session.summary)
 
 
+def test_auto_buys_nothing_that_was_chosen_without_an_account(make):
+    session = make(silent=down(), limits={"total": "500"})
+    session.set_mode("auto")
+    session.preview()
+    with pytest.raises(CarrierUnreachable, match="6 rows could not be compared"):
+        session.execute(progress=False)
+    assert sold(session) == {"light": [], "usual": []}
+
+
 def test_rows_of_an_account_that_does_not_answer_wait_and_the_others_are_priced(make):
     services = ("light:ground", "usual:ground")
     session = make(orders(*services, weights=(2.0,) * 6), silent=down())
@@ -223,7 +232,9 @@ def test_rows_of_an_account_that_does_not_answer_wait_and_the_others_are_priced(
 
 
 def test_no_account_answers_for_anything(make, tmp_path, cards):
-    carriers = {name: Light(tmp_path / f"{name}.db", card=cards[0]) for name in ("one", "two")}
+    carriers = {
+        name: Light(tmp_path / f"{name}.db", account=name, card=cards[0]) for name in ("one", "two")
+    }
     for carrier in carriers.values():
         carrier.silent = down()
     with pytest.raises(CarrierUnreachable, match=r"one did not answer: .*; two did not answer: "):
@@ -254,6 +265,34 @@ def test_limits_by_account_are_checked_on_the_preview(make):
     with pytest.raises(SpendLimitExceeded, match="shipments of usual cost"):
         session.execute(progress=False)
     assert sold(session) == {"light": [], "usual": []}
+
+
+def test_a_limit_that_is_set_later_for_an_account_that_is_not_there_is_refused(make):
+    session = make()
+    session.limits = sk.SpendLimits(per_account={"usualy": "1"})
+    session.preview()
+    session.approve()
+    with pytest.raises(InputError, match="a limit for 'usualy'"):
+        session.execute(progress=False)
+
+
+def test_one_account_under_two_names_is_refused(make, tmp_path):
+    twice = [sk.SandboxCarrier(tmp_path / f"{n}.db", account="SAME0001") for n in "ab"]
+    with pytest.raises(InputError, match="east and west are the same account"):
+        make(carriers=dict(zip(("east", "west"), twice, strict=True))).preview()
+
+
+def test_the_order_of_the_accounts_is_no_part_of_the_plan(make, tmp_path, cards):
+    one, other = (
+        sk.SandboxCarrier(tmp_path / f"{n}.db", account=f"ACCT{n}", card=card)
+        for n, card in enumerate(cards)
+    )
+    first, second = (
+        make(carriers=named) for named in ({"a": one, "b": other}, {"b": other, "a": one})
+    )
+    for session in (first, second):
+        session.preview()
+    assert first.previewed.plan.fingerprint == second.previewed.plan.fingerprint
 
 
 def test_a_limit_for_an_account_that_is_not_there_is_refused(make):

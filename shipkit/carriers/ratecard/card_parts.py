@@ -313,8 +313,8 @@ class Surcharge:
             )
         if self.sized and (self.percent is not None or self.declared_value):
             raise RateCardError(
-                f"Surcharge {self.name!r} has a size condition, and its amount is no amount for "
-                "each parcel.",
+                f"Surcharge {self.name!r} has a size condition, and is not an amount for each "
+                "parcel.",
                 fix="Give it cents, or leave the size condition out.",
             )
         if list(self.steps) != sorted(self.steps, key=lambda step: step[0]) or any(

@@ -98,6 +98,8 @@ class Feeder:
             RowState.IN_FLIGHT,
             attempt=attempt,
             reference=run.store.reference(row, attempt),
+            # Only the last entry of a row counts after a restart: what is watched goes along.
+            watch=run.ledger.watch.get(row),
             details=self._seller(row),
         )
 
