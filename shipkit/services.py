@@ -277,7 +277,9 @@ class ServiceList:
         """Return the list as shippers in `country` know it, by the names that are used there."""
         if not self.local:
             return self
-        return self._by_country.setdefault(country, self._local(country))
+        if country not in self._by_country:
+            self._by_country[country] = self._local(country)
+        return self._by_country[country]
 
     def _local(self, country: str) -> ServiceList:
         here = [names for names in self.local if names.hold_in(country)]

@@ -61,19 +61,30 @@ async def other_prices(
     home: bool,
     accounts: Accounts,
     shipper: Address,
-) -> dict[int, int]:
-    """Return row -> what it would cost as a home, or as a business.
+) -> tuple[dict[int, int], dict[int, str]]:
+    """Return row -> what it would cost as a home, or as a business; and row -> why not known.
 
-    Rows that the carrier gives no such price for are missing. Nothing is bought by these prices, so
-    an outage here costs no row its own.
+    Nothing is bought by these prices, so an outage here costs no row its own.
     """
     if not rows:
-        return {}
+        return {}, {}
     asked = turned(table.take(pa.array(rows)), range(len(rows)), home=home)
     own = None if sellers is None else sellers.take(pa.array(rows))
     try:
         quotes = await offers.quote(asked, own, accounts, shipper)
-    except CarrierError:
-        return {}
+    except CarrierError as error:
+        return {}, dict.fromkeys(rows, _not_known(error.message, home=home))
     cents = quotes.column("cost_cents").to_pylist()
-    return {row: cost for row, cost in zip(rows, cents, strict=True) if cost is not None}
+    reasons = quotes.column("problem").to_pylist()
+    known, silent = {}, {}
+    for row, cost, reason in zip(rows, cents, reasons, strict=True):
+        if cost is None:
+            silent[row] = _not_known(reason, home=home)
+        else:
+            known[row] = cost
+    return known, silent
+
+
+def _not_known(reason: str | None, *, home: bool) -> str:
+    kind = "home" if home else "business"
+    return f"what it would cost as a {kind} is not known: {reason or 'the carrier gave no price'}"

@@ -101,6 +101,15 @@ class Plan:
         sha.update(repr(sorted(self.skipped)).encode())
         return sha.hexdigest()
 
+    @cached_property
+    def as_told(self) -> pa.Table:
+        """The table without what is assumed: `residential` is empty where it is not known."""
+        at = self.table.column_names.index("residential")
+        mask = np.zeros(len(self), dtype=bool)
+        mask[list(self.unknown_homes)] = True
+        column = pc.if_else(pa.array(mask), None, self.table.column(at))
+        return self.table.set_column(at, self.table.schema.field(at), column)
+
     def rows_of(self, seller: str) -> npt.NDArray[np.bool_]:
         """Return which rows belong to an account; all of them where there is one account."""
         if self.sellers is None:

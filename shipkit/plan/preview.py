@@ -446,10 +446,11 @@ async def price(
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
     outage.refuse_silence(plan, quotes)
-    other = {}
+    other: dict[int, int] = {}
+    silent: dict[int, str] = {}
     if plan.residential is not None:
         priced = np.asarray(pc.is_valid(quotes.column("cost_cents")))
-        other = await homes.other_prices(
+        other, silent = await homes.other_prices(
             plan.table,
             [row for row in plan.unknown_homes if priced[row]],
             plan.sellers,
@@ -463,10 +464,17 @@ async def price(
         priced_at=now,
         expires_at=now + max_age,
         held=dict(held or {}),
-        notes=dict(notes or {}),
+        notes=_joined(notes or {}, silent),
         other_way=other,
         classifies=any(each.carrier.capabilities.validate_address for each in accounts),
     )
+
+
+def _joined(notes: Mapping[int, str], more: Mapping[int, str]) -> dict[int, str]:
+    """Return the notes of each row, those of both in one line."""
+    return {
+        row: "; ".join(filter(None, (notes.get(row), more.get(row)))) for row in (*notes, *more)
+    }
 
 
 def _part(quotes: pa.Table, name: str) -> pa.ChunkedArray:

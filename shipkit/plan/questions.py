@@ -6,6 +6,7 @@ that the carrier cannot answer has a problem in its row; it never raises.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
@@ -314,7 +315,8 @@ async def track_with_events(results: pa.Table, accounts: Accounts) -> tuple[pa.T
     """Return :data:`TRACKING` and :data:`EVENTS` of what `results` bought and did not void.
 
     Each parcel is asked about at the account that sold it. Raises InputError where the carrier
-    cannot track; with several, its parcels have that as their problem.
+    cannot track, and AuthenticationFailed where it refuses the credentials; with several accounts,
+    the parcels of that one have it as their problem.
     """
     columns = ["row_number", "order_id", "state", "tracking_numbers"]
     columns += [] if accounts.alone else ["seller"]
@@ -322,12 +324,22 @@ async def track_with_events(results: pa.Table, accounts: Accounts) -> tuple[pa.T
     if accounts.alone and tracker(accounts.only.carrier) is None:
         raise _unable(accounts, "track", "track parcels")
     answered: dict[tuple[int, str], dict[str, Any]] = {}
-    for account in accounts:
+
+    async def ask(account: Account) -> None:
         rows = [row for row in shipped if accounts.alone or row["seller"] == account.name]
         parcels = [(row, number) for row in rows for number in row["tracking_numbers"] or ()]
-        answers = await _tracked([number for _, number in parcels], account)
+        numbers = [number for _, number in parcels]
+        try:
+            answers = await _tracked(numbers, account)
+        except (AuthenticationFailed, SettingsError) as error:
+            if accounts.alone:
+                raise
+            # What one account refuses costs the answers of the others nothing.
+            answers = [unknown_place(number, f"{account.name}: {error}") for number in numbers]
         for (row, number), answer in zip(parcels, answers, strict=True):
             answered[row["row_number"], number] = answer
+
+    await asyncio.gather(*map(ask, accounts))
     lines, events = [], []
     for row in shipped:
         for number in row["tracking_numbers"] or ():

@@ -205,10 +205,10 @@ class Reconciler:
                 if not self._by_key or len(attempts) < 2 or row in self._ledger.prepared:
                     continue
                 own = self._store.last_entries_of([row])[row]["shipment_id"]
-            for attempt in attempts[-1:] if self._by_id and own is None else attempts:
+            for attempt, key in self._given_up(row, attempts):
                 await self._pacer.enter()
                 try:
-                    found = await self._find(row, attempt)
+                    found = await self._find(row, attempt, key)
                 except PartlyBought as error:
                     found = [error.purchase]
                 except CarrierError as error:
@@ -281,6 +281,18 @@ class Reconciler:
         """Return what the carrier finds a purchase by: our reference, or what it prepared."""
         reference = self._store.reference(row, attempt)
         return self._ledger.prepared.get(row, reference) if self._by_id else reference
+
+    def _given_up(self, row: int, attempts: Sequence[int]) -> list[tuple[int, str | None]]:
+        """Return the attempts to look up again, each with what it was sent under.
+
+        With an id, all attempts were sent under the same. With a key, an attempt was sent under its
+        own or under that of the one before it, which is the one that is prepared.
+        """
+        if self._by_id and not self._by_key:
+            return [(attempts[-1], None)]
+        references = [(attempt, self._store.reference(row, attempt)) for attempt in attempts]
+        prepared = self._ledger.prepared.get(row) if self._by_key else None
+        return [*references, *([(attempts[-1], prepared)] if prepared else [])]
 
     def _adopt(self, row: int, attempt: int, found: Sequence[Purchase]) -> None:
         """Book a shipment that was found; a valid one is preferred to one already voided."""

@@ -168,7 +168,7 @@ class PriceMembers(OrderMembers):
         """
         plan = self._run(self._plan)
         accounts = self._connection.accounts()
-        checks = self._run(lambda: questions.check_addresses(plan.table, accounts))
+        checks = self._run(lambda: questions.check_addresses(plan.as_told, accounts))
         if accept is not False:
             self._planner.edits = (
                 *self._planner.edits,

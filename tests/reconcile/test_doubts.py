@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
-from corekit import QUOTE, BookCarrier, job_of, state_counts
+from corekit import QUOTE, BookCarrier, KeyedCarrier, job_of, state_counts
 
 from shipkit.carriers.pace import Pacer
 from shipkit.errors import AnswerLost, CarrierUnreachable
@@ -490,6 +490,27 @@ def test_surplus_that_an_earlier_run_reported_is_not_reported_again(home, carrie
         case.doubts = again
         watch(case)
         assert surplus(case.job).num_rows == 1
+
+
+@pytest.mark.parametrize("late", [1, 2, 3])
+def test_each_key_of_a_row_that_was_set_aside_is_watched(home, tmp_path, clock, late):
+    carrier = KeyedCarrier(tmp_path / "keyed.db")
+    with in_doubt(home, carrier, clock, watch=[1, 2]) as case:
+        # Its third try was sent under a key of its own; those of the two before were given up.
+        for state in ("review", "skipped"):
+            case.ledger.record_now(
+                [
+                    LedgerEntry(
+                        *(0, "test", state),
+                        attempt=3,
+                        watch=[1, 2, 3],
+                        shipment_id=f"{case.job.reference(0, 3)};bytes",
+                    )
+                ]
+            )
+        sell(carrier, case.job, attempt=late, number="SANDBOXLATE")
+        watch(case)
+        assert [e["attempt"] for e in surplus(case.job).to_pylist()] == [late]
 
 
 def test_a_failed_look_up_of_one_reference_does_not_keep_the_others_from_being_watched(

@@ -11,6 +11,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.carriers.protocol import CarrierIdentity
+from shipkit.carriers.tracking import unknown_place
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -229,6 +230,29 @@ def test_rows_of_an_account_that_does_not_answer_wait_and_the_others_are_priced(
     session.approve()
     with pytest.raises(CarrierUnreachable, match="3 rows of 6 got no price"):
         session.execute(progress=False)
+
+
+def test_an_account_that_refuses_to_track_costs_the_others_no_answer(make):
+    session = make()
+    session.preview()
+    session.approve()
+    session.execute(progress=False)
+
+    async def refused(*_):
+        raise AuthenticationFailed("Light knows no such key.")
+
+    async def delivered(numbers, _):
+        return [{**unknown_place(number, None), "status": "delivered"} for number in numbers]
+
+    for name, answer in (("light", refused), ("usual", delivered)):
+        carrier = session.carriers[name]
+        carrier.capabilities = dataclasses.replace(carrier.capabilities, track=True)
+        carrier.track = answer
+    found = session.job.track()
+    lost = found["problem"].notna()
+    assert found["problem"][lost].str.contains("light: Light knows no such key").all()
+    assert 0 < lost.sum() < len(found)
+    assert (found["status"][~lost] == "delivered").all()
 
 
 def test_no_account_answers_for_anything(make, tmp_path, cards):

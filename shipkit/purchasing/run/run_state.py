@@ -169,11 +169,6 @@ class RunState:
         """Return whether a row of the plan belongs to this account."""
         return self._mine is None or bool(self._mine[row])
 
-    @property
-    def progress(self) -> Callable[[Progress], None] | None:
-        """What is called with the progress of the run."""
-        return self.options.progress
-
     def rows_in(self, *states: RowState) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return this account's rows in any of `states`, ascending."""
         rows = self.ledger.rows(*states)

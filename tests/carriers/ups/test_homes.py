@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 import shipkit as sk
-from shipkit.errors import InputError
+from shipkit.errors import AnswerLost, InputError
 
 _RESIDENTIAL = 565  # what the server adds for a home: UPS's charge of January 2024
 ROWS = [
@@ -97,10 +97,36 @@ def test_unknown_is_priced_by_choice_with_the_other_price_beside_it(
     home = _RESIDENTIAL if priced == "homes" else 0
     assert list(frame["cost_cents"] - plain["cost_cents"]) == [home] * 3
     assert f"not known of 3 addresses, priced as {priced}" in str(session.summary)
+    checks = session.validate_addresses(accept=True)
+    assert checks["residential_before"].isna().all()
+    assert list(session.preview()["home"]) == ["yes", "no", "unknown"], (
+        "known, whatever was assumed"
+    )
     session.edit("order_id = 'H-1'", residential=False)
+    session.edit("order_id = 'H-2'", residential=None)
     known = session.preview()
     assert list(known["home"]) == ["no", "unknown", "unknown"]
     assert known["other_way_cents"].isna().tolist() == [True, False, False]
+
+
+def test_a_price_of_the_other_way_that_is_not_told_is_a_warning(
+    session: sk.BatchSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.map(service="ground", residential="unknown is home")
+    usual, asked = session.carrier.quote_table, []
+
+    async def first_only(*question: Any) -> Any:
+        asked.append(question)
+        if len(asked) > 1:
+            raise AnswerLost("UPS answered 503.")
+        return await usual(*question)
+
+    monkeypatch.setattr(session.carrier, "quote_table", first_only)
+    frame = session.preview()
+    assert frame["cost_cents"].notna().all()
+    assert frame["other_way_cents"].isna().all()
+    said = "as a business is not known: No prices: UPS answered 503"
+    assert frame["warnings"].str.contains(said).all()
 
 
 def test_another_choice_is_refused(session: sk.BatchSession) -> None:
