@@ -8,7 +8,6 @@ same bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,10 +45,8 @@ __all__ = [
     "SHIPMENTS",
     "UNANSWERED",
     "Leaf",
-    "address_json",
     "asked_for",
     "complete",
-    "digest",
     "major",
     "problems_table",
     "quotes_table",
@@ -344,93 +341,6 @@ def _grown_chunk(array: Any, kind: pa.DataType) -> Any:
         ]
         return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
     return array.cast(kind)
-
-
-def digest(table: pa.Table) -> str:
-    """Return a SHA-256 of the table's values, independent of chunking and process.
-
-    Notes
-    -----
-    Hashes each column's own buffers after nulls were filled with a constant, so it runs at memory
-    speed and does not depend on a file format or a library version.
-    """
-    sha = hashlib.sha256()
-    for name in table.column_names:
-        column = table.column(name)
-        if name in _LATER and not _any_set(column):
-            continue
-        sha.update(f"{name}:{table.num_rows};".encode())
-        _update(sha, column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
-    return sha.hexdigest()
-
-
-_LATER = frozenset(
-    leaf.column for leaf in (*OWN, *ADDRESS, *PARCELS, *PAPERS, *ITEMS) if leaf.spec.since > 1
-)
-"""Columns and struct fields that the first release did not have; names are not used twice for them.
-
-They are hashed only where a row fills them. Otherwise an upgrade would change the fingerprint of
-every plan, and with it the job id: the orders of a job that was interrupted before the upgrade
-would be a new job, and could be bought again.
-"""
-
-
-def address_json(address: Address) -> str:
-    """Return the JSON of `address` that fingerprints contain: without later fields not filled."""
-    empty = {
-        leaf.name
-        for leaf in ADDRESS
-        if leaf.spec.since > 1 and getattr(address, leaf.name) in (None, False)
-    }
-    return address.model_dump_json(exclude=empty)
-
-
-def _any_set(values: Any) -> bool:
-    valid = pc.drop_null(values)
-    return bool(pc.any(valid).as_py()) if pa.types.is_boolean(values.type) else len(valid) > 0
-
-
-def _update(sha: Any, array: Any) -> None:
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    sha.update(len(array).to_bytes(8, "little"))
-    sha.update(_bits(pc.is_valid(array)))
-    kind = array.type
-    if pa.types.is_struct(kind):
-        for i in range(kind.num_fields):
-            part = pc.struct_field(array, [i])
-            if kind.field(i).name not in _LATER or _any_set(part):
-                _update(sha, part)
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        _update(sha, pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64()))
-        _update(sha, pc.list_flatten(array))
-    elif pa.types.is_boolean(kind):
-        sha.update(_bits(pc.fill_null(array, False)))  # noqa: FBT003 - a fill value
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        filled = pc.fill_null(array, "").cast(pa.large_string())
-        _update(sha, pc.binary_length(filled).cast(pa.int64()))
-        _data(sha, pa.concat_arrays([filled]))
-    elif pa.types.is_date32(kind):
-        _update(sha, pc.fill_null(array.cast(pa.int32()), 0))
-    else:
-        fixed = pa.concat_arrays([pc.fill_null(array, 0)])
-        width = kind.bit_width // 8
-        data = fixed.buffers()[1]
-        if data is not None and len(fixed):
-            sha.update(memoryview(data)[fixed.offset * width : (fixed.offset + len(fixed)) * width])
-
-
-def _bits(flags: Any) -> memoryview | bytes:
-    return memoryview(flags.cast(pa.uint8()).buffers()[1])[: len(flags)] if len(flags) else b""
-
-
-def _data(sha: Any, text: Any) -> None:
-    """Hash the bytes of a large_string array (its second buffer holds 64-bit offsets)."""
-    offsets, data = text.buffers()[1], text.buffers()[2]
-    if data is None or not len(text):
-        return
-    view = memoryview(offsets).cast("q")
-    sha.update(memoryview(data)[view[text.offset] : view[text.offset + len(text)]])
 
 
 def major(cents: pa.ChunkedArray, currency: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
+from shipkit.fingerprints import address_json, digest
 from shipkit.models import Address, Shipment
-from shipkit.schema import address_json, digest, shipment_from_row
+from shipkit.schema import shipment_from_row
 
 __all__ = ["Edit", "Plan"]
 

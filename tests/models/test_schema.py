@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from shipkit.fingerprints import address_json, digest
 from shipkit.models import Address, Shipment
 from shipkit.orders.heading_words import headings_of
 from shipkit.schema import (
@@ -15,9 +16,7 @@ from shipkit.schema import (
     OPTIONS,
     OWN,
     SHIPMENTS,
-    address_json,
     complete,
-    digest,
     shipment_from_row,
 )
 

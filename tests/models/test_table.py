@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipkit.schema import PROBLEMS, SHIPMENTS, digest, problems_table, shipment_from_row
+from shipkit.fingerprints import digest
+from shipkit.schema import PROBLEMS, SHIPMENTS, problems_table, shipment_from_row
 
 ROW = {
     "row_number": 1,

@@ -25,8 +25,9 @@ from shipkit.carriers.ratecard.card_parts import (
     rule_text,
 )
 from shipkit.errors import RateCardError
+from shipkit.fingerprints import digest
 from shipkit.models import Address, Rate, Shipment
-from shipkit.schema import QUOTES, digest
+from shipkit.schema import QUOTES
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths

@@ -13,7 +13,7 @@ import pyarrow as pa
 from shipkit.carriers.easypost.catalog import SERVICES as SOLD_BY_EASYPOST
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.errors import RateCardError
-from shipkit.schema import digest
+from shipkit.fingerprints import digest
 from shipkit.services import ServiceList
 
 __all__ = [
