@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 __all__ = [
+    "NUMBERED_REFERENCES",
     "Address",
     "AddressCheck",
     "BillTo",
@@ -405,6 +406,10 @@ class Notify(StrEnum):
     """When it is shipped, when something delays it, and when it is delivered."""
 
 
+NUMBERED_REFERENCES: Final = tuple(f"reference_{number}" for number in range(1, 6))
+"""The fields of references that have a place instead of a name."""
+
+
 class BillTo(StrEnum):
     """Who pays a charge. Where no payer is given, the shipper's account pays for the transport."""
 
@@ -487,6 +492,17 @@ class Shipment(_Frozen):
     """What the driver collects from the recipient."""
     notify: Annotated[Notify | None, _option("choice", words=Notify)] = None
     """E-mails of the carrier to ``ship_to.email``; None sends none."""
+    reference_1: Annotated[str | None, _option("code")] = None
+    reference_2: Annotated[str | None, _option("code")] = None
+    reference_3: Annotated[str | None, _option("code")] = None
+    reference_4: Annotated[str | None, _option("code")] = None
+    reference_5: Annotated[str | None, _option("code")] = None
+
+    @property
+    def user_references(self) -> tuple[tuple[str, str], ...]:
+        """Names and texts of your references: the numbered ones in order, then those by name."""
+        numbered = ((name, getattr(self, name)) for name in NUMBERED_REFERENCES)
+        return (*((name, text) for name, text in numbered if text), *self.references.items())
 
     @property
     def total_weight_lb(self) -> float:

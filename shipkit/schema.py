@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from shipkit.models import (
+    NUMBERED_REFERENCES,
     Address,
     Customs,
     CustomsItem,
@@ -51,6 +52,7 @@ __all__ = [
     "problems_table",
     "quotes_table",
     "shipment_from_row",
+    "user_references",
 ]
 
 
@@ -240,6 +242,24 @@ def asked_for(table: pa.Table, leaf: Leaf) -> pa.ChunkedArray:
         mask[rows] = True
         found = pc.replace_with_mask(found, pa.array(mask), values.take(at).take(pa.array(first)))
     return pa.chunked_array([found])
+
+
+def user_references(table: pa.Table) -> pa.ChunkedArray:
+    """Return the references of each shipment in `table`, as pairs: numbered ones, then named ones.
+
+    Plans that were stored before a column existed do not have it.
+    """
+    named = table.column("references")
+    present = [name for name in NUMBERED_REFERENCES if name in table.column_names]
+    numbered = [name for name in present if table.column(name).null_count < table.num_rows]
+    if not numbered:
+        return named
+    columns = (table.column(name).to_pylist() for name in numbered)
+    pairs = []
+    for own, *texts in zip(named.to_pylist(), *columns, strict=True):
+        filled = ((name, text) for name, text in zip(numbered, texts, strict=True) if text)
+        pairs.append([*({"key": name, "value": text} for name, text in filled), *(own or ())])
+    return pa.chunked_array([pa.array(pairs, named.type)])
 
 
 UNANSWERED: Final = "unanswered"

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
-from shipkit.models import Address, Rate, Shipment
+from shipkit.models import NUMBERED_REFERENCES, Address, Rate, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment_from_row
 
 __all__ = [
@@ -42,6 +42,7 @@ _NOT_PRICED: Final = frozenset(
         "source_file",
         "order_id",
         "references",
+        *NUMBERED_REFERENCES,
         "name",
         "company",
         "phone",

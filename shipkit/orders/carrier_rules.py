@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from shipkit.common.words import counted
+from shipkit.models import NUMBERED_REFERENCES
 from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.rule import Rule
 from shipkit.services import PLACES, Limits, ServiceList
@@ -181,15 +182,17 @@ def _of_texts(limits: Limits, who: str, when: str) -> list[Rule]:
         if limit is not None
     ]
     if limits.reference is not None:
-        long = f'list_filter("references", lambda r: length(r.value) > {limits.reference})'
+        numbered = ", ".join(NUMBERED_REFERENCES)
+        texts = f'list_concat([{numbered}], list_transform("references", lambda r: r.value))'
+        long = f"list_filter({texts}, lambda text: length(text) > {limits.reference})"
         found.append(
             Rule(
                 "reference_too_long",
                 "references",
-                f'{when} AND len("references") > 0 AND len({long}) > 0',
-                f"{long}[1].value",
+                f"{when} AND len({long}) > 0",
+                f"{long}[1]",
                 quote(f"{who} prints at most {limits.reference} characters of a reference: ")
-                + f" || '\"' || {long}[1].value || '\"'",
+                + f" || '\"' || {long}[1] || '\"'",
                 "Shorten it, or leave the reference out.",
             )
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from shipkit.models import NUMBERED_REFERENCES
 from shipkit.orders.heading_text import phrase, word_file
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import FLAT, Leaf
@@ -95,7 +96,11 @@ def headings_of(leaf: Leaf) -> tuple[str, ...]:
 
 def option_words(leaf: Leaf) -> Mapping[str, Any]:
     """Return what options.toml says of a field: its headings, and the words of its cells."""
-    found: Mapping[str, Any] = word_file("options").get(leaf.flat, {})
+    given = word_file("options")
+    if leaf.name in NUMBERED_REFERENCES:  # the headings are alike, but for their number
+        headings = given["reference"]["headings"]
+        return {"headings": [text.replace("{n}", leaf.name[-1]) for text in headings]}
+    found: Mapping[str, Any] = given.get(leaf.flat, {})
     return found
 
 

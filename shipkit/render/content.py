@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shipkit.models import Address, BillTo, Parcel, Shipment, Signature
+from shipkit.models import NUMBERED_REFERENCES, Address, BillTo, Parcel, Shipment, Signature
 
 __all__ = ["LabelContent", "label_contents"]
 
@@ -81,7 +81,10 @@ def label_contents(
             date=shipment.ship_date or date,
             billing=_billing(shipment, billing),
             reference=reference,
-            references=tuple(shipment.references.items()),
+            references=tuple(
+                (name.removeprefix("reference_") if name in NUMBERED_REFERENCES else name, text)
+                for name, text in shipment.user_references
+            ),
             description=parcel.description or shipment.description,
             notices=_notices(shipment, parcel),
             watermark=watermark,

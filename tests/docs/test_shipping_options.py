@@ -20,6 +20,7 @@ from shipkit.carriers.ups import CAPABILITIES as UPS
 from shipkit.carriers.ups import wire
 from shipkit.carriers.usps import CAPABILITIES as USPS
 from shipkit.models import (
+    NUMBERED_REFERENCES,
     Address,
     Customs,
     CustomsItem,
@@ -85,6 +86,7 @@ EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "simple_rate": (INSIDE, {"simple_rate": "m"}),
     "declared_value": (INSIDE, {"declared_value": Money.of("900")}),
     "packaging": (INSIDE, {"packaging": "pak"}),
+    **{name: (INSIDE, {name: "PO 4412"}) for name in NUMBERED_REFERENCES},
     "ioss_number": (ABROAD, {"ioss_number": "IM0123456789"}),
     "sender_tax_id": (ABROAD, {"sender_tax_id": "12-3456789"}),
     "sender_eori": (ABROAD, {"sender_eori": "GB123456789000"}),
@@ -178,6 +180,7 @@ def printed(name: str) -> str:
             *content.notices,
             content.billing,
             content.ship_from.recipient,
+            *(f"{name}: {text}" for name, text in content.references),
         ]
         for shipment in with_option(name)
         for content in label_contents(shipment, SHOP, ["1"], service="Ground")

@@ -233,3 +233,33 @@ def test_an_edit_that_the_field_cannot_hold_changes_nothing(shop, home):
             session.edit("order_id = '1'", direct_delivery_only="perhaps")
         assert session.edits.empty
         assert asked(session) == [True, False]
+
+
+def test_numbered_references_come_from_columns_defaults_templates_and_edits(shop, home):
+    rows = [{**ORDER, "order_id": "1", "Reference 1": "PO 77", "UPS Reference #2": "00123"}]
+    with sk.BatchSession(rows, shipper=shop, label_format="zpl") as session:
+        session.map(defaults={"reference_3": "Spring"}, references={"po": "order_id"})
+        shown = session.preview()[["reference_1", "reference_2", "reference_3"]]
+        assert shown.to_numpy().tolist() == [["PO 77", "00123", "Spring"]]
+        session.map(session.template)
+        session.preview()
+        session.edit("reference_1 = 'PO 77'", reference_1="PO 78")
+        session.preview()
+        session.approve()
+        session.execute(progress=False)
+        [references] = session.results()["user_references"]
+        [label] = (each.data.decode() for each in session.labels)
+    assert references == (
+        ("reference_1", "PO 78"),
+        ("reference_2", "00123"),
+        ("reference_3", "Spring"),
+        ("po", "1"),
+    )
+    assert all(text in label for text in ("1: PO 78", "2: 00123", "3: Spring", "PO: 1"))
+
+
+def test_a_reference_that_is_too_long_to_print_holds_its_row(shop, home):
+    rows = [{**ORDER, "order_id": "1", "Reference 4": "x" * 36}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        [problem] = session.problems.to_dict("records")
+    assert (problem["code"], problem["value"]) == ("reference_too_long", "x" * 36)

@@ -12,7 +12,7 @@ from shipkit.carriers.easypost.catalog import SERVICES
 from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
 from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import Capabilities, Carrier
-from shipkit.models import LabelFormat
+from shipkit.models import NUMBERED_REFERENCES, LabelFormat
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ CAPABILITIES = Capabilities(
     multi_parcel=True,
     recovery="two_step",
     label_formats=frozenset({LabelFormat.PDF, LabelFormat.PNG, LabelFormat.ZPL}),
-    options=frozenset({"signature", "saturday_delivery", "is_return"}),
+    options=frozenset({"signature", "saturday_delivery", "is_return", *NUMBERED_REFERENCES}),
 )
 
 

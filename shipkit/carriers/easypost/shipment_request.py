@@ -8,7 +8,6 @@ what comes back is compared with what was sent (:func:`dropped_options`).
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -228,10 +227,23 @@ def _options(shipment: Shipment, origin: Address) -> dict[str, Any]:
         found["saturday_delivery"] = True
     if shipment.ship_date:
         found["label_date"] = shipment.ship_date.isoformat()
-    texts = list(dict.fromkeys(filter(None, [*shipment.references.values(), shipment.order_id])))
-    for place, text in enumerate(texts[:_PRINTED], start=1):
-        found[f"print_custom_{place}"] = re.sub(r"\s+", " ", text)
+    for place, text in enumerate(_printed(shipment), start=1):
+        found[f"print_custom_{place}"] = text
     return found | duty_options(shipment, origin)
+
+
+def _printed(shipment: Shipment) -> list[str]:
+    """Return the references of the label: the user's, and the order number where there is room."""
+    asked = [" ".join(text.split()) for _, text in shipment.user_references]
+    texts = list(dict.fromkeys(text for text in asked if text))
+    if len(texts) > _PRINTED:
+        raise refuse(
+            "references",
+            f"EasyPost prints {_PRINTED} references, and this row has {len(texts)}.",
+            "Map fewer references.",
+        )
+    order = " ".join((shipment.order_id or "").split())
+    return list(dict.fromkeys([*texts, *([order] if order else [])]))[:_PRINTED]
 
 
 def _parcel(parcel: Parcel, service: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from shipkit.errors import (
     CarrierRejected,
     RateLimited,
 )
-from shipkit.models import Address, LabelSpec, Purchase, Rate, Shipment
+from shipkit.models import NUMBERED_REFERENCES, Address, LabelSpec, Purchase, Rate, Shipment
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ CAPABILITIES = Capabilities(
             "shipper_release",
             "cod_amount",
             "additional_handling",
+            *NUMBERED_REFERENCES,
         }
     ),
     priced_by=PRICED,

@@ -12,6 +12,7 @@ from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings
+from shipkit.models import NUMBERED_REFERENCES
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ CAPABILITIES = Capabilities(
             "notify",
             "additional_handling",
             "simple_rate",
+            *NUMBERED_REFERENCES,
         }
     ),
 )

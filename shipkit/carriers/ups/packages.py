@@ -16,7 +16,7 @@ from shipkit.carriers.ups.service_codes import weigh
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.service_options import package_fields, package_options
 from shipkit.carriers.ups.text import clean, cut
-from shipkit.models import Money, Parcel, Shipment, Signature
+from shipkit.models import NUMBERED_REFERENCES, Money, Parcel, Shipment, Signature
 
 __all__ = [
     "PACKAGING",
@@ -286,13 +286,14 @@ def place_references(
 
 def _user_references(shipment: Shipment) -> list[dict[str, str]]:
     found = []
-    for key, text in shipment.references.items():
-        value = latin(clean(text), f"references.{key}")
+    for key, text in shipment.user_references:
+        field = key if key in NUMBERED_REFERENCES else f"references.{key}"
+        value = latin(clean(text), field)
         if not value:
             continue
         if _LIMITS.reference is not None and len(value) > _LIMITS.reference:
             raise refuse(
-                f"references.{key}",
+                field,
                 f"UPS accepts at most {_LIMITS.reference} characters of a reference, and this one "
                 f"has {len(value)}.",
                 "Shorten it, or map another column.",

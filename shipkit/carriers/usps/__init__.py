@@ -12,7 +12,7 @@ from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.carriers.usps.mail_classes import SERVICES
 from shipkit.carriers.usps.usps_settings import UspsSettings
-from shipkit.models import LabelFormat
+from shipkit.models import NUMBERED_REFERENCES, LabelFormat
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ CAPABILITIES = Capabilities(
     recovery="idempotency_key",
     label_formats=frozenset(LabelFormat),
     # It refuses returns itself, in its own words, and Saturday where it has none.
-    options=frozenset({"signature", "saturday_delivery", "is_return"}),
+    options=frozenset({"signature", "saturday_delivery", "is_return", *NUMBERED_REFERENCES}),
 )
 
 

@@ -24,7 +24,7 @@ from shipkit.carriers.usps.parcel_question import (
     sides_of,
     zip5,
 )
-from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
+from shipkit.models import NUMBERED_REFERENCES, Address, LabelFormat, LabelSpec, Parcel, Shipment
 
 __all__ = ["Product", "check", "image_info", "label_bytes"]
 
@@ -82,6 +82,7 @@ def check(shipment: Shipment, shipper: Address) -> None:
         sides_of(parcel, f"parcels[{place}]")
         extras_of(shipment, parcel)
     customs_form(shipment, origin)
+    _references(shipment, domestic=domestic)
 
 
 def label_bytes(
@@ -172,10 +173,10 @@ def _package(shipment: Shipment, place: int, product: Product, day: str) -> dict
         found["packageOptions"] = {"packageValue": float(value)}
     references = [
         {"referenceNumber": text, **({"printReferenceNumber": True} if domestic else {})}
-        for text in _references(shipment)
+        for text in _references(shipment, domestic=domestic)
     ]
     if references:
-        found["customerReference"] = references[: _REFERENCES[domestic]]
+        found["customerReference"] = references
     return found
 
 
@@ -192,9 +193,31 @@ def _value(
     return sum((item.unit_value.amount * item.quantity for item in items), Decimal(0))
 
 
-def _references(shipment: Shipment) -> list[str]:
-    texts = dict.fromkeys(filter(None, (shipment.order_id, *shipment.references.values())))
-    return [" ".join(text.split())[:_REFERENCE] for text in texts]
+def _references(shipment: Shipment, *, domestic: bool) -> list[str]:
+    """Return the user's references, and the order number where there is room for it."""
+    most, asked = _REFERENCES[domestic], []
+    for name, text in shipment.user_references:
+        field = name if name in NUMBERED_REFERENCES else f"references.{name}"
+        value = " ".join(text.split())
+        if len(value) > _REFERENCE:
+            raise refuse(
+                field,
+                f"USPS takes at most {_REFERENCE} characters of a reference, and it has "
+                f"{len(value)}.",
+                "Shorten it, or map another column.",
+            )
+        asked.append(value)
+    texts = list(dict.fromkeys(filter(None, asked)))
+    if len(texts) > most:
+        where = "within the US" if domestic else "abroad"
+        raise refuse(
+            "references",
+            f"USPS takes {most} references {where}, and this row has {len(texts)}.",
+            "Map fewer references.",
+        )
+    order = " ".join((shipment.order_id or "").split())
+    fits = [order] if order and len(order) <= _REFERENCE else []
+    return list(dict.fromkeys([*texts, *fits]))[:most]
 
 
 # -- addresses -------------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 
 from shipkit.common.object_store import in_parallel
 from shipkit.errors import CheckpointCorrupt
+from shipkit.models import NUMBERED_REFERENCES
 from shipkit.plan.frames import movers
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.entries import last_entries
 from shipkit.purchasing.store.segments import Part
-from shipkit.schema import minor_unit_scale
+from shipkit.schema import minor_unit_scale, user_references
 from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:
@@ -134,11 +135,9 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
         Whether a process owns the job. When none does, rows in flight are shown as in doubt.
     """
     manifest = store.manifest
-    plan = pq.read_table(
-        store.path / "plan.parquet",
-        columns=["row_number", "order_id", "references", "service"],
-        partitioning=None,
-    )
+    wanted = ("row_number", "order_id", "references", *NUMBERED_REFERENCES, "service")
+    with pq.ParquetFile(store.path / "plan.parquet") as stored:  # of this version or an earlier one
+        plan = stored.read([name for name in wanted if name in stored.schema_arrow.names])
     quotes = pq.read_table(
         store.path / "quotes.parquet",
         columns=["cost_cents", "currency", "service"],
@@ -176,7 +175,7 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             "billed_weight_lb": _if(bought, last["billed_weight_lb"]),
             "currency": currency,
             "shipkit_reference": last["reference"],
-            "user_references": plan.column("references"),
+            "user_references": user_references(plan),
             "attempts": pc.fill_null(last["attempt"], 0),
             "shipped_at": _if(bought, last["shipped_at"]),
             "voided_at": _if(pc.equal(states, RowState.VOIDED.value), last["at"]),

@@ -124,6 +124,7 @@ def shipment(draw: random.Random, origin: str) -> tuple[Address, Shipment]:
         parcels=parcels,
         ship_date=draw.choice((None, TODAY, TODAY + dt.timedelta(days=3))),
         references=draw.choice(({}, {"po": "PO-77", "invoice": "12"})),
+        reference_1=draw.choice((None, "00123")),
         description=draw.choice((None, "Books and toys")),
         signature=draw.choice((Signature.NONE, Signature.NONE, Signature.REQUIRED)),
         saturday_delivery=draw.random() < 0.1,

@@ -369,7 +369,7 @@ def _random_shipment(dice: random.Random) -> Shipment:
             )
             for _ in range(dice.choice([1, 1, 1, 3]))
         ),
-        references={"po": dice.choice(["4412", "r" * 50])},
+        references={"po": dice.choice(["4412", "r" * 30])},
         signature=dice.choice(list(Signature)),
         customs=Customs(items=(item,), invoice_number=dice.choice([None, "I" * 30]))
         if abroad or dice.random() < 0.3
