@@ -225,7 +225,13 @@ def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path):
     results = job.results()
     later = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
     age = {"older_than": dt.timedelta(days=1), "now": later}
+    third = JobStore.open(machine(), job.job_id)
+    assert third.plan.column("name").null_count == 0
     assert recovery.prune(home, **age) == [job.job_id]
+    third.objects._fetched = float("-inf")  # as a second later
+    assert third.results().equals(results)
+    assert third.pruned, "a machine that had the job in its cache follows"
+    assert b"Person" not in b"".join(p.read_bytes() for p in third.path.rglob("*.parquet"))
 
     store, prefix = job.objects.store, job.objects.prefix
     assert store.names(f"{prefix}/labels") == []

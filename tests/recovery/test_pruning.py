@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 
+import pyarrow as pa
 import pytest
-from corekit import BookCarrier, ask_after, job_of, state_counts
+from corekit import BookCarrier, ask_after, draft_of, job_of, plan_of, state_counts
 
 from shipkit.common.files import Disk
 from shipkit.purchasing import recovery
-from shipkit.purchasing.recovery.pruning import prune_job
+from shipkit.purchasing.recovery.pruning import _KEPT, prune_job
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.schema import PROBLEMS, SHIPMENTS
 
 DAY = dt.timedelta(days=1)
 LATER = dt.datetime.now(dt.UTC) + 100 * DAY
@@ -44,6 +47,33 @@ def test_addresses_and_labels_go_and_numbers_and_charges_stay(job):
             assert b"LABEL-BYTES" not in data
             assert b"Main St" not in data
     assert after.plan.column("address_line1").null_count == 30
+
+
+def test_of_a_row_only_sizes_prices_and_choices_stay(home, tmp_path):
+    plan = plan_of(1)
+    row = plan.to_pylist()[0]
+    texts = {field.name for field in SHIPMENTS if field.type == pa.string()}
+    row |= {name: f"private {name}" for name in texts - set(_KEPT)}
+    row["parcels"][0]["description"] = "private parcel"
+    plan = pa.Table.from_pylist([row], schema=plan.schema)
+    problem = {
+        "row_number": 1,
+        "field": "name",
+        "value": "private value",
+        "problem": "'private text' is long",
+        "fix": "Shorten 'private fix'.",
+        "severity": "warning",
+        "code": "too_long",
+    }
+    problems = pa.Table.from_pylist([problem], schema=PROBLEMS)
+    job = JobStore.publish(home, dataclasses.replace(draft_of(1), plan=plan, problems=problems))
+    asyncio.run(execute(job, BookCarrier(tmp_path / "one.db"), grace_s=0.1))
+    prune_job(job)
+    left = JobStore(job.path)
+    assert "private" not in repr(left.plan.to_pylist()) + repr(left.problems.to_pylist())
+    assert left.plan.column("parcels").to_pylist()[0][0]["weight_lb"] == 2.0
+    assert left.problems.column("code").to_pylist() == ["too_long"]
+    assert b"private" not in b"".join(p.read_bytes() for p in job.path.rglob("*") if p.is_file())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,21 +24,30 @@ from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.job_objects import JobObjects
 from shipkit.purchasing.store.ledger import now_us
 from shipkit.purchasing.store.segments import Part
-from shipkit.schema import ADDRESS_FIELDS
 from shipkit.settings import Settings
 from shipkit.state import JobStatus
 
 __all__ = ["prune", "prune_job"]
 
 _FINISHED = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.CANCELLED)
-_PRIVATE = (
-    # What is left of an address is enough for totals by state and country.
-    *(name for name in ADDRESS_FIELDS if name not in ("state", "country", "residential")),
-    "ship_from",
-    "description",
-    "customs",
-    "references",
+_KEPT: Final = frozenset(
+    {
+        *("row_number", "row_numbers", "source_file", "order_id", "service", "ship_date"),
+        # What is left of an address is enough for totals by state and country.
+        *("state", "country", "residential", "currency", "parcels", "signature"),
+        *("saturday_delivery", "direct_delivery_only", "is_return", "shipper_release"),
+        *("documents_only", "cod_amount_cents", "bill_to", "bill_country"),
+        *("duties_bill_to", "duties_country", "notify"),
+    }
 )
+"""Fields of a shipment that stay: sizes, prices and choices. A field that is not here goes."""
+_KEPT_OF_A_PARCEL: Final = frozenset(
+    {
+        *("weight_lb", "length_in", "width_in", "height_in", "packaging"),
+        *("declared_value_cents", "additional_handling", "simple_rate"),
+    }
+)
+_REMOVED: Final = "removed by prune"
 
 
 def prune(
@@ -129,10 +139,31 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
 
 def _bare_tables(store: JobStore) -> tuple[bytes, bytes]:
     """Return plan and problems without private data, as files."""
-    return (
-        _encoded(_without(store.plan, _PRIVATE)),
-        _encoded(_without(store.problems, ("value",))),
-    )
+    plan, problems = store.plan, store.problems
+    plan = _without(plan, set(plan.column_names) - _KEPT)
+    at = plan.schema.get_field_index("parcels")
+    plan = plan.set_column(at, plan.schema.field(at), _bare_parcels(plan.column(at)))
+    # The text of a problem quotes cells; its code and its field say what it was.
+    problems = _without(problems, ("value", "fix"))
+    at = problems.schema.get_field_index("problem")
+    texts = pa.array([_REMOVED] * problems.num_rows, pa.string())
+    problems = problems.set_column(at, problems.schema.field(at), texts)
+    return _encoded(plan), _encoded(problems)
+
+
+def _bare_parcels(column: pa.ChunkedArray) -> pa.Array:
+    """Return the parcels with nulls in what says more than their size and their price."""
+    lists = column.combine_chunks()
+    rows = [
+        None
+        if parcels is None
+        else [
+            {name: value if name in _KEPT_OF_A_PARCEL else None for name, value in parcel.items()}
+            for parcel in parcels
+        ]
+        for parcels in lists.to_pylist()
+    ]
+    return pa.array(rows, lists.type)
 
 
 def _prune_objects(store: JobStore, objects: JobObjects) -> None:

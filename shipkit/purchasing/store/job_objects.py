@@ -200,6 +200,8 @@ class JobObjects:
                 return
             # The owner first: what it names must then be in the listing.
             owner = self.store.find(self._key("OWNER"))
+            if self.lease is None:
+                self._follow_prune()
             if self._last == 0:
                 self._fetch_compactions()
             names = self.store.names(
@@ -212,6 +214,13 @@ class JobObjects:
                 if sequence:
                     self._name_head(Head(sequence, "-", sha))
             self._fetched = time.monotonic()
+
+    def _follow_prune(self) -> None:
+        """Drop addresses and labels from the cache when another machine has pruned the job."""
+        if (self.folder / "PRUNED").exists() or not self.store.exists(self._key("PRUNED")):
+            return
+        self._fetch_tables(self.store.get(self._key("manifest.json")).data)
+        self._last = 0
 
     def _fetch_segment(self, name: str) -> int:
         data = self.store.get(self._key("segments", name)).data
@@ -391,13 +400,14 @@ class JobObjects:
         kept
             Digests of the tables that stay as they are.
         """
-        self.store.put(self._key("PRUNED"), pruned)
         keep = set()
         for name, data in tables.items():
             key = self._table_key(name, hashlib.sha256(data).hexdigest())
             self.store.put(key, data)
             keep.add(key)
         keep |= {self._table_key(name, digest) for name, digest in kept.items()}
+        # Behind the tables that it names, and before the old ones go: readers always find either.
+        self.store.put(self._key("PRUNED"), pruned)
         self.store.remove(
             key
             for folder in ("tables", "labels")

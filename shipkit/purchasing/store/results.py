@@ -309,7 +309,8 @@ class _LabelReader:
         # Of an object store several at a time, since each takes two requests. The one that is
         # wanted now goes in last, because the first ones in are the first to be dropped.
         place = self._order.index(sequence)
-        ahead = self._order[place : place + _LABELS_AHEAD][::-1]
+        coming = self._order[place : place + _LABELS_AHEAD]
+        ahead = [number for number in reversed(coming) if number not in self._cache]
         for number, data in zip(ahead, in_parallel(objects.labels, ahead), strict=True):
             self._cache[number] = _found(data)
 
