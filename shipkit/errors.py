@@ -33,6 +33,7 @@
     │   └── ShipmentsFailed         raised by BatchResult.raise_for_failures()
     ├── CarrierError                a carrier call did not end in a shipment
     │   ├── CarrierRejected         the carrier refused; nothing was bought
+    │   │   └── LabelsRefused       some labels cannot be on a manifest, the others can
     │   ├── NotSent                 the request certainly had no effect
     │   │   ├── RateLimited         429, too many requests: wait, then send again
     │   │   ├── CarrierUnreachable  no connection
@@ -55,6 +56,7 @@ from __future__ import annotations
 import linecache
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -86,6 +88,7 @@ __all__ = [
     "JobUnfinished",
     "LabelError",
     "LabelNotShown",
+    "LabelsRefused",
     "LayoutError",
     "LimitsRequired",
     "MappingError",
@@ -370,6 +373,22 @@ class CarrierRejected(CarrierError):
 
     code = "carrier_rejected"
     outcome = Outcome.REJECTED
+
+
+class LabelsRefused(CarrierRejected):
+    """A manifest was refused because of some of its labels. The others can be on one.
+
+    Parameters
+    ----------
+    labels
+        Tracking number -> why it is refused, as a sentence.
+    """
+
+    code = "labels_refused"
+
+    def __init__(self, message: str, *, labels: Mapping[str, str], **details: Any) -> None:
+        super().__init__(message, **details)
+        self.labels = dict(labels)
 
 
 class NotSent(CarrierError):

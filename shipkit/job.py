@@ -38,6 +38,7 @@ from shipkit.plan.preview import to_frame
 from shipkit.purchasing import last_look, recovery
 from shipkit.purchasing.account import require_account, require_carriers
 from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.handover import HandoverMembers
 from shipkit.purchasing.reconcile import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
 from shipkit.purchasing.result import BatchResult, failed_rows, results_frame, with_refusals
@@ -63,7 +64,7 @@ _WAITS_FOR = {
 """Row state -> what the row waits for, as :meth:`Job.review` says it."""
 
 
-class Job(html.Shown):
+class Job(HandoverMembers, html.Shown):
     """One job on disk: what was bought, what was not, and what can still be done about it.
 
     Open one with :meth:`open`; a :class:`~shipkit.BatchSession` has its own as ``session.job``.

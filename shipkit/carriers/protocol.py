@@ -160,8 +160,13 @@ class Capabilities:
     """Estimates what customs would take: :class:`EstimatesDuties`."""
     transit_times: bool = False
     """Says how long each service takes, without prices: :class:`GivesTransitTimes`."""
-    manifests: bool = False
-    """Closes a day with a manifest. Nothing in shipkit asks for one yet."""
+    manifest: bool = False
+    """Puts bought labels on one form for the driver:
+    :class:`~shipkit.carriers.after_purchase.MakesManifests`."""
+    most_on_manifest: int | None = None
+    """Most labels on one form; None: no limit is published."""
+    instead_of_manifest: str = ""
+    """What to do where `manifest` is False, as a sentence: shown to who asks for one."""
     multi_parcel: bool = True
     """Sells one shipment of several parcels. Where False, a row has one parcel."""
     recovery: Recovery = "lookup"
@@ -336,7 +341,14 @@ class PreparesShipments(Protocol):
 PREPARED: Final[frozenset[Recovery]] = frozenset({"two_step", "idempotency_key"})
 """The kinds of :data:`Recovery` that promise `prepare`."""
 
-OPTIONAL: Final = ("track", "shop_table", "validate_address", "transit_times", "landed_cost")
+OPTIONAL: Final = (
+    "track",
+    "shop_table",
+    "validate_address",
+    "transit_times",
+    "landed_cost",
+    "manifest",
+)
 """Capabilities that promise a method of the same name."""
 
 

@@ -153,6 +153,15 @@ _ROWS = (
         "JOB (--where SQL | --all) [options]",
     ),
     CommandSpec(
+        "manifest",
+        "Afterwards",
+        "put bought labels on manifests for the driver (USPS: SCAN forms)",
+        "handover_commands:manifest",
+        [options.job, options.manifests],
+        "JOB [-o FOLDER] [options]",
+        "A label is on at\nmost one; at USPS it can no longer be voided then.",
+    ),
+    CommandSpec(
         "write-back",
         "Afterwards",
         "write tracking numbers into a copy of the orders, or a marketplace file",

@@ -32,6 +32,7 @@ __all__ = [
     "home_check",
     "jobs",
     "labels",
+    "open_job",
     "prune",
     "resume",
     "show",
@@ -55,7 +56,7 @@ def resume(args: Namespace, console: Console) -> End:
         if len(waiting) != 1:
             return _ask_which(waiting, args, console)
         name = waiting["job_id"][0]
-    with _open(args, name) as job:
+    with open_job(args, name) as job:
         store = job.store
         holder = store.owner()
         if holder is not None and store.objects is not None:
@@ -95,7 +96,7 @@ def show(args: Namespace, console: Console) -> End:
     from shipkit.purchasing import recovery
     from shipkit.purchasing.result import BatchResult
 
-    with _open(args, args.job) as job:
+    with open_job(args, args.job) as job:
         store = job.store
         result = BatchResult.of(store)
         owner = store.owner()
@@ -128,7 +129,7 @@ def labels(args: Namespace, console: Console) -> End:
     """Save labels."""
     from shipkit.purchasing.result import BatchResult, can_write_back
 
-    with _open(args, args.job) as job:
+    with open_job(args, args.job) as job:
         options: dict[str, Any] = {
             "per": args.per,
             "order_by": args.order_by,
@@ -158,7 +159,7 @@ def labels(args: Namespace, console: Console) -> End:
 
 def void(args: Namespace, console: Console) -> End:
     """Void shipments."""
-    with _open(args, args.job) as job:
+    with open_job(args, args.job) as job:
         console.say(f"{job.job_id} on {job.store.manifest.identity}")
         if args.dry_run:
             return _would_void(job, args, console)
@@ -187,7 +188,7 @@ def write_back(args: Namespace, console: Console) -> End:
     """Write tracking numbers into a copy of the orders, the orders, or a marketplace's file."""
     from shipkit.outputs.writeback import Confirmation
 
-    with _open(args, args.job) as job:
+    with open_job(args, args.job) as job:
         # Two --in-place were the confirmation in the first release.
         allowed = args.allow_test_numbers or args.in_place > 1
         written = job.write_back(
@@ -381,7 +382,8 @@ def _ask_which(waiting: pd.DataFrame, args: Namespace, console: Console) -> End:
 # -- inside ----------------------------------------------------------------------------------------
 
 
-def _open(args: Namespace, name: str) -> Job:
+def open_job(args: Namespace, name: str) -> Job:
+    """Return the job that a command names."""
     from shipkit.job import Job
 
     home = Settings.read(home=args.home).home

@@ -429,6 +429,16 @@ def voiding(p: _Parser) -> None:
     p.add_argument("--dry-run", action="store_true", help="list the shipments, void none")
 
 
+def manifests(p: _Parser) -> None:
+    """Add which labels are put on manifests, and where the papers go."""
+    p.add_argument(
+        "--where",
+        metavar="SQL",
+        help="shipments that match, over the result columns",
+    )
+    p.add_argument("-o", "--output", metavar="FOLDER", help="save the papers, one PDF each")
+
+
 def write_back(p: _Parser) -> None:
     """Add where tracking numbers are written."""
     p.add_argument(

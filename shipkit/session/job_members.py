@@ -20,6 +20,7 @@ from shipkit.outputs.report import Report
 from shipkit.outputs.writeback import Confirmation
 from shipkit.outputs.writeback.databases import Written
 from shipkit.plan.preview import Preview
+from shipkit.purchasing.handover import DriverManifests
 from shipkit.purchasing.result import BatchResult, unshippable_rows
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
@@ -127,6 +128,15 @@ class JobMembers(TurnMembers):
     def track(self, *, changes: bool = False, history: bool = False) -> pd.DataFrame:
         """Return where the parcels are, one row per parcel; see :meth:`shipkit.Job.track`."""
         return self._own_job.track(changes=changes, history=history)
+
+    @property
+    def manifests(self) -> DriverManifests:
+        """The manifests that were made; see :attr:`shipkit.Job.manifests`."""
+        return self._own_job.manifests
+
+    def manifest(self, clause: str | None = None) -> DriverManifests:
+        """Put bought labels on manifests for the driver; see :meth:`shipkit.Job.manifest`."""
+        return self._own_job.manifest(clause)
 
     # -- going on --------------------------------------------------------------------------------
 

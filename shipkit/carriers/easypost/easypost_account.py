@@ -9,6 +9,7 @@ in :mod:`~shipkit.carriers.easypost.easypost_client`.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import pyarrow as pa
 from pydantic import SecretStr
 
+from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
 from shipkit.carriers.easypost import CAPABILITIES
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.catalog import SERVICES, services_of
@@ -24,6 +26,7 @@ from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
 from shipkit.carriers.easypost.label_files import LabelFiles
 from shipkit.carriers.easypost.label_purchases import LabelPurchases
 from shipkit.carriers.easypost.rate_questions import RateQuestions
+from shipkit.carriers.easypost.scan_form_objects import scan_form
 from shipkit.carriers.easypost.shipment_request import address_body
 from shipkit.carriers.easypost.tracker_answer import address_check, tracking_line
 from shipkit.carriers.pace import Pacer
@@ -240,6 +243,19 @@ class EasyPost:
         return await self._purchases.refund_status(shipment_id)
 
     # -- afterwards ------------------------------------------------------------------------------
+
+    async def manifest(
+        self,
+        shipments: Sequence[BoughtLabels],
+        origin: Address,  # noqa: ARG002 - the shipments have it
+        day: dt.date,  # noqa: ARG002 - the labels have it
+        *,
+        asked_before: bool,
+    ) -> MadeManifest:
+        """Put shipments of one carrier and origin on one scan form, or find the one they are on."""
+        return await scan_form(
+            self._client, self._files.paper, shipments, asked_before=asked_before
+        )
 
     async def track(
         self, tracking_numbers: Sequence[str], pacer: Pacer | None = None

@@ -88,6 +88,18 @@ class LabelFiles:
             update={"labels": tuple(labels), "warnings": (*purchase.warnings, *warnings)}
         )
 
+    async def paper(self, url: str) -> bytes | None:
+        """Return a whole PDF, asked for again while it does not come; None when it never does."""
+        until = time.monotonic() + self._seconds
+        for pause in (*_PAUSES_S, None):
+            data = await self._file(url, until)
+            if data is not None and format_of(data) is LabelFormat.PDF:
+                return data
+            if pause is None or time.monotonic() + pause > until:
+                break
+            await asyncio.sleep(pause)
+        return None
+
     async def aclose(self) -> None:
         """Close connections."""
         hosts, self._hosts = self._hosts, {}

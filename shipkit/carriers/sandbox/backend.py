@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import sqlite3
 import time
@@ -15,8 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
 from shipkit.carriers.ratecard import RateCard
 from shipkit.carriers.sandbox.books import Books, Entry, StoredPart
+from shipkit.carriers.sandbox.driver_forms import made_form, refuse_on_form
 from shipkit.carriers.sandbox.faults import Fate, Faults, chance, draw_fate, subject
 from shipkit.carriers.sandbox.refusals import refusal
 from shipkit.common.local_day import local_day
@@ -36,6 +39,11 @@ from shipkit.services import ServiceList
 __all__ = ["SERVICES", "SandboxBackend", "Trouble"]
 
 SERVICES = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
+
+
+_MAKES = frozenset({"ship", "manifest"})
+"""Operations that may be done although no answer comes."""
+_DONE_AND_LOST = frozenset({Fate.ERROR_AFTER, Fate.LOST, Fate.LATE})
 
 
 class Trouble(Exception):
@@ -135,7 +143,7 @@ class SandboxBackend:
                 fix="Free the disk or choose another home; the row is looked up before it is sent "
                 "again.",
             ) from error
-        if fate in {Fate.ERROR_AFTER, Fate.LOST, Fate.LATE}:
+        if fate in _DONE_AND_LOST:
             raise Trouble(fate)
         await asyncio.sleep(max(0.0, answer_at - clock()))
         return purchase_of(entry, parts)
@@ -148,14 +156,36 @@ class SandboxBackend:
         ]
 
     async def void(self, shipment_id: str, account: str) -> None:
-        """Void a shipment."""
+        """Void a shipment. One that is on a manifest is not voided, as at USPS."""
         await self._admit("void", shipment_id, None)
+        if refused := await self.books.run(lambda con: refuse_on_form(con, shipment_id)):
+            raise refused
         if await self.books.void(shipment_id, account) is None:
             raise CarrierRejected(
                 f"The sandbox has no shipment {shipment_id}.",
                 fix="Look the shipment up by its reference.",
                 carrier_code="not_found",
             )
+
+    async def manifest(
+        self,
+        shipments: Sequence[BoughtLabels],
+        origin: Address,
+        day: dt.date,
+        account: str,
+        *,
+        asked_before: bool,
+    ) -> MadeManifest:
+        """Put labels on one form, or return the form that was asked for before."""
+        fate = await self._admit("manifest", shipments[0].shipment_id, None)
+        if fate is Fate.REJECTED:
+            raise _no(self.faults)
+        made = await made_form(
+            self.books, account, shipments, origin, day, asked_before=asked_before
+        )
+        if fate in _DONE_AND_LOST:
+            raise Trouble(fate)
+        return made
 
     async def _admit(self, operation: str, key: str, shipment: Shipment | None) -> Fate:
         """Return what happens to a request, after the first half of its latency.
@@ -166,7 +196,7 @@ class SandboxBackend:
         if fate is not Fate.LATE and (pause := self._pause(operation, key)):
             await asyncio.sleep(pause / 2 if operation == "ship" else pause)
         if fate in {Fate.AUTH_REFUSED, Fate.RATE_LIMITED, Fate.ERROR_BEFORE, Fate.LOST_BEFORE} or (
-            operation != "ship" and fate is not Fate.FINE
+            operation not in _MAKES and fate is not Fate.FINE
         ):
             raise Trouble(fate)
         return fate
@@ -182,7 +212,7 @@ class SandboxBackend:
             key = str(self._asked[operation])
         fate = draw_fate(faults, operation, key, self._turned_away[key])
         if fate in {Fate.RATE_LIMITED, Fate.AUTH_REFUSED, Fate.ERROR_BEFORE} or (
-            operation != "ship" and fate is not Fate.FINE
+            operation not in _MAKES and fate is not Fate.FINE
         ):
             self._turned_away[key] += 1
         return fate

@@ -55,6 +55,12 @@ CREATE TABLE IF NOT EXISTS labels (
   fixed_bytes INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_shipment ON labels (shipment_id);
+CREATE TABLE IF NOT EXISTS form_labels (
+  tracking_number TEXT PRIMARY KEY,
+  number TEXT NOT NULL,
+  account TEXT NOT NULL,
+  day TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -99,7 +105,7 @@ class Books:
     async def numbers(self, count: int) -> tuple[str, ...]:
         """Return `count` new tracking numbers, which cannot be those of a real carrier."""
         while (taken := self._take(count)) is None:
-            block = await self._run(_reserve)
+            block = await self.run(_reserve)
             with self._guard:
                 self._free.extend(block)
         return taken
@@ -132,7 +138,7 @@ class Books:
                 ],
             )
 
-        await self._run(op)
+        await self.run(op)
 
     async def find(
         self, reference: str, account: str | None = None
@@ -147,7 +153,7 @@ class Books:
             ).fetchall()
             return [(entry, _parts(con, entry)) for entry in map(_entry, rows)]
 
-        return await self._run(op)
+        return await self.run(op)
 
     async def void(self, shipment_id: str, account: str | None = None) -> Entry | None:
         """Mark a purchase as voided and return it; None when there is none with this id.
@@ -167,11 +173,11 @@ class Books:
             ).fetchone()
             return None if row is None else _entry(row)
 
-        return await self._run(op)
+        return await self.run(op)
 
     async def entries(self) -> list[Entry]:
         """Return every purchase, including late ones that are not visible yet."""
-        return await self._run(
+        return await self.run(
             lambda con: [
                 _entry(row) for row in con.execute(f"{_SELECT} ORDER BY created_at, rowid")
             ]
@@ -192,7 +198,8 @@ class Books:
                 return None
             return tuple(self._free.popleft() for _ in range(count))
 
-    async def _run(self, op: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, op: Callable[[sqlite3.Connection], T]) -> T:
+        """Return ``op(connection)``, committed. It may run twice, and must not commit itself."""
         future: Future[T] = Future()
         with self._guard:
             self._jobs.put((op, future))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
 from shipkit.carriers.quoting import shop_each
@@ -42,6 +44,7 @@ __all__ = ["CAPABILITIES", "SandboxCarrier"]
 
 CAPABILITIES = Capabilities(
     shop_table=True,
+    manifest=True,
     recovery="lookup",
     options=frozenset(
         {
@@ -257,6 +260,20 @@ class SandboxCarrier:
         """Void a shipment. Voiding it again changes nothing."""
         with _acted_out(self._backend):
             await self._backend.void(purchase.shipment_id, self.identity.account)
+
+    async def manifest(
+        self,
+        shipments: Sequence[BoughtLabels],
+        origin: Address,
+        day: dt.date,
+        *,
+        asked_before: bool,
+    ) -> MadeManifest:
+        """Put labels on one form. They cannot be voided afterwards, as at USPS."""
+        with _acted_out(self._backend):
+            return await self._backend.manifest(
+                shipments, origin, day, self.identity.account, asked_before=asked_before
+            )
 
     async def aclose(self) -> None:
         """Close the books, or the connections."""

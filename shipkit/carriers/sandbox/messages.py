@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
 from shipkit.carriers.http import HttpTransport, Response
 from shipkit.carriers.ratecard import PRICED
+from shipkit.carriers.sandbox.driver_forms import labels_refused
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Label, LabelSpec, Purchase, Rate, Shipment
 
@@ -81,6 +85,29 @@ class Wire:
     async def void(self, shipment_id: str, account: str) -> None:  # noqa: ARG002 - the account is a header
         """Void a shipment."""
         _good(await self.http.request("POST", "/void", json={"shipment_id": shipment_id}))
+
+    async def manifest(
+        self,
+        shipments: Sequence[BoughtLabels],
+        origin: Address,
+        day: dt.date,
+        account: str,  # noqa: ARG002 - the account is a header
+        *,
+        asked_before: bool,
+    ) -> MadeManifest:
+        """Put labels on one form."""
+        body = {
+            "shipments": [(each.shipment_id, each.tracking_numbers) for each in shipments],
+            "origin": origin.model_dump(mode="json", exclude_none=True),
+            "day": day.isoformat(),
+            "asked_before": asked_before,
+        }
+        answer = await self.http.request("POST", "/manifest", json=body)
+        if answer.status == 400 and isinstance(refused := answer.json().get("labels"), dict):
+            raise labels_refused(refused)
+        found = _good(answer)
+        form = base64.b64decode(found["form"])
+        return MadeManifest(found["number"], tuple(found["tracking_numbers"]), form)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 - ``POST /quote`` and ``/shop``: one shipment. ``POST /quotes``: an Arrow stream of many.
 - ``POST /ship``: buys.
 - ``GET /shipments?reference=...``: what was bought under a reference, with labels.
-- ``POST /void``: ``{"shipment_id": ...}``.
+- ``POST /void``: ``{"shipment_id": ...}``. ``POST /manifest``: bought labels on one form.
 - ``GET /books``: every purchase of every account, without labels, for test harnesses.
 - ``GET`` and ``POST /faults``: :class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}``
   switches all faults off.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import datetime as dt
 import socket
 import struct
 import time
@@ -27,10 +28,11 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from shipkit.carriers.after_purchase import BoughtLabels
 from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
 from shipkit.carriers.sandbox.messages import purchase_to_json, table_from_bytes, table_to_bytes
-from shipkit.errors import AnswerLost, CarrierRejected
+from shipkit.errors import AnswerLost, CarrierRejected, LabelsRefused
 from shipkit.models import Address, LabelSpec, Shipment
 
 __all__ = ["Server", "Stats", "serve"]
@@ -123,6 +125,7 @@ class Server:
             ("POST", "/ship", self._ship),
             ("GET", "/shipments", self._find),
             ("POST", "/void", self._void),
+            ("POST", "/manifest", self._manifest),
         ):
             app.router.add_route(method, path, self._guarded(handler))
         app.router.add_routes(
@@ -158,6 +161,8 @@ class Server:
             )
         try:
             return await handler(request)
+        except LabelsRefused as no:
+            return _json({"code": no.code, "message": no.message, "labels": no.labels}, 400)
         except CarrierRejected as no:
             return _json(
                 {"code": no.carrier_code or no.code, "message": no.message, "fix": no.fix}, 400
@@ -225,6 +230,19 @@ class Server:
             str(orjson.loads(await request.read())["shipment_id"]), _account(request)
         )
         return _json({"voided": True})
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        made = await self.backend.manifest(
+            [BoughtLabels(number, tuple(labels)) for number, labels in body["shipments"]],
+            Address.model_validate(body["origin"]),
+            dt.date.fromisoformat(body["day"]),
+            _account(request),
+            asked_before=body["asked_before"],
+        )
+        form = base64.b64encode(made.form or b"").decode()
+        numbers = made.tracking_numbers
+        return _json({"number": made.number, "tracking_numbers": numbers, "form": form})
 
     async def _books(self, _: web.Request) -> web.Response:
         return _json([dataclasses.asdict(entry) for entry in await self.backend.books.entries()])

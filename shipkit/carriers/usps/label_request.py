@@ -26,7 +26,7 @@ from shipkit.carriers.usps.parcel_question import (
 )
 from shipkit.models import NUMBERED_REFERENCES, Address, LabelFormat, LabelSpec, Parcel, Shipment
 
-__all__ = ["Product", "check", "image_info", "label_bytes"]
+__all__ = ["Product", "check", "domestic_address", "image_info", "label_bytes"]
 
 _IMAGES: Final = {
     LabelFormat.PDF: "PDF",
@@ -107,8 +107,8 @@ def label_bytes(
     form = customs_form(shipment, origin)
     body: dict[str, Any] = {
         "imageInfo": image_info(shipment, label, place=place, purchase=True),
-        "fromAddress": _domestic(origin, "ship_from"),
-        "toAddress": _domestic(shipment.ship_to, "ship_to")
+        "fromAddress": domestic_address(origin, "ship_from"),
+        "toAddress": domestic_address(shipment.ship_to, "ship_to")
         if domestic
         else _foreign(shipment.ship_to),
         "packageDescription": _package(shipment, place, product, day),
@@ -251,7 +251,8 @@ def _demand_address(address: Address, field: str) -> None:
             )
 
 
-def _domestic(address: Address, field: str) -> dict[str, Any]:
+def domestic_address(address: Address, field: str) -> dict[str, Any]:
+    """Return an address in the US as USPS's requests have it."""
     code = re.sub(r"[^0-9]", "", address.postal_code or "")
     found: dict[str, Any] = {
         **_lines(address),

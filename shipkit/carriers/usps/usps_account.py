@@ -8,6 +8,7 @@ Here is the account and its protocol. Prices are in
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from shipkit.carriers.account_checks import AccountChecks
+from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
 from shipkit.carriers.quote_cache import AnswerCache
@@ -33,6 +35,7 @@ from shipkit.carriers.usps.mail_classes import DOMESTIC, SERVICES, is_domestic
 from shipkit.carriers.usps.parcel_question import pounds, zip5
 from shipkit.carriers.usps.price_answer import PriceAnswer
 from shipkit.carriers.usps.price_questions import PriceQuestions, mailing_day
+from shipkit.carriers.usps.scan_forms import scan_form
 from shipkit.carriers.usps.usps_client import Payer, UspsClient
 from shipkit.carriers.usps.usps_host import api_host
 from shipkit.carriers.usps.usps_settings import UspsSettings
@@ -241,6 +244,20 @@ class USPS:
         await self._purchases.cancel(purchase)
 
     # -- afterwards ------------------------------------------------------------------------------
+
+    async def manifest(
+        self,
+        shipments: Sequence[BoughtLabels],
+        origin: Address,
+        day: dt.date,
+        *,
+        asked_before: bool,
+    ) -> MadeManifest:
+        """Put labels on one SCAN form. Asked for again, USPS names the form and does not show it.
+
+        USPS sends the data of its labels on within 15 minutes: they cannot be canceled then.
+        """
+        return await scan_form(self._client, shipments, origin, day, asked_before=asked_before)
 
     async def track(
         self, tracking_numbers: Sequence[str], pacer: Pacer | None = None

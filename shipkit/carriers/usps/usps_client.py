@@ -166,6 +166,28 @@ class UspsClient:
             raise _refusal(answer, buying=buying)
         return answer
 
+    async def recorded(
+        self, method: str, path: str, body: Mapping[str, Any], *, accept: str = _JSON
+    ) -> Response:
+        """Return the answer to a request that leaves something at USPS and costs nothing.
+
+        Raises
+        ------
+        AnswerLost
+            Whatever is not clearly a refusal.
+        """
+        answer = await self._authorized(method, path, _bytes(body), headers={"accept": accept})
+        if answer.status < 300:
+            return answer
+        refusal = _refusal(answer, buying=True)
+        if isinstance(refusal, AnswerLost):
+            raise AnswerLost(
+                f"USPS answered {answer.status}. It may have acted.",
+                fix="Ask again.",
+                carrier_code=refusal.carrier_code,
+            )
+        raise refusal
+
     async def aclose(self) -> None:
         """Close connections and forget the tokens."""
         self._access = self._paying = None

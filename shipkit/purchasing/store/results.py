@@ -30,6 +30,7 @@ __all__ = [
     "StoredLabel",
     "job_reason",
     "job_status",
+    "noted_files",
     "result_table",
     "scattered",
     "stored_labels",
@@ -276,6 +277,28 @@ def stored_labels(store: JobStore, rows: Sequence[int] | None) -> Iterator[Store
     reader = _LabelReader(store, chain.segments, dict.fromkeys(held[row] for row in wanted))
     for row in wanted:
         yield from reader.read(held[row], row)
+
+
+def noted_files(store: JobStore, sequence: int) -> dict[str, bytes]:
+    """Return the files stored with notes in one segment, by the number that each is called by.
+
+    A note is an entry that moves no row, such as a manifest. Empty for a pruned job.
+    """
+    if store.pruned:
+        return {}
+    if store.objects is not None:
+        data = store.objects.labels(sequence)
+    else:
+        part = store.chain(("row", "state")).segments.get(sequence)
+        if part is None:
+            raise CheckpointCorrupt(
+                f"Segment {sequence:08} of {store.job_id} is missing.",
+                fix="Restore it from a backup.",
+            )
+        data = part.load()[0]
+    table = pq.read_table(pa.BufferReader(data), columns=["row", "labels"])
+    noted = table.filter(pc.is_null(table.column("row"))).column("labels").to_pylist()
+    return {item["tracking_number"]: item["data"] for items in noted for item in items or ()}
 
 
 class _LabelReader:

@@ -10,7 +10,9 @@ documents. What EasyPost refuses it refuses, and a request with a field that nei
     server.stop()
 
 Faults by call: "create", "buy", "get", "rerate", "refund", "order", "order_buy", "address",
-"users", "tracker", "file". As a process of its own: ``python server.py [--latency 0.1]
+"users", "tracker", "file", "scan_form", "scan_forms".
+
+As a process of its own: ``python server.py [--latency 0.1]
 [--books FILE]``.
 """
 
@@ -220,6 +222,12 @@ class EasyPostServer:
         self.moves: dict[str, str] = {}
         """Street as sent -> street as the answers have it."""
         self.refund_state = "submitted"
+        self.forms: list[dict[str, Any]] = []
+        """Scan forms, the newest first."""
+        self.forms_wait = 0
+        """How many looks a new form is `creating`."""
+        self.form_fails: str | None = None
+        """The message with which the next form fails."""
         self.calls: Counter[str] = Counter()
         self.seen: list[tuple[str, str, Any]] = []
         self.file_headers: list[dict[str, str]] = []
@@ -319,6 +327,9 @@ class EasyPostServer:
             ("POST", "/v2/orders/{id}/buy", "order_buy", self._buy_order),
             ("POST", "/v2/addresses", "address", self._address),
             ("GET", "/v2/trackers", "tracker", self._trackers),
+            ("POST", "/v2/scan_forms", "scan_form", self._scan_form),
+            ("GET", "/v2/scan_forms", "scan_forms", self._scan_forms),
+            ("GET", "/v2/scan_forms/{id}", "scan_forms", self._one_form),
             ("GET", "/v2/users", "users", self._users),
             ("GET", "/v2/carrier_accounts", "accounts", self._accounts),
             ("GET", "/v2/metadata/carriers", "metadata", self._metadata),
@@ -789,6 +800,61 @@ class EasyPostServer:
             "insurance_fee_minimum": str(self.insurance_least),
         }
 
+    # -- scan forms --------------------------------------------------------------------------------
+
+    def _scan_form(self, request: web.Request, body: Any, _: str | None) -> tuple[int, Any]:
+        self._object("scan_form", body, frozenset({"shipments"}))
+        parts = [self._shipments.get(each["id"]) for each in body["shipments"]]
+        if any(part is None or not part["tracking_code"] for part in parts):
+            return self._refused("PARAMETER.INVALID", "Shipments must be purchased.")
+        codes = [part["tracking_code"] for part in parts]
+        taken = {code for form in self.forms for code in form["all_codes"]}
+        if any(part["refund_status"] for part in parts):
+            return self._refused("UNPROCESSABLE_ENTITY", "Refunded shipments cannot be added.")
+        if taken & set(codes):
+            return self._refused("UNPROCESSABLE_ENTITY", "A shipment is on another scan form.")
+        origins = {(p["from_address"]["street1"], p["from_address"]["zip"]) for p in parts}
+        carriers = {part["selected_rate"]["carrier_account_id"] for part in parts}
+        if len(origins) > 1 or len(carriers) > 1:
+            return self._refused("UNPROCESSABLE_ENTITY", "One origin and one carrier account.")
+        number = f"sf_{uuid.uuid4().hex}"
+        failed, self.form_fails = self.form_fails, None
+        form = {
+            "id": number,
+            "object": "ScanForm",
+            "created_at": "2026-11-29T10:00:00Z",
+            "updated_at": "2026-11-29T10:00:00Z",
+            "tracking_codes": [] if self.forms_wait else codes,
+            "address": parts[0]["from_address"],
+            "status": "failed" if failed else "creating" if self.forms_wait else "created",
+            "message": failed,
+            "form_url": None if failed else f"{self.url}/files/{number}.pdf",
+            "form_file_type": None,
+            "batch_id": f"batch_{uuid.uuid4().hex}",
+            "confirmation": None,
+            "all_codes": [] if failed else codes,
+            "looks": self.forms_wait,
+        }
+        self.forms.insert(0, form)
+        return 200, _shown(form)
+
+    def _scan_forms(self, request: web.Request, _: Any, __: str | None) -> tuple[int, Any]:
+        size = int(request.query.get("page_size", 20))
+        before, known = request.query.get("before_id"), [form["id"] for form in self.forms]
+        start = known.index(before) + 1 if before else 0
+        page = self.forms[start : start + size]
+        more = start + size < len(self.forms)
+        return 200, {"scan_forms": [_shown(form) for form in page], "has_more": more}
+
+    def _one_form(self, request: web.Request, _: Any, __: str | None) -> tuple[int, Any]:
+        found = next((f for f in self.forms if f["id"] == request.match_info["id"]), None)
+        if found is None:
+            return self._refused("NOT_FOUND", "Could not be found.", 404)
+        found["looks"] -= 1
+        if found["looks"] <= 0 and found["status"] == "creating":
+            found |= {"status": "created", "tracking_codes": found["all_codes"]}
+        return 200, _shown(found)
+
     def _accounts(self, request: web.Request, _: Any, __: str | None) -> tuple[int, Any]:
         return 200, [
             {
@@ -857,6 +923,10 @@ class EasyPostServer:
         self._db.execute(
             "insert or replace into objects values (?, ?, ?)", (made["id"], kind, json.dumps(made))
         )
+
+
+def _shown(form: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in form.items() if name not in ("all_codes", "looks")}
 
 
 def label_file(name: str) -> bytes:

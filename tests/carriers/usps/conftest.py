@@ -83,7 +83,7 @@ def server(server_module: ModuleType, contract: Any) -> Any:
 def _kind(path: str) -> str:
     return (
         "vnd.usps.labels+json"
-        if path.endswith(("/label", "international-label", "reprint"))
+        if path.endswith(("/label", "international-label", "reprint", "scan-form"))
         else "json"
     )
 

@@ -10,7 +10,9 @@ that the files do not have is noted in `objections`.
     server.stop()
 
 Faults by call: "label" (also abroad), "reprint", "cancel", "prices", "options", "token", "payment",
-"address", "standards", "tracking". As a process: ``python server.py [--latency 0.1] [--books F]``.
+"address", "standards", "tracking", "scan_form".
+
+As a process: ``python server.py [--latency 0.1] [--books F]``.
 """
 
 from __future__ import annotations
@@ -200,6 +202,9 @@ class UspsServer:
             "order_id text, state text, cents int, reprints int, body text, abroad int)"
         )
         self._db.execute("create index if not exists by_key on sold (key)")
+        self._db.execute(
+            "create table if not exists forms (number text primary key, efn text, paper text)"
+        )
         runner = web.AppRunner(self._app(), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port)
@@ -223,6 +228,7 @@ class UspsServer:
             ("GET", "/service-standards/v3/estimates", "standards", self._standards),
             ("GET", "/addresses/v3/address", "address", self._address),
             ("GET", "/tracking/v3/tracking/{number}", "tracking", self._tracking),
+            ("POST", "/scan-forms/v3/scan-form", "scan_form", self._scan_form),
             ("POST", "/labels/v3/label", "label", self._label),
             ("DELETE", "/labels/v3/label/{number}", "cancel", self._cancel),
             ("POST", "/labels/v3/label-reprint", "reprint", self._reprint),
@@ -763,6 +769,9 @@ class UspsServer:
             return 400, _error(400, "Order not found", code="160185")
         if row[0] == "canceled":
             return 400, _error(400, "Order already canceled", code="160186")
+        if self.form_of(number) is not None:
+            words = "Labels associated with a scan form cannot be canceled"
+            return 400, _error(400, words, code="160174")
         if row[0] == "disputed":
             words = "A refund request for this order has already been submitted today"
             return 400, _error(400, words)
@@ -770,6 +779,65 @@ class UspsServer:
         self._db.execute("update sold set state = ? where number = ?", (state, number))
         answer = {"trackingNumber": number, "status": state.upper()}
         return 200, answer | ({"disputeId": "103789"} if self.disputes else {})
+
+    # -- SCAN forms --------------------------------------------------------------------------------
+
+    def form_of(self, number: str) -> str | None:
+        """Return the form that a label is on."""
+        row = self._db.execute("select efn from forms where number = ?", (number,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _scan_form(self, request: web.Request, body: Any, raw: bytes) -> tuple[int, Any]:
+        day = dt.date.fromisoformat(body["mailingDate"])
+        today = dt.datetime.now(dt.UTC).date()
+        if not -1 <= (day - today).days <= 30:
+            words = "cannot be in the past or more than 30 days in the future"
+            return 400, _error(400, words, code="160034")
+        origin = body["fromAddress"]
+        if not (origin.get("firm") or (origin.get("firstName") and origin.get("lastName"))):
+            words = "must provide either first and last name or firm"
+            return 400, _error(400, words, code="160168")
+        numbers = body["shipment"]["trackingNumbers"]
+        wrong = [each for number in numbers for each in self._unfit(number, body)]
+        if wrong:
+            whole = _error(400, "")
+            whole["error"]["errors"] = [
+                {"title": "Bad Request", "detail": words, "code": code, "source": {}}
+                for code, words in wrong
+            ]
+            return 400, whole
+        efn = f"9475{MID}{len({row[0] for row in self._db.execute('select efn from forms')}):09}"
+        paper = base64.b64encode(label_file(efn, "PDF")).decode()
+        rows = [(number, efn, paper) for number in numbers]
+        self._db.executemany("insert into forms values (?, ?, ?)", rows)
+        return 200, {
+            **body,
+            "manifestNumber": efn,
+            "trackingNumbers": numbers,
+            "SCANFormImage": paper,
+        }
+
+    def _unfit(self, number: str, body: Any) -> list[tuple[str, str]]:
+        """Return why a label cannot be on a form, in USPS's words."""
+        query = "select state, body from sold where number = ?"
+        row = self._db.execute(query, (number,)).fetchone()
+        if row is None:
+            return [("160039", f"barcode {number} does not exist")]
+        if (efn := self.form_of(number)) is not None:
+            words = f"barcode {number} is already part of another SCAN Form with efn {efn}"
+            return [("160040", words)]
+        if row[0] == "canceled":
+            words = "has been canceled and is not eligible to be added to a SCAN Form"
+            return [("160397", f"barcode {number} {words}")]
+        label = json.loads(row[1])
+        mailed, code = label["packageDescription"]["mailingDate"], label["fromAddress"]["ZIPCode"]
+        if mailed != body["mailingDate"] and not body["overwriteMailingDate"]:
+            words = f"does not match SCAN Form request mailing date {body['mailingDate']}"
+            return [("160006", f"barcode {number} with mailing date {mailed} {words}")]
+        if code != body["entryFacilityZIPCode"]:
+            words = f"does not match SCAN Form request zip {body['entryFacilityZIPCode']}"
+            return [("160161", f"barcode {number} with zip {code} {words}")]
+        return []
 
     # -- the rest ----------------------------------------------------------------------------------
 
