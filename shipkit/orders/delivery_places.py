@@ -14,7 +14,7 @@ from typing import Final
 from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.heading_words import word_file
 
-__all__ = ["OUTLYING", "box_columns", "place_columns"]
+__all__ = ["NO_BOX", "OUTLYING", "box_columns", "may_name_a_box", "place_columns"]
 
 OUTLYING: Final = ("VI", "GU", "AS", "MP", "FM", "MH", "PW")
 """Territories and associated states that have ZIPs and are abroad for private carriers."""
@@ -25,6 +25,33 @@ _NUMBER: Final = (
 )
 _UNIT: Final = r"(?:suite|ste|apt|apartment|unit|floor|fl|room|rm|dept|pmb)[\s.#]*[a-z0-9-]+"
 _BARE: Final = r"box[\s.:#]*(?:no[\s.]*)?#?[0-9]+[a-z]?"
+
+
+NO_BOX: Final = "NULL::VARCHAR AS lines, NULL::VARCHAR AS box"
+"""SQL in place of :func:`box_columns` for addresses of which none names a box."""
+
+
+def may_name_a_box(texts: Iterable[str | None], countries: Iterable[str]) -> bool:
+    """Whether one of some address lines may name a post office box.
+
+    It finds every box that :func:`box_columns` finds for these countries, and some texts that are
+    none. The pattern of boxes in all languages takes longer to compile than to try all its words on
+    a small table.
+    """
+    everything = _joined("\n".join(text for text in texts if text))
+    short = (word for country in set(countries) for word in _short_forms(country))
+    return any(word in everything for word in (*_words_of_boxes(), *map(_joined, short)))
+
+
+@cache
+def _words_of_boxes() -> tuple[str, ...]:
+    words = word_file("boxes")
+    return tuple({_joined(word) for word in ("box", *words["named"], *words["numbered"])})
+
+
+def _joined(text: str) -> str:
+    """Return a text without the blanks and dots that are free in a pattern, and without case."""
+    return re.sub(r"[\s.]+", "", text).casefold()
 
 
 def box_columns(countries: Iterable[str]) -> str:
@@ -58,22 +85,31 @@ def box_columns(countries: Iterable[str]) -> str:
     """
 
 
-def place_columns(box: str = "box", lines: str = "lines") -> str:
-    """Return SQL of ``box_and_street``, ``military`` and ``outlying``, over :func:`box_columns`."""
-    rest = f"regexp_replace(replace({lines}, {box}, ' '), '(?i){_UNIT}', ' ', 'g')"
+def place_columns(*, boxes: bool = True) -> str:
+    """Return SQL of ``box_and_street``, ``military`` and ``outlying``, over :func:`box_columns`.
+
+    Parameters
+    ----------
+    boxes
+        Whether a row may have a box; see :func:`may_name_a_box`.
+    """
+    rest = f"regexp_replace(replace(lines, box, ' '), '(?i){_UNIT}', ' ', 'g')"
     words = word_file("boxes")
     cities = "|".join(r"[\s.]*".join(city) for city in words["military"]["cities"])
     posts = words["military"]["lines"]
     # CASE and not AND: the database computes every part of an AND that is a column.
-    return f"""
-        CASE WHEN {box} IS NOT NULL
+    of_boxes = f"""
+        CASE WHEN box IS NOT NULL
             THEN regexp_matches({rest}, '[0-9]') AND regexp_matches({rest}, '\\pL{{3}}')
             ELSE false
         END AS box_and_street,
-        CASE WHEN {box} IS NOT NULL
+        CASE WHEN box IS NOT NULL
             THEN phone IS NOT NULL AND country IN ({quoted_list(words["usual_in"])})
             ELSE false
         END AS box_is_usual,
+    """
+    return f"""
+        {of_boxes if boxes else "false AS box_and_street, false AS box_is_usual,"}
         CASE
             WHEN american AND zip_states IN ('AA', 'AE', 'AP') THEN true
             WHEN american AND state IN ('AA', 'AE', 'AP') THEN true

@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
 from shipkit.common.words import without_accents
@@ -128,23 +129,22 @@ def state_problems(
             tables.append(found.to_arrow_table().cast(PROBLEMS))
         finally:
             con.unregister("meanings")
-    con.register("states", pa.concat_tables(tables))
-    try:
-        # By row, then column: the order of the file's columns says nothing. A warning that two
-        # columns give ("Financial Status", "Outstanding Balance") is given once.
-        return (
-            con.sql("""
-            SELECT *
-            FROM states
-            QUALIFY severity = 'error'
-                OR row_number() OVER (PARTITION BY row_number, code ORDER BY field) = 1
-            ORDER BY row_number, field, code
-            """)
-            .to_arrow_table()
-            .cast(PROBLEMS)
-        )
-    finally:
-        con.unregister("states")
+    every = pa.concat_tables(tables)
+    if not every.num_rows:
+        return every
+    # By row, then column: the order of the file's columns says nothing. A warning that two
+    # columns give ("Financial Status", "Outstanding Balance") is given once.
+    return run(
+        con,
+        """
+        SELECT *
+        FROM states
+        QUALIFY severity = 'error'
+            OR row_number() OVER (PARTITION BY row_number, code ORDER BY field) = 1
+        ORDER BY row_number, field, code
+        """,
+        states=every,
+    ).cast(PROBLEMS)
 
 
 def _blank(

@@ -8,20 +8,25 @@ sees a row that fails here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.kept_plans import SMALL, registered, run
 from shipkit.common.places import US_DOMAIN, country_codes, state_codes, zip3_states
-from shipkit.common.relation import Relation, StageSchema, scratch
-from shipkit.common.sql import one
 from shipkit.models import Address
 from shipkit.orders.carrier_rules import PLACE_CONDITIONS, carrier_rules
-from shipkit.orders.delivery_places import box_columns, place_columns
+from shipkit.orders.delivery_places import (
+    NO_BOX,
+    box_columns,
+    may_name_a_box,
+    place_columns,
+)
 from shipkit.orders.expressions import choose, quote, quoted_list
 from shipkit.orders.key_and_name_rules import odd_key
 from shipkit.orders.postal_columns import postal_columns
@@ -38,10 +43,9 @@ Place = tuple[str, str | None]
 _OF_PARCELS: Final = "parcels[]."
 """How the field of a rule begins that applies to every parcel of a shipment."""
 
-_STATES_CHECKED: Final = ("US", "CA", "AU")
+_LINES: Final = ("address_line1", "address_line2", "address_line3")
 
-_SMALL: Final = 10_000
-"""Up to so many rows, one query is faster than two."""
+_STATES_CHECKED: Final = ("US", "CA", "AU")
 
 
 def check(
@@ -68,42 +72,36 @@ def check(
         Ship dates before this day are problems. None: they are not checked.
     """
     rules = (*RULES, *carrier_rules(offered))
+    suspects = _suspects(con, shipments, shipper, rules, today)
+    queries = _queries_of_broken(rules, suspects)
+    if not queries:
+        return PROBLEMS.empty_table()
     earlier = (known if known is not None else PROBLEMS.empty_table()).select(
         ["row_number", "field", "severity"]
     )
-    with (
-        _registered(con, checked_rows=shipments, earlier_problems=earlier),
-        scratch(con, "validation") as schema,
-    ):
-        suspects = _suspects(schema, shipments, shipper, rules, today)
-        queries = _queries_of_broken(con, rules, suspects)
-        if one(con, f"SELECT count(*) FROM {suspects.sql} WHERE len(parcels) > 1")[0]:
-            further = _further_parcels(schema, suspects)
-            queries += [
-                _query(rule, rule.fails, further.sql)
-                for rule in rules
-                if rule.field.startswith(_OF_PARCELS)
-            ]
-        if not queries:
-            return PROBLEMS.empty_table()
-        every = schema.table("found", " UNION ALL ".join(queries))  # planned once, unlike con.sql()
-        found = con.sql(
-            f"""
-            WITH errors AS (
+    found = run(
+        con,
+        f"""
+        WITH
+            further AS ({_FURTHER_PARCELS}),
+            found AS ({" UNION ALL ".join(queries)}),
+            errors AS (
                 SELECT DISTINCT row_number, field
                 FROM earlier_problems
                 WHERE severity = 'error'
             )
-            SELECT f.*
-            FROM {every.sql} f
-            WHERE NOT EXISTS (
-                SELECT 1
-                FROM errors e
-                WHERE e.row_number = f.row_number AND (e.field IS NULL OR e.field = f.field)
-            )
-            ORDER BY row_number
-            """
-        ).to_arrow_table()
+        SELECT f.*
+        FROM found f
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM errors e
+            WHERE e.row_number = f.row_number AND (e.field IS NULL OR e.field = f.field)
+        )
+        ORDER BY row_number
+        """,
+        suspects=suspects,
+        earlier_problems=earlier,
+    )
     return found.cast(PROBLEMS)
 
 
@@ -114,21 +112,21 @@ def places_of(
 
     Rows of other addresses are left out.
     """
-    with _registered(con, checked_rows=shipments):
-        places: list[Place] = con.sql(
-            "SELECT DISTINCT country, state FROM checked_rows WHERE country IS NOT NULL"
-        ).fetchall()
-        zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
-        with _registered(con, zip_ranges=zips):
-            kinds = ", ".join(f"({condition})" for condition in PLACE_CONDITIONS.values())
-            found = con.execute(f"""
-                SELECT row_number, [{kinds}] AS kinds
-                FROM ({_judged("checked_rows", shipper, None, places)})
-                WHERE {" OR ".join(PLACE_CONDITIONS.values())}
-            """).fetchall()
+    kinds = ", ".join(f"({condition})" for condition in PLACE_CONDITIONS.values())
+    found = run(
+        con,
+        f"""
+        SELECT row_number, [{kinds}] AS kinds
+        FROM ({_judged("checked_rows", shipments, shipper, None)})
+        WHERE {" OR ".join(PLACE_CONDITIONS.values())}
+        """,
+        checked_rows=shipments,
+        zip_ranges=_zip_ranges(),
+    )
+    rows = zip(*(found.column(name).to_pylist() for name in ("row_number", "kinds")), strict=True)
     return {
         row: [kind for kind, fits in zip(PLACE_CONDITIONS, kinds, strict=True) if fits]
-        for row, kinds in found
+        for row, kinds in rows
     }
 
 
@@ -151,67 +149,91 @@ def sentence(problem: Mapping[str, Any], order_id: str | None = None) -> str:
 
 
 def _suspects(
-    schema: StageSchema,
+    con: duckdb.DuckDBPyConnection,
     shipments: pa.Table,
     shipper: Address,
     rules: Sequence[Rule],
     today: dt.date | None,
-) -> Relation:
+) -> pa.Table:
     """Return the rows that break at least one rule, and those with several parcels.
 
     The column ``fails`` says of each rule whether the row breaks it. Most rows of most files are
     fine: of a large table, a first query finds the row numbers of the others, so that the wide
     columns are only copied for these.
     """
-    places: list[Place] = schema.con.sql(
-        "SELECT DISTINCT country, state FROM checked_rows WHERE country IS NOT NULL ORDER BY ALL"
-    ).fetchall()
-    zips = pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
-    with _registered(schema.con, zip_ranges=zips):
-        rows = shipments
-        if rows.num_rows > _SMALL:
-            broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
-            judged = _judged("checked_rows", shipper, today, places)
-            found = schema.con.execute(f"SELECT row_number FROM ({judged}) WHERE {broken}")
+    rows = shipments
+    if rows.num_rows > SMALL:
+        broken = " OR ".join(["len(parcels) > 1", *(f"({rule.fails})" for rule in rules)])
+        judged = _judged("checked_rows", shipments, shipper, today)
+        with registered(con, checked_rows=shipments, zip_ranges=_zip_ranges()):
+            found = con.execute(f"SELECT row_number FROM ({judged}) WHERE {broken}")
             numbers = pa.array(found.fetchnumpy()["row_number"], pa.int64())
-            rows = rows.filter(pc.is_in(rows.column("row_number"), value_set=numbers))
-        fails = ", ".join(f"({rule.fails})" for rule in rules)
-        judged = _judged("suspect_rows", shipper, today, places)
-        with _registered(schema.con, suspect_rows=rows):
-            return schema.table(
-                "suspects",
-                f"""
-                WITH
-                    judged AS MATERIALIZED ({judged}),
-                    verdicts AS MATERIALIZED (SELECT row_number, [{fails}] AS fails FROM judged)
-                SELECT judged.*, fails
-                FROM judged
-                JOIN verdicts USING (row_number)
-                WHERE len(parcels) > 1 OR list_contains(fails, true)
-                """,
-            )
+        rows = rows.filter(pc.is_in(rows.column("row_number"), value_set=numbers))
+    fails = ", ".join(f"({rule.fails})" for rule in rules)
+    return run(
+        con,
+        f"""
+        WITH
+            judged AS MATERIALIZED ({_judged("suspect_rows", rows, shipper, today)}),
+            verdicts AS MATERIALIZED (SELECT row_number, [{fails}] AS fails FROM judged)
+        SELECT judged.*, fails
+        FROM judged
+        JOIN verdicts USING (row_number)
+        WHERE len(parcels) > 1 OR list_contains(fails, true)
+        """,
+        suspect_rows=rows,
+        zip_ranges=_zip_ranges(),
+    )
 
 
-def _queries_of_broken(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], suspects: Relation
-) -> list[str]:
+def _places(shipments: pa.Table) -> list[Place]:
+    """Return the different pairs of country and state, sorted."""
+    pairs = shipments.select(["country", "state"]).group_by(["country", "state"]).aggregate([])
+    places = zip(*(column.to_pylist() for column in pairs.columns), strict=True)
+    return sorted(
+        (place for place in places if place[0] is not None), key=lambda p: (p[0], p[1] or "")
+    )
+
+
+@cache
+def _zip_ranges() -> pa.Table:
+    """Return the states of the first three digits of US ZIPs."""
+    return pa.table({"zip3": list(zip3_states()), "states": list(zip3_states().values())})
+
+
+def _queries_of_broken(rules: Sequence[Rule], suspects: pa.Table) -> list[str]:
     """Return the query of each rule that a row breaks: to plan those of all takes longer."""
-    broken = {
-        place
-        for (place,) in con.execute(f"""
-            SELECT DISTINCT unnest(list_filter(range(len(fails)), lambda i: fails[i + 1]))
-            FROM {suspects.sql}
-        """).fetchall()
-    }
-    return [
-        _query(rule, f"fails[{place + 1}]", suspects.sql)
+    fails = suspects.column("fails").combine_chunks().flatten().fill_null(fill_value=False)
+    verdicts = np.asarray(fails).reshape(suspects.num_rows, len(rules))
+    broken = set(np.flatnonzero(verdicts.any(axis=0)).tolist())
+    queries = [
+        _query(rule, f"fails[{place + 1}]", "suspects")
         for place, rule in enumerate(rules)
         if place in broken
     ]
+    if pc.max(pc.list_value_length(suspects.column("parcels"))).as_py() in {None, 0, 1}:
+        return queries
+    return [
+        *queries,
+        *(
+            _query(rule, rule.fails, "further")
+            for rule in rules
+            if rule.field.startswith(_OF_PARCELS)
+        ),
+    ]
 
 
-def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence[Place]) -> str:
-    """Return the statement that adds the columns which rules read to the relation `rows`."""
+def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) -> str:
+    """Return the statement that adds the columns which rules read to `rows`, called `name`.
+
+    What no row of a small table needs is left out: the longest patterns take longer to compile than
+    such a table to check.
+    """
+    places = _places(rows)
+    countries = {country for country, _ in places}
+    boxes = rows.num_rows > SMALL or may_name_a_box(
+        (text for line in _LINES for text in rows.column(line).to_pylist()), countries
+    )
     home = US_DOMAIN if shipper.country in US_DOMAIN else (shipper.country,)
     known = sorted({country for country, _ in places} & set(country_codes().values()))
     return f"""
@@ -231,12 +253,12 @@ def _judged(rows: str, shipper: Address, today: dt.date | None, places: Sequence
                 s.parcels[1] AS p,
                 0 AS place,
                 len(s.parcels) AS count,
-                {box_columns({country for country, _ in places})},
+                {box_columns(countries) if boxes else NO_BOX},
                 {postal_columns(places)}
-            FROM {rows} s
+            FROM {name} s
             LEFT JOIN zip_ranges z ON z.zip3 = left(s.postal_code, 3)
         )
-        SELECT *, american AND zip_ok AS us_zip, {place_columns()}
+        SELECT *, american AND zip_ok AS us_zip, {place_columns(boxes=boxes)}
         FROM located
     """
 
@@ -268,21 +290,17 @@ def _in(x: str, texts: Sequence[str]) -> str:
     return f"coalesce({x} IN ({quoted_list(texts)}), false)" if texts else "false"
 
 
-def _further_parcels(schema: StageSchema, suspects: Relation) -> Relation:
-    """Return the parcels after the first, one per row, with the columns that their rules read."""
-    return schema.table(
-        "further",
-        f"""
-        SELECT
-            row_number,
-            service,
-            unnest(parcels[2:]) AS p,
-            unnest(range(1, len(parcels))) AS place,
-            2 AS count
-        FROM {suspects.sql}
-        WHERE len(parcels) > 1
-        """,
-    )
+_FURTHER_PARCELS: Final = """
+    SELECT
+        row_number,
+        service,
+        unnest(parcels[2:]) AS p,
+        unnest(range(1, len(parcels))) AS place,
+        2 AS count
+    FROM suspects
+    WHERE len(parcels) > 1
+"""
+"""The parcels after the first, one per row, with the columns that their rules read."""
 
 
 def _query(rule: Rule, fails: str, table: str) -> str:
@@ -302,15 +320,3 @@ def _query(rule: Rule, fails: str, table: str) -> str:
         FROM {table}
         WHERE {fails}
     """
-
-
-@contextmanager
-def _registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[None]:
-    """Let the database read Arrow tables by name inside the block."""
-    for name, table in tables.items():
-        con.register(name, table)
-    try:
-        yield
-    finally:
-        for name in tables:
-            con.unregister(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +13,8 @@ import shipkit as sk
 from shipkit.carriers import registry
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.models import Address
+from shipkit.orders.delivery_places import may_name_a_box
+from shipkit.orders.heading_words import word_file
 from shipkit.orders.validate import check, places_of
 from shipkit.plan import resolve
 from shipkit.schema import SHIPMENTS
@@ -274,3 +278,19 @@ def test_a_box_that_no_service_goes_to_waits_with_the_reason_of_the_place(tmp_pa
     with sk.BatchSession(shipper=shop, home=tmp_path) as session:
         session.load([row]).map(service="cheapest").preview()
         assert session.problems["code"].tolist() == ["po_box_not_served"]
+
+
+def test_every_box_that_the_patterns_find_is_looked_for():
+    """What is quick to see of a small table leaves out no box, however it is spelled."""
+    words = word_file("boxes")
+    named = [(word, "US") for word in (*words["named"], *words["numbered"], "box")]
+    named += [(word, places[0]) for word, places in words["numbered_in"].items()]
+    spellings = (
+        lambda word: f"{word} 12",
+        lambda word: f"{word.upper()} 12",
+        lambda word: ". ".join(word.split()) + ". 12",
+        lambda word: "\n".join(re.split(r"[\s.]+", word)) + " 12",
+    )
+    texts = [(spell(word), country) for word, country in named for spell in spellings]
+    assert [text for text in texts if not may_name_a_box([None, text[0]], [text[1]])] == []
+    assert not may_name_a_box(["12 Main St", "Apt 4", None], ["US", "DE"])

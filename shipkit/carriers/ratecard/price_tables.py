@@ -7,7 +7,8 @@ time.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.quoting import best_of
 from shipkit.carriers.ratecard.parcel_rows import parcels_apart, parcels_joined
 from shipkit.carriers.ratecard.price_sql import statement
+from shipkit.common.kept_plans import SMALL, run_small
 from shipkit.common.memory_database import memory_database
 from shipkit.common.spill import bounded
 from shipkit.models import Address
@@ -48,26 +50,32 @@ def quote_table(
 
     Where `itemised`, each surcharge is a column, too.
 
-    The database is private to the call: opening one costs some milliseconds, and nothing is left
-    open or shared.
+    Small tables are priced by a plan that is kept. For others, the database is private to the call:
+    opening one costs some milliseconds, and nothing is left open or shared.
     """
     if card.older:
         return _by_version(card, table, shipper, as_of, basis=basis, itemised=itemised)
-    with memory_database(bounded()) as con:
-        for name, lookup in (
-            ("rates", card.rates),
-            ("ounces", card.ounces),
-            ("transit", card.transit),
-            ("areas", _areas(card)),
-        ):
-            con.register(f"given_{name}", lookup)
-            con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
-        whole = pa.concat_tables(
-            [
-                _priced(con, card, questions(chunk, shipper, as_of), itemised=itemised)
-                for chunk in _chunks(table)
-            ]
-        )
+    lookups = {
+        "rates": card.rates,
+        "ounces": card.ounces,
+        "transit": card.transit,
+        "areas": _areas(card),
+    }
+    if table.num_rows <= SMALL:
+        asked = questions(table, shipper, as_of)
+        whole = _priced(partial(_run_small, card, lookups), card, asked, itemised=itemised)
+    else:
+        with memory_database(bounded()) as con:
+            for name, lookup in lookups.items():
+                con.register(f"given_{name}", lookup)
+                con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
+            run = partial(_run, con, card)
+            whole = pa.concat_tables(
+                [
+                    _priced(run, card, questions(chunk, shipper, as_of), itemised=itemised)
+                    for chunk in _chunks(table)
+                ]
+            )
     n = table.num_rows
     service = (
         table.column("service").cast(pa.string())
@@ -165,22 +173,33 @@ def _by_version(
 
 
 def _priced(
-    con: duckdb.DuckDBPyConnection, card: RateCard, chunk: pa.Table, *, itemised: bool
+    run: Callable[[str, pa.Table], pa.Table], card: RateCard, chunk: pa.Table, *, itemised: bool
 ) -> pa.Table:
     """Return the prices of shipments in order."""
     units, first = parcels_apart(chunk, card.priced_together)
     if first is None:
-        return _in_order(_run(con, card, statement(card, itemised=itemised), chunk))
+        return _in_order(run(statement(card, itemised=itemised), chunk))
     sql = statement(card, itemised=itemised, split=True)
-    return parcels_joined(_in_order(_run(con, card, sql, units)), first)
+    return parcels_joined(_in_order(run(sql, units)), first)
 
 
-def _run(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
+def _zones(card: RateCard, chunk: pa.Table) -> pa.Table:
+    """Return the zones from the origins of some shipments."""
     origins = (
         pc.unique(pc.utf8_slice_codeunits(chunk.column("origin_zip"), 0, 3)).to_pylist()
         + pc.unique(chunk.column("origin_country")).to_pylist()
     )
-    con.register("zones", card.zones.rows(sorted({o for o in origins if o} | {"US"})))
+    return card.zones.rows(sorted({o for o in origins if o} | {"US"}))
+
+
+def _run_small(
+    card: RateCard, lookups: Mapping[str, pa.Table], sql: str, chunk: pa.Table
+) -> pa.Table:
+    return run_small(sql, shipments=chunk, zones=_zones(card, chunk), **lookups)
+
+
+def _run(con: duckdb.DuckDBPyConnection, card: RateCard, sql: str, chunk: pa.Table) -> pa.Table:
+    con.register("zones", _zones(card, chunk))
     con.register("shipments", chunk)
     try:
         # To a table first: con.sql() plans a statement twice, which takes longer than to copy this.

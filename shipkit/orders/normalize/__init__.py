@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.kept_plans import rows_of
 from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.address_repairs import repair_addresses
 from shipkit.orders.normalize.cell_pass import normal_select, printed_texts, texts_to_read
@@ -67,21 +68,18 @@ def normalize(
         Cells that the source could not read. In a mapped column they stop their row; in another
         they are warnings.
     """
-    judgement = judgement_of(con, mapped.relation.sql, printed_texts(mapped))
-    con.register(judgement.NAME, judgement.table)
-    try:
-        normal = _in_order(con.sql(normal_select(con, mapped, judgement)).to_arrow_table())
-        normal = repair_addresses(con, normal, mapped.line_length)
-        normal = repair_postal_codes(con, normal)
-        if mapped.nested:
-            normal = _in_order(add_nested(con, normal, mapped.relation.sql))
-        if mapped.filled is None or NUMBER_OF_PARCELS.name in mapped.filled:
-            normal = _in_order(several_parcels(con, normal, shared=mapped.shared_weights))
-        con.register("normal", normal)
-        problems = cell_problems(con, mapped, texts_to_read(mapped), source_problems, judgement)
-    finally:
-        con.unregister("normal")
-        con.unregister(judgement.NAME)
+    rows = rows_of(con, mapped.relation)
+    judgement = judgement_of(rows, printed_texts(mapped))
+    normal = rows.run(normal_select(rows, mapped, judgement), **judgement.tables)
+    normal = repair_addresses(con, _in_order(normal), mapped.line_length)
+    normal = repair_postal_codes(con, normal)
+    if mapped.nested:
+        normal = _in_order(add_nested(con, normal, mapped.relation.sql))
+    if mapped.filled is None or NUMBER_OF_PARCELS.name in mapped.filled:
+        normal = _in_order(several_parcels(con, normal, shared=mapped.shared_weights))
+    problems = cell_problems(
+        rows, normal, mapped, texts_to_read(mapped), source_problems, judgement
+    )
     counts = {text: pc.sum(normal.column(name)).as_py() for name, text in _COUNTED.items()}
     return Normalized(
         normal.select(SHIPMENTS.names).cast(SHIPMENTS),

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.kept_plans import run
 from shipkit.common.phones import PLACEHOLDERS, PhoneNumbers, phone_numbers
 from shipkit.common.places import US_DOMAIN, plain_zip_sql, zip_with_zeros_sql
-from shipkit.common.sql import arrow
 from shipkit.orders import expressions as sql
 
 __all__ = ["repair_addresses", "replaced"]
@@ -48,12 +48,7 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
     if not len(places):
         return normal
     rows = normal.select(list(_READ)).take(places).append_column("place", places)
-    con.register("repair_rows", rows)
-    try:
-        repaired = arrow(con, _repairs(line, rows), rows=rows.num_rows)
-    finally:
-        con.unregister("repair_rows")
-    return replaced(normal, repaired)
+    return replaced(normal, run(con, _repairs(line, rows), repair_rows=rows))
 
 
 def _repairs(line: int, rows: pa.Table) -> str:

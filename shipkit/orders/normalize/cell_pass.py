@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
 from shipkit.common.address_formats import CODED, region_code
+from shipkit.common.kept_plans import Rows
 from shipkit.common.phones import PLACEHOLDERS
 from shipkit.common.places import (
     US_DOMAIN,
@@ -54,10 +54,10 @@ _SPACES_COUNTED: Final = ("name", "company", *_LINES, "city")
 """Columns in which a removed space is a repair to be counted."""
 
 
-def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement) -> str:
-    """Return the statement that makes shipments of the mapped relation.
+def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
+    """Return the statement that makes shipments of `rows`, those of the mapped relation.
 
-    The cells that `judgement` repairs are replaced; its table must be registered.
+    The cells that `judgement` repairs are replaced; the statement reads its table.
 
     Its columns are :data:`shipkit.schema.SHIPMENTS`, then ``bad_<leaf>`` (the text of a cell that
     cannot be read), ``american`` (ZIP codes are used there), ``repair`` (the row needs the second
@@ -75,7 +75,7 @@ def normal_select(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Jud
     ]
     return f"""
         WITH tidied AS (
-            {_tidied(con, mapped, judgement)}
+            {_tidied(rows, mapped, judgement)}
         )
         SELECT
             row_number,
@@ -128,7 +128,7 @@ def printed_texts(mapped: Mapped) -> list[str]:
     ]
 
 
-def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement) -> str:
+def _tidied(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
     """Return the step that tidies texts, reads values and looks up codes."""
     tidy = ", ".join(
         f"{reading(leaf, leaf.flat) if _is_filled(mapped, leaf.flat) else leaf.flat} AS {leaf.flat}"
@@ -138,19 +138,19 @@ def _tidied(con: duckdb.DuckDBPyConnection, mapped: Mapped, judgement: Judgement
         f"{name} AS raw_{name}"
         for name in ("postal_code", "phone", "state", "country", *_SPACES_COUNTED)
     ]
-    typed = [f"{_typed(con, leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
-    country, state = _places(con, mapped)
+    typed = [f"{_typed(rows, leaf, mapped)} AS {leaf.flat}_" for leaf in _TYPED]
+    country, state = _places(rows)
     is_american = sql.choose("country_", dict.fromkeys(US_DOMAIN, "true"), "false")
     return f"""
             SELECT
                 * REPLACE ({tidy}),
                 {_columns([*raw, *typed])},
                 {_currency(mapped)} AS currency_,
-                {_services(con, mapped)} AS service_,
+                {_services(rows, mapped)} AS service_,
                 {country} AS country_,
                 {state} AS state_,
                 coalesce({is_american}, false) AS american
-            FROM {judgement.repaired_relation(mapped.relation.sql)}
+            FROM {judgement.repaired_relation(rows.sql)}
     """
 
 
@@ -165,10 +165,10 @@ def _currency(mapped: Mapped) -> str:
     return f"coalesce({named}, {own}, 'USD')"
 
 
-def _typed(con: duckdb.DuckDBPyConnection, leaf: Leaf, mapped: Mapped) -> str:
+def _typed(rows: Rows, leaf: Leaf, mapped: Mapped) -> str:
     if _is_filled(mapped, leaf.flat):
         if leaf in _OTHER_COUNTRIES:
-            return _country(con, leaf.flat, mapped)
+            return _country(rows, leaf.flat)
         return reading(leaf, leaf.flat, cell_type=mapped.relation.columns[leaf.flat])
     if leaf.spec.kind == "choice" and leaf.required:
         return quote(next(iter(leaf.spec.words)))
@@ -252,22 +252,18 @@ def _duck_type(kind: pa.DataType) -> str:
 # statement gets a CASE with just these texts.
 
 
-def _services(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> str:
+def _services(rows: Rows, mapped: Mapped) -> str:
     """Return SQL of the service that a text names, null for a text that names none."""
-    rows = con.execute(
-        f"SELECT DISTINCT service FROM {mapped.relation.sql} WHERE service IS NOT NULL"
-    ).fetchall()
-    known = mapped.offered.known_among(text for (text,) in rows)
+    texts = [text for (text,) in rows.distinct("service") if text is not None]
+    known = mapped.offered.known_among(texts)
     codes = {text: quote(code) for text, code in known.items()}
     return sql.choose("service", codes, "NULL::VARCHAR")
 
 
-def _country(con: duckdb.DuckDBPyConnection, name: str, mapped: Mapped) -> str:
+def _country(rows: Rows, name: str) -> str:
     """Return SQL of the code of a country that the leaf `name` names, null for no country."""
-    rows = con.execute(
-        f"SELECT DISTINCT {name} FROM {mapped.relation.sql} WHERE trim({name}) <> ''"
-    ).fetchall()
-    codes = {text: country_code(text.strip()) for (text,) in rows}
+    texts = [text for (text,) in rows.distinct(name) if text and text.strip(" ")]
+    codes = {text: country_code(text.strip()) for text in texts}
     known = {text: quote(code) for text, code in codes.items() if country_code3(code)}
     return sql.choose(name, known, "NULL::VARCHAR")
 
@@ -283,18 +279,23 @@ def _state(country: str, text: str | None) -> str | None:
     return text if named_as_usual else latin_name
 
 
-def _places(con: duckdb.DuckDBPyConnection, mapped: Mapped) -> tuple[str, str]:
+def _places(rows: Rows) -> tuple[str, str]:
     """Return SQL of the country code, and of the state code over ``country_``.
 
     A text that names no place stays, tidied, for validation to report.
     """
-    pairs = con.execute(
+    found = rows.run(
         f"""
-        WITH places AS (SELECT DISTINCT country, state FROM {mapped.relation.sql})
-        SELECT country, state, {sql.tidy("country")}, {sql.tidy("state")}
+        WITH places AS (SELECT DISTINCT country, state FROM {rows.sql})
+        SELECT
+            country,
+            state,
+            {sql.tidy("country")} AS tidy_country,
+            {sql.tidy("state")} AS tidy_state
         FROM places
         """
-    ).fetchall()
+    )
+    pairs = zip(*(column.to_pylist() for column in found.columns), strict=True)
     countries: dict[str, str] = {}
     states: dict[str, dict[str, str]] = {}
     for country, state, tidy_country, tidy_state in pairs:

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.kept_plans import Rows, run
 from shipkit.orders.expressions import choose, quote
 from shipkit.orders.mapping.mapped import Mapped, MappingQuestion
 from shipkit.orders.normalize import readings
@@ -45,35 +46,52 @@ _SHOWN: Final = (
 
 
 def cell_problems(
-    con: duckdb.DuckDBPyConnection,
+    rows: Rows,
+    normal: pa.Table,
     mapped: Mapped,
     leaves: Sequence[str],
     source_problems: pa.Table | None,
     judgement: Judgement,
 ) -> pa.Table:
-    """Return the problems of the relation ``normal`` (:data:`shipkit.schema.PROBLEMS`), by row.
+    """Return the problems of the table `normal` (:data:`shipkit.schema.PROBLEMS`), by row.
 
     Parameters
     ----------
+    rows
+        The rows of the mapped relation.
     leaves
         The leaves that were read from text, each with its column ``bad_<leaf>``.
     judgement
-        What is found of names and addresses; its table is registered.
+        What is found of names and addresses.
     """
+    source = _of_the_source(rows.con, normal, mapped, source_problems)
+    found = _found(rows, normal, mapped, leaves, judgement)
+    return _by_row(_without_answered(pa.concat_tables([mapped.problems, source, found])))
+
+
+def _found(
+    rows: Rows, normal: pa.Table, mapped: Mapped, leaves: Sequence[str], judgement: Judgement
+) -> pa.Table:
     bad = [f"bad_{name}" for name in leaves]
+    marks = (*bad, "was_zip", "was_phone", "was_city")
     conditions = [
-        *(f"{name} IS NOT NULL" for name in (*bad, "was_zip", "was_phone", "was_city")),
+        *(f"{name} IS NOT NULL" for name in marks),
         "split",
         *(f"({question.condition})" for question in mapped.questions),
     ]
     # Few rows have problems: they are copied once, and every query below reads only them.
-    noticed = con.sql(
-        f"SELECT {', '.join([*_SHOWN, *bad])} FROM normal WHERE {' OR '.join(conditions)}"
-    ).to_arrow_table()
-    con.register("noticed", noticed)
-    try:
+    if mapped.questions or _is_any_filled(normal, marks):
+        noticed = run(
+            rows.con,
+            f"SELECT {', '.join([*_SHOWN, *bad])} FROM normal WHERE {' OR '.join(conditions)}",
+            normal=normal,
+        )
+    else:
+        noticed = normal.slice(0, 0).select([*_SHOWN, *bad])
+    queries = [*judgement.problems(rows.sql, _PATHS)]
+    if noticed.num_rows:
         queries = [
-            *([_unknown_services(con, mapped.offered)] if "service" in leaves else []),
+            *([_unknown_services(noticed, mapped.offered)] if "service" in leaves else []),
             *(_unreadable(name) for name in UNREADABLE if name in leaves and name != "service"),
             *([_unclear_residential()] if "residential" in leaves else []),
             *(
@@ -83,13 +101,17 @@ def cell_problems(
                 _split_addresses(mapped.line_length),
             ),
             *(_asked(question) for question in mapped.questions),
-            *judgement.problems(mapped.relation.sql, _PATHS),
+            *queries,
         ]
-        found = con.sql(" UNION ALL ".join(queries)).to_arrow_table().cast(PROBLEMS)
-    finally:
-        con.unregister("noticed")
-    source = _of_the_source(con, mapped, source_problems)
-    return _by_row(_without_answered(pa.concat_tables([mapped.problems, source, found])))
+    if not queries:
+        return PROBLEMS.empty_table()
+    found = rows.run(" UNION ALL ".join(queries), noticed=noticed, **judgement.tables)
+    return found.cast(PROBLEMS)
+
+
+def _is_any_filled(normal: pa.Table, marks: Sequence[str]) -> bool:
+    filled = any(normal.column(name).null_count < normal.num_rows for name in marks)
+    return filled or bool(pc.any(normal.column("split")).as_py())
 
 
 def _problem(
@@ -144,7 +166,7 @@ def _unreadable(name: str) -> str:
     )
 
 
-def _unknown_services(con: duckdb.DuckDBPyConnection, offered: ServiceList) -> str:
+def _unknown_services(noticed: pa.Table, offered: ServiceList) -> str:
     """Return the query of texts in the service column that name no service.
 
     Most are plain words, for which one sentence is enough. For a service of another carrier, a
@@ -154,17 +176,13 @@ def _unknown_services(con: duckdb.DuckDBPyConnection, offered: ServiceList) -> s
     field, what, _ = UNREADABLE["service"]
     usual = _quoted_value("bad_service", what)
     several = any(":" in code for code in offered.codes)
-    texts = con.sql(
-        f"""
-        SELECT DISTINCT bad_service
-        FROM noticed
-        WHERE contains(bad_service, ':')
-            OR contains(lower(bad_service), ' of ')
-            OR ({several} AND bad_service IS NOT NULL)
-        """
-    ).fetchall()
+    texts = [
+        text
+        for text in pc.unique(noticed.column("bad_service")).to_pylist()
+        if text is not None and (several or ":" in text or " of " in text.lower())
+    ]
     better = {}
-    for (text,) in texts:
+    for text in texts:
         try:
             offered.read(text)
         except UnknownService as unknown:
@@ -269,7 +287,7 @@ def _asked(question: MappingQuestion) -> str:
 
 
 def _of_the_source(
-    con: duckdb.DuckDBPyConnection, mapped: Mapped, problems: pa.Table | None
+    con: duckdb.DuckDBPyConnection, normal: pa.Table, mapped: Mapped, problems: pa.Table | None
 ) -> pa.Table:
     """Return the problems of the source for the selected rows, with the fields of the shipment.
 
@@ -282,43 +300,41 @@ def _of_the_source(
         "key": pa.array(list(mapped.fields), pa.string()),
         "path": pa.array(list(mapped.fields.values()), pa.string()),
     }
-    con.register("source_problems", problems)
-    con.register("fed", pa.table(fed))
-    try:
-        found = con.sql(
-            """
-            WITH lines AS (
-                SELECT row_number, unnest(row_numbers) AS line FROM normal
-            ),
-            matched AS (
-                SELECT
-                    l.row_number,
-                    f.path,
-                    p.* EXCLUDE (row_number),
-                    l.row_number = p.row_number AS is_first_line
-                FROM source_problems p
-                JOIN lines l ON l.line = p.row_number
-                LEFT JOIN fed f ON f.key = p.field
-            )
+    found = run(
+        con,
+        """
+        WITH lines AS (
+            SELECT row_number, unnest(row_numbers) AS line FROM normal
+        ),
+        matched AS (
             SELECT
-                row_number,
-                CASE WHEN is_first_line THEN coalesce(path, field) ELSE field END AS field,
-                value,
-                problem,
-                fix,
-                CASE
-                    WHEN severity = 'error'
-                        AND (field IS NULL OR (path IS NOT NULL AND is_first_line))
-                    THEN 'error'
-                    ELSE 'warning'
-                END AS severity,
-                code
-            FROM matched
-            """
-        ).to_arrow_table()
-    finally:
-        con.unregister("source_problems")
-        con.unregister("fed")
+                l.row_number,
+                f.path,
+                p.* EXCLUDE (row_number),
+                l.row_number = p.row_number AS is_first_line
+            FROM source_problems p
+            JOIN lines l ON l.line = p.row_number
+            LEFT JOIN fed f ON f.key = p.field
+        )
+        SELECT
+            row_number,
+            CASE WHEN is_first_line THEN coalesce(path, field) ELSE field END AS field,
+            value,
+            problem,
+            fix,
+            CASE
+                WHEN severity = 'error'
+                    AND (field IS NULL OR (path IS NOT NULL AND is_first_line))
+                THEN 'error'
+                ELSE 'warning'
+            END AS severity,
+            code
+        FROM matched
+        """,
+        normal=normal.select(["row_number", "row_numbers"]),
+        source_problems=problems,
+        fed=pa.table(fed),
+    )
     return found.cast(PROBLEMS)
 
 

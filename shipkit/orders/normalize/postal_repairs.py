@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.address_formats import region_code, region_zips
+from shipkit.common.kept_plans import run
 from shipkit.common.places import US_DOMAIN, state_codes, zip3_states
 from shipkit.common.postal import postal_format, read_postal_code
 from shipkit.orders.normalize.address_repairs import replaced
@@ -49,18 +50,13 @@ def repair_postal_codes(con: duckdb.DuckDBPyConnection, normal: pa.Table) -> pa.
     """
     normal = normal.append_column("was_city", pa.nulls(normal.num_rows, pa.string()))
     countries = pc.unique(normal.column("country").drop_null()).to_pylist()
+    if not set(countries) - set(US_DOMAIN) and not normal.column("postal_code").null_count:
+        return normal
     rows = normal.select(list(_READ)).append_column("place", _places(normal))
-    con.register("postal_rows", rows)
-    try:
-        odd = con.sql(_odd(countries)).to_arrow_table()
-        if not odd.num_rows:
-            return normal
-        con.register("odd_rows", odd)
-        con.register("postal_repairs", _repairs(con))
-        repaired = con.sql(_JOINED).to_arrow_table()
-    finally:
-        for name in ("postal_rows", "odd_rows", "postal_repairs"):
-            con.unregister(name)
+    odd = run(con, _odd(countries), postal_rows=rows)
+    if not odd.num_rows:
+        return normal
+    repaired = run(con, _JOINED, odd_rows=odd, postal_repairs=_repairs(odd))
     return replaced(normal, repaired) if repaired.num_rows else normal
 
 
@@ -106,7 +102,7 @@ _JOINED: Final = """
 """
 
 
-def _repairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
+def _repairs(odd: pa.Table) -> pa.Table:
     """Return what the odd rows become; each different address is read once."""
     found = [
         {
@@ -116,10 +112,12 @@ def _repairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
             "raw_state": row.state,
             **repair._asdict(),
         }
-        for values in con.sql(
-            "SELECT DISTINCT postal_code, city, state, country FROM odd_rows ORDER BY ALL"
-        ).fetchall()
-        for row in [_PlacedCode(*values)]
+        for row in dict.fromkeys(
+            _PlacedCode(*values)
+            for values in zip(
+                *(odd.column(name).to_pylist() for name in _PlacedCode._fields), strict=True
+            )
+        )
         if (repair := _from_city(row) if row.postal_code is None else _read(row)) is not None
     ]
     texts = ("country", "raw_code", "raw_city", "raw_state", "postal_code", "city", "state")

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
+from shipkit.common.kept_plans import Rows
 from shipkit.orders.damage_words import damage_words
 from shipkit.orders.expressions import choose, quote
 from shipkit.orders.normalize.text_damage import TextVerdict, judged
@@ -67,7 +67,7 @@ def _is_suspect(x: str) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The damaged cells of a mapped relation, as a table that is registered while it is needed.
+    """The damaged cells of a mapped relation.
 
     Parameters
     ----------
@@ -82,6 +82,11 @@ class Judgement:
     wrong: tuple[str, ...]
 
     NAME = "judged_cells"
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The table by its name, for statements that read it."""
+        return {self.NAME: self.table}
 
     def repaired_relation(self, relation: str) -> str:
         """Return SQL of `relation` with repaired cells, and ``repair_kinds`` of each row.
@@ -172,12 +177,13 @@ def _suspects(relation: str, names: Sequence[str]) -> str:
     """
 
 
-def judgement_of(con: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str]) -> Judgement:
+def judgement_of(relation: Rows, names: Sequence[str]) -> Judgement:
     """Return what is found of the cells in the columns `names` of a relation."""
-    found = con.execute(_suspects(relation, names)).fetchall() if names else []
+    found = relation.run(_suspects(relation.sql, names)).to_pylist() if names else []
+    cells = [(cell["column_name"], cell["was"]) for cell in found]
     rows = [
         (name, was, verdict)
-        for name, was in sorted(found, key=lambda cell: (names.index(cell[0]), cell[1]))
+        for name, was in sorted(cells, key=lambda cell: (names.index(cell[0]), cell[1]))
         for verdict in [judged(was, name)]
         if verdict.repair or verdict.problem
     ]
