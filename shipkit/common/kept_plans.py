@@ -5,9 +5,9 @@ five to run it over a few rows. A process that makes one small batch after the o
 watched folder, a server of agents, the tests) runs the same few statements again and again, over
 other rows.
 
-A prepared statement is planned anew each time if it reads a table or a registered view, because
-those are in a catalog that may have changed. It keeps its plan if it reads Python objects that
-stand where the tables would: here a :class:`_Slot` each, which is given its rows before each run.
+A prepared statement is planned again each time if it reads a table or a registered view, because
+those are in a catalog that may have changed. It keeps its plan if it reads Python objects in
+the place of the tables: here a :class:`_Slot` each, which is given its rows before each run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PLANS: Final = 24
 """Plans that a connection keeps: about a hundred times the length of their text each, 1-2 MB."""
 
 _IDLE: Final = 2
-"""Connections that are kept while nobody uses them."""
+"""Connections that are kept while they are not used."""
 
 _SETTINGS: Final = {
     "autoinstall_known_extensions": "false",
@@ -204,7 +204,7 @@ _of_the_parent: list[Any] = []
 
 
 def _taken(key: _Key) -> _Bench:
-    """Return a connection that nobody uses, one with this plan if there is any."""
+    """Return a connection that is not in use, one with this plan if there is any."""
     with _lock:
         for bench in reversed(_idle):
             if bench.has(key):

@@ -227,7 +227,7 @@ def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) 
     """Return the statement that adds the columns which rules read to `rows`, called `name`.
 
     What no row of a small table needs is left out: the longest patterns take longer to compile than
-    such a table to check.
+    the table to check.
     """
     places = _places(rows)
     countries = {country for country, _ in places}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,28 +76,29 @@ def shipments(path):
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    """Each file's rows, and their shipments; files of `shared` only where that folder exists.
+def sample(tmp_path_factory):
+    """Return the rows of a file, and their shipments; None where `shared` has the file and is not.
 
-    Rows that miss cells are filled up: what becomes of such a row is another test's matter.
+    Rows that miss cells are filled up: what becomes of such a row is another test's matter. Each
+    file is read when a test first asks for it, so that a process reads those of its own tests.
     """
     plain = tmp_path_factory.mktemp("samples")
-    found = {}
-    for name in NAMES:
+
+    @cache
+    def read(name):
         path = MADE / name if (MADE / name).is_file() else EXPORTS / name
-        if path.is_file():
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = [
-                    row
-                    for row in csv.reader(file, delimiter="\t" if name.endswith("tsv") else ",")
-                    if row
-                ]
-            width = len(rows[0])
-            rows = [row + [""] * (width - len(row)) for row in rows]
-            with (plain / name).open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, delimiter="\t" if name.endswith("tsv") else ",").writerows(rows)
-            found[name] = (rows, shipments(plain / name))
-    return found
+        if not path.is_file():
+            return None
+        delimiter = "\t" if name.endswith("tsv") else ","
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+        width = len(rows[0])
+        rows = [row + [""] * (width - len(row)) for row in rows]
+        with (plain / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows(rows)
+        return rows, shipments(plain / name)
+
+    return read
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,11 +114,11 @@ def samples(tmp_path_factory):
     blank=st.booleans(),
 )
 def test_dirt_changes_no_shipment(
-    samples, tmp_path, name, order, delimiter, encoding, newline, quoting, blank
+    sample, tmp_path, name, order, delimiter, encoding, newline, quoting, blank
 ):
-    if name not in samples:
+    if sample(name) is None:
         pytest.skip("the folder `shared` is not beside the project")
-    rows, expected = samples[name]
+    rows, expected = sample(name)
     places = list(range(len(rows[0])))
     order.shuffle(places)
     text = io.StringIO()
