@@ -214,7 +214,7 @@ def _taken(key: _Key) -> _Bench:
             return _idle.pop()
         if not _database:
             # One thread: the tables are small, and each thread would compile each pattern.
-            _database.append(memory_database({"threads": "1", **_SETTINGS, **bounded()}))
+            _database.append(memory_database({**_SETTINGS, **bounded(), "threads": "1"}))
         return _Bench(_database[0].cursor())
 
 

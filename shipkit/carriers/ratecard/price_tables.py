@@ -61,11 +61,12 @@ def quote_table(
         "transit": card.transit,
         "areas": _areas(card),
     }
+    limits = bounded()  # for small tables, too: a setting that cannot be read is an error
     if table.num_rows <= SMALL:
         asked = questions(table, shipper, as_of)
         whole = _priced(partial(_run_small, card, lookups), card, asked, itemised=itemised)
     else:
-        with memory_database(bounded()) as con:
+        with memory_database(limits) as con:
             for name, lookup in lookups.items():
                 con.register(f"given_{name}", lookup)
                 con.execute(f"CREATE TABLE {name} AS FROM given_{name}")
