@@ -45,6 +45,7 @@ __all__ = [
     "ROW_LEAVES",
     "SHIPMENTS",
     "UNANSWERED",
+    "WAREHOUSE",
     "Leaf",
     "asked_for",
     "complete",
@@ -122,7 +123,10 @@ CURRENCY = Leaf("", "currency", Spec("code"), required=True)
 NUMBER_OF_PARCELS = Leaf("", "number_of_parcels", Spec("count", since=3), required=False)
 """How many parcels a row is packed in. A plan has the parcels themselves."""
 
-ROW_LEAVES = (CURRENCY, NUMBER_OF_PARCELS)
+WAREHOUSE = Leaf("", "warehouse", Spec("code", editable=True, since=3), required=False)
+"""The name of the place that a row leaves from. A plan has its address, in ``ship_from``."""
+
+ROW_LEAVES = (CURRENCY, NUMBER_OF_PARCELS, WAREHOUSE)
 """What a row and a template may say that is not a field of its own in the models."""
 
 FLAT = (

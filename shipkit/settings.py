@@ -15,6 +15,7 @@ The config file is ``config.toml`` in the platform's user config folder (or ``SH
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
@@ -203,6 +204,15 @@ class Settings(BaseModel):
                 "let each process read its own environment"
             )
         return super().__reduce__()
+
+    @property
+    def shippers(self) -> dict[str, Address]:
+        """The shippers of the config file by name, without those whose fields cannot be used."""
+        found = {}
+        for name in self.file.get("shippers", {}):
+            with contextlib.suppress(SettingsError):
+                found[name] = self.shipper(name)
+        return found
 
     def shipper(self, name: str) -> Address:
         """Return the shipper called `name` in the config file.

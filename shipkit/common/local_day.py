@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from shipkit.common.places import US_DOMAIN, zip3_states
 
 if TYPE_CHECKING:
     from shipkit.models import Address
 
-__all__ = ["local_day", "time_zone"]
+__all__ = ["local_day", "local_days", "time_zone"]
 
 _DATA: Final = Path(__file__).parent / "data" / "time_zones.toml"
 
@@ -40,6 +42,30 @@ def local_day(place: Address | None, at: dt.datetime | None = None) -> dt.date:
     """
     moment = _now() if at is None else at
     return moment.astimezone(None if place is None else time_zone(place)).date()
+
+
+def local_days(
+    origins: pa.ChunkedArray, shipper: Address | None, at: dt.datetime | None = None
+) -> pa.Scalar | pa.Array:
+    """Return the day at the place that each row leaves from; one value where all are the same.
+
+    Parameters
+    ----------
+    origins
+        Addresses as structs, null for the shipper's.
+    """
+    moment = _now() if at is None else at
+    usual = local_day(shipper, moment)
+    if origins.null_count == len(origins):
+        return pa.scalar(usual, pa.date32())
+    days: list[dt.date] = []
+    for place in origins.to_pylist():
+        if place is None:
+            days.append(usual)
+            continue
+        name = _zone_name(place["country"], place["state"] or "", place["postal_code"] or "")
+        days.append(moment.astimezone(None if name is None else ZoneInfo(name)).date())
+    return pa.array(days, pa.date32())
 
 
 def time_zone(place: Address) -> ZoneInfo | None:

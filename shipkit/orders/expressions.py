@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from shipkit.common.places import US_DOMAIN
 from shipkit.models import minor_units
 from shipkit.orders.currencies import fits_sql
 from shipkit.orders.units import BLANKS, LENGTHS, WEIGHTS, UnitScale
@@ -31,6 +32,7 @@ __all__ = [
     "digits_phone",
     "filled",
     "flag",
+    "goes_abroad",
     "is_number",
     "is_zero",
     "measure",
@@ -402,3 +404,9 @@ def _wrapped(x: str, length: int) -> str:
         (complete, pieces),
         otherwise=f"[{x}]",
     )
+
+
+def goes_abroad(origin: str, destination: str) -> str:
+    """Return SQL of whether two countries are not one for shipping; those of US mail are."""
+    us = quoted_list(US_DOMAIN)
+    return f"({origin} <> {destination} AND NOT ({origin} IN ({us}) AND {destination} IN ({us})))"

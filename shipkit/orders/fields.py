@@ -17,6 +17,7 @@ from shipkit.orders.currencies import without_currency
 from shipkit.orders.heading_text import heading_words, phrase, spelled, without_note
 from shipkit.orders.heading_words import UNITS, WEIGHT_UNITS, vocabulary
 from shipkit.orders.order_headings import order_number_tier
+from shipkit.orders.origin_headings import origin_field
 from shipkit.orders.quantity_headings import QUANTITIES, quantity_role
 from shipkit.schema import FLAT, NUMBER_OF_PARCELS
 
@@ -555,6 +556,8 @@ def _kind(heading: str) -> str | None:
     bare = _about_a_place(words)
     if bare is not None:
         return KIND[bare]
+    if origin_field(heading) is not None:  # "02" is the name of a warehouse
+        return "text"
     if words and words[-1] in vocabulary().text_endings:
         return "text"
     return None

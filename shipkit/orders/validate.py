@@ -27,7 +27,7 @@ from shipkit.orders.delivery_places import (
     may_name_a_box,
     place_columns,
 )
-from shipkit.orders.expressions import choose, quote, quoted_list
+from shipkit.orders.expressions import choose, goes_abroad, quote, quoted_list
 from shipkit.orders.key_and_name_rules import odd_key
 from shipkit.orders.postal_columns import postal_columns
 from shipkit.orders.rule import Rule
@@ -245,7 +245,11 @@ def _judged(name: str, rows: pa.Table, shipper: Address, today: dt.date | None) 
                 {_state_unknown(places)} AS state_unknown,
                 {_us_state("s.state", places)} AS us_state,
                 {odd_key("s.order_id")} AS odd_key,
-                {_in("s.country", [c for c in known if c not in home])} AS abroad,
+                CASE
+                    WHEN s.ship_from.country IS NULL
+                    THEN {_in("s.country", [c for c in known if c not in home])}
+                    ELSE coalesce({goes_abroad("s.ship_from.country", "s.country")}, false)
+                END AS abroad,
                 regexp_full_match(s.postal_code, '[0-9]{{5}}(?:-[0-9]{{4}})?') AS zip_ok,
                 CASE WHEN s.country <> 'US' THEN s.country ELSE s.state END AS zip_home,
                 z.states AS zip_states,

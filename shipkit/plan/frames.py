@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["movers", "to_frame", "with_zone"]
+__all__ = ["movers", "origins", "to_frame", "with_zone"]
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -51,6 +52,22 @@ def movers(service: pa.Array | pa.ChunkedArray, seller: pa.Array) -> pa.Array:
         for text in texts.dictionary.to_pylist()
     ]
     return pc.coalesce(pa.array(own, pa.string()).take(texts.indices), seller)
+
+
+def origins(addresses: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return addresses as texts, null for the shipper's: "Harbor Goods, Dallas, TX 75201"."""
+    if addresses.null_count == len(addresses):
+        return pa.nulls(len(addresses), pa.string())
+    return pa.array(
+        [None if each is None else _place(each) for each in addresses.to_pylist()], pa.string()
+    )
+
+
+def _place(address: Mapping[str, Any]) -> str:
+    where = " ".join(filter(None, (address["state"], address["postal_code"])))
+    abroad = None if address["country"] == "US" else address["country"]
+    parts = (address["company"] or address["name"], address["city"], where, abroad)
+    return ", ".join(filter(None, parts))
 
 
 def with_zone(frame: pd.DataFrame) -> pd.DataFrame:

@@ -64,6 +64,8 @@ class Planner:
     services: Callable[[], ServiceList] = lambda: mapping.NOTHING_OFFERED
     """Returns the services of the carrier that the plan is for; asked when orders are mapped."""
     spec: mapping.MappingSpec = field(default_factory=mapping.MappingSpec)
+    warehouses: Callable[[], Mapping[str, Address]] = dict
+    """Returns the places that rows may leave from, by name; asked when orders are mapped."""
     edits: tuple[Edit, ...] = ()
     con: duckdb.DuckDBPyConnection = field(default_factory=source.connect)
     database: Database | None = None
@@ -182,7 +184,7 @@ class Planner:
         `view` has one row per shipment, with the columns of the preview and of the source.
         """
         for name, value in (fields or {}).items():
-            check_edit(name, value, self._offered())
+            check_edit(name, value, self._offered(), self._warehouses())
         rows = where.matching(view, [clause])
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
         if not numbers:
@@ -272,7 +274,15 @@ class Planner:
         columns, key = self.spec.columns, self.orders.order_key
         if key is not None and not any(c.role == "order_id" for c in self.loaded.columns):
             columns = {"order_id": key.name, **columns}
-        return replace(self.spec, layout=self.loaded.layout, columns=columns)
+        return replace(
+            self.spec,
+            layout=self.loaded.layout,
+            columns=columns,
+            warehouses=self._warehouses(),
+        )
+
+    def _warehouses(self) -> Mapping[str, Address]:
+        return {**self.warehouses(), **self.spec.warehouses}
 
     def mapped(self) -> mapping.Mapped:
         """Return the shipments as text, from columns or template."""
@@ -352,7 +362,7 @@ class Planner:
         indexes = {
             n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
         }
-        table = apply_edits(table, self.edits, indexes, offered)
+        table = apply_edits(table, self.edits, indexes, offered, self._warehouses())
         table, unknown = homes.assumed(table, self.spec.residential)
         skipped = skipped_rows(self.edits, indexes)
         left = _without(table, skipped)

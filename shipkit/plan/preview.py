@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.carriers.registry import service_title
-from shipkit.common.local_day import local_day
+from shipkit.common.local_day import local_days
 from shipkit.models import Money
 from shipkit.plan import homes, offers, outage
-from shipkit.plan.frames import movers, to_frame
+from shipkit.plan.frames import movers, origins, to_frame
 from shipkit.plan.plan import Plan
 from shipkit.plan.summary import AccountTotal, ServiceTotal, Summary
 from shipkit.schema import OPTIONS, QUOTES, asked_for, major, problems_table
@@ -65,6 +65,7 @@ PREVIEW_COLUMNS = (
     "carrier",
     "seller",
     "account",
+    "ship_from",
     "parcels",
     "billable_weight_lb",
     "zone",
@@ -313,7 +314,7 @@ class Preview:
     def _columns(self) -> pa.Table:
         plan, quotes = self.plan.table, self.quotes
         cents = quotes.column("cost_cents")
-        today = pa.scalar(local_day(self.plan.shipper, self.priced_at), pa.date32())
+        today = local_days(plan.column("ship_from"), self.plan.shipper, self.priced_at)
         columns = {
             **{
                 name: plan.column(name)
@@ -322,6 +323,7 @@ class Preview:
             "recipient": pc.coalesce(plan.column("name"), plan.column("company")),
             **{name: plan.column(name) for name in ("city", "state", "postal_code", "country")},
             **self._sold,
+            "ship_from": origins(plan.column("ship_from")),
             "parcels": pc.fill_null(pc.list_value_length(plan.column("parcels")), 0).cast(
                 pa.int64()
             ),

@@ -31,7 +31,15 @@ from shipkit.plan.offers import (
     unable_rows,
 )
 from shipkit.plan.plan import Edit
-from shipkit.schema import EDITABLE, OPTIONS, SHIPMENTS, Leaf, asked_for, problems_table
+from shipkit.schema import (
+    EDITABLE,
+    OPTIONS,
+    SHIPMENTS,
+    WAREHOUSE,
+    Leaf,
+    asked_for,
+    problems_table,
+)
 from shipkit.services import ServiceList, UnknownService
 
 __all__ = [
@@ -55,11 +63,14 @@ def apply_edits(
     edits: Sequence[Edit],
     indexes: Mapping[int, np.ndarray[Any, Any]],
     offered: ServiceList,
+    warehouses: Mapping[str, Address] | None = None,
 ) -> pa.Table:
     """Return `table` with every edit's fields set on its rows.
 
     Parameters
     ----------
+    warehouses
+        The places that an edit of ``warehouse`` may name.
     offered
         The services that an edit of ``service`` may name.
     indexes
@@ -70,7 +81,10 @@ def apply_edits(
         if rows is None or not len(rows):
             continue
         for name, value in edit.fields:
-            table = _set(table, rows, name, value, offered)
+            if name == WAREHOUSE.name:
+                table = _set_origin(table, rows, _origin(value, warehouses or {}))
+            else:
+                table = _set(table, rows, name, value, offered)
     return table
 
 
@@ -367,8 +381,16 @@ def _unsupported(
     }
 
 
-def check_edit(name: str, value: Any, offered: ServiceList) -> None:
+def check_edit(
+    name: str,
+    value: Any,
+    offered: ServiceList,
+    warehouses: Mapping[str, Address] | None = None,
+) -> None:
     """Raise InputError where `name` is not editable or cannot hold `value`."""
+    if name == WAREHOUSE.name:
+        _origin(value, warehouses or {})
+        return
     _value(_editable(name), name, value, offered)
 
 
@@ -392,6 +414,30 @@ def _set(
     mask[rows] = True
     column = pc.if_else(pa.array(mask), pa.scalar(new, leaf.arrow.type), table.column(leaf.column))
     return table.set_column(SHIPMENTS.get_field_index(leaf.column), leaf.arrow, column)
+
+
+def _origin(name: Any, warehouses: Mapping[str, Address]) -> Address | None:
+    """Return the address of a warehouse; None, the shipper's, for None or an empty text."""
+    if _plain(name) is None or not str(name).strip():
+        return None
+    found = [each for each in warehouses if each.casefold() == str(name).strip().casefold()]
+    if len(found) == 1:
+        return warehouses[found[0]]
+    raise InputError(
+        f"No warehouse is called {name!r}.",
+        fix=f"Known: {', '.join(sorted(warehouses)) or 'none'}. Give it: "
+        "map(warehouses={...}), or a section [shippers.NAME] of the config file.",
+    )
+
+
+def _set_origin(table: pa.Table, rows: np.ndarray[Any, Any], place: Address | None) -> pa.Table:
+    """Let rows leave from a place; None is the shipper's."""
+    field = SHIPMENTS.field("ship_from")
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[rows] = True
+    new = pa.nulls(1, field.type) if place is None else pa.array([place.model_dump()], field.type)
+    changed = pc.if_else(pa.array(mask), new[0], table.column(field.name))
+    return table.set_column(SHIPMENTS.get_field_index(field.name), field, changed)
 
 
 def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: Any) -> pa.Table:

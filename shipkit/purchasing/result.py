@@ -184,8 +184,8 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         ``row_number`` Int64, ``order_id``, ``state``, ``tracking_number``, ``tracking_numbers``
-        (tuple), ``service``, ``quoted_cents`` and ``charged_cents`` (Int64, minor units of
-        ``currency``), ``charged`` (float, major units, for people), ``charge_basis``,
+        (tuple), ``service``, ``ship_from``, ``quoted_cents`` and ``charged_cents`` (Int64, minor
+        units of ``currency``), ``charged`` (float, major units, for people), ``charge_basis``,
         ``billed_weight_lb``, ``currency``, ``shipkit_reference``, ``user_references``,
         ``attempts``, ``shipped_at`` and ``voided_at`` (UTC, without a time zone), ``live``,
         ``account``, ``error_code``, ``error_message``, ``fix``. Null where it does not apply.

@@ -182,11 +182,12 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
             rate_limit=rate_limit,
         )
         approval.check_accounts(self.limits, self._connection.names)
-        connection = self._connection
+        connection, settings = self._connection, self.settings
         self._planner = Planner(
             # Not by way of the session: without a cycle it is freed as soon as it is dropped.
             services=lambda: connection.services,
             shipper=shipper_from(shipper, self.settings),
+            warehouses=lambda: settings.shippers,
             layouts=self.settings.config.parent / "layouts",
         )
         self._record: PreviewRecord | None = None

@@ -205,6 +205,7 @@ class OrderMembers(TurnMembers):
         each_row: bool = False,
         repeated_rows: str = "hold",
         residential: str | None = None,
+        warehouses: Mapping[str, Address | Mapping[str, Any] | str] | None = None,
     ) -> Self:
         """Set how a source row becomes a shipment; replaces the previous mapping as a whole.
 
@@ -249,6 +250,12 @@ class OrderMembers(TurnMembers):
             ``"unknown is home"`` or ``"unknown is business"``. The preview then has the other
             price, too. Default: a business, as carriers take it; :meth:`validate_addresses` asks.
 
+        warehouses
+            Places that rows may leave from: the text of the column ``Warehouse`` (or
+            ``Ship From``) -> an Address, a dict of its fields, or a name from the config file. The
+            shippers of the config file are known by their names without it. Labels are charged
+            to the session's shipper wherever a row leaves from.
+
         Raises
         ------
         MappingError, TemplateError
@@ -269,6 +276,11 @@ class OrderMembers(TurnMembers):
             each_row=each_row,
             repeated_rows=repeated_rows,
             residential=residential,
+            warehouses={
+                name: place
+                for name, given in (warehouses or {}).items()
+                if (place := shipper_from(given, self.settings)) is not None
+            },
         )
         self._forget()
         return self

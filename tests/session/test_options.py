@@ -263,3 +263,32 @@ def test_a_reference_that_is_too_long_to_print_holds_its_row(shop, home):
     with sk.BatchSession(rows, shipper=shop) as session:
         [problem] = session.problems.to_dict("records")
     assert (problem["code"], problem["value"]) == ("reference_too_long", "x" * 36)
+
+
+def test_rows_leave_from_the_warehouse_that_they_name(shop, home, tmp_path):
+    (tmp_path / "config.toml").write_text(
+        '[shippers.newark]\ncompany = "Shop East"\naddress_line1 = "9 Dock Rd"\n'
+        'city = "Newark"\nstate = "NJ"\npostal_code = "07102"\nphone = "9735550100"\n'
+    )
+    names = ("Newark", None, "Mars", "Newark")
+    rows = [
+        {**ORDER, "order_id": f"{place}", "address1": f"{place} Main St", "Warehouse": name}
+        for place, name in enumerate(names, start=1)
+    ]
+    with sk.BatchSession(rows, shipper=shop, label_format="zpl") as session:
+        session.preview()
+        session.edit("order_id = '4'", warehouse=None)
+        before = session.preview().set_index("order_id")
+        assert before["ship_from"].dropna().to_dict() == {"1": "Shop East, Newark, NJ 07102"}
+        assert before["zone"]["1"] != before["zone"]["2"]
+        assert "no warehouse" in before["problem"]["3"]
+        with pytest.raises(InputError, match="No warehouse is called 'Venus'"):
+            session.edit("order_id = '3'", warehouse="Venus")
+        session.edit("order_id = '3'", warehouse="newark")
+        assert session.preview()["problem"].isna().all()
+        session.approve()
+        session.execute(progress=False)
+        shown = session.results().set_index("order_id")["ship_from"].dropna()
+        labels = [label.data.decode() for label in session.labels]
+    assert list(shown.index) == ["1", "3"]
+    assert ["9 Dock Rd" in label for label in labels] == [True, False, True, False]

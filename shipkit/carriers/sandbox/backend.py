@@ -22,7 +22,7 @@ from shipkit.carriers.sandbox.books import Books, Entry, StoredPart
 from shipkit.carriers.sandbox.driver_forms import made_form, refuse_on_form
 from shipkit.carriers.sandbox.faults import Fate, Faults, chance, draw_fate, subject
 from shipkit.carriers.sandbox.refusals import refusal
-from shipkit.common.local_day import local_day
+from shipkit.common.local_day import local_day, local_days
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import (
     Address,
@@ -274,7 +274,7 @@ class SandboxBackend:
             numbers,
             service=SERVICES.title_of(shipment.service),
             reference=reference,
-            date=local_day(shipper),
+            date=local_day(shipment.ship_from or shipper),
         )
         if spec.format in {LabelFormat.PNG, LabelFormat.GIF}:
             drawn = [await asyncio.to_thread(draw, content, spec) for content in contents]
@@ -325,17 +325,14 @@ def _all_dated(table: pa.Table, shipper: Address) -> pa.Table:
     column = table.schema.get_field_index("ship_date")
     if column < 0:
         return table
-    return table.set_column(
-        column,
-        "ship_date",
-        pc.fill_null(table.column(column), pa.scalar(local_day(shipper), pa.date32())),
-    )
+    days = local_days(table.column("ship_from"), shipper)
+    return table.set_column(column, "ship_date", pc.coalesce(table.column(column), days))
 
 
 def _dated(shipment: Shipment, shipper: Address) -> Shipment:
     if shipment.ship_date:
         return shipment
-    return shipment.model_copy(update={"ship_date": local_day(shipper)})
+    return shipment.model_copy(update={"ship_date": local_day(shipment.ship_from or shipper)})
 
 
 def _no(faults: Faults) -> CarrierRejected:

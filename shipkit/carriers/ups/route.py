@@ -280,18 +280,15 @@ class Route:
 def route_of(shipment: Shipment, shipper: Address, account: str) -> Route:
     """Return the route of `shipment`, checked.
 
-    A return label goes in the other direction, from the recipient to the shipper, unless the
-    shipment has an origin of its own.
+    A return label goes in the other direction: from the recipient to the place that the parcels
+    left from, the shipper's or a warehouse.
     """
     payer = _payer(shipper)
     there = Party.of(shipment.ship_to, "ship_to")
-    if shipment.ship_from:
-        start, end = Party.of(shipment.ship_from, "ship_from"), there
-    elif shipment.is_return:
-        start, end = there, replace(payer, residential=False)
-    else:
-        start, end = payer, there
-    return Route(account, payer, start, end)
+    here = payer if shipment.ship_from is None else Party.of(shipment.ship_from, "ship_from")
+    if shipment.is_return:
+        return Route(account, payer, there, replace(here, residential=False))
+    return Route(account, payer, here, there)
 
 
 def demand_own_country(shipment: Shipment, shipper: Address) -> None:

@@ -224,7 +224,7 @@ class UPS:
         a service is not offered; without an answer the row has no prices at all, because the
         cheapest of the rest may not be the cheapest.
         """
-        date = shipment.ship_date or self._day(shipper)
+        date = shipment.ship_date or self._day(shipment, shipper)
         account = self.identity.account
         listed = self._shopped(
             wire.rate(shipment, shipper, account=account, shop=True, date=date), shipper.country
@@ -274,7 +274,7 @@ class UPS:
             shipment,
             shipper,
             account=self.identity.account,
-            date=shipment.ship_date or self._day(shipper),
+            date=shipment.ship_date or self._day(shipment, shipper),
         )
         try:
             return responses.transits(await self._client.ask(request))
@@ -290,7 +290,7 @@ class UPS:
         request = landed_cost(
             shipment,
             route_of(shipment, shipper, self.identity.account),
-            date=shipment.ship_date or self._day(shipper),
+            date=shipment.ship_date or self._day(shipment, shipper),
             transaction=uuid.uuid4().hex,
         )
         return read_answer(landed_cost_of, await self._client.ask(request))
@@ -302,7 +302,7 @@ class UPS:
         """
         date = shipment.ship_date
         if date is None and (shipment.service not in _NOT_SHOPPED or self._days_apart):
-            date = self._day(shipper)
+            date = self._day(shipment, shipper)
         return wire.rate(shipment, shipper, account=self.identity.account, date=date)
 
     def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
@@ -323,7 +323,7 @@ class UPS:
             )
         rate = with_note(rate, billing_note(shipment))
         rate = with_note(rate, notice_of_emails(shipment))
-        if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
+        if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
             first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
             ahead = (
                 f"UPS makes labels at most {wire.DAYS_AHEAD} days ahead; buy on or after {first}"
@@ -331,11 +331,13 @@ class UPS:
             return with_note(rate, ahead)
         return rate
 
-    def _day(self, shipper: Address) -> dt.date:
-        return local_day(shipper) if self._today is None else self._today()
+    def _day(self, shipment: Shipment, shipper: Address) -> dt.date:
+        """Return today where the parcels leave from."""
+        place = shipment.ship_from or shipper
+        return local_day(place) if self._today is None else self._today()
 
-    def _last_day(self, shipper: Address) -> dt.date:
-        return self._day(shipper) + dt.timedelta(days=wire.DAYS_AHEAD)
+    def _last_day(self, shipment: Shipment, shipper: Address) -> dt.date:
+        return self._day(shipment, shipper) + dt.timedelta(days=wire.DAYS_AHEAD)
 
     def _question(
         self,
@@ -395,7 +397,7 @@ class UPS:
         they are saved.
         """
         shipment = _settled(shipment, shipper)
-        if shipment.ship_date and shipment.ship_date > self._last_day(shipper):
+        if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
             raise CarrierRejected(
                 f"ship_date: {shipment.ship_date} is more than {wire.DAYS_AHEAD} days ahead, which "
                 "UPS does not accept.",
@@ -408,7 +410,7 @@ class UPS:
             account=self.identity.account,
             reference=reference,
             label=label,
-            today=self._day(shipper),
+            today=self._day(shipment, shipper),
         )
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._client.ask(request)

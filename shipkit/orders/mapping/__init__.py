@@ -26,6 +26,8 @@ from shipkit.orders.mapping.mapped import (
     MappingSpec,
 )
 from shipkit.orders.mapping.named_columns import check_settings
+from shipkit.orders.mapping.origins import with_origins
+from shipkit.schema import WAREHOUSE
 
 __all__ = [
     "LEAVES",
@@ -72,8 +74,19 @@ def map_rows(
             mapped = map_template(schema, columns, spec, shipper, selection, lines)
         else:
             mapped = map_columns(schema, columns, spec, selection, lines)
+        if _may_leave_from_elsewhere(mapped, spec):
+            mapped = with_origins(schema, mapped, spec.warehouses, shipper)
     return replace(
         mapped,
         questions=(*mapped.questions, *parcel_questions(mapped, spec)),
         shared_weights=spec.parcels == "shared",
+    )
+
+
+def _may_leave_from_elsewhere(mapped: Mapped, spec: MappingSpec) -> bool:
+    """Return whether a row may say where it leaves from; else no row has to be looked at."""
+    if spec.template is None:
+        return mapped.nested or WAREHOUSE.name in (mapped.filled or ())
+    return WAREHOUSE.name in spec.defaults or any(
+        name in spec.template for name in (WAREHOUSE.name, "ship_from")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -15,6 +15,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import WEIGHT_PARTS, Column, Recognition, recognise
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
@@ -25,7 +26,6 @@ from shipkit.orders.mapping.column_questions import (
 )
 from shipkit.orders.mapping.mapped import (
     ADDRESS_LEAVES,
-    ADDRESS_TYPE,
     CUSTOMS_TYPE,
     LEAVES,
     OPTION_ROLES,
@@ -38,6 +38,8 @@ from shipkit.orders.mapping.mapped import (
 )
 from shipkit.orders.mapping.name_questions import other_names, unclear_names
 from shipkit.orders.mapping.named_columns import find_column
+from shipkit.orders.mapping.origins import differing_origins, origin_leaves, origin_sql
+from shipkit.orders.origin_headings import origin_field
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.schema import OWN, PARCELS, ROW_LEAVES, problems_table
 
@@ -63,14 +65,15 @@ def map_columns(
         key: plain_leaf(find_column(columns, heading), "reference")
         for key, heading in spec.references.items()
     }
+    origin = origin_leaves(taken)
     weighed = "weight_lb" in leaves
     uses = column_uses(columns, spec)
     street = taken["address_line1"][0].key if "address_line1" in taken else None
     names = other_names(columns, taken, found.roles, spec, read.ignored)
     named = {role: match for role, match in found.roles.items() if role not in spec.columns}
     return Mapped(
-        relation=schema.view("mapped", _select(leaves, references, selection)),
-        template=_template(leaves, references),
+        relation=schema.view("mapped", _select(leaves, references, origin, selection)),
+        template=_template(leaves, references, origin),
         offered=spec.offered,
         problems=pa.concat_tables(
             [
@@ -78,15 +81,20 @@ def map_columns(
                 instruction_problems(schema.con, uses, selection, lines, street),
                 numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
                 unclear_names(schema.con, taken, named, names, selection),
+                differing_origins(schema.con, taken, selection, lines),
             ]
         ),
         questions=(
             *ambiguous_columns(ambiguous, columns, leaves, spec),
             *missing_columns(ambiguous, leaves, spec),
         ),
-        fields={key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
+        fields={
+            **{key: field_path(name) for name, leaf in leaves.items() for key in leaf.columns},
+            **{key: f"ship_from.{part}" for part, leaf in origin.items() for key in leaf.columns},
+        },
         defaulted=_defaulted(schema.con, leaves, spec, selection),
         filled=frozenset(leaves),
+        nested=bool(origin),
     )
 
 
@@ -158,12 +166,31 @@ def _columns_read(columns: Sequence[Column], spec: MappingSpec) -> _ColumnsRead:
         column = find_column(columns, heading)
         taken[role] = (column, column.unit_or(unit or _heading_unit(column)))
         taken.pop(WEIGHT_PARTS.get(role, ""), None)  # whoever names a weight names all of it
+    taken |= _origins(columns, spec, {*ignored, *(column.key for column, _ in taken.values())})
     ambiguous = {
         role: names
         for role, names in found.ambiguous.items()
         if role not in spec.columns and ROLE_LEAVES.get(role, role) not in spec.columns
     }
     return _ColumnsRead(ignored, found, taken, ambiguous)
+
+
+def _origins(columns: Sequence[Column], spec: MappingSpec, others: Collection[str]) -> Taken:
+    """Return the columns of the place that rows leave from; of two for one part, none is used.
+
+    The account of columns holds the rows in which they are filled.
+    """
+    carried = {phrase(each) for each in (spec.layout.layout.carried if spec.layout else ())}
+    found: dict[str, list[Column]] = {}
+    for column in columns:
+        field = origin_field(column.name)
+        if field and column.key not in others and phrase(column.name) not in carried:
+            found.setdefault(field, []).append(column)
+    return {
+        field: (group[0], None)
+        for field, group in found.items()
+        if len(group) == 1 and field not in spec.columns
+    }
 
 
 def _role_and_unit(name: str) -> tuple[str, str | None]:
@@ -180,7 +207,10 @@ def _heading_unit(column: Column) -> str | None:
 
 
 def _select(
-    leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnLeaf], selection: Relation
+    leaves: Mapping[str, ColumnLeaf],
+    references: Mapping[str, ColumnLeaf],
+    origin: Mapping[str, ColumnLeaf],
+    selection: Relation,
 ) -> str:
     """Return the statement that fills the mapped relation from the selected orders."""
     values = ",\n            ".join(
@@ -196,7 +226,7 @@ def _select(
             source_file,
             {values},
             [{pairs}]::{REFERENCES_TYPE} AS "references",
-            NULL::{ADDRESS_TYPE} AS ship_from,
+            {origin_sql(origin)} AS ship_from,
             NULL::{PARCELS_TYPE} AS more_parcels,
             1 AS parcel_count,
             NULL::{CUSTOMS_TYPE} AS customs
@@ -226,7 +256,11 @@ def _defaulted(
     return dict(zip(names, one(con, f"SELECT {counts} FROM {selection.sql}"), strict=True))
 
 
-def _template(leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnLeaf]) -> str:
+def _template(
+    leaves: Mapping[str, ColumnLeaf],
+    references: Mapping[str, ColumnLeaf],
+    origin: Mapping[str, ColumnLeaf],
+) -> str:
     """Return the Jinja2 text that is equivalent to the leaves."""
 
     def member(name: str, leaf: ColumnLeaf, indent: int) -> str:
@@ -249,6 +283,9 @@ def _template(leaves: Mapping[str, ColumnLeaf], references: Mapping[str, ColumnL
         members({"service": "service"}, 2),
         f'  "parcels": [\n    {{\n{parcel}\n    }}\n  ]',
     ]
+    if origin:
+        parts = ",\n".join(member(part, leaf, 4) for part, leaf in origin.items())
+        sections.append(f'  "ship_from": {{\n{parts}\n  }}')
     if references:
         pairs = ",\n".join(member(key, leaf, 4) for key, leaf in references.items())
         sections.append(f'  "references": {{\n{pairs}\n  }}')

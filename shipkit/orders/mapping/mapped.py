@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from shipkit.common.relation import Relation
+from shipkit.models import Address
 from shipkit.orders.expressions import LINE_LENGTH
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import ADDRESS_FIELDS, FLAT, ITEMS, PAPERS, PARCELS
@@ -112,6 +113,8 @@ class MappingSpec:
         Which lines are one order: see :func:`shipkit.orders.grouping.group`.
     residential
         What addresses are taken for of which nothing is known: see :mod:`shipkit.plan.homes`.
+    warehouses
+        Name -> address of the places that rows may leave from.
     offered
         The services of the batch's carrier, and how people write them.
     """
@@ -131,6 +134,7 @@ class MappingSpec:
     each_row: bool = False
     repeated_rows: str = "hold"
     residential: str | None = None
+    warehouses: Mapping[str, Address] = field(default_factory=dict)
     offered: ServiceList = NOTHING_OFFERED
 
 

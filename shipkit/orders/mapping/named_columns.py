@@ -9,6 +9,7 @@ from typing import Final
 from shipkit.errors import MappingError
 from shipkit.orders.fields import KIND, Column
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, LEAVES, ROLE_LEAVES, MappingSpec
+from shipkit.orders.origin_headings import ORIGIN_FIELDS
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.services import UnknownService
 
@@ -18,6 +19,7 @@ _NAMED: Final = {
     *LEAVES,
     *ROLE_LEAVES,
     *KIND,
+    *ORIGIN_FIELDS,
     "unit_price",
     *(f"weight_{unit}" for unit in WEIGHTS.to_base),
 }

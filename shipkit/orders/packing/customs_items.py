@@ -128,7 +128,11 @@ def _with_items(
         WITH abroad AS (
             SELECT row_number AS order_row, currency
             FROM shipments
-            WHERE customs IS NULL AND country NOT IN ({", ".join(map(sql.quote, home))})
+            WHERE customs IS NULL AND CASE
+                WHEN ship_from.country IS NULL
+                THEN country NOT IN ({", ".join(map(sql.quote, home))})
+                ELSE {sql.goes_abroad("ship_from.country", "country")}
+            END
         ),
         goods AS (
             SELECT
@@ -261,4 +265,5 @@ def _iso(text: str) -> str | None:
 
 def _any_abroad(table: pa.Table, home: Sequence[str]) -> bool:
     here = pc.is_in(table.column("country"), value_set=pa.array(list(home)))
-    return bool(pc.any(pc.invert(here)).as_py())
+    origins = table.column("ship_from")
+    return bool(pc.any(pc.invert(here)).as_py()) or origins.null_count < table.num_rows

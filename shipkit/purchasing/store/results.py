@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from shipkit.common.object_store import in_parallel
 from shipkit.errors import CheckpointCorrupt
 from shipkit.models import NUMBERED_REFERENCES
-from shipkit.plan.frames import movers
+from shipkit.plan.frames import movers, origins
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.entries import last_entries
 from shipkit.purchasing.store.segments import Part
@@ -136,7 +136,7 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
         Whether a process owns the job. When none does, rows in flight are shown as in doubt.
     """
     manifest = store.manifest
-    wanted = ("row_number", "order_id", "references", *NUMBERED_REFERENCES, "service")
+    wanted = ("row_number", "order_id", "references", *NUMBERED_REFERENCES, "service", "ship_from")
     with pq.ParquetFile(store.path / "plan.parquet") as stored:  # of this version or an earlier one
         plan = stored.read([name for name in wanted if name in stored.schema_arrow.names])
     quotes = pq.read_table(
@@ -167,6 +167,7 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             ),
             "tracking_numbers": numbers,
             "service": service,
+            "ship_from": origins(plan.column("ship_from")),
             "carrier": movers(service, sellers["carrier"]),
             "seller": sellers["seller"],
             "quoted_cents": quotes.column("cost_cents"),
