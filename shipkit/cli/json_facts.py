@@ -93,6 +93,7 @@ def summary_facts(summary: Summary) -> dict[str, Any]:
         ],
         "by_account": account_facts(summary.by_account),
         "not_compared": dict(summary.not_compared),
+        "billed_to_others": {c: f"{m.amount}" for c, m in summary.others.totals.items()},
         "carrier": summary.carrier,
         "live": summary.live,
         "mode": summary.mode,

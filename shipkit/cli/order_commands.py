@@ -29,7 +29,7 @@ from shipkit.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from shipkit.plan.summary import AccountTotal
+    from shipkit.plan.summary import AccountTotal, BilledToOthers
     from shipkit.purchasing.result import BatchResult
     from shipkit.session import BatchSession
 
@@ -120,6 +120,7 @@ def approve(args: Namespace, console: Console) -> End:
         identity.live,
         console,
         by_account=record.by_account,
+        others=record.others,
     ):
         console.note("Not approved.")
         return End(Exit.NOT_APPROVED, facts=facts)
@@ -233,6 +234,7 @@ def total_typed(
     console: Console,
     *,
     by_account: Sequence[AccountTotal] = (),
+    others: BilledToOthers | None = None,
 ) -> bool:
     """Ask a person to type the total of each currency, and return whether all were right.
 
@@ -240,9 +242,13 @@ def total_typed(
     ----------
     by_account
         What each account would be paid, for a batch with several.
+    others
+        What is billed to others, within the totals.
     """
     money = "This spends real money." if live else "No money is spent."
     console.note(f"\n{counted(shipments, 'shipment')}, {total_text(totals)}, on {carrier}. {money}")
+    if others:
+        console.note(f"  Billed to others: {others}")
     for paid in by_account:
         console.note(f"  {paid.identity}: {counted(paid.shipments, 'shipment')}, {paid.total}")
     for expected in totals.values() or [Money.from_cents(0)]:
@@ -321,6 +327,7 @@ def _bought(session: BatchSession, args: Namespace, console: Console) -> BatchRe
         summary.live,
         console,
         by_account=summary.by_account if len(session.carriers) > 1 else (),
+        others=summary.others,
     ):
         session.approve(via="terminal")
     else:

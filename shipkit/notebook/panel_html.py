@@ -103,7 +103,7 @@ def offer_page(offer: Offer) -> str:
     )
     return block(
         f'<div data-state="{Phase.OFFER}" class="sk-tiles">{"".join(tiles)}</div>{services}'
-        f"{_not_compared(summary)}{unread}"
+        f"{_others(summary)}{_not_compared(summary)}{unread}"
         f'<div class="sk-soft" style="margin-top:6px">{escape(until)}</div>',
         name="sk-offer",
     )
@@ -128,6 +128,12 @@ def _paid(summary: Summary) -> str:
     heads = ["Account", "Service"] if several else ["Service"]
     tables = [grid(["Paid to", *right], accounts, right=right)] if several else []
     return "".join([*tables, grid([*heads, *right], services, right=right)])
+
+
+def _others(summary: Summary) -> str:
+    if not summary.others:
+        return ""
+    return f'<div class="sk-soft"><b>Billed to others</b> {escape(str(summary.others))}</div>'
 
 
 def _not_compared(summary: Summary) -> str:

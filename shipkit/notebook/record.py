@@ -75,6 +75,8 @@ def _offer(offer: Offer) -> list[tuple[str, str]]:
         ("Record", f"as of {when}: priced, nothing bought ({summary.preview_id})"),
         ("Total", total + _no_money(live=summary.live)),
     ]
+    if summary.others:
+        lines.append(("Billed to others", str(summary.others)))
     if services:
         lines.append(("By service", services))
     if offer.errors:

@@ -126,6 +126,7 @@ class Report(html.Shown):
         result = self.result
         tiles = [
             ("Spent", total_text(result.totals), False),
+            *([("Billed to others", str(result.others), False)] if result.others else []),
             ("Shipped", f"{result.shipped:,}", False),
             ("Failed", f"{result.failed:,}", result.failed > 0),
             ("In doubt", f"{result.in_doubt:,}", result.in_doubt > 0),

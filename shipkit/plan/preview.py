@@ -19,11 +19,11 @@ from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.carriers.registry import service_title
 from shipkit.common.local_day import local_days
-from shipkit.models import Money
+from shipkit.models import BillTo, Money
 from shipkit.plan import homes, offers, outage
 from shipkit.plan.frames import movers, origins, to_frame
 from shipkit.plan.plan import Plan
-from shipkit.plan.summary import AccountTotal, ServiceTotal, Summary
+from shipkit.plan.summary import AccountTotal, BilledToOthers, ServiceTotal, Summary
 from shipkit.schema import OPTIONS, QUOTES, asked_for, major, problems_table
 
 if TYPE_CHECKING:
@@ -167,6 +167,18 @@ class Preview:
         }
 
     @cached_property
+    def others(self) -> BilledToOthers:
+        """What would be bought and is billed to a receiver or a third party."""
+        payer = pc.fill_null(self.plan.table.column("bill_to"), BillTo.SHIPPER.value)
+        theirs = pc.not_equal(payer, BillTo.SHIPPER.value)
+        quotes = self.quotes.filter(pc.and_(theirs, pa.array(self.buyable)))
+        totals = cents_by_currency(quotes)
+        return BilledToOthers(
+            quotes.num_rows,
+            {currency: Money.from_cents(cents, currency) for currency, cents in totals.items()},
+        )
+
+    @cached_property
     def reasons(self) -> dict[int, str]:
         """Index -> why a row would not be bought."""
         return {
@@ -197,6 +209,7 @@ class Preview:
             warnings=sum(1 for i in warned if self.buyable[i]),
             totals=self.totals,
             taxes=self._taxes,
+            others=self.others,
             unknown_homes=self._unknown_homes(),
             residential=self.plan.residential,
             by_service=tuple(

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from shipkit.errors import PreviewNotFound
 from shipkit.home_url import shown_home
 from shipkit.models import Address, Money
 from shipkit.plan.preview import Preview
-from shipkit.plan.summary import AccountTotal
+from shipkit.plan.summary import AccountTotal, BilledToOthers
 from shipkit.schema import complete
 
 __all__ = ["APPROVAL", "PreviewRecord", "keep", "recall"]
@@ -53,6 +53,8 @@ class PreviewRecord:
     """The summary as text."""
     by_account: tuple[AccountTotal, ...] = ()
     """What each account would be paid, where there are several."""
+    others: BilledToOthers = field(default_factory=BilledToOthers)
+    """What is billed to receivers and third parties, within the totals."""
 
     @cached_property
     def quotes(self) -> pa.Table:
@@ -163,6 +165,7 @@ def _record(folder: Path, facts: Any) -> PreviewRecord:
         priced_at=dt.datetime.fromisoformat(facts["priced_at"]),
         expires_at=dt.datetime.fromisoformat(facts["expires_at"]),
         text=facts["text"],
+        others=_others(facts.get("others")),
         by_account=tuple(
             AccountTotal(
                 line["account"],
@@ -172,6 +175,15 @@ def _record(folder: Path, facts: Any) -> PreviewRecord:
             )
             for line in facts.get("by_account", ())
         ),
+    )
+
+
+def _others(facts: Any) -> BilledToOthers:
+    if not facts:
+        return BilledToOthers()
+    return BilledToOthers(
+        facts["shipments"],
+        {name: Money.from_cents(cents, name) for name, cents in facts["totals"].items()},
     )
 
 
@@ -216,7 +228,13 @@ def _facts(preview: Preview) -> dict[str, Any]:
         "expires_at": preview.expires_at.isoformat(),
         "text": str(summary),
         **({"by_account": lines} if isinstance(identity, JointIdentity) else {}),
+        **({"others": _others_facts(summary.others)} if summary.others else {}),
     }
+
+
+def _others_facts(others: BilledToOthers) -> dict[str, Any]:
+    totals = {currency: money.cents for currency, money in others.totals.items()}
+    return {"shipments": others.shipments, "totals": totals}
 
 
 def _write_table(path: Path, table: pa.Table) -> None:

@@ -13,7 +13,7 @@ from shipkit.common.words import aligned, counted, total_text
 from shipkit.models import Money
 from shipkit.orders.account import unread_text
 
-__all__ = ["AccountTotal", "ServiceTotal", "Summary"]
+__all__ = ["AccountTotal", "BilledToOthers", "ServiceTotal", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,33 @@ class AccountTotal:
     """Carrier, environment and the last four characters of the account."""
     shipments: int
     total: Money
+
+
+@dataclass(frozen=True)
+class BilledToOthers:
+    """Shipments whose transport another party pays, and their prices, which the total has too.
+
+    A carrier charges the shipper where a payer refuses or an account is wrong, so that totals and
+    limits count these shipments; what the others should pay is shown apart.
+    """
+
+    shipments: int = 0
+    totals: Mapping[str, Money] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.shipments > 0
+
+    @property
+    def note(self) -> str:
+        """What follows a total: nothing where the shipper pays for all shipments."""
+        return f"; billed to others: {self}" if self else ""
+
+    def __str__(self) -> str:
+        rows = counted(self.shipments, "shipment")
+        return (
+            f"{rows} for {total_text(self.totals)}, which you are charged only where a payer "
+            "refuses"
+        )
 
 
 @dataclass(frozen=True)
@@ -77,6 +104,8 @@ class Summary(html.Shown):
     """Headings of filled columns that are not understood, and so not used."""
     by_account: tuple[AccountTotal, ...] = ()
     """What each account would be paid, one total per currency."""
+    others: BilledToOthers = field(default_factory=BilledToOthers)
+    """What is billed to receivers and third parties, within the total."""
     not_compared: Mapping[str, int] = field(default_factory=dict)
     """Account that did not answer -> the rows for which a service was chosen without it."""
 
@@ -86,6 +115,14 @@ class Summary(html.Shown):
         return (
             next(iter(self.totals.values()), Money.from_cents(0)) if len(self.totals) < 2 else None
         )
+
+    @property
+    def own_totals(self) -> dict[str, Money]:
+        """The totals without what is billed to others."""
+        return {
+            currency: total - self.others.totals.get(currency, Money.from_cents(0, currency))
+            for currency, total in self.totals.items()
+        }
 
     @property
     def currency(self) -> str | None:
@@ -107,6 +144,9 @@ class Summary(html.Shown):
         yield "Total", total_text(self.totals)
         if self.taxes:
             yield "  of which tax", total_text(self.taxes)
+        if self.others:
+            yield "  billed to others", str(self.others)
+            yield "  to your account", total_text(self.own_totals)
         if self.unknown_homes:
             taken = "homes" if self.residential == "unknown is home" else "businesses"
             rows = counted(self.unknown_homes, "address", "addresses")

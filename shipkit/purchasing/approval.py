@@ -327,8 +327,8 @@ def authorize(
         summary = preview.summary()
         raise ApprovalRequired(
             f"Preview approval required: {summary.shipments:,} shipments for "
-            f"{total_text(summary.totals)} on {summary.carrier} ({preview.preview_id}). "
-            "Nothing was bought.",
+            f"{total_text(summary.totals)} on {summary.carrier} ({preview.preview_id})"
+            f"{summary.others.note}. Nothing was bought.",
             fix="Review the preview, then call session.approve(), or run: shipkit approve "
             f"{preview.preview_id}",
             preview_id=preview.preview_id,

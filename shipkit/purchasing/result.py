@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +16,9 @@ from shipkit.common import html
 from shipkit.common.local_day import local_day, time_zone
 from shipkit.common.words import aligned, total_text
 from shipkit.errors import CarrierError, CarrierRejected, InputError, ShipmentsFailed
-from shipkit.models import Address, Money
+from shipkit.models import Address, BillTo, Money
 from shipkit.plan.preview import Preview, to_frame
+from shipkit.plan.summary import BilledToOthers
 from shipkit.purchasing.store import JobStore
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
@@ -61,6 +62,8 @@ class BatchResult(html.Shown):
     """Rows that are still to be sent."""
     totals: Mapping[str, Money]
     """Currency -> amount charged, net of voided rows."""
+    others: BilledToOthers
+    """What of it the carrier bills to receivers and third parties."""
     elapsed_s: float
     """Seconds that this call took; 0 if it bought nothing."""
     live: bool
@@ -75,7 +78,13 @@ class BatchResult(html.Shown):
     def of(cls, store: JobStore, *, elapsed_s: float = 0.0) -> BatchResult:
         """Return the result of a job as it is on disk now."""
         counts = store.status_counts()
-        identity = store.manifest.identity
+        identity, results = store.manifest.identity, store.results()
+        theirs = results.filter(
+            pc.and_(
+                pc.equal(results.column("state"), RowState.SHIPPED.value),
+                pc.not_equal(pc.fill_null(results.column("bill_to"), _SHIPPER), _SHIPPER),
+            )
+        )
         return cls(
             job_id=store.job_id,
             status=str(store.status),
@@ -85,7 +94,8 @@ class BatchResult(html.Shown):
             skipped=counts[RowState.SKIPPED],
             voided=counts[RowState.VOIDED],
             remaining=counts[RowState.PENDING] + counts[RowState.IN_FLIGHT],
-            totals=charged(store.results()),
+            totals=charged(results),
+            others=BilledToOthers(theirs.num_rows, charged(theirs)),
             elapsed_s=elapsed_s,
             live=identity.live,
             carrier=str(identity),
@@ -161,6 +171,8 @@ class BatchResult(html.Shown):
             if count
         ]
         rows.append(("Charged", total_text(self.totals)))
+        if self.others:
+            rows.append(("  billed to others", str(self.others)))
         if self.elapsed_s:
             rows.append(("Time", f"{self.elapsed_s:,.1f} s"))
         return rows
@@ -170,6 +182,9 @@ class BatchResult(html.Shown):
 
     def _repr_html_(self) -> str:
         return html.block(html.facts(self.lines()), name="shipkit-result")
+
+
+_SHIPPER: Final = BillTo.SHIPPER.value
 
 
 def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
@@ -184,11 +199,12 @@ def results_frame(store: JobStore, state: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         ``row_number`` Int64, ``order_id``, ``state``, ``tracking_number``, ``tracking_numbers``
-        (tuple), ``service``, ``ship_from``, ``quoted_cents`` and ``charged_cents`` (Int64, minor
-        units of ``currency``), ``charged`` (float, major units, for people), ``charge_basis``,
-        ``billed_weight_lb``, ``currency``, ``shipkit_reference``, ``user_references``,
-        ``attempts``, ``shipped_at`` and ``voided_at`` (UTC, without a time zone), ``live``,
-        ``account``, ``error_code``, ``error_message``, ``fix``. Null where it does not apply.
+        (tuple), ``service``, ``ship_from``, ``bill_to`` (who pays; null: your account),
+        ``quoted_cents`` and ``charged_cents`` (Int64, minor units of ``currency``), ``charged``
+        (float, major units, for people), ``charge_basis``, ``billed_weight_lb``, ``currency``,
+        ``shipkit_reference``, ``user_references``, ``attempts``, ``shipped_at`` and ``voided_at``
+        (UTC, without a time zone), ``live``, ``account``, ``error_code``, ``error_message``,
+        ``fix``. Null where it does not apply.
     """
     table = store.results()
     if state is not None:

@@ -88,6 +88,7 @@ def test_a_bought_row_has_what_the_carrier_answered(home):
         "tracking_numbers": ["N0", "N0B"],
         "service": "2nd_day_air",
         "ship_from": None,
+        "bill_to": None,
         "carrier": "books",
         "seller": "books",
         "quoted_cents": QUOTE,

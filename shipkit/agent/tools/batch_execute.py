@@ -78,10 +78,12 @@ def _purchase_request(run: ToolRun[ExecuteArguments], record: Any) -> Permission
     without = f"; left out: {counted(left_out, 'row')}" if left_out else ""
     approve = run.terminal_command(f"approve {preview_id}")
     return PermissionRequest(
-        f"Buy {counted(record.shipments, 'shipping label')} for {total} on {identity}{money}? "
+        f"Buy {counted(record.shipments, 'shipping label')} for {total} on {identity}{money}"
+        f"{record.others.note}? "
         f"Shipping from {shortened(record.shipper)}. Preview {preview_id}{without}.",
         f"Preview approval required: {counted(record.shipments, 'shipment')} for {total} on "
-        f"{identity} ({preview_id}). Nothing was bought. Show the person this total. They approve "
+        f"{identity} ({preview_id}){record.others.note}. Nothing was bought. Show the person this "
+        "total. They approve "
         f"it in a terminal with: {approve}. Then call batch_execute again with "
         f"preview_id={preview_id}.",
         preview_id=preview_id,

@@ -118,6 +118,7 @@ class PreviewFacts(Facts):
     by_service: list[dict[str, Any]]
     by_account: list[dict[str, Any]]
     not_compared: dict[str, int]
+    billed_to_others: dict[str, str]
     mode: str
     live: bool
     carrier: str
@@ -219,6 +220,7 @@ def _answer(run: ToolRun[PreviewArguments], batch: Batch) -> Answer:
         by_service=_by_service(summary),
         by_account=_by_account(summary),
         not_compared=dict(summary.not_compared),
+        billed_to_others={c: _amount(m) or "" for c, m in summary.others.totals.items()},
         mode=summary.mode,
         live=summary.live,
         carrier=summary.carrier,
@@ -246,7 +248,8 @@ def _summary_text(summary: Summary, kept: str) -> str:
     money = "" if summary.live else " (no money is spent)"
     head = (
         f"Preview {summary.preview_id}: {counted(summary.shipments, 'shipment')}, total "
-        f"{total_text(summary.totals)}, on {summary.carrier}{money}; {kept} orders."
+        f"{total_text(summary.totals)}, on {summary.carrier}{money}{summary.others.note}; "
+        f"{kept} orders."
     )
     lines = [head]
     several = len({paid.account for paid in summary.by_account}) > 1

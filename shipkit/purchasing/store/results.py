@@ -136,7 +136,15 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
         Whether a process owns the job. When none does, rows in flight are shown as in doubt.
     """
     manifest = store.manifest
-    wanted = ("row_number", "order_id", "references", *NUMBERED_REFERENCES, "service", "ship_from")
+    wanted = (
+        "row_number",
+        "order_id",
+        "references",
+        *NUMBERED_REFERENCES,
+        "service",
+        "ship_from",
+        "bill_to",
+    )
     with pq.ParquetFile(store.path / "plan.parquet") as stored:  # of this version or an earlier one
         plan = stored.read([name for name in wanted if name in stored.schema_arrow.names])
     quotes = pq.read_table(
@@ -168,6 +176,9 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             "tracking_numbers": numbers,
             "service": service,
             "ship_from": origins(plan.column("ship_from")),
+            "bill_to": plan.column("bill_to")
+            if "bill_to" in plan.column_names
+            else pa.nulls(count, pa.string()),
             "carrier": movers(service, sellers["carrier"]),
             "seller": sellers["seller"],
             "quoted_cents": quotes.column("cost_cents"),
