@@ -33,6 +33,7 @@ __all__ = [
     "Money",
     "Notify",
     "Parcel",
+    "PickupPoint",
     "Purchase",
     "Rate",
     "Service",
@@ -410,6 +411,16 @@ NUMBERED_REFERENCES: Final = tuple(f"reference_{number}" for number in range(1, 
 """The fields of references that have a place instead of a name."""
 
 
+class PickupPoint(StrEnum):
+    """How a parcel goes to a pickup point of the carrier (UPS Access Point)."""
+
+    NONE = "none"
+    HOLD = "hold"
+    """It is held there until the recipient collects it."""
+    DELIVER = "deliver"
+    """It goes from one point to another: the shipper brings it to a point, too."""
+
+
 class BillTo(StrEnum):
     """Who pays a charge. Where no payer is given, the shipper's account pays for the transport."""
 
@@ -497,6 +508,23 @@ class Shipment(_Frozen):
     reference_3: Annotated[str | None, _option("code")] = None
     reference_4: Annotated[str | None, _option("code")] = None
     reference_5: Annotated[str | None, _option("code")] = None
+    access_point: Annotated[PickupPoint | None, _option("choice", words=PickupPoint)] = None
+    """Whether the parcels go to a UPS Access Point; a point without it means hold."""
+    access_point_id: Annotated[str | None, _option("code", part_of="access_point")] = None
+    access_point_name: Annotated[str | None, _option("text", part_of="access_point")] = None
+    access_point_street: Annotated[str | None, _option("text", part_of="access_point")] = None
+    access_point_city: Annotated[str | None, _option("text", part_of="access_point")] = None
+    access_point_state: Annotated[str | None, _option("text", part_of="access_point")] = None
+    access_point_postal_code: Annotated[str | None, _option("code", part_of="access_point")] = None
+    access_point_country: Annotated[str | None, _option("country", part_of="access_point")] = None
+
+    @property
+    def pickup_point(self) -> PickupPoint | None:
+        """How the parcels go to a pickup point, None where they go to the address."""
+        point = (self.access_point_id, self.access_point_name, self.access_point_street)
+        if self.access_point is None:
+            return PickupPoint.HOLD if any(point) else None
+        return None if self.access_point is PickupPoint.NONE else self.access_point
 
     @property
     def user_references(self) -> tuple[tuple[str, str], ...]:

@@ -106,6 +106,11 @@ def _name(payer: BillTo | None) -> str:
     return payer.value.replace("_", " ").upper() if payer else ""
 
 
+def _held_at(shipment: Shipment) -> str:
+    point = (shipment.access_point_name, shipment.access_point_street, shipment.access_point_city)
+    return "HOLD AT: " + (", ".join(filter(None, point)) or shipment.access_point_id or "")
+
+
 def _notices(shipment: Shipment, parcel: Parcel) -> tuple[str, ...]:
     return tuple(
         words
@@ -113,6 +118,7 @@ def _notices(shipment: Shipment, parcel: Parcel) -> tuple[str, ...]:
             ("RETURN", shipment.is_return),
             ("SATURDAY DELIVERY", shipment.saturday_delivery),
             ("DIRECT DELIVERY ONLY", shipment.direct_delivery_only),
+            (_held_at(shipment), shipment.pickup_point is not None),
             (f"DUTIES: {_name(shipment.duties_bill_to)}", shipment.duties_bill_to is not None),
             ("NO SIGNATURE NEEDED", shipment.shipper_release),
             ("ADDITIONAL HANDLING", parcel.additional_handling),

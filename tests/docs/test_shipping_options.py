@@ -73,6 +73,14 @@ DUTIES = {
     "duties_account": "C3D4E5",
     "duties_postal_code": "10001",
 }
+POINT = {
+    "access_point_id": "U12345678",
+    "access_point_name": "Corner Shop",
+    "access_point_street": "5 Bay St",
+    "access_point_city": "Austin",
+    "access_point_state": "TX",
+    "access_point_postal_code": "78701",
+}
 EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "signature": (INSIDE, {"signature": "adult"}),
     "saturday_delivery": (INSIDE, {"saturday_delivery": True}),
@@ -93,6 +101,9 @@ EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "recipient_tax_id": (ABROAD, {"recipient_tax_id": "DE123456789"}),
     "recipient_eori": (ABROAD, {"recipient_eori": "DE1234567890"}),
     "itn": (ABROAD, {"itn": "X20261129123456"}),
+    **dict.fromkeys(POINT, (INSIDE, POINT)),
+    "access_point": (INSIDE, POINT | {"access_point": "deliver"}),
+    "access_point_country": (INSIDE, POINT | {"access_point_country": "US"}),
     **dict.fromkeys(PAYER, (INSIDE, PAYER)),
     "bill_country": (INSIDE, PAYER | {"bill_country": "US"}),
     **dict.fromkeys(DUTIES, (ABROAD, DUTIES)),
@@ -170,6 +181,7 @@ _NAMES = {
     "PackagingType",
     "BillThirdParty",
     "BillReceiver",
+    "AlternateDeliveryAddress",
 }
 
 

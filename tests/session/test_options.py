@@ -292,3 +292,21 @@ def test_rows_leave_from_the_warehouse_that_they_name(shop, home, tmp_path):
         labels = [label.data.decode() for label in session.labels]
     assert list(shown.index) == ["1", "3"]
     assert ["9 Dock Rd" in label for label in labels] == [True, False, True, False]
+
+
+def test_a_pickup_point_is_read_and_printed_and_its_parts_belong_together(shop, home):
+    point = {
+        "Access Point ID": "U12345678",
+        "Access Point Name": "Corner Shop",
+        "Access Point Address": "5 Bay St",
+        "Access Point City": "Austin",
+    }
+    with sk.BatchSession(
+        [{**ORDER, "order_id": "1", **point}], shipper=shop, label_format="zpl"
+    ) as session:
+        [name] = session.preview()["access_point_name"]
+        session.approve()
+        session.execute(progress=False)
+        [label] = (each.data.decode() for each in session.labels)
+    assert name == "Corner Shop"
+    assert "HOLD AT: Corner Shop, 5 Bay St, Austin" in label

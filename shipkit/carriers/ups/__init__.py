@@ -56,6 +56,14 @@ CAPABILITIES = Capabilities(
             "additional_handling",
             "simple_rate",
             *NUMBERED_REFERENCES,
+            "access_point",
+            "access_point_id",
+            "access_point_name",
+            "access_point_street",
+            "access_point_city",
+            "access_point_state",
+            "access_point_postal_code",
+            "access_point_country",
         }
     ),
 )

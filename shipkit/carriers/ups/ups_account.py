@@ -24,6 +24,7 @@ from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.quoting import quote_line, refused_line, with_note
 from shipkit.carriers.tracking import track_each
 from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
+from shipkit.carriers.ups.access_points import access_point_note
 from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
@@ -323,6 +324,7 @@ class UPS:
             )
         rate = with_note(rate, billing_note(shipment))
         rate = with_note(rate, notice_of_emails(shipment))
+        rate = with_note(rate, access_point_note(shipment))
         if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
             first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
             ahead = (

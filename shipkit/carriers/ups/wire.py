@@ -36,6 +36,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shipkit.carriers.ups.access_points import access_point
 from shipkit.carriers.ups.billing import charges
 from shipkit.carriers.ups.customs import international_forms, invoice_line_total, rated_value
 from shipkit.carriers.ups.packages import (
@@ -147,6 +148,7 @@ def rate(
     }
     if documents_only(route, shipment):
         body["DocumentsOnlyIndicator"] = ""
+    body |= access_point(route, shipment, rated=True)
     if not shop:
         body["Service"] = {"Code": code_of(route, shipment)}
     if route.taxed:
@@ -205,6 +207,7 @@ def ship(
             for i, parcel in enumerate(parcels_of(shipment))
         ],
     }
+    body |= access_point(route, shipment, rated=False)
     if route.taxed:
         body["TaxInformationIndicator"] = ""
     if route.origin is not route.shipper:
