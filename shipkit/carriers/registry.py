@@ -157,7 +157,9 @@ def check(carrier: object) -> None:
     if carrier is None:
         return
     if isinstance(carrier, str):
-        if carrier.strip().lower() not in names():
+        name = carrier.strip().lower()
+        # The package's own first: to read what is installed takes a sixth of a second.
+        if name not in _OWN and name not in _installed():
             plugin(carrier)  # says what is known
         return
     _demand_carrier(carrier, f"carrier={_shown(carrier)}", InputError)

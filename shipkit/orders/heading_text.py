@@ -19,6 +19,13 @@ from shipkit.common.words import without_accents
 __all__ = ["heading_words", "phrase", "spelled", "without_note", "word_file"]
 
 _ROLE_FILES: Final = ("address", "orders", "items", "parcels")
+_POSSESSIVE: Final = re.compile(r"['’]s\b")
+_NUMERO: Final = re.compile(r"(?i)\bn\s?\.?\s?[°ºª]\.?|№")
+_FOOTNOTE_MARK: Final = re.compile(r"[¹²³⁰⁴-⁹]")
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a new word begins in "shipToZip" and "USState"."""
+_RUN: Final = re.compile(r"[^\W\d_]+|\d+")
+_NOTE: Final = re.compile(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]")
 _SHORT_PIECES: Final = frozenset({"to", "id", "no", "by"})
 _SHORTEST_JOINED: Final = 5
 """Letters of the shortest word that is cut: "toname" is two words, "toil" is one."""
@@ -73,20 +80,16 @@ def without_note(heading: str) -> str:
     ('Zip Code', 'Address (2)')
     """
     first = heading.strip().splitlines()[0] if heading.strip() else ""
-    return (
-        re.sub(r"\s*[(\[（【](?![\d\s]*[)\]）】])[^()\[\]（）【】]*[)\]）】]", "", first).strip()
-        or first
-    )
+    return _NOTE.sub("", first).strip() or first
 
 
 def _tokens(heading: str) -> list[str]:
     """Return the runs of letters and of digits of a heading, in lower case without accents."""
-    heading = re.sub(r"['’]s\b", "", heading)
+    heading = _POSSESSIVE.sub("", heading)
     if not heading.isascii():
-        heading = re.sub(r"(?i)\bn\s?\.?\s?[°ºª]\.?|№", " number ", heading)
-        heading = without_accents(re.sub(r"[¹²³⁰⁴-⁹]", "", heading))  # footnote marks
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", heading.strip())
-    return re.findall(r"[^\W\d_]+|\d+", spaced.replace("#", " number ").lower())
+        heading = without_accents(_FOOTNOTE_MARK.sub("", _NUMERO.sub(" number ", heading)))
+    spaced = _HUMP.sub(" ", heading.strip())
+    return _RUN.findall(spaced.replace("#", " number ").lower())
 
 
 # -- one spelling of each word ---------------------------------------------------------------------
@@ -102,7 +105,7 @@ class _Languages:
     single
         Word -> the words that it stands for.
     stems
-        Beginning of a word -> the words that it stands for, the longest first.
+        First letter -> the beginnings of words and the words they stand for, the longest first.
     several
         First word -> the phrases that begin with it, the longest first.
     dropped
@@ -122,7 +125,9 @@ class _Languages:
         self.whole = {spelled(text): meaning for text, meaning in given.pop("whole").items()}
         self.single = {word: tuple(text.split()) for word, text in spelling["glued"].items()}
         stems = {spelled(text): meaning for text, meaning in given.pop("stems").items()}
-        self.stems = dict(sorted(stems.items(), key=lambda pair: -len(pair[0])))
+        self.stems: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        for stem in sorted(stems, key=len, reverse=True):
+            self.stems.setdefault(stem[0], []).append((stem, tuple(stems[stem].split())))
         english = {*self.single}
         phrases: dict[tuple[str, ...], tuple[str, ...]] = {}
         for words in given.values():
@@ -215,5 +220,7 @@ def _one_translated(word: str) -> Sequence[str]:
     languages = _languages()
     if word in languages.single or word in languages.known:
         return languages.single.get(word, (word,))
-    stem = next((stem for stem in languages.stems if word.startswith(stem)), None)
-    return (word,) if stem is None else languages.stems[stem].split()
+    for stem, meaning in languages.stems.get(word[0], ()):
+        if word.startswith(stem):
+            return meaning
+    return (word,)
