@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from importlib import import_module
 from typing import Any, TypeVar
 
-__all__ = ["Portal"]
+from shipkit.errors import InputError
+
+__all__ = ["Portal", "demand_asyncio"]
 
 T = TypeVar("T")
 _POLL_S = 0.1
@@ -274,6 +276,21 @@ def _end_hub() -> None:
     """Close what gevent opened for this thread."""
     if _greenlets():
         import_module("gevent").get_hub().destroy(destroy_loop=True)
+
+
+def demand_asyncio(method: str) -> None:
+    """Raise InputError where a coroutine is awaited by another library than asyncio.
+
+    Parameters
+    ----------
+    method
+        The name of the same without await.
+    """
+    if _loop_of_this_thread() is None:
+        raise InputError(
+            f"a{method} was awaited outside of an asyncio event loop. Nothing was started.",
+            fix=f"Call {method} in a thread; with trio: trio.to_thread.run_sync(session.{method}).",
+        )
 
 
 def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:

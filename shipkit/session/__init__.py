@@ -19,6 +19,7 @@ from shipkit.carriers.connection import Carriers, Connection
 from shipkit.carriers.protocol import Carrier, CarrierIdentity
 from shipkit.common import html
 from shipkit.common.choices import one_of
+from shipkit.common.portal import demand_asyncio
 from shipkit.common.turns import Place, Turns
 from shipkit.errors import ApprovalRequired, JobRunning, ModeLocked, PlanChanged, ShipkitError
 from shipkit.job import Job
@@ -362,6 +363,7 @@ class BatchSession(PriceMembers, JobMembers, html.Shown):
 
         Cancelling it pauses the job and waits until what is in flight is recorded.
         """
+        demand_asyncio("execute")
         running = self.start(on_error=on_error, progress=False if progress is None else progress)
         return await running.awatch()
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from shipkit.carriers import registry
 from shipkit.common.local_day import local_day
+from shipkit.common.portal import demand_asyncio
 from shipkit.models import LabelSpec
 from shipkit.orders.masking import OPEN_ROLES, masked
 from shipkit.plan import preview, preview_store, questions
@@ -93,6 +94,7 @@ class PriceMembers(OrderMembers):
 
     async def apreview(self, *, include: Sequence[str] = (), mask: bool = False) -> pd.DataFrame:
         """Return what :meth:`preview` returns, for callers on an event loop of their own."""
+        demand_asyncio("preview")
         work = self._in_turn(lambda: self._price_and_frame(include, mask=mask))
         return await asyncio.wrap_future(self._connection.portal.start(work))
 

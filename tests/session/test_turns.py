@@ -326,3 +326,13 @@ def test_an_interrupt_in_a_postponed_block_comes_after_it():
         done.append(True)
     assert done == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("method", ["preview", "execute"])
+def test_another_library_than_asyncio_is_told_before_anything_is_started(session, method):
+    # As trio does: it steps through the coroutine in a thread without a loop of asyncio.
+    coroutine = getattr(session, f"a{method}")()
+    with pytest.raises(InputError, match="Nothing was started") as caught:
+        coroutine.send(None)
+    assert f"trio.to_thread.run_sync(session.{method})" in caught.value.fix
+    assert session.status == "new"
