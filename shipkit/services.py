@@ -245,6 +245,8 @@ class ServiceList:
     title: str = ""
     spoken: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    lines_upward: bool = False
+    """Whether labels print the lines of a street from the last to the first."""
     local: tuple[LocalNames, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Names of the shipper's country: they go before those of the services."""
@@ -542,6 +544,7 @@ def _from_toml(path: Path, carrier: str | None) -> ServiceList:
             title=str(data.get("title") or _words(name)),
             spoken=tuple(str(word).lower() for word in data.get("spoken", base.spoken)),
             limits=Limits.of({**base.limits.given(), **data.get("limits", {})}),
+            lines_upward=data.get("lines_upward", False) is True,
             local=(*base.local, *map(_local_names, data.get("local", ()))),
         )
         if len(set(made.codes)) < len(made.entries):

@@ -59,6 +59,7 @@ class JointServices(ServiceList):
             ", ".join(parts),
             tuple(entries),
             limits=Limits(address_line=min(lines, default=None)),
+            lines_upward=any(part.lines_upward for part in parts.values()),
             parts=dict(parts),
         )
 

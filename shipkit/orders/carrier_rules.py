@@ -176,7 +176,11 @@ def _of_texts(limits: Limits, who: str, when: str) -> list[Rule]:
             column,
             quote(f"{who} prints at most {limit} characters, and ")
             + f" || '\"' || {column} || '\" has ' || length({column})",
-            "Shorten the cell, or map it with {{ row.<column> | truncate_address }}.",
+            "Shorten the cell, or write what is not the street in a line of its own: "
+            "session.edit(clause, address_line1=..., address_line2=...). In a template, "
+            "{{ row.<column> | truncate_address }} cuts it."
+            if column.startswith("address")
+            else "Shorten the cell, or map it with {{ row.<column> | truncate_address }}.",
         )
         for column, limit in columns.items()
         if limit is not None

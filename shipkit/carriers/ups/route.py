@@ -90,12 +90,15 @@ class Party:
             A part is missing or cannot be printed.
         """
         country, state = place(address)
-        lines = street(address.lines)
+        lines = street(address.lines, american=country in _US_PR)
         if lines is None:
             raise refuse(
                 f"{field}.address_line1",
-                f"the street does not fit three lines of {_LIMITS.address_line} characters.",
-                "Shorten it: {{ row.address | truncate_address }} in the template.",
+                f"the street does not fit three lines of {_LIMITS.address_line} characters. UPS "
+                "prints the last line first, so a street is not cut between two words.",
+                "Shorten it, or write what is not the street (a suite, a building) in a line of "
+                "its own: session.edit(clause, address_line1=..., address_line2=...). Or cut it in "
+                "a template: {{ row.address | truncate_address }}.",
             )
         company, person = clean(address.company), clean(address.name)
         party = cls(

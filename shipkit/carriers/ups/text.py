@@ -8,11 +8,11 @@ friendly.labels.malformed).
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
 from typing import Final
 
 from shipkit.carriers.ups.service_level import SERVICES
+from shipkit.common.street_lines import cut_apart, shortened
 
 __all__ = ["clean", "cut", "digits", "phone", "postal_code", "street"]
 
@@ -94,8 +94,11 @@ def cut(text: str, limit: int) -> str:
     return text[: gap if gap > 0 else limit].rstrip()
 
 
-def street(lines: tuple[str, ...]) -> list[str] | None:
+def street(lines: tuple[str, ...], *, american: bool = False) -> list[str] | None:
     """Return `lines` as address lines of UPS with no word lost, or None when they do not fit.
+
+    A line is cut only where its parts read right in the order in which UPS prints them; a long
+    American one is abbreviated first.
 
     Examples
     --------
@@ -103,23 +106,15 @@ def street(lines: tuple[str, ...]) -> list[str] | None:
     ['1600 Pennsylvania Avenue Northwest,', 'West Wing', 'Floor 2']
     """
     cleaned = [line for line in map(clean, lines) if line]
-    if _fit(cleaned):
-        return cleaned
-    for attempt in (
-        [piece for line in cleaned for piece in _wrapped(line)],
-        _wrapped(" ".join(cleaned)),
-    ):
-        if _fit(attempt):
-            return attempt
-    return None
+    if american:
+        cleaned = [shortened(line, _LINE) for line in cleaned]
+    pieces = [cut_apart(line, _LINE) for line in cleaned]
+    cut = [piece for each in pieces for piece in each or ()]
+    return cut if None not in pieces and _fit(cut) else None
 
 
 def _fit(lines: list[str]) -> bool:
     return len(lines) <= _LINES and all(len(line) <= _LINE for line in lines)
-
-
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line, _LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def digits(text: str | None) -> str:

@@ -71,7 +71,9 @@ def normalize(
     rows = rows_of(con, mapped.relation)
     judgement = judgement_of(rows, printed_texts(mapped))
     normal = rows.run(normal_select(rows, mapped, judgement), **judgement.tables)
-    normal = repair_addresses(con, _in_order(normal), mapped.line_length)
+    normal = repair_addresses(
+        con, _in_order(normal), mapped.line_length, upward=mapped.offered.lines_upward
+    )
     normal = repair_postal_codes(con, normal)
     if mapped.nested:
         normal = _in_order(add_nested(con, normal, mapped.relation.sql))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from shipkit.common.kept_plans import run
 from shipkit.common.phones import PLACEHOLDERS, PhoneNumbers, phone_numbers
 from shipkit.common.places import US_DOMAIN, plain_zip_sql, zip_with_zeros_sql
+from shipkit.common.street_lines import cut_apart_sql, shortened
 from shipkit.orders import expressions as sql
 
 __all__ = ["repair_addresses", "replaced"]
@@ -29,7 +30,9 @@ _READ: Final = (
 )
 
 
-def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int) -> pa.Table:
+def repair_addresses(
+    con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int, *, upward: bool
+) -> pa.Table:
     """Return `normal` with its phones, ZIPs and address lines repaired, and what they were.
 
     The columns ``was_zip`` and ``was_phone`` have the texts that a warning shows; ``split`` is true
@@ -41,6 +44,9 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
         A result of :func:`shipkit.orders.normalize.cell_pass.normal_select`.
     line
         The most characters of an address line.
+    upward
+        Whether labels print the lines from the last to the first: a street is then cut only where
+        that reads right, and stays too long elsewhere.
     """
     for name, kind in (("was_zip", pa.string()), ("was_phone", pa.string()), ("split", pa.bool_())):
         normal = normal.append_column(name, pa.nulls(normal.num_rows, kind))
@@ -48,19 +54,20 @@ def repair_addresses(con: duckdb.DuckDBPyConnection, normal: pa.Table, line: int
     if not len(places):
         return normal
     rows = normal.select(list(_READ)).take(places).append_column("place", places)
-    return replaced(normal, run(con, _repairs(line, rows), repair_rows=rows))
+    rows = _abbreviated(rows, line if upward else None)
+    return replaced(normal, run(con, _repairs(line, rows, upward=upward), repair_rows=rows))
 
 
-def _repairs(line: int, rows: pa.Table) -> str:
+def _repairs(line: int, rows: pa.Table, *, upward: bool) -> str:
     """Return the statement that repairs `rows`, as ``repair_rows``."""
     countries = pc.unique(rows.column("country").drop_null()).to_pylist()
     longest = max(pc.max(pc.utf8_length(rows.column(name))).as_py() or 0 for name in _LINES)
-    wrapped = sql.wrapped_lines(_LINES, line) if longest > line else "NULL::VARCHAR[]"
+    wrapped = _shorter_lines(line, upward=upward) if longest > line else "NULL::VARCHAR[]"
     phone = sql.digits_phone("phone", "(american OR country = 'CA')")
     state = "CASE WHEN country <> 'US' THEN country ELSE state END"  # a territory is its own state
     lengths = ", ".join(f"length({name})" for name in _LINES)
     lines = ",\n            ".join(
-        f"CASE WHEN split THEN lines[{n}] ELSE {name} END AS {name}"
+        f"CASE WHEN cut THEN lines[{n}] ELSE {name} END AS {name}"
         for n, name in enumerate(_LINES, start=1)
     )
     return f"""
@@ -83,7 +90,7 @@ def _repairs(line: int, rows: pa.Table) -> str:
                 *,
                 lines IS NOT NULL
                     AND len(lines) <= 3
-                    AND len(list_filter(lines, lambda l: length(l) > {line})) = 0 AS split
+                    AND len(list_filter(lines, lambda l: length(l) > {line})) = 0 AS cut
             FROM read
         )
         SELECT
@@ -94,11 +101,44 @@ def _repairs(line: int, rows: pa.Table) -> str:
             coalesce(padded, plain) AS postal_code,
             CASE WHEN padded IS NOT NULL THEN postal_code END AS was_zip,
             fixed_zip OR coalesce(padded IS NULL AND plain <> postal_code, false) AS fixed_zip,
-            split,
+            cut OR abbreviated AS split,
             {lines}
         FROM judged
         ORDER BY place
     """
+
+
+def _abbreviated(rows: pa.Table, most: int | None) -> pa.Table:
+    """Return `rows` with American streets of more than `most` characters abbreviated.
+
+    The column ``abbreviated`` says which.
+    """
+    found = np.zeros(rows.num_rows, dtype=bool)
+    for name in _LINES if most is not None else ():
+        column = rows.column(name)
+        long = pc.and_(pc.greater(pc.utf8_length(column), most), rows.column("american"))
+        at = pc.indices_nonzero(long).to_pylist()
+        if not at:
+            continue
+        texts = column.to_pylist()
+        for row in at:
+            short = shortened(texts[row], most or 0)
+            found[row] |= short != texts[row]
+            texts[row] = short
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(texts, pa.string()))
+    return rows.append_column("abbreviated", pa.array(found))
+
+
+def _shorter_lines(line: int, *, upward: bool) -> str:
+    """Return SQL of the lines of an address with the long ones cut: a list, or null."""
+    cuts = [cut_apart_sql(name, line) for name in _LINES]
+    known = " AND ".join(f"({cut}) IS NOT NULL" for cut in cuts)
+    apart = f"CASE WHEN {known} THEN list_concat({', '.join(cuts)}) END"
+    if upward:
+        return apart
+    # Where the parts do not fit the lines, any gap between words will do.
+    wrapped = sql.wrapped_lines(_LINES, line)
+    return f"coalesce(CASE WHEN len({apart}) <= 3 THEN {apart} END, {wrapped})"
 
 
 def _is_a_number(x: str, countries: list[str]) -> str:

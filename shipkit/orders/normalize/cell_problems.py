@@ -263,7 +263,7 @@ def _split_addresses(line: int) -> str:
         "split",
         field="ship_to.address_line1",
         value=f"concat_ws(' / ', {lines})",
-        problem=f"""'an address line over {line} characters was split at a word: "'"""
+        problem=f"""'an address line over {line} characters was shortened or split: "'"""
         f""" || concat_ws('", "', {lines}) || '"'""",
         fix="No action is needed if it reads well.",
         code="address_split",
