@@ -114,6 +114,22 @@ RULES: Final[tuple[Rule, ...]] = (
             ("duties_bill_to", "duties_account"),
         )
     ),
+    *(
+        _missing(
+            part,
+            part,
+            f"the {words} of the Access Point",
+            when="access_point IN ('hold', 'deliver') OR (access_point IS NULL AND coalesce("
+            "access_point_id, access_point_name, access_point_street) IS NOT NULL)",
+            fix=f"Give {part}, or send the parcel to the address: "
+            'session.edit(clause, access_point="none").',
+        )
+        for part, words in (
+            ("access_point_name", "name"),
+            ("access_point_street", "street"),
+            ("access_point_city", "city"),
+        )
+    ),
     Rule(
         code="parcel_missing",
         field="parcels",

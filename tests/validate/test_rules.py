@@ -96,6 +96,12 @@ def parcel(**change):
     return {"parcels": [{**PARCEL, **change}]}
 
 
+POINT = {
+    "access_point_id": "U12345678",
+    "access_point_name": "Corner Shop",
+    "access_point_street": "5 Bay St",
+    "access_point_city": "Austin",
+}
 CASES = [
     *(
         ("letters_lost", f"ship_to.{field}", {field: "Mu\ufffdoz"})
@@ -218,6 +224,10 @@ CASES = [
     ("missing", "bill_to", {"bill_account": "B2C3D4"}),
     ("missing", "duties_account", {"duties_bill_to": "third_party"}),
     ("missing", "duties_bill_to", {"duties_account": "B2C3D4"}),
+    *(
+        ("missing", part, {**POINT, part: None})
+        for part in ("access_point_name", "access_point_street", "access_point_city")
+    ),
     ("dimensions_incomplete", "parcels[0].length_in", parcel(length_in=4.0)),
     ("ship_from_incomplete", "ship_from", {"ship_from": {"name": "Depot", "city": "Newark"}}),
 ]
