@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -48,14 +47,21 @@ def test_the_command_ends_with_its_exit_code_as_a_process_too(dirty, shipper):
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == json.loads(done.stdout.splitlines()[-1])["exit"] == 2
-    assert done.stderr == "", "a quiet run is quiet"
+    lines = done.stderr.splitlines()
+    # On a busy machine it takes more than five seconds, and then there is progress to tell.
+    assert [line for line in lines if '"event": "progress"' not in line] == []
 
 
 def test_help_costs_little():
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert shipkit("--help").returncode == 0
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.4
+    # These take most of the second that a command needs before it does anything.
+    code = "import sys; from shipkit.cli import main; main(['--help'])"
+    told = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{told}; {code}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "usage" in done.stdout
+    assert {"pandas", "duckdb", "pydantic", "pyarrow"}.isdisjoint(done.stderr.split())
 
 
 def test_help_names_every_command_and_every_exit_code(cli):
