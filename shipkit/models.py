@@ -565,7 +565,8 @@ class Rate(_Frozen):
     """A quoted price. Amounts are minor units of `currency`; the parts add up to `cost_cents`.
 
     `cost_cents` is what is billed, with taxes. `tax_cents` is the tax in it, None where the carrier
-    says nothing of taxes. A part that the carrier does not state is None, never 0.
+    says nothing of taxes. A part that the carrier does not state is None, never 0. `list_cents` is
+    what the carrier charges without the account's own prices, with taxes, where it states that too.
     """
 
     service: Service
@@ -581,6 +582,7 @@ class Rate(_Frozen):
     delivery_area_cents: int | None = None
     other_cents: int | None = None
     tax_cents: int | None = None
+    list_cents: int | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -217,6 +217,7 @@ QUOTES = pa.schema(
         pa.field("delivery_area_cents", pa.int64()),
         pa.field("other_cents", pa.int64()),
         pa.field("tax_cents", pa.int64()),  # within the cost; null when the carrier is silent
+        pa.field("list_cents", pa.int64()),  # the published price, next to the account's own
         pa.field("warnings", pa.string()),  # empty when none
         pa.field("problem", pa.string()),  # null when none
         pa.field("fix", pa.string()),

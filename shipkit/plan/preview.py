@@ -80,6 +80,7 @@ PREVIEW_COLUMNS = (
     "problem",
     *PRICE_PARTS,
     "net_cents",
+    "list_cents",
     "home",
     "other_way_cents",
     *(leaf.column for leaf in OPTIONS),
@@ -350,6 +351,7 @@ class Preview:
             "problem": _scatter(self.reasons, len(self.plan), None),
             **{name: _part(quotes, name) for name in PRICE_PARTS},
             "net_cents": pc.subtract(cents, _part(quotes, "tax_cents")),
+            "list_cents": _part(quotes, "list_cents"),
             "home": homes.kinds(plan, self.plan.unknown_homes),
             "other_way_cents": pa.array(
                 [self.other_way.get(row) for row in range(len(self.plan))], pa.int64()

@@ -89,7 +89,8 @@ def quote_table(
             name: pa.repeat(pa.scalar(text), n)
             for name, text in (("currency", card.currency), ("cost_basis", basis), ("warnings", ""))
         },
-        "tax_cents": pa.nulls(n, pa.int64()),  # a card says nothing of taxes
+        # A card says nothing of taxes, and of no other price than its own.
+        **{name: pa.nulls(n, pa.int64()) for name in ("tax_cents", "list_cents")},
     }
     schema = pa.schema(
         [*QUOTES, *[pa.field(rule.name, pa.int64()) for rule in card.surcharges if itemised]]

@@ -105,9 +105,18 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
         billable_weight_lb=weight_of(at(shipment, "BillingWeight")),
         transit_days=days,
         delivery_date=date,
+        list_cents=_published(shipment, total),
         warnings=alerts_of([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
         **_parts(shipment, negotiated, total),
     )
+
+
+def _published(shipment: dict[str, Any], total: Total) -> int | None:
+    """Return the published price where the account has another one of the same currency."""
+    listed_price = total_of(shipment, None) if total.negotiated else None
+    if listed_price is None or listed_price.gross.currency != total.gross.currency:
+        return None
+    return listed_price.gross.cents
 
 
 def _parts(shipment: dict[str, Any], negotiated: Any, total: Total) -> dict[str, int | None]:

@@ -274,3 +274,17 @@ def test_taxes_are_part_of_what_is_billed(shared_ups: Path) -> None:
         "TotalChargesWithTaxes"
     ] = {"CurrencyCode": "USD", "MonetaryValue": "50.00"}
     assert responses.purchase(body, ServiceLevel.GROUND).charge.cents == 5000
+
+
+def test_the_published_price_is_next_to_the_accounts_own(shared_ups: Path) -> None:
+    """Recorded: UPS states both. Where it states one, there is nothing to compare."""
+    body = copy.deepcopy(recorded(shared_ups, "fixture.rates_with_negotiated_charges")["response"])
+    both = [(rate.cost_cents, rate.list_cents) for rate in responses.rates(body)]
+    assert both
+    assert all(published is not None and own <= published for own, published in both)
+    assert any(own < (published or 0) for own, published in both)
+    for shipment in body["RateResponse"]["RatedShipment"]:
+        del shipment["NegotiatedRateCharges"]
+    alone = responses.rates(body)
+    assert {rate.list_cents for rate in alone} == {None}
+    assert sorted(rate.cost_cents for rate in alone) == sorted(published for _, published in both)
