@@ -311,6 +311,8 @@ with a template.'
     """
     field = asks.field if asks and asks.field else "<field>"
     name = json.dumps(heading, ensure_ascii=False)
+    if asks is not None and asks.fix is not None:
+        return asks.fix.replace("{name}", name)
     used = (
         f'map(references={{"reference": {name}}})'
         if field == "references"

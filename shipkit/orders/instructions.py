@@ -35,6 +35,8 @@ class Instruction:
         Cells that ask for nothing, in lower case.
     field
         The field of a shipment that a person may name for it, or ``references``.
+    fix
+        What to do where no field can take it; ``{name}`` is the heading. None: name its field.
     severity
         ``error``: its row waits; ``warning``: a person should know.
     place
@@ -58,6 +60,7 @@ class Instruction:
     unless: tuple[str, ...]
     neutral: tuple[str, ...]
     field: str | None
+    fix: str | None
     severity: str
     place: bool
     of_recipient: bool
@@ -104,6 +107,7 @@ def _option(words: Sequence[str]) -> Instruction | None:
         unless=(),
         neutral=neutral,
         field=leaf.flat,
+        fix=None,
         severity="error",
         place=False,
         of_recipient=False,
@@ -158,6 +162,7 @@ def _instructions() -> tuple[Instruction, ...]:
             unless=_phrases(each.get("unless", ())),
             neutral=(*given["neutral"], *each.get("neutral", ())),
             field=each.get("field"),
+            fix=each.get("fix"),
             severity=each.get("severity", "error"),
             place=each.get("place", False),
             of_recipient=each.get("of_recipient", each.get("place", False)),

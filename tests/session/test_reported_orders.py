@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 
 import shipkit as sk
+from shipkit.orders.account import ways_out
+from shipkit.orders.instructions import instruction_of
 
 HEAD = "Order Number,Ship To Name,Address 1,City,State,Zip,Country"
 ADA = "Ada Lee,1 Main St,Boston,MA,02134,US"
@@ -219,3 +221,13 @@ def test_what_is_left_to_ship_counts_in_any_file(tmp_path, shop):
     assert errors == {(2, "nothing_to_ship"), (2, "weight_not_positive")}
     assert {rows[0]: pounds for rows, pounds in labels if rows != [2]} == {1: 2, 3: 2}
     assert (3, "quantity_reduced") in warnings
+
+
+@pytest.mark.parametrize("heading", ["Dry Ice Weight", "Lithium Battery", "Contains Alcohol"])
+def test_dangerous_goods_are_refused_by_name(heading):
+    """No field can take them, so that none is named."""
+    asks = instruction_of(heading)
+    fix = ways_out(heading, asks)
+    assert "shipkit sells no dry ice, lithium batteries, alcohol" in fix
+    assert f'map(ignore=["{heading}"])' in fix
+    assert "<field>" not in fix
