@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipkit.common.places import US_DOMAIN, zip3_states
 
@@ -58,14 +59,18 @@ def local_days(
     usual = local_day(shipper, moment)
     if origins.null_count == len(origins):
         return pa.scalar(usual, pa.date32())
-    days: list[dt.date] = []
-    for place in origins.to_pylist():
-        if place is None:
-            days.append(usual)
-            continue
-        name = _zone_name(place["country"], place["state"] or "", place["postal_code"] or "")
+    rows = origins.combine_chunks()
+    parts = [
+        pc.coalesce(pc.struct_field(rows, name), pa.scalar(""))
+        for name in ("country", "state", "postal_code")
+    ]
+    places = pc.binary_join_element_wise(*parts, "|").dictionary_encode()
+    days = []
+    for place in places.dictionary.to_pylist():
+        name = _zone_name(*place.split("|", 2))
         days.append(moment.astimezone(None if name is None else ZoneInfo(name)).date())
-    return pa.array(days, pa.date32())
+    found = pa.array(days, pa.date32()).take(places.indices)
+    return pc.if_else(pc.is_valid(rows), found, pa.scalar(usual, pa.date32()))
 
 
 def time_zone(place: Address) -> ZoneInfo | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -54,20 +53,26 @@ def movers(service: pa.Array | pa.ChunkedArray, seller: pa.Array) -> pa.Array:
     return pc.coalesce(pa.array(own, pa.string()).take(texts.indices), seller)
 
 
-def origins(addresses: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def origins(addresses: pa.ChunkedArray) -> pa.Array:
     """Return addresses as texts, null for the shipper's: "Harbor Goods, Dallas, TX 75201"."""
     if addresses.null_count == len(addresses):
         return pa.nulls(len(addresses), pa.string())
-    return pa.array(
-        [None if each is None else _place(each) for each in addresses.to_pylist()], pa.string()
-    )
+    places = addresses.combine_chunks()
+    parts = [
+        pc.coalesce(pc.struct_field(places, name), pa.scalar(""))
+        for name in ("company", "name", "city", "state", "postal_code", "country")
+    ]
+    # Many rows leave from few places: each is written once.
+    coded = pc.binary_join_element_wise(*parts, "\x1f").dictionary_encode()
+    texts = [_place(*each.split("\x1f")) for each in coded.dictionary.to_pylist()]
+    shown = pa.array(texts, pa.string()).take(coded.indices)
+    return pc.if_else(pc.is_valid(places), shown, pa.scalar(None, pa.string()))
 
 
-def _place(address: Mapping[str, Any]) -> str:
-    where = " ".join(filter(None, (address["state"], address["postal_code"])))
-    abroad = None if address["country"] == "US" else address["country"]
-    parts = (address["company"] or address["name"], address["city"], where, abroad)
-    return ", ".join(filter(None, parts))
+def _place(company: str, name: str, city: str, state: str, postal_code: str, country: str) -> str:
+    where = " ".join(filter(None, (state, postal_code)))
+    abroad = "" if country == "US" else country
+    return ", ".join(filter(None, (company or name, city, where, abroad)))
 
 
 def with_zone(frame: pd.DataFrame) -> pd.DataFrame:

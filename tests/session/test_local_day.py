@@ -24,6 +24,7 @@ from shipkit.common.local_day import local_day, time_zone
 from shipkit.errors import CarrierRejected
 from shipkit.models import LabelSpec, Parcel, Shipment
 from shipkit.purchasing import result as results
+from shipkit.schema import SHIPMENTS
 from shipkit.session import price_members
 
 
@@ -392,3 +393,15 @@ def test_filters_compare_the_clock_of_the_cell(tmp_path: Path) -> None:
         with sk.BatchSession(source, shipper=TEXAS) as session:
             session.where("order_date < '2026-12-01'")
             assert session.preview()["order_id"].tolist() == ["B-2"]
+
+
+def test_each_row_has_the_day_of_the_place_that_it_leaves_from() -> None:
+    moment = dt.datetime(2027, 1, 1, 9, tzinfo=dt.UTC)
+    york = sk.Address(city="New York", state="NY", postal_code="10001")
+    honolulu = sk.Address(city="Honolulu", state="HI", postal_code="96813")
+    kind = SHIPMENTS.field("ship_from").type
+    places = pa.chunked_array([pa.array([None, honolulu.model_dump(), None], kind)])
+    days = clock.local_days(places, york, moment)
+    assert [f"{day}" for day in days.to_pylist()] == ["2027-01-01", "2026-12-31", "2027-01-01"]
+    alone = clock.local_days(pa.chunked_array([pa.nulls(2, kind)]), honolulu, moment)
+    assert alone.as_py() == dt.date(2026, 12, 31)
