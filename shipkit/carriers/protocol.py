@@ -163,6 +163,8 @@ class Capabilities:
     manifest: bool = False
     """Puts bought labels on one form for the driver:
     :class:`~shipkit.carriers.after_purchase.MakesManifests`."""
+    pickup: bool = False
+    """Sends a driver: :class:`~shipkit.carriers.after_purchase.BooksPickups`."""
     most_on_manifest: int | None = None
     """Most labels on one form; None: no limit is published."""
     instead_of_manifest: str = ""
@@ -348,6 +350,7 @@ OPTIONAL: Final = (
     "transit_times",
     "landed_cost",
     "manifest",
+    "pickup",
 )
 """Capabilities that promise a method of the same name."""
 

@@ -162,6 +162,15 @@ _ROWS = (
         "A label is on at\nmost one; at USPS it can no longer be voided then.",
     ),
     CommandSpec(
+        "pickup",
+        "Afterwards",
+        "ask what a pickup costs, and book it with --book",
+        "handover_commands:pickup",
+        [options.job, options.pickups],
+        "JOB [--day DAY] [--book] [options]",
+        "Without\n--book nothing is booked. --list shows the pickups of the job.",
+    ),
+    CommandSpec(
         "write-back",
         "Afterwards",
         "write tracking numbers into a copy of the orders, or a marketplace file",

@@ -1,15 +1,24 @@
-"""Commands for parcels that are about to leave: manifests for the driver."""
+"""Commands for parcels that are about to leave: manifests and pickups."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
+from shipkit.cli.commands import UsageError, again
 from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit
 from shipkit.cli.job_commands import open_job
 from shipkit.cli.json_facts import cells
+from shipkit.cli.order_commands import total_typed
+from shipkit.errors import SpendLimitExceeded
+from shipkit.models import Money
 
-__all__ = ["manifest"]
+if TYPE_CHECKING:
+    from shipkit.job import Job
+    from shipkit.purchasing.handover import Pickup
+
+__all__ = ["manifest", "pickup"]
 
 
 def manifest(args: Namespace, console: Console) -> End:
@@ -29,3 +38,78 @@ def manifest(args: Namespace, console: Console) -> End:
             job_id=job.job_id,
             facts={"manifests": len(made), "left_out": len(made.left_out), "files": files},
         )
+
+
+def pickup(args: Namespace, console: Console) -> End:
+    """Price a pickup and book it, or list and cancel those that are booked."""
+    with open_job(args, args.job) as job:
+        console.say(f"{job.job_id} on {job.store.manifest.identity}")
+        if args.list or args.cancel:
+            return _known_pickups(job, args, console)
+        found = job.pickup(
+            args.day,
+            ready=args.ready,
+            close=args.close,
+            clause=args.where,
+            place=args.place,
+            instructions=args.instructions,
+        )
+        console.pairs(found.lines())
+        if not args.book:
+            console.say("Nothing is booked.")
+            following = f"{again('pickup', args)} --book"
+            return End(job_id=job.job_id, next=following, facts=_facts(found))
+        if not _agreed(job, found, args, console):
+            console.say("Nothing is booked.")
+            return End(Exit.NOT_APPROVED, job_id=job.job_id, facts=_facts(found))
+        found.book(confirm_total=found.price)
+        console.title("Booked")
+        console.pairs(found.lines())
+        return End(job_id=job.job_id, facts=_facts(found))
+
+
+def _agreed(job: Job, found: Pickup, args: Namespace, console: Console) -> bool:
+    """Return whether someone agrees to the price: by a limit, or by typing it."""
+    price = found.price
+    if price.cents == 0:
+        return True
+    if args.max_total is not None:
+        limit = Money.of(args.max_total, price.currency)
+        if price.cents > limit.cents:
+            raise SpendLimitExceeded(
+                f"The pickup costs {price}, and --max-total is {limit}. Nothing was booked.",
+                fix="Raise --max-total, or drop the parcels off.",
+            )
+        return True
+    if not console.interactive or console.as_json:
+        console.say(f"Agree to its price: --max-total {price.amount}")
+        return False
+    identity = job.store.manifest.identity
+    totals = {price.currency: price}
+    return total_typed(totals, len(found.rows), str(identity), identity.live, console)
+
+
+def _known_pickups(job: Job, args: Namespace, console: Console) -> End:
+    known = job.pickups
+    if args.cancel:
+        named = [each for each in known if each.number == args.cancel]
+        if not named:
+            raise UsageError(f"this job has no pickup {args.cancel}; --list shows those it has")
+        named[0].cancel()
+    for each in known:
+        console.pairs(each.lines())
+        console.record("pickup", **_facts(each))
+    if not known:
+        console.say("No pickups.")
+    return End(job_id=job.job_id, facts={"pickups": len(known)})
+
+
+def _facts(found: Pickup) -> dict[str, str | None]:
+    return {
+        "carrier": found.carrier,
+        "number": found.number,
+        "day": found.day.isoformat(),
+        "price": f"{found.price.amount}",
+        "currency": found.price.currency,
+        "state": found.state,
+    }

@@ -439,6 +439,31 @@ def manifests(p: _Parser) -> None:
     p.add_argument("-o", "--output", metavar="FOLDER", help="save the papers, one PDF each")
 
 
+def pickups(p: _Parser) -> None:
+    """Add when and where a driver comes, and whether that is booked."""
+    p.add_argument("--day", metavar="DAY", help="such as 2026-12-01 (default: today)")
+    p.add_argument(
+        "--ready", metavar="TIME", default="09:00", help="the driver may come from (09:00)"
+    )
+    p.add_argument(
+        "--close", metavar="TIME", default="17:00", help="the driver may come until (17:00)"
+    )
+    p.add_argument("--where", metavar="SQL", help="shipments that match, over the result columns")
+    p.add_argument(
+        "--place", metavar="PLACE", default="front_door", help="front_door, mail_room, office, ..."
+    )
+    p.add_argument("--instructions", metavar="TEXT", default="", help="what the driver should know")
+    p.add_argument("--book", action="store_true", help="book it; its price is asked for approval")
+    p.add_argument(
+        "--max-total",
+        type=_AMOUNT,
+        metavar="AMOUNT",
+        help="with --book: agree to a price up to this amount",
+    )
+    p.add_argument("--list", action="store_true", help="list the pickups of the job")
+    p.add_argument("--cancel", metavar="NUMBER", help="cancel one of them")
+
+
 def write_back(p: _Parser) -> None:
     """Add where tracking numbers are written."""
     p.add_argument(

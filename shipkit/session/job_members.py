@@ -6,6 +6,7 @@ full there. Before there is a job they raise JobNotFound.
 
 from __future__ import annotations
 
+import datetime as dt
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from shipkit.outputs.report import Report
 from shipkit.outputs.writeback import Confirmation
 from shipkit.outputs.writeback.databases import Written
 from shipkit.plan.preview import Preview
-from shipkit.purchasing.handover import DriverManifests
+from shipkit.purchasing.handover import DriverManifests, Pickup
 from shipkit.purchasing.result import BatchResult, unshippable_rows
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
@@ -137,6 +138,31 @@ class JobMembers(TurnMembers):
     def manifest(self, clause: str | None = None) -> DriverManifests:
         """Put bought labels on manifests for the driver; see :meth:`shipkit.Job.manifest`."""
         return self._own_job.manifest(clause)
+
+    @property
+    def pickups(self) -> tuple[Pickup, ...]:
+        """The pickups that were booked, or may be; see :attr:`shipkit.Job.pickups`."""
+        return self._own_job.pickups
+
+    def pickup(
+        self,
+        day: dt.date | str | None = None,
+        *,
+        ready: dt.time | str = "09:00",
+        close: dt.time | str = "17:00",
+        clause: str | None = None,
+        place: str = "front_door",
+        instructions: str = "",
+    ) -> Pickup:
+        """Ask what it costs that a driver comes; see :meth:`shipkit.Job.pickup`."""
+        return self._own_job.pickup(
+            day,
+            ready=ready,
+            close=close,
+            clause=clause,
+            place=place,
+            instructions=instructions,
+        )
 
     # -- going on --------------------------------------------------------------------------------
 

@@ -24,8 +24,9 @@ from shipkit.errors import (
 )
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import now_us
+from shipkit.purchasing.store.results import noted_files
 from shipkit.state import RowState
 
 
@@ -65,6 +66,19 @@ def test_the_ledger_of_a_restore_holds_no_label_bytes(machine, tmp_path):
     assert files
     assert not any(b"LABELBYTES" in path.read_bytes() for path in files)
     assert len(list(there.labels())) == 5
+
+
+def test_files_of_notes_are_objects_and_read_on_another_machine(machine):
+    here = JobStore.publish(machine(), draft_of(1))
+    paper = LabelBytes("SF-1", "pdf", "manifest", 0, b"%PDF-paper")
+    with here.own("manifest") as ledger:
+        note = LedgerEntry(row=None, event="manifest", state=None, details="{}", labels=[paper])
+        ledger.record_now([note])
+    there = JobStore.open(machine(), here.job_id)
+    [sequence] = [
+        line["label_sequence"] for line in there.notes().to_pylist() if line["event"] == "manifest"
+    ]
+    assert noted_files(there, sequence) == {"SF-1": b"%PDF-paper"}
 
 
 def test_a_job_that_was_interrupted_goes_on_on_another_machine(machine, tmp_path):

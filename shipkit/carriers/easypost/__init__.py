@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     track=True,
     validate_address=True,
     manifest=True,
+    pickup=True,
     most_on_manifest=1_000,  # of a batch, which each form is one of
     multi_parcel=True,
     recovery="two_step",

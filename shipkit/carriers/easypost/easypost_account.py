@@ -25,6 +25,7 @@ from shipkit.carriers.easypost.easypost_client import EasyPostClient, checked_ke
 from shipkit.carriers.easypost.easypost_settings import EasyPostSettings
 from shipkit.carriers.easypost.label_files import LabelFiles
 from shipkit.carriers.easypost.label_purchases import LabelPurchases
+from shipkit.carriers.easypost.pickup_objects import EasyPostPickups
 from shipkit.carriers.easypost.rate_questions import RateQuestions
 from shipkit.carriers.easypost.scan_form_objects import scan_form
 from shipkit.carriers.easypost.shipment_request import address_body
@@ -47,7 +48,7 @@ _PROCESSING_S: Final = 60.0
 clients wait 60 s for an answer. A look-up is not believed earlier."""
 
 
-class EasyPost:
+class EasyPost(EasyPostPickups):
     """An EasyPost account; :meth:`from_env` makes one from the environment.
 
     Parameters

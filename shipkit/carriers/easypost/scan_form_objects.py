@@ -16,7 +16,7 @@ from shipkit.carriers.easypost.easypost_client import EasyPostClient
 from shipkit.carriers.easypost.shipment_answer import bought_parts
 from shipkit.errors import AnswerLost, CarrierRejected
 
-__all__ = ["made_form", "scan_form"]
+__all__ = ["made_form", "scan_form", "shipment_ids"]
 
 _PAGE: Final = 100
 _PAGES: Final = 5
@@ -50,7 +50,9 @@ async def scan_form(
     numbers = {number for each in shipments for number in each.tracking_numbers}
     found = await _listed(client, numbers) if asked_before else None
     if found is None:
-        parts = [part for each in shipments for part in await _parts(client, each.shipment_id)]
+        parts = [
+            part for each in shipments for part in await shipment_ids(client, each.shipment_id)
+        ]
         body = {"shipments": [{"id": part} for part in parts]}
         found = await client.post("/scan_forms", body)
     found = await _finished(client, found)
@@ -86,7 +88,7 @@ def made_form(answer: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str | No
     return number, codes, url if isinstance(url, str) and url else None, None
 
 
-async def _parts(client: EasyPostClient, number: str) -> list[str]:
+async def shipment_ids(client: EasyPostClient, number: str) -> list[str]:
     """Return the ids of what was bought under a shipment or an order of several parcels."""
     if not number.startswith("order_"):
         return [number]

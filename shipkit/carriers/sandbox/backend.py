@@ -16,8 +16,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
+from shipkit.carriers.after_purchase import (
+    BookedPickup,
+    BoughtLabels,
+    MadeManifest,
+    PickupOffer,
+    PickupRequest,
+)
 from shipkit.carriers.ratecard import RateCard
+from shipkit.carriers.sandbox import pickup_desk
 from shipkit.carriers.sandbox.books import Books, Entry, StoredPart
 from shipkit.carriers.sandbox.driver_forms import made_form, refuse_on_form
 from shipkit.carriers.sandbox.faults import Fate, Faults, chance, draw_fate, subject
@@ -41,7 +48,7 @@ __all__ = ["SERVICES", "SandboxBackend", "Trouble"]
 SERVICES = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
 
 
-_MAKES = frozenset({"ship", "manifest"})
+_MAKES = frozenset({"ship", "manifest", "pickup"})
 """Operations that may be done although no answer comes."""
 _DONE_AND_LOST = frozenset({Fate.ERROR_AFTER, Fate.LOST, Fate.LATE})
 
@@ -186,6 +193,31 @@ class SandboxBackend:
         if fate in _DONE_AND_LOST:
             raise Trouble(fate)
         return made
+
+    async def pickup(self, request: PickupRequest) -> PickupOffer:
+        """Return what a pickup costs."""
+        await self._admit("quote", request.reference, None)
+        return pickup_desk.priced(request)
+
+    async def book_pickup(
+        self, request: PickupRequest, account: str, *, asked_before: bool
+    ) -> BookedPickup:
+        """Book a pickup, or return the one that was asked for before."""
+        fate = await self._admit("pickup", request.reference, None)
+        if fate is Fate.REJECTED:
+            raise _no(self.faults)
+        made = await pickup_desk.booked(self.books, account, request, asked_before=asked_before)
+        if fate in _DONE_AND_LOST:
+            raise Trouble(fate)
+        return made
+
+    async def pickup_status(self, number: str, account: str) -> str:
+        """Return scheduled or canceled."""
+        return await pickup_desk.state_of(self.books, account, number)
+
+    async def cancel_pickup(self, number: str, account: str) -> None:
+        """Cancel a pickup."""
+        await pickup_desk.canceled(self.books, account, number, time.time())
 
     async def _admit(self, operation: str, key: str, shipment: Shipment | None) -> Fate:
         """Return what happens to a request, after the first half of its latency.

@@ -61,6 +61,14 @@ CREATE TABLE IF NOT EXISTS form_labels (
   account TEXT NOT NULL,
   day TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pickups (
+  number TEXT PRIMARY KEY,
+  reference TEXT NOT NULL,
+  account TEXT NOT NULL,
+  day TEXT NOT NULL,
+  cents INTEGER NOT NULL,
+  canceled_at REAL
+) WITHOUT ROWID;
 """
 
 

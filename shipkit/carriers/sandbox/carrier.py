@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
+from shipkit.carriers.after_purchase import (
+    BookedPickup,
+    BoughtLabels,
+    MadeManifest,
+    PickupOffer,
+    PickupRequest,
+)
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Capabilities, CarrierIdentity, Pace
 from shipkit.carriers.quoting import shop_each
@@ -45,6 +51,7 @@ __all__ = ["CAPABILITIES", "SandboxCarrier"]
 CAPABILITIES = Capabilities(
     shop_table=True,
     manifest=True,
+    pickup=True,
     recovery="lookup",
     options=frozenset(
         {
@@ -282,6 +289,40 @@ class SandboxCarrier:
             return await self._backend.manifest(
                 shipments, origin, day, self.identity.account, asked_before=asked_before
             )
+
+    async def pickup(self, request: PickupRequest) -> PickupOffer:
+        """Return what a pickup costs: the same for any number of parcels, none on Sundays."""
+        with _acted_out(self._backend):
+            return await self._backend.pickup(request)
+
+    async def book_pickup(
+        self,
+        request: PickupRequest,
+        offer: PickupOffer,  # noqa: ARG002 - it costs the same for everybody
+        *,
+        asked_before: bool,
+    ) -> BookedPickup:
+        """Book a pickup. Two calls book two, as at a real carrier."""
+        with _acted_out(self._backend):
+            return await self._backend.book_pickup(
+                request, self.identity.account, asked_before=asked_before
+            )
+
+    async def pickup_status(
+        self,
+        request: PickupRequest,  # noqa: ARG002 - the number is enough
+        booked: BookedPickup,
+    ) -> str:
+        """Return scheduled or canceled."""
+        return await self._backend.pickup_status(booked.number, self.identity.account)
+
+    async def cancel_pickup(
+        self,
+        request: PickupRequest,  # noqa: ARG002 - the number is enough
+        booked: BookedPickup,
+    ) -> None:
+        """Cancel a pickup. Canceling it again changes nothing."""
+        await self._backend.cancel_pickup(booked.number, self.identity.account)
 
     async def aclose(self) -> None:
         """Close the books, or the connections."""

@@ -20,6 +20,7 @@ LONGEST_LATE_S = 5.0
 Clients rely on it when they conclude that nothing was bought.
 """
 
+Operation = Literal["ship", "quote", "find", "void", "manifest", "pickup"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -83,7 +84,9 @@ class Faults(BaseModel):
     """
     first: int | None = Field(default=None, ge=0)
     """Only this many requests, the first ones that match, are affected."""
-    on: frozenset[Literal["ship", "quote", "find", "void", "manifest"]] = frozenset({"ship"})
+    on: frozenset[Literal["ship", "quote", "find", "void", "manifest", "pickup"]] = frozenset(
+        {"ship"}
+    )
     """Which kinds of requests are affected."""
     seed: int = 0
 

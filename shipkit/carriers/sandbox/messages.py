@@ -10,14 +10,27 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from shipkit.carriers.after_purchase import BoughtLabels, MadeManifest
+from shipkit.carriers.after_purchase import (
+    BookedPickup,
+    BoughtLabels,
+    MadeManifest,
+    PickupOffer,
+    PickupRequest,
+)
 from shipkit.carriers.http import HttpTransport, Response
 from shipkit.carriers.ratecard import PRICED
 from shipkit.carriers.sandbox.driver_forms import labels_refused
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
-from shipkit.models import Address, Label, LabelSpec, Purchase, Rate, Shipment
+from shipkit.models import Address, Label, LabelSpec, Money, Purchase, Rate, Shipment
 
-__all__ = ["Wire", "purchase_from_json", "purchase_to_json", "table_from_bytes", "table_to_bytes"]
+__all__ = [
+    "Wire",
+    "purchase_from_json",
+    "purchase_to_json",
+    "table_from_bytes",
+    "table_to_bytes",
+    "wish_from_json",
+]
 
 
 class Wire:
@@ -109,9 +122,57 @@ class Wire:
         form = base64.b64decode(found["form"])
         return MadeManifest(found["number"], tuple(found["tracking_numbers"]), form)
 
+    async def pickup(self, request: PickupRequest) -> PickupOffer:
+        """Return what a pickup costs."""
+        found = _good(await self.http.request("POST", "/pickup/price", json=_wish(request)))
+        return PickupOffer(Money.from_cents(found["cents"]))
+
+    async def book_pickup(
+        self,
+        request: PickupRequest,
+        account: str,  # noqa: ARG002 - the account is a header
+        *,
+        asked_before: bool,
+    ) -> BookedPickup:
+        """Book a pickup, or return the one that was asked for before."""
+        body = {**_wish(request), "asked_before": asked_before}
+        found = _good(await self.http.request("POST", "/pickup", json=body))
+        return BookedPickup(found["number"], Money.from_cents(found["cents"]))
+
+    async def pickup_status(self, number: str, account: str) -> str:  # noqa: ARG002 - the account is a header
+        """Return scheduled or canceled."""
+        found = _good(await self.http.request("GET", "/pickup", params={"number": number}))
+        return str(found["state"])
+
+    async def cancel_pickup(self, number: str, account: str) -> None:  # noqa: ARG002 - the account is a header
+        """Cancel a pickup."""
+        _good(await self.http.request("POST", "/pickup/cancel", json={"number": number}))
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self.http.aclose()
+
+
+def _wish(request: PickupRequest) -> dict[str, Any]:
+    """Return what the sandbox wants to know of a pickup; its price depends on nothing else."""
+    return {
+        "reference": request.reference,
+        "address": request.address.model_dump(mode="json", exclude_none=True),
+        "day": request.day.isoformat(),
+    }
+
+
+def wish_from_json(body: dict[str, Any]) -> PickupRequest:
+    """Return the pickup of a request's body."""
+    return PickupRequest(
+        reference=str(body["reference"]),
+        address=Address.model_validate(body["address"]),
+        own_address=True,
+        day=dt.date.fromisoformat(body["day"]),
+        ready=dt.time(9),
+        close=dt.time(17),
+        shipments=(),
+    )
 
 
 def _question(shipment: Shipment, shipper: Address, **more: Any) -> bytes:

@@ -4,6 +4,7 @@
 - ``POST /ship``: buys.
 - ``GET /shipments?reference=...``: what was bought under a reference, with labels.
 - ``POST /void``: ``{"shipment_id": ...}``. ``POST /manifest``: bought labels on one form.
+- ``POST /pickup/price``, ``/pickup`` and ``/pickup/cancel``, ``GET /pickup?number=...``.
 - ``GET /books``: every purchase of every account, without labels, for test harnesses.
 - ``GET`` and ``POST /faults``: :class:`~shipkit.carriers.sandbox.faults.Faults` as JSON; ``{}``
   switches all faults off.
@@ -31,7 +32,12 @@ from pydantic import ValidationError
 from shipkit.carriers.after_purchase import BoughtLabels
 from shipkit.carriers.sandbox.backend import SandboxBackend, Trouble
 from shipkit.carriers.sandbox.faults import LONGEST_LATE_S, Fate, Faults
-from shipkit.carriers.sandbox.messages import purchase_to_json, table_from_bytes, table_to_bytes
+from shipkit.carriers.sandbox.messages import (
+    purchase_to_json,
+    table_from_bytes,
+    table_to_bytes,
+    wish_from_json,
+)
 from shipkit.errors import AnswerLost, CarrierRejected, LabelsRefused
 from shipkit.models import Address, LabelSpec, Shipment
 
@@ -126,6 +132,10 @@ class Server:
             ("GET", "/shipments", self._find),
             ("POST", "/void", self._void),
             ("POST", "/manifest", self._manifest),
+            ("POST", "/pickup/price", self._price_pickup),
+            ("POST", "/pickup", self._book_pickup),
+            ("GET", "/pickup", self._pickup_state),
+            ("POST", "/pickup/cancel", self._cancel_pickup),
         ):
             app.router.add_route(method, path, self._guarded(handler))
         app.router.add_routes(
@@ -243,6 +253,26 @@ class Server:
         form = base64.b64encode(made.form or b"").decode()
         numbers = made.tracking_numbers
         return _json({"number": made.number, "tracking_numbers": numbers, "form": form})
+
+    async def _price_pickup(self, request: web.Request) -> web.Response:
+        offer = await self.backend.pickup(wish_from_json(orjson.loads(await request.read())))
+        return _json({"cents": offer.price.cents})
+
+    async def _book_pickup(self, request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        made = await self.backend.book_pickup(
+            wish_from_json(body), _account(request), asked_before=body["asked_before"]
+        )
+        return _json({"number": made.number, "cents": made.charged.cents if made.charged else 0})
+
+    async def _pickup_state(self, request: web.Request) -> web.Response:
+        number = request.query["number"]
+        return _json({"state": await self.backend.pickup_status(number, _account(request))})
+
+    async def _cancel_pickup(self, request: web.Request) -> web.Response:
+        number = str(orjson.loads(await request.read())["number"])
+        await self.backend.cancel_pickup(number, _account(request))
+        return _json({"canceled": True})
 
     async def _books(self, _: web.Request) -> web.Response:
         return _json([dataclasses.asdict(entry) for entry in await self.backend.books.entries()])

@@ -25,6 +25,7 @@ CAPABILITIES = Capabilities(
     validate_address=True,
     transit_times=True,
     landed_cost=True,
+    pickup=True,
     instead_of_manifest="UPS has no SCAN form: it has the data of each label since it was bought, "
     "and the driver scans the parcels one by one.",
     multi_parcel=True,

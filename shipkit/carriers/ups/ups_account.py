@@ -30,6 +30,7 @@ from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
 from shipkit.carriers.ups.host import checked_host
 from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
+from shipkit.carriers.ups.pickup_calls import UpsPickups
 from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
@@ -72,7 +73,7 @@ _ABSENCE_PROOF_S: Final = 600.0
 a person decides unless the user chose otherwise."""
 
 
-class UPS:
+class UPS(UpsPickups):
     """A UPS account; :meth:`from_env` makes one from the environment.
 
     The test host is used unless ``SHIPKIT_UPS_ENV=live``.

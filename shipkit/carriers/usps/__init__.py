@@ -26,6 +26,7 @@ CAPABILITIES = Capabilities(
     validate_address=True,
     transit_times=True,
     manifest=True,
+    pickup=True,
     most_on_manifest=40_000,
     multi_parcel=True,
     recovery="idempotency_key",

@@ -51,6 +51,9 @@ _BARCODE: Final = re.compile(r"barcode\s*[\[<(]?\s*([A-Z0-9]{8,40})", re.IGNOREC
 _EFN: Final = re.compile(r"\befn\s*[\[<(]?\s*([A-Z0-9]{6,40})", re.IGNORECASE)
 
 
+_MAY_EXIST: Final = "A form was asked for before, and may exist: its answer was lost."
+
+
 async def scan_form(
     client: UspsClient,
     shipments: Sequence[BoughtLabels],
@@ -79,6 +82,8 @@ async def scan_form(
                 "again: hand the parcels over without it, and each is scanned by itself."
             )
             return MadeManifest(made, tuple(numbers), warnings=(warning,))
+        if labels and asked_before:
+            labels = {number: f"{words} {_MAY_EXIST}" for number, words in labels.items()}
         if labels:
             raise LabelsRefused(
                 refused.message,

@@ -23,6 +23,7 @@ from shipkit.carriers.quote_cache import AnswerCache
 from shipkit.carriers.tracking import track_each
 from shipkit.carriers.usps import CAPABILITIES
 from shipkit.carriers.usps.call_quota import CallQuota
+from shipkit.carriers.usps.carrier_pickups import UspsPickups
 from shipkit.carriers.usps.delivery_answers import (
     address_query,
     checked_address,
@@ -63,7 +64,7 @@ _KEPT_S: Final = 86_400.0
 """How long a price is kept: it is of one mailing day, and of the account."""
 
 
-class USPS:
+class USPS(UspsPickups):
     """A USPS account; :meth:`from_env` makes one from the environment.
 
     Parameters

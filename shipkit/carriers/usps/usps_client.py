@@ -167,7 +167,13 @@ class UspsClient:
         return answer
 
     async def recorded(
-        self, method: str, path: str, body: Mapping[str, Any], *, accept: str = _JSON
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        accept: str = _JSON,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Return the answer to a request that leaves something at USPS and costs nothing.
 
@@ -176,7 +182,9 @@ class UspsClient:
         AnswerLost
             Whatever is not clearly a refusal.
         """
-        answer = await self._authorized(method, path, _bytes(body), headers={"accept": accept})
+        content = None if body is None else _bytes(body)
+        own = {"accept": accept, **(headers or {})}
+        answer = await self._authorized(method, path, content, headers=own)
         if answer.status < 300:
             return answer
         refusal = _refusal(answer, buying=True)

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from shipkit.purchasing.handover.driver_manifests import DriverManifest, DriverManifests
 from shipkit.purchasing.handover.members import HandoverMembers
+from shipkit.purchasing.handover.pickups import Pickup
 
-__all__ = ["DriverManifest", "DriverManifests", "HandoverMembers"]
+__all__ = ["DriverManifest", "DriverManifests", "HandoverMembers", "Pickup"]

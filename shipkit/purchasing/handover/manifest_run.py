@@ -164,6 +164,8 @@ class _Maker:
                 return
             request = self._request(request.account, request.carrier, request.day, rest)
             asked_before = False
+        words = f"The carrier refused other labels of the form {_ROUNDS} times. Ask again."
+        self._leave_out(request.rows, words)
 
     async def _asked(self, request: ManifestRequest, *, asked_before: bool) -> list[int]:
         """Ask once, note what came of it, and return the rows to ask for again."""

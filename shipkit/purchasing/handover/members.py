@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pyarrow as pa
 
 from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.connection import Connection
+from shipkit.errors import InputError
 from shipkit.orders import where
 from shipkit.purchasing.handover.driver_manifests import DriverManifests, ManifestBook
 from shipkit.purchasing.handover.manifest_run import make_manifests
+from shipkit.purchasing.handover.pickup_book import pickup_book
+from shipkit.purchasing.handover.pickup_run import PickupWish, offered
+from shipkit.purchasing.handover.pickups import Pickup
 from shipkit.purchasing.store import JobStore
 from shipkit.state import RowState
 
@@ -65,7 +74,7 @@ class HandoverMembers(ABC):
         """
         self._refuse_while_running()
         table = self.store.results()
-        chosen = list(where.matching(table, clause, {})) if clause else list(range(table.num_rows))
+        chosen = _matching(table, clause)
         states = table.column("state").to_pylist()
         book = ManifestBook.of(self.store)
         made = {row for each in book.made for row in each.rows}
@@ -79,3 +88,99 @@ class HandoverMembers(ABC):
         return DriverManifests.of(
             self.store, {row: why for row, why in outcome.left_out.items() if row in wanted}
         )
+
+    @property
+    def pickups(self) -> tuple[Pickup, ...]:
+        """The pickups that were booked, or may be, as they are on disk. Asks no carrier."""
+        return tuple(
+            Pickup(entry, self.store, self._ask_accounts)
+            for entry in pickup_book(self.store).values()
+        )
+
+    def pickup(
+        self,
+        day: dt.date | str | None = None,
+        *,
+        ready: dt.time | str = "09:00",
+        close: dt.time | str = "17:00",
+        clause: str | None = None,
+        place: str = "front_door",
+        instructions: str = "",
+    ) -> Pickup:
+        """Ask what it costs that a driver comes for bought parcels. Nothing is booked.
+
+        The parcels must be of one account and leave from one address. USPS comes for nothing.
+
+        Parameters
+        ----------
+        day
+            A date, or text such as ``"2026-12-01"``; default: today, where the parcels are.
+        ready, close
+            From when and until when the driver may come, by the clock of the place.
+        clause
+            A SQL expression over the result columns; default: every bought label.
+        place
+            Where the parcels are: ``front_door``, ``back_door``, ``side_door``, ``mail_room``,
+            ``office``, ``reception``, ``porch`` or ``other``.
+        instructions
+            What the driver should know.
+
+        Returns
+        -------
+        Pickup
+            With its price. :meth:`Pickup.book` books it.
+
+        Raises
+        ------
+        InputError
+            The day, the hours or the choice of parcels cannot be used.
+        CarrierRejected
+            The carrier does not come there, or not on that day.
+        JobError
+            The carrier is not set up for the job's own account. Nothing was asked.
+        """
+        self._refuse_while_running()
+        wish = PickupWish(_day(day), _time(ready), _time(close), place, instructions)
+        table = self.store.results()
+        chosen = _matching(table, clause)
+        states = table.column("state").to_pylist()
+        rows = [row for row in chosen if states[row] == RowState.SHIPPED]
+        entry = self._ask_accounts(lambda a: offered(self.store, a, rows, wish))
+        return Pickup(entry, self.store, self._ask_accounts)
+
+    def _ask_accounts(self, question: Callable[[Accounts], Awaitable[Any]]) -> Any:
+        async def asked() -> Any:
+            return await question(accounts)
+
+        accounts = self._accounts()
+        return self.connection.run(asked())
+
+
+def _matching(table: pa.Table, clause: str | None) -> list[int]:
+    """Return the rows that match a clause, as numbers that the ledger can write."""
+    if not clause:
+        return list(range(table.num_rows))
+    return [int(row) for row in where.matching(table, clause, {})]
+
+
+def _day(value: dt.date | str | None) -> dt.date | None:
+    if isinstance(value, dt.datetime):  # a pandas Timestamp is one
+        return value.date()
+    if value is None or isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(str(value).strip())
+    except ValueError:
+        raise InputError(f"{value!r} is not a day.", fix='Write it as "2026-12-01".') from None
+
+
+def _time(value: dt.time | str) -> dt.time:
+    """Return a time of the place: one with a zone would be of two places."""
+    text = str(value).strip()
+    try:
+        found = dt.time.fromisoformat(text if text[1:2] != ":" else f"0{text}")
+    except ValueError:
+        found = dt.time(tzinfo=dt.UTC)
+    if found.tzinfo is not None:
+        raise InputError(f"{value!r} is not a time.", fix='Write it as "17:00".') from None
+    return found

@@ -10,7 +10,8 @@ that the files do not have is noted in `objections`.
     server.stop()
 
 Faults by call: "label" (also abroad), "reprint", "cancel", "prices", "options", "token", "payment",
-"address", "standards", "tracking", "scan_form".
+"address", "standards", "tracking", "scan_form",
+"pickup".
 
 As a process: ``python server.py [--latency 0.1] [--books F]``.
 """
@@ -131,6 +132,8 @@ class UspsServer:
         self.moves: dict[str, tuple[str, str]] = {}
         """ZIP as sent -> city and ZIP as printed."""
         self.unscanned = True
+        self.pickups: dict[str, dict[str, Any]] = {}
+        """Confirmation number -> what was scheduled."""
         self.calls: Counter[str] = Counter()
         self.seen: list[tuple[str, str, Any]] = []
         self.answered: list[tuple[str, str, int, Any]] = []
@@ -229,6 +232,10 @@ class UspsServer:
             ("GET", "/addresses/v3/address", "address", self._address),
             ("GET", "/tracking/v3/tracking/{number}", "tracking", self._tracking),
             ("POST", "/scan-forms/v3/scan-form", "scan_form", self._scan_form),
+            ("GET", "/pickup/v3/carrier-pickup/eligibility", "pickup", self._eligible),
+            ("POST", "/pickup/v3/carrier-pickup", "pickup", self._pickup),
+            ("GET", "/pickup/v3/carrier-pickup/{number}", "pickup", self._one_pickup),
+            ("DELETE", "/pickup/v3/carrier-pickup/{number}", "pickup", self._cancel_pickup),
             ("POST", "/labels/v3/label", "label", self._label),
             ("DELETE", "/labels/v3/label/{number}", "cancel", self._cancel),
             ("POST", "/labels/v3/label-reprint", "reprint", self._reprint),
@@ -422,7 +429,11 @@ class UspsServer:
             self.answered.append((request.method, request.path, status, body))
         if self.multipart and isinstance(body, dict) and "labelImage" in body:
             return _in_parts(status, body)
-        return web.json_response(body, status=status)
+        answer = web.json_response(body, status=status)
+        one = body[0] if isinstance(body, list) and body else body
+        if isinstance(one, dict) and "confirmationNumber" in one:
+            answer.headers["ETag"] = self.pickups[one["confirmationNumber"]]["tag"]
+        return answer
 
     def _refuse(
         self, status: int, words: str, *, code: str = "", title: str = "Bad Request"
@@ -838,6 +849,64 @@ class UspsServer:
             words = f"does not match SCAN Form request zip {body['entryFacilityZIPCode']}"
             return [("160161", f"barcode {number} with zip {code} {words}")]
         return []
+
+    # -- carrier pickup ----------------------------------------------------------------------------
+
+    def _eligible(self, request: web.Request, body: Any, raw: bytes) -> tuple[int, Any]:
+        if "NOWHERE" in request.query["streetAddress"].upper():
+            return 400, _error(400, "Invalid pickup location.", code="020004")
+        return 200, {
+            "firstName": "Dana",
+            "lastName": "Ortiz",
+            "address": dict(request.query),
+            "contact": [{"email": "dana@example.com"}],
+        }
+
+    def _pickup(self, request: web.Request, body: Any, raw: bytes) -> tuple[int, Any]:
+        day = dt.date.fromisoformat(body["pickupDate"])
+        today = dt.datetime.now(dt.UTC).date()
+        if day < today - dt.timedelta(days=1):
+            return 400, _error(400, "Pickup date is in the past.", code="020009")
+        if day > today + dt.timedelta(days=366):
+            words = "Pickups can only be scheduled one year in the future."
+            return 400, _error(400, words, code="020010")
+        if day.weekday() == 6:
+            words = "Pickup Request cannot be scheduled on requested day."
+            return 400, _error(400, words, code="020011")
+        where = body["pickupLocation"]
+        if where["packageLocation"] == "OTHER" and not where.get("specialInstructions"):
+            words = "Pickup location of Other requires additional information in comments."
+            return 400, _error(400, words, code="020020")
+        address = body["pickupAddress"]["address"]
+        key = (address["streetAddress"].upper(), body["pickupDate"])
+        if any(each["key"] == key for each in self.pickups.values()):
+            return 400, _error(400, "Pickup already exists for this address.", code="020001")
+        number = f"WTC{65035594 + len(self.pickups)}"
+        self.pickups[number] = {"key": key, "body": body, "tag": uuid.uuid4().hex}
+        return 200, self._shown(number)
+
+    def _shown(self, number: str) -> dict[str, Any]:
+        body = self.pickups[number]["body"]
+        return {
+            "confirmationNumber": number,
+            "pickupDate": body["pickupDate"],
+            "carrierPickupRequest": body,
+        }
+
+    def _one_pickup(self, request: web.Request, body: Any, raw: bytes) -> tuple[int, Any]:
+        number = request.match_info["number"]
+        if number not in self.pickups:
+            return 400, _error(400, "Case number not found.", code="020015")
+        return 200, [self._shown(number)]
+
+    def _cancel_pickup(self, request: web.Request, body: Any, raw: bytes) -> tuple[int, Any]:
+        number = request.match_info["number"]
+        if number not in self.pickups:
+            return 400, _error(400, "Case number not found.", code="020015")
+        if request.headers.get("If-Match") != self.pickups[number]["tag"]:
+            return 412, _error(412, "Precondition failed.")
+        del self.pickups[number]
+        return 200, {}
 
     # -- the rest ----------------------------------------------------------------------------------
 

@@ -164,3 +164,14 @@ def test_an_answer_without_a_number_is_a_lost_one() -> None:
     body = json.dumps({"trackingNumbers": ["92001"]}).encode()
     with pytest.raises(AnswerLost, match="no number"):
         made_form(Response(200, {"content-type": "application/json"}, body), ["92001"])
+
+
+def test_what_usps_refuses_of_a_repeat_says_that_a_form_may_exist(
+    server: Any, usps: Any, bought: Any
+) -> None:
+    number = server.sold()[0]["number"]
+    server._db.execute("update sold set state = 'canceled' where number = ?", (number,))
+    own = [BoughtLabels("key", (number,))]
+    with pytest.raises(LabelsRefused) as refused:
+        asked(usps(), lambda one: one.manifest(own, SHOP, local_day(SHOP), asked_before=True))
+    assert refused.value.labels[number].endswith("and may exist: its answer was lost.")

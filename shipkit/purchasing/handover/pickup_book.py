@@ -1,0 +1,129 @@
+"""The ledger's notes about pickups: what was asked for, booked, refused and canceled."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from shipkit.carriers.after_purchase import BookedPickup, PickupOffer
+from shipkit.models import Money
+from shipkit.purchasing.store import JobStore
+
+__all__ = ["ASKED", "BOOKED", "CANCELED", "REFUSED", "PickupEntry", "booking_json", "pickup_book"]
+
+ASKED: Final = "pickup_asked"
+BOOKED: Final = "pickup"
+REFUSED: Final = "pickup_refused"
+CANCELED: Final = "pickup_canceled"
+
+_STATES: Final = {
+    ASKED: "in_doubt",
+    BOOKED: "booked",
+    REFUSED: "refused",
+    CANCELED: "canceled",
+}
+
+
+@dataclass(frozen=True)
+class PickupEntry:
+    """One pickup, as far as it got."""
+
+    reference: str
+    account: str
+    carrier: str
+    day: dt.date
+    ready: dt.time
+    close: dt.time
+    place: str
+    instructions: str
+    rows: tuple[int, ...]
+    offer: PickupOffer
+    state: str = "offered"
+    """``offered``, ``in_doubt``, ``booked``, ``refused`` or ``canceled``."""
+    booked: BookedPickup | None = None
+
+    @property
+    def price(self) -> Money:
+        """What it costs: as it was booked, else as it was offered."""
+        charged = self.booked.charged if self.booked else None
+        return charged or self.offer.price
+
+    def to_json(self) -> str:
+        """Return everything that a booking is made of, for the ledger."""
+        price = self.offer.price
+        return json.dumps(
+            {
+                "reference": self.reference,
+                "account": self.account,
+                "carrier": self.carrier,
+                "day": self.day.isoformat(),
+                "ready": self.ready.isoformat(),
+                "close": self.close.isoformat(),
+                "place": self.place,
+                "instructions": self.instructions,
+                "rows": list(self.rows),
+                "offer": self.offer.number,
+                "price": [price.cents, price.currency],
+            }
+        )
+
+
+def booking_json(reference: str, booked: BookedPickup) -> str:
+    """Return a booking for the ledger."""
+    charged = booked.charged
+    return json.dumps(
+        {
+            "reference": reference,
+            "number": booked.number,
+            "charged": None if charged is None else [charged.cents, charged.currency],
+            "warnings": list(booked.warnings),
+        }
+    )
+
+
+def pickup_book(store: JobStore) -> dict[str, PickupEntry]:
+    """Return the pickups of a job by their references, in the order they were asked for."""
+    found: dict[str, PickupEntry] = {}
+    for note in store.notes().select(["event", "details"]).to_pylist():
+        state = _STATES.get(note["event"])
+        if state is None:
+            continue
+        facts = json.loads(note["details"])
+        reference = facts["reference"]
+        if note["event"] == ASKED:
+            found[reference] = replace(_entry(facts), state=state)
+        elif note["event"] == BOOKED:
+            entry = found[reference]
+            found[reference] = replace(entry, state=state, booked=_booked(facts, entry))
+        else:
+            found[reference] = replace(found[reference], state=state)
+    return found
+
+
+def _entry(facts: Mapping[str, Any]) -> PickupEntry:
+    cents, currency = facts["price"]
+    return PickupEntry(
+        reference=facts["reference"],
+        account=facts["account"],
+        carrier=facts["carrier"],
+        day=dt.date.fromisoformat(facts["day"]),
+        ready=dt.time.fromisoformat(facts["ready"]),
+        close=dt.time.fromisoformat(facts["close"]),
+        place=facts["place"],
+        instructions=facts["instructions"],
+        rows=tuple(facts["rows"]),
+        offer=PickupOffer(Money.from_cents(cents, currency), facts["offer"]),
+    )
+
+
+def _booked(facts: Mapping[str, Any], entry: PickupEntry) -> BookedPickup:
+    charged = facts["charged"]
+    return BookedPickup(
+        facts["number"],
+        None if charged is None else Money.from_cents(*charged),
+        tuple(facts["warnings"]),
+        offer=entry.offer.number,
+    )

@@ -1,0 +1,396 @@
+"""Prices, books and cancels pickups of a job's parcels.
+
+Booking may cost money, so it is treated as a purchase is: the price is agreed to first, the booking
+is durable in the ledger before it is sent, and one without a usable answer is never sent again on a
+guess.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shipkit.carriers.accounts import Account, Accounts
+from shipkit.carriers.after_purchase import (
+    PLACES,
+    BookedPickup,
+    BooksPickups,
+    BoughtLabels,
+    PickupOffer,
+    PickupRequest,
+    pickup_booker,
+)
+from shipkit.carriers.protocol import Carrier
+from shipkit.carriers.send_gate import guarded
+from shipkit.common.choices import one_of
+from shipkit.common.local_day import local_day
+from shipkit.errors import (
+    AnswerLost,
+    ApprovalRequired,
+    CarrierRejected,
+    InputError,
+    NotSent,
+    SpendLimitExceeded,
+)
+from shipkit.models import Address, Money, Shipment
+from shipkit.purchasing.account import require_account
+from shipkit.purchasing.approval import ExecutionMode, SpendLimits
+from shipkit.purchasing.handover.pickup_book import (
+    ASKED,
+    BOOKED,
+    CANCELED,
+    REFUSED,
+    PickupEntry,
+    booking_json,
+    pickup_book,
+)
+from shipkit.purchasing.recovery.voiding import account_of
+from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.ledger import Ledger, now_us
+from shipkit.purchasing.store.planrows import PlanRows
+from shipkit.state import RowState
+
+__all__ = ["PickupWish", "book", "cancel", "demand_agreed", "forget", "offered", "status"]
+
+
+@dataclass(frozen=True)
+class PickupWish:
+    """What a person asks for."""
+
+    day: dt.date | None
+    """None: today, where the parcels are."""
+    ready: dt.time
+    close: dt.time
+    place: str
+    instructions: str
+
+
+async def offered(
+    store: JobStore, carrier: Carrier | Accounts, rows: Sequence[int], wish: PickupWish
+) -> PickupEntry:
+    """Return what a pickup of some rows would cost. Nothing is booked.
+
+    Raises
+    ------
+    InputError
+        The parcels are not of one account and one address, none is bought, or the carrier does not
+        pick up.
+    CarrierRejected
+        It does not come there, or not on that day.
+    """
+    one_of("place", wish.place, PLACES)
+    if wish.ready >= wish.close:
+        raise InputError(
+            f"The driver may come from {wish.ready:%H:%M} until {wish.close:%H:%M}: that is never.",
+            fix='Give ready= before close=, as in ready="09:00", close="17:00".',
+        )
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    # A return label is on its way to the customer, who hands the parcel over.
+    rows = [row for row, line in PlanRows(store.path).dicts(list(rows)) if not line["is_return"]]
+    parcels = _Parcels.of(store, accounts, rows)
+    today = local_day(parcels.address)
+    day = wish.day or today
+    if day < today:
+        raise InputError(f"The day {day} is over.", fix=f"Give a day from {today} on.")
+    entry = PickupEntry(
+        reference=f"P{secrets.token_hex(9).upper()}",
+        account=parcels.account.name,
+        carrier=parcels.carrier,
+        day=day,
+        ready=wish.ready,
+        close=wish.close,
+        place=wish.place,
+        instructions=" ".join(wish.instructions.split()),
+        rows=tuple(rows),
+        offer=PickupOffer(Money.from_cents(0)),
+    )
+    _refuse_second(store, entry)
+    request = parcels.request(entry)
+    offer = await parcels.account.pacer.repeat(lambda: parcels.booker.pickup(request))
+    return replace(entry, offer=offer)
+
+
+def demand_agreed(store: JobStore, entry: PickupEntry, agreed: Money | None) -> None:
+    """Raise unless someone agreed to the price, or the limits of an unattended job allow it.
+
+    Raises
+    ------
+    ApprovalRequired
+        A person has to agree to the price.
+    SpendLimitExceeded
+        The job would spend more than its limit.
+    """
+    price = entry.offer.price
+    if agreed is not None and agreed != price:
+        raise ApprovalRequired(
+            f"The pickup costs {price}, and {agreed} was agreed to. Nothing was booked.",
+            fix=f'Agree to its price: book(confirm_total="{price.amount}").',
+            total={price.currency: f"{price.amount}"},
+        )
+    if price.cents == 0 or agreed is not None:
+        return
+    if ExecutionMode.of(store.manifest.mode) is ExecutionMode.CONFIRM:
+        raise ApprovalRequired(
+            f"The pickup costs {price}. Nothing was booked.",
+            fix=f'Agree to its price: book(confirm_total="{price.amount}").',
+            total={price.currency: f"{price.amount}"},
+        )
+    _demand_within_limits(store, entry)
+
+
+async def book(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> PickupEntry:
+    """Book a pickup once. One that is booked is returned; one in doubt is looked up first.
+
+    Raises
+    ------
+    CarrierRejected
+        The carrier does not come. Nothing was booked.
+    AnswerLost
+        It may be booked, and the carrier does not tell: a person looks there, and decides.
+    """
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    with store.own("pickup") as ledger, guarded(ledger.gate):
+        known = pickup_book(store).get(entry.reference)
+        if known is not None and known.state == "booked":
+            return known
+        if known is not None and known.state != "in_doubt":
+            raise InputError(
+                f"The pickup {entry.reference} is {known.state}.",
+                fix="Ask for a new one: job.pickup(...).",
+            )
+        parcels = _Parcels.of(store, accounts, entry.rows, anyhow=known is not None)
+        if known is None:
+            _refuse_second(store, entry)
+            # Durable before it is sent: after a crash it is looked up, and never sent on a guess.
+            await _note(ledger, ASKED, entry.to_json())
+        booked = await _sent(ledger, parcels, entry, lost=known is not None)
+        booked = _with_warnings(entry, booked)
+        await _note(ledger, BOOKED, booking_json(entry.reference, booked))
+        return pickup_book(store)[entry.reference]
+
+
+async def _sent(
+    ledger: Ledger, parcels: _Parcels, entry: PickupEntry, *, lost: bool
+) -> BookedPickup:
+    request = parcels.request(entry)
+
+    async def call() -> BookedPickup:
+        nonlocal lost
+        try:
+            return await parcels.booker.book_pickup(request, entry.offer, asked_before=lost)
+        except AnswerLost:
+            lost = True  # the repeat looks it up
+            raise
+
+    try:
+        return await parcels.account.pacer.repeat(call)
+    except (CarrierRejected, NotSent) as refused:
+        if not lost:
+            await _note(
+                ledger,
+                REFUSED,
+                json.dumps({"reference": entry.reference, "message": refused.message}),
+            )
+        raise
+
+
+async def status(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> str:
+    """Return what the carrier says about a pickup that is booked."""
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    parcels = _Parcels.of(store, accounts, entry.rows, anyhow=True)
+    booked, request = _demand_booked(entry), parcels.request(entry)
+    return await parcels.account.pacer.repeat(lambda: parcels.booker.pickup_status(request, booked))
+
+
+async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> PickupEntry:
+    """Cancel a pickup that is booked. Safe to repeat."""
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    with store.own("pickup") as ledger, guarded(ledger.gate):
+        known = pickup_book(store).get(entry.reference, entry)
+        if known.state == "canceled":
+            return known
+        booked = _demand_booked(known)
+        parcels = _Parcels.of(store, accounts, entry.rows, anyhow=True)
+        request = parcels.request(entry)
+        await parcels.account.pacer.repeat(lambda: parcels.booker.cancel_pickup(request, booked))
+        await _note(ledger, CANCELED, json.dumps({"reference": entry.reference}))
+    return pickup_book(store)[entry.reference]
+
+
+async def forget(store: JobStore, entry: PickupEntry) -> PickupEntry:
+    """Note a person's decision that a pickup in doubt is not booked."""
+    with store.own("pickup") as ledger:
+        if pickup_book(store).get(entry.reference, entry).state != "in_doubt":
+            raise InputError(
+                f"The pickup {entry.reference} is not in doubt.",
+                fix="Only one in doubt can be forgotten; cancel one that is booked.",
+            )
+        words = "a person decided that it is not booked"
+        await _note(ledger, REFUSED, json.dumps({"reference": entry.reference, "message": words}))
+    return pickup_book(store)[entry.reference]
+
+
+@dataclass(frozen=True)
+class _Parcels:
+    """The parcels of some rows: of one account, at one address."""
+
+    account: Account
+    booker: BooksPickups
+    carrier: str
+    address: Address
+    own_address: bool
+    shipments: tuple[tuple[Shipment, BoughtLabels], ...]
+
+    @classmethod
+    def of(
+        cls, store: JobStore, accounts: Accounts, rows: Sequence[int], *, anyhow: bool = False
+    ) -> _Parcels:
+        """Return the parcels of rows.
+
+        Parameters
+        ----------
+        anyhow
+            Also those that are no longer bought: of a pickup that was asked for before.
+        """
+        if store.pruned:
+            raise InputError(
+                f"{store.job_id} was pruned: its addresses are gone.",
+                fix="Book pickups before a job is pruned.",
+            )
+        table = store.results()
+        states = table.column("state").to_pylist()
+        if not rows or not (anyhow or all(states[row] == RowState.SHIPPED for row in rows)):
+            raise InputError(
+                "No bought parcels were chosen.", fix="Book a pickup for labels that are bought."
+            )
+        plan, entries = PlanRows(store.path), store.last_entries_of(rows)
+        found = [(row, plan.one(row)) for row in rows]
+        own = {(account_of(store, accounts, row).name, ship.ship_from) for row, ship in found}
+        if len(own) > 1:
+            names = ", ".join(sorted({name for name, _ in own}))
+            raise InputError(
+                "A pickup is of one account and one address, and these parcels are of "
+                f"{len(own)} ({names}).",
+                fix="Choose with where=, and ask for each.",
+            )
+        [(name, origin)] = own
+        booker = pickup_booker(accounts[name].carrier)
+        if booker is None:
+            raise InputError(
+                f"{name} books no pickups here.", fix="Book it with the carrier, or drop off."
+            )
+        return cls(
+            accounts[name],
+            booker,
+            table.column("carrier")[rows[0]].as_py(),
+            origin or store.manifest.shipper,
+            origin is None,
+            tuple(
+                (
+                    shipment,
+                    BoughtLabels(
+                        entries[row]["shipment_id"], tuple(entries[row]["tracking_numbers"])
+                    ),
+                )
+                for row, shipment in found
+            ),
+        )
+
+    def request(self, entry: PickupEntry) -> PickupRequest:
+        """Return what is asked of the carrier: the same for a repeat."""
+        return PickupRequest(
+            reference=entry.reference,
+            address=self.address,
+            own_address=self.own_address,
+            day=entry.day,
+            ready=entry.ready,
+            close=entry.close,
+            shipments=self.shipments,
+            place=entry.place,
+            instructions=entry.instructions,
+        )
+
+
+def _refuse_second(store: JobStore, entry: PickupEntry) -> None:
+    """Raise InputError where the job has a pickup of that account and day, or may have one."""
+    for other in pickup_book(store).values():
+        same = (other.account, other.day) == (entry.account, entry.day)
+        if not same or other.state not in ("booked", "in_doubt"):
+            continue
+        if not set(other.rows) & set(entry.rows):
+            continue
+        if other.state == "booked":
+            number = other.booked.number if other.booked else ""
+            raise InputError(
+                f"A pickup on {entry.day} is booked already: {number or other.reference}.",
+                fix="job.pickups has it; cancel it first.",
+            )
+        raise InputError(
+            f"A pickup on {entry.day} may be booked: its answer was lost.",
+            fix="job.pickups has it: book() looks it up, forget() gives it up.",
+        )
+
+
+def _demand_within_limits(store: JobStore, entry: PickupEntry) -> None:
+    """Raise SpendLimitExceeded where the job, or the account, would cost more than its limit."""
+    limits = SpendLimits.of(store.manifest.limits)
+    price, own = entry.offer.price, limits.per_account.get(entry.account)
+    for most, whose in ((limits.total, None), (own, entry.account)):
+        if most is None:
+            continue
+        whole = price + _spent(store, price.currency, whose)
+        if price.currency == limits.currency and whole.amount <= most:
+            continue
+        what = "the job" if whose is None else f"the account {whose}"
+        raise SpendLimitExceeded(
+            f"With the pickup at {price}, {what} would cost {whole}, and its limit is {most} "
+            f"{limits.currency}. Nothing was booked.",
+            fix=f'Agree to its price: book(confirm_total="{price.amount}").',
+        )
+
+
+def _spent(store: JobStore, currency: str, account: str | None) -> Money:
+    """Return what labels and pickups cost so far, of one account or of all."""
+    cents = sum(
+        each.price.cents
+        for each in pickup_book(store).values()
+        if each.state in ("booked", "in_doubt")
+        and each.price.currency == currency
+        and account in (None, each.account)
+    )
+    columns = ["state", "charged_cents", "currency", "seller"]
+    for line in store.results().select(columns).to_pylist():
+        counts = line["state"] == RowState.SHIPPED and line["currency"] == currency
+        if counts and account in (None, line["seller"]):
+            cents += line["charged_cents"] or 0
+    return Money.from_cents(cents, currency)
+
+
+def _with_warnings(entry: PickupEntry, booked: BookedPickup) -> BookedPickup:
+    price, charged = entry.offer.price, booked.charged
+    if charged is None or charged == price:
+        return booked
+    warning = f"{price} was agreed to, and {charged} is charged"
+    return replace(booked, warnings=(*booked.warnings, warning))
+
+
+def _demand_booked(entry: PickupEntry) -> BookedPickup:
+    if entry.booked is None:
+        raise InputError(
+            f"The pickup {entry.reference} is not booked ({entry.state}).", fix="Book it first."
+        )
+    return entry.booked
+
+
+async def _note(ledger: Ledger, event: str, details: str) -> None:
+    await ledger.record(
+        [LedgerEntry(row=None, event=event, state=None, at=now_us(), details=details)]
+    )

@@ -1,0 +1,173 @@
+"""Pickups of a job: the price first, agreed to, booked once, canceled."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import shutil
+from typing import Any
+
+import pytest
+
+import shipkit as sk
+from shipkit.carriers.sandbox import Faults
+from shipkit.cli import main
+from shipkit.common.local_day import local_day
+from shipkit.errors import (
+    AnswerLost,
+    ApprovalRequired,
+    CarrierRejected,
+    CarrierUnreachable,
+    InputError,
+    SpendLimitExceeded,
+)
+
+from .conftest import SHOP, order
+
+MONDAY = local_day(SHOP) + dt.timedelta(days=7 - local_day(SHOP).weekday())
+
+
+def in_books(sandbox: Any) -> list[tuple[Any, ...]]:
+    query = "SELECT number, cents, canceled_at IS NOT NULL FROM pickups"
+    return list(asyncio.run(sandbox.books.run(lambda con: con.execute(query).fetchall())))
+
+
+def test_the_price_is_agreed_to_and_a_second_booking_changes_nothing(bought, sandbox):
+    job = bought(order(1), order(2), order(3, is_return=True))
+    pickup = job.pickup(MONDAY, ready="10:00", close="16:30", instructions="Dock 2")
+    assert (pickup.state, pickup.price, pickup.number) == ("offered", sk.Money.of("6.25"), None)
+    assert (in_books(sandbox), job.pickups) == ([], ())
+    for wrong in (pickup.status, pickup.cancel, pickup.forget):
+        with pytest.raises(InputError, match="not"):
+            wrong()
+    with pytest.raises(ApprovalRequired, match=r"\$6\.25"):
+        pickup.book()
+    with pytest.raises(ApprovalRequired, match=r"\$6\.00 was agreed"):
+        pickup.book(confirm_total="6.00")
+    pickup.book(confirm_total="6.25")
+    assert pickup.book().number == pickup.number
+    assert in_books(sandbox) == [(pickup.number, 625, 0)]
+    assert pickup.status() == "scheduled"
+    with pytest.raises(InputError, match="booked already"):
+        job.pickup(MONDAY)
+    assert f"sandbox {pickup.number} | {MONDAY}, 10:00 to 16:30 | 2 shipments" in repr(pickup)
+
+
+def test_it_is_kept_with_the_job_and_canceled_by_another_process(bought, sandbox, tmp_path):
+    job = bought(order(1))
+    number = job.pickup(MONDAY, clause="order_id = 'SO-1'").book(confirm_total="6.25").number
+    with sk.Job.open(job.job_id, home=tmp_path, carrier=sandbox) as again:
+        [kept] = again.pickups
+        assert (kept.number, kept.state, kept.day) == (number, "booked", MONDAY)
+        assert kept.cancel().cancel().state == "canceled"
+        assert again.pickup(MONDAY).state == "offered", "a new one may be asked for"
+        with pytest.raises(InputError, match="is canceled"):
+            kept.book()
+    assert [row[2] for row in in_books(sandbox)] == [1]
+
+
+@pytest.mark.parametrize("fault", ["lost", "error_after", "lost_before", "rate_limited"])
+def test_a_lost_answer_books_no_second_one(bought, sandbox, fault):
+    pickup = bought(order(1)).pickup(MONDAY)
+    sandbox.faults = Faults(on=frozenset({"pickup"}), first=1, **{fault: 1.0})
+    pickup.book(confirm_total="6.25")
+    assert [row[0] for row in in_books(sandbox)] == [pickup.number]
+
+
+def test_one_in_doubt_is_on_disk_and_looked_up_or_given_up(bought, sandbox, tmp_path):
+    job = bought(order(1))
+    sandbox.faults = Faults(on=frozenset({"pickup"}), lost=1.0)
+    pickup = job.pickup(MONDAY)
+    with pytest.raises(AnswerLost):
+        pickup.book(confirm_total="6.25")
+    assert pickup.state == "in_doubt"
+    with pytest.raises(InputError, match="may be booked"):
+        job.pickup(MONDAY)
+    sandbox.faults = Faults()
+    with sk.Job.open(job.job_id, home=tmp_path, carrier=sandbox) as again:
+        [found] = again.pickups
+        assert found.book().state == "booked", "it was agreed to before it was sent"
+        with pytest.raises(InputError, match="not in doubt"):
+            found.forget()
+    assert len({row[0] for row in in_books(sandbox)}) == 1
+    sandbox.faults = Faults(on=frozenset({"pickup"}), lost_before=1.0)
+    other = bought(order(5)).pickup(MONDAY)
+    with pytest.raises(AnswerLost):
+        other.book(confirm_total="6.25")
+    assert other.forget().state == "refused"
+
+
+def test_a_request_that_never_left_leaves_nothing_open(bought, sandbox, monkeypatch):
+    job = bought(order(1))
+    pickup = job.pickup(MONDAY)
+
+    async def no_network(*_: Any, **__: Any) -> Any:
+        raise CarrierUnreachable("No connection.")
+
+    monkeypatch.setattr(sandbox, "book_pickup", no_network)
+    with pytest.raises(CarrierUnreachable):
+        pickup.book(confirm_total="6.25")
+    monkeypatch.undo()
+    assert pickup.state == "refused"
+    assert job.pickup(MONDAY).book(confirm_total="6.25").state == "booked"
+
+
+def test_days_hours_and_parcels_that_cannot_be_are_refused(bought):
+    elsewhere = {"name": "Bo", "address_line1": "1 A St", "city": "Austin", "state": "TX"}
+    other = {**elsewhere, "postal_code": "78701", "country": "US"}
+    job = bought(order(1), order(2, ship_from=other))
+    with pytest.raises(InputError, match="one account and one address"):
+        job.pickup(MONDAY)
+    first = "order_id = 'SO-1'"
+    with pytest.raises(CarrierRejected, match="Sundays"):
+        job.pickup(MONDAY - dt.timedelta(days=1), clause=first)
+    for wrong, words in (
+        ({"day": "2020-01-01"}, "is over"),
+        ({"day": "soon"}, "not a day"),
+        ({"ready": "noon"}, "not a time"),
+        ({"ready": "09:00+02:00"}, "not a time"),
+        ({"ready": "17:00", "close": "9:00"}, "that is never"),
+        ({"place": "roof"}, "roof"),
+        ({"clause": "order_id = 'X'"}, "No bought parcels"),
+    ):
+        with pytest.raises(InputError, match=words):
+            job.pickup(**{"day": MONDAY, "clause": first, **wrong})
+
+
+def test_an_unattended_job_books_within_its_limit(bought, sandbox, monkeypatch):
+    job = bought(order(1))
+    manifest = job.store.manifest
+    spent = int(job.results()["charged_cents"].sum())
+    limit = sk.Money.from_cents(spent + 625)
+    for total, allowed in ((f"{limit.amount}", True), ("1.00", False)):
+        limits = {"total": "100", "currency": "USD", "per_account": {"sandbox": total}}
+        limits = limits if allowed else {"total": total, "currency": "USD"}
+        auto = manifest.model_copy(update={"mode": "auto", "limits": limits})
+        monkeypatch.setattr(job.store, "manifest", auto)
+        pickup = job.pickup(MONDAY + dt.timedelta(days=int(allowed)))
+        if allowed:
+            assert pickup.book().state == "booked"
+            continue
+        with pytest.raises(SpendLimitExceeded, match="Nothing was booked"):
+            pickup.book()
+    assert len(in_books(sandbox)) == 1
+
+
+def test_the_command_line_shows_the_price_books_lists_and_cancels(bought, tmp_path, capsys):
+    job = bought(order(1))
+    (tmp_path / "sandbox").mkdir()
+    for name in tmp_path.glob("books.sqlite*"):
+        shutil.copy(name, tmp_path / "sandbox" / name.name)
+    command = ["pickup", job.job_id, "--home", str(tmp_path)]
+    day = ["--day", str(MONDAY)]
+    assert main([*command, *day]) == 0
+    assert "Nothing is booked" in capsys.readouterr().out
+    assert main([*command, *day, "--book"]) == 3
+    assert main([*command, *day, "--book", "--max-total", "5"]) == 3
+    assert job.pickups == ()
+    assert main([*command, *day, "--book", "--max-total", "7"]) == 0
+    [booked] = job.pickups
+    assert main([*command, "--cancel", "X"]) == 1
+    assert main([*command, "--cancel", booked.number]) == 0
+    assert main([*command, "--list"]) == 0
+    assert "canceled" in capsys.readouterr().out
