@@ -143,6 +143,15 @@ def test_another_name_alone_is_printed_at_the_shippers_address(orders):
     )
 
 
+def test_another_name_is_no_place_where_the_shippers_is_not_known(orders):
+    """Rates are read for any shipper: the row must not be priced from a placeholder."""
+    con, columns = orders([{**ORDER, "Ship From Company": "Acme"}])
+    spec = mapping.MappingSpec(offered=SERVICES)
+    mapped = map_rows(con, columns, spec, Address(postal_code="78205"), *relations(con))
+    table, _, _ = normalize(con, mapped)
+    assert table.column("ship_from").to_pylist() == [None]
+
+
 @pytest.mark.parametrize(
     ("cells", "value"),
     [

@@ -244,6 +244,8 @@ class _Known:
 
     def _at(self, place: Address, cells: Mapping[str, str]) -> _Origin:
         """Return a known place, with the contact that the row gives."""
+        if place is self.shipper and not place.lines:
+            return _SHIPPER  # rates are asked before it is known who ships: a name changes nothing
         made = {name: _text(getattr(place, name)) for name in ADDRESS_LEAVES}
         return self._made(made | _contact(made, cells))
 
