@@ -60,7 +60,7 @@ def held(tmp_path, *rows, severity="error", **mapping):
         ("Adult Signature Needed", "yes", "no"),
         ("Versicherung", "120,00", "0.00"),
         ("Pay on delivery", "35.10", "0"),
-        ("Hold for Pickup", "TRUE", "FALSE"),
+        ("Will Call", "TRUE", "FALSE"),
         ("Paczkomat", "WAW01A", "brak"),
         ("Dry Ice Weight", "5", "0.0"),
         ("Lithium Battery", "UN3481", "None"),
