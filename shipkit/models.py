@@ -188,6 +188,9 @@ class Spec:
     """Whether ``session.edit(clause, field=value)`` may set it."""
     words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """For a choice: value -> the words that mean it, in lower case."""
+    nothing: str = ""
+    """For a choice: the value that asks for nothing, as an empty cell does. Empty where each of its
+    values asks for something."""
     part_of: str = ""
     """For an option: the option that it belongs to, as an account belongs to its payer."""
     option: bool = False
@@ -260,7 +263,9 @@ def _words_of(choices: type[StrEnum]) -> dict[str, tuple[str, ...]]:
     return {str(each): (str(each), str(each).replace("_", " ")) for each in choices}
 
 
-def _option(kind: str, *, part_of: str = "", words: type[StrEnum] | None = None) -> Spec:
+def _option(
+    kind: str, *, part_of: str = "", words: type[StrEnum] | None = None, nothing: str = ""
+) -> Spec:
     """Return the Spec of an option; its headings are in ``data/words/options.toml``."""
     return Spec(
         kind,
@@ -268,6 +273,7 @@ def _option(kind: str, *, part_of: str = "", words: type[StrEnum] | None = None)
         option=True,
         part_of=part_of,
         words=_words_of(words) if words else {},
+        nothing=nothing,
         since=3,
     )
 
@@ -311,7 +317,9 @@ class Parcel(_Frozen):
     description: Annotated[str | None, Spec("text")] = None
     additional_handling: Annotated[bool, _option("flag")] = False
     """The parcel is not packed in corrugated cardboard, or needs to be handled with care."""
-    simple_rate: Annotated[SimpleRate | None, _option("choice", words=SimpleRate)] = None
+    simple_rate: Annotated[
+        SimpleRate | None, _option("choice", words=SimpleRate, nothing=SimpleRate.NONE)
+    ] = None
     """The size of a flat-price parcel."""
 
 
@@ -454,6 +462,7 @@ class Shipment(_Frozen):
             editable=True,
             option=True,
             words=_SIGNATURE_WORDS,
+            nothing=Signature.NONE,
         ),
     ] = Signature.NONE
     saturday_delivery: Annotated[
@@ -484,7 +493,9 @@ class Shipment(_Frozen):
     recipient_eori: Annotated[str | None, _number_of("recipient", "eori")] = None
     itn: Annotated[str | None, _number_of("", "itn", "aes itn", "eei itn")] = None
     """Of an export filing in the US (``X20261129123456``), or an exemption (``NOEEI 30.37(a)``)."""
-    bill_to: Annotated[BillTo | None, _option("choice", words=BillTo)] = None
+    bill_to: Annotated[BillTo | None, _option("choice", words=BillTo, nothing=BillTo.SHIPPER)] = (
+        None
+    )
     """Whose account pays for the transport; None means the shipper's."""
     bill_account: Annotated[_Private, _option("code", part_of="bill_to")] = None
     bill_postal_code: Annotated[str | None, _option("code", part_of="bill_to")] = None
@@ -501,14 +512,16 @@ class Shipment(_Frozen):
     """Papers without commercial value: no invoice for customs."""
     cod_amount: Annotated[Money | None, _option("amount")] = None
     """What the driver collects from the recipient."""
-    notify: Annotated[Notify | None, _option("choice", words=Notify)] = None
+    notify: Annotated[Notify | None, _option("choice", words=Notify, nothing=Notify.NONE)] = None
     """E-mails of the carrier to ``ship_to.email``; None sends none."""
     reference_1: Annotated[str | None, _option("code")] = None
     reference_2: Annotated[str | None, _option("code")] = None
     reference_3: Annotated[str | None, _option("code")] = None
     reference_4: Annotated[str | None, _option("code")] = None
     reference_5: Annotated[str | None, _option("code")] = None
-    access_point: Annotated[PickupPoint | None, _option("choice", words=PickupPoint)] = None
+    access_point: Annotated[
+        PickupPoint | None, _option("choice", words=PickupPoint, nothing=PickupPoint.NONE)
+    ] = None
     """Whether the parcels go to a UPS Access Point; a point without it means hold."""
     access_point_id: Annotated[str | None, _option("code", part_of="access_point")] = None
     access_point_name: Annotated[str | None, _option("text", part_of="access_point")] = None

@@ -298,8 +298,8 @@ def asking_rows(table: pa.Table, leaf: Leaf) -> list[int]:
     column = asked_for(table, leaf)
     if leaf.spec.kind == "flag":
         return _rows_where(column)
-    if leaf.spec.kind == "choice":  # the first choice is what an empty cell means
-        return _rows_where(pc.not_equal(column, next(iter(leaf.spec.words))))
+    if leaf.spec.kind == "choice":
+        return _rows_where(pc.not_equal(column, leaf.spec.nothing))
     return _rows_where(pc.is_valid(column))
 
 

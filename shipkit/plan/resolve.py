@@ -472,7 +472,7 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
                 value = str(value)
                 if value not in leaf.spec.words:
                     raise ValueError(f"use one of {', '.join(leaf.spec.words)}")
-                if not leaf.required and value == next(iter(leaf.spec.words)):
+                if not leaf.required and value == leaf.spec.nothing:
                     return None  # what an empty cell means
             case "country" if leaf.spec.option:
                 value = country_code(str(value))

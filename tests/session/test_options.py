@@ -11,6 +11,7 @@ from shipkit.carriers.protocol import Capabilities
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.errors import InputError
 from shipkit.models import LabelFormat
+from shipkit.schema import FLAT
 
 ORDER = {
     "name": "Ada Lee",
@@ -115,6 +116,52 @@ def test_columns_say_who_pays_in_many_words(shop, home):
     assert problems == {
         9: '"FOB Origin" is not a bill to option',
         10: "the account that pays is missing",
+    }
+
+
+DUTIES = {
+    "Shipper": "shipper",
+    "DDP": "shipper",
+    "Sender": "shipper",
+    "Receiver": "receiver",
+    "ddu": "receiver",
+    "none": None,
+    "n/a": None,
+    "": None,
+}
+
+
+def test_the_shipper_pays_duties_where_a_column_a_default_an_edit_or_a_template_says_so(shop, home):
+    rows = [{**ORDER, "order_id": str(n), "Duties Payer": text} for n, text in enumerate(DUTIES)]
+
+    def payers(session: sk.BatchSession) -> list[str | None]:
+        said = session.preview()["duties_bill_to"]
+        return said.astype(object).where(said.notna(), None).tolist()
+
+    with sk.BatchSession(rows, shipper=shop) as session:
+        assert payers(session) == [*DUTIES.values()]
+        assert session.problems.empty
+        text = session.template
+        assert payers(session.map(text)) == [*DUTIES.values()]
+        session.edit("order_id = '3'", duties_bill_to="shipper")
+        assert payers(session)[3] == "shipper"
+    with sk.BatchSession([{**ORDER, "order_id": "1"}], shipper=shop) as session:
+        assert payers(session.map(defaults={"duties_bill_to": "shipper"})) == ["shipper"]
+        carrier = SandboxCarrier(home=home)
+        carrier.capabilities = Capabilities()
+    with sk.BatchSession(rows, shipper=shop, carrier=carrier) as session:
+        assert session.problems["problem"].tolist() == ["sandbox does not offer duties_bill_to"] * 5
+
+
+def test_every_choice_knows_which_of_its_values_asks_for_nothing():
+    found = {leaf.name: leaf.spec.nothing for leaf in FLAT if leaf.spec.kind == "choice"}
+    assert found == {
+        "signature": "none",
+        "simple_rate": "none",
+        "bill_to": "shipper",
+        "duties_bill_to": "",
+        "notify": "none",
+        "access_point": "none",
     }
 
 

@@ -171,7 +171,7 @@ def _typed(rows: Rows, leaf: Leaf, mapped: Mapped) -> str:
             return _country(rows, leaf.flat)
         return reading(leaf, leaf.flat, cell_type=mapped.relation.columns[leaf.flat])
     if leaf.spec.kind == "choice" and leaf.required:
-        return quote(next(iter(leaf.spec.words)))
+        return quote(leaf.spec.nothing)
     return f"NULL::{_duck_type(leaf.arrow.type)}"
 
 
@@ -200,8 +200,8 @@ def _value(leaf: Leaf, mapped: Mapped, amounts: Mapping[str, str]) -> str:
     if leaf.spec.kind == "flag" and leaf.required:
         return f"coalesce({leaf.flat}_, false)"
     if leaf.spec.kind == "choice" and not leaf.required:
-        # The first choice is what an empty cell means, and a plan says it in one way.
-        return f"nullif({leaf.flat}_, {quote(next(iter(leaf.spec.words)))})"
+        # What asks for nothing is null, so that a plan says it in one way.
+        return f"nullif({leaf.flat}_, {quote(leaf.spec.nothing)})"
     return f"{leaf.flat}_"
 
 

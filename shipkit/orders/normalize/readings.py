@@ -60,10 +60,13 @@ def _count(leaf: Leaf, x: str) -> str:
 
 
 def _choice(leaf: Leaf, x: str) -> str:
-    """Return SQL that reads one of the words of a choice. An empty cell is the first choice."""
+    """Return SQL that reads one of the words of a choice.
+
+    An empty cell asks for nothing: the choice that means it, or an empty text where none does.
+    """
     further = option_words(leaf)
-    first = quote(next(iter(leaf.spec.words)))
-    words = dict.fromkeys(("", *further.get("no", ())), first)
+    nothing = quote(leaf.spec.nothing)
+    words = dict.fromkeys(("", *further.get("no", ())), nothing)
     for group in (leaf.spec.words, further.get("words", {})):
         for value, names in group.items():
             words |= dict.fromkeys(names, quote(value))
@@ -71,7 +74,7 @@ def _choice(leaf: Leaf, x: str) -> str:
         words = {word.translate(_JOINED).strip(): value for word, value in words.items()}
         x = f"translate({x}, '-_', '  ')"
     named = sql.choose(f"lower(trim({x}))", words, "NULL")
-    return sql.case((f"{x} IS NULL", first), otherwise=named)
+    return sql.case((f"{x} IS NULL", nothing), otherwise=named)
 
 
 _JOINED: Final = str.maketrans("-_", "  ")

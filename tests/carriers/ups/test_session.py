@@ -274,3 +274,21 @@ def test_the_check_walks_the_test_host_and_is_kept(ups_env: Any, tmp_path: Path,
     kept = AccountChecks(tmp_path).last("ups", "A1B2C3")
     assert kept is not None
     assert kept.differences == ()
+
+
+def test_a_column_that_has_the_shipper_pay_duties_reaches_the_wire(
+    ups_env: Any, shop: sk.Address
+) -> None:
+    rows = [{**line, "weight_lb": 3, "Duties Payer": "DDP"} for line in LINES]
+    with sk.BatchSession(rows, shipper=shop, carrier="ups") as session:
+        session.map(
+            service="worldwide_saver",
+            weights="order",
+            columns={"unit_price": "Price"},
+            defaults={"origin_country": "US"},
+        )
+        assert session.preview()["problem"].isna().tolist() == [True]
+    [rate] = [body for _, path, _, body in ups_env.seen if "/rating/" in path]
+    charges = rate["RateRequest"]["Shipment"]["PaymentDetails"]["ShipmentCharge"]
+    assert charges[1] == {"Type": "02", "BillShipper": {"AccountNumber": "A1B2C3"}}
+    assert ups_env.objections == []
