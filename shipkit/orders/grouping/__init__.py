@@ -28,12 +28,23 @@ from shipkit.orders.grouping.order_problems import (
 )
 from shipkit.orders.grouping.order_set import FixedOrders, OrderSet
 from shipkit.orders.grouping.repeated_rows import check_repeated_rows, repeated_rows
+from shipkit.orders.grouping.unlike_lines import Once, once_of, unlike_lines
 from shipkit.orders.layouts import meanings, not_shipped_sql, order_key_columns
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.orders.source import Loaded
 from shipkit.schema import problems_table
 
-__all__ = ["FixedOrders", "OrderSet", "group", "look_alikes", "named_after_goods", "order_key_of"]
+__all__ = [
+    "FixedOrders",
+    "Once",
+    "OrderSet",
+    "group",
+    "look_alikes",
+    "named_after_goods",
+    "once_of",
+    "order_key_of",
+    "unlike_lines",
+]
 
 _LINE_ROLES: Final = frozenset(
     {

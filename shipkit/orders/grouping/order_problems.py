@@ -13,9 +13,10 @@ from shipkit.orders.expressions import number
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping.order_set import OrderSet
 from shipkit.orders.grouping.repeated_rows import rows_text
+from shipkit.orders.grouping.unlike_lines import once_of, unlike_lines
 from shipkit.orders.layouts import Notice
 from shipkit.orders.source import Loaded
-from shipkit.schema import FLAT, PROBLEMS, problems_table
+from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = [
     "ambiguous_numbers",
@@ -25,25 +26,6 @@ __all__ = [
     "named_after_goods",
     "notices",
 ]
-
-_PLACE: Final = {
-    "name": "recipients",
-    "first_name": "recipients",
-    "last_name": "recipients",
-    "company": "recipients",
-    "address_line1": "addresses",
-    "address_line2": "addresses",
-    "city": "addresses",
-    "postal_code": "addresses",
-    "country": "addresses",
-    "service": "services",
-    "ship_date": "ship dates",
-    "order_date": "order dates",
-    # Of an order's lines one may say more than the first: it is asked about, never passed over.
-    **{leaf.flat: f"values of {leaf.name}" for leaf in FLAT if leaf.spec.option},
-}
-"""Roles with only one value per order, and what several values are called."""
-
 
 _DIGITS_KEPT: Final = 15
 """Significant digits of a number in a spreadsheet; it writes zeros for the others."""
@@ -55,111 +37,24 @@ def key_sql(key: Column) -> str:
 
 
 def conflicts(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:
-    """Return a problem for each order with two recipients or addresses, or in two files.
+    """Return a problem for each order whose lines differ in what it has once, or are in two files.
 
-    Its lines are one parcel, so they have one service and one day too. Lines that are apart from
-    each other in a file that keeps the others together are a warning.
+    Lines that are apart from each other in a file that keeps the others together are a warning.
     """
     columns = [
-        column for column in loaded.columns if column.role in _PLACE and column.key != key.key
+        (column, str(column.role), once)
+        for column in loaded.columns
+        if column.key != key.key and (once := once_of(column.role)) is not None
     ]
-    if not any(numbers := _unlike(loaded, groups, columns)):
+    lines = f"(FROM {groups.sql} JOIN {loaded.lines.sql} USING (row_number))"
+    unlike = unlike_lines(loaded.con, lines, columns)
+    if unlike is None:
         return problems_table()
-    tables = [
-        _differing(loaded, groups, column)
-        for column, unlike in zip(columns, numbers[1:], strict=True)
-        if unlike
-    ]
+    tables = [unlike]
     if len(loaded.origin.paths) > 1:
         tables.append(_in_two_files(loaded, groups, key))
     tables.append(_apart(loaded, groups, key))
     return _first_of_each(pa.concat_tables(tables))
-
-
-def _unlike(loaded: Loaded, groups: Relation, columns: Sequence[Column]) -> tuple[bool, ...]:
-    """Return whether any order has several lines, and whether they differ, column by column.
-
-    In most files they do not, and one pass over the cells as they are written shows it.
-    """
-    unlike = [f"coalesce(bool_or(min_{n} <> max_{n}), false)" for n in range(len(columns))]
-    ends = [
-        f"min({quoted(column.key)}) AS min_{n}, max({quoted(column.key)}) AS max_{n}"
-        for n, column in enumerate(columns)
-    ]
-    return one(
-        loaded.con,
-        f"""
-        WITH several AS (
-            SELECT order_row
-            FROM {groups.sql}
-            GROUP BY order_row
-            HAVING count(*) > 1
-        ),
-        orders AS (
-            SELECT {", ".join(["order_row", *ends])}
-            FROM {groups.sql}
-            SEMI JOIN several USING (order_row)
-            JOIN {loaded.lines.sql} USING (row_number)
-            GROUP BY order_row
-        )
-        SELECT {", ".join(["count(*) > 0", *unlike])}
-        FROM orders
-        """,
-    )
-
-
-def _differing(loaded: Loaded, groups: Relation, column: Column) -> pa.Table:
-    """Return a problem for each order whose lines differ in a cell of the recipient or address.
-
-    Case and punctuation do not count. Of a ZIP only the first four digits without leading zeros
-    count: spreadsheets drop the zeros of some lines, and a ZIP+4 names the same place.
-    """
-    cell = quoted(column.key)
-    same = rf"regexp_replace(lower(CAST({cell} AS VARCHAR)), '[^\p{{L}}\p{{N}}]', '', 'g')"
-    if column.type.startswith(("DATE", "TIMESTAMP")):
-        same = f"CAST(CAST({cell} AS DATE) AS VARCHAR)"
-    if column.role == "postal_code":
-        same = f"left(ltrim({same}, '0'), 4)"
-    found = loaded.con.sql(
-        f"""
-        WITH cells AS (
-            SELECT g.order_row, l.row_number, CAST(l.{cell} AS VARCHAR) AS value, {same} AS same
-            FROM {loaded.lines.sql} l
-            JOIN {groups.sql} g USING (row_number)
-            WHERE l.{cell} IS NOT NULL
-        ),
-        firsts AS (
-            SELECT order_row, arg_min(same, row_number) AS same, min(row_number) AS row_number
-            FROM cells
-            GROUP BY order_row
-        ),
-        others AS (
-            SELECT
-                c.order_row,
-                min(c.row_number) AS row_number,
-                arg_min(c.value, c.row_number) AS value
-            FROM cells c
-            JOIN firsts f USING (order_row)
-            WHERE c.same <> f.same
-            GROUP BY c.order_row
-        )
-        SELECT
-            o.order_row AS row_number,
-            $field AS field,
-            o.value AS value,
-            'rows ' || f.row_number || ' and ' || o.row_number
-                || ' have the same order number but different {_PLACE[str(column.role)]}'
-                AS problem,
-            'Correct one of the rows, or give one of them another order number.' AS fix,
-            'error' AS severity,
-            'order_conflict' AS code
-        FROM others o
-        JOIN firsts f USING (order_row)
-        ORDER BY 1
-        """,
-        params={"field": column.role},
-    )
-    return found.to_arrow_table().cast(PROBLEMS)
 
 
 def _apart(loaded: Loaded, groups: Relation, key: Column) -> pa.Table:

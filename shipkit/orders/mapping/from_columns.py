@@ -16,6 +16,7 @@ from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.heading_text import phrase
+from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
@@ -82,6 +83,7 @@ def map_columns(
                 numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
                 unclear_names(schema.con, taken, named, names, selection),
                 differing_origins(schema.con, taken, selection, lines),
+                _unlike_lines(schema.con, columns, leaves, references, lines),
             ]
         ),
         questions=(
@@ -96,6 +98,33 @@ def map_columns(
         filled=frozenset(leaves),
         nested=bool(origin),
     )
+
+
+def _unlike_lines(
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[Column],
+    leaves: Mapping[str, ColumnLeaf],
+    references: Mapping[str, ColumnLeaf],
+    lines: Relation,
+) -> pa.Table:
+    """Return a problem for each order whose lines differ in a column that a person named.
+
+    Columns that are read by their headings were compared when the lines were grouped.
+    """
+    by_key = {column.key: column for column in columns}
+    fields = [
+        *((field_path(name), leaf, once_of(name)) for name, leaf in leaves.items()),
+        *((f"references.{key}", leaf, Once("references")) for key, leaf in references.items()),
+    ]
+    named = [
+        (by_key[key], field, once)
+        for field, leaf, once in fields
+        if once is not None
+        for key in leaf.columns
+        if key in lines.columns and once_of(by_key[key].role) is None
+    ]
+    found = unlike_lines(con, lines.sql, named) if named else None
+    return problems_table() if found is None else found
 
 
 def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]:

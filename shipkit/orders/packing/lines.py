@@ -15,7 +15,7 @@ from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.packing.quantities import Counts
 from shipkit.orders.packing.weight_parts import without_repeats
-from shipkit.orders.units import WEIGHTS
+from shipkit.orders.units import LENGTHS, WEIGHTS
 
 __all__ = ["LineColumns", "Sums", "sum_lines"]
 
@@ -33,6 +33,8 @@ _OF_THE_ORDER: Final = (
     "package wt",
 )
 """How a heading begins that names the weight of a whole order."""
+_UNITS: Final = frozenset({*WEIGHTS.to_base, *LENGTHS.to_base})
+"""Ends of a role that name its unit: ``weight_oz``, ``length_in``."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _columns(orders: OrderSet, spec: MappingSpec, role: str) -> list[tuple[Colum
     given = []
     for name, heading in spec.columns.items():
         named, _, unit = name.rpartition("_")
-        if name == role or (named == role and unit in WEIGHTS.to_base):
+        if name == role or (named == role and unit in _UNITS):
             column = orders.loaded.column(heading)
             given.append((column, column.unit_or(unit if named == role else None)))
     if given:
