@@ -25,6 +25,7 @@ from shipkit.carriers.ups.text import clean
 from shipkit.models import Notify, Parcel, Shipment, Signature, SimpleRate
 
 __all__ = [
+    "CUSTOMS_NUMBERS",
     "documents_only",
     "notice_of_emails",
     "package_fields",
@@ -32,6 +33,15 @@ __all__ = [
     "shipment_options",
 ]
 
+CUSTOMS_NUMBERS: Final = (
+    "ioss_number",
+    "sender_tax_id",
+    "sender_eori",
+    "recipient_tax_id",
+    "recipient_eori",
+    "itn",
+)
+"""Fields of a shipment that only an invoice for customs has a place for."""
 _US_PR: Final = frozenset({"US", "PR"})
 _COD_FUNDS: Final = "0"
 _NOT_FOR_DOCUMENTS: Final = frozenset({("US", "CA"), ("US", "PR"), ("US", "MX")})
@@ -67,7 +77,14 @@ def shipment_options(shipment: Shipment, *, rated: bool) -> dict[str, Any]:
 
 
 def documents_only(route: Route, shipment: Shipment) -> bool:
-    """Return whether the shipment is documents. Raises CarrierRejected where UPS has no such."""
+    """Return whether the shipment is documents.
+
+    Raises
+    ------
+    CarrierRejected
+        UPS has no such on this route, or the row has goods or numbers for customs, which documents
+        have no invoice for.
+    """
     if not shipment.documents_only:
         return False
     if route.pair[0] == route.pair[1] or route.pair in _NOT_FOR_DOCUMENTS:
@@ -75,6 +92,16 @@ def documents_only(route: Route, shipment: Shipment) -> bool:
             "documents_only",
             f"UPS has no shipments of documents from {route.pair[0]} to {route.pair[1]}.",
             "Leave it out for this row.",
+        )
+    customs = shipment.customs
+    given = [name for name in CUSTOMS_NUMBERS if getattr(shipment, name)]
+    if customs and any(item.unit_value.amount > 0 for item in customs.items):
+        given.insert(0, "customs items with a value")
+    if given:
+        raise refuse(
+            "documents_only",
+            f"documents have no invoice for customs, and the row has {', '.join(given)}.",
+            "Leave documents_only out, or leave the others out.",
         )
     return True
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from shipkit.carriers.ups.borders import EU
 from shipkit.carriers.ups.route import Party, Route, latin, refuse
+from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Shipment
 
@@ -84,7 +85,7 @@ def filing_comment(shipment: Shipment) -> str:
 def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
     """Return what a person should know before a parcel goes to customs."""
     if not route.crosses_customs:
-        given = [name for name in ("ioss_number", "itn") if getattr(shipment, name)]
+        given = [name for name in CUSTOMS_NUMBERS if getattr(shipment, name)]
         return tuple(f"{name} is not sent: no customs border is crossed" for name in given)
     found = []
     if shipment.ioss_number and _vendor(route, shipment) is None:

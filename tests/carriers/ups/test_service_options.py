@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.ups import wire
-from shipkit.carriers.ups.service_options import notice_of_emails
+from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS, notice_of_emails
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelSpec, Money, Parcel, Shipment
+from shipkit.schema import OWN
 
 TODAY = dt.date(2026, 11, 29)
 
@@ -75,6 +76,20 @@ def test_documents_cross_a_border_without_an_invoice(abroad: Shipment, shop: Add
     assert bought["DocumentsOnlyIndicator"] == priced["DocumentsOnlyIndicator"] == ""
     assert "InternationalForms" not in bought.get("ShipmentServiceOptions", {})
     assert bought["Description"] == "Documents"
+
+
+@pytest.mark.parametrize("given", ["customs", *CUSTOMS_NUMBERS])
+def test_documents_do_not_lose_what_customs_would_be_told(
+    abroad: Shipment, shop: Address, given: str
+) -> None:
+    kept = {"customs": abroad.customs} if given == "customs" else {"customs": None, given: "X1"}
+    with pytest.raises(CarrierRejected, match="customs items" if given == "customs" else given):
+        wire.check(with_options(abroad, documents_only=True, **kept), shop)
+
+
+def test_the_numbers_for_customs_are_all_of_the_schema() -> None:
+    known = {leaf.name for leaf in OWN if leaf.name.endswith(("_eori", "_tax_id", "_number"))}
+    assert {*CUSTOMS_NUMBERS} == known | {"itn"}
 
 
 def test_emails_go_out_with_the_purchase_and_are_announced_before(

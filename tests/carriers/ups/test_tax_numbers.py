@@ -151,6 +151,8 @@ def test_a_number_that_does_not_apply_is_told_and_not_sent(
     assert "VendorInfo" not in shipped(there, shop).get("ShipFrom", {})
     home = shipment.model_copy(update={"ioss_number": NUMBERS["ioss_number"]})
     assert notes(home, shop) == "ioss_number is not sent: no customs border is crossed"
+    whole = notes(home.model_copy(update=NUMBERS), shop)
+    assert [text.split()[0] for text in whole.split(" | ")] == [*NUMBERS]
     norway = abroad.ship_to.model_copy(update={"country": "NO", "postal_code": "0150"})
     voec = abroad.model_copy(update={"ship_to": norway, "ioss_number": "VOEC2024567"})
     vendor = shipped(voec, shop)["ShipFrom"]["VendorInfo"]
