@@ -49,23 +49,26 @@ class CallQuota:
             sent.popleft()
         return max(0, self.per_hour - len(sent))
 
-    def take(self, api: str) -> None:
-        """Count a request to `api` that is sent now.
+    def take(self, api: str, count: int = 1) -> None:
+        """Count requests to `api` that are sent now, all of them or none.
 
         Raises
         ------
         RateLimited
-            The hour is used up. Nothing was sent.
+            So many do not fit into this hour. Nothing was sent.
         """
-        if self.left(api) == 0:
-            wait = self._sent[api][0] + _HOUR_S - self._clock()
+        if self.left(api) < count:
+            sent = self._sent[api]
+            freed = min(len(sent), len(sent) + count - self.per_hour)
+            wait = sent[freed - 1] + _HOUR_S - self._clock() if freed else _HOUR_S
             raise RateLimited(
-                f"The quota of {self.per_hour} requests an hour to USPS's {api} API is used up.",
+                f"The quota of {self.per_hour} requests an hour to USPS's {api} API "
+                + ("is used up." if count == 1 else f"has no room for {count} together."),
                 fix="shipkit waits for the next hour. Ask USPS for a higher quota, then set "
                 "SHIPKIT_USPS_QUOTA_PER_HOUR.",
                 retry_after_s=wait,
             )
-        self._sent[api].append(self._clock())
+        self._sent[api].extend([self._clock()] * count)
 
     def refused(self, api: str) -> float:
         """Return how long to wait after a 429 of `api` that does not say."""

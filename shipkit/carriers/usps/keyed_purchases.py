@@ -27,7 +27,7 @@ from shipkit.carriers.usps.label_request import Product, check, image_info, labe
 from shipkit.carriers.usps.mail_classes import SERVICES, is_domestic
 from shipkit.carriers.usps.parcel_question import extras_of
 from shipkit.carriers.usps.price_questions import PriceQuestions, mailing_day
-from shipkit.carriers.usps.usps_client import UspsClient
+from shipkit.carriers.usps.usps_client import UspsClient, api_of
 from shipkit.errors import (
     AnswerLost,
     CarrierError,
@@ -95,7 +95,7 @@ class KeyedPurchases:
     ) -> Prepared:
         """Compose the requests of a row at today's products and prices. Sends no purchase."""
         shipment = SERVICES.settled(shipment)
-        check(shipment, shipper)
+        check(shipment, shipper, parcels=self._client.quota.per_hour)
         image_info(shipment, label, place=0, purchase=True)
         day = mailing_day(shipment, shipper)
         chosen = await self._prices.products(shipment, shipper, day)
@@ -117,6 +117,8 @@ class KeyedPurchases:
         ------
         CarrierRejected
             The first parcel is refused, or the bytes would not be those that were composed.
+        RateLimited
+            The quota has no room for all parcels of the row. Nothing was sent.
         PartlyBought
             Some parcels are bought, and then USPS refused one or gave no usable answer.
         """
@@ -130,12 +132,14 @@ class KeyedPurchases:
                 "own history and decide.",
                 carrier_code="request_changed",
             )
+        path = _label_path(shipment)
+        self._client.quota.take(api_of(path), len(bodies))  # or the quota would split the row
         bought: list[Purchase] = []
         for place, body in enumerate(bodies):
             key = _parcel_key(made.key, place)
             try:
                 answer = await self._client.paid(
-                    "POST", _label_path(shipment), body, key=key, accept=ACCEPT, buying=True
+                    "POST", path, body, key=key, accept=ACCEPT, buying=True, counted=True
                 )
                 bought.append(one_label(answer, shipment, made.key))
             except CarrierError as error:

@@ -55,8 +55,13 @@ class Product:
     entry: str = "NONE"
 
 
-def check(shipment: Shipment, shipper: Address) -> None:
+def check(shipment: Shipment, shipper: Address, *, parcels: int) -> None:
     """Refuse a row that USPS cannot do, before anything is asked.
+
+    Parameters
+    ----------
+    parcels
+        The most that a row can have: each is a request of its own, and they are bought together.
 
     Raises
     ------
@@ -73,6 +78,13 @@ def check(shipment: Shipment, shipper: Address) -> None:
             "service",
             f"USPS {entry.title} does not go {kind}.",
             f"Choose one of {', '.join(e.code for e in SERVICES if e.reach != entry.reach)}.",
+        )
+    if len(shipment.parcels) > parcels:
+        raise refuse(
+            "parcels",
+            f"the row has {len(shipment.parcels)} parcels, and your quota is {parcels} labels an "
+            "hour: the row would be bought in parts.",
+            "Split the row, or ask USPS for a higher quota and set SHIPKIT_USPS_QUOTA_PER_HOUR.",
         )
     if shipment.is_return:
         raise refuse("is_return", "return labels of USPS are not supported.", "Buy it elsewhere.")

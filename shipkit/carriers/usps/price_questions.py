@@ -128,7 +128,7 @@ class PriceQuestions:
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service, the sum over its parcels."""
         shipment = SERVICES.settled(shipment)
-        check(shipment, shipper)
+        check(shipment, shipper, parcels=self._client.quota.per_hour)
         asked = questions_of(shipment, *self._from_and_day(shipment, shipper))
         answers = [await self._answer(question, compare=False) for question in asked]
         return self._rate(shipment, answers)
@@ -245,7 +245,7 @@ class PriceQuestions:
                 shipment = shipment_from_row({**row, "service": "any"})
             else:
                 shipment = SERVICES.settled(shipment_from_row(row))
-                check(shipment, shipper)
+                check(shipment, shipper, parcels=self._client.quota.per_hour)
             asked = questions_of(shipment, *self._from_and_day(shipment, shipper))
         except CarrierRejected as refused:
             return refused
@@ -370,7 +370,7 @@ class PriceQuestions:
         for code in codes:
             wanted = shipment.model_copy(update={"service": code})
             try:
-                check(wanted, shipper)
+                check(wanted, shipper, parcels=self._client.quota.per_hour)
                 found.append(self._rate(wanted, answers))
             except CarrierRejected as error:
                 refusals.append(error)

@@ -41,7 +41,7 @@ from shipkit.errors import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Payer", "UspsClient", "error_of"]
+__all__ = ["Payer", "UspsClient", "api_of", "error_of"]
 
 _EARLY_S: Final = 300.0
 """A token is renewed this long before it expires, or a tenth of its life if that is shorter."""
@@ -146,6 +146,7 @@ class UspsClient:
         key: str = "",
         accept: str = _JSON,
         buying: bool = False,
+        counted: bool = False,
     ) -> Response:
         """Return the answer to a request about labels, which names who pays.
 
@@ -157,11 +158,15 @@ class UspsClient:
             The idempotency key.
         buying
             Whether a refusal that is not clear must count as a purchase that may exist.
+        counted
+            Whether the quota has counted it already, with the others of its row.
         """
         headers = {"accept": accept}
         if key:
             headers["x-idempotency-key"] = key
-        answer = await self._authorized(method, path, content, headers=headers, paying=True)
+        answer = await self._authorized(
+            method, path, content, headers=headers, paying=True, counted=counted
+        )
         if answer.status >= 300:
             raise _refusal(answer, buying=buying)
         return answer
@@ -212,6 +217,7 @@ class UspsClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         paying: bool = False,
+        counted: bool = False,
     ) -> Response:
         """Send with valid tokens; where one is refused, once more with fresh ones."""
         for last in (False, True):
@@ -220,7 +226,13 @@ class UspsClient:
             if paying:
                 own[_PAY] = (await self._payment(access)).get_secret_value()
             answer = await self._send(
-                method, path, content, params=params, headers=own, authorization=access
+                method,
+                path,
+                content,
+                params=params,
+                headers=own,
+                authorization=access,
+                counted=counted and not last,
             )
             if last or not _is_stale(answer, paying=paying):
                 return answer
@@ -240,10 +252,12 @@ class UspsClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         authorization: SecretStr | None = None,
+        counted: bool = False,
     ) -> Response:
         """Send once, counted by the quota. 429 and 5xx are raised here."""
-        api = path.split("/")[1]
-        self.quota.take(api)
+        api = api_of(path)
+        if not counted:
+            self.quota.take(api)
         own = {"accept": _JSON, **(headers or {})}
         if content is not None:
             own["content-type"] = _JSON
@@ -344,6 +358,11 @@ class UspsClient:
         if answer.status != 200 or not isinstance(token, str) or not token:
             raise _payment_refused(answer)
         return _Token(SecretStr(token), _until(_LIFE_S))
+
+
+def api_of(path: str) -> str:
+    """Return the API that a path belongs to: each has a quota of its own."""
+    return path.split("/")[1]
 
 
 def _payment_refused(answer: Response) -> CarrierError:

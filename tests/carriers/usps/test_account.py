@@ -17,7 +17,12 @@ from shipkit.carriers.usps.keyed_purchases import key_of
 from shipkit.carriers.usps.label_request import Product, check, label_bytes
 from shipkit.carriers.usps.mail_classes import SERVICES
 from shipkit.carriers.usps.parcel_question import questions
-from shipkit.errors import AuthenticationFailed, CarrierRejected, LabelNotShown, RateLimited
+from shipkit.errors import (
+    AuthenticationFailed,
+    CarrierRejected,
+    LabelNotShown,
+    RateLimited,
+)
 from shipkit.models import (
     Address,
     Customs,
@@ -312,7 +317,7 @@ def test_random_requests_are_what_the_files_of_usps_have(contract):
     for _ in range(250):
         row = _random_shipment(dice)
         try:
-            check(row, SHOP)
+            check(row, SHOP, parcels=60)
         except CarrierRejected:
             continue
         label = LabelSpec(format=dice.choice(["pdf", "zpl", "png", "gif"]))
@@ -474,6 +479,13 @@ def test_the_quota_is_counted_in_any_sixty_minutes_and_for_each_api():
     assert quota.refused("labels") == 60.0
     assert quota.needed_s("prices", 5) == 3 * 3600
     assert (in_hours(3600), in_hours(24 * 3600 * 3)) == ("1 hour", "3 days")
+    quota.take("scans", 2)
+    now[0] = 3700.0
+    quota.take("labels", 2)
+    with pytest.raises(RateLimited, match="no room for 2 together") as caught:
+        quota.take("labels", 2)
+    assert caught.value.retry_after_s == 3600.0
+    assert quota.left("scans") == 0
 
 
 def test_a_used_up_quota_sends_nothing_more(server, usps, shipment):
@@ -485,6 +497,22 @@ def test_a_used_up_quota_sends_nothing_more(server, usps, shipment):
     with pytest.raises(RateLimited, match="quota of 1 requests an hour to USPS's prices API"):
         asked(usps(quota_per_hour=1), call)
     assert server.calls["prices"] == 1
+
+
+def test_the_quota_never_splits_a_row(server, usps, shipment):
+    row = shipment.model_copy(update={"parcels": (parcel(), parcel(weight_lb=3.0))})
+
+    async def call(one: Any) -> None:
+        for n in (1, 2):
+            reference = f"S0123456789A0000100{n}"
+            made = await one.prepare(row, SHOP, reference, ZPL)
+            await one.ship(row, SHOP, made.shipment_id, ZPL)
+
+    with pytest.raises(RateLimited, match="no room for 2 together"):
+        asked(usps(quota_per_hour=3), call)
+    assert len(server.sold()) == 2, "one row whole, nothing of the other"
+    with pytest.raises(CarrierRejected, match="has 2 parcels, and your quota is 1 labels"):
+        asked(usps(quota_per_hour=1), lambda one: one.quote(row, SHOP))
 
 
 def test_every_service_has_its_mail_class_and_no_two_share_a_name():
