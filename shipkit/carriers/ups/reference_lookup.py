@@ -75,7 +75,9 @@ class ReferenceLookup:
 
     async def _tracked(self, reference: str) -> list[str]:
         body = await self._client.ask(wire.track_reference(reference, account=self._account))
-        return tracking_answers.parcels_of_reference(body, reference)
+        return read_answer(
+            lambda answer: tracking_answers.parcels_of_reference(answer, reference), body
+        )
 
     async def _by_numbers(self, numbers: Sequence[str], label: LabelSpec) -> list[Purchase]:
         """Return the shipments of tracking numbers, parcels of one shipment together."""

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
-from shipkit.carriers.ups.json_values import at, date_of, listed, text_of
+from shipkit.carriers.ups.json_values import Unreadable, at, date_of, listed, text_of
 from shipkit.carriers.ups.text import clean
 from shipkit.carriers.ups.tracking_codes import status_of
 
 __all__ = ["parcels_of_reference", "parcels_of_shipment", "tracking"]
 
+_NOTHING_FOUND: Final = frozenset({"TW0001"})
+"""Warnings of Track: "Tracking Information Not Found"."""
+
 
 def parcels_of_reference(body: Any, reference: str) -> list[str]:
     """Return the tracking numbers that carry `reference`.
 
-    UPS answers 200 with a warning when it has none: then the list is empty.
+    UPS answers 200 with a warning when it has none: then, and only then, the list is empty. A row
+    without parcels may be bought again.
+
+    Raises
+    ------
+    Unreadable
+        The answer has neither parcels nor that warning.
     """
+    shipments = listed(at(body, "trackResponse", "shipment"))
+    if not shipments:
+        raise Unreadable("no shipment in the answer")
     found = []
-    for shipment in listed(at(body, "trackResponse", "shipment")):
-        for package in listed(shipment.get("package")):
+    for shipment in shipments:
+        packages = listed(shipment.get("package"))
+        warned = {text_of(each.get("code")) for each in listed(shipment.get("warnings"))}
+        if not packages and not warned & _NOTHING_FOUND:
+            raise Unreadable("neither a parcel nor the warning that there is none")
+        for package in packages:
             references = [text_of(r.get("number")) for r in listed(package.get("referenceNumber"))]
             number = text_of(package.get("trackingNumber"))
-            if number and (not references or reference in references):
+            if not number:
+                raise Unreadable("a parcel without a number")
+            if not references or reference in references:
                 found.append(number)
     return list(dict.fromkeys(found))
 

@@ -263,7 +263,7 @@ class KeyedPurchases:
             answer = await self._client.paid("POST", path, body, key=key, accept=ACCEPT)
         except CarrierRejected as refused:
             code = refused.carrier_code or ""
-            if code in _NOT_FOUND or "not found" in refused.message.lower():
+            if code in _NOT_FOUND:  # by its code only: a gateway's "not found" is of no label
                 return None
             if code in _EXISTS | _GONE:
                 raise LabelNotShown(

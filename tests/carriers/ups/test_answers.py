@@ -16,6 +16,7 @@ from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
 from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.service_level import ServiceLevel
+from shipkit.carriers.ups.tracking_answers import parcels_of_reference
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
 from shipkit.models import Address, LabelFormat
 
@@ -288,3 +289,20 @@ def test_the_published_price_is_next_to_the_accounts_own(shared_ups: Path) -> No
     alone = responses.rates(body)
     assert {rate.list_cents for rate in alone} == {None}
     assert sorted(rate.cost_cents for rate in alone) == sorted(published for _, published in both)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"trackResponse": {"shipment": []}},
+        {"trackResponse": {"shipment": [{"inquiryNumber": "R"}]}},
+        {"trackResponse": {"shipment": [{"warnings": [{"code": "TW0002"}]}]}},
+        {"trackResponse": {"shipment": [{"package": [{"trackingNumber": ""}]}]}},
+    ],
+)
+def test_only_ups_s_warning_says_that_a_reference_has_no_parcel(body: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        parcels_of_reference(body, "R")
+    nothing = {"trackResponse": {"shipment": [{"warnings": [{"code": "TW0001"}]}]}}
+    assert parcels_of_reference(nothing, "R") == []

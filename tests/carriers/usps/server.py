@@ -62,6 +62,7 @@ FAULTS = {
     "401": "401 invalid_token, nothing was done",
     "401_scope": "401 for a missing scope, nothing was done",
     "403": "403 with the gateway's fault, nothing was done",
+    "not_found": "404 with an error body that has no number of USPS's, nothing was done",
     "dead_payment": "400 that names the payment token, nothing was done",
     "key_in_progress": "409 about the key; the work is done after `late_s`",
     "key_in_progress_400": "400 about the key; the work is done after `late_s`",
@@ -374,6 +375,8 @@ class UspsServer:
             case "refused":
                 words = "Could not find working sku from SSF ingredients"
                 return self._refuse(400, words, code="030002")
+            case "not_found":  # a gateway's words about a path, not USPS's about a label
+                return self._refuse(404, "Resource not found")
             case "past_day":
                 words = "cannot be in the past or more than 45 days in the future"
                 return self._refuse(400, words, code="160001")

@@ -18,6 +18,7 @@ from shipkit.carriers.usps.label_request import Product, check, label_bytes
 from shipkit.carriers.usps.mail_classes import SERVICES
 from shipkit.carriers.usps.parcel_question import questions
 from shipkit.errors import (
+    AnswerLost,
     AuthenticationFailed,
     CarrierRejected,
     LabelNotShown,
@@ -308,6 +309,13 @@ def test_a_label_that_was_canceled_is_not_shown_and_voids_again(server, usps, sh
     with pytest.raises(LabelNotShown) as caught:
         asked(usps(), lambda one: one.find("S0123456789A00001001", ZPL, shipment))
     assert caught.value.final
+
+
+def test_only_the_codes_of_usps_say_that_there_is_no_label(server, usps, shipment):
+    bought(usps(), shipment)
+    server.fault("reprint", "not_found", times=1)
+    with pytest.raises(AnswerLost, match="Resource not found"):
+        asked(usps(), lambda one: one.find("S0123456789A00001001", ZPL, shipment))
 
 
 def test_random_requests_are_what_the_files_of_usps_have(contract):
