@@ -336,6 +336,13 @@ class CustomsItem(_Frozen):
     hs_code: Annotated[str | None, Spec("code")] = None
     origin_country: Annotated[str | None, Spec("country"), Field(pattern=r"^[A-Z]{2}$")] = None
 
+    @property
+    def value(self) -> Money:
+        """The value of the whole line: of all its pieces."""
+        return Money(
+            amount=self.unit_value.amount * self.quantity, currency=self.unit_value.currency
+        )
+
 
 class Customs(_Frozen):
     """Customs data of a shipment that crosses a border."""
@@ -348,6 +355,18 @@ class Customs(_Frozen):
     terms: Annotated[str | None, Spec("text")] = None
     """Incoterms code, "DAP"."""
     items: tuple[CustomsItem, ...] = ()
+
+    @property
+    def value(self) -> Money | None:
+        """The value of all goods, None without items.
+
+        Raises
+        ------
+        ValueError
+            The items are of several currencies.
+        """
+        first, *others = (item.value for item in self.items) if self.items else (None,)
+        return first if first is None else sum(others, start=first)
 
 
 class Signature(StrEnum):

@@ -7,7 +7,6 @@ JSON Web Tokens (RFC 9068); opaque ones are refused.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from shipkit.common.loopback import is_loopback
 from shipkit.errors import InputError
 
 __all__ = ["SCOPES", "Access", "AccessTokens", "covers", "secure_url"]
@@ -139,20 +139,13 @@ def secure_url(url: str, option: str) -> str:
         It is neither, or has a query or a fragment.
     """
     parts = urlsplit(url)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or ""))
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
     if not secure or not parts.hostname or parts.query or parts.fragment:
         raise InputError(
             f"{option} {url!r} is not an https address.",
             fix=f"Write it like {option} https://login.example.com, without ? and #.",
         )
     return url
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _access(claims: Mapping[str, Any]) -> Access:

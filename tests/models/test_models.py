@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shipkit.models import Address, Money, minor_units
+from shipkit.models import Address, Customs, CustomsItem, Money, minor_units
 from shipkit.state import MOVES, STATE_AFTER, Outcome, RowState
 
 CENTS = st.integers(-(10**12), 10**12)
@@ -83,3 +83,14 @@ def test_amounts_keep_their_last_digit():
     assert Money.of("0.005").amount == Decimal("0.005")
     assert Money.of("0.005").cents == 0
     assert Money.of("0.015").cents == 2
+
+
+def test_goods_are_worth_the_sum_of_their_lines_in_one_currency():
+    mug = CustomsItem(description="Mug", quantity=3, unit_value=Money.of("4.333"))
+    pen = CustomsItem(description="Pen", quantity=1, unit_value=Money.of("2"))
+    assert mug.value == Money.of("12.999")
+    assert Customs(items=(mug, pen)).value == Money.of("14.999")
+    assert Customs().value is None
+    yen = CustomsItem(description="Pen", quantity=1, unit_value=Money.of("2", "JPY"))
+    with pytest.raises(ValueError, match="cannot combine USD and JPY"):
+        _ = Customs(items=(mug, yen)).value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
-from shipkit.errors import CarrierRejected
+from shipkit.carriers.row_refusal import refuse
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
 __all__ = ["customs_info", "duty_options"]
@@ -42,19 +42,18 @@ def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     if customs is None or not customs.items:
         if not abroad:
             return None
-        raise _refuse(
+        raise refuse(
             "customs.items",
             f"goods from {origin.country} to {shipment.ship_to.country} need a line per item.",
             "Map description, quantity, value, weight and country of origin (customs.items).",
         )
-    values = [item.unit_value.amount * item.quantity for item in customs.items]
     if any(item.unit_value.currency != "USD" for item in customs.items):
-        raise _refuse("customs.items", "values are in USD at EasyPost.", "Give them in USD.")
-    if abroad and origin.country == "US" and sum(values) >= _FILING_FROM:
-        raise _refuse(
+        raise refuse("customs.items", "values are in USD at EasyPost.", "Give them in USD.")
+    total = customs.value
+    if abroad and origin.country == "US" and total and total.amount >= _FILING_FROM:
+        raise refuse(
             "customs.items",
-            f"goods of ${sum(values):,.2f} need an export filing (ITN), which shipkit does not ask "
-            "for.",
+            f"goods of {total} need an export filing (ITN), which shipkit does not ask for.",
             "Ship this row from your EasyPost account, with the ITN.",
         )
     contents, explanation = _contents(customs)
@@ -70,7 +69,7 @@ def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     if explanation:
         found["contents_explanation"] = explanation
     if not signer:
-        raise _refuse("ship_from.name", "customs needs who signs.", "Give the shipper's name.")
+        raise refuse("ship_from.name", "customs needs who signs.", "Give the shipper's name.")
     return found
 
 
@@ -83,7 +82,7 @@ def duty_options(shipment: Shipment, origin: Address) -> dict[str, Any]:
     terms = (customs.terms or "").strip().upper()
     payer = customs.duties_payer.strip().lower()
     if payer not in ("", "receiver", "shipper"):
-        raise _refuse(
+        raise refuse(
             "customs.duties_payer",
             f"{customs.duties_payer!r} cannot pay the duties here.",
             "Use receiver or shipper.",
@@ -91,7 +90,7 @@ def duty_options(shipment: Shipment, origin: Address) -> dict[str, Any]:
     if not terms and payer == "shipper":
         terms = "DDP"
     if terms and terms not in _TERMS:
-        raise _refuse(
+        raise refuse(
             "customs.terms",
             f"{customs.terms!r} is not one of EasyPost's terms of shipment.",
             f"Use one of {', '.join(sorted(_TERMS))}.",
@@ -110,7 +109,7 @@ def _contents(customs: Customs) -> tuple[str, str]:
     if reason in _OTHER:
         return "other", _OTHER[reason]
     if reason not in _CONTENTS:
-        raise _refuse(
+        raise refuse(
             "customs.reason",
             f"{customs.reason!r} is not one of the reasons for export.",
             f"Use one of {', '.join([*_CONTENTS, *_OTHER])}.",
@@ -124,7 +123,7 @@ def _items(shipment: Shipment, customs: Customs, *, abroad: bool) -> list[dict[s
     for place, item in enumerate(customs.items):
         pounds = item.weight_lb
         if pounds is None and not alone and abroad:
-            raise _refuse(
+            raise refuse(
                 f"customs.items[{place}].weight_lb",
                 "EasyPost needs the weight of each item.",
                 "Map the weights of the order's lines.",
@@ -140,13 +139,13 @@ def _items(shipment: Shipment, customs: Customs, *, abroad: bool) -> list[dict[s
 
 def _item(item: CustomsItem, place: int, ounces: Decimal, *, abroad: bool) -> dict[str, Any]:
     field = f"customs.items[{place}]"
-    value = item.unit_value.amount * item.quantity
+    value = item.value.amount
     if not item.description.strip():
-        raise _refuse(f"{field}.description", "customs needs a description.", "Say what it is.")
+        raise refuse(f"{field}.description", "customs needs a description.", "Say what it is.")
     if value <= 0:
-        raise _refuse(f"{field}.unit_value", "customs needs a value above 0.", "Give its value.")
+        raise refuse(f"{field}.unit_value", "customs needs a value above 0.", "Give its value.")
     if abroad and not item.origin_country:
-        raise _refuse(
+        raise refuse(
             f"{field}.origin_country",
             "customs needs the country where the item was made.",
             'Map it, or give one for all: defaults={"origin_country": "US"}.',
@@ -166,7 +165,3 @@ def _item(item: CustomsItem, place: int, ounces: Decimal, *, abroad: bool) -> di
     if item.sku:
         found["code"] = item.sku
     return found
-
-
-def _refuse(field: str, problem: str, fix: str) -> CarrierRejected:
-    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)

@@ -8,7 +8,6 @@ in :mod:`~shipkit.carriers.easypost.easypost_client`.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
 from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.tracking import track_each
+from shipkit.common.loop_lock import LoopLock
 from shipkit.errors import AuthenticationFailed, CarrierRejected, SettingsError
 from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Shipment
 from shipkit.settings import Settings
@@ -122,7 +122,7 @@ class EasyPost(EasyPostPickups):
             proxy=proxy,
         )
         self._known: AccountFacts | None = None
-        self._asking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._asking = LoopLock()
         accounts = tuple(filter(None, (text.strip() for text in carrier_accounts)))
         off = insurance == "off"
         self._files = LabelFiles(
@@ -300,10 +300,7 @@ class EasyPost(EasyPostPickups):
 
     async def _facts(self) -> AccountFacts:
         """Return what the account charges on top of postage, asked once."""
-        loop = asyncio.get_running_loop()
-        if self._asking is None or self._asking[0] is not loop:
-            self._asking = (loop, asyncio.Lock())
-        async with self._asking[1]:  # the first fifty rows ask together
+        async with self._asking.here():  # the first fifty rows ask together
             if self._known is None:
                 self._known = await self._read_facts()
             return self._known

@@ -7,7 +7,6 @@ answer carries is compared with the environment that was asked for.
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import orjson
 from pydantic import SecretStr
 
 from shipkit.carriers.http import HttpTransport, Response
+from shipkit.common.loopback import is_loopback
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -197,12 +197,7 @@ def checked_url(base_url: str | None) -> str:
 def is_local(url: str) -> bool:
     """Return whether `url` is on this machine."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-    return loopback and parts.scheme in {"http", "https"}
+    return is_loopback(parts.hostname) and parts.scheme in {"http", "https"}
 
 
 def _basic(key: SecretStr) -> SecretStr:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from shipkit.carriers.easypost.catalog import SERVICES, carrier_of, packaging_of
 from shipkit.carriers.easypost.customs_info import customs_info, duty_options
+from shipkit.carriers.row_refusal import refuse
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment, Signature
 
@@ -25,7 +26,6 @@ __all__ = [
     "draft",
     "dropped_options",
     "insured_amount",
-    "refuse",
 ]
 
 _SIGNATURES: Final = {
@@ -181,11 +181,6 @@ def dropped_options(sent: dict[str, Any], answer: Any) -> CarrierRejected | None
                 "Choose another service, or ship without it.",
             )
     return None
-
-
-def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
-    """Return the refusal of a row by this machine, before EasyPost is asked."""
-    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
 
 
 def _echoed(sent: Any, back: Any) -> bool:

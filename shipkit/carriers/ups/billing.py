@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from shipkit.carriers.ups.route import Route, refuse
+from shipkit.carriers.row_refusal import refuse
+from shipkit.carriers.ups.route import Route
 from shipkit.carriers.ups.text import postal_code
 from shipkit.models import BillTo, Shipment
 

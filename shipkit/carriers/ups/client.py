@@ -18,7 +18,6 @@ This is the one place that decides an outcome at UPS:
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 import time
@@ -34,6 +33,7 @@ from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.responses import ErrorAnswer
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.carriers.ups.wire import Request
+from shipkit.common.loop_lock import LoopLock
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -82,8 +82,7 @@ class UpsClient:
         self._client_id, self._secret = client_id, client_secret
         self._token: SecretStr | None = None
         self._good_until = 0.0
-        self._signing_in: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._signing_in = LoopLock()
 
     def __repr__(self) -> str:
         """Name the host and nothing else."""
@@ -155,12 +154,9 @@ class UpsClient:
 
         Callers that come while a token is fetched wait for that one.
         """
-        loop = asyncio.get_running_loop()
-        if self._signing_in is None or loop is not self._loop:
-            self._signing_in, self._loop = asyncio.Lock(), loop
         if (token := self._usable(refused)) is not None:
             return token
-        async with self._signing_in:
+        async with self._signing_in.here():
             if (token := self._usable(refused)) is None:
                 token, seconds = await self._fetch_token()
                 self._token = token

@@ -8,8 +8,9 @@ import textwrap
 from decimal import Decimal
 from typing import Any
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.codes import EXPORT_REASONS
-from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.ups.route import Route, latin
 from shipkit.carriers.ups.tax_numbers import filing_comment
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Customs, CustomsItem, Money, Shipment
@@ -96,27 +97,31 @@ def rated_value(route: Route, shipment: Shipment) -> dict[str, str] | None:
 
 
 def _total(shipment: Shipment) -> dict[str, str] | None:
-    values = _values(shipment)
-    total = sum((v.amount for v in values), Decimal(0))
-    if total <= 0:
+    total = _value_of_goods(shipment)
+    if total is None or total.amount <= 0:
         return None
-    if total > Decimal(99_999_999):
+    if total.amount > Decimal(99_999_999):
         raise refuse(
             "customs.items", "the goods are worth more than UPS accepts.", "Split the shipment."
         )
     return {
-        "CurrencyCode": values[0].currency,
-        "MonetaryValue": f"{max(total, Decimal(1)).quantize(Decimal('0.01')):f}",
+        "CurrencyCode": total.currency,
+        "MonetaryValue": f"{max(total.amount, Decimal(1)).quantize(Decimal('0.01')):f}",
     }
 
 
-def _values(shipment: Shipment) -> list[Money]:
-    items = shipment.customs.items if shipment.customs else ()
-    lines = [
-        Money(amount=item.unit_value.amount * item.quantity, currency=item.unit_value.currency)
-        for item in items
-    ]
-    return lines or [p.declared_value for p in shipment.parcels if p.declared_value]
+def _value_of_goods(shipment: Shipment) -> Money | None:
+    """Return the value of the customs items, without any that which is declared."""
+    declared = [p.declared_value for p in shipment.parcels if p.declared_value]
+    try:
+        goods = shipment.customs.value if shipment.customs else None
+        return goods or (sum(declared[1:], start=declared[0]) if declared else None)
+    except ValueError:
+        raise refuse(
+            "customs.items",
+            "the goods of one shipment have a single currency.",
+            "Give all values in the same currency.",
+        ) from None
 
 
 def _customs_of(route: Route, shipment: Shipment) -> Customs:

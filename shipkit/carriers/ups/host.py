@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
+from shipkit.common.loopback import is_loopback
 from shipkit.errors import SettingsError
 
 __all__ = ["checked_host"]
@@ -34,7 +34,7 @@ def checked_host(base_url: str | None, environment: str) -> str:
     clean = not (
         parts.username or parts.password or parts.query or parts.fragment
     ) and parts.path in {"", "/"}
-    if clean and parts.scheme in {"http", "https"} and _is_loopback(host):
+    if clean and parts.scheme in {"http", "https"} and is_loopback(host):
         return base_url
     if not (clean and parts.scheme == "https" and (host == "ups.com" or host.endswith(".ups.com"))):
         raise SettingsError(
@@ -48,10 +48,3 @@ def checked_host(base_url: str | None, environment: str) -> str:
             fix="Unset SHIPKIT_UPS_BASE_URL, or set SHIPKIT_UPS_ENV to match.",
         )
     return base_url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,8 +10,9 @@ import datetime as dt
 import re
 from typing import Any, Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.json_values import Unreadable, at, listed, number_of, text_of
-from shipkit.carriers.ups.route import Route, refuse
+from shipkit.carriers.ups.route import Route
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.carriers.ups.wire import Request
 from shipkit.models import LandedCost, Money, Shipment

@@ -11,7 +11,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.row_refusal import refuse
+from shipkit.carriers.ups.route import Route, latin
 from shipkit.carriers.ups.service_codes import weigh
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.service_options import package_fields, package_options

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.borders import EU, is_customs_border
 from shipkit.carriers.ups.measures import Measures, measures_of
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.carriers.ups.text import clean, cut, phone, postal_code, street
-from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Shipment
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "demand_own_country",
     "latin",
     "place",
-    "refuse",
     "route_of",
 ]
 
@@ -51,11 +50,6 @@ _ABROAD_ONLY = frozenset(each.code for each in SERVICES if each.reach == "abroad
 _NOT_WITHIN_CANADA = frozenset(
     each.code for each in SERVICES if not each.facts.get("within_canada", True)
 )
-
-
-def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
-    """Return the error for what UPS would refuse. Nothing was sent."""
-    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
 
 
 def latin(text: str, field: str) -> str:

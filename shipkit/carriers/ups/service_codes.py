@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.measures import IMPERIAL, OUNCES, Measures
-from shipkit.carriers.ups.route import Route, refuse
+from shipkit.carriers.ups.route import Route
 from shipkit.carriers.ups.service_level import SERVICES, ServiceLevel
 from shipkit.models import Parcel, Shipment
 

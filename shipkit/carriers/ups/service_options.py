@@ -20,7 +20,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from shipkit.carriers.ups.route import Route, latin, refuse
+from shipkit.carriers.row_refusal import refuse
+from shipkit.carriers.ups.route import Route, latin
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Notify, Parcel, Shipment, Signature, SimpleRate
 
@@ -31,6 +32,7 @@ __all__ = [
     "package_fields",
     "package_options",
     "shipment_options",
+    "simple_rate_services",
 ]
 
 CUSTOMS_NUMBERS: Final = (
@@ -59,9 +61,7 @@ _CUBIC_INCHES: Final = {
     SimpleRate.XL: 1_728,
 }
 _SIMPLE_RATE_LB: Final = 50
-_SIMPLE_RATE_SERVICES: Final = frozenset(
-    {"ground", "3_day_select", "2nd_day_air", "next_day_air_saver"}
-)
+_SIMPLE_RATE_SERVICES: Final = ("ground", "3_day_select", "2nd_day_air", "next_day_air_saver")
 
 
 def shipment_options(shipment: Shipment, *, rated: bool) -> dict[str, Any]:
@@ -104,6 +104,12 @@ def documents_only(route: Route, shipment: Shipment) -> bool:
             "Leave documents_only out, or leave the others out.",
         )
     return True
+
+
+def simple_rate_services(shipment: Shipment) -> tuple[str, ...]:
+    """Return the services that a flat price is of, where a parcel asks for one; else none."""
+    asks = any(parcel.simple_rate not in (None, SimpleRate.NONE) for parcel in shipment.parcels)
+    return _SIMPLE_RATE_SERVICES if asks else ()
 
 
 def package_fields(parcel: Parcel, index: int, route: Route, shipment: Shipment) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any, Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.borders import EU
-from shipkit.carriers.ups.route import Party, Route, latin, refuse
+from shipkit.carriers.ups.route import Party, Route, latin
 from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Shipment
@@ -114,7 +115,7 @@ def _goods_to_file(route: Route, shipment: Shipment) -> str:
     for item in shipment.customs.items:
         if item.unit_value.currency == "USD":
             code = re.sub(r"[^0-9]", "", item.hs_code or "")
-            worth[code or item.description] += item.unit_value.amount * item.quantity
+            worth[code or item.description] += item.value.amount
     return next((goods for goods, value in worth.items() if value > _FILING_VALUE), "")
 
 

@@ -334,12 +334,10 @@ def transit(shipment: Shipment, shipper: Address, *, account: str, date: dt.date
         "billType": "03",
         "numberOfPackages": len(shipment.parcels),
     }
-    customs = shipment.customs
-    if customs and customs.items:
-        body["shipmentContentsValue"] = float(
-            sum(item.unit_value.amount * item.quantity for item in customs.items)
-        )
-        body["shipmentContentsCurrencyCode"] = customs.items[0].unit_value.currency
+    total = rated_value(route, shipment)
+    if total:
+        body["shipmentContentsValue"] = float(total["MonetaryValue"])
+        body["shipmentContentsCurrencyCode"] = total["CurrencyCode"]
     return Request("POST", "/api/shipments/v1/transittimes", body)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.mail_classes import is_domestic
-from shipkit.carriers.usps.parcel_question import needs_form, pounds, refuse
+from shipkit.carriers.usps.parcel_question import needs_form, pounds
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
 __all__ = ["customs_form"]
@@ -86,7 +87,7 @@ def _demand_values(shipment: Shipment, customs: Customs, *, abroad: bool) -> Non
     """Refuse goods of a value that cannot be declared."""
     if any(item.unit_value.currency != "USD" for item in customs.items):
         raise refuse("customs.items", "values are in USD at USPS.", "Give them in USD.")
-    total = sum((item.unit_value.amount * item.quantity for item in customs.items), Decimal(0))
+    total = customs.value.amount if customs.value else Decimal(0)
     if abroad and total >= _FILING_FROM:
         raise refuse(
             "customs.items",
@@ -165,7 +166,7 @@ def _items(shipment: Shipment, customs: Customs, *, abroad: bool) -> list[dict[s
 
 def _item(item: CustomsItem, place: int, weight: Decimal, *, abroad: bool) -> dict[str, Any]:
     field = f"customs.items[{place}]"
-    value = item.unit_value.amount * item.quantity
+    value = item.value.amount
     text = " ".join(item.description.split())
     if not text or text.lower() in _NO_DESCRIPTION:
         raise refuse(f"{field}.description", "customs needs what it is.", "Describe the goods.")

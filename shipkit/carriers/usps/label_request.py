@@ -14,16 +14,10 @@ from typing import Any, Final
 
 import orjson
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.customs_form import customs_form
 from shipkit.carriers.usps.mail_classes import SERVICES, country_name, is_domestic, state_of
-from shipkit.carriers.usps.parcel_question import (
-    extras_of,
-    insured_value,
-    pounds,
-    refuse,
-    sides_of,
-    zip5,
-)
+from shipkit.carriers.usps.parcel_question import extras_of, insured_value, pounds, sides_of, zip5
 from shipkit.models import NUMBERED_REFERENCES, Address, LabelFormat, LabelSpec, Parcel, Shipment
 
 __all__ = ["Product", "check", "domestic_address", "image_info", "label_bytes"]
@@ -201,8 +195,8 @@ def _value(
         return insured
     if domestic or shipment.customs is None:
         return insured
-    items = shipment.customs.items
-    return sum((item.unit_value.amount * item.quantity for item in items), Decimal(0))
+    goods = shipment.customs.value
+    return goods.amount if goods else Decimal(0)
 
 
 def _references(shipment: Shipment, *, domestic: bool) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.mail_classes import (
     NEEDS_FORM,
     is_domestic,
@@ -18,7 +19,6 @@ from shipkit.carriers.usps.mail_classes import (
     packaging_of,
     state_of,
 )
-from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Parcel, Shipment, Signature
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "insured_value",
     "pounds",
     "questions",
-    "refuse",
     "sides_of",
     "zip5",
 ]
@@ -45,11 +44,6 @@ _INCLUDES: Final = frozenset({"ground_advantage", "priority", "express"})
 _LOW_INSURANCE: Final = Decimal(500)
 _HIGHEST_INSURANCE: Final = Decimal(5000)
 _UNINSURED: Final = "first_class_package_international"
-
-
-def refuse(field: str, problem: str, fix: str) -> CarrierRejected:
-    """Return the refusal of a row, before anything is asked."""
-    return CarrierRejected(f"{field}: {problem}", fix=fix, field=field)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ What an answer means (`errors.csv` of the project's material, made from USPS's o
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pydantic import SecretBytes, SecretStr
 
 from shipkit.carriers.http import HttpTransport, Response, retry_after_s
 from shipkit.carriers.usps.call_quota import CallQuota
+from shipkit.common.loop_lock import LoopLock
 from shipkit.errors import (
     AnswerLost,
     AuthenticationFailed,
@@ -113,7 +113,7 @@ class UspsClient:
         self.quota = quota
         self._access: _Token | None = None
         self._paying: _Token | None = None
-        self._fetching: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._fetching = LoopLock()  # fifty rows need the tokens together
 
     def __repr__(self) -> str:
         """Name the host and nothing else."""
@@ -291,24 +291,17 @@ class UspsClient:
     # -- tokens ----------------------------------------------------------------------------------
 
     async def _signed_in(self) -> SecretStr:
-        async with self._lock():
+        async with self._fetching.here():
             if self._access is None or time.monotonic() >= self._access.until:
                 self._access = await self._fetch_access()
             return self._access.value
 
     async def _payment(self, access: SecretStr) -> SecretStr:
         """Return the token that names who pays."""
-        async with self._lock():
+        async with self._fetching.here():
             if self._paying is None or time.monotonic() >= self._paying.until:
                 self._paying = await self._fetch_payment(access)
             return self._paying.value
-
-    def _lock(self) -> asyncio.Lock:
-        """Return the lock under which tokens are fetched: fifty rows need them together."""
-        loop = asyncio.get_running_loop()
-        if self._fetching is None or self._fetching[0] is not loop:
-            self._fetching = (loop, asyncio.Lock())
-        return self._fetching[1]
 
     async def _fetch_access(self) -> _Token:
         # JSON, as USPS's own examples have it (USPS/api-examples, README of 2025-10-31).

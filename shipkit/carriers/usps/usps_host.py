@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
 
+from shipkit.common.loopback import is_loopback
 from shipkit.errors import SettingsError
 
 __all__ = ["api_host"]
@@ -33,17 +33,10 @@ def api_host(base_url: str | None, environment: str) -> str:
         clean
         and parts.path in {"", "/"}
         and parts.scheme in {"http", "https"}
-        and _is_loopback((parts.hostname or "").lower())
+        and is_loopback(parts.hostname)
     ):
         return base_url.rstrip("/")
     raise SettingsError(
         f"SHIPKIT_USPS_BASE_URL is neither USPS's {environment} host nor this machine.",
         fix="Unset it.",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
