@@ -26,7 +26,6 @@ __all__ = [
     "quote_line",
     "refused_line",
     "shop_each",
-    "with_note",
 ]
 
 SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
@@ -84,11 +83,6 @@ async def quote_each(
     )
     answers = dict(zip(questions, found, strict=True))
     return quotes_table([answers[key] for key in keys])
-
-
-def with_note(rate: Rate, note: str | None) -> Rate:
-    """Return `rate` with one more warning, or itself where there is none."""
-    return rate.model_copy(update={"warnings": (*rate.warnings, note)}) if note else rate
 
 
 async def shop_each(

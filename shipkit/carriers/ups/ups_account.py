@@ -21,7 +21,7 @@ from shipkit.carriers.label_format import checked
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line, with_note
+from shipkit.carriers.quoting import quote_line, refused_line
 from shipkit.carriers.tracking import track_each
 from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
 from shipkit.carriers.ups.access_points import access_point_note
@@ -36,7 +36,7 @@ from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.service_level import SERVICES
-from shipkit.carriers.ups.service_options import notice_of_emails
+from shipkit.carriers.ups.service_options import notice_of_emails, simple_rate_services
 from shipkit.carriers.ups.tax_numbers import customs_notes
 from shipkit.carriers.ups.ups_settings import UpsSettings
 from shipkit.common.local_day import local_day
@@ -185,9 +185,7 @@ class UPS(UpsPickups):
         shipment = _settled(shipment, shipper)
         wire.check(shipment, shipper)
         body = await self._client.ask(self._rate_request(shipment, shipper))
-        rate = self._price_of(body, shipment, shipper)
-        notes = customs_notes(route_of(shipment, shipper, self.identity.account), shipment)
-        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
+        return self._noted(self._price_of(body, shipment, shipper), shipment, shipper)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
@@ -216,31 +214,43 @@ class UPS(UpsPickups):
                 keys = self._cache_keys(fresh)
                 self._cache.put({question: fresh[key] for key, question in keys.items()})
         return quotes_table(
-            [row if isinstance(row, dict) else _noted(known[row[0]], row[1]) for row in rows]
+            [row if isinstance(row, dict) else _with_notes(known[row[0]], row[1]) for row in rows]
         )
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service that UPS offers for `shipment`, cheapest first.
 
-        Shop leaves Ground Saver out, so it is asked for by itself. Only a refusal by UPS means that
-        a service is not offered; without an answer the row has no prices at all, because the
-        cheapest of the rest may not be the cheapest.
+        Shop leaves Ground Saver out, so it is asked for by itself, and so are the services of a
+        Simple Rate, whose answers are of that price for certain. Only a refusal by UPS means that a
+        service is not offered; without an answer the row has no prices at all, because the cheapest
+        of the rest may not be the cheapest.
         """
         date = shipment.ship_date or self._day(shipment, shipper)
-        account = self.identity.account
-        listed = self._shopped(
-            wire.rate(shipment, shipper, account=account, shop=True, date=date), shipper.country
-        )
+        simple = simple_rate_services(shipment)
+        listed = []
+        if simple:
+            wire.check(shipment.model_copy(update={"service": simple[0]}), shipper)
+        else:
+            asked = wire.rate(
+                shipment, shipper, account=self.identity.account, shop=True, date=date
+            )
+            listed = [self._shopped(asked, shipper.country)]
         apart = [
             self._asked_apart(shipment.model_copy(update={"service": service}), shipper, date)
-            for service in _NOT_SHOPPED
+            for service in simple or _NOT_SHOPPED
         ]
-        found = await asyncio.gather(listed, *apart, return_exceptions=True)
+        found = await asyncio.gather(*listed, *apart, return_exceptions=True)
         rates = [rate for each in found if not isinstance(each, BaseException) for rate in each]
         refused = [each for each in found if isinstance(each, BaseException)]
         fatal = [each for each in refused if rates == [] or not isinstance(each, CarrierRejected)]
         if fatal:
             raise next((e for e in fatal if not isinstance(e, CarrierRejected)), fatal[0])
+        if not rates:
+            raise CarrierRejected(
+                "UPS sells this row by none of its services.",
+                fix="Name a service to see why, or leave simple_rate out.",
+            )
+        rates = [self._noted(rate, shipment, shipper) for rate in rates]
         return sorted(rates, key=lambda rate: (rate.cost_cents, rate.service))
 
     async def _shopped(self, request: wire.Request, country: str) -> list[Rate]:
@@ -253,7 +263,8 @@ class UPS(UpsPickups):
         No answer shows whether UPS gives the days with it. Where it refuses to, the price is asked
         for without them, until an answer has shown which of the two it is.
         """
-        for day in self._days_to_ask(date):
+        learns = shipment.service in _NOT_SHOPPED
+        for day in self._days_to_ask(date) if learns else (date,):
             try:
                 wire.check(shipment, shipper)
                 request = wire.rate(shipment, shipper, account=self.identity.account, date=day)
@@ -262,7 +273,8 @@ class UPS(UpsPickups):
                 if refused.carrier_code is None:
                     break  # found here, before UPS was asked
             else:
-                self._days_apart = day is not None
+                if learns:
+                    self._days_apart = day is not None
                 return [rate]
         return []
 
@@ -323,16 +335,32 @@ class UPS(UpsPickups):
                 f"UPS gave no price for {SERVICES.title_of(shipment.service)}.",
                 fix="Choose another service: session.shop() lists what UPS offers for this row.",
             )
-        rate = with_note(rate, billing_note(shipment))
-        rate = with_note(rate, notice_of_emails(shipment))
-        rate = with_note(rate, access_point_note(shipment))
+        return rate
+
+    def _notes(self, shipment: Shipment, shipper: Address) -> tuple[str, ...]:
+        """Return what a person should know of a row beyond UPS's answer.
+
+        They are of the row, not of the question: rows that ask the same may differ in them, and a
+        kept answer has none.
+        """
+        ahead = None
         if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
             first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
             ahead = (
                 f"UPS makes labels at most {wire.DAYS_AHEAD} days ahead; buy on or after {first}"
             )
-            return with_note(rate, ahead)
-        return rate
+        own = (
+            billing_note(shipment),
+            notice_of_emails(shipment),
+            access_point_note(shipment),
+            ahead,
+        )
+        route = route_of(shipment, shipper, self.identity.account)
+        return (*(note for note in own if note), *customs_notes(route, shipment))
+
+    def _noted(self, rate: Rate, shipment: Shipment, shipper: Address) -> Rate:
+        notes = self._notes(shipment, shipper)
+        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
 
     def _day(self, shipment: Shipment, shipper: Address) -> dt.date:
         """Return today where the parcels leave from."""
@@ -348,10 +376,7 @@ class UPS(UpsPickups):
         shipper: Address,
         questions: dict[str, tuple[wire.Request, Shipment]],
     ) -> dict[str, Any] | tuple[str, tuple[str, ...]]:
-        """Return the key of a row's question with notes, or its quote where UPS would refuse it.
-
-        The notes are about what Rate does not ask for, so they are no part of the question.
-        """
+        """Return the key of a row's question with notes, or its quote where UPS would refuse it."""
         try:
             shipment = _settled(shipment_from_row(row), shipper)
             wire.check(shipment, shipper)
@@ -360,7 +385,7 @@ class UPS(UpsPickups):
             return refused_line(row["service"], error)
         key = orjson.dumps([request.path, request.body], option=orjson.OPT_SORT_KEYS).decode()
         questions.setdefault(key, (request, shipment))
-        return key, customs_notes(route_of(shipment, shipper, self.identity.account), shipment)
+        return key, self._notes(shipment, shipper)
 
     def _cache_keys(self, questions: Iterable[str]) -> dict[str, str]:
         who = f"{self.identity.name}|{self.identity.environment}|{self.identity.account}"
@@ -485,7 +510,7 @@ class UPS(UpsPickups):
         await self._client.aclose()
 
 
-def _noted(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:
+def _with_notes(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:
     """Return a priced row of a quote table with notes among its warnings."""
     if not notes or line.get("cost_cents") is None:
         return line

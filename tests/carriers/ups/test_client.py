@@ -38,7 +38,7 @@ from shipkit.errors import (
 )
 from shipkit.models import Address, LabelFormat, LabelSpec, Parcel, Shipment
 from shipkit.render.convert import convert
-from shipkit.schema import SHIPMENTS
+from shipkit.schema import SHIPMENTS, shipment_from_row
 from shipkit.settings import Settings
 
 T = TypeVar("T")
@@ -516,6 +516,40 @@ def test_the_same_question_is_asked_once_and_a_bad_row_costs_no_other_its_price(
         for q in quotes
         if q["cost_cents"]
     )
+
+
+def test_a_note_is_of_its_row_also_where_the_price_is_that_of_another(
+    server: Any, shop: Address, tmp_path: Any
+) -> None:
+    """E-mails are no part of a question for a price, and a kept price has no note of its row."""
+    told = {"notify": "all", "email": "jo@example.com"}
+    cache = QuoteCache(tmp_path)
+    for rows, noted in ((table(told, {}), [True, False]), (table({}, told), [False, True])):
+        quotes = run(
+            server,
+            lambda ups, rows=rows: ups.quote_table(rows, shop),  # type: ignore[misc]
+            quote_cache=cache,
+        )
+        said = [text or "" for text in quotes.column("warnings").to_pylist()]
+        assert ["e-mail" in text for text in said] == noted
+    assert server.calls["rate"] == 1
+    row = shipment_from_row(table(told).to_pylist()[0])
+    rates = run(server, lambda ups: ups.shop(row, shop))
+    assert all("e-mail" in " ".join(rate.warnings) for rate in rates)
+
+
+def test_a_flat_price_is_shopped_by_the_services_that_have_one(
+    server: Any, shop: Address, shipment: Shipment
+) -> None:
+    box = {"weight_lb": 3, "length_in": 10, "width_in": 8, "height_in": 4, "simple_rate": "m"}
+    row = shipment.model_copy(update={"parcels": (Parcel(**box),), "service": "any"})
+    rates = run(server, lambda ups: ups.shop(row, shop))
+    assert {rate.service for rate in rates} == {
+        *("ground", "3_day_select", "2nd_day_air", "next_day_air_saver")
+    }
+    large = row.model_copy(update={"parcels": (Parcel(**{**box, "simple_rate": "xs"}),)})
+    with pytest.raises(CarrierRejected, match="more than the 100 cubic inches of size XS"):
+        run(server, lambda ups: ups.shop(large, shop))
 
 
 def test_prices_are_kept_for_a_while_and_no_longer(
