@@ -7,6 +7,7 @@ object is declared, and numbers as text (``"10.0"``).
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -59,10 +60,15 @@ def date_of(value: Any) -> dt.date | None:
 
 
 def money_of(value: Any) -> Money | None:
-    """Return an object with MonetaryValue and CurrencyCode as money."""
+    """Return an object with MonetaryValue and CurrencyCode as money, None without one of them.
+
+    No currency is assumed: an account in Canada pays in CAD.
+    """
     amount = number_of(at(value, "MonetaryValue"))
-    currency = text_of(at(value, "CurrencyCode")) or "USD"
-    return None if amount is None else Money(amount=amount, currency=currency)
+    currency = text_of(at(value, "CurrencyCode")).upper()
+    if amount is None or not re.fullmatch("[A-Z]{3}", currency):
+        return None
+    return Money(amount=amount, currency=currency)
 
 
 def at(value: Any, *path: str) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
 
 from shipkit.carriers.ups.codes import NOISE, SURCHARGES
 from shipkit.carriers.ups.json_values import (
@@ -22,7 +23,7 @@ from shipkit.carriers.ups.json_values import (
 )
 from shipkit.carriers.ups.service_codes import service_of
 from shipkit.carriers.ups.text import clean
-from shipkit.models import Money, Rate
+from shipkit.models import Money, Rate, minor_units
 
 __all__ = ["Total", "alerts_of", "rates", "total_of", "weight_of"]
 
@@ -37,28 +38,62 @@ class Total:
     """None where UPS states no tax."""
     negotiated: bool
     """Whether it is the account's own price."""
+    note: str = ""
+    """What a person should know of its tax; with one, `gross` is not certain."""
 
 
 def total_of(published: Any, negotiated: Any) -> Total | None:
-    """Return what will be billed: the account's own price first, with taxes where given."""
+    """Return what will be billed: the account's own price first, with taxes where given.
+
+    Where UPS gives taxes of its published price only, those of the account's own are in proportion:
+    both prices are taxed alike.
+    """
     for charges, name, own in (
         (negotiated, "TotalCharge", True),
         (published, "TotalCharges", False),
     ):
-        net, gross = (money_of(at(charges, each)) for each in (name, "TotalChargesWithTaxes"))
+        net = money_of(at(charges, name))
         if net is None:
+            gross = money_of(at(charges, "TotalChargesWithTaxes"))
             if gross is not None:
                 return Total(gross, None, own)
             continue
-        taxes = listed(at(charges, "TaxCharges"))
-        if gross is None and taxes:  # TaxCharges have no currency of their own
-            amounts = [number_of(tax.get("MonetaryValue")) for tax in taxes]
-            known = [Money(amount=n, currency=net.currency) for n in amounts if n is not None]
-            gross = sum(known, start=net) if len(known) == len(taxes) else None
-        if gross is None or gross.currency != net.currency:
-            return Total(net, None, own)
-        return Total(gross, gross - net, own)
+        tax = _tax(charges, net)
+        if tax is not None:
+            return Total(net + tax, tax, own)
+        list_price = money_of(at(published, "TotalCharges"))
+        tax = _tax(published, list_price) if own and list_price is not None else None
+        if tax is not None and list_price is not None and list_price.currency == net.currency:
+            tax = _in_proportion(tax, list_price, net)
+            return Total(net + tax, tax, own, _TAX_IN_PROPORTION)
+        unread = any(at(charges, each) for each in ("TaxCharges", "TotalChargesWithTaxes"))
+        return Total(net, None, own, _TAX_UNREAD if unread else "")
     return None
+
+
+_TAX_IN_PROPORTION: Final = (
+    "UPS gives the tax of its published price only; that of your own price is in proportion"
+)
+_TAX_UNREAD: Final = "UPS's answer has taxes that cannot be read: they are not in this price"
+
+
+def _tax(charges: Any, net: Money) -> Money | None:
+    """Return the tax that UPS states on top of `net`, None where it states none."""
+    gross = money_of(at(charges, "TotalChargesWithTaxes"))
+    if gross is not None:
+        return gross - net if gross.currency == net.currency else None
+    taxes = [number_of(tax.get("MonetaryValue")) for tax in listed(at(charges, "TaxCharges"))]
+    known = [tax for tax in taxes if tax is not None]
+    if not taxes or len(known) < len(taxes):
+        return None
+    return Money(amount=sum(known, start=Decimal(0)), currency=net.currency)  # they have no own
+
+
+def _in_proportion(tax: Money, of: Money, net: Money) -> Money:
+    share = tax.amount / of.amount if of.amount else Decimal(0)
+    smallest = Decimal(1).scaleb(-minor_units(net.currency))
+    amount = (net.amount * share).quantize(smallest, ROUND_HALF_UP)
+    return Money(amount=amount, currency=net.currency)
 
 
 def rates(body: Any, *, only: str | None = None, code: str = "", country: str = "US") -> list[Rate]:
@@ -106,7 +141,10 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
         transit_days=days,
         delivery_date=date,
         list_cents=_published(shipment, total),
-        warnings=alerts_of([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
+        warnings=(
+            *alerts_of([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
+            *filter(None, (total.note,)),
+        ),
         **_parts(shipment, negotiated, total),
     )
 
@@ -184,12 +222,15 @@ def _cents(charges: list[dict[str, Any]], currency: str) -> int:
 
 
 def weight_of(value: Any) -> float | None:
-    """Return a weight in pounds."""
+    """Return a weight in pounds, None without one or in a unit that is not known."""
     number = number_of(at(value, "Weight"))
-    if number is None:
-        return None
-    return (
-        float(number)
-        if text_of(at(value, "UnitOfMeasurement", "Code")) != "KGS"
-        else round(float(number) * 2.2046226218, 3)
-    )
+    pounds = _POUNDS.get(text_of(at(value, "UnitOfMeasurement", "Code")).upper())
+    return None if number is None or pounds is None else round(float(number * pounds), 4)
+
+
+_POUNDS: Final = {
+    "LBS": Decimal(1),
+    "OZS": Decimal(1) / 16,  # of parcels under a pound
+    "KGS": Decimal("2.2046226218"),
+}
+"""Unit of a weight in an answer -> its pounds (UnitOfMeasurement.Code of both files)."""

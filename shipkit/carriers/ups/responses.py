@@ -31,6 +31,7 @@ from shipkit.models import (
     Address,
     AddressCheck,
     Charge,
+    ChargeBasis,
     Label,
     LabelFormat,
     Purchase,
@@ -112,10 +113,16 @@ def purchase(body: Any, service: str) -> Purchase:
         charge=None
         if total is None
         else Charge(
-            cents=total.gross.cents, currency=total.gross.currency, billed_weight_lb=weight
+            cents=total.gross.cents,
+            currency=total.gross.currency,
+            basis=ChargeBasis.ESTIMATED if total.note else ChargeBasis.BILLED,
+            billed_weight_lb=weight,
         ),
         labels=(*labels, *_papers(results, numbers[0], _PAPERS)),
-        warnings=alerts_of(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
+        warnings=(
+            *alerts_of(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
+            *filter(None, (total.note if total else "",)),
+        ),
     )
 
 

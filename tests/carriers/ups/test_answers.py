@@ -15,6 +15,7 @@ from shipkit.carriers.ups import responses
 from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
 from shipkit.carriers.ups.json_values import Unreadable
+from shipkit.carriers.ups.price_answers import total_of, weight_of
 from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.carriers.ups.tracking_answers import parcels_of_reference
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
@@ -306,3 +307,45 @@ def test_only_ups_s_warning_says_that_a_reference_has_no_parcel(body: dict[str, 
         parcels_of_reference(body, "R")
     nothing = {"trackResponse": {"shipment": [{"warnings": [{"code": "TW0001"}]}]}}
     assert parcels_of_reference(nothing, "R") == []
+
+
+def cad(amount: str) -> dict[str, str]:
+    return {"CurrencyCode": "CAD", "MonetaryValue": amount}
+
+
+HST = {"TaxCharges": [{"Type": "HST", "MonetaryValue": "13.00"}]}
+
+
+@pytest.mark.parametrize(
+    ("published", "negotiated", "gross", "tax", "certain"),
+    [
+        (HST, None, "113.00", "13.00", True),
+        (HST, HST | {"TaxCharges": {"MonetaryValue": "10.40"}}, "90.40", "10.40", True),
+        ({"TotalChargesWithTaxes": cad("113")}, {}, "90.40", "10.40", False),
+        (HST, {}, "90.40", "10.40", False),
+        ({}, {"TotalChargesWithTaxes": cad("90.40")}, "90.40", "10.40", True),
+        ({}, {}, "80.00", None, True),
+        ({}, {"TaxCharges": [{"MonetaryValue": "?"}]}, "80.00", None, False),
+    ],
+)
+def test_taxes_are_in_the_price_wherever_ups_states_them(
+    published: Any, negotiated: Any, gross: str, tax: str | None, certain: bool
+) -> None:
+    own = None if negotiated is None else {"TotalCharge": cad("80.00"), **negotiated}
+    total = total_of({"TotalCharges": cad("100.00"), **published}, own)
+    assert total is not None
+    assert (str(total.gross.amount), total.gross.currency) == (gross, "CAD")
+    assert (None if total.tax is None else str(total.tax.amount)) == tax
+    assert (total.note == "") is certain
+
+
+def test_an_amount_without_a_currency_is_none() -> None:
+    assert total_of({"TotalCharges": {"MonetaryValue": "12.00"}}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "pounds"), [("LBS", 12.0), ("OZS", 0.75), ("KGS", 26.4555), ("STN", None), ("", None)]
+)
+def test_a_weight_is_read_in_its_unit(unit: str, pounds: float | None) -> None:
+    weight = {"Weight": "12.0", "UnitOfMeasurement": {"Code": unit}}
+    assert weight_of(weight) == pounds
