@@ -87,7 +87,7 @@ EXAMPLES: dict[str, tuple[Shipment, dict[str, Any]]] = {
     "is_return": (INSIDE, {"is_return": True}),
     "direct_delivery_only": (INSIDE, {"direct_delivery_only": True}),
     "shipper_release": (INSIDE, {"shipper_release": True}),
-    "documents_only": (ABROAD, {"documents_only": True}),
+    "documents_only": (ABROAD, {"documents_only": True, "customs": None}),
     "cod_amount": (INSIDE, {"cod_amount": Money.of("35")}),
     "notify": (INSIDE, {"notify": "all"}),
     "additional_handling": (INSIDE, {"additional_handling": True}),

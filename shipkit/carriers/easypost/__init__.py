@@ -29,7 +29,7 @@ CAPABILITIES = Capabilities(
     multi_parcel=True,
     recovery="two_step",
     label_formats=frozenset({LabelFormat.PDF, LabelFormat.PNG, LabelFormat.ZPL}),
-    options=frozenset({"signature", "saturday_delivery", "is_return", *NUMBERED_REFERENCES}),
+    options=frozenset({"signature", "saturday_delivery", "is_return", "itn", *NUMBERED_REFERENCES}),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
+from shipkit.carriers.export_filing import demand_filing, filing_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
@@ -26,8 +27,6 @@ _TERMS: Final = frozenset(
     {"EXW", "FCA", "CPT", "CIP", "DAT", "DAP", "DDP", "FAS", "FOB", "CFR", "CIF"}
 )
 _NO_FILING: Final = "NOEEI 30.37(a)"
-_FILING_FROM: Final = Decimal(2500)
-"""USD. From this value on, an export from the US needs a filing (15 CFR 30.37(a))."""
 
 
 def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
@@ -49,13 +48,9 @@ def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
         )
     if any(item.unit_value.currency != "USD" for item in customs.items):
         raise refuse("customs.items", "values are in USD at EasyPost.", "Give them in USD.")
-    total = customs.value
-    if abroad and origin.country == "US" and total and total.amount >= _FILING_FROM:
-        raise refuse(
-            "customs.items",
-            f"goods of {total} need an export filing (ITN), which shipkit does not ask for.",
-            "Ship this row from your EasyPost account, with the ITN.",
-        )
+    if abroad and origin.country == "US":
+        demand_filing(shipment)
+    filing = filing_of(shipment)
     contents, explanation = _contents(customs)
     signer = origin.name or origin.company or ""
     found: dict[str, Any] = {
@@ -63,7 +58,7 @@ def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
         "restriction_type": "none",
         "customs_certify": True,
         "customs_signer": signer,
-        "eel_pfc": _NO_FILING,
+        "eel_pfc": filing.cited() if filing else _NO_FILING,
         "customs_items": _items(shipment, customs, abroad=abroad),
     }
     if explanation:

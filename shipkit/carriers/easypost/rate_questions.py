@@ -327,6 +327,8 @@ class RateQuestions:
                 found.append(
                     f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper"
                 )
+        if shipment.itn and not (shipment.customs and shipment.customs.items):
+            found.append("itn is not sent: there are no customs items")
         if rated.rewritten == "":
             found.append("EasyPost does not find the address")
         elif rated.rewritten:

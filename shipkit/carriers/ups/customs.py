@@ -8,18 +8,20 @@ import textwrap
 from decimal import Decimal
 from typing import Any
 
+from shipkit.carriers.export_filing import filing_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.codes import EXPORT_REASONS
 from shipkit.carriers.ups.route import Route, latin
-from shipkit.carriers.ups.tax_numbers import filing_comment
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.models import Customs, CustomsItem, Money, Shipment
 
-__all__ = ["international_forms", "invoice_line_total", "rated_value"]
+__all__ = ["cut_notes", "international_forms", "invoice_line_total", "rated_value"]
 
 _TERMS = frozenset(
     {"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"}
 )
+_LINE = 35  # of a description, and the whole of an invoice number and of a part number
+_DESCRIPTION_LINES = 3  # Shipping.yaml, Product.Description: three lines
 _MAX_ITEMS = 50  # Shipping.yaml, InternationalForms.Product
 _INVOICE, _PARTIAL_INVOICE = "01", "05"  # InternationalForms.FormType; 05 for returns
 
@@ -55,9 +57,9 @@ def international_forms(
         },
         "Product": [_product(item, i) for i, item in enumerate(customs.items)],
     }
-    comment = filing_comment(shipment)
-    if comment:
-        forms["Comments"] = comment
+    filing = filing_of(shipment)
+    if filing:
+        forms["Comments"] = filing.cited()
     terms = (customs.terms or "").strip().upper()
     if terms:
         if terms not in _TERMS:
@@ -161,7 +163,7 @@ def _reason(customs: Customs) -> str:
 
 def _product(item: CustomsItem, index: int) -> dict[str, Any]:
     field = f"customs.items[{index}]"
-    description = textwrap.wrap(latin(clean(item.description), f"{field}.description"), 35)[:3]
+    description = _described(item, field)[:_DESCRIPTION_LINES]
     if not description:
         raise refuse(
             f"{field}.description",
@@ -201,6 +203,35 @@ def _product(item: CustomsItem, index: int) -> dict[str, Any]:
     if clean(item.sku):
         product["PartNumber"] = latin(cut(clean(item.sku), 35), f"{field}.sku")
     return product
+
+
+def _described(item: CustomsItem, field: str) -> list[str]:
+    """Return the lines of a description; UPS takes the first three."""
+    return textwrap.wrap(latin(clean(item.description), f"{field}.description"), _LINE)
+
+
+def cut_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
+    """Return which texts are longer than what UPS takes of them. They are cut, not refused."""
+    texts = [("description", shipment.description, 50)]
+    texts += [
+        (f"parcels[{n}].description", parcel.description, _LINE)
+        for n, parcel in enumerate(shipment.parcels)
+    ]
+    found = [name for name, text, most in texts if len(clean(text)) > most]
+    customs = shipment.customs
+    if customs is not None and route.crosses_customs:
+        if len(clean(customs.invoice_number)) > _LINE:
+            found.append("customs.invoice_number")
+        for n, item in enumerate(customs.items):
+            field = f"customs.items[{n}]"
+            if len(_described(item, field)) > _DESCRIPTION_LINES:
+                found.append(f"{field}.description")
+            if len(clean(item.sku)) > _LINE:
+                found.append(f"{field}.sku")
+    if not found:
+        return ()
+    more = f" and {len(found) - 3} more texts" if len(found) > 3 else ""
+    return (f"longer than UPS takes, and cut: {', '.join(found[:3])}{more}",)
 
 
 def _quantity(item: CustomsItem, field: str) -> str:

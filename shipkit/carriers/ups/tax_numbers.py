@@ -17,6 +17,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any, Final
 
+from shipkit.carriers.export_filing import FILING_VALUE
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.borders import EU
 from shipkit.carriers.ups.route import Party, Route, latin
@@ -24,16 +25,10 @@ from shipkit.carriers.ups.service_options import CUSTOMS_NUMBERS
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Shipment
 
-__all__ = ["add_tax_numbers", "customs_notes", "filing_comment"]
+__all__ = ["add_tax_numbers", "customs_notes"]
 
 _IOSS: Final = re.compile(r"IM[0-9]{10}")
 _VOEC: Final = re.compile(r"(?:VOEC)?[0-9]{7}")
-_ITN: Final = re.compile(r"X[0-9]{14}")
-_EXEMPT: Final = re.compile(
-    r"(?:NO ?EEI ?)?(?:§ ?)?(30\.[0-9]{1,2}(?:\([a-z0-9]{1,2}\))*)", re.IGNORECASE
-)
-_FILING_VALUE: Final = Decimal(2_500)
-"""Dollars of one tariff code to one country, above which an export is filed (15 CFR 30.37(a))."""
 
 _FILED_FROM: Final = frozenset({"US", "PR", "VI"})
 _NOT_FILED_TO: Final = frozenset({"US", "PR", "CA"})
@@ -59,28 +54,6 @@ def add_tax_numbers(body: dict[str, Any], route: Route, shipment: Shipment) -> N
     ]
     if agents:
         body["GlobalTaxInformation"] = {"AgentTaxIdentificationNumber": agents}
-
-
-def filing_comment(shipment: Shipment) -> str:
-    """Return what the invoice says of the export filing, empty when there is none.
-
-    Raises
-    ------
-    CarrierRejected
-        It is neither an ITN nor an exemption.
-    """
-    text = clean(shipment.itn).upper().removeprefix("AES").lstrip(" :")
-    if not text:
-        return ""
-    if _ITN.fullmatch(text):
-        return f"AES {text}"
-    if exempt := _EXEMPT.fullmatch(text):
-        return f"NOEEI {exempt[1].lower()}"
-    raise refuse(
-        "itn",
-        f"{shipment.itn!r} is not an ITN: X and 14 digits (X20261129123456).",
-        "Take it from AESDirect, or give the exemption: NOEEI 30.37(a).",
-    )
 
 
 def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
@@ -116,7 +89,7 @@ def _goods_to_file(route: Route, shipment: Shipment) -> str:
         if item.unit_value.currency == "USD":
             code = re.sub(r"[^0-9]", "", item.hs_code or "")
             worth[code or item.description] += item.value.amount
-    return next((goods for goods, value in worth.items() if value > _FILING_VALUE), "")
+    return next((goods for goods, value in worth.items() if value > FILING_VALUE), "")
 
 
 def _vendor(route: Route, shipment: Shipment) -> dict[str, str] | None:

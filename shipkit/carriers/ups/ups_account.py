@@ -28,6 +28,7 @@ from shipkit.carriers.ups.access_points import access_point_note
 from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
+from shipkit.carriers.ups.customs import cut_notes
 from shipkit.carriers.ups.host import checked_host
 from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
 from shipkit.carriers.ups.pickup_calls import UpsPickups
@@ -356,7 +357,11 @@ class UPS(UpsPickups):
             ahead,
         )
         route = route_of(shipment, shipper, self.identity.account)
-        return (*(note for note in own if note), *customs_notes(route, shipment))
+        return (
+            *(note for note in own if note),
+            *customs_notes(route, shipment),
+            *cut_notes(route, shipment),
+        )
 
     def _noted(self, rate: Rate, shipment: Shipment, shipper: Address) -> Rate:
         notes = self._notes(shipment, shipper)

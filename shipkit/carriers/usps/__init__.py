@@ -32,7 +32,7 @@ CAPABILITIES = Capabilities(
     recovery="idempotency_key",
     label_formats=frozenset(LabelFormat),
     # It refuses returns itself, in its own words, and Saturday where it has none.
-    options=frozenset({"signature", "saturday_delivery", "is_return", *NUMBERED_REFERENCES}),
+    options=frozenset({"signature", "saturday_delivery", "is_return", "itn", *NUMBERED_REFERENCES}),
 )
 
 

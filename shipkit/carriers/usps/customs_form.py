@@ -6,15 +6,17 @@ recorded; it is from the OpenAPI files and USPS's list of errors.
 
 from __future__ import annotations
 
+import textwrap
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
 
+from shipkit.carriers.export_filing import Filing, demand_filing, filing_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.mail_classes import is_domestic
 from shipkit.carriers.usps.parcel_question import needs_form, pounds
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
-__all__ = ["customs_form"]
+__all__ = ["customs_form", "form_notes"]
 
 _CONTENTS: Final = {
     "sale": "MERCHANDISE",
@@ -25,9 +27,8 @@ _CONTENTS: Final = {
 }
 _OTHER: Final = {"repair": "Goods for repair", "intercompany": "Between own companies"}
 """With OTHER, comments of at most 25 characters are required (160018)."""
-_NO_FILING: Final = "NO EEI 30.37(a)"
-_FILING_FROM: Final = Decimal(2500)
-"""USD. From this value on, an export from the US needs a filing (15 CFR 30.37(a))."""
+_SMALL: Final = "30.37(a)"
+"""The exemption of goods of a small value."""
 _FIRST_CLASS_TO: Final = Decimal(400)
 """USD, First-Class Package International (160201)."""
 _NO_DESCRIPTION: Final = frozenset(
@@ -35,6 +36,11 @@ _NO_DESCRIPTION: Final = frozenset(
 )
 _ITEMS: Final = 30
 _LENGTH: Final = 30
+_INVOICE: Final = 15
+_MOST_PIECES: Final = 9_999
+_MOST_VALUE: Final = Decimal("999999.99")
+"""InternationalCustomsForm: lines, characters of a description and of an invoice number, and what
+one line holds."""
 
 
 def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
@@ -73,14 +79,61 @@ def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
     }
     if comments:
         form["contentComments"] = comments
-    if abroad:
-        form["AESITN"] = _NO_FILING
-    if customs.invoice_number:
-        form["invoiceNumber"] = customs.invoice_number[:15]
+    filing = filing_of(shipment)
+    if abroad or filing:
+        form["AESITN"] = (filing or Filing(exemption=_SMALL)).cited("NO EEI")
+    if number := _invoice_number(shipment, customs):
+        form["invoiceNumber"] = number
     _demand_terms(customs, abroad=abroad)
     if abroad and not (origin.company or origin.name):
         raise refuse("ship_from.name", "customs needs who sends it.", "Give the shipper's name.")
     return form
+
+
+def form_notes(shipment: Shipment) -> list[str]:
+    """Return what a form does not say of what the row says."""
+    customs = shipment.customs
+    if customs is None or not customs.items:
+        return ["itn is not sent: there is no customs form"] if shipment.itn else []
+    long = [text for item in customs.items if len(text := _described(item)) > _LENGTH]
+    found = [
+        f"customs prints {_LENGTH} characters of a description: "
+        f"{textwrap.wrap(text, _LENGTH)[0]!r} is what it has of {text!r}"
+        for text in long[:1]
+    ]
+    if len(long) > 1:
+        found.append(f"{len(long) - 1} more descriptions are longer than customs prints")
+    if customs.invoice_number and not _invoice_number(shipment, customs):
+        found.append(
+            f"the order number is longer than the {_INVOICE} characters of an invoice number, and "
+            "is not on the customs form"
+        )
+    return found
+
+
+def _described(item: CustomsItem) -> str:
+    return " ".join(item.description.split())
+
+
+def _invoice_number(shipment: Shipment, customs: Customs) -> str:
+    """Return the number of the invoice. None is cut: a part of a number is another number.
+
+    Raises
+    ------
+    CarrierRejected
+        One that a person gave is too long. The order's own, which is there without being asked
+        for, is left out instead.
+    """
+    number = " ".join((customs.invoice_number or "").split())
+    if len(number) <= _INVOICE:
+        return number
+    if number == " ".join((shipment.order_id or "").split()):
+        return ""
+    raise refuse(
+        "customs.invoice_number",
+        f"USPS takes at most {_INVOICE} characters, and it has {len(number)}.",
+        "Shorten it, or leave it out.",
+    )
 
 
 def _demand_values(shipment: Shipment, customs: Customs, *, abroad: bool) -> None:
@@ -88,12 +141,8 @@ def _demand_values(shipment: Shipment, customs: Customs, *, abroad: bool) -> Non
     if any(item.unit_value.currency != "USD" for item in customs.items):
         raise refuse("customs.items", "values are in USD at USPS.", "Give them in USD.")
     total = customs.value.amount if customs.value else Decimal(0)
-    if abroad and total >= _FILING_FROM:
-        raise refuse(
-            "customs.items",
-            f"goods of ${total:,.2f} need an export filing (ITN), which shipkit does not ask for.",
-            "Ship this row with USPS's own tools, with the ITN.",
-        )
+    if abroad:
+        demand_filing(shipment)
     if shipment.service == "first_class_package_international" and total > _FIRST_CLASS_TO:
         raise refuse(
             "customs.items",
@@ -167,11 +216,17 @@ def _items(shipment: Shipment, customs: Customs, *, abroad: bool) -> list[dict[s
 def _item(item: CustomsItem, place: int, weight: Decimal, *, abroad: bool) -> dict[str, Any]:
     field = f"customs.items[{place}]"
     value = item.value.amount
-    text = " ".join(item.description.split())
+    text = _described(item)
     if not text or text.lower() in _NO_DESCRIPTION:
         raise refuse(f"{field}.description", "customs needs what it is.", "Describe the goods.")
     if value <= 0:
         raise refuse(f"{field}.unit_value", "customs needs a value above 0.", "Give its value.")
+    if item.quantity > _MOST_PIECES or value > _MOST_VALUE:
+        raise refuse(
+            field,
+            f"a line of USPS's form has at most {_MOST_PIECES:,} pieces and ${_MOST_VALUE:,}.",
+            "Split the line.",
+        )
     if abroad and not item.origin_country:
         raise refuse(
             f"{field}.origin_country",
@@ -181,7 +236,7 @@ def _item(item: CustomsItem, place: int, weight: Decimal, *, abroad: bool) -> di
     # Down, because together they must not exceed the parcel.
     down = max(weight.quantize(Decimal("0.001"), ROUND_FLOOR), Decimal("0.001"))
     found: dict[str, Any] = {
-        "itemDescription": text[:_LENGTH],
+        "itemDescription": textwrap.wrap(text, _LENGTH)[0],
         "itemQuantity": item.quantity,
         "itemTotalValue": float(value.quantize(Decimal("0.01"))),
         "itemTotalWeight": float(down),

@@ -442,7 +442,7 @@ ITEM = CustomsItem(
         ({"customs": None}, "customs.items", "need a line per item"),
         (
             {"customs": Customs(items=(ITEM.model_copy(update={"unit_value": Money.of("2500")}),))},
-            "customs.items",
+            "itn",
             "need an export filing",
         ),
         (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.ups import wire
+from shipkit.carriers.ups.customs import cut_notes
 from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.tax_numbers import customs_notes
 from shipkit.errors import CarrierRejected
@@ -157,3 +158,22 @@ def test_a_number_that_does_not_apply_is_told_and_not_sent(
     voec = abroad.model_copy(update={"ship_to": norway, "ioss_number": "VOEC2024567"})
     vendor = shipped(voec, shop)["ShipFrom"]["VendorInfo"]
     assert vendor["VendorCollectIDTypeCode"] == "0357"
+
+
+def test_texts_that_ups_cuts_are_named(shop: Address, abroad: Shipment) -> None:
+    route = route_of(abroad, shop, ACCOUNT)
+    assert cut_notes(route, abroad) == ()
+    [shirt, mug] = abroad.customs.items  # type: ignore[union-attr]
+    items = (
+        shirt.model_copy(update={"description": "fine cotton " * 12, "sku": "S" * 36}),
+        mug.model_copy(update={"description": "x" * 106}),
+    )
+    customs = abroad.customs.model_copy(  # type: ignore[union-attr]
+        update={"items": items, "invoice_number": "I" * 36}
+    )
+    long = abroad.model_copy(update={"customs": customs, "description": "d" * 51})
+    [note] = cut_notes(route, long)
+    assert note == (
+        "longer than UPS takes, and cut: description, customs.invoice_number, "
+        "customs.items[0].description and 2 more texts"
+    )

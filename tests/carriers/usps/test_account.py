@@ -270,6 +270,45 @@ def test_a_military_address_has_a_form_and_its_city_is_left_alone(server, usps, 
     assert "AESITN" not in body["customsForm"]
 
 
+def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, usps, shipment):
+    long = MUG.model_copy(update={"description": "Mug of bone china with a golden rim, set of two"})
+    abroad = {"ship_to": BERLIN, "service": "priority_international"}
+    wanted = shipment.model_copy(
+        update={**abroad, "customs": Customs(items=(long, MUG)), "itn": "AES X20261129123456",
+                "parcels": (parcel(weight_lb=4.0),)}
+    )  # fmt: skip
+    rate = asked(usps(), lambda one: one.quote(wanted, SHOP))
+    assert any("'Mug of bone china with a' is what it has" in w for w in rate.warnings)
+    bought(usps(), wanted)
+    body = next(b for _, path, b in server.seen if path.endswith("/international-label"))
+    assert body["customsForm"]["AESITN"] == "AES X20261129123456"
+    assert body["customsForm"]["contents"][0]["itemDescription"] == "Mug of bone china with a"
+
+    def of(**customs: Any) -> Shipment:
+        made = Customs(**{"items": (MUG,), **customs})
+        return shipment.model_copy(update={**abroad, "customs": made})
+
+    ring = MUG.model_copy(update={"quantity": 1, "unit_value": Money.of("2500")})
+    pins = MUG.model_copy(
+        update={"quantity": 10_000, "unit_value": Money.of("0.01"), "weight_lb": 0.0001}
+    )
+    for row, words in (
+        (of(invoice_number="INV-2026-11-0001234"), "at most 15 characters"),
+        (of(items=(ring,)), "the row has no ITN"),
+        (of(items=(pins,)), "at most 9,999 pieces"),
+        (of(items=(ring,)).model_copy(update={"itn": "X123"}), "is not an ITN"),
+    ):
+        with pytest.raises(CarrierRejected, match=words):
+            asked(usps(), lambda one, row=row: one.quote(row, SHOP))
+    filed = of(items=(ring,)).model_copy(update={"itn": "NOEEI 30.36"})
+    assert asked(usps(), lambda one: one.quote(filed, SHOP)).cost_cents
+    number = "112-1234567-1234567"
+    own = of(invoice_number=number).model_copy(update={"order_id": number})
+    assert "not on the customs form" in str(asked(usps(), lambda one: one.quote(own, SHOP)))
+    here = shipment.model_copy(update={"itn": "AES X20261129123456"})
+    assert "itn is not sent" in str(asked(usps(), lambda one: one.quote(here, SHOP)).warnings)
+
+
 def test_another_place_on_the_label_is_a_warning(server, usps, shipment):
     server.moves = {"90277": ("TORRANCE", "90503")}
     purchase = bought(usps(), shipment)
