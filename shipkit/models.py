@@ -17,6 +17,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from shipkit.errors import InputError
+from shipkit.field_faults import ADDRESS_NAMES, unknown_field
+
 __all__ = [
     "NUMBERED_REFERENCES",
     "Address",
@@ -74,7 +77,10 @@ def minor_units(currency: str) -> int:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    # A value in an error's text may be an address.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
+    )
 
 
 class Money(_Frozen):
@@ -244,6 +250,16 @@ class Address(_Frozen):
     postal_code: Annotated[str | None, Spec("code", editable=True)] = None
     country: Annotated[str, Spec("country", editable=True), Field(pattern=r"^[A-Z]{2}$")] = "US"
     residential: Annotated[bool | None, Spec("flag", editable=True)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name in data:
+                if name not in cls.model_fields:
+                    text = unknown_field("An address", str(name), cls.model_fields, ADDRESS_NAMES)
+                    raise InputError(text, fix="Correct the name of the field.")
+        return data
 
     @property
     def recipient(self) -> str:

@@ -34,7 +34,8 @@ from pydantic import (
     field_validator,
 )
 
-from shipkit.errors import SettingsError
+from shipkit.errors import InputError, SettingsError
+from shipkit.field_faults import fault_words, faults_of
 from shipkit.home_url import cache_of, shown_home, store_url, url_of
 from shipkit.models import Address
 
@@ -232,14 +233,15 @@ class Settings(BaseModel):
         try:
             return Address(**known[name])
         except ValidationError as error:
-            where = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
-                for e in error.errors(include_input=False)
-            )
-            raise SettingsError(
-                f"Shipper {name!r} in {self.config} cannot be used. {where}.",
-                fix="Correct that section.",
-            ) from None
+            said = faults_of(error, Address.model_fields)
+        except InputError as error:
+            said = error.message.removesuffix(".")
+        except TypeError:
+            said = "it is not a section of fields"
+        raise SettingsError(
+            f"Shipper {name!r} in {self.config} cannot be used: {said}.",
+            fix="Correct that section.",
+        )
 
 
 class Machine(BaseModel):
@@ -390,8 +392,7 @@ def _is_secret(annotation: Any) -> bool:
 
 def _unusable(prefix: str, error: ValidationError) -> SettingsError:
     where = "; ".join(
-        f"{prefix}{str(e['loc'][0]).upper() if e['loc'] else '*'}: "
-        f"{e['msg'].removeprefix('Value error, ')}"
+        f"{prefix}{str(e['loc'][0]).upper() if e['loc'] else '*'}: {fault_words(e)}"
         for e in error.errors(include_input=False)
         if e["type"] != "default_factory_not_called"  # because of another one in this list
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shipkit.agent.host_arguments import as_declared
 from shipkit.errors import InputError
+from shipkit.field_faults import fault_words
 
 __all__ = [
     "JobArguments",
@@ -86,7 +87,7 @@ def parse(model: type[A], tool: str, given: Mapping[str, Any] | None) -> A:
         return model.model_validate(present)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, e['loc'][:2]))}: {e['msg']}"
+            f"{'.'.join(map(str, e['loc'][:2]))}: {fault_words(e)}"
             for e in error.errors(include_input=False, include_url=False)[:5]
         )
         raise InputError(

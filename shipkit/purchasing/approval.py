@@ -39,6 +39,7 @@ from shipkit.errors import (
     PreviewExpired,
     SpendLimitExceeded,
 )
+from shipkit.field_faults import faults_of
 from shipkit.models import Money
 from shipkit.plan.outage import refuse_gaps, refuse_uncompared
 from shipkit.plan.preview import Preview
@@ -146,12 +147,8 @@ class SpendLimits(BaseModel):
         try:
             return cls(**(value or {}))
         except ValidationError as error:
-            where = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
-                for e in error.errors(include_input=False)
-            )
             raise InputError(
-                f"Invalid spend limits: {where}.",
+                f"Invalid spend limits: {faults_of(error, cls.model_fields)}.",
                 fix='Write amounts as text: SpendLimits(total="500").',
             ) from None
 

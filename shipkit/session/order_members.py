@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from shipkit.common.notices import quiet
 from shipkit.errors import InputError
+from shipkit.field_faults import faults_of
 from shipkit.models import Address
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.plan.plan import Edit
@@ -392,7 +394,13 @@ def shipper_from(
         return settings.shipper(known[0]) if len(known) == 1 else None
     try:
         return Address(**given)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"The shipper is not a valid address: {error}.", fix="Give the fields of sk.Address."
-        ) from None
+    except ValidationError as error:
+        said = faults_of(error, Address.model_fields)
+    except InputError as error:
+        said = error.message.removesuffix(".")
+    except (ValueError, TypeError):
+        said = "it is not a table of fields"
+    raise InputError(
+        f"The shipper is not a valid address: {said}.",
+        fix=f"The fields of an address: {', '.join(Address.model_fields)}.",
+    )
