@@ -427,7 +427,7 @@ _PARTIES = {
 def _number_of(party: str, *kinds: str) -> Spec:
     """Return the Spec of a number for customs, with the headings that name its party.
 
-    A heading such as "EORI" or "VAT Number" names no party: it stays a question.
+    A heading such as "EORI", "EIN" or "VAT Number" names no party: it stays a question.
     """
     headings = [
         f"{who} {kind}{ending}".strip()
@@ -436,8 +436,7 @@ def _number_of(party: str, *kinds: str) -> Spec:
         for ending in ("", " number", " no", " id")
         if kind != "tax" or ending
     ]
-    own = ("ein", "ein number") if "ein" in kinds else ()
-    return Spec("code", headings=(*headings, *own), editable=True, option=True, since=3)
+    return Spec("code", headings=(*headings,), editable=True, option=True, since=3)
 
 
 class Notify(StrEnum):

@@ -130,6 +130,21 @@ RULES: Final[tuple[Rule, ...]] = (
             ("access_point_city", "city"),
         )
     ),
+    *(
+        Rule(
+            code="payer_place_alone",
+            field=account,
+            fails=f"{account} IS NULL AND coalesce({code}, {country}) IS NOT NULL",
+            value=f"concat_ws(' ', {code}, {country})",
+            problem="'the place of an account that pays is given, and no account'",
+            fix=f"Give {account} and whose it is ({party}), or set the column aside: "
+            'map(ignore=["<heading>"]).',
+        )
+        for party, account, code, country in (
+            ("bill_to", "bill_account", "bill_postal_code", "bill_country"),
+            ("duties_bill_to", "duties_account", "duties_postal_code", "duties_country"),
+        )
+    ),
     Rule(
         code="parcel_missing",
         field="parcels",

@@ -11,6 +11,8 @@ from shipkit.carriers.protocol import Capabilities
 from shipkit.carriers.sandbox import SandboxCarrier
 from shipkit.errors import InputError
 from shipkit.models import LabelFormat
+from shipkit.orders.fields import recognise
+from shipkit.orders.instructions import instruction_of
 from shipkit.schema import FLAT
 
 ORDER = {
@@ -226,11 +228,50 @@ def test_a_template_says_how_many_parcels_or_writes_them(shop, home):
 
 
 ASKED = {
-    "Return Service": ("Print Return Label", "is_return", True),
+    "UPS Return Service": ("Print Return Label", "is_return", True),
     "Driver Release": ("Y", "shipper_release", True),
     "Nachnahmebetrag": ("35,10 $", "cod_amount_cents", 3510),
     "Additional Handling": ("x", "additional_handling", True),
 }
+
+
+AMBIGUOUS = {
+    "Return": "a return",
+    "Retoure": "a return",
+    "Retour": "a return",
+    "Reso": "a return",
+    "Zwrot": "a return",
+    "Return Type": "a return",
+    "Return Service": "a return",
+    "Return Flag": "a return",
+    "RMA Label": "a return",
+    "EIN": "a tax or customs number",
+    "EIN Number": "a tax or customs number",
+}
+NO_OPTION = ("Email Recipient", "Numéro de colis", "N° colis", "Numer paczki")
+
+
+def test_headings_that_may_mean_something_else_are_no_option():
+    read = recognition([*AMBIGUOUS, *NO_OPTION])
+    assert {role for role in read if role != "email"} == set()
+    said = {heading: instruction_of(heading) for heading in AMBIGUOUS}
+    assert {heading: found and found.what for heading, found in said.items()} == AMBIGUOUS
+    counts = ["Nombre de colis", "# packages", "Numero colli", "Número de bultos", "Liczba paczek"]
+    assert all(recognition([heading]) == {"number_of_parcels"} for heading in counts)
+
+
+def recognition(headings: list[str]) -> set[str]:
+    return {role for heading in headings for role in recognise([heading]).roles}
+
+
+def test_the_place_of_an_account_without_the_account_holds_its_row(shop, home):
+    places = ({"Payer Zip": "10001"}, {"Account Country": "US"}, {"Duties Country": "DE"})
+    rows = [{**ORDER, "order_id": str(n), **place} for n, place in enumerate(places)]
+    rows += [{**ORDER, "order_id": "9", "Billing Option": "Consignee", "Payer Zip": "10001"}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        problems = session.problems
+    assert problems["code"].tolist() == ["payer_place_alone"] * 4
+    assert problems["value"].tolist() == ["10001", "US", "DE", "10001"]
 
 
 def test_headings_of_options_reach_the_label(shop, home):

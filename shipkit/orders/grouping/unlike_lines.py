@@ -29,7 +29,7 @@ _WHOLE: Final = (
 
 @dataclass(frozen=True)
 class Once:
-    """What an order has once, and what is said where its lines differ in it."""
+    """What an order has once, and what is reported where its lines differ in it."""
 
     values: str
     """What several of them are called."""
@@ -78,7 +78,7 @@ _ONCE: Final = {
 
 
 def once_of(name: str | None) -> Once | None:
-    """Return what is said of a role or a field that an order has once, None for others."""
+    """Return what is reported of a role or a field that an order has once, None for others."""
     return _ONCE.get(name or "")
 
 
@@ -97,7 +97,7 @@ def unlike_lines(
     lines
         SQL of a relation with ``order_row``, ``row_number`` and the source's columns by key.
     columns
-        Each column, the field that it gives, and what is said where lines differ.
+        Each column, the field that it gives, and what is reported where lines differ.
 
     Returns
     -------
