@@ -326,6 +326,27 @@ def test_a_card_that_contradicts_itself_is_refused(rest, words):
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Discount(Decimal(20), services=("groud",)), "Discount 1 .20 %. is of the service 'groud'"),
+        (Discount(Decimal(20), zones=("05",)), "is of the zone '05'"),
+        (Surcharge("x", "other", cents=5, services=("UPS Ground",)), "service 'UPS Ground'"),
+        (Surcharge("x", "other", cents=5, zones=("zone 5",)), "is of the zone 'zone 5'"),
+        (Surcharge("x", "other", cents=5, signature=("yes",)), "is of the signature 'yes'"),
+    ],
+)
+def test_a_rule_of_a_service_or_zone_that_does_not_exist_is_refused(rule, words):
+    kind = "discounts" if isinstance(rule, Discount) else "surcharges"
+    with pytest.raises(RateCardError, match=words) as caught:
+        replace(published(), **{kind: (rule,)})
+    assert ("ground" if "service" in words else "5" if "zone" in words else "none") in str(
+        caught.value.fix
+    )
+    known = Discount(Decimal(20), services=("next_day_air",))
+    assert replace(published(), discounts=(known,)).discounts == (known,)
+
+
 def test_the_fingerprint_follows_the_prices_not_the_object():
     dearer = Surcharge("residential", "residential", cents=566, residential=True)
     assert published().fingerprint == published().fingerprint

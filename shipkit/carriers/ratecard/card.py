@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from shipkit.carriers.ratecard.card_checks import check_card
 from shipkit.carriers.ratecard.card_parts import (
     CARD_SERVICES,
     OUNCES,
-    PARTS,
     RATES,
     TRANSIT,
     DimDivisor,
@@ -27,7 +27,6 @@ from shipkit.carriers.ratecard.card_parts import (
 from shipkit.errors import RateCardError
 from shipkit.fingerprints import digest
 from shipkit.models import Address, Rate, Shipment
-from shipkit.schema import QUOTES
 
 if TYPE_CHECKING:
     from shipkit.carriers.ratecard.sheets import Paths
@@ -100,7 +99,7 @@ class RateCard:
         object.__setattr__(self, "rates", self.rates.select(RATES.names).cast(RATES))
         object.__setattr__(self, "ounces", self.ounces.select(OUNCES.names).cast(OUNCES))
         object.__setattr__(self, "transit", self.transit.select(TRANSIT.names).cast(TRANSIT))
-        _check(self)
+        check_card(self)
 
     @classmethod
     def synthetic(cls) -> RateCard:
@@ -422,49 +421,3 @@ class RateCard:
     def days(self) -> dict[tuple[str, str], int]:
         """(service, zone) -> business days."""
         return {(r["service"], r["zone"]): r["days"] for r in self.transit.to_pylist()}
-
-
-def _check(card: RateCard) -> None:
-    if card.dim_rounding not in {"by_day", "nearest", "up"}:
-        raise RateCardError(
-            f"dim_rounding={card.dim_rounding!r} is not known.",
-            fix='Use "by_day", "nearest" or "up".',
-        )
-    used = [*(card.by_shipment or ()), *(s for rule in card.dim_divisors for s in rule.services)]
-    if strange := [name for name in used if name not in CARD_SERVICES]:
-        raise RateCardError(
-            f"{strange[0]!r} is not a known service.",
-            fix=f"Known: {', '.join(CARD_SERVICES.codes)}.",
-        )
-    names = [s.name for s in card.surcharges]
-    if len(set(names)) < len(names):
-        raise RateCardError(
-            f"Card {card.name!r} has two surcharges of one name.",
-            fix="Give each a name of its own.",
-        )
-    if taken := set(names) & set(QUOTES.names):
-        raise RateCardError(
-            f"Surcharge {min(taken)!r} has the name of a column of every quote.",
-            fix="Give it another name.",
-        )
-    known = set(PARTS)
-    for rule in card.surcharges:
-        if rule.area is not None and rule.area not in card.areas:
-            raise RateCardError(
-                f"Surcharge {rule.name!r} needs the ZIP list {rule.area!r}, and the card has none.",
-                fix="Add it to areas.",
-            )
-        if unknown := set(rule.of) - known:
-            raise RateCardError(
-                f"Surcharge {rule.name!r} is percent of {', '.join(sorted(unknown))}, which is no "
-                "part and no earlier surcharge.",
-                fix="Put it after what it refers to.",
-            )
-        known.add(rule.name)
-    for table, key, what in (
-        (card.rates, ["service", "zone", "lb"], "prices for one service, zone and weight"),
-        (card.ounces, ["service", "zone", "oz"], "prices for one service, zone and ounces"),
-        (card.transit, ["service", "zone"], "transit times for one service and zone"),
-    ):
-        if table.group_by(key).aggregate([]).num_rows < table.num_rows:
-            raise RateCardError(f"Card {card.name!r} has two {what}.", fix="Keep one.")
