@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Protocol, cast
 
@@ -56,7 +56,7 @@ class MadeManifest:
     """What the carrier calls it."""
     tracking_numbers: tuple[str, ...]
     """The labels on it."""
-    form: bytes | None = None
+    form: bytes | None = field(default=None, repr=False)
     """The paper to print, None where the carrier does not show it."""
     warnings: tuple[str, ...] = ()
 

@@ -22,7 +22,7 @@ import math
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -158,7 +158,7 @@ class HttpTransport:
         json: Any = None,
         content: bytes | SecretBytes | None = None,
         params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         authorization: SecretStr | None = None,
         timeout_s: float | None = None,
         judge: bool = True,
@@ -169,8 +169,9 @@ class HttpTransport:
         ----------
         content
             A body that is not JSON, or one with credentials, revealed to the sender only.
-        authorization
-            Revealed to the sender only: no traceback shows it, not even one with local variables.
+        authorization, headers
+            Secrets are revealed to the sender only: no traceback shows them, not even one with
+            local variables.
         judge
             Raise for 429 and 5xx. With False they are returned too, for a caller that knows the
             carrier's own codes.
@@ -183,7 +184,10 @@ class HttpTransport:
             A 5xx, or no whole answer: the carrier may have acted.
         """
         seconds = self.timeout_s if timeout_s is None else timeout_s
-        own = {**self._headers, **{name.lower(): value for name, value in (headers or {}).items()}}
+        own: dict[str, str | SecretStr] = {
+            **self._headers,
+            **{name.lower(): value for name, value in (headers or {}).items()},
+        }
         if json is not None:
             content = orjson.dumps(json)
             own.setdefault("content-type", "application/json")
@@ -360,12 +364,14 @@ def retry_after_s(header: str | None) -> float | None:
 
 @dataclass(frozen=True)
 class _Sending:
+    """One request. Only its method and URL are shown: the rest holds credentials and addresses."""
+
     method: str
     url: str
-    headers: Mapping[str, str]
-    authorization: SecretStr | None
-    content: bytes | SecretBytes
-    params: Mapping[str, str] | None
+    headers: Mapping[str, str | SecretStr] = field(repr=False)
+    authorization: SecretStr | None = field(repr=False)
+    content: bytes | SecretBytes = field(repr=False)
+    params: Mapping[str, str] | None = field(repr=False)
     connect_s: float
     seconds: float
     proxy: SecretStr | None
@@ -373,11 +379,15 @@ class _Sending:
 
     def revealed(self) -> dict[str, str]:
         """Return the headers with the credentials. Never keep them in a variable."""
-        return (
-            {**self.headers, "authorization": self.authorization.get_secret_value()}
-            if self.authorization
-            else dict(self.headers)
-        )
+        given: dict[str, str | SecretStr | None] = {
+            **self.headers,
+            "authorization": self.authorization,
+        }
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in given.items()
+            if value is not None
+        }
 
     def body(self) -> bytes:
         """Return the body with the credentials. Never keep it in a variable."""

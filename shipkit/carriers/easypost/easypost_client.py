@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import orjson
@@ -89,6 +89,13 @@ class EasyPostClient:
         self._http = HttpTransport(
             url + "/v2", name="EasyPost", timeout_s=timeout_s, transport=transport, proxy=proxy
         )
+
+    def __repr__(self) -> str:
+        """Name the host and nothing else."""
+        return f"EasyPostClient({self._http.base_url})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client of EasyPost holds its key and cannot be pickled")
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return what is at `path`. Raises CarrierRejected for a refusal, 404 included."""

@@ -7,6 +7,7 @@ what comes back is compared with what was sent (:func:`dropped_options`).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -53,8 +54,8 @@ class Draft:
     """What is asked for one row: a path and a body."""
 
     path: str
-    body: dict[str, Any]
-    options: dict[str, Any]
+    body: dict[str, Any] = dataclasses.field(repr=False)
+    options: dict[str, Any] = dataclasses.field(repr=False)
     """The options of each of its shipments."""
 
     def named(self, reference: str, label: LabelSpec) -> Draft:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shipkit.carriers.ratecard import PARTS, RateCard, Surcharge, share
 from shipkit.errors import CarrierRejected
@@ -122,7 +122,7 @@ class _Case:
     """What the conditions of a rule look at, beyond parcels."""
 
     card: RateCard
-    shipment: Shipment
+    shipment: Shipment = field(repr=False)
     zone: str
     day: dt.date | None
 

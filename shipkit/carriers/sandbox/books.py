@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +78,7 @@ class StoredPart:
 
     tracking_number: str
     format: str
-    data: bytes | None
+    data: bytes | None = field(repr=False)
     fixed_bytes: int | None = None
 
 

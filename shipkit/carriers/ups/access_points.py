@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from shipkit.carriers.ups.route import Party, Route, refuse
+from shipkit.carriers.row_refusal import refuse
+from shipkit.carriers.ups.route import Party, Route
 from shipkit.carriers.ups.text import clean
 from shipkit.models import Address, PickupPoint, Shipment
 

@@ -16,7 +16,7 @@ import datetime as dt
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
@@ -83,7 +83,7 @@ def mailing_day(shipment: Shipment, shipper: Address) -> dt.date:
 class _Drafted:
     """A row that can be asked about: a question for each parcel."""
 
-    shipment: Shipment
+    shipment: Shipment = field(repr=False)
     questions: list[Question]
 
 
@@ -91,7 +91,7 @@ class _Drafted:
 class _Answered:
     """A row with the answers to its questions."""
 
-    shipment: Shipment
+    shipment: Shipment = field(repr=False)
     answers: list[PriceAnswer]
     fresh: bool
     """Whether one of them was asked for now."""

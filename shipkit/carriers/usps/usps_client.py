@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
@@ -60,10 +60,10 @@ _BY_NUMBER: Final = re.compile(r"[0-9]{6}")
 class Payer:
     """Who pays and whose label it is: the roles of a payment authorization."""
 
-    account: str
-    crid: str
-    mid: str
-    manifest_mid: str
+    account: str = field(repr=False)
+    crid: str = field(repr=False)
+    mid: str = field(repr=False)
+    manifest_mid: str = field(repr=False)
     account_type: str = "EPS"
     permit_zip: str = ""
 
@@ -222,9 +222,9 @@ class UspsClient:
         """Send with valid tokens; where one is refused, once more with fresh ones."""
         for last in (False, True):
             access = await self._signed_in()
-            own = dict(headers or {})
+            own: dict[str, str | SecretStr] = dict(headers or {})
             if paying:
-                own[_PAY] = (await self._payment(access)).get_secret_value()
+                own[_PAY] = await self._payment(access)
             answer = await self._send(
                 method,
                 path,
@@ -250,7 +250,7 @@ class UspsClient:
         content: bytes | SecretBytes | None,
         *,
         params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         authorization: SecretStr | None = None,
         counted: bool = False,
     ) -> Response:
@@ -258,7 +258,7 @@ class UspsClient:
         api = api_of(path)
         if not counted:
             self.quota.take(api)
-        own = {"accept": _JSON, **(headers or {})}
+        own: dict[str, str | SecretStr] = {"accept": _JSON, **(headers or {})}
         if content is not None:
             own["content-type"] = _JSON
         answer = await self._http.request(

@@ -15,8 +15,8 @@ from shipkit.common.sql import one, quoted
 from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
 from shipkit.orders.fields import WEIGHT_PARTS, Column, Recognition, recognise
-from shipkit.orders.heading_text import phrase
 from shipkit.orders.grouping import Once, once_of, unlike_lines
+from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
