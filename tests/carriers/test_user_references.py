@@ -33,7 +33,7 @@ def order(**given: Any) -> Shipment:
 
 
 def at_usps(shipment: Shipment) -> list[str]:
-    check(shipment, SHOP)
+    check(shipment, SHOP, parcels=60)
     product = Product("SP", "MACHINABLE")
     body = orjson.loads(
         label_bytes(shipment, SHOP, LabelSpec(), place=0, product=product, day="2026-11-29")
@@ -59,6 +59,6 @@ def test_the_users_come_first_and_the_order_number_if_it_fits(sent: Any, most: i
 
 def test_usps_refuses_a_text_that_it_would_have_to_cut() -> None:
     with pytest.raises(CarrierRejected) as found:
-        check(order(reference_1="x" * 31), SHOP)
+        check(order(reference_1="x" * 31), SHOP, parcels=60)
     assert found.value.details["field"] == "reference_1"
     assert at_usps(order(order_id="x" * 31)) == []  # nobody asked for the order number

@@ -84,6 +84,12 @@ def duty_options(shipment: Shipment, origin: Address) -> dict[str, Any]:
         )
     if not terms and payer == "shipper":
         terms = "DDP"
+    if terms == "DDP" and payer != "shipper":
+        raise refuse(
+            "customs.terms",
+            "DDP means that the shipper pays the duties, and the receiver pays those of this row.",
+            'Have the shipper pay (defaults={"duties_payer": "shipper"}), or use DAP.',
+        )
     if terms and terms not in _TERMS:
         raise refuse(
             "customs.terms",

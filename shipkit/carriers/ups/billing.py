@@ -103,6 +103,8 @@ def _duties_payer(route: Route, shipment: Shipment) -> dict[str, Any] | None:
                 "Leave the payer of duties out for this row.",
             )
         return None
+    if party in (None, BillTo.RECEIVER):
+        _refuse_ddp(shipment)
     if party is None or (party is BillTo.RECEIVER and account is None):
         return None  # the receiver pays on delivery
     if party is BillTo.SHIPPER:
@@ -115,6 +117,17 @@ def _duties_payer(route: Route, shipment: Shipment) -> dict[str, Any] | None:
         )
     where = shipment.duties_country
     return _other(route, party, account, shipment.duties_postal_code, where, prefix="duties")
+
+
+def _refuse_ddp(shipment: Shipment) -> None:
+    """Refuse "delivered duty paid" on the invoice of a row whose receiver would pay."""
+    terms = (shipment.customs.terms if shipment.customs else None) or ""
+    if terms.strip().upper() == "DDP":
+        raise refuse(
+            "customs.terms",
+            "DDP means that the shipper pays the duties, and the receiver pays those of this row.",
+            'Have the shipper pay (defaults={"duties_payer": "shipper"}), or use DAP.',
+        )
 
 
 def _demand_payer_of(shipment: Shipment) -> None:

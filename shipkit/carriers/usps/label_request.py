@@ -35,6 +35,8 @@ _EMAIL: Final = re.compile(
 )
 _TEXT: Final = 50
 _CITY: Final = 28
+_FOREIGN_CODE: Final = 11
+_PROVINCE: Final = 40
 _REFERENCE: Final = 30
 _REFERENCES: Final = {True: 4, False: 2}
 """Domestic or not -> customer references."""
@@ -241,13 +243,18 @@ def _demand_address(address: Address, field: str) -> None:
             raise refuse(f"{field}.state", "USPS needs the two letters of a state.", "Give it.")
     if not (address.name or address.company):
         raise refuse(f"{field}.name", "USPS needs a name or a company.", "Give one.")
-    lengths = (
+    lengths = [
         ("name", address.name, _TEXT),
         ("company", _firm(address), _TEXT),
         ("address_line1", address.address_line1, _TEXT),
         ("address_line2", _second_line(address), _TEXT),
         ("city", address.city, _CITY),
-    )
+    ]
+    if not is_domestic(address):
+        lengths += [
+            ("postal_code", address.postal_code, _FOREIGN_CODE),
+            ("state", address.state, _PROVINCE),
+        ]
     for name, text, most in lengths:
         if text and len(text) > most:
             raise refuse(
@@ -281,9 +288,9 @@ def _foreign(address: Address) -> dict[str, Any]:
         "countryISOAlpha2Code": address.country,
     }
     if address.postal_code:
-        found["postalCode"] = address.postal_code[:11]
+        found["postalCode"] = address.postal_code
     if address.state:
-        found["province"] = address.state[:40]
+        found["province"] = address.state
     if phone := _phone(address):
         found["phone"] = phone
     return found

@@ -457,6 +457,7 @@ ITEM = CustomsItem(
         ),
         ({"customs": Customs(reason="fun", items=(ITEM,))}, "customs.reason", "reasons for export"),
         ({"customs": Customs(terms="ABC", items=(ITEM,))}, "customs.terms", "terms of shipment"),
+        ({"customs": Customs(terms="DDP", items=(ITEM,))}, "customs.terms", "the shipper pays"),
         (
             {
                 "customs": Customs(

@@ -115,3 +115,14 @@ def test_a_price_that_somebody_else_pays_says_so(shipment: Shipment) -> None:
     )
     assert billing_note(shipment) is None
     assert "B2C3D4" not in repr(shipment.model_copy(update=given))
+
+
+@pytest.mark.parametrize("payer", [{}, {"duties_bill_to": "receiver"}])
+def test_duty_paid_on_the_invoice_and_a_receiver_who_pays_contradict_each_other(
+    abroad: Shipment, shop: Address, payer: dict[str, Any]
+) -> None:
+    customs = abroad.customs.model_copy(update={"terms": "ddp"})  # type: ignore[union-attr]
+    with pytest.raises(CarrierRejected, match="DDP means that the shipper pays"):
+        wire.check(Shipment(**{**dict(abroad), "customs": customs, **payer}), shop)
+    paid = {"duties_bill_to": "shipper"}
+    wire.check(Shipment(**{**dict(abroad), "customs": customs, **paid}), shop)

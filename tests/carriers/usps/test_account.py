@@ -288,6 +288,9 @@ def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, us
         made = Customs(**{"items": (MUG,), **customs})
         return shipment.model_copy(update={**abroad, "customs": made})
 
+    def to(**place: str) -> Shipment:
+        return of().model_copy(update={"ship_to": BERLIN.model_copy(update=place)})
+
     ring = MUG.model_copy(update={"quantity": 1, "unit_value": Money.of("2500")})
     pins = MUG.model_copy(
         update={"quantity": 10_000, "unit_value": Money.of("0.01"), "weight_lb": 0.0001}
@@ -296,6 +299,8 @@ def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, us
         (of(invoice_number="INV-2026-11-0001234"), "at most 15 characters"),
         (of(items=(ring,)), "the row has no ITN"),
         (of(items=(pins,)), "at most 9,999 pieces"),
+        (to(postal_code="1234567890AB"), "postal_code: USPS prints at most 11 characters"),
+        (to(state="S" * 41), "state: USPS prints at most 40 characters"),
         (of(items=(ring,)).model_copy(update={"itn": "X123"}), "is not an ITN"),
     ):
         with pytest.raises(CarrierRejected, match=words):
