@@ -47,11 +47,15 @@ class StateColumn:
         Returns the meaning of a cell's plain text, None for one that is right to ship.
     blank
         What it means that an order has no cell, where other orders have one.
+    is_expected
+        Returns whether a cell's plain text is that of an order that is right to ship; None where
+        other words than states may be in the column.
     """
 
     column: Column
     read: Callable[[str], _Meaning | None]
     blank: _Meaning | None = None
+    is_expected: Callable[[str], bool] | None = None
 
 
 def state_columns(
@@ -104,7 +108,9 @@ def state_problems(
         if state.blank is not None:
             tables.append(_blank(con, lines, state.column.key, state.blank))
             continue
-        meanings = _meanings(con, lines, state)
+        meanings, unknown = _meanings(con, lines, state)
+        if unknown:
+            tables.append(_unknown(con, lines, state.column, unknown))
         if not meanings:
             continue
         con.register("meanings", pa.Table.from_pylist(meanings))
@@ -176,20 +182,59 @@ def _blank(
     )
 
 
+_MOST_UNKNOWN: Final = 20
+"""Different cells that are no known state; a column with more holds something else."""
+
+
+def _unknown(
+    con: duckdb.DuckDBPyConnection, lines: Relation, column: Column, cells: Sequence[str]
+) -> pa.Table:
+    """Return a warning at the first order with each state that is not known."""
+    found = con.execute(
+        f"""
+        SELECT {quoted(column.key)}::VARCHAR AS cell, min(order_row), count(DISTINCT order_row)
+        FROM {lines.sql}
+        WHERE list_contains($cells, cell)
+        GROUP BY cell
+        ORDER BY 2, 1
+        """,
+        {"cells": list(cells)},
+    ).fetchall()
+    return problems_table(
+        [
+            {
+                "row_number": row,
+                "field": column.key,
+                "value": cell,
+                "problem": "the state is not known, and does not hold the order back"
+                + (f" (in {orders:,} orders)" if orders > 1 else ""),
+                "fix": "If such orders are not shipped, leave them out with where(...). If they "
+                f'are: map(ignore=["{column.name}"]).',
+                "severity": "warning",
+                "code": "order_state_unknown",
+            }
+            for cell, row, orders in found
+        ]
+    )
+
+
 def _meanings(
     con: duckdb.DuckDBPyConnection, lines: Relation, state: StateColumn
-) -> list[dict[str, Any]]:
-    """Return the cells of a column that are not right to ship, each with its problem."""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the cells that are not right to ship, each with its problem, and unknown cells."""
     key = quoted(state.column.key)
     cells = con.execute(
         f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL"
     ).fetchall()
-    made = []
+    made, unknown = [], []
     for (value,) in cells:
-        found = state.read(plain(value))
+        text = plain(value)
+        found = state.read(text)
         if found is not None:
             made.append({"value": value, **vars(found)})
-    return made
+        elif text and state.is_expected is not None and not state.is_expected(text):
+            unknown.append(value)
+    return made, unknown if len(unknown) <= _MOST_UNKNOWN else []
 
 
 # -- what a known export reports itself ------------------------------------------------------------
@@ -222,9 +267,25 @@ def _states(
         if kinds.intersection(entry["columns"])
         and not (entry.get("severity") == "warning" and entry["code"] in reported)
     ]
+    cells = {plain(text) for text in handled}
+    of_orders = kinds & {"state", "payment"} and words["of_orders"].issuperset(heading.split())
     return StateColumn(
         column,
-        partial(_state, column, meanings=meanings, handled={plain(text) for text in handled}),
+        partial(_state, column, meanings=meanings, handled=cells),
+        is_expected=partial(_is_expected, meanings=words["meaning"], handled=cells)
+        if of_orders
+        else None,
+    )
+
+
+def _is_expected(
+    cell: str, *, meanings: Sequence[Mapping[str, Any]], handled: Collection[str]
+) -> bool:
+    """Return whether a cell is a state that is known, right to ship or not."""
+    return cell in handled or any(
+        _within(cell, word)
+        for known in (_words()["expected"], *(meaning["words"] for meaning in meanings))
+        for word in known
     )
 
 
@@ -251,6 +312,8 @@ def _flag(
             meaning = _meaning(column, entry)
             if entry.get("when") == "blank":
                 return StateColumn(column, _no_meaning, meaning)
+            if entry.get("when") == "yes":
+                return StateColumn(column, partial(_affirmed, meaning=meaning, yes=words["yes"]))
             read = _denied if entry.get("when") == "no" else _filled
             return StateColumn(column, partial(read, meaning=meaning, neutral=words["neutral"]))
     return None
@@ -264,12 +327,20 @@ def _filled(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meani
     return None if cell in neutral or not cell.strip("0 ") else meaning
 
 
-def _denied(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
-    says_no = cell in neutral or cell in _SAYS_NO or not cell.strip("0 ")
+def _denied(cell: str, *, meaning: _Meaning, neutral: frozenset[str]) -> _Meaning | None:
+    says_no = cell in neutral - _NO_ANSWER or cell in _SAYS_NO or not cell.strip("0 ")
     return meaning if cell and says_no else None
 
 
+def _affirmed(cell: str, *, meaning: _Meaning, yes: Collection[str]) -> _Meaning | None:
+    return meaning if cell in yes else None
+
+
 _SAYS_NO: Final = frozenset({"failed", "fail", "pending", "unverified", "invalid", "not verified"})
+
+
+_NO_ANSWER: Final = frozenset({"standard", "default", "normal", "regular"})
+"""Neutral cells that do not deny: "Ship": "Standard"."""
 
 
 def _meaning(column: Column, entry: Mapping[str, Any]) -> _Meaning:
@@ -305,6 +376,9 @@ def _words() -> dict[str, Any]:
     given = word_file("order_states")
     return {
         "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
+        "yes": frozenset(_plainly(word_file("values")["yes"])),
+        "expected": _plainly(given["expected"]["words"]),
+        "of_orders": frozenset(_plainly(given["expected"]["of_orders"])),
         "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
         "meaning": [{**entry, "words": _plainly(entry["words"])} for entry in given["meaning"]],
         "flag": [_plainly(entry) for entry in given["flag"]],

@@ -42,6 +42,18 @@ ERRORS = [
     ("Pledged Status", "dropped", "order_cancelled"),
     ("Backer Status", "Errored", "order_cancelled"),
     ("Patron Status", "Former patron", "order_cancelled"),
+    ("Stav objednávky", "Stornována", "order_cancelled"),
+    ("Статус заказа", "Отменён", "order_cancelled"),
+    ("订单状态", "已退货", "order_refunded"),
+    ("Deleted", "TRUE", "order_cancelled"),
+    ("Billing Block", "01", "order_not_ready"),
+    ("Ship?", "No", "order_not_ready"),
+    ("Needs shipping", "no", "order_not_physical"),
+    ("Collection", "Yes", "order_picked_up"),
+    ("Delivery", "Click & Collect", "order_picked_up"),
+    ("Document Type", "Credit memo", "order_not_ready"),
+    ("Waybill", "1Z999AA10123456784", "order_has_tracking"),
+    ("お問い合わせ番号", "1234-5678-9012", "order_has_tracking"),
 ]
 WARNINGS = [
     ("Payment Status", "Unpaid", "order_unpaid"),
@@ -49,6 +61,12 @@ WARNINGS = [
     ("Status zamówienia", "nieopłacone", "order_unpaid"),
     ("Ordrestatus", "Wysłane", "order_fulfilled"),
     ("Status", "Partially refunded", "order_partly_refunded"),
+    ("Status", "Closed", "order_fulfilled"),
+    ("Sent", "x", "order_fulfilled"),
+    ("Actual Ship Date", "2026-11-20", "order_fulfilled"),
+    ("Refund Status", "Full", "order_refunded"),
+    ("Order Status", "Zorked", "order_state_unknown"),
+    ("订单状态", "等待龙", "order_state_unknown"),
 ]
 NEUTRAL = [
     ("Payment Method", "Visa"),
@@ -66,6 +84,11 @@ NEUTRAL = [
     ("Paid on Date", None),  # the shop does not fill it
     ("Paid", "45.0"),
     ("Paid", "yes"),
+    ("Collection", "Summer 2026"),
+    ("Ship", "Standard"),
+    ("Bestellstatus", "In Bearbeitung"),
+    ("订单状态", "待发货"),
+    ("Zork Status", "Quirk"),  # not of an order
 ]
 
 
@@ -108,6 +131,15 @@ def test_a_day_of_payment_in_any_line_is_that_of_the_order(shop):
         session.map(service="ground", defaults={"weight_lb": 2})
         found = [(p.row_number, p.code) for p in session.problems.itertuples()]
     assert found == [(3, "order_unpaid")]
+
+
+def test_a_state_that_is_not_known_is_told_once(shop):
+    rows = [{**ADA, "status": "Zorked"}, {**BO, "status": "Zorked"}, {**BO, "order id": "A-3"}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        found = session.map(service="ground", defaults={"weight_lb": 2}).problems
+    found = found[found["code"] == "order_state_unknown"]
+    assert list(found["row_number"]) == [1]
+    assert found["problem"].iloc[0].endswith("(in 2 orders)")
 
 
 def test_an_ignored_column_reports_nothing(shop):
