@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -20,11 +20,12 @@ import pyarrow as pa
 from shipkit.common.relation import Relation
 from shipkit.common.sql import one, quoted
 from shipkit.common.words import listed, plural
+from shipkit.orders.address_columns import by_place
 from shipkit.orders.expressions import quote, trimmed
 from shipkit.orders.fields import WEIGHT_PARTS, Column, recognise
 from shipkit.orders.heading_text import heading_words, phrase, word_file
 from shipkit.orders.heading_words import vocabulary
-from shipkit.orders.instructions import Instruction, instruction_of
+from shipkit.orders.instructions import Instruction, instruction_of, part_of_address
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.schema import PROBLEMS, problems_table
 
@@ -66,6 +67,7 @@ def account(
     layout: LayoutMatch | None,
     *,
     roles: Collection[str] = (),
+    address: Collection[str] = (),
     one_service: bool = False,
 ) -> list[ColumnUse]:
     """Return the use of each column.
@@ -79,6 +81,8 @@ def account(
     roles
         Roles that a column fills, so that another column of one ("State Name" next to "State
         Code") adds nothing.
+    address
+        Keys of the columns that the recipient's address is made of.
     one_service
         Whether one service was set for all rows, so that no column is asked for it.
     """
@@ -94,7 +98,20 @@ def account(
             made.append(ColumnUse(column.name, column.key, "used"))
         else:
             made.append(_not_used(column, roles, one_service=one_service))
-    return made
+    return _placed(columns, made, address)
+
+
+def _placed(
+    columns: Sequence[Column], uses: Sequence[ColumnUse], address: Collection[str]
+) -> list[ColumnUse]:
+    """Return the uses, with what columns ask for that only their place tells."""
+    unread = [
+        column
+        for column, use in zip(columns, uses, strict=True)
+        if use.use == "not understood" and use.asks is None
+    ]
+    found = by_place(columns, address, unread) if unread and address else {}
+    return [replace(use, asks=found[use.key]) if use.key in found else use for use in uses]
 
 
 def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> ColumnUse:
@@ -104,6 +121,8 @@ def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> C
     )
     if asks is not None and not settled:
         return ColumnUse(column.name, column.key, "not understood", asks)
+    if column.role in ("house_number", "house_number_addition"):
+        return ColumnUse(column.name, column.key, "not understood", part_of_address())
     carried = asks is not None or _is_carried(column, roles)
     return ColumnUse(column.name, column.key, "carried" if carried else "not understood")
 
@@ -241,6 +260,12 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     where = "true"
     if asks.street_without_number and street is not None:
         where = f"NOT regexp_matches(coalesce({quoted(street)}::VARCHAR, ''), '[0-9]')"
+    if asks.unlike_street and street is not None:
+        given = f"lower(coalesce({quoted(street)}::VARCHAR, ''))"
+        where = (
+            f"NOT contains(' ' || {given} || ' ', ' ' || {text} || ' ') "
+            f"AND NOT ({given} <> '' AND contains({text}, {given}))"
+        )
     if asks.future:
         formats = ", ".join(quote(form) for form in _DAYS)
         day = (

@@ -24,6 +24,7 @@ from shipkit.schema import FLAT, NUMBER_OF_PARCELS
 __all__ = [
     "ADDRESS_ROLES",
     "KIND",
+    "PLACE_ROLES",
     "SYSTEM_COLUMNS",
     "WEIGHT_PARTS",
     "Column",
@@ -100,7 +101,7 @@ ADDRESS_ROLES = (
 )
 """Roles that belong to a party, so that "Billing Zip" is not the recipient's."""
 
-_PLACE_ROLES = (
+PLACE_ROLES = (
     "address_line1",
     "address_line2",
     "address_line3",
@@ -112,6 +113,7 @@ _PLACE_ROLES = (
     "city_state_zip",
     "country",
 )
+"""Roles of the place of an address, whose columns are next to each other in most files."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ def column_kinds(headings: Sequence[str]) -> list[str | None]:
     return [_kind(heading) for heading in _without_copy_numbers(headings)]
 
 
-_COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>[ ._-]*\(?)(?P<number>[1-9])\)?$")
+_COPY = re.compile(r"^(?P<base>.*[^\W_])(?P<sign>[ ._:-]*\(?)(?P<number>[1-9])\)?$")
 _BLOCK_ROLES = frozenset({"name", "city", "state", "postal_code", "country"})
 """Roles that show that a whole address is repeated: no label has a second city."""
 _SECOND_OF_ONE = frozenset(
@@ -500,7 +502,7 @@ def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
     parties = {
         role: {c.match.party for c in group}
         for role, group in candidates.items()
-        if role in _PLACE_ROLES
+        if role in PLACE_ROLES
     }
     others: set[int] = set()
     for found in parties.values():

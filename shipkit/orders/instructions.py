@@ -6,7 +6,7 @@ The words are in ``data/words/instructions.toml``, one concern after the other.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from shipkit.orders.heading_text import heading_words, phrase, without_note, wor
 from shipkit.orders.heading_words import headings_of, option_words, vocabulary
 from shipkit.schema import FLAT, Leaf
 
-__all__ = ["Instruction", "instruction_of"]
+__all__ = ["Instruction", "another_address", "instruction_of", "part_of_address"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Instruction:
         Whether the recipient may be named in its heading.
     street_without_number
         Whether it only counts in rows whose street has no digit.
+    unlike_street
+        Whether it only counts in rows whose street does not say the same.
     future
         Whether a date counts only when it is still to come.
     unless_service
@@ -68,6 +70,7 @@ class Instruction:
     future: bool
     unless_service: bool
     unless_role: frozenset[str]
+    unlike_street: bool = False
 
 
 @lru_cache(maxsize=20_000)
@@ -91,6 +94,26 @@ def instruction_of(heading: str) -> Instruction | None:
         if known & each.whole or (_within(words, each) and not _any(words, each.unless)):
             return each
     return _option(words)
+
+
+@cache
+def part_of_address() -> Instruction:
+    """Return what a column asks for that is among the columns of the address."""
+    known = next(each for each in _instructions() if each.place)
+    yes = word_file("values")["yes"]  # "Address valid": "yes"
+    return replace(
+        known,
+        what="a part of the address, because it is among its columns",
+        neutral=(*known.neutral, *(text.lower() for text in yes)),
+        unlike_street=True,
+    )
+
+
+@cache
+def another_address() -> Instruction:
+    """Return what the street of a second address asks for: which of them the parcel goes to."""
+    known = part_of_address()
+    return replace(known, what="another address, which may be the recipient's", field=None)
 
 
 def _option(words: Sequence[str]) -> Instruction | None:

@@ -65,6 +65,13 @@ def held(tmp_path, *rows, severity="error", **mapping):
         ("Dry Ice Weight", "5", "0.0"),
         ("Lithium Battery", "UN3481", "None"),
         ("EORI", "GB1234", ""),
+        ("Penthouse", "PH2", ""),
+        ("Address Line Four", "rear", "-"),
+        ("Toevoeging", "bis", ""),
+        ("No. Ext.", "101", ""),
+        ("Crates", "3", "1"),
+        ("Number of carton", "3", "1"),
+        ("Cartons Shipped", "2", "1"),
     ],
 )
 def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(
@@ -89,6 +96,35 @@ def test_a_filled_instruction_holds_its_row_and_a_neutral_one_does_not(
 )
 def test_a_column_that_says_nothing_about_the_parcel_asks_for_nothing(heading):
     assert instruction_of(heading) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "waits"),
+    [("C4", True), ("Main St", False), ("1 Main St, Miami FL", False), ("yes", False)],
+)
+def test_a_column_among_those_of_the_address_is_a_part_of_it(tmp_path, cell, waits):
+    order = {"Order ID": "A1", "Name": "Ada Lee", "Address": "1 Main St", "Zork": cell}
+    order |= {"City": "Miami", "State": "FL", "Zip": "33101", "Quirk": "9"}
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        found = session.load([order]).map(service="ground").problems
+    asked = found[found["code"] == "instruction_not_read"]
+    assert list(asked["field"]) == (["zork"] if waits else [])
+
+
+@pytest.mark.parametrize("owner", ["Cabin {}", "{} - Copy", "{}_right", "Copy of {}"])
+def test_a_second_address_of_an_unknown_owner_is_asked_about(tmp_path, owner):
+    second = {owner.format(part): cell for part, cell in zip(PARTS, OTHER, strict=True)}
+    assert held(tmp_path, second) == [(1, "9 Oak Ave")]
+    same = {**second, owner.format("Address"): "1 MAIN ST"}
+    assert held(tmp_path, same) == []
+
+
+PARTS = ("Address", "City", "State", "Zip")
+OTHER = ("9 Oak Ave", "Boston", "MA", "02108")
+
+
+def test_a_township_is_no_town_of_the_recipient():
+    assert "city" not in recognise(["Township"]).roles
 
 
 def test_an_instruction_in_a_later_line_of_an_order_holds_the_order(tmp_path):

@@ -14,7 +14,7 @@ from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import one, quoted
 from shipkit.orders.account import ColumnUse, account, instruction_problems
 from shipkit.orders.expressions import quote, stripped
-from shipkit.orders.fields import WEIGHT_PARTS, Column, Recognition, recognise
+from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition, recognise
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
@@ -157,6 +157,8 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         }
     if "address_line1" not in read.taken:  # a number without a street is joined to nothing
         used -= {read.taken[role][0].key for role in _NUMBER_ROLES if role in read.taken}
+    elif "house_number" not in read.taken and "house_number_addition" in read.taken:
+        used -= {read.taken["house_number_addition"][0].key}
     if "first_name" not in read.taken and "middle_name" in read.taken:
         used -= {read.taken["middle_name"][0].key}
     return account(
@@ -165,6 +167,7 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         read.ignored,
         spec.layout,
         roles={*read.taken},
+        address=[read.taken[role][0].key for role in PLACE_ROLES if role in read.taken],
         one_service=spec.service is not None,
     )
 
