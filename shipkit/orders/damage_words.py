@@ -38,6 +38,9 @@ def _dates(month: str) -> tuple[str, ...]:
         rf"{month}\.?-{_DAY}",
         rf"{month}\.? {_DAY}, ?(?:19|20)[0-9]{{2}}{_CLOCK}",
         rf"{month}\.?[- ](?:19|20)[0-9]{{2}}",
+        # 1月2日, and a time: 12:30:00
+        f"{_DAY}月{_DAY}日",
+        f"{_DAY}:[0-9]{{2}}:[0-9]{{2}}",
         # 2026-01-02, 1/2/2026, 01.02.2026, with or without a time
         rf"(?:19|20)[0-9]{{2}}[-/.]{_DAY}[-/.]{_DAY}{_CLOCK}",
         *(rf"{_DAY}{mark}{_DAY}{mark}(?:19|20)[0-9]{{2}}{_CLOCK}" for mark in ("-", "/", r"\.")),

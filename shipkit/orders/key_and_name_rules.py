@@ -87,4 +87,10 @@ NAME_RULES: Final = (
         r"1Z[0-9A-Z]{16}|TBA[0-9]{12}|[A-Z]{2}[0-9]{9}[A-Z]{2}",
         "a tracking number",
     ),
+    # "ORD-1001", "MUG-BLUE-01"; not "Studio-54".
+    _name(
+        "right(name, 1) BETWEEN '0' AND '9'",
+        "[A-Z]{2,}(?:[-_#][A-Z0-9]+)*[-_#][A-Z]*[0-9]{3,}|[A-Z]{2,}[-_][A-Z0-9]+[-_][A-Z]*[0-9]+",
+        "an order number or a SKU",
+    ),
 )

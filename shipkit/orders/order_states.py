@@ -183,7 +183,7 @@ def _blank(
 
 
 _MOST_UNKNOWN: Final = 20
-"""Different cells that are no known state; a column with more holds something else."""
+"""Different cells without a known state; a column with more holds something else."""
 
 
 def _unknown(

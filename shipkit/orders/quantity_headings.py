@@ -11,7 +11,7 @@ from typing import Final
 
 from shipkit.orders.heading_text import spelled, word_file
 
-__all__ = ["QUANTITIES", "quantity_role"]
+__all__ = ["QUANTITIES", "may_count", "quantity_role"]
 
 QUANTITIES: Final = {
     "ordered": "quantity",
@@ -49,6 +49,34 @@ def quantity_role(words: Sequence[str]) -> tuple[str, int] | None:
     (None, None)
     """
     return _role(tuple(words))
+
+
+def may_count(words: Sequence[str]) -> str | None:
+    """Return the state of the units that a heading may count, where it is not certain.
+
+    Words of a state alone ("Backordered") may also be a flag, and a noun with words that are not
+    known ("Current Quantity") is `left`: what is in the parcel may be that many.
+
+    Examples
+    --------
+    >>> may_count(["backordered"]), may_count(["current", "quantity"]), may_count(["stock", "qty"])
+    ('backordered', 'left', None)
+    """
+    return _may_count(tuple(words))
+
+
+@cache
+def _may_count(words: tuple[str, ...]) -> str | None:
+    known, role = _words(), _role(words)
+    if role is not None and role[0] != "quantity":
+        return role[0].removeprefix("quantity_")
+    if not words or known["not_of_a_line"].intersection(words):
+        return None
+    for parts in _cut(words):
+        if any(" ".join(parts[start:end]) in known["nouns"] for start, end in _spans(parts)):
+            return "left"
+    state = _state(words)
+    return None if state == "ordered" else state
 
 
 @cache

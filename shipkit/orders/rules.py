@@ -170,7 +170,7 @@ RULES: Final[tuple[Rule, ...]] = (
             code="excel_date",
             field=f"ship_to.{column}",
             # The length first: it is cheap, and right for nearly no row.
-            fails=case((f"length({column}) <= 6", date_sql(column)), otherwise="false"),
+            fails=case((f"length({column}) <= 8", date_sql(column)), otherwise="false"),
             value=column,
             problem=f"""'"' || {column} || '" looks like a date that Excel made of an address'""",
             fix="Write the original again, in a cell that is formatted as text.",

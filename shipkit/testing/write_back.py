@@ -121,8 +121,12 @@ def _as_parquet(file: SpoiledFile, folder: Path) -> Path:
     import pyarrow.parquet as pq
 
     path = folder / "orders.parquet"
-    columns = [pa.array(cells, pa.string()) for cells in zip(*file.rows, strict=True)]
-    pq.write_table(pa.table(columns, names=file.headings), path, row_group_size=5)
+    # A heading too many or too few: a table has as many names as columns.
+    columns = [list(cells) for cells in zip(*file.rows, strict=True)]
+    names = [*file.headings, *(f"column {n}" for n in range(len(file.headings), len(columns)))]
+    columns += [[None] * len(file.rows) for _ in range(len(columns), len(names))]
+    table = pa.table([pa.array(cells, pa.string()) for cells in columns], names=names)
+    pq.write_table(table, path, row_group_size=5)
     return path
 
 

@@ -32,6 +32,8 @@ def ship(tmp_path, shop, headings, row, **settings):
         "Contact",
         "Sold To Name",
         "Billing Company",
+        "Ordered By",
+        "Subscriber",
     ],
 )
 def test_a_bare_name_next_to_another_name_is_asked_about(tmp_path, shop, other):
@@ -41,6 +43,36 @@ def test_a_bare_name_next_to_another_name_is_asked_about(tmp_path, shop, other):
         [1, "ship_to.name", "column_ambiguous", "Pay Inc", "error"]
     ]
     assert f'"Name" and "{other}"' in problems["problem"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("#1001", True), ("Blue Mug", True), ("Mara Quint", False), ("Dr Quint", False)],
+)
+def test_a_name_that_has_neither_the_first_nor_the_last_name_is_asked_about(
+    tmp_path, shop, name, asked
+):
+    problems, _ = ship(tmp_path, shop, f"Name,First,Last,{BARE}", f"{name},Mara,Quint,{PLACE}")
+    found = problems[problems["code"] == "column_ambiguous"]
+    assert list(found["value"]) == ([name] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("ORD-1001", True), ("MUG-BLUE-01", True), ("Studio-54", False), ("Jean-Luc", False)],
+)
+def test_an_order_number_or_a_sku_is_no_name(tmp_path, shop, name, held):
+    problems, _ = ship(tmp_path, shop, f"Name,{BARE}", f"{name},{PLACE}")
+    assert ("name_not_a_person" in set(problems["code"])) is held
+
+
+@pytest.mark.parametrize(
+    "street", ["{{ street }}", '{"line1": "12 Main"}', "12月11日", "12. Nov", "12:30:00"]
+)
+def test_a_street_that_is_no_text_holds_its_row(tmp_path, shop, street):
+    cell = street.replace('"', '""')
+    problems, _ = ship(tmp_path, shop, f"Name,{BARE}", f'Ada,"{cell}",Boise,ID,83702')
+    assert {"placeholder", "excel_date"} & {*problems["code"]}
 
 
 def test_a_payer_who_is_called_by_name_holds_the_row(tmp_path, shop):

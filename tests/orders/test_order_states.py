@@ -46,6 +46,7 @@ ERRORS = [
     ("Статус заказа", "Отменён", "order_cancelled"),
     ("订单状态", "已退货", "order_refunded"),
     ("Deleted", "TRUE", "order_cancelled"),
+    ("Fulfillment Status", "WILL_NOT_DELIVER", "order_cancelled"),
     ("Billing Block", "01", "order_not_ready"),
     ("Ship?", "No", "order_not_ready"),
     ("Needs shipping", "no", "order_not_physical"),

@@ -97,6 +97,25 @@ def test_units_that_were_shipped_are_a_question(packed):
     assert packed(line(**{"Quantity Shipped": 4, "Open Qty": 1}))[0] == [2]
 
 
+@pytest.mark.parametrize(
+    ("heading", "asks", "asks_not"),
+    [
+        ("Backordered", 2, 0),
+        ("Bereits geliefert", 2, 0),
+        ("Current Quantity", 3, 5),
+        ("Pendiente", 0, 5),
+        ("Stock Qty", None, 80),
+    ],
+)
+def test_a_number_that_may_count_units_is_a_question_where_it_differs(
+    packed, heading, asks, asks_not
+):
+    assert packed(line(**{heading: asks_not})) == ([10.0], [])
+    if asks is not None:
+        rows = [line(**{heading: asks}), line(**{heading: asks_not})]
+        assert packed(*rows)[1] == [(1, "error", "quantity_unclear")]
+
+
 def test_a_quantity_that_is_not_known_is_not_nothing(packed):
     rows = [{**line(quantity), "Order ID": "A1"} for quantity in (2, None)]
     assert packed(*rows)[0] == [None]
@@ -141,6 +160,9 @@ def tea_set(whole, heading="Parent SKU", cells=(None, "KIT", "KIT")):
         *((heading, (None, "kit", "KIT")) for heading in ("Parent SKU", "Bundle", "Component of")),
         ("Item Type", ("Bundle", "Component", "Component")),
         ("Line Type", ("Kit", "Kit Item", "Kit Item")),
+        ("Product Kind", ("Bundle", "Item", "Item")),
+        ("Kit Flag", ("Y", "N", "N")),
+        ("Composite Parent", ("", "KIT", "KIT")),
     ],
 )
 def test_a_bundle_and_its_parts_are_not_both_weighed(heading, cells, packed):

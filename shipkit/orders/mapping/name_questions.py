@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
-from shipkit.orders.expressions import quote, trimmed
+from shipkit.orders.expressions import quote, quoted_list, trimmed
 from shipkit.orders.fields import Column, Match, phrase, recognise
 from shipkit.orders.heading_text import word_file
 from shipkit.orders.instructions import instruction_of
@@ -20,6 +20,7 @@ from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["other_names", "unclear_names"]
 
+_VALUES = word_file("values")
 _CODE = "[A-Za-z]{0,5}[ #_-]*[0-9]+"
 """What the number of a customer looks like: it is no name."""
 
@@ -117,6 +118,7 @@ def _questions(
         differs = f"""
             regexp_matches({cell}, '\\p{{L}}{{2}}')
             AND NOT contains({cell}, '@')
+            AND lower({cell}) NOT IN ({quoted_list([*_VALUES["yes"], *_VALUES["no"]])})
             AND NOT regexp_full_match({cell}, '{_CODE}')
             AND NOT contains({text}, lower({cell}))
             AND NOT contains(lower({cell}), {text})"""
@@ -124,6 +126,27 @@ def _questions(
         fix = f'Choose one: map(columns={{"name": {given}}}), or {heading}; to print both, '
         fix += f'map(columns={{"name": {heading}, "company": {given}}}).'
         yield differs, cell, problem, fix
+    if "name" in roles and {"first_name", "last_name"} <= {*taken}:
+        first, last = (
+            trimmed(f"lower({quoted(taken[role][0].key)}::VARCHAR)")
+            for role in ("first_name", "last_name")
+        )
+        parts = " and ".join(
+            json.dumps(taken[role][0].name, ensure_ascii=False)
+            for role in ("first_name", "last_name")
+        )
+        neither = (
+            f"{text} <> '' AND {first} <> '' AND {last} <> '' "
+            f"AND NOT contains({text}, {first}) AND NOT contains({text}, {last})"
+        )
+        problem = f"{given} is another name than {parts}, and all of it would be printed"
+        fix = f"If {given} is not the recipient: map(ignore=[{given}]). If it is: "
+        yield (
+            neither,
+            f"{quoted(name.key)}::VARCHAR",
+            problem,
+            fix + f'map(columns={{"name": {given}}}).',
+        )
     if phrase(name.name) == "name" and _company_only(taken, roles):
         company = json.dumps(roles["company"].name, ensure_ascii=False)
         problem = f"next to {company}, {given} may be the name of the recipient, of the buyer or "

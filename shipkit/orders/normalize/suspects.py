@@ -43,7 +43,7 @@ _ODD: Final = "|".join(
         r"[\x{A1}-\x{FF}]{3}|[A-Za-z][ŠŽŸŒÃÂÐÙÚÛÝÞ]",
     )
 )
-_CODES: Final = r"[&<_\\?%=:\[]"
+_CODES: Final = r"[&<_\\?%=:\[{]"
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
 _FEW: Final = 20

@@ -150,6 +150,8 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
     if _is_nothing(text) or text in damage_words("booleans"):
         return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
+    if _UNFILLED.search(text):
+        return f"{shown} is a template or data, and not {_WHAT[column]}", "placeholder", _CORRECT
     if _is_number_or_date(text, column):
         return (
             f"{shown} looks like a date or number that a spreadsheet made of {_WHAT[column]}",
@@ -164,6 +166,12 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} was read in a wrong encoding before", "letters_garbled", _EXPORT
     return None
 
+
+_UNFILLED: Final = re.compile(
+    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|^%[A-Z_]{3,}%$|^[\[{]\s*['"].*['"]\s*:.*[\]}]$""",
+    re.DOTALL,
+)
+"""Marks of a mail merge or template that were not filled, and an object written as text."""
 
 _WHAT: Final = {
     "name": "a name",

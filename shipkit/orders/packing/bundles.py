@@ -8,7 +8,7 @@ from functools import cache
 import pyarrow as pa
 
 from shipkit.common.relation import Relation, StageSchema
-from shipkit.common.sql import quoted
+from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import quoted_list, trimmed
 from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
@@ -90,7 +90,9 @@ def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
         words = phrase(column.name).split()
         if {column.name, column.key} & ignored:
             continue
-        if _names_a_bundle(words):
+        if " ".join(words) in _words()["flags"] and _says_yes_and_no(columns, column):
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_flag)))
+        elif _names_a_bundle(words):
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_kind)))
@@ -165,6 +167,35 @@ def _by_name(orders: OrderSet, column: Column) -> tuple[str, str, str]:
     named = f"lower(p.{quoted(column.key)}::VARCHAR)"
     same = " OR ".join(f"lower(w.{quoted(other.key)}::VARCHAR) = {named}" for other in names)
     return "true", filled, f"({same or 'false'})"
+
+
+def _says_yes_and_no(columns: LineColumns, column: Column) -> bool:
+    """Return whether the cells of a column are yes or no, so that they name no bundle."""
+    known = quoted_list([*_yes_and_no()[0], *_yes_and_no()[1]])
+    return bool(
+        one(
+            columns.orders.con,
+            f"SELECT bool_and({_cell(column)} IN ({known})) FROM "
+            f"{columns.orders.shipping_lines.sql}",
+        )[0]
+    )
+
+
+@cache
+def _yes_and_no() -> tuple[list[str], list[str]]:
+    """Return the cells that mean yes, and those that mean no."""
+    values = word_file("values")
+    return list(values["yes"]), ["", *values["no"]]
+
+
+def _cell(column: Column) -> str:
+    return f"coalesce(lower({trimmed(f'{quoted(column.key)}::VARCHAR')}), '')"
+
+
+def _by_flag(_: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: nothing but the order."""
+    yes, no = map(quoted_list, _yes_and_no())
+    return f"{_cell(column)} IN ({yes})", f"{_cell(column)} IN ({no})", "true"
 
 
 def _by_kind(_: OrderSet, column: Column) -> tuple[str, str, str]:

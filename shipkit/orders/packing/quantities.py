@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +15,14 @@ from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.mapped import MappingSpec
-from shipkit.orders.quantity_headings import QUANTITIES, quantity_role
+from shipkit.orders.quantity_headings import QUANTITIES, may_count, quantity_role
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["Counts", "quantity_problems"]
 
 _GONE: Final = ("quantity_refunded", "quantity_cancelled")
 """Roles of units that are never shipped."""
+_NUMBERS: Final = ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE")
 _UNCLEAR: Final = ("quantity_shipped", "quantity_backordered")
 """Roles of units that may be in this parcel, in an earlier one, or in a later one."""
 
@@ -42,6 +43,8 @@ class Counts:
         Columns that may all be `ordered`.
     ignored
         Headings and keys that a person set aside.
+    unsure
+        Columns that may count the units of a line, and of which: ``left``, ``shipped`` and so on.
     """
 
     ordered: Column | None
@@ -49,6 +52,7 @@ class Counts:
     named: frozenset[str] = frozenset()
     rivals: tuple[Column, ...] = ()
     ignored: frozenset[str] = frozenset()
+    unsure: tuple[tuple[Column, str], ...] = ()
 
     @classmethod
     def of(cls, orders: OrderSet, spec: MappingSpec, ordered: Column | None) -> Counts:
@@ -76,7 +80,9 @@ class Counts:
                 and not {column.name, column.key} & ignored
             }
         others = {**found, **named}
-        return cls(ordered, others, frozenset(named), rivals, ignored)
+        known = {*ignored, *(column.key for column in rivals)}
+        unsure = () if final or "quantity_left" in others else tuple(_unsure(orders, known, spec))
+        return cls(ordered, others, frozenset(named), rivals, ignored, unsure)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -106,6 +112,18 @@ class Counts:
 def _role_of(column: Column) -> str | None:
     found = quantity_role(phrase(column.name).split())
     return found[0] if found else None
+
+
+def _unsure(
+    orders: OrderSet, others: Collection[str], spec: MappingSpec
+) -> Iterator[tuple[Column, str]]:
+    """Yield columns of numbers that no field reads and that may count units, and of which state."""
+    known = {*spec.columns.values(), *spec.references.values(), *others}
+    for column in orders.columns:
+        if column.role is None and column.type in _NUMBERS:
+            state = may_count(phrase(column.name).split())
+            if state is not None and not {column.name, column.key} & known:
+                yield column, state
 
 
 def _rivals(orders: OrderSet, spec: MappingSpec) -> tuple[Column, ...]:
@@ -267,6 +285,8 @@ def _of_states(counts: Counts, *, per_unit: bool) -> list[_Question]:
             column = others.get(role)
             if column is not None and role not in counts.named:
                 asked.append(_unclear(column, ordered, role))
+    if ordered is not None:
+        asked += [_may_be(column, ordered, state) for column, state in counts.unsure]
     gone = counts.gone
     if left is None and len(gone) == 2 and not counts.named:
         first, second = map(_number, gone)
@@ -299,6 +319,20 @@ def _of_states(counts: Counts, *, per_unit: bool) -> list[_Question]:
             ),
         ]
     return asked
+
+
+def _may_be(column: Column, ordered: str, state: str) -> _Question:
+    x = _number(column)
+    named = sql.quote(f'"{column.name}" is ')
+    return _Question(
+        f"{x} <> {ordered}" if state == "left" else f"{x} > 0",
+        f"{named} || {_shown(x)} || ' of ' || {_shown(ordered)} "
+        "|| ' in row ' || l.row_number || ': does it say how many are in the parcel?'",
+        f'If the parcel holds these: map(columns={{"quantity": "{column.name}"}}). If it holds the '
+        f'others: map(columns={{"quantity_shipped": "{column.name}"}}). If it says nothing of the '
+        f'parcel: map(ignore=["{column.name}"]).',
+        "quantity_unclear",
+    )
 
 
 def _unclear(column: Column, ordered: str | None, role: str) -> _Question:
