@@ -11,9 +11,10 @@ from collections import Counter
 from typing import Any, Final
 
 from shipkit.carriers.after_purchase import BookedPickup, PickupOffer, PickupRequest
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.json_values import Unreadable, at, listed, number_of, text_of
 from shipkit.carriers.ups.measures import measures_of
-from shipkit.carriers.ups.route import refuse, route_of
+from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.service_codes import code_of
 from shipkit.carriers.ups.text import clean, cut
 from shipkit.carriers.ups.wire import VERSION, Request

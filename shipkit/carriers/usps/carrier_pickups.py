@@ -11,9 +11,9 @@ from collections import Counter
 from typing import Any, Final
 
 from shipkit.carriers.after_purchase import BookedPickup, PickupOffer, PickupRequest
+from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.usps.label_request import domestic_address
 from shipkit.carriers.usps.mail_classes import SERVICES, is_domestic
-from shipkit.carriers.usps.parcel_question import refuse
 from shipkit.carriers.usps.usps_client import UspsClient
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Money
