@@ -104,14 +104,14 @@ class PickupRequest:
 
     reference: str
     """New for each pickup, and used once: 20 letters and digits."""
-    address: Address
+    address: Address = field(repr=False)
     own_address: bool
     """Whether the address is the shipper's, and not one of a row."""
     day: dt.date
     ready: dt.time
     close: dt.time
     """From when and until when the driver may come, by the clock of the place."""
-    shipments: tuple[tuple[Shipment, BoughtLabels], ...]
+    shipments: tuple[tuple[Shipment, BoughtLabels], ...] = field(repr=False)
     place: str = "front_door"
     """One of :data:`PLACES`."""
     instructions: str = ""
