@@ -179,17 +179,24 @@ def test_two_columns_for_one_part_are_not_used_and_hold_their_row(orders):
     assert one["code"] == two["code"] == "instruction_not_read"
 
 
-def test_lines_of_one_order_leave_from_one_place(orders):
+@pytest.mark.parametrize(
+    ("heading", "key", "places"),
+    [
+        ("Warehouse", "warehouse", ("Newark", "home")),
+        ("Ship From ZIP", "ship_from_zip", ("07102", "78205")),
+        ("Ship From ZIP", "ship_from_zip", (None, "07102")),
+    ],
+)
+def test_lines_of_one_order_leave_from_one_place(orders, heading, key, places):
     lines = [
-        {"row_number": 1, "order_row": 1, "warehouse": "Newark"},
-        {"row_number": 2, "order_row": 1, "warehouse": "home"},
+        {"row_number": n, "order_row": 1, key: place} for n, place in enumerate(places, start=1)
     ]
-    con, columns = orders([{**ORDER, "Warehouse": "Newark"}], lines)
+    con, columns = orders([{**ORDER, heading: places[0]}], lines)
     con.execute("UPDATE selected SET row_numbers = [1, 2]")
     spec = mapping.MappingSpec(offered=SERVICES, warehouses=PLACES)
     problems = map_rows(con, columns, spec, SHOP, *relations(con)).problems.to_pylist()
     [error] = [each for each in problems if each["severity"] == "error"]
-    assert (error["code"], error["value"]) == ("origin_unclear", "home, newark")
+    assert (error["row_number"], error["field"]) == (1, "warehouse")
 
 
 def test_defaults_named_columns_and_the_equivalent_template_say_the_same(orders):

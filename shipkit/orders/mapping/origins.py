@@ -127,12 +127,12 @@ def with_origins(
 def differing_origins(
     con: duckdb.DuckDBPyConnection, taken: Taken, selection: Relation, lines: Relation
 ) -> pa.Table:
-    """Return a problem for each order whose lines leave from several places.
+    """Return a problem for each order whose lines give several addresses that it leaves from.
 
-    A later line that names a place where the first names none is one, too.
+    A later line that gives one where the first gives none is one, too. Names of warehouses are
+    compared like other fields that an order has once.
     """
-    fields = (WAREHOUSE_FIELD, *ORIGIN_FIELDS)
-    columns = [taken[field][0] for field in fields if field in taken]
+    columns = [taken[field][0] for field in ORIGIN_FIELDS if field in taken]
     columns = [column for column in columns if column.key in lines.columns]
     if not columns:
         return problems_table()
