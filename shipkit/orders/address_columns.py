@@ -37,7 +37,7 @@ def by_place(
     unread
         Those that are not understood.
     """
-    among = {*_among(columns, read)}
+    among = {*_among(columns, read, {column.key for column in unread})}
     parts = {
         column.key: part_of_address()
         for column in unread
@@ -46,11 +46,18 @@ def by_place(
     return {**parts, **dict.fromkeys(_other_streets(unread), another_address())}
 
 
-def _among(columns: Sequence[Column], read: Collection[str]) -> Iterator[str]:
+def _among(
+    columns: Sequence[Column], read: Collection[str], unread: Collection[str]
+) -> Iterator[str]:
+    """Yield the keys of the columns between two of the address, with nothing else between them.
+
+    A weight in between says that the second one stands elsewhere, where ``columns=`` found it.
+    """
     places = [place for place, column in enumerate(columns) if column.key in read]
     for first, second in pairwise(places):
-        if second - first <= _WIDEST + 1:
-            yield from (column.key for column in columns[first + 1 : second])
+        between = [column.key for column in columns[first + 1 : second]]
+        if len(between) <= _WIDEST and all(key in unread for key in between):
+            yield from between
 
 
 def _other_streets(unread: Sequence[Column]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from shipkit.common.files import Disk, make_private
 from shipkit.common.local_day import local_day
 from shipkit.common.lock import held
 from shipkit.common.memory_database import memory_database
-from shipkit.errors import JobNotFound
+from shipkit.errors import CheckpointWriteError, JobNotFound
 from shipkit.purchasing.claim_book import ClaimBook
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import STATES
@@ -258,7 +258,14 @@ def _write(
     ]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=_CLAIMS).filter(keep), sink, compression="zstd")
-    disk.publish(path.parent, path.name, bytes(sink.getvalue()))
+    try:
+        disk.publish(path.parent, path.name, bytes(sink.getvalue()))
+    except OSError as error:
+        raise CheckpointWriteError(
+            f"What the job claims cannot be written to {path.parent}: {error}.",
+            fix="Free disk space, or correct the folder's permissions, then resume: nothing was "
+            "sent.",
+        ) from error
 
 
 def _kin(home: Path, job_id: str) -> set[str]:
