@@ -466,6 +466,8 @@ def test_results_have_the_columns_of_the_api(bought):
         "error_code",
         "error_message",
         "fix",
+        "ship_from",
+        "bill_to",
     ]
     row = table.to_pylist()[0]
     assert (row["charged"], row["live"], row["account"], row["service"]) == (

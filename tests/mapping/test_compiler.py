@@ -786,8 +786,8 @@ def test_settings_go_over_a_compiled_template(orders, shop):
 def test_parcels_origin_and_customs_of_columns_need_no_rendering(orders, shop):
     template = """{
       "order_id": "A", "service": "worldwide_saver", "ship_to": {"name": "{{ row.city }}",
-        "country": "England"}, "ship_from": {"name": "Depot",
-          "city": {{ row.city | upper | tojson }}, "state": "New Jersey"},
+        "country": "England"}, "ship_from": {"name": "Depot", "address_line1": "1 Dock Rd",
+          "city": {{ row.city | upper | tojson }}, "state": "NJ", "postal_code": "07302"},
       "parcels": [{"weight_lb": 1}, {"weight_lb": {{ row.weight | tojson }},
         "declared_value": "{{ row.note }}"}, {"description": "third"}],
       "customs": {"reason": "Gift", "items": [{"description": "Doll", "quantity": 3,

@@ -224,6 +224,8 @@ CASES = [
     ("missing", "bill_to", {"bill_account": "B2C3D4"}),
     ("missing", "duties_account", {"duties_bill_to": "third_party"}),
     ("missing", "duties_bill_to", {"duties_account": "B2C3D4"}),
+    ("payer_place_alone", "bill_account", {"bill_postal_code": "30301"}),
+    ("payer_place_alone", "duties_account", {"duties_country": "DE"}),
     *(
         ("missing", part, {**POINT, part: None})
         for part in ("access_point_name", "access_point_street", "access_point_city")

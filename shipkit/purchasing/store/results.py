@@ -175,10 +175,6 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             ),
             "tracking_numbers": numbers,
             "service": service,
-            "ship_from": origins(plan.column("ship_from")),
-            "bill_to": plan.column("bill_to")
-            if "bill_to" in plan.column_names
-            else pa.nulls(count, pa.string()),
             "carrier": movers(service, sellers["carrier"]),
             "seller": sellers["seller"],
             "quoted_cents": quotes.column("cost_cents"),
@@ -201,6 +197,11 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             ),
             "error_message": pc.coalesce(last["message"], skipped),
             "fix": pc.coalesce(last["fix"], fixes),
+            # Behind the columns of the first release, which scripts may read by place.
+            "ship_from": origins(plan.column("ship_from")),
+            "bill_to": plan.column("bill_to")
+            if "bill_to" in plan.column_names
+            else pa.nulls(count, pa.string()),
         }
     )
 

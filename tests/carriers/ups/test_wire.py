@@ -457,6 +457,8 @@ def test_sound_shipments_of_every_kind_build_valid_requests(
     contract: Any, ups_module: Any, shop: Address, shipment: Shipment
 ) -> None:
     assume(not (shipment.is_return and shipment.signature is not Signature.NONE))
+    # A longer street that can be cut nowhere waits for a person: tests/normalize/test_street_lines.
+    assume(len(shipment.ship_to.address_line1 or "") <= 35)
     assert check(contract, ups_module, shipment, shop)
 
 
