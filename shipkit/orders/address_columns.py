@@ -51,7 +51,7 @@ def _among(
 ) -> Iterator[str]:
     """Yield the keys of the columns between two of the address, with nothing else between them.
 
-    A weight in between says that the second one stands elsewhere, where ``columns=`` found it.
+    A weight in between says that the second one is elsewhere, where ``columns=`` found it.
     """
     places = [place for place, column in enumerate(columns) if column.key in read]
     for first, second in pairwise(places):

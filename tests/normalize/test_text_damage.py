@@ -156,10 +156,20 @@ def test_codes_are_read_as_they_mean(field, cell, right):
         ("name", "null", "placeholder"),
         ("city", "undefined", "placeholder"),
         ("address_line2", "FALSE", "placeholder"),
+        ("address_line1", "12 Main St undefined", "placeholder"),
+        ("name", "Ada null", "placeholder"),
+        ("name", "null, Lee", "placeholder"),
+        ("address_line2", "Apt NaN", "placeholder"),
+        ("address_line1", "12 Main St [object Object]", "placeholder"),
     ],
 )
 def test_what_cannot_be_known_is_a_problem(field, cell, code):
     assert judged(cell, field).code == code
+
+
+@pytest.mark.parametrize("cell", ["Jan Null", "Nullstraße 5", "Annullata 3", "Null Street 4"])
+def test_null_is_a_name(cell):
+    assert judged(cell, "address_line1").problem is None
 
 
 @pytest.mark.parametrize("cell", ["null", "nan", "NaN", "None", "undefined", "(null)"])
@@ -195,6 +205,8 @@ def test_all_of_it_is_seen_in_a_session(shop):
         ("city", "#NAME?", "#NAME?", "excel_error"),
         ("name", "[object Object]", "[object Object]", "placeholder"),
         ("name", "WAHR", "WAHR", "placeholder"),
+        ("address_line1", "12 Main St undefined", "12 Main St undefined", "placeholder"),
+        ("name", "Ada null", "Ada null", "placeholder"),
         ("order_id", "Okt-12", "Okt-12", "order_key_damaged"),
         ("order_id", "2026-01-02 00:00:00", "2026-01-02 00:00:00", "order_key_damaged"),
         ("order_id", "#N/A", "#N/A", "order_key_damaged"),

@@ -59,7 +59,9 @@ def _is_suspect(x: str) -> str:
         regexp_matches({x}, '{_CODES}')
         OR CASE WHEN strlen({x}) <> length({x}) THEN regexp_matches({x}, '{_ODD}') ELSE false END
         OR CASE
-            WHEN contains({x}, ' ') THEN {x} LIKE '% 20__'
+            WHEN contains({x}, ' ')
+            THEN {x} LIKE '% 20__' OR contains({x}, 'undefined') OR contains({x}, 'NaN')
+                OR contains({x}, ' null') OR contains({x}, 'null ')
             ELSE regexp_matches({x}, '[#0-9+(]') OR {x} IN ({_ONE_WORD})
         END
     """

@@ -150,6 +150,8 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
     if _is_nothing(text) or text in damage_words("booleans"):
         return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
+    if _EMPTY_WITHIN.search(text):
+        return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
     if _UNFILLED.search(text):
         return f"{shown} is a template or data, and not {_WHAT[column]}", "placeholder", _CORRECT
     if _is_number_or_date(text, column):
@@ -172,6 +174,9 @@ _UNFILLED: Final = re.compile(
     re.DOTALL,
 )
 """Marks of a mail merge or template that were not filled, and an object written as text."""
+
+_EMPTY_WITHIN: Final = re.compile(r"(?<![^\s,])(?:undefined|null|NaN|\[object Object\])(?![^\s,])")
+"""A part that was empty when texts were joined, in "12 Main St undefined". Null is a name."""
 
 _WHAT: Final = {
     "name": "a name",
