@@ -688,6 +688,7 @@ def test_progress_counts_rows_of_every_state(home, carrier):
             run.last_error, run.note, run.bought = "reset", "looking up", 3
             run.began -= 10
             run.spend.spent = 777
+            run.progress = run.options.progress  # as all accounts of a job share it
             ProgressReporter(run).report()
 
     asyncio.run(main())
