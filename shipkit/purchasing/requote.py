@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from shipkit.plan.offers import quote
 from shipkit.plan.outage import unanswered_quotes
 from shipkit.plan.preview import cents_by_currency
 from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.pickup_book import pickup_costs
 from shipkit.purchasing.result import charged
 from shipkit.purchasing.store import JobStore
 from shipkit.state import JobStatus, RowState
@@ -56,7 +57,7 @@ async def requote_expired(
     expires = store.manifest.facts.get("expires_at")
     if expires is None or now < dt.datetime.fromisoformat(expires):
         return
-    results = store.results()
+    results, pickups = store.results(), pickup_costs(store)
     rows = pc.indices_nonzero(pc.equal(results.column("state"), RowState.PENDING.value))
     if not len(rows) or store.status is JobStatus.CANCELLED:
         return
@@ -85,15 +86,19 @@ async def requote_expired(
         cents_by_currency(quotes),
         mode=ExecutionMode.of(store.manifest.mode),
         limits=store.manifest.limits,
-        charged=_charged(results),
+        charged=_charged(results, pickups),
         confirmed=confirmed,
-        accounts=None if own is None else _by_account(own, before, quotes, results),
+        accounts=None if own is None else _by_account(own, before, quotes, results, pickups),
         most=pc.max(quotes.column("cost_cents")).as_py() or 0,
     )
 
 
 def _by_account(
-    sellers: pa.Array, before: pa.Table, now: pa.Table, results: pa.Table
+    sellers: pa.Array,
+    before: pa.Table,
+    now: pa.Table,
+    results: pa.Table,
+    pickups: Sequence[tuple[str, Money]],
 ) -> dict[str, Rest]:
     made = {}
     for name in pc.unique(sellers).to_pylist():
@@ -102,13 +107,17 @@ def _by_account(
         made[name] = Rest(
             cents_by_currency(before.filter(own)),
             cents_by_currency(now.filter(own)),
-            _charged(bought),
+            _charged(bought, [each for each in pickups if each[0] == name]),
         )
     return made
 
 
-def _charged(results: pa.Table) -> dict[str, int]:
-    return {name: money.cents for name, money in charged(results).items()}
+def _charged(results: pa.Table, pickups: Sequence[tuple[str, Money]]) -> dict[str, int]:
+    """Return currency -> minor units of what labels and pickups cost so far."""
+    found = {name: money.cents for name, money in charged(results).items()}
+    for _, price in pickups:
+        found[price.currency] = found.get(price.currency, 0) + price.cents
+    return found
 
 
 class Rest(NamedTuple):

@@ -16,8 +16,11 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from shipkit.models import Money
+from shipkit.purchasing.pickup_book import pickup_costs
+from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.ledger import Ledger
 from shipkit.state import RowState
 
@@ -49,6 +52,8 @@ class Spend:
         The place of each row's account in `names`; None: the job has one account.
     names
         The accounts of the job, in order.
+    pickups
+        Account and price of each pickup that is booked or may be.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Spend:
         *,
         accounts: np.ndarray[Any, np.dtype[np.int64]] | None = None,
         names: Sequence[str] = (),
+        pickups: Sequence[tuple[str, Money]] = (),
     ) -> None:
         self.quoted, self._currencies = quoted, currencies
         self._total = limits.get("total_cents")
@@ -77,9 +83,34 @@ class Spend:
         """Set aside for rows whose charge is not known yet."""
         self._accounts, self._names = accounts, names or ("",)
         self._committed = self._of_accounts(ledger)
+        self._pickups = 0
+        """The cost of pickups, within the same limits."""
+        for account, price in pickups:
+            if price.currency == self._currency:
+                self._pickups += price.cents
+                self._committed[self._place_of(account)] += price.cents
         own = limits.get("per_account_cents") or {}
         unnamed = next(iter(own.values()), None) if accounts is None else None
         self._most_of = [own.get(name, unnamed) for name in self._names]
+
+    @classmethod
+    def of(cls, store: JobStore, ledger: Ledger) -> Spend:
+        """Return what a job has spent and may still spend, as it is on disk now."""
+        quotes = pq.read_table(
+            store.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None
+        )
+        return cls(
+            ledger,
+            quotes.column("cost_cents").fill_null(0).to_numpy(),
+            quotes.column("currency"),
+            store.manifest.limits,
+            accounts=store.account_codes,
+            names=[account.name for account in store.manifest.accounts],
+            pickups=pickup_costs(store),
+        )
+
+    def _place_of(self, account: str) -> int:
+        return 0 if self._accounts is None else list(self._names).index(account)
 
     def _of_accounts(self, ledger: Ledger) -> list[int]:
         """Return what each account was charged, and what is reserved with it."""
@@ -125,12 +156,34 @@ class Spend:
             )
         if self._most is not None and self.bought >= self._most:
             return f"the limit of {self._most:,} shipments is reached"
-        if self._total is not None and self.spent + self.reserved + price > self._total:
+        if self._total is not None and self._held + price > self._total:
             return (
                 f"the next shipment ({self._money(price)}) would exceed the limit of "
-                f"{self._money(self._total)}; {self._money(self.spent + self.reserved)} is already "
-                "spent or reserved"
+                f"{self._money(self._total)}; {self._money(self._held)} is already spent or "
+                "reserved"
             )
+        return None
+
+    @property
+    def _held(self) -> int:
+        return self.spent + self.reserved + self._pickups
+
+    def pickup_refusal(self, price: Money, account: str) -> str | None:
+        """Return why the limits do not allow a pickup at `price`, or None when they do."""
+        place = self._place_of(account)
+        for most, held, whose in (
+            (self._total, self._held, ""),
+            (self._most_of[place], self._committed[place], f" for {account}"),
+        ):
+            if most is None:
+                continue
+            if price.currency != self._currency:
+                return f"the spend limits are in {self._currency} and the pickup costs {price}"
+            if held + price.cents > most:
+                return (
+                    f"a pickup at {price} would exceed the limit of {self._money(most)}{whose}; "
+                    f"{self._money(held)} is already spent or reserved"
+                )
         return None
 
     def account_refusal(self, row: int) -> str | None:

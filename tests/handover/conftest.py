@@ -63,8 +63,8 @@ def bought(tmp_path: Path, sandbox: SandboxCarrier) -> Iterator[Callable[..., sk
     """Return a way to buy labels for rows; jobs are closed at the end."""
     opened: list[sk.Job] = []
 
-    def buy(*rows: dict[str, Any]) -> sk.Job:
-        store = published(tmp_path, sandbox, *rows)
+    def buy(*rows: dict[str, Any], **terms: Any) -> sk.Job:
+        store = published(tmp_path, sandbox, *rows, **terms)
         assert asyncio.run(execute(store, sandbox)) == "completed"
         job = sk.Job.open(store.job_id, home=tmp_path, carrier=sandbox)
         opened.append(job)
@@ -75,7 +75,7 @@ def bought(tmp_path: Path, sandbox: SandboxCarrier) -> Iterator[Callable[..., sk
         job.close()
 
 
-def published(home: Path, carrier: SandboxCarrier, *rows: dict[str, Any]) -> JobStore:
+def published(home: Path, carrier: SandboxCarrier, *rows: dict[str, Any], **terms: Any) -> JobStore:
     line = {"cost_cents": 1000, "currency": "USD", "cost_basis": "quoted", "warnings": ""}
     line["service"] = "ground"
     draft = JobDraft(
@@ -86,5 +86,6 @@ def published(home: Path, carrier: SandboxCarrier, *rows: dict[str, Any]) -> Job
         shipper=SHOP,
         identity=carrier.identity,
         resend="proven",
+        **terms,
     )
     return JobStore.publish(home, draft)

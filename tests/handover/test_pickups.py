@@ -21,10 +21,19 @@ from shipkit.errors import (
     InputError,
     SpendLimitExceeded,
 )
+from shipkit.purchasing.approval import SpendLimits
+from shipkit.purchasing.handover import pickup_run
+from shipkit.purchasing.recovery.pruning import prune_job
+from shipkit.purchasing.spend import Spend
 
 from .conftest import SHOP, order
 
 MONDAY = local_day(SHOP) + dt.timedelta(days=7 - local_day(SHOP).weekday())
+
+
+@pytest.fixture(autouse=True)
+def _in_the_morning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickup_run, "_time_at", lambda _: dt.time(8, 0))
 
 
 def in_books(sandbox: Any) -> list[tuple[Any, ...]]:
@@ -116,7 +125,7 @@ def test_days_hours_and_parcels_that_cannot_be_are_refused(bought):
     elsewhere = {"name": "Bo", "address_line1": "1 A St", "city": "Austin", "state": "TX"}
     other = {**elsewhere, "postal_code": "78701", "country": "US"}
     job = bought(order(1), order(2, ship_from=other))
-    with pytest.raises(InputError, match="one account and one address"):
+    with pytest.raises(InputError, match="one carrier, one account and one address"):
         job.pickup(MONDAY)
     first = "order_id = 'SO-1'"
     with pytest.raises(CarrierRejected, match="Sundays"):
@@ -134,23 +143,45 @@ def test_days_hours_and_parcels_that_cannot_be_are_refused(bought):
             job.pickup(**{"day": MONDAY, "clause": first, **wrong})
 
 
-def test_an_unattended_job_books_within_its_limit(bought, sandbox, monkeypatch):
-    job = bought(order(1))
-    manifest = job.store.manifest
+@pytest.mark.parametrize("mode", ["auto", "confirm"])
+@pytest.mark.parametrize(
+    "limits", [{"total": "17.00"}, {"total": "99", "per_account": {"sandbox": "17.00"}}]
+)
+def test_labels_and_pickups_share_the_limits_of_the_job(bought, sandbox, mode, limits):
+    limits = SpendLimits.of({**limits, "price_drift": 0.2}).in_cents()
+    job = bought(order(1), mode=mode, limits=limits)
     spent = int(job.results()["charged_cents"].sum())
-    limit = sk.Money.from_cents(spent + 625)
-    for total, allowed in ((f"{limit.amount}", True), ("1.00", False)):
-        limits = {"total": "100", "currency": "USD", "per_account": {"sandbox": total}}
-        limits = limits if allowed else {"total": total, "currency": "USD"}
-        auto = manifest.model_copy(update={"mode": "auto", "limits": limits})
-        monkeypatch.setattr(job.store, "manifest", auto)
-        pickup = job.pickup(MONDAY + dt.timedelta(days=int(allowed)))
-        if allowed:
-            assert pickup.book().state == "booked"
-            continue
-        with pytest.raises(SpendLimitExceeded, match="Nothing was booked"):
-            pickup.book()
-    assert len(in_books(sandbox)) == 1
+    agreed = None if mode == "auto" else "6.25"
+    pickup = job.pickup(MONDAY)
+    if spent + 625 > 1700:
+        with pytest.raises(SpendLimitExceeded, match="is already spent"):
+            pickup.book(confirm_total=agreed)
+        assert (in_books(sandbox), job.pickups) == ([], ())
+    else:
+        assert pickup.book(confirm_total=agreed).state == "booked"
+        with job.store.own("run") as ledger:
+            spend = Spend.of(job.store, ledger)
+            assert spend.pickup_refusal(sk.Money.of("6.25"), "sandbox") is not None
+            spend.quoted = spend.quoted + 1100 - spend.quoted
+            assert "would exceed" in (spend.refusal(0) or spend.account_refusal(0))
+
+
+def test_a_pruned_job_can_still_cancel_its_pickup(bought, sandbox):
+    job = bought(order(1))
+    pickup = job.pickup(MONDAY).book(confirm_total="6.25")
+    prune_job(job.store)
+    assert pickup.status() == "scheduled"
+    assert pickup.cancel().state == "canceled"
+    with pytest.raises(InputError, match="was pruned"):
+        job.pickup(MONDAY)
+
+
+def test_today_the_driver_comes_before_the_end_of_the_window(bought, monkeypatch):
+    job = bought(order(1))
+    monkeypatch.setattr(pickup_run, "_time_at", lambda _: dt.time(17, 0))
+    for day in (local_day(SHOP), None):
+        with pytest.raises(InputError, match="It is 17:00 where the parcels are"):
+            job.pickup(day)
 
 
 def test_the_command_line_shows_the_price_books_lists_and_cancels(bought, tmp_path, capsys):

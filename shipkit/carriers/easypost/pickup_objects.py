@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -24,6 +25,8 @@ from shipkit.models import Money
 __all__ = ["EasyPostPickups", "cheapest_offer", "status_of"]
 
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+_UNREAD: Final = "EasyPost's prices for this pickup cannot be read."
+_ELSEWHERE: Final = "Book it in your EasyPost account."
 _GONE: Final = frozenset({"canceled", "cancelled"})
 
 
@@ -43,6 +46,8 @@ class EasyPostPickups:
         zone = time_zone(request.address)
         first = dt.datetime.combine(request.day, request.ready, zone)
         last = dt.datetime.combine(request.day, request.close, zone)
+        if zone is None:  # as for days: the machine's
+            first, last = first.astimezone(), last.astimezone()
         place = request.place.replace("_", " ")
         said = f"{place}: {request.instructions}" if request.instructions else place
         body = {
@@ -78,7 +83,7 @@ class EasyPostPickups:
             if status_of(answer) != "scheduled":
                 raise AnswerLost(f"EasyPost shows the pickup {number} as {status_of(answer)}.")
         confirmation = str(answer.get("confirmation") or "")
-        return BookedPickup(confirmation or number, offer.price, offer=offer.number)
+        return BookedPickup(confirmation or number, None, offer=offer.number)
 
     async def pickup_status(
         self,
@@ -132,13 +137,15 @@ def cheapest_offer(answer: Mapping[str, Any]) -> PickupOffer:
         No carrier comes; the message has their reasons.
     """
     found: list[tuple[Decimal, str, str]] = []
-    currency = "USD"
+    currencies = set()
     for rate in answer.get("pickup_rates") or ():
         try:
-            amount = Decimal(str(rate["rate"]))
+            amount, currency = Decimal(str(rate["rate"])), str(rate["currency"])
         except (InvalidOperation, KeyError, TypeError):
-            continue
-        currency = str(rate.get("currency") or currency)
+            raise CarrierRejected(_UNREAD, fix=_ELSEWHERE) from None
+        if not amount >= 0 or not re.fullmatch("[A-Z]{3}", currency):
+            raise CarrierRejected(_UNREAD, fix=_ELSEWHERE)
+        currencies.add(currency)
         found.append((amount, str(rate.get("carrier")), str(rate.get("service"))))
     if not found:
         messages = answer.get("messages") or ()
@@ -147,9 +154,15 @@ def cheapest_offer(answer: Mapping[str, Any]) -> PickupOffer:
             f"EasyPost has no price for this pickup. {' '.join(said)}".strip(),
             fix="Choose another day, or call the carrier.",
         )
+    if len(currencies) > 1:
+        raise CarrierRejected(
+            f"EasyPost's prices for this pickup are in {' and '.join(sorted(currencies))}, which "
+            "cannot be compared.",
+            fix=_ELSEWHERE,
+        )
     amount, carrier, service = min(found)
     number = f"{answer.get('id')};{carrier};{service}"
-    return PickupOffer(Money(amount=amount, currency=currency), number)
+    return PickupOffer(Money(amount=amount, currency=currencies.pop()), number)
 
 
 def status_of(answer: Any) -> str:

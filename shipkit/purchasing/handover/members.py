@@ -15,9 +15,9 @@ from shipkit.errors import InputError
 from shipkit.orders import where
 from shipkit.purchasing.handover.driver_manifests import DriverManifests, ManifestBook
 from shipkit.purchasing.handover.manifest_run import make_manifests
-from shipkit.purchasing.handover.pickup_book import pickup_book
 from shipkit.purchasing.handover.pickup_run import PickupWish, offered
 from shipkit.purchasing.handover.pickups import Pickup
+from shipkit.purchasing.pickup_book import pickup_book
 from shipkit.purchasing.store import JobStore
 from shipkit.state import RowState
 

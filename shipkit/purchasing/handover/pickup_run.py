@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.after_purchase import (
     PLACES,
@@ -26,7 +28,7 @@ from shipkit.carriers.after_purchase import (
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.send_gate import guarded
 from shipkit.common.choices import one_of
-from shipkit.common.local_day import local_day
+from shipkit.common.local_day import local_day, time_zone
 from shipkit.errors import (
     AnswerLost,
     ApprovalRequired,
@@ -37,8 +39,8 @@ from shipkit.errors import (
 )
 from shipkit.models import Address, Money, Shipment
 from shipkit.purchasing.account import require_account
-from shipkit.purchasing.approval import ExecutionMode, SpendLimits
-from shipkit.purchasing.handover.pickup_book import (
+from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.pickup_book import (
     ASKED,
     BOOKED,
     CANCELED,
@@ -48,13 +50,14 @@ from shipkit.purchasing.handover.pickup_book import (
     pickup_book,
 )
 from shipkit.purchasing.recovery.voiding import account_of
+from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
 
-__all__ = ["PickupWish", "book", "cancel", "demand_agreed", "forget", "offered", "status"]
+__all__ = ["PickupWish", "book", "cancel", "forget", "offered", "status"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,13 @@ async def offered(
     day = wish.day or today
     if day < today:
         raise InputError(f"The day {day} is over.", fix=f"Give a day from {today} on.")
+    now = _time_at(parcels.address)
+    if day == today and wish.close <= now:
+        raise InputError(
+            f"It is {now:%H:%M} where the parcels are, and the driver may come until "
+            f"{wish.close:%H:%M}.",
+            fix="Give a later close=, or another day.",
+        )
     entry = PickupEntry(
         reference=f"P{secrets.token_hex(9).upper()}",
         account=parcels.account.name,
@@ -115,39 +125,53 @@ async def offered(
     return replace(entry, offer=offer)
 
 
-def demand_agreed(store: JobStore, entry: PickupEntry, agreed: Money | None) -> None:
-    """Raise unless someone agreed to the price, or the limits of an unattended job allow it.
+def _time_at(address: Address) -> dt.time:
+    return dt.datetime.now(time_zone(address)).time()
+
+
+def _demand_agreed(
+    store: JobStore, ledger: Ledger, entry: PickupEntry, agreed: Money | None
+) -> None:
+    """Raise unless the limits allow the price, and someone agreed to it or the job is unattended.
 
     Raises
     ------
     ApprovalRequired
         A person has to agree to the price.
     SpendLimitExceeded
-        The job would spend more than its limit.
+        The job would spend more than its limits, which are the job's: to agree changes nothing.
     """
     price = entry.offer.price
-    if agreed is not None and agreed != price:
+    unasked = agreed is None and ExecutionMode.of(store.manifest.mode) is ExecutionMode.CONFIRM
+    if (agreed is not None and agreed != price) or (price.cents and unasked):
+        other = "" if agreed is None else f", and {agreed} was agreed to"
         raise ApprovalRequired(
-            f"The pickup costs {price}, and {agreed} was agreed to. Nothing was booked.",
+            f"The pickup costs {price}{other}. Nothing was booked.",
             fix=f'Agree to its price: book(confirm_total="{price.amount}").',
             total={price.currency: f"{price.amount}"},
         )
-    if price.cents == 0 or agreed is not None:
-        return
-    if ExecutionMode.of(store.manifest.mode) is ExecutionMode.CONFIRM:
-        raise ApprovalRequired(
-            f"The pickup costs {price}. Nothing was booked.",
-            fix=f'Agree to its price: book(confirm_total="{price.amount}").',
-            total={price.currency: f"{price.amount}"},
+    refusal = Spend.of(store, ledger).pickup_refusal(price, entry.account) if price.cents else None
+    if refusal is not None:
+        raise SpendLimitExceeded(
+            f"{refusal[0].upper()}{refusal[1:]}. Nothing was booked.",
+            fix="Book it with the carrier, or drop the parcels off.",
         )
-    _demand_within_limits(store, entry)
 
 
-async def book(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> PickupEntry:
+async def book(
+    store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry, agreed: Money | None
+) -> PickupEntry:
     """Book a pickup once. One that is booked is returned; one in doubt is looked up first.
+
+    Parameters
+    ----------
+    agreed
+        The price that a person agreed to, if one was asked.
 
     Raises
     ------
+    ApprovalRequired, SpendLimitExceeded
+        No one agreed to the price, or the limits do not allow it. Nothing was booked.
     CarrierRejected
         The carrier does not come. Nothing was booked.
     AnswerLost
@@ -166,6 +190,8 @@ async def book(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry)
             )
         parcels = _Parcels.of(store, accounts, entry.rows, anyhow=known is not None)
         if known is None:
+            # While the job is owned, so that two bookings and a run share what the limits leave.
+            _demand_agreed(store, ledger, entry, agreed)
             _refuse_second(store, entry)
             # Durable before it is sent: after a crash it is looked up, and never sent on a guess.
             await _note(ledger, ASKED, entry.to_json())
@@ -204,8 +230,8 @@ async def status(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
     """Return what the carrier says about a pickup that is booked."""
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
-    parcels = _Parcels.of(store, accounts, entry.rows, anyhow=True)
-    booked, request = _demand_booked(entry), parcels.request(entry)
+    booked, parcels = _demand_booked(entry), _Parcels.known(store, accounts, entry)
+    request = parcels.request(entry)
     return await parcels.account.pacer.repeat(lambda: parcels.booker.pickup_status(request, booked))
 
 
@@ -218,7 +244,7 @@ async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
         if known.state == "canceled":
             return known
         booked = _demand_booked(known)
-        parcels = _Parcels.of(store, accounts, entry.rows, anyhow=True)
+        parcels = _Parcels.known(store, accounts, entry)
         request = parcels.request(entry)
         await parcels.account.pacer.repeat(lambda: parcels.booker.cancel_pickup(request, booked))
         await _note(ledger, CANCELED, json.dumps({"reference": entry.reference}))
@@ -273,15 +299,19 @@ class _Parcels:
             )
         plan, entries = PlanRows(store.path), store.last_entries_of(rows)
         found = [(row, plan.one(row)) for row in rows]
-        own = {(account_of(store, accounts, row).name, ship.ship_from) for row, ship in found}
+        movers = table.column("carrier").take(pa.array(rows)).to_pylist()
+        own = {
+            (account_of(store, accounts, row).name, mover, ship.ship_from)
+            for (row, ship), mover in zip(found, movers, strict=True)
+        }
         if len(own) > 1:
-            names = ", ".join(sorted({name for name, _ in own}))
+            names = ", ".join(sorted({f"{mover} of {name}" for name, mover, _ in own}))
             raise InputError(
-                "A pickup is of one account and one address, and these parcels are of "
-                f"{len(own)} ({names}).",
+                "A pickup is of one carrier, one account and one address, and these parcels are "
+                f"of {len(own)} ({names}).",
                 fix="Choose with where=, and ask for each.",
             )
-        [(name, origin)] = own
+        [(name, mover, origin)] = own
         booker = pickup_booker(accounts[name].carrier)
         if booker is None:
             raise InputError(
@@ -290,7 +320,7 @@ class _Parcels:
         return cls(
             accounts[name],
             booker,
-            table.column("carrier")[rows[0]].as_py(),
+            mover,
             origin or store.manifest.shipper,
             origin is None,
             tuple(
@@ -302,6 +332,24 @@ class _Parcels:
                 )
                 for row, shipment in found
             ),
+        )
+
+    @classmethod
+    def known(cls, store: JobStore, accounts: Accounts, entry: PickupEntry) -> _Parcels:
+        """Return what a booked pickup is asked about by: its numbers, also of a pruned job."""
+        account = accounts[entry.account]
+        booker = pickup_booker(account.carrier)
+        if booker is None:
+            raise InputError(
+                f"{entry.account} books no pickups here.", fix="Ask the carrier about it."
+            )
+        return cls(
+            account,
+            booker,
+            entry.carrier,
+            store.manifest.shipper,
+            own_address=True,
+            shipments=(),
         )
 
     def request(self, entry: PickupEntry) -> PickupRequest:
@@ -337,41 +385,6 @@ def _refuse_second(store: JobStore, entry: PickupEntry) -> None:
             f"A pickup on {entry.day} may be booked: its answer was lost.",
             fix="job.pickups has it: book() looks it up, forget() gives it up.",
         )
-
-
-def _demand_within_limits(store: JobStore, entry: PickupEntry) -> None:
-    """Raise SpendLimitExceeded where the job, or the account, would cost more than its limit."""
-    limits = SpendLimits.of(store.manifest.limits)
-    price, own = entry.offer.price, limits.per_account.get(entry.account)
-    for most, whose in ((limits.total, None), (own, entry.account)):
-        if most is None:
-            continue
-        whole = price + _spent(store, price.currency, whose)
-        if price.currency == limits.currency and whole.amount <= most:
-            continue
-        what = "the job" if whose is None else f"the account {whose}"
-        raise SpendLimitExceeded(
-            f"With the pickup at {price}, {what} would cost {whole}, and its limit is {most} "
-            f"{limits.currency}. Nothing was booked.",
-            fix=f'Agree to its price: book(confirm_total="{price.amount}").',
-        )
-
-
-def _spent(store: JobStore, currency: str, account: str | None) -> Money:
-    """Return what labels and pickups cost so far, of one account or of all."""
-    cents = sum(
-        each.price.cents
-        for each in pickup_book(store).values()
-        if each.state in ("booked", "in_doubt")
-        and each.price.currency == currency
-        and account in (None, each.account)
-    )
-    columns = ["state", "charged_cents", "currency", "seller"]
-    for line in store.results().select(columns).to_pylist():
-        counts = line["state"] == RowState.SHIPPED and line["currency"] == currency
-        if counts and account in (None, line["seller"]):
-            cents += line["charged_cents"] or 0
-    return Money.from_cents(cents, currency)
 
 
 def _with_warnings(entry: PickupEntry, booked: BookedPickup) -> BookedPickup:

@@ -11,7 +11,7 @@ from shipkit.common import html
 from shipkit.common.words import counted
 from shipkit.models import Money
 from shipkit.purchasing.handover import pickup_run
-from shipkit.purchasing.handover.pickup_book import PickupEntry, pickup_book
+from shipkit.purchasing.pickup_book import PickupEntry, pickup_book
 from shipkit.purchasing.store import JobStore
 
 __all__ = ["Pickup"]
@@ -88,19 +88,17 @@ class Pickup(html.Shown):
         Raises
         ------
         ApprovalRequired, SpendLimitExceeded
-            No one agreed to the price. Nothing was booked.
+            No one agreed to the price, or the job's limits do not allow it. Nothing was booked.
         CarrierRejected
             The carrier does not come. Nothing was booked.
         AnswerLost
             It may be booked, and the carrier does not tell. Look there; :meth:`forget` where it is
             not.
         """
-        if self.state == "offered":
-            currency = self._entry.offer.price.currency
-            agreed = None if confirm_total is None else Money.of(confirm_total, currency)
-            pickup_run.demand_agreed(self._store, self._entry, agreed)
+        currency = self._entry.offer.price.currency
+        agreed = None if confirm_total is None else Money.of(confirm_total, currency)
         try:
-            self._entry = self._run(lambda a: pickup_run.book(self._store, a, self._entry))
+            self._entry = self._run(lambda a: pickup_run.book(self._store, a, self._entry, agreed))
         finally:
             known = pickup_book(self._store).get(self._entry.reference)
             self._entry = known or self._entry

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
@@ -55,17 +54,7 @@ class SharedState:
     """What all accounts of one run share."""
 
     def __init__(self, store: JobStore, ledger: Ledger) -> None:
-        quotes = pq.read_table(
-            store.path / "quotes.parquet", columns=["cost_cents", "currency"], partitioning=None
-        )
-        self.spend = Spend(
-            ledger,
-            quotes.column("cost_cents").fill_null(0).to_numpy(),
-            quotes.column("currency"),
-            store.manifest.limits,
-            accounts=store.account_codes,
-            names=[account.name for account in store.manifest.accounts],
-        )
+        self.spend = Spend.of(store, ledger)
         self.runs: list[RunState] = []
         """The state of each account."""
         self.changed = asyncio.Event()

@@ -12,7 +12,16 @@ from shipkit.carriers.after_purchase import BookedPickup, PickupOffer
 from shipkit.models import Money
 from shipkit.purchasing.store import JobStore
 
-__all__ = ["ASKED", "BOOKED", "CANCELED", "REFUSED", "PickupEntry", "booking_json", "pickup_book"]
+__all__ = [
+    "ASKED",
+    "BOOKED",
+    "CANCELED",
+    "REFUSED",
+    "PickupEntry",
+    "booking_json",
+    "pickup_book",
+    "pickup_costs",
+]
 
 ASKED: Final = "pickup_asked"
 BOOKED: Final = "pickup"
@@ -67,6 +76,7 @@ class PickupEntry:
                 "rows": list(self.rows),
                 "offer": self.offer.number,
                 "price": [price.cents, price.currency],
+                "warnings": list(self.offer.warnings),
             }
         )
 
@@ -103,6 +113,15 @@ def pickup_book(store: JobStore) -> dict[str, PickupEntry]:
     return found
 
 
+def pickup_costs(store: JobStore) -> list[tuple[str, Money]]:
+    """Return account and price of each pickup that is booked, or may be."""
+    return [
+        (entry.account, entry.price)
+        for entry in pickup_book(store).values()
+        if entry.state in ("booked", "in_doubt")
+    ]
+
+
 def _entry(facts: Mapping[str, Any]) -> PickupEntry:
     cents, currency = facts["price"]
     return PickupEntry(
@@ -115,7 +134,9 @@ def _entry(facts: Mapping[str, Any]) -> PickupEntry:
         place=facts["place"],
         instructions=facts["instructions"],
         rows=tuple(facts["rows"]),
-        offer=PickupOffer(Money.from_cents(cents, currency), facts["offer"]),
+        offer=PickupOffer(
+            Money.from_cents(cents, currency), facts["offer"], tuple(facts.get("warnings", ()))
+        ),
     )
 
 
