@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # compiles every test again, which is six of its eleven seconds before the first test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick pythons coverage lint docs clean
+.PHONY: demo test quick search pythons coverage lint docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,10 @@ test: $(STAMP) lint  ## everything the gate runs
 
 quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: about a minute
 	$(BIN)/python -m pytest -n 3 -q -m "not long and not slow" $(ARGS)
+
+search: $(STAMP)  ## the tests of properties, with examples that were not tried before
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n 3 -q \
+	  $$(grep -rl "^from hypothesis" tests --include="test_*.py") $(ARGS)
 
 pythons:  ## the fast tests on each Python from 3.11 to 3.14 that is here, with and without -O
 	@for minor in 11 12 13 14; do \

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from shipkit.models import Address
 
@@ -24,6 +25,13 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # A run in the background ignores SIGINT, and programs that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The gate tries the same examples each time, so that no change fails for what another brought in;
+# `make search` tries new ones.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("search", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 
 LONG = (

@@ -68,6 +68,7 @@ def account(
     *,
     roles: Collection[str] = (),
     address: Collection[str] = (),
+    states: Collection[str] = (),
     one_service: bool = False,
 ) -> list[ColumnUse]:
     """Return the use of each column.
@@ -83,6 +84,9 @@ def account(
         Code") adds nothing.
     address
         Keys of the columns that the recipient's address is made of.
+    states
+        Keys of the columns that say what became of an order; they are no part of an address,
+        wherever they are.
     one_service
         Whether one service was set for all rows, so that no column is asked for it.
     """
@@ -98,17 +102,20 @@ def account(
             made.append(ColumnUse(column.name, column.key, "used"))
         else:
             made.append(_not_used(column, roles, one_service=one_service))
-    return _placed(columns, made, address)
+    return _placed(columns, made, address, states)
 
 
 def _placed(
-    columns: Sequence[Column], uses: Sequence[ColumnUse], address: Collection[str]
+    columns: Sequence[Column],
+    uses: Sequence[ColumnUse],
+    address: Collection[str],
+    states: Collection[str],
 ) -> list[ColumnUse]:
     """Return the uses, with what columns ask for that only their place tells."""
     unread = [
         column
         for column, use in zip(columns, uses, strict=True)
-        if use.use == "not understood" and use.asks is None
+        if use.use == "not understood" and use.asks is None and use.key not in states
     ]
     found = by_place(columns, address, unread) if unread and address else {}
     return [replace(use, asks=found[use.key]) if use.key in found else use for use in uses]

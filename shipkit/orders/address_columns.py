@@ -49,15 +49,22 @@ def by_place(
 def _among(
     columns: Sequence[Column], read: Collection[str], unread: Collection[str]
 ) -> Iterator[str]:
-    """Yield the keys of the columns between two of the address, with nothing else between them.
+    """Yield the keys of the columns between a street and the next column of the address.
 
-    A weight in between says that the second one is elsewhere, where ``columns=`` found it.
+    Between city and country are codes of regions, which are not printed. A weight in between says
+    that the second column is elsewhere, where ``columns=`` found it.
     """
     places = [place for place, column in enumerate(columns) if column.key in read]
     for first, second in pairwise(places):
         between = [column.key for column in columns[first + 1 : second]]
-        if len(between) <= _WIDEST and all(key in unread for key in between):
+        near = _is_street(columns[first]) or _is_street(columns[second])
+        if near and len(between) <= _WIDEST and all(key in unread for key in between):
             yield from between
+
+
+def _is_street(column: Column) -> bool:
+    roles = recognise([column.name]).roles
+    return any(role.startswith("address_line") for role in roles)
 
 
 def _other_streets(unread: Sequence[Column]) -> Iterator[str]:

@@ -50,12 +50,15 @@ class StateColumn:
     is_expected
         Returns whether a cell's plain text is that of an order that is right to ship; None where
         other words than states may be in the column.
+    no_amounts
+        Whether a column with a number other than 0 and 1 is none.
     """
 
     column: Column
     read: Callable[[str], _Meaning | None]
     blank: _Meaning | None = None
     is_expected: Callable[[str], bool] | None = None
+    no_amounts: bool = False
 
 
 def state_columns(
@@ -226,6 +229,8 @@ def _meanings(
     cells = con.execute(
         f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL"
     ).fetchall()
+    if state.no_amounts and any(_is_amount(value) for (value,) in cells):
+        return [], []
     made, unknown = [], []
     for (value,) in cells:
         text = plain(value)
@@ -235,6 +240,11 @@ def _meanings(
         elif text and state.is_expected is not None and not state.is_expected(text):
             unknown.append(value)
     return made, unknown if len(unknown) <= _MOST_UNKNOWN else []
+
+
+def _is_amount(cell: str) -> bool:
+    """Return whether a cell is a number that no flag has: 4.99, 0.00, $5."""
+    return bool(re.fullmatch(r"\W*[0-9][0-9.,]*\W*", cell)) and cell.strip() not in {"0", "1"}
 
 
 # -- what a known export reports itself ------------------------------------------------------------
@@ -272,7 +282,11 @@ def _states(
     return StateColumn(
         column,
         partial(_state, column, meanings=meanings, handled=cells),
-        is_expected=partial(_is_expected, meanings=words["meaning"], handled=cells)
+        is_expected=partial(
+            _is_expected,
+            meanings=[entry for entry in words["meaning"] if kinds.intersection(entry["columns"])],
+            handled=cells,
+        )
         if of_orders
         else None,
     )
@@ -283,9 +297,17 @@ def _is_expected(
 ) -> bool:
     """Return whether a cell is a state that is known, right to ship or not."""
     return cell in handled or any(
-        _within(cell, word)
+        _affirms(cell, word)
         for known in (_words()["expected"], *(meaning["words"] for meaning in meanings))
         for word in known
+    )
+
+
+def _affirms(cell: str, word: str) -> bool:
+    """Return whether `word` is in a cell that does not deny it: "not confirmed" does."""
+    return cell == word or (
+        _within(cell, word)
+        and not _words()["denials"].intersection({*cell.split()} - {*word.split()})
     )
 
 
@@ -295,9 +317,23 @@ def _state(
     if cell in handled:
         return None
     for meaning in meanings:
-        if any(_within(cell, word) for word in meaning["words"]):
+        fits = _FITS.get("".join(meaning["columns"]), _within)
+        if any(fits(cell, word) for word in meaning["words"]):
             return _meaning(column, meaning) if "code" in meaning else None
     return None
+
+
+def _is_document(cell: str, word: str) -> bool:
+    """Return whether a cell names a kind of document: "Type" may be "Credit card", too."""
+    return " ".join(each for each in cell.split() if each not in _OF_A_DOCUMENT) == word
+
+
+_OF_A_DOCUMENT: Final = frozenset({"order", "sales", "sale", "customer", "document"})
+_FITS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "document": _is_document,
+    "claim": _affirms,
+}
+"""Kind of a column -> how its words are found in a cell, where they are not simply in it."""
 
 
 def _flag(
@@ -314,8 +350,12 @@ def _flag(
                 return StateColumn(column, _no_meaning, meaning)
             if entry.get("when") == "yes":
                 return StateColumn(column, partial(_affirmed, meaning=meaning, yes=words["yes"]))
-            read = _denied if entry.get("when") == "no" else _filled
-            return StateColumn(column, partial(read, meaning=meaning, neutral=words["neutral"]))
+            denies = entry.get("when") == "no"
+            read = partial(
+                _denied if denies else _filled, meaning=meaning, neutral=words["neutral"]
+            )
+            # "Ship" may be the price of the transport: a flag has words, and no amounts.
+            return StateColumn(column, read, no_amounts=denies)
     return None
 
 
@@ -378,6 +418,7 @@ def _words() -> dict[str, Any]:
         "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
         "yes": frozenset(_plainly(word_file("values")["yes"])),
         "expected": _plainly(given["expected"]["words"]),
+        "denials": frozenset(_plainly(given["expected"]["denials"])),
         "of_orders": frozenset(_plainly(given["expected"]["of_orders"])),
         "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
         "meaning": [{**entry, "words": _plainly(entry["words"])} for entry in given["meaning"]],

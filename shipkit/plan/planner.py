@@ -279,6 +279,7 @@ class Planner:
             layout=self.loaded.layout,
             columns=columns,
             warehouses=self._warehouses(),
+            states=[state.column.key for state in self._state_columns()],
         )
 
     def _warehouses(self) -> Mapping[str, Address]:

@@ -221,6 +221,24 @@ def test_a_part_of_an_address_is_seen_in_any_wording(heading):
     assert found.what == "a part of the address"
 
 
+def between(tmp_path, first, column, second):
+    """Return which rows a column holds that is between these two."""
+    cells = {name: ORDER[name] for name in ORDER if name not in (first, second)}
+    key, cell = column
+    row = {**cells, first: ORDER[first], key: cell, second: ORDER[second]}
+    with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
+        session.load([row])
+        session.map(service="ground", defaults={"weight_lb": 1})
+        problems = session.problems
+    return problems[problems["code"] == "instruction_not_read"]["value"].tolist()
+
+
+def test_a_column_next_to_a_street_is_a_part_of_it_unless_it_is_a_state(tmp_path):
+    assert between(tmp_path, "Address", ("Zorb", "4B"), "City") == ["4B"]
+    assert between(tmp_path, "City", ("Zorb", "4B"), "State") == []
+    assert between(tmp_path, "Address", ("Order Type", "online"), "City") == []
+
+
 @pytest.mark.parametrize(
     "heading", ["Suite price", "Floor plan", "Billing Apartment", "Building type", "Apt count"]
 )

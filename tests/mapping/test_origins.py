@@ -108,7 +108,7 @@ def test_a_sender_who_is_the_shipper_asks_for_nothing(orders):
     assert origin(orders, {"Sender Name": "Ann Poe", "Sender Phone": "210-555-0100"}) is None
 
 
-@pytest.mark.parametrize("cell", ["home", "", None, "no", "N/A", "0", "Shop"])
+@pytest.mark.parametrize("cell", ["home", "", None, "no", "N/A", "Keine", "Shop"])
 def test_the_shippers_own_place_is_no_other_origin(orders, cell):
     assert origin(orders, {"Warehouse": cell}) is None
 
@@ -125,6 +125,23 @@ def test_the_shippers_own_place_is_no_other_origin(orders, cell):
 def test_a_part_that_one_known_place_has_is_that_place(orders, cells):
     assert origin(orders, cells) == ("Shop East", "Newark", "07102")
     assert origin(orders, {"Ship From Country": "USA"}) is None
+
+
+def test_two_places_that_fit_are_a_question_and_two_names_are_two(orders):
+    """Reviewed: the shipper's was taken, and of "A-1" and "A1" the one that came last."""
+    cells = [(None, "TX"), ("A1", None), ("A-1", None), ("a 1", None)]
+    con, columns = orders(
+        [{**ORDER, "Warehouse": name, "Ship From State": state} for name, state in cells]
+    )
+    annex = SHOP.model_copy(update={"company": "Annex", "postal_code": "78207"})
+    spec = mapping.MappingSpec(
+        offered=SERVICES, warehouses={"A-1": annex, "A1": NEWARK, "home": SHOP}
+    )
+    table, problems, _ = normalize(con, map_rows(con, columns, spec, SHOP, *relations(con)))
+    places = [place and place["company"] for place in table.column("ship_from").to_pylist()]
+    assert places == [None, "Shop East", "Annex", None]
+    held = [p["row_number"] for p in problems.to_pylist() if p["code"] == "origin_unclear"]
+    assert held == [1, 4]
 
 
 def test_an_address_of_the_row_is_taken_whole_and_the_shipper_sends(orders):
@@ -160,6 +177,8 @@ def test_another_name_is_no_place_where_the_shippers_is_not_known(orders):
         ({"Ship From Country": "DE"}, "DE"),
         ({"Sender Name": "Grandma"}, "Grandma"),
         ({"Sender Phone": "5125550100"}, "5125550100"),
+        ({"Warehouse": "0"}, "0"),  # a number may be the name of one
+        ({"Shipper Company": "UPS"}, "UPS"),
         ({"Warehouse": "Newark", "Ship From ZIP": "78205"}, "Newark"),
         ({"Warehouse": "Newark", **RENO}, "Newark"),
     ],
@@ -185,6 +204,7 @@ def test_two_columns_for_one_part_are_not_used_and_hold_their_row(orders):
         ("Warehouse", "warehouse", ("Newark", "home")),
         ("Ship From ZIP", "ship_from_zip", ("07102", "78205")),
         ("Ship From ZIP", "ship_from_zip", (None, "07102")),
+        ("Warehouse", "warehouse", (None, "Newark")),
     ],
 )
 def test_lines_of_one_order_leave_from_one_place(orders, heading, key, places):

@@ -160,6 +160,11 @@ def test_codes_are_read_as_they_mean(field, cell, right):
         ("name", "Ada null", "placeholder"),
         ("name", "null, Lee", "placeholder"),
         ("address_line2", "Apt NaN", "placeholder"),
+        ("address_line2", "Apt nan", "placeholder"),
+        ("address_line1", "12 Main St None", "placeholder"),
+        ("city", "Boston <NA>", "placeholder"),
+        ("name", "<<First Name>> Lee", "placeholder"),
+        ("name", "«First_Name»", "placeholder"),
         ("address_line1", "12 Main St [object Object]", "placeholder"),
     ],
 )
@@ -170,6 +175,11 @@ def test_what_cannot_be_known_is_a_problem(field, cell, code):
 @pytest.mark.parametrize("cell", ["Jan Null", "Nullstraße 5", "Annullata 3", "Null Street 4"])
 def test_null_is_a_name(cell):
     assert judged(cell, "address_line1").problem is None
+
+
+@pytest.mark.parametrize("name", ["christopher null", "Nan Goldin", "None Mattis", "«Chez Zoé»"])
+def test_words_for_nothing_are_parts_of_names(name):
+    assert judged(name, "name").problem is None
 
 
 @pytest.mark.parametrize("cell", ["null", "nan", "NaN", "None", "undefined", "(null)"])
@@ -206,6 +216,8 @@ def test_all_of_it_is_seen_in_a_session(shop):
         ("name", "[object Object]", "[object Object]", "placeholder"),
         ("name", "WAHR", "WAHR", "placeholder"),
         ("address_line1", "12 Main St undefined", "12 Main St undefined", "placeholder"),
+        ("address_line2", "Apt nan", "Apt nan", "placeholder"),
+        ("address_line1", "12 Main St None", "12 Main St None", "placeholder"),
         ("name", "Ada null", "Ada null", "placeholder"),
         ("order_id", "Okt-12", "Okt-12", "order_key_damaged"),
         ("order_id", "2026-01-02 00:00:00", "2026-01-02 00:00:00", "order_key_damaged"),

@@ -67,6 +67,8 @@ WARNINGS = [
     ("Actual Ship Date", "2026-11-20", "order_fulfilled"),
     ("Refund Status", "Full", "order_refunded"),
     ("Order Status", "Zorked", "order_state_unknown"),
+    ("Order Status", "not confirmed", "order_state_unknown"),  # "confirmed" is expected
+    ("Bestellstatus", "noch nicht bestätigt", "order_state_unknown"),
     ("订单状态", "等待龙", "order_state_unknown"),
 ]
 NEUTRAL = [
@@ -90,6 +92,10 @@ NEUTRAL = [
     ("Bestellstatus", "In Bearbeitung"),
     ("订单状态", "待发货"),
     ("Zork Status", "Quirk"),  # not of an order
+    ("Type", "Credit card"),  # of a payment, and no credit memo
+    ("Order Type", "Sales order"),
+    ("Ship", "4.99"),  # a price
+    ("Ship", "0.00"),
 ]
 
 

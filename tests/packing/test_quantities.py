@@ -179,6 +179,26 @@ def test_a_line_without_a_parent_in_its_order_is_no_question(packed):
     assert packed(*tea_set(6, cells=(None, "BOX", "BOX"))) == ([12], [])
 
 
+def test_an_article_with_a_price_next_to_a_bundle_is_no_part_of_it(packed):
+    rows = tea_set(6, "Kit Flag", ("Y", "N", "N"))
+    priced = [{**row, "Item Price": 5} for row in rows]
+    assert packed(*priced) == ([12], [])
+    assert packed(*({**row, "Item Price": 0} for row in rows))[1] == [
+        (1, "error", "bundle_weighed_twice")
+    ]
+
+
+@pytest.mark.parametrize(("heading", "total"), [("Item Count", 3), ("Item Count", 2)])
+def test_the_number_of_units_or_lines_of_an_order_is_no_quantity(packed, heading, total):
+    rows = [{"Order ID": "A", **line(n, 1), "SKU": f"S{n}", heading: total} for n in (1, 2)]
+    assert packed(*rows) == ([3], [])
+
+
+def test_a_number_that_is_no_total_is_asked_about(packed):
+    rows = [{"Order ID": "A", **line(n, 1), "SKU": f"S{n}", "Item Count": 4} for n in (1, 2)]
+    assert (1, "error", "quantity_unclear") in packed(*rows)[1]
+
+
 # -- what a weight is of ---------------------------------------------------------------------------
 
 

@@ -168,6 +168,7 @@ def column_uses(columns: Sequence[Column], spec: MappingSpec) -> list[ColumnUse]
         spec.layout,
         roles={*read.taken},
         address=[read.taken[role][0].key for role in PLACE_ROLES if role in read.taken],
+        states=spec.states,
         one_service=spec.service is not None,
     )
 

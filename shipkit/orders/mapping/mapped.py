@@ -7,7 +7,7 @@ still text, or of the type that the source had; :mod:`shipkit.orders.normalize` 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -115,6 +115,8 @@ class MappingSpec:
         What addresses are taken for of which nothing is known: see :mod:`shipkit.plan.homes`.
     warehouses
         Name -> address of the places that rows may leave from.
+    states
+        Keys of the columns that say what became of an order (:mod:`shipkit.orders.order_states`).
     offered
         The services of the batch's carrier, and how people write them.
     """
@@ -135,6 +137,7 @@ class MappingSpec:
     repeated_rows: str = "hold"
     residential: str | None = None
     warehouses: Mapping[str, Address] = field(default_factory=dict)
+    states: Collection[str] = ()
     offered: ServiceList = NOTHING_OFFERED
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from shipkit.common.kept_plans import registered
 from shipkit.common.places import US_DOMAIN, country_code, state_code
 from shipkit.common.relation import Relation, StageSchema
 from shipkit.common.sql import quoted
@@ -29,6 +30,7 @@ from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["differing_origins", "origin_leaves", "origin_sql", "with_origins"]
 
+_NO_WAREHOUSE: Final = frozenset(word_file("origins")["none"])
 _PLACE: Final = ("postal_code", "city", "state", "country")
 _CONTACT: Final = ("name", "company", "phone", "email")
 _STREET: Final = ("address_line1", "address_line2", "address_line3")
@@ -85,11 +87,8 @@ def with_origins(
             },
         }
     )
-    schema.con.register("origins_read", made)
-    try:
+    with registered(schema.con, origins_read=made):
         origins = schema.table("origins", "SELECT * FROM origins_read")
-    finally:
-        schema.con.unregister("origins_read")
     view = schema.view(
         "with_origins",
         f"""
@@ -129,10 +128,10 @@ def differing_origins(
 ) -> pa.Table:
     """Return a problem for each order whose lines give several addresses that it leaves from.
 
-    A later line that gives one where the first gives none is one, too. Names of warehouses are
-    compared like other fields that an order has once.
+    A later line that gives one where the first gives none is one, too.
     """
-    columns = [taken[field][0] for field in ORIGIN_FIELDS if field in taken]
+    fields = (WAREHOUSE_FIELD, *ORIGIN_FIELDS)
+    columns = [taken[field][0] for field in fields if field in taken]
     columns = [column for column in columns if column.key in lines.columns]
     if not columns:
         return problems_table()
@@ -185,7 +184,9 @@ class _Known:
     def __init__(self, shipper: Address, warehouses: Mapping[str, Address]) -> None:
         self.shipper = shipper
         self.warehouses = warehouses
-        own = {_plain(name): [address] for name, address in warehouses.items()}
+        own: dict[str, list[Address]] = {}
+        for name, address in warehouses.items():
+            own.setdefault(_plain(name), []).append(address)  # "A-1" and "A1" are two
         companies: dict[str, list[Address]] = {}
         for address in (shipper, *warehouses.values()):
             for name in filter(None, (address.company, address.name)):
@@ -196,7 +197,7 @@ class _Known:
         """Return where a row leaves from that says this."""
         place = {part: cells[part] for part in _PLACE if part in cells}
         given = self._named(name)
-        if given is None and _is_neutral(name):
+        if given is None and name.lower() in _NO_WAREHOUSE:
             name = ""
         if any(part in cells for part in _STREET):
             if given is not None and not _agrees(place, given):
@@ -208,13 +209,13 @@ class _Known:
             return self._at(given, cells)
         if place:
             fitting = [each for each in self._places() if _agrees(place, each)]
-            if fitting and fitting[0] == self.shipper:
-                return self._at(self.shipper, cells)
+            if fitting[:1] == [self.shipper] and place.keys() == {"country"}:
+                return self._at(self.shipper, cells)  # a country alone says nothing of the place
             if len(fitting) == 1:
                 return self._at(fitting[0], cells)
         if name or place:
             return self._unknown(name or ", ".join(place.values()))
-        if "company" in cells:
+        if "company" in cells and not _is_carrier(cells["company"]):
             return self._at(self.shipper, cells)
         return self._person(cells)
 
@@ -239,6 +240,8 @@ class _Known:
         yield from dict.fromkeys(each for each in self.warehouses.values() if each != self.shipper)
 
     def _named(self, name: str) -> Address | None:
+        if name in self.warehouses:
+            return self.warehouses[name]
         found = list(dict.fromkeys(self.by_name.get(_plain(name), ()))) if name else []
         return found[0] if len(found) == 1 else None
 
@@ -337,9 +340,9 @@ def _cells(block: Mapping[str, Any] | None) -> dict[str, str]:
     return {part: text for part, text in texts.items() if text}
 
 
-def _is_neutral(text: str) -> bool:
-    number = re.fullmatch(r"[-+]?0*(?:[.,]0*)?", text)
-    return text.lower() in word_file("instructions")["neutral"] or bool(text and number)
+def _is_carrier(text: str) -> bool:
+    """Return whether a company is a carrier: "Shipper" names it in many files."""
+    return bool({*re.findall(r"[^\W\d_]+", text.lower())} & {*word_file("origins")["carriers"]})
 
 
 def _plain(text: str | None) -> str:

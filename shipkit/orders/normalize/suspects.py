@@ -61,7 +61,8 @@ def _is_suspect(x: str) -> str:
         OR CASE
             WHEN contains({x}, ' ')
             THEN {x} LIKE '% 20__' OR contains({x}, 'undefined') OR contains({x}, 'NaN')
-                OR contains({x}, ' null') OR contains({x}, 'null ')
+                OR contains({x}, ' null') OR contains({x}, 'null ') OR contains({x}, ' nan')
+                OR contains({x}, ' None') OR contains({x}, 'NaT')
             ELSE regexp_matches({x}, '[#0-9+(]') OR {x} IN ({_ONE_WORD})
         END
     """

@@ -150,7 +150,7 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         return f"{shown} is what a spreadsheet shows for an error", "excel_error", _CORRECT
     if _is_nothing(text) or text in damage_words("booleans"):
         return f"{shown} is not {_WHAT[column]}", "placeholder", _CORRECT
-    if _EMPTY_WITHIN.search(text):
+    if _has_an_empty_part(text, column):
         return f"{shown} has what a program writes for an empty cell", "placeholder", _CORRECT
     if _UNFILLED.search(text):
         return f"{shown} is a template or data, and not {_WHAT[column]}", "placeholder", _CORRECT
@@ -170,13 +170,22 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
 
 
 _UNFILLED: Final = re.compile(
-    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|^%[A-Z_]{3,}%$|^[\[{]\s*['"].*['"]\s*:.*[\]}]$""",
+    r"""\{\{.*\}\}|\{%.*%\}|\$\{.*\}|<%.*%>|<<.*>>|«\w*_\w*»|^%[A-Z_]{3,}%$|^[\[{]\s*['"].*['"]\s*:.*[\]}]$""",
     re.DOTALL,
 )
 """Marks of a mail merge or template that were not filled, and an object written as text."""
 
 _EMPTY_WITHIN: Final = re.compile(r"(?<![^\s,])(?:undefined|null|NaN|\[object Object\])(?![^\s,])")
-"""A part that was empty when texts were joined, in "12 Main St undefined". Null is a name."""
+"""A part that was empty when texts were joined, in "12 Main St undefined"."""
+_EMPTY_OF_PYTHON: Final = re.compile(r"(?<![^\s,])(?:nan|None|NaT|<NA>)(?![^\s,])")
+
+
+def _has_an_empty_part(text: str, column: str) -> bool:
+    if column != "name":
+        return bool(_EMPTY_WITHIN.search(text) or _EMPTY_OF_PYTHON.search(text))
+    # "christopher null" is a name in lower case, "Ada null" is half a name.
+    return bool(_EMPTY_WITHIN.search(text)) and not (text.islower() and "undefined" not in text)
+
 
 _WHAT: Final = {
     "name": "a name",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 
@@ -85,13 +85,16 @@ def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
     if columns.orders.single:
         return []
     ignored = {*columns.spec.ignore}
+    by_flag = partial(
+        _by_flag, price=next((column for column, _ in columns.of_role("item_price")), None)
+    )
     made = []
     for column in columns.orders.columns:
         words = phrase(column.name).split()
         if {column.name, column.key} & ignored:
             continue
         if " ".join(words) in _words()["flags"] and _says_yes_and_no(columns, column):
-            made.append((column, _pairs_sql(columns.orders, counted, column, _by_flag)))
+            made.append((column, _pairs_sql(columns.orders, counted, column, by_flag)))
         elif _names_a_bundle(words):
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
@@ -192,10 +195,16 @@ def _cell(column: Column) -> str:
     return f"coalesce(lower({trimmed(f'{quoted(column.key)}::VARCHAR')}), '')"
 
 
-def _by_flag(_: OrderSet, column: Column) -> tuple[str, str, str]:
-    """Return SQL of a bundle, of a part, and of what joins them: nothing but the order."""
+def _by_flag(_: OrderSet, column: Column, *, price: Column | None) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: nothing but the order.
+
+    A line with a price of its own is an article next to the bundle, and no part of it.
+    """
     yes, no = map(quoted_list, _yes_and_no())
-    return f"{_cell(column)} IN ({yes})", f"{_cell(column)} IN ({no})", "true"
+    part = f"{_cell(column)} IN ({no})"
+    if price is not None:
+        part += f" AND NOT regexp_matches({_cell(price)}, '[1-9]')"
+    return f"{_cell(column)} IN ({yes})", part, "true"
 
 
 def _by_kind(_: OrderSet, column: Column) -> tuple[str, str, str]:

@@ -160,6 +160,8 @@ class _Question:
     fix: str
     code: str
     severity: str = "error"
+    unless_total: tuple[str, str] | None = None
+    """A number and the quantity of a line: nothing is asked where it is the order's total."""
 
 
 def quantity_problems(
@@ -189,13 +191,38 @@ def quantity_problems(
         found += [
             _asked(schema, selected, lines, question)
             for question, hit in zip(questions, hits, strict=True)
-            if hit
+            if hit and not _is_total(schema, lines, question)
         ]
     if counts.others:
         found.append(_nothing_left(schema, selected, lines, counts))
     if per_unit and counts.ordered is None and not counts.others:
         found.append(_no_quantity(schema, selected, orders, counts.ignored))
     return pa.concat_tables(found)
+
+
+def _is_total(schema: StageSchema, lines: str, question: _Question) -> bool:
+    """Return whether a number is that of all units, or of all lines, of each order ("Item Count").
+
+    One order of one line says nothing of it.
+    """
+    if question.unless_total is None:
+        return False
+    number, quantity = question.unless_total
+    whole, several = one(
+        schema.con,
+        f"""
+        SELECT
+            bool_and(number IS NULL OR number IN (units, lines)),
+            bool_or(number IS NOT NULL AND lines > 1)
+        FROM (
+            SELECT {number} AS number,
+                sum({quantity}) OVER (PARTITION BY order_row) AS units,
+                count(*) OVER (PARTITION BY order_row) AS lines
+            FROM {lines} l
+        )
+        """,
+    )
+    return bool(whole and several)
 
 
 def _asked(schema: StageSchema, selected: Relation, lines: str, question: _Question) -> pa.Table:
@@ -332,6 +359,7 @@ def _may_be(column: Column, ordered: str, state: str) -> _Question:
         f'others: map(columns={{"quantity_shipped": "{column.name}"}}). If it says nothing of the '
         f'parcel: map(ignore=["{column.name}"]).',
         "quantity_unclear",
+        unless_total=(x, ordered) if state == "left" else None,
     )
 
 
