@@ -380,11 +380,13 @@ class ServedByTests:
     """Call -> its faults, each of which comes once in `UPS_ONCE_IN` requests."""
     kept = True
     """Whether the server keeps its books in a file."""
+    options: tuple[str, ...] = ()
+    """Further options of the server."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         server = ROOT / "tests" / "carriers" / self.name / "server.py"
         command = [sys.executable, str(server), "--latency", str(self.latency_s)]
-        command += ["--late", str(LATE_S - 0.05)]
+        command += ["--late", str(LATE_S - 0.05), *self.options]
         command += ["--books", str(folder / f"{self.name}.db")] if self.kept else []
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -393,11 +395,12 @@ class ServedByTests:
         rng = random.Random(seed)
         for call, kinds in self.faults.items():
             for kind in kinds:
-                every = {"times": 1_000_000, "every": UPS_ONCE_IN}
-                _post(
-                    f"{self.url}/_fault",
-                    {"call": call, "kind": kind, "skip": rng.randrange(UPS_ONCE_IN), **every},
-                )
+                skip = rng.randrange(UPS_ONCE_IN)
+                self.fault(call, kind, times=1_000_000, skip=skip, every=UPS_ONCE_IN)
+
+    def fault(self, call: str, kind: str, **which: int) -> None:
+        """Let calls fail: ``times`` of them, after ``skip`` good ones, one in ``every``."""
+        _post(f"{self.url}/_fault", {"call": call, "kind": kind, **which})
 
     def books(self) -> dict[str, Any]:
         """Return what was sold; a request that the server objects to ends the harness."""

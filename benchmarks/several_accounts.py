@@ -1,9 +1,11 @@
-"""Superstore's 5,009 orders across the three sandbox accounts, with a breaker in the middle.
+"""Superstore's 5,009 orders across three accounts, one of which stops in the middle.
 
-    python benchmarks/several_accounts.py ORDERS.csv [--rows N]
+    python benchmarks/several_accounts.py ORDERS.csv [--rows N] [--over http]
 
-Every row is priced by every account, the cheapest that arrives within 4 days is approved once and
-bought. After a third of the labels, one account refuses everything: its breaker opens, the others
+The accounts are those of the sandbox or, ``--over http``, EasyPost, USPS and UPS on the tests' own
+servers, each in a process of its own. Every row is priced by every account, the cheapest that
+arrives within 4 days is approved once and bought. After a third of the labels, one account takes
+no more (the sandbox refuses everything, EasyPost's balance is empty): its breaker opens, the others
 finish. Then that account works again, and a resume, in a session opened from disk, buys the rest.
 Labels are merged into one file and the numbers written back. Printed as JSON: figures, CPU seconds
 by step, and what must be 0.
@@ -20,9 +22,12 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from kill_harness import ServedEasyPost, ServedUps, ServedUsps, client  # noqa: E402
 
 import shipkit as sk  # noqa: E402
 from shipkit.carriers.sandbox import Faults  # noqa: E402
@@ -37,17 +42,105 @@ SHOP = sk.Address(
     postal_code="78205",
     phone="2105550100",
 )
-LISTS = {"sandbox": "standard", "sandbox_economy": "economy", "sandbox_express": "express"}
-STOPS = "sandbox_economy"
 RULE = "cheapest within 4 days"
 
 
-def carriers(folder: Path) -> dict[str, sk.SandboxCarrier]:
-    """Return the three accounts, each with books of its own."""
-    return {
-        name: sk.SandboxCarrier(folder / f"{name}.sqlite", price_list=prices)
-        for name, prices in LISTS.items()
+class Sandboxes:
+    """The three accounts of the sandbox, each with books of its own."""
+
+    stops = "sandbox_economy"
+    lists: ClassVar = {
+        "sandbox": "standard",
+        "sandbox_economy": "economy",
+        "sandbox_express": "express",
     }
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.used: dict[str, sk.SandboxCarrier] = {}
+
+    def carriers(self) -> dict[str, sk.SandboxCarrier]:
+        """Return the accounts as a new program would have them."""
+        self.used = {
+            name: sk.SandboxCarrier(self.folder / f"{name}.sqlite", price_list=prices)
+            for name, prices in self.lists.items()
+        }
+        return self.used
+
+    def stop_one(self) -> None:
+        """Let an account take no more; the next program finds it well again."""
+        self.used[self.stops].faults = Faults(reject=1.0)
+
+    def sold(self) -> dict[str, list[tuple[str, str]]]:
+        """Return account -> order and tracking number of what it sold and did not void."""
+
+        async def read() -> dict[str, list[tuple[str, str]]]:
+            found = {}
+            for name, carrier in self.used.items():
+                entries = await carrier.books.entries()
+                found[name] = [(e.reference, e.numbers[0]) for e in entries if e.voided_at is None]
+                await carrier.aclose()
+            return found
+
+        return asyncio.run(read())
+
+    def close(self) -> None:
+        """Nothing is left running."""
+
+
+class _EasyPost(ServedEasyPost):
+    latency_s, faults, options = 0.0, {}, ("--dearer", "2.60")  # so that each sells something
+
+
+class _Usps(ServedUsps):
+    latency_s, faults, options = 0.0, {}, ("--dearer", "0.80")
+
+
+class _Ups(ServedUps):
+    latency_s, faults = 0.0, {}
+
+
+class Servers:
+    """EasyPost, USPS and UPS on the tests' servers."""
+
+    stops = "easypost"
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = {served.name: served(folder, 0) for served in (_EasyPost, _Usps, _Ups)}
+
+    def carriers(self) -> dict[str, Any]:
+        """Return the accounts as a new program would have them."""
+        return {name: client(name, served.url) for name, served in self.servers.items()}
+
+    def stop_one(self) -> None:
+        """Let EasyPost's balance be empty for some purchases."""
+        self.servers[self.stops].fault("buy", "402", times=8)
+
+    def sold(self) -> dict[str, list[tuple[str, str]]]:
+        """Return account -> order and tracking number of what it sold and did not void."""
+        books = {name: served.books() for name, served in self.servers.items()}
+        return {
+            "easypost": [
+                (one["reference"], one["number"])
+                for one in books["easypost"]["sold"]
+                if not one["refund"]
+            ],
+            "usps": [
+                (one["order"], one["number"])
+                for one in books["usps"]["sold"]
+                if one["state"] == "sold"
+            ],
+            "ups": [
+                (one["reference"], one["parcels"][0])
+                for one in books["ups"]["shipments"]
+                if not one["voided"]
+            ],
+        }
+
+    def close(self) -> None:
+        """End the servers."""
+        for served in self.servers.values():
+            served.close()
 
 
 class Steps:
@@ -64,24 +157,13 @@ class Steps:
         self._at = now
 
 
-def books(sold: dict[str, sk.SandboxCarrier]) -> dict[str, list[tuple[str, str]]]:
-    """Return account -> reference and tracking number of what it sold and did not void."""
-
-    async def read() -> dict[str, list[tuple[str, str]]]:
-        found = {}
-        for name, carrier in sold.items():
-            entries = await carrier.books.entries()
-            found[name] = [(e.reference, e.numbers[0]) for e in entries if e.voided_at is None]
-            await carrier.aclose()
-        return found
-
-    return asyncio.run(read())
-
-
-def interrupted(orders: Path, folder: Path, rows: int, steps: Steps) -> tuple[str, dict]:
+def interrupted(
+    orders: Path, folder: Path, rows: int, accounts: Any, steps: Steps
+) -> tuple[str, dict]:
     """Buy until one account stops; return the job and the facts."""
-    accounts = carriers(folder)
-    with sk.BatchSession(orders, shipper=SHOP, carriers=accounts, home=folder / "home") as session:
+    with sk.BatchSession(
+        orders, shipper=SHOP, carriers=accounts.carriers(), label_format="png", home=folder / "home"
+    ) as session:
         session.map(service=RULE, defaults={"weight_lb": 2})
         frame = session.preview()
         if rows < len(frame):
@@ -91,9 +173,12 @@ def interrupted(orders: Path, folder: Path, rows: int, steps: Steps) -> tuple[st
         session.approve()
         third = session.summary.shipments // 3
 
+        stopped = []
+
         def refuse(progress: Progress) -> None:
-            if progress.shipped >= third and not accounts[STOPS].faults.reject:
-                accounts[STOPS].faults = Faults(reject=1.0)
+            if progress.shipped >= third and not stopped:
+                stopped.append(progress.shipped)
+                accounts.stop_one()
 
         result = session.execute(progress=refuse)
         steps.took("buy until the breaker opens")
@@ -111,29 +196,29 @@ def interrupted(orders: Path, folder: Path, rows: int, steps: Steps) -> tuple[st
         return session.job_id or "", facts
 
 
-def finished(job_id: str, folder: Path, steps: Steps) -> dict:
+def finished(job_id: str, folder: Path, accounts: Any, steps: Steps) -> dict:
     """Resume the job from disk, save everything, and compare all books."""
-    accounts = carriers(folder)
-    with sk.Job.open(job_id, home=folder / "home", carriers=accounts) as job:
+    home, resumes = folder / "home", 1
+    with sk.Job.open(job_id, home=home, carriers=accounts.carriers()) as job:
         result = job.resume(progress=False)
+        while result.status != "completed" and resumes < 5:
+            result, resumes = job.resume(progress=False), resumes + 1
         steps.took("resume")
         saved = job.labels.save(folder / "labels.pdf")
         steps.took("merge the labels")
         job.write_back(folder / "shipped.csv", allow_test_numbers=True)
         steps.took("write back")
         frame = job.results()
-        base = job.store.manifest.reference_base
     ours = frame[frame["state"] == "shipped"]
-    sold = books(accounts)
-    rows = Counter(
-        reference for found in sold.values() for reference, _ in found if reference[:12] == base
-    )
+    sold = accounts.sold()
+    rows = Counter(reference for found in sold.values() for reference, _ in found)
     mine = dict(zip(ours["tracking_number"], ours["seller"], strict=True))
     theirs = {number: name for name, found in sold.items() for _, number in found}
     with (folder / "shipped.csv").open(encoding="utf-8", newline="") as file:
         written = sum(bool(row["tracking_number"]) for row in csv.DictReader(file))
     return {
         "status": result.status,
+        "resumes": resumes,
         "shipped": result.shipped,
         "failed": result.failed,
         "charged": str(result.total_charged),
@@ -150,13 +235,17 @@ def finished(job_id: str, folder: Path, steps: Steps) -> dict:
     }
 
 
-def measured(orders: Path, rows: int) -> dict:
+def measured(orders: Path, rows: int, over: str = "sandbox") -> dict:
     """Return all figures."""
     steps = Steps()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        job_id, first = interrupted(orders, folder, rows, steps)
-        second = finished(job_id, folder, steps)
+        accounts = (Servers if over == "http" else Sandboxes)(folder)
+        try:
+            job_id, first = interrupted(orders, folder, rows, accounts, steps)
+            second = finished(job_id, folder, accounts, steps)
+        finally:
+            accounts.close()
     return {**first, **second, "cpu_s": steps.seconds}
 
 
@@ -167,8 +256,9 @@ def main() -> int:
     )
     parser.add_argument("orders", type=Path)
     parser.add_argument("--rows", type=int, default=10**9, help="only the first N")
+    parser.add_argument("--over", choices=("sandbox", "http"), default="sandbox")
     options = parser.parse_args()
-    found = measured(options.orders, options.rows)
+    found = measured(options.orders, options.rows, options.over)
     print(json.dumps(found, indent=1))
     return 1 if any(found["must_be_0"].values()) else 0
 

@@ -141,6 +141,8 @@ class ServiceEntry:
     """Limits that hold for this service in addition to those of the carrier."""
     not_to: frozenset[str] = frozenset()
     """Kinds of places (:data:`PLACES`) that it does not deliver to."""
+    contents: str = ""
+    """What may be sent, where that is not everything: a rule chooses it only where it names it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Everything else in the TOML: only the carrier's own code reads it."""
 
@@ -179,6 +181,8 @@ class ServiceRule:
     """The services to choose from; empty: every service of the carrier."""
     said: str = ""
     """The choice as it was written, where that is shorter than the services it names."""
+    never: tuple[str, ...] = ()
+    """Services that it does not choose: those for some contents only, which it does not name."""
 
     def __str__(self) -> str:
         choice = f" of {self.said or ', '.join(self.of)}" if self.of else ""
@@ -382,9 +386,22 @@ class ServiceList:
             return None
         choice = found.get("of")
         of = [] if choice is None else self._choice(choice, text)
-        codes = () if _WHOLE in of else tuple(dict.fromkeys(of))
+        never = tuple(code for code in self.for_some_contents if code not in of)
+        if _WHOLE in of:  # every service, and those for some contents that are named next to it
+            named = [code for code in of if code in self.for_some_contents]
+            of = [*self._for_all(self.codes), *named] if named else []
+        codes = tuple(dict.fromkeys(of))
         days = found.get("days")
-        return ServiceRule(found["aim"].lower(), int(days) if days else None, codes)
+        return ServiceRule(found["aim"].lower(), int(days) if days else None, codes, never=never)
+
+    @cached_property
+    def for_some_contents(self) -> tuple[str, ...]:
+        """The services that not everything may be sent with."""
+        return tuple(entry.code for entry in self.entries if entry.contents)
+
+    def _for_all(self, codes: Iterable[str]) -> list[str]:
+        """Return those of `codes` that everything may be sent with."""
+        return [code for code in codes if code not in self.for_some_contents]
 
     @staticmethod
     def choice_in(text: str) -> str:
@@ -490,7 +507,7 @@ class ServiceList:
         for part in choice.split(","):
             if self._is_mover(part):
                 start = f"{part.strip().lower()}:"
-                codes += [code for code in self.codes if code.startswith(start)]
+                codes += self._for_all(code for code in self.codes if code.startswith(start))
             else:
                 codes.append(self._chosen(part, rule))
         return codes
@@ -600,5 +617,6 @@ def _entry(carrier: str, data: Mapping[str, Any], not_to: frozenset[str]) -> Ser
         reach=reach,
         limits=Limits.of(rest.pop("limits", {})),
         not_to=refused,
+        contents=str(rest.pop("contents", "")),
         facts=rest,
     )

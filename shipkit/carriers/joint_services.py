@@ -156,7 +156,8 @@ class JointServices(ServiceList):
         """Return the codes that the choice of a rule names; all accounts' where several fit."""
         codes: list[str] = []
         for word in choice.split(","):
-            chosen = self._all_of(word.strip().lower()) or list(self._named(word.strip()))
+            every = self._for_all(self._all_of(word.strip().lower()))
+            chosen = every or list(self._named(word.strip()))
             if not chosen:
                 raise self.unknown(word, within=rule)
             codes += chosen

@@ -271,6 +271,9 @@ def _fits(offers: pa.Table, rule: ServiceRule) -> Any:
     fits = pc.is_valid(offers.column("cost_cents"))
     if rule.of:
         fits = pc.and_(fits, pc.is_in(offers.column("service"), value_set=pa.array(rule.of)))
+    if rule.never:
+        never = pc.is_in(offers.column("service"), value_set=pa.array(rule.never))
+        fits = pc.and_not(fits, never)
     if rule.within_days is not None:
         soon = pc.less_equal(offers.column("transit_days"), rule.within_days)
         fits = pc.and_(fits, pc.fill_null(soon, False))  # noqa: FBT003 - a fill value

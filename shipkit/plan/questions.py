@@ -144,19 +144,20 @@ async def shop(table: pa.Table, shipper: Address, accounts: Accounts) -> pa.Tabl
         **dict(zip(about.column_names, about.columns, strict=True)),
         **{name: offers.column(name) for name in offers.column_names if name != "row"},
         "cost": major(offers.column("cost_cents"), offers.column("currency")),
-        "cheapest": _marked(offers, "cheapest", table.num_rows),
+        "cheapest": _marked(offers, "cheapest", table.num_rows, accounts),
         "fastest": pc.and_(
-            _marked(offers, "fastest", table.num_rows), pc.is_valid(offers.column("transit_days"))
+            _marked(offers, "fastest", table.num_rows, accounts),
+            pc.is_valid(offers.column("transit_days")),
         ),
         **_sold(offers, accounts),
-        "warnings": _with_silence(offers, shopped),
+        "warnings": _with_contents(offers, _with_silence(offers, shopped), accounts),
     }
     return pa.table([columns[name] for name in SHOP.names], names=SHOP.names).cast(SHOP)
 
 
-def _marked(offers: pa.Table, aim: str, count: int) -> pa.Array:
+def _marked(offers: pa.Table, aim: str, count: int, accounts: Accounts) -> pa.Array:
     """Return which rows the rule `aim` would choose; none for offers in several currencies."""
-    rule = ServiceRule(aim)
+    rule = accounts.services.rule(aim) or ServiceRule(aim)
     placed = offers.append_column("place", pa.array(np.arange(offers.num_rows)))
     chosen = best_offers(placed, rule).column("place").combine_chunks()
     mixed = in_several_currencies(offers, rule, count)[offers.column("row").to_numpy()]
@@ -193,6 +194,16 @@ def _with_silence(offers: pa.Table, shopped: Shopped) -> Any:
     lines = zip(offers.column("row").to_pylist(), own.to_pylist(), strict=True)
     texts = ["; ".join([*([text] if text else []), *said.get(row, ())]) for row, text in lines]
     return pa.array(texts, pa.string())
+
+
+def _with_contents(offers: pa.Table, warnings: Any, accounts: Accounts) -> Any:
+    """Return the warnings of each offer, with what alone may be sent with its service."""
+    only = {each.code: f"only for {each.contents}" for each in accounts.services if each.contents}
+    if not only:
+        return warnings
+    services, own = offers.column("service").to_pylist(), warnings.to_pylist()
+    both = ([text, only.get(code)] for code, text in zip(services, own, strict=True))
+    return pa.array(["; ".join(filter(None, texts)) or None for texts in both], pa.string())
 
 
 async def check_addresses(table: pa.Table, accounts: Accounts) -> pa.Table:

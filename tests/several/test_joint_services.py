@@ -87,6 +87,32 @@ def test_a_rule_chooses_among_accounts_carriers_and_services(rule, codes):
     assert len(str(found)) <= len(rule) + 2, "a rule is stored as short as it was written"
 
 
+BOOKS = ServiceList(
+    "mail",
+    (
+        ServiceEntry("mail", "parcel", "Parcel"),
+        ServiceEntry("mail", "books", "Books", contents="books"),
+    ),
+)
+
+
+@pytest.mark.parametrize("offered", [BOOKS, JointServices.of({"mail": BOOKS, "van": VAN})])
+@pytest.mark.parametrize(
+    ("rule", "chosen"),
+    [
+        ("cheapest", False),
+        ("cheapest of mail", False),
+        ("cheapest of mail, mail:books", True),
+        ("cheapest of mail:books", True),
+    ],
+)
+def test_a_service_for_some_contents_is_chosen_only_where_a_rule_names_it(offered, rule, chosen):
+    code = "books" if offered is BOOKS else "mail:books"
+    found = offered.rule(rule)
+    assert (code not in found.never and (not found.of or code in found.of)) is chosen
+    assert offered.rule(str(found)) == found
+
+
 def test_two_accounts_of_one_carrier_are_chosen_by_the_carriers_name():
     both = JointServices.of({"east": VAN, "west": VAN})
     rule = both.rule("cheapest of van")

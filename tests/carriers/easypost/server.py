@@ -1055,9 +1055,11 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--late", type=float, default=0.3)
     parser.add_argument("--books", default=":memory:")
+    parser.add_argument("--dearer", type=Decimal, default=Decimal(0), help="added to every price")
     options = parser.parse_args()
     server = EasyPostServer(options.books, latency_s=options.latency)
     server.late_s, server.keep_seen = options.late, False
+    server.dearer = options.dearer
     server.start(options.port)
     print(server.port, flush=True)
     threading.Event().wait()

@@ -83,14 +83,21 @@ def test_a_second_preview_asks_nothing_and_a_rule_knows_days(served: Any) -> Non
     assert served.calls["prices"] == 3
     with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="usps") as session:
         chosen = {}
-        for rule in ("cheapest", "cheapest within 2 days", "fastest"):
+        rules = ("cheapest", "cheapest within 2 days", "fastest", "cheapest of usps, media mail")
+        for rule in rules:
             session.map(service=rule)
             chosen[rule] = session.preview()["service"][0]
     assert chosen == {
-        "cheapest": "library_mail",
+        "cheapest": "ground_advantage",  # and not Library Mail, which is for libraries' books
         "cheapest within 2 days": "priority",
         "fastest": "express",
+        "cheapest of usps, media mail": "media_mail",
     }
+    with sk.BatchSession(ORDERS[:1], shipper=SHOP, carrier="usps") as session:
+        session.map(service="cheapest")
+        offers = session.shop().set_index("service")
+    assert offers["warnings"]["library_mail"].startswith("only for books and media between")
+    assert offers.index[offers["cheapest"]].tolist() == ["ground_advantage"]
     assert served.calls["options"] == 1, "one question for all of them"
 
 
