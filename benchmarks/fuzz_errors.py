@@ -181,7 +181,7 @@ ODD_VALUES = [
     pd.NA,
     pd.NaT,
     np.float32("nan"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "us"),
     np.array([[1]]),
     np.array(["a", None], dtype=object),
     pd.Series([1, None]),

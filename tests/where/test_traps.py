@@ -121,7 +121,7 @@ EMPTY = "is None, and no value is equal to it"
         ("nan", "keep every order"),
         (pd.NA, EMPTY),
         (pd.NaT, EMPTY),
-        (np.datetime64("NaT"), EMPTY),
+        (np.datetime64("NaT", "us"), EMPTY),
         (Decimal("1e1000"), "more than 38 digits"),
         (2**200, "too large"),
         (1j, "complex"),
