@@ -55,7 +55,7 @@ class MadeManifest:
     number: str
     """What the carrier calls it."""
     tracking_numbers: tuple[str, ...]
-    """The labels on it."""
+    """The labels on it; empty where the carrier does not list them: then those that were asked."""
     form: bytes | None = field(default=None, repr=False)
     """The paper to print, None where the carrier does not show it."""
     warnings: tuple[str, ...] = ()

@@ -142,6 +142,21 @@ def test_a_process_that_dies_between_the_request_and_its_answer_leaves_it_open(b
     assert set(on_forms(sandbox).values()) == {made.number}
 
 
+def test_a_form_that_lists_other_labels_only_is_of_no_row_and_is_not_asked_for_again(
+    bought, sandbox
+):
+    job = bought(order(1))
+    asked = sandbox.manifest
+
+    async def of_others(*given: Any, **options: Any) -> Any:
+        return replace(await asked(*given, **options), tracking_numbers=("1ZOTHER",))
+
+    sandbox.manifest = of_others
+    made = job.manifest()
+    assert [each.rows for each in made] == [()]
+    assert "lists other labels than these" in made.left_out["reason"][0]
+
+
 def test_a_carrier_without_manifests_says_what_it_does_instead(bought, sandbox):
     job = bought(order(1))
     plain = sandbox.capabilities

@@ -81,7 +81,9 @@ async def scan_form(
                 f"USPS made the form {made} and its answer was lost. USPS does not show a form "
                 "again: hand the parcels over without it, and each is scanned by itself."
             )
-            return MadeManifest(made, tuple(numbers), warnings=(warning,))
+            # Labels that USPS does not name may be on no form: they are asked for again.
+            on_it = tuple(number for number, words in labels.items() if made in words)
+            return MadeManifest(made, on_it, warnings=(warning,))
         if labels and asked_before:
             labels = {number: f"{words} {_MAY_EXIST}" for number, words in labels.items()}
         if labels:
@@ -126,9 +128,11 @@ def made_form(answer: Response, numbers: Sequence[str]) -> MadeManifest:
             "USPS's answer about a SCAN form has no number. The form may exist.",
             fix="Ask for the manifest again: no label is on two forms.",
         )
-    listed = [str(each) for each in facts.get("trackingNumbers") or ()]
+    listed = facts.get("trackingNumbers")
+    # USPS refuses a form with a label that cannot be on it: without a list, all of them are on it.
+    on_it = [str(each) for each in listed] if isinstance(listed, list) and listed else numbers
     warnings = () if image is not None else (f"USPS sent no paper of the form {number}.",)
-    return MadeManifest(number, tuple(listed or numbers), image, warnings)
+    return MadeManifest(number, tuple(on_it), image, warnings)
 
 
 def _named_labels(refused: CarrierRejected, numbers: Sequence[str]) -> dict[str, str]:

@@ -236,7 +236,7 @@ class _Maker:
         """Record a form with the rows that are on it, and return the others."""
         on_it = set(made.tracking_numbers)
         rows = [row for row, own in labels.items() if on_it.issuperset(own.tracking_numbers)]
-        rows = rows or list(labels)
+        rows = rows if on_it else list(labels)
         count = sum(len(labels[row].tracking_numbers) for row in rows)
         paper = LabelBytes(made.number, "pdf", "manifest", 0, made.form) if made.form else None
         await self._note(
@@ -248,6 +248,10 @@ class _Maker:
             warnings=list(made.warnings),
         )
         self.outcome.made += 1
+        if not rows:  # asked for again, they could end up on a form each time
+            words = f"The form {made.number} was made, and it lists other labels than these."
+            self._leave_out(labels, f"{words} Ask the carrier.")
+            return []
         return [row for row in labels if row not in set(rows)]
 
     async def _note(

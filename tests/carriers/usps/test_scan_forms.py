@@ -120,6 +120,22 @@ def test_a_form_that_was_made_elsewhere_is_not_taken_for_ours(
     assert "EFN123456" in refused.value.labels[number]
 
 
+def test_a_form_that_names_one_label_has_that_label_only_and_the_others_get_their_own(
+    tmp_path: Path, server: Any, usps: Any, bought: Any
+) -> None:
+    first = server.sold()[0]["number"]
+    server.fault("scan_form", "503_before", times=9)
+    with job_with(tmp_path, usps(), bought) as job, pytest.raises(AnswerLost):
+        job.manifest()
+    server.forget_faults()
+    server._db.execute("insert into forms values (?, 'EFN123456', '')", (first,))
+    with job_with(tmp_path, usps(), bought) as job:
+        made = job.manifest()
+    assert [(each.number == "EFN123456", each.labels) for each in made] == [(True, 1), (False, 2)]
+    on_forms = {one["number"]: server.form_of(one["number"]) for one in server.sold()}
+    assert [on_forms.pop(first), *set(on_forms.values())] == [each.number for each in made]
+
+
 def test_a_day_that_is_over_is_refused(server: Any, usps: Any, bought: Any) -> None:
     own = [BoughtLabels("key", (server.sold()[0]["number"],))]
     day = local_day(SHOP) - dt.timedelta(days=3)
@@ -158,6 +174,16 @@ def test_the_example_of_2023_is_read_in_its_parts() -> None:
     assert (made.number, made.tracking_numbers) == ("X" * 26, ("X" * 22,))
     assert made.form is not None
     assert made.form.startswith(b"%PDF-1.4")
+
+
+def test_the_labels_of_a_form_are_those_that_its_answer_lists() -> None:
+    def made(**listed: Any) -> tuple[str, ...]:
+        body = json.dumps({"manifestNumber": "EFN1", **listed}).encode()
+        answer = Response(200, {"content-type": "application/json"}, body)
+        return made_form(answer, ["92001", "92002"]).tracking_numbers
+
+    assert made(trackingNumbers=["92001"]) == ("92001",)
+    assert made() == made(trackingNumbers=[]) == made(trackingNumbers="92") == ("92001", "92002")
 
 
 def test_an_answer_without_a_number_is_a_lost_one() -> None:
