@@ -24,24 +24,33 @@ def parcels_of_reference(body: Any, reference: str) -> list[str]:
     Raises
     ------
     Unreadable
-        The answer has neither parcels nor that warning.
+        The answer has neither parcels nor that warning, or parcels of other references only: UPS
+        shows some reference of theirs, and ours may be missing or written otherwise.
     """
     shipments = listed(at(body, "trackResponse", "shipment"))
     if not shipments:
         raise Unreadable("no shipment in the answer")
-    found = []
+    found: list[str] = []
+    others = False
     for shipment in shipments:
         packages = listed(shipment.get("package"))
         warned = {text_of(each.get("code")) for each in listed(shipment.get("warnings"))}
         if not packages and not warned & _NOTHING_FOUND:
             raise Unreadable("neither a parcel nor the warning that there is none")
         for package in packages:
-            references = [text_of(r.get("number")) for r in listed(package.get("referenceNumber"))]
+            references = {
+                text_of(each.get("number")).upper()
+                for each in listed(package.get("referenceNumber"))
+            }
             number = text_of(package.get("trackingNumber"))
             if not number:
                 raise Unreadable("a parcel without a number")
-            if not references or reference in references:
+            if not references or reference.strip().upper() in references:
                 found.append(number)
+            else:
+                others = True
+    if others and not found:
+        raise Unreadable("parcels, and none with the reference that was asked for")
     return list(dict.fromkeys(found))
 
 

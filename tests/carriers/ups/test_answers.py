@@ -309,6 +309,20 @@ def test_only_ups_s_warning_says_that_a_reference_has_no_parcel(body: dict[str, 
     assert parcels_of_reference(nothing, "R") == []
 
 
+def test_parcels_of_another_reference_are_no_absence() -> None:
+    def answer(*references: str) -> dict[str, Any]:
+        package = {
+            "trackingNumber": "1Z1",
+            "referenceNumber": [{"type": "SHIPMENT", "number": each} for each in references],
+        }
+        return {"trackResponse": {"shipment": [{"package": [package]}]}}
+
+    with pytest.raises(Unreadable, match="none with the reference"):
+        parcels_of_reference(answer("OTHER"), "SK7F")
+    assert parcels_of_reference(answer("OTHER", " sk7f "), "SK7F") == ["1Z1"]
+    assert parcels_of_reference(answer(), "SK7F") == ["1Z1"]
+
+
 def cad(amount: str) -> dict[str, str]:
     return {"CurrencyCode": "CAD", "MonetaryValue": amount}
 
