@@ -45,9 +45,15 @@ _DECIDES = (
     "signature",
     "saturday_delivery",
     "ship_date",
+    "warehouse",
 )
 ROWS_AT_A_TIME = 250_000
 """Rows that are read and priced at a time."""
+_ORIGIN_FIX = (
+    "Give the ZIP that it leaves from in a column Ship From ZIP, or leave the columns about the "
+    "origin out: then it is priced from origin=."
+)
+"""What to do about an origin that is not clear: a price needs its ZIP only."""
 _DATABASE_HOLDS = "1GB"
 """The memory for orders that are streamed; the rest is in the spill folder of the process."""
 
@@ -273,7 +279,8 @@ def _with_zeros(table: pa.Table) -> pa.Table:
 def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
     """Return the rows with an error in a field that decides the price.
 
-    If a row has several, the service is not the one returned, since it may be given for all rows.
+    If a row has several, the service and the origin are not the one returned, since they may be
+    given for all rows.
     """
     errors = (
         problems.filter(pc.equal(problems.column("severity"), "error"))
@@ -289,10 +296,16 @@ def _unread(table: pa.Table, problems: pa.Table) -> dict[int, Unread]:
             if (
                 i < len(numbers)
                 and numbers[i] == error["row_number"]
-                and (i not in found or found[i].field == "service")
+                and (i not in found or _rank(leaf) > _rank(found[i].field))
             ):
-                found[i] = Unread(leaf, f"{error['field']}: {error['problem']}", error["fix"])
+                fix = _ORIGIN_FIX if leaf == "warehouse" else error["fix"]
+                found[i] = Unread(leaf, f"{error['field']}: {error['problem']}", fix)
     return found
+
+
+def _rank(leaf: str) -> int:
+    """Return how much a field goes before others: what may be given for all rows is the least."""
+    return {"service": 0, "warehouse": 1}.get(leaf, 2)
 
 
 def _leaf(path: str | None) -> str:

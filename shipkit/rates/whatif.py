@@ -101,10 +101,12 @@ def rate(
         Price by the rules of this day, whatever the ship dates.
     origin
         Where the orders are shipped from: a ZIP, an Address or its fields. Default: the only place
-        that the card has zones for, then the only shipper of the config file.
+        that the card has zones for, then the only shipper of the config file. An order that gives
+        the ZIP that it leaves from (a column ``Ship From ZIP``) is priced from there; one that
+        names a warehouse without its ZIP has no price.
     origins
         Several warehouses (ZIPs, or name -> ZIP). Each order is shipped from the one where it
-        costs least, which the column ``origin`` names.
+        costs least, which the column ``origin`` names, whatever it says itself.
     boxes
         Other box sizes in inches: a list (each parcel goes into the smallest box in which its own
         fits), or a mapping of old size to new size.
@@ -164,16 +166,15 @@ def rated(orders: Orders, card: RateCard, scenario: Scenario) -> pa.Table:
         quotes = _priced(table, card, start, scenario)
         extra: dict[str, Any] = {}
     else:
+        table = _from_anywhere(table)
         by_start = {
             name: _priced(table, card, place_of(card, place), scenario)
             for name, place in named_origins(scenario).items()
         }
         quotes, extra = _cheapest_start(by_start)
-    unread = {
-        i: why
-        for i, why in orders.unread.items()
-        if scenario.service is None or why.field != "service"
-    }
+    chosen = {"service": scenario.service, "warehouse": scenario.origins}
+    given = [field for field, choice in chosen.items() if choice is not None]
+    unread = {i: why for i, why in orders.unread.items() if why.field not in given}
     return _shown(table, _without_unread(quotes, unread), extra)
 
 
@@ -200,6 +201,13 @@ def _priced(table: pa.Table, card: RateCard, start: Address, scenario: Scenario)
         )
         chosen = pa.array(found, pa.string())
     return card.itemise(table.set_column(at, "service", chosen), start, as_of)
+
+
+def _from_anywhere(table: pa.Table) -> pa.Table:
+    """Return `table` without the places that rows leave from: the scenario's are compared."""
+    at = table.schema.get_field_index("ship_from")
+    field = SHIPMENTS.field("ship_from")
+    return table.set_column(at, field, pa.nulls(table.num_rows, field.type))
 
 
 def _cheapest_start(by_start: Mapping[str, pa.Table]) -> tuple[pa.Table, dict[str, Any]]:

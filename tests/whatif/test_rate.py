@@ -171,6 +171,37 @@ def test_every_order_starts_at_the_cheapest_warehouse():
         sk.rate(ORDERS, CARD, origins=starts, origin="94103")
 
 
+def test_an_order_is_priced_from_where_it_leaves_or_not_at_all():
+    own = [
+        {},
+        {"Ship From ZIP": "10001"},
+        {"Ship From ZIP": "78205"},
+        {"Warehouse": "Reno"},
+        {"Warehouse": "Reno", "service": "pigeon"},
+        {"Ship From State": "TX"},
+        {"Ship From Name": "Ada Lovelace"},
+    ]
+    headings = dict.fromkeys(name for each in own for name in each)
+    given = [
+        {**dict.fromkeys(headings, ""), "zip": "10001", "weight_lb": 3, "service": "Ground", **each}
+        for each in own
+    ]
+    rated = sk.rate(given, CARD, origin="27703")
+    bare = [{"zip": "10001", "weight_lb": 3, "service": "Ground"}]
+    near, texas, usual = (
+        int(sk.rate(bare, CARD, origin=start)["cost_cents"][0])
+        for start in ("10001", "78205", "27703")
+    )
+    assert len({near, texas, usual}) == 3
+    assert rated["cost_cents"].fillna(-1).tolist() == [usual, near, texas, -1, -1, -1, usual]
+    assert rated["problem"].dropna().str.contains("the parcel leaves from").all()
+    assert rated["fix"][3].startswith("Give the ZIP that it leaves from in a column Ship From ZIP")
+
+    anywhere = sk.rate(given, CARD, origins={"tx": "78205", "ny": "10001"}, service="Ground")
+    assert anywhere["origin"].tolist() == ["ny"] * len(given)
+    assert set(anywhere["cost_cents"]) == {near}
+
+
 def test_smaller_boxes_bill_less_and_a_parcel_that_fits_none_keeps_its_own():
     orders = [
         {

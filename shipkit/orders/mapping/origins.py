@@ -184,6 +184,9 @@ class _Known:
     def __init__(self, shipper: Address, warehouses: Mapping[str, Address]) -> None:
         self.shipper = shipper
         self.warehouses = warehouses
+        # Rates are asked before it is known who ships: then a row leaves from the ZIP that it
+        # gives, none is compared with the shipper's place, and a name changes nothing.
+        self.is_for_rates = not shipper.lines
         own: dict[str, list[Address]] = {}
         for name, address in warehouses.items():
             own.setdefault(_plain(name), []).append(address)  # "A-1" and "A1" are two
@@ -207,11 +210,13 @@ class _Known:
             if not _agrees(place, given):
                 return self._conflict(name, cells)
             return self._at(given, cells)
+        if self.is_for_rates and "postal_code" in place:
+            return self._written(cells)
         if place:
             fitting = [each for each in self._places() if _agrees(place, each)]
             if fitting[:1] == [self.shipper] and place.keys() == {"country"}:
                 return self._at(self.shipper, cells)  # a country alone says nothing of the place
-            if len(fitting) == 1:
+            if len(fitting) == 1 and not (self.is_for_rates and fitting[0] is self.shipper):
                 return self._at(fitting[0], cells)
         if name or place:
             return self._unknown(name or ", ".join(place.values()))
@@ -221,6 +226,8 @@ class _Known:
 
     def _person(self, cells: Mapping[str, str]) -> _Origin:
         """Return the origin of a row that names a person and no place: it may be a gift's giver."""
+        if self.is_for_rates:
+            return _SHIPPER
         other = [
             text
             for part, text in cells.items()
@@ -247,8 +254,8 @@ class _Known:
 
     def _at(self, place: Address, cells: Mapping[str, str]) -> _Origin:
         """Return a known place, with the contact that the row gives."""
-        if place is self.shipper and not place.lines:
-            return _SHIPPER  # rates are asked before it is known who ships: a name changes nothing
+        if place is self.shipper and self.is_for_rates:
+            return _SHIPPER
         made = {name: _text(getattr(place, name)) for name in ADDRESS_LEAVES}
         return self._made(made | _contact(made, cells))
 
@@ -266,7 +273,9 @@ class _Known:
     def _made(self, address: dict[str, str | None]) -> _Origin:
         own = {name: _text(getattr(self.shipper, name)) for name in ADDRESS_LEAVES}
         compared = ("name", "company", *_STREET, *_PLACE)
-        same = all(_plain(address[name]) == _plain(own[name]) for name in compared)
+        same = not self.is_for_rates and all(
+            _plain(address[name]) == _plain(own[name]) for name in compared
+        )
         return _SHIPPER if same else _Origin(address)
 
     def _conflict(self, name: str, cells: Mapping[str, str]) -> _Origin:
