@@ -630,6 +630,8 @@ class Rate(_Frozen):
     other_cents: int | None = None
     tax_cents: int | None = None
     list_cents: int | None = None
+    estimated: bool = False
+    """Whether a part of it is worked out, and not stated by the carrier; `warnings` say which."""
     warnings: tuple[str, ...] = ()
 
 

@@ -206,7 +206,7 @@ QUOTES = pa.schema(
         pa.field("service", pa.string()),
         pa.field("cost_cents", pa.int64()),  # minor units; null when the row cannot be priced
         pa.field("currency", pa.string()),
-        pa.field("cost_basis", pa.string()),  # quoted | cached | rate_card | UNANSWERED
+        pa.field("cost_basis", pa.string()),  # quoted | cached | estimated | rate_card | UNANSWERED
         pa.field("zone", pa.string()),
         pa.field("billable_weight_lb", pa.float64()),
         pa.field("transit_days", pa.int32()),

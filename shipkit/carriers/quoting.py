@@ -139,7 +139,8 @@ def best_of(quotes: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def quote_line(rate: Rate, basis: str = "quoted") -> dict[str, Any]:
-    """Return a price as a row of a quote table."""
+    """Return a price as a row of a quote table; one that is partly worked out is `estimated`."""
+    basis = "estimated" if rate.estimated else basis
     return {**rate.model_dump(), "cost_basis": basis, "warnings": "; ".join(rate.warnings)}
 
 

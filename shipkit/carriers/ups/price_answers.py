@@ -46,47 +46,61 @@ def total_of(published: Any, negotiated: Any) -> Total | None:
     """Return what will be billed: the account's own price first, with taxes where given.
 
     Where UPS gives taxes of its published price only, those of the account's own are in proportion:
-    both prices are taxed alike.
+    both prices are taxed alike. None where UPS states no price at all.
+
+    Raises
+    ------
+    Unreadable
+        A price or a tax is stated and has no amount or no currency. The published price is not what
+        an account with prices of its own pays, so the one is never taken for the other.
     """
     for charges, name, own in (
         (negotiated, "TotalCharge", True),
         (published, "TotalCharges", False),
     ):
         net = money_of(at(charges, name))
+        gross = money_of(at(charges, _WITH_TAXES))
+        if net is None and gross is not None:
+            return Total(gross, None, own)
         if net is None:
-            gross = money_of(at(charges, "TotalChargesWithTaxes"))
-            if gross is not None:
-                return Total(gross, None, own)
+            if at(charges, name) or at(charges, _WITH_TAXES):
+                raise Unreadable(f"a {'price of your own' if own else 'price'} without a currency")
             continue
         tax = _tax(charges, net)
         if tax is not None:
             return Total(net + tax, tax, own)
-        list_price = money_of(at(published, "TotalCharges"))
-        tax = _tax(published, list_price) if own and list_price is not None else None
-        if tax is not None and list_price is not None and list_price.currency == net.currency:
+        list_price = money_of(at(published, "TotalCharges")) if own else None
+        tax = None if list_price is None else _tax(published, list_price)
+        if tax is not None and list_price is not None:
             tax = _in_proportion(tax, list_price, net)
             return Total(net + tax, tax, own, _TAX_IN_PROPORTION)
-        unread = any(at(charges, each) for each in ("TaxCharges", "TotalChargesWithTaxes"))
-        return Total(net, None, own, _TAX_UNREAD if unread else "")
+        return Total(net, None, own)
     return None
 
 
+_WITH_TAXES: Final = "TotalChargesWithTaxes"
 _TAX_IN_PROPORTION: Final = (
     "UPS gives the tax of its published price only; that of your own price is in proportion"
 )
-_TAX_UNREAD: Final = "UPS's answer has taxes that cannot be read: they are not in this price"
 
 
 def _tax(charges: Any, net: Money) -> Money | None:
-    """Return the tax that UPS states on top of `net`, None where it states none."""
-    gross = money_of(at(charges, "TotalChargesWithTaxes"))
-    if gross is not None:
-        return gross - net if gross.currency == net.currency else None
-    taxes = [number_of(tax.get("MonetaryValue")) for tax in listed(at(charges, "TaxCharges"))]
+    """Return the tax that UPS states on top of `net`, None where it states none.
+
+    Raises
+    ------
+    Unreadable
+        It states one that cannot be read: without it the price would be too low.
+    """
+    gross = money_of(at(charges, _WITH_TAXES))
+    if gross is not None and gross.currency == net.currency:
+        return gross - net
+    stated = [tax for tax in listed(at(charges, "TaxCharges")) if tax]
+    taxes = [number_of(tax.get("MonetaryValue")) for tax in stated]
     known = [tax for tax in taxes if tax is not None]
-    if not taxes or len(known) < len(taxes):
-        return None
-    return Money(amount=sum(known, start=Decimal(0)), currency=net.currency)  # they have no own
+    if len(known) < len(taxes) or (not taxes and at(charges, _WITH_TAXES)):
+        raise Unreadable("a tax that cannot be read")
+    return Money(amount=sum(known, start=Decimal(0)), currency=net.currency) if known else None
 
 
 def _in_proportion(tax: Money, of: Money, net: Money) -> Money:
@@ -141,6 +155,7 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
         transit_days=days,
         delivery_date=date,
         list_cents=_published(shipment, total),
+        estimated=bool(total.note),
         warnings=(
             *alerts_of([*general, *listed(at(shipment, "RatedShipmentAlert"))]),
             *filter(None, (total.note,)),
@@ -151,7 +166,10 @@ def _rate(shipment: dict[str, Any], service: str, general: list[dict[str, Any]])
 
 def _published(shipment: dict[str, Any], total: Total) -> int | None:
     """Return the published price where the account has another one of the same currency."""
-    listed_price = total_of(shipment, None) if total.negotiated else None
+    try:
+        listed_price = total_of(shipment, None) if total.negotiated else None
+    except Unreadable:
+        return None  # it is not what the account pays
     if listed_price is None or listed_price.gross.currency != total.gross.currency:
         return None
     return listed_price.gross.cents
@@ -174,7 +192,8 @@ def _parts(shipment: dict[str, Any], negotiated: Any, total: Total) -> dict[str,
     currency = total.gross.currency
     bases = [_cents(listed(at(level, "BaseServiceCharge")), currency) for level in levels]
     items = [charge for level in levels for charge in listed(at(level, "ItemizedCharges"))]
-    base = bases[0] or sum(bases[1:])
+    known = [cents for cents in bases if cents is not None]
+    base = None if len(known) < len(bases) else known[0] or sum(known[1:])
     if not base:
         return {"tax_cents": tax}
     parts: dict[str, int | None] = dict.fromkeys(("fuel", "residential", "delivery_area"))
@@ -213,12 +232,11 @@ def alerts_of(alerts: list[dict[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def _cents(charges: list[dict[str, Any]], currency: str) -> int:
-    return sum(
-        money.cents
-        for money in map(money_of, charges)
-        if money is not None and money.currency == currency
-    )
+def _cents(charges: list[dict[str, Any]], currency: str) -> int | None:
+    """Return the sum of charges, None where one cannot be read or is of another currency."""
+    amounts = [money_of(charge) for charge in charges]
+    known = [each.cents for each in amounts if each is not None and each.currency == currency]
+    return sum(known) if len(known) == len(charges) else None
 
 
 def weight_of(value: Any) -> float | None:

@@ -24,7 +24,7 @@ from shipkit.carriers.ups.json_values import (
     text_of,
     texts_of,
 )
-from shipkit.carriers.ups.price_answers import alerts_of, rates, total_of, weight_of
+from shipkit.carriers.ups.price_answers import Total, alerts_of, rates, total_of, weight_of
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.text import clean
 from shipkit.models import (
@@ -98,7 +98,7 @@ def purchase(body: Any, service: str) -> Purchase:
     numbers = tuple(text_of(p.get("TrackingNumber")) for p in packages)
     if not numbers or not all(numbers):
         raise Unreadable("no tracking number in the answer")
-    total = total_of(at(results, "ShipmentCharges"), at(results, "NegotiatedRateCharges"))
+    total, unread = _charged(results)
     weight = weight_of(at(results, "BillingWeight"))
     labels: list[Label] = []
     for number, package in zip(numbers, packages, strict=False):
@@ -121,9 +121,18 @@ def purchase(body: Any, service: str) -> Purchase:
         labels=(*labels, *_papers(results, numbers[0], _PAPERS)),
         warnings=(
             *alerts_of(listed(at(body, "ShipmentResponse", "Response", "Alert"))),
-            *filter(None, (total.note if total else "",)),
+            *filter(None, (total.note if total else unread,)),
         ),
     )
+
+
+def _charged(results: Any) -> tuple[Total | None, str]:
+    """Return what a label costs, and a warning where that cannot be read: the label is bought."""
+    try:
+        total = total_of(at(results, "ShipmentCharges"), at(results, "NegotiatedRateCharges"))
+    except Unreadable as unreadable:
+        return None, f"UPS's answer has {unreadable}: the charge is taken from the quote"
+    return total, ""
 
 
 def recovered(body: Any) -> Purchase | None:

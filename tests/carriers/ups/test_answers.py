@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shipkit.carriers.http import Response
+from shipkit.carriers.quoting import quote_line
 from shipkit.carriers.ups import responses
 from shipkit.carriers.ups.client import _meaning
 from shipkit.carriers.ups.codes import CODES, IN_DOUBT
@@ -328,6 +329,7 @@ def cad(amount: str) -> dict[str, str]:
 
 
 HST = {"TaxCharges": [{"Type": "HST", "MonetaryValue": "13.00"}]}
+UNREAD_TAX = {"TaxCharges": [{"MonetaryValue": "?"}]}
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,6 @@ HST = {"TaxCharges": [{"Type": "HST", "MonetaryValue": "13.00"}]}
         (HST, {}, "90.40", "10.40", False),
         ({}, {"TotalChargesWithTaxes": cad("90.40")}, "90.40", "10.40", True),
         ({}, {}, "80.00", None, True),
-        ({}, {"TaxCharges": [{"MonetaryValue": "?"}]}, "80.00", None, False),
     ],
 )
 def test_taxes_are_in_the_price_wherever_ups_states_them(
@@ -353,8 +354,72 @@ def test_taxes_are_in_the_price_wherever_ups_states_them(
     assert (total.note == "") is certain
 
 
-def test_an_amount_without_a_currency_is_none() -> None:
-    assert total_of({"TotalCharges": {"MonetaryValue": "12.00"}}, None) is None
+@pytest.mark.parametrize(
+    ("published", "negotiated"),
+    [
+        ({"TotalCharges": {"MonetaryValue": "12.00"}}, None),
+        ({"TotalCharges": cad("100.00")}, {"TotalCharge": {"MonetaryValue": "80.00"}}),
+        ({"TotalCharges": cad("100.00")}, {"TotalChargesWithTaxes": {"MonetaryValue": "80.00"}}),
+        ({"TotalCharges": cad("100.00")} | HST, {"TotalCharge": cad("80"), **UNREAD_TAX}),
+        ({"TotalCharges": cad("100.00")} | UNREAD_TAX, {"TotalCharge": cad("80.00")}),
+        (
+            {"TotalCharges": cad("100.00")} | HST,
+            {"TotalCharge": cad("80.00"), "TotalChargesWithTaxes": {"MonetaryValue": "90.40"}},
+        ),
+    ],
+)
+def test_a_price_or_a_tax_that_cannot_be_read_is_replaced_by_no_other(
+    published: Any, negotiated: Any
+) -> None:
+    with pytest.raises(Unreadable):
+        total_of(published, negotiated)
+
+
+def test_where_ups_states_no_price_there_is_none() -> None:
+    assert total_of({}, {"ItemizedCharges": []}) is None
+    assert total_of({"TotalCharges": cad("12.00")}, {"TaxCharges": []}) is not None
+
+
+def test_a_label_whose_charge_cannot_be_read_is_bought_and_says_so(
+    shared_ups: Path,
+) -> None:
+    body = recorded(shared_ups, "labels.success")["response"]
+    results = body["ShipmentResponse"]["ShipmentResults"]
+    results["NegotiatedRateCharges"] = {"TotalCharge": {"MonetaryValue": "8.00"}}
+    bought = responses.purchase(body, "ground")
+    assert bought.charge is None
+    assert bought.warnings[-1].endswith("the charge is taken from the quote")
+
+
+def test_a_price_with_a_tax_in_proportion_is_estimated() -> None:
+    shipment = {
+        "Service": {"Code": "03"},
+        "TotalCharges": cad("100.00"),
+        **HST,
+        "NegotiatedRateCharges": {"TotalCharge": cad("80.00")},
+    }
+    [rate] = responses.rates({"RateResponse": {"RatedShipment": [shipment]}})
+    assert (rate.cost_cents, rate.estimated) == (9040, True)
+    assert quote_line(rate)["cost_basis"] == "estimated"
+    shipment["NegotiatedRateCharges"] |= {"TotalChargesWithTaxes": cad("90.40")}
+    [rate] = responses.rates({"RateResponse": {"RatedShipment": [shipment]}})
+    assert (rate.cost_cents, quote_line(rate)["cost_basis"]) == (9040, "quoted")
+
+
+def test_a_part_of_a_price_that_cannot_be_read_is_empty_and_not_0() -> None:
+    base, fuel = cad("70.00"), {"Code": "375", "MonetaryValue": "5.00"}
+    shipment = {
+        "Service": {"Code": "03"},
+        "TotalCharges": cad("80.00"),
+        "BaseServiceCharge": base,
+        "ItemizedCharges": [fuel],
+    }
+    [rate] = responses.rates({"RateResponse": {"RatedShipment": [shipment]}})
+    assert (rate.base_cents, rate.fuel_cents, rate.residential_cents) == (7000, None, 0)
+    assert (rate.other_cents, rate.cost_cents) == (1000, 8000)
+    shipment["BaseServiceCharge"] = {"MonetaryValue": "70.00"}
+    [rate] = responses.rates({"RateResponse": {"RatedShipment": [shipment]}})
+    assert (rate.base_cents, rate.fuel_cents, rate.cost_cents) == (None, None, 8000)
 
 
 @pytest.mark.parametrize(
