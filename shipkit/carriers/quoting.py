@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
-from shipkit.models import NUMBERED_REFERENCES, Address, Rate, Shipment
+from shipkit.models import Address, Rate, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment_from_row
 
 __all__ = [
@@ -34,22 +34,13 @@ SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
 A shipment has one row for each service that is priced for it.
 """
 
-_NOT_PRICED: Final = frozenset(
-    {
-        "row_number",
-        "row_numbers",
-        "source_file",
-        "order_id",
-        "references",
-        *NUMBERED_REFERENCES,
-        "name",
-        "company",
-        "phone",
-        "email",
-    }
-)
-_PRICED: Final = [name for name in SHIPMENTS.names if name not in _NOT_PRICED]
-"""Two shipments that agree in these columns are the same question for any carrier."""
+_OF_ITS_PLACE: Final = frozenset({"row_number", "row_numbers", "source_file", "order_id"})
+_ASKED: Final = [name for name in SHIPMENTS.names if name not in _OF_ITS_PLACE]
+"""Two shipments that agree in these columns are the same question for any carrier.
+
+Names, phones, e-mails and references decide no price, and they decide refusals: a row without a
+phone is refused where its neighbour is not, in words about that row.
+"""
 
 _FORBIDDEN: Final = 403
 
@@ -68,12 +59,12 @@ async def quote_each(
     """Return a quote table by calling `quote` for every row of `table`.
 
     This is what ``quote_table`` can be for a carrier that prices one shipment at a time. Two rows
-    are one question when they differ only in row numbers, order id, references and recipient.
+    are one question when they differ only in row numbers, file and order id.
     """
     questions: dict[str, dict[str, Any]] = {}
     keys: list[str] = []
     for row in _rows(table):
-        key = repr([row[name] for name in _PRICED])
+        key = repr([row[name] for name in _ASKED])
         keys.append(key)
         questions.setdefault(key, row)
     found = await each(
@@ -98,7 +89,7 @@ async def shop_each(
     This is how carriers are shopped that do not declare ``shop_table``.
     """
     rows = [{**row, "service": _ANY_SERVICE} for row in _rows(table)]
-    keys = [repr([row[name] for name in _PRICED]) for row in rows]
+    keys = [repr([row[name] for name in _ASKED]) for row in rows]
     questions = dict(zip(keys, rows, strict=True))
     found = await each(
         lambda row: _offers(shop, row, shipper, pacer),
