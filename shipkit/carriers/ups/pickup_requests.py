@@ -7,6 +7,7 @@ by the list while the pickup is near, and what the list lacks proves nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, Final
 
@@ -158,7 +159,10 @@ def booked_of(answer: Any) -> BookedPickup:
     number = text_of(at(found, "PRN"))
     if not number:
         raise Unreadable("no PRN")
-    return BookedPickup(number, _total(at(found, "RateResult")))
+    try:
+        return BookedPickup(number, _total(at(found, "RateResult")))
+    except Unreadable as unreadable:  # it is booked
+        return BookedPickup(number, warnings=(f"UPS's answer has {unreadable}",))
 
 
 def pending_of(answer: Any) -> dict[str, tuple[str, str]]:
@@ -175,12 +179,23 @@ def pending_of(answer: Any) -> dict[str, tuple[str, str]]:
 
 
 def _total(result: Any) -> Money | None:
-    """Return what is charged: the account's own price where UPS gives one."""
-    currency = text_of(at(result, "CurrencyCode")) or "USD"
+    """Return what is charged: the account's own price where UPS gives one, None without any.
+
+    Raises
+    ------
+    Unreadable
+        It cannot be read, or has no currency: an account in Canada pays in CAD.
+    """
+    currency = text_of(at(result, "CurrencyCode")).upper()
     for name in ("GrandTotalOfAllIncentedCharge", "GrandTotalOfAllCharge"):
+        if at(result, name) is None:
+            continue
         amount = number_of(at(result, name))
-        if amount is not None:
-            return Money(amount=amount, currency=currency)
+        if amount is None:
+            raise Unreadable("a price of the pickup that is not a number")
+        if not re.fullmatch("[A-Z]{3}", currency):
+            raise Unreadable(f"a price of the pickup, {amount}, without a currency")
+        return Money(amount=amount, currency=currency)
     return None
 
 

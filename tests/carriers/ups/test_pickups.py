@@ -12,7 +12,14 @@ from pydantic import SecretStr
 
 import shipkit as sk
 from shipkit.carriers.after_purchase import BookedPickup, BoughtLabels, PickupRequest
-from shipkit.carriers.ups.pickup_requests import create_request, cut_texts, rate_request
+from shipkit.carriers.ups.json_values import Unreadable
+from shipkit.carriers.ups.pickup_requests import (
+    booked_of,
+    create_request,
+    cut_texts,
+    offer_of,
+    rate_request,
+)
 from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Address, Money, Parcel, Shipment
@@ -172,3 +179,45 @@ def test_requests_are_made_of_what_ups_takes(shipment: Any) -> None:
     assert create_request(asked, "A").body["PickupCreationRequest"]["OverweightIndicator"] == "Y"
     assert asked.weight_lb == Decimal(71)
     assert len(cut_texts(wish(shipment, instructions="x" * 60))) == 2
+
+
+@pytest.mark.parametrize(
+    ("result", "price"),
+    [
+        (
+            {"CurrencyCode": "cad", "GrandTotalOfAllCharge": "9.50"},
+            Money(amount="9.50", currency="CAD"),
+        ),
+        (
+            {
+                "CurrencyCode": "USD",
+                "GrandTotalOfAllCharge": "9.50",
+                "GrandTotalOfAllIncentedCharge": "7.25",
+            },
+            Money(amount="7.25", currency="USD"),
+        ),
+        ({"GrandTotalOfAllCharge": "9.50"}, "9.50, without a currency"),
+        (
+            {
+                "CurrencyCode": "USD",
+                "GrandTotalOfAllCharge": "9.50",
+                "GrandTotalOfAllIncentedCharge": "?",
+            },
+            "not a number",
+        ),
+        ({"CurrencyCode": "USD"}, None),
+    ],
+)
+def test_a_price_of_a_pickup_has_the_currency_that_ups_gives(
+    shipment: Shipment, result: dict[str, str], price: Any
+) -> None:
+    offered = {"PickupRateResponse": {"RateResult": result}}
+    made = booked_of({"PickupCreationResponse": {"PRN": "29X1", "RateResult": result}})
+    if isinstance(price, Money):
+        assert offer_of(offered, wish(shipment)).price == price
+        assert (made.charged, made.warnings) == (price, ())
+        return
+    with pytest.raises(Unreadable, match=price or "no price"):
+        offer_of(offered, wish(shipment))
+    assert (made.number, made.charged) == ("29X1", None)
+    assert [price in warning for warning in made.warnings] == [True] * (price is not None)
