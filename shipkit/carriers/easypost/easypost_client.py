@@ -105,8 +105,13 @@ class EasyPostClient:
         """Return the answer to a request that buys nothing."""
         return self._judged(await self._send("POST", path, body))
 
-    async def buy(self, path: str, body: Any) -> Any:
-        """Return the answer to a purchase.
+    async def buy(self, path: str, body: Any, *, done: str = "bought a label") -> Any:
+        """Return the answer to a purchase, or to another request that must not act twice.
+
+        Parameters
+        ----------
+        done
+            What it may have done where the answer does not say.
 
         Raises
         ------
@@ -115,7 +120,7 @@ class EasyPostClient:
         """
         answer = await self._send("POST", path, body)
         if answer.status >= 300:
-            raise _refusal(answer, buying=True)
+            raise _refusal(answer, done)
         return _parsed(answer)
 
     def demand_mode(self, answer: Any) -> None:
@@ -151,7 +156,7 @@ class EasyPostClient:
 
     def _judged(self, answer: Response) -> Any:
         if answer.status >= 300:
-            raise _refusal(answer, buying=False)
+            raise _refusal(answer)
         found = _parsed(answer)
         if isinstance(found, dict) and "mode" in found:
             self.demand_mode(found)
@@ -225,8 +230,14 @@ def _parsed(answer: Response) -> Any:
     return found
 
 
-def _refusal(answer: Response, *, buying: bool) -> CarrierError:
-    """Return what a 3xx or 4xx means. 429 and 5xx are judged by the transport."""
+def _refusal(answer: Response, done: str | None = None) -> CarrierError:
+    """Return what a 3xx or 4xx means. 429 and 5xx are judged by the transport.
+
+    Parameters
+    ----------
+    done
+        What the request may have done; None where it can do nothing twice.
+    """
     code, message = _error_in(answer.content)
     facts = {
         "carrier_code": code or str(answer.status),
@@ -246,10 +257,10 @@ def _refusal(answer: Response, *, buying: bool) -> CarrierError:
             fix="Add funds to your EasyPost wallet, then resume.",
             **facts,
         )
-    if answer.status < 400 or (buying and not _surely_refused(code)):
+    if answer.status < 400 or (done and not _surely_refused(code)):
         return AnswerLost(
-            f"EasyPost answered {answer.status} {code}: {said} It may have bought a label.",
-            fix="The row is looked up by its id.",
+            f"EasyPost answered {answer.status} {code}: {said} It may have {done or 'acted'}.",
+            fix="What became of it is looked up.",
             **facts,
         )
     return CarrierRejected(f"EasyPost: {said}", fix=_fix_of(code), **facts)

@@ -53,8 +53,7 @@ async def scan_form(
         parts = [
             part for each in shipments for part in await shipment_ids(client, each.shipment_id)
         ]
-        body = {"shipments": [{"id": part} for part in parts]}
-        found = await client.post("/scan_forms", body)
+        found = await _asked(client, parts, numbers, asked_before=asked_before)
     found = await _finished(client, found)
     number, codes, url, problem = made_form(found)
     if problem is not None:
@@ -66,6 +65,30 @@ async def scan_form(
     form = None if url is None else await file(url)
     warnings = () if form is not None else (f"the paper of {number} did not come",)
     return MadeManifest(number, codes, form, warnings)
+
+
+async def _asked(
+    client: EasyPostClient, parts: Sequence[str], numbers: set[str], *, asked_before: bool
+) -> Any:
+    """Ask for a form of these shipments.
+
+    An answer that does not say clearly that none was made is a lost one: the next request looks at
+    the list of forms first. Where that shows none a second time, EasyPost's words are a refusal.
+    """
+    body = {"shipments": [{"id": part} for part in parts]}
+    try:
+        return await client.buy("/scan_forms", body, done="made a form")
+    except AnswerLost as lost:
+        if not asked_before or lost.carrier_message is None:
+            raise
+        found = await _listed(client, numbers)
+        if found is not None:
+            return found
+        raise CarrierRejected(
+            f"EasyPost made no scan form: {lost.carrier_message}",
+            fix="Hand the parcels over without it: each is scanned by itself.",
+            carrier_code=lost.carrier_code,
+        ) from None
 
 
 def made_form(answer: Mapping[str, Any]) -> tuple[str, tuple[str, ...], str | None, str | None]:

@@ -231,6 +231,7 @@ class EasyPostServer:
         self.forms_wait = 0
         """How many looks a new form is `creating`."""
         self.form_fails: str | None = None
+        self.form_refused: str | None = None
         """The message with which the next form fails."""
         self.calls: Counter[str] = Counter()
         self.seen: list[tuple[str, str, Any]] = []
@@ -828,6 +829,8 @@ class EasyPostServer:
         if len(origins) > 1 or len(carriers) > 1:
             return self._refused("UNPROCESSABLE_ENTITY", "One origin and one carrier account.")
         number = f"sf_{uuid.uuid4().hex}"
+        if self.form_refused:
+            return self._refused(self.form_refused, "The manifest is not available.", 400)
         failed, self.form_fails = self.form_fails, None
         form = {
             "id": number,

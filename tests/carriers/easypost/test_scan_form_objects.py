@@ -85,7 +85,13 @@ def test_an_order_of_several_parcels_has_all_of_them_on_the_form(
     assert len(codes(server)) == 2
 
 
-@pytest.mark.parametrize("fault", ["reset_after", "503_after", "garbled", "hollow", "half"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("reset_after", "503_after", "garbled", "hollow", "half"),
+        *("unknown_code", "no_response", "timed_out_after"),
+    ],
+)
 def test_a_lost_answer_is_settled_by_the_list_of_forms(
     tmp_path: Path, server: Any, easypost: Any, bought: Any, fault: str
 ) -> None:
@@ -95,6 +101,18 @@ def test_a_lost_answer_is_settled_by_the_list_of_forms(
     assert made.form is not None
     assert len(server.forms) == 1
     assert server.calls["scan_form"] == 1
+
+
+def test_words_that_may_hide_a_form_are_a_refusal_once_the_list_shows_none(
+    tmp_path: Path, server: Any, easypost: Any, bought: Any
+) -> None:
+    server.form_refused = "MANIFEST.UNHEARD_OF"
+    with Job.open(bought.job_id, home=tmp_path, carrier=easypost()) as job:
+        made = job.manifest()
+    assert len(made) == 0
+    said = "EasyPost made no scan form: The manifest is not available. Hand the parcels over"
+    assert [why.startswith(said) for why in made.left_out["reason"]] == [True, True]
+    assert (server.calls["scan_form"], server.calls["scan_forms"]) == (2, 2)
 
 
 def test_a_form_that_takes_a_while_is_waited_for(
