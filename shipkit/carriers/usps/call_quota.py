@@ -17,7 +17,7 @@ from typing import Final
 from shipkit.common.words import counted
 from shipkit.errors import RateLimited
 
-__all__ = ["CallQuota", "in_hours"]
+__all__ = ["CallQuota", "Reserved", "in_hours"]
 
 _HOUR_S: Final = 3600.0
 _FIRST_PAUSE_S: Final = 60.0
@@ -49,8 +49,18 @@ class CallQuota:
             sent.popleft()
         return max(0, self.per_hour - len(sent))
 
-    def take(self, api: str, count: int = 1) -> None:
-        """Count requests to `api` that are sent now, all of them or none.
+    def take(self, api: str) -> None:
+        """Count a request to `api` that is sent now.
+
+        Raises
+        ------
+        RateLimited
+            It does not fit into this hour. Nothing was sent.
+        """
+        self.reserve(api, 1)
+
+    def reserve(self, api: str, count: int) -> Reserved:
+        """Count requests to `api` that are sent together, all of them or none.
 
         Raises
         ------
@@ -68,7 +78,9 @@ class CallQuota:
                 "SHIPKIT_USPS_QUOTA_PER_HOUR.",
                 retry_after_s=wait,
             )
-        self._sent[api].extend([self._clock()] * count)
+        now = self._clock()
+        self._sent[api].extend([now] * count)
+        return Reserved(self._sent[api], [now] * count, self._clock)
 
     def refused(self, api: str) -> float:
         """Return how long to wait after a 429 of `api` that does not say."""
@@ -83,6 +95,35 @@ class CallQuota:
         """Return how long so many more requests to `api` wait for the quota, in seconds."""
         beyond = requests - self.left(api)
         return math.ceil(beyond / self.per_hour) * _HOUR_S if beyond > 0 else 0.0
+
+
+class Reserved:
+    """Requests that are counted before the first of them is sent."""
+
+    def __init__(
+        self, sent: deque[float], reserved: list[float], clock: Callable[[], float]
+    ) -> None:
+        self._sent, self._reserved, self._clock = sent, reserved, clock
+
+    def use(self) -> None:
+        """Take note that one of them is sent now.
+
+        One more than were reserved, sent again with fresh tokens, is counted and never refused:
+        the labels of a row are bought together, and USPS may not count what it turned away.
+        """
+        self._take_back(self._reserved[:1])
+        del self._reserved[:1]
+        self._sent.append(self._clock())
+
+    def give_back(self) -> None:
+        """Count those no longer that were not sent."""
+        self._take_back(self._reserved)
+        self._reserved.clear()
+
+    def _take_back(self, times: list[float]) -> None:
+        for at in times:
+            if at in self._sent:  # else more than an hour ago
+                self._sent.remove(at)
 
 
 def in_hours(seconds: float) -> str:

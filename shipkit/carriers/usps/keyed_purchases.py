@@ -22,6 +22,7 @@ import orjson
 
 from shipkit.carriers.label_format import checked
 from shipkit.carriers.protocol import Prepared
+from shipkit.carriers.usps.call_quota import Reserved
 from shipkit.carriers.usps.label_answer import ACCEPT, one_label
 from shipkit.carriers.usps.label_request import Product, check, image_info, label_bytes
 from shipkit.carriers.usps.mail_classes import SERVICES, is_domestic
@@ -133,27 +134,43 @@ class KeyedPurchases:
                 carrier_code="request_changed",
             )
         path = _label_path(shipment)
-        self._client.quota.take(api_of(path), len(bodies))  # or the quota would split the row
+        # All of them or none: the quota must not split a row.
+        reserved = self._client.quota.reserve(api_of(path), len(bodies))
+        try:
+            bought = await self._bought(path, bodies, shipment, made.key, label, reserved)
+        finally:
+            reserved.give_back()
+        return checked(_joined(bought, made.key), label)
+
+    async def _bought(
+        self,
+        path: str,
+        bodies: Sequence[bytes],
+        shipment: Shipment,
+        own: str,
+        label: LabelSpec,
+        reserved: Reserved,
+    ) -> list[Purchase]:
         bought: list[Purchase] = []
         for place, body in enumerate(bodies):
-            key = _parcel_key(made.key, place)
+            key = _parcel_key(own, place)
             try:
                 answer = await self._client.paid(
-                    "POST", path, body, key=key, accept=ACCEPT, buying=True, counted=True
+                    "POST", path, body, key=key, accept=ACCEPT, buying=True, reserved=reserved
                 )
-                bought.append(one_label(answer, shipment, made.key))
+                bought.append(one_label(answer, shipment, own))
             except CarrierError as error:
                 if not bought:
                     raise
                 for done, one in enumerate(bought):
-                    self._remember(_parcel_key(made.key, done), label, one)
+                    self._remember(_parcel_key(own, done), label, one)
                 refused = error.message if isinstance(error, CarrierRejected) else None
                 raise PartlyBought(
                     f"USPS sold {len(bought)} of {len(bodies)} labels, then: {error.message}",
-                    purchase=_joined(bought, made.key),
+                    purchase=_joined(bought, own),
                     refused=refused,
                 ) from None
-        return checked(_joined(bought, made.key), label)
+        return bought
 
     async def find(
         self, reference: str, label: LabelSpec, shipment: Shipment | None

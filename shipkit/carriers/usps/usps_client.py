@@ -25,7 +25,7 @@ import orjson
 from pydantic import SecretBytes, SecretStr
 
 from shipkit.carriers.http import HttpTransport, Response, retry_after_s
-from shipkit.carriers.usps.call_quota import CallQuota
+from shipkit.carriers.usps.call_quota import CallQuota, Reserved
 from shipkit.common.loop_lock import LoopLock
 from shipkit.errors import (
     AnswerLost,
@@ -146,7 +146,7 @@ class UspsClient:
         key: str = "",
         accept: str = _JSON,
         buying: bool = False,
-        counted: bool = False,
+        reserved: Reserved | None = None,
     ) -> Response:
         """Return the answer to a request about labels, which names who pays.
 
@@ -158,14 +158,14 @@ class UspsClient:
             The idempotency key.
         buying
             Whether a refusal that is not clear must count as a purchase that may exist.
-        counted
-            Whether the quota has counted it already, with the others of its row.
+        reserved
+            What the quota has counted already, with the other requests of its row.
         """
         headers = {"accept": accept}
         if key:
             headers["x-idempotency-key"] = key
         answer = await self._authorized(
-            method, path, content, headers=headers, paying=True, counted=counted
+            method, path, content, headers=headers, paying=True, reserved=reserved
         )
         if answer.status >= 300:
             raise _refusal(answer, buying=buying)
@@ -217,7 +217,7 @@ class UspsClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         paying: bool = False,
-        counted: bool = False,
+        reserved: Reserved | None = None,
     ) -> Response:
         """Send with valid tokens; where one is refused, once more with fresh ones."""
         for last in (False, True):
@@ -232,7 +232,7 @@ class UspsClient:
                 params=params,
                 headers=own,
                 authorization=access,
-                counted=counted and not last,
+                reserved=reserved,
             )
             if last or not _is_stale(answer, paying=paying):
                 return answer
@@ -252,12 +252,14 @@ class UspsClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str | SecretStr] | None = None,
         authorization: SecretStr | None = None,
-        counted: bool = False,
+        reserved: Reserved | None = None,
     ) -> Response:
         """Send once, counted by the quota. 429 and 5xx are raised here."""
         api = api_of(path)
-        if not counted:
+        if reserved is None:
             self.quota.take(api)
+        else:
+            reserved.use()
         own: dict[str, str | SecretStr] = {"accept": _JSON, **(headers or {})}
         if content is not None:
             own["content-type"] = _JSON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import pickle
 import random
@@ -531,13 +532,32 @@ def test_the_quota_is_counted_in_any_sixty_minutes_and_for_each_api():
     assert quota.refused("labels") == 60.0
     assert quota.needed_s("prices", 5) == 3 * 3600
     assert (in_hours(3600), in_hours(24 * 3600 * 3)) == ("1 hour", "3 days")
-    quota.take("scans", 2)
+    quota.reserve("scans", 2)
     now[0] = 3700.0
-    quota.take("labels", 2)
+    quota.reserve("labels", 2)
     with pytest.raises(RateLimited, match="no room for 2 together") as caught:
-        quota.take("labels", 2)
+        quota.reserve("labels", 2)
     assert caught.value.retry_after_s == 3600.0
     assert quota.left("scans") == 0
+
+
+def test_requests_that_were_reserved_and_not_sent_are_not_counted():
+    now = [0.0]
+    quota = CallQuota(3, clock=lambda: now[0])
+    row = quota.reserve("labels", 3)
+    now[0] = 30.0
+    row.use()
+    assert quota.left("labels") == 0
+    row.give_back()
+    assert quota.left("labels") == 2
+    now[0] = 3629.0
+    assert quota.left("labels") == 2, "the one that was sent counts from when it was sent"
+    whole = quota.reserve("labels", 2)
+    for _ in range(3):  # with one that is sent again, with fresh tokens
+        whole.use()
+    whole.give_back()
+    now[0] = 3630.0
+    assert quota.left("labels") == 0
 
 
 def test_a_used_up_quota_sends_nothing_more(server, usps, shipment):
@@ -565,6 +585,23 @@ def test_the_quota_never_splits_a_row(server, usps, shipment):
     assert len(server.sold()) == 2, "one row whole, nothing of the other"
     with pytest.raises(CarrierRejected, match="has 2 parcels, and your quota is 1 labels"):
         asked(usps(quota_per_hour=1), lambda one: one.quote(row, SHOP))
+
+
+def test_fresh_tokens_do_not_split_a_row_and_a_refused_row_leaves_its_quota(server, usps, shipment):
+    row = shipment.model_copy(update={"parcels": (parcel(), parcel(weight_lb=3.0))})
+    left = []
+
+    async def call(one: Any) -> None:
+        for number, fault in enumerate(("401", "refused")):
+            made = await one.prepare(row, SHOP, f"S0123456789A0000200{number}", ZPL)
+            server.fault("label", fault)
+            with contextlib.suppress(CarrierRejected):
+                await one.ship(row, SHOP, made.shipment_id, ZPL)
+            left.append(one._client.quota.left("labels"))
+
+    asked(usps(quota_per_hour=5), call)
+    assert len(server.sold()) == 2
+    assert left == [2, 1], "2 labels and one that was sent again; then one that was refused"
 
 
 def test_every_service_has_its_mail_class_and_no_two_share_a_name():
