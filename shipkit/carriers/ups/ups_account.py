@@ -242,15 +242,13 @@ class UPS(UpsPickups):
         ]
         found = await asyncio.gather(*listed, *apart, return_exceptions=True)
         rates = [rate for each in found if not isinstance(each, BaseException) for rate in each]
-        refused = [each for each in found if isinstance(each, BaseException)]
-        fatal = [each for each in refused if rates == [] or not isinstance(each, CarrierRejected)]
-        if fatal:
-            raise next((e for e in fatal if not isinstance(e, CarrierRejected)), fatal[0])
+        refused = [each for each in found if isinstance(each, CarrierRejected)]
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, CarrierRejected):
+                raise one
         if not rates:
-            raise CarrierRejected(
-                "UPS sells this row by none of its services.",
-                fix="Name a service to see why, or leave simple_rate out.",
-            )
+            first = found[0]
+            raise first if listed and isinstance(first, CarrierRejected) else _none_sold(refused)
         rates = [self._noted(rate, shipment, shipper) for rate in rates]
         return sorted(rates, key=lambda rate: (rate.cost_cents, rate.service))
 
@@ -259,25 +257,35 @@ class UPS(UpsPickups):
         return read_answer(lambda answer: responses.rates(answer, country=country), body)
 
     async def _asked_apart(self, shipment: Shipment, shipper: Address, date: dt.date) -> list[Rate]:
-        """Return the price of a service that Shop does not list, empty where it does not run.
+        """Return the price of a service that Shop does not list.
 
         No answer shows whether UPS gives the days with it. Where it refuses to, the price is asked
         for without them, until an answer has shown which of the two it is.
+
+        Raises
+        ------
+        CarrierRejected
+            The service does not run.
         """
         learns = shipment.service in _NOT_SHOPPED
-        for day in self._days_to_ask(date) if learns else (date,):
+        wire.check(shipment, shipper)
+        *others, final = self._days_to_ask(date) if learns else (date,)
+        for day in others:
             try:
-                wire.check(shipment, shipper)
-                request = wire.rate(shipment, shipper, account=self.identity.account, date=day)
-                rate = self._price_of(await self._client.ask(request), shipment, shipper)
+                return [await self._priced_apart(shipment, shipper, day, learns=learns)]
             except CarrierRejected as refused:
                 if refused.carrier_code is None:
-                    break  # found here, before UPS was asked
-            else:
-                if learns:
-                    self._days_apart = day is not None
-                return [rate]
-        return []
+                    raise  # found here, before UPS was asked
+        return [await self._priced_apart(shipment, shipper, final, learns=learns)]
+
+    async def _priced_apart(
+        self, shipment: Shipment, shipper: Address, day: dt.date | None, *, learns: bool
+    ) -> Rate:
+        request = wire.rate(shipment, shipper, account=self.identity.account, date=day)
+        rate = self._price_of(await self._client.ask(request), shipment, shipper)
+        if learns:
+            self._days_apart = day is not None
+        return rate
 
     def _days_to_ask(self, date: dt.date) -> tuple[dt.date | None, ...]:
         known = self._days_apart
@@ -513,6 +521,26 @@ class UPS(UpsPickups):
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+
+def _none_sold(refused: Sequence[CarrierRejected]) -> CarrierRejected:
+    """Return the refusal of a row by every service that was asked for, with its reasons."""
+    if not refused:
+        return CarrierRejected(
+            "UPS sells this row by none of its services.", fix="Name a service to see why."
+        )
+    reasons = list(dict.fromkeys(each.message for each in refused))
+    one = refused[0]
+    return CarrierRejected(
+        reasons[0]
+        if len(reasons) == 1
+        else f"UPS sells this row by no service: {' '.join(reasons)}",
+        fix=one.fix,
+        carrier_code=one.carrier_code,
+        carrier_message=one.carrier_message,
+        transaction_id=one.transaction_id,
+        **one.details,
+    )
 
 
 def _with_notes(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:

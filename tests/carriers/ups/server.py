@@ -62,6 +62,7 @@ FAULTS = {
     "429_retry": "429 with Retry-After: 1, nothing was done",
     "401": "401 250002, nothing was done",
     "403": "403, nothing was done",
+    "refused": "400 110920, a refusal of the row; nothing was done",
     "20001": "400 20001 (a temporary failure), the work was done",
 }
 
@@ -370,6 +371,10 @@ class UpsServer:
                 return self._send(_error(401, "250002", "Invalid Authentication Information."))
             case "403":
                 return self._send(_error(403, "250053", "Authorization failed"))
+            case "refused":
+                return self._send(
+                    _error(400, "110920", "The package exceeds the size of its rate.")
+                )
             case "20001":
                 done()
                 return self._send(_error(400, "20001", "Temporary failure"))

@@ -550,6 +550,12 @@ def test_a_flat_price_is_shopped_by_the_services_that_have_one(
     large = row.model_copy(update={"parcels": (Parcel(**{**box, "simple_rate": "xs"}),)})
     with pytest.raises(CarrierRejected, match="more than the 100 cubic inches of size XS"):
         run(server, lambda ups: ups.shop(large, shop))
+    server.fault("rate", "refused", times=1)
+    assert len(run(server, lambda ups: ups.shop(row, shop))) == 3, "one service does not run"
+    server.fault("rate", "refused", times=4)
+    with pytest.raises(CarrierRejected, match="exceeds the size of its rate") as refused:
+        run(server, lambda ups: ups.shop(row, shop))
+    assert refused.value.carrier_code == "110920"
 
 
 def test_prices_are_kept_for_a_while_and_no_longer(
