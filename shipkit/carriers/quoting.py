@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.pace import Pacer
 from shipkit.common.pool import each
 from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
-from shipkit.models import Address, Rate, Shipment
+from shipkit.models import NUMBERED_REFERENCES, Address, Rate, Shipment
 from shipkit.schema import QUOTES, SHIPMENTS, UNANSWERED, quotes_table, shipment_from_row
 
 __all__ = [
@@ -42,6 +42,9 @@ Names, phones, e-mails and references decide no price, and they decide refusals:
 phone is refused where its neighbour is not, in words about that row.
 """
 
+_LONG_NUMBER: Final = 30
+"""Of an order number: a longer one is left out of some labels, and its row says so."""
+
 _FORBIDDEN: Final = 403
 
 _ANY_SERVICE: Final = "any"
@@ -64,7 +67,7 @@ async def quote_each(
     questions: dict[str, dict[str, Any]] = {}
     keys: list[str] = []
     for row in _rows(table):
-        key = repr([row[name] for name in _ASKED])
+        key = _key(row)
         keys.append(key)
         questions.setdefault(key, row)
     found = await each(
@@ -89,7 +92,7 @@ async def shop_each(
     This is how carriers are shopped that do not declare ``shop_table``.
     """
     rows = [{**row, "service": _ANY_SERVICE} for row in _rows(table)]
-    keys = [repr([row[name] for name in _ASKED]) for row in rows]
+    keys = [_key(row) for row in rows]
     questions = dict(zip(keys, rows, strict=True))
     found = await each(
         lambda row: _offers(shop, row, shipper, pacer),
@@ -151,6 +154,14 @@ def refused_line(service: str | None, error: CarrierError) -> dict[str, Any]:
         "problem": f"no price: {said}",
         "fix": "Preview again once the carrier answers.",
     }
+
+
+def _key(row: dict[str, Any]) -> str:
+    """Return what is alike for rows that share an answer."""
+    number = row["order_id"] or ""
+    own = [row[name] for name in _ASKED]
+    references = row["references"] or any(row[name] for name in NUMBERED_REFERENCES)
+    return repr([*own, number] if references or len(number) > _LONG_NUMBER else own)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

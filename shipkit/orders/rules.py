@@ -146,6 +146,18 @@ RULES: Final[tuple[Rule, ...]] = (
         )
     ),
     Rule(
+        code="access_point_place_alone",
+        field="access_point_name",
+        fails="access_point IS NULL AND coalesce(access_point_id, access_point_name, "
+        "access_point_street) IS NULL AND coalesce(access_point_city, access_point_state, "
+        "access_point_postal_code, access_point_country) IS NOT NULL",
+        value="concat_ws(' ', access_point_city, access_point_state, access_point_postal_code, "
+        "access_point_country)",
+        problem="'a part of the address of an Access Point is given, and no point'",
+        fix="Give access_point_name and access_point_street, or set the column aside: "
+        'map(ignore=["<heading>"]).',
+    ),
+    Rule(
         code="parcel_missing",
         field="parcels",
         fails="coalesce(len(parcels), 0) = 0",

@@ -13,6 +13,7 @@ from shipkit.carriers.row_refusal import refuse
 from shipkit.models import Address, Rate, Shipment
 from shipkit.rates.shipment_files import filled
 
+PO = {"reference_1": "PO 7"}
 SHOP = Address(postal_code="78205")
 ROW = {
     "row_number": 1,
@@ -73,3 +74,12 @@ def test_a_row_has_the_refusal_of_its_own_names_phones_and_references(
 def test_rows_that_differ_in_their_place_only_are_asked_for_once() -> None:
     places = {"row_number": 2, "row_numbers": [2], "source_file": "b.csv", "order_id": "SO-2"}
     assert asked({}, places) == ([None, None], [None, None], 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "more", "count"), [("x" * 31, {}, 4), ("x", PO, 4), ("x", {}, 2)]
+)
+def test_an_order_number_is_of_the_question_where_a_label_may_leave_it_out(
+    number: str, more: dict[str, Any], count: int
+) -> None:
+    assert asked(more, {**more, "order_id": number})[2] == count

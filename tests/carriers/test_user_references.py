@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from shipkit.carriers.easypost.shipment_request import draft
-from shipkit.carriers.usps.label_request import Product, check, label_bytes
+from shipkit.carriers.easypost.shipment_request import draft, row_notes
+from shipkit.carriers.usps.label_request import Product, check, label_bytes, reference_notes
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, LabelSpec, Parcel, Shipment
 
@@ -55,6 +55,22 @@ def test_the_users_come_first_and_the_order_number_if_it_fits(sent: Any, most: i
     with pytest.raises(CarrierRejected) as found:
         sent(order(**{f"reference_{n}": str(n) for n in range(1, most + 2)}))
     assert found.value.details["field"] == "references"
+
+
+def test_an_order_number_that_is_not_on_the_label_is_a_warning() -> None:
+    full = {f"reference_{n}": str(n) for n in range(1, 4)}
+    why = "the order number is not on the label: your references take its place"
+    assert reference_notes(order(**full)) == []
+    assert reference_notes(order(**full, reference_4="4")) == [why]
+    assert reference_notes(order(**full, reference_4="A-1")) == []
+    assert reference_notes(order(order_id="x" * 31)) == [
+        "the order number is not on the label: it is longer than 30 characters"
+    ]
+    assert row_notes(order(reference_1="1")) == ()
+    assert row_notes(order(**full, itn="X20261129123456")) == (
+        "itn is not sent: there are no customs items",
+        why,
+    )
 
 
 def test_usps_refuses_a_text_that_it_would_have_to_cut() -> None:

@@ -226,6 +226,8 @@ CASES = [
     ("missing", "duties_bill_to", {"duties_account": "B2C3D4"}),
     ("payer_place_alone", "bill_account", {"bill_postal_code": "30301"}),
     ("payer_place_alone", "duties_account", {"duties_country": "DE"}),
+    ("access_point_place_alone", "access_point_name", {"access_point_country": "US"}),
+    ("access_point_place_alone", "access_point_name", {"access_point_city": "Towson"}),
     *(
         ("missing", part, {**POINT, part: None})
         for part in ("access_point_name", "access_point_street", "access_point_city")

@@ -40,6 +40,7 @@ from shipkit.carriers.easypost.shipment_request import (
     draft,
     dropped_options,
     insured_amount,
+    row_notes,
 )
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import QuoteCache
@@ -109,7 +110,7 @@ class RateQuestions:
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
         rated = await self._rated(question, shipment.service)
-        return self._own_rate(shipment, rated, facts, _key(question))
+        return _noted(self._own_rate(shipment, rated, facts, _key(question)), shipment)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service, cheapest first."""
@@ -128,7 +129,8 @@ class RateQuestions:
                 draft(wanted, shipper)  # a service may not have what the row asks for
             except CarrierRejected:
                 continue
-            found.setdefault(offer.code, self._rate(wanted, offer, rated, facts, key))
+            rate = _noted(self._rate(wanted, offer, rated, facts, key), shipment)
+            found.setdefault(offer.code, rate)
         if not found:
             said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
             raise CarrierRejected(
@@ -170,14 +172,14 @@ class RateQuestions:
             if isinstance(row, dict):  # refused by this machine
                 lines.append(row)
             elif place in cached:
-                lines.append(quote_line(cached[place], "cached"))
+                lines.append(quote_line(_noted(cached[place], row[1]), "cached"))
             else:
                 found = self._priced(*row, refused, facts)
                 if isinstance(found, Rate):
                     keep[self._cache_key(*row)] = found
                     if row[0] in noted:
                         found = found.model_copy(update={"warnings": (*found.warnings, note)})
-                    lines.append(quote_line(found))
+                    lines.append(quote_line(_noted(found, row[1])))
                 else:
                     lines.append(refused_line(row[1].service, found))
         self._keep(keep)
@@ -327,8 +329,6 @@ class RateQuestions:
                 found.append(
                     f"{carrier} gave no price ({'; '.join(texts)}): another may be cheaper"
                 )
-        if shipment.itn and not (shipment.customs and shipment.customs.items):
-            found.append("itn is not sent: there are no customs items")
         if rated.rewritten == "":
             found.append("EasyPost does not find the address")
         elif rated.rewritten:
@@ -345,6 +345,11 @@ class RateQuestions:
             f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
             f"{beyond:,} beyond three a label, {usd(beyond * _RATING_FEE)}"
         )
+
+
+def _noted(rate: Rate, shipment: Shipment) -> Rate:
+    """Return a price with what a person should know of its row; a kept price has none of it."""
+    return rate.model_copy(update={"warnings": (*rate.warnings, *row_notes(shipment))})
 
 
 def _key(question: Draft) -> str:

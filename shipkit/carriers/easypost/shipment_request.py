@@ -27,6 +27,7 @@ __all__ = [
     "draft",
     "dropped_options",
     "insured_amount",
+    "row_notes",
 ]
 
 _SIGNATURES: Final = {
@@ -238,8 +239,23 @@ def _printed(shipment: Shipment) -> list[str]:
             f"EasyPost prints {_PRINTED} references, and this row has {len(texts)}.",
             "Map fewer references.",
         )
-    order = " ".join((shipment.order_id or "").split())
+    order = _order_number(shipment)
     return list(dict.fromkeys([*texts, *([order] if order else [])]))[:_PRINTED]
+
+
+def row_notes(shipment: Shipment) -> tuple[str, ...]:
+    """Return what a row has and EasyPost is not sent: its price may be that of another row."""
+    found = []
+    if shipment.itn and not (shipment.customs and shipment.customs.items):
+        found.append("itn is not sent: there are no customs items")
+    order = _order_number(shipment)
+    if order and order not in _printed(shipment):
+        found.append("the order number is not on the label: your references take its place")
+    return tuple(found)
+
+
+def _order_number(shipment: Shipment) -> str:
+    return " ".join((shipment.order_id or "").split())
 
 
 def _parcel(parcel: Parcel, service: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _demand_no_rest(shipment: Shipment) -> None:
     """Refuse a part of an Access Point without the point: no part of it is dropped."""
     if shipment.access_point is not None:
         return  # "none" was said
-    for field in ("access_point_city", "access_point_state", "access_point_postal_code"):
+    for field in (*_FIELDS, "access_point_country"):
         if getattr(shipment, field):
             raise refuse(
                 field,

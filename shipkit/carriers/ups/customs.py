@@ -20,7 +20,7 @@ __all__ = ["cut_notes", "international_forms", "invoice_line_total", "rated_valu
 _TERMS = frozenset(
     {"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"}
 )
-_LINE = 35  # of a description, and the whole of an invoice number and of a part number
+_LINE = 35  # of a description and a name, the whole of an invoice number and of a part number
 _DESCRIPTION_LINES = 3  # Shipping.yaml, Product.Description: three lines
 _MAX_ITEMS = 50  # Shipping.yaml, InternationalForms.Product
 _INVOICE, _PARTIAL_INVOICE = "01", "05"  # InternationalForms.FormType; 05 for returns
@@ -217,11 +217,16 @@ def cut_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
         (f"parcels[{n}].description", parcel.description, _LINE)
         for n, parcel in enumerate(shipment.parcels)
     ]
+    if (own := shipment.ship_from) is not None:
+        texts += [("ship_from.company", own.company, _LINE), ("ship_from.name", own.name, _LINE)]
+    if shipment.pickup_point is not None:
+        texts.append(("access_point_name", shipment.access_point_name, _LINE))
     found = [name for name, text, most in texts if len(clean(text)) > most]
     customs = shipment.customs
     if customs is not None and route.crosses_customs:
-        if len(clean(customs.invoice_number)) > _LINE:
-            found.append("customs.invoice_number")
+        number = clean(customs.invoice_number)
+        if len(number or clean(shipment.order_id)) > _LINE:
+            found.append("customs.invoice_number" if number else "order_id (on the invoice)")
         for n, item in enumerate(customs.items):
             field = f"customs.items[{n}]"
             if len(_described(item, field)) > _DESCRIPTION_LINES:

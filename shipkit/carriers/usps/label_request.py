@@ -20,7 +20,14 @@ from shipkit.carriers.usps.mail_classes import SERVICES, country_name, is_domest
 from shipkit.carriers.usps.parcel_question import extras_of, insured_value, pounds, sides_of, zip5
 from shipkit.models import NUMBERED_REFERENCES, Address, LabelFormat, LabelSpec, Parcel, Shipment
 
-__all__ = ["Product", "check", "domestic_address", "image_info", "label_bytes"]
+__all__ = [
+    "Product",
+    "check",
+    "domestic_address",
+    "image_info",
+    "label_bytes",
+    "reference_notes",
+]
 
 _IMAGES: Final = {
     LabelFormat.PDF: "PDF",
@@ -223,9 +230,26 @@ def _references(shipment: Shipment, *, domestic: bool) -> list[str]:
             f"USPS takes {most} references {where}, and this row has {len(texts)}.",
             "Map fewer references.",
         )
-    order = " ".join((shipment.order_id or "").split())
+    order = _order_number(shipment)
     fits = [order] if order and len(order) <= _REFERENCE else []
     return list(dict.fromkeys([*texts, *fits]))[:most]
+
+
+def reference_notes(shipment: Shipment) -> list[str]:
+    """Return why the order number is not on the label, where it is not."""
+    order = _order_number(shipment)
+    if not order or order in _references(shipment, domestic=is_domestic(shipment.ship_to)):
+        return []
+    why = (
+        f"it is longer than {_REFERENCE} characters"
+        if len(order) > _REFERENCE
+        else "your references take its place"
+    )
+    return [f"the order number is not on the label: {why}"]
+
+
+def _order_number(shipment: Shipment) -> str:
+    return " ".join((shipment.order_id or "").split())
 
 
 # -- addresses -------------------------------------------------------------------------------------

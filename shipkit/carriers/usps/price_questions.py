@@ -26,7 +26,7 @@ from shipkit.carriers.quote_cache import AnswerCache
 from shipkit.carriers.quoting import SHOPPED, best_of, quote_line, refused_line
 from shipkit.carriers.usps.call_quota import in_hours
 from shipkit.carriers.usps.customs_form import form_notes
-from shipkit.carriers.usps.label_request import check
+from shipkit.carriers.usps.label_request import check, reference_notes
 from shipkit.carriers.usps.mail_classes import ABROAD, DOMESTIC, SERVICES, is_domestic
 from shipkit.carriers.usps.parcel_question import INCLUDED, Question, extras_of, insured_value
 from shipkit.carriers.usps.parcel_question import questions as questions_of
@@ -359,7 +359,7 @@ class PriceQuestions:
                     f"${value:,.2f} are insured by the service itself (up to ${INCLUDED}): no "
                     "insurance is bought"
                 )
-        found += form_notes(shipment)
+        found += [*form_notes(shipment), *reference_notes(shipment)]
         if shipment.saturday_delivery and is_domestic(shipment.ship_to):
             found.append("USPS delivers on Saturdays without an option, and promises no day")
         return found

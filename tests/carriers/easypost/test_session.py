@@ -175,6 +175,15 @@ def test_a_second_preview_asks_nothing_again(served: Any) -> None:
     assert served.calls["create"] == 6
 
 
+def test_a_kept_price_has_the_notes_of_its_row(served: Any) -> None:
+    full = {f"Reference {n}": str(n) for n in (1, 2, 3)}
+    for row, basis, noted in ((ORDERS[0], "quoted", False), (ORDERS[0] | full, "cached", True)):
+        with sk.BatchSession([row], shipper=SHOP, carrier="easypost") as session:
+            [line] = session.map(service="usps:priority").preview().to_dict("records")
+        assert line["cost_basis"] == basis
+        assert ("order number is not on the label" in str(line["warnings"])) is noted
+
+
 def test_a_price_with_a_warning_is_asked_for_again(served: Any) -> None:
     served.messages = [{"carrier": "USPS", "type": "rate_error", "message": "Too Many Requests"}]
     for said in (True, True, False):

@@ -87,6 +87,7 @@ def test_none_sends_the_parcel_to_the_address(shipment: Shipment, shop: Address)
         ({**POINT, "access_point_id": "U123"}, "access_point_id"),
         ({**POINT, "access_point_country": "CA"}, "access_point_country"),
         ({"access_point_city": "Towson"}, "access_point_city"),
+        ({"access_point_country": "US"}, "access_point_country"),
         ({**POINT, "is_return": True}, "access_point"),
         ({**POINT, "direct_delivery_only": True}, "access_point"),
         ({**POINT, "cod_amount": Money.of("10")}, "access_point"),

@@ -177,3 +177,25 @@ def test_texts_that_ups_cuts_are_named(shop: Address, abroad: Shipment) -> None:
         "longer than UPS takes, and cut: description, customs.invoice_number, "
         "customs.items[0].description and 2 more texts"
     )
+
+
+def test_a_name_that_ups_cuts_on_the_label_or_the_invoice_is_named(
+    shop: Address, shipment: Shipment, abroad: Shipment
+) -> None:
+    depot = shop.model_copy(update={"company": "D" * 36, "name": "N" * 36, "city": "Dallas"})
+    held = {
+        "access_point_name": "C" * 36,
+        "access_point_street": "5 Bay St",
+        "access_point_city": "Towson",
+    }
+    row = Shipment(**{**dict(shipment), "ship_from": depot, **held})
+    assert cut_notes(route_of(row, shop, ACCOUNT), row) == (
+        "longer than UPS takes, and cut: ship_from.company, ship_from.name, access_point_name",
+    )
+    short = Shipment(**{**dict(shipment), "ship_from": shop, **held, "access_point_name": "C" * 35})
+    assert cut_notes(route_of(short, shop, ACCOUNT), short) == ()
+    customs = abroad.customs.model_copy(update={"invoice_number": None})  # type: ignore[union-attr]
+    numbered = abroad.model_copy(update={"order_id": "O" * 36, "customs": customs})
+    assert cut_notes(route_of(numbered, shop, ACCOUNT), numbered) == (
+        "longer than UPS takes, and cut: order_id (on the invoice)",
+    )
