@@ -7,6 +7,7 @@ filing has a number, the ITN (15 CFR 30.37(a) has the value, 30.7 the citations)
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -14,10 +15,12 @@ from typing import Final
 from shipkit.carriers.row_refusal import refuse
 from shipkit.models import Shipment
 
-__all__ = ["FILING_VALUE", "Filing", "demand_filing", "filing_of"]
+__all__ = ["FILED_FROM", "Filing", "demand_filing", "filing_of", "goods_to_file"]
 
-FILING_VALUE: Final = Decimal(2_500)
-"""USD. Goods of this value and more need a filing, or the exemption that applies to them."""
+FILED_FROM: Final = frozenset({"US", "PR", "VI"})
+"""Where exports are filed (15 CFR 30.1: the United States includes Puerto Rico; 30.2)."""
+_UNFILED_TO: Final = Decimal(2_500)
+"""USD, of the goods of one tariff code: what is worth more needs a filing (15 CFR 30.37(a))."""
 
 _ITN: Final = re.compile(r"X[0-9]{14}")
 _EXEMPT: Final = re.compile(
@@ -61,13 +64,26 @@ def filing_of(shipment: Shipment) -> Filing | None:
     )
 
 
+def goods_to_file(shipment: Shipment) -> str:
+    """Return the first goods of one tariff code that are worth more than may go unfiled, or "".
+
+    They are named by their code, and goods without one by their description. Values in another
+    currency than USD are left out.
+    """
+    worth: dict[str, Decimal] = defaultdict(Decimal)
+    for item in shipment.customs.items if shipment.customs else ():
+        if item.unit_value.currency == "USD":
+            code = re.sub(r"[^0-9]", "", item.hs_code or "")
+            worth[code or " ".join(item.description.split())] += item.value.amount
+    return next((goods for goods, value in worth.items() if value > _UNFILED_TO), "")
+
+
 def demand_filing(shipment: Shipment) -> None:
     """Refuse goods of a value that must be filed, where the row says nothing of a filing."""
-    goods = shipment.customs.value if shipment.customs else None
-    if goods is not None and goods.amount >= FILING_VALUE and filing_of(shipment) is None:
+    if (goods := goods_to_file(shipment)) and filing_of(shipment) is None:
         raise refuse(
             "itn",
-            f"goods of {goods} need an export filing, and the row has no ITN.",
-            "Give it (itn), or the exemption: NOEEI 30.36 to Canada, NOEEI 30.37(a) where no goods "
-            "of one tariff code are worth more than 2,500 USD.",
+            f"{goods} is worth more than {_UNFILED_TO:,} USD: the export must be filed (EEI), and "
+            "the row has no ITN.",
+            "Give it (itn), or the exemption that applies, such as NOEEI 30.36 to Canada.",
         )

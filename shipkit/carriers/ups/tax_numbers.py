@@ -13,11 +13,9 @@ They go into a purchase only, Rate has no place for them (Rating.yaml). Where th
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from decimal import Decimal
 from typing import Any, Final
 
-from shipkit.carriers.export_filing import FILING_VALUE
+from shipkit.carriers.export_filing import FILED_FROM, goods_to_file
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.borders import EU
 from shipkit.carriers.ups.route import Party, Route, latin
@@ -30,7 +28,6 @@ __all__ = ["add_tax_numbers", "customs_notes"]
 _IOSS: Final = re.compile(r"IM[0-9]{10}")
 _VOEC: Final = re.compile(r"(?:VOEC)?[0-9]{7}")
 
-_FILED_FROM: Final = frozenset({"US", "PR", "VI"})
 _NOT_FILED_TO: Final = frozenset({"US", "PR", "CA"})
 """Between the US and Puerto Rico parcels of this value are not filed by UPS; to Canada 15 CFR
 30.36 exempts them."""
@@ -80,16 +77,10 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
 
 
 def _goods_to_file(route: Route, shipment: Shipment) -> str:
-    """Return the first goods of one tariff code that are worth more than may go unfiled."""
     origin, destination = route.pair
-    if origin not in _FILED_FROM or destination in _NOT_FILED_TO or not shipment.customs:
+    if origin not in FILED_FROM or destination in _NOT_FILED_TO:
         return ""
-    worth: dict[str, Decimal] = defaultdict(Decimal)
-    for item in shipment.customs.items:
-        if item.unit_value.currency == "USD":
-            code = re.sub(r"[^0-9]", "", item.hs_code or "")
-            worth[code or item.description] += item.value.amount
-    return next((goods for goods, value in worth.items() if value > FILING_VALUE), "")
+    return goods_to_file(shipment)
 
 
 def _vendor(route: Route, shipment: Shipment) -> dict[str, str] | None:

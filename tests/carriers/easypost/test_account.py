@@ -441,9 +441,9 @@ ITEM = CustomsItem(
     [
         ({"customs": None}, "customs.items", "need a line per item"),
         (
-            {"customs": Customs(items=(ITEM.model_copy(update={"unit_value": Money.of("2500")}),))},
+            {"customs": Customs(items=(ITEM.model_copy(update={"quantity": 251}),))},
             "itn",
-            "need an export filing",
+            "Ring is worth more than 2,500 USD: the export must be filed",
         ),
         (
             {"customs": Customs(items=(ITEM, ITEM.model_copy(update={"weight_lb": None})))},

@@ -292,7 +292,7 @@ def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, us
     def to(**place: str) -> Shipment:
         return of().model_copy(update={"ship_to": BERLIN.model_copy(update=place)})
 
-    ring = MUG.model_copy(update={"quantity": 1, "unit_value": Money.of("2500")})
+    ring = MUG.model_copy(update={"quantity": 1, "unit_value": Money.of("2500.01")})
     pins = MUG.model_copy(
         update={"quantity": 10_000, "unit_value": Money.of("0.01"), "weight_lb": 0.0001}
     )
@@ -308,6 +308,9 @@ def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, us
             asked(usps(), lambda one, row=row: one.quote(row, SHOP))
     filed = of(items=(ring,)).model_copy(update={"itn": "NOEEI 30.36"})
     assert asked(usps(), lambda one: one.quote(filed, SHOP)).cost_cents
+    vase = ring.model_copy(update={"unit_value": Money.of("2500"), "weight_lb": 0.1})
+    two = of(items=(vase, vase.model_copy(update={"description": "Vase"})))
+    assert asked(usps(), lambda one: one.quote(two, SHOP)).cost_cents
     number = "112-1234567-1234567"
     own = of(invoice_number=number).model_copy(update={"order_id": number})
     assert "not on the customs form" in str(asked(usps(), lambda one: one.quote(own, SHOP)))
