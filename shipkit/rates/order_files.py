@@ -121,7 +121,7 @@ class OrderFile:
         now = _info(self.place, *self.place.opened())
         if (int(now.size or 0), str(now.mtime_ns)) != (self.size, self.changed):
             raise SourceError(
-                f"{self.name} changed while its folder was read.",
+                f"{self.name} changed while the orders were read.",
                 fix="Run it again once nothing writes into the folder.",
             )
 

@@ -62,7 +62,8 @@ class ShipmentFile:
     ) -> Iterator[pa.Table]:
         """Yield the shipments, `rows` at a time, of all row groups or of some that are adjacent.
 
-        They have the columns that a price depends on, and those in `also`.
+        They have the columns that a price depends on, and those in `also`. Raises SourceError
+        after the last of them where the file changed meanwhile.
         """
         with _opened(self.file) as parquet:
             wanted = list(range(len(self.groups))) if groups is None else list(groups)
@@ -73,11 +74,14 @@ class ShipmentFile:
             for batch in parquet.iter_batches(rows, row_groups=wanted, columns=columns):
                 yield self.numbered(pa.table(batch), done)
                 done += batch.num_rows
+        self.file.demand_unchanged()  # what changed meanwhile is of two files
 
     def whole(self) -> pa.Table:
         """Return all shipments, with every column that the file has."""
         with _opened(self.file) as parquet:
-            return self.numbered(parquet.read(), 0)
+            table = self.numbered(parquet.read(), 0)
+        self.file.demand_unchanged()
+        return table
 
     def numbered(self, table: pa.Table, done: int) -> pa.Table:
         """Return rows of the file, after `done` others, with row numbers and their file."""

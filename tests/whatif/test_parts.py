@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from shipkit.plan.preview import to_frame
 from shipkit.rates import parts as rates_parts
 from shipkit.rates.order_files import FilePlace, order_files
 from shipkit.rates.rated_files import facts_of
+from shipkit.rates.reading import source_of
 
 CARD = sk.RateCard.synthetic()
 
@@ -142,6 +144,19 @@ def test_a_file_that_changes_while_a_folder_is_read_is_refused(folder):
     pq.write_table(shipments(9), file.place.path)
     with pytest.raises(SourceError, match="changed while"):
         file.demand_unchanged()
+
+
+def test_shipments_that_change_after_their_first_rows_are_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(shipments(9), path)
+    (part,) = source_of(str(path)).shipments
+    rows = part.tables(4)
+    assert next(rows).num_rows == 4
+    os.utime(path, (1, 1))
+    with pytest.raises(SourceError, match="changed while the orders were read"):
+        list(rows)
+    with pytest.raises(SourceError, match="changed while the orders were read"):
+        part.whole()
 
 
 def test_files_in_folders_with_one_name_are_told_apart(tmp_path):
