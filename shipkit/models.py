@@ -21,6 +21,7 @@ from shipkit.errors import InputError
 from shipkit.field_faults import ADDRESS_NAMES, unknown_field
 
 __all__ = [
+    "ACCESS_POINT_FIELDS",
     "NUMBERED_REFERENCES",
     "Address",
     "AddressCheck",
@@ -583,6 +584,12 @@ class Shipment(_Frozen):
     def total_weight_lb(self) -> float:
         """Total actual weight of all parcels, in pounds."""
         return sum(p.weight_lb for p in self.parcels)
+
+
+ACCESS_POINT_FIELDS: Final = tuple(
+    name for name in Shipment.model_fields if name.startswith("access_point")
+)
+"""The fields of a pickup point: how it is used, its id and its address."""
 
 
 class LabelFormat(StrEnum):

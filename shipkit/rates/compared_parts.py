@@ -15,6 +15,7 @@ from shipkit.common.spill import shared_by, threads
 from shipkit.errors import InputError
 from shipkit.rates.comparison import COMPARED_COLUMNS, RateComparison, Sides
 from shipkit.rates.comparison_groups import GroupedComparison, added_up, groups_of
+from shipkit.rates.part_checks import demand_version
 from shipkit.rates.parts import RatePart, parts_of, progress_bar, run_tasks
 from shipkit.rates.rated_files import ahead
 from shipkit.rates.read_once import Reading, read_once
@@ -117,12 +118,7 @@ def _sums_of(task: _Task, part: RatePart, workers: int) -> tuple[pa.Table, dict[
     def sums(orders: Orders) -> tuple[pa.Table, dict[str, int]]:
         return _summed(task.sides.compared(orders), task.keys)
 
-    if task.version != __version__:
-        raise InputError(
-            f"This comparison was made by shipkit {task.version}, and this process has "
-            f"{__version__}.",
-            fix="Install one version on all machines.",
-        )
+    demand_version("comparison", task.version)
     with shared_by(workers):
         # A column of the source is read from the planner's database, one thread at a time.
         paid_of_orders = task.reading is not None and isinstance(task.sides.baseline, str)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shipkit._version import __version__
 from shipkit.common.sql import one, quoted
 from shipkit.errors import InputError
 from shipkit.orders.fields import KIND, Column
@@ -15,7 +16,7 @@ from shipkit.orders.layouts import meanings
 from shipkit.orders.quantity_headings import QUANTITIES
 from shipkit.plan.planner import Planner
 
-__all__ = ["check_alone"]
+__all__ = ["check_alone", "demand_version"]
 
 _PRICED: Final = frozenset(
     {
@@ -29,6 +30,18 @@ _PLAIN: Final = r"^[+-]?([0-9]+|[0-9]+\.([0-9]{1,2}|[0-9]{4,}))$"
 """Numbers that mean the same whatever the decimal mark of other cells is."""
 _GHOST: Final = r"^[0-9]+\.0$"
 _FIX: Final = "Pass reading=sk.read_once(files), which decides it from all files."
+
+
+def demand_version(what: str, version: str) -> None:
+    """Raise InputError in a process that has another version than `what` was made by.
+
+    Another version may price by other rules.
+    """
+    if version != __version__:
+        raise InputError(
+            f"This {what} was made by shipkit {version}, and this process has {__version__}.",
+            fix="Install one version on all machines.",
+        )
 
 
 def check_alone(planner: Planner) -> None:

@@ -18,7 +18,7 @@ from shipkit.errors import InputError
 from shipkit.models import Address
 from shipkit.plan.preview import to_frame
 from shipkit.rates.order_files import FilePlace
-from shipkit.rates.part_checks import check_alone
+from shipkit.rates.part_checks import check_alone, demand_version
 from shipkit.rates.rated_files import ahead, write_rated
 from shipkit.rates.read_once import Reading
 from shipkit.rates.reading import (
@@ -256,12 +256,7 @@ class Pricer:
         """Raise InputError in a process that would price differently from the one that made it."""
         if self._checked:
             return
-        if self._version != __version__:
-            raise InputError(
-                f"This pricer was made by shipkit {self._version}, and this process has "
-                f"{__version__}.",
-                fix="Install one version on all machines.",
-            )
+        demand_version("pricer", self._version)
         if self.card.fingerprint != self._card_fingerprint:
             raise InputError(
                 f"The card {self.card.name!r} arrived with another fingerprint.",

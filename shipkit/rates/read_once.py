@@ -22,6 +22,7 @@ from shipkit.orders.packing import weight_columns
 from shipkit.orders.source import FixedColumns
 from shipkit.plan.planner import Planner
 from shipkit.rates.order_files import OrderFile, order_files
+from shipkit.rates.part_checks import demand_version
 from shipkit.rates.reading import Orders, OrderSource, planner_of, ranges_of, source_of
 
 __all__ = ["FileRows", "Reading", "read_once"]
@@ -83,12 +84,7 @@ class Reading:
         InputError
             The file is not as it was, or not as the others are.
         """
-        if self.version != __version__:
-            raise InputError(
-                f"This reading was made by shipkit {self.version}, and this process has "
-                f"{__version__}.",
-                fix="Install one version on all machines.",
-            )
+        demand_version("reading", self.version)
         known = self._known(source)
         if known is not None and known.rows == 0:
             return

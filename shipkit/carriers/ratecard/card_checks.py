@@ -85,13 +85,14 @@ def _check_names(card: RateCard) -> None:
         *((f"Surcharge {rule.name!r}", rule) for rule in card.surcharges),
         *((f"Discount {n} ({rule.percent} %)", rule) for n, rule in enumerate(card.discounts, 1)),
     ]
+    written = {_form(zone) for zone in zones}
+    signatures = [str(each) for each in Signature]
     for what, rule in rules:
         _demand_known(what, "service", rule.services, services)
-        written = {_form(zone) for zone in zones}
         strange = [zone for zone in rule.zones if zones and _form(zone) not in written]
         _demand_known(what, "zone", strange, zones)
         if isinstance(rule, Surcharge):
-            _demand_known(what, "signature", rule.signature, [str(each) for each in Signature])
+            _demand_known(what, "signature", rule.signature, signatures)
 
 
 def _form(zone: str) -> str:

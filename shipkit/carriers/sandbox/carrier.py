@@ -40,7 +40,15 @@ from shipkit.errors import (
     CarrierRejected,
     RateLimited,
 )
-from shipkit.models import NUMBERED_REFERENCES, Address, LabelSpec, Purchase, Rate, Shipment
+from shipkit.models import (
+    ACCESS_POINT_FIELDS,
+    NUMBERED_REFERENCES,
+    Address,
+    LabelSpec,
+    Purchase,
+    Rate,
+    Shipment,
+)
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,14 +85,7 @@ CAPABILITIES = Capabilities(
             "cod_amount",
             "additional_handling",
             *NUMBERED_REFERENCES,
-            "access_point",
-            "access_point_id",
-            "access_point_name",
-            "access_point_street",
-            "access_point_city",
-            "access_point_state",
-            "access_point_postal_code",
-            "access_point_country",
+            *ACCESS_POINT_FIELDS,
         }
     ),
     priced_by=PRICED,

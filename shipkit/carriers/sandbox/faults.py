@@ -84,9 +84,7 @@ class Faults(BaseModel):
     """
     first: int | None = Field(default=None, ge=0)
     """Only this many requests, the first ones that match, are affected."""
-    on: frozenset[Literal["ship", "quote", "find", "void", "manifest", "pickup"]] = frozenset(
-        {"ship"}
-    )
+    on: frozenset[Operation] = frozenset({"ship"})
     """Which kinds of requests are affected."""
     seed: int = 0
 

@@ -12,7 +12,7 @@ from shipkit.carriers.plugin import CarrierPlugin
 from shipkit.carriers.protocol import Capabilities, Carrier
 from shipkit.carriers.ups.service_level import SERVICES
 from shipkit.carriers.ups.ups_settings import UpsSettings
-from shipkit.models import NUMBERED_REFERENCES
+from shipkit.models import ACCESS_POINT_FIELDS, NUMBERED_REFERENCES
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,14 +57,7 @@ CAPABILITIES = Capabilities(
             "additional_handling",
             "simple_rate",
             *NUMBERED_REFERENCES,
-            "access_point",
-            "access_point_id",
-            "access_point_name",
-            "access_point_street",
-            "access_point_city",
-            "access_point_state",
-            "access_point_postal_code",
-            "access_point_country",
+            *ACCESS_POINT_FIELDS,
         }
     ),
 )
