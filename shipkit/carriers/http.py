@@ -455,6 +455,11 @@ class _Aiohttp:
                 ),
                 loop,
             )
+            # On a dropped connection aiohttp sends PUT and DELETE again by itself (client.py,
+            # IDEMPOTENT_METHODS). The carrier refuses the second cancellation because the first
+            # one worked, and the refusal would be taken for its answer. aiohttp has no option for
+            # it; a test notices when this attribute does nothing.
+            self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
     async def aclose(self) -> None:

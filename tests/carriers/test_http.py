@@ -365,10 +365,13 @@ def test_connections_are_used_again_and_carry_no_cookies(loopback):
     assert not any(b"cookie" in head.lower() for head in server.heads)
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
-def test_a_post_is_sent_once_also_when_the_server_drops_a_kept_alive_connection(reset, loopback):
-    """aiohttp repeats idempotent requests on a dropped connection; a POST must not be one of
-    them.
+def test_what_acts_is_sent_once_also_when_the_server_drops_a_kept_alive_connection(
+    reset, method, loopback
+):
+    """aiohttp repeats idempotent requests on a dropped connection; none that acts may be one of
+    them: a second cancellation is refused, because the first one worked.
     """
 
     async def answers_once_then_drops_the_second(x):
@@ -384,14 +387,14 @@ def test_a_post_is_sent_once_also_when_the_server_drops_a_kept_alive_connection(
     async def go():
         async with loopback(answers_once_then_drops_the_second) as server:
             http = HttpTransport(server.url, timeout_s=3)
-            await http.request("POST", "/ship", json=BODY)
+            await http.request(method, "/ship", json=BODY)
             with pytest.raises(AnswerLost):
-                await http.request("POST", "/ship", json=BODY)
+                await http.request(method, "/ship", json=BODY)
             await http.aclose()
             return server
 
     server = asyncio.run(go())
-    assert server.requests == ["POST /ship HTTP/1.1"] * 2
+    assert server.requests == [f"{method} /ship HTTP/1.1"] * 2
     assert server.connections == 1
 
 
