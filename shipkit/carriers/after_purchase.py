@@ -175,8 +175,17 @@ class BooksPickups(Protocol):
     async def pickup_status(self, request: PickupRequest, booked: BookedPickup) -> str:
         """Return what the carrier says about a pickup, in its words."""
 
-    async def cancel_pickup(self, request: PickupRequest, booked: BookedPickup) -> None:
-        """Cancel a pickup. One that is canceled already succeeds; CarrierRejected otherwise."""
+    async def cancel_pickup(
+        self, request: PickupRequest, booked: BookedPickup, *, asked_before: bool
+    ) -> None:
+        """Cancel a pickup. CarrierRejected where the carrier does not.
+
+        Parameters
+        ----------
+        asked_before
+            Whether it was asked for and no usable answer came. A pickup that the carrier no longer
+            has was canceled by that, and succeeds.
+        """
 
 
 def pickup_booker(carrier: Carrier) -> BooksPickups | None:

@@ -16,6 +16,8 @@ __all__ = [
     "ASKED",
     "BOOKED",
     "CANCELED",
+    "CANCEL_ASKED",
+    "CANCEL_REFUSED",
     "REFUSED",
     "PickupEntry",
     "booking_json",
@@ -26,6 +28,8 @@ __all__ = [
 ASKED: Final = "pickup_asked"
 BOOKED: Final = "pickup"
 REFUSED: Final = "pickup_refused"
+CANCEL_ASKED: Final = "pickup_cancel_asked"
+CANCEL_REFUSED: Final = "pickup_cancel_refused"
 CANCELED: Final = "pickup_canceled"
 
 _STATES: Final = {
@@ -34,6 +38,7 @@ _STATES: Final = {
     REFUSED: "refused",
     CANCELED: "canceled",
 }
+_CANCELING: Final = {CANCEL_ASKED: "asked", CANCEL_REFUSED: "refused"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class PickupEntry:
     state: str = "offered"
     """``offered``, ``in_doubt``, ``booked``, ``refused`` or ``canceled``."""
     booked: BookedPickup | None = None
+    canceling: str = ""
+    """Of a booked one: ``asked``, with no clear answer yet, or ``refused``; empty: not asked."""
 
     @property
     def price(self) -> Money:
@@ -98,12 +105,14 @@ def pickup_book(store: JobStore) -> dict[str, PickupEntry]:
     """Return the pickups of a job by their references, in the order they were asked for."""
     found: dict[str, PickupEntry] = {}
     for note in store.notes().select(["event", "details"]).to_pylist():
-        state = _STATES.get(note["event"])
-        if state is None:
+        state, canceling = _STATES.get(note["event"]), _CANCELING.get(note["event"])
+        if state is None and canceling is None:
             continue
         facts = json.loads(note["details"])
         reference = facts["reference"]
-        if note["event"] == ASKED:
+        if state is None:
+            found[reference] = replace(found[reference], canceling=canceling or "")
+        elif note["event"] == ASKED:
             found[reference] = replace(_entry(facts), state=state)
         elif note["event"] == BOOKED:
             entry = found[reference]

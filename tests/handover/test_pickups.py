@@ -106,6 +106,57 @@ def test_one_in_doubt_is_on_disk_and_looked_up_or_given_up(bought, sandbox, tmp_
     assert other.forget().state == "refused"
 
 
+class Canceling:
+    """Cancels at the sandbox as USPS does: what is gone is refused, and answers are lost."""
+
+    def __init__(self, sandbox: Any, *, lost: int) -> None:
+        self._cancel, self._lost, self.gone = sandbox.cancel_pickup, lost, False
+        self.asked: list[bool] = []
+
+    async def __call__(self, request: Any, booked: Any, *, asked_before: bool) -> None:
+        self.asked.append(asked_before)
+        if self.gone and not asked_before:
+            raise CarrierRejected("Case number not found.")
+        await self._cancel(request, booked, asked_before=asked_before)
+        self.gone = True
+        if len(self.asked) <= self._lost:
+            raise AnswerLost("No usable answer.")
+
+
+def test_a_cancellation_whose_answer_was_lost_is_asked_for_again(bought, sandbox, monkeypatch):
+    job = bought(order(1))
+    pickup = job.pickup(MONDAY).book(confirm_total="6.25")
+    desk = Canceling(sandbox, lost=9)
+    monkeypatch.setattr(sandbox, "cancel_pickup", desk)
+    with pytest.raises(AnswerLost):
+        pickup.cancel()
+    assert (desk.asked[0], set(desk.asked[1:])) == (False, {True}), "the repeat says so"
+    [kept] = job.pickups
+    assert (kept.state, "it was asked to be canceled" in kept.warnings[-1]) == ("booked", True)
+    count = len(desk.asked)
+    desk._lost = 0
+    assert kept.cancel().state == "canceled"
+    assert desk.asked[count:] == [True], "by what is on disk, in any process"
+    assert kept.warnings == ()
+
+
+def test_a_cancellation_that_no_one_confirms_can_be_forgotten(bought, sandbox, monkeypatch):
+    job = bought(order(1))
+    pickup = job.pickup(MONDAY).book(confirm_total="6.25")
+
+    async def refused(*_: Any, **__: Any) -> None:
+        raise CarrierRejected("USPS did not say the number of this pickup.")
+
+    monkeypatch.setattr(sandbox, "cancel_pickup", refused)
+    with pytest.raises(InputError, match="not in doubt"):
+        pickup.forget()
+    with pytest.raises(CarrierRejected):
+        pickup.cancel()
+    assert (job.pickups[0].state, job.pickups[0].warnings) == ("booked", ())
+    assert pickup.forget().state == "canceled"
+    assert job.pickup(MONDAY).state == "offered"
+
+
 def test_a_request_that_never_left_leaves_nothing_open(bought, sandbox, monkeypatch):
     job = bought(order(1))
     pickup = job.pickup(MONDAY)

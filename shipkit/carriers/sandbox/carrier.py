@@ -321,6 +321,8 @@ class SandboxCarrier:
         self,
         request: PickupRequest,  # noqa: ARG002 - the number is enough
         booked: BookedPickup,
+        *,
+        asked_before: bool,  # noqa: ARG002 - canceling it again changes nothing
     ) -> None:
         """Cancel a pickup. Canceling it again changes nothing."""
         await self._backend.cancel_pickup(booked.number, self.identity.account)

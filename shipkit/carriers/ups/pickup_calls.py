@@ -7,7 +7,7 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.carriers.ups import pickup_requests
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.purchases import read_answer
-from shipkit.errors import AnswerLost
+from shipkit.errors import AnswerLost, CarrierRejected
 
 __all__ = ["UpsPickups"]
 
@@ -56,9 +56,21 @@ class UpsPickups:
         self,
         request: PickupRequest,  # noqa: ARG002 - the number is enough
         booked: BookedPickup,
+        *,
+        asked_before: bool,
     ) -> None:
         """Cancel a pickup by its number."""
-        await self._client.ask(pickup_requests.cancel_request(booked.number))
+        try:
+            await self._client.ask(pickup_requests.cancel_request(booked.number))
+        except CarrierRejected as refused:
+            if not asked_before:
+                raise
+            # UPS does not publish how it refuses to cancel what is canceled, so nothing is guessed.
+            raise CarrierRejected(
+                f"{refused.message} It may be canceled already.",
+                fix="Look at your pickups on ups.com. If it is canceled: pickup.forget().",
+                carrier_code=refused.carrier_code,
+            ) from refused
 
     async def _pending(self, request: PickupRequest) -> tuple[str, str] | None:
         body = await self._client.ask(pickup_requests.pending_request(self.identity.account))

@@ -22,6 +22,7 @@ __all__ = ["UspsPickups", "pickup_body"]
 
 _PATH: Final = "/pickup/v3/carrier-pickup"
 _EXISTS: Final = "020001"
+_GONE: Final = "020015"
 _TYPES: Final = {
     "USPS_GROUND_ADVANTAGE": "USPS_GROUND_ADVANTAGE",
     "PRIORITY_MAIL": "PRIORITY_MAIL",
@@ -88,14 +89,21 @@ class UspsPickups:
         self,
         request: PickupRequest,  # noqa: ARG002 - the number is enough
         booked: BookedPickup,
+        *,
+        asked_before: bool,
     ) -> None:
         """Cancel a pickup, with the tag that a look at it gives."""
         path = f"{_PATH}/{_number(booked)}"
-        look = await self._client.recorded("GET", path)
-        tag = look.headers.get("etag")
-        if not tag:
-            raise AnswerLost("USPS's answer about a pickup has no ETag.", fix="Cancel it again.")
-        await self._client.recorded("DELETE", path, headers={"if-match": tag})
+        try:
+            look = await self._client.recorded("GET", path)
+            tag = look.headers.get("etag")
+            if not tag:
+                words = "USPS's answer about a pickup has no ETag."
+                raise AnswerLost(words, fix="Cancel it again.")
+            await self._client.recorded("DELETE", path, headers={"if-match": tag})
+        except CarrierRejected as refused:
+            if not asked_before or refused.carrier_code != _GONE:
+                raise
 
 
 def pickup_body(request: PickupRequest) -> dict[str, Any]:
@@ -150,6 +158,7 @@ def _packages(request: PickupRequest) -> list[dict[str, Any]]:
 def _number(booked: BookedPickup) -> str:
     if not booked.number.isalnum():
         raise CarrierRejected(
-            "USPS did not say the number of this pickup.", fix="Look at it on usps.com."
+            "USPS did not say the number of this pickup.",
+            fix="Cancel it on usps.com, then pickup.forget().",
         )
     return booked.number

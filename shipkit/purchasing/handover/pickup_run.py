@@ -43,6 +43,8 @@ from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.pickup_book import (
     ASKED,
     BOOKED,
+    CANCEL_ASKED,
+    CANCEL_REFUSED,
     CANCELED,
     REFUSED,
     PickupEntry,
@@ -218,11 +220,7 @@ async def _sent(
         return await parcels.account.pacer.repeat(call)
     except (CarrierRejected, NotSent) as refused:
         if not lost:
-            await _note(
-                ledger,
-                REFUSED,
-                json.dumps({"reference": entry.reference, "message": refused.message}),
-            )
+            await _note_of(ledger, REFUSED, entry, refused.message)
         raise
 
 
@@ -236,7 +234,15 @@ async def status(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
 
 
 async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry) -> PickupEntry:
-    """Cancel a pickup that is booked. Safe to repeat."""
+    """Cancel a pickup that is booked. Safe to repeat.
+
+    Raises
+    ------
+    CarrierRejected
+        The carrier does not cancel it.
+    AnswerLost
+        It may be canceled: ask again, or a person decides.
+    """
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
     with store.own("pickup") as ledger, guarded(ledger.gate):
@@ -245,22 +251,52 @@ async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
             return known
         booked = _demand_booked(known)
         parcels = _Parcels.known(store, accounts, entry)
-        request = parcels.request(entry)
-        await parcels.account.pacer.repeat(lambda: parcels.booker.cancel_pickup(request, booked))
-        await _note(ledger, CANCELED, json.dumps({"reference": entry.reference}))
+        lost = known.canceling == "asked"
+        if not lost:
+            # Durable before it is sent: only after it, "there is no such pickup" means canceled.
+            await _note_of(ledger, CANCEL_ASKED, entry)
+        await _cancel_sent(ledger, parcels, entry, booked, lost=lost)
+        await _note_of(ledger, CANCELED, entry)
     return pickup_book(store)[entry.reference]
 
 
+async def _cancel_sent(
+    ledger: Ledger, parcels: _Parcels, entry: PickupEntry, booked: BookedPickup, *, lost: bool
+) -> None:
+    request = parcels.request(entry)
+
+    async def call() -> None:
+        nonlocal lost
+        try:
+            await parcels.booker.cancel_pickup(request, booked, asked_before=lost)
+        except AnswerLost:
+            lost = True
+            raise
+
+    try:
+        await parcels.account.pacer.repeat(call)
+    except (CarrierRejected, NotSent) as refused:
+        if not lost:
+            await _note_of(ledger, CANCEL_REFUSED, entry, refused.message)
+        raise
+
+
 async def forget(store: JobStore, entry: PickupEntry) -> PickupEntry:
-    """Note a person's decision that a pickup in doubt is not booked."""
+    """Note a person's decision that a pickup is not booked, or no longer.
+
+    It must be in doubt, or booked with a cancellation that the carrier did not confirm.
+    """
     with store.own("pickup") as ledger:
-        if pickup_book(store).get(entry.reference, entry).state != "in_doubt":
+        known = pickup_book(store).get(entry.reference, entry)
+        if known.state == "in_doubt":
+            await _note_of(ledger, REFUSED, entry, "a person decided that it is not booked")
+        elif known.state == "booked" and known.canceling:
+            await _note_of(ledger, CANCELED, entry, "a person decided that it is canceled")
+        else:
             raise InputError(
                 f"The pickup {entry.reference} is not in doubt.",
-                fix="Only one in doubt can be forgotten; cancel one that is booked.",
+                fix="One that is booked can be forgotten after cancel() was tried.",
             )
-        words = "a person decided that it is not booked"
-        await _note(ledger, REFUSED, json.dumps({"reference": entry.reference, "message": words}))
     return pickup_book(store)[entry.reference]
 
 
@@ -401,6 +437,11 @@ def _demand_booked(entry: PickupEntry) -> BookedPickup:
             f"The pickup {entry.reference} is not booked ({entry.state}).", fix="Book it first."
         )
     return entry.booked
+
+
+async def _note_of(ledger: Ledger, event: str, entry: PickupEntry, message: str = "") -> None:
+    said = {"message": message} if message else {}
+    await _note(ledger, event, json.dumps({"reference": entry.reference, **said}))
 
 
 async def _note(ledger: Ledger, event: str, details: str) -> None:

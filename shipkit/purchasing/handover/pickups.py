@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from shipkit.carriers.accounts import Accounts
 from shipkit.common import html
@@ -15,6 +15,11 @@ from shipkit.purchasing.pickup_book import PickupEntry, pickup_book
 from shipkit.purchasing.store import JobStore
 
 __all__ = ["Pickup"]
+
+_CANCELING: Final = (
+    "it was asked to be canceled, and may be: cancel() asks again; where the carrier's own list "
+    "does not have it, forget()"
+)
 
 
 class Pickup(html.Shown):
@@ -72,7 +77,12 @@ class Pickup(html.Shown):
     def warnings(self) -> tuple[str, ...]:
         """What to know about it."""
         booked = self._entry.booked
-        return self._entry.offer.warnings + (booked.warnings if booked else ())
+        asked = self.state == "booked" and self._entry.canceling == "asked"
+        return (
+            *self._entry.offer.warnings,
+            *(booked.warnings if booked else ()),
+            *((_CANCELING,) if asked else ()),
+        )
 
     def book(self, *, confirm_total: Money | str | None = None) -> Pickup:
         """Book it, once: one that is booked already is returned as it is.
@@ -110,12 +120,25 @@ class Pickup(html.Shown):
         return found
 
     def cancel(self) -> Pickup:
-        """Cancel it at the carrier. Safe to repeat."""
+        """Cancel it at the carrier. Safe to repeat, also after a lost answer.
+
+        Raises
+        ------
+        CarrierRejected
+            The carrier does not cancel it: too late, or on its website only. Canceled there,
+            :meth:`forget` it here.
+        AnswerLost
+            It may be canceled: call again.
+        """
         self._entry = self._run(lambda a: pickup_run.cancel(self._store, a, self._entry))
         return self
 
     def forget(self) -> Pickup:
-        """Decide that one in doubt is not booked. Look at the carrier's own list first."""
+        """Decide that one in doubt is not booked, or that one is canceled. Asks no carrier.
+
+        Look at the carrier's own list first. One that is booked can be forgotten after
+        :meth:`cancel` was tried.
+        """
         self._entry = self._run(lambda _: pickup_run.forget(self._store, self._entry))
         return self
 

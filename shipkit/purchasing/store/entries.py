@@ -52,7 +52,8 @@ ENTRIES = pa.schema(
         # intent, prepared, result, failed, not_sent, in_doubt, adopted, absent, review, decided,
         # labels, voided, skipped; of the job: run, end, cancelled, pruned, owner; of neither:
         # surplus, surplus_voided, manifest_asked, manifest, manifest_refused,
-        # pickup_asked, pickup, pickup_refused, pickup_canceled.
+        # pickup_asked, pickup, pickup_refused, pickup_cancel_asked, pickup_cancel_refused,
+        # pickup_canceled.
         pa.field("event", pa.string()),
         # Of the row after the event; null when the event does not move a row.
         pa.field("state", pa.string()),

@@ -73,13 +73,15 @@ def test_it_is_created_bought_looked_at_and_canceled(
         offer = await one.pickup(own)
         booked = await one.book_pickup(own, offer, asked_before=False)
         said = await one.pickup_status(own, booked)
-        await one.cancel_pickup(own, booked)
+        await one.cancel_pickup(own, booked, asked_before=False)
+        await one.cancel_pickup(own, booked, asked_before=True)
         return offer, booked, said
 
     offer, booked, said = asked(easypost(), call)
     [kept] = server.pickups.values()
     assert (offer.price, said, kept["status"]) == (Money.of("0"), "scheduled", "canceled")
     assert booked.number == kept["confirmation"]
+    assert server.calls["pickup_cancel"] == 1, "the second time it was read"
     assert kept["min_datetime"] == "2026-12-01T10:00:00-06:00"
     assert kept["instructions"] == "front door: Dock 2"
 

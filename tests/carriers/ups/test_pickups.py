@@ -82,7 +82,7 @@ def test_a_price_is_the_accounts_own_and_a_booking_has_a_number(server: Any, shi
         offer = await ups.pickup(asked)
         booked = await ups.book_pickup(asked, offer, asked_before=False)
         said = await ups.pickup_status(asked, booked)
-        await ups.cancel_pickup(asked, booked)
+        await ups.cancel_pickup(asked, booked, asked_before=False)
         return offer, booked, said
 
     offer, booked, said = at_ups(server, call)
@@ -154,7 +154,9 @@ def test_what_ups_refuses_is_refused(server: Any, shipment: Any) -> None:
         at_ups(server, lambda ups: ups.pickup(past))
     nobody = BookedPickup("29200000009")
     with pytest.raises(CarrierRejected, match="PRN"):
-        at_ups(server, lambda ups: ups.cancel_pickup(wish(shipment), nobody))
+        at_ups(server, lambda ups: ups.cancel_pickup(wish(shipment), nobody, asked_before=False))
+    with pytest.raises(CarrierRejected, match="may be canceled already"):
+        at_ups(server, lambda ups: ups.cancel_pickup(wish(shipment), nobody, asked_before=True))
     no_phone = wish(shipment, address=SHOP.model_copy(update={"phone": None}))
     with pytest.raises(CarrierRejected, match="phone"):
         at_ups(server, lambda ups: ups.pickup(no_phone))

@@ -47,7 +47,7 @@ def test_it_costs_nothing_and_is_booked_looked_at_and_canceled(
         booked = await one.book_pickup(own, offer, asked_before=False)
         said = await one.pickup_status(own, booked)
         kept = server.pickups[booked.number]["body"]
-        await one.cancel_pickup(own, booked)
+        await one.cancel_pickup(own, booked, asked_before=False)
         return offer, booked, said, kept
 
     offer, booked, said, kept = asked(usps(), call)
@@ -78,7 +78,25 @@ def test_a_lost_answer_is_settled_by_asking_again(
     assert (booked.number, len(server.pickups)) == ("", 1)
     assert "usps.com" in booked.warnings[0]
     with pytest.raises(CarrierRejected, match="did not say the number"):
-        asked(usps(), lambda one: one.cancel_pickup(own, booked))
+        asked(usps(), lambda one: one.cancel_pickup(own, booked, asked_before=False))
+
+
+def test_a_cancellation_without_an_answer_is_asked_for_again_and_is_done(
+    server: Any, usps: Any, shipment: Any
+) -> None:
+    own = wish(shipment)
+
+    async def call(one: Any) -> None:
+        booked = await one.book_pickup(own, await one.pickup(own), asked_before=False)
+        server.fault("pickup", "reset_after", skip=1)  # after the look for the tag
+        with pytest.raises(AnswerLost):
+            await one.cancel_pickup(own, booked, asked_before=False)
+        assert server.pickups == {}
+        await one.cancel_pickup(own, booked, asked_before=True)
+        with pytest.raises(CarrierRejected, match="not found"):  # by someone else, or never there
+            await one.cancel_pickup(own, booked, asked_before=False)
+
+    asked(usps(), call)
 
 
 def test_one_of_somebody_else_is_not_taken_for_ours(server: Any, usps: Any, shipment: Any) -> None:
