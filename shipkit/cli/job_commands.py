@@ -269,12 +269,15 @@ def prune(args: Namespace, console: Console) -> End:
     for job_id in found:
         console.say(job_id)
         console.record("pruned", job_id=job_id, dry_run=args.dry_run)
+    for job_id, why in found.held.items():
+        console.say(f"{job_id} is left alone. {why}")
+        console.record("left_alone", job_id=job_id, reason=why)
     done = "would be pruned" if args.dry_run else "pruned"
     console.say(
         f"{counted(len(found), 'job')} {done}: addresses and labels are deleted, numbers and "
         "charges are kept."
     )
-    return End(facts={"pruned": len(found)})
+    return End(facts={"pruned": len(found), "left_alone": len(found.held)})
 
 
 def home_check(args: Namespace, console: Console) -> End:

@@ -118,6 +118,9 @@ def test_one_that_stays_open_blocks_nothing_and_is_settled_by_the_next_call(boug
         job.manifest("order_id = 'SO-1'")
     book = ManifestBook.of(job.store)
     assert ([each.rows for each in book.open], book.made) == ([(0,)], ())
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(1)
+    kept = recovery.prune(job.store.path.parent.parent, older_than=dt.timedelta(0), now=later)
+    assert "may have been made" in kept.held[job.job_id], "what settles it needs the addresses"
     sandbox.faults = Faults()
     made = job.manifest("order_id = 'SO-2'")
     assert [each.rows for each in made] == [(0,), (1,)], "the open one first"

@@ -23,7 +23,7 @@ from shipkit.errors import (
 )
 from shipkit.purchasing.approval import SpendLimits
 from shipkit.purchasing.handover import pickup_run
-from shipkit.purchasing.recovery.pruning import prune_job
+from shipkit.purchasing.recovery.pruning import prune, prune_job
 from shipkit.purchasing.spend import Spend
 
 from .conftest import SHOP, order
@@ -225,6 +225,26 @@ def test_a_pruned_job_can_still_cancel_its_pickup(bought, sandbox):
     assert pickup.cancel().state == "canceled"
     with pytest.raises(InputError, match="was pruned"):
         job.pickup(MONDAY)
+
+
+def test_prune_leaves_jobs_alone_whose_pickup_is_to_come_or_in_doubt(bought, sandbox, tmp_path):
+    coming, over, doubt = (bought(order(n)) for n in (1, 2, 3))
+    coming.pickup(MONDAY).book(confirm_total="6.25")
+    over.pickup(MONDAY).book(confirm_total="6.25").cancel()
+    sandbox.faults = Faults(on=frozenset({"pickup"}), lost=1.0)
+    with pytest.raises(AnswerLost):
+        doubt.pickup(MONDAY).book(confirm_total="6.25")
+    later = dt.datetime.combine(MONDAY, dt.time(23), dt.UTC)
+    age = dt.timedelta(0)
+    found = prune(tmp_path, older_than=age, now=later, dry_run=True)
+    assert (found, set(found.held)) == ([over.job_id], {coming.job_id, doubt.job_id})
+    assert "is still to come" in found.held[coming.job_id]
+    assert "may be booked" in found.held[doubt.job_id]
+    later += dt.timedelta(days=1)
+    found = prune(tmp_path, older_than=age, now=later)
+    assert sorted(found) == sorted([coming.job_id, over.job_id])
+    doubt.pickups[0].forget()
+    assert prune(tmp_path, older_than=age, now=later) == [doubt.job_id]
 
 
 def test_today_the_driver_comes_before_the_end_of_the_window(bought, monkeypatch):

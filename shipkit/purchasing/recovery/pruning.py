@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
+from shipkit.purchasing.pickup_book import pickup_book
 from shipkit.purchasing.store import PRUNED, JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.job_objects import JobObjects
@@ -27,7 +28,7 @@ from shipkit.purchasing.store.segments import Part
 from shipkit.settings import Settings
 from shipkit.state import JobStatus
 
-__all__ = ["prune", "prune_job"]
+__all__ = ["PrunedJobs", "prune", "prune_job"]
 
 _FINISHED = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.CANCELLED)
 _KEPT: Final = frozenset(
@@ -50,14 +51,28 @@ _KEPT_OF_A_PARCEL: Final = frozenset(
 _REMOVED: Final = "removed by prune"
 
 
+class PrunedJobs(list[str]):
+    """The ids of the jobs that were pruned, newest first."""
+
+    held: dict[str, str]
+    """Jobs that are old enough and were left alone -> why, as a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = {}
+
+
 def prune(
     home: str | Path | None = None,
     *,
     older_than: dt.timedelta,
     dry_run: bool = False,
     now: dt.datetime | None = None,
-) -> list[str]:
+) -> PrunedJobs:
     """Remove addresses and labels of finished jobs.
+
+    A job whose pickup is still to come or in doubt, or with a manifest in doubt, is left alone:
+    what settles them needs its addresses.
 
     Parameters
     ----------
@@ -73,13 +88,16 @@ def prune(
 
     Returns
     -------
-    list
-        The ids of the jobs, newest first.
+    PrunedJobs
+        The ids of the jobs, newest first, and in ``held`` why others were left alone.
     """
-    limit = (now or dt.datetime.now(dt.UTC)) - older_than
-    pruned = []
+    now = now or dt.datetime.now(dt.UTC)
+    limit, pruned = now - older_than, PrunedJobs()
     for store in JobStore.list(Settings.read(home=home).home):
         if store.manifest.created_at > limit or _is_done(store) or store.status not in _FINISHED:
+            continue
+        if (why := _open_handover(store, now)) is not None:
+            pruned.held[store.job_id] = why
             continue
         try:
             if not dry_run:
@@ -88,6 +106,27 @@ def prune(
             continue
         pruned.append(store.job_id)
     return pruned
+
+
+def _open_handover(store: JobStore, now: dt.datetime) -> str | None:
+    """Return what is open about the parcels of a job, None where nothing is."""
+    from shipkit.purchasing.handover.driver_manifests import ManifestBook  # it imports this room
+
+    for entry in pickup_book(store).values():
+        if entry.state == "in_doubt":
+            return (
+                f"A pickup on {entry.day} may be booked: look it up or forget it first "
+                f"(shipkit pickup {store.job_id} --list)."
+            )
+        # A day may go on elsewhere for twelve hours after it has ended in Greenwich.
+        if entry.state == "booked" and entry.day >= (now - dt.timedelta(hours=12)).date():
+            return f"Its pickup on {entry.day} is still to come: cancel it, or prune later."
+    for request in ManifestBook.of(store).open:
+        return (
+            f"A manifest of {request.day} may have been made: ask for it again first "
+            f"(shipkit manifest {store.job_id})."
+        )
+    return None
 
 
 def _is_done(store: JobStore) -> bool:
