@@ -1,4 +1,8 @@
-"""The ledger's notes about pickups: what was asked for, booked, refused and canceled."""
+"""The ledger's notes about pickups: what was asked for, booked, refused and canceled.
+
+What a person or a carrier wrote in their own words is private, and prune removes it: it is stored
+as labels are, next to the entry and not in it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from typing import Any, Final
 from shipkit.carriers.after_purchase import BookedPickup, PickupOffer
 from shipkit.models import Money
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LabelBytes
+from shipkit.purchasing.store.results import noted_files
 
 __all__ = [
     "ASKED",
@@ -21,6 +27,7 @@ __all__ = [
     "REFUSED",
     "PickupEntry",
     "booking_json",
+    "booking_texts",
     "pickup_book",
     "pickup_costs",
 ]
@@ -79,37 +86,52 @@ class PickupEntry:
                 "ready": self.ready.isoformat(),
                 "close": self.close.isoformat(),
                 "place": self.place,
-                "instructions": self.instructions,
                 "rows": list(self.rows),
                 "offer": self.offer.number,
                 "price": [price.cents, price.currency],
-                "warnings": list(self.offer.warnings),
             }
         )
 
+    def texts(self) -> LabelBytes | None:
+        """Return what prune removes of it, for the ledger."""
+        said = {"instructions": self.instructions, "warnings": list(self.offer.warnings)}
+        return _private(self.reference, said)
+
+
+def booking_texts(reference: str, booked: BookedPickup) -> LabelBytes | None:
+    """Return what prune removes of a booking, for the ledger."""
+    return _private(reference, {"warnings": list(booked.warnings)})
+
 
 def booking_json(reference: str, booked: BookedPickup) -> str:
-    """Return a booking for the ledger."""
+    """Return a booking for the ledger, without its texts."""
     charged = booked.charged
     return json.dumps(
         {
             "reference": reference,
             "number": booked.number,
             "charged": None if charged is None else [charged.cents, charged.currency],
-            "warnings": list(booked.warnings),
         }
     )
 
 
-def pickup_book(store: JobStore) -> dict[str, PickupEntry]:
-    """Return the pickups of a job by their references, in the order they were asked for."""
+def pickup_book(store: JobStore, *, texts: bool = True) -> dict[str, PickupEntry]:
+    """Return the pickups of a job by their references, in the order they were asked for.
+
+    Parameters
+    ----------
+    texts
+        False leaves out instructions and warnings, each of which is a file to read.
+    """
     found: dict[str, PickupEntry] = {}
-    for note in store.notes().select(["event", "details"]).to_pylist():
+    for note in store.notes().select(["event", "details", "label_sequence"]).to_pylist():
         state, canceling = _STATES.get(note["event"]), _CANCELING.get(note["event"])
         if state is None and canceling is None:
             continue
         facts = json.loads(note["details"])
-        reference = facts["reference"]
+        reference, sequence = facts["reference"], note["label_sequence"]
+        if texts and sequence is not None:
+            facts |= json.loads(noted_files(store, sequence).get(reference, b"{}"))
         if state is None:
             found[reference] = replace(found[reference], canceling=canceling or "")
         elif note["event"] == ASKED:
@@ -126,9 +148,14 @@ def pickup_costs(store: JobStore) -> list[tuple[str, Money]]:
     """Return account and price of each pickup that is booked, or may be."""
     return [
         (entry.account, entry.price)
-        for entry in pickup_book(store).values()
+        for entry in pickup_book(store, texts=False).values()
         if entry.state in ("booked", "in_doubt")
     ]
+
+
+def _private(reference: str, texts: Mapping[str, Any]) -> LabelBytes | None:
+    said = {name: text for name, text in texts.items() if text}
+    return LabelBytes(reference, "json", "texts", 0, json.dumps(said).encode()) if said else None
 
 
 def _entry(facts: Mapping[str, Any]) -> PickupEntry:
@@ -141,7 +168,7 @@ def _entry(facts: Mapping[str, Any]) -> PickupEntry:
         ready=dt.time.fromisoformat(facts["ready"]),
         close=dt.time.fromisoformat(facts["close"]),
         place=facts["place"],
-        instructions=facts["instructions"],
+        instructions=facts.get("instructions", ""),
         rows=tuple(facts["rows"]),
         offer=PickupOffer(
             Money.from_cents(cents, currency), facts["offer"], tuple(facts.get("warnings", ()))
@@ -154,6 +181,6 @@ def _booked(facts: Mapping[str, Any], entry: PickupEntry) -> BookedPickup:
     return BookedPickup(
         facts["number"],
         None if charged is None else Money.from_cents(*charged),
-        tuple(facts["warnings"]),
+        tuple(facts.get("warnings", ())),
         offer=entry.offer.number,
     )

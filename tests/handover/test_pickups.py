@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from shipkit.purchasing.approval import SpendLimits
 from shipkit.purchasing.handover import pickup_run
 from shipkit.purchasing.recovery.pruning import prune, prune_job
 from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store.entries import LedgerEntry
 
 from .conftest import SHOP, order
 
@@ -245,6 +248,40 @@ def test_prune_leaves_jobs_alone_whose_pickup_is_to_come_or_in_doubt(bought, san
     assert sorted(found) == sorted([coming.job_id, over.job_id])
     doubt.pickups[0].forget()
     assert prune(tmp_path, older_than=age, now=later) == [doubt.job_id]
+
+
+def test_what_was_written_for_the_driver_is_private(bought, sandbox, tmp_path, monkeypatch):
+    async def booked(*given: Any, **options: Any) -> Any:
+        made = await type(sandbox).book_pickup(sandbox, *given, **options)
+        return replace(made, warnings=("SECRET-NOTE",))
+
+    monkeypatch.setattr(sandbox, "book_pickup", booked)
+    job = bought(order(1))
+    job.pickup(MONDAY, instructions="SECRET-GATE 4711").book(confirm_total="6.25")
+    with job.store.own("test") as ledger:  # as it was written before, and what may come
+        facts = json.loads(job.store.notes()["details"][-2].as_py())
+        facts |= {"reference": "OLD", "instructions": "SECRET-OLD", "new_field": "SECRET-NEW"}
+        ledger.record_now(
+            [
+                LedgerEntry(None, "pickup_asked", None, details=json.dumps(facts)),
+                LedgerEntry(None, "pickup_refused", None, details='{"reference": "OLD"}'),
+            ]
+        )
+    first, old = job.pickups
+    assert (first._entry.instructions, first.warnings) == ("SECRET-GATE 4711", ("SECRET-NOTE",))
+    assert old._entry.instructions == "SECRET-OLD"
+    prune_job(job.store)
+    first, old = job.pickups
+    assert (first._entry.instructions, first.warnings, old._entry.instructions) == ("", (), "")
+    assert (first.state, first.number is None, first.day, old.rows) == (
+        "booked",
+        False,
+        MONDAY,
+        (0,),
+    )
+    left = [path.read_bytes() for path in job.store.path.rglob("*") if path.is_file()]
+    assert not any(b"SECRET" in data for data in left)
+    assert b"SECRET" not in repr(job.store.chain().table.to_pylist()).encode()
 
 
 def test_today_the_driver_comes_before_the_end_of_the_window(bought, monkeypatch):

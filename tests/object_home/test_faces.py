@@ -27,8 +27,10 @@ from shipkit.plan.preview_store import recall
 from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import approve, stored_approval
 from shipkit.purchasing.history import claim
+from shipkit.purchasing.pickup_book import pickup_book
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.settings import Settings
 
 ORDERS = [
@@ -218,10 +220,35 @@ def test_claims_that_were_not_entered_are_compared_again(machine, monkeypatch):
 # -- prune ---------------------------------------------------------------------------------------
 
 
+WISH = json.dumps(
+    {
+        "reference": "P1",
+        "account": "sandbox",
+        "carrier": "sandbox",
+        "day": "2026-12-01",
+        "ready": "09:00:00",
+        "close": "17:00:00",
+        "place": "office",
+        "rows": [0],
+        "offer": "",
+        "price": [625, "USD"],
+    }
+)
+
+
 def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path):
     home = machine()
     job = JobStore.publish(home, draft_of(5, source=plan_of(5).select(["row_number", "name"])))
     buy(job, BookCarrier(tmp_path / "books", label=b"LABELBYTES"))
+    with job.own("pickup") as ledger:
+        texts = LabelBytes("P1", "json", "texts", 0, b'{"instructions": "GATE-CODE"}')
+        ledger.record_now(
+            [
+                LedgerEntry(None, "pickup_asked", None, details=WISH, labels=[texts]),
+                LedgerEntry(None, "pickup_refused", None, details='{"reference": "P1"}'),
+            ]
+        )
+    assert pickup_book(job)["P1"].instructions == "GATE-CODE"
     results = job.results()
     later = dt.datetime.now(dt.UTC) + dt.timedelta(days=2)
     age = {"older_than": dt.timedelta(days=1), "now": later}
@@ -236,7 +263,8 @@ def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path):
     store, prefix = job.objects.store, job.objects.prefix
     assert store.names(f"{prefix}/labels") == []
     left = [store.get(f"{prefix}/{name}").data for name in store.names(prefix)]
-    assert not any(b"LABELBYTES" in data for data in left)
+    assert not any(b"LABELBYTES" in data or b"GATE-CODE" in data for data in left)
+    assert pickup_book(job)["P1"].instructions == ""
     there = JobStore.open(machine(), job.job_id)
     assert there.pruned
     assert there.source is None

@@ -260,7 +260,7 @@ def _manifest(facts: Mapping[str, Any], store: JobStore, sequence: int | None) -
         day=dt.date.fromisoformat(facts["day"]),
         rows=tuple(facts["rows"]),
         labels=facts["labels"],
-        warnings=tuple(facts["warnings"]),
+        warnings=tuple(facts.get("warnings", ())),
         _job=store,
         _sequence=sequence,
     )

@@ -49,12 +49,13 @@ from shipkit.purchasing.pickup_book import (
     REFUSED,
     PickupEntry,
     booking_json,
+    booking_texts,
     pickup_book,
 )
 from shipkit.purchasing.recovery.voiding import account_of
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.state import RowState
@@ -196,10 +197,13 @@ async def book(
             _demand_agreed(store, ledger, entry, agreed)
             _refuse_second(store, entry)
             # Durable before it is sent: after a crash it is looked up, and never sent on a guess.
-            await _note(ledger, ASKED, entry.to_json())
+            await _note(ledger, ASKED, entry.to_json(), entry.texts())
         booked = await _sent(ledger, parcels, entry, lost=known is not None)
         booked = _with_warnings(entry, booked)
-        await _note(ledger, BOOKED, booking_json(entry.reference, booked))
+        reference = entry.reference
+        await _note(
+            ledger, BOOKED, booking_json(reference, booked), booking_texts(reference, booked)
+        )
         return pickup_book(store)[entry.reference]
 
 
@@ -444,7 +448,6 @@ async def _note_of(ledger: Ledger, event: str, entry: PickupEntry, message: str 
     await _note(ledger, event, json.dumps({"reference": entry.reference, **said}))
 
 
-async def _note(ledger: Ledger, event: str, details: str) -> None:
-    await ledger.record(
-        [LedgerEntry(row=None, event=event, state=None, at=now_us(), details=details)]
-    )
+async def _note(ledger: Ledger, event: str, details: str, texts: LabelBytes | None = None) -> None:
+    noted = LedgerEntry(row=None, event=event, state=None, at=now_us(), details=details)
+    await ledger.record([noted._replace(labels=[texts] if texts else None)])

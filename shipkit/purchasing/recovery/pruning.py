@@ -48,6 +48,17 @@ _KEPT_OF_A_PARCEL: Final = frozenset(
         *("declared_value_cents", "additional_handling", "simple_rate"),
     }
 )
+_KEPT_OF_DETAILS: Final = frozenset(
+    {
+        # Of runs and their rows.
+        *("pid", "host", "token", "carrier", "resend", "status", "account", "service"),
+        *("transaction_id", "shipment_id", "row"),
+        # Of manifests and pickups.
+        *("attempt", "rows", "day", "number", "labels", "reference", "ready", "close", "place"),
+        *("offer", "price", "charged"),
+    }
+)
+"""What stays of the details of a ledger entry: no words of a person or of a carrier."""
 _REMOVED: Final = "removed by prune"
 
 
@@ -112,7 +123,7 @@ def _open_handover(store: JobStore, now: dt.datetime) -> str | None:
     """Return what is open about the parcels of a job, None where nothing is."""
     from shipkit.purchasing.handover.driver_manifests import ManifestBook  # it imports this room
 
-    for entry in pickup_book(store).values():
+    for entry in pickup_book(store, texts=False).values():
         if entry.state == "in_doubt":
             return (
                 f"A pickup on {entry.day} may be booked: look it up or forget it first "
@@ -160,7 +171,7 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
     disk, folder = disk or Disk(), store.path
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
-        ledger.flatten()
+        ledger.flatten(_bare_details)
     plan, problems = _bare_tables(store)
     digest = {"plan.parquet": hashlib.sha256(plan).hexdigest()}
     # First: from here on, both the old plan and the new one are accepted, whichever a crash leaves.
@@ -190,6 +201,21 @@ def _bare_tables(store: JobStore) -> tuple[bytes, bytes]:
     return _encoded(plan), _encoded(problems)
 
 
+def _bare_details(entries: pa.Table) -> pa.Table:
+    """Return ledger entries without the words in their details."""
+    at = entries.schema.get_field_index("details")
+    column = entries.column(at)
+    if column.null_count == len(column):
+        return entries
+    texts = [None if text is None else _bare_json(text) for text in column.to_pylist()]
+    return entries.set_column(at, entries.schema.field(at), pa.array(texts, pa.string()))
+
+
+def _bare_json(text: str) -> str:
+    kept = {name: value for name, value in json.loads(text).items() if name in _KEPT_OF_DETAILS}
+    return json.dumps(kept)
+
+
 def _bare_parcels(column: pa.ChunkedArray) -> pa.Array:
     """Return the parcels with nulls in what says more than their size and their price."""
     lists = column.combine_chunks()
@@ -206,7 +232,10 @@ def _bare_parcels(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _prune_objects(store: JobStore, objects: JobObjects) -> None:
-    """Prune a job in an object store. Its segments stay: they hold no address and no label."""
+    """Prune a job in an object store. Its segments stay: their numbers keep late writers out.
+
+    They hold no address and no label, nor what a person wrote for a driver.
+    """
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
         plan, problems = _bare_tables(store)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -85,9 +85,9 @@ class Compactor:
             ),
         )
 
-    def flatten(self) -> None:
-        """Merge everything into one file, and return when it is durable."""
-        self._pool.submit(self._flatten).result()
+    def flatten(self, bare: Callable[[pa.Table], pa.Table] | None = None) -> None:
+        """Merge everything into one file, changed by `bare`, and return when it is durable."""
+        self._pool.submit(self._flatten, bare).result()
 
     def close(self) -> None:
         """Wait for work in progress, and remove what has been spare for long enough."""
@@ -121,11 +121,11 @@ class Compactor:
         if all(a.last + 1 == b.first for a, b in pairwise(ranges)):
             self._compact(ranges)
 
-    def _flatten(self) -> None:
+    def _flatten(self, bare: Callable[[pa.Table], pa.Table] | None) -> None:
         ranges = sorted(
             (one for level in self._levels.values() for one in level), key=lambda one: one.first
         )
-        made = self._write(ranges)
+        made = self._write(ranges, bare)
         self._spare += [
             (0.0, one.path) for one in ranges if not one.labelled and one.path != made.path
         ]
@@ -143,7 +143,9 @@ class Compactor:
         self._sweep()
         self._place(made)
 
-    def _write(self, ranges: list[_Range]) -> _Range:
+    def _write(
+        self, ranges: list[_Range], bare: Callable[[pa.Table], pa.Table] | None = None
+    ) -> _Range:
         first, last = ranges[0], ranges[-1]
         meta = {
             "generation": self._generation,
@@ -152,7 +154,8 @@ class Compactor:
             "previous": first.previous,
             "last": last.sha256,
         }
-        data = encode(merge([one.entries() for one in ranges]), meta)
+        merged = merge([one.entries() for one in ranges])
+        data = encode(bare(merged) if bare else merged, meta)
         path = self._folder / compaction_name(
             self._generation, first.first, last.last, sha256(data).hexdigest()
         )

@@ -187,9 +187,15 @@ class Ledger:
         """What says before each request whether it may still be sent; None: nothing can end it."""
         return None if self.lease is None else self.lease.check
 
-    def flatten(self) -> None:
-        """Merge everything committed so far into one file. Label bytes stay in their segments."""
-        self._compactor.flatten()
+    def flatten(self, bare: Callable[[pa.Table], pa.Table] | None = None) -> None:
+        """Merge everything committed so far into one file. Label bytes stay in their segments.
+
+        Parameters
+        ----------
+        bare
+            Returns entries without what is not kept.
+        """
+        self._compactor.flatten(bare)
 
     def close(self) -> None:
         """Wait for the disk and remove files that compactions replaced. The queue must be empty."""

@@ -302,7 +302,7 @@ def noted_files(store: JobStore, sequence: int) -> dict[str, bytes]:
     if store.objects is not None:
         data = store.objects.labels(sequence)
     else:
-        part = store.chain(("row", "state")).segments.get(sequence)
+        part = _segment(store, sequence)
         if part is None:
             raise CheckpointCorrupt(
                 f"Segment {sequence:08} of {store.job_id} is missing.",
@@ -312,6 +312,13 @@ def noted_files(store: JobStore, sequence: int) -> dict[str, bytes]:
     table = pq.read_table(pa.BufferReader(data), columns=["row", "labels"])
     noted = table.filter(pc.is_null(table.column("row"))).column("labels").to_pylist()
     return {item["tracking_number"]: item["data"] for items in noted for item in items or ()}
+
+
+def _segment(store: JobStore, sequence: int) -> Part | None:
+    """Return a segment by its number, found by its name: a long ledger is not read for one note."""
+    parts = (Part.of(path) for path in sorted((store.path / "segments").iterdir()))
+    found = [part for part in parts if part and not part.compacted and part.first == sequence]
+    return found[-1] if found else None
 
 
 class _LabelReader:
