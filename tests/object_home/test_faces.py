@@ -28,6 +28,7 @@ from shipkit.purchasing import recovery
 from shipkit.purchasing.approval import approve, stored_approval
 from shipkit.purchasing.history import claim
 from shipkit.purchasing.pickup_book import pickup_book
+from shipkit.purchasing.recovery import pruning
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
@@ -236,7 +237,7 @@ WISH = json.dumps(
 )
 
 
-def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path):
+def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path, monkeypatch):
     home = machine()
     job = JobStore.publish(home, draft_of(5, source=plan_of(5).select(["row_number", "name"])))
     buy(job, BookCarrier(tmp_path / "books", label=b"LABELBYTES"))
@@ -273,6 +274,14 @@ def test_prune_removes_addresses_and_labels_from_the_bucket(machine, tmp_path):
     assert list(there.labels()) == []
     assert there.results().equals(results)
     assert recovery.prune(there.path.parent.parent, **age) == []  # nothing is left to prune
+
+    monkeypatch.setattr(pruning, "_ALLOW_LIST", "of a later version")
+    monkeypatch.setattr(pruning, "_KEPT", pruning._KEPT - {"state"})
+    assert recovery.prune(there.path.parent.parent, **age) == [job.job_id]
+    third.objects._fetched = float("-inf")
+    third.results()
+    assert third.plan.column("state").null_count == 5, "a cache that was pruned before follows"
+    assert recovery.prune(there.path.parent.parent, **age) == []
 
 
 # -- live carriers -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import json
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from corekit import BookCarrier, ask_after, draft_of, job_of, plan_of, state_cou
 
 from shipkit.common.files import Disk
 from shipkit.purchasing import recovery
+from shipkit.purchasing.recovery import pruning
 from shipkit.purchasing.recovery.pruning import _KEPT, prune_job
 from shipkit.purchasing.run import Control, execute
 from shipkit.purchasing.store import JobStore
@@ -116,8 +118,9 @@ def test_pruning_again_does_nothing(job):
     assert job.status == "completed"
 
 
-@pytest.mark.parametrize("operations", range(1, 9))
-def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_next(job, operations):
+def dying_after(operations):
+    """Return a disk that fails after so many operations."""
+
     class Dying(Disk):
         left = operations
 
@@ -138,13 +141,61 @@ def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_nex
             self._one()
             super().remove(path)
 
+    return Dying()
+
+
+@pytest.mark.parametrize("operations", range(1, 9))
+def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_next(job, operations):
     with pytest.raises(OSError, match="died"):
-        prune_job(job, disk=Dying())
+        prune_job(job, disk=dying_after(operations))
     again = JobStore(job.path)
     again.verify()
     assert state_counts(again) == {"shipped": 30}
     assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
     assert not any(b"LABEL-BYTES" in path.read_bytes() for path in job.path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("operations", [None, *range(1, 7)])
+def test_a_job_that_an_earlier_version_pruned_is_pruned_again(job, monkeypatch, operations):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(pruning, "_KEPT", _KEPT | {"name"})
+        earlier.setattr(pruning, "_ALLOW_LIST", "another")
+        assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
+        assert recovery.prune(older_than=DAY, now=LATER) == []
+    assert JobStore(job.path).plan.column("name").null_count == 0
+    if operations is not None:
+        with pytest.raises(OSError, match="died"):
+            prune_job(JobStore(job.path), disk=dying_after(operations))
+        JobStore(job.path).verify()
+    again = recovery.prune(older_than=DAY, now=LATER)
+    if operations is None or operations < 4:  # later nothing of it is left
+        assert again == [job.job_id]
+    assert JobStore(job.path).plan.column("name").null_count == 30
+    JobStore(job.path).verify()
+    assert recovery.prune(older_than=DAY, now=LATER) == []
+
+
+def test_one_that_was_pruned_before_there_was_a_list_is_pruned_again(job):
+    prune_job(job)
+    said = json.loads((job.path / "PRUNED").read_bytes())
+    (job.path / "PRUNED").write_text(json.dumps({"plan.parquet": said["plan.parquet"]}))
+    assert recovery.prune(older_than=DAY, now=LATER) == [job.job_id]
+    assert recovery.prune(older_than=DAY, now=LATER) == []
+
+
+def test_a_pruned_origin_is_not_taken_for_the_shippers(home):
+    plan = plan_of(2)
+    place = {"company": "Barn", "city": "Waco", "postal_code": "76701"}
+    rows = plan.to_pylist()
+    rows[1]["ship_from"] = place | {"state": "TX", "country": "US", "phone": "2105550199"}
+    plan = pa.Table.from_pylist(rows, schema=plan.schema)
+    job = JobStore.publish(home, dataclasses.replace(draft_of(2), plan=plan))
+    assert job.results()["ship_from"].to_pylist() == [None, "Barn, Waco, TX 76701"]
+    prune_job(job)
+    left = JobStore(job.path)
+    assert left.results()["ship_from"].to_pylist() == [None, "removed by prune, TX"]
+    kept = left.plan["ship_from"].to_pylist()[1]
+    assert {name for name, value in kept.items() if value} == {"company", "state", "country"}
 
 
 def test_a_dry_run_and_young_or_open_jobs_change_nothing(home, job, tmp_path):

@@ -2,7 +2,8 @@
 
 The ledger stays valid. One compaction replaces all of it, and the segments with label bytes are
 removed. The plan is written again without addresses; a file named ``PRUNED`` has its new digest, so
-that the job is still checked when it is read.
+that the job is still checked when it is read, and what was kept, so that a job that was pruned by
+an earlier version, which kept more, is pruned again.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing.pickup_book import pickup_book
-from shipkit.purchasing.store import PRUNED, JobStore
+from shipkit.purchasing.store import PLAN_BEFORE, PRUNED, JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.job_objects import JobObjects
 from shipkit.purchasing.store.ledger import now_us
@@ -59,7 +61,17 @@ _KEPT_OF_DETAILS: Final = frozenset(
     }
 )
 """What stays of the details of a ledger entry: no words of a person or of a carrier."""
+_KEPT_OF_AN_ORIGIN: Final = frozenset({"state", "country"})
 _REMOVED: Final = "removed by prune"
+_ALLOW_LIST: Final = hashlib.sha256(
+    repr(
+        [
+            sorted(names)
+            for names in (_KEPT, _KEPT_OF_A_PARCEL, _KEPT_OF_DETAILS, _KEPT_OF_AN_ORIGIN)
+        ]
+    ).encode()
+).hexdigest()
+"""Stands for the lists above: another one means that jobs are pruned again."""
 
 
 class PrunedJobs(list[str]):
@@ -141,18 +153,21 @@ def _open_handover(store: JobStore, now: dt.datetime) -> str | None:
 
 
 def _is_done(store: JobStore) -> bool:
-    """Return whether a job was pruned to the end."""
+    """Return whether a job was pruned to the end, and by these lists."""
     folder = store.path
     if store.objects is not None:
-        return store.objects.pruned_whole()
+        return store.objects.pruned_whole(_ALLOW_LIST)
     if (
         not store.pruned
         or (folder / "source.parquet").exists()
         or any((folder / "segments").glob("seg-*-labels.parquet"))
     ):
         return False
-    digest: str = json.loads((folder / PRUNED).read_bytes())["plan.parquet"]
-    return hashlib.sha256((folder / "plan.parquet").read_bytes()).hexdigest() == digest
+    said = json.loads((folder / PRUNED).read_bytes())
+    return said.get("allow_list") == _ALLOW_LIST and all(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() == said.get(name)
+        for name in ("plan.parquet", "problems.parquet")
+    )
 
 
 def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
@@ -173,9 +188,14 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
         ledger.flatten(_bare_details)
     plan, problems = _bare_tables(store)
-    digest = {"plan.parquet": hashlib.sha256(plan).hexdigest()}
+    said = {
+        "plan.parquet": hashlib.sha256(plan).hexdigest(),
+        "problems.parquet": hashlib.sha256(problems).hexdigest(),
+        PLAN_BEFORE: hashlib.sha256((folder / "plan.parquet").read_bytes()).hexdigest(),
+        "allow_list": _ALLOW_LIST,
+    }
     # First: from here on, both the old plan and the new one are accepted, whichever a crash leaves.
-    disk.publish(folder, PRUNED, json.dumps(digest).encode())
+    disk.publish(folder, PRUNED, json.dumps(said).encode())
     disk.publish(folder, "plan.parquet", plan)
     disk.publish(folder, "problems.parquet", problems)
     disk.remove(folder / "source.parquet")
@@ -190,7 +210,9 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
 def _bare_tables(store: JobStore) -> tuple[bytes, bytes]:
     """Return plan and problems without private data, as files."""
     plan, problems = store.plan, store.problems
-    plan = _without(plan, set(plan.column_names) - _KEPT)
+    plan = _without(plan, set(plan.column_names) - _KEPT - {"ship_from"})
+    at = plan.schema.get_field_index("ship_from")
+    plan = plan.set_column(at, plan.schema.field(at), _bare_origins(plan.column(at)))
     at = plan.schema.get_field_index("parcels")
     plan = plan.set_column(at, plan.schema.field(at), _bare_parcels(plan.column(at)))
     # The text of a problem quotes cells; its code and its field say what it was.
@@ -214,6 +236,20 @@ def _bare_details(entries: pa.Table) -> pa.Table:
 def _bare_json(text: str) -> str:
     kept = {name: value for name, value in json.loads(text).items() if name in _KEPT_OF_DETAILS}
     return json.dumps(kept)
+
+
+def _bare_origins(column: pa.ChunkedArray) -> pa.Array:
+    """Return where rows leave from, as far as it is kept. Null still means the shipper's place."""
+    places = column.combine_chunks()
+    nulls = {
+        field.name: pa.nulls(len(places), field.type)
+        for field in places.type
+        if field.name not in _KEPT_OF_AN_ORIGIN
+    }
+    nulls["company"] = pa.repeat(pa.scalar(_REMOVED), len(places))
+    kept = {name: pc.struct_field(places, name) for name in _KEPT_OF_AN_ORIGIN}
+    columns = [(nulls | kept)[field.name] for field in places.type]
+    return pa.StructArray.from_arrays(columns, fields=list(places.type), mask=places.is_null())
 
 
 def _bare_parcels(column: pa.ChunkedArray) -> pa.Array:
@@ -247,7 +283,8 @@ def _prune_objects(store: JobStore, objects: JobObjects) -> None:
             if name not in (*tables, "source.parquet")
         }
         try:
-            objects.prune(json.dumps(digests).encode(), tables, kept)
+            said = digests | {"allow_list": _ALLOW_LIST}
+            objects.prune(json.dumps(said).encode(), tables, kept)
         except OSError as error:
             raise CheckpointWriteError(
                 f"{store.job_id} is pruned only in part: {error}.",

@@ -76,12 +76,14 @@ from shipkit.schema import complete
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["PRUNED", "JobDraft", "JobStore"]
+__all__ = ["PLAN_BEFORE", "PRUNED", "JobDraft", "JobStore"]
 
 log = logging.getLogger("shipkit.purchasing.store")
 
 PRUNED = "PRUNED"
 """The file that marks a job whose addresses and labels were removed, with the new plan's digest."""
+PLAN_BEFORE = "plan.parquet before"
+"""In that file: the digest of the plan that was there before, which a crash may leave."""
 
 _FENCE_TRIES = 5
 _LONGEST_ID = 200
@@ -331,7 +333,10 @@ class JobStore:
         for name in checked if self.manifest.accounts else checked[:3]:
             with (self.path / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest not in (self.manifest.files[name], pruned.get(name)):
+            known = [self.manifest.files[name], pruned.get(name)]
+            if name == "plan.parquet":
+                known.append(pruned.get(PLAN_BEFORE))
+            if digest not in known:
                 raise CheckpointCorrupt(
                     f"{name} of {self.job_id} was altered after it was published.",
                     fix="Restore it from a backup. Nothing was sent.",

@@ -217,7 +217,9 @@ class JobObjects:
 
     def _follow_prune(self) -> None:
         """Drop addresses and labels from the cache when another machine has pruned the job."""
-        if (self.folder / "PRUNED").exists() or not self.store.exists(self._key("PRUNED")):
+        pruned = self.store.find(self._key("PRUNED"))
+        own = self.folder / "PRUNED"
+        if pruned is None or (own.exists() and own.read_bytes() == pruned.data):
             return
         self._fetch_tables(self.store.get(self._key("manifest.json")).data)
         self._last = 0
@@ -394,7 +396,7 @@ class JobObjects:
         Parameters
         ----------
         pruned
-            The content of ``PRUNED``: table -> its new digest.
+            The content of ``PRUNED``: table -> its new digest, and ``allow_list``.
         tables
             Table -> its new content.
         kept
@@ -415,12 +417,14 @@ class JobObjects:
             if (key := self._key(folder, name)) not in keep
         )
 
-    def pruned_whole(self) -> bool:
-        """Return whether nothing is left that :meth:`prune` would remove."""
+    def pruned_whole(self, allow_list: str) -> bool:
+        """Return whether nothing is left that :meth:`prune` by this allow-list would remove."""
         pruned = self.store.find(self._key("PRUNED"))
         if pruned is None or self.store.names(self._key("labels")):
             return False
         digests = json.loads(pruned.data)
+        if digests.pop("allow_list", None) != allow_list:
+            return False
         tables = self.store.names(self._key("tables"))
         several = any(name.endswith("-accounts.parquet") for name in tables)
         return len(tables) <= len(_TABLES) - (not several) and all(
