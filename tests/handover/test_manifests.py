@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.after_purchase import MadeManifest
 from shipkit.carriers.sandbox import Faults
 from shipkit.common.local_day import local_day
 from shipkit.errors import AnswerLost, InputError, LabelError
@@ -145,19 +146,31 @@ def test_a_process_that_dies_between_the_request_and_its_answer_leaves_it_open(b
     assert set(on_forms(sandbox).values()) == {made.number}
 
 
-def test_a_form_that_lists_other_labels_only_is_of_no_row_and_is_not_asked_for_again(
-    bought, sandbox
-):
-    job = bought(order(1))
-    asked = sandbox.manifest
+@pytest.mark.parametrize("listed", [0, 1])
+def test_labels_that_a_form_does_not_list_are_on_none(bought, sandbox, listed):
+    job = bought(order(1), order(2))
+    calls: list[int] = []
 
-    async def of_others(*given: Any, **options: Any) -> Any:
-        return replace(await asked(*given, **options), tracking_numbers=("1ZOTHER",))
+    async def made_of_some(shipments: Any, *_: Any, **__: Any) -> MadeManifest:
+        calls.append(len(shipments))
+        numbers = shipments[0].tracking_numbers if len(calls) <= listed else ("ANOTHER",)
+        return MadeManifest(f"F{len(calls)}", numbers, warnings=("Lists are cut.",))
 
-    sandbox.manifest = of_others
+    sandbox.manifest = made_of_some
     made = job.manifest()
-    assert [each.rows for each in made] == [()]
-    assert "lists other labels than these" in made.left_out["reason"][0]
+    del sandbox.manifest
+    last = f"F{1 + listed}"
+    assert [(each.number, each.rows, each.labels) for each in made] == [
+        *[("F1", (0,), 1)][:listed],
+        (last, (), 0),
+    ]
+    assert calls == [2, 1][: 1 + listed], "one that lists none is not asked for again and again"
+    reason = f"{last} was made, and does not list it. Lists are cut."
+    assert set(made.left_out["reason"]) == {reason}
+    assert list(made.left_out["order_id"]) == ["SO-1", "SO-2"][listed:]
+    again = job.manifest()
+    assert again.left_out.empty
+    assert again[-1].rows == (0, 1)[listed:]
 
 
 def test_a_carrier_without_manifests_says_what_it_does_instead(bought, sandbox):

@@ -236,7 +236,6 @@ class _Maker:
         """Record a form with the rows that are on it, and return the others."""
         on_it = set(made.tracking_numbers)
         rows = [row for row, own in labels.items() if on_it.issuperset(own.tracking_numbers)]
-        rows = rows if on_it else list(labels)
         count = sum(len(labels[row].tracking_numbers) for row in rows)
         paper = LabelBytes(made.number, "pdf", "manifest", 0, made.form) if made.form else None
         await self._note(
@@ -248,11 +247,13 @@ class _Maker:
             warnings=list(made.warnings),
         )
         self.outcome.made += 1
-        if not rows:  # asked for again, they could end up on a form each time
-            words = f"The form {made.number} was made, and it lists other labels than these."
-            self._leave_out(labels, f"{words} Ask the carrier.")
-            return []
-        return [row for row in labels if row not in set(rows)]
+        others = [row for row in labels if row not in set(rows)]
+        if rows:
+            return others
+        # To ask again would make one empty form after the other.
+        said = f"{made.number} was made, and does not list it."
+        self._leave_out(others, " ".join((said, *made.warnings)))
+        return []
 
     async def _note(
         self,
