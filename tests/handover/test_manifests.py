@@ -19,6 +19,7 @@ from shipkit.errors import AnswerLost, InputError, LabelError
 from shipkit.purchasing import recovery
 from shipkit.purchasing.handover.driver_manifests import ManifestBook
 from shipkit.purchasing.handover.manifest_run import _parts
+from shipkit.purchasing.store import JobStore
 
 from .conftest import SHOP, order
 
@@ -94,6 +95,20 @@ def test_a_day_that_is_over_is_left_out_with_the_reason(bought, monkeypatch):
     assert made.left_out["reason"][0] == (
         f"Its ship date {TODAY} is over: a manifest is of today or a later day."
     )
+
+
+def test_the_ledger_is_read_once_for_any_number_of_forms(bought, monkeypatch):
+    job = bought(*[order(n, ship_date=TODAY + dt.timedelta(days=n)) for n in range(3)])
+    reads: list[list[int]] = []
+    real = JobStore.last_entries_of
+
+    def counted(store: Any, rows: Any) -> Any:
+        reads.append(list(rows))
+        return real(store, rows)
+
+    monkeypatch.setattr(JobStore, "last_entries_of", counted)
+    assert len(job.manifest()) == 3
+    assert reads == [[0, 1, 2]]
 
 
 def test_a_clause_chooses_and_the_rest_follows_on_a_manifest_of_its_own(bought, sandbox):

@@ -90,7 +90,7 @@ async def make_manifests(
             fix="Make manifests on the day that the parcels leave.",
         )
     with store.own("manifest") as ledger, guarded(ledger.gate):
-        maker = _Maker(store, accounts, ledger, ManifestBook.of(store))
+        maker = _Maker(store, accounts, ledger, ManifestBook.of(store), rows)
         await maker.settle()
         await maker.make(rows)
     return maker.outcome
@@ -100,12 +100,25 @@ class _Maker:
     """One round of requests for a job that is owned."""
 
     def __init__(
-        self, store: JobStore, accounts: Accounts, ledger: Ledger, book: ManifestBook
+        self,
+        store: JobStore,
+        accounts: Accounts,
+        ledger: Ledger,
+        book: ManifestBook,
+        rows: Sequence[int],
     ) -> None:
         self.outcome = ManifestOutcome()
         self._store, self._accounts, self._ledger, self._book = store, accounts, ledger, book
         self._attempts = book.attempts
         self._plan = PlanRows(store.path)
+        # Read once, and not for each form: the ledger of a large job takes seconds, and while it
+        # is owned nothing else changes.
+        asked = {row for request in book.open for row in request.rows}
+        self._bought = {
+            row: BoughtLabels(entry["shipment_id"], tuple(entry["tracking_numbers"]))
+            for row, entry in store.last_entries_of(sorted(asked.union(rows))).items()
+            if entry["tracking_numbers"]
+        }
 
     async def settle(self) -> None:
         """Ask again for forms whose answer was lost."""
@@ -276,11 +289,7 @@ class _Maker:
         )
 
     def _labels(self, rows: Sequence[int]) -> dict[int, BoughtLabels]:
-        entries = self._store.last_entries_of(rows)
-        return {
-            row: BoughtLabels(entries[row]["shipment_id"], tuple(entries[row]["tracking_numbers"]))
-            for row in rows
-        }
+        return {row: self._bought[row] for row in rows}
 
     def _leave_out(self, rows: Iterable[int], why: str) -> None:
         self.outcome.left_out |= dict.fromkeys(rows, why)
