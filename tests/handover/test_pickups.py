@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import shipkit as sk
-from shipkit.carriers.sandbox import Faults
+from shipkit.carriers.after_purchase import PickupOffer
+from shipkit.carriers.sandbox import Faults, pickup_desk
 from shipkit.cli import main
 from shipkit.common.local_day import local_day
 from shipkit.errors import (
@@ -248,6 +249,46 @@ def test_prune_leaves_jobs_alone_whose_pickup_is_to_come_or_in_doubt(bought, san
     assert sorted(found) == sorted([coming.job_id, over.job_id])
     doubt.pickups[0].forget()
     assert prune(tmp_path, older_than=age, now=later) == [doubt.job_id]
+
+
+@pytest.mark.parametrize("mode", ["confirm", "auto"])
+def test_a_price_that_rose_is_agreed_to_again_and_a_lower_one_is_booked(
+    bought, sandbox, monkeypatch, mode
+):
+    limits = SpendLimits.of({"total": "99"}).in_cents()
+    job = bought(order(1), mode=mode, limits=limits)
+    pickup = job.pickup(MONDAY)
+    monkeypatch.setattr(pickup_desk, "PRICE", sk.Money.of("7.35"))
+    with pytest.raises(ApprovalRequired, match=r"costs \$7\.35, and \$6\.25 was agreed to"):
+        pickup.book(confirm_total="6.25")
+    assert (pickup.price, pickup.state, in_books(sandbox)) == (sk.Money.of("7.35"), "offered", [])
+    monkeypatch.setattr(pickup_desk, "PRICE", sk.Money.of("5.00"))
+    pickup.book(confirm_total="7.35")
+    assert (pickup.price, pickup.state) == (sk.Money.of("5.00"), "booked")
+    assert [row[1] for row in in_books(sandbox)] == [500]
+
+
+def test_a_price_that_the_carrier_holds_is_not_asked_for_again(bought, sandbox, monkeypatch):
+    async def held(*_: Any) -> PickupOffer:
+        return PickupOffer(sk.Money.of("6.25"), "offer;1")
+
+    monkeypatch.setattr(sandbox, "pickup", held)
+    pickup = bought(order(1)).pickup(MONDAY)
+    monkeypatch.setattr(sandbox, "pickup", None)
+    assert pickup.book(confirm_total="6.25").state == "booked"
+
+
+def test_a_pickup_is_booked_only_while_the_driver_can_still_come(bought, sandbox, monkeypatch):
+    pickup = bought(order(1)).pickup(MONDAY, close="17:00")
+    for day, clock, words in (
+        (MONDAY, dt.time(17, 0), "It is 17:00"),
+        (MONDAY + dt.timedelta(days=1), dt.time(8), "is over"),
+    ):
+        monkeypatch.setattr(pickup_run, "local_day", lambda _, day=day: day)
+        monkeypatch.setattr(pickup_run, "_time_at", lambda _, clock=clock: clock)
+        with pytest.raises(InputError, match=words):
+            pickup.book(confirm_total="6.25")
+    assert (in_books(sandbox), pickup.state) == ([], "offered")
 
 
 def test_what_was_written_for_the_driver_is_private(bought, sandbox, tmp_path, monkeypatch):

@@ -13,17 +13,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
-from shipkit.carriers.accounts import Account, Accounts
+from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.after_purchase import (
     PLACES,
     BookedPickup,
-    BooksPickups,
-    BoughtLabels,
     PickupOffer,
-    PickupRequest,
-    pickup_booker,
 )
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.send_gate import guarded
@@ -37,9 +31,10 @@ from shipkit.errors import (
     NotSent,
     SpendLimitExceeded,
 )
-from shipkit.models import Address, Money, Shipment
+from shipkit.models import Address, Money
 from shipkit.purchasing.account import require_account
 from shipkit.purchasing.approval import ExecutionMode
+from shipkit.purchasing.handover.picked_parcels import PickedParcels
 from shipkit.purchasing.pickup_book import (
     ASKED,
     BOOKED,
@@ -52,15 +47,13 @@ from shipkit.purchasing.pickup_book import (
     booking_texts,
     pickup_book,
 )
-from shipkit.purchasing.recovery.voiding import account_of
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LabelBytes, LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
-from shipkit.state import RowState
 
-__all__ = ["PickupWish", "book", "cancel", "forget", "offered", "status"]
+__all__ = ["PickupWish", "book", "cancel", "forget", "offered", "priced_again", "status"]
 
 
 @dataclass(frozen=True)
@@ -98,18 +91,9 @@ async def offered(
     require_account(store.manifest, accounts)
     # A return label is on its way to the customer, who hands the parcel over.
     rows = [row for row, line in PlanRows(store.path).dicts(list(rows)) if not line["is_return"]]
-    parcels = _Parcels.of(store, accounts, rows)
-    today = local_day(parcels.address)
-    day = wish.day or today
-    if day < today:
-        raise InputError(f"The day {day} is over.", fix=f"Give a day from {today} on.")
-    now = _time_at(parcels.address)
-    if day == today and wish.close <= now:
-        raise InputError(
-            f"It is {now:%H:%M} where the parcels are, and the driver may come until "
-            f"{wish.close:%H:%M}.",
-            fix="Give a later close=, or another day.",
-        )
+    parcels = PickedParcels.of(store, accounts, rows)
+    day = wish.day or local_day(parcels.address)
+    _demand_to_come(parcels.address, day, wish.close)
     entry = PickupEntry(
         reference=f"P{secrets.token_hex(9).upper()}",
         account=parcels.account.name,
@@ -126,6 +110,19 @@ async def offered(
     request = parcels.request(entry)
     offer = await parcels.account.pacer.repeat(lambda: parcels.booker.pickup(request))
     return replace(entry, offer=offer)
+
+
+def _demand_to_come(address: Address, day: dt.date, close: dt.time) -> None:
+    """Raise InputError where the driver could only have come before now."""
+    today, now = local_day(address), _time_at(address)
+    if day < today:
+        raise InputError(f"The day {day} is over.", fix=f"Give a day from {today} on.")
+    if day == today and close <= now:
+        raise InputError(
+            f"It is {now:%H:%M} where the parcels are, and the driver may come until "
+            f"{close:%H:%M}.",
+            fix="Give a later close=, or another day.",
+        )
 
 
 def _time_at(address: Address) -> dt.time:
@@ -161,6 +158,30 @@ def _demand_agreed(
         )
 
 
+async def priced_again(
+    store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry
+) -> PickupEntry:
+    """Return a pickup that is not asked for yet with the price of now.
+
+    An offer without a number is a price that the carrier does not hold: what it charges is the
+    price at the time of the booking. One with a number is booked at its own price.
+
+    Raises
+    ------
+    InputError
+        Its day or its hours are over.
+    """
+    accounts = Accounts.of(carrier)
+    require_account(store.manifest, accounts)
+    if entry.offer.number or entry.reference in pickup_book(store, texts=False):
+        return entry
+    parcels = PickedParcels.of(store, accounts, entry.rows)
+    _demand_to_come(parcels.address, entry.day, entry.close)
+    request = parcels.request(entry)
+    offer = await parcels.account.pacer.repeat(lambda: parcels.booker.pickup(request))
+    return replace(entry, offer=offer)
+
+
 async def book(
     store: JobStore, carrier: Carrier | Accounts, entry: PickupEntry, agreed: Money | None
 ) -> PickupEntry:
@@ -175,6 +196,8 @@ async def book(
     ------
     ApprovalRequired, SpendLimitExceeded
         No one agreed to the price, or the limits do not allow it. Nothing was booked.
+    InputError
+        Its day or its hours are over. Nothing was booked.
     CarrierRejected
         The carrier does not come. Nothing was booked.
     AnswerLost
@@ -191,8 +214,9 @@ async def book(
                 f"The pickup {entry.reference} is {known.state}.",
                 fix="Ask for a new one: job.pickup(...).",
             )
-        parcels = _Parcels.of(store, accounts, entry.rows, anyhow=known is not None)
+        parcels = PickedParcels.of(store, accounts, entry.rows, anyhow=known is not None)
         if known is None:
+            _demand_to_come(parcels.address, entry.day, entry.close)
             # While the job is owned, so that two bookings and a run share what the limits leave.
             _demand_agreed(store, ledger, entry, agreed)
             _refuse_second(store, entry)
@@ -208,7 +232,7 @@ async def book(
 
 
 async def _sent(
-    ledger: Ledger, parcels: _Parcels, entry: PickupEntry, *, lost: bool
+    ledger: Ledger, parcels: PickedParcels, entry: PickupEntry, *, lost: bool
 ) -> BookedPickup:
     request = parcels.request(entry)
 
@@ -232,7 +256,7 @@ async def status(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
     """Return what the carrier says about a pickup that is booked."""
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
-    booked, parcels = _demand_booked(entry), _Parcels.known(store, accounts, entry)
+    booked, parcels = _demand_booked(entry), PickedParcels.known(store, accounts, entry)
     request = parcels.request(entry)
     return await parcels.account.pacer.repeat(lambda: parcels.booker.pickup_status(request, booked))
 
@@ -254,7 +278,7 @@ async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
         if known.state == "canceled":
             return known
         booked = _demand_booked(known)
-        parcels = _Parcels.known(store, accounts, entry)
+        parcels = PickedParcels.known(store, accounts, entry)
         lost = known.canceling == "asked"
         if not lost:
             # Durable before it is sent: only after it, "there is no such pickup" means canceled.
@@ -265,7 +289,7 @@ async def cancel(store: JobStore, carrier: Carrier | Accounts, entry: PickupEntr
 
 
 async def _cancel_sent(
-    ledger: Ledger, parcels: _Parcels, entry: PickupEntry, booked: BookedPickup, *, lost: bool
+    ledger: Ledger, parcels: PickedParcels, entry: PickupEntry, booked: BookedPickup, *, lost: bool
 ) -> None:
     request = parcels.request(entry)
 
@@ -302,109 +326,6 @@ async def forget(store: JobStore, entry: PickupEntry) -> PickupEntry:
                 fix="One that is booked can be forgotten after cancel() was tried.",
             )
     return pickup_book(store)[entry.reference]
-
-
-@dataclass(frozen=True)
-class _Parcels:
-    """The parcels of some rows: of one account, at one address."""
-
-    account: Account
-    booker: BooksPickups
-    carrier: str
-    address: Address
-    own_address: bool
-    shipments: tuple[tuple[Shipment, BoughtLabels], ...]
-
-    @classmethod
-    def of(
-        cls, store: JobStore, accounts: Accounts, rows: Sequence[int], *, anyhow: bool = False
-    ) -> _Parcels:
-        """Return the parcels of rows.
-
-        Parameters
-        ----------
-        anyhow
-            Also those that are no longer bought: of a pickup that was asked for before.
-        """
-        if store.pruned:
-            raise InputError(
-                f"{store.job_id} was pruned: its addresses are gone.",
-                fix="Book pickups before a job is pruned.",
-            )
-        table = store.results()
-        states = table.column("state").to_pylist()
-        if not rows or not (anyhow or all(states[row] == RowState.SHIPPED for row in rows)):
-            raise InputError(
-                "No bought parcels were chosen.", fix="Book a pickup for labels that are bought."
-            )
-        plan, entries = PlanRows(store.path), store.last_entries_of(rows)
-        found = [(row, plan.one(row)) for row in rows]
-        movers = table.column("carrier").take(pa.array(rows)).to_pylist()
-        own = {
-            (account_of(store, accounts, row).name, mover, ship.ship_from)
-            for (row, ship), mover in zip(found, movers, strict=True)
-        }
-        if len(own) > 1:
-            names = ", ".join(sorted({f"{mover} of {name}" for name, mover, _ in own}))
-            raise InputError(
-                "A pickup is of one carrier, one account and one address, and these parcels are "
-                f"of {len(own)} ({names}).",
-                fix="Choose with where=, and ask for each.",
-            )
-        [(name, mover, origin)] = own
-        booker = pickup_booker(accounts[name].carrier)
-        if booker is None:
-            raise InputError(
-                f"{name} books no pickups here.", fix="Book it with the carrier, or drop off."
-            )
-        return cls(
-            accounts[name],
-            booker,
-            mover,
-            origin or store.manifest.shipper,
-            origin is None,
-            tuple(
-                (
-                    shipment,
-                    BoughtLabels(
-                        entries[row]["shipment_id"], tuple(entries[row]["tracking_numbers"])
-                    ),
-                )
-                for row, shipment in found
-            ),
-        )
-
-    @classmethod
-    def known(cls, store: JobStore, accounts: Accounts, entry: PickupEntry) -> _Parcels:
-        """Return what a booked pickup is asked about by: its numbers, also of a pruned job."""
-        account = accounts[entry.account]
-        booker = pickup_booker(account.carrier)
-        if booker is None:
-            raise InputError(
-                f"{entry.account} books no pickups here.", fix="Ask the carrier about it."
-            )
-        return cls(
-            account,
-            booker,
-            entry.carrier,
-            store.manifest.shipper,
-            own_address=True,
-            shipments=(),
-        )
-
-    def request(self, entry: PickupEntry) -> PickupRequest:
-        """Return what is asked of the carrier: the same for a repeat."""
-        return PickupRequest(
-            reference=entry.reference,
-            address=self.address,
-            own_address=self.own_address,
-            day=entry.day,
-            ready=entry.ready,
-            close=entry.close,
-            shipments=self.shipments,
-            place=entry.place,
-            instructions=entry.instructions,
-        )
 
 
 def _refuse_second(store: JobStore, entry: PickupEntry) -> None:

@@ -88,6 +88,8 @@ class Pickup(html.Shown):
         """Book it, once: one that is booked already is returned as it is.
 
         One in doubt is looked up at the carrier, and booked only if that cannot make a second one.
+        Where the carrier does not hold its price (UPS), it is asked again first: one that rose is
+        in :attr:`price`, and nothing is booked until you agree to it. A lower one is booked.
 
         Parameters
         ----------
@@ -105,8 +107,12 @@ class Pickup(html.Shown):
             It may be booked, and the carrier does not tell. Look there; :meth:`forget` where it is
             not.
         """
-        currency = self._entry.offer.price.currency
-        agreed = None if confirm_total is None else Money.of(confirm_total, currency)
+        before = self._entry.offer.price
+        agreed = None if confirm_total is None else Money.of(confirm_total, before.currency)
+        self._entry = self._run(lambda a: pickup_run.priced_again(self._store, a, self._entry))
+        now = self._entry.offer.price
+        if agreed == before and now.currency == before.currency and now.cents < before.cents:
+            agreed = now
         try:
             self._entry = self._run(lambda a: pickup_run.book(self._store, a, self._entry, agreed))
         finally:
