@@ -76,6 +76,12 @@ _COMMAND_LINE_WORDS = (
     (re.compile(r'session\.skip\("([^"]*)"\)'), r'--skip "\1"'),
     (re.compile(r"session\.preview\(\)"), "shipkit preview"),
     (re.compile(r"sk\.jobs\(\)"), "shipkit jobs"),
+    (re.compile(r"job\.pickups has it"), "shipkit pickup JOB --list shows it"),
+    (re.compile(r"job\.pickup\(\.\.\.\)"), "shipkit pickup JOB"),
+    (re.compile(r'\bbook\(confirm_total="([^"]*)"\)'), r"--book --max-total \1"),
+    (re.compile(r"\bbook\(\)"), "--look-up"),
+    (re.compile(r"(?:pickup\.)?\bforget\(\)"), "shipkit pickup JOB --forget"),
+    (re.compile(r"(?:pickup\.)?\bcancel\(\)"), "shipkit pickup JOB --cancel NUMBER"),
 )
 
 

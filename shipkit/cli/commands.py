@@ -168,7 +168,8 @@ _ROWS = (
         "handover_commands:pickup",
         [options.job, options.pickups],
         "JOB [--day DAY] [--book] [options]",
-        "Without\n--book nothing is booked. --list shows the pickups of the job.",
+        "Without\n--book nothing is booked. --list shows the pickups of the job; one in doubt is\n"
+        "settled with --look-up, or by you with --forget.",
     ),
     CommandSpec(
         "write-back",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from shipkit.cli.advice import for_command_line
 from shipkit.cli.commands import UsageError, again
 from shipkit.cli.console import Console, End
 from shipkit.cli.exit_codes import Exit
@@ -41,11 +43,12 @@ def manifest(args: Namespace, console: Console) -> End:
 
 
 def pickup(args: Namespace, console: Console) -> End:
-    """Price a pickup and book it, or list and cancel those that are booked."""
+    """Price a pickup and book it; or list, cancel and settle those that were asked for."""
     with open_job(args, args.job) as job:
         console.say(f"{job.job_id} on {job.store.manifest.identity}")
-        if args.list or args.cancel:
-            return _known_pickups(job, args, console)
+        _settle_pickup(job, args)
+        if args.list or args.cancel or args.look_up is not None or args.forget is not None:
+            return _known_pickups(job, console)
         found = job.pickup(
             args.day,
             ready=args.ready,
@@ -54,7 +57,7 @@ def pickup(args: Namespace, console: Console) -> End:
             place=args.place,
             instructions=args.instructions,
         )
-        console.pairs(found.lines())
+        _show(found, console)
         if not args.book:
             console.say("Nothing is booked.")
             following = f"{again('pickup', args)} --book"
@@ -64,7 +67,7 @@ def pickup(args: Namespace, console: Console) -> End:
             return End(Exit.NOT_APPROVED, job_id=job.job_id, facts=_facts(found))
         found.book(confirm_total=found.price)
         console.title("Booked")
-        console.pairs(found.lines())
+        _show(found, console)
         return End(job_id=job.job_id, facts=_facts(found))
 
 
@@ -89,15 +92,43 @@ def _agreed(job: Job, found: Pickup, args: Namespace, console: Console) -> bool:
     return total_typed(totals, len(found.rows), str(identity), identity.live, console)
 
 
-def _known_pickups(job: Job, args: Namespace, console: Console) -> End:
-    known = job.pickups
+def _settle_pickup(job: Job, args: Namespace) -> None:
+    """Cancel, look up or forget the pickup that was named, or the only one that it can be."""
     if args.cancel:
-        named = [each for each in known if each.number == args.cancel]
-        if not named:
-            raise UsageError(f"this job has no pickup {args.cancel}; --list shows those it has")
-        named[0].cancel()
+        _named(job.pickups, args.cancel).cancel()
+    if args.look_up is not None:
+        _meant(job, args.look_up, lambda each: each.state == "in_doubt").book()
+    if args.forget is not None:
+        _meant(job, args.forget, lambda each: each.can_be_forgotten).forget()
+
+
+def _meant(job: Job, name: str, fits: Callable[[Pickup], bool]) -> Pickup:
+    known = job.pickups
+    if name:
+        return _named(known, name)
+    found = [each for each in known if fits(each)]
+    if not found:
+        raise UsageError("no pickup of this job is in doubt; --list shows those it has")
+    if len(found) > 1:
+        raise UsageError(f"name one of them: {', '.join(each.reference for each in found)}")
+    return found[0]
+
+
+def _named(known: Sequence[Pickup], name: str) -> Pickup:
     for each in known:
-        console.pairs(each.lines())
+        if name in (each.number, each.reference):
+            return each
+    raise UsageError(f"this job has no pickup {name}; --list shows those it has")
+
+
+def _show(found: Pickup, console: Console) -> None:
+    console.pairs([(name, for_command_line(text)) for name, text in found.lines()])
+
+
+def _known_pickups(job: Job, console: Console) -> End:
+    known = job.pickups
+    for each in known:
+        _show(each, console)
         console.record("pickup", **_facts(each))
     if not known:
         console.say("No pickups.")
@@ -108,6 +139,7 @@ def _facts(found: Pickup) -> dict[str, str | None]:
     return {
         "carrier": found.carrier,
         "number": found.number,
+        "reference": found.reference,
         "day": found.day.isoformat(),
         "price": f"{found.price.amount}",
         "currency": found.price.currency,

@@ -453,15 +453,30 @@ def pickups(p: _Parser) -> None:
         "--place", metavar="PLACE", default="front_door", help="front_door, mail_room, office, ..."
     )
     p.add_argument("--instructions", metavar="TEXT", default="", help="what the driver should know")
-    p.add_argument("--book", action="store_true", help="book it; its price is asked for approval")
+    g = p.add_mutually_exclusive_group()
+    g.add_argument("--book", action="store_true", help="book it; its price is asked for approval")
     p.add_argument(
         "--max-total",
         type=_AMOUNT,
         metavar="AMOUNT",
         help="with --book: agree to a price up to this amount",
     )
-    p.add_argument("--list", action="store_true", help="list the pickups of the job")
-    p.add_argument("--cancel", metavar="NUMBER", help="cancel one of them")
+    g.add_argument("--list", action="store_true", help="list the pickups of the job")
+    g.add_argument("--cancel", metavar="NUMBER", help="cancel one, by its number or reference")
+    g.add_argument(
+        "--look-up",
+        nargs="?",
+        const="",
+        metavar="REFERENCE",
+        help="look one up that may be booked, and book it where that makes no second one",
+    )
+    g.add_argument(
+        "--forget",
+        nargs="?",
+        const="",
+        metavar="REFERENCE",
+        help="decide that one in doubt is not booked, or that one is canceled; asks no carrier",
+    )
 
 
 def write_back(p: _Parser) -> None:

@@ -15,6 +15,7 @@ import shipkit as sk
 from shipkit.carriers.after_purchase import PickupOffer
 from shipkit.carriers.sandbox import Faults, pickup_desk
 from shipkit.cli import main
+from shipkit.cli.advice import for_command_line
 from shipkit.common.local_day import local_day
 from shipkit.errors import (
     AnswerLost,
@@ -331,6 +332,53 @@ def test_today_the_driver_comes_before_the_end_of_the_window(bought, monkeypatch
     for day in (local_day(SHOP), None):
         with pytest.raises(InputError, match="It is 17:00 where the parcels are"):
             job.pickup(day)
+
+
+def test_the_command_line_looks_up_and_forgets_what_is_in_doubt(
+    bought, sandbox, tmp_path, capsys, monkeypatch
+):
+    job = bought(order(1), order(2))
+    sandbox.faults = Faults(on=frozenset({"pickup"}), lost=1.0)
+    first, second = (job.pickup(MONDAY, clause=f"order_id = 'SO-{n}'") for n in (1, 2))
+    for each in (first, second):
+        with pytest.raises(AnswerLost):
+            each.book(confirm_total="6.25")
+    (tmp_path / "sandbox").mkdir()
+    for name in tmp_path.glob("books.sqlite*"):
+        shutil.copy(name, tmp_path / "sandbox" / name.name)
+    command = ["pickup", job.job_id, "--home", str(tmp_path)]
+    assert main([*command, "--list"]) == 0
+    shown = capsys.readouterr().out
+    assert first.reference in shown
+    assert second.reference in shown
+    assert main([*command, "--look-up"]) == 1
+    assert f"Name one of them: {first.reference}, {second.reference}" in capsys.readouterr().err
+    assert main([*command, "--look-up", first.reference]) == 0
+    [looked_up, other] = job.pickups
+    assert (looked_up.state, other.state) == ("booked", "in_doubt")
+    assert looked_up.number in {row[0] for row in in_books(sandbox)}
+
+    def no_credentials(_: Any) -> Any:
+        raise InputError("No credentials.")
+
+    monkeypatch.setattr(sk.Job, "_accounts", no_credentials)
+    assert main([*command, "--forget"]) == 0, "the only one that is left, and no carrier is asked"
+    assert [each.state for each in job.pickups] == ["booked", "refused"]
+    assert main([*command, "--forget"]) == 1
+    assert "No pickup of this job is in doubt" in capsys.readouterr().err
+    assert main([*command, "--forget", first.reference]) != 0, "it is booked"
+    assert main([*command, "--forget", "--list"]) == 1, "one of them"
+
+
+def test_advice_about_pickups_is_in_the_words_of_the_command_line():
+    assert for_command_line("Look at ups.com. If there is none: pickup.forget().") == (
+        "Look at ups.com. If there is none: shipkit pickup JOB --forget."
+    )
+    assert for_command_line("job.pickups has it: book() looks it up, forget() gives it up.") == (
+        "shipkit pickup JOB --list shows it: --look-up looks it up, shipkit pickup JOB --forget "
+        "gives it up."
+    )
+    assert for_command_line('book(confirm_total="6.25").') == "--book --max-total 6.25."
 
 
 def test_the_command_line_shows_the_price_books_lists_and_cancels(bought, tmp_path, capsys):

@@ -93,7 +93,7 @@ class HandoverMembers(ABC):
     def pickups(self) -> tuple[Pickup, ...]:
         """The pickups that were booked, or may be, as they are on disk. Asks no carrier."""
         return tuple(
-            Pickup(entry, self.store, self._ask_accounts)
+            Pickup(entry, self.store, self._ask_accounts, self.connection.run)
             for entry in pickup_book(self.store).values()
         )
 
@@ -146,7 +146,7 @@ class HandoverMembers(ABC):
         states = table.column("state").to_pylist()
         rows = [row for row in chosen if states[row] == RowState.SHIPPED]
         entry = self._ask_accounts(lambda a: offered(self.store, a, rows, wish))
-        return Pickup(entry, self.store, self._ask_accounts)
+        return Pickup(entry, self.store, self._ask_accounts, self.connection.run)
 
     def _ask_accounts(self, question: Callable[[Accounts], Awaitable[Any]]) -> Any:
         async def asked() -> Any:

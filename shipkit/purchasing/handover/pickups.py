@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from shipkit.carriers.accounts import Accounts
@@ -40,8 +40,10 @@ class Pickup(html.Shown):
         entry: PickupEntry,
         store: JobStore,
         run: Callable[[Callable[[Accounts], Awaitable[Any]]], Any],
+        run_alone: Callable[[Coroutine[Any, Any, PickupEntry]], PickupEntry],
     ) -> None:
-        self._entry, self._store, self._run = entry, store, run
+        self._entry, self._store = entry, store
+        self._run, self._run_alone = run, run_alone
 
     @property
     def state(self) -> str:
@@ -52,6 +54,16 @@ class Pickup(html.Shown):
     def price(self) -> Money:
         """What it costs: as booked, before that as offered."""
         return self._entry.price
+
+    @property
+    def reference(self) -> str:
+        """What shipkit calls it, also before it has a number; carriers are asked under it."""
+        return self._entry.reference
+
+    @property
+    def can_be_forgotten(self) -> bool:
+        """Whether :meth:`forget` can settle it."""
+        return self.state == "in_doubt" or (self.state == "booked" and bool(self._entry.canceling))
 
     @property
     def number(self) -> str | None:
@@ -140,12 +152,13 @@ class Pickup(html.Shown):
         return self
 
     def forget(self) -> Pickup:
-        """Decide that one in doubt is not booked, or that one is canceled. Asks no carrier.
+        """Decide that one in doubt is not booked, or that one is canceled.
 
+        It asks no carrier, and needs no credentials.
         Look at the carrier's own list first. One that is booked can be forgotten after
         :meth:`cancel` was tried.
         """
-        self._entry = self._run(lambda _: pickup_run.forget(self._store, self._entry))
+        self._entry = self._run_alone(pickup_run.forget(self._store, self._entry))
         return self
 
     def lines(self) -> list[tuple[str, str]]:
@@ -158,6 +171,8 @@ class Pickup(html.Shown):
             ("Price", str(self.price)),
             ("State", self.state.replace("_", " ")),
         ]
+        if self.state != "offered" and not self.number:
+            found.append(("Reference", self.reference))
         return found + [("Note", warning) for warning in self.warnings]
 
     def __repr__(self) -> str:
