@@ -223,3 +223,18 @@ def test_a_price_of_a_pickup_has_the_currency_that_ups_gives(
         offer_of(offered, wish(shipment))
     assert (made.number, made.charged) == ("29X1", None)
     assert [price in warning for warning in made.warnings] == [True] * (price is not None)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"address_line1": "Alamo " * 13}, "does not fit"),
+        ({"city": "San " * 13}, "30 characters of a city"),
+    ],
+)
+def test_a_street_or_city_that_would_be_cut_is_refused_by_the_limits_of_labels(
+    shipment: Any, change: dict[str, str], words: str
+) -> None:
+    """UPS's fields are longer here (73 and 50), so nothing that passes is cut."""
+    with pytest.raises(CarrierRejected, match=words):
+        create_request(wish(shipment, address=SHOP.model_copy(update=change)), "A")
