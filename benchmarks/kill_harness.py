@@ -290,7 +290,7 @@ def accounts_at(names: list[str], url: str, concurrency: int = 4) -> Accounts:
     return Accounts(members)
 
 
-def client(name: str, url: str) -> Any:
+def client(name: str, url: str, timeout_s: float = TIMEOUT_S) -> Any:
     """Return the carrier at `url`, impatient, and sure of an absence soon."""
     if name == "ups":
         return UPS(
@@ -298,14 +298,14 @@ def client(name: str, url: str) -> Any:
             SecretStr("s3cret-of-the-tests"),
             "A1B2C3",
             base_url=url,
-            timeout_s=TIMEOUT_S,
+            timeout_s=timeout_s,
             absence_proof_after_s=LATE_S + 0.1,
         )
     if name == "easypost":
         return EasyPost(
             SecretStr("EZTK_key_of_the_tests"),
             base_url=url,
-            timeout_s=TIMEOUT_S,
+            timeout_s=timeout_s,
             processing_s=LATE_S + 0.1,
         )
     if name == "usps":
@@ -314,11 +314,11 @@ def client(name: str, url: str) -> Any:
             SecretStr("s3cret-of-the-tests"),
             Payer("1000012345", "987654321", "903456789", "903456789"),
             base_url=url,
-            timeout_s=TIMEOUT_S,
+            timeout_s=timeout_s,
             processing_s=LATE_S + 0.1,
             quota_per_hour=1_000_000,
         )
-    return SandboxCarrier(url=url, timeout_s=TIMEOUT_S, absence_is_proof_after_s=LATE_S + 0.1)
+    return SandboxCarrier(url=url, timeout_s=timeout_s, absence_is_proof_after_s=LATE_S + 0.1)
 
 
 # -- the harness -----------------------------------------------------------------------------------

@@ -89,11 +89,11 @@ class Sandboxes:
 
 
 class _EasyPost(ServedEasyPost):
-    latency_s, faults, options = 0.0, {}, ("--dearer", "2.60")  # so that each sells something
+    latency_s, faults, options = 0.0, {}, ("--dearer", "1.40")  # so that each sells something
 
 
 class _Usps(ServedUsps):
-    latency_s, faults, options = 0.0, {}, ("--dearer", "0.80")
+    latency_s, faults, options = 0.0, {}, ("--dearer=-2.60",)
 
 
 class _Ups(ServedUps):
@@ -110,7 +110,9 @@ class Servers:
 
     def carriers(self) -> dict[str, Any]:
         """Return the accounts as a new program would have them."""
-        return {name: client(name, served.url) for name, served in self.servers.items()}
+        return {
+            name: client(name, served.url, timeout_s=60.0) for name, served in self.servers.items()
+        }
 
     def stop_one(self) -> None:
         """Let EasyPost's balance be empty for some purchases."""
