@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import shipkit as sk
+from shipkit.carriers.accounts import Accounts
 from shipkit.carriers.after_purchase import PickupOffer
 from shipkit.carriers.sandbox import Faults, pickup_desk
 from shipkit.cli import main
@@ -27,6 +28,7 @@ from shipkit.errors import (
 )
 from shipkit.purchasing.approval import SpendLimits
 from shipkit.purchasing.handover import pickup_run
+from shipkit.purchasing.handover.picked_parcels import PickedParcels
 from shipkit.purchasing.recovery.pruning import prune, prune_job
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store.entries import LedgerEntry
@@ -86,6 +88,21 @@ def test_a_lost_answer_books_no_second_one(bought, sandbox, fault):
     sandbox.faults = Faults(on=frozenset({"pickup"}), first=1, **{fault: 1.0})
     pickup.book(confirm_total="6.25")
     assert [row[0] for row in in_books(sandbox)] == [pickup.number]
+
+
+def test_a_request_that_lands_after_its_look_up_books_no_second_one(bought, sandbox):
+    job = bought(order(1))
+    entry = job.pickup(MONDAY)._entry
+    parcels = PickedParcels.of(job.store, Accounts.of(sandbox), entry.rows)
+    request = parcels.request(entry)
+
+    async def asked(*, asked_before: bool) -> str:
+        booked = await sandbox.book_pickup(request, entry.offer, asked_before=asked_before)
+        return str(booked.number)
+
+    number = asyncio.run(asked(asked_before=True))  # the first one is still on its way
+    assert asyncio.run(asked(asked_before=False)) == number
+    assert [row[0] for row in in_books(sandbox)] == [number]
 
 
 def test_one_in_doubt_is_on_disk_and_looked_up_or_given_up(bought, sandbox, tmp_path):

@@ -69,6 +69,11 @@ CREATE TABLE IF NOT EXISTS pickups (
   cents INTEGER NOT NULL,
   canceled_at REAL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pickups_settled (
+  reference TEXT NOT NULL,
+  account TEXT NOT NULL,
+  PRIMARY KEY (reference, account)
+) WITHOUT ROWID;
 """
 
 

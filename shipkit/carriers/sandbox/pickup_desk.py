@@ -31,7 +31,11 @@ def priced(request: PickupRequest) -> PickupOffer:
 async def booked(
     books: Books, account: str, request: PickupRequest, *, asked_before: bool
 ) -> BookedPickup:
-    """Book a pickup; one that was asked for before is returned. Two requests book two."""
+    """Book a pickup; one that was asked for before is returned. Two requests book two.
+
+    Once it was asked for as one that may be booked, its reference is settled: the first request,
+    if it is still on its way, books no second one.
+    """
     priced(request)
     [fresh] = await books.numbers(1)
 
@@ -40,8 +44,14 @@ async def booked(
             "SELECT number FROM pickups WHERE reference = ? AND account = ?",
             (request.reference, account),
         ).fetchone()
-        if asked_before and found is not None:
+        settled = con.execute(
+            "SELECT 1 FROM pickups_settled WHERE reference = ? AND account = ?",
+            (request.reference, account),
+        ).fetchone()
+        if found is not None and (asked_before or settled is not None):
             return str(found[0])
+        if asked_before:
+            con.execute("INSERT INTO pickups_settled VALUES (?, ?)", (request.reference, account))
         con.execute(
             "INSERT INTO pickups VALUES (?, ?, ?, ?, ?, NULL)",
             (fresh, request.reference, account, request.day.isoformat(), PRICE.cents),
