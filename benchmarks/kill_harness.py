@@ -40,6 +40,7 @@ import time
 import traceback
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,7 @@ class Zygote:
     It is forked itself before this program has a thread.
     """
 
-    def __init__(self, others: list[Zygote]) -> None:
+    def __init__(self, others: list[Zygote], work: Callable[..., int] | None = None) -> None:
         self.marks = mmap.mmap(-1, 2)
         orders, self._orders = os.pipe()
         self._answers, answers = os.pipe()
@@ -221,7 +222,7 @@ class Zygote:
             os.close(self._orders)
             os.close(self._answers)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            _fork_for_each(self.marks, orders, answers)
+            _fork_for_each(self.marks, orders, answers, work or run)
             os._exit(0)
         os.close(orders)
         os.close(answers)
@@ -242,14 +243,14 @@ class Zygote:
         self._said.close()
 
 
-def _fork_for_each(marks: mmap.mmap, orders: int, answers: int) -> None:
+def _fork_for_each(marks: mmap.mmap, orders: int, answers: int, work: Callable[..., int]) -> None:
     with os.fdopen(orders, "r") as lines:
         for line in lines:
             pid = os.fork()
             if pid == 0:
                 code = 1
                 try:
-                    code = run(marks, *line.split())
+                    code = work(marks, *line.split())
                 except BaseException:  # the child ends here whatever it was, and says why
                     traceback.print_exc()
                 finally:
