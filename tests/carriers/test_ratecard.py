@@ -650,8 +650,8 @@ def test_versions_and_all_services_agree_with_one_by_one_on_any_card_saved_and_l
 
 def answer(card, shipment, as_of) -> dict:
     try:
-        return card.quote(shipment, SHOP, as_of).model_dump(exclude={"service", "warnings"}) | {
-            "problem": None
-        }
+        rate = card.quote(shipment, SHOP, as_of)
+        assert not rate.estimated, "a card states every part"
+        return rate.model_dump(exclude={"service", "warnings", "estimated"}) | {"problem": None}
     except CarrierRejected as refused:
         return {"cost_cents": None, "problem": refused.message, "fix": refused.fix}
