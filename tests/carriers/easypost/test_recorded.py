@@ -151,7 +151,7 @@ def test_every_error_is_read_in_its_own_words(exchanges):
             continue
         body = json.dumps(exchange["response"]).encode()
         answer = Response(exchange["status"], {"x-ep-request-uuid": "u-1"}, body)
-        error = easypost_client._refusal(answer, buying=False)
+        error = easypost_client._refusal(answer)
         kinds[exchange["status"]] += 1
         assert error.carrier_code == exchange["response"]["error"]["code"]
         assert error.transaction_id == "u-1"
