@@ -46,8 +46,23 @@ def settled(shipment: Shipment) -> Shipment:
 
 
 def offered(rated_offers: Iterable[Offer], service: str) -> Offer | None:
-    """Return the offer of a service, the cheapest where several accounts have one."""
-    return next((offer for offer in rated_offers if offer.code == service), None)
+    """Return the offer of a service, the cheapest where several accounts have one.
+
+    Raises
+    ------
+    CarrierRejected
+        They are in several currencies.
+    """
+    found = [offer for offer in rated_offers if offer.code == service]
+    currencies = sorted({offer.currency for offer in found})
+    if len(currencies) > 1:
+        raise CarrierRejected(
+            f"EasyPost's prices for {SERVICES.title_of(service)} are in "
+            f"{' and '.join(currencies)}, which cannot be compared.",
+            fix="Name the carrier accounts to ask: SHIPKIT_EASYPOST_CARRIER_ACCOUNTS.",
+            field="service",
+        )
+    return found[0] if found else None
 
 
 def failed_for(failed: Mapping[str, tuple[str, ...]], service: str) -> list[str]:

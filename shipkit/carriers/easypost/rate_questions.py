@@ -120,7 +120,7 @@ class RateQuestions:
         self._compared.add(key)
         if rated.dropped:
             raise rated.dropped
-        found: dict[str, Rate] = {}
+        found: dict[tuple[str, str], Rate] = {}  # amounts in two currencies are not compared
         for offer in rated.offers:
             if len(shipment.parcels) > 1 and carrier_of(offer.code) == "usps":
                 continue
@@ -130,7 +130,7 @@ class RateQuestions:
             except CarrierRejected:
                 continue
             rate = _noted(self._rate(wanted, offer, rated, facts, key), shipment)
-            found.setdefault(offer.code, rate)
+            found.setdefault((offer.code, offer.currency), rate)
         if not found:
             said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
             raise CarrierRejected(

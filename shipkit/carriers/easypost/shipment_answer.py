@@ -55,8 +55,9 @@ class Offer:
 
 
 def offers(answer: Mapping[str, Any]) -> list[Offer]:
-    """Return the rates of a shipment or an order, cheapest first; what cannot be read is left out.
+    """Return the rates of a shipment or an order, cheapest first.
 
+    What cannot be read is left out, and is one of the :func:`failures` of its carrier.
     Of several accounts that offer one service, the cheapest is the one that is bought.
     """
     found = [offer for each in answer.get("rates") or () if (offer := _offer(each)) is not None]
@@ -66,6 +67,11 @@ def offers(answer: Mapping[str, Any]) -> list[Offer]:
 def failures(answer: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return carrier -> why it gave no rate. EasyPost answers 201 although a carrier failed."""
     found: dict[str, dict[str, None]] = {}
+    for rate in answer.get("rates") or ():
+        if _offer(rate) is None:
+            named = rate if isinstance(rate, dict) else {}
+            text = f"its price for {named.get('service') or 'a service'} cannot be read"
+            found.setdefault(str(named.get("carrier") or "A carrier"), {})[text] = None
     for each in answer.get("messages") or ():
         if isinstance(each, dict):
             carrier = str(each.get("carrier") or "A carrier")
@@ -173,7 +179,7 @@ def _offer(rate: Any) -> Offer | None:
     amount, number = _decimal(rate.get("rate")), rate.get("id")
     carrier, service = rate.get("carrier"), rate.get("service")
     texts = all(isinstance(each, str) and each for each in (number, carrier, service))
-    currency = str(rate.get("currency") or "USD").upper()
+    currency = str(rate.get("currency") or "").upper()
     if amount is None or amount < 0 or not texts or not re.fullmatch(r"[A-Z]{3}", currency):
         return None
     assert isinstance(number, str)  # noqa: S101 - for the type checker: `texts` says so
@@ -202,21 +208,34 @@ def _bought_service(parts: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 def _charge(parts: Iterable[Mapping[str, Any]]) -> Charge | None:
-    """Return what a purchase costs: its fees, and postage that the carrier bills by itself."""
-    total, currency, basis = Decimal(0), "USD", ChargeBasis.BILLED
+    """Return what a purchase costs: its fees, and postage that the carrier bills by itself.
+
+    None where a part of it cannot be read, or is of another currency than the rest: fees are in
+    USD. What is not known is taken from the quote.
+    """
+    total, currencies, basis = Decimal(0), set[str](), ChargeBasis.BILLED
     for part in parts:
-        fees, rate = fees_of(part), part.get("selected_rate")
-        offer = _offer(rate)
-        if offer is None and _POSTAGE not in fees:
+        fees, offer = fees_of(part), _offer(part.get("selected_rate"))
+        if offer is None or _unread_fee(part) or (fees and offer.currency != "USD"):
             return None
+        currencies.add(offer.currency)
         total += sum(fees.values(), Decimal(0))
-        if offer is not None:
-            currency = offer.currency
-        if _POSTAGE not in fees and offer is not None:
+        if _POSTAGE not in fees:
             total += offer.amount
             if offer.billed_by_carrier:
                 basis = ChargeBasis.ESTIMATED
+    if len(currencies) != 1:
+        return None
+    [currency] = currencies
     return Charge(cents=cents_of(total, currency), currency=currency, basis=basis)
+
+
+def _unread_fee(part: Mapping[str, Any]) -> bool:
+    return any(
+        not isinstance(each, dict)
+        or (each.get("charged") is not False and _decimal(each.get("amount")) is None)
+        for each in part.get("fees") or ()
+    )
 
 
 def _remarks(answer: Mapping[str, Any], parts: list[dict[str, Any]]) -> Iterable[str]:

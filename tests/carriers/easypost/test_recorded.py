@@ -13,8 +13,10 @@ import pytest
 from shipkit.carriers.easypost import easypost_client
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.catalog import SERVICES, code_of, services_of
+from shipkit.carriers.easypost.rate_choice import picked
 from shipkit.carriers.easypost.shipment_answer import (
     bought_parts,
+    failures,
     fees_of,
     is_voided,
     offers,
@@ -101,6 +103,57 @@ def test_every_recorded_purchase_costs_what_its_answer_adds_up_to(by_kind, kind,
             assert fees_of(part)["PostageFee"] == Decimal(part["selected_rate"]["rate"])
         assert bought.service in SERVICES
         assert bought.voided is (kind == "POST /shipments/{id}/refund 200")
+
+
+RATE = {
+    "id": "rate_1",
+    "carrier": "USPS",
+    "service": "GroundAdvantage",
+    "rate": "5.93",
+    "currency": "USD",
+    "billing_type": "easypost",
+}
+PART = {"id": "shp_1", "tracking_code": "9400", "selected_rate": RATE}
+
+
+@pytest.mark.parametrize(
+    ("change", "cents"),
+    [
+        ({"fees": [{"type": "PostageFee", "amount": "5.93"}, {"amount": "0.01"}]}, 594),
+        ({"fees": []}, 593),
+        ({"selected_rate": RATE | {"currency": "CAD"}}, 593),
+        ({"selected_rate": RATE | {"currency": None}}, None),
+        ({"selected_rate": None, "fees": [{"type": "PostageFee", "amount": "5.93"}]}, None),
+        ({"fees": [{"type": "PostageFee", "amount": "5.93"}, {"amount": "?"}]}, None),
+        ({"selected_rate": RATE | {"currency": "CAD"}, "fees": [{"amount": "0.01"}]}, None),
+    ],
+)
+def test_a_charge_of_which_a_part_is_not_known_is_none(
+    change: dict[str, Any], cents: int | None
+) -> None:
+    charge = purchase_of(PART | change).charge
+    assert (charge.cents if charge else None) == cents
+    assert charge is None or charge.currency == (change.get("selected_rate") or RATE)["currency"]
+    order = {"id": "order_1", "shipments": [PART, PART | {"tracking_code": "9401"} | change]}
+    whole = purchase_of(order).charge
+    assert (whole is not None) is (charge is not None and charge.currency == "USD")
+
+
+def test_a_rate_without_a_currency_is_no_price_and_says_so() -> None:
+    answer = {"rates": [RATE, RATE | {"service": "Express", "currency": ""}, "?"]}
+    assert [offer.code for offer in offers(answer)] == ["usps:ground_advantage"]
+    assert failures(answer) == {
+        "USPS": ("its price for Express cannot be read",),
+        "A carrier": ("its price for a service cannot be read",),
+    }
+    with pytest.raises(CarrierRejected, match="its price for Express cannot be read"):
+        picked(offers(answer), failures(answer), "usps:express")
+
+
+def test_prices_of_one_service_in_two_currencies_are_not_compared() -> None:
+    both = offers({"rates": [RATE, RATE | {"currency": "CAD", "rate": "5.00"}]})
+    with pytest.raises(CarrierRejected, match="in CAD and USD, which cannot be compared"):
+        picked(both, {}, "usps:ground_advantage")
 
 
 def test_what_usps_writes_on_a_purchase_is_the_same_place(by_kind):
