@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from shipkit.errors import AnswerLost
+
 __all__ = ["AccountFacts"]
 
 
@@ -20,17 +22,26 @@ class AccountFacts:
     insurance_rate: Decimal = Decimal(0)
     insurance_minimum: Decimal = Decimal(0)
     label_fee: Decimal = Decimal(0)
+    known: bool = True
+    """Whether EasyPost shows them: a key may not see its account."""
 
     @classmethod
     def of(cls, answer: Any) -> AccountFacts:
-        """Return the facts of an answer; what it does not say counts as nothing."""
-        found: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
+        """Return the facts of an answer; what it does not say counts as nothing.
+
+        Raises
+        ------
+        AnswerLost
+            It says something that cannot be read: without it every price would be too low.
+        """
+        if not isinstance(answer, dict):
+            raise _unreadable("no account")
         return cls(
-            str(found.get("id") or ""),
-            _amount(found.get("default_insurance_amount")),
-            _amount(found.get("insurance_fee_rate")),
-            _amount(found.get("insurance_fee_minimum")),
-            _amount(found.get("price_per_shipment")),
+            str(answer.get("id") or ""),
+            _amount(answer, "default_insurance_amount"),
+            _amount(answer, "insurance_fee_rate"),
+            _amount(answer, "insurance_fee_minimum"),
+            _amount(answer, "price_per_shipment"),
         )
 
     def insurance_fee(self, insured: str | None) -> Decimal:
@@ -45,9 +56,21 @@ class AccountFacts:
         return parcels * (self.label_fee + self.insurance_fee(insured))
 
 
-def _amount(value: Any) -> Decimal:
-    try:
-        found = Decimal(str(value)) if value not in (None, "") else Decimal(0)
-    except InvalidOperation:
+def _amount(answer: Mapping[str, Any], name: str) -> Decimal:
+    value = answer.get(name)
+    if value in (None, ""):
         return Decimal(0)
-    return found if found.is_finite() and found > 0 else Decimal(0)
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise _unreadable(f"a {name} that is not a number") from None
+    if not found.is_finite() or found < 0:
+        raise _unreadable(f"a {name} that is not an amount")
+    return found
+
+
+def _unreadable(what: str) -> AnswerLost:
+    return AnswerLost(
+        f"EasyPost's answer about the account has {what}: its fees are not known.",
+        fix="Ask again later; nothing was bought.",
+    )

@@ -308,8 +308,8 @@ class EasyPost(EasyPostPickups):
     async def _read_facts(self) -> AccountFacts:
         try:
             found = AccountFacts.of(await self._client.get("/users"))
-        except CarrierRejected:  # a key that may not see its user: nothing is known of fees
-            return AccountFacts()
+        except CarrierRejected:  # a key that may not see its user
+            return AccountFacts(known=False)
         named = self.identity.account
         if named.startswith("user_") and found.user_id and found.user_id != named:
             raise AuthenticationFailed(

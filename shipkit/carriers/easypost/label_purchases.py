@@ -136,6 +136,7 @@ class LabelPurchases:
         if answer.get("id") != number:
             raise AnswerLost(f"EasyPost's answer is not about {number}.")
         if not (bought := bought_parts(answer)):
+            _demand_state(number, answer)
             return []
         found = await self._finished(answer, label)
         if len(bought) < len(parts_of(answer)):
@@ -319,6 +320,19 @@ def _path(number: str) -> str:
 
 def _is_order(number: str) -> bool:
     return number.startswith("order_")
+
+
+def _demand_state(number: str, answer: Mapping[str, Any]) -> None:
+    """Refuse to read from an answer that nothing was bought, where it does not say so.
+
+    Raises
+    ------
+    AnswerLost
+        An order without its shipments, or a shipment without the fields of a label.
+    """
+    whole = not _is_order(number) or bool(answer.get("shipments"))
+    if not whole or any("tracking_code" not in part for part in parts_of(answer)):
+        raise AnswerLost(f"EasyPost's answer does not say whether {number} was bought.")
 
 
 def _incomplete(answer: Mapping[str, Any]) -> AnswerLost:

@@ -110,7 +110,7 @@ class RateQuestions:
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
         rated = await self._rated(question, shipment.service)
-        return _noted(self._own_rate(shipment, rated, facts, _key(question)), shipment)
+        return _noted(self._own_rate(shipment, rated, facts, _key(question)), shipment, facts)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service, cheapest first."""
@@ -129,7 +129,7 @@ class RateQuestions:
                 draft(wanted, shipper)  # a service may not have what the row asks for
             except CarrierRejected:
                 continue
-            rate = _noted(self._rate(wanted, offer, rated, facts, key), shipment)
+            rate = _noted(self._rate(wanted, offer, rated, facts, key), shipment, facts)
             found.setdefault((offer.code, offer.currency), rate)
         if not found:
             said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
@@ -172,14 +172,14 @@ class RateQuestions:
             if isinstance(row, dict):  # refused by this machine
                 lines.append(row)
             elif place in cached:
-                lines.append(quote_line(_noted(cached[place], row[1]), "cached"))
+                lines.append(quote_line(_noted(cached[place], row[1], facts), "cached"))
             else:
                 found = self._priced(*row, refused, facts)
                 if isinstance(found, Rate):
                     keep[self._cache_key(*row)] = found
                     if row[0] in noted:
                         found = found.model_copy(update={"warnings": (*found.warnings, note)})
-                    lines.append(quote_line(_noted(found, row[1])))
+                    lines.append(quote_line(_noted(found, row[1], facts)))
                 else:
                     lines.append(refused_line(row[1].service, found))
         self._keep(keep)
@@ -347,9 +347,12 @@ class RateQuestions:
         )
 
 
-def _noted(rate: Rate, shipment: Shipment) -> Rate:
-    """Return a price with what a person should know of its row; a kept price has none of it."""
-    return rate.model_copy(update={"warnings": (*rate.warnings, *row_notes(shipment))})
+def _noted(rate: Rate, shipment: Shipment, facts: AccountFacts) -> Rate:
+    """Return a price with what is to know of its row and account; a kept price has none of it."""
+    notes = row_notes(shipment)
+    if not facts.known:
+        notes += ("EasyPost does not show the fees of the account: they are not in this price",)
+    return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
 
 
 def _key(question: Draft) -> str:

@@ -155,6 +155,14 @@ def test_a_price_is_the_rate_and_its_fees_apart(server, easypost, shipment):
     assert server.calls["create"] == 1, "one question"
 
 
+def test_fees_that_easypost_does_not_show_are_said_at_each_price(server, easypost, shipment):
+    server.fault("users", "404")
+    rate = asked(easypost(), lambda one: one.quote(shipment, SHOP))
+    assert rate.warnings == (
+        "EasyPost does not show the fees of the account: they are not in this price",
+    )
+
+
 async def _both(*calls: Any) -> list[Any]:
     return [await call for call in calls]
 

@@ -13,6 +13,7 @@ import pytest
 from shipkit.carriers.easypost import easypost_client
 from shipkit.carriers.easypost.account_facts import AccountFacts
 from shipkit.carriers.easypost.catalog import SERVICES, code_of, services_of
+from shipkit.carriers.easypost.label_purchases import _demand_state
 from shipkit.carriers.easypost.rate_choice import picked
 from shipkit.carriers.easypost.shipment_answer import (
     bought_parts,
@@ -27,7 +28,7 @@ from shipkit.carriers.easypost.shipment_answer import (
 )
 from shipkit.carriers.easypost.tracker_answer import address_check, tracking_line
 from shipkit.carriers.http import Response
-from shipkit.errors import AuthenticationFailed, CarrierRejected
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
 from shipkit.models import Address
 
 
@@ -267,6 +268,34 @@ def test_the_accounts_fees_are_those_of_its_purchases(by_kind):
     assert facts.insurance_fee("249.99") == Decimal("1.249950")
     assert facts.insurance_fee("0") == 0
     assert facts.fees(None, 3) == Decimal("1.50")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"insurance_fee_rate": "half a percent"},
+        {"price_per_shipment": "-0.01"},
+        {"default_insurance_amount": "NaN"},
+        {"insurance_fee_minimum": True},
+    ],
+)
+def test_a_fee_of_the_account_that_cannot_be_read_is_not_nothing(answer: Any) -> None:
+    with pytest.raises(AnswerLost, match="its fees are not known"):
+        AccountFacts.of(answer)
+    assert AccountFacts.of({"price_per_shipment": None}).fees(None, 2) == 0
+
+
+def test_an_answer_that_does_not_say_what_was_bought_is_no_absence() -> None:
+    for number, answer in (
+        ("shp_1", {"id": "shp_1"}),
+        ("order_1", {"id": "order_1", "tracking_code": None}),
+        ("order_1", {"id": "order_1", "shipments": [{"tracking_code": None}, {}]}),
+    ):
+        with pytest.raises(AnswerLost, match=f"does not say whether {number} was bought"):
+            _demand_state(number, answer)
+    _demand_state("shp_1", {"id": "shp_1", "tracking_code": None})
+    _demand_state("order_1", {"id": "order_1", "shipments": [{"tracking_code": None}]})
 
 
 def test_every_rerated_shipment_has_new_rates(by_kind):
