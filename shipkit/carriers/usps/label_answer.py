@@ -18,7 +18,7 @@ import orjson
 from shipkit.carriers.http import Response
 from shipkit.carriers.label_format import format_of
 from shipkit.carriers.usps.mail_classes import state_of
-from shipkit.carriers.usps.price_answer import cents
+from shipkit.carriers.usps.price_answer import cents, warnings_in
 from shipkit.errors import AnswerLost
 from shipkit.models import Charge, Label, Purchase, Shipment
 
@@ -51,7 +51,7 @@ def one_label(answer: Response, shipment: Shipment, key: str) -> Purchase:
     if not number or data is None or kind is None:
         raise _unreadable("lacks its number or its image")
     try:
-        charge = Charge(cents=_charged(metadata), billed_weight_lb=_weight(metadata))
+        charge = _charged(metadata)
     except (ValueError, TypeError, ArithmeticError):
         raise _unreadable("has no price that can be read") from None
     return Purchase(
@@ -60,7 +60,11 @@ def one_label(answer: Response, shipment: Shipment, key: str) -> Purchase:
         service=shipment.service,
         charge=charge,
         labels=(Label(tracking_number=number, format=kind, data=data),),
-        warnings=tuple(_warnings(metadata, shipment)),
+        warnings=(
+            *_warnings(metadata, shipment),
+            *[text for part in _parts(metadata) for text in warnings_in(part)],
+            *([] if charge else [_NO_CHARGE]),
+        ),
     )
 
 
@@ -124,14 +128,28 @@ def _image(parts: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def _charged(metadata: Mapping[str, Any]) -> int:
-    """Return what the label costs: postage, fees and extra services (recorded apart)."""
-    total = cents(metadata["postage"]) if metadata.get("postage") is not None else None
-    if total is None:
+_NO_CHARGE: Final = (
+    "USPS's answer has a fee or an extra service without its price: the charge is taken from the "
+    "quote"
+)
+
+
+def _charged(metadata: Mapping[str, Any]) -> Charge | None:
+    """Return what the label costs: postage, fees and extra services (recorded apart).
+
+    None where one of the parts has no price: the rest would be too little.
+    """
+    if metadata.get("postage") is None:
         raise ValueError("no postage")
-    for name in ("fees", "extraServices"):
-        total += sum(cents(part.get("price") or 0) for part in metadata.get(name) or ())
-    return total
+    parts = _parts(metadata)
+    if any(part.get("price") in (None, "") for part in parts):
+        return None
+    total = cents(metadata["postage"]) + sum(cents(part["price"]) for part in parts)
+    return Charge(cents=total, billed_weight_lb=_weight(metadata))
+
+
+def _parts(metadata: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [part for name in ("fees", "extraServices") for part in metadata.get(name) or ()]
 
 
 def _weight(metadata: Mapping[str, Any]) -> float | None:

@@ -21,7 +21,14 @@ from shipkit.carriers.usps.parcel_question import extras_of, sides_of
 from shipkit.errors import AnswerLost, CarrierRejected
 from shipkit.models import Parcel, Shipment
 
-__all__ = ["PriceAnswer", "PricedProduct", "best_product", "cents", "read_prices"]
+__all__ = [
+    "PriceAnswer",
+    "PricedProduct",
+    "best_product",
+    "cents",
+    "read_prices",
+    "warnings_in",
+]
 
 _BOXES: Final = frozenset({"MACHINABLE", "NONSTANDARD", "NON_MACHINABLE", "IRREGULAR"})
 """Processing categories of parcels; a box of one's own is no letter and no flat."""
@@ -49,6 +56,8 @@ class PricedProduct(BaseModel):
     fees: int
     extras: dict[int, int]
     """Code of an extra service -> its price."""
+    extra_warnings: dict[int, tuple[str, ...]] = {}
+    """Code of an extra service -> what USPS says about it."""
     price_type: str
     zone: str = ""
     weight: float | None = None
@@ -117,7 +126,7 @@ def best_product(
     able = [one for one in fits if all(code in one.extras for code in wanted)]
     if not able:
         raise CarrierRejected(
-            f"USPS does not offer {_names(wanted)} with {title} for this parcel.",
+            f"USPS has no price for {_names(wanted)} with {title} for this parcel.",
             fix="Leave it out, or choose another service.",
             field="signature" if shipment.signature != "none" else "parcels[].declared_value",
         )
@@ -169,11 +178,17 @@ def _product(found: tuple[Mapping[str, Any], Mapping[str, Any]]) -> PricedProduc
     fees = sum(cents(fee["price"]) for fee in rate.get("fees") or ())
     total, postage = cents(option["totalBasePrice"]), cents(rate["price"])
     # The total is USPS's own figure; what it has beyond postage is fees, named or not.
-    extras = {
-        int(extra["extraService"]): cents(extra.get("price") or 0)
+    extras = {  # one without a price is none that can be sold at it
+        int(extra["extraService"]): cents(extra["price"])
         for extra in option.get("extraServices") or ()
+        if extra.get("price") not in (None, "")
     }
-    warnings = [str(each.get("warningDescription") or "") for each in rate.get("warnings") or ()]
+    extra_warnings = {
+        int(extra["extraService"]): said
+        for extra in option.get("extraServices") or ()
+        if (said := warnings_in(extra))
+    }
+    warnings = list(warnings_in(rate))
     if fees != total - postage:
         warnings.append("USPS's total differs from postage and fees; the total is taken")
     day = str(
@@ -187,13 +202,20 @@ def _product(found: tuple[Mapping[str, Any], Mapping[str, Any]]) -> PricedProduc
         postage=postage,
         fees=total - postage,
         extras=extras,
+        extra_warnings=extra_warnings,
         price_type=str(rate.get("priceType") or ""),
         zone=str(rate.get("zone") or ""),
         weight=rate.get("weight"),
         days=_days(str(commitment.get("name") or "")),
         date=dt.date.fromisoformat(day[:10]) if day else None,
-        warnings=tuple(filter(None, warnings)),
+        warnings=tuple(warnings),
     )
+
+
+def warnings_in(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what USPS warns of at a rate, an extra service or a label."""
+    texts = (str(each.get("warningDescription") or "") for each in part.get("warnings") or ())
+    return tuple(text for text in texts if text)
 
 
 def _joined(rates: list[Mapping[str, Any]]) -> Mapping[str, Any]:

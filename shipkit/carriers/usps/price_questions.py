@@ -352,7 +352,9 @@ class PriceQuestions:
 
     def _warnings(self, shipment: Shipment, chosen: Sequence[PricedProduct]) -> list[str]:
         found = [text for one in chosen for text in one.warnings]
-        for parcel in shipment.parcels:
+        for one, parcel in zip(chosen, shipment.parcels, strict=True):
+            for code in extras_of(shipment, parcel):
+                found += one.extra_warnings.get(code, ())
             value = insured_value(parcel)
             if value is not None and not extras_of(shipment, parcel):
                 found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import datetime as dt
 import json
@@ -158,3 +159,42 @@ def test_every_coded_error_of_a_first_label_is_a_refusal_that_bought_nothing() -
         assert not isinstance(error, AnswerLost), row
         assert error.carrier_code == row["code"]
         assert isinstance(error, AuthenticationFailed) == (row["group"] == "payment"), row
+
+
+def test_an_extra_service_without_a_price_is_not_free() -> None:
+    body = {
+        "totalBasePrice": 9.0,
+        "rates": [{"mailClass": "PRIORITY_MAIL", "price": 9.0, "priceType": "COMMERCIAL"}],
+        "extraServices": [
+            {"extraService": "921"},
+            {"extraService": "930", "price": 0},
+            {
+                "extraService": "922",
+                "price": 8.5,
+                "warnings": [{"warningDescription": "It may not be available there."}],
+            },
+        ],
+    }
+    [product] = read_prices(body).products
+    assert product.extras == {930: 0, 922: 850}
+    assert product.extra_warnings == {922: ("It may not be available there.",)}
+    assert product.warnings == ()
+
+
+def test_a_label_with_a_part_without_a_price_is_bought_and_says_so(shipment: Any) -> None:
+    def bought(*extras: dict[str, Any]) -> Any:
+        body = {
+            "trackingNumber": "9200",
+            "postage": 9.0,
+            "extraServices": extras,
+            "labelImage": base64.b64encode(b"^XA^XZ").decode(),
+        }
+        content = json.dumps(body).encode()
+        answer = Response(200, {"content-type": "application/json"}, content)
+        return label_answer.one_label(answer, shipment, "key")
+
+    whole = bought({"price": 8.5, "warnings": [{"warningDescription": "Paid in cash."}]})
+    assert (whole.charge.cents, whole.warnings) == (1750, ("Paid in cash.",))
+    partly = bought({"price": 8.5}, {"name": "Signature"})
+    assert partly.charge is None
+    assert partly.warnings[0].endswith("the charge is taken from the quote")
