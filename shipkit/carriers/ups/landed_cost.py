@@ -47,6 +47,13 @@ def landed_cost(shipment: Shipment, route: Route, *, date: dt.date, transaction:
         )
     if len(items) > _MOST_ITEMS:
         raise refuse("customs.items", f"UPS takes at most {_MOST_ITEMS} items.", "Combine lines.")
+    for n, item in enumerate(items):
+        if not item.origin_country:
+            raise refuse(
+                f"customs.items[{n}].origin_country",
+                "duties depend on the country where the item was made.",
+                'Map it, or give one for all: defaults={"origin_country": "US"}.',
+            )
     currency = items[0].unit_value.currency
     asked: dict[str, Any] = {
         "id": "1",
@@ -61,7 +68,7 @@ def landed_cost(shipment: Shipment, route: Route, *, date: dt.date, transaction:
                 "commodityCurrencyCode": currency,
                 "quantity": item.quantity,
                 "UOM": "Each",
-                "originCountryCode": item.origin_country or route.pair[0],
+                "originCountryCode": item.origin_country,
                 "description": cut(clean(item.description), 150),
                 **({"hsCode": code} if (code := re.sub(r"[^0-9]", "", item.hs_code or "")) else {}),
             }

@@ -45,6 +45,7 @@ _POINTS: Final = {
     "other": "Other",
 }
 _LENGTHS: Final = {"CompanyName": 27, "ContactName": 22, "SpecialInstruction": 57}
+_STREET, _PLACE = 73, 50  # Pickup.yaml, AddressLine; City and StateProvince
 _OVERWEIGHT_LB: Final = 70
 _MOST: Final = 999
 
@@ -62,7 +63,7 @@ def rate_request(request: PickupRequest, account: str) -> Request:
                     "AccountNumber": account,
                     "AccountCountryCode": request.address.country,
                 },
-                "PickupAddress": {**own, "AddressLine": cut(_street(request.address), 73)},
+                "PickupAddress": {**own, "AddressLine": cut(_street(request.address), _STREET)},
                 "AlternateAddressIndicator": "N" if request.own_address else "Y",
                 "ServiceDateOption": "03",
                 "PickupDateInfo": _times(request),
@@ -98,7 +99,7 @@ def create_request(request: PickupRequest, account: str) -> Request:
         "PickupAddress": {
             "CompanyName": cut(clean(company), _LENGTHS["CompanyName"]),
             "ContactName": cut(clean(contact), _LENGTHS["ContactName"]),
-            "AddressLine": [cut(clean(line), 73) for line in address.lines],
+            "AddressLine": [cut(clean(line), _STREET) for line in address.lines],
             **_place(address),
             "PickupPoint": _POINTS[request.place],
             "Phone": {"Number": digits[:25]},
@@ -138,10 +139,13 @@ def cut_texts(request: PickupRequest) -> tuple[str, ...]:
         "ContactName": address.name or address.company,
         "SpecialInstruction": request.instructions,
     }
+    found = [(text, _LENGTHS[name]) for name, text in texts.items()]
+    found += [(line, _STREET) for line in address.lines]
+    found += [(address.city, _PLACE), (address.state, _PLACE)]
     return tuple(
-        f"UPS shows the driver {_LENGTHS[name]} characters of {text!r}"
-        for name, text in texts.items()
-        if text and len(clean(text)) > _LENGTHS[name]
+        f"UPS shows the driver {most} characters of {text!r}"
+        for text, most in found
+        if text and len(clean(text)) > most
     )
 
 
@@ -209,8 +213,8 @@ def _times(request: PickupRequest) -> dict[str, str]:
 
 def _place(address: Address) -> dict[str, str]:
     found = {
-        "City": cut(clean(address.city), 50),
-        "StateProvince": cut(clean(address.state), 50),
+        "City": cut(clean(address.city), _PLACE),
+        "StateProvince": cut(clean(address.state), _PLACE),
         "PostalCode": "".join(c for c in address.postal_code or "" if c.isalnum())[:8],
         "CountryCode": address.country,
         "ResidentialIndicator": "Y" if address.residential else "N",

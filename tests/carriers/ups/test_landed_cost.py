@@ -11,7 +11,9 @@ from pydantic import SecretStr
 
 import shipkit as sk
 from shipkit.carriers.ups.json_values import Unreadable
-from shipkit.carriers.ups.landed_cost import landed_cost_of
+from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
+from shipkit.carriers.ups.route import route_of
+from shipkit.errors import CarrierRejected
 
 EXAMPLE = {
     "shipment": {
@@ -84,6 +86,18 @@ def test_a_session_asks_for_duties_and_buys_nothing(
     assert "no customs border" in home["problem"]
     assert server.objections == []
     assert server.shipments == []
+
+
+def test_duties_are_not_asked_for_goods_whose_country_is_not_known(
+    shop: sk.Address, abroad: sk.Shipment
+) -> None:
+    assert abroad.customs is not None
+    [first, second] = abroad.customs.items
+    items = (first, second.model_copy(update={"origin_country": None}))
+    row = abroad.model_copy(update={"customs": abroad.customs.model_copy(update={"items": items})})
+    with pytest.raises(CarrierRejected) as refused:
+        landed_cost(row, route_of(row, shop, "A1B2C3"), date=dt.date(2026, 11, 29), transaction="t")
+    assert refused.value.details["field"] == "customs.items[1].origin_country"
 
 
 def test_a_carrier_without_the_question_names_one_that_has_it(

@@ -181,6 +181,8 @@ def test_requests_are_made_of_what_ups_takes(shipment: Any) -> None:
     assert create_request(asked, "A").body["PickupCreationRequest"]["OverweightIndicator"] == "Y"
     assert asked.weight_lb == Decimal(71)
     assert len(cut_texts(wish(shipment, instructions="x" * 60))) == 2
+    far = SHOP.model_copy(update={"address_line2": "x" * 74, "city": "y" * 51})
+    assert len(cut_texts(wish(shipment, address=far))) == 3
 
 
 @pytest.mark.parametrize(
