@@ -171,6 +171,17 @@ def test_a_bundle_and_its_parts_are_not_both_weighed(heading, cells, packed):
     assert packed(*rows, ignore=[heading]) == ([12], [])
 
 
+@pytest.mark.parametrize("cells", [("1", "1.1", "1.2"), (10, 10.1, 10.2)])
+def test_a_line_with_a_point_is_a_part_of_the_line_before_it(packed, cells):
+    assert packed(*tea_set(6, "Line", cells))[1] == [(1, "error", "bundle_weighed_twice")]
+    assert packed(*tea_set(6, "Line", ("1.0", "2.0", "3.0")))[1] == []
+
+
+def test_a_part_names_its_bundle_by_the_number_of_the_line(packed):
+    rows = [{**row, "Line": n} for n, row in enumerate(tea_set(6, "Parent Line", (None, 1, 1)), 1)]
+    assert packed(*rows)[1] == [(1, "error", "bundle_weighed_twice")]
+
+
 def test_a_bundle_without_a_weight_of_its_own_is_no_question(packed):
     assert packed(*tea_set(0)) == ([6], [])
 

@@ -99,6 +99,8 @@ def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_kind)))
+        elif " ".join(words) in _words()["lines"]:
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_point)))
     return made
 
 
@@ -163,6 +165,7 @@ def _by_name(orders: OrderSet, column: Column) -> tuple[str, str, str]:
         and (
             other.role in ("sku", "item_name")
             or phrase(other.name).split()[-1:] in (["id"], ["sku"], ["no"], ["number"], ["code"])
+            or phrase(other.name) in _words()["lines"]
         )
         and other.role != "order_id"
     ]
@@ -205,6 +208,14 @@ def _by_flag(_: OrderSet, column: Column, *, price: Column | None) -> tuple[str,
     if price is not None:
         part += f" AND NOT regexp_matches({_cell(price)}, '[1-9]')"
     return f"{_cell(column)} IN ({yes})", part, "true"
+
+
+def _by_point(_: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: line 1.2 is a part of line 1."""
+    cell = f"{quoted(column.key)}::VARCHAR"
+    part = f"regexp_matches({trimmed(cell)}, '^[0-9]+[.]0*[1-9][0-9]*$')"
+    whole = f"regexp_extract({trimmed(f'w.{cell}')}, '^([0-9]+)([.]0*)?$', 1)"
+    return "true", part, f"{whole} = split_part({trimmed(f'p.{cell}')}, '.', 1)"
 
 
 def _by_kind(_: OrderSet, column: Column) -> tuple[str, str, str]:
