@@ -142,6 +142,8 @@ class Planner:
                 ) from None
         if changes.get("residential") is not None:
             one_of("residential", changes["residential"], homes.CHOICES)
+        if changes.get("defaults"):
+            changes["defaults"] = mapping.given_defaults(changes["defaults"])
         spec = mapping.MappingSpec(
             **{name: value for name, value in changes.items() if value is not None}
         )

@@ -7,7 +7,7 @@ alone. The plan's fingerprint is taken after this stage.
 from __future__ import annotations
 
 import datetime as dt
-import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 from shipkit.carriers.accounts import Account, Accounts
 from shipkit.carriers.joint_services import JointServices
 from shipkit.common.places import country_code, country_code3
+from shipkit.common.plain_values import plain_value
 from shipkit.errors import InputError
 from shipkit.models import Address, Money
+from shipkit.orders.normalize.markup import without_invisible
 from shipkit.plan import outage
 from shipkit.plan.offers import (
     Shopped,
@@ -418,7 +420,7 @@ def _set(
 
 def _origin(name: Any, warehouses: Mapping[str, Address]) -> Address | None:
     """Return the address of a warehouse; None, the shipper's, for None or an empty text."""
-    if _plain(name) is None or not str(name).strip():
+    if plain_value(name) is None or not str(name).strip():
         return None
     found = [each for each in warehouses if each.casefold() == str(name).strip().casefold()]
     if len(found) == 1:
@@ -456,14 +458,14 @@ def _set_parcel(table: pa.Table, rows: np.ndarray[Any, Any], leaf: Leaf, value: 
 def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
     """Return `value` as the field's column holds it. Raises InputError where it does not fit."""
     try:
-        value = _plain(value)
+        value = plain_value(value)
         if value is None:
             return None
         match leaf.spec.kind:
             case "service":
                 value = offered.read(str(value))
             case "weight" | "length":
-                value = _plain(float(value))
+                value = plain_value(float(value))
             case "date":
                 value = _day(value)
             case "amount":
@@ -479,7 +481,7 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
                 if country_code3(value) is None:
                     raise ValueError("it is not a country")
             case "text" | "code" | "country":
-                value = str(value)
+                value = _text(str(value))
         return pa.scalar(value, leaf.arrow.type).as_py()
     except UnknownService as no:
         raise InputError(f"{no.problem}.", fix=no.fix) from None
@@ -489,24 +491,18 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
         ) from None
 
 
-def _plain(value: Any) -> Any:
-    """Return one value as plain Python: a whole number has no ".0", as in a spreadsheet's cell.
+def _text(text: str) -> str | None:
+    """Return a text as it would be read from a cell: without invisible marks, and None if empty.
 
     Raises
     ------
-    TypeError, ValueError
-        It is more than one value, or not a number (NaN).
+    ValueError
+        It has characters that no label can print.
     """
-    if type(value).__name__ in {"NAType", "NaTType"}:
-        return None
-    value = value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
-    if isinstance(value, bytes) or (hasattr(value, "__len__") and not isinstance(value, str)):
-        raise TypeError(f"it is a {type(value).__name__}")
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("it is not a number")
-        return int(value) if value.is_integer() else value
-    return value
+    shown = without_invisible(text).strip()
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in shown):
+        raise ValueError("it has a character that cannot be printed")
+    return shown or None
 
 
 def _day(value: Any) -> Any:

@@ -38,7 +38,7 @@ def session(shop):
         ("service", "teleport", "not a known service"),
         ("name", ["a"], "it is a list"),
         ("name", b"a", "it is a bytes"),
-        ("name", "\ud83d", "surrogates not allowed"),
+        ("name", "\ud83d", "cannot be printed"),
         ("weight_lb", "heavy", "Give a number of pounds"),
         ("weight_lb", "nan", "it is not a number"),
         ("weight_lb", float("inf"), "it is not a number"),

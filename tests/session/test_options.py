@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import shipkit as sk
 from shipkit.carriers.protocol import Capabilities
 from shipkit.carriers.sandbox import SandboxCarrier
-from shipkit.errors import InputError
+from shipkit.errors import InputError, MappingError
 from shipkit.models import LabelFormat
 from shipkit.orders.fields import recognise
 from shipkit.orders.instructions import instruction_of
@@ -319,8 +321,31 @@ def test_an_edit_that_the_field_cannot_hold_changes_nothing(shop, home):
     with sk.BatchSession(NAMED, shipper=shop) as session:
         with pytest.raises(InputError, match="direct_delivery_only='perhaps' cannot be used"):
             session.edit("order_id = '1'", direct_delivery_only="perhaps")
+        for value in ("\x00", "a\x07b", b"x", ["a"]):
+            with pytest.raises(InputError, match=r"name=.* cannot be used"):
+                session.edit("order_id = '1'", name=value)
         assert session.edits.empty
         assert asked(session) == [True, False]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b", "\u2060 \ufeff", None])
+def test_an_edit_that_empties_a_name_or_a_street_holds_the_row(shop, home, blank):
+    with sk.BatchSession(NAMED, shipper=shop) as session:
+        session.edit("order_id = '1'", name=blank)
+        session.edit("order_id = '2'", address_line1=blank)
+        found = session.problems[session.problems["severity"] == "error"]
+        assert found["row_number"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA, pd.NaT, float("nan"), np.float64("nan")])
+def test_a_default_that_is_missing_is_none_and_one_that_is_a_list_is_refused(shop, home, missing):
+    rows = [{**ORDER, "name": None, "order_id": "1"}]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        session.map(defaults={"name": missing})
+        assert session.mapped()["name"].isna().all()
+        for value in (["a"], b"x", {"a": 1}, np.array(["a"])):
+            with pytest.raises(MappingError, match=r"defaults: name=.* cannot be used"):
+                session.map(defaults={"name": value})
 
 
 def test_numbered_references_come_from_columns_defaults_templates_and_edits(shop, home):

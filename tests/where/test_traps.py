@@ -106,6 +106,33 @@ def test_what_means_what_it_says_is_kept(orders, clause, count):
     assert where.select(orders, [clause], bound).count == count
 
 
+@pytest.mark.parametrize(
+    ("clause", "bound"),
+    [
+        ("(qty - 5) / (weight_lb - 7.5) <> 1", {}),
+        ("NOT (qty - 5) / (weight_lb - 7.5) < 1", {}),
+        ("(weight_lb - 7.5) % (qty - 5) <> 1", {}),
+        ("mod(weight_lb, qty - 5) > 100", {}),
+        ("weight_lb <= $a / $b", {"a": 0.0, "b": 0.0}),
+        ("weight_lb < 0.0/0.0", {}),
+        ("weight_lb < sqrt(-1)", {}),
+        ("weight_lb < CAST('inf' AS DOUBLE) * 0", {}),
+    ],
+)
+def test_what_is_divided_by_zero_is_unknown_and_keeps_no_order(orders, clause, bound):
+    """Order 5 alone divides by zero in the first four: NaN was greater than every number."""
+    found = where.select(orders, [f"qty = 5 AND ({clause})"], bound)
+    assert found.count == 0
+
+
+def test_an_infinite_number_is_refused(orders):
+    with pytest.raises(FilterError, match="infinite"):
+        where.select(orders, ["weight_lb < 1e400"], {})
+    with pytest.raises(FilterError, match="infinite"):
+        where.select(orders, ["weight_lb < $most - 1"], {"most": float("inf")})
+    assert where.select(orders, ["weight_lb < $most"], {"most": float("inf")}).count == 39
+
+
 NAN = "it is not a number (NaN)"
 EMPTY = "is None, and no value is equal to it"
 

@@ -25,7 +25,7 @@ from shipkit.orders.mapping.mapped import (
     MappingQuestion,
     MappingSpec,
 )
-from shipkit.orders.mapping.named_columns import check_settings
+from shipkit.orders.mapping.named_columns import check_settings, given_defaults
 from shipkit.orders.mapping.origins import with_origins
 from shipkit.schema import WAREHOUSE
 
@@ -36,6 +36,7 @@ __all__ = [
     "MappingQuestion",
     "MappingSpec",
     "column_uses",
+    "given_defaults",
     "map_rows",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
-from typing import Final
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
+from shipkit.common.plain_values import plain_value
 from shipkit.errors import MappingError
 from shipkit.orders.fields import KIND, Column
 from shipkit.orders.mapping.mapped import CUSTOMS_DEFAULTS, LEAVES, ROLE_LEAVES, MappingSpec
@@ -13,7 +15,7 @@ from shipkit.orders.origin_headings import ORIGIN_FIELDS
 from shipkit.orders.units import LENGTHS, WEIGHTS
 from shipkit.services import UnknownService
 
-__all__ = ["check_settings", "find_column"]
+__all__ = ["check_settings", "find_column", "given_defaults"]
 
 _NAMED: Final = {
     *LEAVES,
@@ -44,6 +46,26 @@ def check_settings(spec: MappingSpec, columns: Sequence[Column]) -> None:
             spec.offered.read(str(text))
         except UnknownService as unknown:
             raise MappingError(f"{unknown.problem}.", fix=unknown.fix) from None
+
+
+def given_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults as plain values; one that is missing (None, NaN, NaT) is no default.
+
+    Raises MappingError for what is not one value.
+    """
+    made = {}
+    for name, value in defaults.items():
+        if isinstance(value, float) and math.isnan(value):
+            continue
+        try:
+            plain = plain_value(value)
+        except (TypeError, ValueError) as error:
+            raise MappingError(
+                f"defaults: {name}={value!r} cannot be used: {error}.", fix="Give one value."
+            ) from None
+        if plain is not None:
+            made[name] = plain
+    return made
 
 
 def find_column(columns: Sequence[Column], heading: str) -> Column:

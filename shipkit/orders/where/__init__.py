@@ -175,10 +175,13 @@ def matching(
 
 
 def _without_nan(table: pa.Table) -> pa.Table:
-    """Return `table` with null for NaN, which the database takes as greater than every number."""
+    """Return `table` with null for NaN, which the database takes as greater than every number.
+
+    Infinite numbers are null, too: NaN can be made of them.
+    """
     for place, column in enumerate(table.columns):
         if pa.types.is_floating(column.type):
-            known = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+            known = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
             table = table.set_column(place, table.column_names[place], known)
     return table
 

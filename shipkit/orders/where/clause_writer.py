@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -166,6 +167,8 @@ class ClauseWriter:
             text.replace("_", "").removeprefix("-")
         ):
             text = text.replace("_", "")
+            if math.isinf(float(text)):
+                raise self.refused(node, f"{text} is infinite here.", fix="Write a smaller number.")
             return f"({text})" if text.startswith("-") else text
         if kind == "BOOLEAN" and text.lower() in {"true", "false"}:
             return text.lower()
@@ -377,8 +380,12 @@ class ClauseWriter:
         if is_nan_text(literal_text(node["child"])) and wanted not in _TEXT_TYPES:
             raise self.refused(node, NOT_A_NUMBER.format("NaN"), fix=_IS_NULL)
         written = f"{cast}({self.write(node['child'], depth)} AS {wanted})"
-        # A cell 'nan' would be greater than every number.
-        return f"nullif({written}, 'nan'::{wanted})" if wanted in _FLOATS else written
+        if wanted not in _FLOATS:
+            return written
+        # A cell 'nan' would be greater than every number, and of infinite ones NaN can be made.
+        for text in ("nan", "inf", "-inf"):
+            written = f"nullif({written}, '{text}'::{wanted})"
+        return written
 
     def type_name(self, node: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         """Return the name of an allowed type, with its sizes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ def write_function(writer: ClauseWriter, node: Node, depth: int) -> str:
     name = str(node.get("function_name", "")).lower()
     given = arguments(node)
     _refuse_extras(writer, node, name)
+    _refuse_infinite(writer, given)
     if _is_in_list(node, name, given):
         writer.note(node, given[1])
         return writer.in_list(given[0], given[1], depth)
@@ -56,7 +58,24 @@ def write_function(writer: ClauseWriter, node: Node, depth: int) -> str:
             f"{name}() pads to a fixed length of at most 999.",
             fix=f"Write {name}(zip, 5, '0').",
         )
-    return f"{_QUOTED.get(name, name)}({', '.join(written)})"
+    call = f"{_QUOTED.get(name, name)}({', '.join(written)})"
+    return f"TRY({call})" if name == "sqrt" else call  # that of a negative number is unknown
+
+
+def _refuse_infinite(writer: ClauseWriter, given: Sequence[Node]) -> None:
+    """Refuse an infinite value that something is computed of: NaN can be made of it.
+
+    A comparison with it is what it says.
+    """
+    for argument in given:
+        if argument.get("class") == "PARAMETER":
+            name, value = writer.value(argument)
+            if isinstance(value, float) and math.isinf(value):
+                raise writer.refused(
+                    argument,
+                    f"${name} is infinite, and nothing can be computed with it.",
+                    fix="Bind a finite number, or compare a column with it.",
+                )
 
 
 def _is_in_list(node: Node, name: str, given: Sequence[Node]) -> bool:

@@ -27,6 +27,9 @@ LOCKED: Mapping[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "max_expression_depth": "250",
     "temp_directory": "",
+    # What is divided by zero is unknown: NaN is greater than every number, and keeps every order.
+    "ieee_floating_point_ops": "false",
+    "error_on_division_by_zero": "false",
     "lock_configuration": "true",
 }
 """No files, no network, no extensions, no Python variables, no way to change any of it."""
