@@ -212,8 +212,10 @@ def addresses(body: Any, asked: Address) -> AddressCheck:
         status = "ambiguous"
     elif "NoCandidatesIndicator" in response:
         status = "not_found"
-    else:
-        status = "valid" if residential is not None else "not_found"
+    elif residential is not None:
+        status = "valid"
+    else:  # what is not said is no "not found"
+        raise Unreadable("no verdict on the address in the answer")
     return AddressCheck(status=status, residential=residential, candidates=found)
 
 

@@ -83,9 +83,11 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
     activity = next(iter(activities), {})
     current = at(package, "currentStatus") or at(activity, "status")
     warning = next(iter(listed(shipment.get("warnings"))), {})
-    status = (
-        _status(at(activity, "status") or current, current, package) if package else "not_found"
-    )
+    code = text_of(warning.get("code"))
+    if package:
+        status = _status(at(activity, "status") or current, current, package)
+    else:  # only UPS's own words say that there is none
+        status = "not_found" if code in _NOTHING_FOUND else "unknown"
     dates = {
         text_of(d.get("type")): date_of(d.get("date")) for d in listed(package.get("deliveryDate"))
     }
@@ -101,9 +103,15 @@ def tracking(body: Any, tracking_number: str) -> dict[str, Any]:
         "updated_at": _moment(activity),
         "delivery_date": dates.get("DEL") or dates.get("RDD") or dates.get("SDD"),
         "delivered": status == "delivered",
-        "problem": clean(text_of(warning.get("message"))) or None,
+        "problem": clean(text_of(warning.get("message"))) or _problem_of(package, code),
         "events": [_event(each) for each in activities],
     }
+
+
+def _problem_of(package: dict[str, Any], code: str) -> str | None:
+    if package or code in _NOTHING_FOUND:
+        return None
+    return "UPS's answer has no parcel"
 
 
 def _event(activity: dict[str, Any]) -> dict[str, Any]:

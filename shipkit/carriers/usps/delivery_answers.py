@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from shipkit.carriers.usps.mail_classes import SERVICES, state_of
+from shipkit.errors import AnswerLost
 from shipkit.models import Address, AddressCheck, TransitTime
 
 __all__ = ["address_query", "checked_address", "days_of", "unknown_address", "where_it_is"]
@@ -58,12 +59,20 @@ def address_query(address: Address) -> dict[str, str]:
 
 
 def checked_address(sent: Address, answer: Mapping[str, Any]) -> AddressCheck:
-    """Return what USPS knows of an address: deliverable or not, ZIP+4, home or business."""
+    """Return what USPS knows of an address: deliverable or not, ZIP+4, home or business.
+
+    Raises
+    ------
+    AnswerLost
+        The answer has neither an address nor USPS's verdict.
+    """
     found, more = answer.get("address") or {}, answer.get("additionalInfo") or {}
     business = more.get("business")
     home = None if business not in ("Y", "N") else business == "N"
     candidate = _as_usps_has_it(sent, found, home)
     confirmed = more.get("DPVConfirmation")
+    if not found and confirmed != "N":
+        raise AnswerLost("USPS's answer about an address does not say what it is.")
     notes = [str(text) for text in answer.get("warnings") or ()]
     notes += [str(each.get("text")) for each in answer.get("corrections") or () if each.get("text")]
     if more.get("vacant") == "Y":
@@ -73,7 +82,7 @@ def checked_address(sent: Address, answer: Mapping[str, Any]) -> AddressCheck:
     if more.get("DPVCMRA") == "Y":
         notes.append("It is a mailbox at a private agency.")
     message = "; ".join(dict.fromkeys(notes)) or None
-    if confirmed == "N" or not found:
+    if confirmed == "N":
         return AddressCheck(status="not_found", residential=home, message=message)
     if confirmed == "D":
         text = "The apartment or suite is missing."

@@ -18,7 +18,7 @@ from shipkit.carriers.ups.codes import CODES, IN_DOUBT
 from shipkit.carriers.ups.json_values import Unreadable
 from shipkit.carriers.ups.price_answers import total_of, weight_of
 from shipkit.carriers.ups.service_level import ServiceLevel
-from shipkit.carriers.ups.tracking_answers import parcels_of_reference
+from shipkit.carriers.ups.tracking_answers import parcels_of_reference, tracking
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
 from shipkit.models import Address, LabelFormat
 
@@ -428,3 +428,15 @@ def test_a_part_of_a_price_that_cannot_be_read_is_empty_and_not_0() -> None:
 def test_a_weight_is_read_in_its_unit(unit: str, pounds: float | None) -> None:
     weight = {"Weight": "12.0", "UnitOfMeasurement": {"Code": unit}}
     assert weight_of(weight) == pounds
+
+
+def test_an_answer_without_a_verdict_or_a_parcel_is_not_taken_for_not_found() -> None:
+    with pytest.raises(Unreadable, match="no verdict"):
+        responses.addresses({"XAVResponse": {"Response": {}}}, Address())
+    for shipment, status, problem in (
+        ({}, "unknown", "UPS's answer has no parcel"),
+        ({"warnings": [{"code": "TW0002", "message": "Try later"}]}, "unknown", "Try later"),
+        ({"warnings": [{"code": "TW0001"}]}, "not_found", None),
+    ):
+        line = tracking({"trackResponse": {"shipment": [shipment]}}, "1Z1")
+        assert (line["status"], line["problem"]) == (status, problem)

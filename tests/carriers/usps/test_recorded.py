@@ -16,10 +16,11 @@ import yaml
 
 from shipkit.carriers.http import Response
 from shipkit.carriers.usps import label_answer
-from shipkit.carriers.usps.delivery_answers import days_of, unknown_address
+from shipkit.carriers.usps.delivery_answers import checked_address, days_of, unknown_address
 from shipkit.carriers.usps.price_answer import read_prices
 from shipkit.carriers.usps.usps_client import _is_stale, _refusal, error_of
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
+from shipkit.models import Address
 
 SHARED = Path(__file__).parents[4] / "shared" / "usps"
 if not SHARED.exists():
@@ -198,3 +199,10 @@ def test_a_label_with_a_part_without_a_price_is_bought_and_says_so(shipment: Any
     partly = bought({"price": 8.5}, {"name": "Signature"})
     assert partly.charge is None
     assert partly.warnings[0].endswith("the charge is taken from the quote")
+
+
+def test_an_answer_without_an_address_is_not_taken_for_not_found() -> None:
+    with pytest.raises(AnswerLost, match="does not say what it is"):
+        checked_address(Address(), {"additionalInfo": {"vacant": "N"}})
+    denied = {"additionalInfo": {"DPVConfirmation": "N"}}
+    assert checked_address(Address(), denied).status == "not_found"
