@@ -36,6 +36,7 @@ _PRICED = (
     "ship_from",
     "signature",
     "saturday_delivery",
+    "currency",
 )
 """Columns of a shipments file that a rated row shows or a price depends on."""
 

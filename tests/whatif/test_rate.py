@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
-from shipkit.errors import InputError
+from shipkit.errors import CarrierRejected, InputError
 from shipkit.models import Address, Money, Parcel, Shipment
 from shipkit.rates.comparison import COMPARED_COLUMNS
 from shipkit.rates.whatif import RATED_COLUMNS
@@ -200,6 +200,22 @@ def test_an_order_is_priced_from_where_it_leaves_or_not_at_all():
     anywhere = sk.rate(given, CARD, origins={"tx": "78205", "ny": "10001"}, service="Ground")
     assert anywhere["origin"].tolist() == ["ny"] * len(given)
     assert set(anywhere["cost_cents"]) == {near}
+
+
+def test_a_declared_value_in_another_currency_has_no_price():
+    order = {"zip": "10001", "weight_lb": 3, "service": "Ground", "declared_value": "500"}
+    given = [order, order | {"currency": "EUR"}, order | {"currency": "EUR", "declared_value": ""}]
+    given = [{"currency": "USD"} | each for each in given]
+    rated = sk.rate(given, CARD, origin="78205")
+    assert rated["cost_cents"].isna().tolist() == [False, True, False]
+    assert "declared value is not in USD" in rated["problem"][1]
+    shipment = Shipment(
+        ship_to=Address(postal_code="10001"),
+        service="ground",
+        parcels=(Parcel(weight_lb=3, declared_value=Money.of("500", "EUR")),),
+    )
+    with pytest.raises(CarrierRejected, match="declared value is not in USD"):
+        CARD.quote(shipment, Address(postal_code="78205"))
 
 
 def test_smaller_boxes_bill_less_and_a_parcel_that_fits_none_keeps_its_own():

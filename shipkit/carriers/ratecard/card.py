@@ -353,6 +353,11 @@ class RateCard:
             return frozenset(self.by_shipment)
         return frozenset(each.code for each in CARD_SERVICES if each.reach == "abroad")
 
+    @cached_property
+    def prices_values(self) -> bool:
+        """Whether a surcharge depends on the declared value."""
+        return any(rule.declared_value for rule in self.surcharges)
+
     def rounds_up(self, day: dt.date | None) -> bool | None:
         """Return whether sides are rounded up to whole inches on `day`."""
         if self.dim_rounding != "by_day":

@@ -66,6 +66,7 @@ PRICED = (
     "saturday_delivery",
     "ship_date",
     "ship_from",
+    "currency",
     "parcels",
 )
 """The columns of a shipments table that decide a price."""

@@ -285,6 +285,13 @@ def _no_price(
         return REFUSALS["size"][0].format(
             longest=card.max_longest_in, girth=card.max_girth_in
         ), REFUSALS["size"][1]
+    if card.prices_values and any(
+        value.cents > 0 and value.currency != card.currency
+        for parcel in shipment.parcels
+        if (value := parcel.declared_value) is not None
+    ):
+        problem, fix = REFUSALS["declared"]
+        return problem.format(currency=card.currency), fix.format(currency=card.currency)
     by_zip = origin.country in card.zip_countries and shipment.ship_to.country in card.zip_countries
     if by_zip and not origin.postal_code:
         return REFUSALS["origin"]
@@ -322,6 +329,10 @@ REFUSALS = {
     "size": (
         "A parcel is longer than {longest} in, or more than {girth} in in length and girth.",
         "Use a smaller box, or ship it as freight.",
+    ),
+    "declared": (
+        "The declared value is not in {currency}, and this card prices it.",
+        "Give it in {currency}, or leave it out.",
     ),
     "origin": ("The shipper's ZIP is missing.", "Give the shipper a postal code."),
     "destination": ("The recipient's ZIP is missing.", "Fill in the postal code."),

@@ -105,6 +105,7 @@ weighed AS (
             OR coalesce(list_bool_or(list_transform(others, lambda p: NOT p.good)), false)
             AS no_weight,
         {_over("lb", "max")} AS heaviest,
+        {_foreign_value(card)} AS foreign_value,
         {_over("longest", "max")} AS longest_in,
         {_over("girth", "max")} AS girth_in
     FROM measured
@@ -299,6 +300,13 @@ def _base(card: RateCard) -> str:
     return f"CASE {' '.join(cases)} ELSE list_cents END" if cases else "list_cents"
 
 
+def _foreign_value(card: RateCard) -> str:
+    """Return SQL of whether a declared value is priced that is not in the card's currency."""
+    if not card.prices_values:
+        return "false"
+    return f"declared_in <> {quoted_text(card.currency)} AND {_over('declared', 'max')} > 0"
+
+
 def _refused(card: RateCard) -> dict[str, str]:
     """Return reason -> SQL of when a row has no price for it; the first that holds counts."""
     domestic = "from_home AND to_home"
@@ -308,6 +316,7 @@ def _refused(card: RateCard) -> dict[str, str]:
         "no_weight": "no_weight",
         "weight": f"heaviest > {card.max_parcel_lb}",
         "size": f"longest_in > {card.max_longest_in} OR girth_in > {card.max_girth_in}",
+        "declared": "foreign_value",
         "origin": f"{domestic} AND coalesce(origin_zip, '') = ''",
         "destination": f"{domestic} AND coalesce(postal_code, '') = ''",
         "zone": "zone IS NULL",
@@ -327,6 +336,7 @@ def _problem(card: RateCard) -> str:
     words = {name: problem for name, (problem, _) in REFUSALS.items()}
     words["weight"] = words["weight"].format(limit=card.max_parcel_lb)
     words["size"] = words["size"].format(longest=card.max_longest_in, girth=card.max_girth_in)
+    words["declared"] = words["declared"].format(currency=card.currency)
     place = "CASE WHEN exact <> '' THEN exact ELSE prefix END"
     filled = {
         "service": _filled(words["service"], service="service"),
@@ -345,6 +355,7 @@ def _fix(card: RateCard) -> str:
     """Return SQL of how to fix a row without a price."""
     words = {name: fix for name, (_, fix) in REFUSALS.items()}
     words["service"] = words["service"].format(known=", ".join(card.services))
+    words["declared"] = words["declared"].format(currency=card.currency)
     return _cases(card, {name: quoted_text(text) for name, text in words.items()})
 
 

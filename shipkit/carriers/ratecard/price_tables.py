@@ -267,6 +267,7 @@ def questions(table: pa.Table, shipper: Address, as_of: dt.date | None) -> pa.Ta
             if as_of is None
             else pa.repeat(pa.scalar(as_of, pa.date32()), n),
             "ship_date": column("ship_date"),
+            "declared_in": pc.fill_null(column("currency"), "USD"),  # as shipment_from_row has it
             "origin_zip": origin_of("postal_code", shipper.postal_code),
             "origin_country": pc.fill_null(origin_of("country", shipper.country), "US"),
             **_parcels(column("parcels")),
