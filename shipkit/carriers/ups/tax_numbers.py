@@ -67,6 +67,12 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
             "given in the column itn"
         )
     items = shipment.customs.items if shipment.customs else ()
+    other = sorted({item.unit_value.currency for item in items} - {"USD"})
+    if other and not shipment.itn and _may_be_filed(route):
+        found.append(
+            f"the goods are valued in {' and '.join(other)}: whether those of one tariff code are "
+            "worth more than 2,500 USD, and must be filed (EEI), is not known"
+        )
     bare = sum(len(re.sub(r"[^0-9]", "", item.hs_code or "")) < 6 for item in items)
     if bare and route.pair[1] in _HS_WANTED and not shipment.is_return:
         found.append(
@@ -77,10 +83,12 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
 
 
 def _goods_to_file(route: Route, shipment: Shipment) -> str:
+    return goods_to_file(shipment) if _may_be_filed(route) else ""
+
+
+def _may_be_filed(route: Route) -> bool:
     origin, destination = route.pair
-    if origin not in FILED_FROM or destination in _NOT_FILED_TO:
-        return ""
-    return goods_to_file(shipment)
+    return origin in FILED_FROM and destination not in _NOT_FILED_TO
 
 
 def _vendor(route: Route, shipment: Shipment) -> dict[str, str] | None:

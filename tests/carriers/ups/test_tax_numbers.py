@@ -128,6 +128,9 @@ def test_an_export_over_2500_dollars_without_an_itn_is_told(
     assert "610910 is worth more than 2,500 USD" in notes(worth(abroad, "2500.01"), shop)
     filed = worth(abroad, "2500.01").model_copy(update={"itn": NUMBERS["itn"]})
     assert "2,500 USD" not in notes(filed, shop)
+    euros = worth(abroad, "2500.01", unit_value=Money.of("9000", "EUR"))
+    assert "valued in EUR: whether those of one tariff code" in notes(euros, shop)
+    assert "valued in" not in notes(euros.model_copy(update={"itn": NUMBERS["itn"]}), shop)
     canada = abroad.ship_to.model_copy(
         update={"country": "CA", "state": "ON", "postal_code": "M5H2N2", "phone": "4165550100"}
     )
