@@ -34,7 +34,7 @@ from shipkit.carriers.protocol import CarrierIdentity, Pace, Prepared
 from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.tracking import track_each
 from shipkit.common.loop_lock import LoopLock
-from shipkit.errors import AuthenticationFailed, CarrierRejected, SettingsError
+from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected, SettingsError
 from shipkit.models import Address, AddressCheck, LabelSpec, Purchase, Rate, Shipment
 from shipkit.settings import Settings
 
@@ -268,7 +268,10 @@ class EasyPost(EasyPostPickups):
 
         async def ask(number: str) -> dict[str, Any]:
             answer = await self._client.get("/trackers", {"tracking_code": number})
-            found = [t for t in answer.get("trackers") or () if isinstance(t, dict)]
+            listed = answer.get("trackers") if isinstance(answer, dict) else None
+            if not isinstance(listed, list):
+                raise AnswerLost("EasyPost's answer has no list of trackers.", fix="Ask again.")
+            found = [t for t in listed if isinstance(t, dict)]
             own = [t for t in found if t.get("tracking_code") == number]
             return tracking_line(number, own[0] if own else None)
 

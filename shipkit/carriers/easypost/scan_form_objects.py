@@ -135,12 +135,15 @@ async def _listed(client: EasyPostClient, numbers: set[str]) -> Mapping[str, Any
     Raises
     ------
     AnswerLost
-        A form is being made, and EasyPost does not say of which labels.
+        A form is being made, and EasyPost does not say of which labels, or the answer has no list.
     """
     query: dict[str, str] = {"page_size": str(_PAGE)}
     for _ in range(_PAGES):
         answer = await client.get("/scan_forms", query)
-        forms = [form for form in answer.get("scan_forms") or () if isinstance(form, dict)]
+        listed = answer.get("scan_forms")
+        if not isinstance(listed, list):
+            raise AnswerLost("EasyPost's answer has no list of scan forms.", fix=_AGAIN)
+        forms = [form for form in listed if isinstance(form, dict)]
         for form in forms:
             if form.get("status") == "creating" and not form.get("tracking_codes"):
                 raise AnswerLost("EasyPost is still making a scan form.", fix=_AGAIN)

@@ -155,6 +155,15 @@ def test_a_price_is_the_rate_and_its_fees_apart(server, easypost, shipment):
     assert server.calls["create"] == 1, "one question"
 
 
+def test_an_answer_without_a_list_of_trackers_says_nothing_of_a_parcel(server, easypost):
+    server.fault("tracker", "hollow")
+    [line] = asked(easypost(), lambda one: one.track(["9400"]))
+    assert (line["status"], line["problem"]) == (
+        "unknown",
+        "EasyPost's answer has no list of trackers.",
+    )
+
+
 def test_fees_that_easypost_does_not_show_are_said_at_each_price(server, easypost, shipment):
     server.fault("users", "404")
     rate = asked(easypost(), lambda one: one.quote(shipment, SHOP))

@@ -103,6 +103,17 @@ def test_a_lost_answer_is_settled_by_the_list_of_forms(
     assert server.calls["scan_form"] == 1
 
 
+def test_a_list_that_cannot_be_read_is_no_sign_that_there_is_no_form(
+    tmp_path: Path, server: Any, easypost: Any, bought: Any
+) -> None:
+    server.fault("scan_form", "unknown_code")
+    server.fault("scan_forms", "hollow")
+    with Job.open(bought.job_id, home=tmp_path, carrier=easypost()) as job:
+        [made] = job.manifest()
+    assert made.labels == 2
+    assert (server.calls["scan_form"], len(server.forms)) == (1, 1)
+
+
 def test_words_that_may_hide_a_form_are_a_refusal_once_the_list_shows_none(
     tmp_path: Path, server: Any, easypost: Any, bought: Any
 ) -> None:
