@@ -7,6 +7,7 @@ the same question: 2.1 and 2.9 lb to two addresses of one ZIP3 are asked about o
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
@@ -32,6 +33,7 @@ __all__ = [
     "zip5",
 ]
 
+_ZIP: Final = re.compile(r"[0-9]{5}(?:[- ]?[0-9]{4})?")
 _OUNCES: Final = Decimal(16)
 _UNDER_A_POUND: Final = Decimal("0.999")
 """15.99 oz: the step of Ground Advantage between 15 oz and 1 lb."""
@@ -197,11 +199,11 @@ def insured_value(parcel: Parcel) -> Decimal | None:
 
 
 def zip5(address: Address, field: str) -> str:
-    """Return the five digits of a ZIP. Raises CarrierRejected where there are none."""
-    code = (address.postal_code or "")[:5]
-    if len(code) != 5 or not code.isascii() or not code.isdigit():
+    """Return the five digits of a ZIP or ZIP+4. Raises CarrierRejected where it is neither."""
+    code = (address.postal_code or "").strip()
+    if not _ZIP.fullmatch(code):
         raise refuse(f"{field}.postal_code", "USPS needs a ZIP of five digits.", "Correct the ZIP.")
-    return code
+    return code[:5]
 
 
 def needs_form(address: Address) -> bool:

@@ -17,6 +17,7 @@ import yaml
 from shipkit.carriers.http import Response
 from shipkit.carriers.usps import label_answer
 from shipkit.carriers.usps.delivery_answers import checked_address, days_of, unknown_address
+from shipkit.carriers.usps.parcel_question import zip5
 from shipkit.carriers.usps.price_answer import read_prices
 from shipkit.carriers.usps.usps_client import _is_stale, _refusal, error_of
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierRejected
@@ -206,3 +207,13 @@ def test_an_answer_without_an_address_is_not_taken_for_not_found() -> None:
         checked_address(Address(), {"additionalInfo": {"vacant": "N"}})
     denied = {"additionalInfo": {"DPVConfirmation": "N"}}
     assert checked_address(Address(), denied).status == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("code", "five"), [("78205", "78205"), ("78205-1234", "78205"), ("782051234", "78205")]
+)
+def test_a_zip_has_five_digits_or_nine_and_is_not_cut(code: str, five: str) -> None:
+    assert zip5(Address(postal_code=code), "ship_from") == five
+    for wrong in (code[:4], f"{code[:5]}12", f"{five}x"):
+        with pytest.raises(CarrierRejected, match="five digits"):
+            zip5(Address(postal_code=wrong), "ship_from")
