@@ -21,7 +21,9 @@ _TERMS = frozenset(
     {"CFR", "CIF", "CIP", "CPT", "DAF", "DAP", "DDP", "DEQ", "DES", "EXW", "FAS", "FCA", "FOB"}
 )
 _LINE = 35  # of a description and a name, the whole of an invoice number and of a part number
+_TOTAL_WANTED = frozenset({("US", "CA"), ("US", "PR")})
 _DESCRIPTION_LINES = 3  # Shipping.yaml, Product.Description: three lines
+_LEAST_TOTAL = Decimal(1)  # Shipping.yaml, InvoiceLineTotal.MonetaryValue: 1 to 99999999
 _MAX_ITEMS = 50  # Shipping.yaml, InternationalForms.Product
 _INVOICE, _PARTIAL_INVOICE = "01", "05"  # InternationalForms.FormType; 05 for returns
 
@@ -78,7 +80,7 @@ def invoice_line_total(route: Route, shipment: Shipment) -> dict[str, str] | Non
     None anywhere else. Without customs items the declared values are used. Without both the
     shipment is refused, because an invented value is a false declaration.
     """
-    if route.pair not in {("US", "CA"), ("US", "PR")} or shipment.is_return:
+    if route.pair not in _TOTAL_WANTED or shipment.is_return:
         return None
     total = _total(shipment)
     if total is None:
@@ -108,7 +110,7 @@ def _total(shipment: Shipment) -> dict[str, str] | None:
         )
     return {
         "CurrencyCode": total.currency,
-        "MonetaryValue": f"{max(total.amount, Decimal(1)).quantize(Decimal('0.01')):f}",
+        "MonetaryValue": f"{max(total.amount, _LEAST_TOTAL).quantize(Decimal('0.01')):f}",
     }
 
 
@@ -211,7 +213,10 @@ def _described(item: CustomsItem, field: str) -> list[str]:
 
 
 def cut_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
-    """Return which texts are longer than what UPS takes of them. They are cut, not refused."""
+    """Return which texts are longer than what UPS takes of them, and are cut, not refused.
+
+    With them, a total of goods that is below UPS's least.
+    """
     texts = [("description", shipment.description, 50)]
     texts += [
         (f"parcels[{n}].description", parcel.description, _LINE)
@@ -233,10 +238,14 @@ def cut_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
                 found.append(f"{field}.description")
             if len(clean(item.sku)) > _LINE:
                 found.append(f"{field}.sku")
+    value = None if shipment.is_return else _value_of_goods(shipment)
+    notes = []
+    if route.pair in _TOTAL_WANTED and value is not None and 0 < value.amount < _LEAST_TOTAL:
+        notes.append(f"the goods are worth {value}, and UPS takes a total of 1 and more: 1 is sent")
     if not found:
-        return ()
+        return tuple(notes)
     more = f" and {len(found) - 3} more texts" if len(found) > 3 else ""
-    return (f"longer than UPS takes, and cut: {', '.join(found[:3])}{more}",)
+    return (f"longer than UPS takes, and cut: {', '.join(found[:3])}{more}", *notes)
 
 
 def _quantity(item: CustomsItem, field: str) -> str:

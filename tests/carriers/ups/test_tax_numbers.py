@@ -202,3 +202,17 @@ def test_a_name_that_ups_cuts_on_the_label_or_the_invoice_is_named(
     assert cut_notes(route_of(numbered, shop, ACCOUNT), numbered) == (
         "longer than UPS takes, and cut: order_id (on the invoice)",
     )
+
+
+def test_a_total_below_the_least_that_ups_takes_is_said(shop: Address, abroad: Shipment) -> None:
+    canada = abroad.ship_to.model_copy(
+        update={"country": "CA", "state": "ON", "postal_code": "M5H2N2", "phone": "4165550100"}
+    )
+    assert abroad.customs is not None
+    pin = abroad.customs.items[0].model_copy(update={"unit_value": Money.of("0.40"), "quantity": 1})
+    customs = abroad.customs.model_copy(update={"items": (pin,)})
+    row = abroad.model_copy(update={"ship_to": canada, "customs": customs, "service": "standard"})
+    assert shipped(row, shop)["InvoiceLineTotal"]["MonetaryValue"] == "1.00"
+    [note] = cut_notes(route_of(row, shop, ACCOUNT), row)
+    assert "1 is sent" in note
+    assert cut_notes(route_of(abroad, shop, ACCOUNT), abroad) == ()
