@@ -1,77 +1,26 @@
 """Walks a carrier on its test host: price, purchase, repeat, look-up, void, tracking.
 
+A carrier that sends drivers or makes manifests is walked there, too.
+
 What a carrier's documents promise, its own test host can show with the user's credentials:
 ``shipkit carriers check NAME`` runs this. It costs nothing, because a live account is refused
-before anything is sent, and everything that it buys is voided.
+before anything is sent, and everything that it buys is voided or canceled, but a label of the test
+host that is on a manifest, where the carrier does not void such labels.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
 
+from shipkit.carriers.after_purchase import manifest_maker
+from shipkit.carriers.handover_walk import walk_manifest, walk_pickup
+from shipkit.carriers.host_steps import BOX, SHIP_FROM, SHIP_TO, HostCheck, HostStep, tried
 from shipkit.carriers.label_format import format_of
 from shipkit.carriers.protocol import Carrier, Prepared, preparer, repeats_by_key, tracker
-from shipkit.errors import CarrierError, InputError, PartlyBought
-from shipkit.models import Address, LabelSpec, Money, Parcel, Purchase, Rate, Shipment
+from shipkit.errors import InputError
+from shipkit.models import LabelSpec, Money, Purchase, Rate, Shipment
 
 __all__ = ["HostCheck", "HostStep", "walk"]
-
-log = logging.getLogger("shipkit.carriers")
-
-T = TypeVar("T")
-
-_FROM: Final = Address(
-    name="Dana Ortiz",
-    company="Alamo Goods",
-    address_line1="300 Alamo Plaza",
-    city="San Antonio",
-    state="TX",
-    postal_code="78205",
-    phone="2105550100",
-)
-_TO: Final = Address(
-    name="Jo Walker",
-    address_line1="179 N Harbor Dr",
-    city="Redondo Beach",
-    state="CA",
-    postal_code="90277",
-    phone="3105550100",
-)
-_BOX: Final = Parcel(weight_lb=2.0, length_in=10.0, width_in=8.0, height_in=4.0)
-
-
-@dataclass(frozen=True)
-class HostStep:
-    """One step and what it showed."""
-
-    name: str
-    text: str
-    expected: bool
-    """Whether it is what shipkit relies on."""
-
-
-@dataclass
-class HostCheck:
-    """What a test host has shown."""
-
-    steps: list[HostStep] = field(default_factory=list)
-    repeat_is_same: bool = False
-    """A repeated purchase with its key returned the same label at the same price."""
-    left: list[str] = field(default_factory=list)
-    """Tracking numbers of labels that could not be voided."""
-
-    @property
-    def differences(self) -> list[str]:
-        """The steps that were not as expected, in words."""
-        return [f"{step.name}: {step.text}" for step in self.steps if not step.expected]
-
-    def note(self, name: str, text: str, *, expected: bool = True) -> None:
-        """Add a step."""
-        self.steps.append(HostStep(name, text, expected))
 
 
 async def walk(
@@ -111,13 +60,16 @@ async def walk(
         await _looked_up(carrier, check, shipment, under, spec, bought)
         if bought is not None:
             await _tracked(carrier, check, bought)
+            await walk_pickup(carrier, check, shipment, bought)
     finally:
         await _voided(carrier, check, shipment, under, spec, bought)
+    if bought is not None and manifest_maker(carrier) is not None:
+        await _on_manifest(carrier, check, shipment, spec)
     return check
 
 
 def _sample(service: str) -> Shipment:
-    return Shipment(order_id="check", ship_to=_TO, service=service, parcels=(_BOX,))
+    return Shipment(order_id="check", ship_to=SHIP_TO, service=service, parcels=(BOX,))
 
 
 def _format_for(carrier: Carrier) -> LabelSpec:
@@ -125,30 +77,16 @@ def _format_for(carrier: Carrier) -> LabelSpec:
     return LabelSpec(format=min(formats, key=lambda one: (one.value != "pdf", one.value)))
 
 
-async def _tried(check: HostCheck, name: str, call: Callable[[], Awaitable[T]]) -> T | None:
-    """Return the answer of a step, None (and a note) where the carrier refused or gave none."""
-    try:
-        return await call()
-    except PartlyBought as error:
-        check.note(name, error.message, expected=False)
-    except CarrierError as error:
-        check.note(name, f"{error.message} ({error.code})", expected=False)
-    except Exception as error:
-        log.warning("a step failed in the carrier's code", exc_info=error)
-        check.note(name, f"the answer cannot be read: {type(error).__name__}", expected=False)
-    return None
-
-
 async def _priced(carrier: Carrier, check: HostCheck, service: str | None) -> Rate | None:
     if service is None:
-        offers = await _tried(check, "compare", lambda: carrier.shop(_sample("any"), _FROM))
+        offers = await tried(check, "compare", lambda: carrier.shop(_sample("any"), SHIP_FROM))
         if not offers:
             return None
         cheapest = min(offers, key=lambda rate: rate.cost_cents)
         check.note("compare", f"{len(offers)} services, the cheapest is {cheapest.service}")
         service = cheapest.service
     shipment = _sample(service)
-    rate = await _tried(check, "price", lambda: carrier.quote(shipment, _FROM))
+    rate = await tried(check, "price", lambda: carrier.quote(shipment, SHIP_FROM))
     if rate is not None:
         check.note("price", f"{_money(rate.cost_cents, rate.currency)} by {service}")
     return rate
@@ -165,8 +103,8 @@ async def _prepared(
     step = preparer(carrier)
     if step is None:
         return reference
-    made: Prepared | None = await _tried(
-        check, "prepare", lambda: step.prepare(shipment, _FROM, reference, label)
+    made: Prepared | None = await tried(
+        check, "prepare", lambda: step.prepare(shipment, SHIP_FROM, reference, label)
     )
     if made is None:
         return None
@@ -183,7 +121,7 @@ async def _bought(
     label: LabelSpec,
     rate: Rate,
 ) -> Purchase | None:
-    bought = await _tried(check, "buy", lambda: carrier.ship(shipment, _FROM, under, label))
+    bought = await tried(check, "buy", lambda: carrier.ship(shipment, SHIP_FROM, under, label))
     if bought is None:
         return None
     numbers, charge = ", ".join(bought.tracking_numbers), bought.charge
@@ -206,8 +144,8 @@ async def _repeated(
     label: LabelSpec,
     bought: Purchase,
 ) -> None:
-    again = await _tried(
-        check, "repeat with its key", lambda: carrier.ship(shipment, _FROM, under, label)
+    again = await tried(
+        check, "repeat with its key", lambda: carrier.ship(shipment, SHIP_FROM, under, label)
     )
     if again is None:
         return
@@ -216,7 +154,7 @@ async def _repeated(
     text = "the same label" if same else f"another label: {', '.join(again.tracking_numbers)}"
     check.note("repeat with its key", text, expected=same)
     if again.tracking_numbers != bought.tracking_numbers:
-        gone = await _tried(check, "void of the repeat", lambda: _void(carrier, again))
+        gone = await tried(check, "void of the repeat", lambda: _void(carrier, again))
         check.left += [] if gone else list(again.tracking_numbers)
 
 
@@ -228,7 +166,7 @@ async def _looked_up(
     label: LabelSpec,
     bought: Purchase | None,
 ) -> None:
-    found = await _tried(check, "look up", lambda: carrier.find(under, label, shipment))
+    found = await tried(check, "look up", lambda: carrier.find(under, label, shipment))
     if found is None:
         return
     numbers = [number for one in found for number in one.tracking_numbers]
@@ -241,7 +179,7 @@ async def _tracked(carrier: Carrier, check: HostCheck, bought: Purchase) -> None
     able = tracker(carrier)
     if able is None:
         return
-    found = await _tried(check, "track", lambda: able.track(bought.tracking_numbers))
+    found = await tried(check, "track", lambda: able.track(bought.tracking_numbers))
     if found is not None:
         check.note("track", ", ".join(str(one["status"]) for one in found))
 
@@ -256,19 +194,40 @@ async def _voided(
 ) -> None:
     """Void what was bought, also where its answer was lost."""
     if bought is None:
-        found = await _tried(check, "look up", lambda: carrier.find(under, label, shipment))
+        found = await tried(check, "look up", lambda: carrier.find(under, label, shipment))
         bought = next(iter(found or ()), None)
     if bought is None:
         return
     purchase = bought
-    if await _tried(check, "void", lambda: _void(carrier, purchase)):
+    if await tried(check, "void", lambda: _void(carrier, purchase)):
         check.note("void", "accepted")
     else:
         check.left += list(purchase.tracking_numbers)
         return
-    again = await _tried(check, "void again", lambda: _void(carrier, purchase))
+    again = await tried(check, "void again", lambda: _void(carrier, purchase))
     if again:
         check.note("void again", "accepted")
+
+
+async def _on_manifest(
+    carrier: Carrier, check: HostCheck, shipment: Shipment, label: LabelSpec
+) -> None:
+    """Put another label on a manifest: it may not be voided afterwards."""
+    under: str | None = f"CHECK{secrets.token_hex(7).upper()}0"
+    if (step := preparer(carrier)) is not None:
+        name, reference = "prepare for the manifest", str(under)
+        made: Prepared | None = await tried(
+            check, name, lambda: step.prepare(shipment, SHIP_FROM, reference, label)
+        )
+        under = made.shipment_id if made else None
+    if under is None:
+        return
+    number = under
+    bought = await tried(
+        check, "buy for the manifest", lambda: carrier.ship(shipment, SHIP_FROM, number, label)
+    )
+    if bought is not None:
+        await walk_manifest(carrier, check, bought)
 
 
 async def _void(carrier: Carrier, purchase: Purchase) -> bool:

@@ -186,7 +186,8 @@ _ROWS = (
         "job_commands:carriers",
         [options.carrier_check],
         "[check NAME] [options]",
-        "A check costs\nnothing: it refuses live accounts, and voids what it buys.",
+        "A check costs\nnothing: it refuses live accounts, and voids what it buys; a label on a "
+        "manifest\nmay stay in the test account.",
         answers=True,
     ),
     CommandSpec(

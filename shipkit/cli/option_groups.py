@@ -534,7 +534,8 @@ def carrier_check(p: _Parser) -> None:
         nargs="*",
         default=[],
         metavar="check NAME",
-        help="walk a carrier's test host with your credentials: price, buy, look up, void, track",
+        help="walk a carrier's test host with your credentials: price, buy, look up, void, track; "
+        "pickup and manifest where it has them",
     )
 
 

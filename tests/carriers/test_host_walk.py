@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -23,10 +24,61 @@ def test_the_sandbox_is_as_expected(tmp_path):
         "buy",
         "label file",
         "look up",
+        *PICKUP,
         "void",
         "void again",
+        *MANIFEST,
     ]
     assert (found.repeat_is_same, found.left) == (False, [])
+    texts = {step.name: step.text for step in found.steps}
+    assert texts["pickup"].startswith(texts["pickup after a lost answer"])
+    assert texts["void after the manifest"].startswith("refused: ")
+    books = sqlite3.connect(tmp_path / "sandbox" / "books.sqlite")
+    assert books.execute("SELECT count(*), count(canceled_at) FROM pickups").fetchall() == [(1, 1)]
+    assert books.execute("SELECT count(*) FROM form_labels").fetchall() == [(1,)]
+    books.close()
+
+
+def test_what_a_carrier_does_not_declare_is_not_walked(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    carrier.capabilities = replace(carrier.capabilities, pickup=False, manifest=False)
+    found = asyncio.run(walk(carrier))
+    assert found.steps[-1].name == "void again"
+    assert not {step.name for step in found.steps} & {*PICKUP, *MANIFEST}
+
+
+def test_a_second_pickup_or_form_and_a_pickup_that_is_not_canceled_are_differences(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    book, make = carrier.book_pickup, carrier.manifest
+
+    async def booked(request, offer, *, asked_before):
+        return await book(request, offer, asked_before=False)
+
+    async def made(*given, asked_before):
+        form = await make(*given, asked_before=asked_before)
+        return replace(form, number=f"{form.number}-{asked_before}")
+
+    async def kept(*_, **__):
+        raise CarrierRejected("too late")
+
+    carrier.book_pickup, carrier.manifest, carrier.cancel_pickup = booked, made, kept
+    found = asyncio.run(walk(carrier))
+    said = " ".join(found.differences)
+    assert "pickup after a lost answer: another one" in said
+    assert "manifest after a lost answer: another one" in said
+    assert "cancel the pickup: too late" in said
+    assert [text.split()[0] for text in found.left] == ["pickup", "pickup"]
+
+
+PICKUP = (
+    "price of a pickup",
+    "pickup",
+    "pickup after a lost answer",
+    "pickup status",
+    "cancel the pickup",
+    "cancel after a lost answer",
+)
+MANIFEST = ("manifest", "manifest after a lost answer", "void after the manifest")
 
 
 def test_a_live_account_is_refused_before_anything_is_sent(tmp_path):
@@ -42,6 +94,7 @@ def test_what_is_bought_without_an_answer_is_voided_too(tmp_path):
     assert any(text.startswith("buy: ") for text in found.differences)
     assert found.left == []
     assert [step.name for step in found.steps][-2:] == ["void", "void again"]
+    assert not {step.name for step in found.steps} & {*PICKUP, *MANIFEST}
 
 
 def test_a_label_that_cannot_be_voided_is_named(tmp_path):

@@ -206,7 +206,17 @@ def test_the_check_walks_the_test_host_and_costs_nothing(served: Any, easypost: 
         "label file",
         "look up",
         "track",
+        "price of a pickup",
+        "pickup",
+        "pickup after a lost answer",
+        "pickup status",
+        "cancel the pickup",
+        "cancel after a lost answer",
         "void",
         "void again",
+        "manifest",
+        "manifest after a lost answer",
+        "void after the manifest",
     ]
     assert {one["refund"] for one in served.sold()} == {"submitted"}
+    assert [one["status"] for one in served.pickups.values()] == ["canceled"]

@@ -271,6 +271,8 @@ def test_the_check_walks_the_test_host_and_is_kept(ups_env: Any, tmp_path: Path,
     assert main(["carriers", "check", "ups", "--home", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert all(step in out for step in ("compare", "price", "buy", "look up", "track", "void"))
+    assert "pickup after a lost answer" in out, "our reference is in UPS's list"
+    assert [one["state"] for one in ups_env.pickups.values()] == ["007"]
     kept = AccountChecks(tmp_path).last("ups", "A1B2C3")
     assert kept is not None
     assert kept.differences == ()

@@ -126,7 +126,9 @@ def test_the_check_walks_the_test_host_and_is_kept_with_its_date(
     out = capsys.readouterr().out
     assert "repeat with its key" in out
     assert "the same label" in out
-    assert {one["state"] for one in served.sold()} == {"canceled"}
+    assert [one["state"] for one in served.sold()] == ["canceled", "sold"], "one is on a form"
+    assert "pickup after a lost answer" in out
+    assert served.pickups == {}
     kept = AccountChecks(home).last("usps", ENVIRONMENT["ACCOUNT"])
     assert kept is not None
     assert (kept.repeat_is_same, kept.differences) == (True, ())
@@ -149,7 +151,7 @@ def test_the_check_of_a_host_that_ignores_keys_says_so_and_voids_both(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[-1]["repeat_is_same"] is False
     assert any("another label" in text for text in lines[-1]["differences"])
-    assert [one["state"] for one in served.sold()] == ["canceled", "canceled"]
+    assert [one["state"] for one in served.sold()] == ["canceled", "canceled", "sold"]
     assert AccountChecks(tmp_path).last("usps", ENVIRONMENT["ACCOUNT"]).repeat_is_same is False
 
 
