@@ -6,7 +6,8 @@ be saved is reported with the command that saves it later, and the run still nam
 
 from __future__ import annotations
 
-import os
+import errno
+import stat
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from shipkit.cli.console import Console
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit
 from shipkit.cli.table_files import check_ending
+from shipkit.common.files import try_to_write
 from shipkit.errors import InputError, ShipkitError
 from shipkit.outputs.labels.destination import Destination
 
@@ -30,34 +32,87 @@ def refuse_unusable(args: Namespace) -> None:
     ------
     LabelError, InputError
         The ending is of no format that can be written, or the folder does not exist or cannot be
-        written to.
+        written to, or what has the name is a folder, a device or a pipe.
     """
     if args.labels:
-        Destination.of(Path(args.labels), per=None, split=None, format=None)
-        _refuse_folder("--labels", Path(args.labels), made=True)
+        _mode(f"--labels {args.labels}", Path(args.labels))
+        wanted = Destination.of(Path(args.labels), per=None, split=None, format=None)
+        _refuse_target("--labels", wanted.path, folder=wanted.folder, made=True)
     for option, given in (("--failed", args.failed), ("-o", args.output)):
         if given:
             check_ending(Path(given))
-            _refuse_folder(option, Path(given))
+            _refuse_target(option, Path(given))
+    orders = Path(args.file) if args.file and "://" not in str(args.file) else None
     if args.write_back:
-        _refuse_folder("--write-back", Path(args.write_back))
+        _refuse_target("--write-back", Path(args.write_back))
+        if orders is not None and orders.resolve() == Path(args.write_back).resolve():
+            raise InputError(
+                f"--write-back {args.write_back} is the orders file itself.",
+                fix="Give the name of a new file. Nothing was bought.",
+            )
+    next_to_orders = [
+        option
+        for option, wanted in (
+            ("--write-back", args.write_back == ""),
+            ("--confirmation", args.confirmation and not getattr(args, "confirmation_file", None)),
+        )
+        if wanted
+    ]
+    if next_to_orders and orders is not None and orders.parent.is_dir():
+        _refuse_folder(f"{next_to_orders[0]} (a file next to the orders)", orders.parent)
 
 
-def _refuse_folder(option: str, path: Path, *, made: bool = False) -> None:
-    """Refuse a file in a folder that is not there (unless it will be `made`) or is read-only."""
-    folder = path.parent
-    while made and not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+def _refuse_target(option: str, path: Path, *, folder: bool = False, made: bool = False) -> None:
+    """Refuse a file that could not be saved at `path`: a `folder` of files, or one file.
+
+    Parameters
+    ----------
+    made
+        Whether folders that are missing will be made.
+    """
+    named = f"{option} {path}"
+    mode = _mode(named, path)
+    if mode is not None and stat.S_ISDIR(mode) and not folder:
+        raise _unusable(named, "it is a folder.")
+    if mode is not None and not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise _unusable(named, "it is a device or a pipe, not a file.")
+    into = path if folder else path.parent
+    while made and not into.exists() and into != into.parent:
+        into = into.parent
+    _refuse_folder(named, into)
+
+
+def _mode(named: str, path: Path) -> int | None:
+    """Return the mode of what has this name, None if nothing has. Raises InputError."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # a name that is too long, a folder that cannot be entered
+        raise _unusable(named, f"{error.strerror}.") from None
+
+
+def _refuse_folder(named: str, folder: Path) -> None:
+    """Refuse a folder that is not there, or in which no file can be made."""
     if not folder.is_dir():
         raise InputError(
-            f"{option} {path} cannot be written: there is no folder {folder}.",
+            f"{named} cannot be written: there is no folder {folder}.",
             fix="Create the folder, or choose another one. Nothing was bought.",
         )
-    if not os.access(folder, os.W_OK | os.X_OK):
+    try:
+        try_to_write(folder)
+    except OSError as error:
         raise InputError(
-            f"{option} {path} cannot be written: no permission to write to {folder}.",
+            f"{named} cannot be written: no file can be made in {folder} ({error.strerror}).",
             fix="Choose another folder, or correct its permissions. Nothing was bought.",
-        )
+        ) from None
+
+
+def _unusable(named: str, reason: str) -> InputError:
+    return InputError(
+        f"{named} cannot be written: {reason}",
+        fix="Give the name of a new file. Nothing was bought.",
+    )
 
 
 @dataclass
@@ -75,7 +130,8 @@ class SavedFiles:
     def save(self, what: str, work: Callable[[], object], *again: str) -> None:
         """Call `work`; if it fails, report that and the words of the command that saves it later.
 
-        After Ctrl-C or a stop signal, what is left is not tried.
+        After Ctrl-C or a stop signal, what is left is not tried. A path that cannot be used is
+        not advised again: another one, in the working folder, takes its place.
         """
         later = advice.command(*again, args=self.args)
         if self._interrupted:
@@ -90,7 +146,17 @@ class SavedFiles:
             if not isinstance(error, ShipkitError | OSError):
                 self.console.err.print_traceback()
             told = described(error)
+            if _path_is_unusable(error):
+                later = advice.command(*self._elsewhere(again), args=self.args)
             self._report(f"{what}: not saved. {told.message}", later, told.code, Exit.BROKEN)
+
+    def _elsewhere(self, again: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the words of a command with another path as the last word."""
+        *words, path = again
+        if not words or words[-1] not in {"-o", "--failed"}:
+            return again
+        given = Path(path)
+        return (*words, f"{self.job_id}-{given.stem[:40]}{given.suffix}")
 
     def _report(self, message: str, later: str, code: str, worst: Exit) -> None:
         self.console.fail(
@@ -101,3 +167,17 @@ class SavedFiles:
         )
         self.exit = max(self.exit, worst)
         self.next = self.next or later
+
+
+_UNUSABLE_PATH = frozenset(
+    {
+        *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOENT, errno.ENXIO),
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL),
+    }
+)
+"""Reasons for which the same path fails again, unlike those of a disk that is full."""
+
+
+def _path_is_unusable(error: Exception) -> bool:
+    reason = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(reason, OSError) and reason.errno in _UNUSABLE_PATH

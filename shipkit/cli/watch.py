@@ -23,7 +23,7 @@ from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.order_commands import run_one
 from shipkit.cli.streams import STOP_SIGNALS
 from shipkit.cli.watched_folder import STILL_S, WatchedFolder, free_path, moved
-from shipkit.common.files import make_private, write_file
+from shipkit.common.files import make_private, try_to_write, write_file
 from shipkit.common.lock import held
 from shipkit.common.visible_text import readable
 from shipkit.errors import InputError, SettingsError, ShipkitError
@@ -52,6 +52,7 @@ def watch(args: Namespace, console: Console) -> End:
             f"The name of the folder {readable(whole)} is not UTF-8.", fix="Rename the folder."
         )
     folder = WatchedFolder(path, args.every or _EVERY_S)
+    _refuse_read_only(folder)
     home = Settings.read(home=args.home).home
     if url_of(home) is not None:
         raise InputError(
@@ -66,8 +67,32 @@ def watch(args: Namespace, console: Console) -> End:
         return _rounds(folder, args, console, stop)
 
 
+def _refuse_read_only(folder: WatchedFolder) -> None:
+    """Raise InputError where files could not be moved, or their outputs not be saved."""
+    try:
+        _make_folders(folder)
+    except OSError as error:
+        raise InputError(
+            f"--watch {folder.path}: files cannot be moved and saved there "
+            f"({described(error).message}).",
+            fix=f"Correct the permissions of {folder.path}, of its done and of its failed folder. "
+            "Nothing was bought.",
+        ) from None
+
+
+def _make_folders(folder: WatchedFolder) -> None:
+    """Make ``done`` and ``failed``. Raises OSError if a folder cannot be written to."""
+    for made in (folder.done, folder.failed):
+        made.mkdir(exist_ok=True)
+    for used in (folder.path, folder.done, folder.failed):
+        try:
+            try_to_write(used)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(used)) from None
+
+
 def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Stop) -> End:
-    worst, count = Exit.DONE, 0
+    worst, count, following = Exit.DONE, 0, None
     while not stop.wanted:
         try:
             ready = folder.ready()
@@ -82,6 +107,7 @@ def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Sto
             end = _run(path, folder, args, console)
             stop.busy = False
             count += 1
+            following = following or end.next
             worst = max(worst, end.exit) if args.once else worst
             if path.exists():
                 folder.put_off(path)
@@ -91,7 +117,7 @@ def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Sto
             break
         stop.wait(min(folder.every_s, STILL_S) if args.once else folder.every_s)
     waiting = [readable(path.name) for path in folder.waiting]
-    return End(worst, facts={"files": count, "waiting": waiting})
+    return End(worst, next=following, facts={"files": count, "waiting": waiting})
 
 
 def _run(path: Path, folder: WatchedFolder, args: Namespace, console: Console) -> End:
@@ -118,6 +144,8 @@ def _run(path: Path, folder: WatchedFolder, args: Namespace, console: Console) -
         put, end.exit = None, Exit.BROKEN
     what = f"moved to {put}" if put else "not moved; it will be run again"
     console.say(f"{path.name}: exit {int(end.exit)}, {what}")
+    if end.next:
+        console.say(f"Next: {end.next}")
     console.record(
         "file",
         file=readable(path.name),
@@ -125,6 +153,7 @@ def _run(path: Path, folder: WatchedFolder, args: Namespace, console: Console) -
         exit=int(end.exit),
         moved_to=readable(str(put)) if put else None,
         code=end.facts.get("code"),
+        next=end.next,
     )
     return end
 
@@ -144,8 +173,7 @@ def _ended(error: Exception, console: Console) -> End:
 
 def _options_for(path: Path, folder: WatchedFolder, args: Namespace) -> Namespace:
     """Return the options that run one file and save its outputs in ``done`` and ``failed``."""
-    for made in (folder.done, folder.failed):
-        made.mkdir(exist_ok=True)
+    _make_folders(folder)  # again, because the labels are bought before they are saved
     stem = path.name.partition(".")[0]
     confirmation = (
         str(free_path(folder.done / file_name(the_format(args.confirmation), stem)))

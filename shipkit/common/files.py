@@ -11,14 +11,16 @@ Two users, one order of operations (content, sync, rename, sync of the folder):
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PRIVATE", "Disk", "make_private", "whole_file", "write_file"]
+__all__ = ["PRIVATE", "Disk", "make_private", "try_to_write", "whole_file", "write_file"]
 
 PRIVATE = 0o700
 """Mode of every folder in the home: labels and addresses are private data."""
@@ -36,6 +38,17 @@ def make_private(folder: Path) -> None:
     for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
         parent.mkdir(mode=PRIVATE, exist_ok=True)
     folder.mkdir(mode=PRIVATE, exist_ok=True)
+
+
+def try_to_write(folder: Path) -> None:
+    """Make an empty file in `folder` and remove it. Raises OSError where that cannot be done.
+
+    Permissions alone do not say so: the superuser has them all, and a read-only or a virtual file
+    system refuses regardless of them.
+    """
+    probe = folder / f"{_TEMPORARY}{secrets.token_hex(6)}"
+    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE_FILE))
+    probe.unlink()
 
 
 def write_file(
@@ -87,10 +100,11 @@ def whole_file(path: Path, *, private: bool = False, durable: bool = True) -> It
     Raises
     ------
     OSError
-        The file cannot be written.
+        The file cannot be written. A pipe that no program reads is refused: it would be waited for.
     """
     if _is_stream(path):
-        yield path
+        with _read_by_someone(path):
+            yield path
         return
     path = Path(os.path.realpath(path))
     disk = Disk()
@@ -183,6 +197,27 @@ def _is_stream(path: Path) -> bool:
     return path.parent == Path("/dev") or (
         path.exists() and not path.is_file() and not path.is_dir()
     )
+
+
+@contextmanager
+def _read_by_someone(path: Path) -> Iterator[None]:
+    """Raise OSError if `path` is a pipe without a reader; writers would wait for one for ever.
+
+    It is kept open meanwhile: a reader that sees the last writer leave takes that for the end.
+    """
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        yield
+        return
+    try:
+        held = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "It is a pipe that no program reads", str(path)) from None
+        raise
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def _mode_of(path: Path) -> int:

@@ -154,6 +154,14 @@ def test_standard_output_and_pipes_can_be_written_to(tmp_path):
     assert names(tmp_path) == ["out.txt"]
 
 
+def test_a_pipe_that_no_program_reads_is_refused_at_once(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a pipe that no program reads"):
+        write_file(tmp_path / "pipe", "text")
+
+
 def test_a_long_name_has_a_temporary_name_that_fits(tmp_path):
     name = "x" * 251 + ".txt"
     write_file(tmp_path / name, "x")

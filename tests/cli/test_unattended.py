@@ -16,6 +16,7 @@ import pytest
 
 from shipkit.cli import watch as watching
 from shipkit.common import spill
+from shipkit.outputs.labels.collection import Labels
 from shipkit.render.merge import PdfMerger
 
 BUY = ("--yes", "--max-total", "500")
@@ -152,6 +153,12 @@ def test_an_interrupt_while_labels_are_saved_still_names_the_job(
     assert done.last["next"] == f"shipkit labels {done.last['job_id']} -o {tmp_path / 'l.pdf'}"
 
 
+def mkfifo(path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("option", "name", "reason"),
     [
@@ -160,14 +167,56 @@ def test_an_interrupt_while_labels_are_saved_still_names_the_job(
         ("--failed", "nowhere/failed.csv", "there is no folder"),
         ("--write-back", "nowhere/shipped.csv", "there is no folder"),
         ("--labels", "orders.csv/labels.pdf", "there is no folder"),
+        ("--labels", "plain", "is not a folder"),
+        ("--labels", "pipe.pdf", "a device or a pipe"),
+        ("--labels", "n" * 300 + ".pdf", "File name too long"),
+        ("--failed", "pipe.csv", "a device or a pipe"),
+        ("--failed", "folder.csv", "it is a folder"),
+        ("-o", "pipe.csv", "a device or a pipe"),
+        ("--write-back", "pipe.csv", "a device or a pipe"),
+        ("--write-back", "orders.csv", "is the orders file itself"),
     ],
 )
 def test_a_file_that_could_not_be_saved_is_refused_before_anything_is_bought(
     cli, orders, shipper, tmp_path, option, name, reason
 ):
+    (tmp_path / "plain").write_text("a file where a folder is meant")
+    (tmp_path / "folder.csv").mkdir()
+    if name.startswith("pipe"):
+        mkfifo(tmp_path / name)
     done = cli("run", orders, "--shipper", shipper, *BUY, option, tmp_path / name)
     assert (done.code, reason in done.err) == (1, True), done.err
     assert bought(cli) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_is_refused_as_a_file_of_labels(cli, orders, shipper):
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--labels", "/dev/full")
+    assert (done.code, "/dev/full is not a folder" in done.err) == (1, True)
+    assert bought(cli) == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc, where no file can be made")
+def test_a_folder_in_which_no_file_can_be_made_is_refused(cli, orders, shipper, tmp_path):
+    (tmp_path / "read-only").symlink_to("/proc")
+    for words in (("--labels", "read-only"), ("--failed", "read-only/failed.csv")):
+        done = cli("run", orders, "--shipper", shipper, *BUY, words[0], tmp_path / words[1])
+        assert (done.code, "no file can be made in" in done.err) == (1, True), done.err
+    assert bought(cli) == []
+
+
+def test_a_path_that_cannot_be_used_is_not_advised_again(
+    cli, orders, shipper, tmp_path, monkeypatch
+):
+    (tmp_path / "taken").write_text("")
+
+    def taken(self, path: str) -> None:
+        Path(path).parent.joinpath("taken").mkdir()
+
+    monkeypatch.setattr(Labels, "save", taken)
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--labels", tmp_path / "l.pdf", "--json")
+    job = done.last["job_id"]
+    assert (done.code, done.last["next"]) == (5, f"shipkit labels {job} -o {job}-l.pdf")
 
 
 def test_rows_that_cannot_ship_are_saved_even_if_none_can(cli, dirty, shipper, tmp_path):
@@ -319,6 +368,36 @@ def test_an_empty_file_is_set_aside_with_the_reason(cli, inbox, shipper):
     done = watched(cli, inbox, shipper)
     assert (done.code, files_of(done)) == (1, {"empty.csv": 1})
     assert "empty" in (inbox / "failed" / "empty.csv.error.txt").read_text()
+
+
+def test_a_folder_that_cannot_take_the_outputs_is_refused_before_its_files_are_run(
+    cli, inbox, orders, shipper
+):
+    put(orders.read_text(), inbox / "a.csv")
+    (inbox / "done").write_text("a file where the folder would be")
+    done = watched(cli, inbox, shipper)
+    assert (done.code, files_of(done)) == (1, {})
+    assert "inbox/done" in done.err
+    assert (inbox / "a.csv").exists()
+    assert bought(cli) == []
+
+
+def test_outputs_that_no_longer_can_be_saved_leave_the_next_file_alone(
+    cli, inbox, orders, shipper, monkeypatch
+):
+    put(orders.read_text(), inbox / "a.csv")
+    real = watching._refuse_read_only
+
+    def then_taken_away(folder) -> None:
+        real(folder)
+        folder.done.rmdir()
+        folder.done.write_text("")
+
+    monkeypatch.setattr(watching, "_refuse_read_only", then_taken_away)
+    done = watched(cli, inbox, shipper)
+    assert (done.code, files_of(done)) == (5, {"a.csv": 5})
+    assert (inbox / "a.csv").exists()
+    assert bought(cli) == []
 
 
 def test_a_file_without_a_row_that_can_ship_has_its_rows_in_failed(cli, inbox, dirty, shipper):

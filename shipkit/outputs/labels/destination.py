@@ -65,6 +65,11 @@ class Destination:
                 f'{path}: per="{per}" writes several files, and this is a file name.',
                 fix=f'Give a folder: save("{path.stem}", per="{per}", format="{suffix}").',
             )
+        if path.exists() and not path.is_dir():
+            raise LabelError(
+                f"{path} is not a folder, and a folder of label files is wanted there.",
+                fix="Use another name, or one that ends in .pdf for a single file.",
+            )
         return cls(path, per or (None if split else "shipment"), asked, folder=True)
 
     @classmethod
