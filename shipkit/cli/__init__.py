@@ -7,9 +7,7 @@ at once.
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
-import threading
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +20,8 @@ from shipkit.cli.console import Console, End
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.job_config import with_config
-from shipkit.cli.streams import STOP_SIGNALS, occupy_standard_descriptors
+from shipkit.cli.stop_signals import StopSignals, signals_interrupt
+from shipkit.cli.streams import occupy_standard_descriptors
 from shipkit.errors import NotSent, ShipkitError
 
 __all__ = ["main"]
@@ -37,8 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] == "mcp":
             return _serve(words[1:], console)
-        with _stop_signals_interrupt(), _warnings_said(console):
-            return _finish(console, _run(words, console), words[0])
+        with signals_interrupt(last=argv is None) as stop, _warnings_said(console):
+            try:
+                end = _run(words, console, stop)
+                stop.over(end.exit)
+            except KeyboardInterrupt:  # one more, while the command ended
+                end = _interrupted(console, stop)
+            return _finish(console, end, words[0])
     except SystemExit as stop:  # argparse: --help, --version
         console.out.flush()
         return int(stop.code or 0)
@@ -55,7 +59,7 @@ def _warnings_said(console: Console) -> Iterator[None]:
         yield
 
 
-def _run(words: list[str], console: Console) -> End:
+def _run(words: list[str], console: Console, stop: StopSignals) -> End:
     """Run a command and return how it ended, whatever happens: ``--json`` needs a last line."""
     args: Namespace | None = None
     try:
@@ -68,10 +72,15 @@ def _run(words: list[str], console: Console) -> End:
     except UsageError as error:
         return _usage_error(error, words, console)
     except KeyboardInterrupt:
-        console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
-        return End(Exit.UNFINISHED, console.job_id, facts={"code": "interrupted"})
+        return _interrupted(console, stop)
     except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
         return _failed(error, words, console, args)
+
+
+def _interrupted(console: Console, stop: StopSignals) -> End:
+    stop.over(Exit.UNFINISHED)
+    console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
+    return End(Exit.UNFINISHED, console.job_id, facts={"code": "interrupted"})
 
 
 def _usable_log(path: str | None) -> str | None:
@@ -143,25 +152,3 @@ def _finish(console: Console, end: End, command: str) -> int:
     if console.out.failure is not None and answers:
         return int(max(end.exit, Exit.BROKEN))
     return int(end.exit)
-
-
-@contextmanager
-def _stop_signals_interrupt() -> Iterator[None]:
-    """Make the stop signals of the system act like Ctrl-C: the job pauses.
-
-    SIGTERM is sent by systemd and at a shutdown, SIGHUP when the terminal or its connection goes
-    away. A signal that is ignored stays ignored: that is what ``nohup`` is for.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = {
-        number: signal.signal(number, signal.default_int_handler)
-        for number in STOP_SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

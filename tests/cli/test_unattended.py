@@ -14,7 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from shipkit.cli import order_commands
+from shipkit.cli import stop_signals as stopping
 from shipkit.cli import watch as watching
+from shipkit.cli.console import Console
+from shipkit.cli.stop_signals import StopSignals
 from shipkit.common import spill
 from shipkit.outputs.labels.collection import Labels
 from shipkit.render.merge import PdfMerger
@@ -279,6 +283,67 @@ def test_nohup_keeps_a_job_running(many, shipper, held):
     held.release()
     last = json.loads(child.communicate(timeout=60)[0].splitlines()[-1])
     assert (child.returncode, last["shipped"]) == (0, 40)
+
+
+def test_more_signals_than_one_before_the_purchase_end_with_the_code_of_the_last_line(
+    cli, orders, shipper, monkeypatch
+):
+    def stopped(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    def with_one_more(name: str) -> None:
+        real = getattr(Console, name)
+
+        def method(self, *given):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            return real(self, *given)
+
+        monkeypatch.setattr(Console, name, method)
+
+    monkeypatch.setattr(order_commands, "_priced", stopped)
+    with_one_more("fail")
+    with_one_more("end")
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--json")
+    assert (done.code, done.last["exit"], done.last["code"]) == (4, 4, "interrupted")
+    assert [line["event"] for line in done.lines].count("error") == 1
+
+
+def test_a_signal_that_comes_before_the_interrupt_is_handled_ends_with_the_same_code(
+    cli, orders, shipper, monkeypatch
+):
+    def stopped(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    class Late(StopSignals):
+        late = True
+
+        def over(self, exit_code: int) -> None:
+            if self.late:
+                self.late = False
+                signal.raise_signal(signal.SIGTERM)
+            super().over(exit_code)
+
+    monkeypatch.setattr(order_commands, "_priced", stopped)
+    monkeypatch.setattr(stopping, "StopSignals", Late)
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--json")
+    assert (done.code, done.last["exit"]) == (4, 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+def test_a_signal_while_python_ends_does_not_replace_the_exit_code(home):
+    code = (
+        "import atexit, signal, sys; from shipkit.cli import main; "
+        "atexit.register(signal.raise_signal, signal.SIGTERM); sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "show", "job-none", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == json.loads(done.stdout.splitlines()[-1])["exit"] == 1
 
 
 # -- a watched folder ------------------------------------------------------------------------------
