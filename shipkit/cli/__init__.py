@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from shipkit.cli.commands import COMMANDS, UsageError, again, nearest, parser
-from shipkit.cli.console import Console, End
+from shipkit.cli.console import Console, End, open_log
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.job_config import with_config
@@ -88,7 +88,9 @@ def _usable_log(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        with Path(path).open("a", encoding="utf-8"):
+        if Path(path).is_fifo() and not path.startswith("/dev/"):
+            raise UsageError(f"--log {path} is a pipe: name a regular file")
+        with open_log(path):
             return path
     except OSError as error:
         raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None

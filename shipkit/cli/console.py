@@ -15,7 +15,6 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TextIO
 
 from shipkit.cli.exit_codes import Exit
@@ -23,7 +22,7 @@ from shipkit.cli.streams import Stream
 from shipkit.common.visible_text import readable, visible
 from shipkit.common.words import display_width, padded
 
-__all__ = ["Console", "End", "plain"]
+__all__ = ["Console", "End", "open_log", "plain"]
 
 
 _LOGGED = frozenset({"preview", "file", "error", "end"})
@@ -115,7 +114,7 @@ class Console:
             **facts,
         }
         try:
-            with Path(self.log).open("a", encoding="utf-8") as log:
+            with open_log(self.log) as log:
                 log.write(f"{_json_text(line)}\n")
         except OSError as error:
             # Labels may have been bought already: a log is not worth their answer.
@@ -226,6 +225,19 @@ class Console:
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM") != "dumb"
         )
+
+
+def open_log(path: str) -> TextIO:
+    """Open a log to append to it. Raises OSError, also for a pipe that no program reads."""
+    # Opened the usual way, such a pipe would be waited for. Writing to one waits for its reader.
+    log = open(path, "a", encoding="utf-8", opener=_not_waiting)  # noqa: SIM115 - Path.open has no opener, the caller closes it
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(log.fileno(), True)
+    return log
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def plain(text: str, *, keep: str = "") -> str:

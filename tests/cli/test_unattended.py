@@ -17,7 +17,7 @@ import pytest
 from shipkit.cli import order_commands
 from shipkit.cli import stop_signals as stopping
 from shipkit.cli import watch as watching
-from shipkit.cli.console import Console
+from shipkit.cli.console import Console, open_log
 from shipkit.cli.stop_signals import StopSignals
 from shipkit.common import spill
 from shipkit.outputs.labels.collection import Labels
@@ -94,6 +94,21 @@ def test_a_log_on_a_full_disk_costs_no_answer(cli, orders, shipper):
     done = cli("run", orders, "--shipper", shipper, *BUY, "--log", "/dev/full", "--json")
     assert (done.code, done.last["shipped"]) == (0, 3)
     assert done.err.count("The log /dev/full cannot be written: No space left on device") == 1
+
+
+def test_a_log_that_is_a_pipe_is_refused_at_once(cli, orders, shipper, tmp_path):
+    mkfifo(tmp_path / "pipe")
+    done = cli("preview", orders, "--shipper", shipper, "--log", tmp_path / "pipe")
+    assert (done.code, "is a pipe: name a regular file" in done.err) == (1, True), done.err
+    with pytest.raises(OSError, match="No such device or address"):
+        open_log(str(tmp_path / "pipe"))
+
+
+def test_orders_in_a_pipe_are_refused_in_words(cli, tmp_path):
+    mkfifo(tmp_path / "orders.csv")
+    done = cli("check", tmp_path / "orders.csv")
+    assert (done.code, "is a pipe or a device" in done.err) == (1, True), done.err
+    assert "Save it to a file first" in done.err
 
 
 def test_the_log_that_a_job_file_names_is_written(cli, orders, shipper, tmp_path):

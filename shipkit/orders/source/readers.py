@@ -130,6 +130,12 @@ def _paths(source: str | Path) -> list[Path]:
         return [path]
     if path.is_dir():
         raise SourceError(f"{path} is a folder.", fix=f'Name the files: "{path / "*.csv"}".')
+    if path.exists():
+        raise SourceError(
+            f"{path} is a pipe or a device, and orders are read from a regular file: more than "
+            "once, and again for write-back.",
+            fix="Save it to a file first, for example: cat > orders.csv",
+        )
     if set("*?[") & set(path.name):
         found = sorted(p for p in path.parent.glob(path.name) if p.is_file())
         if found:
