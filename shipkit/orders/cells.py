@@ -25,6 +25,7 @@ __all__ = [
     "put",
     "text_columns",
     "unique_names",
+    "whole_text",
 ]
 
 
@@ -113,10 +114,23 @@ def text_columns(rows: Sequence[Sequence[str | None]], width: int) -> pa.Table:
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     return pa.table(
         {
-            name: pa.array([value or None for value in column], pa.string())
+            name: _texts([value or None for value in column])
             for name, column in zip(base_names(width), columns, strict=True)
         }
     )
+
+
+def whole_text(text: str) -> str:
+    """Return `text` with half characters (lone surrogates) as escapes: they cannot be stored."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        whole = [None if value is None else whole_text(value) for value in values]
+        return pa.array(whole, pa.string())
 
 
 def unique_names(headings: Sequence[str], reserved: Sequence[str]) -> list[str]:
@@ -132,9 +146,7 @@ def unique_names(headings: Sequence[str], reserved: Sequence[str]) -> list[str]:
     seen = {name.casefold() for name in reserved}
     made = []
     for place, heading in enumerate(headings, start=1):
-        # Half a character cannot be written in SQL.
-        whole = heading.encode(errors="backslashreplace").decode()
-        base = whole.strip() or f"column_{place}"
+        base = whole_text(heading).strip() or f"column_{place}"
         name, count = base, 1
         while name.casefold() in seen:
             count += 1

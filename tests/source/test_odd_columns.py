@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import enum
+import json
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import shipkit as sk
+from shipkit.orders import source
 
 GOOD = pd.DataFrame(
     {
@@ -83,3 +86,55 @@ def test_the_same_columns_in_an_arrow_table(shop):
         ["(1.667, 2.333]", "2026-02", "1.00"],
         ["(2.333, 3.0]", "2026-03", "1.00"],
     ]
+
+
+DAY = pd.Timestamp("2026-12-01 10:00")
+NESTED = {
+    "times": (pa.list_(pa.timestamp("us")), [DAY], '["2026-12-01 10:00:00"]'),
+    "times with a zone": (
+        pa.list_(pa.timestamp("us", "UTC")),
+        [DAY.tz_localize("UTC")],
+        "2026-12-01 10:00:00",
+    ),
+    "times of a fixed number": (
+        pa.list_(pa.timestamp("us"), 1),
+        [DAY],
+        '["2026-12-01 10:00:00"]',
+    ),
+    "lists of times": (
+        pa.list_(pa.list_(pa.timestamp("us"))),
+        [[DAY]],
+        '[["2026-12-01 10:00:00"]]',
+    ),
+    "a map of times": (
+        pa.map_(pa.string(), pa.timestamp("us")),
+        [("a", DAY)],
+        '{"a":"2026-12-01 10:00:00"}',
+    ),
+    "days": (pa.list_(pa.date32()), [DAY.date()], '["2026-12-01"]'),
+    "numbers": (pa.list_(pa.int64()), [1, 2], "[1,2]"),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_column_of_several_values_is_text_whatever_the_values_are(name, tmp_path):
+    kind, cell, expected = NESTED[name]
+    table = pa.Table.from_pandas(GOOD).append_column("odd", pa.array([cell] * 3, kind))
+    pq.write_table(table, tmp_path / "orders.parquet")
+    for given in (table, tmp_path / "orders.parquet"):
+        loaded = source.load(given)
+        texts = loaded.con.sql(f"SELECT odd FROM {loaded.lines.sql}").fetchall()
+        assert all(expected in text for (text,) in texts), texts
+
+
+def test_half_a_character_is_an_escape_in_every_way_in(tmp_path):
+    half, whole = "Gr\udcf6", r"Gr\udcf6"
+    record = GOOD.iloc[0].map(str).to_dict() | {"city": half, half: half}
+    headings = pd.Index(list(record), dtype=object)
+    frame = pd.DataFrame([list(record.values())], columns=headings, dtype=object)
+    indexed = frame.iloc[:, :-1].set_index(pd.Index([half], name=half, dtype=object))
+    (tmp_path / "orders.json").write_text(json.dumps([record]))
+    for given in (frame, indexed, [record], tmp_path / "orders.json"):
+        loaded = source.load(given)
+        names = {column.name for column in loaded.columns}
+        assert whole in names

@@ -21,7 +21,7 @@ from shipkit.common.cell_text import text_of
 from shipkit.common.memory_database import memory_database
 from shipkit.common.relation import StageSchema
 from shipkit.errors import SourceError
-from shipkit.orders.cells import put
+from shipkit.orders.cells import put, whole_text
 
 __all__ = ["as_table", "column_array", "put_columns", "readable_table"]
 
@@ -239,5 +239,4 @@ def _text(value: Any) -> str | None:
         text = text_of(value)
     except (TypeError, ValueError):  # a frame inside a cell has no truth value
         text = str(value)
-    # Half a character cannot be stored.
-    return None if text is None else text.encode(errors="backslashreplace").decode()
+    return None if text is None else whole_text(text)

@@ -20,7 +20,7 @@ from shipkit.common.cell_text import text_of
 from shipkit.common.relation import StageSchema
 from shipkit.common.sql import quoted
 from shipkit.errors import SourceError
-from shipkit.orders.cells import Cells, Note, base_names, put, text_columns
+from shipkit.orders.cells import Cells, Note, base_names, put, text_columns, whole_text
 from shipkit.orders.expressions import quote as sql_text
 from shipkit.orders.line_account import SourceLines, set_aside
 from shipkit.orders.source.arrow_columns import (
@@ -84,7 +84,7 @@ def _heading(label: Any) -> str:
     if isinstance(label, tuple):
         return " ".join(text for text in map(_heading, label) if text)
     missing = label is None or label != label  # noqa: PLR0124 - NaN is not equal to itself
-    return "" if missing else str(label)
+    return "" if missing else whole_text(str(label))
 
 
 def _unread_index(frame: Any) -> str | None:
@@ -120,6 +120,9 @@ def _with_named_index(frame: Any) -> Any:
     ]
     # A plain frame: a subclass may have a meaning for its columns.
     bare = sys.modules["pandas"].DataFrame(frame).set_axis(range(len(frame)), axis="index")
+    if bare.columns.nlevels == 1:
+        # Columns of strings, pandas' own, take no name with half a character.
+        bare = bare.set_axis(bare.columns.astype(object), axis="columns")
     for place, level in enumerate(new):
         bare.insert(place, level.name, level, allow_duplicates=True)
     return bare
@@ -251,7 +254,7 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
             fix='Write [{"order_id": ...}, ...] or one object per line.',
         )
     records, items, notes = with_item_lines(found)
-    headings, rows = flattened(records)
+    headings, rows = _flat(records)
     if not headings:
         raise SourceError(
             f"The objects of {path.name} have no fields.",
@@ -267,6 +270,11 @@ def read_json(schema: StageSchema, path: Path, table: str) -> Cells:
         item_headings=items,
         lines=(_lines_of(text, len(rows)),) if kind == "ndjson" and not notes else (),
     )
+
+
+def _flat(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[Any]]:
+    headings, rows = flattened(records)
+    return tuple(map(whole_text, headings)), rows
 
 
 def _lines_of(text: str, rows: int) -> SourceLines:
@@ -324,7 +332,7 @@ def read_records(schema: StageSchema, records: Sequence[Mapping[str, Any]], tabl
             fix='Pass [{"order_id": ..., "zip": ...}, ...].',
         )
     lines, items, notes = with_item_lines(records)
-    headings, rows = flattened(lines)
+    headings, rows = _flat(lines)
     if not headings:
         raise SourceError(
             "The orders have no fields.", fix='Pass [{"order_id": ..., "zip": ...}, ...].'

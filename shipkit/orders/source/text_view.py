@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from shipkit.common.relation import Relation, StageSchema
 
-__all__ = ["as_text", "kinds_of_cells", "text_of_cell"]
+__all__ = ["as_text", "is_nested", "kinds_of_cells", "text_of_cell"]
 
 
 def as_text(
@@ -41,8 +41,15 @@ def kinds_of_cells(cells: Relation) -> dict[str, str]:
     }
 
 
+def is_nested(kind: str) -> bool:
+    """Return whether cells of a type hold several values: ``TIMESTAMP[]`` is no TIMESTAMP."""
+    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+
+
 def _clean_sql(name: str, kind: str) -> str:
     """Return SQL of a typed cell without values that Arrow and DuckDB treat differently."""
+    if is_nested(kind):
+        return name
     if kind in {"FLOAT", "DOUBLE"}:
         return f"CASE WHEN isfinite({name}) THEN {name} END"
     return f"CAST({name} AS TIMESTAMP)" if kind.startswith("TIMESTAMP") else name
@@ -52,6 +59,8 @@ def text_of_cell(name: str, kind: str) -> str:
     """Return SQL of a typed cell as a person would write it: 12, not 12.0; dates without 00:00."""
     if kind == "VARCHAR":
         return name
+    if is_nested(kind):
+        return f"CAST(to_json({name}) AS VARCHAR)"
     if kind in {"FLOAT", "DOUBLE"}:
         return f"""
             CASE
@@ -67,6 +76,4 @@ def text_of_cell(name: str, kind: str) -> str:
                     THEN CAST(CAST({name} AS DATE) AS VARCHAR)
                 ELSE CAST({name} AS VARCHAR)
             END"""
-    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
-        return f"CAST(to_json({name}) AS VARCHAR)"
     return f"CAST({name} AS VARCHAR)"

@@ -30,7 +30,7 @@ from shipkit.orders.source.data_rows import DataRows
 from shipkit.orders.source.loaded import Loaded, LoadReport
 from shipkit.orders.source.readers import Origin
 from shipkit.orders.source.rows_aside import RowsAside
-from shipkit.orders.source.text_view import as_text, kinds_of_cells
+from shipkit.orders.source.text_view import as_text, is_nested, kinds_of_cells
 from shipkit.schema import PROBLEMS
 
 __all__ = ["loaded_from"]
@@ -351,6 +351,8 @@ def _kinds(names: Sequence[str], roles: Mapping[str, Match]) -> list[str | None]
 
 def _keeps_type(kind: str, meant: str | None) -> bool:
     """Whether a column that came with a type keeps it: not where its heading means another one."""
+    if is_nested(kind):
+        return False
     if kind.startswith(("DATE", "TIMESTAMP")):
         return meant in {None, "date"}
     if kind.startswith("BOOL"):
