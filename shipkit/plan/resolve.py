@@ -461,6 +461,8 @@ def _value(leaf: Leaf, name: str, value: Any, offered: ServiceList) -> Any:
         value = plain_value(value)
         if value is None:
             return None
+        if isinstance(value, bool) and leaf.spec.kind in {"weight", "length", "amount"}:
+            raise TypeError("it is a flag")
         match leaf.spec.kind:
             case "service":
                 value = offered.read(str(value))

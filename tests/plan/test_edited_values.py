@@ -40,6 +40,8 @@ def session(shop):
         ("name", b"a", "it is a bytes"),
         ("name", "\ud83d", "cannot be printed"),
         ("weight_lb", "heavy", "Give a number of pounds"),
+        ("weight_lb", True, "it is a flag"),
+        ("declared_value", np.bool_(1), "it is a flag"),
         ("weight_lb", "nan", "it is not a number"),
         ("weight_lb", float("inf"), "it is not a number"),
         ("weight_lb", np.array([1, 2]), "it is a ndarray"),
