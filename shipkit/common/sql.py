@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-__all__ = ["arrow", "one", "quoted"]
+__all__ = ["arrow", "is_interrupt", "one", "quoted"]
 
 _FEW_ROWS: Final = 10_000
 
@@ -42,3 +42,10 @@ def arrow(con: duckdb.DuckDBPyConnection, query: str, *, rows: int) -> pa.Table:
         return con.sql("FROM arrow_result").to_arrow_table()
     finally:
         con.execute("DROP TABLE arrow_result")
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether DuckDB ended a query because of Ctrl-C, which it reports in two ways."""
+    return isinstance(error, duckdb.InterruptException) or (
+        isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+    )

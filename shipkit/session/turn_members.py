@@ -10,6 +10,7 @@ import duckdb
 
 from shipkit.carriers.connection import Connection
 from shipkit.common.portal import Portal
+from shipkit.common.sql import is_interrupt
 from shipkit.common.turns import Place, Turns
 from shipkit.errors import InputError
 from shipkit.plan.planner import Planner
@@ -18,9 +19,6 @@ __all__ = ["TurnMembers", "in_turn"]
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-_INTERRUPTED = "Query interrupted"
-"""What DuckDB makes of the KeyboardInterrupt that ends a query: a RuntimeError."""
 
 
 class TurnMembers:
@@ -82,8 +80,8 @@ def in_turn(method: Method) -> Method:
             raise InputError(
                 "This session is closed.", fix="Make a new BatchSession with the orders."
             ) from None
-        except RuntimeError as error:
-            if str(error) == _INTERRUPTED:
+        except (RuntimeError, duckdb.InterruptException) as error:
+            if is_interrupt(error):
                 raise KeyboardInterrupt from None
             raise
         finally:

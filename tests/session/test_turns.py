@@ -9,12 +9,15 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import duckdb
 import pandas as pd
 import pytest
 
 import shipkit as sk
 from shipkit.common.turns import Place, Turns, postponed_interrupts
 from shipkit.errors import InputError, PlanChanged
+from shipkit.orders import source
+from shipkit.orders.source import readers
 
 
 class Gated(sk.SandboxCarrier):
@@ -317,6 +320,19 @@ def test_an_interrupt_of_a_query_is_an_interrupt(make):
     with pytest.raises(KeyboardInterrupt):
         session.sample()
     assert len(session.preview()) == 5
+
+
+@pytest.mark.parametrize(
+    "error", [duckdb.InterruptException("Query interrupted"), RuntimeError("Query interrupted")]
+)
+def test_an_interrupt_while_a_file_is_read_is_no_damage_of_it(tmp_path, monkeypatch, error):
+    def interrupted(*_: object, **__: object) -> None:
+        raise error
+
+    (tmp_path / "orders.csv").write_text("order_id\n1\n")
+    monkeypatch.setattr(readers, "read_delimited", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        source.load(tmp_path / "orders.csv")
 
 
 def test_an_interrupt_in_a_postponed_block_comes_after_it():

@@ -103,6 +103,8 @@ def put_columns(schema: StageSchema, table: str, data: pa.Table, headings: Seque
         raise _unreadable(data, headings, doubtful[0])
     try:
         return put(schema, table, data)
+    except duckdb.InterruptException:
+        raise
     except (duckdb.Error, pa.ArrowException):
         for place, column in enumerate(data.columns):
             if not _is_read(column):
@@ -204,6 +206,8 @@ def _is_read(column: Any) -> bool:
             scratch.table("stored").select("c, CAST(c AS VARCHAR)").to_arrow_table()
             if pa.types.is_timestamp(column.type):
                 scratch.execute("SELECT CAST(CAST(c AS DATE) AS TIMESTAMP) FROM tried").fetchall()
+    except duckdb.InterruptException:
+        raise
     except (duckdb.Error, pa.ArrowException):
         return False
     return True

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from shipkit.common.relation import StageSchema, count
+from shipkit.common.sql import is_interrupt
 from shipkit.common.visible_text import readable
 from shipkit.common.words import counted
 from shipkit.errors import ShipkitError, SourceError
@@ -199,6 +200,8 @@ def _read_files(schema: StageSchema, paths: Sequence[Path], **options: Any) -> t
         except ShipkitError:
             raise
         except Exception as error:  # the libraries that read files raise all kinds
+            if is_interrupt(error):
+                raise KeyboardInterrupt from None
             raise _damaged(path, error) from error
     rows = [count(schema.con, cells.relation) for cells in read]
     read = [

@@ -195,6 +195,8 @@ def read_parquet(schema: StageSchema, path: Path, table: str, *, copy: bool = Tr
                 f"FROM read_parquet({sql_text(_escaped(path))}, file_row_number = true, "
                 "hive_partitioning = false)",
             )
+    except duckdb.InterruptException:
+        raise
     except (duckdb.Error, pa.ArrowException) as error:
         raise SourceError(
             f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}.",

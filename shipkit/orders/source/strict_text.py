@@ -53,6 +53,8 @@ def read_strict(schema: StageSchema, path: Path, table: str, form: TextForm) -> 
     """
     try:
         relation = schema.table(table, sql, {"path": str(path), "delimiter": form.delimiter})
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error:
         return None
     total, marks, quotes = line_and_mark_counts(path, form.delimiter)
