@@ -17,6 +17,7 @@ from shipkit.errors import InputError
 from shipkit.field_faults import faults_of
 from shipkit.models import Address
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.mapping.setting_kinds import check_kinds, day_of
 from shipkit.plan.plan import Edit
 from shipkit.plan.preview import to_frame
 from shipkit.session.turn_members import TurnMembers, in_turn
@@ -263,6 +264,18 @@ class OrderMembers(TurnMembers):
         MappingError, TemplateError
             A column does not exist, or the template cannot be used.
         """
+        check_kinds(
+            columns=columns,
+            services=services,
+            defaults=defaults,
+            references=references,
+            warehouses=warehouses,
+            ignore=ignore,
+            service=service,
+            parcels=parcels,
+            weights=weights,
+            template=template,
+        )
         self._planner.map(
             template=template,
             columns=columns,
@@ -271,7 +284,7 @@ class OrderMembers(TurnMembers):
             defaults=defaults,
             references=references,
             ignore=(ignore,) if isinstance(ignore, str) else ignore,
-            ship_date=_day(ship_date),
+            ship_date=day_of(ship_date),
             weights=weights,
             parcels=parcels,
             skus=skus,
@@ -364,17 +377,6 @@ class OrderMembers(TurnMembers):
             ],
             columns=["action", "clause", "rows", "fields", "reason"],
         )
-
-
-def _day(value: dt.date | str | None) -> dt.date | None:
-    if not isinstance(value, str):
-        return value
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
-        raise InputError(
-            f"ship_date={value!r} is not a date.", fix='Write it like "2026-11-23".'
-        ) from None
 
 
 def shipper_from(

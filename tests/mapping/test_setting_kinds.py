@@ -1,0 +1,73 @@
+"""What ``map()`` is given is checked when it is given, and not in the preview."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import shipkit as sk
+from shipkit.errors import InputError, MappingError
+from shipkit.orders.mapping.setting_kinds import check_kinds, day_of
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("columns", {"weight_lb": 5}, "columns: 'weight_lb' is given 5, and headings are text"),
+        ("columns", {5: "Weight"}, "columns: the name 5 is not a text"),
+        ("columns", ["Weight"], "columns=['Weight'] is not a dict"),
+        ("services", {"ground": None}, "'ground' is given None, and services are text"),
+        ("references", {"po": ["PO"]}, "references: 'po' is given ['PO']"),
+        ("warehouses", 5, "warehouses=5 is not a dict"),
+        ("ignore", 5, "ignore=5 is not a list of headings"),
+        ("ignore", ["Weight", None], "ignore: None is not a heading"),
+        ("service", ["ground"], "service=['ground'] is not a text"),
+        ("parcels", 2, "parcels=2 is not a text"),
+        ("template", 5, "template=5 is not a text"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_its_name(name, value, problem):
+    with pytest.raises(MappingError) as caught:
+        check_kinds(**{name: value})
+    assert problem in str(caught.value)
+    assert name in str(caught.value.fix)
+
+
+def test_settings_of_their_kinds_are_taken():
+    check_kinds(columns={"weight_lb": "W"}, ignore=["a"], service=None, template="{{ a }}")
+    check_kinds(ignore="a", defaults={"weight_lb": 2})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2026-12-05",
+        dt.date(2026, 12, 5),
+        pd.Timestamp("2026-12-05 09:00"),
+        np.datetime64("2026-12-05"),
+        np.datetime64("2026-12-05T09:00:00.000000000"),
+    ],
+    ids=repr,
+)
+def test_a_ship_date_is_the_day_of_what_is_given(given):
+    assert day_of(given) == dt.date(2026, 12, 5)
+    assert type(day_of(given)) is dt.date
+
+
+@pytest.mark.parametrize(
+    "given", [5, True, [1], pd.NaT, np.datetime64("NaT"), "tomorrow"], ids=repr
+)
+def test_a_ship_date_that_is_none_is_refused(given):
+    with pytest.raises(InputError, match="is not a date"):
+        day_of(given)
+
+
+def test_a_session_checks_before_it_changes_its_mapping(shop):
+    session = sk.BatchSession([{"order_id": "1", "zip": "78701"}], shipper=shop)
+    with pytest.raises(MappingError, match="headings are text"):
+        session.map(columns={"weight_lb": 5})
+    with pytest.raises(InputError, match="is not a date"):
+        session.map(ship_date=5)
