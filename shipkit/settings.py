@@ -144,6 +144,17 @@ class Settings(BaseModel):
         """Return the whole path: a process that changes its folder must keep its jobs."""
         return _whole_path(path)
 
+    @field_validator("home", mode="after")
+    @classmethod
+    def _can_be_a_folder(cls, home: Path) -> Path:
+        """Refuse a home that is a file, or is below one: it would be an empty list of jobs."""
+        for place in (home, *home.parents):
+            if os.path.isdir(place):  # noqa: PTH112 - Path.is_dir raises without permission
+                return home
+            if os.path.exists(place):  # noqa: PTH110
+                raise ValueError(f"{home} cannot be a folder: {place} is a file or a device")
+        return home
+
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
         """Return the settings of an environment, with `overrides` on top.

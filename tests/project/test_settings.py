@@ -34,6 +34,14 @@ def test_a_bad_value_names_its_variable(name: str, value: str):
         Settings.read({name: value})
 
 
+@pytest.mark.parametrize("home", ["taken", "taken/home"])
+def test_a_home_that_cannot_be_a_folder_is_refused_and_is_no_empty_list_of_jobs(tmp_path, home):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SettingsError, match=r"SHIPKIT_HOME: .*taken is a file or a device"):
+        Settings.read({"SHIPKIT_HOME": str(tmp_path / home)})
+    assert Settings.read({"SHIPKIT_HOME": str(tmp_path / "new" / "home")})
+
+
 @pytest.fixture
 def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user without HOME and without an entry in the list of users, as in many containers."""
