@@ -18,7 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["arguments_of", "as_declared"]
+from shipkit.errors import InputError
+
+__all__ = ["arguments_of", "as_declared", "refuse_broken_json"]
 
 LEFT_OUT_TEXTS = frozenset({"", "null", "None", "undefined"})
 """Texts that stand for an argument that was left out."""
@@ -45,6 +47,30 @@ def as_declared(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, A
         if value is not None
     }
     return {name: value for name, value in read.items() if value is not _LEFT_OUT}
+
+
+def refuse_broken_json(model: type[BaseModel], arguments: Mapping[str, Any]) -> None:
+    """Raise InputError for text that was meant as JSON: "must be a list" would hide why it is not.
+
+    Only where no text may be. NaN, which Python writes, is a usual reason.
+    """
+    types = _declared_types(model)
+    for name, value in arguments.items():
+        _refuse_broken(name, value, {kind for kind, _ in types.get(name, ())})
+
+
+def _refuse_broken(name: str, value: Any, kinds: set[str]) -> None:
+    if not isinstance(value, str) or not kinds or not kinds <= {"array", "object", "null"}:
+        return
+    if value.lstrip()[:1] not in {"[", "{", '"'}:
+        return
+    try:
+        json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{name} is text that is not JSON: {error}.",
+            fix="Send it as JSON, with null where there is no value.",
+        ) from None
 
 
 def arguments_of(given: Any) -> Any:
@@ -86,7 +112,7 @@ def _filled(value: Any) -> bool:
 def _array(value: Any, schema: Mapping[str, Any]) -> Any:
     objects = schema.get("items", {}).get("type") == "object"
     if isinstance(value, str):
-        read = _from_json(value) if value.lstrip()[:1] in ("[", "{") else value
+        read = _from_json(value) if value.lstrip()[:1] in ("[", "{", '"') else value
         if isinstance(read, list | dict):
             value = read
         elif not objects and value.strip() not in LEFT_OUT_TEXTS:
@@ -99,7 +125,7 @@ def _array(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _object(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ARG001 - all readers are called alike
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", '"'):
         read = _from_json(value)
         return read if isinstance(read, dict) else value
     return value
@@ -146,7 +172,10 @@ def _from_json(text: str) -> Any:
     if len(text) > _LONGEST_JSON:
         return text
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        read = json.loads(text, parse_constant=_refuse_constant)
+        # Written twice: the JSON text of a JSON text. Only an array or an object counts then.
+        twice = isinstance(read, str) and read.lstrip()[:1] in ("[", "{")
+        return json.loads(read, parse_constant=_refuse_constant) if twice else read
     except (ValueError, RecursionError):
         return text
 

@@ -12,6 +12,8 @@ import shipkit as sk
 from shipkit.agent import answer_model, get_orchestrator_tools
 from shipkit.agent.catalog import TOOLS
 from shipkit.agent.host_arguments import as_declared
+from shipkit.agent.tool_arguments import parse
+from shipkit.errors import InputError
 
 READ = [
     # arrays and objects as text
@@ -20,6 +22,8 @@ READ = [
     ("load_orders", {"rows": ['{"order_id": "1"}']}, {"rows": [{"order_id": "1"}]}),
     ("load_orders", {"rows": {"order_id": "1"}}, {"rows": [{"order_id": "1"}]}),
     ("load_orders", {"rows": '{"order_id": "1"}'}, {"rows": [{"order_id": "1"}]}),
+    ("load_orders", {"rows": json.dumps('[{"zip": "02134"}]')}, {"rows": [{"zip": "02134"}]}),
+    ("batch_preview", {"columns": json.dumps('{"name": "B"}')}, {"columns": {"name": "B"}}),
     ("batch_preview", {"ignore": '["Notes", "Gift"]'}, {"ignore": ["Notes", "Gift"]}),
     ("batch_preview", {"ignore": "Notes"}, {"ignore": ["Notes"]}),
     ("batch_preview", {"ignore": "Notes, internal"}, {"ignore": ["Notes, internal"]}),
@@ -85,6 +89,20 @@ KEPT = [
 @pytest.mark.parametrize(("tool", "sent"), KEPT)
 def test_what_may_mean_two_things_is_left_for_the_tool_to_refuse(tool, sent):
     assert as_declared(TOOLS[tool].arguments, sent) == sent
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent", "why"),
+    [
+        ("load_orders", {"rows": '[{"weight_lb": NaN}]'}, "rows is text that is not JSON: NaN is"),
+        ("load_orders", {"rows": '[{"zip": 02134}]'}, "rows is text that is not JSON: Expecting"),
+        ("batch_preview", {"columns": '{"name": NaN}'}, "columns is text that is not JSON"),
+    ],
+)
+def test_text_that_was_meant_as_json_is_refused_with_the_reason(tool, sent, why):
+    with pytest.raises(InputError) as caught:
+        parse(TOOLS[tool].arguments, tool, sent)
+    assert why in str(caught.value)
 
 
 @pytest.mark.anyio
