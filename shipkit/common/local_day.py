@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.resources
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.common.places import US_DOMAIN, zip3_states
+from shipkit.errors import SettingsError
 
 if TYPE_CHECKING:
     from shipkit.models import Address
@@ -42,7 +44,7 @@ def local_day(place: Address | None, at: dt.datetime | None = None) -> dt.date:
     datetime.date(2026, 12, 31)
     """
     moment = _now() if at is None else at
-    return moment.astimezone(None if place is None else time_zone(place)).date()
+    return _day_in(moment, None if place is None else time_zone(place))
 
 
 def local_days(
@@ -68,7 +70,7 @@ def local_days(
     days = []
     for place in places.dictionary.to_pylist():
         name = _zone_name(*place.split("|", 2))
-        days.append(moment.astimezone(None if name is None else ZoneInfo(name)).date())
+        days.append(_day_in(moment, None if name is None else ZoneInfo(name)))
     found = pa.array(days, pa.date32()).take(places.indices)
     return pc.if_else(pc.is_valid(rows), found, pa.scalar(usual, pa.date32()))
 
@@ -77,6 +79,20 @@ def time_zone(place: Address) -> ZoneInfo | None:
     """Return the time zone of an address, None where it does not tell: the machine's is meant."""
     name = _zone_name(place.country, place.state or "", place.postal_code or "")
     return None if name is None else ZoneInfo(name)
+
+
+def _day_in(moment: dt.datetime, zone: ZoneInfo | None) -> dt.date:
+    """Return the day in a zone; None is the machine's. Raises SettingsError if that is none."""
+    try:
+        return moment.astimezone(zone).date()
+    except (ValueError, OverflowError) as error:
+        if zone is not None:
+            raise
+        raise SettingsError(
+            f"The time zone of this machine cannot be used: TZ={os.environ.get('TZ', '')!r} "
+            f"({error}).",
+            fix="Set TZ to the name of a zone, such as America/New_York.",
+        ) from None
 
 
 def _now() -> dt.datetime:

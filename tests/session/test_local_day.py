@@ -21,7 +21,7 @@ import shipkit as sk
 from shipkit.carriers.ups import UPS
 from shipkit.common import local_day as clock
 from shipkit.common.local_day import local_day, time_zone
-from shipkit.errors import CarrierRejected
+from shipkit.errors import CarrierRejected, SettingsError
 from shipkit.models import LabelSpec, Parcel, Shipment
 from shipkit.purchasing import result as results
 from shipkit.schema import SHIPMENTS
@@ -393,6 +393,18 @@ def test_filters_compare_the_clock_of_the_cell(tmp_path: Path) -> None:
         with sk.BatchSession(source, shipper=TEXAS) as session:
             session.where("order_date < '2026-12-01'")
             assert session.preview()["order_id"].tolist() == ["B-2"]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has no TZ")
+def test_a_machine_without_a_time_zone_that_can_be_is_refused_in_words(monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "XYZ+99")
+    time.tzset()
+    try:
+        with pytest.raises(SettingsError, match="TZ='XYZ\\+99'"):
+            local_day(shipper("AE", "09001"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_each_row_has_the_day_of_the_place_that_it_leaves_from() -> None:
