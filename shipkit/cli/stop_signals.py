@@ -32,6 +32,10 @@ class StopSignals:
     def over(self, exit_code: int) -> None:
         """Let signals no longer interrupt: the command ends, with this exit code."""
         self._over = (time.monotonic(), int(exit_code))
+        # CPython remembers an interrupt that left an exec() of a text, as dataclasses have when
+        # they are made, and then ends the process by SIGINT, whatever caught it: 130. It forgets
+        # that at the next exec().
+        exec("")  # noqa: S102
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
         """Interrupt; once the command is over, end the process if it takes too long."""

@@ -361,6 +361,25 @@ def test_a_signal_while_python_ends_does_not_replace_the_exit_code(home):
     assert done.returncode == json.loads(done.stdout.splitlines()[-1])["exit"] == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+def test_an_interrupt_while_a_module_is_imported_does_not_replace_the_exit_code(home, tmp_path):
+    code = (
+        "import sys, shipkit.cli as cli; "
+        "stop = 'import signal; signal.raise_signal(signal.SIGTERM)'; "
+        "cli._handler = lambda _: lambda *_: exec(stop); sys.exit(cli.main())"
+    )
+    (tmp_path / "stopped.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped", "jobs", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == json.loads(done.stdout.splitlines()[-1])["exit"] == 4
+
+
 # -- a watched folder ------------------------------------------------------------------------------
 
 
