@@ -171,6 +171,8 @@ def test_a_job_through_every_fault_buys_each_order_once_and_says_what_is_open(
     count = 150
     store = job(home, count, resend=resend)
     status = run(store, ups(server.url))
+    if status is JobStatus.PAUSED:  # one request met both 401, as with an account that was closed
+        status = run(store, ups(server.url))
     frame = store.results().to_pylist()
     counts = Counter(row["state"] for row in frame)
     waiting = 0 if resend == "proven" else LOST_WITHOUT
