@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 
 import duckdb
@@ -13,6 +14,7 @@ from shipkit.errors import FilterError
 from shipkit.orders import grouping, source, where
 from shipkit.orders.fields import Column
 from shipkit.orders.where import clauses
+from shipkit.orders.where.bench import FilterBench
 from shipkit.orders.where.parsing import locked
 
 COLUMNS = [
@@ -301,6 +303,28 @@ def test_a_filter_that_runs_too_long_is_stopped():
         where.select(rows, [slow], {}, timeout_s=0.3)
     assert time.monotonic() - began < 20
     assert where.select(rows, ["n < 5"], {}).count == 5
+
+
+def test_ctrl_c_during_a_filter_is_not_a_filter_that_is_slow():
+    """DuckDB ends the query of an interrupted program as one that was stopped."""
+    rows = pa.table({"note": ["abcdefgh" * 25] * 100_000})
+    slow = " OR ".join(f"regexp_matches(note, '(a|b|ab)*(c|d)*x{n}y')" for n in range(30))
+    over = threading.Event()
+    with FilterBench() as bench:
+        checked = bench.checked([slow], bench.columns_of(rows), {})
+
+        def interrupt():
+            while not over.wait(0.05):
+                bench.con.interrupt()
+
+        ctrl_c = threading.Thread(target=interrupt)
+        ctrl_c.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                bench.run(rows, "note", checked, 60.0)
+        finally:
+            over.set()
+            ctrl_c.join()
 
 
 def test_text_made_longer_stays_bounded():

@@ -116,7 +116,7 @@ class FilterBench:
         values = {name: value for clause in checked for name, value in clause.params.items()}
         self.con.register("tested_rows", self._in_batches(rows, checked))
         try:
-            with _stopped_after(self.con, timeout_s):
+            with _stopped_after(self.con, timeout_s) as late:
                 return self.con.sql(
                     f"""
                     SELECT DISTINCT {quoted(key)}
@@ -127,6 +127,8 @@ class FilterBench:
                     params=values,
                 ).to_arrow_table()
         except duckdb.InterruptException:
+            if not late.is_set():
+                raise KeyboardInterrupt from None
             raise FilterError(
                 f"The filter took longer than {timeout_s:g} s and was stopped.", fix="Simplify it."
             ) from None
@@ -229,21 +231,25 @@ def _needed(clause: CheckedClause, sql: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _stopped_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt what the block runs after some seconds."""
-    done = threading.Event()
+def _stopped_after(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
+    """Interrupt what the block runs after some seconds. Yields an event that is set before that.
+
+    Ctrl-C ends a query as an interrupt, too.
+    """
+    done, late = threading.Event(), threading.Event()
 
     def watch() -> None:
         waited = done.wait(seconds)
         # Again and again: DuckDB forgets an interrupt that comes before the query began.
         while not waited:
+            late.set()
             con.interrupt()
             waited = done.wait(0.1)
 
     watcher = threading.Thread(target=watch, name="shipkit-filter-limit", daemon=True)
     watcher.start()
     try:
-        yield
+        yield late
     finally:
         done.set()
         watcher.join()
