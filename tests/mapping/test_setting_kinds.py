@@ -58,7 +58,7 @@ def test_a_ship_date_is_the_day_of_what_is_given(given):
 
 
 @pytest.mark.parametrize(
-    "given", [5, True, [1], pd.NaT, np.datetime64("NaT"), "tomorrow"], ids=repr
+    "given", [5, True, [1], pd.NaT, np.datetime64("NaT", "us"), "tomorrow"], ids=repr
 )
 def test_a_ship_date_that_is_none_is_refused(given):
     with pytest.raises(InputError, match="is not a date"):

@@ -330,9 +330,10 @@ def test_an_error_in_one_row_is_that_rows_problem_and_the_others_go_on(orders, s
     table, problems = made(orders, shop, template, rows)
     assert [row["description"] for row in table] == ["2.0", None, "2.0"]
     failed = [p for p in problems if p["code"] == "template_failed"]
-    assert [(p["row_number"], p["field"], p["severity"], p["problem"]) for p in failed] == [
-        (2, None, "error", "template line 2: float division by zero")
-    ]
+    assert [(p["row_number"], p["field"], p["severity"]) for p in failed] == [(2, None, "error")]
+    [problem] = (p["problem"] for p in failed)
+    assert problem.startswith("template line 2: ")
+    assert problem.endswith("division by zero")  # Python 3.14 leaves out "float"
 
 
 def test_nothing_else_is_said_of_a_row_whose_template_failed(orders, shop):
