@@ -83,6 +83,7 @@ class Planner:
     _packed: packing.Packed | None = None
     _mapped: mapping.Mapped | None = None
     _normal: normalize.Normalized | None = None
+    _found_states: list[order_states.StateColumn] | None = None
 
     # -- settings ---------------------------------------------------------------------------------
 
@@ -281,7 +282,7 @@ class Planner:
             layout=self.loaded.layout,
             columns=columns,
             warehouses=self._warehouses(),
-            states=[state.column.key for state in self._state_columns()],
+            states={state.column.key for state in self._state_columns()},
         )
 
     def _warehouses(self) -> Mapping[str, Address]:
@@ -318,10 +319,12 @@ class Planner:
 
     def column_uses(self) -> list[ColumnUse]:
         """Return the use of each column: used, carried, ignored or not understood."""
-        read = {state.column.key for state in self._state_columns()}
+        spec = self.read_spec()
         return [
-            replace(use, use="used", asks=None) if use.key in read and use.use != "ignored" else use
-            for use in mapping.column_uses(self.loaded.columns, self.read_spec())
+            replace(use, use="used", asks=None)
+            if use.key in spec.states and use.use != "ignored"
+            else use
+            for use in mapping.column_uses(self.loaded.columns, spec)
         ]
 
     def load_report(self) -> source.LoadReport:
@@ -342,6 +345,9 @@ class Planner:
         return order_states.state_problems(self.con, self.orders.shipping_lines, states)
 
     def _state_columns(self) -> list[order_states.StateColumn]:
+        """Return the columns that hold states of orders; with many columns it takes a while."""
+        if self._found_states is not None:
+            return self._found_states
         loaded = self.loaded
         # Settings may be those of an earlier file; mapping reports what is missing.
         key_of = {name: c.key for c in loaded.columns for name in (c.key, c.name)}
@@ -351,7 +357,10 @@ class Planner:
             *(key_of[heading] for heading in named if heading in key_of),
         }
         ignored = {key_of[heading] for heading in self.spec.ignore if heading in key_of}
-        return order_states.state_columns(loaded.columns, read, loaded.layout, ignored)
+        self._found_states = order_states.state_columns(
+            loaded.columns, read, loaded.layout, ignored
+        )
+        return self._found_states
 
     def template(self) -> str:
         """Return the Jinja2 text in use, or the equivalent of the recognised columns."""
@@ -493,7 +502,7 @@ class Planner:
             drop(self.con, self._mapped.relation)
         if self._packed is not None:
             drop(self.con, self._packed.relation)
-        self._packed = self._mapped = self._normal = None
+        self._packed = self._mapped = self._normal = self._found_states = None
 
     def close(self) -> None:
         """Close the database."""
