@@ -22,7 +22,7 @@ demo: $(STAMP)  ## preview, approve and buy sandbox labels for the bundled order
 test: $(STAMP) lint  ## everything the gate runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-quick: $(STAMP) lint  ## lint, types, contracts and the fast tests: about a minute
+quick: $(STAMP) lint  ## lint, types, contracts and all but the long tests
 	$(BIN)/python -m pytest -n 3 -q -m "not long and not slow" $(ARGS)
 
 search: $(STAMP)  ## the tests of properties, with examples that were not tried before
