@@ -325,7 +325,7 @@ def harness(kinds: list[str], kills: int, seed: int) -> dict[str, Counter[str]]:
             with tempfile.TemporaryDirectory() as folder:
                 sandbox = SlowSandbox(Path(folder))
                 try:
-                    job = bought(Path(folder) / "home", sandbox.url, ROWS * kills)
+                    job = bought(Path(folder) / "home", sandbox.url, ROWS * _units(kills))
                     figures[kind] = _killed(zygote, job, sandbox, kind, kills, rng)
                 finally:
                     sandbox.close()
@@ -333,6 +333,11 @@ def harness(kinds: list[str], kills: int, seed: int) -> dict[str, Counter[str]]:
     finally:
         zygote.close()
     return figures
+
+
+def _units(kills: int) -> int:
+    """Return how many pickups or forms are tried at most: a child may end before its kill."""
+    return 3 * kills
 
 
 def _killed(
@@ -344,7 +349,7 @@ def _killed(
     rng: random.Random,
 ) -> Counter[str]:
     done: Counter[str] = Counter()
-    size = ROWS * kills
+    size = ROWS * _units(kills)
     asked = size
     for first in range(0, size, ROWS):
         rows = [first + place for place in range(ROWS)]

@@ -22,6 +22,8 @@ FILED_FROM: Final = frozenset({"US", "PR", "VI"})
 _UNFILED_TO: Final = Decimal(2_500)
 """USD, of the goods of one tariff code: what is worth more needs a filing (15 CFR 30.37(a))."""
 
+_COMMON: Final = 6
+"""Digits of a tariff code that all countries share; files seldom have all ten of Schedule B."""
 _ITN: Final = re.compile(r"X[0-9]{14}")
 _EXEMPT: Final = re.compile(
     r"(?:NO ?EEI ?)?(?:§ ?)?(30\.[0-9]{1,2}(?:\([a-z0-9]{1,2}\))*)", re.IGNORECASE
@@ -67,15 +69,17 @@ def filing_of(shipment: Shipment) -> Filing | None:
 def goods_to_file(shipment: Shipment) -> str:
     """Return the first goods of one tariff code that are worth more than may go unfiled, or "".
 
-    They are named by their code, and goods without one by their description. Values in another
-    currency than USD are left out.
+    Goods whose codes begin alike may be of one code, and so may all goods without one: what is not
+    known is not taken for exempt. Values in another currency than USD are left out.
     """
     worth: dict[str, Decimal] = defaultdict(Decimal)
+    names: dict[str, str] = {}
     for item in shipment.customs.items if shipment.customs else ():
         if item.unit_value.currency == "USD":
-            code = re.sub(r"[^0-9]", "", item.hs_code or "")
-            worth[code or " ".join(item.description.split())] += item.value.amount
-    return next((goods for goods, value in worth.items() if value > _UNFILED_TO), "")
+            code = re.sub(r"[^0-9]", "", item.hs_code or "")[:_COMMON]
+            worth[code] += item.value.amount
+            names.setdefault(code, code or " ".join(item.description.split()))
+    return next((names[code] for code, value in worth.items() if value > _UNFILED_TO), "")
 
 
 def demand_filing(shipment: Shipment) -> None:

@@ -415,6 +415,14 @@ class _Aiohttp:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, what: _Sending) -> Response:
+        try:
+            return await self._sent(what)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if what.method != "GET":
+                raise
+            return await self._sent(what)  # the kept connection was closed meanwhile
+
+    async def _sent(self, what: _Sending) -> Response:
         # The caller times the whole request.
         timeout = aiohttp.ClientTimeout(
             total=None, connect=what.connect_s, sock_connect=what.connect_s

@@ -33,6 +33,9 @@ def order(*goods: tuple[str, str, str], **more: Any) -> Shipment:
         ([("Ring", "7113.19", "2000"), ("Shirt", "6109.10", "2000")], ""),
         ([("Ring", "7113.19", "2000"), ("Chain", "711319", "500.01")], "711319"),
         ([("Ring", "", "2000"), ("Ring ", "", "500.01")], "Ring"),
+        # What may be of one code is not taken for exempt.
+        ([("T-shirt red", "", "2000"), ("T-shirt blue", "", "2000")], "T-shirt red"),
+        ([("Shirt", "6109100012", "2000"), ("Shirt", "6109.10", "2000")], "610910"),
         ([], ""),
     ],
 )

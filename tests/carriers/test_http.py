@@ -398,6 +398,25 @@ def test_what_acts_is_sent_once_also_when_the_server_drops_a_kept_alive_connecti
     assert server.connections == 1
 
 
+def test_a_question_is_asked_again_when_the_server_dropped_a_kept_alive_connection(loopback):
+    async def closes_after_each_answer(x):
+        await x.read_request()
+        await x.answer(200)
+        if await x.read_request():
+            x.close()
+
+    async def go():
+        async with loopback(closes_after_each_answer) as server:
+            http = HttpTransport(server.url, timeout_s=3)
+            answers = [await http.request("GET", "/services") for _ in range(2)]
+            await http.aclose()
+            return server, answers
+
+    server, answers = asyncio.run(go())
+    assert [answer.status for answer in answers] == [200, 200]
+    assert server.connections == 2
+
+
 def test_cancelling_passes_through_untouched(loopback):
     async def go():
         async with loopback(reads_all_then_says_nothing) as server:

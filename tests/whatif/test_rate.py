@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import duckdb
@@ -206,7 +207,8 @@ def test_a_declared_value_in_another_currency_has_no_price():
     order = {"zip": "10001", "weight_lb": 3, "service": "Ground", "declared_value": "500"}
     given = [order, order | {"currency": "EUR"}, order | {"currency": "EUR", "declared_value": ""}]
     given = [{"currency": "USD"} | each for each in given]
-    rated = sk.rate(given, CARD, origin="78205")
+    contract = dataclasses.replace(CARD, is_synthetic=False)
+    rated = sk.rate(given, contract, origin="78205")
     assert rated["cost_cents"].isna().tolist() == [False, True, False]
     assert "declared value is not in USD" in rated["problem"][1]
     shipment = Shipment(
@@ -215,7 +217,9 @@ def test_a_declared_value_in_another_currency_has_no_price():
         parcels=(Parcel(weight_lb=3, declared_value=Money.of("500", "EUR")),),
     )
     with pytest.raises(CarrierRejected, match="declared value is not in USD"):
-        CARD.quote(shipment, Address(postal_code="78205"))
+        contract.quote(shipment, Address(postal_code="78205"))
+    made_up = sk.rate(given, CARD, origin="78205")
+    assert made_up["cost_cents"].notna().all(), "made-up prices are of any currency"
 
 
 def test_smaller_boxes_bill_less_and_a_parcel_that_fits_none_keeps_its_own():

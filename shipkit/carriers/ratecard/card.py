@@ -355,8 +355,11 @@ class RateCard:
 
     @cached_property
     def prices_values(self) -> bool:
-        """Whether a surcharge depends on the declared value."""
-        return any(rule.declared_value for rule in self.surcharges)
+        """Whether a surcharge depends on the declared value, which must be in the card's currency.
+
+        Made-up prices take the number of any currency: a shop in Toronto can try its file.
+        """
+        return not self.is_synthetic and any(rule.declared_value for rule in self.surcharges)
 
     def rounds_up(self, day: dt.date | None) -> bool | None:
         """Return whether sides are rounded up to whole inches on `day`."""

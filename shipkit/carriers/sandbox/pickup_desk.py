@@ -36,7 +36,6 @@ async def booked(
     Once it was asked for as one that may be booked, its reference is settled: the first request,
     if it is still on its way, books no second one.
     """
-    priced(request)
     [fresh] = await books.numbers(1)
 
     def op(con: sqlite3.Connection) -> str:
@@ -50,6 +49,7 @@ async def booked(
         ).fetchone()
         if found is not None and (asked_before or settled is not None):
             return str(found[0])
+        priced(request)  # one that was booked is found also after its day
         if asked_before:
             con.execute("INSERT INTO pickups_settled VALUES (?, ?)", (request.reference, account))
         con.execute(

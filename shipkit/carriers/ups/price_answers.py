@@ -70,6 +70,8 @@ def total_of(published: Any, negotiated: Any) -> Total | None:
         if tax is not None:
             return Total(net + tax, tax, own)
         list_price = money_of(at(published, "TotalCharges")) if own else None
+        if own and list_price is None and (at(published, _WITH_TAXES) or _taxes(published)):
+            raise Unreadable("a tax of a price that cannot be read")
         tax = None if list_price is None else _tax(published, list_price)
         if tax is not None and list_price is not None:
             tax = _in_proportion(tax, list_price, net)
@@ -84,6 +86,10 @@ _TAX_IN_PROPORTION: Final = (
 )
 
 
+def _taxes(charges: Any) -> list[Any]:
+    return [tax for tax in listed(at(charges, "TaxCharges")) if tax]
+
+
 def _tax(charges: Any, net: Money) -> Money | None:
     """Return the tax that UPS states on top of `net`, None where it states none.
 
@@ -95,7 +101,7 @@ def _tax(charges: Any, net: Money) -> Money | None:
     gross = money_of(at(charges, _WITH_TAXES))
     if gross is not None and gross.currency == net.currency:
         return gross - net
-    stated = [tax for tax in listed(at(charges, "TaxCharges")) if tax]
+    stated = _taxes(charges)
     taxes = [number_of(tax.get("MonetaryValue")) for tax in stated]
     known = [tax for tax in taxes if tax is not None]
     if len(known) < len(taxes) or (not taxes and at(charges, _WITH_TAXES)):

@@ -362,6 +362,8 @@ def test_taxes_are_in_the_price_wherever_ups_states_them(
         ({"TotalCharges": cad("100.00")}, {"TotalChargesWithTaxes": {"MonetaryValue": "80.00"}}),
         ({"TotalCharges": cad("100.00")} | HST, {"TotalCharge": cad("80"), **UNREAD_TAX}),
         ({"TotalCharges": cad("100.00")} | UNREAD_TAX, {"TotalCharge": cad("80.00")}),
+        (HST, {"TotalCharge": cad("80.00")}),  # a tax of a price that is not there
+        ({"TotalChargesWithTaxes": cad("113")}, {"TotalCharge": cad("80.00")}),
         (
             {"TotalCharges": cad("100.00")} | HST,
             {"TotalCharge": cad("80.00"), "TotalChargesWithTaxes": {"MonetaryValue": "90.40"}},

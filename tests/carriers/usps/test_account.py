@@ -309,7 +309,8 @@ def test_what_a_customs_form_has_no_room_for_is_said_or_holds_its_row(server, us
     filed = of(items=(ring,)).model_copy(update={"itn": "NOEEI 30.36"})
     assert asked(usps(), lambda one: one.quote(filed, SHOP)).cost_cents
     vase = ring.model_copy(update={"unit_value": Money.of("2500"), "weight_lb": 0.1})
-    two = of(items=(vase, vase.model_copy(update={"description": "Vase"})))
+    vases = [vase.model_copy(update={"hs_code": code}) for code in ("691200", "701337")]
+    two = of(items=tuple(vases))
     assert asked(usps(), lambda one: one.quote(two, SHOP)).cost_cents
     number = "112-1234567-1234567"
     own = of(invoice_number=number).model_copy(update={"order_id": number})
