@@ -5,8 +5,9 @@ The same question is asked once, and one bad row never costs another row its pri
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ __all__ = [
     "quote_line",
     "refused_line",
     "shop_each",
+    "shop_questions",
 ]
 
 SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
@@ -33,6 +35,9 @@ SHOPPED: Final = pa.schema([pa.field("row", pa.int64()), *QUOTES])
 
 A shipment has one row for each service that is priced for it.
 """
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 _OF_ITS_PLACE: Final = frozenset({"row_number", "row_numbers", "source_file", "order_id"})
 _ASKED: Final = [name for name in SHIPMENTS.names if name not in _OF_ITS_PLACE]
@@ -42,11 +47,14 @@ Names, phones, e-mails and references decide no price, and they decide refusals:
 phone is refused where its neighbour is not, in words about that row.
 """
 
-_LONG_NUMBER: Final = 30
-"""Of an order number: a longer one is left out of some labels, and its row says so."""
-
 _FORBIDDEN: Final = 403
 
+_NONE_SOLD: Final = {
+    "problem": "No service accepts this shipment.",
+    "fix": "Correct the address or the parcel.",
+}
+
+_TURN: Final = 500
 _ANY_SERVICE: Final = "any"
 """The service of a shipment that is shopped: a carrier's `shop` does not look at it."""
 
@@ -91,19 +99,95 @@ async def shop_each(
 
     This is how carriers are shopped that do not declare ``shop_table``.
     """
-    rows = [{**row, "service": _ANY_SERVICE} for row in _rows(table)]
-    keys = [_key(row) for row in rows]
-    questions = dict(zip(keys, rows, strict=True))
-    found = await each(
-        lambda row: _offers(shop, row, shipper, pacer),
-        list(questions.values()),
-        at_once=concurrency,
+
+    async def ask(shipment: Shipment) -> list[Rate]:
+        return await shop(shipment, shipper)
+
+    return await shop_questions(
+        table,
+        lambda row, shipment: (_key(row), shipment),
+        ask,
+        lambda _shipment, rates: rates,
+        concurrency=concurrency,
+        pacer=pacer,
     )
+
+
+async def shop_questions(
+    table: pa.Table,
+    question_of: Callable[[dict[str, Any], Shipment], tuple[str, Question]],
+    ask: Callable[[Question], Awaitable[Answer]],
+    offers_of: Callable[[Shipment, Answer], list[Rate]],
+    *,
+    concurrency: int,
+    pacer: Pacer | None = None,
+) -> pa.Table:
+    """Return a shop table (:data:`SHOPPED`); questions with the same key are asked once.
+
+    What decides a carrier's answer is less than a row: it is what goes over the wire. A carrier
+    that knows it asks far less often than :func:`shop_each` can, and the refusals and notes of a
+    row stay its own.
+
+    Parameters
+    ----------
+    question_of
+        Returns the key and the question of a row, without asking. A
+        :class:`~shipkit.errors.CarrierRejected` is the refusal of this row.
+    ask
+        Asks the carrier.
+    offers_of
+        Returns the prices of one shipment from the answer to its question.
+    """
+    rows: list[CarrierRejected | tuple[str, Shipment]] = []
+    questions: dict[str, Question] = {}
+    for place, each_row in enumerate(_rows(table)):
+        if place % _TURN == 0:
+            await asyncio.sleep(0)  # others on this event loop get a turn
+        row = {**each_row, "service": _ANY_SERVICE}
+        try:
+            shipment = shipment_from_row(row)
+            key, question = question_of(row, shipment)
+        except CarrierRejected as refused:
+            rows.append(refused)
+        except ValueError:
+            rows.append(_incomplete())
+        else:
+            rows.append((key, shipment))
+            questions.setdefault(key, question)
+
+    async def answer(question: Question) -> Answer | CarrierError:
+        try:
+            return await (pacer.repeat(lambda: ask(question)) if pacer else ask(question))
+        except (AuthenticationFailed, SettingsError):
+            raise  # no row can be priced: this is not a problem of one row
+        except CarrierError as error:
+            return error
+
+    found = await each(answer, list(questions.values()), at_once=concurrency)
     answers = dict(zip(questions, found, strict=True))
-    counts = [len(answers[key]) for key in keys]
+
+    def lines(row: CarrierRejected | tuple[str, Shipment]) -> list[dict[str, Any]]:
+        if isinstance(row, CarrierRejected):
+            return [refused_line(None, row)]
+        key, shipment = row
+        answered = answers[key]
+        if isinstance(answered, CarrierError):
+            return [refused_line(None, answered)]
+        try:
+            return [quote_line(rate) for rate in offers_of(shipment, answered)] or [_NONE_SOLD]
+        except CarrierRejected as refused:
+            return [refused_line(None, refused)]
+
+    offers = [lines(row) for row in rows]
     return best_of(
-        quotes_table([offer for key in keys for offer in answers[key]]),
-        np.repeat(np.arange(len(keys)), counts),
+        quotes_table([line for some in offers for line in some]),
+        np.repeat(np.arange(len(offers)), [len(some) for some in offers]),
+    )
+
+
+def _incomplete() -> CarrierRejected:
+    return CarrierRejected(
+        "The row is not a complete shipment yet.", fix="session.problems lists what is missing."
     )
 
 
@@ -158,10 +242,10 @@ def refused_line(service: str | None, error: CarrierError) -> dict[str, Any]:
 
 def _key(row: dict[str, Any]) -> str:
     """Return what is alike for rows that share an answer."""
-    number = row["order_id"] or ""
     own = [row[name] for name in _ASKED]
+    # What a label leaves out depends on the order number beside the references, and is said.
     references = row["references"] or any(row[name] for name in NUMBERED_REFERENCES)
-    return repr([*own, number] if references or len(number) > _LONG_NUMBER else own)
+    return repr([*own, row["order_id"]] if references else own)
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -185,34 +269,3 @@ async def _quote_line(
     except CarrierError as error:
         return refused_line(row["service"], error)
     return quote_line(rate)
-
-
-async def _offers(
-    shop: Callable[[Shipment, Address], Awaitable[list[Rate]]],
-    row: dict[str, Any],
-    shipper: Address,
-    pacer: Pacer | None,
-) -> list[dict[str, Any]]:
-    try:
-        shipment = shipment_from_row(row)
-    except ValueError:
-        return [
-            {
-                "problem": "The row is not a complete shipment yet.",
-                "fix": "session.problems lists what is missing.",
-            }
-        ]
-    try:
-        rates = await (
-            pacer.repeat(lambda: shop(shipment, shipper)) if pacer else shop(shipment, shipper)
-        )
-    except (AuthenticationFailed, SettingsError):
-        raise
-    except CarrierError as error:
-        return [refused_line(None, error)]
-    return [quote_line(rate) for rate in rates] or [
-        {
-            "problem": "No service accepts this shipment.",
-            "fix": "Correct the address or the parcel.",
-        }
-    ]

@@ -23,6 +23,7 @@ __all__ = ["CAPABILITIES", "PLUGIN", "EasyPost"]
 CAPABILITIES = Capabilities(
     track=True,
     validate_address=True,
+    shop_table=True,
     manifest=True,
     pickup=True,
     most_on_manifest=1_000,  # of a batch, which each form is one of

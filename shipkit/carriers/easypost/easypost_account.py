@@ -204,6 +204,12 @@ class EasyPost(EasyPostPickups):
         """Return the price by every service of the account, cheapest first."""
         return await self._prices.shop(shipment, shipper)
 
+    async def shop_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
+        """Return a shop table; rows that ask the same share one rating."""
+        return await self._prices.shop_table(table, shipper, pacer)
+
     # -- labels ----------------------------------------------------------------------------------
 
     async def prepare(

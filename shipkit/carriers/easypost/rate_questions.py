@@ -44,7 +44,7 @@ from shipkit.carriers.easypost.shipment_request import (
 )
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line
+from shipkit.carriers.quoting import quote_line, refused_line, shop_questions
 from shipkit.common.pool import each
 from shipkit.errors import AnswerLost, AuthenticationFailed, CarrierError, CarrierRejected
 from shipkit.models import Address, Rate, Shipment
@@ -116,7 +116,52 @@ class RateQuestions:
         """Return the price by every service, cheapest first."""
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
-        rated, key = await self._rated(question), _key(question)
+        rated = await self._rated(question)
+        return self._offers(shipment, shipper, rated, facts, _key(question))
+
+    async def shop_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
+        """Return a shop table; rows that ask the same share one rating."""
+        facts: AccountFacts = await (pacer.repeat(self._facts) if pacer else self._facts())
+        fresh: set[str] = set()
+        forecast: list[str] = []
+
+        def question_of(_row: dict[str, Any], shipment: Shipment) -> tuple[str, tuple[str, Draft]]:
+            question = draft(shipment, shipper, accounts=self._accounts)
+            key = _key(question)
+            if self._kept(key) is None:
+                fresh.add(key)
+            return key, (key, question)
+
+        async def ask(question: tuple[str, Draft]) -> tuple[str, Rated]:
+            if not forecast:  # every row has its question now
+                forecast.append(self._forecast(len(fresh), table.num_rows))
+            return question[0], await self._rated(question[1])
+
+        def offers_of(shipment: Shipment, answer: tuple[str, Rated]) -> list[Rate]:
+            key, rated = answer
+            rates = self._offers(shipment, shipper, rated, facts, key)
+            if key not in fresh or not forecast[0]:
+                return rates
+            return [
+                rate.model_copy(update={"warnings": (*rate.warnings, forecast[0])})
+                for rate in rates
+            ]
+
+        return await shop_questions(
+            table,
+            question_of,
+            ask,
+            offers_of,
+            concurrency=self._concurrency,
+            pacer=pacer,
+        )
+
+    def _offers(
+        self, shipment: Shipment, shipper: Address, rated: Rated, facts: AccountFacts, key: str
+    ) -> list[Rate]:
+        """Return an answer as the prices of a shipment, cheapest first."""
         self._compared.add(key)
         if rated.dropped:
             raise rated.dropped

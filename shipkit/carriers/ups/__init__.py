@@ -24,6 +24,7 @@ CAPABILITIES = Capabilities(
     track=True,
     validate_address=True,
     transit_times=True,
+    shop_table=True,
     landed_cost=True,
     pickup=True,
     instead_of_manifest="UPS has no SCAN form: it has the data of each label since it was bought, "

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from shipkit.models import Address, Shipment
 from shipkit.services import ServiceList
 
-__all__ = ["SERVICES", "ServiceLevel"]
+__all__ = ["SERVICES", "ServiceLevel", "settled"]
 
 SERVICES: Final = ServiceList.from_toml(Path(__file__).with_name("services.toml"))
 """What UPS offers: the services of ``services.toml``."""
@@ -67,3 +68,8 @@ class ServiceLevel(StrEnum):
     def title(self) -> str:  # type: ignore[override]  # str.title is a method; this was public first
         """The name for people: "2nd Day Air"."""
         return SERVICES.title_of(self.value)
+
+
+def settled(shipment: Shipment, shipper: Address) -> Shipment:
+    """Return `shipment` with the code of its service, read as the shipper's country names them."""
+    return SERVICES.of_shipper(shipper.country).settled(shipment)

@@ -7,13 +7,11 @@ in :mod:`~shipkit.carriers.ups.client`. Here is which requests are sent, in whic
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import orjson
 import pyarrow as pa
 from pydantic import SecretStr
 
@@ -21,28 +19,20 @@ from shipkit.carriers.label_format import checked
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity, Pace
 from shipkit.carriers.quote_cache import QuoteCache
-from shipkit.carriers.quoting import quote_line, refused_line
 from shipkit.carriers.tracking import track_each
 from shipkit.carriers.ups import CAPABILITIES, responses, tracking_answers, wire
-from shipkit.carriers.ups.access_points import access_point_note
-from shipkit.carriers.ups.billing import billing_note
 from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.codes import ALREADY_VOIDED, CANNOT_CLASSIFY
-from shipkit.carriers.ups.customs import cut_notes
 from shipkit.carriers.ups.host import checked_host
 from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
 from shipkit.carriers.ups.pickup_calls import UpsPickups
 from shipkit.carriers.ups.purchases import read_answer
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
-from shipkit.carriers.ups.service_codes import code_of
-from shipkit.carriers.ups.service_level import SERVICES
-from shipkit.carriers.ups.service_options import notice_of_emails, simple_rate_services
-from shipkit.carriers.ups.tax_numbers import customs_notes
+from shipkit.carriers.ups.service_level import SERVICES, settled
+from shipkit.carriers.ups.ups_prices import UpsPrices
 from shipkit.carriers.ups.ups_settings import UpsSettings
-from shipkit.common.local_day import local_day
-from shipkit.common.pool import each
-from shipkit.errors import AuthenticationFailed, CarrierError, CarrierRejected, SettingsError
+from shipkit.errors import CarrierRejected, SettingsError
 from shipkit.models import (
     Address,
     AddressCheck,
@@ -53,17 +43,12 @@ from shipkit.models import (
     Shipment,
     TransitTime,
 )
-from shipkit.schema import quotes_table, shipment_from_row
 from shipkit.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["UPS"]
-
-_NOT_SHOPPED: Final = tuple(each.code for each in SERVICES if not each.facts.get("shopped", True))
-"""Services that Shop does not list (recorded answers of an account that buys Ground Saver have 01
-02 03 12 13 14 only; verbb/postie#28)."""
 
 _PROCESSING_S: Final = 60.0
 """How long UPS may go on with a request after the client gave up. UPS states nothing: a guess on
@@ -141,9 +126,13 @@ class UPS(UpsPickups):
             proxy=proxy,
         )
         self._lookup = ReferenceLookup(self._client, number)
-        self._cache = quote_cache
-        self._today = today
-        self._days_apart: bool | None = None
+        self._prices = UpsPrices(
+            self._client,
+            self.identity,
+            concurrency=self.pace.concurrency,
+            cache=quote_cache,
+            today=today,
+        )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> UPS:
@@ -183,113 +172,23 @@ class UPS(UpsPickups):
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of `shipment`, with its days from the ship date, or from today."""
-        shipment = _settled(shipment, shipper)
-        wire.check(shipment, shipper)
-        body = await self._client.ask(self._rate_request(shipment, shipper))
-        return self._noted(self._price_of(body, shipment, shipper), shipment, shipper)
+        return await self._prices.quote(shipment, shipper)
 
     async def quote_table(
         self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
     ) -> pa.Table:
-        """Return a quote table.
-
-        The same question is asked once, and not at all when the cache has the answer.
-        """
-        rows: list[dict[str, Any] | tuple[str, tuple[str, ...]]] = []
-        questions: dict[str, tuple[wire.Request, Shipment]] = {}
-        for batch in table.to_batches(max_chunksize=1_000):
-            for row in batch.to_pylist():
-                rows.append(self._question(row, shipper, questions))  # noqa: PERF401 - in batches
-            await asyncio.sleep(0)  # others on this event loop get a turn
-        cached = self._cache.get(self._cache_keys(questions)) if self._cache else {}
-        known = {key: quote_line(rate, "cached") for key, rate in cached.items()}
-        fresh: dict[str, Rate] = {}
-        try:
-            await each(
-                lambda key: self._ask_price(key, questions[key], shipper, known, fresh, pacer),
-                [key for key in questions if key not in known],
-                at_once=self.pace.concurrency,
-            )
-        finally:
-            if self._cache:
-                keys = self._cache_keys(fresh)
-                self._cache.put({question: fresh[key] for key, question in keys.items()})
-        return quotes_table(
-            [row if isinstance(row, dict) else _with_notes(known[row[0]], row[1]) for row in rows]
-        )
+        """Return a quote table; one question is asked once, and kept prices are not asked for."""
+        return await self._prices.quote_table(table, shipper, pacer)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
-        """Return the price by every service that UPS offers for `shipment`, cheapest first.
+        """Return the price by every service that UPS offers for `shipment`, cheapest first."""
+        return await self._prices.shop(shipment, shipper)
 
-        Shop leaves Ground Saver out, so it is asked for by itself, and so are the services of a
-        Simple Rate, whose answers are of that price for certain. Only a refusal by UPS means that a
-        service is not offered; without an answer the row has no prices at all, because the cheapest
-        of the rest may not be the cheapest.
-        """
-        date = shipment.ship_date or self._day(shipment, shipper)
-        simple = simple_rate_services(shipment)
-        listed = []
-        if simple:
-            wire.check(shipment.model_copy(update={"service": simple[0]}), shipper)
-        else:
-            asked = wire.rate(
-                shipment, shipper, account=self.identity.account, shop=True, date=date
-            )
-            listed = [self._shopped(asked, shipper.country)]
-        apart = [
-            self._asked_apart(shipment.model_copy(update={"service": service}), shipper, date)
-            for service in simple or _NOT_SHOPPED
-        ]
-        found = await asyncio.gather(*listed, *apart, return_exceptions=True)
-        rates = [rate for each in found if not isinstance(each, BaseException) for rate in each]
-        refused = [each for each in found if isinstance(each, CarrierRejected)]
-        for one in found:
-            if isinstance(one, BaseException) and not isinstance(one, CarrierRejected):
-                raise one
-        if not rates:
-            first = found[0]
-            raise first if listed and isinstance(first, CarrierRejected) else _none_sold(refused)
-        rates = [self._noted(rate, shipment, shipper) for rate in rates]
-        return sorted(rates, key=lambda rate: (rate.cost_cents, rate.service))
-
-    async def _shopped(self, request: wire.Request, country: str) -> list[Rate]:
-        body = await self._client.ask(request)
-        return read_answer(lambda answer: responses.rates(answer, country=country), body)
-
-    async def _asked_apart(self, shipment: Shipment, shipper: Address, date: dt.date) -> list[Rate]:
-        """Return the price of a service that Shop does not list.
-
-        No answer shows whether UPS gives the days with it. Where it refuses to, the price is asked
-        for without them, until an answer has shown which of the two it is.
-
-        Raises
-        ------
-        CarrierRejected
-            The service does not run.
-        """
-        learns = shipment.service in _NOT_SHOPPED
-        wire.check(shipment, shipper)
-        *others, final = self._days_to_ask(date) if learns else (date,)
-        for day in others:
-            try:
-                return [await self._priced_apart(shipment, shipper, day, learns=learns)]
-            except CarrierRejected as refused:
-                if refused.carrier_code is None:
-                    raise  # found here, before UPS was asked
-        return [await self._priced_apart(shipment, shipper, final, learns=learns)]
-
-    async def _priced_apart(
-        self, shipment: Shipment, shipper: Address, day: dt.date | None, *, learns: bool
-    ) -> Rate:
-        request = wire.rate(shipment, shipper, account=self.identity.account, date=day)
-        rate = self._price_of(await self._client.ask(request), shipment, shipper)
-        if learns:
-            self._days_apart = day is not None
-        return rate
-
-    def _days_to_ask(self, date: dt.date) -> tuple[dt.date | None, ...]:
-        known = self._days_apart
-        return (date, None) if known is None else (date,) if known else (None,)
+    async def shop_table(
+        self, table: pa.Table, shipper: Address, pacer: Pacer | None = None
+    ) -> pa.Table:
+        """Return a shop table; requests that are alike are sent once."""
+        return await self._prices.shop_table(table, shipper, pacer)
 
     async def transit_times(self, shipment: Shipment, shipper: Address) -> list[TransitTime]:
         """Return how long each service takes from the ship date (or today), fastest first."""
@@ -297,7 +196,7 @@ class UPS(UpsPickups):
             shipment,
             shipper,
             account=self.identity.account,
-            date=shipment.ship_date or self._day(shipment, shipper),
+            date=shipment.ship_date or self._prices.day(shipment, shipper),
         )
         try:
             return responses.transits(await self._client.ask(request))
@@ -313,119 +212,10 @@ class UPS(UpsPickups):
         request = landed_cost(
             shipment,
             route_of(shipment, shipper, self.identity.account),
-            date=shipment.ship_date or self._day(shipment, shipper),
+            date=shipment.ship_date or self._prices.day(shipment, shipper),
             transaction=uuid.uuid4().hex,
         )
         return read_answer(landed_cost_of, await self._client.ask(request))
-
-    def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
-        """Return the question for a price, with transit times from the ship date, or from today.
-
-        Whether UPS gives the days of Ground Saver is not known until it has answered once.
-        """
-        date = shipment.ship_date
-        if date is None and (shipment.service not in _NOT_SHOPPED or self._days_apart):
-            date = self._day(shipment, shipper)
-        return wire.rate(shipment, shipper, account=self.identity.account, date=date)
-
-    def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
-        """Return the price of the shipment's own service in an answer of Rate."""
-        route = route_of(shipment, shipper, self.identity.account)
-        about = {
-            "only": shipment.service,
-            "code": code_of(route, shipment),
-            "country": shipper.country,
-        }
-        rates = read_answer(lambda answer: responses.rates(answer, **about), body)
-        rate = next((rate for rate in rates if rate.service == shipment.service), None)
-        if rate is None:
-            # Never the price of another service: a preview would show what is not bought.
-            raise CarrierRejected(
-                f"UPS gave no price for {SERVICES.title_of(shipment.service)}.",
-                fix="Choose another service: session.shop() lists what UPS offers for this row.",
-            )
-        return rate
-
-    def _notes(self, shipment: Shipment, shipper: Address) -> tuple[str, ...]:
-        """Return what a person should know of a row beyond UPS's answer.
-
-        They are of the row, not of the question: rows that ask the same may differ in them, and a
-        kept answer has none.
-        """
-        ahead = None
-        if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
-            first = shipment.ship_date - dt.timedelta(days=wire.DAYS_AHEAD)
-            ahead = (
-                f"UPS makes labels at most {wire.DAYS_AHEAD} days ahead; buy on or after {first}"
-            )
-        own = (
-            billing_note(shipment),
-            notice_of_emails(shipment),
-            access_point_note(shipment),
-            ahead,
-        )
-        route = route_of(shipment, shipper, self.identity.account)
-        return (
-            *(note for note in own if note),
-            *customs_notes(route, shipment),
-            *cut_notes(route, shipment),
-        )
-
-    def _noted(self, rate: Rate, shipment: Shipment, shipper: Address) -> Rate:
-        notes = self._notes(shipment, shipper)
-        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
-
-    def _day(self, shipment: Shipment, shipper: Address) -> dt.date:
-        """Return today where the parcels leave from."""
-        place = shipment.ship_from or shipper
-        return local_day(place) if self._today is None else self._today()
-
-    def _last_day(self, shipment: Shipment, shipper: Address) -> dt.date:
-        return self._day(shipment, shipper) + dt.timedelta(days=wire.DAYS_AHEAD)
-
-    def _question(
-        self,
-        row: dict[str, Any],
-        shipper: Address,
-        questions: dict[str, tuple[wire.Request, Shipment]],
-    ) -> dict[str, Any] | tuple[str, tuple[str, ...]]:
-        """Return the key of a row's question with notes, or its quote where UPS would refuse it."""
-        try:
-            shipment = _settled(shipment_from_row(row), shipper)
-            wire.check(shipment, shipper)
-            request = self._rate_request(shipment, shipper)
-        except CarrierRejected as error:
-            return refused_line(row["service"], error)
-        key = orjson.dumps([request.path, request.body], option=orjson.OPT_SORT_KEYS).decode()
-        questions.setdefault(key, (request, shipment))
-        return key, self._notes(shipment, shipper)
-
-    def _cache_keys(self, questions: Iterable[str]) -> dict[str, str]:
-        who = f"{self.identity.name}|{self.identity.environment}|{self.identity.account}"
-        return {key: f"{who}|{key}" for key in questions}
-
-    async def _ask_price(
-        self,
-        key: str,
-        question: tuple[wire.Request, Shipment],
-        shipper: Address,
-        known: dict[str, dict[str, Any]],
-        fresh: dict[str, Rate],
-        pacer: Pacer | None,
-    ) -> None:
-        request, shipment = question
-
-        async def ask() -> Rate:
-            return self._price_of(await self._client.ask(request), shipment, shipper)
-
-        try:
-            rate = await (pacer.repeat(ask) if pacer else ask())
-        except AuthenticationFailed:
-            raise  # no row can be priced
-        except CarrierError as error:
-            known[key] = refused_line(shipment.service, error)
-            return
-        known[key], fresh[key] = quote_line(rate), rate
 
     # -- labels ----------------------------------------------------------------------------------
 
@@ -437,8 +227,8 @@ class UPS(UpsPickups):
         UPS has no PDF and no PNG: such labels come as GIF, and become what `label` asks for when
         they are saved.
         """
-        shipment = _settled(shipment, shipper)
-        if shipment.ship_date and shipment.ship_date > self._last_day(shipment, shipper):
+        shipment = settled(shipment, shipper)
+        if shipment.ship_date and shipment.ship_date > self._prices.last_day(shipment, shipper):
             raise CarrierRejected(
                 f"ship_date: {shipment.ship_date} is more than {wire.DAYS_AHEAD} days ahead, which "
                 "UPS does not accept.",
@@ -451,7 +241,7 @@ class UPS(UpsPickups):
             account=self.identity.account,
             reference=reference,
             label=label,
-            today=self._day(shipment, shipper),
+            today=self._prices.day(shipment, shipper),
         )
         # Before this line a repeat is free; after it a repeat may buy a second label.
         body = await self._client.ask(request)
@@ -521,35 +311,3 @@ class UPS(UpsPickups):
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
-
-
-def _none_sold(refused: Sequence[CarrierRejected]) -> CarrierRejected:
-    """Return the refusal of a row by every service that was asked for, with its reasons."""
-    if not refused:
-        return CarrierRejected(
-            "UPS sells this row by none of its services.", fix="Name a service to see why."
-        )
-    reasons = list(dict.fromkeys(each.message for each in refused))
-    one = refused[0]
-    return CarrierRejected(
-        reasons[0]
-        if len(reasons) == 1
-        else f"UPS sells this row by no service: {' '.join(reasons)}",
-        fix=one.fix,
-        carrier_code=one.carrier_code,
-        carrier_message=one.carrier_message,
-        transaction_id=one.transaction_id,
-        **one.details,
-    )
-
-
-def _with_notes(line: dict[str, Any], notes: tuple[str, ...]) -> dict[str, Any]:
-    """Return a priced row of a quote table with notes among its warnings."""
-    if not notes or line.get("cost_cents") is None:
-        return line
-    return {**line, "warnings": "; ".join(filter(None, (line.get("warnings"), *notes)))}
-
-
-def _settled(shipment: Shipment, shipper: Address) -> Shipment:
-    """Return `shipment` with the code of its service, read as the shipper's country names them."""
-    return SERVICES.of_shipper(shipper.country).settled(shipment)

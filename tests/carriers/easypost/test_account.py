@@ -27,6 +27,7 @@ from shipkit.models import (
     Purchase,
     Signature,
 )
+from shipkit.schema import shipment_from_row
 
 from .conftest import KEY, SHOP, asked, job_of, plan_of, run
 
@@ -282,6 +283,29 @@ def test_a_table_asks_each_question_once_for_all_services(server, easypost):
     assert server.calls["create"] == 1
     assert quotes.column("cost_cents").to_pylist() == [625, 722, 973] * 20
     assert quotes.column("problem").null_count == 60
+
+
+def test_shopping_a_table_makes_one_rating_of_rows_that_ask_the_same(server, easypost):
+    table = plan_of(60, address_line1="1 Main St")
+    carrier = easypost()
+    shopped = asked(carrier, lambda one: one.shop_table(table, SHOP)).to_pandas()
+    assert server.calls["create"] == 1
+    assert shopped.groupby("row").cost_cents.min().tolist() == [625] * 60
+    alone = asked(easypost(), lambda one: one.shop(shipment_from_row(table.to_pylist()[0]), SHOP))
+    assert shopped[shopped.row == 59].service.tolist() == [rate.service for rate in alone]
+
+
+def test_shopping_again_and_again_says_what_ratings_will_cost(server, easypost):
+    async def prices(one: EasyPost) -> list[Any]:
+        found = []
+        for street in ("A", "B", "C"):
+            table = await one.shop_table(plan_of(2, city=f"City {street}"), SHOP)
+            found.append(set(table.column("warnings").to_pylist()))
+        return found
+
+    first, second, third = asked(easypost(), prices)
+    assert first == second == {""}
+    assert third == {"8 ratings for 2 labels: EasyPost bills 2 beyond three a label, $0.04"}
 
 
 def test_ratings_beyond_three_a_label_are_said_with_their_price(server, easypost):

@@ -558,6 +558,29 @@ def test_a_flat_price_is_shopped_by_the_services_that_have_one(
     assert refused.value.carrier_code == "110920"
 
 
+def test_shopping_a_table_sends_requests_that_are_alike_once_and_keeps_what_is_of_a_row(
+    server: Any, shop: Address
+) -> None:
+    told = {"notify": "all", "email": "jo@example.com"}
+    rows = table(
+        *({"name": f"Ada {n}", "order_id": f"SO-{n}"} for n in range(40)),
+        told,
+        {"references": [{"key": "po", "value": "x" * 40}]},
+        {"postal_code": "98101", "city": "Seattle", "state": "WA"},
+    )
+    found = run(server, lambda ups: ups.shop_table(rows, shop)).to_pandas()
+    # Of two places: Shop, and Ground Saver with its days or, where they are refused, without.
+    assert 2 * 2 <= server.calls["rate"] <= 2 * 3
+    alone = run(server, lambda ups: ups.shop(shipment_from_row(rows.to_pylist()[0]), shop))
+    for row in range(41):
+        offers = found[found.row == row]
+        assert offers.cost_cents.tolist() == [rate.cost_cents for rate in alone]
+        assert offers.service.tolist() == [rate.service for rate in alone]
+        assert offers.warnings.str.contains("e-mail").tolist() == [row == 40] * len(alone)
+    [refused] = found[found.row == 41].problem
+    assert refused.startswith("references.po")
+
+
 def test_prices_are_kept_for_a_while_and_no_longer(
     server: Any, shop: Address, tmp_path: Any
 ) -> None:
