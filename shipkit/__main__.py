@@ -2,7 +2,7 @@
 
 import sys
 
-from shipkit.cli import main
+from shipkit.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

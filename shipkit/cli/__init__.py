@@ -24,11 +24,25 @@ from shipkit.cli.stop_signals import StopSignals, signals_interrupt
 from shipkit.cli.streams import occupy_standard_descriptors
 from shipkit.errors import NotSent, ShipkitError
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (see :mod:`shipkit.cli.exit_codes`)."""
+def program() -> int:
+    """Run the command of this process, which then ends: the ``shipkit`` program."""
+    return main(last=True)
+
+
+def main(argv: Sequence[str] | None = None, *, last: bool = False) -> int:
+    """Run one command and return its exit code (see :mod:`shipkit.cli.exit_codes`).
+
+    Parameters
+    ----------
+    argv
+        The words of the command; without them, those of the process.
+    last
+        Whether the process ends with the command, so that a signal that comes meanwhile must not
+        replace its exit code. A program that goes on gets its handlers of signals back.
+    """
     occupy_standard_descriptors()
     words = list(sys.argv[1:] if argv is None else argv)
     console = Console(as_json="--json" in words)
@@ -36,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] == "mcp":
             return _serve(words[1:], console)
-        with signals_interrupt(last=argv is None) as stop, _warnings_said(console):
+        with signals_interrupt(last=last) as stop, _warnings_said(console):
             try:
                 end = _run(words, console, stop)
                 stop.over(end.exit)

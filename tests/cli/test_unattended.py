@@ -14,11 +14,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from shipkit.cli import order_commands
+from shipkit.cli import main, order_commands
 from shipkit.cli import stop_signals as stopping
 from shipkit.cli import watch as watching
 from shipkit.cli.console import Console, open_log
 from shipkit.cli.stop_signals import StopSignals
+from shipkit.cli.streams import STOP_SIGNALS
 from shipkit.common import spill
 from shipkit.outputs.labels.collection import Labels
 from shipkit.render.merge import PdfMerger
@@ -348,8 +349,8 @@ def test_a_signal_that_comes_before_the_interrupt_is_handled_ends_with_the_same_
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
 def test_a_signal_while_python_ends_does_not_replace_the_exit_code(home):
     code = (
-        "import atexit, signal, sys; from shipkit.cli import main; "
-        "atexit.register(signal.raise_signal, signal.SIGTERM); sys.exit(main())"
+        "import atexit, signal, sys; from shipkit.cli import program; "
+        "atexit.register(signal.raise_signal, signal.SIGTERM); sys.exit(program())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "show", "job-none", "--json"],
@@ -361,12 +362,25 @@ def test_a_signal_while_python_ends_does_not_replace_the_exit_code(home):
     assert done.returncode == json.loads(done.stdout.splitlines()[-1])["exit"] == 1
 
 
+def test_a_program_that_goes_on_after_a_command_gets_its_handlers_back(home, monkeypatch):
+    numbers = (signal.SIGINT, *STOP_SIGNALS)
+    before = [signal.getsignal(number) for number in numbers]
+    at_exit: list[object] = []
+    monkeypatch.setattr(stopping.atexit, "register", at_exit.append)
+    monkeypatch.setattr(sys, "argv", ["shipkit", "show", "job-none"])
+    assert main() == 1
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert at_exit == []
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
 def test_an_interrupt_while_a_module_is_imported_does_not_replace_the_exit_code(home, tmp_path):
     code = (
         "import sys, shipkit.cli as cli; "
         "stop = 'import signal; signal.raise_signal(signal.SIGTERM)'; "
-        "cli._handler = lambda _: lambda *_: exec(stop); sys.exit(cli.main())"
+        "cli._handler = lambda _: lambda *_: exec(stop); sys.exit(cli.program())"
     )
     (tmp_path / "stopped.py").write_text(code)
     done = subprocess.run(
