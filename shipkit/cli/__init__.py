@@ -20,6 +20,7 @@ from shipkit.cli.console import Console, End, open_log
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.job_config import with_config
+from shipkit.cli.output_paths import refuse_shared_paths
 from shipkit.cli.stop_signals import StopSignals, signals_interrupt
 from shipkit.cli.streams import occupy_standard_descriptors
 from shipkit.errors import NotSent, ShipkitError
@@ -78,8 +79,10 @@ def _run(words: list[str], console: Console, stop: StopSignals) -> End:
     args: Namespace | None = None
     try:
         args = parser().parse_args(words)
+        refuse_shared_paths(args)
         console.log = _usable_log(args.log)  # an error in the config file is logged too
         args = with_config(args)
+        _refuse_shared(args, console)
         console.log = _usable_log(args.log)
         console.logged("start", command=args.command)
         return _handler(COMMANDS[args.command].handler)(args, console)
@@ -89,6 +92,13 @@ def _run(words: list[str], console: Console, stop: StopSignals) -> End:
         return _interrupted(console, stop)
     except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
         return _failed(error, words, console, args)
+
+
+def _refuse_shared(args: Namespace, console: Console) -> None:
+    """Refuse files that are one file, with those of the config file; the log may be one of them."""
+    kept, console.log = console.log, None
+    refuse_shared_paths(args)
+    console.log = kept
 
 
 def _interrupted(console: Console, stop: StopSignals) -> End:

@@ -45,11 +45,6 @@ def refuse_unusable(args: Namespace) -> None:
     orders = Path(args.file) if args.file and "://" not in str(args.file) else None
     if args.write_back:
         _refuse_target("--write-back", Path(args.write_back))
-        if orders is not None and orders.resolve() == Path(args.write_back).resolve():
-            raise InputError(
-                f"--write-back {args.write_back} is the orders file itself.",
-                fix="Give the name of a new file. Nothing was bought.",
-            )
     next_to_orders = [
         option
         for option, wanted in (

@@ -21,6 +21,7 @@ from shipkit.cli.console import Console, End
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.order_commands import run_one
+from shipkit.cli.output_paths import copied_as
 from shipkit.cli.streams import STOP_SIGNALS
 from shipkit.cli.watched_folder import STILL_S, WatchedFolder, free_path, moved
 from shipkit.common.files import make_private, try_to_write, write_file
@@ -182,23 +183,11 @@ def _options_for(path: Path, folder: WatchedFolder, args: Namespace) -> Namespac
     )
     outputs = {
         "labels": str(free_path(folder.done / f"{stem}_labels.{args.label_format or 'pdf'}")),
-        "write_back": str(free_path(folder.done / f"{stem}_shipped{_copied_as(path)}")),
+        "write_back": str(free_path(folder.done / f"{stem}_shipped{copied_as(path)}")),
         "failed": str(folder.failed / f"{stem}_failed.csv"),
         "confirmation_file": confirmation,
     }
     return Namespace(**{**vars(args), "file": str(path), "watch": None, **outputs})
-
-
-def _copied_as(path: Path) -> str:
-    """Return the ending of the copy with tracking numbers of an orders file."""
-    for endings, written in _COPIES.items():
-        if any(suffix.lower() in endings for suffix in path.suffixes[-2:]):  # also orders.json.gz
-            return written
-    return "".join(path.suffixes)
-
-
-_COPIES = {(".json", ".ndjson", ".jsonl"): ".csv", (".xls", ".ods"): ".xlsx"}
-"""Kinds of files that are read and not written, and what their copy is."""
 
 
 def _put_away(path: Path, folder: WatchedFolder, end: End) -> Path | None:

@@ -16,11 +16,20 @@ import os
 import secrets
 import shutil
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["PRIVATE", "Disk", "make_private", "try_to_write", "whole_file", "write_file"]
+__all__ = [
+    "PRIVATE",
+    "Disk",
+    "make_private",
+    "one_file",
+    "try_to_write",
+    "whole_file",
+    "write_file",
+]
 
 PRIVATE = 0o700
 """Mode of every folder in the home: labels and addresses are private data."""
@@ -38,6 +47,23 @@ def make_private(folder: Path) -> None:
     for parent in reversed([parent for parent in folder.parents if not parent.exists()]):
         parent.mkdir(mode=PRIVATE, exist_ok=True)
     folder.mkdir(mode=PRIVATE, exist_ok=True)
+
+
+def one_file(one: Path, other: Path) -> bool:
+    """Return whether two paths are one file, by links or by a disk that ignores case, too.
+
+    Of files that do not exist yet, names that differ only by case or by how an accent is encoded
+    count as one: many disks make one file of them.
+    """
+    with contextlib.suppress(OSError, ValueError):  # one does not exist, or is no name for a file
+        return one.samefile(other)
+    try:
+        first, second = (unicodedata.normalize("NFC", os.path.realpath(it)) for it in (one, other))
+    except ValueError:
+        return False
+    if os.path.exists(one) or os.path.exists(other):  # noqa: PTH110 - no error for a long name
+        return first == second
+    return first.casefold() == second.casefold()
 
 
 def try_to_write(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +18,13 @@ import pytest
 from shipkit.cli import main, order_commands
 from shipkit.cli import stop_signals as stopping
 from shipkit.cli import watch as watching
+from shipkit.cli.commands import parser
 from shipkit.cli.console import Console, open_log
+from shipkit.cli.output_paths import refuse_shared_paths
 from shipkit.cli.stop_signals import StopSignals
 from shipkit.cli.streams import STOP_SIGNALS
 from shipkit.common import spill
+from shipkit.errors import InputError
 from shipkit.outputs.labels.collection import Labels
 from shipkit.render.merge import PdfMerger
 
@@ -207,6 +211,75 @@ def test_a_file_that_could_not_be_saved_is_refused_before_anything_is_bought(
     done = cli("run", orders, "--shipper", shipper, *BUY, option, tmp_path / name)
     assert (done.code, reason in done.err) == (1, True), done.err
     assert bought(cli) == []
+
+
+@pytest.fixture
+def named_twice(tmp_path, orders):
+    """A folder with other names of the orders: a symbolic link and a hard link."""
+    (tmp_path / "link.csv").symlink_to(orders)
+    (tmp_path / "hard.csv").hardlink_to(orders)
+    for name in ("job.toml", "skus.csv", "template.j2", "job-2.csv"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "inbox").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("run orders.csv --failed orders.csv", "--failed orders.csv is the orders file itself"),
+        ("run orders.csv -o link.csv", "-o link.csv is the orders file itself"),
+        ("run orders.csv --write-back hard.csv", "hard.csv is the orders file itself"),
+        ("run job-[2].csv --failed job-2.csv", "is the orders file itself"),
+        ("check orders.csv -o ./inbox/../orders.csv", "is the orders file itself"),
+        ("preview orders.csv -o orders.csv", "is the orders file itself"),
+        ("check orders.csv --log orders.csv", "--log orders.csv is the orders file itself"),
+        ("check orders.csv --skus skus.csv -o skus.csv", "is the table of SKUs itself"),
+        ("template orders.csv --config job.toml -o job.toml", "is the config file itself"),
+        ("template orders.csv --template template.j2 -o template.j2", "is the template itself"),
+        ("run orders.csv -o a.csv --failed ./a.csv", "-o a.csv and --failed ./a.csv are the same"),
+        ("run orders.csv -o a.csv --failed A.csv", "are the same file"),
+        ("run orders.csv --write-back --failed orders_shipped.csv", "are the same file"),
+        ("run --watch inbox -o inbox/all.csv", "is in the folder that --watch runs"),
+        ("show job-none --results a.csv --failed a.csv", "are the same file"),
+    ],
+)
+def test_a_file_to_write_is_no_file_to_read_and_no_other_file_to_write(
+    named_twice, monkeypatch, words, reason
+):
+    monkeypatch.chdir(named_twice)
+    with pytest.raises(InputError, match=re.escape(reason)):
+        refuse_shared_paths(parser().parse_args(words.split()))
+
+
+def test_different_files_and_streams_are_not_refused(named_twice, monkeypatch):
+    monkeypatch.chdir(named_twice)
+    for words in (
+        "run orders.csv -o a.csv --failed b.csv --labels out --write-back c.csv --log l",
+        "show job-none --results /dev/stdout --failed /dev/stdout",
+        f"check orders.csv -o {'n' * 300}.csv",
+    ):
+        refuse_shared_paths(parser().parse_args(words.split()))
+
+
+def test_the_orders_are_as_they_were_after_a_refused_output(cli, orders, shipper):
+    before = orders.read_bytes()
+    done = cli("run", orders, "--shipper", shipper, *BUY, "--failed", orders, "--json")
+    assert (done.code, done.last["code"]) == (1, "input_unusable")
+    logged = cli("run", orders, "--shipper", shipper, *BUY, "--log", orders)
+    assert logged.code == 1
+    job = cli("run", orders, "--shipper", shipper, *BUY, "--json").last["job_id"]
+    for option in ("--failed", "--results", "--report", "--log"):
+        assert cli("show", job, option, orders).code == 1
+    assert orders.read_bytes() == before
+
+
+def test_a_config_file_that_names_the_log_as_the_orders_is_refused(cli, orders, tmp_path):
+    (tmp_path / "job.toml").write_text('file = "orders.csv"')
+    before = orders.read_bytes()
+    done = cli("check", "--config", tmp_path / "job.toml", "--log", orders)
+    assert (done.code, "is the orders file itself" in done.err) == (1, True)
+    assert orders.read_bytes() == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

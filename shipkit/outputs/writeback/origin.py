@@ -14,6 +14,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.common.files import one_file
 from shipkit.errors import WriteBackError
 from shipkit.purchasing.store import JobStore
 
@@ -141,8 +142,8 @@ def stored_rows(store: JobStore) -> pa.Table:
 
 
 def refuse_source(path: Path, files: Sequence[SourceFile]) -> None:
-    """Raise WriteBackError when `path` is one of the orders files itself."""
-    if any(path.resolve() == file.path.resolve() for file in files):
+    """Raise WriteBackError when `path` is one of the orders files itself, or a link to one."""
+    if any(one_file(path, file.path) for file in files):
         raise WriteBackError(
             f"{path} is the orders file itself.",
             fix="Give another file name, or pass in_place=True to write into the orders.",
