@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from shipkit.errors import AnswerLost, InputError, LabelError
 from shipkit.purchasing import recovery
 from shipkit.purchasing.handover.driver_manifests import ManifestBook
 from shipkit.purchasing.handover.manifest_run import _parts
+from shipkit.purchasing.recovery.pruning import prune_job
 from shipkit.purchasing.store import JobStore
 
 from .conftest import SHOP, order
@@ -143,6 +145,22 @@ def test_one_that_stays_open_blocks_nothing_and_is_settled_by_the_next_call(boug
     assert on_forms(sandbox) == dict(
         zip(job.results()["tracking_number"], (each.number for each in made), strict=True)
     )
+
+
+def test_a_job_that_is_pruned_already_is_not_held_by_a_manifest(bought, sandbox):
+    """What an earlier version pruned can never be asked for again: its addresses are gone."""
+    job = bought(order(1))
+    sandbox.faults = Faults(on=frozenset({"manifest"}), lost=1.0)
+    with pytest.raises(AnswerLost):
+        job.manifest()
+    prune_job(job.store)
+    said = job.store.path / "PRUNED"
+    said.write_text(json.dumps(json.loads(said.read_bytes()) | {"allow_list": "an earlier one"}))
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(1)
+    home = job.store.path.parent.parent
+    found = recovery.prune(home, older_than=dt.timedelta(0), now=later)
+    assert (found, found.held) == ([job.job_id], {})
+    assert recovery.prune(home, older_than=dt.timedelta(0), now=later) == []
 
 
 def test_a_process_that_dies_between_the_request_and_its_answer_leaves_it_open(bought, sandbox):

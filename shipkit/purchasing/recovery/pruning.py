@@ -119,7 +119,8 @@ def prune(
     for store in JobStore.list(Settings.read(home=home).home):
         if store.manifest.created_at > limit or _is_done(store) or store.status not in _FINISHED:
             continue
-        if (why := _open_handover(store, now)) is not None:
+        # What settles a pickup or a manifest needs the addresses; a pruned job has none to keep.
+        if not store.pruned and (why := _open_handover(store, now)) is not None:
             pruned.held[store.job_id] = why
             continue
         try:
