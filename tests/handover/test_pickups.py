@@ -13,7 +13,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.carriers.accounts import Accounts
-from shipkit.carriers.after_purchase import PickupOffer
+from shipkit.carriers.after_purchase import PickupOffer, PickupRequest
 from shipkit.carriers.sandbox import Faults, pickup_desk
 from shipkit.cli import main
 from shipkit.cli.advice import for_command_line
@@ -237,6 +237,26 @@ def test_labels_and_pickups_share_the_limits_of_the_job(bought, sandbox, mode, l
             assert spend.pickup_refusal(sk.Money.of("6.25"), "sandbox") is not None
             spend.quoted = spend.quoted + 1100 - spend.quoted
             assert "would exceed" in (spend.refusal(0) or spend.account_refusal(0))
+
+
+def test_a_booked_pickup_is_asked_about_by_the_request_that_booked_it(bought, sandbox, monkeypatch):
+    other = SHOP.model_copy(update={"address_line1": "1 Dock St"}).model_dump()
+    job = bought(order(1, ship_from=other), order(2, ship_from=other))
+    asked: list[PickupRequest] = []
+    for name in ("book_pickup", "pickup_status", "cancel_pickup"):
+        real = getattr(sandbox, name)
+        monkeypatch.setattr(
+            sandbox,
+            name,
+            lambda request, *a, _real=real, **kw: asked.append(request) or _real(request, *a, **kw),
+        )
+    pickup = job.pickup(MONDAY).book(confirm_total="6.25")
+    job.void("order_id = 'SO-1'")
+    pickup.status()
+    pickup.cancel()
+    assert asked == [asked[0]] * 3
+    assert (asked[0].address.address_line1, asked[0].own_address) == ("1 Dock St", False)
+    assert len(asked[0].shipments) == 2
 
 
 def test_a_pruned_job_can_still_cancel_its_pickup(bought, sandbox):

@@ -97,7 +97,12 @@ class PickedParcels:
 
     @classmethod
     def known(cls, store: JobStore, accounts: Accounts, entry: PickupEntry) -> PickedParcels:
-        """Return what a booked pickup is asked about by: its numbers, also of a pruned job."""
+        """Return what a booked pickup is asked about by: the request that booked it.
+
+        A pruned job has no addresses any more: then it is only its numbers.
+        """
+        if not store.pruned:
+            return cls.of(store, accounts, entry.rows, anyhow=True)
         account = accounts[entry.account]
         booker = pickup_booker(account.carrier)
         if booker is None:
