@@ -78,6 +78,34 @@ def test_of_a_row_only_sizes_prices_and_choices_stay(home, tmp_path):
     assert b"private" not in b"".join(p.read_bytes() for p in job.path.rglob("*") if p.is_file())
 
 
+def test_sentences_about_rows_go_and_their_codes_stay(home):
+    quotes = draft_of(3).quotes
+    at = {name: quotes.schema.get_field_index(name) for name in ("warnings", "problem", "fix")}
+    for name, texts in {
+        "warnings": ["'private' is odd", "", ""],
+        "problem": [None, None, "'private' has no zone"],
+        "fix": [None, None, "correct 'private'"],
+    }.items():
+        quotes = quotes.set_column(at[name], quotes.schema.field(at[name]), pa.array(texts))
+    skipped = {2: "'private' has no zone"}
+    job = JobStore.publish(home, dataclasses.replace(draft_of(3), quotes=quotes, skipped=skipped))
+    refusal = {"code": "bad_address", "message": "'private' is no city", "fix": "see 'private'"}
+    with job.own() as ledger:
+        for row, state in ((0, "in_flight"), (0, "failed"), (1, "in_flight"), (1, "shipped")):
+            ledger.record_now([LedgerEntry(row, "test", state, attempt=1, **refusal)])
+    prune_job(job)
+    left = JobStore(job.path)
+    left.verify()
+    results = left.results()
+    assert results["error_code"].to_pylist()[0] == "bad_address"
+    assert results["error_message"].to_pylist() == ["removed by prune"] * 3
+    assert results["state"].to_pylist() == ["failed", "shipped", "skipped"]
+    assert results["fix"].null_count == 3
+    assert left.quotes["warnings"].to_pylist() == ["removed by prune", "", ""]
+    assert left.quotes["problem"].to_pylist() == [None, None, "removed by prune"]
+    assert b"private" not in b"".join(p.read_bytes() for p in job.path.rglob("*") if p.is_file())
+
+
 @pytest.mark.parametrize(
     ("states", "cancelled", "pruned"),
     [
@@ -144,7 +172,7 @@ def dying_after(operations):
     return Dying()
 
 
-@pytest.mark.parametrize("operations", range(1, 9))
+@pytest.mark.parametrize("operations", range(1, 13))
 def test_a_prune_that_was_cut_short_leaves_a_good_job_and_is_finished_by_the_next(job, operations):
     with pytest.raises(OSError, match="died"):
         prune_job(job, disk=dying_after(operations))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from shipkit.common.files import Disk
 from shipkit.errors import CheckpointLocked, CheckpointWriteError
 from shipkit.purchasing.pickup_book import pickup_book
-from shipkit.purchasing.store import PLAN_BEFORE, PRUNED, JobStore
+from shipkit.purchasing.store import PRUNED, JobStore, key_before
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.job_objects import JobObjects
 from shipkit.purchasing.store.ledger import now_us
@@ -62,6 +62,16 @@ _KEPT_OF_DETAILS: Final = frozenset(
 )
 """What stays of the details of a ledger entry: no words of a person or of a carrier."""
 _KEPT_OF_AN_ORIGIN: Final = frozenset({"state", "country"})
+_WORDS: Final = {
+    # Why a row was refused, skipped or warned about quotes its cells; its code says what it was.
+    "quotes.parquet": ("warnings", "problem", "fix"),
+    "skipped.parquet": ("reason",),
+    "problems.parquet": ("value", "problem", "fix"),
+    "ledger": ("message", "fix"),
+}
+"""Table -> its columns that are sentences, and may quote cells of the orders."""
+_ADDED: Final = frozenset({"value", "fix"})
+"""Columns of these that say nothing without the sentence."""
 _REMOVED: Final = "removed by prune"
 _ALLOW_LIST: Final = hashlib.sha256(
     repr(
@@ -69,6 +79,7 @@ _ALLOW_LIST: Final = hashlib.sha256(
             sorted(names)
             for names in (_KEPT, _KEPT_OF_A_PARCEL, _KEPT_OF_DETAILS, _KEPT_OF_AN_ORIGIN)
         ]
+        + sorted(_WORDS.items())
     ).encode()
 ).hexdigest()
 """Stands for the lists above: another one means that jobs are pruned again."""
@@ -167,7 +178,7 @@ def _is_done(store: JobStore) -> bool:
     said = json.loads((folder / PRUNED).read_bytes())
     return said.get("allow_list") == _ALLOW_LIST and all(
         hashlib.sha256((folder / name).read_bytes()).hexdigest() == said.get(name)
-        for name in ("plan.parquet", "problems.parquet")
+        for name in ("plan.parquet", "problems.parquet", "quotes.parquet", "skipped.parquet")
     )
 
 
@@ -187,18 +198,15 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
     disk, folder = disk or Disk(), store.path
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
-        ledger.flatten(_bare_details)
-    plan, problems = _bare_tables(store)
-    said = {
-        "plan.parquet": hashlib.sha256(plan).hexdigest(),
-        "problems.parquet": hashlib.sha256(problems).hexdigest(),
-        PLAN_BEFORE: hashlib.sha256((folder / "plan.parquet").read_bytes()).hexdigest(),
-        "allow_list": _ALLOW_LIST,
-    }
-    # First: from here on, both the old plan and the new one are accepted, whichever a crash leaves.
+        ledger.flatten(_bare_entries)
+    tables = _bare_tables(store)
+    said = _digests(tables) | {"allow_list": _ALLOW_LIST}
+    for name in tables:
+        said[key_before(name)] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    # First: from here on, old tables and new ones are accepted, whichever a crash leaves.
     disk.publish(folder, PRUNED, json.dumps(said).encode())
-    disk.publish(folder, "plan.parquet", plan)
-    disk.publish(folder, "problems.parquet", problems)
+    for name, data in tables.items():
+        disk.publish(folder, name, data)
     disk.remove(folder / "source.parquet")
     for path in sorted((folder / "segments").iterdir()):
         part = Part.of(path)
@@ -208,24 +216,41 @@ def prune_job(store: JobStore, *, disk: Disk | None = None) -> None:
     disk.sync_folder(folder)
 
 
-def _bare_tables(store: JobStore) -> tuple[bytes, bytes]:
-    """Return plan and problems without private data, as files."""
-    plan, problems = store.plan, store.problems
-    plan = _without(plan, set(plan.column_names) - _KEPT - {"ship_from"})
+def _bare_tables(store: JobStore) -> dict[str, bytes]:
+    """Return the tables with private data without it, as files."""
+    plan = _without(store.plan, set(store.plan.column_names) - _KEPT - {"ship_from"})
     at = plan.schema.get_field_index("ship_from")
     plan = plan.set_column(at, plan.schema.field(at), _bare_origins(plan.column(at)))
     at = plan.schema.get_field_index("parcels")
     plan = plan.set_column(at, plan.schema.field(at), _bare_parcels(plan.column(at)))
-    # The text of a problem quotes cells; its code and its field say what it was.
-    problems = _without(problems, ("value", "fix"))
-    at = problems.schema.get_field_index("problem")
-    texts = pa.array([_REMOVED] * problems.num_rows, pa.string())
-    problems = problems.set_column(at, problems.schema.field(at), texts)
-    return _encoded(plan), _encoded(problems)
+    wordy = {
+        "problems.parquet": store.problems,
+        "quotes.parquet": store.quotes,
+        "skipped.parquet": store.born_skipped,
+    }
+    return {"plan.parquet": _encoded(plan)} | {
+        name: _encoded(_without_words(table, _WORDS[name])) for name, table in wordy.items()
+    }
 
 
-def _bare_details(entries: pa.Table) -> pa.Table:
-    """Return ledger entries without the words in their details."""
+def _digests(tables: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()}
+
+
+def _without_words(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """Return `table` with one sentence in the columns `names`, and no details of it."""
+    added = [name for name in names if name in _ADDED]
+    for name in set(names).difference(added):
+        at = table.schema.get_field_index(name)
+        said = pc.not_equal(table.column(at), "")
+        texts = pc.if_else(said, pa.scalar(_REMOVED, pa.string()), table.column(at))
+        table = table.set_column(at, table.schema.field(at), texts)
+    return _without(table, added)
+
+
+def _bare_entries(entries: pa.Table) -> pa.Table:
+    """Return ledger entries without sentences, and without the words in their details."""
+    entries = _without_words(entries, _WORDS["ledger"])
     at = entries.schema.get_field_index("details")
     column = entries.column(at)
     if column.null_count == len(column):
@@ -271,20 +296,19 @@ def _bare_parcels(column: pa.ChunkedArray) -> pa.Array:
 def _prune_objects(store: JobStore, objects: JobObjects) -> None:
     """Prune a job in an object store. Its segments stay: their numbers keep late writers out.
 
-    They hold no address and no label, nor what a person wrote for a driver.
+    They hold no address and no label, nor what a person wrote for a driver. They do hold the
+    answers of carriers about rows, which may quote a cell.
     """
     with store.own("prune") as ledger:
         ledger.record_now([LedgerEntry(row=None, event="pruned", state=None, at=now_us())])
-        plan, problems = _bare_tables(store)
-        tables = {"plan.parquet": plan, "problems.parquet": problems}
-        digests = {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()}
+        tables = _bare_tables(store)
         kept = {
             name: digest
             for name, digest in store.manifest.files.items()
             if name not in (*tables, "source.parquet")
         }
         try:
-            said = digests | {"allow_list": _ALLOW_LIST}
+            said = _digests(tables) | {"allow_list": _ALLOW_LIST}
             objects.prune(json.dumps(said).encode(), tables, kept)
         except OSError as error:
             raise CheckpointWriteError(

@@ -76,14 +76,12 @@ from shipkit.schema import complete
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["PLAN_BEFORE", "PRUNED", "JobDraft", "JobStore"]
+__all__ = ["PRUNED", "JobDraft", "JobStore", "key_before"]
 
 log = logging.getLogger("shipkit.purchasing.store")
 
 PRUNED = "PRUNED"
-"""The file that marks a job whose addresses and labels were removed, with the new plan's digest."""
-PLAN_BEFORE = "plan.parquet before"
-"""In that file: the digest of the plan that was there before, which a crash may leave."""
+"""The file that marks a job without addresses and labels, with the new digests of its tables."""
 
 _FENCE_TRIES = 5
 _LONGEST_ID = 200
@@ -98,6 +96,11 @@ _STATE_COLUMNS = (
     "shipment_id",
     "label_sequence",
 )
+
+
+def key_before(name: str) -> str:
+    """Return where ``PRUNED`` keeps the digest that a table had before: a crash may leave it."""
+    return f"{name} before"
 
 
 class JobStore:
@@ -333,9 +336,7 @@ class JobStore:
         for name in checked if self.manifest.accounts else checked[:3]:
             with (self.path / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            known = [self.manifest.files[name], pruned.get(name)]
-            if name == "plan.parquet":
-                known.append(pruned.get(PLAN_BEFORE))
+            known = [self.manifest.files[name], pruned.get(name), pruned.get(key_before(name))]
             if digest not in known:
                 raise CheckpointCorrupt(
                     f"{name} of {self.job_id} was altered after it was published.",
@@ -363,7 +364,7 @@ class JobStore:
     def states(self, chain: Chain | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return the code of each row's state: its index in ``entries.STATES``."""
         states = np.full(self.manifest.shipments, STATES.index(RowState.PENDING), dtype=np.uint8)
-        states[self._born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
+        states[self.born_skipped.column("row").to_numpy()] = STATES.index(RowState.SKIPPED)
         table = (chain or self._brief()).table
         last = table.take(last_entries(table))
         states[last.column("row").to_numpy()] = state_codes(last)
@@ -434,8 +435,8 @@ class JobStore:
     def skipped_reasons(self) -> pa.Array:
         """Return why each row was skipped when the job was made, null where it was not."""
         return scattered(
-            self._born_skipped.column("row").to_numpy(),
-            self._born_skipped.column("reason"),
+            self.born_skipped.column("row").to_numpy(),
+            self.born_skipped.column("reason"),
             self.manifest.shipments,
         )
 
@@ -544,7 +545,8 @@ class JobStore:
         return self._kept[1]
 
     @cached_property
-    def _born_skipped(self) -> pa.Table:
+    def born_skipped(self) -> pa.Table:
+        """Rows that are never sent, and why: ``row`` and ``reason``."""
         return self._file("skipped.parquet")
 
     def _file(self, name: str) -> pa.Table:
