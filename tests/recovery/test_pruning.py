@@ -124,7 +124,10 @@ def test_finished_jobs_are_pruned_and_no_others(home, states, cancelled, pruned)
             ledger.record_now([LedgerEntry(0, "test", state, attempt=1)])
         if cancelled:
             ledger.record_now([LedgerEntry(None, "cancelled", None)])
-    assert recovery.prune(older_than=DAY, now=LATER) == ([job.job_id] if pruned else [])
+    found = recovery.prune(older_than=DAY, now=LATER)
+    assert found == ([job.job_id] if pruned else [])
+    assert list(found.held) == ([] if pruned else [job.job_id]), "none is left out in silence"
+    assert ("left alone" in repr(found)) is not pruned
 
 
 @pytest.mark.parametrize(("age", "pruned"), [(DAY, True), (DAY - dt.timedelta(seconds=1), False)])
@@ -137,7 +140,8 @@ def test_jobs_are_pruned_when_they_are_old_enough(job, age, pruned):
 
 def test_a_job_that_a_process_owns_is_left_alone(job):
     with job.own("write_back"):
-        assert recovery.prune(older_than=DAY, now=LATER) == []
+        found = recovery.prune(older_than=DAY, now=LATER)
+    assert (found, list(found.held)) == ([], [job.job_id])
 
 
 def test_pruning_again_does_nothing(job):

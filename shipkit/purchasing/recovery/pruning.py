@@ -86,14 +86,26 @@ _ALLOW_LIST: Final = hashlib.sha256(
 
 
 class PrunedJobs(list[str]):
-    """The ids of the jobs that were pruned, newest first."""
+    """The ids of the jobs that were pruned, newest first, and why others were not.
+
+    Examples
+    --------
+    >>> PrunedJobs(["job-1"], held={"job-2": "It is paused: resume or cancel it first."})
+    ['job-1']; left alone: job-2 (It is paused: resume or cancel it first.)
+    """
 
     held: dict[str, str]
     """Jobs that are old enough and were left alone -> why, as a sentence."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.held = {}
+    def __init__(
+        self, pruned: Iterable[str] = (), *, held: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(pruned)
+        self.held = dict(held or {})
+
+    def __repr__(self) -> str:
+        left = ", ".join(f"{job_id} ({why})" for job_id, why in self.held.items())
+        return super().__repr__() + (f"; left alone: {left}" if left else "")
 
 
 def prune(
@@ -106,15 +118,14 @@ def prune(
     """Remove addresses and labels of finished jobs.
 
     A job whose pickup is still to come or in doubt, or with a manifest in doubt, is left alone:
-    what settles them needs its addresses.
+    what settles them needs its addresses. So is one that is not finished or that a process owns.
 
     Parameters
     ----------
     home
         Default: the home of the settings.
     older_than
-        Only jobs that were made longer ago than this. Jobs that are not finished, or that a process
-        owns, are left alone.
+        Only jobs that were made longer ago than this.
     dry_run
         Return the jobs and change nothing.
     now
@@ -128,7 +139,11 @@ def prune(
     now = now or dt.datetime.now(dt.UTC)
     limit, pruned = now - older_than, PrunedJobs()
     for store in JobStore.list(Settings.read(home=home).home):
-        if store.manifest.created_at > limit or _is_done(store) or store.status not in _FINISHED:
+        if store.manifest.created_at > limit or _is_done(store):
+            continue
+        if (status := store.status) not in _FINISHED:
+            words = status.replace("_", " ")
+            pruned.held[store.job_id] = f"It is {words}: resume or cancel it first."
             continue
         # What settles a pickup or a manifest needs the addresses; a pruned job has none to keep.
         if not store.pruned and (why := _open_handover(store, now)) is not None:
@@ -137,7 +152,8 @@ def prune(
         try:
             if not dry_run:
                 prune_job(store)
-        except CheckpointLocked:
+        except CheckpointLocked as locked:
+            pruned.held[store.job_id] = locked.message
             continue
         pruned.append(store.job_id)
     return pruned
