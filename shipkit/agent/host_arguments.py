@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from shipkit.errors import InputError
 
-__all__ = ["arguments_of", "as_declared", "refuse_broken_json"]
+__all__ = ["arguments_of", "as_declared"]
 
 LEFT_OUT_TEXTS = frozenset({"", "null", "None", "undefined"})
 """Texts that stand for an argument that was left out."""
@@ -39,45 +39,30 @@ def as_declared(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, A
 
     Arguments that stand for nothing (null, blank text, an address without a field) are left out.
     Names that `model` does not have are kept, so that they can be refused.
+
+    Raises
+    ------
+    InputError
+        A text was meant as JSON and is none: "must be a list" would hide why. NaN, which Python
+        writes, is a usual reason.
     """
     types = _declared_types(model)
     read = {
-        name: value if name in EXACT or name not in types else _read(value, types[name])
+        name: value if name in EXACT or name not in types else _read(name, value, types[name])
         for name, value in given.items()
         if value is not None
     }
     return {name: value for name, value in read.items() if value is not _LEFT_OUT}
 
 
-def refuse_broken_json(model: type[BaseModel], arguments: Mapping[str, Any]) -> None:
-    """Raise InputError for text that was meant as JSON: "must be a list" would hide why it is not.
-
-    Only where no text may be. NaN, which Python writes, is a usual reason.
-    """
-    types = _declared_types(model)
-    for name, value in arguments.items():
-        _refuse_broken(name, value, {kind for kind, _ in types.get(name, ())})
-
-
-def _refuse_broken(name: str, value: Any, kinds: set[str]) -> None:
-    if not isinstance(value, str) or not kinds or not kinds <= {"array", "object", "null"}:
-        return
-    if value.lstrip()[:1] not in {"[", "{", '"'}:
-        return
-    try:
-        json.loads(value, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{name} is text that is not JSON: {error}.",
-            fix="Send it as JSON, with null where there is no value.",
-        ) from None
-
-
 def arguments_of(given: Any) -> Any:
     """Return the arguments of a call; OpenAI sends them as one JSON text, empty for none."""
     if not isinstance(given, str):
         return given
-    return {} if given.strip() in LEFT_OUT_TEXTS else _from_json(given)
+    try:
+        return {} if given.strip() in LEFT_OUT_TEXTS else _from_json(given)
+    except _NotJson:
+        return given
 
 
 @cache
@@ -91,15 +76,28 @@ def _options(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(s.get("type", ""), s) for s in schema.get("anyOf", [schema])]
 
 
-def _read(value: Any, options: tuple[Any, ...]) -> Any:
+def _read(name: str, value: Any, options: tuple[Any, ...]) -> Any:
     for kind, schema in options:
-        value = _READERS[kind](value, schema) if kind in _READERS else value
+        try:
+            value = _READERS[kind](value, schema) if kind in _READERS else value
+        except _NotJson as error:
+            if _may_be_text(value, options):
+                continue
+            raise InputError(
+                f"{name} is text that is not JSON: {error}.",
+                fix="Send it as JSON, with null where there is no value.",
+            ) from None
     if isinstance(value, str):
         return _LEFT_OUT if value.strip() in LEFT_OUT_TEXTS else value
     # A shipper is a name or an address; one whose fields are all empty is neither. An empty array,
     # or an empty object where only an object may be, is a value: it replaces an earlier one.
     is_address = isinstance(value, dict) and any(kind == "string" for kind, _ in options)
     return _LEFT_OUT if is_address and not any(map(_filled, value.values())) else value
+
+
+def _may_be_text(value: str, options: tuple[Any, ...]) -> bool:
+    """Return whether a text that is not JSON may be meant as it is: a name, but no open brace."""
+    return value.lstrip()[:1] == '"' and any(kind == "string" for kind, _ in options)
 
 
 def _filled(value: Any) -> bool:
@@ -112,7 +110,14 @@ def _filled(value: Any) -> bool:
 def _array(value: Any, schema: Mapping[str, Any]) -> Any:
     objects = schema.get("items", {}).get("type") == "object"
     if isinstance(value, str):
-        read = _from_json(value) if value.lstrip()[:1] in ("[", "{", '"') else value
+        read = value
+        try:
+            if value.lstrip()[:1] in ("[", "{", '"'):
+                read = _from_json(value)
+        except _NotJson:
+            # One text of a list of texts may begin like JSON: `"Ship State" = 'CA'` is a clause.
+            if objects or re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL):
+                raise
         if isinstance(read, list | dict):
             value = read
         elif not objects and value.strip() not in LEFT_OUT_TEXTS:
@@ -167,17 +172,23 @@ _READERS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
 }
 
 
+class _NotJson(ValueError):
+    """A text that should be JSON is none; the message says why."""
+
+
 def _from_json(text: str) -> Any:
-    """Return the JSON value that `text` is, or `text` itself if it is none."""
+    """Return the JSON value that `text` is. Raises _NotJson."""
     if len(text) > _LONGEST_JSON:
-        return text
+        raise _NotJson(f"it has more than {_LONGEST_JSON:,} characters")
     try:
         read = json.loads(text, parse_constant=_refuse_constant)
         # Written twice: the JSON text of a JSON text. Only an array or an object counts then.
         twice = isinstance(read, str) and read.lstrip()[:1] in ("[", "{")
         return json.loads(read, parse_constant=_refuse_constant) if twice else read
-    except (ValueError, RecursionError):
-        return text
+    except RecursionError:
+        raise _NotJson("it is nested too deeply") from None
+    except ValueError as error:
+        raise _NotJson(str(error)) from None
 
 
 def _refuse_constant(name: str) -> Any:

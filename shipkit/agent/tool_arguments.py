@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shipkit.agent.host_arguments import as_declared, refuse_broken_json
+from shipkit.agent.host_arguments import as_declared
 from shipkit.errors import InputError
 from shipkit.field_faults import fault_words
 
@@ -83,7 +83,6 @@ def parse(model: type[A], tool: str, given: Mapping[str, Any] | None) -> A:
             f"{tool} has no argument {', '.join(map(repr, unknown))}.",
             fix=f"Its arguments are: {', '.join(model.model_fields) or 'none'}.",
         )
-    refuse_broken_json(model, present)
     try:
         return model.model_validate(present)
     except ValidationError as error:

@@ -76,10 +76,7 @@ KEPT = [
     ("batch_preview", {"each_row": "yes"}),
     ("batch_preview", {"each_row": 1}),
     ("batch_preview", {"columns": "name=Buyer"}),
-    ("batch_preview", {"columns": '{"name": NaN}'}),
     ("load_orders", {"rows": "order_id,name\n1,Ada"}),
-    ("load_orders", {"rows": "[" * 100_000}),
-    ("load_orders", {"rows": '[{"zip": 02134}]'}),
     ("batch_execute", {"approved": "true"}),
     ("batch_execute", {"approved": ""}),
     ("batch_execute", {"unknown": ""}),
@@ -97,6 +94,11 @@ def test_what_may_mean_two_things_is_left_for_the_tool_to_refuse(tool, sent):
         ("load_orders", {"rows": '[{"weight_lb": NaN}]'}, "rows is text that is not JSON: NaN is"),
         ("load_orders", {"rows": '[{"zip": 02134}]'}, "rows is text that is not JSON: Expecting"),
         ("batch_preview", {"columns": '{"name": NaN}'}, "columns is text that is not JSON"),
+        ("load_orders", {"rows": json.dumps('[{"a": NaN}]')}, "rows is text that is not JSON: NaN"),
+        ("load_orders", {"rows": "[" * 100_000}, "rows is text that is not JSON: it is nested"),
+        ("load_orders", {"rows": f"[{' ' * 2_000_000}]"}, "it has more than 2,000,000 characters"),
+        ("batch_preview", {"ignore": '["a", NaN]'}, "ignore is text that is not JSON: NaN is"),
+        ("batch_preview", {"shipper_info": '{"name": NaN}'}, "shipper_info is text that is not"),
     ],
 )
 def test_text_that_was_meant_as_json_is_refused_with_the_reason(tool, sent, why):
