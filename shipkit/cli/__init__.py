@@ -85,13 +85,14 @@ def _run(words: list[str], console: Console, stop: StopSignals) -> End:
         _refuse_shared(args, console)
         console.log = _usable_log(args.log)
         console.logged("start", command=args.command)
-        return _handler(COMMANDS[args.command].handler)(args, console)
+        console.ended = _handler(COMMANDS[args.command].handler)(args, console)
     except UsageError as error:
-        return _usage_error(error, words, console)
+        console.ended = _usage_error(error, words, console)
     except KeyboardInterrupt:
         return _interrupted(console, stop)
     except Exception as error:  # noqa: BLE001 - a script must get an exit code and a last line
-        return _failed(error, words, console, args)
+        console.ended = _failed(error, words, console, args)
+    return console.ended
 
 
 def _refuse_shared(args: Namespace, console: Console) -> None:
@@ -102,6 +103,10 @@ def _refuse_shared(args: Namespace, console: Console) -> None:
 
 
 def _interrupted(console: Console, stop: StopSignals) -> End:
+    """Return how an interrupted command ended: as it did, if it was done before the signal came."""
+    if console.ended is not None:
+        stop.over(console.ended.exit)
+        return console.ended
     stop.over(Exit.UNFINISHED)
     console.fail("Interrupted.", None, "interrupted", Exit.UNFINISHED)
     return End(Exit.UNFINISHED, console.job_id, facts={"code": "interrupted"})

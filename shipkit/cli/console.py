@@ -61,6 +61,8 @@ class Console:
     """File to which events are appended as JSON lines."""
     job_id: str | None = None
     """The job of this command once it exists: however the command ends, its last line names it."""
+    ended: End | None = None
+    """How the command ended, once it has: a stop signal that comes later does not change it."""
 
     @property
     def interactive(self) -> bool:

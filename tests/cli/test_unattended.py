@@ -420,6 +420,28 @@ def test_a_signal_that_comes_before_the_interrupt_is_handled_ends_with_the_same_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+@pytest.mark.parametrize(
+    ("words", "code"), [(("jobs",), 0), (("show", "job-none"), 1), (("home", "check"), 1)]
+)
+def test_a_signal_between_the_end_of_a_command_and_its_last_line_changes_neither(
+    cli, home, monkeypatch, words, code
+):
+    class Late(StopSignals):
+        late = True
+
+        def over(self, exit_code: int) -> None:
+            if self.late:
+                self.late = False
+                signal.raise_signal(signal.SIGTERM)
+            super().over(exit_code)
+
+    before = cli(*words, "--json")
+    monkeypatch.setattr(stopping, "StopSignals", Late)
+    done = cli(*words, "--json")
+    assert (done.code, done.last["exit"], done.out) == (code, code, before.out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
 def test_a_signal_while_python_ends_does_not_replace_the_exit_code(home):
     code = (
         "import atexit, signal, sys; from shipkit.cli import program; "
