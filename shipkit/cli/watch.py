@@ -93,7 +93,8 @@ def _make_folders(folder: WatchedFolder) -> None:
 
 
 def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Stop) -> End:
-    worst, count, following = Exit.DONE, 0, None
+    worst, count = Exit.DONE, 0
+    following: dict[Path, str] = {}  # what a file's last run advised: earlier ones are past
     while not stop.wanted:
         try:
             ready = folder.ready()
@@ -108,7 +109,9 @@ def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Sto
             end = _run(path, folder, args, console)
             stop.busy = False
             count += 1
-            following = following or end.next
+            following.pop(path, None)
+            if end.next:
+                following[path] = end.next
             worst = max(worst, end.exit) if args.once else worst
             if path.exists():
                 folder.put_off(path)
@@ -118,7 +121,8 @@ def _rounds(folder: WatchedFolder, args: Namespace, console: Console, stop: _Sto
             break
         stop.wait(min(folder.every_s, STILL_S) if args.once else folder.every_s)
     waiting = [readable(path.name) for path in folder.waiting]
-    return End(worst, next=following, facts={"files": count, "waiting": waiting})
+    advised = next(iter(following.values()), None)
+    return End(worst, next=advised, facts={"files": count, "waiting": waiting})
 
 
 def _run(path: Path, folder: WatchedFolder, args: Namespace, console: Console) -> End:

@@ -492,6 +492,40 @@ def test_an_interrupt_while_a_module_is_imported_does_not_replace_the_exit_code(
 # -- a watched folder ------------------------------------------------------------------------------
 
 
+class Rounds:
+    """A folder whose files are due in these rounds."""
+
+    path, waiting, every_s = Path("inbox"), (), 0.0
+
+    def __init__(self, *rounds: list[Path]) -> None:
+        self.rounds = list(rounds)
+
+    def ready(self) -> list[Path]:
+        return self.rounds.pop(0)
+
+    def growing(self) -> bool:
+        return bool(self.rounds)
+
+
+@pytest.mark.parametrize(
+    ("ends", "advised"),
+    [
+        ([(5, "shipkit resume a"), (0, None)], None),
+        ([(5, "shipkit resume a"), (2, "shipkit show a")], "shipkit show a"),
+        ([(0, None), (5, "shipkit resume a")], "shipkit resume a"),
+    ],
+)
+def test_a_watch_advises_nothing_that_a_later_run_of_the_file_has_settled(
+    cli, monkeypatch, ends, advised
+):
+    outcomes = [watching.End(watching.Exit(code), next=following) for code, following in ends]
+    monkeypatch.setattr(watching, "_run", lambda *_: outcomes.pop(0))
+    monkeypatch.setattr(watching, "STILL_S", 0.0)
+    args = parser().parse_args(["run", "--watch", "inbox", "--once"])
+    folder = Rounds([Path("a.csv")], [Path("a.csv")])
+    assert watching._rounds(folder, args, Console(), watching._Stop()).next == advised
+
+
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
