@@ -35,6 +35,10 @@ __all__ = [
 _GONE: Final = frozenset({"submitted", "refunded"})
 """States of a refund after which a label must not be used. `submitted` is not money back yet."""
 _POSTAGE: Final = "PostageFee"
+_NO_CHARGE: Final = (
+    "EasyPost's answer has a fee or a price that cannot be read, or amounts in several currencies: "
+    "the charge is taken from the quote"
+)
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,14 @@ def purchase_of(answer: Mapping[str, Any]) -> Purchase:
             "EasyPost has bought a label and does not say its tracking number yet.",
             fix="The row is looked up again by its id.",
         )
+    charge = _charge(parts)
     return Purchase(
         shipment_id=number,
         tracking_numbers=numbers,
         service=_bought_service(parts),
-        charge=_charge(parts),
+        charge=charge,
         voided=is_voided(answer),
-        warnings=tuple(_remarks(answer, parts)),
+        warnings=tuple(_remarks(answer, parts, charge)),
     )
 
 
@@ -211,16 +216,18 @@ def _charge(parts: Iterable[Mapping[str, Any]]) -> Charge | None:
     """Return what a purchase costs: its fees, and postage that the carrier bills by itself.
 
     None where a part of it cannot be read, or is of another currency than the rest: fees are in
-    USD. What is not known is taken from the quote.
+    USD. What is not known is taken from the quote. Where the fees have the postage, the offer that
+    was bought may be missing.
     """
     total, currencies, basis = Decimal(0), set[str](), ChargeBasis.BILLED
     for part in parts:
         fees, offer = fees_of(part), _offer(part.get("selected_rate"))
-        if offer is None or _unread_fee(part) or (fees and offer.currency != "USD"):
+        if _unread_fee(part) or (offer is None and _POSTAGE not in fees):
             return None
-        currencies.add(offer.currency)
+        currencies |= {offer.currency} if offer else set()
+        currencies |= {"USD"} if fees else set()
         total += sum(fees.values(), Decimal(0))
-        if _POSTAGE not in fees:
+        if offer is not None and _POSTAGE not in fees:
             total += offer.amount
             if offer.billed_by_carrier:
                 basis = ChargeBasis.ESTIMATED
@@ -238,7 +245,11 @@ def _unread_fee(part: Mapping[str, Any]) -> bool:
     )
 
 
-def _remarks(answer: Mapping[str, Any], parts: list[dict[str, Any]]) -> Iterable[str]:
+def _remarks(
+    answer: Mapping[str, Any], parts: list[dict[str, Any]], charge: Charge | None
+) -> Iterable[str]:
+    if charge is None:
+        yield _NO_CHARGE
     missing = len(parts_of(answer)) - len(parts)
     if missing:
         yield f"{missing} of {len(parts_of(answer))} parcels were not bought"

@@ -114,30 +114,39 @@ RATE = {
     "currency": "USD",
     "billing_type": "easypost",
 }
+POSTAGE = {"type": "PostageFee", "amount": "5.93"}
 PART = {"id": "shp_1", "tracking_code": "9400", "selected_rate": RATE}
 
 
 @pytest.mark.parametrize(
     ("change", "cents"),
     [
-        ({"fees": [{"type": "PostageFee", "amount": "5.93"}, {"amount": "0.01"}]}, 594),
+        ({"fees": [POSTAGE, {"amount": "0.01"}]}, 594),
         ({"fees": []}, 593),
         ({"selected_rate": RATE | {"currency": "CAD"}}, 593),
         ({"selected_rate": RATE | {"currency": None}}, None),
-        ({"selected_rate": None, "fees": [{"type": "PostageFee", "amount": "5.93"}]}, None),
-        ({"fees": [{"type": "PostageFee", "amount": "5.93"}, {"amount": "?"}]}, None),
+        ({"selected_rate": None, "fees": [{"type": "LabelFee", "amount": "0.05"}]}, None),
+        ({"selected_rate": None, "fees": [POSTAGE, {"amount": "0.05"}]}, 598),
+        ({"selected_rate": RATE | {"currency": None}, "fees": [POSTAGE]}, 593),
+        ({"fees": [POSTAGE, {"amount": "?"}]}, None),
         ({"selected_rate": RATE | {"currency": "CAD"}, "fees": [{"amount": "0.01"}]}, None),
+        ({"selected_rate": RATE | {"currency": "CAD"}, "fees": [POSTAGE]}, None),
     ],
 )
-def test_a_charge_of_which_a_part_is_not_known_is_none(
+def test_a_charge_of_which_a_part_is_not_known_is_taken_from_the_quote_and_said(
     change: dict[str, Any], cents: int | None
 ) -> None:
-    charge = purchase_of(PART | change).charge
+    bought = purchase_of(PART | change)
+    charge = bought.charge
     assert (charge.cents if charge else None) == cents
-    assert charge is None or charge.currency == (change.get("selected_rate") or RATE)["currency"]
+    offered = (change.get("selected_rate") or RATE)["currency"] or "USD"
+    assert charge is None or charge.currency == offered
     order = {"id": "order_1", "shipments": [PART, PART | {"tracking_code": "9401"} | change]}
-    whole = purchase_of(order).charge
-    assert (whole is not None) is (charge is not None and charge.currency == "USD")
+    whole = purchase_of(order)
+    assert (whole.charge is not None) is (charge is not None and charge.currency == "USD")
+    for one in (bought, whole):
+        said = any(text.endswith("the charge is taken from the quote") for text in one.warnings)
+        assert said is (one.charge is None)
 
 
 def test_a_rate_without_a_currency_is_no_price_and_says_so() -> None:
