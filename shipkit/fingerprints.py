@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.models import Address
-from shipkit.schema import ADDRESS, ITEMS, OWN, PAPERS, PARCELS
+from shipkit.schema import ADDRESS, ITEMS, OWN, PAPERS, PARCELS, RETURN_OF
 
 __all__ = ["address_json", "digest"]
 
@@ -37,7 +37,14 @@ def digest(table: pa.Table) -> str:
 
 
 _LATER = frozenset(
-    leaf.column for leaf in (*OWN, *ADDRESS, *PARCELS, *PAPERS, *ITEMS) if leaf.spec.since > 1
+    [
+        RETURN_OF,
+        *(
+            leaf.column
+            for leaf in (*OWN, *ADDRESS, *PARCELS, *PAPERS, *ITEMS)
+            if leaf.spec.since > 1
+        ),
+    ]
 )
 """Columns and struct fields that the first release did not have; names are not used twice for them.
 

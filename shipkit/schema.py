@@ -42,6 +42,7 @@ __all__ = [
     "PARCELS",
     "PROBLEMS",
     "QUOTES",
+    "RETURN_OF",
     "ROW_LEAVES",
     "SHIPMENTS",
     "UNANSWERED",
@@ -153,6 +154,10 @@ PARCEL = pa.struct([leaf.arrow for leaf in PARCELS])
 _PAIRS = pa.list_(pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())]))
 
 
+RETURN_OF = "return_of"
+"""The column that names the parcel of a return label."""
+
+
 def _columns() -> Iterator[pa.Field]:
     """Yield the columns of a plan, in the order of :class:`~shipkit.models.Shipment`."""
     yield pa.field("row_number", pa.int64())
@@ -175,13 +180,16 @@ def _columns() -> Iterator[pa.Field]:
                 yield pa.field(name, pa.struct([*(leaf.arrow for leaf in PAPERS), items]))
             case _:
                 yield own[name].arrow
+    yield pa.field(RETURN_OF, pa.int64())
 
 
 SHIPMENTS = pa.schema(list(_columns()))
 """Columns of a plan, one row per shipment, made from the models.
 
 `row_number` is the 1-based row of the source, header not counted: the first one of an order;
-`row_numbers` are all of them. `ship_to` is flat. `ship_from` is null for the session's shipper.
+`row_numbers` are all of them. A return label that was asked for with its parcel has the
+`row_number` of that parcel in `return_of`, a number of its own behind those of the source, and no
+`row_numbers`. `ship_to` is flat. `ship_from` is null for the session's shipper.
 `service` is a service, or a rule for the plan to resolve ("cheapest"), or null when unknown. A row
 with a problem keeps what could be read and has nulls elsewhere.
 """

@@ -39,7 +39,9 @@ A shipment has one row for each service that is priced for it.
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
-_OF_ITS_PLACE: Final = frozenset({"row_number", "row_numbers", "source_file", "order_id"})
+_OF_ITS_PLACE: Final = frozenset(
+    {"row_number", "row_numbers", "source_file", "order_id", "return_of"}
+)
 _ASKED: Final = [name for name in SHIPMENTS.names if name not in _OF_ITS_PLACE]
 """Two shipments that agree in these columns are the same question for any carrier.
 

@@ -194,6 +194,11 @@ def mapping(p: _Parser) -> None:
         help="rows that are equal in every cell (default: hold)",
     )
     g.add_argument(
+        "--returns",
+        choices=("with_each",),
+        help="a return label for every parcel, bought with it",
+    )
+    g.add_argument(
         "--ship-date", metavar="YYYY-MM-DD", help="shipping date (default: the day of purchase)"
     )
     g.add_argument("--skip", action="append", metavar="SQL", help="leave out matching shipments")

@@ -154,6 +154,7 @@ def _map(session: BatchSession, args: Namespace) -> None:
         skus=args.skus,
         each_row=bool(args.each_row),
         repeated_rows=args.repeated_rows or "hold",
+        returns=args.returns,
     )
     for clause in _as_list(args.skip):
         session.skip(clause)

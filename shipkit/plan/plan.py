@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from shipkit.carriers.protocol import CarrierIdentity, JointIdentity
 from shipkit.fingerprints import address_json, digest
 from shipkit.models import Address, Shipment
-from shipkit.schema import shipment_from_row
+from shipkit.schema import RETURN_OF, shipment_from_row
 
 __all__ = ["Edit", "Plan"]
 
@@ -151,6 +151,10 @@ class Plan:
         column = self.table.column("row_numbers").combine_chunks()
         lines = pc.list_flatten(column).to_numpy(zero_copy_only=False).astype(np.int64)
         owners = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        # A return label is of no line of the source; its own number finds it.
+        alone = np.flatnonzero(np.asarray(pc.is_valid(self.table.column(RETURN_OF))))
+        numbers = self.table.column("row_number").take(pa.array(alone)).to_numpy()
+        lines, owners = np.append(lines, numbers), np.append(owners, alone)
         order = np.argsort(lines, kind="stable")
         return owners[order], lines[order]
 

@@ -38,7 +38,7 @@ from shipkit.orders.account import TODAY, ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
 from shipkit.orders.where import Selection, pushdown
-from shipkit.plan import homes
+from shipkit.plan import homes, return_labels
 from shipkit.plan.plan import Edit, Plan
 from shipkit.plan.resolve import (
     apply_edits,
@@ -49,6 +49,7 @@ from shipkit.plan.resolve import (
     unsupported,
     without_edited,
 )
+from shipkit.schema import RETURN_OF
 from shipkit.services import ServiceList
 
 __all__ = ["Planner", "same"]
@@ -141,6 +142,8 @@ class Planner:
                     f"The template {template} cannot be read: {error}.",
                     fix="Check the path; a template is UTF-8 text.",
                 ) from None
+        if changes.get("returns") is not None:
+            one_of("returns", changes["returns"], return_labels.CHOICES)
         if changes.get("residential") is not None:
             one_of("residential", changes["residential"], homes.CHOICES)
         if changes.get("defaults"):
@@ -369,15 +372,18 @@ class Planner:
     async def plan(self, accounts: Accounts, *, today: dt.date | None = None) -> Plan:
         """Return the plan: edits made, services chosen, rules checked, an account for each row."""
         table, met, _ = self.normalized()
+        if self.spec.returns is not None:
+            table = return_labels.with_return_labels(table, self.loaded.rows)
         offered = accounts.services.of_shipper(self.payer.country)
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=accounts.identity)
         indexes = {
-            n: _present(blank.index_of(list(edit.row_numbers))) for n, edit in enumerate(self.edits)
+            n: _present(blank.index_of(self._rows_of(edit))) for n, edit in enumerate(self.edits)
         }
         table = apply_edits(table, self.edits, indexes, offered, self._warehouses())
         table, unknown = homes.assumed(table, self.spec.residential)
-        skipped = skipped_rows(self.edits, indexes)
+        skipped = return_labels.skipped_together(table, skipped_rows(self.edits, indexes))
         left = _without(table, skipped)
+        left = left.filter(pc.is_null(left.column(RETURN_OF)))
         alike = pa.concat_tables(
             [
                 grouping.look_alikes(
@@ -411,7 +417,7 @@ class Planner:
         return replace(
             blank,
             table=table,
-            problems=problems,
+            problems=return_labels.settled_together(problems, table, skipped),
             template=self.template(),
             edits=self.edits,
             skipped=skipped,
@@ -420,6 +426,14 @@ class Planner:
             residential=self.spec.residential,
             sellers=sellers,
         )
+
+    def _rows_of(self, edit: Edit) -> list[int]:
+        """Return the rows of an edit; an address that is accepted is that of the return, too."""
+        rows = list(edit.row_numbers)
+        if edit.action == "accept" and self.spec.returns is not None:
+            behind = return_labels.first_number(self.loaded.rows)
+            rows += [row + behind for row in rows if row < behind]
+        return rows
 
     def _noted(self, table: pa.Table) -> pa.Table:
         """Return what grouping found in these shipments, but not what the settings decide."""
@@ -464,11 +478,14 @@ class Planner:
         """Return `shown`, one row per shipment, followed by the source columns `keys`."""
         columns = "".join(f", s.{quoted(key)}" for key in keys)
         selected = self.selected().relation.sql
+        # A return label has the cells of its parcel.
+        behind = return_labels.first_number(self.loaded.rows)
         self.con.register("shown_rows", shown)
         try:
             return self.con.sql(
                 f"SELECT p.*{columns} FROM shown_rows p "
-                f"LEFT JOIN {selected} s USING (row_number) ORDER BY p.row_number"
+                f"LEFT JOIN {selected} s ON s.row_number = p.row_number % {behind} "
+                "ORDER BY p.row_number"
             ).to_arrow_table()
         finally:
             self.con.unregister("shown_rows")

@@ -23,6 +23,7 @@ from shipkit.models import BillTo, Money
 from shipkit.plan import homes, offers, outage
 from shipkit.plan.frames import movers, origins, to_frame
 from shipkit.plan.plan import Plan
+from shipkit.plan.return_labels import priced_together
 from shipkit.plan.summary import AccountTotal, BilledToOthers, ServiceTotal, Summary
 from shipkit.schema import OPTIONS, QUOTES, asked_for, major, problems_table
 
@@ -463,6 +464,8 @@ async def price(
         positions[wanted] = np.arange(len(wanted))
         quotes = some.take(pa.array(positions, mask=positions < 0))
     outage.refuse_silence(plan, quotes)
+    quotes = pa.table({name: _part(quotes, name) for name in QUOTES.names})
+    quotes = priced_together(quotes, plan.table, plan.skipped, held or {})
     other: dict[int, int] = {}
     silent: dict[int, str] = {}
     if plan.residential is not None:
@@ -477,7 +480,7 @@ async def price(
         )
     return Preview(
         plan=plan,
-        quotes=pa.table({name: _part(quotes, name) for name in QUOTES.names}),
+        quotes=quotes,
         priced_at=now,
         expires_at=now + max_age,
         held=dict(held or {}),

@@ -208,6 +208,7 @@ class OrderMembers(TurnMembers):
         each_row: bool = False,
         repeated_rows: str = "hold",
         residential: str | None = None,
+        returns: str | None = None,
         warehouses: Mapping[str, Address | Mapping[str, Any] | str] | None = None,
     ) -> Self:
         """Set how a source row becomes a shipment; replaces the previous mapping as a whole.
@@ -252,7 +253,11 @@ class OrderMembers(TurnMembers):
             What an address is priced and bought as that may be a home or a business:
             ``"unknown is home"`` or ``"unknown is business"``. The preview then has the other
             price, too. Default: a business, as carriers take it; :meth:`validate_addresses` asks.
-
+        returns
+            ``"with_each"``: a return label for every parcel, from the recipient to the shipper, in
+            the same batch: priced, approved and bought with it, and only once its parcel is bought.
+            It is a row of its own, numbered behind the rows of the source, whose ``return_of`` is
+            the parcel's. :meth:`skip` leaves it out where it is not wanted.
         warehouses
             Places that rows may leave from: the text of the column ``Warehouse`` (or
             ``Ship From``) -> an Address, a dict of its fields, or a name from the config file. The
@@ -291,6 +296,7 @@ class OrderMembers(TurnMembers):
             each_row=each_row,
             repeated_rows=repeated_rows,
             residential=residential,
+            returns=returns,
             warehouses={
                 name: place
                 for name, given in (warehouses or {}).items()

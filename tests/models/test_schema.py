@@ -15,6 +15,7 @@ from shipkit.schema import (
     FLAT,
     OPTIONS,
     OWN,
+    RETURN_OF,
     SHIPMENTS,
     complete,
     shipment_from_row,
@@ -76,7 +77,7 @@ def of_the_first_release(row: dict) -> pa.Table:
 
 def test_the_columns_of_the_first_release_stand_first_and_later_ones_follow():
     later = [leaf.column for leaf in OWN if leaf.spec.since > 1]
-    assert SHIPMENTS.names == [*FIRST_RELEASE, *later]
+    assert SHIPMENTS.names == [*FIRST_RELEASE, *later, RETURN_OF]
 
 
 def test_a_plan_without_later_fields_keeps_the_digest_that_the_first_release_gave_it():

@@ -271,6 +271,22 @@ def test_woocommerce_gets_every_parcel_and_a_note_on_the_date_format(sell):
     assert written.notes == ("Dates are MM-DD-YYYY: choose that format at the upload.",)
 
 
+def test_a_return_label_is_no_shipment_of_its_order(sell):
+    rows = [
+        {"order_id": "501", "name": "Ada Lee", **PLACE},
+        {"order_id": "502", "name": "Bo Finch", **PLACE},
+    ]
+    session = sell(rows, returns="with_each")
+    session.void("row_number = 12")
+    assert len(session.results()) == 4
+    assert [
+        [line[0], line[2], line[4]] for line in lines(session.write_back(layout="woocommerce"))[1:]
+    ] == [
+        ["501", numbers(session)[0], "1"],
+        ["502", numbers(session)[1], "1"],
+    ]
+
+
 def test_an_order_with_a_voided_shipment_is_partially_shipped(sell):
     row = {
         "Name": "Ada Lee",

@@ -113,6 +113,8 @@ class MappingSpec:
         Which lines are one order: see :func:`shipkit.orders.grouping.group`.
     residential
         What addresses are taken for of which nothing is known: see :mod:`shipkit.plan.homes`.
+    returns
+        Whether each parcel has a return label with it: see :mod:`shipkit.plan.return_labels`.
     warehouses
         Name -> address of the places that rows may leave from.
     states
@@ -136,6 +138,7 @@ class MappingSpec:
     each_row: bool = False
     repeated_rows: str = "hold"
     residential: str | None = None
+    returns: str | None = None
     warehouses: Mapping[str, Address] = field(default_factory=dict)
     states: Collection[str] = ()
     offered: ServiceList = NOTHING_OFFERED

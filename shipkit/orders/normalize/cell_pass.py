@@ -24,7 +24,7 @@ from shipkit.orders.mapping.mapped import Mapped
 from shipkit.orders.normalize.cell_problems import UNREADABLE
 from shipkit.orders.normalize.readings import reading
 from shipkit.orders.normalize.suspects import Judgement
-from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, SHIPMENTS, Leaf
+from shipkit.schema import ADDRESS, CURRENCY, FLAT, OWN, PARCELS, RETURN_OF, SHIPMENTS, Leaf
 
 __all__ = ["normal_select", "printed_texts", "texts_to_read"]
 
@@ -87,6 +87,7 @@ def normal_select(rows: Rows, mapped: Mapped, judgement: Judgement) -> str:
             coalesce(number_of_parcels_, 1) AS number_of_parcels,
             list_filter("references", lambda r: trim(r.value) <> '') AS "references",
             NULL::{_duck_type(SHIPMENTS.field("customs").type)} AS customs,
+            NULL::BIGINT AS {RETURN_OF},
             {_columns([*unread, "american"])},
             {_needs_repair(mapped)} AS repair,
             {_spaces_removed(mapped)} AS fixed_spaces,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipkit.orders.fields import column_kinds, keys
+from shipkit.schema import RETURN_OF
 
 if TYPE_CHECKING:
     from shipkit.purchasing.store import JobStore
@@ -40,10 +41,14 @@ def job_view(store: JobStore) -> pa.Table:
 
 
 def with_source(table: pa.Table, source: pa.Table) -> pa.Table:
-    """Return `table` with the columns of the source, taken from the first row of each shipment."""
-    places = pc.index_in(
-        table.column("row_number"), value_set=source.column("row_number").combine_chunks()
-    )
+    """Return `table` with the columns of the source, taken from the first row of each shipment.
+
+    A return label has those of its parcel.
+    """
+    numbers = table.column("row_number")
+    if RETURN_OF in table.column_names:
+        numbers = pc.coalesce(table.column(RETURN_OF), numbers)
+    places = pc.index_in(numbers, value_set=source.column("row_number").combine_chunks())
     for name, column in _columns(source):
         taken = table.column_names
         key = name if name not in taken else f"source_{name}"

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from shipkit.errors import InputError
 from shipkit.models import minor_units
+from shipkit.schema import RETURN_OF
 from shipkit.state import RowState
 
 __all__ = ["DEFAULT_COLUMNS", "Additions", "additions", "existing_columns"]
@@ -30,6 +31,12 @@ DEFAULT_COLUMNS: Mapping[str, str] = {
 None of the headings is one that shipkit itself would read as part of an address or an order, so
 that a file with these columns can be loaded again.
 """
+
+_OF_RETURNS: Mapping[str, str] = {
+    "return_tracking_numbers": "return_tracking_number",
+    "return_charged": "return_charge",
+}
+"""The same for jobs that bought return labels with their parcels."""
 
 _ALWAYS = frozenset(
     {
@@ -49,7 +56,9 @@ All others are written only for shipments that are bought and not voided: a void
 must not reach a buyer.
 """
 
-_ONCE = frozenset({"charged", "charged_cents", "quoted_cents", "billed_weight_lb"})
+_ONCE = frozenset(
+    {"charged", "charged_cents", "quoted_cents", "billed_weight_lb", "return_charged"}
+)
 """Amounts of a shipment, written on its first row only, so that the column adds up to the total."""
 
 _BATCH = 20_000
@@ -139,13 +148,18 @@ def additions(
     columns
         Result column -> heading; default :data:`DEFAULT_COLUMNS`. ``tracking_number`` is the first
         number of a shipment, ``tracking_numbers`` all of them, joined by ", ".
+        ``return_tracking_numbers`` and ``return_charged`` are those of the return label that was
+        bought with it, written by default where there are any.
 
     Raises
     ------
     InputError
         A name is not a result column, a heading is empty, or two columns have the same heading.
     """
-    wanted = dict(DEFAULT_COLUMNS if columns is None else columns)
+    results = _with_returns(results, plan)
+    has_returns = pc.any(pc.is_valid(plan.column(RETURN_OF))).as_py()
+    default = {**DEFAULT_COLUMNS, **_OF_RETURNS} if has_returns else DEFAULT_COLUMNS
+    wanted = dict(default if columns is None else columns)
     _refuse_unknown(wanted, results)
     owner = _owner_of_lines(plan.column("row_numbers"), lines)
     first = _owner_of_lines(
@@ -159,7 +173,7 @@ def additions(
     made = {}
     for name, heading in wanted.items():
         column = _charged(results) if name == "charged" else results.column(name)
-        if name not in _ALWAYS:
+        if name not in _ALWAYS and name not in _OF_RETURNS:
             column = pc.if_else(bought, column, pa.scalar(None, column.type))
         made[heading] = _flat(column).take(first if name in _ONCE else owner)
     return Additions(pa.table(made))
@@ -238,6 +252,22 @@ def _owner_of_lines(row_numbers: pa.ChunkedArray, lines: int) -> pa.Array:
     owner = np.full(lines, -1, dtype=np.int64)
     owner[numbers - 1] = pc.list_parent_indices(row_numbers).to_numpy()
     return pa.array(owner, mask=owner < 0)
+
+
+def _with_returns(results: pa.Table, plan: pa.Table) -> pa.Table:
+    """Return `results` with the numbers and the charge of each parcel's return label."""
+    labels = pc.index_in(
+        results.column("row_number"), value_set=plan.column(RETURN_OF).combine_chunks()
+    )
+    bought = pc.equal(results.column("state"), RowState.SHIPPED.value)
+    own = (
+        ("return_tracking_numbers", results.column("tracking_numbers")),
+        ("return_charged", _charged(results)),
+    )
+    for name, column in own:
+        kept = pc.if_else(bought, column, pa.scalar(None, column.type))
+        results = results.append_column(name, kept.take(labels))
+    return results
 
 
 def _charged(results: pa.Table) -> pa.ChunkedArray:

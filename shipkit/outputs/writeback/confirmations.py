@@ -36,6 +36,7 @@ from shipkit.outputs.writeback.origin import files_of, refuse_source, stored_row
 from shipkit.outputs.writeback.target import replaced
 from shipkit.plan.preview import service_title
 from shipkit.purchasing.store import JobStore
+from shipkit.schema import RETURN_OF
 from shipkit.state import RowState
 
 __all__ = ["Confirmation", "confirm", "file_name", "formats", "the_format"]
@@ -197,9 +198,11 @@ def _lines(
 
 def _shipped(store: JobStore, form: ConfirmationFormat, results: pa.Table) -> pa.Table:
     """Return one row per shipment that is bought and not voided, with the facts of cells."""
+    parcels = pc.is_null(store.plan.column(RETURN_OF))  # a return label is not on its way
+    results, plan = results.filter(parcels), store.plan.filter(parcels)
     bought = pc.equal(results.column("state"), RowState.SHIPPED.value)
     open_orders = pc.unique(results.column("order_id").filter(pc.invert(bought)))
-    mine, planned = results.filter(bought), store.plan.filter(bought)
+    mine, planned = results.filter(bought), plan.filter(bought)
     days = [
         day or local_day(store.manifest.shipper, when)
         for day, when in zip(

@@ -35,7 +35,8 @@ __all__ = ["PrunedJobs", "prune", "prune_job"]
 _FINISHED = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS, JobStatus.CANCELLED)
 _KEPT: Final = frozenset(
     {
-        *("row_number", "row_numbers", "source_file", "order_id", "service", "ship_date"),
+        *("row_number", "row_numbers", "return_of", "source_file", "order_id", "service"),
+        "ship_date",
         # What is left of an address is enough for totals by state and country.
         *("state", "country", "residential", "currency", "parcels", "signature"),
         *("saturday_delivery", "direct_delivery_only", "is_return", "shipper_release"),

@@ -51,11 +51,17 @@ class Feeder:
         self._held: tuple[int, dict[str, Any] | None] | None = None
         """The next row, when it was chosen but the limits do not allow it yet."""
         self._exhausted = False
+        self._parcels = run.shared.parcels
+        self._waiting: dict[int, dict[str, Any]] = {}
+        """Return labels whose parcel is not bought yet."""
+        self._due: deque[tuple[int, dict[str, Any]]] = deque()
+        """Return labels whose parcel was bought meanwhile."""
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to choose from."""
-        return self._exhausted and not self._run.again and self._held is None
+        """Whether nothing is left to choose from, or to wait for."""
+        left = self._run.again or self._held is not None or self._due
+        return self._exhausted and not left and not any(map(self._may_settle, self._waiting))
 
     async def feed(self) -> None:
         """Write intents as they are wanted, until cancelled."""
@@ -145,6 +151,7 @@ class Feeder:
     def _next_batch(self, count: int) -> list[tuple[int, Shipment]]:
         """Return up to `count` shipments whose prices are reserved."""
         run, batch = self._run, list[tuple[int, Shipment]]()
+        self._settle_returns()
         while len(batch) < count and run.stop is None and (chosen := self._choose()):
             row, fields = chosen
             own = run.spend.account_refusal(row)
@@ -168,10 +175,52 @@ class Feeder:
         """
         if self._held is None and self._run.again:
             self._held = (self._run.again.pop(0), None)
-        if self._held is None:
-            self._held = next(self._source, None)
-            self._exhausted = self._held is None
+        if self._held is None and self._due:
+            self._held = self._due.popleft()
+        while self._held is None and not self._exhausted:
+            chosen = next(self._source, None)
+            self._exhausted = chosen is None
+            if chosen is None or self._parcel_state(chosen[0]) in (None, RowState.SHIPPED):
+                self._held = chosen
+            else:
+                self._waiting[chosen[0]] = chosen[1]
         return self._held
+
+    def _parcel_state(self, row: int) -> RowState | None:
+        """Return the state of a return label's parcel, None for other rows."""
+        parcel = self._parcel_of(row)
+        return None if parcel < 0 else self._run.ledger.state(parcel)
+
+    def _parcel_of(self, row: int) -> int:
+        """Return the row of a return label's parcel, -1 for other rows."""
+        return -1 if self._parcels is None else int(self._parcels[row])
+
+    def _may_settle(self, row: int) -> bool:
+        """Return whether the parcel of a return label is settled, or may be in this run."""
+        state = self._parcel_state(row)
+        unsettled = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT, RowState.REVIEW)
+        return state not in unsettled or self._run.shared.at_work(self._parcel_of(row), state)
+
+    def _settle_returns(self) -> None:
+        """Sort the return labels that wait by what became of their parcels.
+
+        One whose parcel is bought is due; one whose parcel will not be bought is skipped.
+        """
+        for row, fields in list(self._waiting.items()):
+            state = self._parcel_state(row)
+            if state is RowState.SHIPPED:
+                self._due.append((row, self._waiting.pop(row)))
+            elif state in (RowState.FAILED, RowState.SKIPPED, RowState.VOIDED):
+                del self._waiting[row]
+                entry = moved(
+                    row,
+                    "skipped",
+                    RowState.SKIPPED,
+                    code="return_waits",
+                    message=f"Its parcel, row {fields['return_of']}, was not bought.",
+                    fix=f"Correct row {fields['return_of']} and run both again.",
+                )
+                self._run.ledger.record([entry])
 
     def _shipment(self, row: int, fields: dict[str, Any] | None) -> Shipment | None:
         """Return a row as a shipment; skip the row and return None when it is not one."""

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import Carrier
+from shipkit.plan.return_labels import parcel_places
 from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.signals import Control, Progress
 from shipkit.purchasing.spend import Spend
@@ -25,6 +28,7 @@ from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
+from shipkit.schema import RETURN_OF
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Options", "RunState", "SharedState", "moved", "wait"]
@@ -55,6 +59,8 @@ class SharedState:
 
     def __init__(self, store: JobStore, ledger: Ledger) -> None:
         self.spend = Spend.of(store, ledger)
+        self.parcels = _parcels_of_returns(store)
+        """The row of each return label's parcel, -1 for other rows; None without return labels."""
         self.runs: list[RunState] = []
         """The state of each account."""
         self.changed = asyncio.Event()
@@ -67,6 +73,14 @@ class SharedState:
         self.changed.set()
         for run in self.runs:
             run.hungry.set()
+
+    def at_work(self, row: int, state: RowState | None) -> bool:
+        """Return whether this run may still settle a row that is in `state`."""
+        if state is RowState.IN_FLIGHT:
+            return True
+        if state not in (RowState.PENDING, RowState.IN_DOUBT):
+            return False
+        return any(run.is_mine(row) and run.stop is None for run in self.runs)
 
     def doubtful(self) -> bool:
         """Return whether a row in doubt may still release its reservation."""
@@ -182,6 +196,15 @@ class RunState:
             "reference": self.store.reference(row, attempt),
             "watch": self.ledger.watch.get(row),
         }
+
+
+def _parcels_of_returns(store: JobStore) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    with pq.ParquetFile(store.path / "plan.parquet") as stored:
+        if RETURN_OF not in stored.schema_arrow.names:
+            return None
+        if not pc.any(pc.is_valid(stored.read([RETURN_OF])[RETURN_OF])).as_py():
+            return None
+        return parcel_places(stored.read(["row_number", RETURN_OF]))
 
 
 def moved(row: int, event: str, state: RowState, **fields: Any) -> LedgerEntry:

@@ -19,7 +19,7 @@ from shipkit.plan.frames import movers, origins
 from shipkit.purchasing.store.chain import Chain
 from shipkit.purchasing.store.entries import last_entries
 from shipkit.purchasing.store.segments import Part
-from shipkit.schema import minor_unit_scale, user_references
+from shipkit.schema import RETURN_OF, minor_unit_scale, user_references
 from shipkit.state import JobStatus, RowState
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
         "service",
         "ship_from",
         "bill_to",
+        RETURN_OF,
     )
     with pq.ParquetFile(store.path / "plan.parquet") as stored:  # of this version or an earlier one
         plan = stored.read([name for name in wanted if name in stored.schema_arrow.names])
@@ -202,6 +203,9 @@ def result_table(store: JobStore, chain: Chain, *, running: bool) -> pa.Table:
             "bill_to": plan.column("bill_to")
             if "bill_to" in plan.column_names
             else pa.nulls(count, pa.string()),
+            RETURN_OF: plan.column(RETURN_OF)
+            if RETURN_OF in plan.column_names
+            else pa.nulls(count, pa.int64()),
         }
     )
 

@@ -1,0 +1,127 @@
+"""``map(returns="with_each")``: a return label in the same batch for every parcel."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import shipkit as sk
+from shipkit.cli import main
+
+BACK = "return_tracking_number"
+LINES = """order_id,name,address,city,state,zip,weight_lb,signature
+A1,Ada Byron,1 Main St,Seattle,WA,98101,2,adult
+A2,Bob Hill,2 Main St,,WA,98101,3,
+A3,Cy Long,3 Main St,Seattle,WA,98101,4,
+"""
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    path = tmp_path / "orders.csv"
+    path.write_text(LINES)
+    return path
+
+
+@pytest.fixture
+def batch(orders: Path, make: Callable[..., sk.BatchSession]) -> sk.BatchSession:
+    return make(orders).map(service="ground", returns="with_each")
+
+
+def by_row(frame: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    return {line["row_number"]: line for line in frame.to_dict("records")}
+
+
+def test_each_parcel_has_a_return_label_of_its_own_row_and_price(batch: sk.BatchSession) -> None:
+    shown = by_row(batch.preview())
+    assert list(shown) == [1, 2, 3, 11, 12, 13]
+    assert [shown[row]["order_id"] for row in (11, 13)] == ["A1", "A3"]
+    assert shown[11]["row_numbers"] == ()
+    signed = shown[1]["cost"] - shown[11]["cost"]
+    assert signed > 0, "the signature is of the way to the recipient"
+    assert shown[3]["cost"] == shown[13]["cost"] > 0
+    mapped = by_row(batch.mapped()) if hasattr(batch, "mapped") else {}
+    assert set(mapped) <= set(shown)
+
+
+def test_parcel_and_return_label_wait_together(batch: sk.BatchSession) -> None:
+    problems = batch.problems
+    assert problems[["row_number", "code"]].to_numpy().tolist() == [
+        [2, "missing"],
+        [12, "return_waits"],
+    ]
+    assert "its parcel, row 2" in problems.problem[1]
+    batch.edit("row_number = 13", weight_lb=500)
+    shown = by_row(batch.preview())
+    assert "its return label, row 13, cannot be bought" in shown[3]["problem"]
+    batch.skip("row_number = 13")
+    shown = by_row(batch.preview())
+    assert shown[3]["cost"] > 0, "a return label that was set aside holds nothing up"
+    batch.skip("order_id = 'A1' AND row_number < 10", reason="pick-up")
+    shown = by_row(batch.preview())
+    assert shown[1]["problem"] == shown[11]["problem"] == "pick-up"
+
+
+def test_an_edit_of_the_order_is_of_both_and_the_cells_are_there(batch: sk.BatchSession) -> None:
+    batch.edit("zip = '98101' AND order_id = 'A2'", city="Seattle")
+    assert batch.summary.shipments == 6
+    assert not len(batch.problems)
+
+
+def test_numbers_and_charges_are_written_behind_the_order(
+    batch: sk.BatchSession, tmp_path: Path
+) -> None:
+    batch.preview()
+    batch.approve()
+    assert batch.execute().shipped == 4
+    results = by_row(batch.results())
+    assert results[11]["return_of"] == 1
+    assert pd.isna(results[1]["return_of"])
+    with Path(batch.write_back(tmp_path / "out.csv")).open() as file:
+        lines = {line["order_id"]: line for line in csv.DictReader(file)}
+    for order, row in (("A1", 1), ("A3", 3)):
+        assert lines[order]["tracking_number"] == results[row]["tracking_number"]
+        assert lines[order][BACK] == results[row + 10]["tracking_number"]
+        assert float(lines[order]["return_charge"]) == results[row + 10]["charged"]
+    assert lines["A2"][BACK] == lines["A2"]["tracking_number"] == ""
+
+
+def test_a_job_without_return_labels_has_no_columns_for_them(
+    orders: Path, make: Callable[..., sk.BatchSession], tmp_path: Path
+) -> None:
+    session = make(orders).map(service="ground")
+    session.preview()
+    session.approve()
+    session.execute()
+    assert BACK not in Path(session.write_back(tmp_path / "out.csv")).read_text()
+
+
+def test_a_return_of_the_file_gets_no_second_one(
+    orders: Path, make: Callable[..., sk.BatchSession]
+) -> None:
+    rows = pd.read_csv(orders, dtype=str).assign(is_return=["", "", "yes"])
+    session = make(rows).map(service="ground", returns="with_each")
+    assert list(by_row(session.preview())) == [1, 2, 3, 11, 12]
+
+
+def test_other_words_are_refused(batch: sk.BatchSession) -> None:
+    with pytest.raises(sk.ShipkitError, match="with_each"):
+        batch.map(returns="all")
+
+
+def test_by_the_command_line(
+    orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipper = tmp_path / "shop.toml"
+    shipper.write_text(
+        'name = "Shop"\naddress_line1 = "300 Alamo Plaza"\ncity = "San Antonio"\nstate = "TX"\n'
+        'postal_code = "78205"\nphone = "2105550100"\n'
+    )
+    words = ["--service", "ground", "--returns", "with_each", "--shipper", str(shipper)]
+    main(["preview", str(orders), *words])
+    assert "Shipments      4" in capsys.readouterr().out
