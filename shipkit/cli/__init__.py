@@ -20,6 +20,7 @@ from shipkit.cli.console import Console, End, open_log
 from shipkit.cli.error_words import described
 from shipkit.cli.exit_codes import Exit, of_error
 from shipkit.cli.job_config import with_config
+from shipkit.cli.option_rules import refuse_empty, refuse_ignored
 from shipkit.cli.output_paths import refuse_shared_paths
 from shipkit.cli.stop_signals import StopSignals, signals_interrupt
 from shipkit.cli.streams import occupy_standard_descriptors
@@ -79,9 +80,11 @@ def _run(words: list[str], console: Console, stop: StopSignals) -> End:
     args: Namespace | None = None
     try:
         args = parser().parse_args(words)
+        refuse_empty(words)
         refuse_shared_paths(args)
         console.log = _usable_log(args.log)  # an error in the config file is logged too
         args = with_config(args)
+        refuse_ignored(args)
         _refuse_shared(args, console)
         console.log = _usable_log(args.log)
         console.logged("start", command=args.command)

@@ -47,16 +47,16 @@ def pickup(args: Namespace, console: Console) -> End:
     with open_job(args, args.job) as job:
         console.say(f"{job.job_id} on {job.store.manifest.identity}")
         _settle_pickup(job, args)
-        if args.list or args.cancel or args.look_up is not None or args.forget is not None:
+        if (
+            args.list
+            or args.cancel is not None
+            or args.look_up is not None
+            or args.forget is not None
+        ):
             return _known_pickups(job, console)
-        found = job.pickup(
-            args.day,
-            ready=args.ready,
-            close=args.close,
-            clause=args.where,
-            place=args.place,
-            instructions=args.instructions,
-        )
+        wish = {name: getattr(args, name) for name in ("ready", "close", "place", "instructions")}
+        given = {name: value for name, value in wish.items() if value is not None}
+        found = job.pickup(args.day, clause=args.where, **given)
         _show(found, console)
         if not args.book:
             console.say("Nothing is booked.")
@@ -94,7 +94,7 @@ def _agreed(job: Job, found: Pickup, args: Namespace, console: Console) -> bool:
 
 def _settle_pickup(job: Job, args: Namespace) -> None:
     """Cancel, look up or forget the pickup that was named, or the only one that it can be."""
-    if args.cancel:
+    if args.cancel is not None:
         _named(job.pickups, args.cancel).cancel()
     if args.look_up is not None:
         _meant(job, args.look_up, lambda each: each.state == "in_doubt").book()

@@ -91,6 +91,8 @@ def _check(path: Path, key: str, value: Any, option: argparse.Action) -> None:
             wrong = str(error)
     elif option.nargs != 0 and isinstance(value, bool):
         wrong = f"must be text, not {value!r}"
+    if value == "" and option.dest != "write_back":  # that is a copy next to the orders
+        wrong = "is empty: give a value, or leave it out"
     if wrong is not None:
         raise InputError(f"{path}: {key}: {wrong}.", fix=f"Correct {key} in {path}.")
 

@@ -447,17 +447,11 @@ def manifests(p: _Parser) -> None:
 def pickups(p: _Parser) -> None:
     """Add when and where a driver comes, and whether that is booked."""
     p.add_argument("--day", metavar="DAY", help="such as 2026-12-01 (default: today)")
-    p.add_argument(
-        "--ready", metavar="TIME", default="09:00", help="the driver may come from (09:00)"
-    )
-    p.add_argument(
-        "--close", metavar="TIME", default="17:00", help="the driver may come until (17:00)"
-    )
+    p.add_argument("--ready", metavar="TIME", help="the driver may come from (09:00)")
+    p.add_argument("--close", metavar="TIME", help="the driver may come until (17:00)")
     p.add_argument("--where", metavar="SQL", help="shipments that match, over the result columns")
-    p.add_argument(
-        "--place", metavar="PLACE", default="front_door", help="front_door, mail_room, office, ..."
-    )
-    p.add_argument("--instructions", metavar="TEXT", default="", help="what the driver should know")
+    p.add_argument("--place", metavar="PLACE", help="front_door (default), mail_room, office, ...")
+    p.add_argument("--instructions", metavar="TEXT", help="what the driver should know")
     g = p.add_mutually_exclusive_group()
     g.add_argument("--book", action="store_true", help="book it; its price is asked for approval")
     p.add_argument(

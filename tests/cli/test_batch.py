@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from shipkit.cli.commands import UsageError, parser
+from shipkit.cli.option_rules import refuse_empty, refuse_ignored
 
 
 def test_check_of_a_clean_file_ends_with_0_and_names_the_next_command(cli, orders):
@@ -274,6 +278,64 @@ def test_what_cannot_be_used_ends_with_1_in_short_lines_and_no_traceback(
     assert "Traceback" not in done.err
     assert done.err.startswith("Error: ")
     assert done.err.splitlines()[-1].startswith("Code:  ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["void", "job-x", "--where", ""], "--where has an empty value"),
+        (["void", "job-x", "--where="], "--where has an empty value"),
+        (["pickup", "job-x", "--cancel", ""], "--cancel has an empty value"),
+        (["pickup", "job-x", "--forget", ""], "--forget has an empty value"),
+        (["pickup", "job-x", "--look-up="], "--look-up has an empty value"),
+        (["run", "a.csv", "--name", ""], "--name has an empty value"),
+        (["run", "a.csv", "--write-back", ""], "--write-back has an empty value"),
+        (["labels", "job-x", "-o", ""], "-o has an empty value"),
+        (["labels", "", "-o", "a.pdf"], "one of the words is empty"),
+        (["run", "a.csv", "--param", "a=", "--where", "b ="], None),
+        (["run", "a.csv", "--where=b =", "--write-back"], None),
+        (["pickup", "job-x", "--instructions", "", "--look-up"], None),
+    ],
+)
+def test_an_empty_value_is_refused_and_never_taken_as_left_out(words, said):
+    parser().parse_args(words)  # argparse takes them all
+    if said is None:
+        refuse_empty(words)
+        return
+    with pytest.raises(UsageError, match=re.escape(said)):
+        refuse_empty(words)
+
+
+def test_an_empty_value_in_a_config_file_is_refused(cli, orders, shipper, tmp_path):
+    (tmp_path / "job.toml").write_text('file = "orders.csv"\nname = ""\nwrite_back = ""')
+    done = cli("preview", "--config", tmp_path / "job.toml", "--shipper", shipper)
+    assert (done.code, "name: is empty" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pickup J --cancel N --day 2026-12-01", "--day: only for a new pickup, not with --cancel"),
+        ("pickup J --forget --ready 09:00 --place office", "--ready, --place: only for a new"),
+        ("pickup J --list --max-total 0", "--max-total: only for a new pickup, not with --list"),
+        ("pickup J --max-total 7", "--max-total: only with --book"),
+        ("pickup J --book --max-total 7 --day 2026-12-01", None),
+        ("resume J --max-total 7", "--max-total: only with --yes"),
+        ("show pv_1 --failed a.csv", "--failed: only for a job, not for a preview"),
+        ("run a.csv --once", "--once: only with --watch"),
+        ("run --watch in --once --every 5", None),
+        ("run --watch in --labels a.pdf -o b.csv", "--output, --labels: --watch names the output"),
+        ("preview a.csv --param a=1", "--param: only with --where"),
+        ("preview a.csv --param a=1 --where a=$a", None),
+    ],
+)
+def test_an_option_that_the_command_would_not_read_is_refused(words, said):
+    args = parser().parse_args(words.split())
+    if said is None:
+        refuse_ignored(args)
+        return
+    with pytest.raises(UsageError, match=re.escape(said)):
+        refuse_ignored(args)
 
 
 def test_an_error_is_a_json_line_too(cli):
