@@ -24,7 +24,7 @@ from shipkit.carriers.connection import Carriers, Connection
 from shipkit.carriers.protocol import PREPARED, Carrier, CarrierIdentity
 from shipkit.carriers.registry import plugin
 from shipkit.common import html
-from shipkit.common.choices import one_of
+from shipkit.common.choices import flag, one_of
 from shipkit.errors import InputError, JobRunning, SettingsError, ShipkitError
 from shipkit.models import Money
 from shipkit.orders import where
@@ -362,14 +362,18 @@ class Job(HandoverMembers, html.Shown):
         JobRunning
             The job is running in this session.
         """
-        if (clause is None) == (not all):
+        if (clause is None) == (not flag("all", all)):
             raise InputError(
                 "void() needs a clause or all=True, and not both.",
                 fix="void(\"order_id = '17'\"), or void(all=True).",
             )
         self._refuse_while_running()
         table = self.store.results()
-        chosen = list(where.matching(table, clause, {})) if clause else list(range(table.num_rows))
+        chosen = (
+            list(where.matching(table, clause, {}))
+            if clause is not None
+            else list(range(table.num_rows))
+        )
         states = table.column("state").to_pylist()
         rows = [row for row in chosen if states[row] == RowState.SHIPPED]
         if not rows:
@@ -405,6 +409,8 @@ class Job(HandoverMembers, html.Shown):
             Return what happened to each parcel instead, one row per event, the latest first
             (:data:`shipkit.plan.questions.EVENTS`). Empty where the carrier tells no events.
         """
+        flag("changes", changes)
+        flag("history", history)
         look, events = self.connection.run(
             questions.track_with_events(self.store.results(), self._accounts())
         )
@@ -561,7 +567,10 @@ class Job(HandoverMembers, html.Shown):
         """Do what :meth:`restart` does in the background, and return a handle at once."""
         self._refuse_while_running()
         self._accounts()  # refuses another account before a new job is on disk
-        if void_first and confirm_paid_labels == BatchResult.of(self.store).shipped:
+        if (
+            flag("void_first", void_first)
+            and confirm_paid_labels == BatchResult.of(self.store).shipped
+        ):
             self.void(all=True)
             confirm_paid_labels = BatchResult.of(self.store).shipped
         store = recovery.restart(self.store, confirm_paid_labels=confirm_paid_labels)
@@ -741,4 +750,6 @@ def test_numbers_allowed(in_place: bool | str, *, really: bool, allow: bool) -> 
             stacklevel=3,
         )
         allow = True
-    return bool(in_place), allow
+    else:
+        flag("in_place", in_place)
+    return bool(in_place), flag("allow_test_numbers", allow)

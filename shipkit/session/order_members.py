@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 from pydantic import ValidationError
 
+from shipkit.common.choices import flag
 from shipkit.common.notices import quiet
 from shipkit.errors import InputError
 from shipkit.field_faults import faults_of
@@ -293,7 +294,7 @@ class OrderMembers(TurnMembers):
             weights=weights,
             parcels=parcels,
             skus=skus,
-            each_row=each_row,
+            each_row=flag("each_row", each_row),
             repeated_rows=repeated_rows,
             residential=residential,
             returns=returns,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from shipkit.carriers import registry
+from shipkit.common.choices import flag
 from shipkit.common.local_day import local_day
 from shipkit.common.portal import demand_asyncio
 from shipkit.models import LabelSpec
@@ -257,6 +258,7 @@ class PriceMembers(OrderMembers):
         return shown
 
     async def _price_and_frame(self, include: Sequence[str], *, mask: bool) -> pd.DataFrame:
+        flag("mask", mask)  # a text such as "no" would count as true
         shown = await self._price()
         table = shown.view()
         keys = [key for key in self._planner.carried(include) if key not in table.column_names]

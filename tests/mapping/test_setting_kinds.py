@@ -71,3 +71,21 @@ def test_a_session_checks_before_it_changes_its_mapping(shop):
         session.map(columns={"weight_lb": 5})
     with pytest.raises(InputError, match="is not a date"):
         session.map(ship_date=5)
+    with pytest.raises(InputError, match="each_row='x' is not True or False"):
+        session.map(each_row="x")
+    with pytest.raises(InputError, match="mask='no' is not True or False"):
+        session.preview(mask="no")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"header": "no"}, "header='no' is not True or False"),
+        ({"hidden": "x"}, "hidden='x' is not known"),
+        ({"types": "x"}, "types='x' is not a dict"),
+    ],
+)
+def test_how_to_read_a_file_is_checked(shop, options, problem):
+    session = sk.BatchSession(shipper=shop)
+    with pytest.raises(InputError, match=problem):
+        session.load([{"order_id": "1", "zip": "78701"}], **options)

@@ -363,6 +363,18 @@ def test_void_needs_a_clause_or_all_and_not_both(make: Callable[..., sk.BatchSes
     for wrong in ({}, {"clause": "true", "all": True}):
         with pytest.raises(errors.InputError, match="needs a clause or all=True"):
             session.void(**wrong)
+    with pytest.raises(errors.InputError, match="all='no' is not True or False"):
+        session.void(all="no")
+    for blank in ("", " "):
+        with pytest.raises(errors.FilterError):
+            session.void(blank)
+        with pytest.raises(errors.ShipkitError):
+            session.job.pickup(clause=blank)
+    for flags in ({"in_place": "no"}, {"allow_test_numbers": "no"}):
+        with pytest.raises(errors.InputError, match="is not True or False"):
+            session.write_back(**flags)
+    with pytest.raises(errors.InputError, match="is not True or False"):
+        session.track(history="no")
     assert len(session.results("shipped")) == 4
 
 

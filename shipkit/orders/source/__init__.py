@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
+from shipkit.common.choices import flag, one_of
 from shipkit.common.memory_database import memory_database
 from shipkit.common.relation import Relation, fresh
 from shipkit.common.spill import bounded
+from shipkit.errors import InputError
 from shipkit.orders import layouts
 from shipkit.orders.cells import Cells, unique_names
 from shipkit.orders.layouts import LayoutMatch
@@ -56,6 +58,9 @@ def connect() -> duckdb.DuckDBPyConnection:
     )
     con.execute("SET TimeZone = 'UTC'")
     return con
+
+
+_HIDDEN: Final = (False, True, "rows", "columns")
 
 
 def load(
@@ -113,6 +118,13 @@ def load(
         The source is missing, empty, damaged or of an unknown kind; the message says where, and
         what to do.
     """
+    flag("header", header)
+    flag("copy", copy)
+    one_of("hidden", hidden, _HIDDEN)
+    if types is not None and not isinstance(types, Mapping):
+        raise InputError(
+            f"types={types!r} is not a dict.", fix='Write it like types={"sku": "VARCHAR"}.'
+        )
     con = connect() if con is None else con
     named = layouts.named_layout(layout, layout_folder) if isinstance(layout, str) else None
     with fresh(con, "source") as schema:

@@ -158,7 +158,7 @@ class HandoverMembers(ABC):
 
 def _matching(table: pa.Table, clause: str | None) -> list[int]:
     """Return the rows that match a clause, as numbers that the ledger can write."""
-    if not clause:
+    if clause is None:
         return list(range(table.num_rows))
     return [int(row) for row in where.matching(table, clause, {})]
 
