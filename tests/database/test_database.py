@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 
 import pytest
 
@@ -295,6 +297,24 @@ def test_a_missing_table_or_file_is_an_error_that_says_so(server, tmp_path):
         sk.Database(f"sqlite:///{tmp_path}/none.db", table="orders").read()
     with pytest.raises(SourceError, match="a table or a query"):
         sk.Database(server.url)
+
+
+def test_sqlite_needs_a_file_and_no_pipe_or_folder(tmp_path):
+    with pytest.raises(SourceError, match="is a folder, and SQLite"):
+        sk.Database(f"sqlite:///{tmp_path}", table="orders").read()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.db")
+        with pytest.raises(SourceError, match="is a pipe or a device, and SQLite"):
+            sk.Database(f"sqlite:///{tmp_path}/pipe.db", table="orders").read()
+
+
+def test_a_sqlite_file_given_as_orders_is_named_as_what_it_is(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "orders.csv")) as made:
+        made.execute("CREATE TABLE orders (order_id TEXT)")
+        made.commit()
+    with pytest.raises(SourceError, match=r"orders\.csv is a SQLite database") as refused:
+        sk.BatchSession(tmp_path / "orders.csv")
+    assert "sk.Database(" in refused.value.fix
 
 
 def test_a_sqlite_column_of_several_kinds_is_text(sqlite):

@@ -26,6 +26,13 @@ __all__ = ["SQLITE"]
 
 def _connect(location: Location, read_only: bool) -> Any:
     path = Path(location.name).expanduser()
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise SourceError(
+            f"{path} is {what}, and SQLite reads from any place of a file.",
+            fix="Give the path of the database file; save what comes through a pipe to a file "
+            "first, for example: cat > orders.db",
+        )
     if not path.is_file():
         raise SourceError(
             f"{path} does not exist.",
