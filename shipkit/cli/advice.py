@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shipkit.cli.commands import quoted
 from shipkit.cli.exit_codes import Exit
+from shipkit.cli.python_words import calls_as_options
 
 if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult
@@ -55,26 +56,39 @@ def _has_rows_to_correct(result: BatchResult, code: Exit) -> bool:
 
 
 _COMMAND_LINE_WORDS = (
-    (re.compile(r'(?:session\.)?map\(service="([^"]*)"\)'), r"--service \1"),
+    (re.compile(r"map\(warehouses=\{.*?\}\),? (?:or )?a section"), "a section"),
     (
-        re.compile(r'(?:session\.)?map\(services=\{"([^"]*)": "([^"]*)"\}\)'),
-        r'--map-service "\1=\2"',
+        re.compile(r'BatchSession\(\.\.\., limits=sk\.SpendLimits\(total="([^"]*)"\)\)'),
+        r"--max-total \1",
     ),
-    (re.compile(r'(?:session\.)?map\(defaults=\{"([^"]*)": "?([^"}]*)"?\}\)'), r"--default \1=\2"),
-    (re.compile(r'(?:session\.)?map\(weights="([^"]*)"\)'), r"--weights \1"),
-    (re.compile(r'(?:session\.)?map\(columns=\{"([^"]*)": "([^"]*)"\}\)'), r'--column \1="\2"'),
-    (
-        re.compile(r'(?:session\.)?map\(references=\{"([^"]*)": "([^"]*)"\}\)'),
-        r'--reference \1="\2"',
-    ),
-    (re.compile(r'(?:session\.)?map\(ignore=\["([^"]*)"\]\)'), r'--ignore "\1"'),
-    (re.compile(r"(?:session\.)?map\(each_row=True\)"), "--each-row"),
-    (re.compile(r'(?:session\.)?map\(repeated_rows="([^"]*)"\)'), r"--repeated-rows \1"),
-    (re.compile(r"(?:session\.)?map\(ship_date=\.\.\.\)"), "--ship-date YYYY-MM-DD"),
-    (re.compile(r"(?:session\.)?map\(skus=\.\.\.\)"), "--skus FILE"),
+    (re.compile(r"\bsheet=\[(.*?)\]"), r"--sheet once for each (\1)"),
     (re.compile(r'BatchSession\(\.\.\., on_duplicate="ship"\)'), "--on-duplicate ship"),
-    (re.compile(r'session\.skip\("([^"]*)"\)'), r'--skip "\1"'),
     (re.compile(r"session\.preview\(\)"), "shipkit preview"),
+    (re.compile(r"session\.approve\(\), or run: "), ""),
+    (re.compile(r"session\.approve\(\)"), "shipkit approve PREVIEW"),
+    (re.compile(r"session\.problems"), "shipkit check FILE"),
+    (re.compile(r"session\.template shows"), "shipkit template FILE shows"),
+    (re.compile(r"session\.execute\(\)"), "shipkit run FILE"),
+    (re.compile(r"session\.resume\(\)"), "shipkit resume JOB"),
+    (re.compile(r"session\.results\(\)"), "shipkit show JOB --results FILE"),
+    (re.compile(r"(?:session|job)\.failed_rows\(\)"), "shipkit show JOB --failed FILE"),
+    (re.compile(r'\bon_duplicate="ship"'), "--on-duplicate ship"),
+    (re.compile(r'\blabel_format="([^"]*)"'), r"--label-format \1"),
+    (re.compile(r'\b(per|format)="([^"]*)"'), r"--\1 \2"),
+    (re.compile(r'\bencoding="([^"]*)"'), r"--encoding \1"),
+    (re.compile(r'\bsheet="([^"]*)"'), r'--sheet "\1"'),
+    (re.compile(r"\bin_place=True"), "--in-place"),
+    (
+        re.compile(r"\ballow_test_numbers=True( \(in a terminal --allow-test-numbers\))?"),
+        "--allow-test-numbers",
+    ),
+    (re.compile(r'\bweights="([^"]*)"'), r"--weights \1"),
+    (re.compile(r'\bparcels="([^"]*)"'), r"--parcels \1"),
+    (
+        re.compile(r'\bdefaults=\{["\']([^"\']*)["\']: "?([^"},]*)"?(?:, \.\.\.)?\}'),
+        r"--default \1=\2",
+    ),
+    (re.compile(r'\bcolumns=\{"([^"]*)": "([^"]*)"\}'), r'--column \1="\2"'),
     (re.compile(r"sk\.jobs\(\)"), "shipkit jobs"),
     (re.compile(r"job\.pickups has it"), "shipkit pickup JOB --list shows it"),
     (re.compile(r"job\.pickup\(\.\.\.\)"), "shipkit pickup JOB"),
@@ -93,6 +107,7 @@ def for_command_line(fix: str) -> str:
     >>> for_command_line('Fill in the cell, or set a default: map(defaults={"weight_lb": 2}).')
     'Fill in the cell, or set a default: --default weight_lb=2.'
     """
+    fix = calls_as_options(fix)
     for python, words in _COMMAND_LINE_WORDS:
         fix = python.sub(words, fix)
     return fix
