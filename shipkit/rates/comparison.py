@@ -21,7 +21,7 @@ from shipkit.models import Money, minor_units
 from shipkit.plan.preview import to_frame
 from shipkit.rates.comparison_groups import GroupedComparison, Totals, groups_of, ranked
 from shipkit.rates.reading import Orders, read_orders
-from shipkit.rates.scenario import Boxes, Origins, Place, Scenario, day_of
+from shipkit.rates.scenario import Boxes, Origins, Place, Scenario, day_of, mapping_of
 from shipkit.rates.whatif import rated
 from shipkit.schema import major
 
@@ -185,6 +185,8 @@ def compare(
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] | str | None = None,
+    warehouses: Mapping[str, Place] | None = None,
     by: Sequence[str] | str | None = None,
     executor: Any = None,
     progress: bool = False,
@@ -198,7 +200,7 @@ def compare(
     candidate
         A card. Pass the same card as `baseline` to see what only `origins`, `boxes` or `service`
         would change.
-    orders, as_of, origin, columns, services, defaults
+    orders, as_of, origin, columns, services, defaults, ignore, warehouses
         As in :func:`shipkit.rate`, for both sides.
     origins, boxes, service
         As in :func:`shipkit.rate`, for the candidate only.
@@ -230,7 +232,13 @@ def compare(
     >>> len(result.frame), len(result.unrated), str(result.total.baseline)
     (1, 1, '25.00 USD')
     """
-    mapping = {"columns": columns, "services": services, "defaults": defaults}
+    mapping = mapping_of(
+        columns=columns,
+        services=services,
+        defaults=defaults,
+        ignore=ignore,
+        warehouses=warehouses,
+    )
     sides = Sides.of(baseline, candidate, Scenario(day_of(as_of), origin, origins, boxes, service))
     if by is not None:
         from shipkit.rates.compared_parts import compare_by

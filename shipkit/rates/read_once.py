@@ -7,7 +7,7 @@ settles "03/04" in another. A :class:`Reading` carries the decisions to where a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from shipkit.plan.planner import Planner
 from shipkit.rates.order_files import OrderFile, order_files
 from shipkit.rates.part_checks import demand_version
 from shipkit.rates.reading import Orders, OrderSource, planner_of, ranges_of, source_of
+from shipkit.rates.scenario import Place, mapping_of
 
 __all__ = ["FileRows", "Reading", "read_once"]
 
@@ -52,7 +53,7 @@ class Reading:
     weights: tuple[str, ...] = field(repr=False)
     """Keys of the columns that the weight is read from."""
     mapping: Mapping[str, Any] = field(repr=False)
-    """``columns``, ``services`` and ``defaults``."""
+    """``columns``, ``services``, ``defaults``, ``ignore`` and ``warehouses``, where given."""
     version: str = __version__
 
     @property
@@ -68,7 +69,7 @@ class Reading:
             self.orders.single,
             sorted(self.orders.filled),
             self.weights,
-            sorted((name, sorted((value or {}).items())) for name, value in self.mapping.items()),
+            sorted((name, _sorted(value)) for name, value in self.mapping.items()),
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -129,12 +130,19 @@ class Reading:
         return known
 
 
+def _sorted(setting: Any) -> list[Any]:
+    """Return the items of a setting in an order that does not depend on how it was given."""
+    return sorted(setting.items() if isinstance(setting, Mapping) else setting)
+
+
 def read_once(
     files: Any,
     *,
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] | str | None = None,
+    warehouses: Mapping[str, Place] | None = None,
 ) -> Reading:
     """Read files of orders, and return how all of them are read.
 
@@ -144,8 +152,11 @@ def read_once(
     ----------
     files
         A path, folder, glob, URL, or a list of them.
-    columns, services, defaults
+    columns, services, defaults, ignore
         As in :meth:`shipkit.BatchSession.map`.
+    warehouses
+        What a column ``Warehouse`` says -> a ZIP, an Address or its fields: that order is
+        priced from there.
 
     Raises
     ------
@@ -170,7 +181,13 @@ def read_once(
             f"{found[0].name} has shipments that are mapped already.",
             fix="They need no reading: leave it out.",
         )
-    mapping = {"columns": columns, "services": services, "defaults": defaults}
+    mapping = mapping_of(
+        columns=columns,
+        services=services,
+        defaults=defaults,
+        ignore=ignore,
+        warehouses=warehouses,
+    )
     with source.local() as given:
         planner = planner_of(given, mapping, holds=True)
         try:
@@ -190,7 +207,7 @@ def read_once(
                     key.name if key else None, planner.orders.single, planner.orders.filled
                 ),
                 weights,
-                {name: dict(value) for name, value in mapping.items() if value},
+                {name: value for name, value in mapping.items() if value},
             )
         finally:
             planner.close()

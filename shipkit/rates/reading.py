@@ -50,8 +50,8 @@ _DECIDES = (
 ROWS_AT_A_TIME = 250_000
 """Rows that are read and priced at a time."""
 _ORIGIN_FIX = (
-    "Give the ZIP that it leaves from in a column Ship From ZIP, or leave the columns about the "
-    "origin out: then it is priced from origin=."
+    "Give the ZIP that it leaves from in a column Ship From ZIP or by warehouses=. Or set the "
+    "columns about the origin aside by ignore=: then it is priced from origin=."
 )
 """What to do about an origin that is not clear: a price needs its ZIP only."""
 _DATABASE_HOLDS = "1GB"
@@ -106,14 +106,14 @@ class Orders:
         )
 
 
-def read_orders(
-    orders: Any,
-    *,
-    columns: Mapping[str, str] | None = None,
-    services: Mapping[str, str] | None = None,
-    defaults: Mapping[str, Any] | None = None,
-) -> Orders:
-    """Return `orders` as shipments; what no price depends on may be missing."""
+def read_orders(orders: Any, **options: Any) -> Orders:
+    """Return `orders` as shipments; what no price depends on may be missing.
+
+    Parameters
+    ----------
+    options
+        How their columns are read (:func:`shipkit.rates.scenario.mapping_of`).
+    """
     if isinstance(orders, Orders):
         return orders
     source = source_of(orders)
@@ -125,7 +125,6 @@ def read_orders(
     if source.table is not None:
         return shipments(source.table)
     with source.local() as given:
-        options = {"columns": columns, "services": services, "defaults": defaults}
         planner = planner_of(given, options)
         return read_of(planner, planner.mapped().relation, source)
 

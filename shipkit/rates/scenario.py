@@ -12,10 +12,20 @@ import pyarrow.compute as pc
 from shipkit.carriers.ratecard import RateCard, TableZones
 from shipkit.errors import InputError
 from shipkit.models import Address
+from shipkit.orders.mapping.setting_kinds import check_kinds
 from shipkit.rates.reading import SANDBOX_ZIP
 from shipkit.settings import Settings
 
-__all__ = ["Boxes", "Origins", "Place", "Scenario", "day_of", "named_origins", "place_of"]
+__all__ = [
+    "Boxes",
+    "Origins",
+    "Place",
+    "Scenario",
+    "day_of",
+    "mapping_of",
+    "named_origins",
+    "place_of",
+]
 
 Place = str | Address | Mapping[str, Any]
 Origins = Sequence[Place] | Mapping[str, Place]
@@ -38,16 +48,8 @@ class Scenario:
 
 def place_of(card: RateCard, place: Place | None) -> Address:
     """Return the address that orders are shipped from. Raises InputError if it is unknown."""
-    if isinstance(place, Address):
-        return place
-    if isinstance(place, Mapping):
-        return Address(**place)
     if place is not None:
-        return (
-            Address(postal_code=place)
-            if any(map(str.isdigit, place))
-            else Settings.read().shipper(place)
-        )
+        return _address_of(place)
     charted = _only_origin(card)
     if charted is not None:
         return Address(postal_code=charted)
@@ -61,6 +63,40 @@ def place_of(card: RateCard, place: Place | None) -> Address:
         "It is unknown where these orders are shipped from.",
         fix='Pass origin="78205" (a ZIP or an Address), or origins=[...] for several warehouses.',
     )
+
+
+def _address_of(place: Place) -> Address:
+    if isinstance(place, Address):
+        return place
+    if isinstance(place, Mapping):
+        return Address(**place)
+    if any(map(str.isdigit, place)):
+        return Address(postal_code=place)
+    return Settings.read().shipper(place)
+
+
+def mapping_of(
+    *,
+    columns: Mapping[str, str] | None,
+    services: Mapping[str, str] | None,
+    defaults: Mapping[str, Any] | None,
+    ignore: Sequence[str] | str | None,
+    warehouses: Mapping[str, Place] | None,
+) -> dict[str, Any]:
+    """Return how columns are read, checked, and the same when it is given again."""
+    given: dict[str, Any] = {
+        "columns": columns,
+        "services": services,
+        "defaults": defaults,
+        "ignore": ignore,
+        "warehouses": warehouses,
+    }
+    check_kinds(**given)
+    if ignore is not None:
+        given["ignore"] = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    if warehouses is not None:
+        given["warehouses"] = {name: _address_of(place) for name, place in warehouses.items()}
+    return given
 
 
 def named_origins(scenario: Scenario) -> Mapping[str, Place]:

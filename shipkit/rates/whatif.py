@@ -7,7 +7,7 @@ on and leaves out the rest of validation.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from shipkit.rates.scenario import (
     Place,
     Scenario,
     day_of,
+    mapping_of,
     named_origins,
     place_of,
 )
@@ -82,6 +83,8 @@ def rate(
     columns: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] | str | None = None,
+    warehouses: Mapping[str, Place] | None = None,
     to: str | Path | None = None,
     executor: Any = None,
     progress: bool = False,
@@ -103,7 +106,7 @@ def rate(
         Where the orders are shipped from: a ZIP, an Address or its fields. Default: the only place
         that the card has zones for, then the only shipper of the config file. An order that gives
         the ZIP that it leaves from (a column ``Ship From ZIP``) is priced from there; one that
-        names a warehouse without its ZIP has no price.
+        names a warehouse without its ZIP has no price, unless `warehouses` has it.
     origins
         Several warehouses (ZIPs, or name -> ZIP). Each order is shipped from the one where it
         costs least, which the column ``origin`` names, whatever it says itself.
@@ -113,8 +116,11 @@ def rate(
     service
         One service for all orders, or a rule: ``"cheapest"``, ``"fastest"``, ``"cheapest within 3
         days"``.
-    columns, services, defaults
+    columns, services, defaults, ignore
         As in :meth:`shipkit.BatchSession.map`.
+    warehouses
+        What a column ``Warehouse`` says -> a ZIP, an Address or its fields: that order is
+        priced from there.
     to
         A Parquet file to write the rows to, or a folder (a name without an ending, or with ``/``
         at its end) for one file per file of shipments; a path or a URL. The orders are then
@@ -150,7 +156,13 @@ def rate(
     from shipkit.rates.to_parts import rate_files, rate_to_file, wants_parts
 
     scenario = Scenario(day_of(as_of), origin, origins, boxes, service)
-    mapping: dict[str, Any] = {"columns": columns, "services": services, "defaults": defaults}
+    mapping = mapping_of(
+        columns=columns,
+        services=services,
+        defaults=defaults,
+        ignore=ignore,
+        warehouses=warehouses,
+    )
     if wants_parts(to, executor):
         return to_frame(rate_files(orders, card, scenario, mapping, to, executor, progress))
     if to is not None:

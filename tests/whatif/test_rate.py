@@ -172,6 +172,45 @@ def test_every_order_starts_at_the_cheapest_warehouse():
         sk.rate(ORDERS, CARD, origins=starts, origin="94103")
 
 
+NAMED = [
+    {"zip": "10001", "weight_lb": 3, "service": "Ground", "Warehouse": "Reno", "Paid": "9.00"},
+    {"zip": "10001", "weight_lb": 3, "service": "Ground", "Warehouse": "", "Paid": "9.00"},
+]
+
+
+@pytest.mark.parametrize(
+    "place", ["89501", sk.Address(postal_code="89501"), {"postal_code": "89501"}]
+)
+def test_a_warehouse_is_where_warehouses_says(place):
+    plain = [{k: v for k, v in row.items() if k != "Warehouse"} for row in NAMED]
+    there, here = (sk.rate(plain, CARD, origin=o).cost_cents[0] for o in ("89501", "78205"))
+    assert there != here
+    found = sk.rate(NAMED, CARD, origin="78205", warehouses={"Reno": place})
+    assert found.cost_cents.tolist() == [there, here]
+    compared = sk.compare("Paid", CARD, NAMED, origin="78205", warehouses={"Reno": place})
+    assert compared.total.candidate.cents == there + here
+
+
+def test_a_column_that_is_set_aside_decides_no_price(tmp_path):
+    pd.DataFrame(NAMED).to_csv(tmp_path / "orders.csv", index=False)
+    before = sk.rate(NAMED, CARD, origin="78205")
+    assert "ignore=" in before.fix[0]
+    assert before.cost_cents.isna().tolist() == [True, False]
+    expected = [before.cost_cents[1]] * 2
+    for orders in (NAMED, tmp_path / "orders.csv"):
+        for ignore in ("Warehouse", ["Warehouse"]):
+            found = sk.rate(orders, CARD, origin="78205", ignore=ignore)
+            assert found.cost_cents.tolist() == expected
+    rated = tmp_path / "rated.parquet"
+    sk.rate(tmp_path / "orders.csv", CARD, origin="78205", ignore="Warehouse", to=rated)
+    assert pd.read_parquet(rated).cost_cents.tolist() == expected
+    compared = sk.compare("Paid", CARD, NAMED, origin="78205", ignore="Warehouse", by="service")
+    assert compared.total.candidate.cents == sum(expected)
+    for wrong in ({"ignore": 5}, {"warehouses": "89501"}, {"columns": ["zip"]}):
+        with pytest.raises(InputError):
+            sk.rate(NAMED, CARD, origin="78205", **wrong)
+
+
 def test_an_order_is_priced_from_where_it_leaves_or_not_at_all():
     own = [
         {},

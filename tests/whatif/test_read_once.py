@@ -208,3 +208,16 @@ def test_only_files_of_orders_are_read_once(tmp_path):
     for given in (tmp_path / "s.parquet", [{"zip": "10001"}], tmp_path / "missing.csv"):
         with pytest.raises(InputError):
             sk.read_once(given)
+
+
+def test_files_are_read_with_columns_set_aside_and_warehouses(tmp_path):
+    rows = [{"order": f"A-{n}", "weight_lb": n, "Warehouse": "Reno"} for n in range(1, 5)]
+    folder = saved(tmp_path / "in", {"a": rows[:2], "b": rows[2:]})
+    aside, placed = {"ignore": ["Warehouse"]}, {"warehouses": {"Reno": "89501"}}
+    for options in (aside, placed):
+        whole = sk.rate(folder, CARD, origin="27701", **options)
+        assert whole.cost_cents.notna().tolist() == [True] * 4
+        assert by_parts(folder, **options).cost_cents.tolist() == whole.cost_cents.tolist()
+    readings = [sk.read_once(folder, **options) for options in ({}, aside, placed)]
+    assert len({reading.fingerprint for reading in readings}) == 3
+    assert pickle.loads(pickle.dumps(readings[2])).fingerprint == readings[2].fingerprint
