@@ -31,6 +31,7 @@ from shipkit.purchasing.handover import pickup_run
 from shipkit.purchasing.handover.picked_parcels import PickedParcels
 from shipkit.purchasing.recovery.pruning import prune, prune_job
 from shipkit.purchasing.spend import Spend
+from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
 
 from .conftest import SHOP, order
@@ -257,6 +258,19 @@ def test_a_booked_pickup_is_asked_about_by_the_request_that_booked_it(bought, sa
     assert asked == [asked[0]] * 3
     assert (asked[0].address.address_line1, asked[0].own_address) == ("1 Dock St", False)
     assert len(asked[0].shipments) == 2
+
+
+def test_the_ledger_is_read_a_few_times_for_a_booking(bought, monkeypatch):
+    job = bought(order(1))
+    pickup = job.pickup(MONDAY, instructions="Dock 2")
+    reads: list[int] = []
+    real = JobStore.notes
+    monkeypatch.setattr(JobStore, "notes", lambda store: reads.append(1) or real(store))
+    pickup.book(confirm_total="6.25")
+    [kept] = job.pickups
+    # To price it again, before and after it is sent, for what the limits leave; and job.pickups.
+    assert len(reads) == 5
+    assert (kept._entry, kept.state) == (pickup._entry, "booked")
 
 
 def test_a_pruned_job_can_still_cancel_its_pickup(bought, sandbox):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shipkit.carriers.accounts import Accounts
@@ -106,7 +106,7 @@ async def offered(
         rows=tuple(rows),
         offer=PickupOffer(Money.from_cents(0)),
     )
-    _refuse_second(store, entry)
+    _refuse_second(pickup_book(store, texts=False), entry)
     request = parcels.request(entry)
     offer = await parcels.account.pacer.repeat(lambda: parcels.booker.pickup(request))
     return replace(entry, offer=offer)
@@ -206,7 +206,8 @@ async def book(
     accounts = Accounts.of(carrier)
     require_account(store.manifest, accounts)
     with store.own("pickup") as ledger, guarded(ledger.gate):
-        known = pickup_book(store).get(entry.reference)
+        pickups = pickup_book(store)  # once: while the job is owned nothing else is noted
+        known = pickups.get(entry.reference)
         if known is not None and known.state == "booked":
             return known
         if known is not None and known.state != "in_doubt":
@@ -219,7 +220,7 @@ async def book(
             _demand_to_come(parcels.address, entry.day, entry.close)
             # While the job is owned, so that two bookings and a run share what the limits leave.
             _demand_agreed(store, ledger, entry, agreed)
-            _refuse_second(store, entry)
+            _refuse_second(pickups, entry)
             # Durable before it is sent: after a crash it is looked up, and never sent on a guess.
             await _note(ledger, ASKED, entry.to_json(), entry.texts())
         booked = await _sent(ledger, parcels, entry, lost=known is not None)
@@ -328,9 +329,9 @@ async def forget(store: JobStore, entry: PickupEntry) -> PickupEntry:
     return pickup_book(store)[entry.reference]
 
 
-def _refuse_second(store: JobStore, entry: PickupEntry) -> None:
+def _refuse_second(pickups: Mapping[str, PickupEntry], entry: PickupEntry) -> None:
     """Raise InputError where the job has a pickup of that account and day, or may have one."""
-    for other in pickup_book(store).values():
+    for other in pickups.values():
         same = (other.account, other.day) == (entry.account, entry.day)
         if not same or other.state not in ("booked", "in_doubt"):
             continue

@@ -127,9 +127,9 @@ class Pickup(html.Shown):
             agreed = now
         try:
             self._entry = self._run(lambda a: pickup_run.book(self._store, a, self._entry, agreed))
-        finally:
-            known = pickup_book(self._store).get(self._entry.reference)
-            self._entry = known or self._entry
+        except BaseException:  # it may be in doubt now, or refused
+            self._entry = pickup_book(self._store).get(self.reference, self._entry)
+            raise
         return self
 
     def status(self) -> str:
