@@ -23,6 +23,7 @@ from shipkit.carriers.easypost.shipment_answer import (
     bought_parts,
     cents_of,
     failures,
+    in_usd,
     is_voided,
     offers,
     parts_of,
@@ -91,8 +92,8 @@ class LabelPurchases:
         if refused := dropped_options(asked.options, parts_of(answer)[0]):
             raise refused
         offer = await self._offer(number, answer, shipment.service)
-        usd = offer.currency == "USD"
-        fees = facts.fees(insured, len(shipment.parcels)) if usd else Decimal(0)
+        # A price in another currency leaves the fees out, as its quote did, which says so.
+        fees = facts.fees(insured, len(shipment.parcels)) if in_usd(offer.currency) else Decimal(0)
         self._remember(number, _Chosen(offer, fees))
         cents = cents_of(offer.amount + fees, offer.currency)
         return Prepared(number, Money.from_cents(cents, offer.currency))

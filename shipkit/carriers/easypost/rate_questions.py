@@ -31,6 +31,7 @@ from shipkit.carriers.easypost.shipment_answer import (
     Offer,
     cents_of,
     failures,
+    in_usd,
     offers,
     rewritten,
     usd,
@@ -110,7 +111,8 @@ class RateQuestions:
         question = draft(shipment, shipper, accounts=self._accounts)
         facts = await self._facts()
         rated = await self._rated(question, shipment.service)
-        return _noted(self._own_rate(shipment, rated, facts, _key(question)), shipment, facts)
+        rate = self._own_rate(shipment, rated, facts, _key(question))
+        return self._noted(rate, shipment, facts)
 
     async def shop(self, shipment: Shipment, shipper: Address) -> list[Rate]:
         """Return the price by every service, cheapest first."""
@@ -174,7 +176,7 @@ class RateQuestions:
                 draft(wanted, shipper)  # a service may not have what the row asks for
             except CarrierRejected:
                 continue
-            rate = _noted(self._rate(wanted, offer, rated, facts, key), shipment, facts)
+            rate = self._noted(self._rate(wanted, offer, rated, facts, key), shipment, facts)
             found.setdefault((offer.code, offer.currency), rate)
         if not found:
             said = "; ".join(f"{c}: {', '.join(t)}" for c, t in rated.failed.items())
@@ -217,14 +219,14 @@ class RateQuestions:
             if isinstance(row, dict):  # refused by this machine
                 lines.append(row)
             elif place in cached:
-                lines.append(quote_line(_noted(cached[place], row[1], facts), "cached"))
+                lines.append(quote_line(self._noted(cached[place], row[1], facts), "cached"))
             else:
                 found = self._priced(*row, refused, facts)
                 if isinstance(found, Rate):
                     keep[self._cache_key(*row)] = found
                     if row[0] in noted:
                         found = found.model_copy(update={"warnings": (*found.warnings, note)})
-                    lines.append(quote_line(_noted(found, row[1], facts)))
+                    lines.append(quote_line(self._noted(found, row[1], facts)))
                 else:
                     lines.append(refused_line(row[1].service, found))
         self._keep(keep)
@@ -336,7 +338,7 @@ class RateQuestions:
     ) -> Rate:
         """Return an offer as a price: postage, and the fees of its purchase apart."""
         insured = insured_amount(shipment, off=self._insurance_off)
-        fees = facts.fees(insured, len(shipment.parcels)) if offer.currency == "USD" else Decimal(0)
+        fees = facts.fees(insured, len(shipment.parcels)) if in_usd(offer.currency) else Decimal(0)
         total, postage = (
             cents_of(offer.amount + fees, offer.currency),
             cents_of(offer.amount, offer.currency),
@@ -364,9 +366,10 @@ class RateQuestions:
         found = []
         if insured is None and facts.insured_by_default > 0:
             fee = facts.insurance_fee(None) * len(shipment.parcels)
+            part = "of the price" if in_usd(offer.currency) else "apart from the price"
             found.append(
                 f"the account insures each label for {usd(facts.insured_by_default)} by itself: "
-                f"{usd(fee)} of the price (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
+                f"{usd(fee)} {part} (SHIPKIT_EASYPOST_INSURANCE=off leaves it out)"
             )
         compared = key in self._compared
         for carrier, texts in rated.failed.items():
@@ -380,6 +383,22 @@ class RateQuestions:
             found.append(f"the address would be changed to {rated.rewritten}")
         return found
 
+    def _noted(self, rate: Rate, shipment: Shipment, facts: AccountFacts) -> Rate:
+        """Return a price with what is to know of its row and account; a kept one has none of it."""
+        notes = row_notes(shipment)
+        if not facts.known:
+            notes += ("EasyPost does not show the fees of the account: they are not in this price",)
+        insured = insured_amount(shipment, off=self._insurance_off)
+        fees = facts.fees(insured, len(shipment.parcels))
+        if fees and not in_usd(rate.currency):
+            notes += (
+                (
+                    f"fees of the account, {usd(fees)}, are not in this price, which is in "
+                    f"{rate.currency}; spend limits do not count them"
+                ),
+            )
+        return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
+
     def _forecast(self, fresh: int, rows: int) -> str:
         """Return what ratings beyond the free ones would cost, empty when there are none."""
         # One more for each label: the shipment that is bought is created after the approval.
@@ -390,14 +409,6 @@ class RateQuestions:
             f"{self.ratings + fresh + rows:,} ratings for {rows:,} labels: EasyPost bills "
             f"{beyond:,} beyond three a label, {usd(beyond * _RATING_FEE)}"
         )
-
-
-def _noted(rate: Rate, shipment: Shipment, facts: AccountFacts) -> Rate:
-    """Return a price with what is to know of its row and account; a kept price has none of it."""
-    notes = row_notes(shipment)
-    if not facts.known:
-        notes += ("EasyPost does not show the fees of the account: they are not in this price",)
-    return rate.model_copy(update={"warnings": (*rate.warnings, *notes)})
 
 
 def _key(question: Draft) -> str:

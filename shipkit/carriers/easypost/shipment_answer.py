@@ -23,6 +23,7 @@ __all__ = [
     "cents_of",
     "failures",
     "fees_of",
+    "in_usd",
     "is_voided",
     "offers",
     "parts_of",
@@ -123,6 +124,11 @@ def fees_of(part: Mapping[str, Any]) -> dict[str, Decimal]:
 def cents_of(amount: Decimal, currency: str) -> int:
     """Return an amount in minor units. Fees have five decimals; half a cent is rounded up."""
     return int(amount.scaleb(minor_units(currency)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def in_usd(currency: str) -> bool:
+    """Return whether a price is in the currency of the account's fees: only then are they in it."""
+    return currency == "USD"
 
 
 def usd(amount: Decimal) -> str:

@@ -218,6 +218,8 @@ class EasyPostServer:
         """Carriers without rates."""
         self.silent_for: int | None = None
         """In how many ratings; None: in all. Afterwards `messages` is empty too."""
+        self.currency = "USD"
+        """Of every rate from now on."""
         self.dearer = Decimal(0)
         """Added to every rate from now on."""
         self.moves: dict[str, str] = {}
@@ -572,7 +574,7 @@ class EasyPostServer:
                 "carrier": carrier,
                 "service": service,
                 "rate": f"{Decimal(price) + self.dearer + heavy:.2f}",
-                "currency": "USD",
+                "currency": self.currency,
                 "list_rate": "99.00",
                 "list_currency": "USD",
                 "retail_rate": "99.00",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from shipkit.carriers import registry
 from shipkit.carriers.easypost import EasyPost
 from shipkit.carriers.easypost.shipment_request import draft
+from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.errors import AuthenticationFailed, CarrierRejected, SettingsError
 from shipkit.models import (
     Address,
@@ -171,6 +172,29 @@ def test_fees_that_easypost_does_not_show_are_said_at_each_price(server, easypos
     assert rate.warnings == (
         "EasyPost does not show the fees of the account: they are not in this price",
     )
+
+
+def test_fees_in_usd_are_said_at_a_price_in_another_currency_also_when_it_is_kept(
+    server, easypost, shipment, tmp_path
+):
+    server.label_fee, server.currency = Decimal("0.05"), "CAD"
+    note = "fees of the account, $0.05, are not in this price, which is in CAD; "
+    note += "spend limits do not count them"
+    rate = asked(easypost(), lambda one: one.quote(shipment, SHOP))
+    assert (rate.cost_cents, rate.other_cents, rate.currency) == (625, None, "CAD")
+    assert rate.warnings == (note,)
+    shopped = asked(easypost(), lambda one: one.shop(shipment, SHOP))
+    assert {each.warnings for each in shopped} == {(note,)}
+    cache = QuoteCache(tmp_path / "quotes", max_age_s=3600)
+    for basis in ("quoted", "cached"):
+        table = asked(easypost(quote_cache=cache), lambda one: one.quote_table(plan_of(1), SHOP))
+        [line] = table.select(["cost_basis", "warnings"]).to_pylist()
+        assert line["cost_basis"] == basis
+        assert note in line["warnings"]
+    server.insures = Decimal(50)
+    rate = asked(easypost(), lambda one: one.quote(shipment, SHOP))
+    assert "$0.50 apart from the price" in rate.warnings[0]
+    assert rate.warnings[1].startswith("fees of the account, $0.55, are not in this price")
 
 
 async def _both(*calls: Any) -> list[Any]:
