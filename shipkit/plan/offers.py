@@ -269,11 +269,12 @@ def best_offers(offers: pa.Table, rule: ServiceRule) -> pa.Table:
 
 def _fits(offers: pa.Table, rule: ServiceRule) -> Any:
     fits = pc.is_valid(offers.column("cost_cents"))
+    named = pc.unique(offers.column("service")).to_pylist()
     if rule.of:
         fits = pc.and_(fits, pc.is_in(offers.column("service"), value_set=pa.array(rule.of)))
-    if rule.never:
-        never = pc.is_in(offers.column("service"), value_set=pa.array(rule.never))
-        fits = pc.and_not(fits, never)
+    never = [each for each in named if each is not None and rule.passes_over(each)]
+    if never:
+        fits = pc.and_not(fits, pc.is_in(offers.column("service"), value_set=pa.array(never)))
     if rule.within_days is not None:
         soon = pc.less_equal(offers.column("transit_days"), rule.within_days)
         fits = pc.and_(fits, pc.fill_null(soon, False))  # noqa: FBT003 - a fill value

@@ -198,7 +198,12 @@ def _with_silence(offers: pa.Table, shopped: Shopped) -> Any:
 
 def _with_contents(offers: pa.Table, warnings: Any, accounts: Accounts) -> Any:
     """Return the warnings of each offer, with what alone may be sent with its service."""
-    only = {each.code: f"only for {each.contents}" for each in accounts.services if each.contents}
+    kinds = {
+        code: accounts.services.contents_of(code)
+        for code in offers.column("service").unique().to_pylist()
+        if code is not None
+    }
+    only = {code: f"only for {contents}" for code, contents in kinds.items() if contents}
     if not only:
         return warnings
     services, own = offers.column("service").to_pylist(), warnings.to_pylist()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import shipkit as sk
 from shipkit.carriers import registry
+from shipkit.carriers.quoting import SHOPPED
 from shipkit.carriers.sandbox.backend import SERVICES as SANDBOX
 from shipkit.carriers.ups.service_level import SERVICES as UPS
 from shipkit.errors import CarrierRejected
 from shipkit.models import Address, Parcel, Shipment
-from shipkit.services import ServiceList, UnknownService
+from shipkit.plan.offers import best_offers
+from shipkit.services import ServiceList, UnknownService, contents_by_name
 
 
 @pytest.mark.parametrize(
@@ -237,3 +240,65 @@ def test_a_carrier_stands_for_its_services_in_a_rule():
         "dhlexpress:economy_select",
         "ups:ground",
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "contents"),
+    [
+        # Of the service levels that EasyPost's metadata names, as `code_of` writes them.
+        ("usps:bound_printed_matter", "printed matter"),
+        ("osmworldwide:bpm", "printed matter"),
+        ("dhlecommercesolutions:dhlbpmexpedited", "printed matter"),
+        ("asendiausa:asendia_domestic_bound_printer_matter_ground", "printed matter"),
+        ("royalmail:printedpaper", "printed matter"),
+        ("easypost:dhlglobalmail:media_mail", "books and other media"),
+        ("upsmailinnovations:upssure_post_media", "books and other media"),
+        ("usps:library_mail_presort", "books and other media"),
+        ("apc:parcel_connect_book_service", "books and other media"),
+        ("asendiausa:publications_economy", "printed matter, promotional mail and samples"),
+        ("osmworldwide:marketing_parcel", "printed matter, promotional mail and samples"),
+        ("any:express_document", "documents"),
+        ("any:international_economy_express_doc", "documents"),
+        ("osmworldwide:uspsground_advantage_hazmat", "hazardous materials"),
+        ("dhlexpress:euro_pack_non_doc", ""),
+        ("dhlexpress:europack_non_doc", ""),
+        ("any:intermediate", ""),
+        ("any:immediate", ""),
+        ("any:same_day_documentation", "documents"),
+        ("dpd:dpdexpress", ""),
+        ("media:express", ""),
+        ("ups:ground", ""),
+    ],
+)
+def test_the_name_of_an_unlisted_service_says_what_it_takes(code: str, contents: str):
+    assert contents_by_name(code) == contents
+
+
+def test_names_that_say_contents_are_listed_with_their_contents():
+    for name in registry.names():
+        for entry in registry.plugin(name).services:
+            assert not contents_by_name(entry.code) or entry.contents, entry.qualified
+
+
+def test_a_rule_chooses_no_unlisted_service_for_some_contents():
+    easypost = registry.plugin("easypost").services
+    codes = ["usps:bound_printed_matter", "osm:media_mail", "sendle:saver", "usps:media_mail"]
+    lines = [
+        {"row": 0, "service": code, "cost_cents": 100 + cents, "currency": "USD"}
+        for cents, code in enumerate([*codes, "usps:priority"])
+    ]
+    offers = pa.Table.from_pylist(lines, schema=SHOPPED)
+
+    def chosen(text: str) -> list[str]:
+        return best_offers(offers, easypost.rule(text)).column("service").to_pylist()
+
+    assert chosen("cheapest") == ["sendle:saver"]
+    assert chosen("fastest") == ["sendle:saver"]
+    assert chosen("cheapest of usps") == ["usps:priority"]
+    assert chosen("cheapest of easypost, usps:media_mail") == ["usps:media_mail"]
+    assert [easypost.contents_of(code) for code in codes] == [
+        "printed matter",
+        "books and other media",
+        "",
+        "books, film, recordings, printed music and test materials",
+    ]
