@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
-from shipkit.carriers.export_filing import FILED_FROM, demand_filing, filing_of
+from shipkit.carriers.export_filing import demand_filing, filing_of
 from shipkit.carriers.row_refusal import refuse
 from shipkit.models import Address, Customs, CustomsItem, Shipment
 
@@ -48,8 +48,7 @@ def customs_info(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
         )
     if any(item.unit_value.currency != "USD" for item in customs.items):
         raise refuse("customs.items", "values are in USD at EasyPost.", "Give them in USD.")
-    if abroad and origin.country in FILED_FROM:
-        demand_filing(shipment)
+    demand_filing(shipment, origin)
     filing = filing_of(shipment)
     contents, explanation = _contents(customs)
     signer = origin.name or origin.company or ""

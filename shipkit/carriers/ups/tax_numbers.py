@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from shipkit.carriers.export_filing import FILED_FROM, goods_to_file
+from shipkit.carriers.export_filing import goods_to_file, may_be_filed
 from shipkit.carriers.row_refusal import refuse
 from shipkit.carriers.ups.borders import EU
 from shipkit.carriers.ups.route import Party, Route, latin
@@ -27,10 +27,6 @@ __all__ = ["add_tax_numbers", "customs_notes"]
 
 _IOSS: Final = re.compile(r"IM[0-9]{10}")
 _VOEC: Final = re.compile(r"(?:VOEC)?[0-9]{7}")
-
-_NOT_FILED_TO: Final = frozenset({"US", "PR", "CA"})
-"""Between the US and Puerto Rico parcels of this value are not filed by UPS; to Canada 15 CFR
-30.36 exempts them."""
 
 _HS_WANTED: Final = EU | {"NO", "CH"}
 """Where the advance declaration of goods (ICS2) wants a tariff code of six digits of each item."""
@@ -57,7 +53,12 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
     """Return what a person should know before a parcel goes to customs."""
     if not route.crosses_customs:
         given = [name for name in CUSTOMS_NUMBERS if getattr(shipment, name)]
-        return tuple(f"{name} is not sent: no customs border is crossed" for name in given)
+        notes = tuple(f"{name} is not sent: no customs border is crossed" for name in given)
+        goods = _goods_to_file(route, shipment)
+        if not goods or shipment.itn:
+            return notes
+        # Between the US and Puerto Rico: no invoice that an ITN could be on.
+        return (*notes, f"{goods} is worth more than 2,500 USD: the goods must be filed (EEI)")
     found = []
     if shipment.ioss_number and _vendor(route, shipment) is None:
         found.append(f"ioss_number is not sent: {route.pair[1]} does not take part in IOSS or VOEC")
@@ -68,7 +69,7 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
         )
     items = shipment.customs.items if shipment.customs else ()
     other = sorted({item.unit_value.currency for item in items} - {"USD"})
-    if other and not shipment.itn and _may_be_filed(route):
+    if other and not shipment.itn and may_be_filed(*route.pair):
         found.append(
             f"the goods are valued in {' and '.join(other)}: whether those of one tariff code are "
             "worth more than 2,500 USD, and must be filed (EEI), is not known"
@@ -83,12 +84,7 @@ def customs_notes(route: Route, shipment: Shipment) -> tuple[str, ...]:
 
 
 def _goods_to_file(route: Route, shipment: Shipment) -> str:
-    return goods_to_file(shipment) if _may_be_filed(route) else ""
-
-
-def _may_be_filed(route: Route) -> bool:
-    origin, destination = route.pair
-    return origin in FILED_FROM and destination not in _NOT_FILED_TO
+    return goods_to_file(shipment) if may_be_filed(*route.pair) else ""
 
 
 def _vendor(route: Route, shipment: Shipment) -> dict[str, str] | None:

@@ -71,7 +71,7 @@ def customs_form(shipment: Shipment, origin: Address) -> dict[str, Any] | None:
             "known what is in which parcel.",
             "Ship each parcel as an order of its own.",
         )
-    _demand_values(shipment, customs, abroad=abroad)
+    _demand_values(shipment, customs, origin)
     contents, comments = _contents(customs)
     form: dict[str, Any] = {
         "customsContentType": contents,
@@ -136,13 +136,12 @@ def _invoice_number(shipment: Shipment, customs: Customs) -> str:
     )
 
 
-def _demand_values(shipment: Shipment, customs: Customs, *, abroad: bool) -> None:
+def _demand_values(shipment: Shipment, customs: Customs, origin: Address) -> None:
     """Refuse goods of a value that cannot be declared."""
     if any(item.unit_value.currency != "USD" for item in customs.items):
         raise refuse("customs.items", "values are in USD at USPS.", "Give them in USD.")
     total = customs.value.amount if customs.value else Decimal(0)
-    if abroad:
-        demand_filing(shipment)
+    demand_filing(shipment, origin)
     if shipment.service == "first_class_package_international" and total > _FIRST_CLASS_TO:
         raise refuse(
             "customs.items",

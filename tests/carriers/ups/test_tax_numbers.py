@@ -136,6 +136,11 @@ def test_an_export_over_2500_dollars_without_an_itn_is_told(
     )
     exempt = worth(abroad, "9000").model_copy(update={"ship_to": canada})
     assert notes(exempt, shop) == "", "15 CFR 30.36"
+    island = {"country": "US", "state": "PR", "postal_code": "00901", "phone": "7875550100"}
+    near = abroad.ship_to.model_copy(update=island)
+    within = worth(abroad, "2500.01").model_copy(update={"ship_to": near})
+    assert "610910 is worth more than 2,500 USD: the goods must be filed" in notes(within, shop)
+    assert "filed" not in notes(within.model_copy(update={"itn": NUMBERS["itn"]}), shop)
 
 
 def test_items_without_a_tariff_code_are_told_where_it_is_wanted(
