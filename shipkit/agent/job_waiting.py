@@ -12,7 +12,6 @@ from shipkit.agent.job_answers import job_answer, running_answer, stored_job_ans
 from shipkit.agent.tool import Report, ToolRun
 from shipkit.agent.tool_arguments import WaitArguments
 from shipkit.errors import CheckpointLocked, CheckpointWriteError, JobNotFound, ShipkitError
-from shipkit.models import Money
 
 if TYPE_CHECKING:
     from shipkit.purchasing.result import BatchResult
@@ -112,8 +111,7 @@ async def _report_progress(running: RunHandle, report: Report, reported: float) 
     await report(
         float(progress.done),
         float(progress.total),
-        f"{progress.shipped:,} of {progress.total:,} labels, "
-        f"{Money.from_cents(progress.spent_cents, progress.currency)}",
+        f"{progress.shipped:,} of {progress.total:,} labels, {progress.spent}",
     )
     return float(progress.done)
 

@@ -37,7 +37,7 @@ def reporter(console: Console, *, every_s: float = EVERY_S) -> Callable[[Progres
 
 
 def _line(p: Progress) -> str:
-    counts = [f"{p.done:,} of {p.total:,}", str(Money.from_cents(p.spent_cents, p.currency))]
+    counts = [f"{p.done:,} of {p.total:,}", p.spent]
     counts += [
         f"{count:,} {name}"
         for name, count in (("failed", p.failed), ("in doubt", p.in_doubt))
@@ -47,6 +47,7 @@ def _line(p: Progress) -> str:
 
 
 def _json(p: Progress, elapsed_s: float) -> str:
+    besides = [str(each) for each in p.spent_besides]
     return json.dumps(
         {
             "event": "progress",
@@ -56,6 +57,7 @@ def _json(p: Progress, elapsed_s: float) -> str:
             "in_doubt": p.in_doubt,
             "spent": f"{Money.from_cents(p.spent_cents, p.currency).amount}",
             "currency": p.currency,
+            **({"spent_besides": besides} if besides else {}),
             "elapsed_s": round(elapsed_s, 1),
         }
     )

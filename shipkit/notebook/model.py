@@ -121,7 +121,7 @@ class JobView:
             failed=progress.failed,
             in_doubt=progress.in_doubt,
             unsent=max(0, progress.total - progress.done - progress.in_doubt),
-            spent=str(Money.from_cents(progress.spent_cents, progress.currency)),
+            spent=progress.spent,
             as_of=_now(),
             reason=progress.note,
             rate_per_s=progress.rate_per_s,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self
 from shipkit.common.html import block, escape
 from shipkit.common.live_output import LiveOutput
 from shipkit.common.words import total_text
-from shipkit.models import Money
 from shipkit.purchasing.run import Progress
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def watcher(
 
 
 def _spent(progress: Progress) -> str:
-    facts = [str(Money.from_cents(progress.spent_cents, progress.currency))]
+    facts = [progress.spent]
     facts += [
         f"{count:,} {name}"
         for name, count in (("failed", progress.failed), ("in doubt", progress.in_doubt))

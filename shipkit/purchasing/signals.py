@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shipkit.common.words import total_text
+from shipkit.models import Money
+
 __all__ = ["Control", "Progress"]
 
 _STRENGTH = {None: 0, "pause": 1, "cancel": 2, "stop": 3}
@@ -24,6 +27,7 @@ class Progress:
     failed: int
     in_doubt: int
     spent_cents: int
+    """In `currency`: what was charged in others is in `spent_besides`."""
     currency: str
     rate_per_s: float
     """Labels per second of this run."""
@@ -31,6 +35,13 @@ class Progress:
     last_error: str | None = None
     note: str | None = None
     """What the run is waiting for, in words."""
+    spent_besides: tuple[Money, ...] = ()
+    """What was charged in other currencies."""
+
+    @property
+    def spent(self) -> str:
+        """What was charged, in every currency: ``$9.00 + 5.00 CAD``."""
+        return total_text([Money.from_cents(self.spent_cents, self.currency), *self.spent_besides])
 
 
 class Control:

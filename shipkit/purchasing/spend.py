@@ -11,11 +11,14 @@ All amounts are integers in minor units (cents).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shipkit.models import Money
@@ -75,12 +78,15 @@ class Spend:
         # Through text, because Decimal(0.1) is 0.1000000000000000055 and would round a cent up.
         self.drift = None if drift is None else Decimal(str(drift))
         self._currency = limits.get("currency") or "USD"
-        self.spent = int(ledger.charged.sum())
-        """Charged for shipments that are not voided."""
+        self._quoted_in = pc.fill_null(currencies.cast(pa.string()), self._currency)
+        self.spent_in = self._by_currency(ledger.charged.astype(np.int64))
+        """Currency -> charged for shipments that are not voided."""
         self.bought = sum(ledger.count(state) for state in (*_MAY_COST, RowState.SHIPPED))
         """Number of shipments that were bought or may have been."""
-        self.reserved = sum(self.price(int(row)) for row in ledger.rows(*_MAY_COST))
-        """Set aside for rows whose charge is not known yet."""
+        self.reserved_in: Counter[str] = Counter()
+        """Currency -> set aside for rows whose charge is not known yet."""
+        for row in ledger.rows(*_MAY_COST):
+            self.reserved_in[self.currency(int(row))] += self.price(int(row))
         self._accounts, self._names = accounts, names or ("",)
         self._committed = self._of_accounts(ledger)
         self._pickups = 0
@@ -112,11 +118,24 @@ class Spend:
     def _place_of(self, account: str) -> int:
         return 0 if self._accounts is None else list(self._names).index(account)
 
+    def _by_currency(self, cents: np.ndarray[Any, Any]) -> Counter[str]:
+        """Return the sum of an amount of each row, in each currency of the quotes."""
+        return Counter(
+            {
+                name: int(cents[np.asarray(pc.equal(self._quoted_in, name))].sum())
+                for name in pc.unique(self._quoted_in).to_pylist()
+            }
+        )
+
     def _of_accounts(self, ledger: Ledger) -> list[int]:
-        """Return what each account was charged, and what is reserved with it."""
+        """Return what each account was charged, and what is reserved with it.
+
+        In the currency of the limits: of others nothing is compared with them.
+        """
         held = ledger.charged.astype(np.int64)
         for row in ledger.rows(*_MAY_COST):
             held[row] += self.price(int(row))
+        held[~np.asarray(pc.equal(self._quoted_in, self._currency))] = 0
         if self._accounts is None:
             return [int(held.sum())]
         return [int(held[self._accounts == code].sum()) for code in range(len(self._names))]
@@ -166,7 +185,22 @@ class Spend:
 
     @property
     def _held(self) -> int:
-        return self.spent + self.reserved + self._pickups
+        """What counts against the limits: what is in their currency."""
+        counted = self.spent_in[self._currency] + self.reserved_in[self._currency]
+        return counted + self._pickups
+
+    @property
+    def spent(self) -> int:
+        """Charged for shipments that are not voided, where all are in one currency.
+
+        Raises ValueError where they are in several: cents of two currencies have no sum.
+        """
+        return _one_sum(self.spent_in)
+
+    @property
+    def reserved(self) -> int:
+        """Set aside for rows whose charge is not known yet; raises ValueError like `spent`."""
+        return _one_sum(self.reserved_in)
 
     def pickup_refusal(self, price: Money, account: str) -> str | None:
         """Return why the limits do not allow a pickup at `price`, or None when they do."""
@@ -211,21 +245,25 @@ class Spend:
 
     def reserve(self, row: int) -> None:
         """Reserve the price of `row`: from now on it may be bought."""
-        self.reserved += self.price(row)
-        self._committed[self._account(row)] += self.price(row)
+        self.reserved_in[self.currency(row)] += self.price(row)
+        self._commit(row, self.price(row))
         self.bought += 1
 
     def release(self, row: int) -> None:
         """Release the reservation of `row`: nothing was bought, or it is voided."""
-        self.reserved -= self.price(row)
-        self._committed[self._account(row)] -= self.price(row)
+        self.reserved_in[self.currency(row)] -= self.price(row)
+        self._commit(row, -self.price(row))
         self.bought -= 1
 
     def charge(self, row: int, cents: int) -> None:
         """Replace the reservation of `row` by what the carrier charged."""
-        self.reserved -= self.price(row)
-        self.spent += cents
-        self._committed[self._account(row)] += cents - self.price(row)
+        self.reserved_in[self.currency(row)] -= self.price(row)
+        self.spent_in[self.currency(row)] += cents
+        self._commit(row, cents - self.price(row))
+
+    def _commit(self, row: int, cents: int) -> None:
+        if self.currency(row) == self._currency:
+            self._committed[self._account(row)] += cents
 
     def drifted(self, row: int, cents: int) -> str | None:
         """Return a reason to stop when a bill exceeds its quote by more than the allowed drift."""
@@ -243,3 +281,10 @@ class Spend:
 
     def _money(self, cents: int) -> str:
         return str(Money.from_cents(cents, self._currency))
+
+
+def _one_sum(amounts: Mapping[str, int]) -> int:
+    used = {name: cents for name, cents in amounts.items() if cents}
+    if len(used) > 1:
+        raise ValueError(f"amounts in {' and '.join(sorted(used))} have no sum")
+    return sum(used.values())

@@ -687,7 +687,8 @@ def test_progress_counts_rows_of_every_state(home, carrier):
                     )
             run.last_error, run.note, run.bought = "reset", "looking up", 3
             run.began -= 10
-            run.spend.spent = 777
+            run.spend.spent_in["USD"] = 777
+            run.spend.spent_in["CAD"] = 500
             run.progress = run.options.progress  # as all accounts of a job share it
             ProgressReporter(run).report()
 
@@ -696,6 +697,7 @@ def test_progress_counts_rows_of_every_state(home, carrier):
     assert (progress.total, progress.done) == (7, 4)
     assert (progress.shipped, progress.failed, progress.in_doubt) == (1, 1, 2)
     assert (progress.spent_cents, progress.currency) == (777, "USD")
+    assert progress.spent == "$7.77 + 5.00 CAD"
     assert (progress.last_error, progress.note) == ("reset", "looking up")
     assert progress.elapsed_s >= 10
     assert progress.rate_per_s == pytest.approx(3 / progress.elapsed_s)

@@ -205,6 +205,20 @@ def test_a_resume_counts_what_was_and_what_may_have_been_bought(
         assert (spend.reserved, spend.spent, spend.bought) == (reserved, spent, bought)
 
 
+def test_amounts_in_two_currencies_are_never_one_sum(home):
+    money = {"currencies": ["USD", "CAD", None], "came": ["shipped"] * 2, "charged": 930}
+    with spend_of(home, [1000, 900, 0], **money, total_cents=2000) as spend:
+        assert dict(spend.spent_in) == {"USD": 930, "CAD": 930}
+        with pytest.raises(ValueError, match="amounts in CAD and USD have no sum"):
+            _ = spend.spent
+        assert spend.refusal(0) is None, "930 and 1000 of 2000: dollars of Canada are not in it"
+        spend.reserve(1)
+        assert (spend.reserved, dict(+spend.reserved_in)) == (900, {"CAD": 900})
+        assert spend.refusal(0) is None
+        spend.charge(1, 800)
+        assert (spend.reserved, spend.spent_in["CAD"]) == (0, 1730)
+
+
 # -- in a run --------------------------------------------------------------------------------------
 
 

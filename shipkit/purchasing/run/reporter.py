@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from shipkit.models import Money
 from shipkit.purchasing.signals import Progress
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store.ledger import Ledger
@@ -88,17 +89,22 @@ class ProgressReporter:
         open_rows = sum(
             count(state) for state in (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT)
         )
-        total = run.manifest.shipments - count(RowState.SKIPPED)
+        total, main = run.manifest.shipments - count(RowState.SKIPPED), run.spend.main_currency
         return Progress(
             done=total - open_rows,
             total=total,
             shipped=count(RowState.SHIPPED),
             failed=count(RowState.FAILED),
             in_doubt=count(RowState.IN_DOUBT) + count(RowState.REVIEW),
-            spent_cents=run.spend.spent,
-            currency=run.spend.main_currency,
+            spent_cents=run.spend.spent_in[main],
+            currency=main,
             rate_per_s=run.bought / elapsed if elapsed > 0 else 0.0,
             elapsed_s=elapsed,
             last_error=run.last_error,
             note=run.note,
+            spent_besides=tuple(
+                Money.from_cents(cents, name)
+                for name, cents in sorted(run.spend.spent_in.items())
+                if cents and name != main
+            ),
         )
