@@ -11,6 +11,7 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -46,8 +47,14 @@ class EasyPostPickups:
         zone = time_zone(request.address)
         first = dt.datetime.combine(request.day, request.ready, zone)
         last = dt.datetime.combine(request.day, request.close, zone)
-        if zone is None:  # as for days: the machine's
+        notes: tuple[str, ...] = ()
+        if zone is None:
+            # As for days: the machine's. A time without a zone would be UTC at EasyPost, which
+            # answers with Z (recorded), and the driver would come at another hour.
             first, last = first.astimezone(), last.astimezone()
+            times = " to ".join(each.isoformat(timespec="minutes") for each in (first, last))
+            unsure = f"the time zone of the address is not known: {times} by this machine's clock"
+            notes = (unsure,)
         place = request.place.replace("_", " ")
         said = f"{place}: {request.instructions}" if request.instructions else place
         body = {
@@ -59,7 +66,8 @@ class EasyPostPickups:
             "reference": request.reference,
             "is_account_address": False,
         }
-        return cheapest_offer(await self._client.post("/pickups", {"pickup": body}))
+        offer = cheapest_offer(await self._client.post("/pickups", {"pickup": body}))
+        return replace(offer, warnings=(*offer.warnings, *notes))
 
     async def book_pickup(
         self,

@@ -86,6 +86,21 @@ def test_it_is_created_bought_looked_at_and_canceled(
     assert kept["instructions"] == "front door: Dock 2"
 
 
+def test_an_address_whose_time_zone_is_not_known_says_by_which_clock_the_times_are(
+    server: Any, easypost: Any, shipment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def call(one: Any) -> Any:
+        return await one.pickup(await wish(one, shipment, 1))
+
+    assert asked(easypost(), call).warnings == ()
+    monkeypatch.setattr(pickup_objects, "time_zone", lambda _: None)
+    [warning] = asked(easypost(), call).warnings
+    *_, kept = server.pickups.values()
+    start = dt.datetime.fromisoformat(kept["min_datetime"])
+    assert start.tzinfo is not None, "EasyPost would take it for UTC"
+    assert f"known: {start.isoformat(timespec='minutes')}" in warning
+
+
 def test_of_several_shipments_it_is_of_a_batch(server: Any, easypost: Any, shipment: Any) -> None:
     async def call(one: Any) -> Any:
         return await one.pickup(await wish(one, shipment, 3))
