@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from shipkit.carriers.host_steps import SHIP_FROM as SHOP
 from shipkit.carriers.pace import Pacer
 from shipkit.carriers.usps import USPS
 from shipkit.carriers.usps.usps_client import Payer
@@ -24,15 +25,6 @@ from shipkit.schema import QUOTES, SHIPMENTS, problems_table
 from shipkit.state import JobStatus
 
 HERE = Path(__file__).parent
-SHOP = Address(
-    name="Dana Ortiz",
-    company="Alamo Goods",
-    address_line1="300 Alamo Plaza",
-    city="San Antonio",
-    state="TX",
-    postal_code="78205",
-    phone="2105550100",
-)
 PAYER = Payer("1000012345", "987654321", "903456789", "903456789")
 BOX = {"length_in": 10.0, "width_in": 8.0, "height_in": 4.0}
 QUOTED = 868
