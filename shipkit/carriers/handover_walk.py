@@ -59,6 +59,8 @@ async def walk_pickup(
     found = await _asked_again(check, booker, request, offer, booked)
     if (known := booked or found) is not None:
         await _canceled(check, booker, request, known)
+    elif "pickup" in check.unsure:
+        check.leave(f"what may be a pickup of {request.day}, {request.reference}")
 
 
 async def _asked_again(
@@ -76,7 +78,7 @@ async def _asked_again(
         words = found.number or "there is one, without its number"
         check.note(name, words if same else f"another one: {found.number}", expected=same)
         if not same:
-            check.left.append(f"pickup {found.number}")
+            check.leave(f"pickup {found.number}")
     return found
 
 
@@ -92,7 +94,7 @@ async def _canceled(
         return True
 
     if not await tried(check, "cancel the pickup", lambda: canceled(asked_before=False)):
-        check.left.append(f"pickup {booked.number or request.reference}")
+        check.leave(f"pickup {booked.number or request.reference}")
         return
     check.note("cancel the pickup", "accepted")
     name = "cancel after a lost answer"
@@ -127,19 +129,23 @@ async def walk_manifest(carrier: Carrier, check: HostCheck, bought: Purchase) ->
         same = made is None or found.number == made.number
         words = found.number if same else f"another one: {found.number}"
         check.note(name, words, expected=same)
-    await _void_on_manifest(carrier, check, bought)
+    listed = made is not None or found is not None
+    await _void_on_manifest(carrier, check, bought, listed=listed)
 
 
-async def _void_on_manifest(carrier: Carrier, check: HostCheck, bought: Purchase) -> None:
+async def _void_on_manifest(
+    carrier: Carrier, check: HostCheck, bought: Purchase, *, listed: bool
+) -> None:
     name = "void after the manifest"
     try:
         await carrier.void(bought)
         check.note(name, "accepted")
     except CarrierRejected as refused:  # as USPS does; a label of the test host costs nothing
-        check.note(name, f"refused: {refused.message}")
+        check.note(name, f"refused: {refused.message}", expected=listed)
+        check.leave(*([] if listed else bought.tracking_numbers))
     except CarrierError as error:
         check.note(name, f"{error.message} ({error.code})", expected=False)
-        check.left += list(bought.tracking_numbers)
+        check.leave(*bought.tracking_numbers)
 
 
 def _labels(bought: Purchase) -> BoughtLabels:

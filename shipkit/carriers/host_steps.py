@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from shipkit.errors import CarrierError, PartlyBought
+from shipkit.errors import CarrierError, CarrierRejected, NotSent, PartlyBought
 from shipkit.models import Address, Parcel
 
 __all__ = ["BOX", "SHIP_FROM", "SHIP_TO", "HostCheck", "HostStep", "tried"]
@@ -54,7 +54,10 @@ class HostCheck:
     repeat_is_same: bool = False
     """A repeated purchase with its key returned the same label at the same price."""
     left: list[str] = field(default_factory=list)
-    """Tracking numbers of labels that could not be voided."""
+    """What may be left at the carrier: tracking numbers of labels that could not be voided, pickups
+    that could not be canceled, and what was asked for without an answer."""
+    unsure: set[str] = field(default_factory=set)
+    """Steps without a clear answer: they may have bought something."""
 
     @property
     def differences(self) -> list[str]:
@@ -65,11 +68,18 @@ class HostCheck:
         """Add a step."""
         self.steps.append(HostStep(name, text, expected))
 
+    def leave(self, *things: str) -> None:
+        """Name what may be left at the carrier, once."""
+        self.left += [each for each in things if each not in self.left]
+
 
 async def tried(check: HostCheck, name: str, call: Callable[[], Awaitable[T]]) -> T | None:
     """Return the answer of a step, None (and a note) where the carrier refused or gave none."""
     try:
         return await call()
+    except (CarrierRejected, NotSent) as error:  # it did nothing
+        check.note(name, f"{error.message} ({error.code})", expected=False)
+        return None
     except PartlyBought as error:
         check.note(name, error.message, expected=False)
     except CarrierError as error:
@@ -77,4 +87,5 @@ async def tried(check: HostCheck, name: str, call: Callable[[], Awaitable[T]]) -
     except Exception as error:
         log.warning("a step failed in the carrier's code", exc_info=error)
         check.note(name, f"the answer cannot be read: {type(error).__name__}", expected=False)
+    check.unsure.add(name)
     return None

@@ -11,6 +11,7 @@ host that is on a manifest, where the carrier does not void such labels.
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from shipkit.carriers.after_purchase import manifest_maker
 from shipkit.carriers.handover_walk import walk_manifest, walk_pickup
@@ -21,6 +22,11 @@ from shipkit.errors import InputError
 from shipkit.models import LabelSpec, Money, Purchase, Rate, Shipment
 
 __all__ = ["HostCheck", "HostStep", "walk"]
+
+_REPEAT: Final = "repeat with its key"
+_ANOTHER: Final = "buy for the manifest"
+_BUYING: Final = frozenset({"buy", _REPEAT, _ANOTHER})
+"""Steps that may have bought a label where their answer was lost."""
 
 
 async def walk(
@@ -54,17 +60,20 @@ async def walk(
     if under is None:
         return check
     bought = await _bought(carrier, check, shipment, under, spec, rate)
+    found: list[Purchase] | None = None
     try:
         if bought is not None and repeats_by_key(carrier):
             await _repeated(carrier, check, shipment, under, spec, bought)
-        await _looked_up(carrier, check, shipment, under, spec, bought)
+        found = await _looked_up(carrier, check, shipment, under, spec, bought)
         if bought is not None:
             await _tracked(carrier, check, bought)
             await walk_pickup(carrier, check, shipment, bought)
     finally:
-        await _voided(carrier, check, shipment, under, spec, bought)
+        if not found and "buy" in check.unsure:  # it may have come since
+            found = await _looked_up(carrier, check, shipment, under, spec, None, "look up again")
+        await _voided(carrier, check, under, _of_one(bought, found))
     if bought is not None and manifest_maker(carrier) is not None:
-        await _on_manifest(carrier, check, shipment, spec)
+        await _on_manifest(carrier, check, shipment, spec, rate)
     return check
 
 
@@ -99,17 +108,18 @@ async def _prepared(
     reference: str,
     label: LabelSpec,
     rate: Rate,
+    name: str = "prepare",
 ) -> str | None:
     step = preparer(carrier)
     if step is None:
         return reference
     made: Prepared | None = await tried(
-        check, "prepare", lambda: step.prepare(shipment, SHIP_FROM, reference, label)
+        check, name, lambda: step.prepare(shipment, SHIP_FROM, reference, label)
     )
     if made is None:
         return None
     same = made.price is None or made.price.cents == rate.cost_cents
-    check.note("prepare", f"the price is {made.price or 'not given'}", expected=same)
+    check.note(name, f"the price is {made.price or 'not given'}", expected=same)
     return made.shipment_id
 
 
@@ -144,18 +154,16 @@ async def _repeated(
     label: LabelSpec,
     bought: Purchase,
 ) -> None:
-    again = await tried(
-        check, "repeat with its key", lambda: carrier.ship(shipment, SHIP_FROM, under, label)
-    )
+    again = await tried(check, _REPEAT, lambda: carrier.ship(shipment, SHIP_FROM, under, label))
     if again is None:
         return
     same = again.tracking_numbers == bought.tracking_numbers and again.charge == bought.charge
     check.repeat_is_same = same
     text = "the same label" if same else f"another label: {', '.join(again.tracking_numbers)}"
-    check.note("repeat with its key", text, expected=same)
+    check.note(_REPEAT, text, expected=same)
     if again.tracking_numbers != bought.tracking_numbers:
         gone = await tried(check, "void of the repeat", lambda: _void(carrier, again))
-        check.left += [] if gone else list(again.tracking_numbers)
+        check.leave(*([] if gone else again.tracking_numbers))
 
 
 async def _looked_up(
@@ -165,14 +173,17 @@ async def _looked_up(
     under: str,
     label: LabelSpec,
     bought: Purchase | None,
-) -> None:
-    found = await tried(check, "look up", lambda: carrier.find(under, label, shipment))
+    name: str = "look up",
+) -> list[Purchase] | None:
+    """Return what is found under the reference, None without an answer."""
+    found = await tried(check, name, lambda: carrier.find(under, label, shipment))
     if found is None:
-        return
+        return None
     numbers = [number for one in found for number in one.tracking_numbers]
     wanted = [] if bought is None else list(bought.tracking_numbers)
     text = ", ".join(numbers) or "nothing found"
-    check.note("look up", text, expected=sorted(numbers) == sorted(wanted))
+    check.note(name, text, expected=sorted(numbers) == sorted(wanted))
+    return found
 
 
 async def _tracked(carrier: Carrier, check: HostCheck, bought: Purchase) -> None:
@@ -184,50 +195,54 @@ async def _tracked(carrier: Carrier, check: HostCheck, bought: Purchase) -> None
         check.note("track", ", ".join(str(one["status"]) for one in found))
 
 
+def _of_one(bought: Purchase | None, found: list[Purchase] | None) -> list[Purchase]:
+    """Return every purchase under one reference that is not voided."""
+    known = [] if bought is None else [bought]
+    numbers = {number for each in known for number in each.tracking_numbers}
+    others = [
+        each
+        for each in found or ()
+        if not each.voided and not numbers.intersection(each.tracking_numbers)
+    ]
+    return known + others
+
+
 async def _voided(
-    carrier: Carrier,
-    check: HostCheck,
-    shipment: Shipment,
-    under: str,
-    label: LabelSpec,
-    bought: Purchase | None,
+    carrier: Carrier, check: HostCheck, under: str, purchases: list[Purchase]
 ) -> None:
     """Void what was bought, also where its answer was lost."""
-    if bought is None:
-        found = await tried(check, "look up", lambda: carrier.find(under, label, shipment))
-        bought = next(iter(found or ()), None)
-    if bought is None:
+    lost = sorted(check.unsure & _BUYING)
+    if (not purchases and lost) or (_REPEAT in lost and "look up" in check.unsure):
+        check.leave(f"what may be a label under {under}")
+    for purchase in purchases:
+        await _voided_twice(carrier, check, purchase)
+    check.unsure -= _BUYING
+
+
+async def _voided_twice(carrier: Carrier, check: HostCheck, purchase: Purchase) -> None:
+    if not await tried(check, "void", lambda: _void(carrier, purchase)):
+        check.leave(*purchase.tracking_numbers)
         return
-    purchase = bought
-    if await tried(check, "void", lambda: _void(carrier, purchase)):
-        check.note("void", "accepted")
-    else:
-        check.left += list(purchase.tracking_numbers)
-        return
-    again = await tried(check, "void again", lambda: _void(carrier, purchase))
-    if again:
+    check.note("void", "accepted")
+    if await tried(check, "void again", lambda: _void(carrier, purchase)):
         check.note("void again", "accepted")
 
 
 async def _on_manifest(
-    carrier: Carrier, check: HostCheck, shipment: Shipment, label: LabelSpec
+    carrier: Carrier, check: HostCheck, shipment: Shipment, label: LabelSpec, rate: Rate
 ) -> None:
     """Put another label on a manifest: it may not be voided afterwards."""
-    under: str | None = f"CHECK{secrets.token_hex(7).upper()}0"
-    if (step := preparer(carrier)) is not None:
-        name, reference = "prepare for the manifest", str(under)
-        made: Prepared | None = await tried(
-            check, name, lambda: step.prepare(shipment, SHIP_FROM, reference, label)
-        )
-        under = made.shipment_id if made else None
+    reference, name = f"CHECK{secrets.token_hex(7).upper()}0", "prepare for the manifest"
+    under = await _prepared(carrier, check, shipment, reference, label, rate, name)
     if under is None:
         return
-    number = under
-    bought = await tried(
-        check, "buy for the manifest", lambda: carrier.ship(shipment, SHIP_FROM, number, label)
-    )
+    bought = await tried(check, _ANOTHER, lambda: carrier.ship(shipment, SHIP_FROM, under, label))
     if bought is not None:
         await walk_manifest(carrier, check, bought)
+    elif _ANOTHER in check.unsure:
+        name = "look up for the manifest"
+        found = await _looked_up(carrier, check, shipment, under, label, None, name)
+        await _voided(carrier, check, under, _of_one(None, found))
 
 
 async def _void(carrier: Carrier, purchase: Purchase) -> bool:

@@ -11,7 +11,7 @@ import pytest
 import shipkit as sk
 from shipkit.carriers.host_walk import walk
 from shipkit.carriers.sandbox import Faults
-from shipkit.errors import CarrierRejected, InputError
+from shipkit.errors import AnswerLost, CarrierRejected, InputError
 
 
 def test_the_sandbox_is_as_expected(tmp_path):
@@ -107,6 +107,111 @@ def test_a_label_that_cannot_be_voided_is_named(tmp_path):
     found = asyncio.run(walk(carrier))
     assert found.differences == ["void: too late (carrier_rejected)"]
     assert len(found.left) == 1
+
+
+def lost():
+    """Return a carrier's method that gives no answer."""
+
+    async def call(*_, **__):
+        raise AnswerLost("no answer")
+
+    return call
+
+
+def test_a_purchase_that_nothing_shows_is_named(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    carrier.ship = carrier.find = lost()
+    found = asyncio.run(walk(carrier))
+    [left] = found.left
+    assert left.startswith("what may be a label under CHECK")
+    assert [step.name for step in found.steps] == [
+        "compare",
+        "price",
+        "buy",
+        "look up",
+        "look up again",
+    ]
+
+
+def test_a_label_for_the_manifest_whose_answer_is_lost_is_looked_up_and_voided(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    buy, calls = carrier.ship, []
+
+    async def bought(*given):
+        label = await buy(*given)
+        calls.append(label)
+        if len(calls) == 2:
+            raise AnswerLost("no answer")
+        return label
+
+    carrier.ship = bought
+    found = asyncio.run(walk(carrier))
+    assert found.left == []
+    assert [step.name for step in found.steps][-3:] == [
+        "look up for the manifest",
+        "void",
+        "void again",
+    ]
+    carrier = sk.SandboxCarrier(home=tmp_path / "second")
+    buy, find = carrier.ship, carrier.find
+    calls.clear()
+
+    async def only_once(*given):
+        if len(calls) == 2:
+            raise AnswerLost("no answer")
+        return await find(*given)
+
+    carrier.ship, carrier.find = bought, only_once
+    [left] = asyncio.run(walk(carrier)).left
+    assert left.startswith("what may be a label under CHECK")
+
+
+def test_a_pickup_that_nothing_shows_is_named(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    carrier.book_pickup = lost()
+    [left] = asyncio.run(walk(carrier)).left
+    assert left.startswith("what may be a pickup of 20")
+
+
+def test_a_second_label_under_the_reference_is_voided_too(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    carrier.capabilities = replace(carrier.capabilities, pickup=False, manifest=False)
+    find, gone = carrier.find, []
+
+    async def two(*given):
+        [one] = await find(*given)
+        return [one, one.model_copy(update={"tracking_numbers": ("OTHER",)})]
+
+    async def void(purchase):
+        gone.append(purchase.tracking_numbers)
+        if purchase.tracking_numbers == ("OTHER",):
+            raise AnswerLost("no answer")
+
+    carrier.find, carrier.void = two, void
+    found = asyncio.run(walk(carrier))
+    assert found.left == ["OTHER"]
+    assert len(set(gone)) == 2
+
+
+def test_a_label_that_came_on_no_manifest_and_is_not_voided_is_named(tmp_path):
+    carrier = sk.SandboxCarrier(home=tmp_path)
+    void = carrier.void
+
+    async def last_refused(purchase):
+        if tried:
+            raise CarrierRejected("too late")
+        await void(purchase)
+
+    tried = []
+
+    async def no_form(*_, **__):
+        tried.append("manifest")
+        raise AnswerLost("no answer")
+
+    carrier.manifest, carrier.void = no_form, last_refused
+    found = asyncio.run(walk(carrier))
+    assert len(found.left) == 1
+    assert "void after the manifest: refused: too late" in found.differences
 
 
 def test_a_service_that_is_not_sold_is_a_difference_and_buys_nothing(tmp_path):
