@@ -134,12 +134,14 @@ def test_a_bad_value_of_a_carrier_names_its_variable_and_shows_no_value(name: st
     assert value not in str(caught.value)
 
 
-def test_the_variables_of_ups_are_those_of_the_first_release():
+def test_the_variables_of_ups():
     assert set(UpsSettings.variables("ups").values()) == {
         *UPS,
         "SHIPKIT_UPS_ENV",
         "SHIPKIT_UPS_BASE_URL",
         "SHIPKIT_UPS_ABSENCE_PROOF_S",
+        "SHIPKIT_UPS_PICKUP_TYPE",
+        "SHIPKIT_UPS_CUSTOMER_CLASSIFICATION",
     }
     settings = UpsSettings.read("ups", {**UPS, "SHIPKIT_UPS_ENV": "live"})
     assert (settings.client_id, settings.account, settings.env) == ("client", "A1B2C3", "live")

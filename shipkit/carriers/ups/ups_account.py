@@ -27,6 +27,7 @@ from shipkit.carriers.ups.host import checked_host
 from shipkit.carriers.ups.landed_cost import landed_cost, landed_cost_of
 from shipkit.carriers.ups.pickup_calls import UpsPickups
 from shipkit.carriers.ups.purchases import read_answer
+from shipkit.carriers.ups.rate_basis import rate_basis
 from shipkit.carriers.ups.reference_lookup import ReferenceLookup
 from shipkit.carriers.ups.route import route_of
 from shipkit.carriers.ups.service_level import SERVICES, settled
@@ -77,6 +78,9 @@ class UPS(UpsPickups):
     absence_proof_after_s
         Seconds of negative look-ups, by both sources, after which ``resend="proven"`` may send a
         row again.
+    pickup_type, customer_classification
+        Which published prices are quoted, by the words of
+        :class:`~shipkit.carriers.ups.ups_settings.UpsSettings`.
     quote_cache
         Keeps prices for a while; None asks every time.
     transport
@@ -101,6 +105,8 @@ class UPS(UpsPickups):
         timeout_s: float = 30.0,
         absence_proof_after_s: float | None = _ABSENCE_PROOF_S,
         quote_cache: QuoteCache | None = None,
+        pickup_type: str = "daily",
+        customer_classification: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         proxy: SecretStr | None = None,
         today: Callable[[], dt.date] | None = None,
@@ -131,6 +137,7 @@ class UPS(UpsPickups):
             self.identity,
             concurrency=self.pace.concurrency,
             cache=quote_cache,
+            basis=rate_basis(pickup_type, customer_classification),
             today=today,
         )
 
@@ -157,6 +164,8 @@ class UPS(UpsPickups):
             base_url=own.base_url,
             timeout_s=shared.timeout_s,
             proxy=shared.proxy,
+            pickup_type=own.pickup_type,
+            customer_classification=own.customer_classification,
             absence_proof_after_s=own.absence_proof_s or _ABSENCE_PROOF_S,
             quote_cache=QuoteCache(shared.home / "quotes", max_age_s=shared.quote_cache_s),
         )

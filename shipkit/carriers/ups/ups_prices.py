@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -65,6 +65,8 @@ class UpsPrices:
         How many requests are under way at a time.
     cache
         Keeps prices for a while; None asks every time.
+    basis
+        Which prices are wanted: see :func:`~shipkit.carriers.ups.rate_basis.rate_basis`.
     today
         The day, in tests; None: the day where the parcels leave from.
     """
@@ -76,11 +78,13 @@ class UpsPrices:
         *,
         concurrency: int,
         cache: QuoteCache | None,
+        basis: Mapping[str, Any],
         today: Callable[[], dt.date] | None,
     ) -> None:
         self._client, self._account = client, identity.account
         self._who = f"{identity.name}|{identity.environment}|{identity.account}"
         self._concurrency, self._cache, self._today = concurrency, cache, today
+        self._basis = basis
         self._days_apart: bool | None = None
 
     async def quote(self, shipment: Shipment, shipper: Address) -> Rate:
@@ -158,21 +162,18 @@ class UpsPrices:
         CarrierRejected
             UPS would refuse the shipment by every service.
         """
-        account = self._account
         date = shipment.ship_date or self.day(shipment, shipper)
         simple = simple_rate_services(shipment)
         if simple:
             wire.check(shipment.model_copy(update={"service": simple[0]}), shipper)
-        listed = (
-            None if simple else wire.rate(shipment, shipper, account=account, shop=True, date=date)
-        )
+        listed = None if simple else self._rate(shipment, shipper, date, shop=True)
         apart: list[Shipment | CarrierRejected] = []
         sent: list[object] = [listed.body if listed else None]
         for service in simple or _NOT_SHOPPED:
             own = shipment.model_copy(update={"service": service})
             try:
                 wire.check(own, shipper)
-                sent.append(wire.rate(own, shipper, account=account, date=date).body)
+                sent.append(self._rate(own, shipper, date).body)
                 apart.append(own)
             except CarrierRejected as refused:
                 sent.append(str(refused))
@@ -246,7 +247,7 @@ class UpsPrices:
     async def _priced_apart(
         self, shipment: Shipment, shipper: Address, day: dt.date | None, *, learns: bool
     ) -> Rate:
-        request = wire.rate(shipment, shipper, account=self._account, date=day)
+        request = self._rate(shipment, shipper, day)
         rate = self._price_of(await self._client.ask(request), shipment, shipper)
         if learns:
             self._days_apart = day is not None
@@ -256,6 +257,13 @@ class UpsPrices:
         known = self._days_apart
         return (date, None) if known is None else (date,) if known else (None,)
 
+    def _rate(
+        self, shipment: Shipment, shipper: Address, date: dt.date | None, *, shop: bool = False
+    ) -> wire.Request:
+        return wire.rate(
+            shipment, shipper, account=self._account, date=date, shop=shop, basis=self._basis
+        )
+
     def _rate_request(self, shipment: Shipment, shipper: Address) -> wire.Request:
         """Return the question for a price, with transit times from the ship date, or from today.
 
@@ -264,7 +272,7 @@ class UpsPrices:
         date = shipment.ship_date
         if date is None and (shipment.service not in _NOT_SHOPPED or self._days_apart):
             date = self.day(shipment, shipper)
-        return wire.rate(shipment, shipper, account=self._account, date=date)
+        return self._rate(shipment, shipper, date)
 
     def _price_of(self, body: Any, shipment: Shipment, shipper: Address) -> Rate:
         """Return the price of the shipment's own service in an answer of Rate."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from shipkit.carriers.ups.rate_basis import CustomerClassification, PickupType
 from shipkit.settings import CarrierSettings
 
 __all__ = ["UpsSettings"]
@@ -27,6 +28,14 @@ class UpsSettings(CarrierSettings):
     base_url: str | None = None
     """Another host: https and UPS's own for this environment, or loopback.
     ``SHIPKIT_UPS_BASE_URL``.
+    """
+    pickup_type: PickupType = "daily"
+    """How UPS comes by the parcels, which published prices depend on.
+    ``SHIPKIT_UPS_PICKUP_TYPE``.
+    """
+    customer_classification: CustomerClassification | None = None
+    """Whose published prices are quoted; None: what UPS takes the account for.
+    ``SHIPKIT_UPS_CUSTOMER_CLASSIFICATION``.
     """
     absence_proof_s: float | None = Field(default=None, gt=0)
     """Seconds of negative look-ups that prove an absence; None: 600.

@@ -33,6 +33,7 @@ nothing here was tried against the live service):
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ from shipkit.carriers.ups.packages import (
     shipped_package,
     wants_signature,
 )
+from shipkit.carriers.ups.rate_basis import rate_basis
 from shipkit.carriers.ups.route import (
     Route,
     demand_a_service_that_runs,
@@ -122,10 +124,12 @@ def rate(
     account: str,
     shop: bool = False,
     date: dt.date | None = None,
+    basis: Mapping[str, Any] | None = None,
 ) -> Request:
     """Return a request for the price of one service, or of all with `shop`.
 
-    With a `date`, the answer has transit times for parcels that leave on that day.
+    With a `date`, the answer has transit times for parcels that leave on that day. `basis` says
+    which prices are wanted, by :func:`~shipkit.carriers.ups.rate_basis.rate_basis`.
     """
     route = route_of(shipment, shipper, account)
     if not shop:
@@ -170,7 +174,7 @@ def rate(
     return Request(
         "POST",
         f"/api/rating/{VERSION}/{option}",
-        {"RateRequest": {"Request": request, "PickupType": {"Code": "01"}, "Shipment": body}},
+        {"RateRequest": {"Request": request, **(basis or rate_basis()), "Shipment": body}},
     )
 
 

@@ -1084,6 +1084,9 @@ class UpsServer:
             return "120010", "request option or subversion"
         if outer.get("PickupType", {}).get("Code", "01") not in {"01", "03", "06", "19", "20"}:
             return "110208", "pickup type"
+        customers = {"00", "01", "04", "05", "06", "53"}
+        if outer.get("CustomerClassification", {}).get("Code", "00") not in customers:
+            return "110210", "customer classification"
         if any(ord(c) < 32 or ord(c) == 127 for text in _texts(body) for c in text):
             return EMPTY
         if any(ord(c) > 255 for text in _texts(body) for c in text):

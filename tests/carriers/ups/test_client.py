@@ -26,6 +26,7 @@ from shipkit.carriers import registry
 from shipkit.carriers.protocol import Carrier
 from shipkit.carriers.quote_cache import QuoteCache
 from shipkit.carriers.ups import UPS, wire
+from shipkit.carriers.ups.client import UpsClient
 from shipkit.carriers.ups.service_level import ServiceLevel
 from shipkit.errors import (
     AnswerLost,
@@ -33,6 +34,7 @@ from shipkit.errors import (
     CarrierError,
     CarrierRejected,
     CarrierUnreachable,
+    InputError,
     RateLimited,
     SettingsError,
 )
@@ -579,6 +581,31 @@ def test_shopping_a_table_sends_requests_that_are_alike_once_and_keeps_what_is_o
         assert offers.warnings.str.contains("e-mail").tolist() == [row == 40] * len(alone)
     [refused] = found[found.row == 41].problem
     assert refused.startswith("references.po")
+
+
+def test_pickup_type_and_customer_are_in_each_question_for_a_price(
+    server: Any, shop: Address, shipment: Shipment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    ask = UpsClient.ask
+
+    async def noted(client: UpsClient, request: Any) -> Any:
+        sent.append(request.body["RateRequest"])
+        return await ask(client, request)
+
+    monkeypatch.setattr(UpsClient, "ask", noted)
+    who = {"pickup_type": "customer_counter", "customer_classification": "retail"}
+    run(server, lambda ups: ups.quote(shipment, shop), **who)
+    run(server, lambda ups: ups.quote_table(table({}), shop), **who)
+    run(server, lambda ups: ups.shop(shipment, shop), **who)
+    assert len(sent) >= 4
+    for one in sent:
+        assert one["PickupType"] == {"Code": "03"}
+        assert one["CustomerClassification"] == {"Code": "04"}
+    run(server, lambda ups: ups.quote(shipment, shop))
+    assert "CustomerClassification" not in sent[-1]
+    with pytest.raises(InputError, match="customer_classification='wholesale' is not known"):
+        run(server, lambda ups: ups.quote(shipment, shop), customer_classification="wholesale")
 
 
 def test_prices_are_kept_for_a_while_and_no_longer(
