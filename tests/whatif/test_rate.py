@@ -261,6 +261,26 @@ def test_a_declared_value_in_another_currency_has_no_price():
     assert made_up["cost_cents"].notna().all(), "made-up prices are of any currency"
 
 
+def test_a_declared_value_in_another_currency_has_a_price_by_services_that_do_not_price_it():
+    rules = [
+        dataclasses.replace(rule, services=("ground",)) if rule.declared_value else rule
+        for rule in CARD.surcharges
+    ]
+    contract = dataclasses.replace(CARD, is_synthetic=False, surcharges=tuple(rules))
+    assert contract.pricing_values == ("ground",)
+    order = {"zip": "10001", "weight_lb": 3, "declared_value": "500", "currency": "EUR"}
+    given = [order | {"service": name} for name in ("Ground", "2nd Day Air")]
+    rated = sk.rate(given, contract, origin="78205")
+    assert rated["cost_cents"].isna().tolist() == [True, False]
+    shipment = Shipment(
+        ship_to=Address(postal_code="10001"),
+        service="2nd_day_air",
+        parcels=(Parcel(weight_lb=3, declared_value=Money.of("500", "EUR")),),
+    )
+    one = contract.quote(shipment, Address(postal_code="78205"))
+    assert one.cost_cents == rated["cost_cents"][1]
+
+
 def test_smaller_boxes_bill_less_and_a_parcel_that_fits_none_keeps_its_own():
     orders = [
         {

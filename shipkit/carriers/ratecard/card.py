@@ -354,12 +354,16 @@ class RateCard:
         return frozenset(each.code for each in CARD_SERVICES if each.reach == "abroad")
 
     @cached_property
-    def prices_values(self) -> bool:
-        """Whether a surcharge depends on the declared value, which must be in the card's currency.
+    def pricing_values(self) -> tuple[str, ...]:
+        """The services with a surcharge for declared value, which must be in the card's currency.
 
         Made-up prices take the number of any currency: a shop in Toronto can try its file.
         """
-        return not self.is_synthetic and any(rule.declared_value for rule in self.surcharges)
+        rules = () if self.is_synthetic else self.surcharges
+        by_value = [rule.services for rule in rules if rule.declared_value]
+        return tuple(
+            name for name in self.services if any(not some or name in some for some in by_value)
+        )
 
     def rounds_up(self, day: dt.date | None) -> bool | None:
         """Return whether sides are rounded up to whole inches on `day`."""

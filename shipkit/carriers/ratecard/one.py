@@ -285,7 +285,7 @@ def _no_price(
         return REFUSALS["size"][0].format(
             longest=card.max_longest_in, girth=card.max_girth_in
         ), REFUSALS["size"][1]
-    if card.prices_values and any(
+    if service in card.pricing_values and any(
         value.cents > 0 and value.currency != card.currency
         for parcel in shipment.parcels
         if (value := parcel.declared_value) is not None

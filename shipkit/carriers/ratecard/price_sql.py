@@ -302,9 +302,12 @@ def _base(card: RateCard) -> str:
 
 def _foreign_value(card: RateCard) -> str:
     """Return SQL of whether a declared value is priced that is not in the card's currency."""
-    if not card.prices_values:
+    if not card.pricing_values:
         return "false"
-    return f"declared_in <> {quoted_text(card.currency)} AND {_over('declared', 'max')} > 0"
+    return (
+        f"coalesce({any_of('service', card.pricing_values)}, false) AND "
+        f"declared_in <> {quoted_text(card.currency)} AND {_over('declared', 'max')} > 0"
+    )
 
 
 def _refused(card: RateCard) -> dict[str, str]:
