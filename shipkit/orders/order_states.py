@@ -50,15 +50,15 @@ class StateColumn:
     is_expected
         Returns whether a cell's plain text is that of an order that is right to ship; None where
         other words than states may be in the column.
-    no_amounts
-        Whether a column with a number other than 0 and 1 is none.
+    may_be_price
+        Whether a column of amounts is none: "Ship" may be what the transport costs.
     """
 
     column: Column
     read: Callable[[str], _Meaning | None]
     blank: _Meaning | None = None
     is_expected: Callable[[str], bool] | None = None
-    no_amounts: bool = False
+    may_be_price: bool = False
 
 
 def state_columns(
@@ -229,11 +229,11 @@ def _meanings(
     cells = con.execute(
         f"SELECT DISTINCT {key}::VARCHAR FROM {lines.sql} WHERE {key} IS NOT NULL"
     ).fetchall()
-    if state.no_amounts and any(_is_amount(value) for (value,) in cells):
+    if state.may_be_price and _are_amounts([value for (value,) in cells]):
         return [], []
     made, unknown = [], []
     for (value,) in cells:
-        text = plain(value)
+        text = _yes_or_no(value) or plain(value)
         found = state.read(text)
         if found is not None:
             made.append({"value": value, **vars(found)})
@@ -242,9 +242,36 @@ def _meanings(
     return made, unknown if len(unknown) <= _MOST_UNKNOWN else []
 
 
+_NUMBER: Final = re.compile(r"\W*[0-9][0-9.,]*\W*")
+
+
+def _yes_or_no(cell: str) -> str | None:
+    """Return "0" or "1" for a cell that is one of them as a number: 0.0 of pandas, 1.00."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return str(int(number)) if number in (0, 1) else None
+
+
+def _are_amounts(cells: Sequence[str]) -> bool:
+    """Return whether cells are prices: one is a number that no flag has, and none is a word."""
+    words = _words()
+    answers = words["yes"] | words["neutral"] - {""}
+    if any(plain(cell) in answers - _BITS for cell in cells):
+        return False
+    # "0.00" is 0.0 where it was read as a number: free transport, unless others have a 1.
+    return any(map(_is_amount, cells)) or {*cells} == {"0.0"}
+
+
 def _is_amount(cell: str) -> bool:
-    """Return whether a cell is a number that no flag has: 4.99, 0.00, $5."""
-    return bool(re.fullmatch(r"\W*[0-9][0-9.,]*\W*", cell)) and cell.strip() not in {"0", "1"}
+    """Return whether a cell is a number other than 0 and 1, or one with cents: 4.99, 0.00, $5."""
+    return bool(_NUMBER.fullmatch(cell)) and (
+        _yes_or_no(cell) is None or bool(re.search(r"[.,][0-9]{2}\b", cell))
+    )
+
+
+_BITS: Final = frozenset({"0", "1"})
 
 
 # -- what a known export reports itself ------------------------------------------------------------
@@ -354,8 +381,7 @@ def _flag(
             read = partial(
                 _denied if denies else _filled, meaning=meaning, neutral=words["neutral"]
             )
-            # "Ship" may be the price of the transport: a flag has words, and no amounts.
-            return StateColumn(column, read, no_amounts=denies)
+            return StateColumn(column, read, may_be_price=entry.get("may_be_price", False))
     return None
 
 

@@ -49,6 +49,7 @@ ERRORS = [
     ("Fulfillment Status", "WILL_NOT_DELIVER", "order_cancelled"),
     ("Billing Block", "01", "order_not_ready"),
     ("Ship?", "No", "order_not_ready"),
+    ("Approved", 0.0, "order_not_ready"),  # pandas, Parquet
     ("Needs shipping", "no", "order_not_physical"),
     ("Collection", "Yes", "order_picked_up"),
     ("Delivery", "Click & Collect", "order_picked_up"),
@@ -64,6 +65,9 @@ WARNINGS = [
     ("Status", "Partially refunded", "order_partly_refunded"),
     ("Status", "Closed", "order_fulfilled"),
     ("Sent", "x", "order_fulfilled"),
+    ("Sent", 1.0, "order_fulfilled"),
+    ("Paid", 0.0, "order_unpaid"),
+    ("Paid", "0.00", "order_unpaid"),
     ("Actual Ship Date", "2026-11-20", "order_fulfilled"),
     ("Refund Status", "Full", "order_refunded"),
     ("Order Status", "Zorked", "order_state_unknown"),
@@ -147,6 +151,22 @@ def test_a_state_that_is_not_known_is_told_once(shop):
     found = found[found["code"] == "order_state_unknown"]
     assert list(found["row_number"]) == [1]
     assert found["problem"].iloc[0].endswith("(in 2 orders)")
+
+
+@pytest.mark.parametrize(
+    ("cells", "held"),
+    [
+        (["No", "Yes", "2", "No"], [1, 4]),  # a flag, one cell of which is a slip
+        (["0.0", "1.0", "0"], [1, 3]),
+        (["0", "4.99", "0"], []),
+        (["$5", "Free", "0"], []),
+    ],
+)
+def test_a_flag_that_may_be_a_price_is_one_by_its_words(shop, cells, held):
+    rows = [{**ADA, "order id": f"A-{n}", "ship": cell} for n, cell in enumerate(cells)]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        found = session.map(service="ground", defaults={"weight_lb": 2}).problems
+    assert [p.row_number for p in found.itertuples() if p.field == "ship"] == held
 
 
 def test_an_ignored_column_reports_nothing(shop):
