@@ -344,23 +344,24 @@ def _state(
     if cell in handled:
         return None
     for meaning in meanings:
-        fits = _FITS.get("".join(meaning["columns"]), _within)
-        if any(fits(cell, word) for word in meaning["words"]):
+        if any(_within(cell, word) for word in meaning.get("unless", ())):
+            continue
+        if any(_fits(cell, word, meaning) for word in meaning["words"]):
             return _meaning(column, meaning) if "code" in meaning else None
     return None
 
 
-def _is_document(cell: str, word: str) -> bool:
-    """Return whether a cell names a kind of document: "Type" may be "Credit card", too."""
-    return " ".join(each for each in cell.split() if each not in _OF_A_DOCUMENT) == word
-
-
-_OF_A_DOCUMENT: Final = frozenset({"order", "sales", "sale", "customer", "document"})
-_FITS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "document": _is_document,
-    "claim": _affirms,
-}
-"""Kind of a column -> how its words are found in a cell, where they are not simply in it."""
+def _fits(cell: str, word: str, meaning: Mapping[str, Any]) -> bool:
+    """Return whether a cell has a word of a meaning, in the way that the meaning is read."""
+    match meaning.get("match"):
+        case "whole":
+            return _within(cell, word) and all(
+                each in meaning["parts"] or each.isdigit() for each in cell.split()
+            )
+        case "affirmed":
+            return _affirms(cell, word)
+        case _:
+            return _within(cell, word)
 
 
 def _flag(
@@ -447,9 +448,17 @@ def _words() -> dict[str, Any]:
         "denials": frozenset(_plainly(given["expected"]["denials"])),
         "of_orders": frozenset(_plainly(given["expected"]["of_orders"])),
         "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
-        "meaning": [{**entry, "words": _plainly(entry["words"])} for entry in given["meaning"]],
+        "meaning": [_meant(entry, given["groups"]) for entry in given["meaning"]],
         "flag": [_plainly(entry) for entry in given["flag"]],
     }
+
+
+def _meant(entry: Mapping[str, Any], groups: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return a meaning with the words of the groups that it names: "@documents"."""
+    named = [groups[word[1:]] if word[0] == "@" else [word] for word in entry["words"]]
+    made: dict[str, Any] = _plainly({**entry, "words": [word for group in named for word in group]})
+    parts = (part for word in made["words"] for part in word.split())
+    return {**made, "parts": frozenset({*parts, *made.get("around", ())})}
 
 
 def _plainly(value: Any) -> Any:

@@ -54,6 +54,13 @@ ERRORS = [
     ("Collection", "Yes", "order_picked_up"),
     ("Delivery", "Click & Collect", "order_picked_up"),
     ("Document Type", "Credit memo", "order_not_ready"),
+    ("Transaction Type", "Refund Receipt", "order_not_ready"),  # QuickBooks
+    ("Type", "Credit", "order_not_ready"),
+    ("Type", "Credit Memo 1023", "order_not_ready"),
+    ("Document Type", "Quote (draft)", "order_not_ready"),
+    ("Order Type", "Return - RMA", "order_not_ready"),
+    ("Type de document", "Bon de retour", "order_not_ready"),
+    ("Belegart", "Retoure B-Ware", "order_not_ready"),
     ("Waybill", "1Z999AA10123456784", "order_has_tracking"),
     ("お問い合わせ番号", "1234-5678-9012", "order_has_tracking"),
 ]
@@ -98,6 +105,10 @@ NEUTRAL = [
     ("Zork Status", "Quirk"),  # not of an order
     ("Type", "Credit card"),  # of a payment, and no credit memo
     ("Order Type", "Sales order"),
+    ("Order Type", "Sales order from quote"),
+    ("Transaction Type", "Credit account"),
+    ("Type", "Store credit"),
+    ("Type", "Quote book"),  # of a product
     ("Ship", "4.99"),  # a price
     ("Ship", "0.00"),
 ]
