@@ -260,6 +260,10 @@ TODAY: Final = "shipkit_today"
 _DAYS: Final = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y")
 
 
+_CODE: Final = r"\S{1,4}|[0-9 ./-]+|[A-Z0-9._/-]{1,7}"
+"""A cell that may be the code of a region: "4B", "48113", "TX-01"."""
+
+
 def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
     """Return SQL that is true of a line whose cell holds more than a neutral value."""
     text = f"lower({trimmed(f'{quoted(key)}::VARCHAR')})"
@@ -273,6 +277,8 @@ def _asks_sql(key: str, asks: Instruction, street: str | None) -> str:
             f"NOT contains(' ' || {given} || ' ', ' ' || {text} || ' ') "
             f"AND NOT ({given} <> '' AND contains({text}, {given}))"
         )
+    if asks.unlike_code:
+        where += f" AND NOT regexp_full_match({trimmed(f'{quoted(key)}::VARCHAR')}, '{_CODE}')"
     if asks.future:
         formats = ", ".join(quote(form) for form in _DAYS)
         day = (

@@ -37,9 +37,9 @@ def by_place(
     unread
         Those that are not understood.
     """
-    among = {*_among(columns, read, {column.key for column in unread})}
+    among = dict(_among(columns, read, {column.key for column in unread}))
     parts = {
-        column.key: part_of_address()
+        column.key: part_of_address(near_street=among[column.key])
         for column in unread
         if column.key in among and column.type in _WORDS
     }
@@ -48,18 +48,17 @@ def by_place(
 
 def _among(
     columns: Sequence[Column], read: Collection[str], unread: Collection[str]
-) -> Iterator[str]:
-    """Yield the keys of the columns between a street and the next column of the address.
+) -> Iterator[tuple[str, bool]]:
+    """Yield the keys of the columns between two of the address, and whether a street is next.
 
-    Between city and country are codes of regions, which are not printed. A weight in between says
-    that the second column is elsewhere, where ``columns=`` found it.
+    A weight in between says that the second column is elsewhere, where ``columns=`` found it.
     """
     places = [place for place, column in enumerate(columns) if column.key in read]
     for first, second in pairwise(places):
         between = [column.key for column in columns[first + 1 : second]]
         near = _is_street(columns[first]) or _is_street(columns[second])
-        if near and len(between) <= _WIDEST and all(key in unread for key in between):
-            yield from between
+        if len(between) <= _WIDEST and all(key in unread for key in between):
+            yield from ((key, near) for key in between)
 
 
 def _is_street(column: Column) -> bool:

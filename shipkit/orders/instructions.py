@@ -47,6 +47,8 @@ class Instruction:
         Whether it only counts in rows whose street has no digit.
     unlike_street
         Whether it only counts in rows whose street does not say the same.
+    unlike_code
+        Whether a cell that may be the code of a region ("TX-01", "DFW", "48113") asks for nothing.
     future
         Whether a date counts only when it is still to come.
     unless_service
@@ -71,6 +73,7 @@ class Instruction:
     unless_service: bool
     unless_role: frozenset[str]
     unlike_street: bool = False
+    unlike_code: bool = False
 
 
 @lru_cache(maxsize=20_000)
@@ -97,8 +100,11 @@ def instruction_of(heading: str) -> Instruction | None:
 
 
 @cache
-def part_of_address() -> Instruction:
-    """Return what a column asks for that is among the columns of the address."""
+def part_of_address(*, near_street: bool = True) -> Instruction:
+    """Return what a column asks for that is among the columns of the address.
+
+    Away from the street, between city and country, are codes of regions, which are not printed.
+    """
     known = next(each for each in _instructions() if each.place)
     yes = word_file("values")["yes"]  # "Address valid": "yes"
     return replace(
@@ -106,6 +112,7 @@ def part_of_address() -> Instruction:
         what="a part of the address, because it is among its columns",
         neutral=(*known.neutral, *(text.lower() for text in yes)),
         unlike_street=True,
+        unlike_code=not near_street,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from shipkit.orders.heading_text import spelled, word_file
 
-__all__ = ["QUANTITIES", "may_count", "quantity_role"]
+__all__ = ["QUANTITIES", "counts_an_order", "may_count", "quantity_role"]
 
 QUANTITIES: Final = {
     "ordered": "quantity",
@@ -63,6 +63,32 @@ def may_count(words: Sequence[str]) -> str | None:
     ('backordered', 'left', None)
     """
     return _may_count(tuple(words))
+
+
+def counts_an_order(words: Sequence[str]) -> bool:
+    """Return whether a heading may give the number of the lines of an order.
+
+    Examples
+    --------
+    >>> counts_an_order(["item", "count"]), counts_an_order(["allocated"])
+    (True, False)
+    """
+    known = _words()
+    return bool(known["of_an_order"].intersection(words)) and _state_within(tuple(words)) is None
+
+
+def _state_within(words: tuple[str, ...]) -> str | None:
+    """Return a state other than "ordered" that is named among the words."""
+    known = _words()
+    phrases = [" ".join(words[start:end]) for start, end in _spans(words)]
+    return next(
+        (
+            state
+            for state in QUANTITIES
+            if state != "ordered" and known[state].intersection(phrases)
+        ),
+        None,
+    )
 
 
 @cache

@@ -236,6 +236,9 @@ def between(tmp_path, first, column, second):
 def test_a_column_next_to_a_street_is_a_part_of_it_unless_it_is_a_state(tmp_path):
     assert between(tmp_path, "Address", ("Zorb", "4B"), "City") == ["4B"]
     assert between(tmp_path, "City", ("Zorb", "4B"), "State") == []
+    assert between(tmp_path, "City", ("Zorb", "TX-021"), "State") == []
+    assert between(tmp_path, "City", ("Zusatzzeile", "Hinterhof 3"), "Zip") == ["Hinterhof 3"]
+    assert between(tmp_path, "Zip", ("Zona", "Sector 9"), "State") == ["Sector 9"]
     assert between(tmp_path, "Address", ("Order Type", "online"), "City") == []
 
 

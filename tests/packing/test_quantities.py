@@ -205,6 +205,23 @@ def test_the_number_of_units_or_lines_of_an_order_is_no_quantity(packed, heading
     assert packed(*rows) == ([3], [])
 
 
+@pytest.mark.parametrize("heading", ["Allocated", "Offen", "Fulfillable", "Reserved"])
+def test_units_of_a_line_that_happen_to_be_as_many_as_lines_are_asked_about(packed, heading):
+    rows = [{"Order ID": "A", **line(5), "SKU": f"S{n}", heading: 2} for n in (1, 2)]
+    single = {"Order ID": "B", "Name": "Bob Ray", **line(1), heading: 1}
+    assert packed(*rows, single)[1] == [(1, "error", "quantity_unclear")]
+
+
+def test_one_file_counts_units_or_lines_and_not_both(packed):
+    orders = [("A", 1, 2), ("A", 1, 2), ("B", 3, 2), ("B", 1, 2), ("C", 3, 4), ("C", 1, 4)]
+    rows = [
+        {"Order ID": key, "Name": f"{key} Lee", **line(units), "SKU": f"S{n}", "Item Count": count}
+        for n, (key, units, count) in enumerate(orders)
+    ]
+    found = packed(*rows)[1]
+    assert (3, "error", "quantity_unclear") in found
+
+
 def test_a_number_that_is_no_total_is_asked_about(packed):
     rows = [{"Order ID": "A", **line(n, 1), "SKU": f"S{n}", "Item Count": 4} for n in (1, 2)]
     assert (1, "error", "quantity_unclear") in packed(*rows)[1]

@@ -15,7 +15,12 @@ from shipkit.orders.fields import Column, phrase
 from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import meanings
 from shipkit.orders.mapping.mapped import MappingSpec
-from shipkit.orders.quantity_headings import QUANTITIES, may_count, quantity_role
+from shipkit.orders.quantity_headings import (
+    QUANTITIES,
+    counts_an_order,
+    may_count,
+    quantity_role,
+)
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["Counts", "quantity_problems"]
@@ -152,6 +157,16 @@ def _number(column: Column) -> str:
 
 
 @dataclass(frozen=True)
+class _Total:
+    """SQL of a number that may be the total of an order, and of the quantity of a line."""
+
+    number: str
+    quantity: str
+    of_lines: bool
+    """Whether it may also be the number of lines: its heading says that it counts."""
+
+
+@dataclass(frozen=True)
 class _Question:
     """A condition over lines, and the problem of those that meet it: SQL, but `fix` and `code`."""
 
@@ -160,8 +175,8 @@ class _Question:
     fix: str
     code: str
     severity: str = "error"
-    unless_total: tuple[str, str] | None = None
-    """A number and the quantity of a line: nothing is asked where it is the order's total."""
+    unless_total: _Total | None = None
+    """Nothing is asked where a number is the order's total."""
 
 
 def quantity_problems(
@@ -201,28 +216,30 @@ def quantity_problems(
 
 
 def _is_total(schema: StageSchema, lines: str, question: _Question) -> bool:
-    """Return whether a number is that of all units, or of all lines, of each order ("Item Count").
+    """Return whether a number is that of all units of each order, or of all lines of each.
 
-    One order of one line says nothing of it.
+    One of the two holds for the whole file. An order in which the number is that of the line
+    anyway says nothing of it: two units of five allocated in each of two lines are not "2 lines".
     """
-    if question.unless_total is None:
+    total = question.unless_total
+    if total is None:
         return False
-    number, quantity = question.unless_total
-    whole, several = one(
+    of_units, of_lines, several = one(
         schema.con,
         f"""
         SELECT
-            bool_and(number IS NULL OR number IN (units, lines)),
-            bool_or(number IS NOT NULL AND lines > 1)
+            bool_and(number IS NULL OR number IS NOT DISTINCT FROM units),
+            bool_and(number IS NULL OR number = lines),
+            bool_or(lines > 1 AND number IS DISTINCT FROM quantity)
         FROM (
-            SELECT {number} AS number,
-                sum({quantity}) OVER (PARTITION BY order_row) AS units,
+            SELECT {total.number} AS number, {total.quantity} AS quantity,
+                sum({total.quantity}) OVER (PARTITION BY order_row) AS units,
                 count(*) OVER (PARTITION BY order_row) AS lines
             FROM {lines} l
         )
         """,
     )
-    return bool(whole and several)
+    return bool(several and (of_units or (total.of_lines and of_lines)))
 
 
 def _asked(schema: StageSchema, selected: Relation, lines: str, question: _Question) -> pa.Table:
@@ -359,7 +376,9 @@ def _may_be(column: Column, ordered: str, state: str) -> _Question:
         f'others: map(columns={{"quantity_shipped": "{column.name}"}}). If it says nothing of the '
         f'parcel: map(ignore=["{column.name}"]).',
         "quantity_unclear",
-        unless_total=(x, ordered) if state == "left" else None,
+        unless_total=_Total(x, ordered, counts_an_order(phrase(column.name).split()))
+        if state == "left"
+        else None,
     )
 
 
