@@ -162,6 +162,9 @@ def test_codes_are_read_as_they_mean(field, cell, right):
         ("address_line2", "Apt NaN", "placeholder"),
         ("address_line2", "Apt nan", "placeholder"),
         ("address_line1", "12 Main St None", "placeholder"),
+        ("address_line1", "Via Roma 7 None", "placeholder"),
+        ("address_line1", "12 main st none", "placeholder"),
+        ("address_line2", "apt null", "placeholder"),
         ("city", "Boston <NA>", "placeholder"),
         ("name", "<<First Name>> Lee", "placeholder"),
         ("name", "«First_Name»", "placeholder"),
@@ -172,7 +175,20 @@ def test_what_cannot_be_known_is_a_problem(field, cell, code):
     assert judged(cell, field).code == code
 
 
-@pytest.mark.parametrize("cell", ["Jan Null", "Nullstraße 5", "Annullata 3", "Null Street 4"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(
+            "Jan Null",
+            "Nullstraße 5",
+            "Annullata 3",
+            "Null Street 4",
+            "7 Via None",
+            "4 None Such Pl",
+        ),
+        *("4 None Rd", "Via None", "5 Strada di None", "4 null pl", "None Such Rd 4", "12 Nan St"),
+    ],
+)
 def test_null_is_a_name(cell):
     assert judged(cell, "address_line1").problem is None
 
@@ -180,6 +196,14 @@ def test_null_is_a_name(cell):
 @pytest.mark.parametrize("name", ["christopher null", "Nan Goldin", "None Mattis", "«Chez Zoé»"])
 def test_words_for_nothing_are_parts_of_names(name):
     assert judged(name, "name").problem is None
+
+
+@pytest.mark.parametrize(
+    "company", ["Bar None", "Second to None LLC", "None of the Above", "Nan Co"]
+)
+def test_a_company_is_free_text(company):
+    assert judged(company, "company").problem is None
+    assert judged(f"{company} undefined", "company").code == "placeholder"
 
 
 @pytest.mark.parametrize("cell", ["null", "nan", "NaN", "None", "undefined", "(null)"])
@@ -241,6 +265,14 @@ def test_all_of_it_is_seen_in_a_session(shop):
             if code
         ]
         assert [session.repairs[kind] for kind in (LETTERS, MARKUP, NOTHING)] == [5, 4, 1]
+
+
+def test_a_town_that_is_called_none_is_known_by_its_postal_code(shop):
+    rows = [ROW | {"Order Number": f"A-{n}", "City": "None"} for n in (1, 2)]
+    rows[0] |= {"Zip": "10060", "State": "TO", "Country": "IT"}
+    with sk.BatchSession(rows, shipper=shop, service="ground") as session:
+        found = session.problems
+    assert found[found["code"] == "placeholder"]["row_number"].tolist() == [2]
 
 
 @pytest.mark.parametrize(

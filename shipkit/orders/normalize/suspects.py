@@ -62,7 +62,7 @@ def _is_suspect(x: str) -> str:
             WHEN contains({x}, ' ')
             THEN {x} LIKE '% 20__' OR contains({x}, 'undefined') OR contains({x}, 'NaN')
                 OR contains({x}, ' null') OR contains({x}, 'null ') OR contains({x}, ' nan')
-                OR contains({x}, ' None') OR contains({x}, 'NaT')
+                OR contains({x}, ' None') OR contains({x}, ' none') OR contains({x}, 'NaT')
             ELSE regexp_matches({x}, '[#0-9+(]') OR {x} IN ({_ONE_WORD})
         END
     """
@@ -151,8 +151,16 @@ class Judgement:
                     j.code
                 FROM {relation} r
                 JOIN {self.NAME} j ON j.column_name = {quote(name)} AND j.was = r.{name}
-                WHERE j.problem IS NOT NULL
+                WHERE j.problem IS NOT NULL AND NOT {_is_town("r") if name == "city" else "false"}
             """
+
+
+def _is_town(row: str) -> str:
+    """Return SQL of whether a city that looks like a word for nothing has its own postal code."""
+    towns = [town.split(":") for town in sorted(damage_words("towns"))]
+    code = f"{row}.postal_code::VARCHAR"
+    fits = [f"({row}.city = {quote(name)} AND {code} = {quote(zip_)})" for name, zip_ in towns]
+    return f"coalesce({' OR '.join(fits)}, false)"
 
 
 def _alias(name: str) -> str:

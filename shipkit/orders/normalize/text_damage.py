@@ -175,16 +175,50 @@ _UNFILLED: Final = re.compile(
 )
 """Marks of a mail merge or template that were not filled, and an object written as text."""
 
-_EMPTY_WITHIN: Final = re.compile(r"(?<![^\s,])(?:undefined|null|NaN|\[object Object\])(?![^\s,])")
-"""A part that was empty when texts were joined, in "12 Main St undefined"."""
-_EMPTY_OF_PYTHON: Final = re.compile(r"(?<![^\s,])(?:nan|None|NaT|<NA>)(?![^\s,])")
+_FREE: Final = ("name", "company")
+"""Fields of free text, where "None" is a word and "null" in small letters may be a name."""
+
+
+def _part(words: str) -> str:
+    """Return the pattern of a word of ``damage.toml`` that is a part of a text."""
+    known = "|".join(map(re.escape, sorted(damage_words(words))))
+    return rf"(?<![^\s,])(?:{known})(?![^\s,])"
+
+
+_ALWAYS_EMPTY: Final = re.compile(_part("never_a_word"))
+_EMPTY_IN: Final = {
+    **dict.fromkeys(_FREE, re.compile(_part("empty_in_a_name"))),
+    **dict.fromkeys(
+        ("address_line1", "address_line2", "address_line3", "city"),
+        re.compile(_part("empty_in_an_address")),
+    ),
+}
+"""Field -> a part that was empty when texts were joined, in "12 Main St null"."""
 
 
 def _has_an_empty_part(text: str, column: str) -> bool:
-    if column != "name":
-        return bool(_EMPTY_WITHIN.search(text) or _EMPTY_OF_PYTHON.search(text))
-    # "christopher null" is a name in lower case, "Ada null" is half a name.
-    return bool(_EMPTY_WITHIN.search(text)) and not (text.islower() and "undefined" not in text)
+    if _ALWAYS_EMPTY.search(text) or _ends_empty(text, column):
+        return True
+    found = _EMPTY_IN[column]
+    if not found.search(text):
+        return False
+    # "christopher null" is a name in lower case and "4 null pl" a street; "Ada null" is half one.
+    return column not in (*_FREE, "address_line1") or not found.sub("", text).islower()
+
+
+def _ends_empty(text: str, column: str) -> bool:
+    """Return whether a street that is complete ends with a word for nothing: "7 Via None" is not.
+
+    None is a town near Turin, and "None Such Place" a street.
+    """
+    if column in (*_FREE, "city"):
+        return False
+    *street, last = text.replace(",", " ").split() or [""]
+    if last not in damage_words("empty_after_a_street"):
+        return False
+    numbers = sum(word[0].isdigit() for word in street)
+    complete = bool(numbers) and (len(street) - numbers > 1 or street[-1][0].isdigit())
+    return complete and street[-1].lower() not in damage_words("before_a_name")
 
 
 _WHAT: Final = {
