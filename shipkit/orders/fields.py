@@ -132,6 +132,8 @@ class Column:
         What its heading means, when that was recognised, and the unit of its numbers.
     own_units
         Whether its cells name their units: its numbers are in `unit`, whatever a person says.
+    names_units
+        Whether cells name their units, also next to a column of units.
     explained
         What a line under the headings says about it: "Package weight."
     """
@@ -142,6 +144,7 @@ class Column:
     role: str | None = None
     unit: str | None = None
     own_units: bool = False
+    names_units: bool = False
     explained: str = ""
 
     def unit_or(self, named: str | None) -> str | None:

@@ -208,6 +208,37 @@ def test_a_weight_of_units_that_cannot_be_read_does_not_become_the_default(
     assert not [row for row, code, _ in found if code == "cell_not_number" and row != 1]
 
 
+@pytest.mark.parametrize(
+    ("headings", "cells", "held"),
+    [
+        ("Weight,Weight Unit", ("500,g", "100,"), [2]),
+        ("Weight,Weight Unit", ("5,lb", "2,"), []),
+        ("Weight,Weight Unit", ("500,g", ","), []),
+        (
+            "Weight (lb),Length,Width,Height,Dimension Unit",
+            ("2,30,20,10,cm", "2,30,20,10,"),
+            [2] * 3,
+        ),
+        ("Weight (lb),Declared Value,Currency", ("2,300,EUR", "2,300,"), [2]),
+        ("Weight (lb),Declared Value,Currency", ("2,300,USD", "2,300,"), []),
+    ],
+)
+def test_a_blank_unit_among_others_is_a_question(tmp_path, shop, headings, cells, held):
+    _, found = ship(tmp_path, shop, headings, *cells)
+    assert [row for row, code, _ in found if code == "unit_blank"] == held
+
+
+def test_a_bare_number_next_to_a_blank_unit_is_a_question_where_cells_name_units(tmp_path, shop):
+    _, found = ship(tmp_path, shop, "Weight,Weight UOM", "0.5,kg", "500 g,", "9,")
+    assert [(row, code) for row, code, _ in found] == [(3, "cell_not_number")]
+
+
+@pytest.mark.parametrize("cell", ["-", "none"])
+def test_no_number_of_units_to_ship_holds_its_row(tmp_path, shop, cell):
+    _, found = ship(tmp_path, shop, "Weight (lb),Quantity,Qty to ship", f"1.5,4,{cell}", "1.5,1,1")
+    assert (1, "cell_not_number", "the value in column 'Qty to ship' is not a number") in found
+
+
 @pytest.mark.parametrize("cell", ["x", "two"])
 def test_a_quantity_that_cannot_be_read_holds_its_row(tmp_path, shop, cell):
     _, found = ship(tmp_path, shop, "Weight (lb),Quantity", f"1.5,{cell}", "1.5,1")

@@ -18,6 +18,7 @@ from shipkit.orders.fields import PLACE_ROLES, WEIGHT_PARTS, Column, Recognition
 from shipkit.orders.grouping import Once, once_of, unlike_lines
 from shipkit.orders.heading_text import phrase
 from shipkit.orders.layouts import meanings
+from shipkit.orders.mapping.blank_units import blank_units
 from shipkit.orders.mapping.column_leaves import ColumnLeaf, Taken, leaf_of, literal, plain_leaf
 from shipkit.orders.mapping.column_questions import (
     ambiguous_columns,
@@ -80,6 +81,7 @@ def map_columns(
             [
                 unit_note(schema.con, taken, selection) if weighed else problems_table(),
                 instruction_problems(schema.con, uses, selection, lines, street),
+                blank_units(schema.con, taken, spec, selection, lines),
                 numbers_not_joined(schema.con, taken, leaves.get("country"), selection),
                 unclear_names(schema.con, taken, named, names, selection),
                 differing_origins(schema.con, taken, selection, lines),

@@ -79,6 +79,8 @@ class ColumnReading:
         What was repaired or assumed.
     unit
         The unit that its numbers are in, where the cells themselves name their units.
+    names_units
+        Whether cells name their units; where `unit` is None, next to a column of units.
     contradiction
         Which cells contradict what is stated elsewhere about their unit.
     """
@@ -90,6 +92,7 @@ class ColumnReading:
     kind: str = "text"
     notes: tuple[Note, ...] = ()
     unit: str | None = None
+    names_units: bool = False
     contradiction: Contradiction | None = None
 
 

@@ -92,9 +92,9 @@ def number_column(
     """Return how a column is read whose cells have separators, blanks or units ("1,200", "8 oz").
 
     In a column with units, a number without one is a problem unless the heading names the unit: in
-    a column of "8 oz", "2 lb" and "3", the 3 could be either. The decimal mark is the one that
-    cells of the column prove, else the one of the other columns of the file; a measure such as
-    "1,250" without any proof is a problem.
+    a column of "8 oz", "2 lb" and "3", the 3 could be either, unless the cell next to it says. The
+    decimal mark is the one that cells of the column prove, else the one of the other columns of the
+    file; a measure such as "1,250" without any proof is a problem.
     """
     c = text.sql
     scale = _SCALES.get(column.role or "")
@@ -117,7 +117,9 @@ def number_column(
     arms = _unit_arms(named, f"TRY_CAST({leading} AS DOUBLE)", scale, column)
     if both and column.unit in (None, "lb", "oz"):
         arms = f"WHEN {quote(_BOTH + ' ')} THEN {scale.convert_sql(both, 'lb', column.unit)} {arms}"
-    otherwise = f"ELSE {bare}" if column.unit or column.unit_cell else ""
+    otherwise = f"ELSE {bare}" if column.unit else ""
+    if column.unit_cell and not column.unit:
+        otherwise = f"ELSE CASE WHEN trim({quoted(column.unit_cell)}) <> '' THEN {bare} END"
     goal = "the unit next to them" if column.unit_cell else column.unit or scale.base
     converts = both or any(
         _stated(scale, column, adjacent) is None and scale.words[word] != scale.base
@@ -132,6 +134,7 @@ def number_column(
         kind=kind,
         notes=(*text.notes, *done),
         unit=None if column.unit_cell else column.unit or scale.base,
+        names_units=True,
         contradiction=_other_unit(named, c, scale, column),
     )
 

@@ -154,6 +154,7 @@ def loaded_from(
             role=roles[name].role if name in roles else None,
             unit=reading.unit or (roles[name].unit if name in roles else None),
             own_units=reading.unit is not None,
+            names_units=reading.names_units,
             explained=words,
         )
         for name, key, reading, words in zip(
@@ -426,7 +427,7 @@ def _misfits(
                     ELSE $problem END AS problem,
                 CASE WHEN {contradicts} THEN $correct ELSE $fix END AS fix,
                 CASE WHEN {contradicts} THEN 'error'
-                    WHEN {celltypes.missing_sql(reading.raw)} THEN 'warning'
+                    WHEN {celltypes.missing_sql(reading.raw)} THEN $missing
                     ELSE $severity END AS severity,
                 CASE WHEN {contradicts} THEN 'unit_contradicts' ELSE $code END AS code
             FROM {cells.sql}
@@ -438,6 +439,8 @@ def _misfits(
                 "problem": problem,
                 "fix": fix,
                 "severity": "error" if column.role in _BLOCKING else "warning",
+                # "-" units to ship may be none; of other numbers, a missing one is not known.
+                "missing": "error" if column.role == "quantity_left" else "warning",
                 "code": code,
                 "correct": _CORRECT,
             },
