@@ -177,8 +177,8 @@ def test_another_name_is_no_place_where_the_shippers_is_not_known(orders):
         ({"Ship From Country": "DE"}, "DE"),
         ({"Sender Name": "Grandma"}, "Grandma"),
         ({"Sender Phone": "5125550100"}, "5125550100"),
-        ({"Warehouse": "0"}, "0"),  # a number may be the name of one
-        ({"Shipper Company": "UPS"}, "UPS"),
+        ({"Warehouse": "7"}, "7"),  # a number may be the name of one
+        ({"Shipper Company": "UPS", "Sender Name": "Grandma"}, "Grandma"),
         ({"Warehouse": "Newark", "Ship From ZIP": "78205"}, "Newark"),
         ({"Warehouse": "Newark", **RENO}, "Newark"),
     ],
@@ -188,6 +188,42 @@ def test_a_place_that_is_not_known_or_not_certain_holds_its_row(orders, cells, v
     assert places == [None]
     assert (error["code"], error["field"], error["value"]) == ("origin_unclear", "warehouse", value)
     assert "map(" in error["fix"]
+
+
+@pytest.mark.parametrize(
+    "cells", [{"Warehouse": "0"}, {"Warehouse": "Unknown"}, {"Warehouse": "unbekannt"}]
+)
+def test_a_word_for_no_warehouse_is_none(orders, cells):
+    _, places, errors = read(orders, [{**ORDER, **cells}])
+    assert (places, errors) == ([None], [])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"Ship From Company": "UPS"},
+        {"Sender Company": "DHL Express"},
+        {"Sender Name": "FedEx"},
+        {"Sender Company": "U.S. Postal Service"},
+    ],
+)
+def test_a_carrier_is_not_the_sender_which_is_said_once(orders, cells):
+    con, columns = orders([{**ORDER, **cells}, {**ORDER, **cells, "Order ID": "A2"}])
+    spec = mapping.MappingSpec(offered=SERVICES, warehouses=PLACES)
+    mapped = map_rows(con, columns, spec, SHOP, *relations(con))
+    table, problems, _ = normalize(con, mapped)
+    assert table.column("ship_from").to_pylist() == [None, None]
+    said = [
+        (each["row_number"], each["severity"], each["code"])
+        for each in problems.to_pylist()
+        if each["field"] == "warehouse"
+    ]
+    assert said == [(1, "warning", "origin_assumed")]
+
+
+@pytest.mark.parametrize("company", ["UPS Store 12", "Hermes Paris", "Post & Co", "Express Inc"])
+def test_a_company_with_the_word_of_a_carrier_sends(orders, company):
+    assert origin(orders, {"Ship From Company": company})[0] == company
 
 
 def test_two_columns_for_one_part_are_not_used_and_hold_their_row(orders):

@@ -64,11 +64,23 @@ def with_origins(
     Each distinct text is looked at once. An origin that is the shipper's address is none.
     """
     relation = mapped.relation.sql
-    key = f"to_json([to_json({WAREHOUSE_FIELD}), to_json(ship_from)])::VARCHAR"
-    rows = schema.con.execute(f"""
-        SELECT DISTINCT {key} AS stated, {WAREHOUSE_FIELD}, ship_from
+    # Kept, because the text of an address takes longer to write than anything that is done here.
+    stated = schema.table(
+        "stated_origins",
+        f"""
+        SELECT
+            row_number,
+            to_json([to_json({WAREHOUSE_FIELD}), to_json(ship_from)])::VARCHAR AS stated,
+            {WAREHOUSE_FIELD},
+            ship_from
         FROM {relation}
         WHERE ship_from IS NOT NULL OR {trimmed(f"{WAREHOUSE_FIELD}::VARCHAR")} <> ''
+        """,
+    )
+    rows = schema.con.execute(f"""
+        SELECT stated, any_value({WAREHOUSE_FIELD}), any_value(ship_from)
+        FROM {stated.sql}
+        GROUP BY stated
     """).fetchall()
     if not rows:
         return mapped
@@ -83,43 +95,53 @@ def with_origins(
             ),
             **{
                 name: pa.array([getattr(each, name) for each in found.values()], pa.string())
-                for name in ("value", "problem", "fix")
+                for name in ("value", "problem", "fix", "severity")
             },
         }
     )
     with registered(schema.con, origins_read=made):
-        origins = schema.table("origins", "SELECT * FROM origins_read")
+        origins = schema.table(
+            "origins",
+            f"SELECT s.row_number, o.* FROM {stated.sql} s JOIN origins_read o USING (stated)",
+        )
     view = schema.view(
         "with_origins",
         f"""
         SELECT m.* REPLACE (o.origin AS ship_from)
         FROM {relation} m
-        LEFT JOIN {origins.sql} o ON o.stated = {key.replace("ship_from", "m.ship_from")}
+        LEFT JOIN {origins.sql} o ON o.row_number = m.row_number
         """,
-    )
-    problems = (
-        schema.con.sql(f"""
-        SELECT
-            row_number,
-            '{WAREHOUSE_FIELD}' AS field,
-            o.value,
-            o.problem,
-            o.fix,
-            'error' AS severity,
-            'origin_unclear' AS code
-        FROM {relation} m
-        JOIN {origins.sql} o ON o.stated = {key.replace("ship_from", "m.ship_from")}
-        WHERE o.problem IS NOT NULL
-        ORDER BY row_number
-    """)
-        .to_arrow_table()
-        .cast(PROBLEMS)
     )
     return replace(
         mapped,
         relation=view,
         nested=True,
-        problems=pa.concat_tables([mapped.problems, problems]),
+        problems=pa.concat_tables([mapped.problems, _problems(schema, origins)])
+        if any(each.problem for each in found.values())
+        else mapped.problems,
+    )
+
+
+def _problems(schema: StageSchema, origins: Relation) -> pa.Table:
+    """Return the problems of the rows; what was assumed is said once for each text."""
+    return (
+        schema.con.sql(f"""
+        SELECT
+            row_number,
+            '{WAREHOUSE_FIELD}' AS field,
+            value,
+            problem,
+            fix,
+            severity,
+            if(severity = 'error', 'origin_unclear', 'origin_assumed') AS code
+        FROM {origins.sql}
+        WHERE problem IS NOT NULL
+        QUALIFY severity = 'error'
+            OR row_number() OVER (PARTITION BY stated ORDER BY row_number) = 1
+        ORDER BY row_number
+        """)
+        .to_arrow_table()
+        .cast(PROBLEMS)
     )
 
 
@@ -173,6 +195,7 @@ class _Origin:
     value: str | None = None
     problem: str | None = None
     fix: str | None = None
+    severity: str = "error"
 
 
 _SHIPPER: Final = _Origin()
@@ -220,9 +243,28 @@ class _Known:
                 return self._at(fitting[0], cells)
         if name or place:
             return self._unknown(name or ", ".join(place.values()))
-        if "company" in cells and not _is_carrier(cells["company"]):
-            return self._at(self.shipper, cells)
-        return self._person(cells)
+        return self._sender(cells)
+
+    def _sender(self, cells: Mapping[str, str]) -> _Origin:
+        """Return the origin of a row that names a sender and no place."""
+        carrier = next((cells[n] for n in ("company", "name") if self._carries(cells.get(n))), None)
+        sending = {part: text for part, text in cells.items() if text != carrier}
+        if "company" in sending:
+            return self._at(self.shipper, sending)
+        found = self._person(sending)
+        if carrier is None or found != _SHIPPER or self.is_for_rates:
+            return found
+        return _Origin(
+            value=carrier,
+            problem=f"{carrier!r} carries parcels: the shipper is taken for the sender",
+            fix="No action is needed if that is right. To send for others, name the company that "
+            "sends in that column.",
+            severity="warning",
+        )
+
+    def _carries(self, text: str | None) -> bool:
+        """Return whether a name is that of a carrier, and no sender's that is known."""
+        return text is not None and _plain(text) not in self.by_name and _is_carrier(text)
 
     def _person(self, cells: Mapping[str, str]) -> _Origin:
         """Return the origin of a row that names a person and no place: it may be a gift's giver."""
@@ -350,8 +392,15 @@ def _cells(block: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _is_carrier(text: str) -> bool:
-    """Return whether a company is a carrier: "Shipper" names it in many files."""
-    return bool({*re.findall(r"[^\W\d_]+", text.lower())} & {*word_file("origins")["carriers"]})
+    """Return whether a name is that of a carrier: "Shipper" names it in many files.
+
+    The UPS Store and Hermes Paris send parcels themselves.
+    """
+    words = re.findall(r"[^\W_]+", text.replace(".", "").casefold())
+    also = word_file("origins")["of_a_carrier"]
+    known = word_file("origins")["carriers"]
+    bare = [word for word in words if word not in also]
+    return " ".join(words) in known or " ".join(bare) in known
 
 
 def _plain(text: str | None) -> str:
