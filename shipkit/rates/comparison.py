@@ -18,8 +18,9 @@ from shipkit.common import html
 from shipkit.common.words import aligned
 from shipkit.errors import InputError
 from shipkit.models import Money, minor_units
-from shipkit.plan.preview import to_frame
+from shipkit.plan.preview import Preview, to_frame
 from shipkit.rates.comparison_groups import GroupedComparison, Totals, groups_of, ranked
+from shipkit.rates.quote_comparison import QuoteComparison, compare_quotes
 from shipkit.rates.reading import Orders, read_orders
 from shipkit.rates.scenario import Boxes, Origins, Place, Scenario, day_of, mapping_of
 from shipkit.rates.whatif import rated
@@ -173,9 +174,9 @@ class RateComparison(html.Shown):
 
 
 def compare(
-    baseline: RateCard | str,
+    baseline: RateCard | str | Preview,
     candidate: RateCard,
-    orders: Any,
+    orders: Any = None,
     *,
     as_of: dt.date | str | None = None,
     origin: Place | None = None,
@@ -190,13 +191,15 @@ def compare(
     by: Sequence[str] | str | None = None,
     executor: Any = None,
     progress: bool = False,
-) -> RateComparison | GroupedComparison:
+) -> RateComparison | GroupedComparison | QuoteComparison:
     """Return what changes when `candidate` prices `orders` instead of `baseline`.
 
     Parameters
     ----------
     baseline
-        A card, or the name of the column with the amounts that were paid.
+        A card, the name of the column with the amounts that were paid, or
+        ``session.previewed``: the quotes of a carrier, which are compared part by part, without
+        `orders` and the other options.
     candidate
         A card. Pass the same card as `baseline` to see what only `origins`, `boxes` or `service`
         would change.
@@ -213,13 +216,13 @@ def compare(
 
     Returns
     -------
-    RateComparison or GroupedComparison
-        The latter with `by`.
+    RateComparison, GroupedComparison or QuoteComparison
+        The second with `by`, the last for the quotes of a preview.
 
     Raises
     ------
     InputError
-        There is no such column, or the two cards are in different currencies.
+        There is no such column, the two cards are in different currencies, or there are no orders.
 
     Examples
     --------
@@ -239,6 +242,16 @@ def compare(
         ignore=ignore,
         warehouses=warehouses,
     )
+    if isinstance(baseline, Preview):
+        given = (orders, as_of, origin, origins, boxes, service, by, executor, *mapping.values())
+        if any(each is not None for each in given):
+            raise InputError(
+                "The quotes of a preview have their orders, places and services.",
+                fix="Leave the other arguments out: compare(session.previewed, card).",
+            )
+        return compare_quotes(baseline, candidate)
+    if orders is None:
+        raise InputError("There are no orders to price.", fix="compare(card, other, orders)")
     sides = Sides.of(baseline, candidate, Scenario(day_of(as_of), origin, origins, boxes, service))
     if by is not None:
         from shipkit.rates.compared_parts import compare_by
