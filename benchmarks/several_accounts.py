@@ -8,7 +8,8 @@ arrives within 4 days is approved once and bought. After a third of the labels, 
 no more (the sandbox refuses everything, EasyPost's balance is empty): its breaker opens, the others
 finish. Then that account works again, and a resume, in a session opened from disk, buys the rest.
 Labels are merged into one file and the numbers written back. Printed as JSON: figures, CPU seconds
-by step, and what must be 0.
+by step, what must be 0, and what the run claims and did not show (too few rows, say): then it ends
+with 1.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +33,9 @@ from kill_harness import ServedEasyPost, ServedUps, ServedUsps, client  # noqa: 
 
 import shipkit as sk  # noqa: E402
 from shipkit.carriers.sandbox import Faults  # noqa: E402
+from shipkit.carriers.usps.keyed_purchases import key_of  # noqa: E402
 from shipkit.purchasing.signals import Progress  # noqa: E402
+from shipkit.purchasing.store import JobStore  # noqa: E402
 
 SHOP = sk.Address(
     name="Dana Ortiz",
@@ -43,6 +47,8 @@ SHOP = sk.Address(
     phone="2105550100",
 )
 RULE = "cheapest within 4 days"
+ATTEMPTS = 20
+"""More than a row is sent here."""
 
 
 class Sandboxes:
@@ -72,7 +78,7 @@ class Sandboxes:
         self.used[self.stops].faults = Faults(reject=1.0)
 
     def sold(self) -> dict[str, list[tuple[str, str]]]:
-        """Return account -> order and tracking number of what it sold and did not void."""
+        """Return account -> reference and tracking number of what it sold and did not void."""
 
         async def read() -> dict[str, list[tuple[str, str]]]:
             found = {}
@@ -119,7 +125,7 @@ class Servers:
         self.servers[self.stops].fault("buy", "402", times=8)
 
     def sold(self) -> dict[str, list[tuple[str, str]]]:
-        """Return account -> order and tracking number of what it sold and did not void."""
+        """Return account -> reference and tracking number of what it sold and did not void."""
         books = {name: served.books() for name, served in self.servers.items()}
         return {
             "easypost": [
@@ -128,7 +134,7 @@ class Servers:
                 if not one["refund"]
             ],
             "usps": [
-                (one["order"], one["number"])
+                (one["key"], one["number"])  # made of the reference
                 for one in books["usps"]["sold"]
                 if one["state"] == "sold"
             ],
@@ -213,7 +219,8 @@ def finished(job_id: str, folder: Path, accounts: Any, steps: Steps) -> dict:
         frame = job.results()
     ours = frame[frame["state"] == "shipped"]
     sold = accounts.sold()
-    rows = Counter(reference for found in sold.values() for reference, _ in found)
+    places = rows_of(JobStore.open(home, job_id))
+    rows = Counter(places.get(key, key) for found in sold.values() for key, _ in found)
     mine = dict(zip(ours["tracking_number"], ours["seller"], strict=True))
     theirs = {number: name for name, found in sold.items() for _, number in found}
     with (folder / "shipped.csv").open(encoding="utf-8", newline="") as file:
@@ -226,9 +233,11 @@ def finished(job_id: str, folder: Path, accounts: Any, steps: Steps) -> dict:
         "charged": str(result.total_charged),
         "labels_in_one_file": saved.labels,
         "numbers_written_back": written,
+        "sold_by_account": {name: len(found) for name, found in sold.items()},
         "must_be_0": {
             "bought_twice": sum(count - 1 for count in rows.values()),
             "at_another_account": sum(mine.get(n) != name for n, name in theirs.items()),
+            "of_no_row": sum(count for row, count in rows.items() if not isinstance(row, int)),
             "unknown_to_us": len(theirs.keys() - mine.keys()),
             "unknown_to_them": len(mine.keys() - theirs.keys()),
             "labels_missing": result.shipped - saved.labels,
@@ -237,22 +246,51 @@ def finished(job_id: str, folder: Path, accounts: Any, steps: Steps) -> dict:
     }
 
 
+def rows_of(store: JobStore) -> dict[str, int]:
+    """Return what carriers know a purchase by -> its row: each attempt has its own."""
+    return {
+        key: row
+        for row in range(store.manifest.shipments)
+        for attempt in range(1, ATTEMPTS + 1)
+        for reference in [store.reference(row, attempt)]
+        for key in (reference, key_of(reference))
+    }
+
+
+def not_shown(found: dict, accounts: Iterable[str]) -> list[str]:
+    """Return what a run claims and did not show, in words."""
+    said = []
+    first = found["status_with_a_breaker_open"]
+    if first != "paused":
+        said.append(f"no breaker opened: the first run was {first}, not paused")
+    if found["status"] != "completed":
+        said.append(f"the resumed job is {found['status']}, not completed")
+    for name in accounts:
+        if not found["by_account"].get(name):
+            said.append(f"{name} is the cheapest of no row")
+        elif not found["sold_by_account"].get(name):
+            said.append(f"{name} sold nothing")
+    return said
+
+
 def measured(orders: Path, rows: int, over: str = "sandbox") -> dict:
     """Return all figures."""
     steps = Steps()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         accounts = (Servers if over == "http" else Sandboxes)(folder)
+        names = list(accounts.servers if over == "http" else accounts.lists)
         try:
             job_id, first = interrupted(orders, folder, rows, accounts, steps)
             second = finished(job_id, folder, accounts, steps)
         finally:
             accounts.close()
-    return {**first, **second, "cpu_s": steps.seconds}
+    found = {**first, **second}
+    return {**found, "not_shown": not_shown(found, names), "cpu_s": steps.seconds}
 
 
 def main() -> int:
-    """Print the figures; 1 where something that must be 0 is not."""
+    """Print the figures; 1 where something that must be 0 is not, or a claim is not shown."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -262,7 +300,9 @@ def main() -> int:
     options = parser.parse_args()
     found = measured(options.orders, options.rows, options.over)
     print(json.dumps(found, indent=1))
-    return 1 if any(found["must_be_0"].values()) else 0
+    for text in found["not_shown"]:
+        print(f"Not shown: {text}.", file=sys.stderr)
+    return 1 if any(found["must_be_0"].values()) or found["not_shown"] else 0
 
 
 if __name__ == "__main__":
