@@ -7,9 +7,9 @@ both are data: ``data/words/order_states.toml``. The notices of a known export c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 import duckdb
@@ -18,10 +18,18 @@ import pyarrow as pa
 from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
-from shipkit.common.words import without_accents
 from shipkit.orders.fields import Column
-from shipkit.orders.heading_text import phrase, spelled, word_file
+from shipkit.orders.heading_text import phrase, spelled
 from shipkit.orders.layouts import LayoutMatch
+from shipkit.orders.state_cells import (
+    Cell,
+    Entry,
+    is_expected,
+    meaning_of,
+    plain,
+    state_words,
+    within,
+)
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["StateColumn", "state_columns", "state_problems"]
@@ -44,20 +52,20 @@ class StateColumn:
     column
         The column.
     read
-        Returns the meaning of a cell's plain text, None for one that is right to ship.
+        Returns the meaning of a cell, None for one that is right to ship.
     blank
         What it means that an order has no cell, where other orders have one.
     is_expected
-        Returns whether a cell's plain text is that of an order that is right to ship; None where
-        other words than states may be in the column.
+        Returns whether a cell is that of an order that is right to ship; None where other words
+        than states may be in the column.
     may_be_price
         Whether a column of amounts is none: "Ship" may be what the transport costs.
     """
 
     column: Column
-    read: Callable[[str], _Meaning | None]
+    read: Callable[[Cell], _Meaning | None]
     blank: _Meaning | None = None
-    is_expected: Callable[[str], bool] | None = None
+    is_expected: Callable[[Cell], bool] | None = None
     may_be_price: bool = False
 
 
@@ -233,11 +241,11 @@ def _meanings(
         return [], []
     made, unknown = [], []
     for (value,) in cells:
-        text = _yes_or_no(value) or plain(value)
-        found = state.read(text)
+        cell = Cell.of(value)
+        found = state.read(cell)
         if found is not None:
             made.append({"value": value, **vars(found)})
-        elif text and state.is_expected is not None and not state.is_expected(text):
+        elif cell.text and state.is_expected is not None and not state.is_expected(cell):
             unknown.append(value)
     return made, unknown if len(unknown) <= _MOST_UNKNOWN else []
 
@@ -245,18 +253,9 @@ def _meanings(
 _NUMBER: Final = re.compile(r"\W*[0-9][0-9.,]*\W*")
 
 
-def _yes_or_no(cell: str) -> str | None:
-    """Return "0" or "1" for a cell that is one of them as a number: 0.0 of pandas, 1.00."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return str(int(number)) if number in (0, 1) else None
-
-
 def _are_amounts(cells: Sequence[str]) -> bool:
     """Return whether cells are prices: one is a number that no flag has, and none is a word."""
-    words = _words()
+    words = state_words()
     answers = words["yes"] | words["neutral"] - {""}
     if any(plain(cell) in answers - _BITS for cell in cells):
         return False
@@ -267,7 +266,7 @@ def _are_amounts(cells: Sequence[str]) -> bool:
 def _is_amount(cell: str) -> bool:
     """Return whether a cell is a number other than 0 and 1, or one with cents: 4.99, 0.00, $5."""
     return bool(_NUMBER.fullmatch(cell)) and (
-        _yes_or_no(cell) is None or bool(re.search(r"[.,][0-9]{2}\b", cell))
+        Cell.of(cell).text not in _BITS or bool(re.search(r"[.,][0-9]{2}\b", cell))
     )
 
 
@@ -294,7 +293,7 @@ def _noticed(found: LayoutMatch | None) -> dict[str, frozenset[str] | None]:
 def _states(
     column: Column, heading: str, handled: Collection[str], reported: Collection[str]
 ) -> StateColumn | None:
-    words = _words()
+    words = state_words()
     kinds = {kind for kind, entry in words["columns"].items() if _is(heading, entry)}
     if not kinds:
         return None
@@ -319,56 +318,23 @@ def _states(
     )
 
 
-def _is_expected(
-    cell: str, *, meanings: Sequence[Mapping[str, Any]], handled: Collection[str]
-) -> bool:
+def _is_expected(cell: Cell, *, meanings: Sequence[Entry], handled: Collection[str]) -> bool:
     """Return whether a cell is a state that is known, right to ship or not."""
-    return cell in handled or any(
-        _affirms(cell, word)
-        for known in (_words()["expected"], *(meaning["words"] for meaning in meanings))
-        for word in known
-    )
-
-
-def _affirms(cell: str, word: str) -> bool:
-    """Return whether `word` is in a cell that does not deny it: "not confirmed" does."""
-    return cell == word or (
-        _within(cell, word)
-        and not _words()["denials"].intersection({*cell.split()} - {*word.split()})
-    )
+    return cell.text in handled or is_expected(cell, meanings)
 
 
 def _state(
-    column: Column, cell: str, *, meanings: Sequence[Mapping[str, Any]], handled: Collection[str]
+    column: Column, cell: Cell, *, meanings: Sequence[Entry], handled: Collection[str]
 ) -> _Meaning | None:
-    if cell in handled:
-        return None
-    for meaning in meanings:
-        if any(_within(cell, word) for word in meaning.get("unless", ())):
-            continue
-        if any(_fits(cell, word, meaning) for word in meaning["words"]):
-            return _meaning(column, meaning) if "code" in meaning else None
-    return None
-
-
-def _fits(cell: str, word: str, meaning: Mapping[str, Any]) -> bool:
-    """Return whether a cell has a word of a meaning, in the way that the meaning is read."""
-    match meaning.get("match"):
-        case "whole":
-            return _within(cell, word) and all(
-                each in meaning["parts"] or each.isdigit() for each in cell.split()
-            )
-        case "affirmed":
-            return _affirms(cell, word)
-        case _:
-            return _within(cell, word)
+    found = None if cell.text in handled else meaning_of(cell, meanings)
+    return None if found is None else _meaning(column, found)
 
 
 def _flag(
     column: Column, heading: str, reported: Collection[str], *, filled: bool
 ) -> StateColumn | None:
     """Return the column as a flag; of one that has `filled` a field, only a blank is one."""
-    words = _words()
+    words = state_words()
     for entry in words["flag"]:
         if filled and entry.get("when") != "blank":
             continue
@@ -386,21 +352,23 @@ def _flag(
     return None
 
 
-def _no_meaning(_: str) -> None:
+def _no_meaning(_: Cell) -> None:
     """Return that a cell says nothing: only its absence does."""
 
 
-def _filled(cell: str, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
-    return None if cell in neutral or not cell.strip("0 ") else meaning
+def _filled(cell: Cell, *, meaning: _Meaning, neutral: Collection[str]) -> _Meaning | None:
+    return None if cell.text in neutral or not cell.text.strip("0 ") else meaning
 
 
-def _denied(cell: str, *, meaning: _Meaning, neutral: frozenset[str]) -> _Meaning | None:
-    says_no = cell in neutral - _NO_ANSWER or cell in _SAYS_NO or not cell.strip("0 ")
-    return meaning if cell and says_no else None
+def _denied(cell: Cell, *, meaning: _Meaning, neutral: frozenset[str]) -> _Meaning | None:
+    says_no = (
+        cell.text in neutral - _NO_ANSWER or cell.text in _SAYS_NO or not cell.text.strip("0 ")
+    )
+    return meaning if cell.text and says_no else None
 
 
-def _affirmed(cell: str, *, meaning: _Meaning, yes: Collection[str]) -> _Meaning | None:
-    return meaning if cell in yes else None
+def _affirmed(cell: Cell, *, meaning: _Meaning, yes: Collection[str]) -> _Meaning | None:
+    return meaning if cell.text in yes else None
 
 
 _SAYS_NO: Final = frozenset({"failed", "fail", "pending", "unverified", "invalid", "not verified"})
@@ -410,7 +378,7 @@ _NO_ANSWER: Final = frozenset({"standard", "default", "normal", "regular"})
 """Neutral cells that do not deny: "Ship": "Standard"."""
 
 
-def _meaning(column: Column, entry: Mapping[str, Any]) -> _Meaning:
+def _meaning(column: Column, entry: Entry) -> _Meaning:
     return _Meaning(
         entry["code"],
         entry.get("severity", "error"),
@@ -420,53 +388,9 @@ def _meaning(column: Column, entry: Mapping[str, Any]) -> _Meaning:
     )
 
 
-def _is(heading: str, entry: Mapping[str, Any]) -> bool:
-    if any(_within(heading, other) for other in entry.get("without", ())):
+def _is(heading: str, entry: Entry) -> bool:
+    if any(within(heading, other) for other in entry.get("without", ())):
         return False
     return heading in entry.get("headings", ()) or any(
-        _within(heading, part) for part in entry.get("within", ())
+        within(heading, part) for part in entry.get("within", ())
     )
-
-
-def _within(text: str, part: str) -> bool:
-    """Return whether `part` is in `text` as whole words; in scripts without spaces, anywhere."""
-    return f" {part} " in f" {text} " if part.isascii() else part in text
-
-
-def plain(text: str) -> str:
-    """Return lower-case words without accents and punctuation: "Annulée!" -> "annulee"."""
-    return " ".join(re.findall(r"[^\W_]+", without_accents(text).casefold()))
-
-
-@cache
-def _words() -> dict[str, Any]:
-    given = word_file("order_states")
-    return {
-        "neutral": frozenset(_plainly(word_file("instructions")["neutral"])) | {""},
-        "yes": frozenset(_plainly(word_file("values")["yes"])),
-        "expected": _plainly(given["expected"]["words"]),
-        "denials": frozenset(_plainly(given["expected"]["denials"])),
-        "of_orders": frozenset(_plainly(given["expected"]["of_orders"])),
-        "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
-        "meaning": [_meant(entry, given["groups"]) for entry in given["meaning"]],
-        "flag": [_plainly(entry) for entry in given["flag"]],
-    }
-
-
-def _meant(entry: Mapping[str, Any], groups: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return a meaning with the words of the groups that it names: "@documents"."""
-    named = [groups[word[1:]] if word[0] == "@" else [word] for word in entry["words"]]
-    made: dict[str, Any] = _plainly({**entry, "words": [word for group in named for word in group]})
-    parts = (part for word in made["words"] for part in word.split())
-    return {**made, "parts": frozenset({*parts, *made.get("around", ())})}
-
-
-def _plainly(value: Any) -> Any:
-    """Return data with the words of its lists as :func:`plain` writes them."""
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    if isinstance(value, dict):
-        return {
-            key: _plainly(each) if isinstance(each, list) else each for key, each in value.items()
-        }
-    return value

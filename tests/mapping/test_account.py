@@ -12,6 +12,7 @@ from shipkit.notebook.panel_html import offer_page
 from shipkit.orders import order_states
 from shipkit.orders.fields import Column, keys, recognise
 from shipkit.orders.instructions import instruction_of
+from shipkit.orders.state_cells import Cell
 
 ORDER = {
     "Order ID": "A1",
@@ -296,7 +297,7 @@ def state(heading, cell):
     """Return code and severity of what a cell of a column of states means, None for nothing."""
     column = Column(heading, keys([heading])[0], "VARCHAR")
     found = order_states.state_columns([column], set(), None, set())
-    meaning = found[0].read(order_states.plain(cell)) if found else None
+    meaning = found[0].read(Cell.of(cell)) if found else None
     return meaning and (meaning.code, meaning.severity)
 
 
