@@ -171,7 +171,13 @@ def test_a_bundle_and_its_parts_are_not_both_weighed(heading, cells, packed):
     assert packed(*rows, ignore=[heading]) == ([12], [])
 
 
-@pytest.mark.parametrize("cells", [("1", "1.1", "1.2"), (10, 10.1, 10.2)])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *(("1", "1.1", "1.2"), (10, 10.1, 10.2), ("1", "1,1", "1,2"), ("1", "1-1", "1-2")),
+        *(("1", "1a", "1b"), ("1", "1/1", "1/2"), ("1.1", "1.1.1", "1.1.2")),
+    ],
+)
 def test_a_line_with_a_point_is_a_part_of_the_line_before_it(packed, cells):
     assert packed(*tea_set(6, "Line", cells))[1] == [(1, "error", "bundle_weighed_twice")]
     assert packed(*tea_set(6, "Line", ("1.0", "2.0", "3.0")))[1] == []
@@ -180,6 +186,25 @@ def test_a_line_with_a_point_is_a_part_of_the_line_before_it(packed, cells):
 def test_a_part_names_its_bundle_by_the_number_of_the_line(packed):
     rows = [{**row, "Line": n} for n, row in enumerate(tea_set(6, "Parent Line", (None, 1, 1)), 1)]
     assert packed(*rows)[1] == [(1, "error", "bundle_weighed_twice")]
+
+
+@pytest.mark.parametrize("cells", [(10, 10.5, 20), ("1.00", "1.10 A", "2.00"), ("1", "2-1", "3/1")])
+def test_a_line_between_two_others_is_no_part(packed, cells):
+    assert packed(*tea_set(6, "Position", cells))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        *(("Parent Line", (None, 1, 1)), ("BOM Level", (0, 1, 1)), ("Level of BOM", (0, 0, 0))),
+        ("Composed of", ("CUP; TRAY", None, None)),
+        *((heading, (None, "KIT", "KIT")) for heading in ("Teil von", "Rodzic", "セット品番")),
+        ("Artikeltyp", ("Stückliste", "Komponente", "Komponente")),
+    ],
+)
+def test_a_bundle_is_known_in_other_words(packed, heading, cells):
+    found = packed(*tea_set(6, heading, cells))[1]
+    assert found == ([] if cells == (0, 0, 0) else [(1, "error", "bundle_weighed_twice")])
 
 
 def test_a_bundle_without_a_weight_of_its_own_is_no_question(packed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from typing import Final
 
 import pyarrow as pa
 
@@ -26,6 +27,10 @@ def _words() -> dict[str, frozenset[str]]:
         name: frozenset(map(phrase, words)) | frozenset(words)
         for name, words in word_file("bundles").items()
     }
+
+
+_PLACE: Final = "place_in_order"
+"""The number of a line among those of its order, for files that do not number them."""
 
 
 def bundle_problems(
@@ -93,12 +98,16 @@ def _pairs(columns: LineColumns, counted: str) -> list[tuple[Column, str]]:
         words = phrase(column.name).split()
         if {column.name, column.key} & ignored:
             continue
+        if " ".join(words) in _words()["lists"]:  # "Components" may also name the bundle
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_list)))
         if " ".join(words) in _words()["flags"] and _says_yes_and_no(columns, column):
             made.append((column, _pairs_sql(columns.orders, counted, column, by_flag)))
         elif _names_a_bundle(words):
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_name)))
         elif " ".join(words) in _words()["kinds"]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_kind)))
+        elif " ".join(words) in _words()["levels"]:
+            made.append((column, _pairs_sql(columns.orders, counted, column, _by_level)))
         elif " ".join(words) in _words()["lines"]:
             made.append((column, _pairs_sql(columns.orders, counted, column, _by_point)))
     return made
@@ -118,7 +127,9 @@ def _pairs_sql(
     split: Callable[[OrderSet, Column], tuple[str, str, str]],
 ) -> str:
     whole, part, joined = split(orders, column)
-    cells = f"(SELECT * FROM {orders.shipping_lines.sql} SEMI JOIN {counted} USING (row_number))"
+    place = "row_number() OVER (PARTITION BY order_row ORDER BY row_number)"
+    numbered = f"(SELECT *, {place} AS {_PLACE} FROM {orders.shipping_lines.sql})"
+    cells = f"(SELECT * FROM {numbered} SEMI JOIN {counted} USING (row_number))"
     return f"""
         SELECT p.order_row, w.row_number AS whole, p.row_number AS part
         FROM (SELECT * FROM {cells} WHERE {part}) p
@@ -171,7 +182,12 @@ def _by_name(orders: OrderSet, column: Column) -> tuple[str, str, str]:
     ]
     filled = f"nullif({trimmed(f'{quoted(column.key)}::VARCHAR')}, '') IS NOT NULL"
     named = f"lower(p.{quoted(column.key)}::VARCHAR)"
-    same = " OR ".join(f"lower(w.{quoted(other.key)}::VARCHAR) = {named}" for other in names)
+    texts = [f"lower(w.{quoted(other.key)}::VARCHAR)" for other in names]
+    of_a_line = _words()["of_a_line"].intersection(phrase(column.name).split())
+    if of_a_line and not any(phrase(other.name) in _words()["lines"] for other in names):
+        # "Parent Line" in a file that numbers no lines counts those of the order.
+        texts.append(f"w.{_PLACE}::VARCHAR")
+    same = " OR ".join(f"{text} = {named}" for text in texts)
     return "true", filled, f"({same or 'false'})"
 
 
@@ -210,12 +226,50 @@ def _by_flag(_: OrderSet, column: Column, *, price: Column | None) -> tuple[str,
     return f"{_cell(column)} IN ({yes})", part, "true"
 
 
-def _by_point(_: OrderSet, column: Column) -> tuple[str, str, str]:
-    """Return SQL of a bundle, of a part, and of what joins them: line 1.2 is a part of line 1."""
-    cell = f"{quoted(column.key)}::VARCHAR"
-    part = f"regexp_matches({trimmed(cell)}, '^[0-9]+[.]0*[1-9][0-9]*$')"
-    whole = f"regexp_extract({trimmed(f'w.{cell}')}, '^([0-9]+)([.]0*)?$', 1)"
-    return "true", part, f"{whole} = split_part({trimmed(f'p.{cell}')}, '.', 1)"
+def _by_point(orders: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: line 1.2 is a part of line 1.
+
+    Parts are counted from the first: a line 10.5 without a 10.1 was put between two others. Where
+    lines are numbered 1.00 and 2.00, 1.10 is a number with two decimals.
+    """
+    part = rf"regexp_matches({_path(column)}, '[.]0*([1-9][0-9]*|[a-z])$')"
+    first = (
+        f"SELECT order_row, {_above(_path(column))} FROM {orders.shipping_lines.sql} "
+        rf"WHERE regexp_matches({_path(column)}, '[.]0*(1|a)$')"
+    )
+    counted = f"(order_row, {_above(_path(column))}) IN ({first})"
+    whole, above = _path(column, "w."), _above(_path(column, "p."))
+    return "true", f"{part} AND {counted}", f"{whole} = {above}"
+
+
+def _path(column: Column, row: str = "") -> str:
+    """Return SQL of the number of a line with points: of "1,2", "1-2", "1/2" and "1b", too."""
+    text = f"lower({trimmed(f'{row}{quoted(column.key)}::VARCHAR')})"
+    dotted = f"regexp_replace({text}, '[,/_-]', '.', 'g')"
+    plain = f"regexp_replace({dotted}, '([0-9])([a-z])$', '\\1.\\2')"
+    is_path = f"regexp_full_match({plain}, '[0-9]+([.]([0-9]+|[a-z]))*')"
+    return f"CASE WHEN {is_path} THEN regexp_replace({plain}, '^([0-9]+)[.]0$', '\\1') END"
+
+
+def _above(path: str) -> str:
+    """Return SQL of the line that a line is under: "1.1" of "1.1.2"."""
+    return f"regexp_replace({path}, '[.][0-9a-z]+$', '')"
+
+
+def _by_level(_: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: it is deeper, and below."""
+    w, p = (f"TRY_CAST({row}.{quoted(column.key)}::VARCHAR AS DOUBLE)" for row in ("w", "p"))
+    return "true", "true", f"({p} > {w} AND p.row_number > w.row_number)"
+
+
+def _by_list(orders: OrderSet, column: Column) -> tuple[str, str, str]:
+    """Return SQL of a bundle, of a part, and of what joins them: the bundle names its parts."""
+    skus = [other for other in orders.columns if other.role in ("sku", "item_name")]
+    named = f"string_split_regex(lower(w.{quoted(column.key)}::VARCHAR), '[^\\w-]+')"
+    same = " OR ".join(
+        f"list_contains({named}, lower(p.{quoted(other.key)}::VARCHAR))" for other in skus
+    )
+    return f"{_cell(column)} <> ''", "true", f"({same or 'false'})"
 
 
 def _by_kind(_: OrderSet, column: Column) -> tuple[str, str, str]:
