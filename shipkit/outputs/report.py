@@ -11,6 +11,7 @@ from shipkit.carriers.registry import service_title
 from shipkit.common import html
 from shipkit.common.files import write_file
 from shipkit.common.words import aligned, counted, total_text
+from shipkit.errors import InputError
 from shipkit.models import Money
 from shipkit.purchasing.result import BatchResult, next_words
 from shipkit.purchasing.store import JobStore
@@ -86,9 +87,15 @@ class Report(html.Shown):
     def save(self, path: str | Path) -> Path:
         """Write the day sheet as one HTML page, and return its path.
 
-        The page needs no network, and is laid out for a screen and for paper.
+        The page needs no network, and is laid out for a screen and for paper. Raises InputError for
+        a name that does not end in .html or .htm.
         """
         page = Path(path)
+        if page.suffix.lower() not in {".html", ".htm"}:
+            raise InputError(
+                f"{page} is no name of a web page, which a day sheet is.",
+                fix=f"Name it {page.with_suffix('.html').name}.",
+            )
         title = f"Day sheet {self.result.job_id}"
         write_file(page, html.page(title, self._sheet()), durable=False)
         return page

@@ -231,6 +231,14 @@ def test_a_file_for_each_parcel_is_numbered_or_named_as_asked(tmp_path: Path) ->
     ]
 
 
+def test_a_pattern_of_names_that_would_be_passed_over_is_refused(tmp_path: Path) -> None:
+    for options in ({}, {"split": 1}):
+        with pytest.raises(LabelError, match="saved together"):
+            Job([2]).labels().save(tmp_path / "a.pdf", filename="{order_id}", **options)
+    assert list(tmp_path.iterdir()) == []
+    assert Job([2]).labels().save(tmp_path / "b", filename="{order_id}").paths
+
+
 def test_a_folder_without_options_gets_a_file_per_shipment(tmp_path: Path) -> None:
     assert len(Job([1, 1]).labels().save(tmp_path / "labels").paths) == 2
 

@@ -589,6 +589,11 @@ def test_the_report_names_the_next_command(session, tmp_path):
     assert f"shipkit labels {result.job_id}" in repr(report)
     page = report.save(tmp_path / "day.html").read_text()
     assert result.job_id in page
+    orders = tmp_path / "orders.csv"
+    orders.write_text("order_id\n")
+    with pytest.raises(sk.ShipkitError, match="no name of a web page"):
+        report.save(orders)
+    assert orders.read_text() == "order_id\n"
 
 
 def test_job_folders_are_for_their_owner_only(session, home):

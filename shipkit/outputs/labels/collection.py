@@ -145,6 +145,12 @@ class Labels:
             written, or a label cannot be converted: one bought as ZPL stays ZPL.
         """
         out = Destination.of(Path(path), per=per, split=split, format=format)
+        if out.per is None and filename != _FILENAME:
+            raise LabelError(
+                "filename names the files of single shipments or parcels, and these labels are "
+                "saved together.",
+                fix='Add per="shipment" and a folder, or leave filename out.',
+            )
         rows = self._ordered(self._chosen(where), order_by)
         names = Names(filename)
         tally = Tally(rows if kind == "label" else (), self._numbers)
