@@ -216,3 +216,16 @@ def test_a_file_that_is_mostly_nul_is_no_text(tmp_path):
     path = write(tmp_path, b"\0" * 500 + b"abc")
     with pytest.raises(sk.errors.SourceError, match="is not a text file"):
         source.load(path)
+
+
+@pytest.mark.parametrize(("page", "country"), [("iso2022_jp", "JP"), ("iso2022_kr", "KR")])
+def test_escapes_that_change_the_alphabet_are_decoded(tmp_path, page, country):
+    text = HEAD + line(1, PLACES[country], country) * 40
+    loaded = source.load(write(tmp_path, text.encode(page)))
+    assert rows(loaded) == [PLACES[country]] * 40
+
+
+def test_escapes_that_cannot_be_decoded_are_refused(tmp_path):
+    path = write(tmp_path, HEAD.encode() + b"1,\x1b$B\xff\xfe\x1b(B,1 Main St,Tokyo,1,JP\n")
+    with pytest.raises(sk.errors.SourceError, match="ISO-2022"):
+        source.load(path)

@@ -12,12 +12,19 @@ __all__ = ["without_escapes", "without_invisible"]
 _ENTITY: Final = re.compile(
     r"&(?:amp;)*(?:#[0-9]{3,7};?|#[0-9]{1,2};|#[xX][0-9A-Fa-f]{2,6};|[A-Za-z][A-Za-z0-9]{1,30};)"
 )
+_CUT_ENTITY: Final = re.compile(
+    r"&[A-Za-z](?:acute|grave|circ|tilde|uml|ring|cedil|slash|caron)(?!;)"
+    r"|&(?:szlig|aelig|AElig|oelig|nbsp|amp|quot)(?![A-Za-z=;])"
+)
+"""An entity of a letter whose semicolon was cut off, as in "Mu&ntilde"."""
+_BRACKETS: Final = re.compile(r"\[/?(?:br|p|div)\s*/?\]", re.IGNORECASE)
 _BREAK: Final = re.compile(r"<(?:br|/?p|/?div|/?li|/?tr|/?td)(?: [^<>]*)?/?\s*>", re.IGNORECASE)
 _TAG: Final = re.compile(
     r"</?(?:a|b|i|u|em|strong|span|font|small|big|sup|sub|ul|ol)(?: [^<>]*)?/?>", re.IGNORECASE
 )
 _EXCEL: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _UNICODE: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
+_OCTAL: Final = re.compile(r"(?:\\[23][0-7]{2})+")
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 _LINE: Final = re.compile(r"(?:\\r\\n|\\[nr])(?=[A-Z0-9 ]|$)")
 _FORMULA: Final = re.compile(r'^="([^"=]*)"$')
@@ -47,14 +54,17 @@ def without_escapes(text: str) -> str:
 
 def _once(text: str) -> str:
     if "&" in text:
-        text = _ENTITY.sub(_entity, text)
+        text = _CUT_ENTITY.sub(lambda found: f"{found[0]};", _ENTITY.sub(_entity, text))
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub(" ", text))
+    if "[" in text:
+        text = _BRACKETS.sub(" ", text)
     if "_x" in text:
         text = _EXCEL.sub(lambda found: _letter(int(found[1], 16)), text)
     if "\\" in text:
         text = _UNICODE.sub(_from_unicode, text)
         text = _BYTES.sub(_decoder(r"\\x", always=True), text)
+        text = _OCTAL.sub(_from_octal, text)
         text = _LINE.sub(" ", text)
     if "=" in text:
         text = _quoted_printable(_FORMULA.sub(r"\1", text))
@@ -75,6 +85,14 @@ def _letter(code: int) -> str:
 def _from_unicode(found: re.Match[str]) -> str:
     units = bytes.fromhex(found[0].replace("\\u", ""))
     return units.decode("utf-16-be", errors="replace")
+
+
+def _from_octal(found: re.Match[str]) -> str:
+    data = bytes(int(code, 8) for code in found[0].split("\\")[1:])
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _decoder(prefix: str, *, always: bool = False) -> Callable[[re.Match[str]], str]:

@@ -30,7 +30,8 @@ _ODD: Final = "|".join(
     (
         # controls, symbols of Latin-1 but those of "5º", "Nº", "l·l" and blanks
         r"[\x{80}-\x{84}\x{86}-\x{9F}\x{A1}-\x{A9}\x{AB}-\x{AF}\x{B1}-\x{B3}\x{B5}\x{B6}]",
-        r"[\x{B8}\x{B9}\x{BB}-\x{BF}\x{F7}\x{201A}\x{2070}-\x{209F}\x{2200}-\x{22FF}\x{2500}-\x{259F}]",
+        r"[\x{B8}\x{B9}\x{BB}-\x{BF}\x{F7}\x{201A}\x{2070}-\x{209F}\x{2200}-\x{22FF}\x{2500}-\x{25FF}]",
+        r"[\x{2B1C}\x{FFFC}]",
         # UTF-8 that was read as Windows-1252, -1250, -1251, Mac Roman, or in DOS
         rf"[\x{{C2}}-\x{{F4}}][{_AFTER_LEAD}]",
         r"[\x{102}\x{139}][^\x00-\x7F]|(?:[РС][^\x00-\x7F]){3}|[ÔΓ]Ç",
@@ -43,7 +44,7 @@ _ODD: Final = "|".join(
         r"[\x{A1}-\x{FF}]{3}|[A-Za-z][ŠŽŸŒÃÂÐÙÚÛÝÞ]",
     )
 )
-_CODES: Final = r"[&<_\\?%=:\[{]"
+_CODES: Final = r"[&<_\\?%=:\[{\x{1A}]|\+A[MNOP]"
 _OFTEN_THE_SAME: Final = ("company", "address_line2", "address_line3", "city", "state")
 """Columns with the same text in many rows: to tell the texts apart first is faster."""
 _FEW: Final = 20

@@ -55,10 +55,22 @@ _LETTER: Final = r"[^\W\d_]"
 _ASKED: Final = re.compile(rf"{_LETTER}\?{_LETTER}|\?\?|(?:^|\s)\?{_LETTER}")
 _ASKED_END: Final = re.compile(rf"{_LETTER}\?")
 _ESCAPED: Final = re.compile(
+    # The last is UTF-7: "Jos+AOk" has the number of é in base 64.
     r"[A-Za-z]=[0-9A-F]{2}[A-Za-z]|%[0-9A-Fa-f]{2}[A-Za-z]|^[^ ]*\w\+\w[^ ]*\+\w[^ ]*$"
+    r"|[a-z]\+A[MNOP][AEIMQUYcgkosw048](?![A-Za-z0-9+/])"
+    r"|\+A[MNOP][AEIMQUYcgkosw048]-[a-z]|=\?[\w-]+\?[QBqb]\?"
 )
+_BOX: Final = re.compile("[\u25a0\u25a1\u25fb\u25af\u2b1c\ufffc\x1a]")
+"""A letter without a picture, and what a program writes for one that it does not know."""
+_UNDERSCORE: Final = re.compile(
+    rf"{_LETTER}_(?=\s)|(?<=\s){_LETTER}*_{_LETTER}|{_LETTER}_{_LETTER}+\s|\s\S*{_LETTER}_$"
+)
+"""One for a letter, in a text with blanks: "ada_lee" is a user name."""
 _MARKS: Final = "¤¦§¨¬±¶¸¹²³¼½¾¢£¥«»÷ⁿ√≈ƒ∆◊∂∑∏∫„‡†‰‹›ˆ˜¯¿¡"
-_INSIDE: Final = re.compile(rf"{_LETTER}[{_MARKS}\u2500-\u259f]{_LETTER}|[\u2500-\u259f]{_LETTER}")
+_INSIDE: Final = re.compile(
+    rf"{_LETTER}[{_MARKS}\u2500-\u259f]{_LETTER}|[\u2500-\u259f]{_LETTER}"
+    rf"|{_LETTER}[‚„†‡‰¤¦¬¿¡÷](?=[\s,]|$)"
+)
 _CAPITAL_INSIDE: Final = re.compile(
     r"\b(?!Mc|Mac|De|Di|Da|La|Le|Van|Al)[A-Za-z]*[a-z]{2}[ÂÃÐÙÚÛÝÞŠŽŸŒ]"
 )
@@ -160,7 +172,8 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
             "excel_date",
             _RETYPE,
         )
-    if "\ufffd" in text or _lacks_letters(text, column):
+    lost = _BOX.search(text) or (column in ("name", "city") and _UNDERSCORE.search(text))
+    if "\ufffd" in text or lost or _lacks_letters(text, column):
         return f"letters of {shown} were lost before the file was read", "letters_lost", _EXPORT
     if column != "company" and _ESCAPED.search(text):
         return f"{shown} has codes in place of letters or blanks", "letters_garbled", _CORRECT

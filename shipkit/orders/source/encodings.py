@@ -46,6 +46,8 @@ _TITLES: Final = {
     "cp874": "Windows-874 (Thai)",
     "cp932": "Shift-JIS (Japanese)",
     "euc_jp": "EUC-JP (Japanese)",
+    "iso2022_jp_ext": "ISO-2022-JP (Japanese)",
+    "iso2022_kr": "ISO-2022-KR (Korean)",
     "gb18030": "GB18030 (Chinese)",
     "big5": "Big5 (Chinese)",
     "cp949": "Windows-949 (Korean)",

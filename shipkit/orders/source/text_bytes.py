@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ESCAPES = re.compile(rb"\x1b\$(?:[@AB]|\)C|\([CDPQ])")
+"""How a text in ISO-2022 begins words of Japanese, Chinese or Korean."""
 _SEAM = b"\n" + codecs.BOM_UTF8
 
 
@@ -73,9 +76,9 @@ def scan(path: Path, wanted: str | None) -> Scan:
                 return Scan(
                     sha, packed, "utf-8-sig" if found == "utf-8-sig" and as_named else wanted
                 )
-            if found is None:
+            if found is None and not _ESCAPES.search(head):
                 _refuse_binary(path, head)
-            elif found != "utf-8-sig":
+            elif found not in (None, "utf-8-sig"):
                 return Scan(sha, packed, found, notes=(Note("read", f"{path.name} is UTF-16."),))
             file.seek(0)
             return _of_bytes(file, path.name, sha, packed, found or "utf-8")
@@ -97,6 +100,8 @@ def _of_bytes(file: IO[bytes], name: str, sha: str, packed: bool, encoding: str)
     if facts.marks:
         text = "byte order mark within the text"
         notes += (_counted_note(facts.marks, text, facts.first_mark, name, "removed"),)
+    if facts.escapes:
+        return _with_escapes(file, name, sha, packed)
     if facts.first_bad is None:
         return Scan(sha, packed, encoding, by_line=bool(notes), notes=notes)
     file.seek(0)
@@ -109,6 +114,24 @@ def _of_bytes(file: IO[bytes], name: str, sha: str, packed: bool, encoding: str)
         by_line=True,
         notes=(*notes, *_page_notes(page, name, facts.first_bad, len(lines))),
         doubtful=page.doubtful,
+    )
+
+
+def _with_escapes(file: IO[bytes], name: str, sha: str, packed: bool) -> Scan:
+    """Return the encoding of a file in which escapes change the alphabet: ISO-2022."""
+    for page in ("iso2022_jp_ext", "iso2022_kr"):
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder(page)()
+        try:
+            while chunk := file.read(CHUNK):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            continue
+        return Scan(sha, packed, page, notes=(Note("read", f"{name} is {title_of(page)}."),))
+    raise SourceError(
+        f"{name} has the escapes of ISO-2022 and is not readable as Japanese or Korean text.",
+        fix="Export it as UTF-8, or name its encoding: load(path, encoding=...).",
     )
 
 
@@ -201,6 +224,7 @@ class _ByteFacts:
     first_nul: int = 0
     marks: int = 0
     first_mark: int = 0
+    escapes: bool = False
 
 
 def _facts(file: IO[bytes]) -> _ByteFacts:
@@ -213,6 +237,7 @@ def _facts(file: IO[bytes]) -> _ByteFacts:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
                 facts.first_bad = lines + bytes(error.object).count(b"\n", 0, error.start)
+        facts.escapes = facts.escapes or bool(b"\x1b" in chunk and _ESCAPES.search(chunk))
         if b"\0" in chunk:
             nul = chunk.count(b"\0")
             facts.first_nul = facts.first_nul or lines + chunk.count(b"\n", 0, chunk.find(b"\0"))
