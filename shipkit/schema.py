@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from shipkit.errors import InputError
 from shipkit.models import (
     NUMBERED_REFERENCES,
     Address,
@@ -45,11 +46,13 @@ __all__ = [
     "RETURN_OF",
     "ROW_LEAVES",
     "SHIPMENTS",
+    "SHORT_NAMES",
     "UNANSWERED",
     "WAREHOUSE",
     "Leaf",
     "asked_for",
     "complete",
+    "field_names",
     "major",
     "problems_table",
     "quotes_table",
@@ -129,6 +132,35 @@ WAREHOUSE = Leaf("", "warehouse", Spec("code", editable=True, since=3), required
 
 ROW_LEAVES = (CURRENCY, NUMBER_OF_PARCELS, WAREHOUSE)
 """What a row and a template may say that is not a field of its own in the models."""
+
+SHORT_NAMES: Mapping[str, str] = {
+    "saturday": "saturday_delivery",
+    "insurance": "declared_value",
+    "hold_at": "access_point_id",
+    "parcels": "number_of_parcels",
+}
+"""Short name -> field, for columns, defaults and edits. (In a template `parcels` is the list.)"""
+
+
+def field_names(given: Mapping[str, Any], argument: str) -> dict[str, Any]:
+    """Return `given` by the names of fields. Raises InputError for a field that is given twice.
+
+    Examples
+    --------
+    >>> field_names({"saturday": True, "weight_lb": 2}, "defaults")
+    {'saturday_delivery': True, 'weight_lb': 2}
+    """
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        field = SHORT_NAMES.get(name, name) if isinstance(name, str) else name
+        if field in made:
+            raise InputError(
+                f"{argument}: {field} is given twice, once by a short name.",
+                fix="Give it once.",
+            )
+        made[field] = value
+    return made
+
 
 FLAT = (
     *(leaf for leaf in OWN if leaf.name == "order_id"),

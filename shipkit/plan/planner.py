@@ -49,7 +49,7 @@ from shipkit.plan.resolve import (
     unsupported,
     without_edited,
 )
-from shipkit.schema import RETURN_OF
+from shipkit.schema import RETURN_OF, field_names
 from shipkit.services import ServiceList
 
 __all__ = ["Planner", "same"]
@@ -146,6 +146,9 @@ class Planner:
             one_of("returns", changes["returns"], return_labels.CHOICES)
         if changes.get("residential") is not None:
             one_of("residential", changes["residential"], homes.CHOICES)
+        for argument in ("columns", "defaults"):
+            if changes.get(argument):
+                changes[argument] = field_names(changes[argument], argument)
         if changes.get("defaults"):
             changes["defaults"] = mapping.given_defaults(changes["defaults"])
         spec = mapping.MappingSpec(
@@ -189,7 +192,8 @@ class Planner:
 
         `view` has one row per shipment, with the columns of the preview and of the source.
         """
-        for name, value in (fields or {}).items():
+        fields = field_names(fields or {}, "edit")
+        for name, value in fields.items():
             check_edit(name, value, self._offered(), self._warehouses())
         rows = where.matching(view, [clause])
         numbers = tuple(view.column("row_number").take(pa.array(rows)).to_pylist())
@@ -202,7 +206,7 @@ class Planner:
             action=action,
             clause=clause,
             row_numbers=numbers,
-            fields=tuple((fields or {}).items()),
+            fields=tuple(fields.items()),
             reason=reason,
         )
         self.edits = (*self.edits, made)

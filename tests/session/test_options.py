@@ -423,3 +423,31 @@ def test_a_pickup_point_is_read_and_printed_and_its_parts_belong_together(shop, 
         [label] = (each.data.decode() for each in session.labels)
     assert name == "Corner Shop"
     assert "HOLD AT: Corner Shop, 5 Bay St, Austin" in label
+
+
+def test_short_names_of_options_are_those_fields(shop: sk.Address) -> None:
+    row = {
+        "order_id": "1",
+        "name": "Ada",
+        "address": "1 Main St",
+        "city": "Austin",
+        "state": "TX",
+        "zip": "78701",
+        "weight_lb": 3,
+        "w": "yes",
+        "v": "120",
+        "n": 1,
+    }
+    with sk.BatchSession([row], shipper=shop) as session:
+        columns = {"saturday": "w", "insurance": "v", "parcels": "n"}
+        session.map(service="next_day_air", columns=columns, defaults={"hold_at": "U12345678"})
+        [line] = session.mapped().to_dict("records")
+        assert line["saturday_delivery"]
+        assert "12000" in line["parcels"]
+        assert line["access_point_id"] == "U12345678"
+        session.edit("order_id = '1'", saturday=False, insurance="80")
+        [line] = session.mapped().to_dict("records")
+        assert not line["saturday_delivery"]
+        assert "8000" in line["parcels"]
+        with pytest.raises(sk.ShipkitError, match="saturday_delivery is given twice"):
+            session.map(defaults={"saturday": True, "saturday_delivery": False})
