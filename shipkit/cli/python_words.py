@@ -163,6 +163,7 @@ _MAP: Final = {
     "skus": "--skus FILE",
     "each_row": "--each-row",
     "repeated_rows": "--repeated-rows WHAT",
+    "returns": "--returns WHAT",
     "ship_date": "--ship-date YYYY-MM-DD",
 }
 _LOAD: Final = {
