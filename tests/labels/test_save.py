@@ -423,3 +423,14 @@ def test_the_summary_says_what_was_written_where(tmp_path: Path) -> None:
     assert isinstance(saved, SavedLabels)
     assert repr(saved) == f"3 labels of 2 shipments -> {tmp_path / 'labels.pdf'}"
     assert io.BytesIO(saved.path.read_bytes()).read(5) == b"%PDF-"
+
+
+def test_a_return_label_comes_behind_the_labels_of_its_parcel(tmp_path: Path) -> None:
+    job = Job([2, 1, 1, 1, 1])
+    job.table = job.table.append_column("return_of", pa.array([None, None, None, 5, 1], pa.int64()))
+    (first, second), (third,), (fourth,), (of_row_5,), (of_row_1,) = job.numbers
+    path = tmp_path / "labels.pdf"
+    job.labels().save(path)
+    assert scanned(path) == [first, second, of_row_1, third, fourth, of_row_5]
+    job.labels(sku=["b", "a", "a", "a", "b"]).save(path, order_by="sku")
+    assert scanned(path) == [third, fourth, of_row_5, first, second, of_row_1]

@@ -32,6 +32,7 @@ from shipkit.outputs.labels.names import Names
 from shipkit.outputs.labels.pictures import LabelPicture, figures
 from shipkit.outputs.labels.saved_labels import SavedLabels, Tally
 from shipkit.outputs.labels.view import job_view
+from shipkit.schema import RETURN_OF
 from shipkit.state import RowState
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Labels:
             ``"shipment"`` or ``"parcel"`` for one file each, in the folder `path`.
         order_by
             Result or source columns to sort by, e.g. ``"sku"``; ``"-sku"`` sorts in descending
-            order. Default: the order of the source.
+            order. Default: the order of the source, each return label behind its parcel's.
         split
             At most this many labels per file: ``labels-001.pdf``, ``labels-002.pdf``, ... The
             parcels of a shipment stay together.
@@ -244,7 +245,11 @@ class Labels:
         return [row for row in self._rows if row in wanted]
 
     def _ordered(self, rows: list[int], order_by: str | Sequence[str] | None) -> list[int]:
-        """Return `rows` sorted by columns: equal rows in source order, empty cells last."""
+        """Return `rows` sorted by columns: equal rows in source order, empty cells last.
+
+        In source order, a return label that was bought with a parcel comes behind that parcel's.
+        """
+        rows = self._paired(rows)
         wanted = [order_by] if isinstance(order_by, str) else list(order_by or ())
         if not wanted:
             return rows
@@ -263,6 +268,14 @@ class Labels:
         columns["source"] = pa.array(range(len(rows)), pa.int64())
         places = pc.sort_indices(pa.table(columns), sort_keys=[*keys, ("source", "ascending")])
         return [rows[place] for place in places.to_pylist()]
+
+    def _paired(self, rows: list[int]) -> list[int]:
+        """Return `rows`, each return label behind the labels of its parcel: one box for both."""
+        if RETURN_OF not in self._results.column_names:
+            return rows
+        row_of = {number: row for row, number in enumerate(self._numbers)}
+        parcels = self._results.column(RETURN_OF).to_pylist()
+        return sorted(rows, key=lambda row: (row_of.get(parcels[row], row), row))
 
     def _column(self, name: str, asked: str) -> str:
         known: list[str] = self._view.column_names
