@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -436,12 +436,14 @@ async def price(
     *,
     now: dt.datetime,
     held: Mapping[int, str] | None = None,
+    bought: Collection[int] = (),
     notes: Mapping[int, str] | None = None,
     max_age: dt.timedelta = MAX_QUOTE_AGE,
 ) -> Preview:
     """Return `plan` priced, each row by its own account.
 
-    Every row that can be bought is priced; no price is estimated or extrapolated.
+    Every row that can be bought is priced; no price is estimated or extrapolated. Of the rows that
+    are `held`, those that an earlier job has bought are in `bought`.
 
     Raises
     ------
@@ -465,7 +467,7 @@ async def price(
         quotes = some.take(pa.array(positions, mask=positions < 0))
     outage.refuse_silence(plan, quotes)
     quotes = pa.table({name: _part(quotes, name) for name in QUOTES.names})
-    quotes = priced_together(quotes, plan.table, plan.skipped, held or {})
+    quotes = priced_together(quotes, plan.table, plan.skipped, held or {}, bought)
     other: dict[int, int] = {}
     silent: dict[int, str] = {}
     if plan.residential is not None:

@@ -7,7 +7,7 @@ together, and the return label is bought once its parcel is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -138,11 +138,16 @@ def settled_together(problems: pa.Table, table: pa.Table, skipped: Mapping[int, 
 
 
 def priced_together(
-    quotes: pa.Table, table: pa.Table, skipped: Mapping[int, str], held: Mapping[int, str]
+    quotes: pa.Table,
+    table: pa.Table,
+    skipped: Mapping[int, str],
+    held: Mapping[int, str],
+    bought: Collection[int] = (),
 ) -> pa.Table:
     """Return quotes in which a parcel and its return label have a price both, or neither.
 
-    A return label that was set aside, or was bought before, holds nothing up.
+    A return label that was set aside, or that another job has (`held`), holds nothing up. One whose
+    parcel an earlier job has `bought` is bought alone.
     """
     places = parcel_places(table)
     if places is None:
@@ -153,6 +158,8 @@ def priced_together(
     refused: dict[int, tuple[str, str]] = {}
     for label in np.flatnonzero(places >= 0).tolist():
         parcel = int(places[label])
+        if parcel in bought:
+            continue
         if priced[label] and not priced[parcel]:
             refused[label] = _for_parcel(numbers[parcel])
         elif priced[parcel] and not priced[label] and label not in skipped and label not in held:

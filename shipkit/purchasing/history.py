@@ -29,10 +29,10 @@ from shipkit.purchasing.claim_book import ClaimBook
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import STATES
 from shipkit.purchasing.store.manifest import account_key
-from shipkit.schema import ADDRESS_FIELDS
+from shipkit.schema import ADDRESS_FIELDS, RETURN_OF
 from shipkit.state import JobStatus, RowState
 
-__all__ = ["EarlierOrder", "account_key", "claim", "order_keys", "seen"]
+__all__ = ["EarlierOrder", "account_key", "bought", "claim", "order_keys", "seen"]
 
 _PLAIN = r"trim(regexp_replace(lower(coalesce({0}, '')), '[\s\p{{Z}}]+', ' ', 'g'))"
 """SQL for a text without differences of case and spaces."""
@@ -45,6 +45,7 @@ _DESTINATION = tuple(
 )
 
 _KEY_COLUMNS = ["order_id", "ship_date", *_DESTINATION, *_CONTENTS]
+_BOUGHT = "was already shipped"
 
 _CLAIMS = pa.schema(
     [
@@ -81,8 +82,12 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
     -------
     Table
         ``order_key`` (of the order number, null where there is none) and ``parcel_key`` (of
-        address, contents and day), 16 bytes each, one row per row of `plan`.
+        address, contents and day), 16 bytes each, one row per row of `plan`. The return label that
+        is bought with a parcel has its order number and is another order, so that it can be bought
+        for a parcel of an earlier job.
     """
+    # Plans from before return labels have no such column.
+    with_parcel = f"{RETURN_OF} IS NOT NULL" if RETURN_OF in plan.column_names else "false"
     destination = [_PLAIN.format(name) for name in _DESTINATION]
     contents = [f"coalesce({name}::VARCHAR, '')" for name in _CONTENTS]
     # chr(31), the unit separator, occurs in no field: "a" + "bc" and "ab" + "c" must differ.
@@ -90,6 +95,7 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
         WITH texts AS (
             SELECT
                 {_PLAIN.format("order_id")} AS order_number,
+                CASE WHEN {with_parcel} THEN chr(31) || 'return' ELSE '' END AS way,
                 concat_ws(
                     chr(31),
                     {", ".join([*destination, *contents])},
@@ -98,12 +104,14 @@ def order_keys(plan: pa.Table, today: dt.date) -> pa.Table:
             FROM orders
         )
         SELECT
-            CASE WHEN order_number <> '' THEN {_DIGEST.format("order_number")} END AS order_key,
+            CASE WHEN order_number <> ''
+                THEN {_DIGEST.format("order_number || way")} END AS order_key,
             {_DIGEST.format("parcel")} AS parcel_key
         FROM texts
     """
     with memory_database() as con:
-        con.register("orders", plan.select(_KEY_COLUMNS))
+        given = [name for name in (*_KEY_COLUMNS, RETURN_OF) if name in plan.column_names]
+        con.register("orders", plan.select(given))
         return con.sql(query, params=[today]).to_arrow_table()
 
 
@@ -141,6 +149,11 @@ def seen(
     keys = order_keys(plan, today or local_day(None))
     kin = _kin(home, but_not) if but_not else set()
     return _in_words(home, _matches(home, accounts, keys, kin))
+
+
+def bought(held: Mapping[int, str]) -> set[int]:
+    """Return the rows that :func:`seen` found to be bought, not only in another job."""
+    return {row for row, text in held.items() if _BOUGHT in text}
 
 
 def _keys(identity: CarrierIdentity) -> list[str]:
@@ -226,7 +239,9 @@ def _compared(
         if not len(rows):
             return {}
     plan = pq.read_table(
-        store.path / "plan.parquet", columns=["row_number", *_KEY_COLUMNS], partitioning=None
+        store.path / "plan.parquet",
+        columns=["row_number", *_KEY_COLUMNS, RETURN_OF],
+        partitioning=None,
     ).take(pa.array(rows))
     keys = order_keys(plan, today or local_day(manifest.shipper))
     hold = manifest.on_duplicate == "hold"
@@ -368,9 +383,7 @@ def _sentence(earlier: EarlierOrder, state: str, tracking: str | None) -> str:
         else "A parcel with the same contents, to the same address on the same day,"
     )
     if tracking:
-        return (
-            f"{what} was already shipped: {earlier.job_id}, row {earlier.row_number}, {tracking}."
-        )
+        return f"{what} {_BOUGHT}: {earlier.job_id}, row {earlier.row_number}, {tracking}."
     return (
         f"{what} is already in another job: {earlier.job_id}, row {earlier.row_number} "
         f"({state.replace('_', ' ')})."

@@ -250,6 +250,7 @@ class PriceMembers(OrderMembers):
             self._connection.accounts(),
             now=_now(),
             held=held,
+            bought=history.bought(held),
             notes=notes,
             max_age=self.max_quote_age,
         )

@@ -12,6 +12,7 @@ from corekit import SANDBOX, SHOP, draft_of, job_of, plan_of
 
 from shipkit.common.files import Disk
 from shipkit.common.local_day import local_day
+from shipkit.plan.return_labels import with_return_labels
 from shipkit.purchasing import history, recovery
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import LedgerEntry
@@ -276,3 +277,16 @@ def test_a_row_without_a_date_is_of_today(home):
     history.claim(other, other.states())
     same = changed(plan_of(1, first=9), order_id=["Y"])
     assert set(history.seen(home, SANDBOX, same, today=today)) == {0}
+
+
+def test_a_return_label_of_an_order_is_another_order_than_its_parcel(home):
+    plan = with_return_labels(plan_of(2), 2)
+    first = job_of(home, 2)
+    claim(first)
+    put(first, 0, "in_flight", "shipped", number="SANDBOX1")
+    held = history.seen(home, SANDBOX, plan, today=DAY)
+    assert set(held) == {0, 1}
+    assert history.bought(held) == {0}, "row 2 is only in another job"
+    both = job_of(home, 4, plan=plan, name="both")
+    assert set(claim(both)) == {0, 1}
+    assert set(history.seen(home, SANDBOX, plan, today=DAY)) == {0, 1, 2, 3}

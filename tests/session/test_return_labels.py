@@ -125,3 +125,31 @@ def test_by_the_command_line(
     words = ["--service", "ground", "--returns", "with_each", "--shipper", str(shipper)]
     main(["preview", str(orders), *words])
     assert "Shipments      4" in capsys.readouterr().out
+
+
+def test_return_labels_are_bought_alone_for_parcels_of_an_earlier_job(
+    orders: Path, make: Callable[..., sk.BatchSession]
+) -> None:
+    def bought(returns: str | None) -> dict[int, dict[str, Any]]:
+        with make(orders) as session:
+            session.map(service="ground", returns=returns)
+            session.edit("order_id = 'A2'", city="Seattle")
+            if returns:
+                session.skip("row_number = 13")
+            session.preview()
+            session.approve()
+            session.execute()
+            return by_row(session.results())
+
+    first = bought(None)
+    second = bought("with_each")
+    assert {row: line["state"] for row, line in second.items()} == {
+        **dict.fromkeys((1, 2, 3, 13), "skipped"),
+        **dict.fromkeys((11, 12), "shipped"),
+    }
+    assert str(first[1]["tracking_number"]) in second[1]["error_message"]
+    with make(orders) as third:
+        third.map(service="ground", returns="with_each").edit("order_id = 'A2'", city="Seattle")
+        shown = by_row(third.preview())
+    assert shown[13]["cost"] > 0
+    assert str(second[11]["tracking_number"]) in shown[11]["problem"]

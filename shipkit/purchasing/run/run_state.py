@@ -204,7 +204,11 @@ def _parcels_of_returns(store: JobStore) -> np.ndarray[Any, np.dtype[np.int64]] 
             return None
         if not pc.any(pc.is_valid(stored.read([RETURN_OF])[RETURN_OF])).as_py():
             return None
-        return parcel_places(stored.read(["row_number", RETURN_OF]))
+        places = parcel_places(stored.read(["row_number", RETURN_OF]))
+    # A return label that was approved without its parcel is bought alone: an earlier job has that.
+    if places is not None:
+        places[np.isin(places, store.born_skipped.column("row").to_numpy())] = -1
+    return places
 
 
 def moved(row: int, event: str, state: RowState, **fields: Any) -> LedgerEntry:
