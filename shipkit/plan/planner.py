@@ -380,12 +380,11 @@ class Planner:
             table = return_labels.with_return_labels(table, self.loaded.rows)
         offered = accounts.services.of_shipper(self.payer.country)
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=accounts.identity)
-        indexes = {
-            n: _present(blank.index_of(self._rows_of(edit))) for n, edit in enumerate(self.edits)
-        }
-        table = apply_edits(table, self.edits, indexes, offered, self._warehouses())
+        edits = self._edits()
+        indexes = {n: _present(blank.index_of(edit.row_numbers)) for n, edit in enumerate(edits)}
+        table = apply_edits(table, edits, indexes, offered, self._warehouses())
         table, unknown = homes.assumed(table, self.spec.residential)
-        skipped = return_labels.skipped_together(table, skipped_rows(self.edits, indexes))
+        skipped = return_labels.skipped_together(table, skipped_rows(edits, indexes))
         left = _without(table, skipped)
         left = left.filter(pc.is_null(left.column(RETURN_OF)))
         alike = pa.concat_tables(
@@ -431,13 +430,11 @@ class Planner:
             sellers=sellers,
         )
 
-    def _rows_of(self, edit: Edit) -> list[int]:
-        """Return the rows of an edit; an address that is accepted is that of the return, too."""
-        rows = list(edit.row_numbers)
-        if edit.action == "accept" and self.spec.returns is not None:
-            behind = return_labels.first_number(self.loaded.rows)
-            rows += [row + behind for row in rows if row < behind]
-        return rows
+    def _edits(self) -> tuple[Edit, ...]:
+        """Return the edits, with what those of parcels change of their return labels."""
+        if self.spec.returns is None:
+            return self.edits
+        return return_labels.edits_of_both(self.edits, self.loaded.rows)
 
     def _noted(self, table: pa.Table) -> pa.Table:
         """Return what grouping found in these shipments, but not what the settings decide."""

@@ -7,7 +7,8 @@ together, and the return label is bought once its parcel is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,10 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shipkit.models import NUMBERED_REFERENCES
+from shipkit.plan.plan import Edit
 from shipkit.schema import OWN, RETURN_OF, SHIPMENTS, problems_table, quotes_table
 
 __all__ = [
     "CHOICES",
+    "edits_of_both",
     "first_number",
     "parcel_places",
     "priced_together",
@@ -29,7 +33,7 @@ __all__ = [
 
 CHOICES: Final = ("with_each",)
 
-_KEPT: Final = frozenset({"is_return", "documents_only"})
+_KEPT: Final = frozenset({"is_return", "documents_only", *NUMBERED_REFERENCES})
 _OF_THE_DELIVERY: Final = frozenset(
     {
         *(leaf.column for leaf in OWN if leaf.spec.option and leaf.column not in _KEPT),
@@ -37,6 +41,12 @@ _OF_THE_DELIVERY: Final = frozenset(
     }
 )
 """What is about the way to the recipient (a signature, a payer, a ship date): not of the return."""
+
+_OWN_EDITS: Final = _OF_THE_DELIVERY | {
+    *(leaf.name for leaf in OWN if leaf.column in _OF_THE_DELIVERY),
+    *("service", "is_return"),
+}
+"""What an edit of a parcel does not change of its return label, by the names of edits."""
 
 _WAITS: Final = "return_waits"
 
@@ -74,6 +84,26 @@ def with_return_labels(table: pa.Table, lines: int) -> pa.Table:
     }
     columns = [made.get(field.name, outbound.column(field.name)) for field in SHIPMENTS]
     return pa.concat_tables([table.cast(SHIPMENTS), pa.table(columns, schema=SHIPMENTS)])
+
+
+def edits_of_both(edits: Iterable[Edit], lines: int) -> tuple[Edit, ...]:
+    """Return `edits`, with what those of parcels change of their return labels.
+
+    An address, a weight or a reference that is corrected is that of both. The service and the
+    options of the way to the recipient are the parcel's own.
+    """
+    behind = first_number(lines)
+    made = []
+    for edit in edits:
+        made.append(edit)
+        given = set(edit.row_numbers)
+        labels = tuple(
+            row + behind for row in edit.row_numbers if row < behind and row + behind not in given
+        )
+        fields = tuple(pair for pair in edit.fields if pair[0] not in _OWN_EDITS)
+        if labels and fields:
+            made.append(replace(edit, row_numbers=labels, fields=fields))
+    return tuple(made)
 
 
 def parcel_places(table: pa.Table) -> npt.NDArray[np.int64] | None:

@@ -12,6 +12,8 @@ import pytest
 
 import shipkit as sk
 from shipkit.cli import main
+from shipkit.plan.plan import Edit
+from shipkit.plan.return_labels import edits_of_both
 
 BACK = "return_tracking_number"
 LINES = """order_id,name,address,city,state,zip,weight_lb,signature
@@ -71,6 +73,30 @@ def test_an_edit_of_the_order_is_of_both_and_the_cells_are_there(batch: sk.Batch
     batch.edit("zip = '98101' AND order_id = 'A2'", city="Seattle")
     assert batch.summary.shipments == 6
     assert not len(batch.problems)
+
+
+def test_an_edit_of_a_parcel_is_of_its_return_label_but_not_the_way_out() -> None:
+    edits = (
+        Edit("edit", "", (3, 14), (("city", "Kent"), ("service", "ups_air"), ("cod_amount", 5))),
+        Edit("edit", "", (4, 14), (("weight_lb", 9.0),)),
+        Edit("edit", "", (5,), (("signature", "adult"),)),
+        Edit("skip", "", (6,)),
+    )
+    own, of_label, *others = edits_of_both(edits, 9)
+    assert (own, *others) == edits
+    assert (of_label.row_numbers, of_label.fields) == ((13,), (("city", "Kent"),))
+
+
+def test_return_labels_have_the_references_and_the_corrections_of_their_parcels(
+    orders: Path, make: Callable[..., sk.BatchSession]
+) -> None:
+    rows = pd.read_csv(orders, dtype=str).assign(reference_1="PO 7")
+    session = make(rows).map(service="ground", returns="with_each")
+    session.edit("row_number = 2", city="Seattle", weight_lb=9, reference_2="RMA 2")
+    shown = by_row(session.mapped())
+    for name in ("city", "weight_lb", "reference_1", "reference_2"):
+        assert shown[12][name] == shown[2][name]
+    assert not len(session.problems)
 
 
 def test_numbers_and_charges_are_written_behind_the_order(
