@@ -174,3 +174,19 @@ async def test_the_log_has_no_orders_that_were_sent_as_text(serve, home):
     assert "Dana Ortiz" not in lines
     assert "orders in" in lines
     assert "an address" in lines
+
+
+@pytest.mark.anyio
+async def test_return_labels_stay_in_the_batch_until_they_are_not_wanted(home):
+    with sk.BatchSession(orders(2), shipper=SHOP, home=home) as session:
+        tools = get_orchestrator_tools(session)
+
+        async def shipments(**arguments):
+            shown = await answer_model(tools, "batch_preview", {**arguments, "sample": 0})
+            return shown["structuredContent"]["shipments"]
+
+        assert await shipments(returns="WITH_EACH") == 4
+        assert await shipments(returns="", each_row=True) == 4
+        assert await shipments(returns="none") == 2
+        assert await shipments(returns="with_each") == 4
+        assert await shipments(mapping_template="none") == 2

@@ -49,13 +49,13 @@ _SAMPLE_COLUMNS = (
 
 _WORST_LISTED = 10
 
-_LINES = ("order_key", "each_row", "repeated_rows")
-"""Arguments that say which rows are one order."""
+_LINES = ("order_key", "each_row", "repeated_rows", "returns")
+"""Arguments that say which rows are one order, and what each order becomes."""
 
 _ALL = "all"
 """The filter that keeps every order. `ALL` alone is no SQL expression."""
 _NONE = "none"
-"""The template that forgets the mapping of earlier calls."""
+"""The template that forgets the mapping of earlier calls; no return labels."""
 
 _MAPPED_FIELDS = ("order_id", "name", "postal_code", "weight_lb", "service")
 """The fields that a model is shown; `columns` takes all of them."""
@@ -91,6 +91,7 @@ class PreviewArguments(JobArguments):
     repeated_rows: Literal["hold", "keep", "drop"] = Field(
         "hold", description="Rows that are all equal"
     )
+    returns: Literal["none", "with_each"] = Field("none", description="Return labels")
     shipper_info: str | dict[str, Any] = Field(
         "", description="Name of a shipper. An address, as JSON, needs a person's approval"
     )
@@ -170,7 +171,8 @@ def _map(batch: Batch, args: PreviewArguments) -> None:
         template,
         columns={**columns, **({"order_id": key} if key else {})},
         ignore=ignore,
-        **{name: value for name, value in lines.items() if name != "order_key"},
+        **{name: value for name, value in lines.items() if name not in ("order_key", "returns")},
+        returns=None if lines.get("returns") == _NONE else lines.get("returns"),
     )
     batch.template, batch.columns, batch.ignore, batch.lines = template, columns, ignore, lines
 
