@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from corekit import BookCarrier, draft_of, lose_first, plan_of, quotes_of, state_counts
@@ -17,7 +19,9 @@ from shipkit.errors import CarrierRejected, CarrierUnreachable
 from shipkit.models import Shipment
 from shipkit.plan.return_labels import with_return_labels
 from shipkit.purchasing.run import execute
+from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store import JobStore
+from shipkit.purchasing.store.entries import STATES
 from shipkit.purchasing.store.manifest import JobAccount
 from shipkit.state import JobStatus, RowState
 
@@ -134,3 +138,30 @@ def test_the_return_label_of_a_parcel_in_review_waits(tmp_path: Path, state: Row
     buy(job, carrier)
     assert states(job)[:ROWS] == [state.value] * ROWS
     assert states(job)[ROWS:] == ["pending"] * ROWS
+
+
+def test_what_waits_is_kept_as_arrays_and_sorted_by_the_state_of_its_parcel() -> None:
+    rows = 20_000
+    places, pending = np.arange(2 * rows) - rows, np.arange(2 * rows)
+    places[places < 0] = -1
+    states = np.full(2 * rows, STATES.index(RowState.PENDING), np.uint8)
+    read, written = [], []
+
+    def dicts(wanted: Any) -> Any:
+        read.extend(wanted.tolist())
+        return ((row, {"return_of": row - rows + 1}) for row in wanted.tolist())
+
+    ledger = SimpleNamespace(states=states, record=written.extend)
+    shared = SimpleNamespace(parcels=places, may_settle=lambda some: len(some) > 0)
+    run: Any = SimpleNamespace(ledger=ledger, shared=shared, rows=SimpleNamespace(dicts=dicts))
+    waiting = WaitingReturns(run, pending)
+    assert waiting.others.tolist() == list(range(rows))
+    assert not len(waiting.take_due())
+    states[[3, 7]] = STATES.index(RowState.SHIPPED)
+    states[[4, 5]] = STATES.index(RowState.FAILED), STATES.index(RowState.VOIDED)
+    assert waiting.take_due().tolist() == [rows + 3, rows + 7]
+    assert read == [entry.row for entry in written] == [rows + 4, rows + 5]
+    assert not len(waiting.take_due())
+    states[:rows] = STATES.index(RowState.SHIPPED)
+    assert len(waiting.take_due()) == rows - 4
+    assert not waiting.may_settle()

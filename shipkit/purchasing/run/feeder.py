@@ -15,6 +15,7 @@ from typing import Any
 
 from shipkit.models import Shipment
 from shipkit.purchasing.run.run_state import RunState, moved, wait
+from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store.entries import LedgerEntry
 from shipkit.schema import shipment_from_row
 from shipkit.services import mover_of
@@ -36,7 +37,7 @@ class Feeder:
     """Feeds the dispatcher: a row is chosen, its price reserved, its intent written, then ready.
 
     Rows that came back (not sent, or proven absent) go before untouched ones, which are taken in
-    the order of the plan.
+    the order of the plan. Return labels come last, each once its parcel is bought.
     """
 
     def __init__(self, run: RunState) -> None:
@@ -45,23 +46,19 @@ class Feeder:
         """Rows whose intent is durable and whose call has not begun."""
         self.filled = asyncio.Event()
         """Set when something became ready."""
-        self._source = run.rows.dicts(run.rows_in(RowState.PENDING))
+        self._returns = WaitingReturns(run, run.rows_in(RowState.PENDING))
+        self._source = run.rows.dicts(self._returns.others)
         self._writing: list[tuple[int, Shipment]] = []
         """Rows whose intents are being written."""
         self._held: tuple[int, dict[str, Any] | None] | None = None
         """The next row, when it was chosen but the limits do not allow it yet."""
         self._exhausted = False
-        self._parcels = run.shared.parcels
-        self._waiting: dict[int, dict[str, Any]] = {}
-        """Return labels whose parcel is not bought yet."""
-        self._due: deque[tuple[int, dict[str, Any]]] = deque()
-        """Return labels whose parcel was bought meanwhile."""
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to choose from, or to wait for."""
-        left = self._run.again or self._held is not None or self._due
-        return self._exhausted and not left and not any(map(self._may_settle, self._waiting))
+        left = self._run.again or self._held is not None
+        return self._exhausted and not left and not self._returns.may_settle()
 
     async def feed(self) -> None:
         """Write intents as they are wanted, until cancelled."""
@@ -151,7 +148,6 @@ class Feeder:
     def _next_batch(self, count: int) -> list[tuple[int, Shipment]]:
         """Return up to `count` shipments whose prices are reserved."""
         run, batch = self._run, list[tuple[int, Shipment]]()
-        self._settle_returns()
         while len(batch) < count and run.stop is None and (chosen := self._choose()):
             row, fields = chosen
             own = run.spend.account_refusal(row)
@@ -175,52 +171,13 @@ class Feeder:
         """
         if self._held is None and self._run.again:
             self._held = (self._run.again.pop(0), None)
-        if self._held is None and self._due:
-            self._held = self._due.popleft()
-        while self._held is None and not self._exhausted:
-            chosen = next(self._source, None)
-            self._exhausted = chosen is None
-            if chosen is None or self._parcel_state(chosen[0]) in (None, RowState.SHIPPED):
-                self._held = chosen
-            else:
-                self._waiting[chosen[0]] = chosen[1]
+        if self._held is None:
+            self._held = next(self._source, None)
+        if self._held is None and len(due := self._returns.take_due()):
+            self._source = self._run.rows.dicts(due)
+            self._held = next(self._source)
+        self._exhausted = self._held is None
         return self._held
-
-    def _parcel_state(self, row: int) -> RowState | None:
-        """Return the state of a return label's parcel, None for other rows."""
-        parcel = self._parcel_of(row)
-        return None if parcel < 0 else self._run.ledger.state(parcel)
-
-    def _parcel_of(self, row: int) -> int:
-        """Return the row of a return label's parcel, -1 for other rows."""
-        return -1 if self._parcels is None else int(self._parcels[row])
-
-    def _may_settle(self, row: int) -> bool:
-        """Return whether the parcel of a return label is settled, or may be in this run."""
-        state = self._parcel_state(row)
-        unsettled = (RowState.PENDING, RowState.IN_FLIGHT, RowState.IN_DOUBT, RowState.REVIEW)
-        return state not in unsettled or self._run.shared.at_work(self._parcel_of(row), state)
-
-    def _settle_returns(self) -> None:
-        """Sort the return labels that wait by what became of their parcels.
-
-        One whose parcel is bought is due; one whose parcel will not be bought is skipped.
-        """
-        for row, fields in list(self._waiting.items()):
-            state = self._parcel_state(row)
-            if state is RowState.SHIPPED:
-                self._due.append((row, self._waiting.pop(row)))
-            elif state in (RowState.FAILED, RowState.SKIPPED, RowState.VOIDED):
-                del self._waiting[row]
-                entry = moved(
-                    row,
-                    "skipped",
-                    RowState.SKIPPED,
-                    code="return_waits",
-                    message=f"Its parcel, row {fields['return_of']}, was not bought.",
-                    fix=f"Correct row {fields['return_of']} and run both again.",
-                )
-                self._run.ledger.record([entry])
 
     def _shipment(self, row: int, fields: dict[str, Any] | None) -> Shipment | None:
         """Return a row as a shipment; skip the row and return None when it is not one."""

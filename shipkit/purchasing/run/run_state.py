@@ -25,13 +25,19 @@ from shipkit.purchasing.reconcile import Reconciler
 from shipkit.purchasing.signals import Control, Progress
 from shipkit.purchasing.spend import Spend
 from shipkit.purchasing.store import JobStore
-from shipkit.purchasing.store.entries import LedgerEntry
+from shipkit.purchasing.store.entries import STATES, LedgerEntry
 from shipkit.purchasing.store.ledger import Ledger, now_us
 from shipkit.purchasing.store.planrows import PlanRows
 from shipkit.schema import RETURN_OF
 from shipkit.state import JobStatus, RowState
 
 __all__ = ["Options", "RunState", "SharedState", "moved", "wait"]
+
+_UNSETTLED = [
+    STATES.index(state) for state in (RowState.PENDING, RowState.IN_DOUBT, RowState.REVIEW)
+]
+"""A row in flight is settled by this run: its call ends."""
+_REVIEW = STATES.index(RowState.REVIEW)
 
 _SMOOTHING = 0.1
 """Weight of the newest call in the smoothed duration."""
@@ -58,6 +64,7 @@ class SharedState:
     """What all accounts of one run share."""
 
     def __init__(self, store: JobStore, ledger: Ledger) -> None:
+        self._ledger = ledger
         self.spend = Spend.of(store, ledger)
         self.parcels = _parcels_of_returns(store)
         """The row of each return label's parcel, -1 for other rows; None without return labels."""
@@ -74,13 +81,15 @@ class SharedState:
         for run in self.runs:
             run.hungry.set()
 
-    def at_work(self, row: int, state: RowState | None) -> bool:
-        """Return whether this run may still settle a row that is in `state`."""
-        if state is RowState.IN_FLIGHT:
-            return True
-        if state not in (RowState.PENDING, RowState.IN_DOUBT):
+    def may_settle(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
+        """Return whether one of `rows` is settled, or may be in this run."""
+        if not len(rows):
             return False
-        return any(run.is_mine(row) and run.stop is None for run in self.runs)
+        states = self._ledger.states[rows]
+        if not np.isin(states, _UNSETTLED).all():
+            return True
+        opened = rows[states != _REVIEW]
+        return any(run.stop is None and run.are_mine(opened).any() for run in self.runs)
 
     def doubtful(self) -> bool:
         """Return whether a row in doubt may still release its reservation."""
@@ -171,6 +180,12 @@ class RunState:
     def is_mine(self, row: int) -> bool:
         """Return whether a row of the plan belongs to this account."""
         return self._mine is None or bool(self._mine[row])
+
+    def are_mine(
+        self, rows: np.ndarray[Any, np.dtype[np.int64]]
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return which of `rows` belong to this account."""
+        return np.ones(len(rows), dtype=bool) if self._mine is None else self._mine[rows]
 
     def rows_in(self, *states: RowState) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return this account's rows in any of `states`, ascending."""
