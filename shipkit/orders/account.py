@@ -115,10 +115,21 @@ def _placed(
     unread = [
         column
         for column, use in zip(columns, uses, strict=True)
-        if use.use == "not understood" and use.asks is None and use.key not in states
+        if use.asks is None
+        and use.key not in states
+        and (use.use == "not understood" or _may_be_placed(column, use))
     ]
     found = by_place(columns, address, unread) if unread and address else {}
-    return [replace(use, asks=found[use.key]) if use.key in found else use for use in uses]
+    return [
+        replace(use, use="not understood", asks=found[use.key]) if use.key in found else use
+        for use in uses
+    ]
+
+
+def _may_be_placed(column: Column, use: ColumnUse) -> bool:
+    """Return whether a column that says nothing of the parcel may be a part of the address."""
+    words = word_file("carried")["unless_next_to_a_street"]
+    return use.use == "carried" and phrase(column.name) in words
 
 
 def _not_used(column: Column, roles: Collection[str], *, one_service: bool) -> ColumnUse:

@@ -222,6 +222,31 @@ def test_a_part_of_an_address_is_seen_in_any_wording(heading):
     assert found.what == "a part of the address"
 
 
+@pytest.mark.parametrize(
+    ("heading", "what"),
+    [
+        *((h, "a part of the address") for h in ("Kiosk", "Secondary Number", "Unit Designator")),
+        *((h, "a part of the address") for h in ("Sec. Address", "No. Exterior", "No. Interior")),
+        *((h, "the number of parcels") for h in ("Shipment Pieces", "Print Qty", "Of Boxes")),
+        *((h, "the number of parcels") for h in ("Satchels", "Bulto")),
+        *((h, "another address, which may be the recipient's") for h in ("Gift City", "Gift To")),
+        *((h, "another address, which may be the recipient's") for h in ("Gift Address",)),
+        *((h, "a wish about a gift or the papers in the box") for h in ("Gift", "Gift Message")),
+    ],
+)
+def test_what_a_heading_of_few_files_asks_for(heading, what):
+    found = instruction_of(heading)
+    assert found is not None
+    assert found.what == what
+
+
+@pytest.mark.parametrize(
+    "heading", ["Secondary Email", "Gift Card Code", "Lot", "Gift Certificate"]
+)
+def test_headings_that_are_near_ask_for_nothing(heading):
+    assert instruction_of(heading) is None
+
+
 def between(tmp_path, first, column, second):
     """Return which rows a column holds that is between these two."""
     cells = {name: ORDER[name] for name in ORDER if name not in (first, second)}
@@ -241,6 +266,8 @@ def test_a_column_next_to_a_street_is_a_part_of_it_unless_it_is_a_state(tmp_path
     assert between(tmp_path, "City", ("Zusatzzeile", "Hinterhof 3"), "Zip") == ["Hinterhof 3"]
     assert between(tmp_path, "Zip", ("Zona", "Sector 9"), "State") == ["Sector 9"]
     assert between(tmp_path, "Address", ("Order Type", "online"), "City") == []
+    assert between(tmp_path, "Address", ("Lot", "12"), "City") == ["12"]
+    assert between(tmp_path, "Phone", ("Lot", "12"), "Service") == []
 
 
 @pytest.mark.parametrize(
