@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 import shipkit as sk
 from shipkit.errors import InputError, MappingError
+from shipkit.orders.mapping import given_defaults
 from shipkit.orders.mapping.setting_kinds import check_kinds, day_of
 
 
@@ -63,6 +66,13 @@ def test_a_ship_date_is_the_day_of_what_is_given(given):
 def test_a_ship_date_that_is_none_is_refused(given):
     with pytest.raises(InputError, match="is not a date"):
         day_of(given)
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, np.float32("nan"), pd.NaT, Decimal("NaN")])
+def test_a_missing_default_is_none_and_its_name_is_checked(missing):
+    assert given_defaults({"phone": missing, "weight_lb": 2}) == {"weight_lb": 2}
+    with pytest.raises(MappingError, match="'nope' is not a field"):
+        given_defaults({"nope": missing})
 
 
 def test_a_session_checks_before_it_changes_its_mapping(shop):

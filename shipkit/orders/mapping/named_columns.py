@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from numbers import Rational, Real
 from typing import Any, Final
 
 from shipkit.common.plain_values import plain_value
@@ -55,7 +57,8 @@ def given_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = {}
     for name, value in defaults.items():
-        if isinstance(value, float) and math.isnan(value):
+        _check_field(name, {*LEAVES, *CUSTOMS_DEFAULTS}, "defaults")  # a typo is told, if empty
+        if _is_nan(value):
             continue
         try:
             plain = plain_value(value)
@@ -66,6 +69,13 @@ def given_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
         if plain is not None:
             made[name] = plain
     return made
+
+
+def _is_nan(value: Any) -> bool:
+    """Return whether a value is NaN: a float of Python or NumPy, or a Decimal."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, Real) and not isinstance(value, Rational) and math.isnan(value)
 
 
 def find_column(columns: Sequence[Column], heading: str) -> Column:
