@@ -439,6 +439,13 @@ def test_sheets_are_read_by_name_number_list_or_pattern(tmp_path, sheet, found):
         assert orders(loaded, "source_file") == ["week.xlsx: Mon"] * 2 + ["week.xlsx: Tue"]
 
 
+def test_a_sheet_that_goes_on_without_headings_is_a_question(tmp_path):
+    path = days(tmp_path / "week.xlsx", {"Orders": WEEK["Mon"], "More": [ROWS[2], ROWS[3]]})
+    with pytest.raises(SourceError, match="rows like those of 'Orders' in 'More'"):
+        source.load(path)
+    assert orders(source.load(path, sheet="Orders")) == ["1", "2"]
+
+
 def test_a_sheet_of_customers_or_a_summary_beside_the_orders_is_no_question(tmp_path):
     customers = [[*HEADINGS[1:7], "Email"], [*ROWS[0][1:7], "a@example.com"]]
     path = days(

@@ -81,6 +81,15 @@ def chosen_sheets(book: Book, file: str, wanted: SheetsWanted) -> tuple[list[str
             f'"{names[1]}"], or all: sheet="*".',
             sheets=names,
         )
+    bare = [each.name for each in found if each is not best and _goes_on(book, best.name, each)]
+    if bare and best.could_ship:
+        raise SourceError(
+            f"{file} has rows like those of {best.name!r} in {listed(list(map(repr, bare)), 12)}, "
+            "under no headings.",
+            fix=f"Copy the headings of {best.name!r} into them, or read that sheet alone: "
+            f'load(..., sheet="{best.name}").',
+            sheets=[best.name, *bare],
+        )
     others = [
         name if name in book.visible else f"{name} (hidden)"
         for name in book.names
@@ -90,6 +99,39 @@ def chosen_sheets(book: Book, file: str, wanted: SheetsWanted) -> tuple[list[str
         return [best.name], []
     text = f"the orders are in sheet {best.name!r}; {file} also has: {', '.join(others)}."
     return [best.name], [Note("assumed", text)]
+
+
+_GOES_ON: Final = 4
+"""Columns of the narrowest sheet that is taken for the rest of another."""
+
+
+def _goes_on(book: Book, name: str, other: _Glance) -> bool:
+    """Return whether a sheet without headings has rows like those of the sheet `name`."""
+    if len(other.roles) > 1:
+        return False
+    first = [[text_of(value) for value in row] for row in book.sheet(name).rows[:_LOOKED_AT]]
+    rows = [[text_of(value) for value in row] for row in book.sheet(other.name).rows[:_LOOKED_AT]]
+    kinds = _kinds(first[find_headings(first).place + 1 :])
+    return len(kinds) >= _GOES_ON and kinds == _kinds(rows)
+
+
+_LOOKED_AT: Final = 30
+
+
+def _kinds(rows: Sequence[Sequence[str | None]]) -> list[str]:
+    """Return what each column has in most rows: digits, words, or nothing; none at the end."""
+    width = max((len(row) for row in rows), default=0)
+    made = []
+    for place in range(width):
+        cells = [(row[place] or "").strip() if place < len(row) else "" for row in rows]
+        kinds = [
+            "" if not cell else "words" if any(map(str.isalpha, cell)) else "digits"
+            for cell in cells
+        ]
+        made.append(max(sorted(set(kinds)), key=kinds.count))
+    while made and not made[-1]:
+        made.pop()
+    return made
 
 
 def _named(book: Book, file: str, wanted: SheetsWanted) -> tuple[list[str], list[Note]]:

@@ -69,6 +69,7 @@ def scan(path: Path, wanted: str | None) -> Scan:
                 raise SourceError(
                     f"{path.name} is empty (0 bytes).", fix="Export it again, or check the path."
                 )
+            _refuse_database(path, head)
             found = _by_mark(path, head)
             if wanted is not None:
                 _prove(path, packed, wanted)
@@ -198,6 +199,15 @@ def _reads_as(head: bytes, encoding: str) -> bool:
     plain = sum(" " <= letter <= "~" or letter in "\t\r\n" for letter in text)
     broken = text.count("\ufffd") + text.count("\0")
     return len(text) > 3 and broken <= 1 and plain > len(text) / 5
+
+
+def _refuse_database(path: Path, head: bytes) -> None:
+    if head.startswith(b"SQLite format 3\0"):
+        raise SourceError(
+            f"{path.name} is a database of SQLite.",
+            fix="Load a table of it by its address: "
+            f'load(sk.Database("sqlite:///{path.name}", table="orders")).',
+        )
 
 
 def _refuse_binary(path: Path, head: bytes) -> None:
