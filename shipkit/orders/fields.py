@@ -522,6 +522,8 @@ def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
 
 _IN_TWO = (("lb", "oz"), ("kg", "g"))
 """Units of a weight that is written in two columns: 1 lb and 4 oz."""
+_TWICE = (("kg", "lb"), ("g", "lb"), ("g", "oz"), ("kg", "oz"))
+"""Units of a weight that is written twice: the metric column is read, and the other compared."""
 
 
 def _weights_in_two(headings: Sequence[str], candidates: dict[str, list[_Candidate]]) -> None:
@@ -543,10 +545,15 @@ def _weights_in_two(headings: Sequence[str], candidates: dict[str, list[_Candida
             for place, unit in bare
         ]
     for role, part in WEIGHT_PARTS.items():
-        small = {unit for _, unit in _IN_TWO}
-        pair = sorted(candidates.get(role, []), key=lambda c: c.match.unit in small)
+        ranks = ("kg", "lb", "g", "oz")
+        pair = sorted(
+            candidates.get(role, []),
+            key=lambda c: ranks.index(c.match.unit) if c.match.unit in ranks else len(ranks),
+        )
+        if [c.match.unit for c in pair] == ["lb", "g"]:
+            pair.reverse()
         if (
-            tuple(c.match.unit for c in pair) in _IN_TWO
+            tuple(c.match.unit for c in pair) in (*_IN_TWO, *_TWICE)
             and len({tuple(_words(c.match.name)[:-1]) for c in pair}) == 1
         ):
             candidates[role] = pair[:1]

@@ -78,6 +78,7 @@ def _words(base: str, groups: Mapping[str, str]) -> dict[str, str]:
     return {"": base, **words}
 
 
+# "lbr" to "fot" are the codes of UN/ECE recommendation 20, which EDI and SAP write.
 # An ounce, a foot and an inch are exact fractions of each other; 1 lb = 0.45359237 kg and
 # 1 in = 2.54 cm exactly (international yard and pound agreement, 1959).
 WEIGHTS: Final = UnitScale(
@@ -86,10 +87,10 @@ WEIGHTS: Final = UnitScale(
     _words(
         "lb",
         {
-            "lb": "lb lbs pound pounds",
-            "oz": "oz ounce ounces",
-            "kg": "kg kgs kilo kilos kilogram kilograms",
-            "g": "g gr gram grams",
+            "lb": "lb lbs pound pounds lbr",
+            "oz": "oz ounce ounces onz",
+            "kg": "kg kgs kilo kilos kilogram kilograms kgm",
+            "g": "g gr gram grams grm",
         },
     ),
 )
@@ -99,11 +100,11 @@ LENGTHS: Final = UnitScale(
     _words(
         "in",
         {
-            "in": 'in inch inches "',
-            "cm": "cm cms centimeter centimeters centimetre centimetres",
-            "mm": "mm millimeter millimeters millimetre millimetres",
-            "m": "m meter meters metre metres",
-            "ft": "ft foot feet",
+            "in": 'in inch inches " inh',
+            "cm": "cm cms centimeter centimeters centimetre centimetres cmt",
+            "mm": "mm millimeter millimeters millimetre millimetres mmt",
+            "m": "m meter meters metre metres mtr",
+            "ft": "ft foot feet fot",
         },
     ),
 )

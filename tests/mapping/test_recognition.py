@@ -141,8 +141,17 @@ def test_a_bare_name_next_to_a_buyers_name_is_a_question():
 
 
 def test_two_weights_in_two_units_are_a_question():
-    assert recognise(["Package Weight (lb)", "Package Weight (kg)"]).ambiguous == {
-        "weight": ["Package Weight (lb)", "Package Weight (kg)"]
+    assert recognise(["Package Weight (lb)", "Shipping Weight (kg)"]).ambiguous == {
+        "weight": ["Package Weight (lb)", "Shipping Weight (kg)"]
+    }
+
+
+def test_one_weight_in_two_systems_is_read_from_one_and_compared_with_the_other():
+    found = recognise(["Package Weight (lb)", "Package Weight (kg)"])
+    assert not found.ambiguous
+    assert {role: match.unit for role, match in found.roles.items()} == {
+        "weight": "kg",
+        "weight_part": "lb",
     }
 
 

@@ -268,6 +268,8 @@ def test_what_is_not_converted_is_not_said_to_be(tmp_path, heading, cell, said):
         ("Weight Oz,Weight Lbs", ["4,1", "8,0"], [1.25, 0.5]),
         ("Package Weight (kg),Package Weight (g)", ["0,453.59237", "1,0"], [1, 2.204623]),
         ("Gewicht kg,Gewicht g", ["1,200", ",500"], [2.645547, 1.102311]),
+        ("Weight,Weight UOM", ["500,GRM", "2,KGM"], [1.102311, 4.409245]),
+        ("Weight (KGM)", ["1", "2"], [2.204623, 4.409245]),
         ("Pounds,Ounces", ["0.5,8", "2,32"], [0.5, 2]),  # the same weight in two units
         ("Item Weight (lb),Item Weight (oz),Quantity", ["1,4,2", "0,8,1"], [2.5, 0.5]),
     ],
@@ -302,7 +304,12 @@ def test_a_part_of_a_weight_that_is_not_named_is_listed(tmp_path, shop):
     assert session.not_understood == ["Ounces"]
 
 
-def test_item_weights_in_two_columns_that_are_no_parts_are_a_question(tmp_path, shop):
-    headings = "Item Weight (lb),Item Weight (kg)"
-    _, problems = ship(tmp_path, shop, headings, "1,4", defaults={"weight_lb": 2})
-    assert [(row, code) for row, code, _ in problems] == [(1, "column_ambiguous")]
+@pytest.mark.parametrize("kind", ["Weight", "Item Weight"])
+def test_a_weight_in_two_systems_is_one_where_they_agree(tmp_path, shop, kind):
+    headings = f"{kind} (lb),{kind} (kg)"
+    rows = ("4.41,2", "1,4", "3,", ",1")
+    mapped, problems = ship(tmp_path, shop, headings, *rows, defaults={"weight_lb": 2})
+    assert [(row, code) for row, code, _ in problems] == [(2, "weight_parts_unclear")]
+    assert "give different weights: 4 in" in problems[0][2]
+    read = [parcels(mapped, "weight_lb")[place] for place in (0, 2, 3)]
+    assert read == [pytest.approx(pounds, rel=1e-6) for pounds in (4.409245, 3, 2.204623)]

@@ -14,7 +14,7 @@ from shipkit.orders.grouping import OrderSet
 from shipkit.orders.layouts import summed_columns
 from shipkit.orders.mapping.mapped import MappingSpec
 from shipkit.orders.packing.quantities import Counts
-from shipkit.orders.packing.weight_parts import without_repeats
+from shipkit.orders.packing.weight_parts import are_twice, without_repeats
 from shipkit.orders.units import LENGTHS, WEIGHTS
 
 __all__ = ["LineColumns", "Sums", "sum_lines"]
@@ -180,7 +180,10 @@ def _lines(schema: StageSchema, columns: LineColumns, skus: Relation | None) -> 
     sku = "NULL::VARCHAR"
     if columns.sku is not None:
         sku = f"nullif(trim(CAST({quoted(columns.sku.key)} AS VARCHAR)), '')"
-    own_lb = _sum([_pounds(column, unit, columns.unit) for column, unit in columns.weights])
+    cells = [_pounds(column, unit, columns.unit) for column, unit in columns.weights]
+    own_lb = _sum(cells)
+    if are_twice(columns.weights):
+        own_lb = f"coalesce(nullif({cells[0]}, 0), {cells[1]})"
     weight = {"unit": "own_lb * quantity", "line": "own_lb"}.get(columns.basis or "", "NULL")
     listed = "(SELECT NULL::VARCHAR AS sku_key, NULL::DOUBLE AS weight_lb)"
     return schema.table(

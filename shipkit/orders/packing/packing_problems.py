@@ -12,7 +12,7 @@ from shipkit.common.sql import one, quoted
 from shipkit.orders.expressions import quote
 from shipkit.orders.mapping.column_questions import unit_assumed
 from shipkit.orders.packing.lines import LineColumns, Sums
-from shipkit.orders.packing.weight_parts import unclear_sql
+from shipkit.orders.packing.weight_parts import are_twice, unclear_sql
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["of_single_lines", "packing_problems"]
@@ -127,11 +127,13 @@ def _unclear_parts(columns: LineColumns) -> list[str]:
         f"format('{{:g}} in \"{{}}\"', {quoted(column.key)}::DOUBLE, {quote(column.name)})"
         for column, _ in columns.weights
     )
+    said = "the weight may be the sum of both columns or the same in two units: "
+    if are_twice(columns.weights):
+        said = "the two columns give different weights: "
     return [
         _problem(
             f"{columns.orders.shipping_lines.sql} WHERE {unclear}",
-            problem=f"'the weight may be the sum of both columns or the same in two units: ' || "
-            f"{shown}",
+            problem=f"{quote(said)} || {shown}",
             fix="Correct the cells, or name one of the columns: "
             f'map(columns={{"weight": "{columns.weights[0][0].name}"}}).',
             code="weight_parts_unclear",
