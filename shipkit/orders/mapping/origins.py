@@ -123,7 +123,7 @@ def with_origins(
 
 
 def _problems(schema: StageSchema, origins: Relation) -> pa.Table:
-    """Return the problems of the rows; what was assumed is listed once for each text."""
+    """Return the problems of the rows; an assumption once for each text."""
     return (
         schema.con.sql(f"""
         SELECT
