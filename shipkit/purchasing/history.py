@@ -238,11 +238,10 @@ def _compared(
         rows = rows[~mine[rows]]
         if not len(rows):
             return {}
-    plan = pq.read_table(
-        store.path / "plan.parquet",
-        columns=["row_number", *_KEY_COLUMNS, RETURN_OF],
-        partitioning=None,
-    ).take(pa.array(rows))
+    with pq.ParquetFile(store.path / "plan.parquet") as stored:  # of this version or an earlier one
+        wanted = ("row_number", *_KEY_COLUMNS, RETURN_OF)
+        plan = stored.read([name for name in wanted if name in stored.schema_arrow.names])
+    plan = plan.take(pa.array(rows))
     keys = order_keys(plan, today or local_day(manifest.shipper))
     hold = manifest.on_duplicate == "hold"
     kin = _kin(home, store.job_id)

@@ -290,3 +290,12 @@ def test_a_return_label_of_an_order_is_another_order_than_its_parcel(home):
     both = job_of(home, 4, plan=plan, name="both")
     assert set(claim(both)) == {0, 1}
     assert set(history.seen(home, SANDBOX, plan, today=DAY)) == {0, 1, 2, 3}
+
+
+def test_a_job_from_before_return_labels_claims_its_orders(home):
+    job = job_of(home, 2)
+    path = job.path / "plan.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["return_of"]), path)
+    assert claim(job) == {}
+    other = job_of(home, 2, name="other")
+    assert set(claim(other)) == {0, 1}
