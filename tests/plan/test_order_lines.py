@@ -159,6 +159,28 @@ def test_equal_rows_can_be_kept_or_dropped(session):
         session.map(repeated_rows="once")
 
 
+def test_the_same_line_exported_twice_waits(session):
+    lines = [{**line, "Exported at": f"2026-11-01 {n}:00"} for n, line in enumerate(LINES, 10)]
+    ready, problems = found(session, lines, defaults=None)
+    assert (ready, (1, "row_repeated") in problems) == ([[2]], True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "alike"),
+    [
+        (("0001", "1", "#1"), [1, 2, 3]),
+        (("0001", "2", "#3"), []),
+        (("#1", "#2", "#3"), []),
+        (("10", "1", "100"), []),
+    ],
+)
+def test_one_number_in_two_spellings_is_a_warning(session, numbers, alike):
+    found(session, [{"Order Number": number, **ADA} for number in numbers])
+    said = session.problems[session.problems["code"] == "order_number_alike"]
+    assert said["row_number"].tolist() == alike
+    assert set(said["severity"]) <= {"warning"}
+
+
 def weights(session):
     return [json.loads(parcels)[0]["weight_lb"] for parcels in session.mapped()["parcels"]]
 

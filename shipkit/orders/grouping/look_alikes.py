@@ -67,7 +67,8 @@ def look_alikes(
     # A record of an API is one order: its items came in a list of their own.
     known = orders.each_row or bool(orders.loaded.item_columns)
     asked = not known and not _numbered(shipments, orders)
-    if repeats is None and not asked:
+    spelled = orders.order_key is not None and _spelled_in_two_ways(shipments)
+    if repeats is None and not asked and not spelled:
         return problems_table()
     con.register("shipments_read", shipments)
     con.register("selected_rows", pa.table({"row_number": pa.array(selected or (), pa.int64())}))
@@ -75,9 +76,15 @@ def look_alikes(
         with scratch(con, "look_alikes") as schema:
             others = _not_selected(orders, selected, named or {})
             rows = schema.table("shipments", f"SELECT * FROM shipments_read {others}")
-            found = [] if repeats is None else [repeated_problems(schema, repeats, rows)]
+            found = (
+                []
+                if repeats is None
+                else [repeated_problems(schema, repeats, rows, orders.columns)]
+            )
             if asked:
                 found += _asked(schema, rows, orders)
+            if spelled:
+                found.append(_one_number_in_two_ways(schema, rows))
             problems = pa.concat_tables([problems_table(), *found])
             here = pc.is_in(problems.column("row_number"), shipments.column("row_number"))
             return problems.filter(here) if others else problems
@@ -125,6 +132,44 @@ def _may_count_lines(orders: OrderSet) -> bool:
     if key is None or not orders.single:
         return False
     return order_number_tier(phrase(key.name).split()) == ALONE and bool(_candidates(orders))
+
+
+_PADDED: Final = "^[# 0]"
+
+
+def _spelled_in_two_ways(shipments: pa.Table) -> bool:
+    """Return whether some order numbers begin with a mark or a zero and others do not.
+
+    Nearly every file writes all of them in one way, and has to be asked no more.
+    """
+    keys = shipments.column("order_id").combine_chunks().drop_null()
+    padded = pc.sum(pc.match_substring_regex(keys, _PADDED)).as_py() or 0
+    zeros = pc.sum(pc.match_substring_regex(keys, "^#? *0")).as_py() or 0
+    return 0 < padded < len(keys) or 0 < zeros < len(keys)
+
+
+def _one_number_in_two_ways(schema: StageSchema, rows: Relation) -> pa.Table:
+    """Return a warning for shipments to one recipient under numbers such as 0001, 1 and #1."""
+    return _problems(
+        schema,
+        f"""
+        SELECT unnest(numbers) AS row_number, keys[1] AS value,
+            {rows_text("numbers")} || ' may be one order: their numbers are '
+                || array_to_string(keys[:5], ', ') || ', to one recipient' AS problem
+        FROM (
+            SELECT list(row_number ORDER BY row_number) AS numbers,
+                list(DISTINCT order_id ORDER BY order_id) AS keys
+            FROM {rows.sql}
+            WHERE order_id IS NOT NULL AND coalesce(name, company) IS NOT NULL
+            GROUP BY regexp_replace(order_id, '^[# 0]+', ''), lower(coalesce(name, company)),
+                lower(address_line1), left(postal_code, 5)
+            HAVING count(DISTINCT order_id) > 1
+        )
+        """,
+        "If it is one order, leave the others out with where(...).",
+        "order_number_alike",
+        "warning",
+    )
 
 
 def _asked(schema: StageSchema, rows: Relation, orders: OrderSet) -> list[pa.Table]:
@@ -381,15 +426,17 @@ def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) ->
     )
 
 
-def _problems(schema: StageSchema, query: str, fix: str, code: str) -> pa.Table:
-    """Return errors of the rows, values and texts that `query` gives."""
+def _problems(
+    schema: StageSchema, query: str, fix: str, code: str, severity: str = "error"
+) -> pa.Table:
+    """Return problems of the rows, values and texts that `query` gives."""
     found = schema.con.sql(
         f"""
         SELECT row_number, 'order_id' AS field, value::VARCHAR AS value, problem, $fix AS fix,
-            'error' AS severity, $code AS code
+            $severity AS severity, $code AS code
         FROM ({query})
         ORDER BY row_number
         """,
-        params={"fix": fix, "code": code},
+        params={"fix": fix, "code": code, "severity": severity},
     )
     return found.to_arrow_table().cast(PROBLEMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import pyarrow as pa
@@ -10,7 +11,8 @@ import pyarrow as pa
 from shipkit.common.relation import Relation, StageSchema, count
 from shipkit.common.sql import one, quoted
 from shipkit.errors import MappingError
-from shipkit.orders.fields import Column
+from shipkit.orders.fields import Column, phrase
+from shipkit.orders.heading_text import word_file
 from shipkit.schema import PROBLEMS, problems_table
 
 __all__ = ["check_repeated_rows", "repeated_problems", "repeated_rows", "rows_text"]
@@ -27,17 +29,25 @@ def check_repeated_rows(choice: str) -> None:
         )
 
 
+@cache
+def _of_the_export() -> frozenset[str]:
+    return frozenset(map(phrase, word_file("records")["of_the_export"]))
+
+
 def repeated_rows(
     schema: StageSchema, lines: Relation, columns: Sequence[Column], groups: Relation | None
 ) -> Relation | None:
     """Return ``row_number`` -> ``first_row`` of rows that are equal in every column, None without.
+
+    A column of when the file was made is not compared.
 
     Parameters
     ----------
     groups
         Which lines are one order: only lines of one order are compared. None: all lines are.
     """
-    cells = ", ".join(quoted(column.key) for column in columns)
+    compared = [column for column in columns if phrase(column.name) not in _of_the_export()]
+    cells = ", ".join(quoted(column.key) for column in compared or columns)
     order = "0" if groups is None else "g.order_row"
     source = f"{lines.sql} l"
     if groups is not None:
@@ -69,7 +79,9 @@ def repeated_rows(
     return None
 
 
-def repeated_problems(schema: StageSchema, repeats: Relation, shipments: Relation) -> pa.Table:
+def repeated_problems(
+    schema: StageSchema, repeats: Relation, shipments: Relation, columns: Sequence[Column]
+) -> pa.Table:
     """Return a problem for each shipment with a row that is there again.
 
     Parameters
@@ -77,6 +89,8 @@ def repeated_problems(schema: StageSchema, repeats: Relation, shipments: Relatio
     shipments
         ``row_number`` and ``row_numbers`` of the shipments that are left.
     """
+    of_the_export = any(phrase(column.name) in _of_the_export() for column in columns)
+    but = " but when it was exported" if of_the_export else ""
     found = schema.con.sql(f"""
         WITH rows AS (
             SELECT row_number AS shipment, unnest(row_numbers) AS row_number
@@ -96,7 +110,7 @@ def repeated_problems(schema: StageSchema, repeats: Relation, shipments: Relatio
             unnest(shipments) AS row_number,
             'parcels' AS field,
             NULL::VARCHAR AS value,
-            {rows_text("numbers")} || ' are the same in every cell' AS problem,
+            {rows_text("numbers")} || ' are the same in every cell{but}' AS problem,
             'Ship them once: map(repeated_rows="drop"). If each of them is meant: '
                 || 'map(repeated_rows="keep").' AS fix,
             'error' AS severity,
