@@ -41,7 +41,13 @@ from shipkit.purchasing.approval import ExecutionMode
 from shipkit.purchasing.handover import HandoverMembers
 from shipkit.purchasing.reconcile import late_rows, surplus
 from shipkit.purchasing.requote import requote_expired
-from shipkit.purchasing.result import BatchResult, failed_rows, results_frame, with_refusals
+from shipkit.purchasing.result import (
+    BatchResult,
+    failed_rows,
+    results_frame,
+    with_paid_returns,
+    with_refusals,
+)
 from shipkit.purchasing.run import look_again
 from shipkit.purchasing.run.handle import Follower, RunHandle
 from shipkit.purchasing.store import JobStore
@@ -352,6 +358,7 @@ class Job(HandoverMembers, html.Shown):
         DataFrame
             The results of the rows that matched. A row the carrier would not void is still
             ``shipped``, with the carrier's answer in ``error_code``, ``error_message`` and ``fix``.
+            A voided parcel whose return label is still paid for says so there.
 
         Raises
         ------
@@ -381,7 +388,7 @@ class Job(HandoverMembers, html.Shown):
             return to_frame(table.take(pa.array(chosen, pa.int64())))
         outcome = self.connection.run(recovery.void_rows(self.store, self._accounts(), rows))
         recovery.refuse_silence(outcome)
-        results = with_refusals(self.store.results(), outcome.refused)
+        results = with_paid_returns(with_refusals(self.store.results(), outcome.refused))
         return to_frame(results.take(pa.array(chosen, pa.int64())))
 
     def void_surplus(self) -> int:

@@ -168,6 +168,8 @@ def void(args: Namespace, console: Console) -> End:
         voided, kept = int(counts.get("voided", 0)), int(counts.get("shipped", 0))
         console.say(f"Voided: {voided:,}" + (f"; not voided: {kept:,}" if kept else ""))
         display.left_rows("Not voided", frame[frame["state"] == "shipped"], console)
+        paid = frame[frame["error_code"] == "return_label_paid"]
+        display.left_rows("Return labels that are still paid for", paid, console)
         for row in frame.to_dict("records"):
             refused = row["state"] == "shipped"
             console.record(

@@ -20,6 +20,7 @@ from shipkit.models import Address, BillTo, Money
 from shipkit.plan.preview import Preview, to_frame
 from shipkit.plan.summary import BilledToOthers
 from shipkit.purchasing.store import JobStore
+from shipkit.schema import RETURN_OF
 from shipkit.settings import Settings
 from shipkit.state import JobStatus, RowState
 
@@ -36,6 +37,7 @@ __all__ = [
     "results_frame",
     "shipments",
     "unshippable_rows",
+    "with_paid_returns",
     "with_refusals",
 ]
 
@@ -227,7 +229,33 @@ def with_refusals(results: pa.Table, refused: Mapping[int, CarrierError]) -> pa.
         "error_message": {row: error.message for row, error in refused.items()},
         "fix": {row: error.fix for row, error in refused.items()},
     }
-    for name, answer in answers.items():
+    return _with_texts(results, answers)
+
+
+def with_paid_returns(results: pa.Table) -> pa.Table:
+    """Return `results`, in which a voided parcel says that its return label is still paid for."""
+    labels = results.filter(
+        pc.and_(
+            pc.is_valid(results.column(RETURN_OF)),
+            pc.equal(results.column("state"), RowState.SHIPPED.value),
+        )
+    )
+    parcels = pc.index_in(results.column("row_number"), value_set=labels.column(RETURN_OF))
+    voided = pc.equal(results.column("state"), RowState.VOIDED.value)
+    said: dict[str, dict[int, str | None]] = {"error_code": {}, "error_message": {}, "fix": {}}
+    for row in pc.indices_nonzero(pc.and_(voided, pc.is_valid(parcels))).to_pylist():
+        label = labels.slice(parcels[row].as_py(), 1).to_pylist()[0]
+        number = label["row_number"]
+        said["error_code"][row] = "return_label_paid"
+        said["error_message"][row] = (
+            f"Its return label, row {number} ({label['tracking_number']}), is still paid for."
+        )
+        said["fix"][row] = f'To void it, too: void("row_number = {number}").'
+    return _with_texts(results, said)
+
+
+def _with_texts(results: pa.Table, texts_of: Mapping[str, Mapping[int, str | None]]) -> pa.Table:
+    for name, answer in texts_of.items():
         texts = [answer.get(row, text) for row, text in enumerate(results.column(name).to_pylist())]
         place = results.schema.get_field_index(name)
         results = results.set_column(place, name, pa.array(texts, pa.string()))

@@ -115,6 +115,13 @@ def test_numbers_and_charges_are_written_behind_the_order(
         assert lines[order][BACK] == results[row + 10]["tracking_number"]
         assert float(lines[order]["return_charge"]) == results[row + 10]["charged"]
     assert lines["A2"][BACK] == lines["A2"]["tracking_number"] == ""
+    alone, both = by_row(batch.void("row_number = 1")), by_row(batch.void("order_id = 'A3'"))
+    assert alone[1]["error_message"] == (
+        f"Its return label, row 11 ({results[11]['tracking_number']}), is still paid for."
+    )
+    assert "row_number = 11" in alone[1]["fix"]
+    assert {line["state"] for line in both.values()} == {"voided"}
+    assert pd.isna(both[3]["error_code"])
 
 
 def test_a_job_without_return_labels_has_no_columns_for_them(

@@ -66,6 +66,12 @@ def void_shipments(run: ToolRun[VoidArguments]) -> Answer:
         if len(frame)
         else f"No shipment of {facts.job_id} matches. Nothing was voided."
     )
+    paid = int((frame["error_code"] == "return_label_paid").sum()) if len(frame) else 0
+    if paid:
+        text += (
+            f" {counted(paid, 'return label')} of voided parcels not voided, and still paid for: "
+            "in the results, return_of is the row of the parcel."
+        )
     return Answer(facts, text, data={"not voided": refused} if refused else {})
 
 
