@@ -80,10 +80,20 @@ def with_return_labels(table: pa.Table, lines: int) -> pa.Table:
         "row_number": pc.add(numbers, first_number(lines)),
         "row_numbers": pa.array([[]] * count, SHIPMENTS.field("row_numbers").type),
         "is_return": pa.repeat(pa.scalar(True), count),  # noqa: FBT003 - a value
+        "customs": _declared_as_return(outbound.column("customs")),
         RETURN_OF: numbers,
     }
     columns = [made.get(field.name, outbound.column(field.name)) for field in SHIPMENTS]
     return pa.concat_tables([table.cast(SHIPMENTS), pa.table(columns, schema=SHIPMENTS)])
+
+
+def _declared_as_return(customs: pa.ChunkedArray) -> pa.Array:
+    """Return customs data with the reason ``return``: what comes back is not sold once more."""
+    kind = SHIPMENTS.field("customs").type
+    papers = customs.cast(kind).combine_chunks()
+    parts = [papers.field(part) for part in range(kind.num_fields)]
+    parts[kind.get_field_index("reason")] = pa.repeat(pa.scalar("return"), len(papers))
+    return pa.StructArray.from_arrays(parts, fields=list(kind), mask=papers.is_null())
 
 
 def edits_of_both(edits: Iterable[Edit], lines: int) -> tuple[Edit, ...]:

@@ -23,6 +23,7 @@ from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store import JobStore
 from shipkit.purchasing.store.entries import STATES
 from shipkit.purchasing.store.manifest import JobAccount
+from shipkit.schema import SHIPMENTS
 from shipkit.state import JobStatus, RowState
 
 ROWS = 6
@@ -165,3 +166,14 @@ def test_what_waits_is_kept_as_arrays_and_sorted_by_the_state_of_its_parcel() ->
     states[:rows] = STATES.index(RowState.SHIPPED)
     assert len(waiting.take_due()) == rows - 4
     assert not waiting.may_settle()
+
+
+def test_customs_papers_of_a_return_label_are_of_a_return_and_keep_the_rest() -> None:
+    plan, field = plan_of(3), SHIPMENTS.field("customs")
+    papers = [{"reason": "sale", "invoice_number": "7", "items": []}, None, {"reason": "gift"}]
+    at = plan.schema.get_field_index("customs")
+    plan = plan.set_column(at, field, pa.array(papers, field.type))
+    made = with_return_labels(plan.slice(1), 3).column("customs").to_pylist()
+    assert [each and each["reason"] for each in made] == [None, "gift", None, "return"]
+    first = with_return_labels(plan, 3).column("customs").to_pylist()[3]
+    assert (first["reason"], first["invoice_number"], first["items"]) == ("return", "7", [])
