@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import shipkit as sk
@@ -82,6 +83,26 @@ def test_three_variables_from_orders_to_labels_and_back(
         assert list(tracked["status"]) == ["label_created"] * 3
         assert set(session.void(all=True)["state"]) == {"voided"}
     assert ups_env.alive == []
+    assert ups_env.objections == []
+
+
+def test_return_labels_with_each_parcel_from_preview_to_the_file(
+    ups_env: Any, shop: sk.Address, tmp_path: Path
+) -> None:
+    source = tmp_path / "orders.csv"
+    pd.DataFrame(ORDERS).to_csv(source, index=False)
+    with sk.BatchSession(source, shipper=shop, service="ground", carrier="ups") as session:
+        session.map(service="ground", returns="with_each")
+        assert session.preview()["cost"].notna().all()
+        session.approve()
+        assert session.execute(progress=False).shipped == 6
+        results = session.results().set_index("row_number")
+        assert session.labels.save(tmp_path / "labels.pdf").labels == 6
+        written = pd.read_csv(session.write_back(tmp_path / "out.csv", allow_test_numbers=True))
+    for row, order in enumerate(written.itertuples(), 1):
+        assert order.tracking_number == results.loc[row, "tracking_number"]
+        assert order.return_tracking_number == results.loc[row + 10, "tracking_number"]
+    assert written["return_tracking_number"].nunique() == 3
     assert ups_env.objections == []
 
 
