@@ -214,6 +214,7 @@ def test_the_check_walks_the_test_host_and_costs_nothing(served: Any, easypost: 
         "cancel after a lost answer",
         "void",
         "void again",
+        "prepare for the manifest",
         "manifest",
         "manifest after a lost answer",
         "void after the manifest",
