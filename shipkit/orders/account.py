@@ -256,7 +256,7 @@ def instruction_problems(
             END AS problem,
             fix,
             severity,
-            'instruction_not_read' AS code
+            'column_not_understood' AS code
         FROM counted
         ORDER BY ALL
         """)

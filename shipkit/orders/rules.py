@@ -167,7 +167,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     *(
         Rule(
-            code="letters_lost",
+            code="text_damaged",
             field=field,
             fails=f"contains({column}, chr(65533))",
             value=column,

@@ -42,7 +42,7 @@ def held(tmp_path, *rows, severity="error", **mapping):
         session.load([{**ORDER, "Order ID": f"A{n}", **row} for n, row in enumerate(rows)])
         session.map(**mapping)
         found = session.problems
-    found = found[found["code"] == "instruction_not_read"]
+    found = found[found["code"] == "column_not_understood"]
     assert set(found["severity"]) <= {severity}
     return list(zip(found["row_number"], found["value"], strict=True))
 
@@ -108,7 +108,7 @@ def test_a_column_among_those_of_the_address_is_a_part_of_it(tmp_path, cell, wai
     order |= {"City": "Miami", "State": "FL", "Zip": "33101", "Quirk": "9"}
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
         found = session.load([order]).map(service="ground").problems
-    asked = found[found["code"] == "instruction_not_read"]
+    asked = found[found["code"] == "column_not_understood"]
     assert list(asked["field"]) == (["zork"] if waits else [])
 
 
@@ -256,7 +256,7 @@ def between(tmp_path, first, column, second):
         session.load([row])
         session.map(service="ground", defaults={"weight_lb": 1})
         problems = session.problems
-    return problems[problems["code"] == "instruction_not_read"]["value"].tolist()
+    return problems[problems["code"] == "column_not_understood"]["value"].tolist()
 
 
 def test_a_column_next_to_a_street_is_a_part_of_it_unless_it_is_a_state(tmp_path):

@@ -268,7 +268,7 @@ def mapped(tmp_path, row, **settings):
         session.map(service="ground", **settings)
         return (
             session.mapped()["address_line1"][0],
-            "instruction_not_read" in set(session.problems["code"]),
+            "column_not_understood" in set(session.problems["code"]),
             session.template,
         )
 
@@ -330,7 +330,7 @@ def test_a_warning_is_one_problem_with_the_number_of_orders(tmp_path):
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
         session.load(rows)
         found = session.problems
-    found = found[found["code"] == "instruction_not_read"]
+    found = found[found["code"] == "column_not_understood"]
     assert list(zip(found["row_number"], found["severity"], strict=True)) == [(2, "warning")]
     assert found["problem"].iloc[0].endswith("it is not used (in 3 orders)")
 
@@ -339,15 +339,15 @@ def test_a_warning_is_one_problem_with_the_number_of_orders(tmp_path):
 def test_a_day_not_to_ship_before_holds_only_while_it_is_to_come(tmp_path, day, held):
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
         session.load([{"Order ID": "A1", "Name": "Ada", "Do Not Ship Before": day}])
-        assert list(session.problems["code"]).count("instruction_not_read") == held
+        assert list(session.problems["code"]).count("column_not_understood") == held
 
 
 def test_one_service_for_all_rows_settles_the_columns_of_services(tmp_path):
     with sk.BatchSession(shipper=SHIPPER, home=tmp_path) as session:
         session.load([{"Order ID": "A1", "Name": "Ada", "Rush": "Y", "Carrier": "DHL"}])
-        assert list(session.problems["code"]).count("instruction_not_read") == 2
+        assert list(session.problems["code"]).count("column_not_understood") == 2
         session.map(service="ground")
-        assert "instruction_not_read" not in set(session.problems["code"])
+        assert "column_not_understood" not in set(session.problems["code"])
 
 
 @pytest.mark.parametrize("name", sorted(known_layouts()))

@@ -231,7 +231,7 @@ def test_two_columns_for_one_part_are_not_used_and_hold_their_row(orders):
         orders, [{**ORDER, "Ship From ZIP": "07102", "Origin ZIP": "78205"}]
     )
     assert places == [None]
-    assert one["code"] == two["code"] == "instruction_not_read"
+    assert one["code"] == two["code"] == "column_not_understood"
 
 
 @pytest.mark.parametrize(

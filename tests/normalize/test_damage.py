@@ -28,7 +28,7 @@ def read(shop, **changes):
 @pytest.mark.parametrize("field", ["name", "address", "address_2", "city"])
 def test_a_lost_letter_stops_the_row(shop, field):
     _, found, _ = read(shop, **{field: "Mu\ufffdoz"})
-    assert ("letters_lost", "error") in found
+    assert ("text_damaged", "error") in found
 
 
 @pytest.mark.parametrize("cell", ["2-Jan", "12-Nov", "Jan-02", "3-apr"])
@@ -64,5 +64,5 @@ def test_joiners_are_parts_of_letters(shop):
 def test_a_counter_of_rows_is_no_house_number(shop):
     assert read(shop, **{"No.": "1"})[1] == []
     assert read(shop, **{"No.": "7", "address": "Main St"})[1] == [
-        ("instruction_not_read", "error")
+        ("column_not_understood", "error")
     ]

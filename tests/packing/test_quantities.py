@@ -301,7 +301,7 @@ def test_the_weight_of_a_unit_without_a_quantity_is_told(tmp_path, heading):
 
 def test_a_weight_that_is_not_read_holds_its_row(tmp_path):
     given = {"defaults": {"weight_lb": 1}}
-    assert weighed(tmp_path, {"Net weight": 2}, **given)[1] == [["error", "instruction_not_read"]]
+    assert weighed(tmp_path, {"Net weight": 2}, **given)[1] == [["error", "column_not_understood"]]
     assert weighed(tmp_path, {"Net weight": 2, "Weight (lb)": 3}) == (3, [])
 
 

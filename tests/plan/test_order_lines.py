@@ -47,7 +47,7 @@ UNKNOWN = [
     {"Sage": "771", **ADA, "Address": "1 MAIN ST.", "Zip": "02134-1234", "Item": "TEE"},
     {"Sage": "772", **BO, "Item": "MUG"},
 ]
-ALIKE = [(1, "order_lines_unclear"), (2, "order_lines_unclear")]
+ALIKE = [(1, "order_key_missing"), (2, "order_key_missing")]
 
 
 def test_rows_with_one_recipient_and_no_order_number_wait(session):
@@ -107,7 +107,7 @@ def test_items_below_a_row_with_a_recipient_hold_that_row(session):
     rows = [{**ADA, "Item": "MUG"}, {**dict.fromkeys(ADA), "Item": "TEE"}, {**BO, "Item": "CAP"}]
     ready, problems = found(session, rows)
     assert ready == [[3]]
-    assert {(1, "order_lines_unclear"), (2, "order_lines_unclear")} <= set(problems)
+    assert {(1, "order_key_missing"), (2, "order_key_missing")} <= set(problems)
 
 
 def test_an_order_that_counts_lines_is_asked_about(session):
@@ -290,7 +290,7 @@ def test_an_order_that_the_filter_leaves_out_may_be_a_line_of_one_that_it_keeps(
     with sk.BatchSession(path, shipper=shipper, home=tmp_path) as session:
         session.where('"Weight (lb)" < 5').map(service="ground").preview()
         found = session.problems
-        assert found[["row_number", "code"]].values.tolist() == [[1, "order_lines_unclear"]]
+        assert found[["row_number", "code"]].values.tolist() == [[1, "order_key_missing"]]
         assert "rows 1 and 2 have the same recipient and address" in found["problem"][0]
         session.map(service="ground", each_row=True).preview()
         assert session.problems.empty

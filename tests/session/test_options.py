@@ -176,7 +176,7 @@ def test_two_columns_of_one_option_hold_the_rows_that_fill_them(shop, home):
     ]
     with sk.BatchSession(rows, shipper=shop) as session:
         assert session.preview()["cost_cents"].isna().tolist() == [True, False]
-        assert set(session.problems["code"]) == {"instruction_not_read"}
+        assert set(session.problems["code"]) == {"column_not_understood"}
 
 
 def test_a_carrier_that_bills_nobody_else_names_the_payer_once(shop, home):

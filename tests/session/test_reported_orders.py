@@ -74,7 +74,7 @@ def test_a_column_that_asks_for_what_no_label_has_holds_its_row(tmp_path, shop, 
     text = f"{HEAD},{heading}\n1,{ADA},{cell}\n2,{BO},\n"
     _, errors, _ = read(tmp_path, shop, text)
     # A payer without an account, an account without a payer, boxes whose weight is not clear.
-    asks_for_more = {"missing", "parcel_weights_unclear", "instruction_not_read"}
+    asks_for_more = {"missing", "parcel_weights_unclear", "column_not_understood"}
     assert {row for row, _ in errors} == {1}
     assert {code for _, code in errors} <= asks_for_more
 
@@ -157,7 +157,7 @@ def test_lines_under_any_heading_of_an_order_number_are_one_parcel(tmp_path, sho
 def test_lines_under_a_number_that_may_be_another_are_asked_about(tmp_path, shop, heading):
     head = f"{HEAD.replace('Order Number', heading)},Item"
     _, errors, _ = read(tmp_path, shop, f"{head}\n0771,{ADA},Mug\n0771,{ADA},Tea\n0772,{BO},Tea\n")
-    assert errors == {(1, "order_lines_unclear"), (2, "order_lines_unclear")}
+    assert errors == {(1, "order_key_missing"), (2, "order_key_missing")}
 
 
 def test_a_fourth_line_of_an_address_holds_its_row(tmp_path, shop):
@@ -165,7 +165,7 @@ def test_a_fourth_line_of_an_address_holds_its_row(tmp_path, shop):
     text = (
         f"{head},City,State,Zip\n1,Ada Lee,Harbor Lofts,Building C,Rear,1 Main St,Boston,MA,02134\n"
     )
-    assert read(tmp_path, shop, text)[1] == {(1, "instruction_not_read")}
+    assert read(tmp_path, shop, text)[1] == {(1, "column_not_understood")}
 
 
 def test_a_note_in_a_heading_is_left_out(tmp_path, shop):

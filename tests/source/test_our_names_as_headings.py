@@ -69,4 +69,4 @@ def test_a_heading_may_be_any_name(tmp_path, number, part):
     assert session.mapped()["name"].tolist()[:1] == ["Ada Lee"]
     assert len(session.describe()) == len(headings)
     codes = set(session.problems["code"])
-    assert ("order_lines_unclear" in codes) is not number
+    assert ("order_key_missing" in codes) is not number

@@ -182,7 +182,7 @@ def test_contradictions_are_found_at_loading_in_every_source():
 @pytest.mark.parametrize("heading", ["UoM", "Unit of Measure", "Unité de mesure", "Einheit"])
 def test_a_unit_under_a_heading_that_may_be_of_the_quantity_holds_its_row(tmp_path, shop, heading):
     _, problems = ship(tmp_path, shop, f"Weight,{heading}", "2,KG", "2,lb", "2,EA")
-    assert [(row, code) for row, code, _ in problems] == [(1, "instruction_not_read")]
+    assert [(row, code) for row, code, _ in problems] == [(1, "column_not_understood")]
     named = {"columns": {"weight_unit": heading}}
     mapped, problems = ship(tmp_path, shop, f"Weight,{heading}", "2,KG", "2,lb", **named)
     assert problems == []

@@ -104,7 +104,7 @@ POINT = {
 }
 CASES = [
     *(
-        ("letters_lost", f"ship_to.{field}", {field: "Mu\ufffdoz"})
+        ("text_damaged", f"ship_to.{field}", {field: "Mu\ufffdoz"})
         for field in (
             "name",
             "company",
@@ -114,7 +114,7 @@ CASES = [
             "city",
         )
     ),
-    ("letters_lost", "ship_to.state", {**ABROAD, "state": "K\ufffdnt"}),
+    ("text_damaged", "ship_to.state", {**ABROAD, "state": "K\ufffdnt"}),
     ("excel_date", "ship_to.address_line1", {"address_line1": "12-Nov"}),
     ("excel_date", "ship_to.address_line2", {"address_line2": "2-Jan"}),
     ("amount_negative", "parcels[0].declared_value", parcel(declared_value_cents=-100)),

@@ -272,7 +272,7 @@ def _alike_problems(schema: StageSchema, alike: Relation, orders: OrderSet) -> p
         FROM {alike.sql}
         """,
         _fix(_number_column(schema, alike, orders)),
-        "order_lines_unclear",
+        "order_key_missing",
     )
 
 
@@ -380,7 +380,7 @@ def _under_another_number(schema: StageSchema, rows: Relation, orders: OrderSet)
                 FROM ({groups})
                 """,
                 _fix(column),
-                "order_lines_unclear",
+                "order_key_missing",
             )
         )
         break
@@ -422,7 +422,7 @@ def _without_recipient(schema: StageSchema, rows: Relation, orders: OrderSet) ->
         FROM groups
         """,
         _fix(None),
-        "order_lines_unclear",
+        "order_key_missing",
     )
 
 

@@ -227,7 +227,7 @@ def numbers_not_joined(
             {quote(problem)} AS problem,
             {quote(ways_out(number.name))} AS fix,
             'error' AS severity,
-            'instruction_not_read' AS code
+            'column_not_understood' AS code
         FROM {selection.sql}
         WHERE {asked}
         ORDER BY row_number

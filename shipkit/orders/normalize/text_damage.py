@@ -174,11 +174,11 @@ def _problem(text: str, column: str) -> tuple[str, str, str] | None:
         )
     lost = _BOX.search(text) or (column in ("name", "city") and _UNDERSCORE.search(text))
     if "\ufffd" in text or lost or _lacks_letters(text, column):
-        return f"letters of {shown} were lost before the file was read", "letters_lost", _EXPORT
+        return f"letters of {shown} were lost before the file was read", "text_damaged", _EXPORT
     if column != "company" and _ESCAPED.search(text):
-        return f"{shown} has codes in place of letters or blanks", "letters_garbled", _CORRECT
+        return f"{shown} has codes in place of letters or blanks", "text_damaged", _CORRECT
     if _is_garbled(text):
-        return f"{shown} was read in a wrong encoding before", "letters_garbled", _EXPORT
+        return f"{shown} was read in a wrong encoding before", "text_damaged", _EXPORT
     return None
 
 

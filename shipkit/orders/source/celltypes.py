@@ -111,7 +111,7 @@ def problem_of(kind: str, heading: str) -> tuple[str, str, str]:
         return (
             f"the value in column {heading!r} can be read as decimals or thousands",
             "Write it so that it can be read in one way: 1250 or 1.25.",
-            "cell_not_number",
+            "number_ambiguous",
         )
     what = {"date": "a date", "amount": "an amount"}.get(kind, "a number")
     return (
