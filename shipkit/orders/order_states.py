@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -74,6 +74,7 @@ def state_columns(
     read: Collection[str],
     layout: LayoutMatch | None,
     ignored: Collection[str],
+    unnamed: Collection[str] = (),
 ) -> list[StateColumn]:
     """Return the columns that hold states of orders.
 
@@ -85,9 +86,14 @@ def state_columns(
         The known export; what it reports itself is not reported twice.
     ignored
         Keys of the columns that the user ignores.
+    unnamed
+        Keys of the columns whose cells are states, whatever they are called
+        (:mod:`shipkit.orders.unnamed_states`).
     """
     noticed = _noticed(layout)
     reported = {notice.code for notice in layout.layout.notices} if layout else set()
+    if {"quantity_left", "quantity_shipped"} & {c.role for c in columns if c.key in read}:
+        reported.add("order_partly_shipped")  # and what was shipped is taken off
     found = []
     for column in columns:
         name = phrase(column.name)
@@ -99,6 +105,8 @@ def state_columns(
         if made is None and name not in noticed:
             flags = (_flag(column, h, reported, filled=column.key in read) for h in headings)
             made = next(filter(None, flags), None)
+        if made is None and column.key in unnamed:
+            made = replace(_of_kinds(column, {"state"}, handled, reported), is_expected=None)
         if made is not None:
             found.append(made)
     return found
@@ -290,31 +298,40 @@ def _noticed(found: LayoutMatch | None) -> dict[str, frozenset[str] | None]:
 # -- what headings and cells mean ------------------------------------------------------------------
 
 
+def _kinds(heading: str) -> set[str]:
+    """Return the kinds of states that a heading names."""
+    return {kind for kind, entry in state_words()["columns"].items() if _is(heading, entry)}
+
+
 def _states(
     column: Column, heading: str, handled: Collection[str], reported: Collection[str]
 ) -> StateColumn | None:
-    words = state_words()
-    kinds = {kind for kind, entry in words["columns"].items() if _is(heading, entry)}
+    """Return the column as one of states, None where its heading names none."""
+    kinds = _kinds(heading)
     if not kinds:
         return None
+    made = _of_kinds(column, kinds, handled, reported)
+    # In a column of other words, too, a cell that is not known is no warning.
+    of_orders = state_words()["of_orders"].issuperset(heading.split())
+    return made if kinds & {"state", "payment"} and of_orders else replace(made, is_expected=None)
+
+
+def _of_kinds(
+    column: Column, kinds: Collection[str], handled: Collection[str], reported: Collection[str]
+) -> StateColumn:
+    every = [entry for entry in state_words()["meaning"] if {*kinds} & {*entry["columns"]}]
+    # What is reported elsewhere is still read: "partially shipped" is no "shipped".
     meanings = [
-        entry
-        for entry in words["meaning"]
-        if kinds.intersection(entry["columns"])
-        and not (entry.get("severity") == "warning" and entry["code"] in reported)
+        {**entry, "code": None}
+        if entry.get("severity") == "warning" and entry["code"] in reported
+        else entry
+        for entry in every
     ]
     cells = {plain(text) for text in handled}
-    of_orders = kinds & {"state", "payment"} and words["of_orders"].issuperset(heading.split())
     return StateColumn(
         column,
         partial(_state, column, meanings=meanings, handled=cells),
-        is_expected=partial(
-            _is_expected,
-            meanings=[entry for entry in words["meaning"] if kinds.intersection(entry["columns"])],
-            handled=cells,
-        )
-        if of_orders
-        else None,
+        is_expected=partial(_is_expected, meanings=every, handled=cells),
     )
 
 

@@ -72,7 +72,7 @@ def meaning_of(cell: Cell, meanings: Sequence[Entry]) -> Entry | None:
         for word in meaning["words"]:
             if not _fits(cell, word, meaning):
                 continue
-            if "code" in meaning:
+            if meaning.get("code"):
                 return meaning
             cell = cell.without(word)
     return None
@@ -145,9 +145,9 @@ def _plainly_denied(cell: Cell, word: str) -> bool:
     return any(
         within(part, word)
         and _denies(part, word)
-        and (words["denials"] | words["links"] | words["usual"]).issuperset(
-            _without(part, word).split()
-        )
+        and (
+            words["denials"] | words["denying_signs"] | words["links"] | words["usual"]
+        ).issuperset(_without(part, word).split())
         for part in cell.parts
     )
 
@@ -181,6 +181,23 @@ def state_words() -> dict[str, Any]:
         "columns": {kind: _plainly(entry) for kind, entry in given["columns"].items()},
         "meaning": [_meant(entry, given["groups"]) for entry in given["meaning"]],
         "flag": [_plainly(entry) for entry in given["flag"]],
+        "unnamed": _unnamed(given, expected["words"]),
+    }
+
+
+def _unnamed(given: Entry, expected: Collection[str]) -> Entry:
+    """Return the words by which a column of states is known that is not called one."""
+    words = _plainly(given["unnamed"])
+    asking = {
+        plain(word)
+        for meaning in given["meaning"]
+        if "state" in meaning["columns"] and "code" in meaning and "match" not in meaning
+        for word in meaning["words"]
+    }
+    return {
+        "without": words["without"],
+        "asking": frozenset(asking).difference(words["unclear"]),
+        "known": frozenset(expected),
     }
 
 

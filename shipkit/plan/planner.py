@@ -37,6 +37,7 @@ from shipkit.orders import (
 from shipkit.orders.account import TODAY, ColumnUse, unread_columns, unread_text
 from shipkit.orders.cells import Note
 from shipkit.orders.database import Database
+from shipkit.orders.unnamed_states import unnamed_states
 from shipkit.orders.where import Selection, pushdown
 from shipkit.plan import homes, return_labels
 from shipkit.plan.plan import Edit, Plan
@@ -364,8 +365,13 @@ class Planner:
             *(key_of[heading] for heading in named if heading in key_of),
         }
         ignored = {key_of[heading] for heading in self.spec.ignore if heading in key_of}
+        unread = [c for c in loaded.columns if c.key not in read and c.key not in ignored]
         self._found_states = order_states.state_columns(
-            loaded.columns, read, loaded.layout, ignored
+            loaded.columns,
+            read,
+            loaded.layout,
+            ignored,
+            unnamed_states(self.con, loaded.lines, unread),
         )
         return self._found_states
 

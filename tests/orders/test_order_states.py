@@ -35,6 +35,10 @@ ERRORS = [
     ("Order Status", "WONT_FULFILL", "order_not_ready"),
     ("Bestellstatus", "Nicht versenden", "order_not_ready"),
     ("Statut commande", "En attente", "order_not_ready"),  # WooCommerce's "on hold"
+    ("Bestelstatus", "Geannuleerd", "order_cancelled"),
+    ("出荷状況", "キャンセル", "order_cancelled"),
+    ("Current State", "Refunded", "order_refunded"),  # PrestaShop
+    ("Tags", "hold, VIP", "order_not_ready"),
     ("Cancelled At", "2026-11-20 10:00", "order_cancelled"),
     ("Status", "On Hold", "order_not_ready"),
     ("Do Not Ship", "yes", "order_not_ready"),
@@ -197,6 +201,30 @@ def test_a_flag_that_may_be_a_price_is_one_by_its_words(shop, cells, held):
     with sk.BatchSession(rows, shipper=shop) as session:
         found = session.map(service="ground", defaults={"weight_lb": 2}).problems
     assert [p.row_number for p in found.itertuples() if p.field == "ship"] == held
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "held"),
+    [
+        ("Zork", ["Cancelled", "Open", None], [1]),
+        ("Remarks", ["bezahlt", "Storniert", "Versendet"], [2, 3]),
+        ("Remarks", ["Cancelled", "leave at the door", "ring twice"], []),
+        ("Condition", ["New", "Returned", None], []),  # of the article
+        ("Zork", ["Closed", "Open", "New"], []),  # of anything
+    ],
+)
+def test_a_column_whose_cells_are_states_is_one_whatever_it_is_called(shop, heading, cells, held):
+    rows = [{**ADA, "order id": f"A-{n}", heading: cell} for n, cell in enumerate(cells)]
+    with sk.BatchSession(rows, shipper=shop) as session:
+        found = session.map(service="ground", defaults={"weight_lb": 2}).problems
+    assert [p.row_number for p in found.itertuples() if p.code.startswith("order_")] == held
+
+
+def test_what_was_shipped_is_no_news_where_its_quantity_is_read(shop):
+    cells = {"status": "Partially shipped", "quantity": 5, "quantity shipped": 4, "sku": "A"}
+    with sk.BatchSession([{**ADA, **cells}], shipper=shop) as session:
+        found = session.map(service="ground", defaults={"weight_lb": 2}).problems
+    assert not found["code"].str.startswith("order_").any()
 
 
 def test_an_ignored_column_reports_nothing(shop):
