@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
+from shipkit.orders.fields import Column
+from shipkit.orders.order_states import state_columns
+from shipkit.orders.state_cells import Cell
 
 ADA = {
     "order id": "A-1",
@@ -135,6 +138,27 @@ NEUTRAL = [
     ("Ship", "4.99"),  # a price
     ("Ship", "0.00"),
 ]
+
+
+FLAGS = [
+    ("order_cancelled", "Storno=ja|Cxl=X|Anulowano=tak|Date d'annulation=2026-11-02"),
+    ("order_cancelled", "Data annullamento=2026-11-02|キャンセル日=2026-11-02"),
+    ("order_refunded", "Rückerstattung=ja|Rimborso=si|Date remboursement=2026-11-02|Dispute=Open"),
+    ("order_not_ready", "Backordered=Yes|Awaiting stock=x|Wstrzymane=tak|Case Opened=Yes"),
+    ("order_fulfilled", "Versendet am=2026-11-02|Wysłano=tak|Posted on=2026-11-02|Mailed=x"),
+    ("order_has_tracking", "Airway bill=12|PRO Number=12|Track & Trace=3S1|Barcode PostNL=3S1"),
+]
+
+
+@pytest.mark.parametrize(("code", "cells"), FLAGS)
+def test_a_flag_is_known_in_many_languages(code, cells):
+    found = {}
+    for given in cells.split("|"):
+        heading, cell = given.split("=")
+        states = state_columns([Column(heading, "key", "VARCHAR")], set(), None, set())
+        read = [state.read(Cell.of(cell)) for state in states]
+        found[given] = [meaning and meaning.code for meaning in read]
+    assert found == {given: [code] for given in found}
 
 
 def problems(shop, heading, cell, **options):
