@@ -427,7 +427,7 @@ def _priced(heading: str) -> tuple[str, int, str] | None:
 def _address(words: list[str]) -> tuple[str, int, int] | None:
     """Return role, party and tier of a heading about a person or a place."""
     known = vocabulary()
-    if known.others.intersection(words):
+    if known.others.intersection(words) or " ".join(words) in known.states_of_orders:
         return None
     if " ".join(words) in known.alone_is_a_name:
         return "name", 0, 1
@@ -507,6 +507,11 @@ def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
         for role, group in candidates.items()
         if role in PLACE_ROLES
     }
+    if parties.get("state") == {0, 1} and not any(0 in parties[r] for r in parties if r != "state"):
+        # Next to the parts of an address, one of which is its state.
+        kept = [c for c in candidates["state"] if phrase(c.match.name) not in _OF_TRANSPORT]
+        candidates["state"] = kept
+        parties["state"] = {c.match.party for c in kept}
     others: set[int] = set()
     for found in parties.values():
         others |= {party for party in found if party > min(found)}
@@ -519,6 +524,9 @@ def _one_address(candidates: dict[str, list[_Candidate]]) -> None:
         else:
             del candidates[role]
 
+
+_OF_TRANSPORT = frozenset({"shipping state", "shipment state", "delivery state"})
+"""Headings that may say how far the transport is."""
 
 _IN_TWO = (("lb", "oz"), ("kg", "g"))
 """Units of a weight that is written in two columns: 1 lb and 4 oz."""

@@ -51,6 +51,8 @@ class Vocabulary:
         A heading with one of these words is about another party or thing, never the recipient.
     alone_is_a_name
         Headings that name a party and nothing else: the name of the recipient.
+    states_of_orders
+        Headings that say what became of an order: "Order State" is no part of an address.
     by_phrase, by_address_phrase
         Phrase -> role, and the place of its group. Addresses belong to a party, the others do not.
     text_endings
@@ -63,6 +65,7 @@ class Vocabulary:
     lines: tuple[tuple[str, ...], ...]
     others: frozenset[str]
     alone_is_a_name: frozenset[str]
+    states_of_orders: frozenset[str]
     by_phrase: Mapping[str, tuple[str, int]]
     by_address_phrase: Mapping[str, tuple[str, int]]
     text_endings: frozenset[str]
@@ -83,6 +86,9 @@ def vocabulary() -> Vocabulary:
         lines=tuple(tuple(phrase(text).split()) for text in parties["lines"]),
         others=frozenset(parties["others"]),
         alone_is_a_name=frozenset(phrase(text) for text in parties["alone_is_a_name"]),
+        states_of_orders=frozenset(
+            phrase(text) for text in word_file("order_states")["columns"]["state"]["headings"]
+        ),
         by_phrase=_index(roles),
         by_address_phrase=_index(word_file("address")),
         text_endings=frozenset(word_file("values")["text_endings"]),

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import shipkit as sk
-from shipkit.orders.fields import Column
+from shipkit.orders.fields import Column, recognise
 from shipkit.orders.order_states import state_columns
 from shipkit.orders.state_cells import Cell
 
@@ -242,6 +242,13 @@ def test_a_column_whose_cells_are_states_is_one_whatever_it_is_called(shop, head
     with sk.BatchSession(rows, shipper=shop) as session:
         found = session.map(service="ground", defaults={"weight_lb": 2}).problems
     assert [p.row_number for p in found.itertuples() if p.code.startswith("order_")] == held
+
+
+@pytest.mark.parametrize("heading", ["Order State", "Payment State", "Shipping State"])
+def test_a_state_of_an_order_is_no_part_of_its_address(heading):
+    found = recognise([*ADA, heading])
+    assert found.roles["state"].name == "state"
+    assert not found.ambiguous
 
 
 def test_what_was_shipped_is_no_news_where_its_quantity_is_read(shop):
