@@ -190,7 +190,7 @@ def not_shipped_sql(
         no = word_file("values")["no"]
         words = listed | {*no} if listed & {*no} else listed
         rules.append(f"coalesce({plain} IN ({quoted_list(sorted(words))}), false)")
-        if "0" in listed:
+        if "0" in words:
             rules.append(f"coalesce({is_zero(cell)}, false)")
     return " OR ".join(rules) or None
 

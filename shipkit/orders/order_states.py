@@ -18,7 +18,7 @@ import pyarrow as pa
 from shipkit.common.kept_plans import run
 from shipkit.common.relation import Relation
 from shipkit.common.sql import quoted
-from shipkit.orders.fields import Column
+from shipkit.orders.fields import Column, recognise
 from shipkit.orders.heading_text import phrase, spelled
 from shipkit.orders.layouts import LayoutMatch
 from shipkit.orders.state_cells import (
@@ -308,6 +308,8 @@ def _states(
 ) -> StateColumn | None:
     """Return the column as one of states, None where its heading names none."""
     kinds = _kinds(heading)
+    if "service" in recognise([column.name]).roles:
+        kinds.add("way")  # "Local pickup", whoever sets the service
     if not kinds:
         return None
     made = _of_kinds(column, kinds, handled, reported)

@@ -146,6 +146,8 @@ FLAGS = [
     ("order_refunded", "Rückerstattung=ja|Rimborso=si|Date remboursement=2026-11-02|Dispute=Open"),
     ("order_not_ready", "Backordered=Yes|Awaiting stock=x|Wstrzymane=tak|Case Opened=Yes"),
     ("order_fulfilled", "Versendet am=2026-11-02|Wysłano=tak|Posted on=2026-11-02|Mailed=x"),
+    ("order_picked_up", "Ship Via=Local pickup|Carrier=In-store pickup|Courier=Abholung"),
+    ("order_picked_up", "Requested Shipping Service=Local pickup|Shipping Rate=Store Pickup"),
     ("order_has_tracking", "Airway bill=12|PRO Number=12|Track & Trace=3S1|Barcode PostNL=3S1"),
 ]
 

@@ -41,3 +41,13 @@ def test_an_empty_cell_and_a_yes_are_shipped(shop):
     rows = [{**ORDER, "Order Number": str(place), **line} for place, line in enumerate(lines)]
     session = sk.BatchSession(rows, shipper=shop).map(service="ground")
     assert len(session.mapped()) == 2
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["line_item.requires_shipping", "Line Item Requires Shipping", "is_shipping_required", "Ships"],
+)
+def test_the_flag_is_known_as_interfaces_write_it(shop, heading):
+    rows = [{**ORDER, "Order Number": f"A-{no:g}", heading: no} for no in (0.0, 1.0)]
+    session = sk.BatchSession(rows, shipper=shop).map(service="ground", defaults={"weight_lb": 2})
+    assert session.mapped()["order_id"].tolist() == ["A-1"]
