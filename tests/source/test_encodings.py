@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 import shipkit as sk
@@ -231,12 +229,3 @@ def test_escapes_that_cannot_be_decoded_are_refused(tmp_path):
     path = write(tmp_path, HEAD.encode() + b"1,\x1b$B\xff\xfe\x1b(B,1 Main St,Tokyo,1,JP\n")
     with pytest.raises(sk.errors.SourceError, match="ISO-2022"):
         source.load(path)
-
-
-def test_a_database_is_named_as_what_it_is(tmp_path):
-    path = tmp_path / "shop.sqlite"
-    with sqlite3.connect(path) as con:
-        con.execute("CREATE TABLE orders (id)")
-    with pytest.raises(sk.errors.SourceError, match="a database of SQLite") as refused:
-        source.load(path)
-    assert 'sk.Database("sqlite:///shop.sqlite", table="orders")' in refused.value.fix

@@ -341,12 +341,16 @@ def _of_the_source(
 # -- order -----------------------------------------------------------------------------------------
 
 
+_QUESTIONS: Final = ("column_missing", "column_ambiguous")
+"""Codes of the questions which column a field is."""
+
+
 def _without_answered(problems: pa.Table) -> pa.Table:
     """Return `problems` without questions about a field that has an error of its own.
 
     A cell that cannot be read is not also reported as missing.
     """
-    is_question = pc.starts_with(problems.column("code"), "column_")
+    is_question = pc.is_in(problems.column("code"), value_set=pa.array(_QUESTIONS))
     if not pc.any(is_question).as_py():
         return problems
     is_error = pc.and_(pc.invert(is_question), pc.equal(problems.column("severity"), "error"))

@@ -204,19 +204,13 @@ def _reads_as(head: bytes, encoding: str) -> bool:
 def _refuse_database(path: Path, head: bytes) -> None:
     if head.startswith(b"SQLite format 3\0"):
         raise SourceError(
-            f"{path.name} is a database of SQLite.",
-            fix="Load a table of it by its address: "
-            f'load(sk.Database("sqlite:///{path.name}", table="orders")).',
-        )
-
-
-def _refuse_binary(path: Path, head: bytes) -> None:
-    if head.startswith(b"SQLite format 3\0"):
-        raise SourceError(
             f"{path.name} is a SQLite database, not a file of orders.",
             fix=f'Name its table, in Python: sk.Database("sqlite:///{path}", table="..."). Or '
             "export the table as CSV.",
         )
+
+
+def _refuse_binary(path: Path, head: bytes) -> None:
     controls = sum(1 for byte in head if 0 < byte < 9 or 13 < byte < 32)
     if head.count(0) > len(head) / 2 or controls > max(8, len(head) / 20):
         raise SourceError(
