@@ -468,6 +468,7 @@ def test_results_have_the_columns_of_the_api(bought):
         "fix",
         "ship_from",
         "bill_to",
+        "return_of",
     ]
     row = table.to_pylist()[0]
     assert (row["charged"], row["live"], row["account"], row["service"]) == (

@@ -89,6 +89,7 @@ def test_a_bought_row_has_what_the_carrier_answered(home):
         "service": "2nd_day_air",
         "ship_from": None,
         "bill_to": None,
+        "return_of": None,
         "carrier": "books",
         "seller": "books",
         "quoted_cents": QUOTE,
