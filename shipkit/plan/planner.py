@@ -20,7 +20,7 @@ from shipkit.carriers.accounts import Accounts
 from shipkit.common.choices import one_of
 from shipkit.common.local_day import local_day
 from shipkit.common.relation import drop
-from shipkit.common.sql import quoted
+from shipkit.common.sql import one, quoted
 from shipkit.common.turns import postponed_interrupts
 from shipkit.errors import FilterError, InputError, TemplateError
 from shipkit.models import Address
@@ -383,7 +383,7 @@ class Planner:
         """Return the plan: edits made, services chosen, rules checked, an account for each row."""
         table, met, _ = self.normalized()
         if self.spec.returns is not None:
-            table = return_labels.with_return_labels(table, self.loaded.rows)
+            table = return_labels.with_return_labels(table, self._behind())
         offered = accounts.services.of_shipper(self.payer.country)
         blank = Plan(table=table, problems=met, shipper=self.payer, identity=accounts.identity)
         edits = self._edits()
@@ -440,7 +440,15 @@ class Planner:
         """Return the edits, with what those of parcels change of their return labels."""
         if self.spec.returns is None:
             return self.edits
-        return return_labels.edits_of_both(self.edits, self.loaded.rows)
+        return return_labels.edits_of_both(self.edits, self._behind())
+
+    def _behind(self) -> int:
+        """Return what the row number of a return label adds to its parcel's.
+
+        Rows that were dropped have numbers, too: the last number counts, and not how many are left.
+        """
+        [last] = one(self.con, f"SELECT max(row_number) FROM {self.loaded.text.sql}")
+        return return_labels.first_number(last)
 
     def _noted(self, table: pa.Table) -> pa.Table:
         """Return what grouping found in these shipments, but not what the settings decide."""
@@ -485,14 +493,14 @@ class Planner:
         """Return `shown`, one row per shipment, followed by the source columns `keys`."""
         columns = "".join(f", s.{quoted(key)}" for key in keys)
         selected = self.selected().relation.sql
-        # A return label has the cells of its parcel.
-        behind = return_labels.first_number(self.loaded.rows)
+        row = "p.row_number"
+        if self.spec.returns is not None:  # a return label has the cells of its parcel
+            row = f"p.row_number % {self._behind()}"
         self.con.register("shown_rows", shown)
         try:
             return self.con.sql(
                 f"SELECT p.*{columns} FROM shown_rows p "
-                f"LEFT JOIN {selected} s ON s.row_number = p.row_number % {behind} "
-                "ORDER BY p.row_number"
+                f"LEFT JOIN {selected} s ON s.row_number = {row} ORDER BY p.row_number"
             ).to_arrow_table()
         finally:
             self.con.unregister("shown_rows")

@@ -51,33 +51,33 @@ _OWN_EDITS: Final = _OF_THE_DELIVERY | {
 _WAITS: Final = "return_waits"
 
 
-def first_number(lines: int) -> int:
-    """Return what the row number of a return label adds to its parcel's.
+def first_number(last: int) -> int:
+    """Return what return labels add to the row numbers of a source whose last one is `last`.
 
     Examples
     --------
     >>> first_number(250)  # the return label of row 7 is row 1007
     1000
     """
-    return int(10 ** len(str(lines)))
+    return int(10 ** len(str(last)))
 
 
-def with_return_labels(table: pa.Table, lines: int) -> pa.Table:
+def with_return_labels(table: pa.Table, behind: int) -> pa.Table:
     """Return `table` with a return label behind for every parcel that is none itself.
 
     Parameters
     ----------
     table
         :data:`shipkit.schema.SHIPMENTS`.
-    lines
-        How many lines the source has.
+    behind
+        What the row number of a return label adds to its parcel's: :func:`first_number`.
     """
     returns = pc.fill_null(table.column("is_return"), False)  # noqa: FBT003 - a fill value
     outbound = table.filter(pc.invert(returns))
     count, numbers = outbound.num_rows, outbound.column("row_number")
     made: dict[str, Any] = {
         **{name: pa.nulls(count, SHIPMENTS.field(name).type) for name in _OF_THE_DELIVERY},
-        "row_number": pc.add(numbers, first_number(lines)),
+        "row_number": pc.add(numbers, behind),
         "row_numbers": pa.array([[]] * count, SHIPMENTS.field("row_numbers").type),
         "is_return": pa.repeat(pa.scalar(True), count),  # noqa: FBT003 - a value
         "customs": _declared_as_return(outbound.column("customs")),
@@ -96,13 +96,12 @@ def _declared_as_return(customs: pa.ChunkedArray) -> pa.Array:
     return pa.StructArray.from_arrays(parts, fields=list(kind), mask=papers.is_null())
 
 
-def edits_of_both(edits: Iterable[Edit], lines: int) -> tuple[Edit, ...]:
+def edits_of_both(edits: Iterable[Edit], behind: int) -> tuple[Edit, ...]:
     """Return `edits`, with what those of parcels change of their return labels.
 
     An address, a weight or a reference that is corrected is that of both. The service and the
     options of the way to the recipient are the parcel's own.
     """
-    behind = first_number(lines)
     made = []
     for edit in edits:
         made.append(edit)

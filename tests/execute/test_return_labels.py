@@ -17,7 +17,7 @@ from shipkit.carriers.pace import Pacer
 from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CarrierRejected, CarrierUnreachable
 from shipkit.models import Shipment
-from shipkit.plan.return_labels import with_return_labels
+from shipkit.plan.return_labels import first_number, with_return_labels
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store import JobStore
@@ -30,7 +30,7 @@ ROWS = 6
 
 
 def job_of(home: Path, rows: int = ROWS, **fields: Any) -> JobStore:
-    plan = with_return_labels(plan_of(rows), rows)
+    plan = with_return_labels(plan_of(rows), first_number(rows))
     return JobStore.publish(
         home, draft_of(2 * rows, plan=plan, quotes=quotes_of(2 * rows), **fields)
     )
@@ -173,7 +173,7 @@ def test_customs_papers_of_a_return_label_are_of_a_return_and_keep_the_rest() ->
     papers = [{"reason": "sale", "invoice_number": "7", "items": []}, None, {"reason": "gift"}]
     at = plan.schema.get_field_index("customs")
     plan = plan.set_column(at, field, pa.array(papers, field.type))
-    made = with_return_labels(plan.slice(1), 3).column("customs").to_pylist()
+    made = with_return_labels(plan.slice(1), 10).column("customs").to_pylist()
     assert [each and each["reason"] for each in made] == [None, "gift", None, "return"]
-    first = with_return_labels(plan, 3).column("customs").to_pylist()[3]
+    first = with_return_labels(plan, 10).column("customs").to_pylist()[3]
     assert (first["reason"], first["invoice_number"], first["items"]) == ("return", "7", [])

@@ -280,7 +280,7 @@ def test_a_row_without_a_date_is_of_today(home):
 
 
 def test_a_return_label_of_an_order_is_another_order_than_its_parcel(home):
-    plan = with_return_labels(plan_of(2), 2)
+    plan = with_return_labels(plan_of(2), 10)
     first = job_of(home, 2)
     claim(first)
     put(first, 0, "in_flight", "shipped", number="SANDBOX1")

@@ -82,7 +82,7 @@ def test_an_edit_of_a_parcel_is_of_its_return_label_but_not_the_way_out() -> Non
         Edit("edit", "", (5,), (("signature", "adult"),)),
         Edit("skip", "", (6,)),
     )
-    own, of_label, *others = edits_of_both(edits, 9)
+    own, of_label, *others = edits_of_both(edits, 10)
     assert (own, *others) == edits
     assert (of_label.row_numbers, of_label.fields) == ((13,), (("city", "Kent"),))
 
@@ -186,3 +186,28 @@ def test_return_labels_are_bought_alone_for_parcels_of_an_earlier_job(
         shown = by_row(third.preview())
     assert shown[13]["cost"] > 0
     assert str(second[11]["tracking_number"]) in shown[11]["problem"]
+
+
+@pytest.mark.parametrize("returns", [None, "with_each"])
+def test_rows_that_were_dropped_between_orders_keep_the_cells_of_each_order(
+    tmp_path: Path, make: Callable[..., sk.BatchSession], returns: str | None
+) -> None:
+    """Six orders, the last in row 14: its cells are not those of row 4."""
+    blank = "\n,,,,,,,\n,,,,,,,"
+    rows = [f"A{n},Ada {n},{n} Main St,Austin,TX,78701,2,note{n}" for n in range(1, 7)]
+    path = tmp_path / "gaps.csv"
+    path.write_text(
+        "order_id,name,address,city,state,zip,weight_lb,Tag\n"
+        + "\n".join(row + (blank if n < 4 else "") for n, row in enumerate(rows))
+    )
+    session = make(path).map(service="ground", returns=returns)
+    shown = session.preview(include=["Tag"])
+    assert len(shown) == (12 if returns else 6)
+    assert shown.row_number.is_unique
+    assert shown.row_number.max() == (114 if returns else 14)
+    assert (shown.order_id.str[1:] == shown.tag.str[4:]).all()
+    session.skip("Tag = 'note6'")
+    left = by_row(session.preview())
+    assert {line["order_id"] for line in left.values() if isinstance(line["problem"], str)} == {
+        "A6"
+    }
