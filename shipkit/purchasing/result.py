@@ -267,6 +267,10 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
 
     Correct them, load them as new orders, and only they are bought. Rows in doubt are not among
     them, because they may have been bought.
+
+    A return label that failed alone has the rows of its parcel: loaded again with
+    ``returns="with_each"``, they buy the label, because the parcel is known by its order number. An
+    order without a number is left out.
     """
     results = store.results()
     states = results.column("state")
@@ -280,7 +284,10 @@ def failed_rows(store: JobStore) -> pd.DataFrame:
             "fix": chosen.column("fix"),
         }
     )
-    return _source_rows(store.plan, why, store.source)
+    failed = set(
+        chosen.filter(pc.equal(chosen["state"], RowState.FAILED.value))["row_number"].to_pylist()
+    )
+    return _source_rows(store.plan, _with_parcels(store.plan, why, failed), store.source)
 
 
 def unshippable_rows(shown: Preview, source: pa.Table) -> pd.DataFrame:
@@ -316,6 +323,33 @@ def _source_rows(plan: pa.Table, why: pa.Table, source: pa.Table | None) -> pd.D
     if source is None:
         return to_frame(wanted.sort_by("row_number"))
     return to_frame(source.join(wanted, "row_number", join_type="inner").sort_by("row_number"))
+
+
+def _with_parcels(plan: pa.Table, why: pa.Table, failed: Collection[int]) -> pa.Table:
+    """Return `why` with the parcels of return labels that `failed`, where they are not in it."""
+    labels = plan.filter(
+        pc.and_(pc.is_valid(plan.column(RETURN_OF)), pc.is_valid(plan.column("order_id")))
+    )
+    parcel_of = dict(
+        zip(
+            labels.column("row_number").to_pylist(),
+            labels.column(RETURN_OF).to_pylist(),
+            strict=True,
+        )
+    )
+    listed = set(why.column("order_row").to_pylist())
+    added = [
+        {
+            "order_row": parcel_of[line["order_row"]],
+            "problem": f"return label, row {line['order_row']}: {line['problem']}",
+            "fix": line["fix"],
+        }
+        for line in why.to_pylist()
+        if line["order_row"] in failed
+        and line["order_row"] in parcel_of
+        and parcel_of[line["order_row"]] not in listed
+    ]
+    return pa.concat_tables([why, pa.Table.from_pylist(added, schema=why.schema)])
 
 
 def shipments(

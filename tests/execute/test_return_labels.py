@@ -18,6 +18,7 @@ from shipkit.carriers.protocol import CarrierIdentity
 from shipkit.errors import CarrierRejected, CarrierUnreachable
 from shipkit.models import Shipment
 from shipkit.plan.return_labels import first_number, with_return_labels
+from shipkit.purchasing.result import failed_rows
 from shipkit.purchasing.run import execute
 from shipkit.purchasing.run.waiting_returns import WaitingReturns
 from shipkit.purchasing.store import JobStore
@@ -177,3 +178,21 @@ def test_customs_papers_of_a_return_label_are_of_a_return_and_keep_the_rest() ->
     assert [each and each["reason"] for each in made] == [None, "gift", None, "return"]
     first = with_return_labels(plan, 10).column("customs").to_pylist()[3]
     assert (first["reason"], first["invoice_number"], first["items"]) == ("return", "7", [])
+
+
+class FailsReturns(Watched):
+    async def ship(self, shipment: Shipment, *args: Any) -> Any:
+        if shipment.is_return:
+            raise CarrierRejected("no returns today")
+        return await super().ship(shipment, *args)
+
+
+def test_a_return_label_that_failed_alone_is_among_the_failed_rows(tmp_path: Path) -> None:
+    job = job_of(tmp_path / "home", 2)
+    assert buy(job, FailsReturns(tmp_path / "books.db")) is JobStatus.COMPLETED_WITH_ERRORS
+    lines = failed_rows(job)
+    assert lines.row_number.tolist() == [1, 2]
+    assert lines.problem.tolist() == [
+        "return label, row 11: no returns today",
+        "return label, row 12: no returns today",
+    ]

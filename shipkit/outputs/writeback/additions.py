@@ -17,7 +17,7 @@ from shipkit.models import minor_units
 from shipkit.schema import RETURN_OF
 from shipkit.state import RowState
 
-__all__ = ["DEFAULT_COLUMNS", "Additions", "additions", "existing_columns"]
+__all__ = ["DEFAULT_COLUMNS", "Additions", "additions", "default_columns", "existing_columns"]
 
 DEFAULT_COLUMNS: Mapping[str, str] = {
     "tracking_numbers": "tracking_number",
@@ -157,9 +157,7 @@ def additions(
         A name is not a result column, a heading is empty, or two columns have the same heading.
     """
     results = _with_returns(results, plan)
-    has_returns = pc.any(pc.is_valid(plan.column(RETURN_OF))).as_py()
-    default = {**DEFAULT_COLUMNS, **_OF_RETURNS} if has_returns else DEFAULT_COLUMNS
-    wanted = dict(default if columns is None else columns)
+    wanted = dict(default_columns(plan) if columns is None else columns)
     _refuse_unknown(wanted, results)
     owner = _owner_of_lines(plan.column("row_numbers"), lines)
     first = _owner_of_lines(
@@ -177,6 +175,12 @@ def additions(
             column = pc.if_else(bought, column, pa.scalar(None, column.type))
         made[heading] = _flat(column).take(first if name in _ONCE else owner)
     return Additions(pa.table(made))
+
+
+def default_columns(plan: pa.Table) -> Mapping[str, str]:
+    """Return the columns that are written for a job: those of return labels where it has any."""
+    has_returns = pc.any(pc.is_valid(plan.column(RETURN_OF))).as_py()
+    return {**DEFAULT_COLUMNS, **_OF_RETURNS} if has_returns else DEFAULT_COLUMNS
 
 
 def existing_columns(

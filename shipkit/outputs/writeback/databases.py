@@ -10,17 +10,18 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from shipkit.common.lock import held
 from shipkit.common.words import counted, row_list
 from shipkit.errors import SourceChanged, SourceError, WriteBackError
 from shipkit.orders.database import Database
 from shipkit.orders.database.dialect import Change, Dialect
-from shipkit.outputs.writeback.additions import DEFAULT_COLUMNS, additions
+from shipkit.outputs.writeback.additions import additions, default_columns
 from shipkit.outputs.writeback.origin import stored_rows
 from shipkit.outputs.writeback.row_identity import (
     Identity,
@@ -79,8 +80,8 @@ def write_to_database(
     database
         The table. It needs a primary key (or ``key=``) whose columns were loaded with the orders.
     columns
-        Result column -> column of the table; default: those of :data:`DEFAULT_COLUMNS` that the
-        table has.
+        Result column -> column of the table; default: those of
+        :func:`~shipkit.outputs.writeback.additions.default_columns` that the table has.
     allow_test_numbers
         The tracking numbers of a sandbox or test job are made up. They are written only if this is
         True.
@@ -125,7 +126,7 @@ def _write(
 ) -> Written:
     dialect, table = database.dialect, str(database.table)
     types = dialect.types(connection, table)
-    wanted = _wanted(columns, types, table)
+    wanted = _wanted(columns, types, table, default_columns(store.plan))
     key = _key(database, connection, types)
     changes, unnamed = _changes(store, key, wanted)
     target = _Target(
@@ -151,24 +152,38 @@ def _write(
 
 
 def _wanted(
-    columns: Mapping[str, str] | None, types: Mapping[str, str], table: str
+    columns: Mapping[str, str] | None,
+    types: Mapping[str, str],
+    table: str,
+    default: Mapping[str, str],
 ) -> dict[str, str]:
     if not types:
         raise WriteBackError(f"There is no table {table}.", fix="Check its name and its schema.")
     chosen = (
         dict(columns)
         if columns is not None
-        else {name: heading for name, heading in DEFAULT_COLUMNS.items() if heading in types}
+        else {name: heading for name, heading in default.items() if heading in types}
     )
     missing = [heading for heading in chosen.values() if heading not in types]
     if missing or not chosen:
-        lacks = missing or list(DEFAULT_COLUMNS.values())
+        lacks = missing or list(default.values())
         raise WriteBackError(
             f"The table {table} has no column {' or '.join(lacks)}.",
             fix=f"Add it: ALTER TABLE {table} ADD COLUMN {lacks[0]} VARCHAR(200); or use another: "
             'columns={"tracking_numbers": "<column>"}.',
         )
+    returns = default.get(_RETURNS)
+    if returns is not None and columns is None and returns not in types:
+        warnings.warn(
+            f"The table {table} has no column {returns}: the numbers of return labels are not "
+            f"written. Add it: ALTER TABLE {table} ADD COLUMN {returns} VARCHAR(200), and write "
+            "back again.",
+            stacklevel=2,
+        )
     return chosen
+
+
+_RETURNS: Final = "return_tracking_numbers"
 
 
 def _key(database: Database, connection: Any, types: Mapping[str, str]) -> tuple[str, ...]:
